@@ -1,0 +1,55 @@
+//! Who is calling: client keys, compared in constant time.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use subtle::ConstantTimeEq;
+
+use super::reject::Rejection;
+use crate::config::{ClientConfig, Secret};
+
+/// The keys of those who may call; without any, everybody who reaches the address may.
+#[derive(Debug)]
+pub struct ClientKeys {
+    keys: Vec<(Arc<str>, Secret)>,
+}
+
+impl ClientKeys {
+    /// The keys of the configuration's `clients`.
+    pub fn new(clients: &[ClientConfig]) -> Self {
+        let keys = clients
+            .iter()
+            .map(|client| (client.name.as_str().into(), client.key.clone()))
+            .collect();
+        Self { keys }
+    }
+
+    /// The name of the caller, `None` where no keys are configured.
+    pub(super) fn identify(&self, headers: &HeaderMap) -> Result<Option<Arc<str>>, Rejection> {
+        if self.keys.is_empty() {
+            return Ok(None);
+        }
+        let presented = presented_key(headers).ok_or(Rejection::NoKey)?;
+        // Every key is compared, so that the time taken does not tell which one was close.
+        let mut name = None;
+        for (client, key) in &self.keys {
+            if key.expose().as_bytes().ct_eq(presented).into() {
+                name = Some(Arc::clone(client));
+            }
+        }
+        name.map(Some).ok_or(Rejection::WrongKey)
+    }
+}
+
+/// `OpenAI` SDKs send a bearer token, Anthropic's `x-api-key`, Azure's `api-key`.
+fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.as_bytes().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
+    });
+    let named = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    bearer
+        .or_else(|| named("x-api-key"))
+        .or_else(|| named("api-key"))
+        .map(<[u8]>::trim_ascii)
+}

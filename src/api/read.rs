@@ -1,0 +1,166 @@
+//! From an HTTP request to a `ModelRequest`: path, headers, body, and the few fields that matter.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, HeaderMap, UPGRADE};
+use http::request::Parts;
+use http::{Method, Uri};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::reject::Rejection;
+use super::tally::Tally;
+use crate::request::{Endpoint, ModelRequest};
+use crate::wire::body::{Patience, read_whole};
+use crate::wire::json::{self, ModelField, Peek};
+use crate::wire::{headers, multipart};
+
+/// How much a client may send, and how slowly.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) body: usize,
+    pub(super) idle: Duration,
+    pub(super) total: Duration,
+}
+
+/// Path and query behind `/v1`, beginning with a slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Path(String);
+
+impl Path {
+    /// `/v1/x` and `/x` are the same, and so are `/v1//x` and `/v1/x`.
+    pub(super) fn of(uri: &Uri) -> Result<Self, Rejection> {
+        let mut path = String::with_capacity(uri.path().len());
+        for segment in uri.path().split('/').filter(|segment| !segment.is_empty()) {
+            // Upstreams may resolve these, and reach what lies outside of their API.
+            if matches!(
+                segment.to_ascii_lowercase().as_str(),
+                "." | ".." | "%2e" | "%2e%2e" | ".%2e" | "%2e."
+            ) {
+                return Err(Rejection::BadPath);
+            }
+            path.push('/');
+            path.push_str(segment);
+        }
+        if uri.path().ends_with('/') {
+            path.push('/');
+        }
+        let mut path = match path.strip_prefix("/v1") {
+            Some("") => "/".to_owned(),
+            Some(rest) if rest.starts_with('/') => rest.to_owned(),
+            _ => path,
+        };
+        if let Some(query) = uri.query() {
+            path.push('?');
+            path.push_str(query);
+        }
+        Ok(Self(path))
+    }
+
+    pub(super) fn without_query(&self) -> &str {
+        self.0.split_once('?').map_or(&self.0, |(path, _)| path)
+    }
+}
+
+/// Reads a request whole.
+pub(super) async fn request(
+    tally: &Tally,
+    head: Parts,
+    path: Path,
+    body: Incoming,
+    limits: Limits,
+) -> Result<ModelRequest, Rejection> {
+    if head.headers.contains_key(UPGRADE) {
+        return Err(Rejection::Upgrade);
+    }
+    let patience = Patience {
+        idle: limits.idle,
+        until: Instant::now() + limits.total,
+    };
+    let body = read_whole(body, limits.body, patience).await?;
+    let seen = look_into(tally.endpoint, &head.method, &head.headers, &body).await?;
+    Ok(ModelRequest {
+        id: tally.id.clone(),
+        received_at: Instant::now(),
+        client: tally.client.clone(),
+        endpoint: tally.endpoint,
+        method: head.method,
+        path: path.0,
+        headers: headers::for_upstream(&head.headers),
+        body,
+        model: seen.model,
+        streaming: seen.streaming && tally.endpoint != Endpoint::Embeddings,
+    })
+}
+
+async fn look_into(
+    endpoint: Endpoint,
+    method: &Method,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Peek, Rejection> {
+    if endpoint == Endpoint::Other {
+        return Ok(guess(method, headers, body).await);
+    }
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| coding != "identity")
+    {
+        return Err(Rejection::Compressed);
+    }
+    let seen = json::peek(body)?;
+    match &seen.model {
+        Some(field) if !field.name.is_empty() => Ok(seen),
+        _ => Err(Rejection::NoModel),
+    }
+}
+
+/// What can be seen of a request that is forwarded whatever it is.
+async fn guess(method: &Method, headers: &HeaderMap, body: &Bytes) -> Peek {
+    if method != Method::POST || body.is_empty() {
+        return Peek::default();
+    }
+    if headers::has_media_type(headers, "multipart/form-data") {
+        let model = multipart::model(headers, body).await;
+        return Peek {
+            model: model.map(|name| ModelField { name, span: None }),
+            streaming: false,
+        };
+    }
+    json::peek(body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Path;
+
+    fn path(text: &str) -> Option<String> {
+        Path::of(&text.parse().unwrap()).ok().map(|path| path.0)
+    }
+
+    #[test]
+    fn with_and_without_v1_is_the_same() {
+        for text in [
+            "/v1/chat/completions",
+            "/chat/completions",
+            "//v1//chat/completions",
+        ] {
+            assert_eq!(path(text).as_deref(), Some("/chat/completions"), "{text}");
+        }
+        assert_eq!(
+            path("/v1/responses?beta=true").as_deref(),
+            Some("/responses?beta=true")
+        );
+        assert_eq!(path("/v1").as_deref(), Some("/"));
+        assert_eq!(path("/v10/x").as_deref(), Some("/v10/x"));
+        assert_eq!(path("/v1/files/").as_deref(), Some("/files/"));
+    }
+
+    #[test]
+    fn nothing_leads_out_of_the_upstreams_api() {
+        for text in ["/v1/../admin", "/v1/%2e%2E/admin", "/v1/./x"] {
+            assert_eq!(path(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! From an upstream's answer to an HTTP response.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame};
+
+use super::tally::Tally;
+use crate::event::{AttemptReport, RequestResult};
+use crate::failover::{Answer, AnswerBody, SupervisedStream};
+use crate::outcome::Outcome;
+use crate::wire::body::{Body, BodyError, full};
+use crate::wire::headers::for_client;
+
+/// The response that hands an upstream's answer on.
+pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
+    tally.attempts = answer.attempts.len();
+    tally.served_by = Some(answer.served_by.clone());
+    tally.answering(answer.status, Some(answer.waited));
+    let mut headers = headers_of(&answer, &tally);
+    let body = match answer.body {
+        AnswerBody::Whole(bytes) => {
+            let is_rejected = matches!(
+                answer.attempts.last(),
+                Some(AttemptReport {
+                    outcome: Outcome::RejectedRequest { .. },
+                    ..
+                })
+            );
+            tally.finish(if is_rejected {
+                RequestResult::Rejected
+            } else {
+                RequestResult::Answered
+            });
+            full(bytes)
+        }
+        AnswerBody::Stream(stream) => {
+            if stream.has_events() {
+                // An end may be added to it.
+                headers.remove(CONTENT_LENGTH);
+            }
+            TalliedStream {
+                stream,
+                tally: Some(tally),
+            }
+            .boxed_unsync()
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The response to a question about ourselves.
+pub(super) fn with_json(json: &serde_json::Value, mut tally: Tally) -> Response<Body> {
+    let mut response = Response::new(full(json.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("x-request-id", header(tally.id.as_str()));
+    tally.answering(200, None);
+    tally.finish(RequestResult::Answered);
+    response
+}
+
+/// The trail of attempts as a structured header (RFC 8941): `openai;outcome=overloaded;status=503;ms=12, ...`.
+pub(super) fn trail(attempts: &[AttemptReport]) -> HeaderValue {
+    let entries: Vec<String> = attempts
+        .iter()
+        .map(|attempt| {
+            let status = attempt
+                .outcome
+                .status()
+                .map_or_else(String::new, |status| format!(";status={status}"));
+            format!(
+                "{};outcome={}{status};ms={}",
+                attempt.upstream,
+                attempt.outcome.label(),
+                attempt.elapsed.as_millis()
+            )
+        })
+        .collect();
+    header(&entries.join(", "))
+}
+
+/// A header value of text that is ours, and thus always valid.
+pub(super) fn header(text: &str) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+}
+
+fn headers_of(answer: &Answer, tally: &Tally) -> HeaderMap {
+    let mut headers = for_client(&answer.headers);
+    if let Some(theirs) = answer.headers.get("x-request-id") {
+        headers.insert("x-backstop-upstream-request-id", theirs.clone());
+    }
+    headers.insert("x-request-id", header(tally.id.as_str()));
+    headers.insert("x-backstop-upstream", header(answer.served_by.as_ref()));
+    headers.insert("x-backstop-attempts", trail(&answer.attempts));
+    headers
+}
+
+/// A stream whose end, or whose loss, closes the tally of its request.
+struct TalliedStream {
+    stream: Box<SupervisedStream>,
+    tally: Option<Tally>,
+}
+
+impl HttpBody for TalliedStream {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut *self.stream).poll_frame(context);
+        if let Poll::Ready(None | Some(Err(_))) = polled
+            && let Some(tally) = self.tally.take()
+        {
+            tally.finish(if self.stream.is_broken() {
+                RequestResult::Broken
+            } else {
+                RequestResult::Answered
+            });
+        }
+        polled
+    }
+}

@@ -1,0 +1,101 @@
+//! The account of one request: opened when it comes in, closed exactly once, whatever becomes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::config::UpstreamId;
+use crate::event::{Event, Events, RequestReport, RequestResult};
+use crate::request::{Endpoint, RequestId};
+
+/// The status under which a request counts whose client left before it had one.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// Dropped before it is finished, it counts as given up by the client.
+#[derive(Debug)]
+pub(super) struct Tally {
+    pub(super) id: RequestId,
+    pub(super) client: Option<Arc<str>>,
+    pub(super) endpoint: Endpoint,
+    pub(super) route: Option<Arc<str>>,
+    pub(super) served_by: Option<UpstreamId>,
+    pub(super) attempts: usize,
+    events: Events,
+    started_at: Instant,
+    status: u16,
+    first_byte: Option<Duration>,
+    added: Option<Duration>,
+    slot: Option<OwnedSemaphorePermit>,
+    is_finished: bool,
+}
+
+impl Tally {
+    pub(super) fn start(events: Events) -> Self {
+        events.emit(&Event::RequestStarted);
+        Self {
+            id: RequestId::random(),
+            client: None,
+            endpoint: Endpoint::Other,
+            route: None,
+            served_by: None,
+            attempts: 0,
+            events,
+            started_at: Instant::now(),
+            status: CLIENT_CLOSED_REQUEST,
+            first_byte: None,
+            added: None,
+            slot: None,
+            is_finished: false,
+        }
+    }
+
+    /// Keeps a place among the requests in flight until the request is over.
+    pub(super) fn hold(&mut self, slot: OwnedSemaphorePermit) {
+        self.slot = Some(slot);
+    }
+
+    /// The request has been read: from here on the time is ours and the upstreams'.
+    pub(super) fn read(&mut self, at: Instant) {
+        self.started_at = at;
+    }
+
+    /// The head of the answer goes out. `waited` is the time spent waiting for upstreams.
+    pub(super) fn answering(&mut self, status: u16, waited: Option<Duration>) {
+        let first_byte = self.started_at.elapsed();
+        self.status = status;
+        self.first_byte = Some(first_byte);
+        self.added = waited.map(|waited| first_byte.saturating_sub(waited));
+    }
+
+    /// The request is over.
+    pub(super) fn finish(mut self, result: RequestResult) {
+        self.close(result);
+    }
+
+    fn close(&mut self, result: RequestResult) {
+        self.is_finished = true;
+        self.events.emit(&Event::RequestFinished(RequestReport {
+            id: self.id.clone(),
+            client: self.client.take(),
+            route: self.route.take(),
+            endpoint: self.endpoint,
+            status: self.status,
+            result,
+            attempts: self.attempts,
+            served_by: self.served_by.take(),
+            first_byte: self.first_byte,
+            total: self.started_at.elapsed(),
+            added: self.added,
+        }));
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.close(RequestResult::ClientGone);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `backstop check`: every problem of the configuration, or the routes as they will be tried.
+
+use super::{ConfigArgs, Failure, settings};
+use crate::config::{CandidateConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
+
+/// Prints the good news; the bad ones are the error.
+pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    let found = settings::find(args)?;
+    if let Some(made) = &found.made {
+        println!("{made}");
+    }
+    print!("{}", describe(&found.source, &found.config));
+    Ok(())
+}
+
+fn describe(source: &str, config: &Config) -> String {
+    let mut text = format!("{source} is good\n\n");
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    text += &format!("clients    {scheme}://{}/v1", config.listen);
+    if config.clients.is_empty() {
+        text += ", no key needed\n";
+    } else {
+        let names: Vec<&str> = config
+            .clients
+            .iter()
+            .map(|client| client.name.as_str())
+            .collect();
+        text += &format!(", with the key of: {}\n", names.join(", "));
+    }
+    text += &format!(
+        "operators  http://{}/metrics\n\nupstreams\n",
+        config.admin.listen
+    );
+    for (id, upstream) in &config.upstreams {
+        text += &upstream_line(id, upstream);
+    }
+    text += "\nroutes, candidates in the order in which they are tried\n";
+    for route in &config.routes {
+        text += &route_lines(route, config);
+    }
+    text
+}
+
+fn upstream_line(id: &UpstreamId, upstream: &UpstreamConfig) -> String {
+    let keys = upstream.keys();
+    let keys = match keys.as_slice() {
+        [] => "no key".to_owned(),
+        keys => format!(
+            "key {}",
+            keys.iter()
+                .map(Secret::masked)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    };
+    let note = not_spoken_note(upstream);
+    format!(
+        "  {:<12} {:<44} {keys}{note}\n",
+        id.as_ref(),
+        upstream.base_url()
+    )
+}
+
+fn route_lines(route: &RouteConfig, config: &Config) -> String {
+    let mut text = format!("  {}\n", route.models.join(", "));
+    for (tier, candidate) in in_order(route) {
+        let model = candidate
+            .model
+            .as_deref()
+            .unwrap_or("(the model asked for)");
+        let upstream = config.upstreams.get(&candidate.upstream);
+        let note = upstream.map_or("", not_spoken_note);
+        let weight = match candidate.weight {
+            Some(weight) if weight != 1 => format!(", weight {weight}"),
+            _ => String::new(),
+        };
+        text += &format!(
+            "    {tier}. {:<12} {model}{weight}{note}\n",
+            candidate.upstream.as_ref()
+        );
+    }
+    text
+}
+
+/// Candidates by tier; those that leave it out take their position.
+fn in_order(route: &RouteConfig) -> Vec<(u32, &CandidateConfig)> {
+    let mut ordered: Vec<_> = (1u32..)
+        .zip(&route.candidates)
+        .map(|(position, candidate)| (candidate.tier.unwrap_or(position), candidate))
+        .collect();
+    ordered.sort_by_key(|(tier, _)| *tier);
+    ordered
+}
+
+fn not_spoken_note(upstream: &UpstreamConfig) -> &'static str {
+    if upstream.provider.dialect().is_spoken() {
+        ""
+    } else {
+        "   passed over: its API is not spoken yet"
+    }
+}

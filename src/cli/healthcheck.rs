@@ -1,0 +1,35 @@
+//! `backstop healthcheck`: for Docker, which wants an exit code.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::{Context, ensure};
+use http::Request;
+use http_body_util::Full;
+
+use super::HealthcheckArgs;
+use super::ask::{ask, client};
+
+/// Asks `/readyz`.
+pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
+    let address = reachable(args.admin_listen);
+    let request = Request::get(format!("http://{address}/readyz")).body(Full::default())?;
+    let (head, body) = ask(&client()?, request)
+        .await
+        .with_context(|| format!("no proxy answers at {address}"))?;
+    ensure!(
+        head.status.is_success(),
+        "the proxy is not ready: {}",
+        String::from_utf8_lossy(&body).trim()
+    );
+    Ok(())
+}
+
+/// An address that means "all of this machine" is reached through its loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

@@ -1,0 +1,159 @@
+//! The command line: what was typed, and what each command prints.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line talks to the terminal"
+)]
+
+mod ask;
+mod check;
+mod demo;
+mod healthcheck;
+mod logging;
+mod serve;
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Problems;
+
+/// The exit code for a configuration that is wrong or missing (`EX_CONFIG` of sysexits.h).
+const BAD_CONFIG: u8 = 78;
+
+/// A failover proxy for LLM APIs: one OpenAI-compatible endpoint in front of every provider you have.
+///
+/// Point OPENAI_BASE_URL at it. A request whose provider fails is answered by the next one, before the client notices.
+#[derive(Debug, Parser)]
+#[command(name = "backstop", version, args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    serve: ServeArgs,
+
+    /// What to log: a level, or levels by module as in `warn,backstop=debug`
+    #[arg(
+        long,
+        global = true,
+        env = "BACKSTOP_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve clients (what happens without a command, too)
+    Serve(ServeArgs),
+    /// Check the configuration: print every problem, or the routes as they will be tried
+    Check(ConfigArgs),
+    /// See a failover with simulated providers; needs no key and no configuration
+    Demo(DemoArgs),
+    /// Ask a running proxy whether it is ready: exit code 0 or 1
+    Healthcheck(HealthcheckArgs),
+}
+
+#[derive(Args, Debug)]
+struct ConfigArgs {
+    /// The configuration; without it ./backstop.yaml, else one made from the provider keys in the environment
+    #[arg(long, env = "BACKSTOP_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Serve clients here, whatever the configuration says
+    #[arg(long, env = "BACKSTOP_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
+    /// Serve operators (metrics, health) here, whatever the configuration says
+    #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS")]
+    admin_listen: Option<SocketAddr>,
+}
+
+#[derive(Args, Debug)]
+struct DemoArgs {
+    /// Serve clients here
+    #[arg(long, default_value = "127.0.0.1:4000", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// Serve operators here
+    #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS")]
+    admin_listen: SocketAddr,
+}
+
+#[derive(Args, Debug)]
+struct HealthcheckArgs {
+    /// The operators' address of the proxy; 0.0.0.0 stands for this machine
+    #[arg(
+        long,
+        env = "BACKSTOP_ADMIN_LISTEN",
+        default_value = "127.0.0.1:4001",
+        value_name = "ADDRESS"
+    )]
+    admin_listen: SocketAddr,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// There is no configuration.
+    #[error("{}", settings::NO_CONFIGURATION)]
+    NoConfig,
+    /// Anything else.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    match run(CommandLine::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(match failure {
+                Failure::Config(_) | Failure::NoConfig => BAD_CONFIG,
+                Failure::Other(_) => 1,
+            })
+        }
+    }
+}
+
+fn run(line: CommandLine) -> Result<(), Failure> {
+    if let Some(Command::Check(args)) = &line.command {
+        return check::run(args);
+    }
+    logging::start(&line.log)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from)?;
+    runtime.block_on(async {
+        match line.command {
+            Some(Command::Demo(args)) => Ok(demo::run(&args).await?),
+            Some(Command::Healthcheck(args)) => Ok(healthcheck::run(&args).await?),
+            Some(Command::Serve(args)) => serve::run(&args).await,
+            Some(Command::Check(_)) | None => serve::run(&line.serve).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::CommandLine::command().debug_assert();
+    }
+}

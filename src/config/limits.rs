@@ -1,0 +1,42 @@
+//! How much we take before we refuse or wait.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{duration, size};
+
+/// Bounds that keep the process small and available.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// The largest request body, in bytes.
+    #[serde(deserialize_with = "size::read")]
+    pub body: usize,
+    /// The largest head of a request, in bytes.
+    #[serde(deserialize_with = "size::read")]
+    pub headers: usize,
+    /// How many connections may be open; further ones wait.
+    pub connections: usize,
+    /// How many requests may be served at a time; further ones get 503.
+    pub requests: usize,
+    /// How long a connection may take over the head of its first or next request.
+    #[serde(deserialize_with = "duration::read")]
+    pub idle_connection: Duration,
+    /// How long open requests may take to finish when we stop.
+    #[serde(deserialize_with = "duration::read")]
+    pub drain: Duration,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            body: 32 << 20,
+            headers: 64 << 10,
+            connections: 4096,
+            requests: 2048,
+            idle_connection: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+        }
+    }
+}

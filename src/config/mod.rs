@@ -1,0 +1,135 @@
+//! The configuration: one YAML file, read, checked whole, and never changed afterwards.
+//!
+//! ```text
+//! text ─▶ YAML values ─▶ variables expanded ─▶ structs, around every mistake ─▶ checks ─▶ Config, or all Problems
+//! ```
+//!
+//! *Invariant:* no module of ours is imported here; everybody may import this one.
+
+mod check;
+mod duration;
+mod env;
+mod environment;
+mod limits;
+mod locate;
+mod problem;
+mod provider;
+mod recover;
+mod route;
+mod secret;
+mod server;
+mod size;
+mod timeouts;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::path::Path as FilePath;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_yaml::{Mapping, Value};
+
+pub use env::process_environment;
+pub use environment::from_environment;
+pub use limits::LimitsConfig;
+pub use problem::{Problem, Problems};
+pub use provider::{Dialect, Provider};
+pub use route::{CandidateConfig, RouteConfig};
+pub use secret::Secret;
+pub use server::{AdminConfig, ClientConfig, ListenerTls};
+pub use timeouts::TimeoutsConfig;
+pub use upstream::{UpstreamConfig, UpstreamId};
+
+use self::problem::Found;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where clients are served.
+    #[serde(deserialize_with = "server::address")]
+    pub listen: SocketAddr,
+    /// Serve clients over TLS.
+    pub tls: Option<ListenerTls>,
+    /// The operators' address.
+    pub admin: AdminConfig,
+    /// Who may call; empty: whoever reaches the address.
+    pub clients: Vec<ClientConfig>,
+    /// The provider accounts, in the order of the file.
+    pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
+    /// Which models are served by whom.
+    pub routes: Vec<RouteConfig>,
+    /// How patient we are.
+    pub timeouts: TimeoutsConfig,
+    /// How much we take.
+    pub limits: LimitsConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            tls: None,
+            admin: AdminConfig::default(),
+            clients: Vec::new(),
+            upstreams: IndexMap::new(),
+            routes: Vec::new(),
+            timeouts: TimeoutsConfig::default(),
+            limits: LimitsConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file, with the variables of this process.
+    pub fn load(path: &FilePath) -> Result<Self, Problems> {
+        let source = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| Problems {
+            list: vec![Problem {
+                path: String::new(),
+                line: None,
+                message: format!("cannot be read: {error}"),
+                hint: None,
+            }],
+            source: source.clone(),
+        })?;
+        Self::parse(&source, &text, &process_environment)
+    }
+
+    /// Reads and checks a text. `source` names it in messages; `variable` knows the environment.
+    pub fn parse(
+        source: &str,
+        text: &str,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Problems> {
+        let mut value = match serde_yaml::from_str(text) {
+            Ok(Value::Null) => Value::Mapping(Mapping::new()),
+            Ok(value) => value,
+            Err(error) => return Err(not_yaml(source, &error)),
+        };
+        let mut found = Found::default();
+        let expanded = env::expand(&mut value, variable, &mut found);
+        let config = recover::read(&mut value, &expanded, &mut found);
+        check::check(&config, &value, &mut found);
+        match found.into_problems(source, text) {
+            None => Ok(config),
+            Some(problems) => Err(problems),
+        }
+    }
+}
+
+fn not_yaml(source: &str, error: &serde_yaml::Error) -> Problems {
+    let message = error.to_string();
+    Problems {
+        source: source.to_owned(),
+        list: vec![Problem {
+            path: String::new(),
+            line: error.location().map(|location| location.line()),
+            message: format!("not valid YAML: {message}"),
+            hint: None,
+        }],
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! What is wrong with a configuration: all of it, each with its place and a way out.
+
+use std::fmt;
+
+use super::locate::locate;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where in the structure, as in `routes[2].candidates[0].upstream`.
+    pub path: String,
+    /// The line in the text, from 1.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Everything that is wrong with one configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems {
+    /// The file, or what else the text is.
+    pub source: String,
+    /// At least one, in the order of the text.
+    pub list: Vec<Problem>,
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.list.len() == 1 { "" } else { "s" };
+        write!(f, "{}: {} problem{plural}", self.source, self.list.len())?;
+        for problem in &self.list {
+            let line = problem
+                .line
+                .map_or_else(String::new, |line| format!("line {line}"));
+            write!(f, "\n  {line:<8} ")?;
+            if !problem.path.is_empty() {
+                write!(f, "{}: ", problem.path)?;
+            }
+            f.write_str(&problem.message)?;
+            if let Some(hint) = &problem.hint {
+                write!(f, "; {hint}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// One step from the root of a configuration towards a place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// A place in a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Path(pub(super) Vec<Step>);
+
+impl Path {
+    pub(super) fn key(&self, key: &str) -> Self {
+        self.step(Step::Key(key.to_owned()))
+    }
+
+    pub(super) fn index(&self, index: usize) -> Self {
+        self.step(Step::Index(index))
+    }
+
+    fn step(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Self(steps)
+    }
+
+    /// Whether `place` is this place, or lies within it.
+    fn holds(&self, place: &Self) -> bool {
+        place.0.starts_with(&self.0)
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if index == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Problems as they are found, before anybody knows their lines.
+#[derive(Debug, Default)]
+pub(super) struct Found(Vec<(Path, String, Option<String>)>);
+
+impl Found {
+    /// Notes a problem, unless one has been noted for the same place or for what it lies in: one cause, one problem.
+    pub(super) fn note(&mut self, path: Path, message: impl Into<String>, hint: Option<String>) {
+        if !self.is_spoilt(&path) {
+            self.0.push((path, message.into(), hint));
+        }
+    }
+
+    /// Whether there is a problem with this place, or with what it lies in.
+    pub(super) fn is_spoilt(&self, path: &Path) -> bool {
+        self.0.iter().any(|(spoilt, ..)| spoilt.holds(path))
+    }
+
+    /// The problems with their lines, in the order of the text; `None` if there are none.
+    pub(super) fn into_problems(self, source: &str, text: &str) -> Option<Problems> {
+        let mut list: Vec<Problem> = self
+            .0
+            .into_iter()
+            .map(|(path, message, hint)| Problem {
+                line: locate(text, &path),
+                path: path.to_string(),
+                message,
+                hint,
+            })
+            .collect();
+        list.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
+        (!list.is_empty()).then(|| Problems {
+            source: source.to_owned(),
+            list,
+        })
+    }
+}
+
+/// The known name that looks most like a wrong one, as a question.
+pub(super) fn did_you_mean<'a>(
+    wrong: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    known
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| format!("did you mean `{name}`?"))
+}

@@ -1,0 +1,203 @@
+//! The providers we know: one table, one entry each.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use super::problem::did_you_mean;
+
+/// The API that a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `OpenAI`'s, as most others do.
+    OpenAi,
+    /// Anthropic's Messages.
+    Anthropic,
+}
+
+impl Dialect {
+    /// Whether backstop speaks it, too. A candidate whose API is not spoken is passed over.
+    pub fn is_spoken(self) -> bool {
+        self == Self::OpenAi
+    }
+}
+
+/// A provider: an entry of the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Provider(&'static Entry);
+
+#[derive(PartialEq, Eq)]
+struct Entry {
+    /// Its name in the configuration.
+    name: &'static str,
+    dialect: Dialect,
+    /// `None`: must be configured.
+    base_url: Option<&'static str>,
+    /// The usual environment variable for its key; `None`: no key is needed.
+    key_variable: Option<&'static str>,
+    /// The patterns of its models' names, where they tell.
+    families: &'static [&'static str],
+    /// The model to ask it for when it stands in for another provider.
+    stand_in: &'static str,
+}
+
+impl Entry {
+    const fn openai(
+        name: &'static str,
+        base_url: &'static str,
+        key_variable: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            dialect: Dialect::OpenAi,
+            base_url: Some(base_url),
+            key_variable: Some(key_variable),
+            families: &[],
+            stand_in: "",
+        }
+    }
+
+    const fn models(self, families: &'static [&'static str], stand_in: &'static str) -> Self {
+        Self {
+            families,
+            stand_in,
+            ..self
+        }
+    }
+}
+
+/// In the order in which they are preferred when a configuration is made from the environment.
+static TABLE: [Entry; 11] = [
+    Entry::openai("openai", "https://api.openai.com/v1", "OPENAI_API_KEY")
+        .models(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"], "gpt-4o"),
+    Entry {
+        dialect: Dialect::Anthropic,
+        ..Entry::openai(
+            "anthropic",
+            "https://api.anthropic.com/v1",
+            "ANTHROPIC_API_KEY",
+        )
+        .models(&["claude-*"], "claude-sonnet-5")
+    },
+    Entry::openai(
+        "ernie",
+        "https://qianfan.baidubce.com/v2",
+        "QIANFAN_API_KEY",
+    )
+    .models(&["ernie-*"], "ernie-4.5-turbo-128k"),
+    Entry::openai(
+        "gemini",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "GEMINI_API_KEY",
+    )
+    .models(&["gemini-*"], "gemini-2.5-flash"),
+    Entry::openai(
+        "deepseek",
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+    )
+    .models(&["deepseek-*"], "deepseek-chat"),
+    Entry::openai("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
+        .models(&["mistral-*"], "mistral-large-latest"),
+    Entry::openai("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
+        .models(&[], "llama-3.3-70b-versatile"),
+    Entry::openai(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+    )
+    .models(&[], "openai/gpt-4o"),
+    Entry::openai(
+        "together",
+        "https://api.together.xyz/v1",
+        "TOGETHER_API_KEY",
+    )
+    .models(&[], "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+    Entry {
+        key_variable: None,
+        ..Entry::openai("ollama", "http://127.0.0.1:11434/v1", "")
+    },
+    Entry {
+        base_url: None,
+        key_variable: None,
+        ..Entry::openai("openai-compatible", "", "")
+    },
+];
+
+impl Provider {
+    /// All providers.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(Self)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// The API it speaks.
+    pub fn dialect(self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// Its URL; `None` if that must be configured.
+    pub fn base_url(self) -> Option<&'static str> {
+        self.0.base_url
+    }
+
+    /// The usual environment variable for its key; `None` if it needs no key.
+    pub fn key_variable(self) -> Option<&'static str> {
+        self.0.key_variable
+    }
+
+    /// The patterns of its models' names, where they tell.
+    pub(super) fn families(self) -> &'static [&'static str] {
+        self.0.families
+    }
+
+    /// The model to ask it for when it stands in for another provider.
+    pub(super) fn stand_in(self) -> &'static str {
+        self.0.stand_in
+    }
+}
+
+impl Default for Provider {
+    /// Stands where the configuration has a mistake; never used.
+    fn default() -> Self {
+        Self(&TABLE[TABLE.len() - 1])
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Provider {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Name)
+    }
+}
+
+struct Name;
+
+impl Visitor<'_> for Name {
+    type Value = Provider;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a provider")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Provider, E> {
+        let names = || Provider::all().map(Provider::name);
+        Provider::all()
+            .find(|provider| provider.name() == name)
+            .ok_or_else(|| {
+                let hint = did_you_mean(name, names()).unwrap_or_else(|| {
+                    format!("known are {}", names().collect::<Vec<_>>().join(", "))
+                });
+                E::custom(format!("no provider is called `{name}`; {hint}"))
+            })
+    }
+}

@@ -1,0 +1,164 @@
+//! From YAML values to structs, around every mistake.
+//!
+//! serde stops at the first error. So its place is noted, what stands there is taken out, and reading starts again,
+//! until nothing is wrong any more.
+
+use std::net::SocketAddr;
+
+use serde_path_to_error::Segment;
+use serde_yaml::{Mapping, Value};
+
+use super::Config;
+use super::env::Expanded;
+use super::problem::{Found, Path, Step, did_you_mean};
+
+/// More mistakes than anybody wants to read.
+const MOST_MISTAKES: usize = 200;
+
+/// Reads a configuration; what is wrong is noted, and taken out of `value`.
+pub(super) fn read(value: &mut Value, expanded: &[Expanded], found: &mut Found) -> Config {
+    for _ in 0..MOST_MISTAKES {
+        let error = match serde_path_to_error::deserialize::<_, Config>(&*value) {
+            Ok(config) => return config,
+            Err(error) => error,
+        };
+        let mistake = Mistake::of(&error, expanded);
+        let path = mistake.path.clone();
+        found.note(mistake.path, mistake.message, mistake.hint);
+        if !take_out(value, &path) {
+            break;
+        }
+    }
+    Config {
+        // Whatever is left over is unusable.
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..Config::default()
+    }
+}
+
+struct Mistake {
+    path: Path,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Mistake {
+    fn of(error: &serde_path_to_error::Error<serde_yaml::Error>, expanded: &[Expanded]) -> Self {
+        let steps = error.path().iter().filter_map(|segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        });
+        let path = Path(steps.collect());
+        let told = error.inner().to_string();
+        if let Some((key, known)) = unknown_key(&told) {
+            let is_there = matches!(path.0.last(), Some(Step::Key(last)) if *last == key);
+            return Self {
+                path: if is_there { path } else { path.key(&key) },
+                message: "unknown key".to_owned(),
+                hint: did_you_mean(&key, known.iter().map(String::as_str))
+                    .or_else(|| Some(format!("known are {}", known.join(", ")))),
+            };
+        }
+        let mut message = without_content(&told);
+        for text in expanded
+            .iter()
+            .filter(|text| text.path == path && !text.value.is_empty())
+        {
+            message = message.replace(&text.value, &text.written);
+        }
+        Self {
+            path,
+            message,
+            hint: None,
+        }
+    }
+}
+
+/// serde's "unknown field `x`, expected one of `a`, `b`": the name, and the known ones.
+fn unknown_key(told: &str) -> Option<(String, Vec<String>)> {
+    let rest = told.split_once("unknown field `")?.1;
+    let mut names = rest.split('`').step_by(2).map(str::to_owned);
+    let key = names.next()?;
+    Some((key, names.filter(|name| !name.is_empty()).collect()))
+}
+
+/// serde's "invalid type: string "x", expected y" without the x, which may be a secret.
+fn without_content(told: &str) -> String {
+    let Some((_, rest)) = told.split_once("invalid type: ") else {
+        // serde_yaml puts the path before its messages; ours is better.
+        return told
+            .split_once(": ")
+            .filter(|(path, _)| is_path(path))
+            .map_or(told, |(_, message)| message)
+            .to_owned();
+    };
+    let kind = match rest.split([' ', ',']).next() {
+        Some("string") => "a text",
+        Some("integer" | "floating") => "a number",
+        Some("boolean") => "true or false",
+        Some("map") => "a mapping",
+        Some("sequence") => "a list",
+        _ => "something else",
+    };
+    match rest.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("is {kind}, but should be {}", in_words(expected)),
+        None => format!("must not be {kind}"),
+    }
+}
+
+fn is_path(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']'))
+}
+
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "a list",
+        "a map" => "a mapping",
+        "a string" | "path string" => "a text",
+        "u32" | "usize" => "a whole number",
+        other if other.starts_with("struct ") => "a mapping",
+        other => other,
+    }
+}
+
+/// Takes out what stands at a place. List entries and upstreams leave something empty behind, so that places keep
+/// their numbers and names stay known.
+fn take_out(value: &mut Value, path: &Path) -> bool {
+    let Some((last, way)) = path.0.split_last() else {
+        return false;
+    };
+    let Some(parent) = way.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_str()),
+        Step::Index(index) => value.get_mut(*index),
+    }) else {
+        return false;
+    };
+    match (last, parent) {
+        (Step::Key(key), Value::Mapping(entries)) => {
+            let is_upstream = way == [Step::Key("upstreams".to_owned())];
+            match entries.get_mut(key.as_str()) {
+                Some(entry) if is_upstream && !entry.is_mapping() => {
+                    *entry = Value::Mapping(Mapping::new());
+                }
+                Some(_) => drop(entries.shift_remove(key.as_str())),
+                None => return false,
+            }
+            true
+        }
+        (Step::Index(index), Value::Sequence(entries)) => match entries.get_mut(*index) {
+            Some(entry) => {
+                // An empty mapping where a struct is wanted; an empty text where that was not it.
+                *entry = if entry.is_mapping() {
+                    String::new().into()
+                } else {
+                    Value::Mapping(Mapping::new())
+                };
+                true
+            }
+            None => false,
+        },
+        _ => false,
+    }
+}

@@ -1,0 +1,36 @@
+//! Which models are served by whom.
+
+use serde::Deserialize;
+
+use super::UpstreamId;
+
+/// Models, and who may serve them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RouteConfig {
+    /// Model names; a `*` at the end stands for anything.
+    pub models: Vec<String>,
+    /// Who may serve them, in order of preference.
+    pub candidates: Vec<CandidateConfig>,
+}
+
+impl RouteConfig {
+    /// Its name in metrics and logs: the first pattern.
+    pub fn name(&self) -> &str {
+        self.models.first().map_or("", String::as_str)
+    }
+}
+
+/// An upstream that may serve a route.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CandidateConfig {
+    /// Whom to ask.
+    pub upstream: UpstreamId,
+    /// The name by which it knows the model; left out: the client's.
+    pub model: Option<String>,
+    /// Lower tiers are tried first; left out: the position in the list, from 1.
+    pub tier: Option<u32>,
+    /// The share among candidates of the same tier; left out: 1.
+    pub weight: Option<u32>,
+}

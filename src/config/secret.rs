@@ -1,0 +1,34 @@
+//! A text that must not be shown.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// A key. It has no `Display`, and its `Debug` hides it.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for those who send or compare it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Enough to tell keys apart: the last four characters of a long one, none of a short one.
+    pub fn masked(&self) -> String {
+        let length = self.0.chars().count();
+        let shown: String = if length >= 16 {
+            self.0.chars().skip(length - 4).collect()
+        } else {
+            String::new()
+        };
+        format!("****{shown}")
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}

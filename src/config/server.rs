@@ -1,0 +1,68 @@
+//! The addresses we serve on, and who may call.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+
+use super::Secret;
+
+/// The operators' address.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminConfig {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    #[serde(deserialize_with = "address")]
+    pub listen: SocketAddr,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4001)),
+        }
+    }
+}
+
+/// The certificate that clients see.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerTls {
+    /// A PEM file with the certificate chain.
+    pub cert: PathBuf,
+    /// A PEM file with its private key.
+    pub key: PathBuf,
+}
+
+/// Somebody who may call.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientConfig {
+    /// Its name in logs.
+    pub name: String,
+    /// The key that it sends.
+    pub key: Secret,
+}
+
+/// Reads an address, and says how to write one.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    struct Text;
+    impl Visitor<'_> for Text {
+        type Value = SocketAddr;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an address such as 127.0.0.1:4000")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<SocketAddr, E> {
+            text.parse().map_err(|_| {
+                E::custom(format!(
+                    "`{text}` is not an address; write IP and port, for example 127.0.0.1:4000"
+                ))
+            })
+        }
+    }
+    deserializer.deserialize_any(Text)
+}

@@ -1,0 +1,179 @@
+//! Whole configurations, good and bad.
+
+use proptest::prelude::{any, proptest};
+
+use super::{Config, Problems, from_environment};
+
+fn parse(text: &str) -> Result<Config, Problems> {
+    let variable =
+        |name: &str| (name == "KEY").then(|| "sk-secret-from-the-environment".to_owned());
+    Config::parse("test.yaml", text, &variable)
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let problems = parse(text).expect_err("problems");
+    let lines: Vec<String> = problems
+        .to_string()
+        .lines()
+        .skip(1)
+        .map(|line| line.trim().to_owned())
+        .collect();
+    assert_eq!(lines.len(), problems.list.len());
+    lines
+}
+
+const GOOD: &str = "\
+upstreams:
+  openai: {provider: openai, api_key: \"${KEY}\"}
+  local: {provider: openai-compatible, base_url: \"http://127.0.0.1:11434/v1/\", api_keys: [a, b]}
+routes:
+  - models: [\"gpt-4o\", \"gpt-4o-*\"]
+    candidates:
+      - {upstream: openai}
+      - {upstream: local, model: llama3.1, tier: 2, weight: 3}
+";
+
+#[test]
+fn a_short_file_gets_the_defaults() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:4000");
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:4001");
+    assert_eq!(config.limits.body, 32 << 20);
+    assert_eq!(config.timeouts.answer(), config.timeouts.first_token * 4);
+    let upstreams: Vec<_> = config.upstreams.values().collect();
+    assert_eq!(upstreams[0].base_url(), "https://api.openai.com/v1");
+    assert_eq!(
+        upstreams[0].keys()[0].expose(),
+        "sk-secret-from-the-environment"
+    );
+    assert_eq!(upstreams[1].base_url(), "http://127.0.0.1:11434/v1");
+    assert_eq!(upstreams[1].keys().len(), 2);
+}
+
+#[test]
+fn every_mistake_is_reported_in_one_go_with_its_line_and_a_way_out() {
+    let text = "\
+listen: localhost
+adming: {}
+clients:
+  - {name: laptop}
+upstreams:
+  openai: {provider: opnai, api_key: \"${MISSING}\"}
+  local: {provider: openai-compatible}
+  bare: {provider: openai}
+routes:
+  - models: [\"gpt-4o\", \"gpt-*-x\"]
+    candidates:
+      - {upstream: opanai}
+      - {upstream: openai, wieght: 2}
+      - {upstream: local, weight: 0}
+  - models: [\"gpt-4o\"]
+    candidates: []
+timeouts: {connect: 3 parsecs, idle: 30}
+limits: {body: big}
+";
+    assert_eq!(
+        problems(text),
+        [
+            "line 1   listen: `localhost` is not an address; write IP and port, for example 127.0.0.1:4000",
+            "line 2   adming: unknown key; did you mean `admin`?",
+            "line 4   clients[0].key: is missing: give the client a key",
+            "line 6   upstreams.openai.api_key: the environment variable MISSING is not set; export it, or write ${MISSING:-default}",
+            "line 6   upstreams.openai.provider: no provider is called `opnai`; did you mean `openai`?",
+            "line 7   upstreams.local.base_url: is missing: openai-compatible stands for any server, so say where it is, for example http://127.0.0.1:8000/v1",
+            "line 8   upstreams.bare.api_key: is missing; write api_key: \"${OPENAI_API_KEY}\"",
+            "line 10  routes[0].models[1]: `gpt-*-x`: one `*` may stand, at the end",
+            "line 12  routes[0].candidates[0].upstream: no upstream is called `opanai`; did you mean `openai`?",
+            "line 13  routes[0].candidates[1].wieght: unknown key; did you mean `weight`?",
+            "line 14  routes[0].candidates[2].weight: must be at least 1",
+            "line 15  routes[1].models[0]: `gpt-4o` has a route already, at routes[0].models[0]",
+            "line 16  routes[1].candidates: there are none: name at least one upstream",
+            "line 17  timeouts.connect: `3 parsecs` is not a duration; write for example 500ms, 30s or 2m",
+            "line 17  timeouts.idle: `30` has no unit; write for example 30s or 30ms",
+            "line 18  limits.body: `big` is not a size; write for example 64KiB or 32MiB",
+        ]
+    );
+}
+
+#[test]
+fn values_of_the_wrong_kind_do_not_hide_other_mistakes() {
+    let text = "\
+upstreams: {a: nothing, b: {provider: ollama, api_keys: sk-literal-secret}}
+routes:
+  - 7
+  - {models: gpt-4o, candidates: [a, {upstream: c}]}
+";
+    assert_eq!(
+        problems(text),
+        [
+            "line 1   upstreams.a: is a text, but should be a mapping",
+            "line 1   upstreams.b.api_keys: is a text, but should be a list",
+            "line 3   routes[0]: is a number, but should be a mapping",
+            "line 4   routes[1].models: is a text, but should be a list",
+            "line 4   routes[1].candidates[0]: is a text, but should be a mapping",
+            "line 4   routes[1].candidates[1].upstream: no upstream is called `c`",
+        ]
+    );
+}
+
+#[test]
+fn an_empty_file_says_what_is_needed() {
+    let told = problems("# nothing yet\n");
+    assert_eq!(told.len(), 2);
+    assert!(told[0].contains("upstreams: there are none"), "{told:?}");
+}
+
+#[test]
+fn broken_yaml_and_double_keys_have_a_line() {
+    assert!(problems("upstreams: {a: [}")[0].starts_with("line 1"));
+    assert!(problems("listen: 1\nlisten: 2\n")[0].contains("duplicate"));
+}
+
+#[test]
+fn no_secret_is_ever_printed() {
+    let config = parse(GOOD).unwrap();
+    assert!(!format!("{config:?}").contains("secret"));
+    let told = problems(
+        "timeouts: {connect: \"${KEY}\"}\nupstreams: {x: {provider: \"${KEY}\", api_key: {a: sk-secret}}}\n",
+    );
+    assert!(!told.join("\n").contains("secret"), "{told:#?}");
+    assert!(told[0].contains("`${KEY}` is not a duration"), "{told:?}");
+}
+
+#[test]
+fn a_configuration_made_from_the_environment_is_good_and_holds_no_key() {
+    let variable = |name: &str| {
+        ["OPENAI_API_KEY", "QIANFAN_API_KEY", "ANTHROPIC_API_KEY"]
+            .contains(&name)
+            .then(|| "sk-secret".to_owned())
+    };
+    let text = from_environment(&variable).unwrap();
+    assert!(!text.contains("sk-secret"), "{text}");
+    let config = Config::parse("made", &text, &variable).unwrap();
+    let order = |route: usize| -> Vec<String> {
+        config.routes[route]
+            .candidates
+            .iter()
+            .map(|candidate| candidate.upstream.to_string())
+            .collect()
+    };
+    assert_eq!(config.routes[0].models, ["claude-*"]);
+    assert_eq!(config.routes[1].models, ["ernie-*"]);
+    assert_eq!(order(1), ["ernie", "openai", "anthropic"]);
+    assert_eq!(config.routes[2].models, ["*"]);
+    assert_eq!(order(2), ["openai", "anthropic", "ernie"]);
+    assert_eq!(from_environment(&|_| None), None);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_mangled_file_makes_it_panic(at in any::<proptest::sample::Index>(), with in "[\\[\\]{}:,\"$ a-z0-9\n-]{0,3}") {
+        let place = at.index(GOOD.len());
+        let _ = parse(&format!("{}{with}{}", &GOOD[..place], &GOOD[place + 1..]));
+    }
+}

@@ -1,0 +1,76 @@
+//! Provider accounts.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::{Provider, Secret};
+
+/// One provider account at one URL.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamConfig {
+    /// Decides the URL, the credential's header and the API.
+    pub provider: Provider,
+    /// Another URL than the provider's.
+    pub base_url: Option<String>,
+    /// The key.
+    pub api_key: Option<Secret>,
+    /// Several keys, used in turn.
+    pub api_keys: Vec<Secret>,
+    /// A PEM file with root certificates to trust besides the usual ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl UpstreamConfig {
+    /// All keys, in order; none if it needs none.
+    pub fn keys(&self) -> Vec<Secret> {
+        self.api_key.iter().chain(&self.api_keys).cloned().collect()
+    }
+
+    /// The URL behind which paths such as `/chat/completions` lie, without trailing slash.
+    pub fn base_url(&self) -> &str {
+        let url = self
+            .base_url
+            .as_deref()
+            .or_else(|| self.provider.base_url());
+        url.unwrap_or_default().trim_end_matches('/')
+    }
+}
+
+/// The name of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(from = "String")]
+pub struct UpstreamId(Arc<str>);
+
+impl Default for UpstreamId {
+    fn default() -> Self {
+        Self::from("")
+    }
+}
+
+impl AsRef<str> for UpstreamId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for UpstreamId {
+    fn from(name: String) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<&str> for UpstreamId {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for UpstreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,264 @@
+//! What an error reply means.
+//!
+//! Status and error code decide. Message texts are asked only where a provider gives nothing else, because
+//! providers echo prompts in them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::outcome::Outcome;
+
+/// The outcome that an error status and its body stand for.
+pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
+    outcome(status, retry_after, &ErrorFields::read(body))
+}
+
+/// The outcome that an error inside a good reply stands for: by its code, else by its type; where neither is
+/// known, it is the upstream's fault.
+pub(super) fn classify_inner(error: &RawValue, retry_after: Option<Duration>) -> Outcome {
+    let error = ErrorFields::read(error.get().as_bytes());
+    outcome(error.status(), retry_after, &error)
+}
+
+fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
+    match status {
+        401 if error.is("invalid_model") => Outcome::ModelUnavailable,
+        // Gemini answers a bad key with 400.
+        400 if error.message.contains("API key not valid") => Outcome::Unauthorized { status },
+        400 | 403 | 429 if QUOTA.iter().any(|name| error.is(name)) => Outcome::QuotaExhausted,
+        // Qianfan refuses unsafe content with 403 and codes such as `input_unsafe`.
+        403 if error.code.ends_with("_unsafe") => Outcome::RejectedRequest { status },
+        401 | 403 => Outcome::Unauthorized { status },
+        402 => Outcome::QuotaExhausted,
+        404 | 410 => Outcome::ModelUnavailable,
+        408 => Outcome::ServerError { status },
+        429 => Outcome::RateLimited { retry_after },
+        409 | 498 | 503 | 529 => Outcome::Overloaded {
+            status,
+            retry_after,
+        },
+        400..=499 => Outcome::RejectedRequest { status },
+        _ => Outcome::ServerError { status },
+    }
+}
+
+/// Codes and types that say: no money, no allowance. They are not a matter of seconds.
+const QUOTA: [&str; 10] = [
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "enforced_spend_limit_reached",
+    "contract_spend_limit_reached",
+    "billing_hard_limit_reached",
+    "blocked_api_access",
+    "usage_limit_reached",
+];
+
+/// What codes and types of an error inside a 200 mean as a status. Unknown ones are the upstream's fault.
+const STATUS_OF: [(&str, u16); 21] = [
+    ("invalid_request_error", 400),
+    ("invalid_prompt", 400),
+    ("context_length_exceeded", 400),
+    ("content_filter", 400),
+    ("content_policy_violation", 400),
+    ("bio_policy", 400),
+    ("cyber_policy", 400),
+    ("misalignment_policy_violation", 400),
+    ("BadRequestError", 400),
+    ("authentication_error", 401),
+    ("invalid_api_key", 401),
+    ("permission_error", 403),
+    ("not_found_error", 404),
+    ("model_not_found", 404),
+    ("rate_limit_error", 429),
+    ("requests", 429),
+    ("tokens", 429),
+    ("RESOURCE_EXHAUSTED", 429),
+    ("overloaded_error", 529),
+    ("server_is_overloaded", 503),
+    ("slow_down", 503),
+];
+
+/// The fields of an error that decide.
+#[derive(Debug, Default)]
+struct ErrorFields {
+    code: String,
+    kind: String,
+    /// Gemini's `status`: a name, where its `code` is a number.
+    name: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RawFields<'a> {
+    /// A text, or a number at vLLM, `OpenRouter` and Gemini.
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<Cow<'a, str>>,
+}
+
+impl ErrorFields {
+    /// Reads `{"error": {..}}`, the same inside an array (Gemini), `{"error": "text"}` (Ollama), or the fields on
+    /// top (older vLLM, Mistral). What cannot be read stays empty.
+    fn read(body: &[u8]) -> Self {
+        let text = std::str::from_utf8(body).unwrap_or_default().trim();
+        let text = text
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(text);
+        let fields = serde_json::from_str::<Envelope<'_>>(text)
+            .ok()
+            .and_then(|envelope| envelope.error)
+            .map_or(text, RawValue::get);
+        match serde_json::from_str::<RawFields<'_>>(fields) {
+            Ok(raw) => Self {
+                code: plain(raw.code),
+                kind: raw.kind.unwrap_or_default().into_owned(),
+                name: plain(raw.status),
+                message: raw.message.unwrap_or_default().into_owned(),
+            },
+            Err(_) => Self {
+                message: serde_json::from_str(fields).unwrap_or_default(),
+                ..Self::default()
+            },
+        }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        [&self.code, &self.kind, &self.name]
+            .into_iter()
+            .any(|field| field == name)
+    }
+
+    /// The HTTP status that this error would have had.
+    fn status(&self) -> u16 {
+        match self.code.parse() {
+            Ok(status @ 400..=599) => status,
+            // Qianfan's are `rpm_rate_limit_exceeded`, `tpm_rate_limit_exceeded` and more.
+            _ if self.code.ends_with("rate_limit_exceeded") => 429,
+            _ => STATUS_OF
+                .iter()
+                .find(|(name, _)| self.is(name))
+                .map_or(500, |(_, status)| *status),
+        }
+    }
+}
+
+fn plain(raw: Option<&RawValue>) -> String {
+    raw.map_or_else(String::new, |raw| raw.get().trim_matches('"').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::value::RawValue;
+
+    use super::{classify, classify_inner};
+    use crate::outcome::Outcome;
+
+    #[test]
+    fn status_and_code_decide() {
+        let cases = [
+            (
+                400,
+                r#"{"error":{"message":"no","type":"invalid_request_error","code":null}}"#,
+                "rejected",
+            ),
+            (
+                400,
+                r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]"#,
+                "unauthorized",
+            ),
+            (
+                400,
+                r#"{"error":{"code":"billing_hard_limit_reached"}}"#,
+                "quota_exhausted",
+            ),
+            (
+                401,
+                r#"{"error":{"code":"invalid_api_key"}}"#,
+                "unauthorized",
+            ),
+            (
+                401,
+                r#"{"error":{"code":"invalid_model","message":"No permission"}}"#,
+                "model_unavailable",
+            ),
+            (402, "", "quota_exhausted"),
+            (403, r#"{"error":{"code":"input_unsafe"}}"#, "rejected"),
+            (404, "not json", "model_unavailable"),
+            (408, "", "server_error"),
+            (413, "", "rejected"),
+            (422, "", "rejected"),
+            (
+                429,
+                r#"{"error":{"code":"rate_limit_exceeded"}}"#,
+                "rate_limited",
+            ),
+            (
+                429,
+                r#"{"error":{"type":"insufficient_quota"}}"#,
+                "quota_exhausted",
+            ),
+            (
+                500,
+                r#"{"error":"model runner has stopped"}"#,
+                "server_error",
+            ),
+            (503, "", "overloaded"),
+            (529, "", "overloaded"),
+            (530, "", "server_error"),
+        ];
+        for (status, body, label) in cases {
+            assert_eq!(
+                classify(status, None, body.as_bytes()).label(),
+                label,
+                "{status} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_wait_an_upstream_asks_for_is_kept() {
+        let wait = Some(Duration::from_secs(7));
+        assert_eq!(
+            classify(429, wait, b""),
+            Outcome::RateLimited { retry_after: wait }
+        );
+    }
+
+    #[test]
+    fn an_error_inside_a_reply_is_classified_by_its_code_or_type() {
+        let inner = |json: &str| {
+            classify_inner(&RawValue::from_string(json.to_owned()).unwrap(), None).to_string()
+        };
+        assert_eq!(
+            inner(r#"{"code":"rate_limit_exceeded","message":"slow"}"#),
+            "rate_limited (429)"
+        );
+        assert_eq!(
+            inner(r#"{"code":502,"message":"upstream"}"#),
+            "server_error (502)"
+        );
+        assert_eq!(inner(r#"{"type":"overloaded_error"}"#), "overloaded (529)");
+        assert_eq!(inner(r#"{"message":"?"}"#), "server_error (500)");
+        assert_eq!(inner(r#""text""#), "server_error (500)");
+    }
+}

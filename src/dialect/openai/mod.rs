@@ -1,0 +1,11 @@
+//! The OpenAI API and the many that copy it: bytes pass through untouched but for the model's name.
+
+mod error;
+mod request;
+mod response;
+mod stream;
+
+pub use error::classify;
+pub use request::body;
+pub use response::inspect;
+pub use stream::{Signal, StreamReader};

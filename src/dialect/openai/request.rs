@@ -1,0 +1,17 @@
+//! The body to send.
+
+use bytes::Bytes;
+
+use crate::request::ModelRequest;
+use crate::wire::json::replace_model;
+
+/// The client's body, under the name by which the upstream knows the model.
+pub fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
+    let field = request.model.as_ref();
+    match (field.and_then(|field| field.span.as_ref()), model) {
+        (Some(span), Some(model)) if request.model_name() != model => {
+            replace_model(&request.body, span, model)
+        }
+        _ => request.body.clone(),
+    }
+}

@@ -1,0 +1,187 @@
+//! Facts that the data path reports, and who listens to them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::UpstreamId;
+use crate::outcome::Outcome;
+use crate::request::{Endpoint, RequestId};
+
+/// Something that happened. Names in it are configured ones, so that listeners may use them as labels.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A request was let in.
+    RequestStarted,
+    /// An attempt ended; for a stream, when the stream did.
+    AttemptFinished {
+        /// The request it was for.
+        request: RequestId,
+        /// What came of it.
+        report: AttemptReport,
+    },
+    /// A failed attempt is followed by one at another target.
+    FailedOver {
+        /// The request it is for.
+        request: RequestId,
+        /// The upstream that failed.
+        from: UpstreamId,
+        /// The upstream that is tried now; the same one when only the key changes.
+        to: UpstreamId,
+        /// How the first one failed.
+        reason: Outcome,
+    },
+    /// An upstream went out of rotation or came back.
+    BreakerChanged(BreakerChange),
+    /// A request is over: answered whole, in part or not at all.
+    RequestFinished(RequestReport),
+}
+
+/// One attempt in retrospect.
+#[derive(Clone, Debug)]
+pub struct AttemptReport {
+    /// 1 for the first attempt of a request.
+    pub number: usize,
+    /// Who was asked.
+    pub upstream: UpstreamId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What exactly went wrong, in words; never a secret, never content.
+    pub detail: Option<String>,
+    /// Until the outcome was known; in the trail of a stream, until its first content.
+    pub elapsed: Duration,
+}
+
+/// What health keeps apart: a model at an upstream through one of its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeId {
+    /// The upstream.
+    pub upstream: UpstreamId,
+    /// The model as the configuration names it: the candidate's `model`, else the pattern of its route.
+    pub model: Arc<str>,
+    /// The position of the key among the upstream's keys, from 1; 0 when it has none.
+    pub key: usize,
+}
+
+impl fmt::Display for ScopeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.upstream, self.model)?;
+        match self.key {
+            0 | 1 => f.write_str(")"),
+            key => write!(f, ", key {key})"),
+        }
+    }
+}
+
+/// Whether requests may go to a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Traffic flows.
+    Closed,
+    /// Traffic is blocked, but for a trial now and then.
+    Open,
+}
+
+/// A breaker that changed its state, and why.
+#[derive(Clone, Debug)]
+pub struct BreakerChange {
+    /// Whose breaker.
+    pub scope: ScopeId,
+    /// The new state.
+    pub state: BreakerState,
+    /// The outcome that brought it about.
+    pub cause: Outcome,
+    /// How long it stays blocked, for an open one.
+    pub retry_in: Option<Duration>,
+}
+
+/// One request in retrospect.
+#[derive(Clone, Debug)]
+pub struct RequestReport {
+    /// The request.
+    pub id: RequestId,
+    /// The configured name of the client, where keys are configured.
+    pub client: Option<Arc<str>>,
+    /// The name of the route that served it, if one matched.
+    pub route: Option<Arc<str>>,
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// The HTTP status that was sent, or 499 if the client left before there was one.
+    pub status: u16,
+    /// How it ended for the client.
+    pub result: RequestResult,
+    /// How many attempts it took.
+    pub attempts: usize,
+    /// Who answered.
+    pub served_by: Option<UpstreamId>,
+    /// From the request being read to the head of the answer.
+    pub first_byte: Option<Duration>,
+    /// From the request being read to the end of the answer.
+    pub total: Duration,
+    /// The part of `first_byte` that was not spent waiting for upstreams.
+    pub added: Option<Duration>,
+}
+
+/// What the client got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestResult {
+    /// A whole answer from an upstream.
+    Answered,
+    /// An error that the request itself deserved.
+    Rejected,
+    /// An error because every upstream failed.
+    Failed,
+    /// An answer that broke off; the client was told so.
+    Broken,
+    /// Nothing more: it went away before the end.
+    ClientGone,
+}
+
+impl RequestResult {
+    /// A short constant name for labels and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Broken => "broken",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
+
+/// Listens to events. Called on the data path, so it must be quick and must not block.
+pub trait Sink: Send + Sync {
+    /// Takes note of one event.
+    fn record(&self, event: &Event);
+}
+
+impl<S: Sink> Sink for Arc<S> {
+    fn record(&self, event: &Event) {
+        S::record(self, event);
+    }
+}
+
+/// Where the data path reports to: hands every event to all sinks, in order.
+#[derive(Clone)]
+pub struct Events(Arc<[Box<dyn Sink>]>);
+
+impl Events {
+    /// Reports to these sinks.
+    pub fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self(sinks.into())
+    }
+
+    /// Reports one event.
+    pub fn emit(&self, event: &Event) {
+        for sink in self.0.iter() {
+            sink.record(event);
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Events({} sinks)", self.0.len())
+    }
+}

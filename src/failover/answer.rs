@@ -1,0 +1,72 @@
+//! What a run ends with: an answer, or the story of why there is none.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::SupervisedStream;
+use crate::config::UpstreamId;
+use crate::event::AttemptReport;
+
+/// An upstream's answer, on its way to the client.
+#[derive(Debug)]
+pub struct Answer {
+    /// The upstream's status: a success, or its verdict that the request is wrong.
+    pub status: u16,
+    /// The upstream's headers, as they came.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: AnswerBody,
+    /// Who answered.
+    pub served_by: UpstreamId,
+    /// All attempts, the one that answered last.
+    pub attempts: Vec<AttemptReport>,
+    /// How long upstreams were waited for.
+    pub waited: Duration,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum AnswerBody {
+    /// Received and looked through.
+    Whole(Bytes),
+    /// Under way, and watched.
+    Stream(Box<SupervisedStream>),
+}
+
+/// No candidate gave an answer.
+#[derive(Debug)]
+pub struct Exhausted {
+    /// All attempts, in order; none if nobody could be asked.
+    pub attempts: Vec<AttemptReport>,
+    /// Who was not asked, and why.
+    pub passed_over: Vec<(UpstreamId, PassedOver)>,
+    /// When the first of them may be asked again.
+    pub retry_in: Option<Duration>,
+}
+
+/// Why a candidate is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassedOver {
+    /// Its provider's API is not spoken.
+    NotSpoken,
+    /// Its embeddings would come from another model, and vectors of two models cannot be compared.
+    OtherModel,
+    /// It is out of rotation after failures.
+    OutOfRotation,
+    /// It asked us to stay away for a while.
+    AskedToWait,
+}
+
+impl PassedOver {
+    /// The reason in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NotSpoken => "its API is not spoken yet",
+            Self::OtherModel => "embeddings of another model cannot be compared",
+            Self::OutOfRotation => "out of rotation after failures",
+            Self::AskedToWait => "asked for a pause (rate limit)",
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! From a configuration to the parts that serve by it: the only place where modules meet.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::StartError;
+use crate::api::{Api, ClientKeys};
+use crate::config::{CandidateConfig, Config, RouteConfig, UpstreamConfig, UpstreamId};
+use crate::event::{Events, ScopeId, Sink};
+use crate::failover::Failover;
+use crate::health::Health;
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::routing::{Candidate, Pattern, RouteTable, Rule};
+use crate::upstream::{Client, Credential, Upstream, connect_with};
+use crate::wire::tls;
+
+/// What a gateway serves with.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) api: Api,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Parts {
+    pub(super) fn of(config: &Config, mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new()?);
+        sinks.push(Box::new(Log));
+        sinks.push(Box::new(Arc::clone(&metrics)));
+        let events = Events::new(sinks);
+        let routes = Assembly {
+            health: Health::default(),
+            upstreams: upstreams(config)?,
+            metrics: &metrics,
+        }
+        .route_table(config);
+        let failover = Failover::new(config.timeouts.clone(), events.clone());
+        let clients = ClientKeys::new(&config.clients);
+        Ok(Self {
+            api: Api::new(clients, routes, failover, events, config),
+            metrics,
+            tls: listener_tls(config)?,
+        })
+    }
+}
+
+type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
+
+struct Assembly<'a> {
+    health: Health,
+    upstreams: Upstreams,
+    metrics: &'a Metrics,
+}
+
+impl Assembly<'_> {
+    fn route_table(&self, config: &Config) -> RouteTable {
+        let rules = config
+            .routes
+            .iter()
+            .flat_map(|route| route.models.iter().map(|model| self.rule(route, model)))
+            .collect();
+        RouteTable::new(rules, self.first_upstream(config))
+    }
+
+    fn rule(&self, route: &RouteConfig, pattern: &str) -> Rule {
+        let pattern = Pattern::new(pattern);
+        let candidates = route
+            .candidates
+            .iter()
+            .enumerate()
+            .filter_map(|(index, candidate)| self.candidate(candidate, index, pattern.as_str()))
+            .collect();
+        Rule {
+            pattern,
+            route: route.name().into(),
+            candidates,
+        }
+    }
+
+    /// `None` for an upstream that does not exist, which the configuration's checks rule out.
+    fn candidate(
+        &self,
+        config: &CandidateConfig,
+        index: usize,
+        pattern: &Arc<str>,
+    ) -> Option<Candidate> {
+        let upstream = Arc::clone(self.upstreams.get(&config.upstream)?);
+        let model: Option<Arc<str>> = config.model.as_deref().map(Into::into);
+        let label = model.as_ref().unwrap_or(pattern);
+        let keys = match upstream.key_count() {
+            0 => 0..=0,
+            count => 1..=count,
+        };
+        let scopes = keys.map(|key| {
+            let id = ScopeId {
+                upstream: upstream.id().clone(),
+                model: Arc::clone(label),
+                key,
+            };
+            self.metrics.declare(&id);
+            self.health.scope(id)
+        });
+        let scopes = scopes.collect();
+        let position = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        Some(Candidate {
+            upstream,
+            model,
+            tier: config.tier.unwrap_or(position),
+            weight: config.weight.unwrap_or(1),
+            scopes,
+        })
+    }
+
+    /// Where requests go that no route is for: the first upstream of the file.
+    fn first_upstream(&self, config: &Config) -> Rule {
+        let pattern = Pattern::new("*");
+        let first = config.upstreams.keys().next().map(|id| CandidateConfig {
+            upstream: id.clone(),
+            model: None,
+            tier: None,
+            weight: None,
+        });
+        Rule {
+            candidates: first
+                .and_then(|first| self.candidate(&first, 0, pattern.as_str()))
+                .into_iter()
+                .collect(),
+            pattern,
+            route: "none".into(),
+        }
+    }
+}
+
+fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
+    let connect = |ca_file: Option<&Path>, whose: &str| {
+        tls::client(ca_file)
+            .map(|tls| connect_with(tls, config.timeouts.connect))
+            .map_err(|reason| StartError::Tls {
+                whose: whose.to_owned(),
+                reason,
+            })
+    };
+    // Reading the platform's roots takes a while; those who need nothing more share them, and their connections.
+    let shared = connect(None, "the platform's certificates")?;
+    let mut upstreams = Upstreams::new();
+    for (id, upstream) in &config.upstreams {
+        let client = match &upstream.ca_file {
+            Some(path) => connect(Some(path), &format!("upstreams.{id}.ca_file"))?,
+            None => shared.clone(),
+        };
+        upstreams.insert(id.clone(), Arc::new(one_upstream(id, upstream, client)));
+    }
+    Ok(upstreams)
+}
+
+fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Upstream {
+    let dialect = config.provider.dialect();
+    if !dialect.is_spoken() {
+        tracing::warn!(
+            upstream = %id,
+            "upstream {id} is passed over: its provider's API is not spoken yet"
+        );
+    }
+    let credentials = config
+        .keys()
+        .iter()
+        .filter_map(Credential::bearer)
+        .collect();
+    Upstream::new(id.clone(), dialect, config.base_url(), credentials, client)
+}
+
+fn listener_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
+    let Some(files) = &config.tls else {
+        return Ok(None);
+    };
+    match tls::server(&files.cert, &files.key) {
+        Ok(tls) => Ok(Some(Arc::new(tls))),
+        Err(reason) => Err(StartError::Tls {
+            whose: "tls".to_owned(),
+            reason,
+        }),
+    }
+}

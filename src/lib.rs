@@ -1,0 +1,83 @@
+//! **Backstop** is a failover proxy for LLM APIs: one OpenAI-compatible endpoint in front of every provider you
+//! have. A request whose provider fails is answered by the next one, before the client notices.
+//!
+//! # The map
+//!
+//! In the order in which a request meets them:
+//!
+//! 1. [`server`] accepts connections, within limits, until told to drain
+//! 2. [`api`] understands the request and answers the client
+//! 3. [`routing`] says which upstreams may serve the model
+//! 4. [`failover`] tries them until one answers, and watches the answer to its last byte
+//! 5. [`upstream`] makes one exchange with one provider account
+//! 6. [`dialect`] speaks that provider's API
+//!
+//! Around them: [`health`] is what we believe about each upstream; [`event`] carries facts from the data path to
+//! [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything together from a
+//! [`config`]; [`cli`] is the command line; [`simulator`] pretends to be a provider, for the demo and the tests.
+//! [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
+//!
+//! ```text
+//! client ─▶ server ─▶ api::Api::handle
+//!                      auth      who is calling?                          else 401
+//!                      read      path and body → ModelRequest             else 400, 408, 413, 415
+//!                      routing   model → Rule (candidates)                else 404
+//!                      failover::Failover::run
+//!                      ┌─▶ plan      the next target that health admits   none left: 503 or 429 with every attempt
+//!                      │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
+//!                      └── failed?   health, events, on to the next at once
+//!                          commit    first real content: headers go out, no way back
+//!                      respond   supervise: stream to the client; one that breaks ends with an error
+//!
+//! events ─▶ metrics · log                      admin ─shows─▶ metrics
+//! ```
+//!
+//! # The ladder
+//!
+//! A module imports only modules below it; `tests/gateway/layers.rs` enforces it:
+//!
+//! ```text
+//! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
+//!                 server (wire only)      metrics, log (event only)     simulator (nothing)
+//!                 leaves for everyone: request, outcome, event, config
+//! ```
+//!
+//! # The words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | client | who calls us |
+//! | upstream | one provider account at one URL |
+//! | provider | the company, and what follows from it: URL, credential, dialect |
+//! | dialect | the API that an upstream speaks |
+//! | route | model patterns and the candidates behind them |
+//! | rule | one pattern of a route, ready to match |
+//! | candidate | an upstream that may serve a request, with its name for the model |
+//! | target | a candidate with one of its keys |
+//! | attempt | one try at one target |
+//! | outcome | how an attempt ended |
+//! | reply, answer | what an upstream sent; what the client gets |
+//! | commit | the moment the first bytes go to the client |
+//! | scope | what health keeps apart: a model at an upstream through a key |
+//! | breaker closed, open | traffic flows, is blocked |
+//! | trial | the live request that an open breaker lets through |
+//! | drain | finish what is open, then stop |
+
+pub mod admin;
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod dialect;
+pub mod event;
+pub mod failover;
+pub mod gateway;
+pub mod health;
+pub mod log;
+pub mod metrics;
+pub mod outcome;
+pub mod request;
+pub mod routing;
+pub mod server;
+pub mod simulator;
+pub mod upstream;
+pub mod wire;

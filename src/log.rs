@@ -1,0 +1,82 @@
+//! Events turned into log lines.
+//!
+//! A line reads alone and carries the same as fields. `warn` says that we coped, `info` that something changed;
+//! single requests are told at `debug`. Never a body, a prompt or a key.
+
+use crate::event::{BreakerChange, BreakerState, Event, RequestReport, RequestResult, Sink};
+
+/// Writes through `tracing`.
+#[derive(Clone, Copy, Debug)]
+pub struct Log;
+
+impl Sink for Log {
+    fn record(&self, event: &Event) {
+        match event {
+            Event::RequestStarted => {}
+            Event::AttemptFinished { request, report } => tracing::debug!(
+                %request,
+                upstream = %report.upstream,
+                attempt = report.number,
+                outcome = report.outcome.label(),
+                status = report.outcome.status(),
+                detail = report.detail,
+                elapsed_ms = report.elapsed.as_millis() as u64,
+                "attempt ended"
+            ),
+            Event::FailedOver {
+                request,
+                from,
+                to,
+                reason,
+            } => tracing::warn!(
+                %request, %from, %to, reason = reason.label(),
+                "failing over from {from} to {to}: {reason}"
+            ),
+            Event::BreakerChanged(change) => breaker_changed(change),
+            Event::RequestFinished(report) => request_finished(report),
+        }
+    }
+}
+
+fn breaker_changed(change: &BreakerChange) {
+    let scope = &change.scope;
+    match change.state {
+        BreakerState::Open => {
+            let cause = &change.cause;
+            let retry_in = change.retry_in.unwrap_or_default();
+            tracing::warn!(
+                upstream = %scope.upstream, model = %scope.model, key = scope.key,
+                outcome = cause.label(), retry_in_ms = retry_in.as_millis() as u64,
+                "{scope} is out of rotation: {cause}; next trial in {retry_in:?}"
+            );
+        }
+        BreakerState::Closed => tracing::info!(
+            upstream = %scope.upstream, model = %scope.model, key = scope.key,
+            "{scope} is back in rotation"
+        ),
+    }
+}
+
+fn request_finished(report: &RequestReport) {
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                request = %report.id,
+                client = report.client.as_deref(),
+                route = report.route.as_deref(),
+                endpoint = report.endpoint.label(),
+                status = report.status,
+                result = report.result.label(),
+                upstream = report.served_by.as_ref().map(AsRef::<str>::as_ref),
+                attempts = report.attempts,
+                elapsed_ms = report.total.as_millis() as u64,
+                $message
+            )
+        };
+    }
+    match report.result {
+        RequestResult::Failed => line!(error, "a request failed: every upstream did"),
+        RequestResult::Broken => line!(warn, "an answer broke off; the client was told"),
+        _ => line!(debug, "request ended"),
+    }
+}

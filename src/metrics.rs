@@ -1,0 +1,208 @@
+//! Events turned into Prometheus metrics.
+//!
+//! Every label value is a configured name or one of a fixed list, so the number of series is bounded by the
+//! configuration, whatever clients send.
+
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::event::{BreakerState, Event, RequestReport, ScopeId, Sink};
+
+/// All metrics of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    in_flight: IntGauge,
+    attempts: IntCounterVec,
+    failovers: IntCounterVec,
+    open: GaugeVec,
+    first_byte: HistogramVec,
+    duration: HistogramVec,
+    added: HistogramVec,
+}
+
+/// From a cached embedding to a long answer of a reasoning model.
+const WAITING: [f64; 13] = [
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0,
+];
+/// What the proxy itself takes: microseconds, if all is well.
+const ADDED: [f64; 10] = [
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1,
+];
+
+impl Metrics {
+    /// Fresh metrics, all at zero.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let metrics = Self {
+            requests: counter(
+                &registry,
+                "backstop_requests_total",
+                "Requests by how they ended for the client. `status` is the HTTP status sent (499: the client left first); `result` tells a 200 that broke off later from a whole one.",
+                &["route", "endpoint", "status", "result"],
+            )?,
+            attempts: counter(
+                &registry,
+                "backstop_attempts_total",
+                "Attempts at upstreams by outcome; `ok` and `rejected` (the request itself was wrong) are no failures of the upstream.",
+                &["upstream", "outcome"],
+            )?,
+            failovers: counter(
+                &registry,
+                "backstop_failovers_total",
+                "Failed attempts that were followed by an attempt at the upstream `to`.",
+                &["from", "to", "reason"],
+            )?,
+            in_flight: IntGauge::new(
+                "backstop_requests_in_flight",
+                "Requests that are being served now.",
+            )?,
+            open: GaugeVec::new(
+                Opts::new(
+                    "backstop_upstream_out_of_rotation",
+                    "1 while a model at an upstream, through one of its keys, gets no traffic but trials.",
+                ),
+                &["upstream", "model", "key"],
+            )?,
+            first_byte: histogram(
+                &registry,
+                "backstop_request_first_byte_seconds",
+                "From the request being read to the head of the answer.",
+                &WAITING,
+            )?,
+            duration: histogram(
+                &registry,
+                "backstop_request_duration_seconds",
+                "From the request being read to the end of the answer.",
+                &WAITING,
+            )?,
+            added: histogram(
+                &registry,
+                "backstop_request_overhead_seconds",
+                "The part of the time to the first byte that was not spent waiting for upstreams.",
+                &ADDED,
+            )?,
+            registry,
+        };
+        metrics
+            .registry
+            .register(Box::new(metrics.in_flight.clone()))?;
+        metrics.registry.register(Box::new(metrics.open.clone()))?;
+        metrics.registry.register(Box::new(build_info()?))?;
+        Ok(metrics)
+    }
+
+    /// Shows a scope from the start, so that its first change is seen as one.
+    pub fn declare(&self, scope: &ScopeId) {
+        self.show(scope, BreakerState::Closed);
+    }
+
+    /// The metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Encoding into a string fails only for metrics without a name.
+        let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
+        text
+    }
+
+    fn show(&self, scope: &ScopeId, state: BreakerState) {
+        let labels = [
+            scope.upstream.as_ref(),
+            &*scope.model,
+            &scope.key.to_string(),
+        ];
+        let value = match state {
+            BreakerState::Closed => 0.0,
+            BreakerState::Open => 1.0,
+        };
+        self.open.with_label_values(&labels).set(value);
+    }
+
+    fn finished(&self, report: &RequestReport) {
+        self.in_flight.dec();
+        let endpoint = report.endpoint.label();
+        let route = report.route.as_deref().unwrap_or("none");
+        let status = status_label(report.status);
+        self.requests
+            .with_label_values(&[route, endpoint, status.as_str(), report.result.label()])
+            .inc();
+        self.duration
+            .with_label_values(&[endpoint])
+            .observe(report.total.as_secs_f64());
+        if let Some(first_byte) = report.first_byte {
+            self.first_byte
+                .with_label_values(&[endpoint])
+                .observe(first_byte.as_secs_f64());
+        }
+        if let Some(added) = report.added {
+            self.added
+                .with_label_values(&[endpoint])
+                .observe(added.as_secs_f64());
+        }
+    }
+}
+
+impl Sink for Metrics {
+    fn record(&self, event: &Event) {
+        match event {
+            Event::RequestStarted => self.in_flight.inc(),
+            Event::AttemptFinished { report, .. } => self
+                .attempts
+                .with_label_values(&[report.upstream.as_ref(), report.outcome.label()])
+                .inc(),
+            Event::FailedOver {
+                from, to, reason, ..
+            } => self
+                .failovers
+                .with_label_values(&[from.as_ref(), to.as_ref(), reason.label()])
+                .inc(),
+            Event::BreakerChanged(change) => self.show(&change.scope, change.state),
+            Event::RequestFinished(report) => self.finished(report),
+        }
+    }
+}
+
+/// HTTP defines statuses up to 599; whatever an upstream invents beyond is one label.
+fn status_label(status: u16) -> String {
+    match status {
+        100..=599 => status.to_string(),
+        _ => "other".to_owned(),
+    }
+}
+
+fn build_info() -> Result<Gauge, prometheus::Error> {
+    let info = Opts::new(
+        "backstop_build_info",
+        "Always 1; the label tells the version.",
+    )
+    .const_label("version", env!("CARGO_PKG_VERSION"));
+    let gauge = Gauge::with_opts(info)?;
+    gauge.set(1.0);
+    Ok(gauge)
+}
+
+fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn histogram(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
+    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    let histogram = HistogramVec::new(options, &["endpoint"])?;
+    registry.register(Box::new(histogram.clone()))?;
+    Ok(histogram)
+}

@@ -1,0 +1,254 @@
+//! How one attempt at one upstream ended, and what follows from it.
+//!
+//! This is the only place that answers three questions about a failure: whose fault is it, does another try
+//! make sense, and should the upstream's health remember it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How an attempt ended. Settled where the failure is seen; everybody else only asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The upstream gave a whole answer.
+    Success,
+    /// The upstream says that the request itself is wrong (400, 413, 422 and kin).
+    RejectedRequest {
+        /// The upstream's status.
+        status: u16,
+    },
+    /// No connection could be made, so nothing was sent.
+    Unreachable(Unreachable),
+    /// The connection was reset or closed before the reply was whole.
+    ConnectionLost,
+    /// The upstream stayed silent for too long.
+    TimedOut(Stage),
+    /// The upstream failed: 5xx, 408, or an error that says so inside a 200.
+    ServerError {
+        /// The status sent, or the one that the error inside a 200 stands for.
+        status: u16,
+    },
+    /// The upstream says it has too much to do (503, 529, 498, 409).
+    Overloaded {
+        /// The upstream's status.
+        status: u16,
+        /// How long it asks us to stay away.
+        retry_after: Option<Duration>,
+    },
+    /// 429 for sending too fast.
+    RateLimited {
+        /// How long it asks us to stay away.
+        retry_after: Option<Duration>,
+    },
+    /// The account has no money or allowance left (402, or 429 and 400 with a billing code).
+    QuotaExhausted,
+    /// The credential is refused (401, 403).
+    Unauthorized {
+        /// The upstream's status.
+        status: u16,
+    },
+    /// The upstream does not have the model, or not this endpoint (404).
+    ModelUnavailable,
+    /// A reply that is not what was asked for.
+    InvalidReply(Defect),
+    /// A stream ended without its terminal event after the client had received part of it.
+    StreamBroken,
+    /// The client went away first.
+    ClientGone,
+}
+
+/// Why no connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreachable {
+    /// Nobody listens at the address.
+    Refused,
+    /// The name could not be resolved.
+    Dns,
+    /// The TLS handshake failed.
+    Tls,
+    /// TCP and TLS were not done within the connect timeout.
+    TimedOut,
+    /// Anything else, for example no route to the host.
+    Other,
+}
+
+/// Which timer ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Before the first content.
+    FirstToken,
+    /// Between two pieces of the reply.
+    Idle,
+    /// The time for the whole request, all attempts together.
+    Total,
+}
+
+/// What is wrong with a reply that came with a good status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// A redirect: followed, it would carry the credential elsewhere.
+    Redirect,
+    /// A content type that was not asked for, such as HTML.
+    ContentType,
+    /// Compressed, although that was not asked for.
+    Compressed,
+    /// No body at all.
+    Empty,
+    /// Not the JSON or the events it should be.
+    Unparsable,
+    /// Well-formed, but without an answer in it (`choices: []`).
+    NoAnswer,
+    /// Larger than any answer may be.
+    TooLarge,
+}
+
+/// Whose fault an outcome is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Nobody's.
+    Nobody,
+    /// The upstream's, its network's or its credential's.
+    Upstream,
+    /// The client's.
+    Client,
+}
+
+/// What may follow an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing: the outcome is final.
+    Never,
+    /// Another candidate.
+    Elsewhere,
+    /// Another key of the same upstream, then another candidate.
+    OtherKey,
+}
+
+impl Outcome {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Success => Blame::Nobody,
+            Self::RejectedRequest { .. } | Self::ClientGone => Blame::Client,
+            _ => Blame::Upstream,
+        }
+    }
+
+    /// Whether another try makes sense, and where.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Success
+            | Self::RejectedRequest { .. }
+            | Self::ClientGone
+            | Self::StreamBroken
+            | Self::TimedOut(Stage::Total) => Retry::Never,
+            Self::RateLimited { .. } | Self::QuotaExhausted | Self::Unauthorized { .. } => {
+                Retry::OtherKey
+            }
+            _ => Retry::Elsewhere,
+        }
+    }
+
+    /// Whether the upstream's health should remember it as a failure.
+    ///
+    /// A missing model does not: clients invent model names, and a typo must not take an upstream out. Nor does
+    /// our own deadline, which earlier attempts may have used up.
+    pub fn hurts_health(&self) -> bool {
+        self.blame() == Blame::Upstream
+            && !matches!(self, Self::ModelUnavailable | Self::TimedOut(Stage::Total))
+    }
+
+    /// A short constant name: the value of the `outcome` and `reason` labels, of log fields and of the trail.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Success => "ok",
+            Self::RejectedRequest { .. } => "rejected",
+            Self::Unreachable(Unreachable::Refused) => "connect_refused",
+            Self::Unreachable(Unreachable::Dns) => "dns_failed",
+            Self::Unreachable(Unreachable::Tls) => "tls_failed",
+            Self::Unreachable(Unreachable::TimedOut) => "connect_timeout",
+            Self::Unreachable(Unreachable::Other) => "connect_failed",
+            Self::ConnectionLost => "connection_lost",
+            Self::TimedOut(Stage::FirstToken) => "first_token_timeout",
+            Self::TimedOut(Stage::Idle) => "idle_timeout",
+            Self::TimedOut(Stage::Total) => "deadline",
+            Self::ServerError { .. } => "server_error",
+            Self::Overloaded { .. } => "overloaded",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::ModelUnavailable => "model_unavailable",
+            Self::InvalidReply(Defect::Redirect) => "redirect",
+            Self::InvalidReply(Defect::ContentType) => "wrong_content_type",
+            Self::InvalidReply(Defect::Compressed) => "compressed",
+            Self::InvalidReply(Defect::Empty) => "empty_reply",
+            Self::InvalidReply(Defect::Unparsable) => "unparsable_reply",
+            Self::InvalidReply(Defect::NoAnswer) => "no_answer",
+            Self::InvalidReply(Defect::TooLarge) => "reply_too_large",
+            Self::StreamBroken => "stream_broken",
+            Self::ClientGone => "client_gone",
+        }
+    }
+
+    /// The upstream's HTTP status, where the outcome has one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::RejectedRequest { status }
+            | Self::ServerError { status }
+            | Self::Overloaded { status, .. }
+            | Self::Unauthorized { status } => Some(*status),
+            Self::RateLimited { .. } => Some(429),
+            Self::ModelUnavailable => Some(404),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())?;
+        match self.status() {
+            Some(status) => write!(f, " ({status})"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Blame, Defect, Outcome, Retry, Stage, Unreachable};
+
+    #[test]
+    fn a_clients_fault_is_final_and_leaves_health_alone() {
+        let outcome = Outcome::RejectedRequest { status: 400 };
+        assert_eq!(outcome.blame(), Blame::Client);
+        assert_eq!(outcome.retry(), Retry::Never);
+        assert!(!outcome.hurts_health());
+    }
+
+    #[test]
+    fn what_an_upstream_breaks_another_may_mend() {
+        for outcome in [
+            Outcome::Unreachable(Unreachable::Refused),
+            Outcome::ConnectionLost,
+            Outcome::TimedOut(Stage::FirstToken),
+            Outcome::ServerError { status: 530 },
+            Outcome::InvalidReply(Defect::ContentType),
+        ] {
+            assert_eq!(outcome.retry(), Retry::Elsewhere, "{outcome}");
+            assert!(outcome.hurts_health(), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn a_refused_key_is_followed_by_another_key() {
+        let outcome = Outcome::Unauthorized { status: 401 };
+        assert_eq!(outcome.retry(), Retry::OtherKey);
+        assert_eq!(outcome.to_string(), "unauthorized (401)");
+    }
+
+    #[test]
+    fn a_missing_model_moves_on_without_blaming_the_upstreams_health() {
+        assert_eq!(Outcome::ModelUnavailable.retry(), Retry::Elsewhere);
+        assert!(!Outcome::ModelUnavailable.hurts_health());
+    }
+}

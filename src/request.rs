@@ -1,0 +1,106 @@
+//! What the client asked for, understood once and never changed afterwards.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use tokio::time::Instant;
+
+use crate::wire::json::ModelField;
+
+/// A request that has been read whole. Which upstream serves it, and how, is not its business.
+#[derive(Debug)]
+pub struct ModelRequest {
+    /// Sent back as `x-request-id`, and in every log line about this request.
+    pub id: RequestId,
+    /// When its body had been read: the proxy's own time counts from here.
+    pub received_at: Instant,
+    /// The name of the client's key, where keys are configured.
+    pub client: Option<Arc<str>>,
+    /// What kind of answer is wanted.
+    pub endpoint: Endpoint,
+    /// The method as sent.
+    pub method: Method,
+    /// Path and query behind `/v1`, beginning with a slash.
+    pub path: String,
+    /// The headers that may go on to an upstream.
+    pub headers: HeaderMap,
+    /// The body, byte for byte.
+    pub body: Bytes,
+    /// The model the body names, and where.
+    pub model: Option<ModelField>,
+    /// Whether the body asks for a stream of events.
+    pub streaming: bool,
+}
+
+impl ModelRequest {
+    /// The model's name, or an empty text when the request names none.
+    pub fn model_name(&self) -> &str {
+        self.model.as_ref().map_or("", |field| field.name.as_str())
+    }
+}
+
+/// The kinds of request that backstop understands; everything else is `Other` and forwarded untouched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `POST /chat/completions`
+    ChatCompletions,
+    /// `POST /completions`
+    Completions,
+    /// `POST /embeddings`
+    Embeddings,
+    /// `POST /responses`
+    Responses,
+    /// Any other method and path.
+    Other,
+}
+
+impl Endpoint {
+    /// Reads the kind off a method and a path without query.
+    pub fn of(method: &Method, path: &str) -> Self {
+        if method != Method::POST {
+            return Self::Other;
+        }
+        match path {
+            "/chat/completions" => Self::ChatCompletions,
+            "/completions" => Self::Completions,
+            "/embeddings" => Self::Embeddings,
+            "/responses" => Self::Responses,
+            _ => Self::Other,
+        }
+    }
+
+    /// A short constant name for labels and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Responses => "responses",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Names one request in headers, logs and error bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// A fresh random id.
+    pub fn random() -> Self {
+        Self(format!("req_{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)).into())
+    }
+
+    /// The id as text; always visible ASCII.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

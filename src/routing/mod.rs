@@ -1,0 +1,55 @@
+//! Which upstreams may serve a model, and in what order they are preferred.
+
+mod candidate;
+mod pattern;
+
+use std::sync::Arc;
+
+pub use candidate::Candidate;
+pub use pattern::Pattern;
+
+/// All routes, the most specific pattern first.
+#[derive(Debug)]
+pub struct RouteTable {
+    rules: Vec<Rule>,
+    first_upstream: Rule,
+}
+
+/// One pattern of a route with the candidates behind it.
+#[derive(Debug)]
+pub struct Rule {
+    /// Which models it is for.
+    pub pattern: Pattern,
+    /// The name of its route: the first pattern of it.
+    pub route: Arc<str>,
+    /// Who may serve it, in the order of the file.
+    pub candidates: Vec<Candidate>,
+}
+
+impl RouteTable {
+    /// A table of these rules. `first_upstream` serves requests that name no model, where no route is for all models.
+    pub fn new(mut rules: Vec<Rule>, first_upstream: Rule) -> Self {
+        rules.sort_by(|a, b| a.pattern.cmp_specific_first(&b.pattern));
+        Self {
+            rules,
+            first_upstream,
+        }
+    }
+
+    /// The most specific rule for a model.
+    pub fn find(&self, model: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.pattern.matches(model))
+    }
+
+    /// The rule for a request that is forwarded untouched: by its model if it names one that has a route, else the
+    /// route for all models, else the first upstream of the file.
+    pub fn find_for_forwarding(&self, model: Option<&str>) -> &Rule {
+        self.find(model.unwrap_or_default())
+            .unwrap_or(&self.first_upstream)
+    }
+
+    /// All rules, the most specific first.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+}

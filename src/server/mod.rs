@@ -1,0 +1,130 @@
+//! Accepting connections, over TLS or not, HTTP/1.1 or HTTP/2, within limits, until told to drain.
+//!
+//! *Invariant:* only this module accepts connections; what answers a request is a parameter.
+
+mod connection;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use self::connection::Connection;
+use crate::wire::body::Body;
+
+/// What keeps one address and its connections within bounds.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How many connections may be open; further ones wait to be accepted.
+    pub connections: usize,
+    /// The size of a request's head, in bytes.
+    pub headers: usize,
+    /// How long a connection may take over the head of a request, its first or its next.
+    pub idle: Duration,
+    /// How long open requests may take to finish once draining has begun.
+    pub drain: Duration,
+}
+
+/// A bound address, ready to serve.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    limits: Limits,
+}
+
+impl Server {
+    /// Serves on a bound listener.
+    pub fn new(
+        listener: TcpListener,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            listener,
+            tls,
+            limits,
+        }
+    }
+
+    /// Serves until `stop` turns true; then accepts nothing more, lets open requests finish, and cuts what is left
+    /// after the grace time.
+    pub async fn serve<H, F>(self, handler: H, mut stop: watch::Receiver<bool>)
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                // Stopping comes first, so that a flood of connections cannot keep it from being seen.
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(_) = connections.join_next() => {}
+                accepted = accept(&self.listener, &slots) => {
+                    let Some((stream, slot)) = accepted else { continue };
+                    let connection = Connection {
+                        stream,
+                        tls: self.tls.clone().map(TlsAcceptor::from),
+                        limits: self.limits.clone(),
+                        watcher: graceful.watcher(),
+                    };
+                    let handler = handler.clone();
+                    connections.spawn(async move {
+                        connection.serve(handler).await;
+                        drop(slot);
+                    });
+                }
+            }
+        }
+        drop(self.listener);
+        if timeout(self.limits.drain, graceful.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = connections.len(),
+                "the grace time is over: cutting the connections that are still busy"
+            );
+        }
+        connections.shutdown().await;
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, slot)),
+        Err(error) => {
+            if !is_about_one_connection(&error) {
+                // Out of file descriptors, most likely. Trying again at once would only burn the processor.
+                tracing::error!(%error, "cannot accept connections");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            None
+        }
+    }
+}
+
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,83 @@
+//! One request: read it, keep it, and answer it as the script says.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::{
+    Fault, Received,
+    ledger::{Caller, Ledger},
+    line::Switch,
+    openai::Ask,
+    playback::{BrokenOff, Playback},
+    reply,
+};
+
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    ledger: Arc<Ledger>,
+    switch: Arc<Switch>,
+) -> Result<Response<Playback>, BrokenOff> {
+    let received = read(request).await?;
+    let (number, script) = ledger.record(received.clone());
+    let ask = Ask::read(&received, ledger.name(), number);
+    let mut caller = Caller::waiting(&ledger);
+    tokio::time::sleep(script.answer_delay).await;
+    meet(&script.fault, &mut caller, &switch).await?;
+
+    let reply = reply::to(&ask, &script);
+    tokio::time::sleep(reply.delay).await;
+    let mut response = Response::new(Playback::new(reply.steps, caller, switch));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    sign(response.headers_mut(), &ask);
+    Ok(response)
+}
+
+async fn read(request: Request<Incoming>) -> Result<Received, BrokenOff> {
+    let (head, body) = request.into_parts();
+    // A caller that leaves before its request is complete has sent no request.
+    let body = body.collect().await.map_err(|_| BrokenOff)?.to_bytes();
+    Ok(Received {
+        method: head.method,
+        path: head
+            .uri
+            .path_and_query()
+            .map_or_else(|| head.uri.path().to_owned(), ToString::to_string),
+        version: head.version,
+        headers: head.headers,
+        body,
+        at: Instant::now(),
+    })
+}
+
+/// Plays the faults that come before any byte of an answer.
+async fn meet(fault: &Fault, caller: &mut Caller, switch: &Switch) -> Result<(), BrokenOff> {
+    match fault {
+        Fault::Hang => std::future::pending().await,
+        Fault::Reset => switch.reset(),
+        // Refusing closes the connections anyway; a request that slips in meets the same end.
+        Fault::Close | Fault::Refuse => switch.close(),
+        _ => return Ok(()),
+    }
+    caller.served();
+    Err(BrokenOff)
+}
+
+fn sign(headers: &mut HeaderMap, ask: &Ask) {
+    append(headers, "x-simulator", &ask.name);
+    append(headers, "x-request-id", &ask.id("req_"));
+}
+
+/// Adds a header; one that HTTP does not allow is left out.
+pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (
+        HeaderName::from_bytes(name.as_bytes()),
+        HeaderValue::from_str(value),
+    ) {
+        headers.append(name, value);
+    }
+}

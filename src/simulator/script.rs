@@ -1,0 +1,108 @@
+//! What a simulator is told to do: the answer, its speed, its framing and its fault.
+
+use std::time::Duration;
+
+use super::Fault;
+
+/// What a simulator does with every request until it is given another script.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    /// The text of the answer; `Hello from NAME.` when absent.
+    pub text: Option<String>,
+    /// What goes wrong.
+    pub fault: Fault,
+    /// The wait before the head of any answer, good or bad.
+    pub answer_delay: Duration,
+    /// The wait before the first content token; an answer that is not streamed waits before its head.
+    pub first_token_delay: Duration,
+    /// The wait between two content tokens.
+    pub token_delay: Duration,
+    /// Headers added to good answers, also to those that break later on.
+    pub headers: Vec<(String, String)>,
+    /// How the events of a stream are put on the wire.
+    pub framing: Framing,
+}
+
+/// How the events of a stream are put on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// LF line ends and one event per chunk.
+    #[default]
+    Usual,
+    /// CRLF line ends and one event per chunk.
+    CrLf,
+    /// LF line ends and one byte per chunk.
+    OneBytePerChunk,
+}
+
+impl Script {
+    /// Every request is answered well and at once.
+    pub fn healthy() -> Self {
+        Self::default()
+    }
+
+    /// Every request is answered well with this text.
+    pub fn answer(text: impl Into<String>) -> Self {
+        Self::healthy().with_text(text)
+    }
+
+    /// Every request meets this fault.
+    pub fn fault(fault: Fault) -> Self {
+        Self {
+            fault,
+            ..Self::default()
+        }
+    }
+
+    /// Every request is answered with this status and the error body typical of it.
+    pub fn status(code: u16) -> Self {
+        Self::fault(Fault::status(code))
+    }
+
+    /// The same script with this answer text.
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// The same script with this wait before the head of any answer.
+    pub fn with_answer_delay(mut self, delay: Duration) -> Self {
+        self.answer_delay = delay;
+        self
+    }
+
+    /// The same script with this wait before the first content token.
+    pub fn with_first_token_delay(mut self, delay: Duration) -> Self {
+        self.first_token_delay = delay;
+        self
+    }
+
+    /// The same script with this wait between two content tokens.
+    pub fn with_token_delay(mut self, delay: Duration) -> Self {
+        self.token_delay = delay;
+        self
+    }
+
+    /// The same script with one more header on good answers.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same script with this framing of streams.
+    pub fn with_framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
+        self
+    }
+
+    /// How long an answer of so many tokens takes when it is not streamed.
+    pub(super) fn whole_delay(&self, tokens: usize) -> Duration {
+        let pauses = u32::try_from(tokens.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first_token_delay
+            .saturating_add(self.token_delay.saturating_mul(pauses))
+    }
+
+    pub(super) fn refuses(&self) -> bool {
+        matches!(self.fault, Fault::Refuse)
+    }
+}

@@ -1,0 +1,131 @@
+//! Streams: the events of an answer, put in order, spoiled by the fault and framed for the wire.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::{Fault, Framing, Script, openai::Ask, playback::Step, reply::COMMENT_PAUSE};
+
+/// The events of one streamed answer, in the order in which they are sent.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    /// What comes before the first content.
+    pub(super) opening: Vec<String>,
+    /// One event per content token.
+    pub(super) tokens: Vec<String>,
+    /// The finish and what follows it.
+    pub(super) closing: Vec<String>,
+    /// `[DONE]`, where the API has it.
+    pub(super) done: Vec<String>,
+    /// What is sent when the answer fails midway.
+    pub(super) failure: Vec<String>,
+    /// The whole stream of an answer without content.
+    pub(super) hollow: Vec<String>,
+}
+
+/// The steps that play the stream asked for, fault included.
+pub(super) fn steps(ask: &Ask, script: &Script) -> Vec<Step> {
+    let events = ask.events(script);
+    let player = Player { script, events };
+    match &script.fault {
+        Fault::Empty => Vec::new(),
+        Fault::HangAfterHeaders => vec![Step::Hang],
+        Fault::OnlyComments => vec![Step::Repeat(Bytes::from_static(COMMENT), COMMENT_PAUSE)],
+        Fault::Garbage => player.plain(&[GARBAGE.to_owned()]),
+        Fault::OnlyDone => player.plain(&[DONE.to_owned()]),
+        Fault::ErrorInside { .. } => player.plain(&player.events.failure),
+        Fault::NoChoices => player.plain(&player.events.hollow),
+        Fault::Truncated | Fault::RoleThenCut => player.until(0, Some(Step::Abort)),
+        Fault::RoleThenEnd => player.until(0, None),
+        Fault::StallAfter(count) => player.until(*count, Some(Step::Hang)),
+        Fault::CutAfter(count) => player.until(*count, Some(Step::Abort)),
+        Fault::ResetAfter(count) => player.until(*count, Some(Step::Reset)),
+        Fault::EndAfter(count) => player.until(*count, None),
+        Fault::ErrorAfter(count) => player.until(*count, player.plain(&player.events.failure)),
+        Fault::GarbageAfter(count) => {
+            player.until(*count, player.plain(&[BROKEN_EVENT.to_owned()]))
+        }
+        Fault::NoDone => player.until(usize::MAX, player.plain(&player.events.closing)),
+        _ => {
+            let mut ending = player.plain(&player.events.closing);
+            ending.extend(player.plain(&player.events.done));
+            player.until(usize::MAX, ending)
+        }
+    }
+}
+
+struct Player<'a> {
+    script: &'a Script,
+    events: Events,
+}
+
+impl Player<'_> {
+    /// The opening and at most `count` tokens at the script's speed, then `ending`.
+    fn until(&self, count: usize, ending: impl IntoIterator<Item = Step>) -> Vec<Step> {
+        let mut steps = self.plain(&self.events.opening);
+        for (position, token) in self.events.tokens.iter().take(count).enumerate() {
+            let pause = if position == 0 {
+                self.script.first_token_delay
+            } else {
+                self.script.token_delay
+            };
+            if pause > Duration::ZERO {
+                steps.push(Step::Wait(pause));
+            }
+            steps.extend(self.frame(token));
+        }
+        steps.extend(ending);
+        steps
+    }
+
+    fn plain(&self, events: &[String]) -> Vec<Step> {
+        events.iter().flat_map(|event| self.frame(event)).collect()
+    }
+
+    fn frame(&self, event: &str) -> Vec<Step> {
+        match self.script.framing {
+            Framing::Usual => vec![Step::Send(Bytes::copy_from_slice(event.as_bytes()))],
+            Framing::CrLf => vec![Step::Send(event.replace('\n', "\r\n").into())],
+            Framing::OneBytePerChunk => event
+                .bytes()
+                .map(|byte| Step::Send(Bytes::copy_from_slice(&[byte])))
+                .collect(),
+        }
+    }
+}
+
+/// An event that has only data.
+pub(super) fn data(value: &Value) -> String {
+    format!("data: {value}\n\n")
+}
+
+/// An event named by the `type` of its data.
+pub(super) fn named(value: &Value) -> String {
+    let name = value["type"].as_str().unwrap_or_default();
+    format!("event: {name}\ndata: {value}\n\n")
+}
+
+/// Cuts a text into words, each with the space before it; together they are the text.
+pub(super) fn tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut start = 0;
+    let mut in_word = false;
+    for (position, letter) in text.char_indices() {
+        if letter.is_whitespace() && in_word {
+            tokens.push(&text[start..position]);
+            start = position;
+        }
+        in_word = !letter.is_whitespace();
+    }
+    if start < text.len() {
+        tokens.push(&text[start..]);
+    }
+    tokens
+}
+
+/// The last event of a chat or completion stream.
+pub(super) const DONE: &str = "data: [DONE]\n\n";
+const COMMENT: &[u8] = b": ping\n\n";
+const GARBAGE: &str = "<<< these are no events >>>\n\n";
+const BROKEN_EVENT: &str = "data: {\"id\":\"broken\",\"choices\":[{\"delta\n\n";

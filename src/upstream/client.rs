@@ -1,0 +1,81 @@
+//! The pooled HTTP client: HTTP/1.1 and HTTP/2, TLS, and one time limit for the whole way to a connection.
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use tower_service::Service;
+
+/// A client with its pool of connections.
+pub type Client = legacy::Client<TimedConnector, Full<Bytes>>;
+
+/// Idle connections are dropped before providers and the boxes between usually drop them, so that a request seldom
+/// meets a connection that is closing.
+const POOL_IDLE: Duration = Duration::from_secs(30);
+/// Finds dead peers behind connections that are shared by many requests.
+const PING: Duration = Duration::from_secs(20);
+
+/// A client with these TLS settings that gives up on a connection after `timeout`: name, TCP and TLS together.
+pub fn connect_with(tls: ClientConfig, timeout: Duration) -> Client {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(PING));
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(tcp);
+    legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE)
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING)
+        .http2_adaptive_window(true)
+        .build(TimedConnector {
+            connector: Arc::new(connector),
+            timeout,
+        })
+}
+
+/// A connector that gives up in time.
+#[derive(Clone, Debug)]
+pub struct TimedConnector {
+    connector: Arc<HttpsConnector<HttpConnector>>,
+    timeout: Duration,
+}
+
+type Connected = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+type ConnectError = Box<dyn Error + Send + Sync>;
+
+impl Service<Uri> for TimedConnector {
+    type Response = Connected;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        // The connector underneath is always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = HttpsConnector::clone(&self.connector).call(uri);
+        let timeout = self.timeout;
+        Box::pin(async move {
+            tokio::time::timeout(timeout, connecting)
+                .await
+                .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! One exchange with one provider account.
+//!
+//! *Invariant:* only `client` opens connections to upstreams, and only `credential` puts a key on a request.
+
+mod client;
+mod credential;
+mod send;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{HeaderMap, Method};
+use hyper::body::Incoming;
+
+pub use client::{Client, connect_with};
+pub use credential::Credential;
+pub use send::SendError;
+
+use crate::config::{Dialect, UpstreamId};
+
+/// Everything needed to talk to one provider account.
+#[derive(Debug)]
+pub struct Upstream {
+    id: UpstreamId,
+    dialect: Dialect,
+    base_url: String,
+    credentials: Vec<Credential>,
+    client: Client,
+    turn: AtomicUsize,
+}
+
+/// What is sent to an upstream.
+#[derive(Debug)]
+pub struct Outbound {
+    /// The method.
+    pub method: Method,
+    /// Path and query behind the upstream's base URL.
+    pub path: String,
+    /// The headers, without credentials.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: bytes::Bytes,
+}
+
+/// What an upstream sends back, before anybody has looked at its body.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers as they came.
+    pub headers: HeaderMap,
+    /// The body as it comes.
+    pub body: Incoming,
+}
+
+impl Upstream {
+    /// An upstream at a base URL without trailing slash, with its keys in the order of the configuration.
+    pub fn new(
+        id: UpstreamId,
+        dialect: Dialect,
+        base_url: &str,
+        credentials: Vec<Credential>,
+        client: Client,
+    ) -> Self {
+        Self {
+            id,
+            dialect,
+            base_url: base_url.to_owned(),
+            credentials,
+            client,
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// Its name in the configuration.
+    pub fn id(&self) -> &UpstreamId {
+        &self.id
+    }
+
+    /// Whether backstop speaks its API.
+    pub fn is_spoken(&self) -> bool {
+        self.dialect.is_spoken()
+    }
+
+    /// How many keys it has.
+    pub fn key_count(&self) -> usize {
+        self.credentials.len()
+    }
+
+    /// The key whose turn it is: several keys are used one after the other.
+    pub fn next_key(&self) -> usize {
+        match self.credentials.len() {
+            0 | 1 => 0,
+            count => self.turn.fetch_add(1, Ordering::Relaxed) % count,
+        }
+    }
+}

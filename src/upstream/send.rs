@@ -1,0 +1,94 @@
+//! Sending a request and telling the ways apart in which that can fail.
+
+use std::error::Error;
+use std::io;
+
+use http::Request;
+use http_body_util::Full;
+use hyper_util::client::legacy;
+
+use super::{Outbound, Reply, Upstream};
+use crate::outcome::{Outcome, Unreachable};
+
+/// No reply came.
+#[derive(Debug)]
+pub struct SendError {
+    /// What that means.
+    pub outcome: Outcome,
+    /// The cause in words.
+    pub detail: String,
+}
+
+impl Upstream {
+    /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future ends the
+    /// exchange at once.
+    pub async fn send(&self, key: usize, outbound: Outbound) -> Result<Reply, SendError> {
+        let mut request = Request::new(Full::new(outbound.body));
+        *request.method_mut() = outbound.method;
+        *request.uri_mut() = format!("{}{}", self.base_url, outbound.path)
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| SendError {
+                outcome: Outcome::RejectedRequest { status: 400 },
+                detail: error.to_string(),
+            })?;
+        *request.headers_mut() = outbound.headers;
+        if let Some(credential) = self.credentials.get(key) {
+            credential.put_on(request.headers_mut());
+        }
+        let response = self.client.request(request).await.map_err(failure)?;
+        let (head, body) = response.into_parts();
+        Ok(Reply {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        })
+    }
+}
+
+fn failure(error: legacy::Error) -> SendError {
+    let outcome = if error.is_connect() {
+        Outcome::Unreachable(why_unreachable(&error))
+    } else {
+        Outcome::ConnectionLost
+    };
+    SendError {
+        outcome,
+        detail: root_cause(&error),
+    }
+}
+
+fn why_unreachable(error: &legacy::Error) -> Unreachable {
+    for cause in causes(error) {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            if io
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+                .is_some()
+            {
+                return Unreachable::Tls;
+            }
+            match io.kind() {
+                io::ErrorKind::ConnectionRefused => return Unreachable::Refused,
+                io::ErrorKind::TimedOut => return Unreachable::TimedOut,
+                // TCP itself cannot end early: the peer hung up during the handshake.
+                io::ErrorKind::UnexpectedEof => return Unreachable::Tls,
+                _ => {}
+            }
+        }
+        // The resolver's error is a private type of the client library.
+        if cause.to_string().starts_with("dns error") {
+            return Unreachable::Dns;
+        }
+    }
+    Unreachable::Other
+}
+
+fn root_cause(error: &legacy::Error) -> String {
+    causes(error)
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn causes<'a>(error: &'a legacy::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}

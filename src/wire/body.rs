@@ -1,0 +1,97 @@
+//! Bodies: the one type that answers have, and reading a body whole within bounds of size and time.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as HttpBody, Incoming};
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+
+/// The body of every answer that backstop gives.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// A body that was sent in part and cannot go on; the connection is then cut, so that nobody takes it for whole.
+#[derive(Debug, Error)]
+#[error("the body broke off: {0}")]
+pub struct BodyError(pub String);
+
+/// A body that is known whole.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// How patient reading a body is.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// The longest silence between two pieces.
+    pub idle: Duration,
+    /// When it must be over.
+    pub until: Instant,
+}
+
+/// Why a body could not be read whole.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It is longer than allowed.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// Nothing came for too long.
+    #[error("the body stalled")]
+    Stalled,
+    /// It was not over in time.
+    #[error("the body was not over in time")]
+    TooLate,
+    /// The connection broke, or the body ended before its announced length.
+    #[error("the body broke off: {0}")]
+    Broken(#[from] hyper::Error),
+}
+
+/// Reads a body whole. One that came in a single piece is not copied.
+pub async fn read_whole(
+    mut body: Incoming,
+    limit: usize,
+    patience: Patience,
+) -> Result<Bytes, ReadError> {
+    // A body that announces too much is refused before it is read.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(ReadError::TooLarge(limit));
+    }
+    let Some(first) = next_data(&mut body, patience).await? else {
+        return Ok(Bytes::new());
+    };
+    let mut whole = BytesMut::from(first);
+    loop {
+        if whole.len() > limit {
+            return Err(ReadError::TooLarge(limit));
+        }
+        match next_data(&mut body, patience).await? {
+            Some(data) => whole.extend_from_slice(&data),
+            None => return Ok(whole.freeze()),
+        }
+    }
+}
+
+/// The next piece of data of a body, or `None` at its end; trailers are passed over.
+pub async fn next_data(
+    body: &mut Incoming,
+    patience: Patience,
+) -> Result<Option<Bytes>, ReadError> {
+    let idle_until = Instant::now() + patience.idle;
+    loop {
+        let frame = match timeout_at(idle_until.min(patience.until), body.frame()).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(frame)) => frame?,
+            Err(_) if idle_until < patience.until => return Err(ReadError::Stalled),
+            Err(_) => return Err(ReadError::TooLate),
+        };
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Which headers may pass in which direction, and the ones that tell time.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{self, HeaderMap, HeaderName};
+
+/// Headers that speak about one connection only (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// What a client sends that no upstream may see: its credentials, its cookies, the organisation it belongs to at
+/// another provider, where it came from, and what our own connection to the upstream decides anew.
+const CLIENT_ONLY: [&str; 14] = [
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "cookie",
+    "openai-organization",
+    "openai-project",
+    "host",
+    "content-length",
+    "expect",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+/// What an upstream sends that no client may see: cookies, advice to go elsewhere, names of our accounts, and what
+/// our own connection to the client decides anew. `x-request-id` is ours; the upstream's goes out under another name.
+const UPSTREAM_ONLY: [&str; 8] = [
+    "set-cookie",
+    "alt-svc",
+    "strict-transport-security",
+    "openai-organization",
+    "openai-project",
+    "x-request-id",
+    "date",
+    "server",
+];
+
+/// The headers of a client's request that may go on to an upstream.
+pub fn for_upstream(headers: &HeaderMap) -> HeaderMap {
+    pass(headers, &CLIENT_ONLY)
+}
+
+/// The headers of an upstream's reply that may go on to the client.
+pub fn for_client(headers: &HeaderMap) -> HeaderMap {
+    pass(headers, &UPSTREAM_ONLY)
+}
+
+fn pass(headers: &HeaderMap, kept_back: &[&str]) -> HeaderMap {
+    let mut passed = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if !HOP_BY_HOP.contains(name)
+            && !kept_back.contains(&name.as_str())
+            && !is_named_by_connection(headers, name)
+        {
+            passed.append(name, value.clone());
+        }
+    }
+    passed
+}
+
+/// A sender may declare further headers to be about the connection only, by listing them in `connection`.
+fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|listed| listed.trim().eq_ignore_ascii_case(name.as_str()))
+}
+
+/// Whether `content-type` names this media type, parameters aside.
+pub fn has_media_type(headers: &HeaderMap, wanted: &str) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// How long the sender asks us to stay away: `retry-after-ms` (milliseconds), else `retry-after` (seconds or an
+/// HTTP date, RFC 9110, section 10.2.3).
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(millis) = text("retry-after-ms").and_then(|value| value.trim().parse::<f64>().ok())
+    {
+        return Duration::try_from_secs_f64(millis / 1000.0).ok();
+    }
+    let value = text("retry-after")?.trim();
+    match value.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => httpdate::parse_http_date(value)
+            .ok()
+            .map(|date| date.duration_since(now).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use http::HeaderMap;
+
+    use super::{for_client, for_upstream, has_media_type, retry_after};
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, value.parse().unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn credentials_and_connection_headers_stay_here() {
+        let passed = for_upstream(&headers(&[
+            ("authorization", "Bearer client"),
+            ("x-api-key", "client"),
+            ("openai-organization", "org"),
+            ("connection", "close, x-private"),
+            ("x-private", "1"),
+            ("transfer-encoding", "chunked"),
+            ("openai-beta", "assistants=v2"),
+        ]));
+        assert_eq!(passed, headers(&[("openai-beta", "assistants=v2")]));
+    }
+
+    #[test]
+    fn a_reply_loses_cookies_and_account_names() {
+        let passed = for_client(&headers(&[
+            ("set-cookie", "a=1"),
+            ("openai-organization", "ours"),
+            ("x-ratelimit-remaining-requests", "9"),
+        ]));
+        assert_eq!(passed, headers(&[("x-ratelimit-remaining-requests", "9")]));
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form() {
+        let now = SystemTime::UNIX_EPOCH;
+        let wait = |name, value| retry_after(&headers(&[(name, value)]), now);
+        assert_eq!(wait("retry-after", "30"), Some(Duration::from_secs(30)));
+        assert_eq!(
+            wait("retry-after-ms", "250"),
+            Some(Duration::from_millis(250))
+        );
+        assert_eq!(
+            wait("retry-after", "Thu, 01 Jan 1970 00:01:00 GMT"),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(wait("retry-after", "soon"), None);
+        assert_eq!(wait("retry-after", "-3"), None);
+    }
+
+    #[test]
+    fn media_types_are_compared_without_parameters() {
+        let map = headers(&[("content-type", "Text/Event-Stream; charset=utf-8")]);
+        assert!(has_media_type(&map, "text/event-stream"));
+        assert!(!has_media_type(&map, "application/json"));
+    }
+}

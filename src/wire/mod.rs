@@ -1,0 +1,10 @@
+//! HTTP plumbing without opinions: bodies, headers, server-sent events, JSON and multipart peeking, TLS settings.
+//!
+//! *Invariant:* nothing here knows an upstream, a route or a policy.
+
+pub mod body;
+pub mod headers;
+pub mod json;
+pub mod multipart;
+pub mod sse;
+pub mod tls;

@@ -1,0 +1,261 @@
+//! Server-sent events: cutting a byte stream after whole events, and reading the events (WHATWG HTML, section 9.2).
+
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+use memchr::memchr2;
+
+/// Cuts a stream of bytes after whole events, so that a stream that breaks never leaves half an event behind.
+///
+/// Lines may end in LF, CRLF or CR. What comes out, joined, is what went in.
+#[derive(Debug, Default)]
+pub struct Framer {
+    pending: BytesMut,
+    /// How much of `pending` has been looked at.
+    scanned: usize,
+    /// Whether the line at `scanned` is empty so far.
+    at_line_start: bool,
+    /// Whether the byte before `scanned` was a CR, to which a LF may still belong.
+    after_cr: bool,
+    /// Whether the event at hand has any line yet; blank lines before it end nothing.
+    has_line: bool,
+}
+
+impl Framer {
+    /// A framer at the beginning of a stream.
+    pub fn new() -> Self {
+        Self {
+            at_line_start: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the next bytes and gives back all that is whole by now, which may be nothing.
+    pub fn push(&mut self, chunk: Bytes) -> Bytes {
+        // The usual case, one whole event a chunk, is passed on without a copy.
+        if self.pending.is_empty() {
+            return match self.scan(&chunk) {
+                Some(end) if end == chunk.len() => {
+                    self.scanned = 0;
+                    chunk
+                }
+                end => {
+                    self.pending.extend_from_slice(&chunk);
+                    self.take(end)
+                }
+            };
+        }
+        self.pending.extend_from_slice(&chunk);
+        let pending = std::mem::take(&mut self.pending);
+        let end = self.scan(&pending);
+        self.pending = pending;
+        self.take(end)
+    }
+
+    /// How many bytes wait for the rest of their event.
+    pub fn held(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whatever is left at the end of the stream: an event that lacks its blank line, or part of one.
+    pub fn take_rest(&mut self) -> Bytes {
+        self.scanned = 0;
+        self.pending.split().freeze()
+    }
+
+    fn take(&mut self, end: Option<usize>) -> Bytes {
+        match end {
+            Some(end) => {
+                self.scanned -= end;
+                self.pending.split_to(end).freeze()
+            }
+            None => Bytes::new(),
+        }
+    }
+
+    /// Reads on from where it left off; returns the end of the last whole event in `bytes`.
+    fn scan(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut end = None;
+        while self.scanned < bytes.len() {
+            match bytes[self.scanned] {
+                b'\n' if self.after_cr => {
+                    self.after_cr = false;
+                    self.scanned += 1;
+                    // The LF of a CRLF that ended an event goes out with it, if it is there in time.
+                    if end == Some(self.scanned - 1) {
+                        end = Some(self.scanned);
+                    }
+                }
+                byte @ (b'\n' | b'\r') => {
+                    self.after_cr = byte == b'\r';
+                    self.scanned += 1;
+                    if self.at_line_start && self.has_line {
+                        self.has_line = false;
+                        end = Some(self.scanned);
+                    }
+                    self.at_line_start = true;
+                }
+                _ => {
+                    self.after_cr = false;
+                    self.at_line_start = false;
+                    self.has_line = true;
+                    let rest = &bytes[self.scanned..];
+                    self.scanned += memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+                }
+            }
+        }
+        end
+    }
+}
+
+/// One event, as far as anybody here needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// Its `data` lines, joined; `None` if it has none, as a comment has none.
+    pub data: Option<Cow<'a, [u8]>>,
+    /// The offset of its first byte in the bytes that were read.
+    pub start: usize,
+    /// The offset behind its last byte.
+    pub end: usize,
+}
+
+/// The events in bytes that [`Framer`] gave out; a last event without its blank line counts too.
+pub fn events(bytes: &[u8]) -> impl Iterator<Item = Event<'_>> {
+    let mut offset = 0;
+    std::iter::from_fn(move || {
+        if offset >= bytes.len() {
+            return None;
+        }
+        let event = read_event(bytes, offset);
+        offset = event.end;
+        Some(event)
+    })
+}
+
+fn read_event(bytes: &[u8], start: usize) -> Event<'_> {
+    let mut data: Option<Cow<'_, [u8]>> = None;
+    let mut has_line = false;
+    let mut end = start;
+    while end < bytes.len() {
+        let (line, next) = read_line(bytes, end);
+        end = next;
+        if line.is_empty() {
+            if has_line {
+                break;
+            }
+            continue;
+        }
+        has_line = true;
+        let Some(value) = data_of(line) else { continue };
+        data = Some(match data {
+            None => Cow::Borrowed(value),
+            Some(lines) => {
+                let mut lines = lines.into_owned();
+                lines.push(b'\n');
+                lines.extend_from_slice(value);
+                Cow::Owned(lines)
+            }
+        });
+    }
+    Event { data, start, end }
+}
+
+/// The line at `start` without its end, and the offset of the next one.
+fn read_line(bytes: &[u8], start: usize) -> (&[u8], usize) {
+    let rest = &bytes[start..];
+    let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+    let ending = match rest.get(length..) {
+        Some([b'\r', b'\n', ..]) => 2,
+        Some([_, ..]) => 1,
+        _ => 0,
+    };
+    (&rest[..length], start + length + ending)
+}
+
+fn data_of(line: &[u8]) -> Option<&[u8]> {
+    // A byte order mark may open the stream.
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let value = line.strip_prefix(b"data")?;
+    match value {
+        [] => Some(value),
+        [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::{Just, any, prop_oneof, proptest};
+
+    use super::{Framer, events};
+
+    fn data(bytes: &[u8]) -> Vec<String> {
+        events(bytes)
+            .filter_map(|event| event.data)
+            .map(|data| String::from_utf8_lossy(&data).into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn an_event_is_held_back_until_it_is_whole() {
+        let mut framer = Framer::new();
+        assert_eq!(framer.push(Bytes::from_static(b"data: a")), "");
+        assert_eq!(framer.push(Bytes::from_static(b"\n")), "");
+        assert_eq!(framer.push(Bytes::from_static(b"\ndata: b")), "data: a\n\n");
+        assert_eq!(framer.held(), 7);
+        assert_eq!(framer.take_rest(), "data: b");
+    }
+
+    #[test]
+    fn all_line_ends_are_understood() {
+        for stream in [
+            "data: a\n\ndata:b\n\n",
+            "data: a\r\n\r\ndata:b\r\n\r\n",
+            "data: a\r\rdata:b\r\r",
+        ] {
+            let mut framer = Framer::new();
+            let whole = framer.push(Bytes::from(stream));
+            assert_eq!(whole, stream);
+            assert_eq!(data(&whole), ["a", "b"], "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn several_data_lines_are_one_text_and_comments_are_none() {
+        assert_eq!(
+            data(b": ping\n\nevent: x\ndata: a\ndata: b\nid: 3\n\n\n\ndata\n\ndata: [DONE]"),
+            ["a\nb", "", "[DONE]"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_bytes_and_events(
+            lines in proptest::collection::vec(
+                (prop_oneof![Just("data: x"), Just("data:{}"), Just(": c"), Just("event: e"), Just("")],
+                 prop_oneof![Just("\n"), Just("\r\n"), Just("\r")]), 0..24),
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..12),
+        ) {
+            let stream: String = lines.iter().flat_map(|(line, end)| [*line, *end]).collect();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+            cuts.push(0);
+            cuts.push(stream.len());
+            cuts.sort_unstable();
+
+            let mut framer = Framer::new();
+            let mut joined = Vec::new();
+            let mut seen = Vec::new();
+            for pair in cuts.windows(2) {
+                let whole = framer.push(Bytes::copy_from_slice(&stream.as_bytes()[pair[0]..pair[1]]));
+                seen.extend(data(&whole));
+                joined.extend_from_slice(&whole);
+            }
+            let rest = framer.take_rest();
+            seen.extend(data(&rest));
+            joined.extend_from_slice(&rest);
+            assert_eq!(joined, stream.as_bytes());
+            assert_eq!(seen, data(stream.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The program as its users start it.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use backstop::simulator::{Script, Simulator};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+use crate::harness::PATIENCE;
+
+/// The program in a folder of its own, without any variable of this machine's but the path.
+fn backstop(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+    command
+        .args(arguments)
+        .env_clear()
+        .current_dir(folder)
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+async fn finish(mut command: Command) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .unwrap()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// A program that goes on, and what it prints.
+struct Running {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    stderr: Lines<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        Self {
+            stdout: BufReader::new(child.stdout.take().unwrap()).lines(),
+            stderr: BufReader::new(child.stderr.take().unwrap()).lines(),
+            child,
+        }
+    }
+
+    /// The rest of the first log line that holds `marker`, behind it.
+    async fn logged(&mut self, marker: &str) -> String {
+        let reading = async {
+            while let Some(line) = self.stderr.next_line().await.unwrap() {
+                if let Some((_, rest)) = line.split_once(marker) {
+                    return rest.to_owned();
+                }
+            }
+            panic!("the log ended without {marker:?}")
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap()
+    }
+
+    async fn terminate(&mut self) -> Option<i32> {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .await
+                .unwrap()
+                .success()
+        );
+        tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .unwrap()
+            .unwrap()
+            .code()
+    }
+}
+
+/// The address that a log line goes on with.
+fn address(rest: &str) -> String {
+    rest.split(['/', '"']).next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn without_any_configuration_it_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = finish(backstop(folder.path(), &[])).await;
+    assert_eq!(code, Some(78));
+    for help in ["OPENAI_API_KEY", "backstop.yaml", "backstop demo"] {
+        assert!(stderr.contains(help), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn check_reports_everything_that_is_wrong_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "\
+upstreams:
+  openai: {provider: openai, api_key: \"${NO_SUCH_VARIABLE}\", bas_url: x}
+routes:
+  - models: [gpt-4o]
+    candidates: [{upstream: opanai}]
+  - models: [gpt-4o]
+    candidates: []
+timeouts: {connect: 3 parsecs}
+";
+    std::fs::write(folder.path().join("backstop.yaml"), text).unwrap();
+    let (code, _, stderr) = finish(backstop(folder.path(), &["check"])).await;
+    assert_eq!(code, Some(78), "{stderr}");
+    for problem in [
+        "line 2",
+        "NO_SUCH_VARIABLE",
+        "bas_url",
+        "`base_url`",
+        "line 5",
+        "did you mean `openai`",
+        "line 6",
+        "line 7",
+        "line 8",
+        "3 parsecs",
+    ] {
+        assert!(stderr.contains(problem), "{problem}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn check_shows_the_routes_of_a_good_file_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.yaml");
+    let text = "\
+upstreams:
+  openai: {provider: openai, api_key: \"${KEY}\"}
+  local: {provider: ollama}
+routes:
+  - models: [\"gpt-4o\", \"gpt-4o-*\"]
+    candidates: [{upstream: openai}, {upstream: local, model: llama3.1}]
+";
+    std::fs::write(&file, text).unwrap();
+    let mut command = backstop(folder.path(), &["check", "--config", "mine.yaml"]);
+    command.env("KEY", "sk-a-very-secret-key-9876");
+    let (code, stdout, stderr) = finish(command).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    for shown in [
+        "mine.yaml is good",
+        "gpt-4o, gpt-4o-*",
+        "1. openai",
+        "2. local",
+        "llama3.1",
+        "https://api.openai.com/v1",
+        "9876",
+    ] {
+        assert!(stdout.contains(shown), "{shown}: {stdout}");
+    }
+    assert!(!stdout.contains("very-secret"), "{stdout}");
+}
+
+#[tokio::test]
+async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = backstop(
+        folder.path(),
+        &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
+    );
+    command.env("OPENAI_API_KEY", "sk-a-very-secret-key-9876");
+    let mut running = Running::start(command);
+    let admin = address(&running.logged("serving operators: http://").await);
+
+    let check = || backstop(folder.path(), &["healthcheck", "--admin-listen", &admin]);
+    let (code, _, stderr) = finish(check()).await;
+    assert_eq!(code, Some(0), "{stderr}");
+
+    assert_eq!(running.terminate().await, Some(0));
+    let (code, _, stderr) = finish(check()).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("no proxy answers"), "{stderr}");
+
+    let mut printed = String::new();
+    while let Some(line) = running.stdout.next_line().await.unwrap() {
+        printed += &line;
+    }
+    assert!(printed.contains("${OPENAI_API_KEY}"), "{printed}");
+    assert!(!printed.contains("very-secret"), "{printed}");
+}
+
+#[tokio::test]
+async fn an_open_request_is_finished_before_it_stops() {
+    let upstream = Simulator::start(
+        "slow",
+        Script::answer("worth waiting for").with_answer_delay(Duration::from_millis(400)),
+    )
+    .await
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "upstreams: {{slow: {{provider: openai-compatible, base_url: \"{}\"}}}}\nroutes: [{{models: [\"*\"], candidates: [{{upstream: slow}}]}}]\n",
+        upstream.base_url()
+    );
+    std::fs::write(folder.path().join("backstop.yaml"), text).unwrap();
+    let mut running = Running::start(backstop(
+        folder.path(),
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ],
+    ));
+    let clients = address(&running.logged("OPENAI_BASE_URL=http://").await);
+
+    let url = format!("http://{clients}/v1/chat/completions");
+    let request = http::Request::post(url)
+        .header("content-type", "application/json")
+        .body(http_body_util::Full::new(bytes::Bytes::from(
+            crate::harness::chat().to_string(),
+        )))
+        .unwrap();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .build_http();
+    let asking = tokio::spawn(client.request(request));
+    upstream.wait_received(1).await;
+    assert_eq!(running.terminate().await, Some(0));
+    let answer = asking.await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    let body = http_body_util::BodyExt::collect(answer.into_body())
+        .await
+        .unwrap()
+        .to_bytes();
+    assert!(String::from_utf8_lossy(&body).contains("worth waiting for"));
+}
+
+#[tokio::test]
+async fn the_demo_shows_a_failover_in_which_no_request_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(backstop(
+        folder.path(),
+        &[
+            "demo",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ],
+    ));
+    let mut printed = String::new();
+    let reading = async {
+        while let Some(line) = running.stdout.next_line().await.unwrap() {
+            printed += &line;
+            printed += "\n";
+            if line.contains("Ctrl-C") {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE * 2, reading).await.unwrap();
+    for shown in [
+        "export OPENAI_BASE_URL=http://127.0.0.1:",
+        "curl -i",
+        "primary breaks",
+        "standby",
+        ", 0 failed",
+    ] {
+        assert!(printed.contains(shown), "{shown}: {printed}");
+    }
+    assert_eq!(running.terminate().await, Some(0));
+}

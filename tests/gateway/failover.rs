@@ -1,0 +1,216 @@
+//! A request is answered by the second upstream, whatever the first one does.
+
+use backstop::event::{BreakerState, Event};
+use backstop::simulator::{Fault, Script, Simulator};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use crate::harness::{PATIENCE, TestGateway, chat, chat_stream, chat_text, stream_text};
+
+const TIMEOUTS: &str =
+    "timeouts: {connect: 1s, first_token: 300ms, answer: 300ms, idle: 300ms, total: 20s}\n";
+
+/// What an upstream can do wrong before the client has received anything, and what the trail calls it.
+fn faults() -> Vec<(Fault, &'static str)> {
+    vec![
+        (Fault::Refuse, "connect_refused"),
+        (Fault::Reset, "connection_lost"),
+        (Fault::Close, "connection_lost"),
+        (Fault::Hang, "first_token_timeout"),
+        (Fault::status(500), "server_error"),
+        (Fault::status(503), "overloaded"),
+        (Fault::status(529), "overloaded"),
+        (Fault::status(530), "server_error"),
+        (Fault::status(408), "server_error"),
+        (Fault::status(429), "rate_limited"),
+        (Fault::status(401), "unauthorized"),
+        (Fault::status(403), "unauthorized"),
+        (Fault::status(404), "model_unavailable"),
+        (Fault::Html, "wrong_content_type"),
+        (Fault::Empty, "empty_reply"),
+        (Fault::ErrorInside { status: 500 }, "server_error"),
+        (Fault::NoChoices, "no_answer"),
+        (
+            Fault::Redirect {
+                to: "http://127.0.0.1:9/".to_owned(),
+            },
+            "redirect",
+        ),
+    ]
+}
+
+async fn simulators() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::answer("Hello from second."))
+        .await
+        .unwrap();
+    (first, second)
+}
+
+#[tokio::test]
+async fn every_fault_of_the_first_upstream_is_answered_by_the_second() {
+    for (fault, outcome) in faults() {
+        let (first, second) = simulators().await;
+        first.play(Script::fault(fault.clone())).await;
+        let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+
+        let answered = gateway.post("/v1/chat/completions", &chat()).await;
+        assert_eq!(answered.status, 200, "{fault:?}: {:?}", answered.body);
+        assert_eq!(chat_text(&answered), "Hello from second.", "{fault:?}");
+        assert_eq!(
+            answered.trail(),
+            [format!("first:{outcome}"), "second:ok".to_owned()],
+            "{fault:?}"
+        );
+
+        let streamed = gateway.post("/v1/chat/completions", &chat_stream()).await;
+        assert_eq!(
+            stream_text(&streamed.text()),
+            ("Hello from second.".to_owned(), true),
+            "{fault:?}"
+        );
+        assert_eq!(streamed.upstream(), "second", "{fault:?}");
+        assert_eq!(second.received_count(), 2, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_body_fails_over_streamed_or_not() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::Truncated)).await;
+    let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+    for _ in 0..2 {
+        let answered = gateway.post("/v1/chat/completions", &chat()).await;
+        assert_eq!(chat_text(&answered), "Hello from second.");
+        let streamed = gateway.post("/v1/chat/completions", &chat_stream()).await;
+        assert_eq!(stream_text(&streamed.text()).0, "Hello from second.");
+    }
+}
+
+#[tokio::test]
+async fn responses_completions_and_embeddings_fail_over_too() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(500)).await;
+    let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+    let cases: [(&str, Value, &str); 3] = [
+        (
+            "/v1/responses",
+            json!({"model": "gpt-4o", "input": "hi"}),
+            "/output/0/content/0/text",
+        ),
+        (
+            "/v1/completions",
+            json!({"model": "gpt-4o", "prompt": "hi"}),
+            "/choices/0/text",
+        ),
+        (
+            "/v1/embeddings",
+            json!({"model": "gpt-4o", "input": "hi"}),
+            "/data/0/embedding",
+        ),
+    ];
+    for (path, body, answer) in cases {
+        let answered = gateway.post(path, &body).await;
+        assert_eq!(answered.status, 200, "{path}");
+        assert_eq!(answered.upstream(), "second", "{path}");
+        assert!(
+            answered.json().pointer(answer).is_some(),
+            "{path}: {:?}",
+            answered.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_clients_own_fault_goes_back_as_it_is_after_one_call() {
+    for status in [400, 413, 422] {
+        let (first, second) = simulators().await;
+        let body = r#"{"error":{"message":"no such parameter","type":"invalid_request_error","param":"x","code":"y"}}"#;
+        first
+            .play(Script::fault(Fault::Status {
+                code: status,
+                headers: Vec::new(),
+                body: Some(body.to_owned()),
+            }))
+            .await;
+        let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+        let answered = gateway.post("/v1/chat/completions", &chat()).await;
+        assert_eq!(answered.status, status);
+        assert_eq!(answered.text(), body);
+        assert_eq!(answered.trail(), ["first:rejected"]);
+        assert_eq!((first.received_count(), second.received_count()), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_broken_upstream_is_left_alone_and_comes_back_once_it_has_healed() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(503)).await;
+    let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+    for _ in 0..20 {
+        let answered = gateway.post("/v1/chat/completions", &chat()).await;
+        assert_eq!(chat_text(&answered), "Hello from second.");
+    }
+    assert_eq!(
+        first.received_count(),
+        3,
+        "the breaker opens after three failures"
+    );
+    let scope = gateway
+        .events
+        .wait_for(|event| match event {
+            Event::BreakerChanged(change) if change.state == BreakerState::Open => {
+                Some(change.scope.clone())
+            }
+            _ => None,
+        })
+        .await;
+    assert_eq!(scope.to_string(), "first (*)");
+
+    first.play(Script::answer("Hello from first.")).await;
+    let healed = async {
+        while chat_text(&gateway.post("/v1/chat/completions", &chat()).await) != "Hello from first."
+        {
+            // Every request until then was answered, by the other one.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, healed)
+        .await
+        .expect("the first upstream comes back");
+    let answered = gateway.post("/v1/chat/completions", &chat()).await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+}
+
+#[tokio::test]
+async fn a_trial_that_fails_costs_no_client_its_answer() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(500)).await;
+    let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+    for _ in 0..3 {
+        gateway.post("/v1/chat/completions", &chat()).await;
+    }
+    // The fourth call of the first upstream is the trial, after the pause.
+    let tried = async {
+        while first.received_count() < 4 {
+            let answered = gateway.post("/v1/chat/completions", &chat()).await;
+            assert_eq!(chat_text(&answered), "Hello from second.");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, tried)
+        .await
+        .expect("a trial");
+}
+
+#[tokio::test]
+async fn a_model_that_one_upstream_lacks_does_not_take_it_out_of_rotation() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(404)).await;
+    let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+    for _ in 0..6 {
+        let answered = gateway.post("/v1/chat/completions", &chat()).await;
+        assert_eq!(answered.trail(), ["first:model_unavailable", "second:ok"]);
+    }
+    assert_eq!(first.received_count(), 6);
+}

@@ -1,0 +1,257 @@
+//! A gateway to test, its event log, and a client to talk to it. Nothing here sleeps: tests wait for events.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backstop::config::Config;
+use backstop::event::{Event, Sink};
+use backstop::gateway::Gateway;
+use backstop::simulator::Simulator;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// No test waits longer for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running gateway on free ports, with its own client.
+pub(crate) struct TestGateway {
+    pub(crate) gateway: Gateway,
+    pub(crate) events: EventLog,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// What the client got.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answered {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Who answered, as the response says.
+    pub(crate) fn upstream(&self) -> &str {
+        self.header("x-backstop-upstream")
+    }
+
+    /// The outcomes of all attempts, as the response says: `["first:overloaded", "second:ok"]`.
+    pub(crate) fn trail(&self) -> Vec<String> {
+        self.header("x-backstop-attempts")
+            .split(", ")
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| {
+                let mut parts = entry.split(';');
+                let upstream = parts.next().unwrap();
+                let outcome = parts.next().unwrap().strip_prefix("outcome=").unwrap();
+                format!("{upstream}:{outcome}")
+            })
+            .collect()
+    }
+}
+
+impl TestGateway {
+    /// Starts a gateway by a configuration; its addresses are set to free ports.
+    pub(crate) async fn start(yaml: &str) -> Self {
+        let text = format!("listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\"}}\n{yaml}");
+        let config =
+            Config::parse("test", &text, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+        let events = EventLog::default();
+        let gateway = Gateway::start(&config, vec![Box::new(events.clone())])
+            .await
+            .unwrap();
+        Self {
+            gateway,
+            events,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// Starts a gateway with two upstreams, `first` before `second`, for all models, and these further lines.
+    pub(crate) async fn before(first: &Simulator, second: &Simulator, more: &str) -> Self {
+        Self::start(&format!("{}{more}", two_upstreams(first, second))).await
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.gateway.address())
+    }
+
+    /// Posts a JSON body.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answered {
+        let headers = [("content-type", "application/json")];
+        self.send(Method::POST, path, &headers, body.to_string())
+            .await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answered {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    /// Sends a request and reads the answer whole.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answered {
+        let (head, body) = self.open(method, path, headers, body).await.into_parts();
+        let collecting = async { body.collect().await.expect("a whole body").to_bytes() };
+        Answered {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: tokio::time::timeout(PATIENCE, collecting)
+                .await
+                .expect("a body in time"),
+        }
+    }
+
+    /// Sends a request and hands out the answer as it comes.
+    pub(crate) async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> http::Response<Incoming> {
+        let mut request = Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
+        let answer = tokio::time::timeout(PATIENCE, self.client.request(request));
+        answer.await.expect("an answer in time").expect("an answer")
+    }
+
+    /// The text of the operators' page at a path.
+    pub(crate) async fn admin(&self, path: &str) -> Answered {
+        let url = format!("http://{}{path}", self.gateway.admin_address());
+        let request = Request::get(url).body(Full::default()).unwrap();
+        let (head, body) = self.client.request(request).await.unwrap().into_parts();
+        Answered {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
+    }
+}
+
+/// The configuration of two upstreams for all models.
+pub(crate) fn two_upstreams(first: &Simulator, second: &Simulator) -> String {
+    format!(
+        "upstreams:\n\
+         \x20 first: {{provider: openai-compatible, base_url: \"{}\", api_key: first-key}}\n\
+         \x20 second: {{provider: openai-compatible, base_url: \"{}\", api_key: second-key}}\n\
+         routes:\n\
+         \x20 - models: [\"*\"]\n\
+         \x20   candidates: [{{upstream: first}}, {{upstream: second}}]\n",
+        first.base_url(),
+        second.base_url()
+    )
+}
+
+/// A chat request.
+pub(crate) fn chat() -> Value {
+    json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]})
+}
+
+/// A chat request for a stream.
+pub(crate) fn chat_stream() -> Value {
+    let mut body = chat();
+    body["stream"] = true.into();
+    body
+}
+
+/// The text of a chat answer.
+pub(crate) fn chat_text(answered: &Answered) -> String {
+    answered.json()["choices"][0]["message"]["content"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no chat answer: {:?}", answered.body))
+        .to_owned()
+}
+
+/// The text of a streamed chat answer, and whether it ended as it should.
+pub(crate) fn stream_text(body: &str) -> (String, bool) {
+    let mut text = String::new();
+    let mut has_finish = false;
+    for data in body.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let Ok(chunk) = serde_json::from_str::<Value>(data) else {
+            continue;
+        };
+        text += chunk["choices"][0]["delta"]["content"]
+            .as_str()
+            .unwrap_or("");
+        has_finish |= chunk["choices"][0]["finish_reason"].is_string();
+    }
+    (
+        text,
+        has_finish && body.trim_end().ends_with("data: [DONE]"),
+    )
+}
+
+/// Everything the gateway reported, in order.
+#[derive(Clone)]
+pub(crate) struct EventLog {
+    events: Arc<Mutex<Vec<Event>>>,
+    count: watch::Sender<usize>,
+}
+
+impl Default for EventLog {
+    fn default() -> Self {
+        Self {
+            events: Arc::default(),
+            count: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Sink for EventLog {
+    fn record(&self, event: &Event) {
+        self.events.lock().unwrap().push(event.clone());
+        self.count.send_modify(|count| *count += 1);
+    }
+}
+
+impl EventLog {
+    /// Waits until an event has been reported from which something can be made, and gives that back.
+    pub(crate) async fn wait_for<T>(&self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        let mut count = self.count.subscribe();
+        let waiting = async {
+            loop {
+                count.borrow_and_update();
+                if let Some(found) = self.events.lock().unwrap().iter().find_map(&mut wanted) {
+                    return found;
+                }
+                count.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .unwrap_or_else(|_| panic!("the event did not come: {:#?}", self.all()))
+    }
+
+    pub(crate) fn all(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+}

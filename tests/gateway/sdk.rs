@@ -1,0 +1,173 @@
+//! The official OpenAI SDKs for Python and Node, against a first upstream that breaks in every way.
+//!
+//! The SDKs are installed below `target/`, once.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use backstop::simulator::{Fault, Script, Simulator};
+use tokio::process::Command;
+
+use crate::harness::{PATIENCE, TestGateway, chat, chat_text};
+
+const KINDS: &str = "chat,chat-stream,responses,responses-stream,embeddings";
+const TIMEOUTS: &str =
+    "timeouts: {connect: 1s, first_token: 300ms, answer: 300ms, idle: 300ms, total: 20s}\n";
+const TIMES: usize = 20;
+const ANSWER: &str = "Hello from second.";
+
+#[tokio::test]
+async fn python_never_notices_that_the_first_upstream_is_broken() {
+    let python = install_python().await;
+    let script = sdk_folder().join("check.py");
+    survive_every_fault(&[python.as_os_str(), script.as_os_str()]).await;
+}
+
+#[tokio::test]
+async fn node_never_notices_that_the_first_upstream_is_broken() {
+    let script = install_node().await;
+    survive_every_fault(&[OsStr::new("node"), script.as_os_str()]).await;
+}
+
+/// Each kind of request, twenty times with each fault: all answers are right, the broken upstream is soon left
+/// alone, and once it has healed, requests come back to it.
+async fn survive_every_fault(program: &[&OsStr]) {
+    let faults = [
+        Fault::Refuse,
+        Fault::Reset,
+        Fault::Hang,
+        Fault::status(500),
+        Fault::status(503),
+        Fault::status(529),
+        Fault::status(429),
+        Fault::status(401),
+        Fault::Html,
+        Fault::Empty,
+        Fault::Truncated,
+    ];
+    let second = Simulator::start("second", Script::answer(ANSWER))
+        .await
+        .unwrap();
+    for fault in faults {
+        let first = Simulator::start("first", Script::fault(fault.clone()))
+            .await
+            .unwrap();
+        let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+        let base_url = gateway.url("/v1");
+        let times = TIMES.to_string();
+        let arguments = [&base_url, "any", ANSWER, &times, KINDS].map(OsStr::new);
+        run(program[0], &[&program[1..], &arguments].concat()).await;
+
+        let asked = TIMES * KINDS.split(',').count();
+        assert!(
+            first.received_count() < asked / 4,
+            "{fault:?}: the broken upstream was asked {} times",
+            first.received_count()
+        );
+        first.play(Script::answer("Hello from first.")).await;
+        let healed = async {
+            while chat_text(&gateway.post("/v1/chat/completions", &chat()).await)
+                != "Hello from first."
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        // A breaker that has failed several trials pauses for up to half a minute.
+        tokio::time::timeout(PATIENCE * 2, healed)
+            .await
+            .unwrap_or_else(|_| panic!("{fault:?}: it does not come back"));
+    }
+}
+
+async fn install_python() -> PathBuf {
+    let venv = target("python");
+    let python = venv.join("bin/python");
+    let requirements = sdk_folder().join("requirements.txt");
+    if !is_installed(&venv, &requirements) {
+        run(
+            OsStr::new("python3"),
+            &[OsStr::new("-m"), OsStr::new("venv"), venv.as_os_str()],
+        )
+        .await;
+        run(
+            &python,
+            &[
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "-r",
+            ]
+            .map(OsStr::new)
+            .into_iter()
+            .chain([requirements.as_os_str()])
+            .collect::<Vec<_>>(),
+        )
+        .await;
+        mark_installed(&venv, &requirements);
+    }
+    python
+}
+
+/// Node looks for packages beside the script, so the script is copied to where they are.
+async fn install_node() -> PathBuf {
+    let folder = target("node");
+    let package = sdk_folder().join("package.json");
+    if !is_installed(&folder, &package) {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(&package, folder.join("package.json")).unwrap();
+        run(
+            OsStr::new("npm"),
+            &[
+                OsStr::new("install"),
+                OsStr::new("--no-audit"),
+                OsStr::new("--no-fund"),
+                OsStr::new("--prefix"),
+                folder.as_os_str(),
+            ],
+        )
+        .await;
+        mark_installed(&folder, &package);
+    }
+    let script = folder.join("check.mjs");
+    std::fs::copy(sdk_folder().join("check.mjs"), &script).unwrap();
+    script
+}
+
+fn is_installed(folder: &Path, wanted: &Path) -> bool {
+    std::fs::read(folder.join("installed")).ok() == std::fs::read(wanted).ok()
+}
+
+fn mark_installed(folder: &Path, wanted: &Path) {
+    std::fs::copy(wanted, folder.join("installed")).unwrap();
+}
+
+fn target(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("sdk")
+        .join(name)
+}
+
+fn sdk_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
+}
+
+async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr]) {
+    let program = program.as_ref();
+    let output = Command::new(program)
+        .args(arguments)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap_or_else(|error| {
+            panic!("{program:?}: {error}; the tests need python3 with venv, node and npm")
+        });
+    assert!(
+        output.status.success(),
+        "{program:?} {arguments:?}\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
