@@ -1,10 +1,12 @@
 //! Understanding a client's request and answering it.
 //!
-//! *Invariant:* only `reject` chooses a status of ours; everything else that a client sees is an upstream's.
+//! *Invariant:* only `reject` and `exhausted` choose a status of ours; everything else that a client sees is an upstream's.
 
 mod auth;
+mod exhausted;
 mod models;
 mod read;
+mod refusal;
 mod reject;
 mod respond;
 mod tally;
@@ -91,7 +93,7 @@ impl Api {
         tally.client = self.clients.identify(&head.headers)?;
         let path = Path::of(&head.uri)?;
         tally.endpoint = Endpoint::of(&head.method, path.without_query());
-        if head.method == Method::GET
+        if matches!(head.method, Method::GET | Method::HEAD)
             && let Some(json) = models::own_answer(path.without_query(), &self.routes)
         {
             return json.map(Reply::Own);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::{HeaderValue, Uri};
 use serde_yaml::Value;
 
-use super::problem::{Found, Path, did_you_mean};
+use super::path::Path;
+use super::problem::{Found, did_you_mean};
 use super::{Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
 
 /// Notes everything that is wrong with a configuration that could be read.

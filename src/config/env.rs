@@ -4,7 +4,8 @@
 
 use serde_yaml::Value;
 
-use super::problem::{Found, Path};
+use super::path::Path;
+use super::problem::Found;
 
 /// A variable of this process; one that is empty counts as not set.
 pub fn process_environment(name: &str) -> Option<String> {

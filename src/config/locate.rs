@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::problem::{Path, Step};
+use super::path::{Path, Step};
 
 /// The line, from 1, on which the key or list entry at `path` stands; of the deepest part of the path that exists.
 pub(super) fn locate(text: &str, path: &Path) -> Option<usize> {
@@ -167,7 +167,7 @@ impl<'de> Visitor<'de> for Stop {
 
 #[cfg(test)]
 mod tests {
-    use super::super::problem::Path;
+    use super::super::path::Path;
     use super::locate;
 
     const TEXT: &str = "\

@@ -12,6 +12,7 @@ mod env;
 mod environment;
 mod limits;
 mod locate;
+mod path;
 mod problem;
 mod provider;
 mod recover;

@@ -10,7 +10,8 @@ use serde_yaml::{Mapping, Value};
 
 use super::Config;
 use super::env::Expanded;
-use super::problem::{Found, Path, Step, did_you_mean};
+use super::path::{Path, Step};
+use super::problem::{Found, did_you_mean};
 
 /// More mistakes than anybody wants to read.
 const MOST_MISTAKES: usize = 200;

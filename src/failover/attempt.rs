@@ -2,82 +2,25 @@
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap};
 use tokio::time::{Instant, timeout_at};
 
-use super::commit::{Held, hold};
+use super::commit::hold;
 use super::deadline::Deadline;
+use super::ending::{Held, Lost, Won, WonBody};
 use super::plan::Target;
 use crate::config::TimeoutsConfig;
 use crate::dialect::openai;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest};
-use crate::upstream::{Outbound, Reply, SendError};
-use crate::wire::body::{Patience, ReadError, read_whole};
+use crate::upstream::{Outbound, Reply};
+use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{has_media_type, retry_after};
 
 /// No answer is larger than this; images in base64 are the largest there are.
 const LARGEST_ANSWER: usize = 64 << 20;
 /// Enough of an error to classify it and to hand it on.
 const LARGEST_ERROR: usize = 1 << 20;
-
-/// An attempt that brought something for the client.
-#[derive(Debug)]
-pub(super) struct Won {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: WonBody,
-    /// Success, or the upstream's verdict that the request is wrong.
-    pub(super) outcome: Outcome,
-}
-
-/// The body that was won.
-#[derive(Debug)]
-pub(super) enum WonBody {
-    Whole(Bytes),
-    Stream(Box<Held>),
-}
-
-/// An attempt that brought nothing.
-#[derive(Debug)]
-pub(super) struct Lost {
-    pub(super) outcome: Outcome,
-    pub(super) detail: Option<String>,
-}
-
-impl From<Outcome> for Lost {
-    fn from(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            detail: None,
-        }
-    }
-}
-
-impl From<SendError> for Lost {
-    fn from(error: SendError) -> Self {
-        Self {
-            outcome: error.outcome,
-            detail: Some(error.detail),
-        }
-    }
-}
-
-impl From<ReadError> for Lost {
-    fn from(error: ReadError) -> Self {
-        let outcome = match error {
-            ReadError::TooLarge(_) => Outcome::InvalidReply(Defect::TooLarge),
-            ReadError::Stalled => Outcome::TimedOut(Stage::Idle),
-            ReadError::TooLate => Outcome::TimedOut(Stage::Total),
-            ReadError::Broken(_) => Outcome::ConnectionLost,
-        };
-        Self {
-            outcome,
-            detail: Some(error.to_string()),
-        }
-    }
-}
 
 /// Asks one target for an answer.
 pub(super) async fn run(

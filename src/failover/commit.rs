@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::attempt::Lost;
+use super::ending::{Events, Held, Lost};
 use crate::dialect::openai::{Signal, StreamReader};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::Endpoint;
@@ -15,38 +15,6 @@ use crate::wire::sse::{self, Framer};
 
 /// No preamble is longer; a `response.created` that repeats a long prompt is the longest there is.
 const LONGEST_PREAMBLE: usize = 4 << 20;
-
-/// A stream whose first content is there.
-#[derive(Debug)]
-pub(super) struct Held {
-    /// What has come so far, whole events only.
-    pub(super) first: Bytes,
-    /// What is still to come.
-    pub(super) rest: Incoming,
-    /// The longest silence allowed from now on.
-    pub(super) idle: Duration,
-    /// How to read it; `None` for bytes of unknown meaning.
-    pub(super) events: Option<Events>,
-}
-
-/// What it takes to follow a stream of events.
-#[derive(Debug)]
-pub(super) struct Events {
-    pub(super) framer: Framer,
-    pub(super) reader: StreamReader,
-}
-
-impl Held {
-    /// Bytes that nobody looks into.
-    pub(super) fn opaque(rest: Incoming, idle: Duration) -> Self {
-        Self {
-            first: Bytes::new(),
-            rest,
-            idle,
-            events: None,
-        }
-    }
-}
 
 /// Reads until the first content. Everything that goes wrong before it can still fail over.
 pub(super) async fn hold(

@@ -15,6 +15,7 @@ mod answer;
 mod attempt;
 mod commit;
 mod deadline;
+mod ending;
 mod plan;
 mod supervise;
 
@@ -25,8 +26,8 @@ use tokio::time::Instant;
 pub use answer::{Answer, AnswerBody, Exhausted, PassedOver};
 pub use supervise::SupervisedStream;
 
-use self::attempt::{Lost, Won};
 use self::deadline::Deadline;
+use self::ending::{Lost, Won, WonBody};
 use self::plan::{Plan, Target};
 use crate::config::TimeoutsConfig;
 use crate::event::{AttemptReport, Event, Events};
@@ -122,16 +123,17 @@ impl Trail {
         let report = attempt.report(won.outcome.clone(), None);
         self.attempts.push(report);
         let waited = self.attempts.iter().map(|attempt| attempt.elapsed).sum();
-        let body =
-            match won.body {
-                attempt::WonBody::Whole(bytes) => {
-                    attempt.succeed(&won.outcome);
-                    AnswerBody::Whole(bytes)
-                }
-                attempt::WonBody::Stream(held) => AnswerBody::Stream(Box::new(
-                    SupervisedStream::new(*held, attempt, deadline.until()),
-                )),
-            };
+        let body = match won.body {
+            WonBody::Whole(bytes) => {
+                attempt.succeed(&won.outcome);
+                AnswerBody::Whole(bytes)
+            }
+            WonBody::Stream(held) => AnswerBody::Stream(Box::new(SupervisedStream::new(
+                *held,
+                attempt,
+                deadline.until(),
+            ))),
+        };
         Answer {
             status: won.status,
             headers: won.headers,

@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Running;
-use super::commit::{Events, Held};
+use super::ending::{Events, Held};
 use crate::dialect::openai::Signal;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::wire::body::BodyError;

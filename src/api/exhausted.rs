@@ -1,0 +1,83 @@
+//! What a client is told when no upstream answered: everything.
+
+use std::time::Duration;
+
+use super::refusal::Refusal;
+use crate::failover::{Exhausted, PassedOver};
+use crate::outcome::Outcome;
+
+/// What only a change of the configuration can mend; no retry makes sense.
+const NEVER: Duration = Duration::MAX;
+
+/// The error for a request that nobody answered.
+pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
+    let message = |summary: &str| format!("{summary}: {}", story(exhausted));
+    let wait = exhausted.retry_in.unwrap_or(Duration::from_secs(1));
+    let refusal = if is_throttled(exhausted) {
+        let message = message("every upstream is rate limited");
+        Refusal::new(429, "rate_limit_exceeded", message).after(wait)
+    } else if is_unknown(exhausted) {
+        Refusal::new(
+            404,
+            "model_not_found",
+            message("no upstream has this model"),
+        )
+    } else if exhausted.attempts.is_empty() {
+        let message = message("no upstream can serve this request");
+        Refusal::new(503, "no_upstream_available", message).after(NEVER)
+    } else {
+        let message = message("all upstreams failed");
+        Refusal::new(503, "all_upstreams_failed", message).after(wait)
+    };
+    refusal.telling(exhausted.attempts.iter().map(Into::into).collect())
+}
+
+/// Whether rate limits are all that is in the way.
+fn is_throttled(exhausted: &Exhausted) -> bool {
+    let attempts = exhausted
+        .attempts
+        .iter()
+        .map(|attempt| matches!(attempt.outcome, Outcome::RateLimited { .. }));
+    let passed_over = exhausted
+        .passed_over
+        .iter()
+        .filter_map(|(_, why)| match why {
+            PassedOver::AskedToWait => Some(true),
+            PassedOver::OutOfRotation => Some(false),
+            PassedOver::NotSpoken | PassedOver::OtherModel => None,
+        });
+    let mut limited = attempts.chain(passed_over).peekable();
+    limited.peek().is_some() && limited.all(|is_limited| is_limited)
+}
+
+/// Whether everybody who could be asked says that there is no such model.
+fn is_unknown(exhausted: &Exhausted) -> bool {
+    let may_have_it =
+        |why: &PassedOver| matches!(why, PassedOver::AskedToWait | PassedOver::OutOfRotation);
+    !exhausted.attempts.is_empty()
+        && !exhausted
+            .passed_over
+            .iter()
+            .any(|(_, why)| may_have_it(why))
+        && exhausted
+            .attempts
+            .iter()
+            .all(|attempt| attempt.outcome == Outcome::ModelUnavailable)
+}
+
+fn story(exhausted: &Exhausted) -> String {
+    let attempts = exhausted.attempts.iter().map(|attempt| {
+        let detail = attempt.detail.iter().map(|detail| format!(", {detail}"));
+        format!(
+            "{}: {}{}",
+            attempt.upstream,
+            attempt.outcome,
+            detail.collect::<String>()
+        )
+    });
+    let passed_over = exhausted
+        .passed_over
+        .iter()
+        .map(|(upstream, why)| format!("{upstream}: not asked, {}", why.reason()));
+    attempts.chain(passed_over).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,95 @@
+//! What an error response of ours is made of.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::event::AttemptReport;
+
+/// What an error response says: a status, and an error in `OpenAI`'s shape.
+#[derive(Debug, Serialize)]
+pub(super) struct Refusal {
+    #[serde(skip)]
+    pub(super) status: u16,
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<&'static str>,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attempts: Vec<ToldAttempt>,
+    #[serde(skip)]
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            kind: match status {
+                401 => "authentication_error",
+                429 => "rate_limit_error",
+                500.. => "upstream_error",
+                _ => "invalid_request_error",
+            },
+            param: None,
+            code,
+            attempts: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Names the parameter that is wrong.
+    pub(super) fn about(self, param: &'static str) -> Self {
+        Self {
+            param: Some(param),
+            ..self
+        }
+    }
+
+    /// Says when to come back.
+    pub(super) fn after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+
+    /// Tells what was tried.
+    pub(super) fn telling(self, attempts: Vec<ToldAttempt>) -> Self {
+        Self { attempts, ..self }
+    }
+
+    /// The body: `{"error": {..}}`.
+    pub(super) fn body(&self) -> String {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            error: &'a Refusal,
+        }
+        // Texts and numbers only: there is nothing in it that could fail.
+        serde_json::to_string(&Envelope { error: self }).unwrap_or_default()
+    }
+}
+
+/// One attempt, as told in an error body.
+#[derive(Debug, Serialize)]
+pub(super) struct ToldAttempt {
+    upstream: String,
+    outcome: &'static str,
+    status: Option<u16>,
+    detail: Option<String>,
+    elapsed_ms: u64,
+}
+
+impl From<&AttemptReport> for ToldAttempt {
+    fn from(attempt: &AttemptReport) -> Self {
+        Self {
+            upstream: attempt.upstream.to_string(),
+            outcome: attempt.outcome.label(),
+            status: attempt.outcome.status(),
+            detail: attempt.detail.clone(),
+            elapsed_ms: attempt.elapsed.as_millis() as u64,
+        }
+    }
+}
