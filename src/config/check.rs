@@ -9,7 +9,7 @@ use serde_yaml::Value;
 
 use super::path::Path;
 use super::problem::{Found, did_you_mean};
-use super::{Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
+use super::{CandidateConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
 
 /// Notes everything that is wrong with a configuration that could be read.
 pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
@@ -41,10 +41,10 @@ impl Check<'_> {
     fn addresses(&mut self) {
         let root = Path::default();
         let (listen, admin) = (self.config.listen, self.config.admin.listen);
-        if listen == admin && listen.port() != 0 {
+        if listen == admin && listen.port() != 0 && !self.found.is_spoilt(&root.key("listen")) {
             self.note(
                 root.key("admin").key("listen"),
-                format!("{admin} is the clients' address, too"),
+                "is the clients' address, too",
             );
         }
         if let Some(tls) = &self.config.tls {
@@ -57,7 +57,9 @@ impl Check<'_> {
         if file.as_os_str().is_empty() {
             self.note(path, "is missing: name a PEM file");
         } else if !file.is_file() {
-            self.note(path, format!("there is no file {}", file.display()));
+            let file = file.to_string_lossy();
+            let message = format!("there is no file `{}`", self.found.shown(&path, &file));
+            self.note(path, message);
         }
     }
 
@@ -69,13 +71,15 @@ impl Check<'_> {
             if client.name.is_empty() {
                 self.note(path.key("name"), "is missing: give the client a name");
             } else if !names.insert(&client.name) {
-                self.note(
-                    path.key("name"),
-                    format!("another client is called `{}`, too", client.name),
-                );
+                let path = path.key("name");
+                let name = self.found.shown(&path, &client.name);
+                let message = format!("another client is called `{name}`, too");
+                self.note(path, message);
             }
             if client.key.expose().is_empty() {
                 self.note(path.key("key"), "is missing: give the client a key");
+            } else if !is_sendable(&client.key) {
+                self.note(path.key("key"), UNSENDABLE);
             } else if !keys.insert(&client.key) {
                 self.note(path.key("key"), "another client has the same key");
             }
@@ -113,10 +117,7 @@ impl Check<'_> {
         if self.found.is_spoilt(&provider) {
             return;
         }
-        if self.value["upstreams"][id.as_ref()]
-            .get("provider")
-            .is_none()
-        {
+        if !self.is_written(id, "provider") {
             self.note(
                 provider,
                 "is missing; for any OpenAI-compatible API write openai-compatible",
@@ -124,12 +125,14 @@ impl Check<'_> {
             return;
         }
         self.base_url(upstream, path.key("base_url"));
-        self.keys(upstream, path);
+        self.keys(id, upstream, path);
     }
 
     fn base_url(&mut self, upstream: &UpstreamConfig, path: Path) {
         let url = upstream.base_url();
-        if url.is_empty() {
+        if url.is_empty() && upstream.provider.base_url().is_some() {
+            self.note(path, "is empty: leave it out for the provider's own");
+        } else if url.is_empty() {
             let name = upstream.provider.name();
             self.note(path, format!("is missing: {name} stands for any server, so say where it is, for example http://127.0.0.1:8000/v1"));
         } else if let Err(reason) = usable_url(url) {
@@ -137,11 +140,23 @@ impl Check<'_> {
         }
     }
 
-    fn keys(&mut self, upstream: &UpstreamConfig, path: &Path) {
+    fn is_written(&self, id: &UpstreamId, key: &str) -> bool {
+        let written = self.value["upstreams"][id.as_ref()].get(key);
+        written.is_some_and(|value| !value.is_null())
+    }
+
+    fn keys(&mut self, id: &UpstreamId, upstream: &UpstreamConfig, path: &Path) {
         let (one, several) = (path.key("api_key"), path.key("api_keys"));
-        if upstream.api_key.is_some() && !upstream.api_keys.is_empty() {
+        let is_list_written = self.is_written(id, "api_keys");
+        if upstream.api_key.is_some() && is_list_written {
             self.note(several, "stands beside api_key: put all keys here");
             return;
+        }
+        if is_list_written && upstream.api_keys.is_empty() {
+            self.note(
+                several.clone(),
+                "is empty: name at least one key, or leave it out",
+            );
         }
         if let Some(key) = &upstream.api_key {
             self.key(key, one.clone());
@@ -162,11 +177,8 @@ impl Check<'_> {
     fn key(&mut self, key: &Secret, path: Path) {
         if key.expose().is_empty() {
             self.note(path, "is empty");
-        } else if HeaderValue::from_str(key.expose()).is_err() {
-            self.note(
-                path,
-                "has characters that cannot be sent in an HTTP header, perhaps a line break",
-            );
+        } else if !is_sendable(key) {
+            self.note(path, UNSENDABLE);
         }
     }
 
@@ -199,13 +211,19 @@ impl Check<'_> {
         }
         for (index, pattern) in route.models.iter().enumerate() {
             let path = models.index(index);
+            if self.found.is_spoilt(&path) {
+                continue;
+            }
             if pattern.is_empty() {
                 self.note(path, "is empty");
             } else if pattern.trim_end_matches('*').len() + 1 < pattern.len()
                 || pattern[..pattern.len() - 1].contains('*')
             {
-                self.note(path, format!("`{pattern}`: one `*` may stand, at the end"));
+                let pattern = self.found.shown(&path, pattern);
+                let message = format!("`{pattern}`: one `*` may stand, at the end");
+                self.note(path, message);
             } else if let Some(other) = seen.get(pattern.as_str()) {
+                let pattern = self.found.shown(&path, pattern);
                 let message = format!("`{pattern}` has a route already, at {other}");
                 self.note(path, message);
             } else {
@@ -220,59 +238,71 @@ impl Check<'_> {
             self.note(candidates, "there are none: name at least one upstream");
             return;
         }
-        let names = || self.config.upstreams.keys().map(AsRef::as_ref);
         let mut seen = HashSet::new();
         for (index, candidate) in route.candidates.iter().enumerate() {
             let path = candidates.index(index);
-            let name = candidate.upstream.as_ref();
-            if name.is_empty() {
-                self.found
-                    .note(path.key("upstream"), "is missing: name an upstream", None);
-            } else if !self.config.upstreams.contains_key(&candidate.upstream) {
-                let hint = did_you_mean(name, names());
-                self.found.note(
-                    path.key("upstream"),
-                    format!("no upstream is called `{name}`"),
-                    hint,
-                );
-            } else if !seen.insert((name, &candidate.model)) {
-                self.found.note(
-                    path.clone(),
+            self.candidate(candidate, &path);
+            let is_clear = ["upstream", "model"]
+                .iter()
+                .all(|key| !self.found.is_spoilt(&path.key(key)));
+            if is_clear && !seen.insert((&candidate.upstream, &candidate.model)) {
+                self.note(
+                    path,
                     "the same upstream and model stand in this route already",
-                    None,
                 );
             }
-            if candidate.weight == Some(0) {
-                self.found
-                    .note(path.key("weight"), "must be at least 1", None);
-            }
-            if candidate.model.as_deref() == Some("") {
-                self.found.note(
-                    path.key("model"),
-                    "is empty: leave it out to keep the client's",
-                    None,
-                );
-            }
+        }
+    }
+
+    fn candidate(&mut self, candidate: &CandidateConfig, path: &Path) {
+        let upstream = path.key("upstream");
+        let known = &self.config.upstreams;
+        let name = candidate.upstream.as_ref();
+        if name.is_empty() {
+            self.note(upstream, "is missing: name an upstream");
+        } else if !known.contains_key(&candidate.upstream)
+            && !self.found.is_spoilt(&Path::default().key("upstreams"))
+        {
+            let hint = did_you_mean(name, known.keys().map(AsRef::as_ref));
+            let shown = self.found.shown(&upstream, name);
+            let message = format!("no upstream is called `{shown}`");
+            self.found.note(upstream, message, hint);
+        }
+        if candidate.weight == Some(0) {
+            self.note(path.key("weight"), "must be at least 1");
+        }
+        if candidate.model.as_deref() == Some("") {
+            self.note(
+                path.key("model"),
+                "is empty: leave it out to keep the client's",
+            );
         }
     }
 
     fn timeouts(&mut self) {
         let timeouts = &self.config.timeouts;
         let path = Path::default().key("timeouts");
-        let all = [
-            ("connect", timeouts.connect),
-            ("first_token", timeouts.first_token),
-            ("answer", timeouts.answer()),
-            ("idle", timeouts.idle),
-            ("total", timeouts.total),
-        ];
-        for (name, duration) in all {
+        for (name, duration) in [
+            ("connect", Some(timeouts.connect)),
+            ("first_token", Some(timeouts.first_token)),
+            ("answer", timeouts.answer),
+            ("idle", Some(timeouts.idle)),
+            ("total", Some(timeouts.total)),
+        ] {
+            let Some(duration) = duration else { continue };
             if duration.is_zero() {
                 self.note(path.key(name), "must be longer than nothing");
             }
+            self.not_endless(path.key(name), duration);
         }
-        if timeouts.first_token > timeouts.total {
+        if timeouts.first_token > timeouts.total && !self.found.is_spoilt(&path.key("total")) {
             self.note(path.key("first_token"), "is longer than timeouts.total");
+        }
+    }
+
+    fn not_endless(&mut self, path: Path, duration: Duration) {
+        if duration > LONGEST {
+            self.note(path, "must not be longer than 365 days");
         }
     }
 
@@ -293,7 +323,13 @@ impl Check<'_> {
         if limits.idle_connection == Duration::ZERO {
             self.note(path.key("idle_connection"), "must be longer than nothing");
         }
+        self.not_endless(path.key("idle_connection"), limits.idle_connection);
+        self.not_endless(path.key("drain"), limits.drain);
     }
+}
+
+fn is_sendable(key: &Secret) -> bool {
+    HeaderValue::from_str(key.expose()).is_ok()
 }
 
 fn usable_url(url: &str) -> Result<(), String> {
@@ -305,7 +341,7 @@ fn usable_url(url: &str) -> Result<(), String> {
     let Ok(uri) = url.parse::<Uri>() else {
         return wrong("is not a URL");
     };
-    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
         return wrong("must begin with http:// or https:// and a host");
     }
     if uri.query().is_some() || url.contains('#') {
@@ -319,3 +355,9 @@ fn usable_url(url: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+const UNSENDABLE: &str =
+    "has characters that cannot be sent in an HTTP header, perhaps a line break";
+
+/// Anything longer is a mistake, and could not be added to a point in time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);

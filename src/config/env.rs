@@ -2,6 +2,8 @@
 //!
 //! They are expanded after the YAML has been parsed, so that what a variable holds can never change the structure.
 
+use std::mem;
+
 use serde_yaml::Value;
 
 use super::path::Path;
@@ -16,65 +18,68 @@ pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A text that was expanded: what it says now, and what was written.
-pub(super) struct Expanded {
-    pub(super) path: Path,
-    pub(super) value: String,
-    pub(super) written: String,
-}
-
-/// Expands all texts. What cannot be expanded is a problem, and taken out.
+/// Expands all texts, and notes what was written. What cannot be expanded is a problem, and stays as it is.
+///
+/// Keys that are no texts become texts, so that every place has a path; tags, which mean nothing here, go.
 pub(super) fn expand(
     value: &mut Value,
     variable: &dyn Fn(&str) -> Option<String>,
     found: &mut Found,
-) -> Vec<Expanded> {
-    let mut expansion = Expansion {
-        variable,
-        found,
-        expanded: Vec::new(),
-    };
-    expansion.visit(value, &Path::default());
-    expansion.expanded
+) {
+    Expansion { variable, found }.visit(value, &Path::default());
 }
 
 struct Expansion<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     found: &'a mut Found,
-    expanded: Vec<Expanded>,
 }
 
 impl Expansion<'_> {
     fn visit(&mut self, value: &mut Value, path: &Path) {
+        while let Value::Tagged(tagged) = value {
+            *value = mem::take(&mut tagged.value);
+        }
         match value {
             Value::String(text) if text.contains("${") => self.text(text, path),
             Value::Sequence(entries) => {
                 for (index, entry) in entries.iter_mut().enumerate() {
-                    self.visit(entry, &path.index(index));
+                    let path = path.index(index);
+                    if entry.is_null() {
+                        let hint = "fill it in, or remove its `-`".to_owned();
+                        self.found.note(path.clone(), "is empty", Some(hint));
+                    }
+                    self.visit(entry, &path);
                 }
             }
             Value::Mapping(entries) => {
-                // A key without a value, its lines perhaps commented out, is as good as left out.
-                entries.retain(|_, value| !value.is_null());
-                for (key, value) in entries.iter_mut() {
-                    let key = key.as_str().unwrap_or_default().to_owned();
-                    self.visit(value, &path.key(&key));
+                for (key, mut value) in mem::take(entries) {
+                    let key = self.key(key, path);
+                    self.visit(&mut value, &path.key(&key));
+                    entries.insert(key.into(), value);
                 }
             }
             _ => {}
         }
     }
 
+    fn key(&mut self, key: Value, path: &Path) -> String {
+        let name = match key {
+            Value::String(name) => return name,
+            Value::Number(number) => number.to_string(),
+            Value::Bool(truth) => truth.to_string(),
+            _ => "?".to_owned(),
+        };
+        let hint = format!("write \"{name}\"");
+        self.found
+            .note(path.key(&name), "the key is not a text", Some(hint));
+        name
+    }
+
     fn text(&mut self, text: &mut String, path: &Path) {
-        let written = text.clone();
-        match expanded(&written, self.variable) {
+        match expanded(text, self.variable) {
             Ok(value) => {
-                text.clone_from(&value);
-                self.expanded.push(Expanded {
-                    path: path.clone(),
-                    value,
-                    written,
-                });
+                let written = mem::replace(text, value);
+                self.found.note_written(path.clone(), written);
             }
             Err(Unexpandable { message, hint }) => self.found.note(path.clone(), message, hint),
         }
@@ -86,7 +91,7 @@ struct Unexpandable {
     hint: Option<String>,
 }
 
-/// `$${` stands for `${` itself.
+/// `$${` stands for `${` itself. Of what is written no message shows more than the name of a variable: it may be a key.
 fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, Unexpandable> {
     let mut result = String::new();
     let mut rest = text;
@@ -100,7 +105,7 @@ fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Str
         result += &rest[..start];
         let Some((reference, after)) = rest[start + 2..].split_once('}') else {
             return Err(Unexpandable {
-                message: format!("`{text}` has a `${{` without `}}`"),
+                message: "has a `${` without `}`".to_owned(),
                 hint: Some("write $${ for the characters themselves".to_owned()),
             });
         };
@@ -121,11 +126,18 @@ fn resolve(
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(is_name) {
         return Err(Unexpandable {
-            message: format!("`${{{reference}}}` does not name an environment variable"),
+            message: "has a `${` that does not name an environment variable".to_owned(),
             hint: Some("write ${NAME} or ${NAME:-default}".to_owned()),
         });
     }
+    if reference.contains("${") {
+        return Err(Unexpandable {
+            message: "has a `${` within another".to_owned(),
+            hint: Some("a default is a plain text".to_owned()),
+        });
+    }
     variable(name)
+        .filter(|value| !value.is_empty())
         .or_else(|| default.map(str::to_owned))
         .ok_or_else(|| Unexpandable {
             message: format!("the environment variable {name} is not set"),
@@ -138,7 +150,11 @@ mod tests {
     use super::expanded;
 
     fn expand(text: &str) -> Option<String> {
-        let variable = |name: &str| (name == "A").then(|| "value".to_owned());
+        let variable = |name: &str| match name {
+            "A" => Some("value".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
         expanded(text, &variable).ok()
     }
 
@@ -147,7 +163,8 @@ mod tests {
         assert_eq!(expand("x${A}y${B:-b}").as_deref(), Some("xvalueyb"));
         assert_eq!(expand("$${A} costs $5").as_deref(), Some("${A} costs $5"));
         assert_eq!(expand("${A:-b}${B:-}").as_deref(), Some("value"));
-        for wrong in ["${B}", "${A", "${}", "${a b}"] {
+        assert_eq!(expand("${EMPTY:-b}").as_deref(), Some("b"));
+        for wrong in ["${B}", "${A", "${}", "${a b}", "${EMPTY}", "${B:-${A}}"] {
             assert_eq!(expand(wrong), None, "{wrong}");
         }
     }

@@ -10,7 +10,7 @@ pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Str
     let has_key = |provider: &Provider| {
         provider
             .key_variable()
-            .is_some_and(|name| variable(name).is_some())
+            .is_some_and(|name| variable(name).is_some_and(|key| !key.is_empty()))
     };
     let providers: Vec<Provider> = Provider::all().filter(has_key).collect();
     let preferred = providers

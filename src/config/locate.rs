@@ -210,6 +210,15 @@ routes:
     }
 
     #[test]
+    fn behind_an_alias_the_line_is_that_of_its_anchor() {
+        let text = "a: &k\n  x: 1\nb: *k\nc:\n  - *k\n  - {y: 2}\n";
+        let root = Path::default();
+        assert_eq!(locate(text, &root.key("b")), Some(3));
+        assert_eq!(locate(text, &root.key("b").key("x")), Some(2));
+        assert_eq!(locate(text, &root.key("c").index(1).key("y")), Some(6));
+    }
+
+    #[test]
     fn what_is_missing_is_looked_for_in_what_it_should_be_in() {
         let root = Path::default();
         assert_eq!(

@@ -109,8 +109,8 @@ impl Config {
             Err(error) => return Err(not_yaml(source, &error)),
         };
         let mut found = Found::default();
-        let expanded = env::expand(&mut value, variable, &mut found);
-        let config = recover::read(&mut value, &expanded, &mut found);
+        env::expand(&mut value, variable, &mut found);
+        let config = recover::read(&mut value, &mut found);
         check::check(&config, &value, &mut found);
         match found.into_problems(source, text) {
             None => Ok(config),

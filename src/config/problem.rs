@@ -52,25 +52,48 @@ impl std::error::Error for Problems {}
 
 /// Problems as they are found, before anybody knows their lines.
 #[derive(Debug, Default)]
-pub(super) struct Found(Vec<(Path, String, Option<String>)>);
+pub(super) struct Found {
+    noted: Vec<(Path, String, Option<String>)>,
+    /// Places that are wrong only because something noted is.
+    excused: Vec<Path>,
+    /// Texts with variables, as they were written.
+    written: Vec<(Path, String)>,
+}
 
 impl Found {
     /// Notes a problem, unless one has been noted for the same place or for what it lies in: one cause, one problem.
     pub(super) fn note(&mut self, path: Path, message: impl Into<String>, hint: Option<String>) {
         if !self.is_spoilt(&path) {
-            self.0.push((path, message.into(), hint));
+            self.noted.push((path, message.into(), hint));
         }
+    }
+
+    /// Keeps a place free of problems: what is wrong there follows from another one.
+    pub(super) fn excuse(&mut self, path: Path) {
+        self.excused.push(path);
     }
 
     /// Whether there is a problem with this place, or with what it lies in.
     pub(super) fn is_spoilt(&self, path: &Path) -> bool {
-        self.0.iter().any(|(spoilt, ..)| spoilt.holds(path))
+        let noted = self.noted.iter().map(|(spoilt, ..)| spoilt);
+        noted.chain(&self.excused).any(|spoilt| spoilt.holds(path))
+    }
+
+    /// Remembers what was written where variables have been expanded.
+    pub(super) fn note_written(&mut self, path: Path, written: String) {
+        self.written.push((path, written));
+    }
+
+    /// What messages show of a text: never what a variable holds, but the reference to it.
+    pub(super) fn shown<'a>(&'a self, path: &Path, text: &'a str) -> &'a str {
+        let written = self.written.iter().find(|(place, _)| place == path);
+        written.map_or(text, |(_, written)| written)
     }
 
     /// The problems with their lines, in the order of the text; `None` if there are none.
     pub(super) fn into_problems(self, source: &str, text: &str) -> Option<Problems> {
         let mut list: Vec<Problem> = self
-            .0
+            .noted
             .into_iter()
             .map(|(path, message, hint)| Problem {
                 line: locate(text, &path),
@@ -87,14 +110,19 @@ impl Found {
     }
 }
 
+/// The known name that looks most like a wrong one.
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
 /// The known name that looks most like a wrong one, as a question.
 pub(super) fn did_you_mean<'a>(
     wrong: &str,
     known: impl Iterator<Item = &'a str>,
 ) -> Option<String> {
-    known
-        .map(|name| (strsim::jaro_winkler(wrong, name), name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, name)| format!("did you mean `{name}`?"))
+    nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }

@@ -3,82 +3,103 @@
 //! serde stops at the first error. So its place is noted, what stands there is taken out, and reading starts again,
 //! until nothing is wrong any more.
 
-use std::net::SocketAddr;
-
 use serde_path_to_error::Segment;
 use serde_yaml::{Mapping, Value};
 
 use super::Config;
-use super::env::Expanded;
 use super::path::{Path, Step};
-use super::problem::{Found, did_you_mean};
+use super::problem::{Found, nearest};
 
 /// More mistakes than anybody wants to read.
 const MOST_MISTAKES: usize = 200;
 
 /// Reads a configuration; what is wrong is noted, and taken out of `value`.
-pub(super) fn read(value: &mut Value, expanded: &[Expanded], found: &mut Found) -> Config {
+pub(super) fn read(value: &mut Value, found: &mut Found) -> Config {
     for _ in 0..MOST_MISTAKES {
         let error = match serde_path_to_error::deserialize::<_, Config>(&*value) {
             Ok(config) => return config,
             Err(error) => error,
         };
-        let mistake = Mistake::of(&error, expanded);
-        let path = mistake.path.clone();
-        found.note(mistake.path, mistake.message, mistake.hint);
+        let path = note(&error, value, found);
         if !take_out(value, &path) {
             break;
         }
     }
-    Config {
-        // Whatever is left over is unusable.
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        ..Config::default()
-    }
+    // Nothing that follows may take the defaults for what was configured.
+    found.note(
+        Path::default(),
+        "has more mistakes than can be told at once",
+        None,
+    );
+    Config::default()
 }
 
-struct Mistake {
-    path: Path,
-    message: String,
-    hint: Option<String>,
+/// Notes an error of serde, and says where the trouble is.
+fn note(
+    error: &serde_path_to_error::Error<serde_yaml::Error>,
+    value: &Value,
+    found: &mut Found,
+) -> Path {
+    let steps = error.path().iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(Step::Key(key.clone())),
+        Segment::Seq { index } => Some(Step::Index(*index)),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    let path = Path(steps.collect());
+    let told = error.inner().to_string();
+    if let Some((key, known)) = unknown_key(&told) {
+        let mut parent = path;
+        if matches!(parent.0.last(), Some(Step::Key(last)) if *last == key) {
+            parent.0.pop();
+        }
+        return note_unknown(&key, &known, &parent, value, found);
+    }
+    match at(value, &path) {
+        // A key without a value, its lines perhaps commented out, is as good as left out.
+        Some(Value::Null) => {}
+        Some(Value::String(text)) => {
+            let shown = format!("`{}`", found.shown(&path, text));
+            let message = without_content(&told).replace(&format!("`{text}`"), &shown);
+            found.note(path.clone(), message, None);
+        }
+        _ => found.note(path.clone(), without_content(&told), None),
+    }
+    path
 }
 
-impl Mistake {
-    fn of(error: &serde_path_to_error::Error<serde_yaml::Error>, expanded: &[Expanded]) -> Self {
-        let steps = error.path().iter().filter_map(|segment| match segment {
-            Segment::Map { key } => Some(Step::Key(key.clone())),
-            Segment::Seq { index } => Some(Step::Index(*index)),
-            Segment::Enum { .. } | Segment::Unknown => None,
-        });
-        let path = Path(steps.collect());
-        let told = error.inner().to_string();
-        if let Some((key, known)) = unknown_key(&told) {
-            let is_there = matches!(path.0.last(), Some(Step::Key(last)) if *last == key);
-            return Self {
-                path: if is_there { path } else { path.key(&key) },
-                message: "unknown key".to_owned(),
-                hint: did_you_mean(&key, known.iter().map(String::as_str))
-                    .or_else(|| Some(format!("known are {}", known.join(", ")))),
-            };
+fn note_unknown(
+    key: &str,
+    known: &[String],
+    parent: &Path,
+    value: &Value,
+    found: &mut Found,
+) -> Path {
+    let hint = match nearest(key, known.iter().map(String::as_str)) {
+        Some(meant) => {
+            // A misspelt key is not missing, too.
+            let meant_path = parent.key(meant);
+            if at(value, &meant_path).is_none() {
+                found.excuse(meant_path);
+            }
+            format!("did you mean `{meant}`?")
         }
-        let mut message = without_content(&told);
-        for text in expanded
-            .iter()
-            .filter(|text| text.path == path && !text.value.is_empty())
-        {
-            message = message.replace(&text.value, &text.written);
-        }
-        Self {
-            path,
-            message,
-            hint: None,
-        }
-    }
+        None => format!("known are {}", known.join(", ")),
+    };
+    let path = parent.key(key);
+    found.note(path.clone(), "unknown key", Some(hint));
+    path
+}
+
+fn at<'a>(value: &'a Value, path: &Path) -> Option<&'a Value> {
+    path.0.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get(key.as_str()),
+        Step::Index(index) => value.get(*index),
+    })
 }
 
 /// serde's "unknown field `x`, expected one of `a`, `b`": the name, and the known ones.
 fn unknown_key(told: &str) -> Option<(String, Vec<String>)> {
-    let rest = told.split_once("unknown field `")?.1;
+    let rest = told.strip_prefix("unknown field `")?;
     let mut names = rest.split('`').step_by(2).map(str::to_owned);
     let key = names.next()?;
     Some((key, names.filter(|name| !name.is_empty()).collect()))
@@ -86,6 +107,9 @@ fn unknown_key(told: &str) -> Option<(String, Vec<String>)> {
 
 /// serde's "invalid type: string "x", expected y" without the x, which may be a secret.
 fn without_content(told: &str) -> String {
+    if told.contains("invalid value: ") {
+        return "is out of range".to_owned();
+    }
     let Some((_, rest)) = told.split_once("invalid type: ") else {
         // serde_yaml puts the path before its messages; ours is better.
         return told

@@ -141,6 +141,44 @@ fn no_secret_is_ever_printed() {
 }
 
 #[test]
+fn what_is_written_for_a_key_is_never_shown_and_variables_by_name_only() {
+    let text = "\
+clients: [{name: \"${KEY}\", key: \"secret${\"}, {name: \"${KEY}\", key: {secret: secret}}]
+tls: {cert: \"${KEY}\"}
+upstreams:
+  a: {provider: openai, api_key: \"${OPENAI_API_KEY-secret}\"}
+  b: {provider: openai, api_keys: [\"secret ${x\", secret: 1, \"${NONE:-${KEY}}\"]}
+  c: {provider: openai, api_key: \"secret\\n\", base_url: \"http://secret@host\"}
+routes: [{models: [\"${KEY}\", \"${KEY}\", \"*${KEY}\"], candidates: [{upstream: \"${KEY}\", tier: \"${KEY}\"}]}]
+";
+    let told = problems(text);
+    assert_eq!(told.len(), 15, "{told:#?}");
+    assert!(!told.join("\n").contains("secret"), "{told:#?}");
+}
+
+#[test]
+fn keys_without_a_value_count_as_left_out_however_many() {
+    let nulls = "timeouts: {connect: , idle: }\ntls:\nadmin:\nlimits: {body: }\n";
+    assert_eq!(
+        format!("{:?}", parse(&format!("{GOOD}{nulls}")).unwrap()),
+        format!("{:?}", parse(GOOD).unwrap())
+    );
+    let candidates = "{upstream: local, model: , tier: , weight: }, ".repeat(300);
+    let text = format!("{GOOD}  - {{models: [many], candidates: [{candidates}]}}\n");
+    assert_eq!(problems(&text).len(), 299);
+    let providers: String = (0..300)
+        .map(|n| format!("  u{n}: {{provider: }}\n"))
+        .collect();
+    assert!(
+        parse(&format!(
+            "upstreams:\n{providers}{}",
+            &GOOD[GOOD.find("routes").unwrap()..]
+        ))
+        .is_err()
+    );
+}
+
+#[test]
 fn a_configuration_made_from_the_environment_is_good_and_holds_no_key() {
     let variable = |name: &str| {
         ["OPENAI_API_KEY", "QIANFAN_API_KEY", "ANTHROPIC_API_KEY"]
@@ -163,6 +201,7 @@ fn a_configuration_made_from_the_environment_is_good_and_holds_no_key() {
     assert_eq!(config.routes[2].models, ["*"]);
     assert_eq!(order(2), ["openai", "anthropic", "ernie"]);
     assert_eq!(from_environment(&|_| None), None);
+    assert_eq!(from_environment(&|_| Some(String::new())), None);
     let unspoken = |name: &str| (name == "ANTHROPIC_API_KEY").then(|| "key".to_owned());
     assert_eq!(from_environment(&unspoken), None);
 }

@@ -1,8 +1,10 @@
-//! `config.example.yaml` is good, and complete.
+//! `config.example.yaml` is good, and complete; good configurations load, bad ones are told what is wrong.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use backstop::config::Config;
+use backstop::config::{Config, process_environment};
 use serde_yaml::Value;
 
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
@@ -106,4 +108,70 @@ limits: {x: 1}
         .map(str::to_owned)
         .collect();
     assert_eq!(known, KEYS.iter().map(|key| (*key).to_owned()).collect());
+}
+
+#[test]
+fn good_configurations_load() {
+    for path in fixtures("good") {
+        let text = fs::read_to_string(&path).unwrap();
+        let config = Config::parse(&name_of(&path), &text, &variable)
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(
+            !format!("{config:?}").contains(SECRET),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+/// With `REWRITE_EXPECTED=1` what is told now becomes what is expected.
+#[test]
+fn bad_configurations_are_told_exactly_what_is_wrong() {
+    for path in fixtures("bad") {
+        let text = fs::read_to_string(&path).unwrap();
+        let told = Config::parse(&name_of(&path), &text, &variable)
+            .expect_err(&name_of(&path))
+            .to_string()
+            + "\n";
+        assert!(!told.contains(SECRET), "{told}");
+        let expected = path.with_extension("expected");
+        if process_environment("REWRITE_EXPECTED").is_some() {
+            fs::write(&expected, &told).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&expected).unwrap(), told);
+    }
+}
+
+/// Stands in every key of the fixtures, and must stand in no message.
+const SECRET: &str = "s3cret";
+
+fn variable(name: &str) -> Option<String> {
+    match name {
+        "OPENAI_API_KEY" | "ANTHROPIC_API_KEY" | "QIANFAN_API_KEY" | "BACKSTOP_KEY" => {
+            Some(format!("{SECRET}-{name}"))
+        }
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
+}
+
+fn fixtures(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/config")
+        .join(kind);
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
+        .collect();
+    found.sort();
+    assert!(found.len() >= 3, "the fixtures were not found");
+    found
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
 }
