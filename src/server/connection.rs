@@ -1,6 +1,7 @@
 //! One accepted connection from its first byte to its last.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -10,6 +11,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -36,17 +38,11 @@ impl Connection {
         // Latency counts for more than the number of packets.
         let _ = self.stream.set_nodelay(true);
         let builder = builder(&self.limits);
+        let idle = self.limits.idle;
         match self.tls {
-            None => {
-                // The protocol is told by the first bytes, for which the HTTP library itself would wait for ever.
-                if !says_something(&self.stream, self.limits.idle).await {
-                    return;
-                }
-                drive(builder, self.stream, self.watcher, handler).await;
-            }
+            None => drive(builder, self.stream, idle, self.watcher, handler).await,
             Some(acceptor) => {
-                let Ok(Ok(stream)) = timeout(self.limits.idle, acceptor.accept(self.stream)).await
-                else {
+                let Ok(Ok(stream)) = timeout(idle, acceptor.accept(self.stream)).await else {
                     return;
                 };
                 let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -55,14 +51,10 @@ impl Connection {
                 } else {
                     builder.http1_only()
                 };
-                drive(builder, stream, self.watcher, handler).await;
+                drive(builder, stream, idle, self.watcher, handler).await;
             }
         }
     }
-}
-
-async fn says_something(stream: &TcpStream, patience: Duration) -> bool {
-    matches!(timeout(patience, stream.peek(&mut [0])).await, Ok(Ok(1..)))
 }
 
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
@@ -86,6 +78,7 @@ const SMALLEST_BUFFER: usize = 8192;
 async fn drive<S, H, F>(
     builder: auto::Builder<TokioExecutor>,
     stream: S,
+    idle: Duration,
     watcher: Watcher,
     handler: H,
 ) where
@@ -93,12 +86,25 @@ async fn drive<S, H, F>(
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let asked = Arc::new(Notify::new());
+    let first = Arc::clone(&asked);
     let service = service_fn(move |request| {
+        asked.notify_one();
         let answering = handler(request);
         async move { Ok::<_, Infallible>(answering.await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection.into_owned()).await {
+    let mut connection = Box::pin(watcher.watch(connection.into_owned()));
+    // The HTTP library would wait for ever for the bytes that tell the protocol, and for HTTP/2's first request.
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        in_time = timeout(idle, first.notified()) => match in_time {
+            Ok(()) => connection.await,
+            Err(_) => return,
+        },
+    };
+    if let Err(error) = ended {
         tracing::trace!(error, "a connection ended early");
     }
 }

@@ -59,14 +59,10 @@ fn failure(error: legacy::Error) -> SendError {
 
 fn why_unreachable(error: &legacy::Error) -> Unreachable {
     for cause in causes(error) {
+        if cause.is::<rustls::Error>() {
+            return Unreachable::Tls;
+        }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
-            if io
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-                .is_some()
-            {
-                return Unreachable::Tls;
-            }
             match io.kind() {
                 io::ErrorKind::ConnectionRefused => return Unreachable::Refused,
                 io::ErrorKind::TimedOut => return Unreachable::TimedOut,
@@ -90,5 +86,13 @@ fn root_cause(error: &legacy::Error) -> String {
 }
 
 fn causes<'a>(error: &'a legacy::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(error.source(), |&cause| cause.source())
+    std::iter::successors(error.source(), |&cause| inner(cause))
+}
+
+/// `source` of an I/O error leaves out the very error that it was made of.
+fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match cause.downcast_ref().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => cause.source(),
+    }
 }

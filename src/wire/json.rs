@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
+use serde::de::Error;
 use serde_json::value::RawValue;
 
 /// The `model` of a request and the place of its value in the body.
@@ -35,6 +36,10 @@ struct Fields<'a> {
 
 /// Checks that a body is one JSON object and reads `model` and `stream` from it.
 pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
+    // A struct would be read from an array, too.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::custom("it is an array"));
+    }
     let fields: Fields<'_> = serde_json::from_slice(body)?;
     let model = match fields.model {
         Some(raw) => serde_json::from_str::<Cow<'_, str>>(raw.get())

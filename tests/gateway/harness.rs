@@ -157,6 +157,28 @@ impl TestGateway {
     }
 }
 
+/// What comes of something that must not take long.
+pub(crate) async fn within<T>(something: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, something)
+        .await
+        .expect("in time")
+}
+
+/// Makes sure that an answer is an error of the gateway's own, in the form that OpenAI's SDKs read, and gives back
+/// its `error` object.
+pub(crate) fn refusal(answered: &Answered, status: u16, code: &str) -> Value {
+    let error = answered.json()["error"].take();
+    assert_eq!(answered.status, status, "{error}");
+    assert_eq!(error["code"], code, "{error}");
+    for field in ["message", "type"] {
+        assert!(error[field].is_string(), "{field}: {error}");
+    }
+    assert!(error.get("param").is_some(), "param: {error}");
+    assert_eq!(answered.header("content-type"), "application/json");
+    assert!(answered.header("x-request-id").starts_with("req_"));
+    error
+}
+
 /// The configuration of two upstreams for all models.
 pub(crate) fn two_upstreams(first: &Simulator, second: &Simulator) -> String {
     format!(

@@ -9,8 +9,16 @@
 
 mod harness;
 
+mod api;
 mod cli;
+mod clients;
 mod config;
+mod exhausted;
 mod failover;
+mod forwarding;
 mod layers;
+mod limits;
+mod metrics;
 mod sdk;
+mod streaming;
+mod tls;

@@ -62,7 +62,7 @@ struct Answer<'a> {
     status: Option<&'a str>,
 }
 
-fn has_entries(list: Option<&RawValue>) -> bool {
+pub(super) fn has_entries(list: Option<&RawValue>) -> bool {
     list.is_some_and(|list| {
         list.get()
             .strip_prefix('[')

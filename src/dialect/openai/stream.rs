@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::classify_inner;
+use super::response::has_entries;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::sse::Event;
@@ -133,6 +134,9 @@ impl StreamReader {
                 Signal::Preamble
             }
             "keepalive" => Signal::Preamble,
+            "response.output_item.added" | "response.content_part.added" if event.is_hollow() => {
+                Signal::Preamble
+            }
             "error" => Signal::Failed(
                 serde_json::from_slice(data).map_or(Outcome::ServerError { status: 500 }, |flat| {
                     classify_inner(event.error.unwrap_or(flat), None)
@@ -146,6 +150,9 @@ impl StreamReader {
                         classify_inner(error, None)
                     }),
             ),
+            "response.completed" if !self.has_content && !event.has_output() => {
+                Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer))
+            }
             "response.completed" | "response.incomplete" => {
                 self.is_complete = true;
                 Signal::Content
@@ -213,6 +220,41 @@ struct ResponseEvent<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow)]
     response: Option<ResponseHead<'a>>,
+    #[serde(borrow)]
+    item: Option<&'a RawValue>,
+    #[serde(borrow)]
+    part: Option<&'a RawValue>,
+}
+
+impl ResponseEvent<'_> {
+    /// Whether it announces a message or a text that has nothing in it yet. Other items say something by their kind.
+    fn is_hollow(&self) -> bool {
+        let is_empty =
+            |raw: Option<&RawValue>| raw.is_none_or(|raw| matches!(raw.get(), "[]" | "\"\""));
+        let piece = self.item.or(self.part);
+        let piece = piece.and_then(|raw| serde_json::from_str::<Piece<'_>>(raw.get()).ok());
+        piece.is_some_and(|piece| match &*piece.kind {
+            "message" => is_empty(piece.content),
+            "output_text" => is_empty(piece.text),
+            _ => false,
+        })
+    }
+
+    fn has_output(&self) -> bool {
+        let response = self.response.as_ref();
+        response.is_some_and(|response| has_entries(response.output))
+    }
+}
+
+/// An item of the output, or a part of an item.
+#[derive(Deserialize)]
+struct Piece<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -221,6 +263,8 @@ struct ResponseHead<'a> {
     id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output: Option<&'a RawValue>,
 }
 
 #[cfg(test)]

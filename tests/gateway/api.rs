@@ -1,0 +1,241 @@
+//! What clients may ask of the gateway itself: paths, models, and requests that it must refuse.
+
+use backstop::simulator::{Script, Simulator};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Answered, TestGateway, chat, chat_text, refusal};
+
+const CHAT: &str = "/v1/chat/completions";
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// A gateway with these lines in its configuration, and its only upstream.
+async fn gateway(routes: &str) -> (TestGateway, Simulator) {
+    let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
+    let yaml = format!(
+        "upstreams: {{only: {{provider: openai-compatible, base_url: \"{}\"}}}}\n{routes}",
+        upstream.base_url()
+    );
+    (TestGateway::start(&yaml).await, upstream)
+}
+
+const ALL: &str = "routes: [{models: [\"*\"], candidates: [{upstream: only}]}]\n";
+const SOME: &str = "routes:\n\
+    \x20 - {models: [gpt-4o, \"o1-*\"], candidates: [{upstream: only}]}\n\
+    \x20 - {models: [embedder], candidates: [{upstream: only}]}\n";
+
+#[tokio::test]
+async fn a_path_is_the_same_with_and_without_v1_and_with_slashes_too_many() {
+    let (gateway, upstream) = gateway(ALL).await;
+    for path in [
+        CHAT,
+        "/chat/completions",
+        "//v1//chat/completions",
+        "//chat//completions",
+        "/v1/chat/completions?beta=true",
+    ] {
+        let answered = gateway.post(path, &chat()).await;
+        assert_eq!(chat_text(&answered), "Hello from only.", "{path}");
+    }
+    let paths: Vec<_> = upstream.received().into_iter().map(|r| r.path).collect();
+    let with_query = format!("{CHAT}?beta=true");
+    assert_eq!(paths, [CHAT, CHAT, CHAT, CHAT, with_query.as_str()]);
+}
+
+#[tokio::test]
+async fn the_root_greets() {
+    let (gateway, upstream) = gateway(ALL).await;
+    for path in ["/", "/v1", "/v1/"] {
+        let answered = gateway.get(path).await;
+        assert_eq!(answered.status, 200, "{path}");
+        assert_eq!(answered.json()["name"], "backstop", "{path}");
+        assert_eq!(answered.json()["version"], env!("CARGO_PKG_VERSION"));
+    }
+    assert_eq!(upstream.received_count(), 0);
+}
+
+#[tokio::test]
+async fn the_list_of_models_holds_the_names_of_the_routes_and_no_pattern() {
+    let (gateway, upstream) = gateway(SOME).await;
+    for path in ["/v1/models", "/models", "/v1/models/"] {
+        let answered = gateway.get(path).await;
+        assert_eq!(answered.status, 200, "{path}");
+        let list = answered.json();
+        assert_eq!(list["object"], "list", "{path}");
+        let models = list["data"].as_array().unwrap();
+        let mut ids: Vec<_> = models.iter().map(|model| &model["id"]).collect();
+        ids.sort_by_key(|id| id.as_str());
+        assert_eq!(ids, ["embedder", "gpt-4o"], "{path}");
+        assert!(models.iter().all(|model| model["object"] == "model"));
+    }
+    assert_eq!(upstream.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_single_model_is_known_by_name_or_by_pattern() {
+    let (gateway, upstream) = gateway(SOME).await;
+    for model in ["gpt-4o", "o1-mini"] {
+        let answered = gateway.get(&format!("/v1/models/{model}")).await;
+        assert_eq!(answered.status, 200);
+        assert_eq!(answered.json()["id"], model);
+        assert_eq!(answered.json()["object"], "model");
+    }
+    let answered = gateway.get("/v1/models/gpt-5").await;
+    let error = refusal(&answered, 404, "model_not_found");
+    assert_eq!(error["param"], "model");
+    assert_eq!(upstream.received_count(), 0);
+}
+
+/// Posts these bytes as a chat request with one more header.
+async fn post_bytes(gateway: &TestGateway, header: (&str, &str), body: &str) -> Answered {
+    gateway
+        .send(Method::POST, CHAT, &[JSON, header], body.to_owned())
+        .await
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_object_is_refused() {
+    let (gateway, upstream) = gateway(ALL).await;
+    for body in [
+        "",
+        "hello",
+        "{\"model\": \"gpt-4o\"",
+        "[]",
+        "[\"gpt-4o\", true]",
+        "\"gpt-4o\"",
+    ] {
+        let answered = post_bytes(&gateway, JSON, body).await;
+        let error = refusal(&answered, 400, "invalid_json");
+        assert_eq!(error["type"], "invalid_request_error", "{body}");
+        assert_eq!(error["param"], Value::Null, "{body}");
+    }
+    assert_eq!(upstream.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_request_without_a_model_is_refused() {
+    let (gateway, upstream) = gateway(ALL).await;
+    for body in [
+        json!({"messages": []}),
+        json!({"model": "", "messages": []}),
+        json!({"model": 4, "messages": []}),
+        json!({"model": null, "messages": []}),
+    ] {
+        let answered = gateway.post(CHAT, &body).await;
+        let error = refusal(&answered, 400, "missing_model");
+        assert_eq!(error["param"], "model");
+    }
+    assert_eq!(upstream.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_model_without_a_route_is_refused_with_a_hint() {
+    let (gateway, upstream) = gateway(SOME).await;
+    for (model, hint) in [
+        ("gpt-4", "did you mean `gpt-4o`?"),
+        ("zzz", "routes are there for: "),
+    ] {
+        let answered = gateway.post(CHAT, &json!({"model": model})).await;
+        let error = refusal(&answered, 404, "model_not_found");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(&format!("`{model}`")), "{message}");
+        assert!(message.contains(hint), "{message}");
+        assert_eq!(error["param"], "model");
+    }
+    assert_eq!(upstream.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
+    let body = chat().to_string();
+    let limit = format!("{ALL}limits: {{body: {}}}\n", body.len());
+    let (gateway, upstream) = gateway(&limit).await;
+    let answered = post_bytes(&gateway, JSON, &body).await;
+    assert_eq!(answered.status, 200);
+    let answered = post_bytes(&gateway, JSON, &format!("{body} ")).await;
+    let error = refusal(&answered, 413, "request_too_large");
+    assert!(error["message"].as_str().unwrap().contains("limits.body"));
+    assert_eq!(upstream.received_count(), 1);
+}
+
+#[tokio::test]
+async fn a_path_that_leads_out_of_the_api_is_refused() {
+    let (gateway, upstream) = gateway(ALL).await;
+    for path in [
+        "/v1/../admin",
+        "/v1/files/%2e%2E/%2e%2e/admin",
+        "/v1/./chat/completions",
+        "/v1/files/..",
+    ] {
+        let answered = gateway.post(path, &chat()).await;
+        refusal(&answered, 400, "invalid_path");
+    }
+    assert_eq!(upstream.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_and_one_that_only_says_identity_is_not() {
+    let (gateway, upstream) = gateway(ALL).await;
+    let body = chat().to_string();
+    let answered = post_bytes(&gateway, ("content-encoding", "gzip"), &body).await;
+    refusal(&answered, 415, "unsupported_content_encoding");
+    assert_eq!(upstream.received_count(), 0);
+    let answered = post_bytes(&gateway, ("content-encoding", "identity"), &body).await;
+    assert_eq!(chat_text(&answered), "Hello from only.");
+}
+
+#[tokio::test]
+async fn a_websocket_is_refused() {
+    let (gateway, upstream) = gateway(ALL).await;
+    let headers = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let answered = gateway
+        .send(Method::GET, "/v1/realtime?model=gpt-4o", &headers, "")
+        .await;
+    refusal(&answered, 404, "upgrade_not_supported");
+    assert_eq!(upstream.received_count(), 0);
+}
+
+#[tokio::test]
+async fn the_headers_of_an_answer_tell_who_gave_it_and_what_was_tried() {
+    let first = Simulator::start("first", Script::status(503))
+        .await
+        .unwrap();
+    let healthy = Script::healthy()
+        .with_header("x-ratelimit-remaining-requests", "9")
+        .with_header("openai-organization", "ours")
+        .with_header("set-cookie", "a=1");
+    let second = Simulator::start("second", healthy).await.unwrap();
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.upstream(), "second");
+    assert_eq!(answered.header("x-simulator"), "second");
+    assert_eq!(answered.header("x-ratelimit-remaining-requests"), "9");
+    for kept_back in ["openai-organization", "set-cookie"] {
+        assert_eq!(answered.header(kept_back), "", "{kept_back}");
+    }
+
+    assert_eq!(answered.headers.get_all("x-request-id").iter().count(), 1);
+    let id = answered.header("x-request-id").to_owned();
+    assert!(id.starts_with("req_") && id.len() == 36, "{id}");
+    let theirs = answered.header("x-backstop-upstream-request-id");
+    assert_eq!(theirs, "req_second000001");
+
+    let trail = answered.header("x-backstop-attempts");
+    let (failed, good) = trail.split_once(", ").unwrap();
+    for (entry, told) in [
+        (failed, "first;outcome=overloaded;status=503;ms="),
+        (good, "second;outcome=ok;ms="),
+    ] {
+        let millis = entry.strip_prefix(told);
+        let millis = millis.unwrap_or_else(|| panic!("{trail}"));
+        assert!(millis.parse::<u64>().is_ok(), "{trail}");
+    }
+
+    let other = gateway.post(CHAT, &chat()).await;
+    assert_ne!(other.header("x-request-id"), id);
+}

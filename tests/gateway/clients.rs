@@ -1,0 +1,174 @@
+//! Whose key goes where: clients show theirs to the gateway, the gateway shows its own to upstreams.
+
+use backstop::simulator::{Script, Simulator};
+use http::Method;
+
+use crate::harness::{Answered, TestGateway, chat, chat_text, refusal, two_upstreams};
+
+const CHAT: &str = "/v1/chat/completions";
+const CLIENTS: &str = "clients: [{name: anna, key: key-of-anna}, {name: bert, key: key-of-bert}]\n";
+
+async fn simulators() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    (first, second)
+}
+
+async fn ask(gateway: &TestGateway, headers: &[(&str, &str)]) -> Answered {
+    gateway
+        .send(Method::POST, CHAT, headers, chat().to_string())
+        .await
+}
+
+#[tokio::test]
+async fn without_a_right_key_nobody_is_served() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, CLIENTS).await;
+    let wrong: [&[(&str, &str)]; 8] = [
+        &[],
+        &[("authorization", "Bearer key-of-carl")],
+        &[("authorization", "Bearer key-of-ann")],
+        &[("authorization", "Bearer ")],
+        &[("authorization", "Basic key-of-anna")],
+        &[("x-api-key", "first-key")],
+        &[("api-key", "key-of-annaa")],
+        &[("cookie", "key-of-anna")],
+    ];
+    for headers in wrong {
+        let answered = ask(&gateway, headers).await;
+        let error = refusal(&answered, 401, "invalid_api_key");
+        assert_eq!(error["type"], "authentication_error", "{headers:?}");
+        assert!(!answered.text().contains("key-of-"), "{headers:?}");
+    }
+    for path in ["/v1/models", "/", "/v1/files"] {
+        refusal(&gateway.get(path).await, 401, "invalid_api_key");
+    }
+    assert_eq!((first.received_count(), second.received_count()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_right_key_is_taken_from_every_header_that_clients_use() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, CLIENTS).await;
+    for header in [
+        ("authorization", "Bearer key-of-anna"),
+        ("authorization", "bearer key-of-bert"),
+        ("x-api-key", "key-of-bert"),
+        ("api-key", "key-of-anna"),
+    ] {
+        let answered = ask(&gateway, &[header]).await;
+        assert_eq!(chat_text(&answered), "Hello from first.", "{header:?}");
+    }
+    let received = first.received();
+    assert_eq!(received.len(), 4);
+    for request in received {
+        assert_eq!(request.header("authorization"), Some("Bearer first-key"));
+        let sent = format!("{:?}", request.headers);
+        assert!(!sent.contains("key-of-"), "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn each_upstream_gets_its_own_key_and_nothing_that_tells_about_the_client() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(500)).await;
+    // Without `clients` anybody may call, and whatever key is sent stays here all the same.
+    for clients in ["", CLIENTS] {
+        let gateway = TestGateway::before(&first, &second, clients).await;
+        let headers = [
+            ("authorization", "Bearer key-of-anna"),
+            ("x-api-key", "key-of-anna"),
+            ("api-key", "key-of-anna"),
+            ("cookie", "session=key-of-anna"),
+            ("openai-organization", "org-of-anna"),
+            ("openai-project", "project-of-anna"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-host", "of-anna.example"),
+            ("x-forwarded-proto", "https"),
+            ("x-real-ip", "192.0.2.7"),
+            ("forwarded", "for=192.0.2.7"),
+            ("openai-beta", "assistants=v2"),
+        ];
+        let answered = ask(&gateway, &headers).await;
+        assert_eq!(answered.trail(), ["first:server_error", "second:ok"]);
+    }
+    for (upstream, key) in [(&first, "Bearer first-key"), (&second, "Bearer second-key")] {
+        let received = upstream.received();
+        assert_eq!(received.len(), 2);
+        for request in received {
+            assert_eq!(request.headers.get_all("authorization").iter().count(), 1);
+            assert_eq!(request.header("authorization"), Some(key));
+            assert_eq!(request.header("openai-beta"), Some("assistants=v2"));
+            assert_eq!(
+                request.header("host"),
+                Some(upstream.address().to_string().as_str())
+            );
+            let sent = format!("{:?} {:?}", request.headers, request.path);
+            for private in ["of-anna", "192.0.2.7", "forwarded", "x-real-ip", "cookie"] {
+                assert!(!sent.contains(private), "{private}: {sent}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_forwarded_untouched_goes_with_the_upstreams_key_too() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, CLIENTS).await;
+    let headers = [("authorization", "Bearer key-of-anna")];
+    let answered = gateway.send(Method::GET, "/v1/files", &headers, "").await;
+    assert_eq!(answered.status, 200);
+    let request = &first.received()[0];
+    assert_eq!(request.header("authorization"), Some("Bearer first-key"));
+    assert!(!format!("{:?}", request.headers).contains("of-anna"));
+}
+
+/// The authorization headers that an upstream got, in order.
+fn keys_of(upstream: &Simulator) -> Vec<String> {
+    let received = upstream.received();
+    received
+        .iter()
+        .map(|request| request.header("authorization").unwrap().to_owned())
+        .collect()
+}
+
+fn several_keys(first: &Simulator, second: &Simulator) -> String {
+    two_upstreams(first, second).replace("api_key: first-key", "api_keys: [key-1, key-2, key-3]")
+}
+
+#[tokio::test]
+async fn several_keys_are_used_in_turn() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::start(&several_keys(&first, &second)).await;
+    for _ in 0..6 {
+        let answered = ask(&gateway, &[]).await;
+        assert_eq!(answered.trail(), ["first:ok"]);
+    }
+    let in_turn = ["Bearer key-1", "Bearer key-2", "Bearer key-3"];
+    assert_eq!(keys_of(&first), in_turn.repeat(2));
+}
+
+#[tokio::test]
+async fn a_refused_key_is_followed_by_the_other_keys_before_another_upstream() {
+    for status in [401, 403, 429] {
+        let (first, second) = simulators().await;
+        first.play(Script::status(status)).await;
+        let gateway = TestGateway::start(&several_keys(&first, &second)).await;
+        let answered = ask(&gateway, &[]).await;
+        assert_eq!(chat_text(&answered), "Hello from second.", "{status}");
+        assert_eq!(answered.trail().len(), 4, "{status}");
+        let in_turn = ["Bearer key-1", "Bearer key-2", "Bearer key-3"];
+        assert_eq!(keys_of(&first), in_turn, "{status}");
+        assert_eq!(keys_of(&second), ["Bearer second-key"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_is_not_about_the_key_costs_one_key_only() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(500)).await;
+    let gateway = TestGateway::start(&several_keys(&first, &second)).await;
+    let answered = ask(&gateway, &[]).await;
+    assert_eq!(answered.trail(), ["first:server_error", "second:ok"]);
+    assert_eq!(keys_of(&first), ["Bearer key-1"]);
+}

@@ -1,0 +1,207 @@
+//! Requests that no upstream answers: the client learns why, and when to come back.
+
+use std::time::Duration;
+
+use backstop::simulator::{Fault, Script, Simulator};
+
+use crate::harness::{Answered, TestGateway, chat, chat_stream, chat_text, refusal, two_upstreams};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// A gateway whose two upstreams do the same.
+async fn both(script: Script) -> (TestGateway, Simulator, Simulator) {
+    let first = Simulator::start("first", script.clone()).await.unwrap();
+    let second = Simulator::start("second", script).await.unwrap();
+    let gateway = TestGateway::before(&first, &second, "").await;
+    (gateway, first, second)
+}
+
+fn rate_limited(seconds: u64) -> Script {
+    Script::fault(Fault::RateLimited {
+        after: Duration::from_secs(seconds),
+    })
+}
+
+fn retry_after(answered: &Answered) -> u64 {
+    answered.header("retry-after").parse().unwrap()
+}
+
+#[tokio::test]
+async fn when_all_upstreams_fail_the_answer_lists_every_attempt() {
+    for body in [chat(), chat_stream()] {
+        let (gateway, first, second) = both(Script::status(500)).await;
+        second.play(Script::fault(Fault::Reset)).await;
+        let answered = gateway.post(CHAT, &body).await;
+        let error = refusal(&answered, 503, "all_upstreams_failed");
+        assert_eq!(error["type"], "upstream_error");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("first: server_error (500)"), "{message}");
+        assert!(message.contains("second: connection_lost"), "{message}");
+
+        let attempts = error["attempts"].as_array().unwrap();
+        assert_eq!(attempts.len(), 2);
+        assert_eq!(attempts[0]["upstream"], "first");
+        assert_eq!(attempts[0]["outcome"], "server_error");
+        assert_eq!(attempts[0]["status"], 500);
+        assert_eq!(attempts[1]["upstream"], "second");
+        assert_eq!(attempts[1]["outcome"], "connection_lost");
+        assert!(
+            attempts
+                .iter()
+                .all(|attempt| attempt["elapsed_ms"].is_u64())
+        );
+
+        let trail = ["first:server_error", "second:connection_lost"];
+        assert_eq!(answered.trail(), trail);
+        assert_eq!(answered.upstream(), "");
+        assert!((1..=60).contains(&retry_after(&answered)));
+        assert_eq!(answered.header("x-should-retry"), "");
+        assert_eq!((first.received_count(), second.received_count()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn when_all_upstreams_are_rate_limited_so_is_the_client() {
+    let (gateway, first, second) = both(Script::status(429)).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    let error = refusal(&answered, 429, "rate_limit_exceeded");
+    assert_eq!(error["type"], "rate_limit_error");
+    let trail = ["first:rate_limited", "second:rate_limited"];
+    assert_eq!(answered.trail(), trail);
+    assert!((1..=60).contains(&retry_after(&answered)));
+    assert_eq!((first.received_count(), second.received_count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_rate_limit_among_other_failures_is_no_429() {
+    let (gateway, _first, second) = both(Script::status(429)).await;
+    second.play(Script::status(500)).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    refusal(&answered, 503, "all_upstreams_failed");
+}
+
+#[tokio::test]
+async fn upstreams_that_ask_for_a_pause_get_it_and_the_client_is_told_its_length() {
+    let (gateway, first, second) = both(rate_limited(30)).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    refusal(&answered, 429, "rate_limit_exceeded");
+    assert!((10..=30).contains(&retry_after(&answered)));
+    assert_eq!(answered.header("x-should-retry"), "");
+
+    // They would answer now, but their pause is not over: not even as a last resort are they asked.
+    first.play(Script::healthy()).await;
+    second.play(Script::healthy()).await;
+    for _ in 0..5 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        let error = refusal(&answered, 429, "rate_limit_exceeded");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("first: not asked"), "{message}");
+        assert!(message.contains("second: not asked"), "{message}");
+        assert!((10..=30).contains(&retry_after(&answered)));
+        assert_eq!(answered.trail(), [""; 0]);
+    }
+    assert_eq!((first.received_count(), second.received_count()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_upstream_that_asks_for_a_pause_is_spared_while_another_one_answers() {
+    let (gateway, first, second) = both(rate_limited(30)).await;
+    second.play(Script::healthy()).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.trail(), ["first:rate_limited", "second:ok"]);
+    for _ in 0..5 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.trail(), ["second:ok"]);
+    }
+    assert_eq!((first.received_count(), second.received_count()), (1, 6));
+}
+
+#[tokio::test]
+async fn a_pause_of_more_than_a_minute_asks_the_client_not_to_retry() {
+    let (gateway, _first, _second) = both(rate_limited(90)).await;
+    for _ in 0..2 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        refusal(&answered, 429, "rate_limit_exceeded");
+        assert_eq!(retry_after(&answered), 60);
+        assert_eq!(answered.header("x-should-retry"), "false");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_no_upstream_has_is_not_found() {
+    let (gateway, first, second) = both(Script::status(404)).await;
+    for count in 1..=4 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        let error = refusal(&answered, 404, "model_not_found");
+        assert_eq!(error["type"], "invalid_request_error");
+        let trail = ["first:model_unavailable", "second:model_unavailable"];
+        assert_eq!(answered.trail(), trail);
+        assert_eq!(answered.header("retry-after"), "");
+        let counts = (first.received_count(), second.received_count());
+        assert_eq!(counts, (count, count));
+    }
+}
+
+#[tokio::test]
+async fn with_everything_out_of_rotation_there_is_still_one_attempt() {
+    let (gateway, first, second) = both(Script::status(500)).await;
+    for _ in 0..3 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.trail().len(), 2);
+    }
+    assert_eq!((first.received_count(), second.received_count()), (3, 3));
+
+    // Not more than one, as long as the pauses last, which grow with every failure.
+    let mut lengths = Vec::new();
+    while lengths.last() != Some(&1) {
+        assert!(lengths.len() < 5, "never one attempt alone: {lengths:?}");
+        let answered = gateway.post(CHAT, &chat()).await;
+        let error = refusal(&answered, 503, "all_upstreams_failed");
+        let message = error["message"].as_str().unwrap();
+        lengths.push(answered.trail().len());
+        let has_passed_over = message.contains("not asked, out of rotation");
+        assert_eq!(has_passed_over, lengths.last() == Some(&1), "{message}");
+        assert!((1..=60).contains(&retry_after(&answered)));
+    }
+
+    first.play(Script::healthy()).await;
+    second.play(Script::healthy()).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert!(chat_text(&answered).starts_with("Hello from "));
+    assert_eq!(answered.trail().len(), 1);
+}
+
+#[tokio::test]
+async fn the_total_time_ends_a_request_whoever_is_left_to_ask() {
+    let (first, second, third) = (
+        Simulator::start("first", Script::fault(Fault::Hang))
+            .await
+            .unwrap(),
+        Simulator::start("second", Script::fault(Fault::Hang))
+            .await
+            .unwrap(),
+        Simulator::start("third", Script::healthy()).await.unwrap(),
+    );
+    let upstreams = two_upstreams(&first, &second)
+        .replace(
+            "routes:",
+            &format!(
+                "\x20 third: {{provider: openai-compatible, base_url: \"{}\"}}\nroutes:",
+                third.base_url()
+            ),
+        )
+        .replace(
+            "{upstream: second}",
+            "{upstream: second}, {upstream: third}",
+        );
+    let timeouts = "timeouts: {first_token: 600ms, answer: 600ms, total: 1100ms}\n";
+    let gateway = TestGateway::start(&format!("{upstreams}{timeouts}")).await;
+    for body in [chat(), chat_stream()] {
+        let answered = gateway.post(CHAT, &body).await;
+        refusal(&answered, 503, "all_upstreams_failed");
+        let trail = ["first:first_token_timeout", "second:deadline"];
+        assert_eq!(answered.trail(), trail);
+    }
+    assert_eq!((first.received_count(), second.received_count()), (2, 2));
+    assert_eq!(third.received_count(), 0);
+}

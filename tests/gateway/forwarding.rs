@@ -1,0 +1,296 @@
+//! What the gateway does not understand goes on untouched, and what it does understand changes in one place only.
+
+use backstop::simulator::{Fault, Script, Simulator};
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+
+use crate::harness::{TestGateway, chat_text, refusal};
+
+const CHAT: &str = "/v1/chat/completions";
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Three upstreams: the first one of the file, one with a route of its own, and one for all models.
+struct Three {
+    first: Simulator,
+    special: Simulator,
+    general: Simulator,
+}
+
+impl Three {
+    async fn start() -> Self {
+        let simulator = async |name| Simulator::start(name, Script::healthy()).await.unwrap();
+        Self {
+            first: simulator("first").await,
+            special: simulator("special").await,
+            general: simulator("general").await,
+        }
+    }
+
+    async fn gateway(&self, routes: &str) -> TestGateway {
+        let upstream = |simulator: &Simulator| {
+            format!(
+                "  {}: {{provider: openai-compatible, base_url: \"{}\"}}\n",
+                simulator.name(),
+                simulator.base_url()
+            )
+        };
+        let [first, special, general] = [&self.first, &self.special, &self.general].map(upstream);
+        TestGateway::start(&format!(
+            "upstreams:\n{first}{special}{general}routes:\n{routes}"
+        ))
+        .await
+    }
+
+    /// How many requests each has had.
+    fn counts(&self) -> [usize; 3] {
+        [&self.first, &self.special, &self.general].map(Simulator::received_count)
+    }
+}
+
+const SPECIAL: &str =
+    "  - {models: [dall-e-3, \"whisper-*\"], candidates: [{upstream: special}]}\n";
+const GENERAL: &str = "  - {models: [\"*\"], candidates: [{upstream: general}]}\n";
+
+/// A form with a file that is no text, and then the model.
+fn form(model: &str) -> Vec<u8> {
+    let mut body =
+        b"--xx\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n"
+            .to_vec();
+    body.extend(0..=u8::MAX);
+    let field = format!(
+        "\r\n--xx\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--xx--\r\n"
+    );
+    body.extend(field.into_bytes());
+    body
+}
+
+const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=xx");
+
+#[tokio::test]
+async fn the_model_of_a_request_decides_where_it_is_forwarded() {
+    let three = Three::start().await;
+    let gateway = three.gateway(&format!("{SPECIAL}{GENERAL}")).await;
+    let post = async |path, header, body: Vec<u8>| {
+        let answered = gateway.send(Method::POST, path, &[header], body).await;
+        assert_eq!(answered.status, 200, "{path}");
+    };
+    let image = json!({"prompt": "a cat", "model": "dall-e-3"}).to_string();
+    post("/v1/images/generations", JSON, image.into_bytes()).await;
+    assert_eq!(three.counts(), [0, 1, 0]);
+    post("/v1/audio/transcriptions", FORM, form("whisper-1")).await;
+    assert_eq!(three.counts(), [0, 2, 0]);
+
+    let image = json!({"prompt": "a cat", "model": "imagen"}).to_string();
+    post("/v1/images/generations", JSON, image.into_bytes()).await;
+    post("/v1/audio/transcriptions", FORM, form("parakeet")).await;
+    post("/v1/batches", JSON, b"{}".to_vec()).await;
+    post("/v1/unheard-of", JSON, b"no json at all".to_vec()).await;
+    assert_eq!(three.counts(), [0, 2, 4]);
+    assert_eq!(gateway.get("/v1/files").await.status, 200);
+    assert_eq!(three.counts(), [0, 2, 5]);
+}
+
+#[tokio::test]
+async fn without_a_route_for_all_models_the_first_upstream_of_the_file_is_asked() {
+    let three = Three::start().await;
+    let gateway = three.gateway(SPECIAL).await;
+    assert_eq!(gateway.get("/v1/files").await.upstream(), "first");
+    let answered = gateway
+        .post("/v1/moderations", &json!({"model": "omni-moderation"}))
+        .await;
+    assert_eq!(answered.upstream(), "first");
+    assert_eq!(three.counts(), [2, 0, 0]);
+    // What is understood needs a route.
+    let answered = gateway.post(CHAT, &json!({"model": "gpt-4o"})).await;
+    refusal(&answered, 404, "model_not_found");
+    assert_eq!(three.counts(), [2, 0, 0]);
+}
+
+#[tokio::test]
+async fn method_path_body_and_headers_go_on_unchanged() {
+    let three = Three::start().await;
+    let gateway = three.gateway(GENERAL).await;
+    let binary: Vec<u8> = (0..=u8::MAX).cycle().take(100_000).collect();
+    let octets = ("content-type", "application/octet-stream");
+    let cases = [
+        (Method::GET, "/v1/files?limit=3&after=a%2Fb", JSON, vec![]),
+        (Method::DELETE, "/v1/models/ft%3Amine", JSON, vec![]),
+        (Method::PUT, "/v1/some/object", octets, binary.clone()),
+        (Method::PATCH, "/v1/some/object", JSON, b"{ }".to_vec()),
+        (Method::POST, "/v1/uploads/u1/parts", octets, binary),
+        (Method::POST, "/v1/audio/transcriptions", FORM, form("w")),
+        (
+            Method::POST,
+            "/v1/images/generations",
+            JSON,
+            b"{ \"model\" :\t\"m\\u00fc\", \"n\":1.0 }\n".to_vec(),
+        ),
+    ];
+    for (count, (method, path, header, body)) in cases.into_iter().enumerate() {
+        let headers = [
+            header,
+            ("accept", "text/x-whatever"),
+            ("accept-encoding", "gzip, br"),
+            ("user-agent", "OpenAI/Python 1.2.3"),
+            ("x-unheard-of", "one"),
+            ("x-unheard-of", "two"),
+            ("connection", "x-for-this-connection-only"),
+            ("x-for-this-connection-only", "1"),
+        ];
+        let answered = gateway
+            .send(method.clone(), path, &headers, body.clone())
+            .await;
+        assert_eq!(answered.status, 200, "{path}");
+        let received = &three.general.received()[count];
+        assert_eq!(received.method, method, "{path}");
+        assert_eq!(received.path, path);
+        assert!(received.body == body, "{path}: {:?}", received.body);
+        for (name, value) in &headers[..4] {
+            assert_eq!(received.header(name), Some(*value), "{path}: {name}");
+        }
+        let doubled: Vec<_> = received.headers.get_all("x-unheard-of").iter().collect();
+        assert_eq!(doubled, ["one", "two"], "{path}");
+        assert_eq!(received.header("x-for-this-connection-only"), None);
+    }
+    assert_eq!(three.counts(), [0, 0, 7]);
+}
+
+#[tokio::test]
+async fn a_binary_answer_comes_back_byte_for_byte() {
+    let three = Three::start().await;
+    let healthy = Script::healthy().with_header("content-disposition", "attachment");
+    three.general.play(healthy).await;
+    let gateway = three.gateway(GENERAL).await;
+    let answered = gateway.get("/v1/files/x/content").await;
+    assert_eq!(answered.status, 200);
+    assert_eq!(answered.body, (0..=u8::MAX).collect::<Bytes>());
+    assert_eq!(answered.header("content-type"), "application/octet-stream");
+    assert_eq!(answered.header("content-length"), "256");
+    assert_eq!(answered.header("content-disposition"), "attachment");
+    assert_eq!(answered.trail(), ["general:ok"]);
+}
+
+#[tokio::test]
+async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() {
+    let three = Three::start().await;
+    let gateway = three
+        .gateway("  - {models: [\"*\"], candidates: [{upstream: general}, {upstream: special}]}\n")
+        .await;
+    for (count, status) in [404, 500, 503, 429, 401, 302, 202, 400]
+        .into_iter()
+        .enumerate()
+    {
+        let body = format!("{{\"status\": {status} }}");
+        let script = Script::fault(Fault::Status {
+            code: status,
+            headers: vec![("retry-after".to_owned(), "7".to_owned())],
+            body: Some(body.clone()),
+        });
+        three.general.play(script).await;
+        let answered = gateway.get("/v1/files/none").await;
+        assert_eq!(answered.status, status);
+        assert_eq!(answered.text(), body);
+        assert_eq!(answered.header("retry-after"), "7");
+        assert_eq!(answered.upstream(), "general");
+        assert_eq!(three.counts(), [0, 0, count + 1]);
+    }
+    // None of it says anything about the models there.
+    three.general.play(Script::healthy()).await;
+    let answered = gateway.post(CHAT, &json!({"model": "gpt-4o"})).await;
+    assert_eq!(answered.trail(), ["general:ok"]);
+}
+
+#[tokio::test]
+async fn a_forwarded_request_whose_upstream_is_gone_is_not_sent_twice() {
+    for fault in [Fault::Reset, Fault::Close, Fault::Refuse] {
+        let three = Three::start().await;
+        three.general.play(Script::fault(fault.clone())).await;
+        let gateway = three
+            .gateway(
+                "  - {models: [\"*\"], candidates: [{upstream: general}, {upstream: special}]}\n",
+            )
+            .await;
+        let answered = gateway.post("/v1/files", &json!({})).await;
+        refusal(&answered, 503, "all_upstreams_failed");
+        assert_eq!(answered.trail().len(), 1, "{fault:?}");
+        let calls = usize::from(fault != Fault::Refuse);
+        assert_eq!(three.counts(), [0, 0, calls], "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_forwarded_answer_that_breaks_off_does_not_look_whole() {
+    let three = Three::start().await;
+    let gateway = three.gateway(GENERAL).await;
+    for fault in [Fault::CutAfter(1), Fault::ResetAfter(1)] {
+        three.general.play(Script::fault(fault.clone())).await;
+        let response = gateway
+            .open(Method::GET, "/v1/files/x/content", &[], "")
+            .await;
+        assert_eq!(response.status(), 200);
+        let body = http_body_util::BodyExt::collect(response.into_body());
+        assert!(crate::harness::within(body).await.is_err(), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_to_be_understood_is_not_asked_for_in_compressed_form() {
+    let three = Three::start().await;
+    let gateway = three.gateway(GENERAL).await;
+    let headers = [JSON, ("accept-encoding", "gzip, br"), ("accept", "*/*")];
+    let body = json!({"model": "gpt-4o"}).to_string();
+    let answered = gateway.send(Method::POST, CHAT, &headers, body).await;
+    assert_eq!(chat_text(&answered), "Hello from general.");
+    let received = &three.general.received()[0];
+    assert_eq!(received.header("accept-encoding"), None);
+    assert_eq!(received.header("accept"), Some("*/*"));
+}
+
+#[tokio::test]
+async fn a_candidates_own_model_name_replaces_the_clients_and_nothing_else() {
+    let three = Three::start().await;
+    three.first.play(Script::status(500)).await;
+    let gateway = three
+        .gateway(
+            "  - models: [\"*\"]\n    candidates:\n\
+             \x20     - {upstream: first}\n\
+             \x20     - {upstream: special, model: \"their/model \\\"x\\\"\"}\n",
+        )
+        .await;
+    let body = |model: &str| {
+        format!(
+            "{{ \"nested\" : {{\"model\":\"inner\"}},\r\n\t\"model\" : {model} ,\"temperature\":1.0e0,\
+             \"messages\":[{{\"role\":\"user\",\"content\":\"\\u00fc \\\"model\\\": \\\"gpt-4o\\\"\"}}],\
+             \"big\": 12345678901234567890123 }}\n"
+        )
+    };
+    let sent = body("\"gpt-4o\"");
+    let answered = gateway
+        .send(Method::POST, CHAT, &[JSON], sent.clone())
+        .await;
+    assert_eq!(chat_text(&answered), "Hello from special.");
+    assert_eq!(three.first.received()[0].body, sent);
+    let expected = body("\"their/model \\\"x\\\"\"");
+    assert_eq!(three.special.received()[0].body, expected);
+    let length = expected.len().to_string();
+    let received = &three.special.received()[0];
+    assert_eq!(received.header("content-length"), Some(length.as_str()));
+}
+
+#[tokio::test]
+async fn a_model_that_has_the_right_name_already_leaves_the_body_as_it_is() {
+    let three = Three::start().await;
+    let gateway = three
+        .gateway("  - {models: [\"*\"], candidates: [{upstream: general, model: \"gpt-4o\"}]}\n")
+        .await;
+    // Another way to write the same name.
+    for model in ["\"gpt-4o\"", "\"gpt\\u002d4o\""] {
+        let sent = format!("{{\"model\":  {model}, \"messages\": [ ]}}");
+        let answered = gateway
+            .send(Method::POST, CHAT, &[JSON], sent.clone())
+            .await;
+        assert_eq!(chat_text(&answered), "Hello from general.");
+        assert_eq!(three.general.received().pop().unwrap().body, sent);
+    }
+}

@@ -1,0 +1,379 @@
+//! Streams: unchanged while all is well, another upstream's when the first one fails before it has said anything, and
+//! never with an end that looks right when it is not.
+
+use std::time::Duration;
+
+use backstop::event::{Event, RequestReport, RequestResult};
+use backstop::outcome::Blame;
+use backstop::simulator::{Fault, Framing, Script, Simulator};
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+use crate::harness::{TestGateway, chat, chat_stream, chat_text, stream_text, within};
+
+const TIMEOUTS: &str =
+    "timeouts: {connect: 1s, first_token: 400ms, answer: 400ms, idle: 400ms, total: 20s}\n";
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+const CHAT: &str = "/v1/chat/completions";
+const RESPONSES: &str = "/v1/responses";
+
+/// Both APIs that end a stream in a way of their own: paths, and requests for a stream.
+fn apis() -> [(&'static str, Value); 2] {
+    let response = json!({"model": "gpt-4o", "input": "hi", "stream": true});
+    [(CHAT, chat_stream()), (RESPONSES, response)]
+}
+
+async fn simulators() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    (first, second)
+}
+
+/// What an SDK would make of a stream.
+#[derive(Debug, Default, PartialEq)]
+struct Streamed {
+    text: String,
+    /// Whether anything in it says that the answer is whole.
+    claims_end: bool,
+    /// The codes of the error events.
+    errors: Vec<String>,
+    /// Whether the last event says that the answer failed.
+    ends_with_failure: bool,
+}
+
+fn read(body: &str) -> Streamed {
+    let mut streamed = Streamed::default();
+    let mut number = None;
+    for data in body.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        if data == "[DONE]" {
+            streamed.claims_end = true;
+            streamed.ends_with_failure = false;
+            continue;
+        }
+        let event: Value =
+            serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let kind = event["type"].as_str().unwrap_or("");
+        let choice = &event["choices"][0];
+        streamed.text += choice["delta"]["content"].as_str().unwrap_or("");
+        if kind == "response.output_text.delta" {
+            streamed.text += event["delta"].as_str().unwrap();
+        }
+        streamed.claims_end |= choice["finish_reason"].is_string() || kind == "response.completed";
+        if let Some(code) = event["error"]["code"].as_str() {
+            streamed.errors.push(code.to_owned());
+        }
+        streamed.ends_with_failure =
+            kind == "response.failed" || (kind.is_empty() && event["error"].is_object());
+        if let Some(next) = event["sequence_number"].as_u64() {
+            assert!(number < Some(next), "events out of order: {body}");
+            number = Some(next);
+        }
+    }
+    streamed
+}
+
+/// Posts to a simulator, past the gateway.
+async fn post_directly(simulator: &Simulator, path: &str, body: &Value) -> Bytes {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let request = Request::post(format!("http://{}{path}", simulator.address()))
+        .body(Full::from(body.to_string()))
+        .unwrap();
+    let response = within(client.request(request)).await.unwrap();
+    let body = within(response.into_body().collect()).await.unwrap();
+    body.to_bytes()
+}
+
+/// The same answer as if it had been given at another time.
+fn timeless(body: &Bytes) -> String {
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    let mut result = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find("\"created") {
+        let digits = at + rest[at..].find(':').unwrap() + 1;
+        result += &rest[..digits];
+        rest = rest[digits..].trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    result + rest
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_healthy_upstream_pass_unchanged_in_every_framing() {
+    for framing in [Framing::Usual, Framing::CrLf, Framing::OneBytePerChunk] {
+        let script =
+            Script::answer("Grüße, \"quoted\"\nand 数 in two lines.").with_framing(framing);
+        let (first, second) = simulators().await;
+        first.play(script.clone()).await;
+        let gateway = TestGateway::before(&first, &second, "").await;
+        // It has the same name, and counts its requests alike, so that it gives the same ids.
+        let twin = Simulator::start("first", script).await.unwrap();
+        for (path, body) in apis() {
+            let direct = post_directly(&twin, path, &body).await;
+            let answered = gateway.post(path, &body).await;
+            assert!(answered.header("content-type").starts_with("text/event-"));
+            assert_eq!(
+                timeless(&answered.body),
+                timeless(&direct),
+                "{path} {framing:?}"
+            );
+            let streamed = read(&answered.text());
+            assert!(streamed.claims_end, "{path} {framing:?}");
+            assert!(streamed.text.ends_with("lines."), "{path} {framing:?}");
+        }
+        assert_eq!(second.received_count(), 0);
+        assert_eq!(first.received()[0].json(), chat_stream());
+    }
+}
+
+/// Reads a body until the text streamed so far is this one.
+async fn read_until(body: &mut Incoming, text: &str) {
+    let mut so_far = String::new();
+    let reading = async {
+        while read(&so_far).text != text {
+            let frame = body.frame().await.expect("more of the stream").unwrap();
+            so_far += std::str::from_utf8(&frame.into_data().unwrap()).unwrap();
+        }
+    };
+    within(reading).await;
+}
+
+#[tokio::test]
+async fn each_event_goes_out_while_the_upstream_still_holds_back_the_next() {
+    let (first, second) = simulators().await;
+    // The harness gives up before the default idle timeout would end the silence.
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for (path, body) in apis() {
+        for (count, text) in [(1, "Hello"), (2, "Hello from"), (3, "Hello from first.")] {
+            first.play(Script::fault(Fault::StallAfter(count))).await;
+            let response = gateway
+                .open(Method::POST, path, &JSON, body.to_string())
+                .await;
+            read_until(&mut response.into_body(), text).await;
+        }
+    }
+    assert_eq!(second.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_before_its_first_content_is_replaced_by_another_one() {
+    let faults = [
+        (Fault::RoleThenCut, "connection_lost"),
+        (Fault::RoleThenEnd, "no_answer"),
+        (Fault::OnlyDone, "no_answer"),
+        (Fault::OnlyComments, "first_token_timeout"),
+        (Fault::JsonForStream, "server_error"),
+        (Fault::Garbage, "no_answer"),
+        (Fault::HangAfterHeaders, "first_token_timeout"),
+        (Fault::StallAfter(0), "first_token_timeout"),
+        (Fault::ErrorInside { status: 429 }, "rate_limited"),
+        (Fault::ErrorInside { status: 500 }, "server_error"),
+        (Fault::ErrorAfter(0), "server_error"),
+        (Fault::Html, "wrong_content_type"),
+        (Fault::Empty, "empty_reply"),
+        (Fault::Truncated, "connection_lost"),
+        (Fault::NoChoices, "no_answer"),
+    ];
+    for (fault, outcome) in faults {
+        let (first, second) = simulators().await;
+        first.play(Script::fault(fault.clone())).await;
+        let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+        for (path, body) in apis() {
+            let answered = gateway.post(path, &body).await;
+            let about = format!("{path} {fault:?}: {}", answered.text());
+            assert_eq!(answered.status, 200, "{about}");
+            let trail = [format!("first:{outcome}"), "second:ok".to_owned()];
+            assert_eq!(answered.trail(), trail, "{about}");
+            let expected = Streamed {
+                text: "Hello from second.".to_owned(),
+                claims_end: true,
+                ..Streamed::default()
+            };
+            assert_eq!(read(&answered.text()), expected, "{about}");
+            assert!(!answered.text().contains("first0"), "{about}");
+        }
+        assert_eq!((first.received_count(), second.received_count()), (2, 2));
+    }
+}
+
+/// The report of the next finished request behind so many.
+async fn finished(gateway: &TestGateway, behind: usize) -> RequestReport {
+    let mut count = 0;
+    gateway
+        .events
+        .wait_for(move |event| match event {
+            Event::RequestFinished(report) => {
+                count += 1;
+                (count > behind).then(|| report.clone())
+            }
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_after_its_first_content_ends_with_an_error_and_never_as_if_whole() {
+    let faults = [
+        (Fault::CutAfter(2), "stream_broken"),
+        (Fault::ResetAfter(2), "stream_broken"),
+        (Fault::EndAfter(2), "stream_broken"),
+        (Fault::EndAfter(3), "stream_broken"),
+        (Fault::StallAfter(2), "idle_timeout"),
+        (Fault::ErrorAfter(2), "server_error"),
+        (Fault::GarbageAfter(2), "unparsable_reply"),
+    ];
+    for (fault, outcome) in faults {
+        for (path, body) in apis() {
+            let (first, second) = simulators().await;
+            first.play(Script::fault(fault.clone())).await;
+            let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+            let answered = gateway.post(path, &body).await;
+            let about = format!("{path} {fault:?}: {}", answered.text());
+
+            assert_eq!(answered.status, 200, "{about}");
+            let streamed = read(&answered.text());
+            assert!(streamed.text.starts_with("Hello"), "{about}");
+            assert!("Hello from first.".starts_with(&streamed.text), "{about}");
+            assert!(!streamed.claims_end, "{about}");
+            assert_eq!(streamed.errors[0], "stream_interrupted", "{about}");
+            assert!(streamed.ends_with_failure, "{about}");
+
+            let attempt = gateway
+                .events
+                .wait_for(|event| match event {
+                    Event::AttemptFinished { report, .. } => Some(report.clone()),
+                    _ => None,
+                })
+                .await;
+            assert_eq!(attempt.outcome.label(), outcome, "{about}");
+            assert_eq!(attempt.outcome.blame(), Blame::Upstream, "{about}");
+            let report = finished(&gateway, 0).await;
+            assert_eq!(report.result, RequestResult::Broken, "{about}");
+            assert_eq!((first.received_count(), second.received_count()), (1, 0));
+        }
+    }
+}
+
+#[tokio::test]
+async fn upstreams_whose_streams_break_midway_go_out_of_rotation() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::CutAfter(1))).await;
+    let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+    for _ in 0..3 {
+        let answered = gateway.post(CHAT, &chat_stream()).await;
+        assert_eq!(answered.upstream(), "first");
+    }
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    assert_eq!(answered.trail(), ["second:ok"]);
+    assert_eq!(first.received_count(), 3);
+}
+
+#[tokio::test]
+async fn a_stream_that_outlasts_the_total_time_ends_with_an_error() {
+    let (first, second) = simulators().await;
+    let endless = Script::answer("word ".repeat(1000)).with_token_delay(Duration::from_millis(20));
+    first.play(endless).await;
+    let timeouts = "timeouts: {first_token: 600ms, idle: 600ms, total: 600ms}\n";
+    let gateway = TestGateway::before(&first, &second, timeouts).await;
+    for (count, (path, body)) in apis().into_iter().enumerate() {
+        let answered = gateway.post(path, &body).await;
+        let streamed = read(&answered.text());
+        assert!(streamed.text.starts_with("word"), "{path}");
+        assert!(!streamed.claims_end, "{path}");
+        assert!(streamed.ends_with_failure, "{path}");
+        within(first.wait_abandoned(count + 1)).await;
+    }
+    assert_eq!(second.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_done_that_is_forgotten_is_supplied() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::NoDone)).await;
+    let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+    for count in 0..4 {
+        let answered = gateway.post(CHAT, &chat_stream()).await;
+        assert_eq!(answered.trail(), ["first:ok"]);
+        let whole = ("Hello from first.".to_owned(), true);
+        assert_eq!(stream_text(&answered.text()), whole);
+        assert_eq!(answered.text().matches("[DONE]").count(), 1);
+        let report = finished(&gateway, count).await;
+        assert_eq!(report.result, RequestResult::Answered);
+    }
+    assert_eq!(second.received_count(), 0);
+}
+
+fn outcomes(gateway: &TestGateway) -> Vec<&'static str> {
+    let all = gateway.events.all();
+    all.iter()
+        .filter_map(|event| match event {
+            Event::AttemptFinished { report, .. } => Some(report.outcome.label()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn has_breaker_changed(gateway: &TestGateway) -> bool {
+    let all = gateway.events.all();
+    all.iter()
+        .any(|event| matches!(event, Event::BreakerChanged(_)))
+}
+
+#[tokio::test]
+async fn clients_that_leave_amid_a_stream_free_the_upstream_and_are_not_held_against_it() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::StallAfter(1))).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for count in 0..6 {
+        let response = gateway
+            .open(Method::POST, CHAT, &JSON, chat_stream().to_string())
+            .await;
+        let mut body = response.into_body();
+        read_until(&mut body, "Hello").await;
+        drop(body);
+        within(first.wait_abandoned(count + 1)).await;
+        let report = finished(&gateway, count).await;
+        assert_eq!(report.result, RequestResult::ClientGone);
+        assert_eq!(report.status, 200);
+    }
+    assert_eq!(outcomes(&gateway), ["client_gone"; 6]);
+    assert!(!has_breaker_changed(&gateway));
+
+    first.play(Script::healthy()).await;
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+    assert_eq!(second.received_count(), 0);
+}
+
+#[tokio::test]
+async fn clients_that_leave_before_the_answer_free_the_upstream_and_are_not_held_against_it() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::Hang)).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for count in 0..6 {
+        let body = if count % 2 == 0 {
+            chat()
+        } else {
+            chat_stream()
+        };
+        tokio::select! {
+            _ = gateway.post(CHAT, &body) => panic!("an answer from an upstream that hangs"),
+            () = within(first.wait_received(count + 1)) => {}
+        }
+        within(first.wait_abandoned(count + 1)).await;
+        let report = finished(&gateway, count).await;
+        assert_eq!(report.result, RequestResult::ClientGone);
+        assert_eq!(report.status, 499);
+    }
+    assert_eq!(outcomes(&gateway), ["client_gone"; 6]);
+    assert!(!has_breaker_changed(&gateway));
+
+    first.play(Script::healthy()).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(chat_text(&answered), "Hello from first.");
+    assert_eq!(answered.trail(), ["first:ok"]);
+    assert_eq!(second.received_count(), 0);
+}

@@ -1,0 +1,257 @@
+//! TLS in both directions, and HTTP/2 with and without it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use backstop::simulator::{Script, Simulator};
+use bytes::Bytes;
+use http::{Request, Version};
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::harness::{
+    TestGateway, chat, chat_stream, chat_text, stream_text, two_upstreams, within,
+};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// A certificate for 127.0.0.1 that vouches for itself, also as files.
+struct Identity {
+    folder: TempDir,
+    certificate: CertificateDer<'static>,
+    key: Vec<u8>,
+}
+
+impl Identity {
+    fn new() -> Self {
+        let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let identity = Self {
+            folder: tempfile::tempdir().unwrap(),
+            certificate: signed.cert.der().clone(),
+            key: signed.signing_key.serialize_der(),
+        };
+        std::fs::write(identity.certificate_file(), signed.cert.pem()).unwrap();
+        std::fs::write(identity.key_file(), signed.signing_key.serialize_pem()).unwrap();
+        identity
+    }
+
+    fn certificate_file(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.folder.path().join("key.pem")
+    }
+
+    /// How a server presents it that speaks these protocols.
+    fn server(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![self.certificate.clone()],
+                PrivatePkcs8KeyDer::from(self.key.clone()).into(),
+            )
+            .unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// A client's settings that trust it alone.
+    fn client(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Two upstreams, the first of which may be trusted by a file of its own.
+fn upstreams(first: &Simulator, second: &Simulator, ca_file: Option<&Path>) -> String {
+    let trust = ca_file.map_or_else(String::new, |path| {
+        format!(", ca_file: \"{}\"", path.display())
+    });
+    two_upstreams(first, second).replace("first-key", &format!("first-key{trust}"))
+}
+
+#[tokio::test]
+async fn an_upstream_behind_tls_is_asked_in_the_version_that_it_chooses() {
+    let identity = Identity::new();
+    let protocols: [(&[&[u8]], Version); 4] = [
+        (&[b"h2", b"http/1.1"], Version::HTTP_2),
+        (&[b"h2"], Version::HTTP_2),
+        (&[b"http/1.1"], Version::HTTP_11),
+        (&[], Version::HTTP_11),
+    ];
+    for (protocols, version) in protocols {
+        let server = identity.server(protocols);
+        let first = Simulator::start_tls("first", Script::healthy(), server)
+            .await
+            .unwrap();
+        let second = Simulator::start("second", Script::healthy()).await.unwrap();
+        let file = identity.certificate_file();
+        let gateway = TestGateway::start(&upstreams(&first, &second, Some(&file))).await;
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(chat_text(&answered), "Hello from first.");
+        let answered = gateway.post(CHAT, &chat_stream()).await;
+        let whole = ("Hello from first.".to_owned(), true);
+        assert_eq!(stream_text(&answered.text()), whole);
+        for request in first.received() {
+            assert_eq!(request.version, version);
+            assert_eq!(request.header("authorization"), Some("Bearer first-key"));
+        }
+        assert_eq!((first.received_count(), second.received_count()), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_whose_certificate_is_not_trusted_gets_no_request() {
+    let server = Identity::new().server(&[b"h2", b"http/1.1"]);
+    let first = Simulator::start_tls("first", Script::healthy(), server)
+        .await
+        .unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let other = Identity::new();
+    let file = other.certificate_file();
+    for ca_file in [None, Some(file.as_path())] {
+        let gateway = TestGateway::start(&upstreams(&first, &second, ca_file)).await;
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(chat_text(&answered), "Hello from second.");
+        assert_eq!(answered.trail(), ["first:tls_failed", "second:ok"]);
+    }
+    assert_eq!((first.received_count(), second.received_count()), (0, 2));
+}
+
+#[tokio::test]
+async fn an_upstream_that_speaks_no_tls_where_it_should_fails_over() {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let plain = format!("http://{}", first.address());
+    let secure = format!("https://{}", first.address());
+    let yaml = two_upstreams(&first, &second).replace(&plain, &secure);
+    let gateway = TestGateway::start(&yaml).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(chat_text(&answered), "Hello from second.");
+    assert_eq!(answered.trail(), ["first:tls_failed", "second:ok"]);
+    assert_eq!(first.received_count(), 0);
+}
+
+/// Asks for a chat answer in one piece and for one in a stream; gives the HTTP version of the answers.
+async fn ask_twice<C>(client: &Client<C, Full<Bytes>>, url: &str) -> Version
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let mut versions = Vec::new();
+    for body in [chat(), chat_stream()] {
+        let request = Request::post(url)
+            .body(Full::from(body.to_string()))
+            .unwrap();
+        let response = within(client.request(request)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["x-backstop-upstream"], "first");
+        versions.push(response.version());
+        let body = within(response.into_body().collect()).await.unwrap();
+        let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
+        assert!(text.contains("Hello"), "{text}");
+    }
+    assert_eq!(versions[0], versions[1]);
+    versions[0]
+}
+
+/// The configuration by which clients are served over TLS.
+fn listener_tls(identity: &Identity) -> String {
+    format!(
+        "tls: {{cert: \"{}\", key: \"{}\"}}\n",
+        identity.certificate_file().display(),
+        identity.key_file().display()
+    )
+}
+
+fn https(tls: ClientConfig, is_h2: bool) -> Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let builder = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_only();
+    let connector = if is_h2 {
+        builder.enable_all_versions().build()
+    } else {
+        builder.enable_http1().build()
+    };
+    Client::builder(TokioExecutor::new()).build(connector)
+}
+
+#[tokio::test]
+async fn clients_are_served_over_tls_in_either_version() {
+    let identity = Identity::new();
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let gateway = TestGateway::before(&first, &second, &listener_tls(&identity)).await;
+    let url = gateway.url(CHAT).replace("http:", "https:");
+    for (is_h2, version) in [(true, Version::HTTP_2), (false, Version::HTTP_11)] {
+        let client = https(identity.client(), is_h2);
+        assert_eq!(ask_twice(&client, &url).await, version);
+    }
+    assert_eq!((first.received_count(), second.received_count()), (4, 0));
+
+    // Somebody whom the client does not trust is not served by mistake.
+    let client = https(Identity::new().client(), true);
+    let request = Request::get(&url).body(Full::default()).unwrap();
+    assert!(within(client.request(request)).await.is_err());
+    assert_eq!(first.received_count(), 4);
+}
+
+#[tokio::test]
+async fn a_connection_over_tls_that_asks_for_nothing_is_closed() {
+    let identity = Identity::new();
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let lines = format!(
+        "{}limits: {{idle_connection: 200ms}}\n",
+        listener_tls(&identity)
+    );
+    let gateway = TestGateway::before(&first, &first, &lines).await;
+    for protocols in [vec![b"h2".to_vec()], vec![b"http/1.1".to_vec()], vec![]] {
+        let mut tls = identity.client();
+        tls.alpn_protocols = protocols;
+        let tcp = TcpStream::connect(gateway.gateway.address()).await.unwrap();
+        let connecting = TlsConnector::from(Arc::new(tls))
+            .connect(IpAddr::from(Ipv4Addr::LOCALHOST).into(), tcp);
+        let mut stream = within(connecting).await.unwrap();
+        let mut rest = Vec::new();
+        // Closed without a word is closed, too.
+        let _ = within(stream.read_to_end(&mut rest)).await;
+    }
+    // Not even the handshake is waited for any longer.
+    let mut tcp = TcpStream::connect(gateway.gateway.address()).await.unwrap();
+    assert_eq!(within(tcp.read(&mut [0])).await.unwrap(), 0);
+    assert_eq!(first.received_count(), 0);
+}
+
+#[tokio::test]
+async fn clients_without_tls_may_speak_http_2_if_they_know_that_we_do() {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
+    let version = ask_twice(&client, &gateway.url(CHAT)).await;
+    assert_eq!(version, Version::HTTP_2);
+    assert_eq!((first.received_count(), second.received_count()), (2, 0));
+}
