@@ -1,1 +1,393 @@
-fn main() {}
+//! What the proxy costs: latency, processor time and memory, beside a direct call and nginx in the same run.
+//!
+//! `cargo bench --bench overhead`; with `-- --quick` in a few seconds. Everything runs on loopback, and rounds
+//! alternate between the ways, so that whatever disturbs the machine disturbs all alike. nginx is measured where it is
+//! installed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a measurement that goes wrong should stop"
+)]
+
+use std::convert::Infallible;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::process::{Child, Command, Stdio};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http1::SendRequest;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep};
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Size {
+    rounds: usize,
+    requests: usize,
+    load: usize,
+    streams: usize,
+}
+
+const FULL: Size = Size {
+    rounds: 10,
+    requests: 500,
+    load: 60_000,
+    streams: 2_000,
+};
+const QUICK: Size = Size {
+    rounds: 3,
+    requests: 200,
+    load: 4_000,
+    streams: 200,
+};
+const CONNECTIONS: usize = 16;
+const EVENTS: usize = 50;
+
+fn main() {
+    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(measure(if is_quick { QUICK } else { FULL }));
+}
+
+async fn measure(size: Size) {
+    let upstream = serve_upstream().await;
+    let folder = tempfile::tempdir().unwrap();
+    let backstop = Program::backstop(folder.path(), upstream).await;
+    let nginx = Program::nginx(folder.path(), upstream).await;
+    let idle = backstop.resident_kib();
+
+    let mut ways = vec![("direct", upstream), ("backstop", backstop.address)];
+    ways.extend(nginx.as_ref().map(|nginx| ("nginx", nginx.address)));
+    let latencies = latencies(&ways, size).await;
+    println!("\nlatency, one connection        median       p99     added median");
+    for (name, sorted) in &latencies {
+        let (median, p99) = (sorted[sorted.len() / 2], sorted[sorted.len() * 99 / 100]);
+        let added = median.saturating_sub(latencies[0].1[latencies[0].1.len() / 2]);
+        println!(
+            "  {name:<24} {:>9.1} µs {:>9.1} µs {:>9.1} µs",
+            micros(median),
+            micros(p99),
+            micros(added)
+        );
+    }
+
+    println!("\nprocessor time                 per request   per streamed event");
+    let mut programs = vec![("backstop", &backstop)];
+    programs.extend(nginx.as_ref().map(|nginx| ("nginx", nginx)));
+    let mut costs = Vec::new();
+    for (name, program) in programs {
+        let request = program.cost(size.load, false).await;
+        let event = program.cost(size.streams, true).await / EVENTS as f64;
+        println!("  {name:<24} {request:>12.1} µs {event:>12.2} µs");
+        costs.push((request, event));
+    }
+    match costs.as_slice() {
+        [ours, theirs] => println!(
+            "  backstop / nginx         {:>12.2}    {:>12.2}",
+            ours.0 / theirs.0,
+            ours.1 / theirs.1
+        ),
+        _ => println!("  nginx is not installed: nothing to compare with"),
+    }
+    println!(
+        "\nmemory                         idle {:.1} MiB, after the load {:.1} MiB",
+        idle as f64 / 1024.0,
+        backstop.resident_kib() as f64 / 1024.0
+    );
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+/// All latencies of each way, sorted; the ways take turns.
+async fn latencies(
+    ways: &[(&'static str, SocketAddr)],
+    size: Size,
+) -> Vec<(&'static str, Vec<Duration>)> {
+    let mut results = Vec::new();
+    let mut connections = Vec::new();
+    for (name, address) in ways {
+        let mut connection = connect(*address).await;
+        for _ in 0..size.requests {
+            ask(&mut connection, false).await;
+        }
+        connections.push(connection);
+        results.push((*name, Vec::with_capacity(size.rounds * size.requests)));
+    }
+    for _ in 0..size.rounds {
+        for (connection, (_, taken)) in connections.iter_mut().zip(&mut results) {
+            for _ in 0..size.requests {
+                let start = Instant::now();
+                ask(connection, false).await;
+                taken.push(start.elapsed());
+            }
+        }
+    }
+    for (_, taken) in &mut results {
+        taken.sort_unstable();
+    }
+    results
+}
+
+async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn ask(connection: &mut SendRequest<Full<Bytes>>, is_streamed: bool) {
+    let body = format!(
+        "{{\"model\":\"gpt-4o\",\"stream\":{is_streamed},\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}]}}",
+        "x".repeat(900)
+    );
+    let request = Request::post("/v1/chat/completions")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    connection.ready().await.unwrap();
+    let (head, body) = connection.send_request(request).await.unwrap().into_parts();
+    let length = body.collect().await.unwrap().to_bytes().len();
+    assert!(head.status.is_success());
+    let expected = if is_streamed {
+        event().len() * EVENTS + END.len()
+    } else {
+        ANSWER.len()
+    };
+    assert_eq!(length, expected);
+}
+
+/// A program that is measured: its processes are read in /proc, and ended when it is dropped.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // nginx's workers end with their master, if it is asked politely.
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    async fn backstop(folder: &Path, upstream: SocketAddr) -> Self {
+        let (address, admin) = (free_address().await, free_address().await);
+        let config = folder.join("backstop.yaml");
+        let text = format!(
+            "listen: {address}\nadmin: {{listen: \"{admin}\"}}\n\
+             upstreams: {{one: {{provider: openai-compatible, base_url: \"http://{upstream}/v1\", api_key: key}}}}\n\
+             routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n"
+        );
+        fs::write(&config, text).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_backstop"))
+            .args(["serve", "--log", "warn", "--config"])
+            .arg(&config)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self::started(child, address).await
+    }
+
+    async fn nginx(folder: &Path, upstream: SocketAddr) -> Option<Self> {
+        let address = free_address().await;
+        let root = folder.display();
+        let text = format!(
+            "daemon off; worker_processes 1; pid {root}/nginx.pid; error_log {root}/error.log;\n\
+             events {{ worker_connections 1024; }}\n\
+             http {{ access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;\n\
+             fastcgi_temp_path {root}/f; uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;\n\
+             keepalive_requests 1000000;\n\
+             upstream one {{ server {upstream}; keepalive 64; keepalive_requests 1000000; }}\n\
+             server {{ listen {address}; location / {{ proxy_pass http://one; proxy_http_version 1.1;\n\
+             proxy_set_header Connection \"\"; proxy_buffering off; }} }} }}\n"
+        );
+        let config = folder.join("nginx.conf");
+        fs::write(&config, text).unwrap();
+        let child = Command::new("nginx")
+            .arg("-c")
+            .arg(&config)
+            .arg("-p")
+            .arg(folder)
+            .stderr(Stdio::null())
+            .spawn();
+        Some(Self::started(child.ok()?, address).await)
+    }
+
+    async fn started(child: Child, address: SocketAddr) -> Self {
+        for _ in 0..200 {
+            if TcpStream::connect(address).await.is_ok() {
+                return Self { child, address };
+            }
+            sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{address} does not answer");
+    }
+
+    /// Microseconds of processor time for each of so many requests on several connections.
+    async fn cost(&self, requests: usize, is_streamed: bool) -> f64 {
+        self.load(requests / 10, is_streamed).await;
+        let before = self.processor_time();
+        self.load(requests, is_streamed).await;
+        micros(self.processor_time() - before) / requests as f64
+    }
+
+    async fn load(&self, requests: usize, is_streamed: bool) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..CONNECTIONS {
+            let address = self.address;
+            tasks.spawn(async move {
+                let mut connection = connect(address).await;
+                for _ in 0..requests / CONNECTIONS {
+                    ask(&mut connection, is_streamed).await;
+                }
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended.unwrap();
+        }
+    }
+
+    /// User and system time of the process and its children, from fields 14 and 15 of /proc/PID/stat, in ticks of 10 ms.
+    fn processor_time(&self) -> Duration {
+        let ticks: u64 = self
+            .processes()
+            .iter()
+            .map(|pid| {
+                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+                let fields: Vec<&str> = stat
+                    .rsplit_once(')')
+                    .unwrap()
+                    .1
+                    .split_whitespace()
+                    .collect();
+                fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+            })
+            .sum();
+        Duration::from_millis(ticks * 10)
+    }
+
+    fn processes(&self) -> Vec<String> {
+        let pid = self.child.id().to_string();
+        let children =
+            fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let mut all: Vec<String> = children.split_whitespace().map(str::to_owned).collect();
+        all.push(pid);
+        all
+    }
+
+    fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+async fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+const ANSWER: &str = concat!(
+    r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-4o","choices":[{"index":0,"message":"#,
+    r#"{"role":"assistant","content":"Sed ut perspiciatis unde omnis iste natus error sit voluptatem accusantium "#,
+    r#"doloremque laudantium, totam rem aperiam, eaque ipsa quae ab illo inventore veritatis et quasi architecto "#,
+    r#"beatae vitae dicta sunt explicabo. Nemo enim ipsam voluptatem quia voluptas sit aspernatur aut odit aut "#,
+    r#"fugit, sed quia consequuntur magni dolores eos qui ratione voluptatem sequi nesciunt.","refusal":null},"#,
+    r#""logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":90,"total_tokens":99}}"#
+);
+
+fn event() -> String {
+    format!(
+        "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4o\",\
+         \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}},\"finish_reason\":null}}]}}\n\n",
+        "word ".repeat(12)
+    )
+}
+
+const END: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+
+/// A provider that costs next to nothing.
+async fn serve_upstream() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service_fn(answer)),
+            );
+        }
+    });
+    address
+}
+
+type AnswerBody = http_body_util::combinators::BoxBody<Bytes, Infallible>;
+
+async fn answer(request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    if memchr::memmem::find(&body, b"\"stream\":true").is_none() {
+        let response = Response::builder().header("content-type", "application/json");
+        return Ok(response
+            .body(Full::new(Bytes::from_static(ANSWER.as_bytes())).boxed())
+            .unwrap());
+    }
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
+    tokio::spawn(async move {
+        let event = Bytes::from(event());
+        for _ in 0..EVENTS {
+            if sender.send(event.clone()).await.is_err() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        let _ = sender.send(Bytes::from_static(END.as_bytes())).await;
+    });
+    let response = Response::builder().header("content-type", "text/event-stream");
+    Ok(response.body(Frames(receiver).boxed()).unwrap())
+}
+
+/// The frames of a streamed answer, as they are sent.
+struct Frames(tokio::sync::mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0
+            .poll_recv(context)
+            .map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
