@@ -31,8 +31,8 @@ pub enum Event {
         /// How the first one failed.
         reason: Outcome,
     },
-    /// An upstream went out of rotation or came back.
-    BreakerChanged(BreakerChange),
+    /// What is believed of an upstream, or of our own network, has changed.
+    HealthChanged(HealthChange),
     /// A request is over: answered whole, in part or not at all.
     RequestFinished(RequestReport),
 }
@@ -52,47 +52,48 @@ pub struct AttemptReport {
     pub elapsed: Duration,
 }
 
-/// What health keeps apart: a model at an upstream through one of its keys.
+/// What health keeps apart: an upstream as a whole, or a model at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId {
     /// The upstream.
     pub upstream: UpstreamId,
-    /// The model as the configuration names it: the candidate's `model`, else the pattern of its route.
-    pub model: Arc<str>,
-    /// The position of the key among the upstream's keys, from 1; 0 when it has none.
-    pub key: usize,
+    /// The model as the configuration names it: the candidate's `model`, else the pattern of its route. `None`: the
+    /// upstream as a whole.
+    pub model: Option<Arc<str>>,
 }
 
 impl fmt::Display for ScopeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}", self.upstream, self.model)?;
-        match self.key {
-            0 | 1 => f.write_str(")"),
-            key => write!(f, ", key {key})"),
+        match &self.model {
+            Some(model) => write!(f, "{model} at {}", self.upstream),
+            None => write!(f, "{}", self.upstream),
         }
     }
 }
 
-/// Whether requests may go to a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BreakerState {
-    /// Traffic flows.
-    Closed,
-    /// Traffic is blocked, but for a trial now and then.
-    Open,
-}
-
-/// A breaker that changed its state, and why.
+/// A change of what is believed.
 #[derive(Clone, Debug)]
-pub struct BreakerChange {
-    /// Whose breaker.
-    pub scope: ScopeId,
-    /// The new state.
-    pub state: BreakerState,
-    /// The outcome that brought it about.
-    pub cause: Outcome,
-    /// How long it stays blocked, for an open one.
-    pub retry_in: Option<Duration>,
+pub enum HealthChange {
+    /// A scope went out of rotation.
+    Opened {
+        /// Which one.
+        scope: ScopeId,
+        /// The kind of failures that took it out.
+        cause: &'static str,
+        /// How long it is left alone.
+        retry_in: Duration,
+    },
+    /// A scope has passed its trials, and gets its traffic back step by step.
+    Healed {
+        /// Which one.
+        scope: ScopeId,
+        /// The kind of failures that had taken it out.
+        cause: &'static str,
+    },
+    /// Our own network is lost, by all signs.
+    NetworkLost,
+    /// It is back.
+    NetworkBack,
 }
 
 /// One request in retrospect.

@@ -12,7 +12,7 @@
 //! 5. [`upstream`] makes one exchange with one provider account
 //! 6. [`dialect`] speaks that provider's API
 //!
-//! Around them: [`health`] is what we believe about each upstream; [`event`] carries facts from the data path to
+//! Around them: [`health`] is what we believe about each upstream, learnt from live requests as evidence; [`event`] carries facts from the data path to
 //! [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything together from a
 //! [`config`]; [`cli`] is the command line; [`simulator`] pretends to be a provider, for the demo and the tests.
 //! [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
@@ -23,13 +23,15 @@
 //!                      read      path and body → ModelRequest             else 400, 408, 413, 415
 //!                      routing   model → Rule (candidates)                else 404
 //!                      failover::Failover::run
+//!                          order     tiers, failure domains, conversations that stay where they are
 //!                      ┌─▶ plan      the next target that health admits   none left: 503 or 429 with every attempt
 //!                      │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
+//!                      │   race      too slow, and its upstream is trusted no more: a second attempt to the rescue
 //!                      └── failed?   health, events, on to the next at once
 //!                          commit    first real content: headers go out, no way back
 //!                      respond   supervise: stream to the client; one that breaks ends with an error
 //!
-//! events ─▶ metrics · log                      admin ─shows─▶ metrics
+//! events ─▶ metrics · log                      admin ─shows─▶ metrics · health · who would be tried
 //! ```
 //!
 //! # The ladder
@@ -38,7 +40,7 @@
 //!
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
-//!                 server (wire only)      metrics, log (event only)     simulator (nothing)
+//!                 server (wire only)      metrics (health), log (event)     simulator (nothing)
 //!                 leaves for everyone: request, outcome, event, config
 //! ```
 //!
@@ -58,9 +60,12 @@
 //! | outcome | how an attempt ended |
 //! | reply, answer | what an upstream sent; what the client gets |
 //! | commit | the moment the first bytes go to the client |
-//! | scope | what health keeps apart: a model at an upstream through a key |
-//! | breaker closed, open | traffic flows, is blocked |
-//! | trial | the live request that an open breaker lets through |
+//! | scope | what health keeps apart: an upstream as a whole, or a model at it (a leaf) |
+//! | sign, score | what an attempt showed of health; the evidence of all signs |
+//! | closed, open, half-open, ramp | traffic flows, is blocked, a few trials, comes back step by step |
+//! | trial | a live request that is let through to see whether a scope has healed |
+//! | gate | a fact with a deadline, such as a rate limit; no matter of health |
+//! | last resort | the one attempt that is made though nobody is admitted |
 //! | drain | finish what is open, then stop |
 
 pub mod admin;

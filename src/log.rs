@@ -3,7 +3,7 @@
 //! A line reads alone and carries the same as fields. `warn` says that we coped, `info` that something changed;
 //! single requests are told at `debug`. Never a body, a prompt or a key.
 
-use crate::event::{BreakerChange, BreakerState, Event, RequestReport, RequestResult, Sink};
+use crate::event::{Event, HealthChange, RequestReport, RequestResult, Sink};
 
 /// Writes through `tracing`.
 #[derive(Clone, Copy, Debug)]
@@ -32,28 +32,30 @@ impl Sink for Log {
                 %request, %from, %to, reason = reason.label(),
                 "failing over from {from} to {to}: {reason}"
             ),
-            Event::BreakerChanged(change) => breaker_changed(change),
+            Event::HealthChanged(change) => health_changed(change),
             Event::RequestFinished(report) => request_finished(report),
         }
     }
 }
 
-fn breaker_changed(change: &BreakerChange) {
-    let scope = &change.scope;
-    match change.state {
-        BreakerState::Open => {
-            let cause = &change.cause;
-            let retry_in = change.retry_in.unwrap_or_default();
-            tracing::warn!(
-                upstream = %scope.upstream, model = %scope.model, key = scope.key,
-                outcome = cause.label(), retry_in_ms = retry_in.as_millis() as u64,
-                "{scope} is out of rotation: {cause}; next trial in {retry_in:?}"
-            );
-        }
-        BreakerState::Closed => tracing::info!(
-            upstream = %scope.upstream, model = %scope.model, key = scope.key,
-            "{scope} is back in rotation"
+fn health_changed(change: &HealthChange) {
+    match change {
+        HealthChange::Opened {
+            scope,
+            cause,
+            retry_in,
+        } => tracing::warn!(
+            upstream = %scope.upstream, model = scope.model.as_deref(), cause, retry_in_ms = retry_in.as_millis() as u64,
+            "{scope} is out of rotation for {cause}; next trial within {:.1} s", retry_in.as_secs_f32()
         ),
+        HealthChange::Healed { scope, cause } => tracing::info!(
+            upstream = %scope.upstream, model = scope.model.as_deref(), cause,
+            "{scope} has healed from {cause}: its traffic comes back step by step"
+        ),
+        HealthChange::NetworkLost => tracing::error!(
+            "our own network seems to be lost: no upstream can be connected to; what is believed of them stays as it is"
+        ),
+        HealthChange::NetworkBack => tracing::info!("our own network is back"),
     }
 }
 

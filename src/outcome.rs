@@ -54,6 +54,8 @@ pub enum Outcome {
     StreamBroken,
     /// The client went away first.
     ClientGone,
+    /// Another attempt of the same request answered first.
+    Superseded,
 }
 
 /// Why no connection came about.
@@ -127,7 +129,7 @@ impl Outcome {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Success => Blame::Nobody,
+            Self::Success | Self::Superseded => Blame::Nobody,
             Self::RejectedRequest { .. } | Self::ClientGone => Blame::Client,
             _ => Blame::Upstream,
         }
@@ -139,6 +141,7 @@ impl Outcome {
             Self::Success
             | Self::RejectedRequest { .. }
             | Self::ClientGone
+            | Self::Superseded
             | Self::StreamBroken
             | Self::TimedOut(Stage::Total) => Retry::Never,
             Self::RateLimited { .. } | Self::QuotaExhausted | Self::Unauthorized { .. } => {
@@ -150,11 +153,18 @@ impl Outcome {
 
     /// Whether the upstream's health should remember it as a failure.
     ///
-    /// A missing model does not: clients invent model names, and a typo must not take an upstream out. Nor does
-    /// our own deadline, which earlier attempts may have used up.
+    /// Rate limits, refused keys, empty accounts and missing models do not: they are facts about a key or a model, and
+    /// no sign of ill health. Nor does our own deadline, which earlier attempts may have used up.
     pub fn hurts_health(&self) -> bool {
-        self.blame() == Blame::Upstream
-            && !matches!(self, Self::ModelUnavailable | Self::TimedOut(Stage::Total))
+        let is_fact = matches!(
+            self,
+            Self::RateLimited { .. }
+                | Self::Unauthorized { .. }
+                | Self::QuotaExhausted
+                | Self::ModelUnavailable
+                | Self::TimedOut(Stage::Total)
+        );
+        self.blame() == Blame::Upstream && !is_fact
     }
 
     /// A short constant name: the value of the `outcome` and `reason` labels, of log fields and of the trail.
@@ -186,6 +196,7 @@ impl Outcome {
             Self::InvalidReply(Defect::TooLarge) => "reply_too_large",
             Self::StreamBroken => "stream_broken",
             Self::ClientGone => "client_gone",
+            Self::Superseded => "superseded",
         }
     }
 

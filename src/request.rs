@@ -32,6 +32,10 @@ pub struct ModelRequest {
     pub model: Option<ModelField>,
     /// Whether the body asks for a stream of events.
     pub streaming: bool,
+    /// What it has in common with the other requests of its conversation.
+    pub session: u64,
+    /// How often the client itself has tried before.
+    pub retries: usize,
 }
 
 impl ModelRequest {

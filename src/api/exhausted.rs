@@ -22,6 +22,9 @@ pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
             "model_not_found",
             message("no upstream has this model"),
         )
+    } else if exhausted.is_network_lost {
+        let message = message("our own network seems to be lost: no upstream can be connected to");
+        Refusal::new(503, "local_network_unreachable", message).after(Duration::from_secs(1))
     } else if exhausted.attempts.is_empty() {
         let message = message("no upstream can serve this request");
         Refusal::new(503, "no_upstream_available", message).after(NEVER)

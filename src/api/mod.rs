@@ -33,7 +33,7 @@ use crate::wire::body::Body;
 #[derive(Debug)]
 pub struct Api {
     clients: ClientKeys,
-    routes: RouteTable,
+    routes: Arc<RouteTable>,
     failover: Failover,
     events: Events,
     limits: Limits,
@@ -52,7 +52,7 @@ impl Api {
     /// Answers these clients by these routes.
     pub fn new(
         clients: ClientKeys,
-        routes: RouteTable,
+        routes: Arc<RouteTable>,
         failover: Failover,
         events: Events,
         config: &crate::config::Config,

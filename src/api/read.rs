@@ -80,6 +80,8 @@ pub(super) async fn request(
     };
     let body = read_whole(body, limits.body, patience).await?;
     let seen = look_into(tally.endpoint, &head.method, &head.headers, &body).await?;
+    let session = seen.session.unwrap_or_else(|| beginning(&body));
+    let retries = retries(&head.headers);
     Ok(ModelRequest {
         id: tally.id.clone(),
         received_at: Instant::now(),
@@ -91,7 +93,24 @@ pub(super) async fn request(
         body,
         model: seen.model,
         streaming: seen.streaming && tally.endpoint != Endpoint::Embeddings,
+        session,
+        retries,
     })
+}
+
+/// Without a name for its conversation, a request is known by how it begins: the requests of a conversation repeat what
+/// went before.
+fn beginning(body: &[u8]) -> u64 {
+    const ENOUGH: usize = 1024;
+    json::fingerprint(&body[..body.len().min(ENOUGH)])
+}
+
+/// SDKs count their own retries.
+fn retries(headers: &HeaderMap) -> usize {
+    headers
+        .get("x-stainless-retry-count")
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0)
 }
 
 async fn look_into(
@@ -125,7 +144,7 @@ async fn guess(method: &Method, headers: &HeaderMap, body: &Bytes) -> Peek {
         let model = multipart::model(headers, body).await;
         return Peek {
             model: model.map(|name| ModelField { name, span: None }),
-            streaming: false,
+            ..Peek::default()
         };
     }
     json::peek(body).unwrap_or_default()

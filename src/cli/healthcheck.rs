@@ -25,7 +25,7 @@ pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
 }
 
 /// An address that means "all of this machine" is reached through its loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -9,16 +9,19 @@
 mod ask;
 mod check;
 mod demo;
+mod explain;
 mod healthcheck;
 mod logging;
 mod serve;
 mod settings;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Problems;
 
@@ -56,6 +59,8 @@ enum Command {
     Check(ConfigArgs),
     /// See a failover with simulated providers; needs no key and no configuration
     Demo(DemoArgs),
+    /// Ask a running proxy who would be tried for a model now, and why
+    Explain(ExplainArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(HealthcheckArgs),
 }
@@ -90,6 +95,16 @@ struct DemoArgs {
     /// Serve operators here
     #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS")]
     admin_listen: SocketAddr,
+}
+
+#[derive(Args, Debug)]
+struct ExplainArgs {
+    /// The model that a client would name
+    #[arg(long)]
+    model: String,
+
+    #[command(flatten)]
+    proxy: HealthcheckArgs,
 }
 
 #[derive(Args, Debug)]
@@ -137,15 +152,25 @@ fn run(line: CommandLine) -> Result<(), Failure> {
         return check::run(args);
     }
     logging::start(&line.log)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from)?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         match line.command {
             Some(Command::Demo(args)) => Ok(demo::run(&args).await?),
+            Some(Command::Explain(args)) => Ok(explain::run(&args).await?),
             Some(Command::Healthcheck(args)) => Ok(healthcheck::run(&args).await?),
             Some(Command::Serve(args)) => serve::run(&args).await,
             Some(Command::Check(_)) | None => serve::run(&line.serve).await,
         }
     })
+}
+
+/// Threads for half of the processors: a request is little work, and handing it between threads costs more than it gains.
+fn runtime() -> anyhow::Result<Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(processors.div_ceil(2))
+        .enable_all()
+        .build()?;
+    Ok(runtime)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub use environment::from_environment;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, Provider};
-pub use route::{CandidateConfig, RouteConfig};
+pub use route::{CandidateConfig, RouteConfig, Strategy};
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
 pub use timeouts::TimeoutsConfig;

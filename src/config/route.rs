@@ -10,6 +10,10 @@ use super::UpstreamId;
 pub struct RouteConfig {
     /// Model names; a `*` at the end stands for anything.
     pub models: Vec<String>,
+    /// How candidates of the same tier share.
+    pub strategy: Strategy,
+    /// Whether a first token that is slower than 95 % is answered by asking a second candidate, too.
+    pub hedge: bool,
     /// Who may serve them, in order of preference.
     pub candidates: Vec<CandidateConfig>,
 }
@@ -19,6 +23,17 @@ impl RouteConfig {
     pub fn name(&self) -> &str {
         self.models.first().map_or("", String::as_str)
     }
+}
+
+/// How candidates of the same tier share the requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// By weight, and a conversation always in the same way.
+    #[default]
+    Weighted,
+    /// By the time to the first token and the requests under way.
+    Latency,
 }
 
 /// An upstream that may serve a route.

@@ -20,6 +20,8 @@ pub struct UpstreamConfig {
     pub api_key: Option<Secret>,
     /// Several keys, used in turn.
     pub api_keys: Vec<Secret>,
+    /// What it shares with other upstreams, such as a cloud or a CDN: they are likely to fail together.
+    pub domain: Option<String>,
     /// A PEM file with root certificates to trust besides the usual ones.
     pub ca_file: Option<PathBuf>,
 }

@@ -44,6 +44,8 @@ pub struct Exhausted {
     pub passed_over: Vec<(UpstreamId, PassedOver)>,
     /// When the first of them may be asked again.
     pub retry_in: Option<Duration>,
+    /// Whether our own network is believed to be lost.
+    pub is_network_lost: bool,
 }
 
 /// Why a candidate is not asked.

@@ -14,6 +14,7 @@ use crate::dialect::openai;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest};
 use crate::upstream::{Outbound, Reply};
+use crate::wire::allowance;
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{has_media_type, retry_after};
 
@@ -26,8 +27,8 @@ const LARGEST_ERROR: usize = 1 << 20;
 pub(super) async fn run(
     timeouts: &TimeoutsConfig,
     request: &ModelRequest,
-    target: &Target<'_>,
-    deadline: &Deadline,
+    target: Target<'_>,
+    deadline: Deadline,
 ) -> Result<Won, Lost> {
     let patience = if request.streaming {
         timeouts.first_token
@@ -39,7 +40,7 @@ pub(super) async fn run(
     outbound.body = openai::body(request, target.candidate.model.as_deref());
     // What is to be looked into must not come compressed.
     outbound.headers.remove(ACCEPT_ENCODING);
-    let reply = send(target, outbound, first).await?;
+    let reply = send(&target, outbound, first).await?;
     let rest = Patience {
         idle: timeouts.idle,
         until: deadline.until(),
@@ -163,6 +164,8 @@ fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
     }
 }
 
+/// How long a reply asks us to stay away: by `Retry-After`, else until an allowance that is used up is full again.
 fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
-    retry_after(headers, SystemTime::now())
+    let now = SystemTime::now();
+    retry_after(headers, now).or_else(|| allowance::exhausted(headers, now))
 }

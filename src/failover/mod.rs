@@ -13,232 +13,231 @@
 
 mod answer;
 mod attempt;
+mod budget;
 mod commit;
 mod deadline;
 mod ending;
+mod explain;
+mod order;
 mod plan;
+mod race;
+mod running;
 mod supervise;
+mod trail;
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 pub use answer::{Answer, AnswerBody, Exhausted, PassedOver};
+pub use explain::{Explained, explain};
+pub use order::Ask;
 pub use supervise::SupervisedStream;
 
+use self::budget::{Budget, Expense};
 use self::deadline::Deadline;
-use self::ending::{Lost, Won, WonBody};
+use self::order::order;
 use self::plan::{Plan, Target};
+use self::race::{Alarm, Contender, Race, Step};
+use self::running::{Common, Running};
+use self::trail::Trail;
 use crate::config::TimeoutsConfig;
-use crate::event::{AttemptReport, Event, Events};
-use crate::health::Permit;
+use crate::event::{Event, Events};
+use crate::health::{Permit, Shape};
 use crate::outcome::{Outcome, Retry};
-use crate::request::{ModelRequest, RequestId};
+use crate::request::ModelRequest;
 use crate::routing::Rule;
+
+/// No request makes more calls than that, whatever happens.
+const MOST_ATTEMPTS: usize = 3;
 
 /// Runs requests against the candidates of a rule.
 #[derive(Clone, Debug)]
 pub struct Failover {
     timeouts: TimeoutsConfig,
+    /// By the name of the route.
+    budgets: Arc<HashMap<Arc<str>, Budget>>,
     events: Events,
 }
 
 impl Failover {
-    /// With these limits of patience, reporting to these listeners.
-    pub fn new(timeouts: TimeoutsConfig, events: Events) -> Self {
-        Self { timeouts, events }
+    /// With these limits of patience, a budget for each of these routes, reporting to these listeners.
+    pub fn new(
+        timeouts: TimeoutsConfig,
+        routes: impl Iterator<Item = Arc<str>>,
+        events: Events,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            timeouts,
+            budgets: Arc::new(routes.map(|route| (route, Budget::new(now))).collect()),
+            events,
+        }
     }
 
     /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
     pub async fn run(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
-        let deadline = Deadline::after(request.received_at, self.timeouts.total);
-        let mut plan = Plan::new(rule, request, fastrand::f64);
-        let mut trail = Trail::default();
-        while let Some((target, permit)) = plan.next(Instant::now()) {
-            self.report_failover(request, &trail, &target);
-            let attempt = Running::start(self, request, &target, Some(permit), trail.next_number());
-            match attempt::run(&self.timeouts, request, &target, &deadline).await {
-                Ok(won) => return Ok(trail.answer(won, attempt, &deadline)),
-                Err(lost) => {
-                    let retry = lost.outcome.retry();
-                    trail.push(attempt.finish(lost));
-                    if retry == Retry::Never {
-                        break;
-                    }
-                    plan.failed(retry);
-                }
-            }
-        }
-        Err(trail.exhausted(&plan))
+        let run = Run {
+            failover: self,
+            request,
+            common: self.common(request),
+            deadline: Deadline::after(request.received_at, self.timeouts.total),
+            budget: self.budgets.get(&rule.route),
+            is_hedged: rule.is_hedged,
+        };
+        let plan = Plan::new(order(rule, Ask::of(request), fastrand::f64));
+        run.to_the_end(plan).await
     }
 
     /// Sends a request untouched to the first candidate, once, and the reply back untouched.
     pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
+        let common = self.common(request);
         let deadline = Deadline::after(request.received_at, self.timeouts.total);
+        let plan = Plan::new(order(rule, Ask::of(request), fastrand::f64));
         let mut trail = Trail::default();
         let Some(target) = Target::first(rule) else {
-            return Err(trail.exhausted(&Plan::new(rule, request, fastrand::f64)));
+            return Err(trail.exhausted(&plan));
         };
         // What lives at this path is unknown, so neither good nor bad replies say anything about the models' health.
-        let attempt = Running::start(self, request, &target, None, 1);
-        match attempt::forward(&self.timeouts, request, &target, &deadline).await {
-            Ok(won) => Ok(trail.answer(won, attempt, &deadline)),
+        let attempt = Running::start(&common, &target, None, trail.begin());
+        let ended = attempt::forward(&self.timeouts, request, &target, &deadline).await;
+        trail.waited = request.received_at.elapsed();
+        match ended {
+            Ok(won) => Ok(trail.answer(won, attempt, deadline.until())),
             Err(lost) => {
-                trail.push(attempt.finish(lost));
-                Err(trail.exhausted(&Plan::new(rule, request, fastrand::f64)))
+                trail.attempts.push(attempt.end(lost.outcome, lost.detail));
+                Err(trail.exhausted(&plan))
             }
         }
     }
 
-    fn report_failover(&self, request: &ModelRequest, trail: &Trail, target: &Target<'_>) {
-        if let Some(failed) = trail.attempts.last() {
-            self.events.emit(&Event::FailedOver {
-                request: request.id.clone(),
+    fn common(&self, request: &ModelRequest) -> Common {
+        Common {
+            events: self.events.clone(),
+            request: request.id.clone(),
+            shape: Shape {
+                is_streamed: request.streaming,
+                size: request.body.len(),
+            },
+            limit: if request.streaming {
+                self.timeouts.first_token
+            } else {
+                self.timeouts.answer()
+            },
+        }
+    }
+}
+
+/// One request on its way through the candidates.
+struct Run<'a> {
+    failover: &'a Failover,
+    request: &'a ModelRequest,
+    common: Common,
+    deadline: Deadline,
+    budget: Option<&'a Budget>,
+    is_hedged: bool,
+}
+
+impl<'a> Run<'a> {
+    async fn to_the_end(&self, mut plan: Plan<'a>) -> Result<Answer, Exhausted> {
+        let mut trail = Trail::default();
+        let mut race = Race::default();
+        let mut is_hedge_due = false;
+        self.requested(&plan);
+        loop {
+            if self.may_start(&race, &trail, &plan, is_hedge_due)
+                && let Some((target, permit)) = plan.next(Instant::now())
+            {
+                self.report_failover(&race, &trail, &target);
+                race.start(self.attempt(target, permit, trail.begin()));
+            }
+            is_hedge_due = false;
+            if race.is_empty() {
+                return Err(trail.exhausted(&plan));
+            }
+            let waiting_since = Instant::now();
+            let step = race.next().await;
+            trail.waited += waiting_since.elapsed();
+            match step {
+                Step::Waits(alarm) => is_hedge_due = alarm == Alarm::Hedge,
+                Step::Ended(ended) => match *ended {
+                    (attempt, Ok(won)) => {
+                        for loser in race.into_losers() {
+                            trail.attempts.push(loser.end(Outcome::Superseded, None));
+                        }
+                        self.succeeded();
+                        return Ok(trail.answer(won, attempt, self.deadline.until()));
+                    }
+                    (attempt, Err(lost)) => {
+                        let retry = lost.outcome.retry();
+                        trail.attempts.push(attempt.end(lost.outcome, lost.detail));
+                        if retry == Retry::Never {
+                            return Err(trail.exhausted(&plan));
+                        }
+                        plan.failed(retry);
+                    }
+                },
+            }
+        }
+    }
+
+    fn attempt(&self, target: Target<'a>, permit: Permit, number: usize) -> Contender<'a> {
+        let attempt = Running::start(&self.common, &target, Some(permit), number);
+        let hedge_after = attempt.hedge_after().filter(|_| self.is_hedged);
+        let timeouts = &self.failover.timeouts;
+        let exchange = attempt::run(timeouts, self.request, target, self.deadline);
+        Contender::new(attempt, exchange, hedge_after)
+    }
+
+    /// Whether a further attempt may begin now, and can be paid for.
+    fn may_start(
+        &self,
+        race: &Race<'_>,
+        trail: &Trail,
+        plan: &Plan<'_>,
+        is_hedge_due: bool,
+    ) -> bool {
+        if trail.started() >= MOST_ATTEMPTS {
+            return false;
+        }
+        let expense = if race.is_empty() {
+            // The first attempt and the first failover to somebody who is trusted are free.
+            (trail.started() >= 2 || trail.started() == 1 && plan.is_down_to_last_resort())
+                .then_some(Expense::Retry)
+        } else if race.needs_rescue() || is_hedge_due && race.is_single() {
+            Some(Expense::Paid)
+        } else {
+            return false;
+        };
+        match (expense, self.budget) {
+            (Some(expense), Some(budget)) => budget.take(expense),
+            _ => true,
+        }
+    }
+
+    fn requested(&self, plan: &Plan<'_>) {
+        let now = Instant::now();
+        plan.demand(now);
+        if let Some(budget) = self.budget {
+            budget.requested(now);
+        }
+    }
+
+    fn succeeded(&self) {
+        if let Some(budget) = self.budget {
+            budget.succeeded();
+        }
+    }
+
+    fn report_failover(&self, race: &Race<'_>, trail: &Trail, target: &Target<'_>) {
+        if let Some(failed) = trail.attempts.last().filter(|_| race.is_empty()) {
+            self.failover.events.emit(&Event::FailedOver {
+                request: self.common.request.clone(),
                 from: failed.upstream.clone(),
                 to: target.candidate.upstream.id().clone(),
                 reason: failed.outcome.clone(),
             });
-        }
-    }
-}
-
-/// The attempts of one request so far.
-#[derive(Debug, Default)]
-struct Trail {
-    attempts: Vec<AttemptReport>,
-}
-
-impl Trail {
-    fn next_number(&self) -> usize {
-        self.attempts.len() + 1
-    }
-
-    fn push(&mut self, report: AttemptReport) {
-        self.attempts.push(report);
-    }
-
-    /// The answer that the last attempt won.
-    fn answer(mut self, won: Won, attempt: Running, deadline: &Deadline) -> Answer {
-        let served_by = attempt.upstream.clone();
-        let report = attempt.report(won.outcome.clone(), None);
-        self.attempts.push(report);
-        let waited = self.attempts.iter().map(|attempt| attempt.elapsed).sum();
-        let body = match won.body {
-            WonBody::Whole(bytes) => {
-                attempt.succeed(&won.outcome);
-                AnswerBody::Whole(bytes)
-            }
-            WonBody::Stream(held) => AnswerBody::Stream(Box::new(SupervisedStream::new(
-                *held,
-                attempt,
-                deadline.until(),
-            ))),
-        };
-        Answer {
-            status: won.status,
-            headers: won.headers,
-            body,
-            served_by,
-            attempts: self.attempts,
-            waited,
-        }
-    }
-
-    fn exhausted(self, plan: &Plan<'_>) -> Exhausted {
-        Exhausted {
-            attempts: self.attempts,
-            passed_over: plan.passed_over(),
-            retry_in: plan.retry_in(Instant::now()),
-        }
-    }
-}
-
-/// An attempt under way. Dropped without an end, it was given up because the client went away.
-#[derive(Debug)]
-struct Running {
-    events: Events,
-    request: RequestId,
-    number: usize,
-    upstream: crate::config::UpstreamId,
-    permit: Option<Permit>,
-    started_at: Instant,
-    is_over: bool,
-}
-
-impl Running {
-    fn start(
-        failover: &Failover,
-        request: &ModelRequest,
-        target: &Target<'_>,
-        permit: Option<Permit>,
-        number: usize,
-    ) -> Self {
-        Self {
-            events: failover.events.clone(),
-            request: request.id.clone(),
-            number,
-            upstream: target.candidate.upstream.id().clone(),
-            permit,
-            started_at: Instant::now(),
-            is_over: false,
-        }
-    }
-
-    /// The first content has come.
-    fn answered(&mut self) {
-        if let Some(change) = self.permit.as_mut().and_then(Permit::answered) {
-            self.events.emit(&Event::BreakerChanged(change));
-        }
-    }
-
-    fn finish(self, lost: Lost) -> AttemptReport {
-        self.end(lost.outcome, lost.detail)
-    }
-
-    fn succeed(self, outcome: &Outcome) {
-        self.end(outcome.clone(), None);
-    }
-
-    fn end(mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
-        self.is_over = true;
-        let change = self
-            .permit
-            .take()
-            .and_then(|permit| permit.finish(&outcome, Instant::now()));
-        let report = self.report(outcome, detail);
-        self.emit(report.clone());
-        if let Some(change) = change {
-            self.events.emit(&Event::BreakerChanged(change));
-        }
-        report
-    }
-
-    fn report(&self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
-        AttemptReport {
-            number: self.number,
-            upstream: self.upstream.clone(),
-            outcome,
-            detail,
-            elapsed: self.elapsed(),
-        }
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.started_at.elapsed()
-    }
-
-    fn emit(&self, report: AttemptReport) {
-        self.events.emit(&Event::AttemptFinished {
-            request: self.request.clone(),
-            report,
-        });
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.is_over {
-            self.emit(self.report(Outcome::ClientGone, None));
         }
     }
 }

@@ -1,21 +1,20 @@
-//! In which order the candidates of a rule are tried.
+//! Going through the candidates in order, as far as health lets.
 //!
-//! Tiers strictly in order; within a tier by chance, in proportion to the weights. Each candidate is tried once, with
-//! the key whose turn it is; only a refusal that is about the key brings the next key of the same upstream. When
+//! Each candidate is tried once, with
+//! the key whose turn it is; only a refusal that is about the key brings another key of the same upstream. When
 //! nothing that health admits is left, the one that is due back soonest gets a last chance, unless it asked us to
 //! stay away.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::answer::PassedOver;
+use super::order::Order;
 use crate::config::UpstreamId;
-use crate::health::{Permit, Refusal, Scope};
+use crate::health::{Permit, Refusal};
 use crate::outcome::Retry;
-use crate::request::{Endpoint, ModelRequest};
 use crate::routing::{Candidate, Rule};
 
 /// A candidate with one of its keys.
@@ -38,8 +37,8 @@ impl<'a> Target<'a> {
         })
     }
 
-    fn scope(&self) -> &'a Arc<Scope> {
-        &self.candidate.scopes[self.key]
+    fn blocked_until(&self, now: Instant) -> Option<Instant> {
+        self.candidate.leaf.blocked_until(self.key, now)
     }
 }
 
@@ -52,33 +51,32 @@ pub(super) struct Plan<'a> {
     refused: Vec<(Target<'a>, Refusal)>,
     passed_over: Vec<(UpstreamId, PassedOver)>,
     has_tried_last_resort: bool,
-    tried: Vec<&'a Arc<Scope>>,
+    tried: Vec<Target<'a>>,
 }
 
 impl<'a> Plan<'a> {
-    /// The order of a rule's candidates for a request. `draw` gives random numbers between 0 and 1.
-    pub(super) fn new(rule: &'a Rule, request: &ModelRequest, draw: impl Fn() -> f64) -> Self {
-        let mut passed_over = Vec::new();
-        let mut fitting: Vec<(&Candidate, f64)> = Vec::with_capacity(rule.candidates.len());
-        for candidate in &rule.candidates {
-            match unfit(candidate, rule, request) {
-                Some(reason) => passed_over.push((candidate.upstream.id().clone(), reason)),
-                None => fitting.push((candidate, rank(candidate.weight, draw()))),
-            }
-        }
-        fitting
-            .sort_by(|(a, rank_a), (b, rank_b)| a.tier.cmp(&b.tier).then(rank_a.total_cmp(rank_b)));
+    /// Goes through the candidates of an order.
+    pub(super) fn new(order: Order<'a>) -> Self {
         Self {
-            waiting: fitting
-                .into_iter()
-                .map(|(candidate, _)| candidate)
-                .collect(),
+            waiting: order.candidates.into(),
             other_keys: VecDeque::new(),
             refused: Vec::new(),
-            passed_over,
+            passed_over: order.passed_over,
             has_tried_last_resort: false,
             tried: Vec::new(),
         }
+    }
+
+    /// Counts the request for everybody who may serve it.
+    pub(super) fn demand(&self, now: Instant) {
+        for candidate in &self.waiting {
+            candidate.leaf.demanded(now);
+        }
+    }
+
+    /// Whether the next target would be a last resort.
+    pub(super) fn is_down_to_last_resort(&self) -> bool {
+        self.waiting.is_empty() && self.other_keys.is_empty()
     }
 
     /// The next target, with health's permission.
@@ -92,6 +90,8 @@ impl<'a> Plan<'a> {
             let mut keys = keys_in_turn(candidate);
             while let Some(target) = keys.pop_front() {
                 if let Some(permit) = self.admit(target, now) {
+                    // One other key may be tried; after that, another upstream is more likely to help.
+                    keys.truncate(1);
                     self.other_keys = keys;
                     return Some((target, permit));
                 }
@@ -110,7 +110,7 @@ impl<'a> Plan<'a> {
     /// Who was not asked, and why.
     pub(super) fn passed_over(&self) -> Vec<(UpstreamId, PassedOver)> {
         let refused = self.refused.iter().map(|(target, refusal)| {
-            let reason = if refusal.is_gated {
+            let reason = if refusal.gated_by.is_some() {
                 PassedOver::AskedToWait
             } else {
                 PassedOver::OutOfRotation
@@ -120,13 +120,20 @@ impl<'a> Plan<'a> {
         self.passed_over.iter().cloned().chain(refused).collect()
     }
 
+    /// Whether those that were tried could not be reached because our own network is lost.
+    pub(super) fn is_network_lost(&self) -> bool {
+        self.tried
+            .iter()
+            .any(|target| target.candidate.leaf.is_network_lost())
+    }
+
     /// When the first of those that were tried or refused may be asked again.
     pub(super) fn retry_in(&self, now: Instant) -> Option<Duration> {
         let refused = self.refused.iter().map(|(_, refusal)| refusal.until);
         let tried = self
             .tried
             .iter()
-            .filter_map(|scope| scope.blocked_until(now));
+            .filter_map(|target| target.blocked_until(now));
         refused
             .chain(tried)
             .min()
@@ -134,9 +141,9 @@ impl<'a> Plan<'a> {
     }
 
     fn admit(&mut self, target: Target<'a>, now: Instant) -> Option<Permit> {
-        match target.scope().admit(now) {
+        match target.candidate.leaf.admit(target.key, now) {
             Ok(permit) => {
-                self.tried.push(target.scope());
+                self.tried.push(target);
                 Some(permit)
             }
             Err(refusal) => {
@@ -154,37 +161,18 @@ impl<'a> Plan<'a> {
             .refused
             .iter()
             .enumerate()
-            .filter(|(_, (_, refusal))| !refusal.is_gated)
+            .filter(|(_, (_, refusal))| refusal.gated_by.is_none())
             .min_by_key(|(_, (_, refusal))| refusal.until)?;
         let (target, _) = self.refused.remove(index);
-        self.tried.push(target.scope());
-        Some((target, target.scope().force(now)))
+        self.tried.push(target);
+        Some((target, target.candidate.leaf.force(target.key, now)))
     }
-}
-
-/// Why a candidate cannot serve a request at all.
-fn unfit(candidate: &Candidate, rule: &Rule, request: &ModelRequest) -> Option<PassedOver> {
-    let model_at = |candidate: &'_ Candidate| candidate.model.clone();
-    if !candidate.upstream.is_spoken() {
-        return Some(PassedOver::NotSpoken);
-    }
-    let is_other_model = || {
-        let first = rule.candidates.first().and_then(model_at);
-        let asked = request.model_name();
-        model_at(candidate).as_deref().unwrap_or(asked) != first.as_deref().unwrap_or(asked)
-    };
-    (request.endpoint == Endpoint::Embeddings && is_other_model()).then_some(PassedOver::OtherModel)
-}
-
-/// Sorting by `-ln(u)/w` draws without replacement in proportion to the weights (Efraimidis and Spirakis, 2006).
-fn rank(weight: u32, draw: f64) -> f64 {
-    -draw.max(f64::MIN_POSITIVE).ln() / f64::from(weight)
 }
 
 /// All keys of a candidate, beginning with the one whose turn it is.
 fn keys_in_turn(candidate: &Candidate) -> VecDeque<Target<'_>> {
     let first = candidate.upstream.next_key();
-    let count = candidate.scopes.len();
+    let count = candidate.upstream.key_count().max(1);
     (0..count)
         .map(|offset| Target {
             candidate,

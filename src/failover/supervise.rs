@@ -14,8 +14,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::Running;
 use super::ending::{Events, Held};
+use super::running::Running;
 use crate::dialect::openai::Signal;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::wire::body::BodyError;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::StartError;
 use crate::api::{Api, ClientKeys};
-use crate::config::{CandidateConfig, Config, RouteConfig, UpstreamConfig, UpstreamId};
-use crate::event::{Events, ScopeId, Sink};
+use crate::config::{CandidateConfig, Config, RouteConfig, Strategy, UpstreamConfig, UpstreamId};
+use crate::event::{Events, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
 use crate::log::Log;
@@ -21,6 +21,10 @@ use crate::wire::tls;
 pub(super) struct Parts {
     pub(super) api: Api,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) health: Arc<Health>,
+    pub(super) upstreams: Upstreams,
+    pub(super) events: Events,
+    pub(super) routes: Arc<RouteTable>,
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
@@ -30,17 +34,31 @@ impl Parts {
         sinks.push(Box::new(Log));
         sinks.push(Box::new(Arc::clone(&metrics)));
         let events = Events::new(sinks);
+        let health = Arc::new(Health::new());
+        let upstreams = upstreams(config)?;
         let routes = Assembly {
-            health: Health::default(),
-            upstreams: upstreams(config)?,
-            metrics: &metrics,
+            health: &health,
+            upstreams: &upstreams,
+            config,
         }
-        .route_table(config);
-        let failover = Failover::new(config.timeouts.clone(), events.clone());
+        .route_table();
+        let routes = Arc::new(routes);
+        let names = config.routes.iter().map(|route| route.name().into());
+        let failover = Failover::new(config.timeouts.clone(), names, events.clone());
         let clients = ClientKeys::new(&config.clients);
         Ok(Self {
-            api: Api::new(clients, routes, failover, events, config),
+            api: Api::new(
+                clients,
+                Arc::clone(&routes),
+                failover,
+                events.clone(),
+                config,
+            ),
             metrics,
+            health,
+            upstreams,
+            events,
+            routes,
             tls: listener_tls(config)?,
         })
     }
@@ -49,19 +67,20 @@ impl Parts {
 type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
 
 struct Assembly<'a> {
-    health: Health,
-    upstreams: Upstreams,
-    metrics: &'a Metrics,
+    health: &'a Health,
+    upstreams: &'a Upstreams,
+    config: &'a Config,
 }
 
 impl Assembly<'_> {
-    fn route_table(&self, config: &Config) -> RouteTable {
-        let rules = config
+    fn route_table(&self) -> RouteTable {
+        let rules = self
+            .config
             .routes
             .iter()
             .flat_map(|route| route.models.iter().map(|model| self.rule(route, model)))
             .collect();
-        RouteTable::new(rules, self.first_upstream(config))
+        RouteTable::new(rules, self.first_upstream())
     }
 
     fn rule(&self, route: &RouteConfig, pattern: &str) -> Rule {
@@ -75,6 +94,8 @@ impl Assembly<'_> {
         Rule {
             pattern,
             route: route.name().into(),
+            strategy: route.strategy,
+            is_hedged: route.hedge,
             candidates,
         }
     }
@@ -89,39 +110,38 @@ impl Assembly<'_> {
         let upstream = Arc::clone(self.upstreams.get(&config.upstream)?);
         let model: Option<Arc<str>> = config.model.as_deref().map(Into::into);
         let label = model.as_ref().unwrap_or(pattern);
-        let keys = match upstream.key_count() {
-            0 => 0..=0,
-            count => 1..=count,
-        };
-        let scopes = keys.map(|key| {
-            let id = ScopeId {
-                upstream: upstream.id().clone(),
-                model: Arc::clone(label),
-                key,
-            };
-            self.metrics.declare(&id);
-            self.health.scope(id)
-        });
-        let scopes = scopes.collect();
+        let leaf = self.health.leaf(upstream.id(), label, upstream.key_count());
+        let domain = self
+            .config
+            .upstreams
+            .get(&config.upstream)?
+            .domain
+            .as_deref();
         let position = u32::try_from(index + 1).unwrap_or(u32::MAX);
         Some(Candidate {
             upstream,
             model,
             tier: config.tier.unwrap_or(position),
             weight: config.weight.unwrap_or(1),
-            scopes,
+            domain: domain.map(Into::into),
+            leaf,
         })
     }
 
     /// Where requests go that no route is for: the first upstream of the file.
-    fn first_upstream(&self, config: &Config) -> Rule {
+    fn first_upstream(&self) -> Rule {
         let pattern = Pattern::new("*");
-        let first = config.upstreams.keys().next().map(|id| CandidateConfig {
-            upstream: id.clone(),
-            model: None,
-            tier: None,
-            weight: None,
-        });
+        let first = self
+            .config
+            .upstreams
+            .keys()
+            .next()
+            .map(|id| CandidateConfig {
+                upstream: id.clone(),
+                model: None,
+                tier: None,
+                weight: None,
+            });
         Rule {
             candidates: first
                 .and_then(|first| self.candidate(&first, 0, pattern.as_str()))
@@ -129,6 +149,8 @@ impl Assembly<'_> {
                 .collect(),
             pattern,
             route: "none".into(),
+            strategy: Strategy::default(),
+            is_hedged: false,
         }
     }
 }

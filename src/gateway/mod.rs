@@ -1,6 +1,7 @@
 //! The process: everything put together from a configuration, started, and drained.
 
 mod assemble;
+mod probes;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,8 @@ pub struct Gateway {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     admin_stop: watch::Sender<bool>,
+    /// Work that nobody waits for; it ends with the gateway.
+    background: JoinSet<()>,
 }
 
 /// Why a gateway cannot start.
@@ -66,6 +69,7 @@ impl Gateway {
             stop,
             tasks: JoinSet::new(),
             admin_stop,
+            background: JoinSet::new(),
         };
         let limits = limits(config);
         let api = Arc::new(parts.api);
@@ -77,7 +81,9 @@ impl Gateway {
             },
             stopping.clone(),
         ));
-        let admin = Admin::new(parts.metrics, stopping);
+        let background = probes::run(Arc::clone(&parts.health), parts.upstreams, parts.events);
+        gateway.background.spawn(background);
+        let admin = Admin::new(parts.metrics, parts.health, parts.routes, stopping);
         let admin_server = Server::new(admin_listener, None, limits);
         gateway.tasks.spawn(
             admin_server.serve(move |request| admin.clone().handle(request), admin_stopping),

@@ -1,121 +1,169 @@
-//! What we believe about each upstream, learnt from live requests alone.
+//! What we believe about each upstream, learnt from live requests: evidence, not a window.
 //!
-//! A [`Scope`] is asked before an attempt (`admit`) and told afterwards (`answered`, `finish`). Scopes are kept per
-//! upstream, model and key, so that one broken model or one revoked key takes nothing else out of rotation.
+//! Every attempt leaves signs ([`evidence`]), which are weighed on two scopes: the upstream, and the model at it. A
+//! [`scope`] that has gathered enough is taken out of rotation, tried again by a few live requests, and given its
+//! traffic back step by step. Who is guilty, the upstream or one model, is decided by contrast ([`leaf`]). Waiting for
+//! too long is a sign while it lasts ([`slow`]). Rate limits, refused keys and missing models are no signs of ill
+//! health but [`gate`]s: facts with a deadline. If several upstreams vanish at once, it is our own [`network`].
 //!
-//! *Invariant:* no I/O and no clock in here: `now` is an argument, changes of state are return values.
+//! *Invariant:* no I/O and no clock in here: `now` is an argument, changes of state are return values. No lock is
+//! taken to admit or to report.
 
-mod breaker;
+mod evidence;
+mod gate;
+mod leaf;
+mod network;
+mod outlook;
+mod permit;
+mod ramp;
+mod scope;
+mod score;
+mod slow;
+mod tallies;
+mod time;
+mod transition;
+mod view;
+mod word;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-pub use breaker::{Breaker, Refusal};
+pub use gate::Reason;
+pub use leaf::Leaf;
+pub use outlook::Outlook;
+pub use permit::Permit;
+pub use slow::Shape;
+pub use tallies::Counts;
+pub use view::{GateView, ScopeView};
+pub use word::Phase;
 
-use crate::event::{BreakerChange, ScopeId};
-use crate::outcome::Outcome;
+use self::gate::Gate;
+use self::leaf::Account;
+use self::network::Network;
+use self::time::Epoch;
+use crate::config::UpstreamId;
+use crate::event::{HealthChange, ScopeId};
 
-/// All scopes there are. Asking twice for the same one gives the same one.
-#[derive(Debug, Default)]
+/// Why no attempt may be made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// When asking again makes sense.
+    pub until: Instant,
+    /// What keeps even a last resort from calling it; `None`: it is only out of rotation.
+    pub gated_by: Option<Reason>,
+}
+
+/// All that is believed. It outlives configurations: asking twice for the same leaf gives the same one.
+#[derive(Debug)]
 pub struct Health {
-    scopes: Mutex<HashMap<ScopeId, Arc<Scope>>>,
+    epoch: Epoch,
+    network: Arc<Network>,
+    accounts: Mutex<HashMap<UpstreamId, Arc<Account>>>,
+    leaves: Mutex<HashMap<ScopeId, Arc<Leaf>>>,
 }
 
 impl Health {
-    /// The scope of this name; a new one is trusted.
-    pub fn scope(&self, id: ScopeId) -> Arc<Scope> {
-        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        scopes
-            .entry(id)
-            .or_insert_with_key(|id| Arc::new(Scope::new(id.clone())))
-            .clone()
-    }
-}
-
-/// One thing that can be healthy or not.
-#[derive(Debug)]
-pub struct Scope {
-    id: ScopeId,
-    breaker: Mutex<Breaker>,
-}
-
-impl Scope {
-    /// A scope that is trusted until it fails.
-    pub fn new(id: ScopeId) -> Self {
+    /// Nothing is known yet, so everything is trusted.
+    pub fn new() -> Self {
         Self {
-            id,
-            breaker: Mutex::default(),
+            epoch: Epoch::now(),
+            network: Arc::default(),
+            accounts: Mutex::default(),
+            leaves: Mutex::default(),
         }
     }
 
-    /// Its name.
-    pub fn id(&self) -> &ScopeId {
-        &self.id
-    }
-
-    /// Asks whether an attempt may be made now.
-    pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Permit, Refusal> {
-        let epoch = self.breaker().admit(now)?;
-        Ok(self.permit(epoch))
-    }
-
-    /// Permits an attempt although the scope is out of rotation, because nothing better is left.
-    pub fn force(self: &Arc<Self>, now: Instant) -> Permit {
-        let epoch = self.breaker().force(now);
-        self.permit(epoch)
-    }
-
-    /// When it may be asked again, if it may not now.
-    pub fn blocked_until(&self, now: Instant) -> Option<Instant> {
-        self.breaker().blocked_until(now)
-    }
-
-    fn permit(self: &Arc<Self>, epoch: u64) -> Permit {
-        Permit {
-            scope: Arc::clone(self),
-            epoch,
-            is_finished: false,
+    /// The leaf for a model, as the configuration names it, at an upstream with so many keys.
+    pub fn leaf(&self, upstream: &UpstreamId, model: &Arc<str>, keys: usize) -> Arc<Leaf> {
+        let account = self.account(upstream, keys);
+        let id = ScopeId {
+            upstream: upstream.clone(),
+            model: Some(Arc::clone(model)),
+        };
+        let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(leaf) = leaves.get(&id) {
+            return Arc::clone(leaf);
         }
+        let known = account.leaves.load();
+        let leaf = Arc::new(Leaf {
+            index: u32::try_from(known.len()).unwrap_or(u32::MAX),
+            account: Arc::clone(&account),
+            id: id.clone(),
+            scope: scope::Scope::new(),
+            gates: (0..keys.max(1)).map(|_| Gate::default()).collect(),
+            baselines: slow::Baselines::default(),
+            tallies: tallies::Tallies::default(),
+            epoch: self.epoch,
+            network: Arc::clone(&self.network),
+        });
+        let mut more = Vec::clone(&known);
+        more.push(Arc::downgrade(&leaf));
+        account.leaves.store(Arc::new(more));
+        leaves.insert(id, Arc::clone(&leaf));
+        leaf
     }
 
-    /// The lock is held for a few instructions only, never across an await.
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The right to make one attempt. Dropped without a verdict, it counts for nothing and frees its trial slot.
-#[derive(Debug)]
-pub struct Permit {
-    scope: Arc<Scope>,
-    epoch: u64,
-    is_finished: bool,
-}
-
-impl Permit {
-    /// The first content has come: enough to pass a trial, not yet a success.
-    pub fn answered(&mut self) -> Option<BreakerChange> {
-        let mut breaker = self.scope.breaker();
-        let change = breaker.answered(self.epoch)?;
-        // What follows belongs to the new state.
-        self.epoch = breaker.epoch();
-        Some(change.of(&self.scope.id))
+    fn account(&self, upstream: &UpstreamId, keys: usize) -> Arc<Account> {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = accounts
+            .entry(upstream.clone())
+            .or_insert_with(|| Arc::new(Account::new(upstream.clone(), keys.max(1))))
+            .clone();
+        self.network
+            .accounts
+            .store(Arc::new(accounts.values().map(Arc::downgrade).collect()));
+        account
     }
 
-    /// The attempt is over.
-    pub fn finish(mut self, outcome: &Outcome, now: Instant) -> Option<BreakerChange> {
-        self.is_finished = true;
-        let change = self.scope.breaker().finish(self.epoch, outcome, now)?;
-        Some(change.of(&self.scope.id))
+    /// Whether our own network is believed to be lost.
+    pub fn is_network_lost(&self) -> bool {
+        self.network.lost_since().is_some()
     }
-}
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if !self.is_finished {
-            self.scope.breaker().abandon(self.epoch);
+    /// Upstreams that a free probe may bring back: those out of rotation because no connection came about, or all of
+    /// them while our own network is lost.
+    pub fn to_probe(&self) -> Vec<UpstreamId> {
+        let is_lost = self.is_network_lost();
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = |scope: &scope::Scope| {
+            let core = scope.core();
+            core.phase == Phase::Open && core.cause == evidence::Sign::Connection
+        };
+        accounts
+            .values()
+            .filter(|account| {
+                is_lost
+                    || waits(&account.scope)
+                    || account.all_leaves().iter().any(|leaf| waits(&leaf.scope))
+            })
+            .map(|account| account.id.clone())
+            .collect()
+    }
+
+    /// A free probe has reached an upstream: it may be tried now. It cannot close or trip anything.
+    pub fn probed(&self, upstream: &UpstreamId, now: Instant) -> Option<HealthChange> {
+        let now = self.epoch.tick(now);
+        let is_network_back = self.network.reached(now);
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = accounts.get(upstream) {
+            account.scope.shorten(now);
+            for leaf in account.all_leaves() {
+                leaf.scope.shorten(now);
+            }
         }
+        is_network_back.then_some(HealthChange::NetworkBack)
     }
 }
+
+impl Default for Health {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(all(test, model))]
+mod model;
+#[cfg(all(test, not(model)))]
+mod tests;

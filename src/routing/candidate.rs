@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::health::Scope;
+use crate::health::Leaf;
 use crate::upstream::Upstream;
 
 /// One upstream in a route.
@@ -16,6 +16,8 @@ pub struct Candidate {
     pub tier: u32,
     /// The share among candidates of the same tier.
     pub weight: u32,
-    /// What is believed about it through each of its keys; one scope if it needs no key.
-    pub scopes: Vec<Arc<Scope>>,
+    /// What it shares with other upstreams: a cloud, a CDN.
+    pub domain: Option<Arc<str>>,
+    /// What is believed about it.
+    pub leaf: Arc<Leaf>,
 }

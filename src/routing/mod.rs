@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub use candidate::Candidate;
 pub use pattern::Pattern;
 
+use crate::config::Strategy;
+
 /// All routes, the most specific pattern first.
 #[derive(Debug)]
 pub struct RouteTable {
@@ -22,6 +24,10 @@ pub struct Rule {
     pub pattern: Pattern,
     /// The name of its route: the first pattern of it.
     pub route: Arc<str>,
+    /// How candidates of the same tier share.
+    pub strategy: Strategy,
+    /// Whether a slow first token is answered by asking a second candidate, too.
+    pub is_hedged: bool,
     /// Who may serve it, in the order of the file.
     pub candidates: Vec<Candidate>,
 }

@@ -44,8 +44,9 @@ impl Ledger {
     pub(super) fn record(&self, request: Received) -> (usize, Arc<Script>) {
         let script = Arc::clone(&lock(&self.script));
         let mut received = lock(&self.received);
+        let number = received.len() + 1;
+        let script = script.for_request(&request, number);
         received.push(request);
-        let number = received.len();
         // Still under the lock, so that the count never runs backwards.
         self.received_count.send_replace(number);
         (number, script)

@@ -1,8 +1,9 @@
 //! What a simulator is told to do: the answer, its speed, its framing and its fault.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Fault;
+use super::{Fault, Received};
 
 /// What a simulator does with every request until it is given another script.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,12 @@ pub struct Script {
     pub headers: Vec<(String, String)>,
     /// How the events of a stream are put on the wire.
     pub framing: Framing,
+    /// Of so many requests only the last one meets the fault; 0 and 1: every one does.
+    pub one_in: usize,
+    /// Only requests that name this model meet the fault.
+    pub only_model: Option<String>,
+    /// Only requests with this key meet the fault.
+    pub only_key: Option<String>,
 }
 
 /// How the events of a stream are put on the wire.
@@ -63,6 +70,44 @@ impl Script {
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
         self
+    }
+
+    /// The same script with the fault for one of so many requests only.
+    pub fn with_one_in(mut self, requests: usize) -> Self {
+        self.one_in = requests;
+        self
+    }
+
+    /// The same script with the fault for one model only.
+    pub fn with_only_model(mut self, model: impl Into<String>) -> Self {
+        self.only_model = Some(model.into());
+        self
+    }
+
+    /// The same script with the fault for one key only.
+    pub fn with_only_key(mut self, key: impl Into<String>) -> Self {
+        self.only_key = Some(key.into());
+        self
+    }
+
+    /// The script as it is for one request, the `number`th from 1.
+    pub(super) fn for_request(self: &Arc<Self>, request: &Received, number: usize) -> Arc<Self> {
+        let key = request
+            .header("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let is_meant = (self.one_in < 2 || number.is_multiple_of(self.one_in))
+            && self
+                .only_key
+                .as_deref()
+                .is_none_or(|only| key == Some(only))
+            && (self.only_model.is_none() || self.only_model == request.model());
+        if is_meant {
+            return Arc::clone(self);
+        }
+        Arc::new(Self {
+            fault: Fault::None,
+            ..Self::clone(self)
+        })
     }
 
     /// The same script with this wait before the head of any answer.

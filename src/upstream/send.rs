@@ -26,7 +26,7 @@ impl Upstream {
         let mut request = Request::new(Full::new(outbound.body));
         *request.method_mut() = outbound.method;
         *request.uri_mut() = format!("{}{}", self.base_url, outbound.path)
-            .parse()
+            .try_into()
             .map_err(|error: http::uri::InvalidUri| SendError {
                 outcome: Outcome::RejectedRequest { status: 400 },
                 detail: error.to_string(),

@@ -1,6 +1,7 @@
 //! Reading the few fields that matter out of a JSON body, and replacing one of them, without touching the rest.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -24,6 +25,8 @@ pub struct Peek {
     pub model: Option<ModelField>,
     /// Whether `stream` is true.
     pub streaming: bool,
+    /// A fingerprint of what names the conversation or its user.
+    pub session: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +35,12 @@ struct Fields<'a> {
     model: Option<&'a RawValue>,
     #[serde(borrow)]
     stream: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_cache_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow)]
+    safety_identifier: Option<&'a RawValue>,
 }
 
 /// Checks that a body is one JSON object and reads `model` and `stream` from it.
@@ -50,7 +59,12 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
             }),
         None => None,
     };
+    let session = fields
+        .prompt_cache_key
+        .or(fields.user)
+        .or(fields.safety_identifier);
     Ok(Peek {
+        session: session.map(|raw| fingerprint(raw.get().as_bytes())),
         model,
         streaming: fields.stream.is_some_and(|raw| raw.get() == "true"),
     })
@@ -64,6 +78,13 @@ pub fn replace_model(body: &Bytes, span: &Range<usize>, model: &str) -> Bytes {
     replaced.extend_from_slice(name.as_bytes());
     replaced.extend_from_slice(&body[span.end..]);
     replaced.freeze()
+}
+
+/// The same number for the same bytes, also in the next process.
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// Where a slice of `whole` lies in it: a raw value borrows from the body it was read from.

@@ -2,6 +2,7 @@
 //!
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 
+pub mod allowance;
 pub mod body;
 pub mod headers;
 pub mod json;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop::config::Config;
-use backstop::event::{Event, Sink};
+use backstop::event::{Event, HealthChange, Sink};
 use backstop::gateway::Gateway;
 use backstop::simulator::Simulator;
 use bytes::Bytes;
@@ -144,10 +144,37 @@ impl TestGateway {
         answer.await.expect("an answer in time").expect("an answer")
     }
 
-    /// The text of the operators' page at a path.
+    /// Asks until health takes something out of rotation; says how many requests that took. Every one is answered.
+    pub(crate) async fn ask_until_out(&self, body: &Value) -> usize {
+        for count in 1..=20 {
+            let answered = self.post("/v1/chat/completions", body).await;
+            assert_eq!(answered.status, 200, "{:?}", answered.body);
+            let is_out =
+                |event: &Event| matches!(event, Event::HealthChanged(HealthChange::Opened { .. }));
+            if self.events.all().iter().any(is_out) {
+                return count;
+            }
+        }
+        panic!("nothing went out of rotation: {:#?}", self.events.all())
+    }
+
+    /// The operators' page at a path.
     pub(crate) async fn admin(&self, path: &str) -> Answered {
+        self.ask_admin(Method::GET, path, "".to_owned()).await
+    }
+
+    /// Posts a question to the operators' address.
+    pub(crate) async fn admin_post(&self, path: &str, body: &Value) -> Answered {
+        self.ask_admin(Method::POST, path, body.to_string()).await
+    }
+
+    async fn ask_admin(&self, method: Method, path: &str, body: String) -> Answered {
         let url = format!("http://{}{path}", self.gateway.admin_address());
-        let request = Request::get(url).body(Full::default()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(url)
+            .body(Full::from(body))
+            .unwrap();
         let (head, body) = self.client.request(request).await.unwrap().into_parts();
         Answered {
             status: head.status.as_u16(),

@@ -16,6 +16,7 @@ mod config;
 mod exhausted;
 mod failover;
 mod forwarding;
+mod health;
 mod layers;
 mod limits;
 mod metrics;

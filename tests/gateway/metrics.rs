@@ -84,12 +84,10 @@ async fn an_upstream_out_of_rotation_shows_in_the_metrics() {
     let out = async |upstream: &str| {
         let metrics = gateway.admin("/metrics").await.text();
         let labels = [&format!("upstream=\"{upstream}\"") as &str, "model=\"*\""];
-        value(&metrics, "backstop_upstream_out_of_rotation", &labels)
+        value(&metrics, "backstop_upstream_state", &labels)
     };
     assert_eq!(out("first").await, Some(0.0));
-    for _ in 0..3 {
-        gateway.post(CHAT, &chat()).await;
-    }
+    gateway.ask_until_out(&chat()).await;
     assert_eq!(out("first").await, Some(1.0));
     assert_eq!(out("second").await, Some(0.0));
 }

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use backstop::event::{Event, HealthChange};
 use backstop::simulator::{Fault, Script, Simulator};
 use tokio::process::Command;
 
@@ -28,6 +29,51 @@ async fn python_never_notices_that_the_first_upstream_is_broken() {
 async fn node_never_notices_that_the_first_upstream_is_broken() {
     let script = install_node().await;
     survive_every_fault(&[OsStr::new("node"), script.as_os_str()]).await;
+}
+
+/// A third of the answers are 500s, at twenty requests a second: no request fails, the upstream is soon out of rotation,
+/// and comes back by itself once it has healed.
+#[tokio::test]
+async fn python_never_notices_that_a_third_of_the_answers_are_errors() {
+    let python = install_python().await;
+    let script = sdk_folder().join("load.py");
+    let second = Simulator::start("second", Script::answer("second"))
+        .await
+        .unwrap();
+    let first = Simulator::start("first", Script::answer("first"))
+        .await
+        .unwrap();
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let base_url = gateway.url("/v1");
+    let load = async |seconds: &str| {
+        let arguments = [
+            script.as_os_str(),
+            OsStr::new(&base_url),
+            OsStr::new(seconds),
+        ];
+        run(python.as_os_str(), &arguments).await
+    };
+    first.play(Script::status(500).with_one_in(3)).await;
+    load("15").await;
+    let is_out = |event: &Event| matches!(event, Event::HealthChanged(HealthChange::Opened { .. }));
+    assert!(
+        gateway.events.all().iter().any(is_out),
+        "it is out of rotation within 15 s"
+    );
+
+    first.play(Script::answer("first")).await;
+    let back = async {
+        loop {
+            let answers = load("5").await;
+            let last: Vec<&str> = answers.lines().rev().take(20).collect();
+            if last.iter().filter(|answer| **answer == "first").count() >= 18 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), back)
+        .await
+        .expect("it comes back within 60 s");
 }
 
 /// Each kind of request, twenty times with each fault: all answers are right, the broken upstream is soon left
@@ -154,7 +200,8 @@ fn sdk_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
 }
 
-async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr]) {
+/// Runs a program that must succeed; says what it printed.
+async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr]) -> String {
     let program = program.as_ref();
     let output = Command::new(program)
         .args(arguments)
@@ -170,4 +217,5 @@ async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr]) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -3,12 +3,15 @@
 //! Every label value is a configured name or one of a fixed list, so the number of series is bounded by the
 //! configuration, whatever clients send.
 
+mod health;
+
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
-use crate::event::{BreakerState, Event, RequestReport, ScopeId, Sink};
+use self::health::HealthGauges;
+use crate::event::{Event, HealthChange, RequestReport, ScopeId, Sink};
+use crate::health::ScopeView;
 
 /// All metrics of one process.
 #[derive(Debug)]
@@ -18,7 +21,8 @@ pub struct Metrics {
     in_flight: IntGauge,
     attempts: IntCounterVec,
     failovers: IntCounterVec,
-    open: GaugeVec,
+    changes: IntCounterVec,
+    health: HealthGauges,
     first_byte: HistogramVec,
     duration: HistogramVec,
     added: HistogramVec,
@@ -60,13 +64,13 @@ impl Metrics {
                 "backstop_requests_in_flight",
                 "Requests that are being served now.",
             )?,
-            open: GaugeVec::new(
-                Opts::new(
-                    "backstop_upstream_out_of_rotation",
-                    "1 while a model at an upstream, through one of its keys, gets no traffic but trials.",
-                ),
-                &["upstream", "model", "key"],
+            changes: counter(
+                &registry,
+                "backstop_upstream_transitions_total",
+                "How often an upstream, or a model at it, went out of rotation (`open`) or began to come back (`healed`).",
+                &["upstream", "model", "to", "cause"],
             )?,
+            health: HealthGauges::new(&registry)?,
             first_byte: histogram(
                 &registry,
                 "backstop_request_first_byte_seconds",
@@ -90,35 +94,28 @@ impl Metrics {
         metrics
             .registry
             .register(Box::new(metrics.in_flight.clone()))?;
-        metrics.registry.register(Box::new(metrics.open.clone()))?;
         metrics.registry.register(Box::new(build_info()?))?;
         Ok(metrics)
     }
 
-    /// Shows a scope from the start, so that its first change is seen as one.
-    pub fn declare(&self, scope: &ScopeId) {
-        self.show(scope, BreakerState::Closed);
-    }
-
-    /// The metrics in Prometheus' text format.
-    pub fn render(&self) -> String {
+    /// The metrics in Prometheus' text format; health is shown as it is at this moment.
+    pub fn render(&self, health: &[ScopeView], is_network_lost: bool) -> String {
+        self.health.show(health, is_network_lost);
         let mut text = String::new();
         // Encoding into a string fails only for metrics without a name.
         let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
         text
     }
 
-    fn show(&self, scope: &ScopeId, state: BreakerState) {
-        let labels = [
-            scope.upstream.as_ref(),
-            &*scope.model,
-            &scope.key.to_string(),
-        ];
-        let value = match state {
-            BreakerState::Closed => 0.0,
-            BreakerState::Open => 1.0,
+    fn health_changed(&self, change: &HealthChange) {
+        let (scope, to, cause) = match change {
+            HealthChange::Opened { scope, cause, .. } => (scope, "open", *cause),
+            HealthChange::Healed { scope, cause } => (scope, "healed", *cause),
+            HealthChange::NetworkLost | HealthChange::NetworkBack => return,
         };
-        self.open.with_label_values(&labels).set(value);
+        self.changes
+            .with_label_values(&[scope.upstream.as_ref(), model_label(scope), to, cause])
+            .inc();
     }
 
     fn finished(&self, report: &RequestReport) {
@@ -159,10 +156,15 @@ impl Sink for Metrics {
                 .failovers
                 .with_label_values(&[from.as_ref(), to.as_ref(), reason.label()])
                 .inc(),
-            Event::BreakerChanged(change) => self.show(&change.scope, change.state),
+            Event::HealthChanged(change) => self.health_changed(change),
             Event::RequestFinished(report) => self.finished(report),
         }
     }
+}
+
+/// The upstream as a whole has no model; to Prometheus an empty label is none.
+fn model_label(scope: &ScopeId) -> &str {
+    scope.model.as_deref().unwrap_or_default()
 }
 
 /// HTTP defines statuses up to 599; whatever an upstream invents beyond is one label.

@@ -1,0 +1,60 @@
+//! The table of the health engine: what clients feel and what it costs, for every trace of the simulation.
+//!
+//! `cargo bench --bench health`, on virtual time, in about a minute.
+
+#![expect(clippy::print_stdout, reason = "it prints a table")]
+
+#[path = "../tests/simulation/play.rs"]
+mod play;
+#[path = "../tests/simulation/report.rs"]
+mod report;
+#[path = "../tests/simulation/world.rs"]
+mod world;
+
+use world::Trace;
+
+const RATES: [f64; 3] = [0.2, 5.0, 500.0];
+
+const TRACES: [Trace; 16] = [
+    Trace::Healthy,
+    Trace::Flaky5,
+    Trace::Blips,
+    Trace::Hard,
+    Trace::Blackhole,
+    Trace::Errors(0.25),
+    Trace::Errors(0.3),
+    Trace::Errors(0.6),
+    Trace::Slow,
+    Trace::RateLimit,
+    Trace::Flapping,
+    Trace::OneModel,
+    Trace::StreamCuts,
+    Trace::Herd,
+    Trace::AllDown,
+    Trace::StatusThenStalls,
+];
+
+fn main() {
+    println!(
+        "| trace | requests/s | bad % | extra calls | detected after | back after | out of rotation / h |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for trace in TRACES {
+        for rate in RATES {
+            let (plan, seeds) = report::plan(rate);
+            let figures = report::figures(trace, rate, plan, seeds);
+            let seconds = |value: Option<f64>| {
+                value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1} s"))
+            };
+            println!(
+                "| {} | {rate} | {:.2} | {:.3} | {} | {} | {:.1} |",
+                trace.name(),
+                figures.bad,
+                figures.extra,
+                seconds(figures.detection),
+                seconds(figures.comeback),
+                figures.ejections
+            );
+        }
+    }
+}

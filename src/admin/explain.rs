@@ -1,0 +1,100 @@
+//! `POST /api/explain`: who would be tried for a request now, and why in this order.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::failover::{Ask, Explained, explain};
+use crate::health::Outlook;
+use crate::request::Endpoint;
+use crate::routing::RouteTable;
+use crate::wire::json::fingerprint;
+
+/// The question.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    /// The model that a client would name.
+    model: String,
+    /// `embeddings`, where that matters.
+    #[serde(default)]
+    endpoint: String,
+    /// The client's `prompt_cache_key` or `user`, if it sends one.
+    #[serde(default)]
+    session: String,
+}
+
+/// The answer, or why there is none.
+pub(super) fn json(body: &[u8], routes: &RouteTable, now: Instant) -> Result<Value, String> {
+    let question: Question = serde_json::from_slice(body)
+        .map_err(|error| format!("write for example {{\"model\": \"gpt-4o\"}}: {error}"))?;
+    let rule = routes
+        .find(&question.model)
+        .ok_or_else(|| format!("no route is for model `{}`", question.model))?;
+    let ask = Ask {
+        endpoint: if question.endpoint == Endpoint::Embeddings.label() {
+            Endpoint::Embeddings
+        } else {
+            Endpoint::ChatCompletions
+        },
+        model: &question.model,
+        session: fingerprint(format!("\"{}\"", question.session).as_bytes()),
+        retries: 0,
+    };
+    let candidates = explain(rule, ask, now);
+    Ok(json!({
+        "model": question.model,
+        "route": &*rule.route,
+        "pattern": &**rule.pattern.as_str(),
+        "candidates": candidates.iter().enumerate().map(candidate).collect::<Vec<_>>(),
+    }))
+}
+
+fn candidate((index, explained): (usize, &Explained)) -> Value {
+    json!({
+        "place": explained.is_open().then_some(index + 1),
+        "upstream": explained.upstream.as_ref(),
+        "model": explained.model,
+        "tier": explained.tier,
+        "why": why(explained),
+    })
+}
+
+fn why(explained: &Explained) -> String {
+    if let Some(passed_over) = explained.passed_over {
+        return format!("never: {}", passed_over.reason());
+    }
+    let outlooks: Vec<String> = explained.outlooks.iter().map(in_words).collect();
+    match outlooks.as_slice() {
+        [only] => only.clone(),
+        several => several
+            .iter()
+            .enumerate()
+            .map(|(index, outlook)| format!("key {}: {outlook}", index + 1))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
+}
+
+fn in_words(outlook: &Outlook) -> String {
+    match outlook {
+        Outlook::Admitted => "healthy".to_owned(),
+        Outlook::Ramp { fraction } => {
+            format!("coming back: {:.0} % of its requests", fraction * 100.0)
+        }
+        Outlook::Trial => "on trial: a few requests at a time".to_owned(),
+        Outlook::Out { cause, retry_in } => {
+            format!(
+                "out of rotation for {cause}, next trial within {:.0} s",
+                retry_in.as_secs_f32().ceil()
+            )
+        }
+        Outlook::Gated { reason, opens_in } => {
+            format!(
+                "gated by {}, {:.0} s to go",
+                reason.label(),
+                opens_in.as_secs_f32().ceil()
+            )
+        }
+    }
+}

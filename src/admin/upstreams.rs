@@ -1,0 +1,56 @@
+//! `GET /api/upstreams`: what is believed about every upstream and every model at it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::health::{Counts, Health, Phase, ScopeView};
+
+/// Everything that is believed, as JSON.
+pub(super) fn json(health: &Health, now: Instant) -> Value {
+    json!({
+        "network_lost_for_seconds": health.network_lost_for(now).map(seconds),
+        "scopes": health.view(now).iter().map(scope).collect::<Vec<_>>(),
+    })
+}
+
+fn scope(view: &ScopeView) -> Value {
+    json!({
+        "upstream": view.id.upstream.as_ref(),
+        "model": view.id.model.as_deref(),
+        "state": view.phase.label(),
+        "why": (view.phase != Phase::Closed).then_some(view.cause),
+        "for_seconds": view.since.map(seconds),
+        "retry_in_seconds": view.retry_in.map(seconds),
+        "evidence": rounded(f64::from(view.score)),
+        "threshold": rounded(f64::from(view.threshold)),
+        "admitted": rounded(f64::from(view.fraction)),
+        "errors_1m": errors(view.last_minute),
+        "errors_5m": errors(view.last_five_minutes),
+        "in_flight": view.id.model.is_none().then_some(view.in_flight),
+        "gates": view.gates.iter().map(|gate| json!({
+            "key": gate.key,
+            "reason": gate.reason.label(),
+            "opens_in_seconds": seconds(gate.opens_in),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// The share of failures, with the bounds between which the true one lies with 95 % confidence.
+fn errors(counts: Counts) -> Value {
+    json!({
+        "requests": counts.good + counts.bad,
+        "ratio": counts.error_ratio().map(rounded),
+        "bounds": counts.error_bounds().map(|(low, high)| [rounded(low), rounded(high)]),
+    })
+}
+
+fn seconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64())
+}
+
+/// Three decimals are enough to read.
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}

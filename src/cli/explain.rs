@@ -1,0 +1,42 @@
+//! `backstop explain`: who would be tried for a model now, and why.
+
+use anyhow::{Context, bail};
+use http::Request;
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use super::ExplainArgs;
+use super::ask::{ask, client};
+use super::healthcheck::reachable;
+
+/// Asks `/api/explain` and prints the answer as a list.
+pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
+    let address = reachable(args.proxy.admin_listen);
+    let question = json!({"model": args.model}).to_string();
+    let request =
+        Request::post(format!("http://{address}/api/explain")).body(Full::from(question))?;
+    let (head, body) = ask(&client()?, request)
+        .await
+        .with_context(|| format!("no proxy answers at {address}"))?;
+    let answer: Value = serde_json::from_slice(&body).context("the answer is no JSON")?;
+    if !head.status.is_success() {
+        bail!("{}", answer["error"].as_str().unwrap_or("refused"));
+    }
+    println!("{} by the route {}:", args.model, text(&answer["route"]));
+    for candidate in answer["candidates"].as_array().into_iter().flatten() {
+        let place = candidate["place"]
+            .as_u64()
+            .map_or_else(|| "-".to_owned(), |place| format!("{place}."));
+        println!(
+            "  {place:<3} {:<14} {:<28} {}",
+            text(&candidate["upstream"]),
+            text(&candidate["model"]),
+            text(&candidate["why"])
+        );
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

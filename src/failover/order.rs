@@ -1,0 +1,129 @@
+//! In which order the candidates of a rule are preferred for a request, before health has its say.
+//!
+//! Tiers strictly in order. Within a tier, candidates whose failure domain is in trouble come last, and the rest by the
+//! route's strategy: `weighted` sends a conversation to the same candidate each time, so that prompt caches survive
+//! (rendezvous hashing: highest random weight, Thaler and Ravishankar, 1998, in proportion to the weights); `latency`
+//! takes the less loaded of two that are drawn by weight (power of two choices, Mitzenmacher, 2001).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::answer::PassedOver;
+use crate::config::{Strategy, UpstreamId};
+use crate::request::{Endpoint, ModelRequest};
+use crate::routing::{Candidate, Rule};
+
+/// What of a request decides the order.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The kind of request.
+    pub endpoint: Endpoint,
+    /// The model it names.
+    pub model: &'a str,
+    /// What it has in common with the other requests of its conversation.
+    pub session: u64,
+    /// How often the client itself has tried before.
+    pub retries: usize,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn of(request: &'a ModelRequest) -> Self {
+        Self {
+            endpoint: request.endpoint,
+            model: request.model_name(),
+            session: request.session,
+            retries: request.retries,
+        }
+    }
+}
+
+/// The candidates of a rule in order, and those that cannot serve the request at all.
+#[derive(Debug)]
+pub(super) struct Order<'a> {
+    pub(super) candidates: Vec<&'a Candidate>,
+    pub(super) passed_over: Vec<(UpstreamId, PassedOver)>,
+}
+
+/// The order for a request. `draw` gives random numbers between 0 and 1.
+pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'_>, draw: impl Fn() -> f64) -> Order<'a> {
+    let mut passed_over = Vec::new();
+    let mut ranked: Vec<(&Candidate, (u32, bool, f64))> = Vec::with_capacity(rule.candidates.len());
+    for candidate in &rule.candidates {
+        if let Some(reason) = unfit(candidate, rule, ask) {
+            passed_over.push((candidate.upstream.id().clone(), reason));
+            continue;
+        }
+        let draw = match rule.strategy {
+            Strategy::Weighted => affinity(ask.session, candidate),
+            Strategy::Latency => draw(),
+        };
+        let rank = rank(candidate.weight, draw);
+        ranked.push((
+            candidate,
+            (candidate.tier, shares_trouble(candidate, rule), rank),
+        ));
+    }
+    ranked.sort_by(|(_, a), (_, b)| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
+    if rule.strategy == Strategy::Latency {
+        take_the_less_loaded(&mut ranked);
+    }
+    let mut candidates: Vec<&Candidate> =
+        ranked.into_iter().map(|(candidate, _)| candidate).collect();
+    if !candidates.is_empty() {
+        // A client that tries again was not helped by the one that it was sent to before.
+        let other = ask.retries % candidates.len();
+        candidates.rotate_left(other);
+    }
+    Order {
+        candidates,
+        passed_over,
+    }
+}
+
+/// Why a candidate cannot serve a request at all.
+fn unfit(candidate: &Candidate, rule: &Rule, ask: Ask<'_>) -> Option<PassedOver> {
+    if !candidate.upstream.is_spoken() {
+        return Some(PassedOver::NotSpoken);
+    }
+    let model_of =
+        |candidate: &Candidate| candidate.model.clone().unwrap_or_else(|| ask.model.into());
+    let is_other_model = || {
+        let first = rule.candidates.first().map(model_of);
+        first.is_some_and(|first| first != model_of(candidate))
+    };
+    (ask.endpoint == Endpoint::Embeddings && is_other_model()).then_some(PassedOver::OtherModel)
+}
+
+/// Whether another upstream in the same failure domain is out of rotation for something that it may share.
+fn shares_trouble(candidate: &Candidate, rule: &Rule) -> bool {
+    let Some(domain) = &candidate.domain else {
+        return false;
+    };
+    rule.candidates.iter().any(|other| {
+        other.upstream.id() != candidate.upstream.id()
+            && other.domain.as_ref() == Some(domain)
+            && other.leaf.has_failed()
+    })
+}
+
+/// Sorting by `-ln(u)/w` draws without replacement in proportion to the weights (Efraimidis and Spirakis, 2006).
+fn rank(weight: u32, draw: f64) -> f64 {
+    -draw.max(f64::MIN_POSITIVE).ln() / f64::from(weight)
+}
+
+/// The same number between 0 and 1 for a conversation and a candidate each time.
+fn affinity(session: u64, candidate: &Candidate) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    (session, candidate.upstream.id(), &candidate.model).hash(&mut hasher);
+    (hasher.finish() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn take_the_less_loaded(ranked: &mut [(&Candidate, (u32, bool, f64))]) {
+    let [(first, of_first), (second, of_second), ..] = ranked else {
+        return;
+    };
+    let is_same_tier = (of_first.0, of_first.1) == (of_second.0, of_second.1);
+    let load = |candidate: &Candidate| candidate.leaf.load() / candidate.weight as f32;
+    if is_same_tier && load(second) < load(first) {
+        ranked.swap(0, 1);
+    }
+}

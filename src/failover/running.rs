@@ -1,0 +1,161 @@
+//! An attempt under way, and the account that it owes to health and to whoever listens.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::plan::Target;
+use crate::config::UpstreamId;
+use crate::event::{AttemptReport, Event, Events, HealthChange};
+use crate::health::{Permit, Shape};
+use crate::outcome::Outcome;
+use crate::request::RequestId;
+use crate::wire::allowance;
+
+/// Dropped without an end, it was given up because the client went away.
+#[derive(Debug)]
+pub(super) struct Running {
+    events: Events,
+    request: RequestId,
+    number: usize,
+    upstream: UpstreamId,
+    /// `None` for attempts that say nothing about health.
+    permit: Option<Permit>,
+    shape: Shape,
+    /// The time that it has for its first content.
+    limit: Duration,
+    started_at: Instant,
+    is_over: bool,
+}
+
+/// What all attempts of a request have in common.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) events: Events,
+    pub(super) request: RequestId,
+    pub(super) shape: Shape,
+    pub(super) limit: Duration,
+}
+
+impl Running {
+    pub(super) fn start(
+        common: &Common,
+        target: &Target<'_>,
+        permit: Option<Permit>,
+        number: usize,
+    ) -> Self {
+        Self {
+            events: common.events.clone(),
+            request: common.request.clone(),
+            number,
+            upstream: target.candidate.upstream.id().clone(),
+            permit,
+            shape: common.shape,
+            limit: common.limit,
+            started_at: Instant::now(),
+            is_over: false,
+        }
+    }
+
+    pub(super) fn upstream(&self) -> &UpstreamId {
+        &self.upstream
+    }
+
+    /// The first content has come.
+    pub(super) fn answered(&mut self) {
+        if let Some(permit) = &mut self.permit {
+            let changes = permit.answered(self.shape, self.limit, Instant::now());
+            self.tell(changes);
+        }
+    }
+
+    /// What the upstream says of what it still allows.
+    pub(super) fn allowed(&self, headers: &HeaderMap) {
+        let left = allowance::requests(headers, SystemTime::now());
+        if let (Some(permit), Some(left)) = (&self.permit, left) {
+            permit.allowance(left.remaining, left.reset_in, Instant::now());
+        }
+    }
+
+    /// It takes longer than almost every healthy request.
+    pub(super) fn slow(&mut self) {
+        if let Some(permit) = &mut self.permit {
+            let changes = permit.slow(Instant::now());
+            self.tell(changes);
+        }
+    }
+
+    /// After how long that is, if it can be said.
+    pub(super) fn slow_after(&self) -> Option<Duration> {
+        self.permit
+            .as_ref()?
+            .leaf()
+            .slow_after(self.shape, self.limit)
+    }
+
+    /// After how long a second candidate may be asked, too; `None` unless both can be trusted.
+    pub(super) fn hedge_after(&self) -> Option<Duration> {
+        let leaf = self.permit.as_ref()?.leaf();
+        let late = leaf.late_after(self.shape)?;
+        let slow = self.slow_after()?;
+        (leaf.fraction() >= 1.0).then(|| late.max(slow / 2))
+    }
+
+    /// For how long it has been under way.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started_at.elapsed()
+    }
+
+    /// Whether it waits for an upstream that has been taken out of rotation.
+    pub(super) fn is_lost_cause(&self) -> bool {
+        self.permit
+            .as_ref()
+            .is_some_and(|permit| permit.leaf().is_out())
+    }
+
+    /// The attempt is over.
+    pub(super) fn end(mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
+        self.close(outcome, detail)
+    }
+
+    fn close(&mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
+        self.is_over = true;
+        let changes = match self.permit.take() {
+            Some(permit) => permit.finish(&outcome, Instant::now()),
+            None => Vec::new(),
+        };
+        let report = self.report(outcome, detail);
+        self.events.emit(&Event::AttemptFinished {
+            request: self.request.clone(),
+            report: report.clone(),
+        });
+        self.tell(changes);
+        report
+    }
+
+    /// What can be said of it by now.
+    pub(super) fn report(&self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
+        AttemptReport {
+            number: self.number,
+            upstream: self.upstream.clone(),
+            outcome,
+            detail,
+            elapsed: self.started_at.elapsed(),
+        }
+    }
+
+    fn tell(&self, changes: Vec<HealthChange>) {
+        for change in changes {
+            self.events.emit(&Event::HealthChanged(change));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.close(Outcome::ClientGone, None);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Free probes: asking upstreams that could not be connected to whether they are back.
+//!
+//! A probe is a `GET /models`, which costs nothing; any answer at all will do. It is only sent to upstreams that are out
+//! of rotation because no connection came about, and can do no more than let live requests try again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::config::UpstreamId;
+use crate::event::{Event, Events};
+use crate::health::Health;
+use crate::upstream::{Outbound, Upstream};
+
+/// How often is looked whether anybody needs a probe.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often one upstream is probed, give or take a fifth, while our own network is there.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Probes for as long as it is polled.
+pub(super) async fn run(
+    health: Arc<Health>,
+    upstreams: HashMap<UpstreamId, Arc<Upstream>>,
+    events: Events,
+) {
+    let mut next: HashMap<UpstreamId, Instant> = HashMap::new();
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let wanted = health.to_probe();
+        next.retain(|id, _| wanted.contains(id));
+        for id in wanted {
+            let now = Instant::now();
+            let is_due = health.is_network_lost() || next.get(&id).is_none_or(|due| *due <= now);
+            let Some(upstream) = upstreams.get(&id).filter(|_| is_due) else {
+                continue;
+            };
+            next.insert(id.clone(), now + PAUSE.mul_f32(0.8 + 0.4 * fastrand::f32()));
+            let has_answered = timeout(PATIENCE, upstream.send(0, question()))
+                .await
+                .is_ok_and(|reply| reply.is_ok());
+            tracing::debug!(upstream = %id, has_answered, "free probe");
+            if has_answered && let Some(change) = health.probed(&id, Instant::now()) {
+                events.emit(&Event::HealthChanged(change));
+            }
+        }
+    }
+}
+
+fn question() -> Outbound {
+    Outbound {
+        method: Method::GET,
+        path: "/models".to_owned(),
+        headers: HeaderMap::new(),
+        body: bytes::Bytes::new(),
+    }
+}

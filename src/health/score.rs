@@ -1,0 +1,116 @@
+//! The evidence against a scope, and how much of it is enough.
+
+use super::word::atomic::Ordering;
+
+use super::scope::Scope;
+use super::time::Tick;
+use super::word::{Phase, halves, pair};
+
+/// The score forgets with this time constant, in seconds.
+const FORGET: f32 = 300.0;
+/// The rate is averaged over this time, in seconds.
+const RATE_WINDOW: f32 = 60.0;
+const LOWEST_THRESHOLD: f32 = 3.3;
+const HIGHEST_THRESHOLD: f32 = 20.0;
+
+impl Scope {
+    /// Counts a request for which this scope was a candidate.
+    pub(super) fn demanded(&self, now: Tick) {
+        if self.since.load(Ordering::Relaxed) >> 32 == 0 {
+            Self::change(&self.since, |word| {
+                if word >> 32 == 0 {
+                    pair(now.0, word as u32)
+                } else {
+                    word
+                }
+            });
+        }
+        Self::change(&self.demand, |word| {
+            let (value, tick) = halves(word);
+            let faded =
+                f32::from_bits(value) * (-Tick(tick).seconds_until(now) / RATE_WINDOW).exp();
+            pair((faded + 1.0).to_bits(), now.0.max(tick))
+        });
+    }
+
+    /// Offered requests per second: an exponential average, corrected for having begun at nothing.
+    pub(super) fn rate(&self) -> f32 {
+        let (value, tick) = halves(self.demand.load(Ordering::Relaxed));
+        let (first, _) = halves(self.since.load(Ordering::Relaxed));
+        let age = Tick(first).seconds_until(Tick(tick)).max(1.0);
+        (f32::from_bits(value) / (RATE_WINDOW * (1.0 - (-age / RATE_WINDOW).exp()))).max(0.001)
+    }
+
+    /// The score at which it trips.
+    pub(super) fn threshold(&self) -> f32 {
+        let rate = self.rate();
+        let threshold = (rate * 3600.0).max(1.0).ln() + 0.5 * rate.max(1.0).ln();
+        threshold.clamp(LOWEST_THRESHOLD, HIGHEST_THRESHOLD)
+    }
+
+    /// The score now.
+    pub(super) fn score(&self, now: Tick) -> f32 {
+        let (value, tick) = halves(self.score.load(Ordering::Relaxed));
+        f32::from_bits(value) * (-Tick(tick).seconds_until(now) / FORGET).exp()
+    }
+
+    pub(super) fn set_score(&self, score: f32, now: Tick) {
+        self.score
+            .store(pair(score.to_bits(), now.0), Ordering::Release);
+    }
+
+    /// Adds a weight to the score; true if that trips it.
+    pub(super) fn weigh(&self, weight: f32, now: Tick) -> bool {
+        let is_listening = matches!(self.core().phase, Phase::Closed | Phase::Ramp);
+        let score = Self::change(&self.score, |word| {
+            let (value, tick) = halves(word);
+            let faded = f32::from_bits(value) * (-Tick(tick).seconds_until(now) / FORGET).exp();
+            let score = if is_listening {
+                (faded + weight).max(0.0)
+            } else {
+                faded
+            };
+            pair(score.to_bits(), now.0.max(tick))
+        });
+        if !is_listening {
+            return false;
+        }
+        // What weighs nothing, a stale failure, is not counted either.
+        if weight != 0.0 {
+            self.count(weight < 0.0);
+        }
+        weight > 0.0 && f32::from_bits(halves(score).0) >= self.threshold()
+    }
+
+    pub(super) fn count(&self, is_good: bool) {
+        let is_closed = self.core().phase == Phase::Closed;
+        Self::change(&self.counts, |word| {
+            let (good, bad) = halves(word);
+            let (good, bad) = if is_good {
+                (good + 1, bad)
+            } else {
+                (good, bad + 1)
+            };
+            // Only the share counts while it is closed; so old counts may fade.
+            if is_closed && good + bad > 1000 {
+                pair(good / 2, bad / 2)
+            } else {
+                pair(good, bad)
+            }
+        });
+    }
+
+    /// Limits the score to half of what trips.
+    pub(super) fn calm(&self, now: Tick) {
+        let half = self.threshold() * 0.5;
+        if self.score(now) > half {
+            self.set_score(half, now);
+        }
+    }
+
+    /// How long nobody has asked for it, in seconds.
+    pub(super) fn idle_for(&self, now: Tick) -> f32 {
+        let (_, last) = halves(self.demand.load(Ordering::Relaxed));
+        Tick(last).seconds_until(now)
+    }
+}

@@ -1,0 +1,118 @@
+//! Live counts of the last five minutes, for people to see; decisions are made on the score.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::time::Tick;
+
+const BUCKETS: usize = 30;
+/// Ten seconds, in ticks.
+const LENGTH: u32 = 625;
+
+/// A ring of ten-second buckets: in one word the bucket's number (32 bits), successes and failures (16 bits each).
+#[derive(Debug, Default)]
+pub(super) struct Tallies([AtomicU64; BUCKETS]);
+
+/// Successes and failures of a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Requests with a first token.
+    pub good: u32,
+    /// Failures.
+    pub bad: u32,
+}
+
+impl Tallies {
+    pub(super) fn count(&self, is_good: bool, now: Tick) {
+        let number = now.0 / LENGTH;
+        let bucket = &self.0[number as usize % BUCKETS];
+        let mut seen = bucket.load(Ordering::Relaxed);
+        loop {
+            let fresh = if (seen >> 32) as u32 == number {
+                seen
+            } else {
+                u64::from(number) << 32
+            };
+            let (good, bad) = ((fresh >> 16) as u16, fresh as u16);
+            let (good, bad) = if is_good {
+                (good.saturating_add(1), bad)
+            } else {
+                (good, bad.saturating_add(1))
+            };
+            let word = u64::from(number) << 32 | u64::from(good) << 16 | u64::from(bad);
+            match bucket.compare_exchange_weak(seen, word, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// The counts of the last minutes.
+    pub(super) fn last_minutes(&self, minutes: u32, now: Tick) -> Counts {
+        let newest = now.0 / LENGTH;
+        let oldest = newest.saturating_sub(minutes * 6 - 1);
+        let mut counts = Counts::default();
+        for bucket in &self.0 {
+            let word = bucket.load(Ordering::Relaxed);
+            if (oldest..=newest).contains(&((word >> 32) as u32)) {
+                counts.good += u32::from((word >> 16) as u16);
+                counts.bad += u32::from(word as u16);
+            }
+        }
+        counts
+    }
+}
+
+impl Counts {
+    /// The share of failures; `None` without any request.
+    pub fn error_ratio(self) -> Option<f64> {
+        let all = f64::from(self.good) + f64::from(self.bad);
+        (all > 0.0).then(|| f64::from(self.bad) / all)
+    }
+
+    /// Between which bounds the true share lies, with 95 % confidence (Wilson, 1927).
+    pub fn error_bounds(self) -> Option<(f64, f64)> {
+        const Z: f64 = 1.96;
+        let ratio = self.error_ratio()?;
+        let all = f64::from(self.good) + f64::from(self.bad);
+        let denominator = 1.0 + Z * Z / all;
+        let centre = (ratio + Z * Z / (2.0 * all)) / denominator;
+        let spread =
+            Z / denominator * (ratio * (1.0 - ratio) / all + Z * Z / (4.0 * all * all)).sqrt();
+        Some(((centre - spread).max(0.0), (centre + spread).min(1.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counts, LENGTH, Tallies};
+    use crate::health::time::Tick;
+
+    #[test]
+    fn old_counts_fade_from_the_shorter_window_first() {
+        let tallies = Tallies::default();
+        let start = 1000 * LENGTH;
+        tallies.count(false, Tick(start));
+        tallies.count(true, Tick(start + 12 * LENGTH));
+        let now = Tick(start + 12 * LENGTH);
+        assert_eq!(tallies.last_minutes(1, now), Counts { good: 1, bad: 0 });
+        assert_eq!(tallies.last_minutes(5, now), Counts { good: 1, bad: 1 });
+        assert_eq!(
+            tallies.last_minutes(5, Tick(start + 50 * LENGTH)),
+            Counts::default()
+        );
+    }
+
+    #[test]
+    fn few_requests_leave_wide_bounds() {
+        let (low, high) = Counts { good: 9, bad: 1 }.error_bounds().unwrap();
+        assert!(low < 0.02 && high > 0.4, "{low} {high}");
+        let (low, high) = Counts {
+            good: 9000,
+            bad: 1000,
+        }
+        .error_bounds()
+        .unwrap();
+        assert!(low > 0.09 && high < 0.11, "{low} {high}");
+        assert_eq!(Counts::default().error_bounds(), None);
+    }
+}

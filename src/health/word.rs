@@ -1,0 +1,109 @@
+//! The words of a scope: several small values that change together, packed into 64 bits.
+
+/// The atomics of scopes: `loom`'s where every interleaving is to be tried (`--cfg model`), else the standard ones.
+pub(super) mod atomic {
+    #[cfg(model)]
+    pub(in crate::health) use loom::sync::atomic::{AtomicU64, Ordering};
+    #[cfg(not(model))]
+    pub(in crate::health) use std::sync::atomic::{AtomicU64, Ordering};
+}
+
+use super::evidence::Sign;
+use super::time::Tick;
+
+/// The state of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Traffic flows.
+    Closed,
+    /// Traffic is blocked.
+    Open,
+    /// A few live requests are let through to see whether it has healed.
+    HalfOpen,
+    /// Traffic returns step by step.
+    Ramp,
+}
+
+/// The word that decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Core {
+    pub(super) phase: Phase,
+    pub(super) level: u64,
+    pub(super) cause: Sign,
+    pub(super) good: u32,
+    /// Whether a last-resort attempt was made since it opened.
+    pub(super) is_forced: bool,
+    pub(super) epoch: u32,
+    pub(super) until: Tick,
+}
+
+impl Core {
+    pub(super) fn pack(self) -> u64 {
+        (self.phase as u64)
+            | self.level << 2
+            | self.cause.code() << 5
+            | u64::from(self.good.min(15)) << 8
+            | u64::from(self.is_forced) << 12
+            | u64::from(self.epoch & EPOCHS) << 13
+            | u64::from(self.until.0) << 32
+    }
+
+    pub(super) fn unpack(word: u64) -> Self {
+        Self {
+            phase: match word & 3 {
+                0 => Phase::Closed,
+                1 => Phase::Open,
+                2 => Phase::HalfOpen,
+                _ => Phase::Ramp,
+            },
+            level: word >> 2 & 7,
+            cause: Sign::from_code(word >> 5 & 7),
+            good: (word >> 8 & 15) as u32,
+            is_forced: word >> 12 & 1 == 1,
+            epoch: (word >> 13) as u32 & EPOCHS,
+            until: Tick((word >> 32) as u32),
+        }
+    }
+}
+
+pub(super) const EPOCHS: u32 = (1 << 19) - 1;
+
+pub(super) fn pair(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+pub(super) fn halves(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
+}
+
+/// A fraction in 16 bits.
+fn fixed(fraction: f32) -> u32 {
+    (fraction.clamp(0.0, 1.0) * 65535.0).round() as u32
+}
+
+/// How far the ramp has come.
+#[derive(Clone, Copy)]
+pub(super) struct Ramp {
+    pub(super) fraction: f32,
+    /// Up to here it rises quickly.
+    pub(super) threshold: f32,
+    pub(super) tick: Tick,
+}
+
+impl Ramp {
+    pub(super) fn pack(self) -> u64 {
+        pair(
+            fixed(self.fraction) << 16 | fixed(self.threshold),
+            self.tick.0,
+        )
+    }
+
+    pub(super) fn unpack(word: u64) -> Self {
+        let (fractions, tick) = halves(word);
+        Self {
+            fraction: (fractions >> 16) as f32 / 65535.0,
+            threshold: (fractions & 0xffff) as f32 / 65535.0,
+            tick: Tick(tick),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! How much an upstream still allows, and until when: the rate-limit headers of every provider that sends some.
+//!
+//! `OpenAI`, Groq and many others send `x-ratelimit-{remaining,reset}-{requests,tokens}` with Go durations (`6m0s`,
+//! `547ms`), Azure the same names with plain seconds, Anthropic `anthropic-ratelimit-*-{remaining,reset}` with RFC 3339
+//! times; some send epochs, in seconds or milliseconds.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+
+/// What is left of one allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// What is left. Azure sends negative numbers, which mean nothing.
+    pub remaining: i64,
+    /// When it is full again.
+    pub reset_in: Duration,
+}
+
+/// The kinds of allowances, as their headers name them.
+const KINDS: [(&str, &str); 6] = [
+    (
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+    ),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    (
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+    ),
+    (
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+    ),
+    (
+        "anthropic-ratelimit-input-tokens-remaining",
+        "anthropic-ratelimit-input-tokens-reset",
+    ),
+    (
+        "anthropic-ratelimit-output-tokens-remaining",
+        "anthropic-ratelimit-output-tokens-reset",
+    ),
+];
+
+/// How long until the last of the exhausted allowances is full again; `None` if none is exhausted.
+pub fn exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    KINDS
+        .iter()
+        .filter_map(|kind| read(headers, *kind, now))
+        .filter(|allowance| allowance.remaining == 0)
+        .map(|allowance| allowance.reset_in)
+        .max()
+}
+
+/// The allowance of requests, if the upstream tells.
+pub fn requests(headers: &HeaderMap, now: SystemTime) -> Option<Allowance> {
+    [KINDS[0], KINDS[2]]
+        .into_iter()
+        .find_map(|kind| read(headers, kind, now))
+}
+
+fn read(
+    headers: &HeaderMap,
+    (remaining, reset): (&str, &str),
+    now: SystemTime,
+) -> Option<Allowance> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    Some(Allowance {
+        remaining: text(remaining)?.trim().parse().ok()?,
+        reset_in: reset_in(text(reset)?.trim(), now)?,
+    })
+}
+
+/// A Go duration, plain seconds, an epoch in seconds or milliseconds, an RFC 3339 time or an HTTP date.
+pub fn reset_in(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(number) = text.parse::<f64>() {
+        return match number {
+            1e12.. => until(
+                UNIX_EPOCH + Duration::try_from_secs_f64(number / 1000.0).ok()?,
+                now,
+            ),
+            1e9.. => until(UNIX_EPOCH + Duration::try_from_secs_f64(number).ok()?, now),
+            _ => Duration::try_from_secs_f64(number).ok(),
+        };
+    }
+    go_duration(text)
+        .or_else(|| until(rfc3339(text)?, now))
+        .or_else(|| until(httpdate::parse_http_date(text).ok()?, now))
+}
+
+fn until(time: SystemTime, now: SystemTime) -> Option<Duration> {
+    Some(time.duration_since(now).unwrap_or_default())
+}
+
+/// `1h2m3.5s`, `547ms`, `12µs`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let letters = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        seconds += number
+            * match &rest[..letters] {
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 1e-3,
+                "us" | "µs" => 1e-6,
+                "ns" => 1e-9,
+                _ => return None,
+            };
+        rest = &rest[letters..];
+    }
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|_| !text.is_empty())
+}
+
+/// `2026-10-21T12:00:00Z`, with a fraction or an offset if need be.
+fn rfc3339(text: &str) -> Option<SystemTime> {
+    let (date, time) = text.split_once(['T', 't', ' '])?;
+    let (time, offset) = match time.find(['Z', 'z', '+', '-']) {
+        Some(place) => time.split_at(place),
+        None => (time, "Z"),
+    };
+    let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let mut clock = time.split(':').map(|part| part.parse::<f64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    let seconds = days_since_epoch(year, month, day) as f64 * 86_400.0
+        + hour * 3600.0
+        + minute * 60.0
+        + second;
+    let seconds = seconds - offset_seconds(offset)?;
+    Some(UNIX_EPOCH + Duration::try_from_secs_f64(seconds).ok()?)
+}
+
+fn offset_seconds(offset: &str) -> Option<f64> {
+    let sign = match offset.as_bytes().first()? {
+        b'+' => 1.0,
+        b'-' => -1.0,
+        _ => return Some(0.0),
+    };
+    let (hours, minutes) = offset[1..].split_once(':')?;
+    Some(sign * (hours.parse::<f64>().ok()? * 3600.0 + minutes.parse::<f64>().ok()? * 60.0))
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
+fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use http::HeaderMap;
+
+    use super::{exhausted, requests, reset_in};
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_792_584_000) // 2026-10-21T12:00:00Z
+    }
+
+    #[test]
+    fn every_form_of_a_reset_is_understood() {
+        let millis = |text: &str| reset_in(text, now()).map(|wait| wait.as_millis());
+        assert_eq!(millis("1s"), Some(1000));
+        assert_eq!(millis("6m0s"), Some(360_000));
+        assert_eq!(millis("547ms"), Some(547));
+        assert_eq!(millis("2m52.8s"), Some(172_800));
+        assert_eq!(millis("64"), Some(64_000));
+        assert_eq!(millis("1792584030"), Some(30_000));
+        assert_eq!(millis("1792584030000"), Some(30_000));
+        assert_eq!(millis("2026-10-21T12:00:30Z"), Some(30_000));
+        assert_eq!(millis("2026-10-21T14:00:30.5+02:00"), Some(30_500));
+        assert_eq!(millis("2026-10-21T11:00:00Z"), Some(0));
+        assert_eq!(millis("Wed, 21 Oct 2026 12:01:00 GMT"), Some(60_000));
+        for wrong in ["", "soon", "5x", "2026-10-21", "-3"] {
+            assert_eq!(millis(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_used_up_counts() {
+        let mut headers = HeaderMap::new();
+        let mut put =
+            |name: &'static str, value: &str| headers.insert(name, value.parse().unwrap());
+        put("x-ratelimit-remaining-requests", "3");
+        put("x-ratelimit-reset-requests", "20s");
+        put("x-ratelimit-remaining-tokens", "0");
+        put("x-ratelimit-reset-tokens", "6m0s");
+        assert_eq!(exhausted(&headers, now()), Some(Duration::from_secs(360)));
+        assert_eq!(requests(&headers, now()).unwrap().remaining, 3);
+        headers.insert("x-ratelimit-remaining-tokens", "-27978".parse().unwrap());
+        assert_eq!(exhausted(&headers, now()), None);
+    }
+}

@@ -1,0 +1,320 @@
+//! Health end to end: what goes out of rotation, what does not, and what comes back.
+
+use std::time::Duration;
+
+use backstop::event::{Event, HealthChange};
+use backstop::simulator::{Fault, Script, Simulator};
+use serde_json::{Value, json};
+use tokio::time::{Instant, interval};
+
+use crate::harness::{TestGateway, chat, chat_stream, chat_text, stream_text, within};
+
+const CHAT: &str = "/v1/chat/completions";
+
+async fn simulators() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::answer("first"))
+        .await
+        .unwrap();
+    let second = Simulator::start("second", Script::answer("second"))
+        .await
+        .unwrap();
+    (first, second)
+}
+
+/// The scopes that went out of rotation, as texts.
+fn opened(gateway: &TestGateway) -> Vec<String> {
+    let opened = |event: &Event| match event {
+        Event::HealthChanged(HealthChange::Opened { scope, .. }) => Some(scope.to_string()),
+        _ => None,
+    };
+    gateway.events.all().iter().filter_map(opened).collect()
+}
+
+/// Asks twenty times a second until `is_enough`, for at most a minute; every request must be answered. Says how long
+/// it took.
+async fn load(gateway: &TestGateway, mut is_enough: impl FnMut(&str) -> bool) -> Duration {
+    let start = Instant::now();
+    let mut ticks = interval(Duration::from_millis(50));
+    while start.elapsed() < Duration::from_secs(60) {
+        ticks.tick().await;
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.status, 200, "{:?}", answered.body);
+        if is_enough(&chat_text(&answered)) {
+            return start.elapsed();
+        }
+    }
+    panic!("it did not happen within a minute: {:#?}", opened(gateway))
+}
+
+#[tokio::test]
+async fn thirty_percent_of_errors_take_an_upstream_out_and_healing_brings_it_back() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    first.play(Script::status(500).with_one_in(3)).await;
+    let out = load(&gateway, |_| !opened(&gateway).is_empty()).await;
+    assert!(out < Duration::from_secs(15), "{out:?}");
+
+    first.play(Script::answer("first")).await;
+    let mut last = Vec::new();
+    let back = load(&gateway, |who| {
+        last.push(who == "first");
+        last.len() >= 10
+            && last[last.len() - 10..]
+                .iter()
+                .filter(|is_first| **is_first)
+                .count()
+                >= 8
+    })
+    .await;
+    assert!(back < Duration::from_secs(60), "{back:?}");
+}
+
+#[tokio::test]
+async fn a_broken_model_leaves_its_sibling_where_it_is() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
+         routes:\n  - {{models: [good], candidates: [{{upstream: first}}, {{upstream: second}}]}}\n  - {{models: [bad], candidates: [{{upstream: first}}, {{upstream: second}}]}}\n",
+        first.base_url(),
+        second.base_url()
+    ))
+    .await;
+    first
+        .play(
+            Script::status(500)
+                .with_text("first")
+                .with_only_model("bad"),
+        )
+        .await;
+    for _ in 0..40 {
+        let bad = gateway
+            .post(CHAT, &json!({"model": "bad", "messages": []}))
+            .await;
+        assert_eq!(chat_text(&bad), "second");
+        let good = gateway
+            .post(CHAT, &json!({"model": "good", "messages": []}))
+            .await;
+        assert_eq!(chat_text(&good), "first");
+    }
+    assert_eq!(opened(&gateway), ["bad at first"]);
+}
+
+#[tokio::test]
+async fn a_revoked_key_leaves_the_other_key_and_the_upstream_alone() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\", api_keys: [revoked, valid]}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
+         routes:\n  - {{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}\n",
+        first.base_url(),
+        second.base_url()
+    ))
+    .await;
+    first
+        .play(
+            Script::status(401)
+                .with_text("first")
+                .with_only_key("revoked"),
+        )
+        .await;
+    for _ in 0..20 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(chat_text(&answered), "first");
+    }
+    let uses = |key: &str| {
+        first
+            .received()
+            .iter()
+            .filter(|request| request.header("authorization") == Some(key))
+            .count()
+    };
+    assert_eq!(uses("Bearer revoked"), 1, "a refused key is left alone");
+    assert_eq!(uses("Bearer valid"), 20);
+    assert_eq!(second.received_count(), 0);
+    assert_eq!(opened(&gateway), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_rate_limit_keeps_requests_away_for_as_long_as_it_says() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    first
+        .play(Script::fault(Fault::RateLimited {
+            after: Duration::from_secs(30),
+        }))
+        .await;
+    for _ in 0..50 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(chat_text(&answered), "second");
+    }
+    assert_eq!(first.received_count(), 1);
+    assert_eq!(opened(&gateway), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_allowance_that_runs_out_is_not_tested() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let last = Script::answer("first")
+        .with_header("x-ratelimit-remaining-requests", "0")
+        .with_header("x-ratelimit-reset-requests", "30s");
+    first.play(last).await;
+    assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "first");
+    for _ in 0..5 {
+        assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "second");
+    }
+    assert_eq!(first.received_count(), 1);
+}
+
+#[tokio::test]
+async fn clients_faults_trip_nothing() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    first.play(Script::status(400)).await;
+    for _ in 0..40 {
+        assert_eq!(gateway.post(CHAT, &chat()).await.status, 400);
+    }
+    assert_eq!(opened(&gateway), Vec::<String>::new());
+    assert_eq!((first.received_count(), second.received_count()), (40, 0));
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_probed_for_free_and_comes_back_by_itself() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    first.play(Script::fault(Fault::Refuse)).await;
+    let tries = gateway.ask_until_out(&chat()).await;
+    assert!(tries <= 5, "{tries}");
+    for _ in 0..20 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.trail(), ["second:ok"]);
+    }
+    first.play(Script::answer("first")).await;
+    // Nobody asks: the probe alone finds out.
+    within(first.wait_received(1)).await;
+    assert_eq!(first.received()[0].path, "/v1/models");
+    let back = load(&gateway, |who| who == "first").await;
+    assert!(back < Duration::from_secs(10), "{back:?}");
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_a_hanging_upstream_are_rescued() {
+    let (first, second) = simulators().await;
+    let timeouts = "timeouts: {first_token: 6s, idle: 6s}\n";
+    let gateway = TestGateway::before(&first, &second, timeouts).await;
+    first.play(Script::fault(Fault::Hang)).await;
+    let start = Instant::now();
+    let body = chat_stream();
+    let ask = async || {
+        let answered = gateway.post(CHAT, &body).await;
+        assert_eq!(stream_text(&answered.text()), ("second".to_owned(), true));
+        answered.trail()
+    };
+    // Slow after half of the first token's time; enough of them convict the upstream, and all are rescued.
+    let trails = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());
+    assert!(
+        start.elapsed() < Duration::from_secs(6),
+        "{:?} {trails:?}",
+        start.elapsed()
+    );
+    assert!(
+        trails.0.contains(&"first:superseded".to_owned()),
+        "{trails:?}"
+    );
+    within(first.wait_abandoned(8)).await;
+}
+
+#[tokio::test]
+async fn what_is_believed_is_shown_and_explained() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    first.play(Script::status(500)).await;
+    gateway.ask_until_out(&chat()).await;
+
+    let shown = gateway.admin("/api/upstreams").await.json();
+    let of = |upstream: &str| -> Value {
+        let scopes = shown["scopes"].as_array().unwrap();
+        scopes
+            .iter()
+            .find(|scope| scope["upstream"] == upstream && scope["model"] == "*")
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        (&of("first")["state"], &of("first")["why"]),
+        (&json!("open"), &json!("failures"))
+    );
+    assert!(of("first")["retry_in_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(of("first")["errors_1m"]["ratio"], json!(1.0));
+    assert_eq!(of("second")["state"], "closed");
+    assert_eq!(of("second")["errors_1m"]["ratio"], json!(0.0));
+
+    let before = (first.received_count(), second.received_count());
+    let explained = gateway
+        .admin_post("/api/explain", &json!({"model": "gpt-4o"}))
+        .await
+        .json();
+    let order: Vec<&str> = explained["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|candidate| candidate["upstream"].as_str().unwrap())
+        .collect();
+    assert_eq!(order, ["second", "first"]);
+    assert_eq!(explained["candidates"][0]["why"], "healthy");
+    assert!(
+        explained["candidates"][1]["why"]
+            .as_str()
+            .unwrap()
+            .starts_with("out of rotation for failures"),
+        "{explained}"
+    );
+    assert_eq!(
+        (first.received_count(), second.received_count()),
+        before,
+        "nobody is called"
+    );
+    let unknown = gateway
+        .admin_post("/api/explain", &json!({"modell": "x"}))
+        .await;
+    assert_eq!(unknown.status, 400);
+}
+
+#[tokio::test]
+async fn a_conversation_stays_with_its_upstream_and_conversations_share_by_weight() {
+    let (first, second) = simulators().await;
+    let yaml = format!(
+        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
+         routes:\n  - {{models: [\"*\"], candidates: [{{upstream: first, tier: 1, weight: 3}}, {{upstream: second, tier: 1}}]}}\n",
+        first.base_url(),
+        second.base_url()
+    );
+    let gateway = TestGateway::start(&yaml).await;
+    let mut firsts = 0;
+    for session in 0..100 {
+        let body = json!({"model": "gpt-4o", "messages": [], "prompt_cache_key": format!("session-{session}")});
+        let who = chat_text(&gateway.post(CHAT, &body).await);
+        assert_eq!(
+            chat_text(&gateway.post(CHAT, &body).await),
+            who,
+            "session {session}"
+        );
+        firsts += usize::from(who == "first");
+    }
+    assert!((60..=90).contains(&firsts), "{firsts} of 100");
+}
+
+#[tokio::test]
+async fn a_clients_own_retry_starts_somewhere_else() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for (retries, who) in [("0", "first"), ("1", "second"), ("2", "first")] {
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-stainless-retry-count", retries),
+        ];
+        let answered = gateway
+            .send(http::Method::POST, CHAT, &headers, chat().to_string())
+            .await;
+        assert_eq!(chat_text(&answered), who, "retry {retries}");
+    }
+}

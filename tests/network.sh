@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Our own network is lost and comes back: nobody is blamed, clients are told, and traffic flows again at once.
+#
+#   tests/network.sh path/to/backstop      as root, with iproute2, curl
+#
+# Two network namespaces without any route to elsewhere are joined by a cable that is unplugged and plugged in again.
+set -euo pipefail
+backstop=$(realpath "$1")
+here="backstop-$$-a" there="backstop-$$-b"
+folder=$(mktemp -d)
+children=()
+cleanup() {
+    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
+    ip netns del "$here" 2>/dev/null || true
+    ip netns del "$there" 2>/dev/null || true
+    rm -rf "$folder"
+}
+trap cleanup EXIT
+fail() {
+    echo "network.sh: $*" >&2
+    cat "$folder/log" >&2
+    exit 1
+}
+
+ip netns add "$here"
+ip netns add "$there"
+ip link add near netns "$here" type veth peer name far netns "$there"
+ip -n "$here" addr add 10.200.7.1/24 dev near
+ip -n "$there" addr add 10.200.7.2/24 dev far
+for link in "$here near" "$here lo" "$there far" "$there lo"; do
+    read -r space name <<<"$link"
+    ip -n "$space" link set "$name" up
+done
+
+for port in 4100 4200; do
+    ip netns exec "$there" "$backstop" demo --listen "10.200.7.2:$port" --admin-listen "10.200.7.2:$((port + 1))" >/dev/null 2>&1 &
+    children+=($!)
+done
+cat >"$folder/backstop.yaml" <<'YAML'
+upstreams:
+  one: {provider: openai-compatible, base_url: "http://10.200.7.2:4100/v1"}
+  two: {provider: openai-compatible, base_url: "http://10.200.7.2:4200/v1"}
+routes: [{models: ["*"], candidates: [{upstream: one}, {upstream: two}]}]
+timeouts: {connect: 1s}
+YAML
+ip netns exec "$here" "$backstop" serve --config "$folder/backstop.yaml" >/dev/null 2>"$folder/log" &
+children+=($!)
+
+ask() {
+    ip netns exec "$here" curl -s -m 10 http://127.0.0.1:4000/v1/chat/completions -d '{"model":"m","messages":[]}' || true
+}
+states() {
+    ip netns exec "$here" curl -s -m 5 http://127.0.0.1:4001/metrics | grep -E '^backstop_(network_lost|upstream_state)'
+}
+# wait_for WHAT SECONDS: asks until an answer holds WHAT.
+wait_for() {
+    local end=$((SECONDS + $2))
+    until ask | grep -q "$1"; do
+        [ $SECONDS -lt "$end" ] || fail "no answer with $1 within $2 s"
+        sleep 0.1
+    done
+}
+
+wait_for '"choices"' 10
+ip -n "$here" link set near down
+wait_for local_network_unreachable 10
+for _ in $(seq 20); do ask >/dev/null; done
+states | grep -q '^backstop_network_lost 1' || fail "the metric does not tell"
+if states | grep upstream_state | grep -qv ' 0$'; then fail "somebody was blamed: $(states)"; fi
+[ "$(grep -c 'our own network seems to be lost' "$folder/log")" = 1 ] || fail "not one line in the log"
+ip -n "$here" link set near up
+wait_for '"choices"' 3
+states | grep -q '^backstop_network_lost 0' || fail "the metric does not tell that it is back"
+if grep -q 'out of rotation' "$folder/log"; then fail "somebody went out of rotation"; fi
+echo "network.sh: lost, told, and back"
