@@ -1,10 +1,10 @@
 //! What we believe about each upstream, learnt from live requests: evidence, not a window.
 //!
-//! Every attempt leaves signs ([`evidence`]), which are weighed on two scopes: the upstream, and the model at it. A
-//! [`scope`] that has gathered enough is taken out of rotation, tried again by a few live requests, and given its
-//! traffic back step by step. Who is guilty, the upstream or one model, is decided by contrast ([`leaf`]). Waiting for
-//! too long is a sign while it lasts ([`slow`]). Rate limits, refused keys and missing models are no signs of ill
-//! health but [`gate`]s: facts with a deadline. If several upstreams vanish at once, it is our own [`network`].
+//! Every attempt leaves signs (`evidence`), which are weighed on two scopes: the upstream, and the model at it. A
+//! `scope` that has gathered enough is taken out of rotation, tried again by a few live requests, and given its
+//! traffic back step by step. Who is guilty, the upstream or one model, is decided by contrast (`leaf`). Waiting for
+//! too long is a sign while it lasts (`slow`). Rate limits, refused keys and missing models are no signs of ill
+//! health but `gate`s: facts with a deadline. If several upstreams vanish at once, it is our own `network`.
 //!
 //! *Invariant:* no I/O and no clock in here: `now` is an argument, changes of state are return values. No lock is
 //! taken to admit or to report.

@@ -228,6 +228,98 @@ fn upstreams_that_refuse_were_reached() {
     assert!(a.admit(0, bench.now).is_ok_and(|permit| permit.is_trial()));
 }
 
+/// After Envoy's `EjectTimeBackoff`: each relapse doubles the pause, and health is forgiven step by step.
+#[test]
+fn each_relapse_doubles_the_pause_and_minutes_of_health_forgive_it() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    // Plenty of traffic: the first pause is two seconds, the longest thirty.
+    for _ in 0..600 {
+        bench.attempt(&leaf, &Outcome::Success);
+        bench.pass(0.1);
+    }
+    let mut levels = Vec::new();
+    bench.trip(&leaf, &FAILURE);
+    for _ in 0..5 {
+        let core = leaf.scope.core();
+        let pause = leaf.epoch.tick(bench.now).seconds_until(core.until);
+        levels.push((core.level, pause));
+        bench.pass(f64::from(pause) + 0.1);
+        bench.attempt(&leaf, &FAILURE);
+    }
+    for (index, (level, pause)) in levels.iter().enumerate() {
+        assert_eq!(*level as usize, index + 1);
+        let nominal = (2.0f32 * 2f32.powi(index as i32)).min(30.0);
+        assert!(
+            (nominal * 0.7..=nominal * 1.3).contains(pause),
+            "{levels:?}"
+        );
+    }
+    // Healthy for minutes, it is forgiven as many levels.
+    while bench.phase(&leaf) != Phase::Closed {
+        bench.pass(0.2);
+        bench.attempt(&leaf, &Outcome::Success);
+    }
+    let before = leaf.scope.core().level;
+    bench.pass(185.0);
+    bench.trip(&leaf, &FAILURE);
+    assert_eq!(leaf.scope.core().level, before - 3 + 1);
+}
+
+/// After linkerd's `slow_healthy_probe_reopens` and resilience4j's lost half-open calls: a trial without a verdict is
+/// handed on, and a late one still counts.
+#[test]
+fn a_trial_that_is_lost_is_handed_on() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    bench.trip(&leaf, &FAILURE);
+    while leaf.admit(0, bench.now).is_err() {
+        bench.pass(1.0);
+    }
+    let lost = leaf.admit(0, bench.now).unwrap();
+    assert!(lost.is_trial());
+    assert!(leaf.admit(0, bench.now).is_err());
+    bench.pass(36.0);
+    let next = leaf.admit(0, bench.now).unwrap();
+    assert!(next.is_trial());
+    drop((lost, next));
+    assert_eq!(leaf.scope.trials(), 0);
+}
+
+/// After Finagle's "a failing service should reset failure counters after an individual success", which evidence need
+/// not do: what counts is how much more fails than should.
+#[test]
+fn a_success_takes_back_only_a_part_of_a_failure() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        if bench.attempt(&leaf, &FAILURE).is_none()
+            || bench.attempt(&leaf, &Outcome::Success).is_none()
+        {
+            break;
+        }
+        bench.pass(0.2);
+        assert!(attempts < 50, "half of the requests fail");
+    }
+}
+
+/// After LiteLLM's issue of 25 errors in a row that stayed in rotation.
+#[test]
+fn errors_in_a_row_never_stay_in_rotation() {
+    for rate in [0.02, 0.2, 5.0, 500.0] {
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        let mut failures = 0;
+        while bench.attempt(&leaf, &FAILURE).is_some() {
+            failures += 1;
+            bench.pass(1.0 / rate);
+            assert!(failures <= 12, "at {rate}/s");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn the_score_is_finite_and_never_rises_without_a_failure(

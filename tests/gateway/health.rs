@@ -318,3 +318,65 @@ async fn a_clients_own_retry_starts_somewhere_else() {
         assert_eq!(chat_text(&answered), who, "retry {retries}");
     }
 }
+
+#[tokio::test]
+async fn a_late_first_token_is_hedged_where_the_route_says_so() {
+    let (first, second) = simulators().await;
+    for (hedge, late) in [(false, "first"), (true, "second")] {
+        let yaml = format!(
+            "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
+             routes:\n  - {{models: [\"*\"], hedge: {hedge}, candidates: [{{upstream: first}}, {{upstream: second}}]}}\ntimeouts: {{first_token: 2s}}\n",
+            first.base_url(),
+            second.base_url()
+        );
+        let gateway = TestGateway::start(&yaml).await;
+        first.play(Script::answer("first")).await;
+        for _ in 0..40 {
+            // What is usual must be known before anything can be late.
+            let answered = gateway.post(CHAT, &chat_stream()).await;
+            assert_eq!(stream_text(&answered.text()).0, "first");
+        }
+        let calls = second.received_count();
+        first
+            .play(Script::answer("first").with_first_token_delay(Duration::from_millis(900)))
+            .await;
+        let answered = gateway.post(CHAT, &chat_stream()).await;
+        assert_eq!(
+            stream_text(&answered.text()).0,
+            late,
+            "{:?}",
+            answered.trail()
+        );
+        assert_eq!(second.received_count() - calls, usize::from(hedge));
+        assert_eq!(opened(&gateway), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn while_a_domain_is_in_trouble_others_come_first_within_a_tier() {
+    let (first, second) = simulators().await;
+    let third = Simulator::start("third", Script::answer("third"))
+        .await
+        .unwrap();
+    let upstream = |name: &str, simulator: &Simulator, domain: &str| {
+        format!(
+            "  {name}: {{provider: openai-compatible, base_url: \"{}\", domain: {domain}}}\n",
+            simulator.base_url()
+        )
+    };
+    let yaml = format!(
+        "upstreams:\n{}{}{}routes:\n  - models: [\"*\"]\n    candidates: [{{upstream: first, tier: 1, weight: 1000}}, {{upstream: second, tier: 2, weight: 1000}}, {{upstream: third, tier: 2}}]\n",
+        upstream("first", &first, "cloud"),
+        upstream("second", &second, "cloud"),
+        upstream("third", &third, "elsewhere")
+    );
+    let gateway = TestGateway::start(&yaml).await;
+    first.play(Script::status(500)).await;
+    gateway.ask_until_out(&chat()).await;
+    let before = second.received_count();
+    for _ in 0..10 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(chat_text(&answered), "third", "{:?}", answered.trail());
+    }
+    assert_eq!(second.received_count(), before);
+}

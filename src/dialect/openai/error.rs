@@ -4,12 +4,13 @@
 //! providers echo prompts in them.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::outcome::Outcome;
+use crate::wire::allowance::reset_in;
 
 /// The outcome that an error status and its body stand for.
 pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
@@ -24,6 +25,7 @@ pub(super) fn classify_inner(error: &RawValue, retry_after: Option<Duration>) ->
 }
 
 fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
+    let retry_after = retry_after.or(error.wait);
     match status {
         401 if error.is("invalid_model") => Outcome::ModelUnavailable,
         // Gemini answers a bad key with 400.
@@ -92,6 +94,8 @@ struct ErrorFields {
     /// Gemini's `status`: a name, where its `code` is a number.
     name: String,
     message: String,
+    /// How long it asks us to stay away, where no header does.
+    wait: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +115,15 @@ struct RawFields<'a> {
     status: Option<&'a RawValue>,
     #[serde(borrow)]
     message: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    details: Option<&'a RawValue>,
+}
+
+/// One of Gemini's `details`: `{"@type": "...RetryInfo", "retryDelay": "37s"}`.
+#[derive(Deserialize)]
+struct Detail<'a> {
+    #[serde(borrow, rename = "retryDelay")]
+    retry_delay: Option<Cow<'a, str>>,
 }
 
 impl ErrorFields {
@@ -128,6 +141,7 @@ impl ErrorFields {
             .map_or(text, RawValue::get);
         match serde_json::from_str::<RawFields<'_>>(fields) {
             Ok(raw) => Self {
+                wait: wait(&raw),
                 code: plain(raw.code),
                 kind: raw.kind.unwrap_or_default().into_owned(),
                 name: plain(raw.status),
@@ -158,6 +172,20 @@ impl ErrorFields {
                 .map_or(500, |(_, status)| *status),
         }
     }
+}
+
+/// The wait that a body asks for: in its details, or in words (`Please try again in 41.724s.`).
+fn wait(error: &RawFields<'_>) -> Option<Duration> {
+    let details = error.details.map_or("[]", RawValue::get);
+    let details: Vec<Detail<'_>> = serde_json::from_str(details).unwrap_or_default();
+    let delay = details.into_iter().find_map(|detail| detail.retry_delay);
+    let in_words = || {
+        let (_, rest) = error.message.as_deref()?.split_once("try again in ")?;
+        rest.split([' ', ','])
+            .next()
+            .map(|word| word.trim_end_matches('.'))
+    };
+    reset_in(delay.as_deref().or_else(in_words)?, SystemTime::UNIX_EPOCH)
 }
 
 fn plain(raw: Option<&RawValue>) -> String {
@@ -242,6 +270,23 @@ mod tests {
             classify(429, wait, b""),
             Outcome::RateLimited { retry_after: wait }
         );
+    }
+
+    #[test]
+    fn a_wait_may_stand_in_the_body() {
+        let wait = |body: &str| match classify(429, None, body.as_bytes()) {
+            Outcome::RateLimited { retry_after } => retry_after.map(|wait| wait.as_millis()),
+            other => panic!("{other}"),
+        };
+        let gemini = r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"Help"},{"@type":"RetryInfo","retryDelay":"37s"}]}}]"#;
+        assert_eq!(wait(gemini), Some(37_000));
+        let words = r#"{"error":{"message":"Rate limit reached. Please try again in 1m41.724s. Visit us."}}"#;
+        assert_eq!(wait(words), Some(101_724));
+        assert_eq!(
+            wait(r#"{"error":{"message":"try again in a while"}}"#),
+            None
+        );
+        assert_eq!(wait("{}"), None);
     }
 
     #[test]
