@@ -18,7 +18,7 @@ use crate::simulator::{Fault, Script, Simulator};
 use crate::upstream::Client;
 
 const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}]}"#;
-/// Five questions a second: enough to see a breaker work, slow enough to read along.
+/// Five questions a second: enough to see health at work, slow enough to read along.
 const PACE: Duration = Duration::from_millis(200);
 
 /// What happens, when, and what the audience is told.
@@ -32,7 +32,7 @@ const STORY: [(u64, Turn, &str); 4] = [
     (
         9,
         Turn::Heal,
-        "primary is well again: the next trial brings it back",
+        "primary is well again: trials bring it back",
     ),
     (15, Turn::End, "that was it"),
 ];

@@ -141,7 +141,7 @@ impl Permit {
 
     /// A stream ended well. After cuts, only that heals.
     fn completed(&mut self, now: Tick) -> Vec<HealthChange> {
-        self.settle_trials(now);
+        self.settle_trials();
         let mut changes = Vec::new();
         if self.is_trial_of_account && std::mem::take(&mut self.is_trial_of_account) {
             changes.extend(self.leaf.end_account_trial(None, now));
@@ -184,7 +184,7 @@ impl Permit {
     }
 
     /// Forgets trials of states that are over.
-    fn settle_trials(&mut self, _now: Tick) {
+    fn settle_trials(&mut self) {
         let is_on = |scope: &super::scope::Scope, epoch: u32| {
             let core = scope.core();
             core.phase == Phase::HalfOpen && core.epoch == epoch
@@ -194,7 +194,7 @@ impl Permit {
     }
 
     fn observe(&mut self, finding: Finding, now: Tick) -> Vec<HealthChange> {
-        self.settle_trials(now);
+        self.settle_trials();
         let is_ok = finding.sign.is_none();
         // Where streams were cut, the verdict falls when the stream ends.
         let waits_for_end = |cause: Sign| is_ok && cause == Sign::Cut;
@@ -207,7 +207,7 @@ impl Permit {
             if !self.is_trial_of_leaf {
                 return changes;
             }
-            self.settle_trials(now);
+            self.settle_trials();
         }
         if self.is_trial_of_leaf {
             if !waits_for_end(self.leaf.scope.core().cause) {
@@ -228,7 +228,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.leaf.account.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.settle_trials(self.started);
+        self.settle_trials();
         if self.is_trial_of_account {
             self.leaf.account.scope.end_trial();
         }
