@@ -119,8 +119,8 @@ async fn survive_every_fault(program: &[&OsStr]) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        // A breaker that has failed several trials pauses for up to half a minute.
-        tokio::time::timeout(PATIENCE * 2, healed)
+        // A refused key is looked at again after a minute.
+        tokio::time::timeout(PATIENCE * 4, healed)
             .await
             .unwrap_or_else(|_| panic!("{fault:?}: it does not come back"));
     }
