@@ -205,6 +205,9 @@ impl<'a> Run<'a> {
             // The first attempt and the first failover to somebody who is trusted are free.
             (trail.started() >= 2 || trail.started() == 1 && plan.is_down_to_last_resort())
                 .then_some(Expense::Retry)
+        } else if plan.is_down_to_last_resort() {
+            // Nobody is left who would answer sooner than the one that is waited for.
+            return false;
         } else if race.needs_rescue() || is_hedge_due && race.is_single() {
             Some(Expense::Paid)
         } else {
