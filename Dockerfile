@@ -11,8 +11,9 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 COPY Cargo.toml Cargo.lock ./
 RUN set -eu; \
     target="$(rustc -vV | sed -n 's/^host: //p')"; \
-    mkdir -p src tests/gateway benches; \
-    for file in src/main.rs tests/gateway/main.rs benches/overhead.rs; do \
+    mkdir -p src tests/gateway tests/simulation benches; \
+    for file in src/main.rs tests/gateway/main.rs tests/simulation/main.rs \
+        benches/overhead.rs benches/health.rs; do \
         echo 'fn main() {}' > "$file"; \
     done; \
     touch src/lib.rs; \
