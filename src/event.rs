@@ -33,6 +33,20 @@ pub enum Event {
     },
     /// What is believed of an upstream, or of our own network, has changed.
     HealthChanged(HealthChange),
+    /// A free probe was sent to an upstream that could not be connected to.
+    Probed {
+        /// Which one.
+        upstream: UpstreamId,
+        /// Whether it answered.
+        is_reached: bool,
+    },
+    /// Another configuration has taken over.
+    ConfigReloaded,
+    /// Another configuration could not be used; the old one goes on.
+    ConfigRejected {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A request is over: answered whole, in part or not at all.
     RequestFinished(RequestReport),
 }
@@ -44,12 +58,42 @@ pub struct AttemptReport {
     pub number: usize,
     /// Who was asked.
     pub upstream: UpstreamId,
+    /// Why it was made.
+    pub phase: Phase,
     /// How it ended.
     pub outcome: Outcome,
     /// What exactly went wrong, in words; never a secret, never content.
     pub detail: Option<String>,
     /// Until the outcome was known; in the trail of a stream, until its first content.
     pub elapsed: Duration,
+}
+
+/// Why an attempt was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its turn had come: first, or after a failure.
+    Normal,
+    /// To see whether the upstream has healed.
+    Trial,
+    /// Because nobody who is trusted was left.
+    LastResort,
+    /// Beside one that waits for an upstream which is trusted no more.
+    Rescue,
+    /// Beside one whose first token is late.
+    Hedge,
+}
+
+impl Phase {
+    /// A short constant name for labels and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Trial => "trial",
+            Self::LastResort => "last_resort",
+            Self::Rescue => "rescue",
+            Self::Hedge => "hedge",
+        }
+    }
 }
 
 /// What health keeps apart: an upstream as a whole, or a model at it.

@@ -17,6 +17,7 @@ impl Sink for Log {
                 %request,
                 upstream = %report.upstream,
                 attempt = report.number,
+                phase = report.phase.label(),
                 outcome = report.outcome.label(),
                 status = report.outcome.status(),
                 detail = report.detail,
@@ -33,6 +34,16 @@ impl Sink for Log {
                 "failing over from {from} to {to}: {reason}"
             ),
             Event::HealthChanged(change) => health_changed(change),
+            Event::Probed {
+                upstream,
+                is_reached,
+            } => tracing::debug!(%upstream, is_reached, "free probe"),
+            Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
+            Event::ConfigRejected { reason } => {
+                tracing::error!(
+                    "the new configuration cannot be used, the old one stays: {reason}"
+                );
+            }
             Event::RequestFinished(report) => request_finished(report),
         }
     }

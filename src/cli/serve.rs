@@ -3,27 +3,26 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Failure, ServeArgs, settings};
 use crate::config::Config;
 use crate::gateway::Gateway;
 
-/// Serves until SIGTERM or SIGINT; a second signal ends the draining, too.
+/// Serves until SIGTERM or SIGINT; a second signal ends the draining, too. SIGHUP reads the configuration again.
 pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let found = settings::find(&args.config)?;
-    let mut config = found.config;
-    config.listen = args.listen.unwrap_or(config.listen);
-    config.admin.listen = args.admin_listen.unwrap_or(config.admin.listen);
+    let config = args.applied_to(found.config);
     if let Some(made) = &found.made {
         println!("{made}");
     }
     warn_if_open(&config);
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let gateway = Gateway::start(&config, Vec::new())
         .await
         .map_err(anyhow::Error::from)?;
     announce(&gateway, &found.source);
-    stop_signal().await?;
+    reload_until_stopped(&gateway, args, hangup).await?;
     tracing::info!(
         "stopping: open requests have {:?} to finish",
         config.limits.drain
@@ -36,6 +35,33 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+async fn reload_until_stopped(
+    gateway: &Gateway,
+    args: &ServeArgs,
+    mut hangup: Signal,
+) -> anyhow::Result<()> {
+    let mut stopping = Box::pin(stop_signal());
+    loop {
+        tokio::select! {
+            stopped = &mut stopping => return stopped,
+            Some(()) = hangup.recv() => {
+                let found = settings::find(&args.config);
+                let config = found.map(|found| args.applied_to(found.config));
+                gateway.reload(config.map_err(|failure| failure.to_string()));
+            }
+        }
+    }
+}
+
+impl ServeArgs {
+    /// What was typed goes before what is written.
+    fn applied_to(&self, mut config: Config) -> Config {
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.admin.listen = self.admin_listen.unwrap_or(config.admin.listen);
+        config
+    }
 }
 
 fn announce(gateway: &Gateway, source: &str) {

@@ -43,7 +43,7 @@ use self::race::{Alarm, Contender, Race, Step};
 use self::running::{Common, Running};
 use self::trail::Trail;
 use crate::config::TimeoutsConfig;
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::{Outcome, Retry};
 use crate::request::ModelRequest;
@@ -150,7 +150,12 @@ impl<'a> Run<'a> {
                 && let Some((target, permit)) = plan.next(Instant::now())
             {
                 self.report_failover(&race, &trail, &target);
-                race.start(self.attempt(target, permit, trail.begin()));
+                let beside = (!race.is_empty()).then_some(if is_hedge_due {
+                    Phase::Hedge
+                } else {
+                    Phase::Rescue
+                });
+                race.start(self.attempt(target, permit, trail.begin(), beside));
             }
             is_hedge_due = false;
             if race.is_empty() {
@@ -182,8 +187,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn attempt(&self, target: Target<'a>, permit: Permit, number: usize) -> Contender<'a> {
-        let attempt = Running::start(&self.common, &target, Some(permit), number);
+    /// `beside`: why it runs beside another attempt.
+    fn attempt(
+        &self,
+        target: Target<'a>,
+        permit: Permit,
+        number: usize,
+        beside: Option<Phase>,
+    ) -> Contender<'a> {
+        let mut attempt = Running::start(&self.common, &target, Some(permit), number);
+        if let Some(phase) = beside {
+            attempt = attempt.beside(phase);
+        }
         let hedge_after = attempt.hedge_after().filter(|_| self.is_hedged);
         let timeouts = &self.failover.timeouts;
         let exchange = attempt::run(timeouts, self.request, target, self.deadline);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::plan::Target;
 use crate::config::UpstreamId;
-use crate::event::{AttemptReport, Event, Events, HealthChange};
+use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
 use crate::request::RequestId;
@@ -19,6 +19,7 @@ pub(super) struct Running {
     events: Events,
     request: RequestId,
     number: usize,
+    phase: Phase,
     upstream: UpstreamId,
     /// `None` for attempts that say nothing about health.
     permit: Option<Permit>,
@@ -49,6 +50,11 @@ impl Running {
             events: common.events.clone(),
             request: common.request.clone(),
             number,
+            phase: match &permit {
+                Some(permit) if permit.is_last_resort() => Phase::LastResort,
+                Some(permit) if permit.is_trial() => Phase::Trial,
+                _ => Phase::Normal,
+            },
             upstream: target.candidate.upstream.id().clone(),
             permit,
             shape: common.shape,
@@ -56,6 +62,12 @@ impl Running {
             started_at: Instant::now(),
             is_over: false,
         }
+    }
+
+    /// One that runs beside another.
+    pub(super) fn beside(mut self, phase: Phase) -> Self {
+        self.phase = phase;
+        self
     }
 
     pub(super) fn upstream(&self) -> &UpstreamId {
@@ -138,6 +150,7 @@ impl Running {
     pub(super) fn report(&self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         AttemptReport {
             number: self.number,
+            phase: self.phase,
             upstream: self.upstream.clone(),
             outcome,
             detail,

@@ -1,6 +1,7 @@
 //! From a configuration to the parts that serve by it: the only place where modules meet.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,33 +17,53 @@ use crate::routing::{Candidate, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Credential, Upstream, connect_with};
 use crate::wire::tls;
 
-/// What a gateway serves with.
-#[derive(Debug)]
-pub(super) struct Parts {
-    pub(super) api: Api,
+/// What lasts as long as the process, whatever its configuration becomes.
+#[derive(Clone, Debug)]
+pub(super) struct Foundation {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
-    pub(super) upstreams: Upstreams,
     pub(super) events: Events,
-    pub(super) routes: Arc<RouteTable>,
-    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
-impl Parts {
-    pub(super) fn of(config: &Config, mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+impl Foundation {
+    pub(super) fn new(mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         sinks.push(Box::new(Log));
         sinks.push(Box::new(Arc::clone(&metrics)));
-        let events = Events::new(sinks);
-        let health = Arc::new(Health::new());
+        Ok(Self {
+            metrics,
+            health: Arc::new(Health::new()),
+            events: Events::new(sinks),
+        })
+    }
+}
+
+/// What serves by one configuration, until the next one takes over.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) api: Api,
+    pub(super) upstreams: Upstreams,
+    pub(super) routes: Arc<RouteTable>,
+}
+
+impl Generation {
+    /// Fails before anything is changed, or not at all.
+    pub(super) fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
+        let Foundation { health, events, .. } = foundation;
         let upstreams = upstreams(config)?;
-        let routes = Assembly {
-            health: &health,
+        let accounts = config.upstreams.iter();
+        health.adopt(
+            accounts
+                .map(|(id, upstream)| (id.clone(), identity(upstream)))
+                .collect(),
+        );
+        let assembly = Assembly {
+            health,
             upstreams: &upstreams,
             config,
-        }
-        .route_table();
-        let routes = Arc::new(routes);
+        };
+        let routes = Arc::new(assembly.route_table());
+        health.forget_unless(|scope| routes.leaves().any(|leaf| leaf.id() == scope));
         let names = config.routes.iter().map(|route| route.name().into());
         let failover = Failover::new(config.timeouts.clone(), names, events.clone());
         let clients = ClientKeys::new(&config.clients);
@@ -54,17 +75,24 @@ impl Parts {
                 events.clone(),
                 config,
             ),
-            metrics,
-            health,
             upstreams,
-            events,
             routes,
-            tls: listener_tls(config)?,
         })
     }
 }
 
-type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
+/// With another URL or other keys, it is another account, of which nothing is known.
+fn identity(upstream: &UpstreamConfig) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    upstream.base_url().hash(&mut hasher);
+    for key in upstream.keys() {
+        key.expose().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The upstreams of one configuration, by name.
+pub(super) type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
 
 struct Assembly<'a> {
     health: &'a Health,
@@ -193,7 +221,10 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
     Upstream::new(id.clone(), dialect, config.base_url(), credentials, client)
 }
 
-fn listener_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
+/// The certificate that clients see, read anew.
+pub(super) fn listener_tls(
+    config: &Config,
+) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
     let Some(files) = &config.tls else {
         return Ok(None);
     };

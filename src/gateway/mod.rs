@@ -1,21 +1,23 @@
-//! The process: everything put together from a configuration, started, and drained.
+//! The process: everything put together from a configuration, started, reloaded, and drained.
 
 mod assemble;
+mod fixed;
 mod probes;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::assemble::Parts;
+use self::assemble::{Foundation, Generation, listener_tls};
 use crate::admin::Admin;
 use crate::config::Config;
-use crate::event::Sink;
+use crate::event::{Event, Sink};
 use crate::server::{Limits, Server};
 use crate::wire::tls::TlsError;
 
@@ -24,6 +26,11 @@ use crate::wire::tls::TlsError;
 pub struct Gateway {
     address: SocketAddr,
     admin_address: SocketAddr,
+    started_with: Config,
+    foundation: Foundation,
+    current: Arc<ArcSwap<Generation>>,
+    /// Renewed certificates are for the connections that come after.
+    tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     admin_stop: watch::Sender<bool>,
@@ -58,7 +65,9 @@ pub enum StartError {
 impl Gateway {
     /// Listens and serves. `listeners` hear of every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
-        let parts = Parts::of(config, listeners)?;
+        let foundation = Foundation::new(listeners)?;
+        let current = Arc::new(ArcSwap::from_pointee(Generation::of(config, &foundation)?));
+        let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin.listen).await?;
         let (stop, stopping) = watch::channel(false);
@@ -66,29 +75,72 @@ impl Gateway {
         let mut gateway = Self {
             address: address_of(&listener, config.listen)?,
             admin_address: address_of(&admin_listener, config.admin.listen)?,
+            started_with: config.clone(),
+            foundation: foundation.clone(),
+            current: Arc::clone(&current),
+            tls: tls.clone(),
             stop,
             tasks: JoinSet::new(),
             admin_stop,
             background: JoinSet::new(),
         };
-        let limits = limits(config);
-        let api = Arc::new(parts.api);
-        let server = Server::new(listener, parts.tls, limits.clone());
-        gateway.tasks.spawn(server.serve(
-            move |request| {
-                let api = Arc::clone(&api);
-                async move { api.handle(request).await }
-            },
-            stopping.clone(),
-        ));
-        let background = probes::run(Arc::clone(&parts.health), parts.upstreams, parts.events);
-        gateway.background.spawn(background);
-        let admin = Admin::new(parts.metrics, parts.health, parts.routes, stopping);
-        let admin_server = Server::new(admin_listener, None, limits);
-        gateway.tasks.spawn(
-            admin_server.serve(move |request| admin.clone().handle(request), admin_stopping),
-        );
+        gateway.serve_clients(Server::new(listener, tls, limits(config)), stopping.clone());
+        let server = Server::new(admin_listener, None, limits(config));
+        gateway.serve_operators(server, stopping, admin_stopping);
+        gateway.background.spawn(probes::run(foundation, current));
         Ok(gateway)
+    }
+
+    /// Serves by another configuration from the next request on; requests under way end by the old one. What is believed
+    /// of upstreams that stay the same is kept. A configuration that cannot be used, or could not even be read, changes
+    /// nothing.
+    pub fn reload(&self, config: Result<Config, String>) {
+        let event = match config.and_then(|config| self.take_over(&config)) {
+            Ok(()) => Event::ConfigReloaded,
+            Err(reason) => Event::ConfigRejected { reason },
+        };
+        self.foundation.events.emit(&event);
+    }
+
+    /// Each request is answered by the configuration that is current when it comes.
+    fn serve_clients(&mut self, server: Server, stopping: watch::Receiver<bool>) {
+        let current = Arc::clone(&self.current);
+        let handler = move |request| {
+            let generation = current.load_full();
+            async move { generation.api.handle(request).await }
+        };
+        self.tasks.spawn(server.serve(handler, stopping));
+    }
+
+    fn serve_operators(
+        &mut self,
+        server: Server,
+        stopping: watch::Receiver<bool>,
+        admin_stopping: watch::Receiver<bool>,
+    ) {
+        let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
+        let handler = move |request| {
+            let Foundation {
+                metrics, health, ..
+            } = foundation.clone();
+            let routes = Arc::clone(&current.load().routes);
+            Admin::new(metrics, health, routes, stopping.clone()).handle(request)
+        };
+        self.tasks.spawn(server.serve(handler, admin_stopping));
+    }
+
+    fn take_over(&self, config: &Config) -> Result<(), String> {
+        let told = |error: StartError| error.to_string();
+        let tls = listener_tls(config).map_err(told)?;
+        let next = Generation::of(config, &self.foundation).map_err(told)?;
+        if let (Some(current), Some(next)) = (&self.tls, tls) {
+            current.store(next);
+        }
+        self.current.store(Arc::new(next));
+        for what in fixed::changed(&self.started_with, config) {
+            tracing::warn!("`{what}` has changed; that takes effect at the next start");
+        }
+        Ok(())
     }
 
     /// Where clients are served.

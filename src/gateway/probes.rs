@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, Method};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use super::assemble::{Foundation, Generation};
 use crate::config::UpstreamId;
-use crate::event::{Event, Events};
-use crate::health::Health;
-use crate::upstream::{Outbound, Upstream};
+use crate::event::Event;
+use crate::upstream::Outbound;
 
 /// How often is looked whether anybody needs a probe.
 const LOOK: Duration = Duration::from_secs(1);
@@ -23,11 +24,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Probes for as long as it is polled.
-pub(super) async fn run(
-    health: Arc<Health>,
-    upstreams: HashMap<UpstreamId, Arc<Upstream>>,
-    events: Events,
-) {
+pub(super) async fn run(foundation: Foundation, current: Arc<ArcSwap<Generation>>) {
+    let Foundation { health, events, .. } = foundation;
     let mut next: HashMap<UpstreamId, Instant> = HashMap::new();
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -38,15 +36,19 @@ pub(super) async fn run(
         for id in wanted {
             let now = Instant::now();
             let is_due = health.is_network_lost() || next.get(&id).is_none_or(|due| *due <= now);
-            let Some(upstream) = upstreams.get(&id).filter(|_| is_due) else {
+            let upstream = current.load().upstreams.get(&id).cloned();
+            let Some(upstream) = upstream.filter(|_| is_due) else {
                 continue;
             };
             next.insert(id.clone(), now + PAUSE.mul_f32(0.8 + 0.4 * fastrand::f32()));
-            let has_answered = timeout(PATIENCE, upstream.send(0, question()))
+            let is_reached = timeout(PATIENCE, upstream.send(0, question()))
                 .await
                 .is_ok_and(|reply| reply.is_ok());
-            tracing::debug!(upstream = %id, has_answered, "free probe");
-            if has_answered && let Some(change) = health.probed(&id, Instant::now()) {
+            events.emit(&Event::Probed {
+                upstream: id.clone(),
+                is_reached,
+            });
+            if is_reached && let Some(change) = health.probed(&id, Instant::now()) {
                 events.emit(&Event::HealthChanged(change));
             }
         }

@@ -161,7 +161,7 @@ impl Leaf {
     pub fn force(self: &Arc<Self>, key: usize, now: Instant) -> Permit {
         self.scope.force();
         self.account.scope.force();
-        Permit::new(self, key, (false, false), self.epoch.tick(now))
+        Permit::new(self, key, (false, false), self.epoch.tick(now)).marked_last_resort()
     }
 
     /// When it may be asked again through a key, if it may not now.

@@ -26,7 +26,7 @@ mod view;
 mod word;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
@@ -62,6 +62,8 @@ pub struct Health {
     network: Arc<Network>,
     accounts: Mutex<HashMap<UpstreamId, Arc<Account>>>,
     leaves: Mutex<HashMap<ScopeId, Arc<Leaf>>>,
+    /// What makes an upstream the same account as before.
+    identities: Mutex<HashMap<UpstreamId, u64>>,
 }
 
 impl Health {
@@ -72,7 +74,23 @@ impl Health {
             network: Arc::default(),
             accounts: Mutex::default(),
             leaves: Mutex::default(),
+            identities: Mutex::default(),
         }
+    }
+
+    /// Takes over which upstreams there are, each with a number that stands for its URL and keys. What is believed of
+    /// upstreams that are no more, or have become another account, is forgotten.
+    pub fn adopt(&self, upstreams: HashMap<UpstreamId, u64>) {
+        let mut known = locked(&self.identities);
+        let is_same = |id: &UpstreamId| known.get(id) == upstreams.get(id);
+        locked(&self.accounts).retain(|id, _| is_same(id));
+        locked(&self.leaves).retain(|scope, _| is_same(&scope.upstream));
+        *known = upstreams;
+    }
+
+    /// Forgets the models of which `is_used` says no: no route leads to them any more.
+    pub fn forget_unless(&self, is_used: impl Fn(&ScopeId) -> bool) {
+        locked(&self.leaves).retain(|scope, _| is_used(scope));
     }
 
     /// The leaf for a model, as the configuration names it, at an upstream with so many keys.
@@ -82,13 +100,17 @@ impl Health {
             upstream: upstream.clone(),
             model: Some(Arc::clone(model)),
         };
-        let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leaves = locked(&self.leaves);
         if let Some(leaf) = leaves.get(&id) {
             return Arc::clone(leaf);
         }
-        let known = account.leaves.load();
+        let siblings = account.all_leaves();
         let leaf = Arc::new(Leaf {
-            index: u32::try_from(known.len()).unwrap_or(u32::MAX),
+            index: siblings
+                .iter()
+                .map(|leaf| leaf.index + 1)
+                .max()
+                .unwrap_or(0),
             account: Arc::clone(&account),
             id: id.clone(),
             scope: scope::Scope::new(),
@@ -98,15 +120,14 @@ impl Health {
             epoch: self.epoch,
             network: Arc::clone(&self.network),
         });
-        let mut more = Vec::clone(&known);
-        more.push(Arc::downgrade(&leaf));
-        account.leaves.store(Arc::new(more));
+        let more = siblings.iter().chain([&leaf]).map(Arc::downgrade);
+        account.leaves.store(Arc::new(more.collect()));
         leaves.insert(id, Arc::clone(&leaf));
         leaf
     }
 
     fn account(&self, upstream: &UpstreamId, keys: usize) -> Arc<Account> {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accounts = locked(&self.accounts);
         let account = accounts
             .entry(upstream.clone())
             .or_insert_with(|| Arc::new(Account::new(upstream.clone(), keys.max(1))))
@@ -126,7 +147,7 @@ impl Health {
     /// them while our own network is lost.
     pub fn to_probe(&self) -> Vec<UpstreamId> {
         let is_lost = self.is_network_lost();
-        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let accounts = locked(&self.accounts);
         let waits = |scope: &scope::Scope| {
             let core = scope.core();
             core.phase == Phase::Open && core.cause == evidence::Sign::Connection
@@ -146,7 +167,7 @@ impl Health {
     pub fn probed(&self, upstream: &UpstreamId, now: Instant) -> Option<HealthChange> {
         let now = self.epoch.tick(now);
         let is_network_back = self.network.reached(now);
-        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let accounts = locked(&self.accounts);
         if let Some(account) = accounts.get(upstream) {
             account.scope.shorten(now);
             for leaf in account.all_leaves() {
@@ -155,6 +176,10 @@ impl Health {
         }
         is_network_back.then_some(HealthChange::NetworkBack)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for Health {

@@ -24,6 +24,7 @@ pub struct Permit {
     epochs: (u32, u32),
     is_trial_of_account: bool,
     is_trial_of_leaf: bool,
+    is_last_resort: bool,
     started: Tick,
     has_content: bool,
     was_slow: bool,
@@ -38,6 +39,7 @@ impl Permit {
             key,
             is_trial_of_account: trials.0,
             is_trial_of_leaf: trials.1,
+            is_last_resort: false,
             started: now,
             has_content: false,
             was_slow: false,
@@ -47,6 +49,18 @@ impl Permit {
     /// Whether it is one of the few attempts that show whether something has healed.
     pub fn is_trial(&self) -> bool {
         self.is_trial_of_account || self.is_trial_of_leaf
+    }
+
+    /// For an attempt at an upstream that is out of rotation.
+    pub(super) fn marked_last_resort(self) -> Self {
+        let mut permit = self;
+        permit.is_last_resort = true;
+        permit
+    }
+
+    /// Whether the upstream is out of rotation, and tried only because nobody better is left.
+    pub fn is_last_resort(&self) -> bool {
+        self.is_last_resort
     }
 
     /// The leaf it is for.

@@ -1,6 +1,5 @@
 //! What is believed, for people and machines to read.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -71,7 +70,7 @@ impl Health {
     /// All scopes, upstream by upstream, each before its models.
     pub fn view(&self, now: Instant) -> Vec<ScopeView> {
         let now = self.epoch.tick(now);
-        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let accounts = super::locked(&self.accounts);
         let mut views: Vec<ScopeView> = accounts
             .values()
             .flat_map(|account| {

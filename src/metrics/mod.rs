@@ -4,12 +4,12 @@
 //! configuration, whatever clients send.
 
 mod health;
+mod timings;
 
-use prometheus::{
-    Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use self::health::HealthGauges;
+use self::timings::Timings;
 use crate::event::{Event, HealthChange, RequestReport, ScopeId, Sink};
 use crate::health::ScopeView;
 
@@ -22,20 +22,11 @@ pub struct Metrics {
     attempts: IntCounterVec,
     failovers: IntCounterVec,
     changes: IntCounterVec,
+    probes: IntCounterVec,
+    reloads: IntCounterVec,
     health: HealthGauges,
-    first_byte: HistogramVec,
-    duration: HistogramVec,
-    added: HistogramVec,
+    timings: Timings,
 }
-
-/// From a cached embedding to a long answer of a reasoning model.
-const WAITING: [f64; 13] = [
-    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0,
-];
-/// What the proxy itself takes: microseconds, if all is well.
-const ADDED: [f64; 10] = [
-    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1,
-];
 
 impl Metrics {
     /// Fresh metrics, all at zero.
@@ -51,8 +42,8 @@ impl Metrics {
             attempts: counter(
                 &registry,
                 "backstop_attempts_total",
-                "Attempts at upstreams by outcome; `ok` and `rejected` (the request itself was wrong) are no failures of the upstream.",
-                &["upstream", "outcome"],
+                "Attempts at upstreams by outcome, and by why they were made; `ok` and `rejected` (the request itself was wrong) are no failures of the upstream.",
+                &["upstream", "outcome", "phase"],
             )?,
             failovers: counter(
                 &registry,
@@ -70,25 +61,20 @@ impl Metrics {
                 "How often an upstream, or a model at it, went out of rotation (`open`) or began to come back (`healed`).",
                 &["upstream", "model", "to", "cause"],
             )?,
+            probes: counter(
+                &registry,
+                "backstop_probes_total",
+                "Free probes of upstreams that could not be connected to.",
+                &["upstream", "result"],
+            )?,
+            reloads: counter(
+                &registry,
+                "backstop_config_reloads_total",
+                "Configurations that took over while running (`ok`), or could not be used (`rejected`).",
+                &["result"],
+            )?,
             health: HealthGauges::new(&registry)?,
-            first_byte: histogram(
-                &registry,
-                "backstop_request_first_byte_seconds",
-                "From the request being read to the head of the answer.",
-                &WAITING,
-            )?,
-            duration: histogram(
-                &registry,
-                "backstop_request_duration_seconds",
-                "From the request being read to the end of the answer.",
-                &WAITING,
-            )?,
-            added: histogram(
-                &registry,
-                "backstop_request_overhead_seconds",
-                "The part of the time to the first byte that was not spent waiting for upstreams.",
-                &ADDED,
-            )?,
+            timings: Timings::new(&registry)?,
             registry,
         };
         metrics
@@ -126,19 +112,7 @@ impl Metrics {
         self.requests
             .with_label_values(&[route, endpoint, status.as_str(), report.result.label()])
             .inc();
-        self.duration
-            .with_label_values(&[endpoint])
-            .observe(report.total.as_secs_f64());
-        if let Some(first_byte) = report.first_byte {
-            self.first_byte
-                .with_label_values(&[endpoint])
-                .observe(first_byte.as_secs_f64());
-        }
-        if let Some(added) = report.added {
-            self.added
-                .with_label_values(&[endpoint])
-                .observe(added.as_secs_f64());
-        }
+        self.timings.observe(report);
     }
 }
 
@@ -148,7 +122,21 @@ impl Sink for Metrics {
             Event::RequestStarted => self.in_flight.inc(),
             Event::AttemptFinished { report, .. } => self
                 .attempts
-                .with_label_values(&[report.upstream.as_ref(), report.outcome.label()])
+                .with_label_values(&[
+                    report.upstream.as_ref(),
+                    report.outcome.label(),
+                    report.phase.label(),
+                ])
+                .inc(),
+            Event::Probed {
+                upstream,
+                is_reached,
+            } => self
+                .probes
+                .with_label_values(&[
+                    upstream.as_ref(),
+                    if *is_reached { "reached" } else { "failed" },
+                ])
                 .inc(),
             Event::FailedOver {
                 from, to, reason, ..
@@ -157,6 +145,8 @@ impl Sink for Metrics {
                 .with_label_values(&[from.as_ref(), to.as_ref(), reason.label()])
                 .inc(),
             Event::HealthChanged(change) => self.health_changed(change),
+            Event::ConfigReloaded => self.reloads.with_label_values(&["ok"]).inc(),
+            Event::ConfigRejected { .. } => self.reloads.with_label_values(&["rejected"]).inc(),
             Event::RequestFinished(report) => self.finished(report),
         }
     }
@@ -195,16 +185,4 @@ fn counter(
     let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(counter.clone()))?;
     Ok(counter)
-}
-
-fn histogram(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    buckets: &[f64],
-) -> Result<HistogramVec, prometheus::Error> {
-    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-    let histogram = HistogramVec::new(options, &["endpoint"])?;
-    registry.register(Box::new(histogram.clone()))?;
-    Ok(histogram)
 }

@@ -9,6 +9,7 @@ pub use candidate::Candidate;
 pub use pattern::Pattern;
 
 use crate::config::Strategy;
+use crate::health::Leaf;
 
 /// All routes, the most specific pattern first.
 #[derive(Debug)]
@@ -52,6 +53,12 @@ impl RouteTable {
     pub fn find_for_forwarding(&self, model: Option<&str>) -> &Rule {
         self.find(model.unwrap_or_default())
             .unwrap_or(&self.first_upstream)
+    }
+
+    /// What is believed about each model at each upstream that a rule leads to.
+    pub fn leaves(&self) -> impl Iterator<Item = &Arc<Leaf>> {
+        let rules = self.rules.iter().chain([&self.first_upstream]);
+        rules.flat_map(|rule| rule.candidates.iter().map(|candidate| &candidate.leaf))
     }
 
     /// All rules, the most specific first.

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -37,15 +38,15 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     limits: Limits,
 }
 
 impl Server {
-    /// Serves on a bound listener.
+    /// Serves on a bound listener. Each connection takes the TLS settings that are there when it comes.
     pub fn new(
         listener: TcpListener,
-        tls: Option<Arc<rustls::ServerConfig>>,
+        tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
         limits: Limits,
     ) -> Self {
         Self {
@@ -75,7 +76,7 @@ impl Server {
                     let Some((stream, slot)) = accepted else { continue };
                     let connection = Connection {
                         stream,
-                        tls: self.tls.clone().map(TlsAcceptor::from),
+                        tls: self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.load_full())),
                         limits: self.limits.clone(),
                         watcher: graceful.watcher(),
                     };

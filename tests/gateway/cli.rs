@@ -67,16 +67,14 @@ impl Running {
         tokio::time::timeout(PATIENCE, reading).await.unwrap()
     }
 
-    async fn terminate(&mut self) -> Option<i32> {
+    async fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .await
-                .unwrap()
-                .success()
-        );
+        let killing = Command::new("kill").args([signal, &pid]).status();
+        assert!(killing.await.unwrap().success());
+    }
+
+    async fn terminate(&mut self) -> Option<i32> {
+        self.signal("-TERM").await;
         tokio::time::timeout(PATIENCE, self.child.wait())
             .await
             .unwrap()
@@ -161,6 +159,39 @@ routes:
         assert!(stdout.contains(shown), "{shown}: {stdout}");
     }
     assert!(!stdout.contains("very-secret"), "{stdout}");
+}
+
+#[tokio::test]
+async fn sighup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backstop.yaml");
+    let route = "routes: [{models: [NAME], candidates: [{upstream: local}]}]\n";
+    let text = format!("upstreams: {{local: {{provider: ollama}}}}\n{route}");
+    std::fs::write(&file, text.replace("NAME", "one")).unwrap();
+    let here = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let mut running = Running::start(backstop(folder.path(), &here));
+    let admin = address(&running.logged("serving operators: http://").await);
+
+    std::fs::write(
+        &file,
+        text.replace("NAME", "two").replace("local}]", "lokal}]"),
+    )
+    .unwrap();
+    running.signal("-HUP").await;
+    let problem = running.logged("the old one stays").await;
+    assert!(problem.contains("backstop.yaml"), "{problem}");
+
+    std::fs::write(&file, text.replace("NAME", "two")).unwrap();
+    running.signal("-HUP").await;
+    running.logged("serving by the new configuration").await;
+    let explain = |model: &str| {
+        let arguments = ["explain", "--admin-listen", &admin, "--model", model];
+        finish(backstop(folder.path(), &arguments))
+    };
+    let (code, stdout, _) = explain("two").await;
+    assert_eq!(code, Some(0), "{stdout}");
+    assert_ne!(explain("one").await.0, Some(0));
+    assert_eq!(running.terminate().await, Some(0));
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod health;
 mod layers;
 mod limits;
 mod metrics;
+mod reload;
 mod sdk;
 mod streaming;
 mod tls;

@@ -1,0 +1,23 @@
+//! What a reload cannot change, because it belongs to the listening sockets.
+
+use crate::config::Config;
+
+/// The keys of such settings that are not as they were.
+pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
+    let (old, new) = (&before.limits, &after.limits);
+    [
+        ("listen", before.listen != after.listen),
+        ("admin.listen", before.admin.listen != after.admin.listen),
+        ("tls", before.tls.is_some() != after.tls.is_some()),
+        ("limits.connections", old.connections != new.connections),
+        ("limits.headers", old.headers != new.headers),
+        (
+            "limits.idle_connection",
+            old.idle_connection != new.idle_connection,
+        ),
+        ("limits.drain", old.drain != new.drain),
+    ]
+    .into_iter()
+    .filter_map(|(key, has_changed)| has_changed.then_some(key))
+    .collect()
+}
