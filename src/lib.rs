@@ -66,7 +66,8 @@
 //! | trial | a live request that is let through to see whether a scope has healed |
 //! | gate | a fact with a deadline, such as a rate limit; no matter of health |
 //! | last resort | the one attempt that is made though nobody is admitted |
-//! | drain | finish what is open, then stop |
+//! | generation | what serves by one configuration, until a reload |
+| drain | finish what is open, then stop |
 
 pub mod admin;
 pub mod api;

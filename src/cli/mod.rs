@@ -53,7 +53,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve clients (what happens without a command, too)
+    /// Serve clients (what happens without a command, too); SIGHUP reads the configuration again, SIGTERM drains
     Serve(ServeArgs),
     /// Check the configuration: print every problem, or the routes as they will be tried
     Check(ConfigArgs),

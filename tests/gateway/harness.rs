@@ -158,6 +158,16 @@ impl TestGateway {
         panic!("nothing went out of rotation: {:#?}", self.events.all())
     }
 
+    /// Why the attempts that are over were made.
+    pub(crate) fn phases(&self) -> Vec<&'static str> {
+        let events = self.events.all();
+        let phases = events.iter().filter_map(|event| match event {
+            Event::AttemptFinished { report, .. } => Some(report.phase.label()),
+            _ => None,
+        });
+        phases.collect()
+    }
+
     /// The operators' page at a path.
     pub(crate) async fn admin(&self, path: &str) -> Answered {
         self.ask_admin(Method::GET, path, "".to_owned()).await

@@ -194,6 +194,10 @@ async fn a_refused_connection_is_probed_for_free_and_comes_back_by_itself() {
     assert_eq!(first.received()[0].path, "/v1/models");
     let back = load(&gateway, |who| who == "first").await;
     assert!(back < Duration::from_secs(10), "{back:?}");
+    assert!(gateway.phases().contains(&"trial"));
+    let metrics = gateway.admin("/metrics").await.text();
+    let probed = "backstop_probes_total{result=\"reached\",upstream=\"first\"} 1";
+    assert!(metrics.contains(probed), "{metrics}");
 }
 
 #[tokio::test]
@@ -221,6 +225,7 @@ async fn requests_that_wait_for_a_hanging_upstream_are_rescued() {
         "{trails:?}"
     );
     within(first.wait_abandoned(8)).await;
+    assert!(gateway.phases().contains(&"rescue"));
 }
 
 #[tokio::test]
@@ -348,6 +353,7 @@ async fn a_late_first_token_is_hedged_where_the_route_says_so() {
             answered.trail()
         );
         assert_eq!(second.received_count() - calls, usize::from(hedge));
+        assert_eq!(gateway.phases().contains(&"hedge"), hedge);
         assert_eq!(opened(&gateway), Vec::<String>::new());
     }
 }

@@ -218,6 +218,21 @@ async fn clients_are_served_over_tls_in_either_version() {
 }
 
 #[tokio::test]
+async fn a_renewed_certificate_is_shown_after_a_reload() {
+    let (old, new) = (Identity::new(), Identity::new());
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let yaml = format!("{}{}", two_upstreams(&first, &first), listener_tls(&old));
+    let gateway = TestGateway::start(&yaml).await;
+    let url = gateway.url(CHAT).replace("http:", "https:");
+    std::fs::copy(new.certificate_file(), old.certificate_file()).unwrap();
+    std::fs::copy(new.key_file(), old.key_file()).unwrap();
+    ask_twice(&https(old.client(), true), &url).await;
+    let config = backstop::config::Config::parse("test", &yaml, &|_| None);
+    gateway.gateway.reload(Ok(config.unwrap()));
+    ask_twice(&https(new.client(), true), &url).await;
+}
+
+#[tokio::test]
 async fn a_connection_over_tls_that_asks_for_nothing_is_closed() {
     let identity = Identity::new();
     let first = Simulator::start("first", Script::healthy()).await.unwrap();
