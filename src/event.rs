@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 use crate::config::UpstreamId;
 use crate::outcome::Outcome;
 use crate::request::{Endpoint, RequestId};
@@ -30,6 +32,15 @@ pub enum Event {
         to: UpstreamId,
         /// How the first one failed.
         reason: Outcome,
+    },
+    /// A stream that broke off goes on from another upstream.
+    Continued {
+        /// The request it is for.
+        request: RequestId,
+        /// The upstream that broke off.
+        from: UpstreamId,
+        /// The upstream that goes on.
+        to: UpstreamId,
     },
     /// What is believed of an upstream, or of our own network, has changed.
     HealthChanged(HealthChange),
@@ -66,6 +77,19 @@ pub struct AttemptReport {
     pub detail: Option<String>,
     /// Until the outcome was known; in the trail of a stream, until its first content.
     pub elapsed: Duration,
+}
+
+/// As it is told in error bodies: `{"upstream", "outcome", "status", "detail", "elapsed_ms"}`.
+impl Serialize for AttemptReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut told = serializer.serialize_struct("AttemptReport", 5)?;
+        told.serialize_field("upstream", self.upstream.as_ref())?;
+        told.serialize_field("outcome", self.outcome.label())?;
+        told.serialize_field("status", &self.outcome.status())?;
+        told.serialize_field("detail", &self.detail)?;
+        told.serialize_field("elapsed_ms", &(self.elapsed.as_millis() as u64))?;
+        told.end()
+    }
 }
 
 /// Why an attempt was made.

@@ -67,7 +67,7 @@
 //! | gate | a fact with a deadline, such as a rate limit; no matter of health |
 //! | last resort | the one attempt that is made though nobody is admitted |
 //! | generation | what serves by one configuration, until a reload |
-| drain | finish what is open, then stop |
+//! | drain | finish what is open, then stop |
 
 pub mod admin;
 pub mod api;

@@ -33,6 +33,10 @@ impl Sink for Log {
                 %request, %from, %to, reason = reason.label(),
                 "failing over from {from} to {to}: {reason}"
             ),
+            Event::Continued { request, from, to } => tracing::warn!(
+                %request, %from, %to,
+                "{to} goes on with a stream that broke off at {from}"
+            ),
             Event::HealthChanged(change) => health_changed(change),
             Event::Probed {
                 upstream,

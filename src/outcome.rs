@@ -76,10 +76,16 @@ pub enum Unreachable {
 /// Which timer ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Before the head of the reply.
+    Headers,
     /// Before the first content.
     FirstToken,
     /// Between two pieces of the reply.
     Idle,
+    /// Between two pieces of content, while there were others.
+    Content,
+    /// The content came too slowly.
+    Rate,
     /// The time for the whole request, all attempts together.
     Total,
 }
@@ -99,6 +105,10 @@ pub enum Defect {
     Unparsable,
     /// Well-formed, but without an answer in it (`choices: []`).
     NoAnswer,
+    /// It ended in the middle.
+    CutShort,
+    /// It was to continue a given beginning, and did not.
+    NoSeam,
     /// Larger than any answer may be.
     TooLarge,
 }
@@ -154,7 +164,8 @@ impl Outcome {
     /// Whether the upstream's health should remember it as a failure.
     ///
     /// Rate limits, refused keys, empty accounts and missing models do not: they are facts about a key or a model, and
-    /// no sign of ill health. Nor does our own deadline, which earlier attempts may have used up.
+    /// no sign of ill health. Nor does our own deadline, which earlier attempts may have used up, nor a model that would
+    /// not go on where another one had stopped.
     pub fn hurts_health(&self) -> bool {
         let is_fact = matches!(
             self,
@@ -162,6 +173,7 @@ impl Outcome {
                 | Self::Unauthorized { .. }
                 | Self::QuotaExhausted
                 | Self::ModelUnavailable
+                | Self::InvalidReply(Defect::NoSeam)
                 | Self::TimedOut(Stage::Total)
         );
         self.blame() == Blame::Upstream && !is_fact
@@ -178,8 +190,11 @@ impl Outcome {
             Self::Unreachable(Unreachable::TimedOut) => "connect_timeout",
             Self::Unreachable(Unreachable::Other) => "connect_failed",
             Self::ConnectionLost => "connection_lost",
+            Self::TimedOut(Stage::Headers) => "headers_timeout",
             Self::TimedOut(Stage::FirstToken) => "first_token_timeout",
             Self::TimedOut(Stage::Idle) => "idle_timeout",
+            Self::TimedOut(Stage::Content) => "content_timeout",
+            Self::TimedOut(Stage::Rate) => "too_slow",
             Self::TimedOut(Stage::Total) => "deadline",
             Self::ServerError { .. } => "server_error",
             Self::Overloaded { .. } => "overloaded",
@@ -193,6 +208,8 @@ impl Outcome {
             Self::InvalidReply(Defect::Empty) => "empty_reply",
             Self::InvalidReply(Defect::Unparsable) => "unparsable_reply",
             Self::InvalidReply(Defect::NoAnswer) => "no_answer",
+            Self::InvalidReply(Defect::CutShort) => "cut_short",
+            Self::InvalidReply(Defect::NoSeam) => "no_seam",
             Self::InvalidReply(Defect::TooLarge) => "reply_too_large",
             Self::StreamBroken => "stream_broken",
             Self::ClientGone => "client_gone",

@@ -32,6 +32,8 @@ pub struct ModelRequest {
     pub model: Option<ModelField>,
     /// Whether the body asks for a stream of events.
     pub streaming: bool,
+    /// Whether the body asks for reasoning, or names a model that always thinks before it speaks.
+    pub reasoning: bool,
     /// What it has in common with the other requests of its conversation.
     pub session: u64,
     /// How often the client itself has tried before.
@@ -43,6 +45,35 @@ impl ModelRequest {
     pub fn model_name(&self) -> &str {
         self.model.as_ref().map_or("", |field| field.name.as_str())
     }
+}
+
+/// Beginnings of the names of models that think before they speak; what may follow is a version or a size.
+const REASONING: [&str; 12] = [
+    "o1",
+    "o3",
+    "o4",
+    "gpt-5",
+    "deepseek-reasoner",
+    "deepseek-r1",
+    "qwq",
+    "magistral",
+    "grok-4",
+    "gemini-2.5-pro",
+    "gemini-3",
+    "ernie-x1",
+];
+
+/// Whether a model thinks before it speaks, by its name.
+pub fn is_reasoning_model(name: &str) -> bool {
+    // Routers put the maker in front: `openai/o3`.
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let begins = |family: &&str| {
+        let rest = name.strip_prefix(family);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':']))
+    };
+    REASONING.iter().any(begins) && !name.contains("-chat")
+        || name.contains("-thinking")
+        || name.contains("-reasoning")
 }
 
 /// The kinds of request that backstop understands; everything else is `Other` and forwarded untouched.
@@ -106,5 +137,34 @@ impl RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_reasoning_model;
+
+    #[test]
+    fn models_that_think_are_known_by_their_names() {
+        for name in [
+            "o3",
+            "o4-mini",
+            "gpt-5.2",
+            "openai/o1",
+            "deepseek-r1:8b",
+            "qwen3-thinking-2507",
+        ] {
+            assert!(is_reasoning_model(name), "{name}");
+        }
+        for name in [
+            "gpt-4o",
+            "gpt-5-chat-latest",
+            "o3x",
+            "omni",
+            "deepseek-chat",
+            "llama-3.3",
+        ] {
+            assert!(!is_reasoning_model(name), "{name}");
+        }
     }
 }

@@ -31,16 +31,13 @@ pub(super) fn json(body: &[u8], routes: &RouteTable, now: Instant) -> Result<Val
     let rule = routes
         .find(&question.model)
         .ok_or_else(|| format!("no route is for model `{}`", question.model))?;
-    let ask = Ask {
-        endpoint: if question.endpoint == Endpoint::Embeddings.label() {
-            Endpoint::Embeddings
-        } else {
-            Endpoint::ChatCompletions
-        },
-        model: &question.model,
-        session: fingerprint(format!("\"{}\"", question.session).as_bytes()),
-        retries: 0,
+    let endpoint = if question.endpoint == Endpoint::Embeddings.label() {
+        Endpoint::Embeddings
+    } else {
+        Endpoint::ChatCompletions
     };
+    let session = fingerprint(format!("\"{}\"", question.session).as_bytes());
+    let ask = Ask::new(endpoint, &question.model, session);
     let candidates = explain(rule, ask, now);
     Ok(json!({
         "model": question.model,

@@ -32,7 +32,7 @@ pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
         let message = message("all upstreams failed");
         Refusal::new(503, "all_upstreams_failed", message).after(wait)
     };
-    refusal.telling(exhausted.attempts.iter().map(Into::into).collect())
+    refusal.telling(exhausted.attempts.clone())
 }
 
 /// Whether rate limits are all that is in the way.
@@ -47,7 +47,7 @@ fn is_throttled(exhausted: &Exhausted) -> bool {
         .filter_map(|(_, why)| match why {
             PassedOver::AskedToWait => Some(true),
             PassedOver::OutOfRotation => Some(false),
-            PassedOver::NotSpoken | PassedOver::OtherModel => None,
+            PassedOver::NotSpoken | PassedOver::OtherModel | PassedOver::CannotContinue => None,
         });
     let mut limited = attempts.chain(passed_over).peekable();
     limited.peek().is_some() && limited.all(|is_limited| is_limited)

@@ -10,19 +10,23 @@ mod refusal;
 mod reject;
 mod respond;
 mod tally;
+mod waiting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 pub use auth::ClientKeys;
 
 use self::read::{Limits, Path};
 use self::reject::Rejection;
 use self::tally::Tally;
+use self::waiting::{Run, Waiting};
 use crate::event::Events;
 use crate::failover::{Answer, Failover};
 use crate::request::{Endpoint, ModelRequest};
@@ -37,6 +41,8 @@ pub struct Api {
     failover: Failover,
     events: Events,
     limits: Limits,
+    /// After so long the client of a stream gets a sign of life.
+    keepalive: Duration,
     slots: Arc<Semaphore>,
 }
 
@@ -44,6 +50,8 @@ pub struct Api {
 enum Reply {
     /// An upstream's answer.
     Upstream(Answer),
+    /// A stream whose first content is still waited for.
+    Waiting(Box<Waiting>),
     /// Something that we know ourselves.
     Own(serde_json::Value),
 }
@@ -67,6 +75,7 @@ impl Api {
                 idle: config.timeouts.idle,
                 total: config.timeouts.total,
             },
+            keepalive: config.timeouts.keepalive,
             slots: Arc::new(Semaphore::new(config.limits.requests)),
         }
     }
@@ -77,6 +86,7 @@ impl Api {
         let mut tally = Tally::start(self.events.clone());
         match self.answer(head, body, &mut tally).await {
             Ok(Reply::Upstream(answer)) => respond::with_answer(answer, tally),
+            Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, tally),
             Ok(Reply::Own(json)) => respond::with_json(&json, tally),
             Err(rejection) => reject::respond(&rejection, tally),
         }
@@ -100,24 +110,45 @@ impl Api {
         }
         let request = read::request(tally, head, path, body, self.limits).await?;
         tally.read(request.received_at);
-        let answer = self.serve(&request, tally).await?;
+        if request.endpoint == Endpoint::Other {
+            return self.forward(&request, tally).await;
+        }
+        self.serve(Arc::new(request), tally).await
+    }
+
+    /// What lives at an unknown path is sent on untouched.
+    async fn forward(&self, request: &ModelRequest, tally: &mut Tally) -> Result<Reply, Rejection> {
+        let model = request.model.as_ref().map(|_| request.model_name());
+        let rule = self.routes.find_for_forwarding(model);
+        tally.route = Some(Arc::clone(&rule.route));
+        let answer = self.failover.forward(request, rule).await?;
         Ok(Reply::Upstream(answer))
     }
 
-    async fn serve(&self, request: &ModelRequest, tally: &mut Tally) -> Result<Answer, Rejection> {
+    async fn serve(
+        &self,
+        request: Arc<ModelRequest>,
+        tally: &mut Tally,
+    ) -> Result<Reply, Rejection> {
         let model = request.model_name();
-        if request.endpoint == Endpoint::Other {
-            let rule = self
-                .routes
-                .find_for_forwarding(request.model.as_ref().map(|_| model));
-            tally.route = Some(Arc::clone(&rule.route));
-            return Ok(self.failover.forward(request, rule).await?);
-        }
         let rule = self
             .routes
             .find(model)
             .ok_or_else(|| Rejection::unknown_model(model, &self.routes))?;
         tally.route = Some(Arc::clone(&rule.route));
-        Ok(self.failover.run(request, rule).await?)
+        let (endpoint, is_stream) = (request.endpoint, request.streaming);
+        let run = self.failover.clone().run(request, Arc::clone(rule));
+        if !is_stream {
+            return Ok(Reply::Upstream(run.await?));
+        }
+        let mut run: Run = Box::pin(run);
+        match timeout(self.keepalive, &mut run).await {
+            Ok(answer) => Ok(Reply::Upstream(answer?)),
+            Err(_) => Ok(Reply::Waiting(Box::new(Waiting::new(
+                run,
+                endpoint,
+                self.keepalive,
+            )))),
+        }
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::reject::Rejection;
 use super::tally::Tally;
-use crate::request::{Endpoint, ModelRequest};
+use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::json::{self, ModelField, Peek};
 use crate::wire::{headers, multipart};
@@ -82,7 +82,9 @@ pub(super) async fn request(
     let seen = look_into(tally.endpoint, &head.method, &head.headers, &body).await?;
     let session = seen.session.unwrap_or_else(|| beginning(&body));
     let retries = retries(&head.headers);
+    let named = seen.model.as_ref().map_or("", |field| &field.name);
     Ok(ModelRequest {
+        reasoning: seen.reasoning || is_reasoning_model(named),
         id: tally.id.clone(),
         received_at: Instant::now(),
         client: tally.client.clone(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::event::AttemptReport;
 
@@ -17,7 +18,7 @@ pub(super) struct Refusal {
     param: Option<&'static str>,
     code: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    attempts: Vec<ToldAttempt>,
+    attempts: Vec<AttemptReport>,
     #[serde(skip)]
     pub(super) retry_after: Option<Duration>,
 }
@@ -57,7 +58,7 @@ impl Refusal {
     }
 
     /// Tells what was tried.
-    pub(super) fn telling(self, attempts: Vec<ToldAttempt>) -> Self {
+    pub(super) fn telling(self, attempts: Vec<AttemptReport>) -> Self {
         Self { attempts, ..self }
     }
 
@@ -70,26 +71,9 @@ impl Refusal {
         // Texts and numbers only: there is nothing in it that could fail.
         serde_json::to_string(&Envelope { error: self }).unwrap_or_default()
     }
-}
 
-/// One attempt, as told in an error body.
-#[derive(Debug, Serialize)]
-pub(super) struct ToldAttempt {
-    upstream: String,
-    outcome: &'static str,
-    status: Option<u16>,
-    detail: Option<String>,
-    elapsed_ms: u64,
-}
-
-impl From<&AttemptReport> for ToldAttempt {
-    fn from(attempt: &AttemptReport) -> Self {
-        Self {
-            upstream: attempt.upstream.to_string(),
-            outcome: attempt.outcome.label(),
-            status: attempt.outcome.status(),
-            detail: attempt.detail.clone(),
-            elapsed_ms: attempt.elapsed.as_millis() as u64,
-        }
+    /// The error object, for the end of a stream.
+    pub(super) fn error(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
     }
 }

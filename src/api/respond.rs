@@ -4,14 +4,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame};
 
 use super::tally::Tally;
+use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
-use crate::failover::{Answer, AnswerBody, SupervisedStream};
+use crate::failover::{Answer, AnswerBody, Continuability, SupervisedStream};
 use crate::outcome::Outcome;
 use crate::wire::body::{Body, BodyError, full};
 use crate::wire::headers::for_client;
@@ -43,16 +44,27 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
                 // An end may be added to it.
                 headers.remove(CONTENT_LENGTH);
             }
-            TalliedStream {
-                stream,
-                tally: Some(tally),
-            }
-            .boxed_unsync()
+            TalliedStream::new(stream, tally).boxed_unsync()
         }
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = headers;
+    response
+}
+
+/// The response for a stream whose upstream keeps silent: its head and signs of life now, the answer when it comes.
+pub(super) fn with_waiting(waiting: Waiting, mut tally: Tally) -> Response<Body> {
+    tally.answering(200, None);
+    let mut response = Response::new(full(""));
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-request-id", header(tally.id.as_str()));
+    *response.body_mut() = waiting.into_body(tally);
     response
 }
 
@@ -100,13 +112,33 @@ fn headers_of(answer: &Answer, tally: &Tally) -> HeaderMap {
     headers.insert("x-request-id", header(tally.id.as_str()));
     headers.insert("x-backstop-upstream", header(answer.served_by.as_ref()));
     headers.insert("x-backstop-attempts", trail(&answer.attempts));
+    if let Some(continuation) = answer.continuation {
+        headers.insert("x-backstop-continuation", told(continuation));
+    }
     headers
 }
 
+/// Whether a stream would go on elsewhere, as a structured header: `prefill`, `regenerate` or `off;reason=tools`.
+fn told(continuation: Continuability) -> HeaderValue {
+    match continuation {
+        Continuability::Possible(way) => HeaderValue::from_static(way.label()),
+        Continuability::Refused(reason) => header(&format!("off;reason={reason}")),
+    }
+}
+
 /// A stream whose end, or whose loss, closes the tally of its request.
-struct TalliedStream {
+pub(super) struct TalliedStream {
     stream: Box<SupervisedStream>,
     tally: Option<Tally>,
+}
+
+impl TalliedStream {
+    pub(super) fn new(stream: Box<SupervisedStream>, tally: Tally) -> Self {
+        Self {
+            stream,
+            tally: Some(tally),
+        }
+    }
 }
 
 impl HttpBody for TalliedStream {
@@ -119,8 +151,9 @@ impl HttpBody for TalliedStream {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut *self.stream).poll_frame(context);
         if let Poll::Ready(None | Some(Err(_))) = polled
-            && let Some(tally) = self.tally.take()
+            && let Some(mut tally) = self.tally.take()
         {
+            tally.attempts = self.stream.attempts();
             tally.finish(if self.stream.is_broken() {
                 RequestResult::Broken
             } else {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
 
 use super::problem::did_you_mean;
 
@@ -22,6 +23,21 @@ impl Dialect {
     }
 }
 
+/// How an upstream is asked to continue a given beginning of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefill {
+    /// It cannot: a last message of the assistant is history, and another message begins.
+    #[default]
+    None,
+    /// The beginning is the last message, of the assistant (Claude 4.5, llama.cpp).
+    Trailing,
+    /// The same, marked with `prefix: true`; the reply may repeat the beginning (Mistral, `DeepSeek` at `/beta`).
+    Prefix,
+    /// The same, with `continue_final_message: true` and `add_generation_prompt: false` beside the messages (vLLM).
+    Vllm,
+}
+
 /// A provider: an entry of the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Provider(&'static Entry);
@@ -35,6 +51,7 @@ struct Entry {
     base_url: Option<&'static str>,
     /// The usual environment variable for its key; `None`: no key is needed.
     key_variable: Option<&'static str>,
+    prefill: Prefill,
     /// The patterns of its models' names, where they tell.
     families: &'static [&'static str],
     /// The model to ask it for when it stands in for another provider.
@@ -52,9 +69,14 @@ impl Entry {
             dialect: Dialect::OpenAi,
             base_url: Some(base_url),
             key_variable: Some(key_variable),
+            prefill: Prefill::None,
             families: &[],
             stand_in: "",
         }
+    }
+
+    const fn continuing(self, prefill: Prefill) -> Self {
+        Self { prefill, ..self }
     }
 
     const fn models(self, families: &'static [&'static str], stand_in: &'static str) -> Self {
@@ -67,7 +89,7 @@ impl Entry {
 }
 
 /// In the order in which they are preferred when a configuration is made from the environment.
-static TABLE: [Entry; 11] = [
+static TABLE: [Entry; 13] = [
     Entry::openai("openai", "https://api.openai.com/v1", "OPENAI_API_KEY")
         .models(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"], "gpt-4o"),
     Entry {
@@ -98,7 +120,8 @@ static TABLE: [Entry; 11] = [
     )
     .models(&["deepseek-*"], "deepseek-chat"),
     Entry::openai("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
-        .models(&["mistral-*"], "mistral-large-latest"),
+        .models(&["mistral-*"], "mistral-large-latest")
+        .continuing(Prefill::Prefix),
     Entry::openai("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
         .models(&[], "llama-3.3-70b-versatile"),
     Entry::openai(
@@ -116,6 +139,15 @@ static TABLE: [Entry; 11] = [
     Entry {
         key_variable: None,
         ..Entry::openai("ollama", "http://127.0.0.1:11434/v1", "")
+    },
+    Entry {
+        key_variable: None,
+        base_url: None,
+        ..Entry::openai("vllm", "", "").continuing(Prefill::Vllm)
+    },
+    Entry {
+        key_variable: None,
+        ..Entry::openai("llamacpp", "http://127.0.0.1:8080/v1", "").continuing(Prefill::Trailing)
     },
     Entry {
         base_url: None,
@@ -143,6 +175,11 @@ impl Provider {
     /// Its URL; `None` if that must be configured.
     pub fn base_url(self) -> Option<&'static str> {
         self.0.base_url
+    }
+
+    /// How it is asked to continue a given beginning of an answer.
+    pub fn prefill(self) -> Prefill {
+        self.0.prefill
     }
 
     /// The usual environment variable for its key; `None` if it needs no key.

@@ -1,8 +1,10 @@
 //! Which models are served by whom.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-use super::UpstreamId;
+use super::{UpstreamId, duration};
 
 /// Models, and who may serve them.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -14,6 +16,10 @@ pub struct RouteConfig {
     pub strategy: Strategy,
     /// Whether a first token that is slower than 95 % is answered by asking a second candidate, too.
     pub hedge: bool,
+    /// What becomes of a streamed answer whose upstream breaks off.
+    pub continuation: Continuation,
+    /// How much of a stream is kept back, so that one that breaks early can still be replaced.
+    pub hold: Option<HoldConfig>,
     /// Who may serve them, in order of preference.
     pub candidates: Vec<CandidateConfig>,
 }
@@ -34,6 +40,41 @@ pub enum Strategy {
     Weighted,
     /// By the time to the first token and the requests under way.
     Latency,
+}
+
+/// What becomes of a streamed answer whose upstream breaks off after its first content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Continuation {
+    /// It ends with an error.
+    #[default]
+    Off,
+    /// A candidate that can continue a given beginning goes on with it.
+    Prefill,
+    /// Any candidate is asked to go on at the exact place; only what verifiably fits is used.
+    Regenerate,
+}
+
+impl Continuation {
+    /// Its name in the configuration and in headers.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Prefill => "prefill",
+            Self::Regenerate => "regenerate",
+        }
+    }
+}
+
+/// How much of a stream is kept back; the first bound that is reached lets it go.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HoldConfig {
+    /// So many events with content.
+    pub tokens: Option<usize>,
+    /// For so long from the first content.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub time: Option<Duration>,
 }
 
 /// An upstream that may serve a route.

@@ -39,7 +39,10 @@ fn a_short_file_gets_the_defaults() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:4000");
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:4001");
     assert_eq!(config.limits.body, 32 << 20);
-    assert_eq!(config.timeouts.answer(), config.timeouts.first_token * 4);
+    assert_eq!(
+        config.timeouts.to_first_content(false, false),
+        config.timeouts.first_token * 4
+    );
     let upstreams: Vec<_> = config.upstreams.values().collect();
     assert_eq!(upstreams[0].base_url(), "https://api.openai.com/v1");
     assert_eq!(

@@ -13,26 +13,58 @@ pub struct TimeoutsConfig {
     /// To a usable connection: name, TCP and TLS together.
     #[serde(deserialize_with = "duration::read")]
     pub connect: Duration,
+    /// To the head of a streamed answer; left out: as long as to the first content.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub headers: Option<Duration>,
     /// To the first content of a stream.
     #[serde(deserialize_with = "duration::read")]
     pub first_token: Duration,
-    /// To the head of an answer that is not streamed; see [`TimeoutsConfig::answer`].
+    /// To the head of an answer that is not streamed; see [`TimeoutsConfig::to_first_content`].
     #[serde(deserialize_with = "duration::read_optional")]
     pub answer: Option<Duration>,
-    /// Between two pieces of a reply.
+    /// Between two pieces of a reply, whatever is in them.
     #[serde(deserialize_with = "duration::read")]
     pub idle: Duration,
+    /// Between two pieces of the answer itself; comments and pings are none.
+    #[serde(deserialize_with = "duration::read")]
+    pub content: Duration,
+    /// Instead of `first_token` and `content` for models that think before they speak, where it is longer.
+    #[serde(deserialize_with = "duration::read")]
+    pub reasoning: Duration,
     /// For a request with all its attempts, to the end of its answer.
     #[serde(deserialize_with = "duration::read")]
     pub total: Duration,
+    /// Events with content per second that a stream must bring, averaged over 30 s; left out: any number.
+    pub min_rate: Option<f64>,
+    /// After so long without a first event, a stream's client gets the head of its answer and comments now and then, so
+    /// that nobody in between takes the connection for dead.
+    #[serde(deserialize_with = "duration::read")]
+    pub keepalive: Duration,
 }
 
 impl TimeoutsConfig {
-    /// How long an answer that is not streamed may take to begin. It begins when it is complete, so it is given four
-    /// times as long as a first token, unless configured.
-    pub fn answer(&self) -> Duration {
-        self.answer
-            .unwrap_or_else(|| self.first_token.saturating_mul(4))
+    /// How long the first content may take. An answer that is not streamed begins when it is complete, so it is given
+    /// four times as long, unless configured.
+    pub fn to_first_content(&self, is_streamed: bool, is_reasoning: bool) -> Duration {
+        let first = self.at_least_reasoning(self.first_token, is_reasoning);
+        if is_streamed {
+            first
+        } else {
+            self.answer.unwrap_or_else(|| first.saturating_mul(4))
+        }
+    }
+
+    /// How long a stream may go on without content.
+    pub fn between_content(&self, is_reasoning: bool) -> Duration {
+        self.at_least_reasoning(self.content, is_reasoning)
+    }
+
+    fn at_least_reasoning(&self, usual: Duration, is_reasoning: bool) -> Duration {
+        if is_reasoning {
+            usual.max(self.reasoning)
+        } else {
+            usual
+        }
     }
 }
 
@@ -40,10 +72,15 @@ impl Default for TimeoutsConfig {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(3),
+            headers: None,
             first_token: Duration::from_secs(30),
             answer: None,
             idle: Duration::from_secs(30),
+            content: Duration::from_secs(120),
+            reasoning: Duration::from_secs(180),
             total: Duration::from_secs(600),
+            min_rate: None,
+            keepalive: Duration::from_secs(20),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Provider, Secret};
+use super::{Prefill, Provider, Secret};
 
 /// One provider account at one URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,6 +20,8 @@ pub struct UpstreamConfig {
     pub api_key: Option<Secret>,
     /// Several keys, used in turn.
     pub api_keys: Vec<Secret>,
+    /// How it is asked to continue a given beginning; left out: as the provider does.
+    pub prefill: Option<Prefill>,
     /// What it shares with other upstreams, such as a cloud or a CDN: they are likely to fail together.
     pub domain: Option<String>,
     /// A PEM file with root certificates to trust besides the usual ones.
@@ -30,6 +32,11 @@ impl UpstreamConfig {
     /// All keys, in order; none if it needs none.
     pub fn keys(&self) -> Vec<Secret> {
         self.api_key.iter().chain(&self.api_keys).cloned().collect()
+    }
+
+    /// How it is asked to continue a given beginning of an answer.
+    pub fn prefill(&self) -> Prefill {
+        self.prefill.unwrap_or_else(|| self.provider.prefill())
     }
 
     /// The URL behind which paths such as `/chat/completions` lie, without trailing slash.

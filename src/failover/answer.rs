@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::SupervisedStream;
-use crate::config::UpstreamId;
+use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
 
 /// An upstream's answer, on its way to the client.
@@ -24,6 +24,17 @@ pub struct Answer {
     pub attempts: Vec<AttemptReport>,
     /// How long upstreams were waited for.
     pub waited: Duration,
+    /// Whether a stream would go on elsewhere if it broke off, where its route asks for that.
+    pub continuation: Option<Continuability>,
+}
+
+/// Whether a stream would go on elsewhere if it broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Continuability {
+    /// It would, in this way.
+    Possible(Continuation),
+    /// The request asks for something that cannot be continued.
+    Refused(&'static str),
 }
 
 /// The body of an answer.
@@ -55,6 +66,8 @@ pub enum PassedOver {
     NotSpoken,
     /// Its embeddings would come from another model, and vectors of two models cannot be compared.
     OtherModel,
+    /// It cannot continue a given beginning of an answer.
+    CannotContinue,
     /// It is out of rotation after failures.
     OutOfRotation,
     /// It asked us to stay away for a while.
@@ -67,6 +80,7 @@ impl PassedOver {
         match self {
             Self::NotSpoken => "its API is not spoken yet",
             Self::OtherModel => "embeddings of another model cannot be compared",
+            Self::CannotContinue => "cannot continue a given beginning",
             Self::OutOfRotation => "out of rotation after failures",
             Self::AskedToWait => "asked for a pause (rate limit)",
         }

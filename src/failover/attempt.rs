@@ -2,20 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap};
 use tokio::time::{Instant, timeout_at};
 
-use super::commit::hold;
+use super::commit::{Hold, hold};
 use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
+use super::events::EventStream;
 use super::plan::Target;
-use crate::config::TimeoutsConfig;
-use crate::dialect::openai;
+use super::timers::Limits;
+use crate::config::{HoldConfig, TimeoutsConfig};
+use crate::dialect::openai::{self, Transcript, continuation};
 use crate::outcome::{Defect, Outcome, Stage};
-use crate::request::{Endpoint, ModelRequest};
+use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::{Outbound, Reply};
 use crate::wire::allowance;
-use crate::wire::body::{Patience, read_whole};
+use crate::wire::body::{Patience, ReadError, read_whole};
 use crate::wire::headers::{has_media_type, retry_after};
 
 /// No answer is larger than this; images in base64 are the largest there are.
@@ -23,33 +26,122 @@ const LARGEST_ANSWER: usize = 64 << 20;
 /// Enough of an error to classify it and to hand it on.
 const LARGEST_ERROR: usize = 1 << 20;
 
-/// Asks one target for an answer.
-pub(super) async fn run(
-    timeouts: &TimeoutsConfig,
-    request: &ModelRequest,
-    target: Target<'_>,
-    deadline: Deadline,
-) -> Result<Won, Lost> {
-    let patience = if request.streaming {
-        timeouts.first_token
-    } else {
-        timeouts.answer()
-    };
-    let first = deadline.first_token(patience);
-    let mut outbound = outbound(request);
-    outbound.body = openai::body(request, target.candidate.model.as_deref());
-    // What is to be looked into must not come compressed.
-    outbound.headers.remove(ACCEPT_ENCODING);
-    let reply = send(&target, outbound, first).await?;
-    let rest = Patience {
-        idle: timeouts.idle,
-        until: deadline.until(),
-    };
-    match reply.status {
-        200..=299 if request.streaming => stream(request.endpoint, reply, first, rest).await,
-        200..=299 => whole(request.endpoint, reply, rest).await,
-        300..=399 => Err(Outcome::InvalidReply(Defect::Redirect).into()),
-        _ => refusal(reply, rest).await,
+/// One try at one target.
+pub(super) struct Attempt<'a> {
+    pub(super) timeouts: &'a TimeoutsConfig,
+    pub(super) request: &'a ModelRequest,
+    pub(super) target: Target<'a>,
+    pub(super) deadline: Deadline,
+    /// How much of a stream is kept back beyond its first content.
+    pub(super) hold: Option<HoldConfig>,
+    /// Whether what the client is told is noted, so that a stream can go on elsewhere.
+    pub(super) is_noted: bool,
+    /// What the client has been told by a stream that broke off and is to be continued.
+    pub(super) said: Option<&'a Transcript>,
+}
+
+impl Attempt<'_> {
+    /// Asks for an answer.
+    pub(super) async fn run(self) -> Result<Won, Lost> {
+        let mut outbound = outbound(self.request);
+        outbound.body = self.body()?;
+        // What is to be looked into must not come compressed.
+        outbound.headers.remove(ACCEPT_ENCODING);
+        let first = self.deadline.first_token(self.to_first_content());
+        let reply = send(&self.target, outbound, self.to_head(first)).await?;
+        match reply.status {
+            200..=299 if self.request.streaming => self.stream(reply, first).await,
+            200..=299 => self.whole(reply).await,
+            300..=399 => Err(Outcome::InvalidReply(Defect::Redirect).into()),
+            _ => refusal(reply, self.to_the_end()).await,
+        }
+    }
+
+    /// How long the first content may take.
+    pub(super) fn to_first_content(&self) -> Duration {
+        self.timeouts
+            .to_first_content(self.request.streaming, self.is_reasoning())
+    }
+
+    fn is_reasoning(&self) -> bool {
+        let model = self.target.candidate.model.as_deref();
+        self.request.reasoning || model.is_some_and(is_reasoning_model)
+    }
+
+    fn body(&self) -> Result<Bytes, Lost> {
+        let candidate = self.target.candidate;
+        let model = candidate.model.as_deref();
+        let Some(said) = self.said else {
+            return Ok(openai::body(self.request, model));
+        };
+        let prefill = candidate.upstream.prefill();
+        continuation::body(self.request, model, said, prefill)
+            .ok_or_else(|| Outcome::InvalidReply(Defect::NoSeam).into())
+    }
+
+    /// A stream's head has a timer of its own; that of a whole answer comes when the answer is there.
+    fn to_head(&self, first: (Instant, Stage)) -> (Instant, Stage) {
+        let head = self.timeouts.headers.filter(|_| self.request.streaming);
+        match head.map(|head| Instant::now() + head) {
+            Some(until) if until < first.0 => (until, Stage::Headers),
+            _ => first,
+        }
+    }
+
+    fn to_the_end(&self) -> Patience {
+        Patience {
+            idle: self.timeouts.idle,
+            until: self.deadline.until(),
+        }
+    }
+
+    /// An answer in one piece: received whole before the client gets any of it, so that every defect can fail over. It
+    /// is there as soon as its head is; one that trickles is not waited for.
+    async fn whole(&self, reply: Reply) -> Result<Won, Lost> {
+        check_form(&reply.headers)?;
+        let mut patience = self.to_the_end();
+        patience.until = patience.until.min(Instant::now() + self.timeouts.content);
+        let body = match read_whole(reply.body, LARGEST_ANSWER, patience).await {
+            Err(ReadError::TooLate) if patience.until < self.deadline.until() => {
+                return Err(Outcome::TimedOut(Stage::Content).into());
+            }
+            read => read?,
+        };
+        openai::inspect(self.request.endpoint, &body, wait_asked_by(&reply.headers))?;
+        Ok(Won {
+            status: reply.status,
+            headers: reply.headers,
+            body: WonBody::Whole(body),
+            outcome: Outcome::Success,
+        })
+    }
+
+    /// An answer in events: held back until the first real one, or longer where that is wanted.
+    async fn stream(&self, reply: Reply, first: (Instant, Stage)) -> Result<Won, Lost> {
+        check_form(&reply.headers)?;
+        let endpoint = self.request.endpoint;
+        if has_media_type(&reply.headers, "application/json") {
+            return Err(no_stream(endpoint, reply, self.to_the_end()).await);
+        }
+        let transcript = self.is_noted.then(|| Transcript::new(endpoint));
+        let wanted = Hold {
+            first,
+            more: self.hold,
+            limits: Limits {
+                idle: self.timeouts.idle,
+                content: Some(self.timeouts.between_content(self.is_reasoning())),
+                min_rate: self.timeouts.min_rate,
+                deadline: self.deadline.until(),
+            },
+        };
+        let mut held = hold(EventStream::new(endpoint, transcript), reply.body, wanted).await?;
+        held.prefill = self.target.candidate.upstream.prefill();
+        Ok(Won {
+            status: reply.status,
+            headers: reply.headers,
+            body: WonBody::Stream(Box::new(held)),
+            outcome: Outcome::Success,
+        })
     }
 }
 
@@ -60,12 +152,18 @@ pub(super) async fn forward(
     target: &Target<'_>,
     deadline: &Deadline,
 ) -> Result<Won, Lost> {
-    let first = deadline.first_token(timeouts.answer());
-    let reply = send(target, outbound(request), first).await?;
+    let patience = timeouts.to_first_content(false, request.reasoning);
+    let reply = send(target, outbound(request), deadline.first_token(patience)).await?;
+    let limits = Limits {
+        idle: timeouts.idle,
+        content: None,
+        min_rate: None,
+        deadline: deadline.until(),
+    };
     Ok(Won {
         status: reply.status,
         headers: reply.headers,
-        body: WonBody::Stream(Box::new(Held::opaque(reply.body, timeouts.idle))),
+        body: WonBody::Stream(Box::new(Held::opaque(reply.body, limits))),
         outcome: Outcome::Success,
     })
 }
@@ -89,39 +187,6 @@ async fn send(
         Ok(reply) => Ok(reply?),
         Err(_) => Err(Outcome::TimedOut(stage).into()),
     }
-}
-
-/// An answer in one piece: received whole before the client gets any of it, so that every defect can fail over.
-async fn whole(endpoint: Endpoint, reply: Reply, patience: Patience) -> Result<Won, Lost> {
-    check_form(&reply.headers)?;
-    let body = read_whole(reply.body, LARGEST_ANSWER, patience).await?;
-    openai::inspect(endpoint, &body, wait_asked_by(&reply.headers))?;
-    Ok(Won {
-        status: reply.status,
-        headers: reply.headers,
-        body: WonBody::Whole(body),
-        outcome: Outcome::Success,
-    })
-}
-
-/// An answer in events: held back until the first real one.
-async fn stream(
-    endpoint: Endpoint,
-    reply: Reply,
-    first: (Instant, Stage),
-    rest: Patience,
-) -> Result<Won, Lost> {
-    check_form(&reply.headers)?;
-    if has_media_type(&reply.headers, "application/json") {
-        return Err(no_stream(endpoint, reply, rest).await);
-    }
-    let held = hold(endpoint, reply.body, first, rest.idle).await?;
-    Ok(Won {
-        status: reply.status,
-        headers: reply.headers,
-        body: WonBody::Stream(Box::new(held)),
-        outcome: Outcome::Success,
-    })
 }
 
 /// JSON where events were asked for is an error in disguise, or an upstream that cannot stream. SDKs would take

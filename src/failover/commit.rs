@@ -2,78 +2,157 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::ending::{Events, Held, Lost};
-use crate::dialect::openai::{Signal, StreamReader};
+use super::ending::{Held, Lost};
+use super::events::EventStream;
+use super::timers::Limits;
+use crate::config::{HoldConfig, Prefill};
 use crate::outcome::{Defect, Outcome, Stage};
-use crate::request::Endpoint;
 use crate::wire::body::{Patience, ReadError, next_data};
-use crate::wire::sse::{self, Framer};
 
 /// No preamble is longer; a `response.created` that repeats a long prompt is the longest there is.
 const LONGEST_PREAMBLE: usize = 4 << 20;
+/// No more is kept back on purpose, whatever is configured.
+const MOST_HELD: usize = 256 << 10;
 
-/// Reads until the first content. Everything that goes wrong before it can still fail over.
+/// How a stream is held back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
+    /// When the first content must be there, and which timer it is that ends the wait.
+    pub(super) first: (Instant, Stage),
+    /// What is kept back beyond the first content.
+    pub(super) more: Option<HoldConfig>,
+    /// The limits that hold from the first content on.
+    pub(super) limits: Limits,
+}
+
+/// What has come so far.
+struct Kept {
+    is_empty: bool,
+    bytes: BytesMut,
+    content: usize,
+    since: Option<Instant>,
+}
+
+/// Reads until enough has come to let go. Everything that goes wrong before can still fail over.
 pub(super) async fn hold(
-    endpoint: Endpoint,
+    mut events: EventStream,
     mut body: Incoming,
-    (until, stage): (Instant, Stage),
-    idle: Duration,
+    hold: Hold,
 ) -> Result<Held, Lost> {
-    let mut framer = Framer::new();
-    let mut reader = StreamReader::new(endpoint);
-    let mut first = BytesMut::new();
-    // Until the first content only the first-token timer counts: an upstream that thinks may be silent.
-    let patience = Patience {
-        idle: until.saturating_duration_since(Instant::now()),
-        until,
+    let mut kept = Kept {
+        is_empty: true,
+        bytes: BytesMut::new(),
+        content: 0,
+        since: None,
     };
     loop {
-        let (whole, is_over) = match next_data(&mut body, patience).await {
-            Ok(Some(data)) => (framer.push(data), false),
-            Ok(None) => (framer.take_rest(), true),
-            Err(ReadError::Stalled | ReadError::TooLate) => {
-                return Err(Outcome::TimedOut(stage).into());
+        let (taken, is_over) = match next_data(&mut body, hold.patience(&kept)).await {
+            Ok(Some(data)) => {
+                kept.is_empty = false;
+                (events.take(data), false)
             }
+            Ok(None) => (events.take_rest(), true),
+            Err(ReadError::Stalled | ReadError::TooLate) => match hold.ran_out(&kept) {
+                None => return Ok(hold.release(kept, body, events)),
+                Some(stage) => return Err(Outcome::TimedOut(stage).into()),
+            },
+            // After a complete answer, nothing can spoil it.
+            Err(_) if events.is_complete() => return Ok(hold.release(kept, body, events)),
             Err(error) => return Err(error.into()),
         };
-        first.extend_from_slice(&whole);
-        if read_all(&mut reader, &whole)? {
-            return Ok(Held {
-                first: first.freeze(),
-                rest: body,
-                idle,
-                events: Some(Events { framer, reader }),
-            });
+        kept.take(&taken.pass, taken.content);
+        if let Some(outcome) = taken.failure.filter(|_| !events.is_complete()) {
+            return Err(outcome.into());
+        }
+        if hold.is_enough(&kept) || kept.since.is_some() && events.is_complete() {
+            return Ok(hold.release(kept, body, events));
         }
         if is_over {
-            let defect = if first.is_empty() {
-                Defect::Empty
-            } else {
-                Defect::NoAnswer
-            };
-            return Err(Outcome::InvalidReply(defect).into());
+            return Err(Outcome::InvalidReply(kept.defect()).into());
         }
-        if first.len() + framer.held() > LONGEST_PREAMBLE {
+        if kept.bytes.len() + events.held() > LONGEST_PREAMBLE {
             return Err(Outcome::InvalidReply(Defect::TooLarge).into());
         }
     }
 }
 
-/// Whether there is content among these events.
-fn read_all(reader: &mut StreamReader, whole: &[u8]) -> Result<bool, Outcome> {
-    let mut has_content = false;
-    for event in sse::events(whole) {
-        match reader.read(&event) {
-            Signal::Preamble => {}
-            Signal::Content => has_content = true,
-            // After a complete answer, nothing can spoil it.
-            Signal::Failed(_) if reader.is_complete() => {}
-            Signal::Failed(outcome) => return Err(outcome),
+impl Hold {
+    fn patience(&self, kept: &Kept) -> Patience {
+        let now = Instant::now();
+        match kept.since {
+            // Until the first content only its own timer counts: an upstream that thinks may be silent.
+            None => Patience {
+                idle: self.first.0.saturating_duration_since(now),
+                until: self.first.0,
+            },
+            Some(since) => Patience {
+                idle: self.limits.idle,
+                until: self.until(since),
+            },
         }
     }
-    Ok(has_content)
+
+    /// When what is kept back is let go, enough or not.
+    fn until(&self, since: Instant) -> Instant {
+        let time = self.more.and_then(|more| more.time);
+        time.map_or(self.limits.deadline, |time| {
+            self.limits.deadline.min(since + time)
+        })
+    }
+
+    /// Which timer ended a wait; `None`: it was only the end of holding back.
+    fn ran_out(&self, kept: &Kept) -> Option<Stage> {
+        let now = Instant::now();
+        match kept.since {
+            None => Some(self.first.1),
+            Some(_) if now >= self.limits.deadline => Some(Stage::Total),
+            Some(since) if now >= self.until(since) => None,
+            Some(_) => Some(Stage::Idle),
+        }
+    }
+
+    fn is_enough(&self, kept: &Kept) -> bool {
+        let Some(since) = kept.since else {
+            return false;
+        };
+        let Some(more) = self.more else { return true };
+        let is_long_enough = |time: Duration| since.elapsed() >= time;
+        more.tokens.is_some_and(|tokens| kept.content >= tokens)
+            || more.time.is_some_and(is_long_enough)
+            || kept.bytes.len() >= MOST_HELD
+    }
+
+    fn release(&self, kept: Kept, rest: Incoming, events: EventStream) -> Held {
+        Held {
+            first: kept.bytes.freeze(),
+            rest,
+            events: Some(events),
+            limits: self.limits,
+            since: kept.since.unwrap_or_else(Instant::now),
+            prefill: Prefill::None,
+        }
+    }
+}
+
+impl Kept {
+    fn take(&mut self, pass: &Bytes, content: usize) {
+        self.bytes.extend_from_slice(pass);
+        self.content += content;
+        if content > 0 && self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+    }
+
+    /// What is wrong with a stream that ended too early.
+    fn defect(&self) -> Defect {
+        match (self.since, self.is_empty) {
+            (Some(_), _) => Defect::CutShort,
+            (None, true) => Defect::Empty,
+            (None, false) => Defect::NoAnswer,
+        }
+    }
 }

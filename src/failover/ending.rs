@@ -1,16 +1,16 @@
 //! What an attempt ends with: something for the client, or a reason to go on.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
-use crate::dialect::openai::StreamReader;
+use super::events::EventStream;
+use super::timers::Limits;
+use crate::config::Prefill;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::upstream::SendError;
 use crate::wire::body::ReadError;
-use crate::wire::sse::Framer;
 
 /// An attempt that brought something for the client.
 #[derive(Debug)]
@@ -76,27 +76,26 @@ pub(super) struct Held {
     pub(super) first: Bytes,
     /// What is still to come.
     pub(super) rest: Incoming,
-    /// The longest silence allowed from now on.
-    pub(super) idle: Duration,
     /// How to read it; `None` for bytes of unknown meaning.
-    pub(super) events: Option<Events>,
-}
-
-/// What it takes to follow a stream of events.
-#[derive(Debug)]
-pub(super) struct Events {
-    pub(super) framer: Framer,
-    pub(super) reader: StreamReader,
+    pub(super) events: Option<EventStream>,
+    /// How patient it is waited for.
+    pub(super) limits: Limits,
+    /// When the first content came.
+    pub(super) since: Instant,
+    /// How the upstream was asked to continue a given beginning.
+    pub(super) prefill: Prefill,
 }
 
 impl Held {
     /// Bytes that nobody looks into.
-    pub(super) fn opaque(rest: Incoming, idle: Duration) -> Self {
+    pub(super) fn opaque(rest: Incoming, limits: Limits) -> Self {
         Self {
             first: Bytes::new(),
             rest,
-            idle,
             events: None,
+            limits,
+            since: Instant::now(),
+            prefill: Prefill::None,
         }
     }
 }

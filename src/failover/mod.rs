@@ -17,12 +17,15 @@ mod budget;
 mod commit;
 mod deadline;
 mod ending;
+mod events;
 mod explain;
 mod order;
 mod plan;
 mod race;
+mod resume;
 mod running;
 mod supervise;
+mod timers;
 mod trail;
 
 use std::collections::HashMap;
@@ -30,32 +33,42 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-pub use answer::{Answer, AnswerBody, Exhausted, PassedOver};
+pub use answer::{Answer, AnswerBody, Continuability, Exhausted, PassedOver};
 pub use explain::{Explained, explain};
 pub use order::Ask;
 pub use supervise::SupervisedStream;
 
+use self::attempt::Attempt;
 use self::budget::{Budget, Expense};
 use self::deadline::Deadline;
+use self::ending::{Won, WonBody};
 use self::order::order;
 use self::plan::{Plan, Target};
 use self::race::{Alarm, Contender, Race, Step};
+use self::resume::Resume;
 use self::running::{Common, Running};
 use self::trail::Trail;
 use crate::config::TimeoutsConfig;
+use crate::dialect::openai::{StreamReader, Transcript};
 use crate::event::{Event, Events, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::{Outcome, Retry};
-use crate::request::ModelRequest;
+use crate::request::{Endpoint, ModelRequest};
 use crate::routing::Rule;
 
 /// No request makes more calls than that, whatever happens.
 const MOST_ATTEMPTS: usize = 3;
 
+/// An error as the last events of a stream whose head has gone out already. `error` is an error object in `OpenAI`'s
+/// shape.
+pub fn error_events(endpoint: Endpoint, error: &serde_json::Value) -> Vec<u8> {
+    StreamReader::new(endpoint).interruption(error)
+}
+
 /// Runs requests against the candidates of a rule.
 #[derive(Clone, Debug)]
 pub struct Failover {
-    timeouts: TimeoutsConfig,
+    timeouts: Arc<TimeoutsConfig>,
     /// By the name of the route.
     budgets: Arc<HashMap<Arc<str>, Budget>>,
     events: Events,
@@ -70,24 +83,25 @@ impl Failover {
     ) -> Self {
         let now = Instant::now();
         Self {
-            timeouts,
+            timeouts: Arc::new(timeouts),
             budgets: Arc::new(routes.map(|route| (route, Budget::new(now))).collect()),
             events,
         }
     }
 
     /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
-    pub async fn run(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
-        let run = Run {
-            failover: self,
-            request,
-            common: self.common(request),
-            deadline: Deadline::after(request.received_at, self.timeouts.total),
-            budget: self.budgets.get(&rule.route),
-            is_hedged: rule.is_hedged,
-        };
-        let plan = Plan::new(order(rule, Ask::of(request), fastrand::f64));
-        run.to_the_end(plan).await
+    pub async fn run(
+        self,
+        request: Arc<ModelRequest>,
+        rule: Arc<Rule>,
+    ) -> Result<Answer, Exhausted> {
+        let run = self.prepare(&request, &rule, None);
+        let continuation = run.continuation;
+        let plan = Plan::new(order(&rule, Ask::of(&request), fastrand::f64));
+        let victory = run.to_the_end(plan, Trail::default()).await?;
+        let resume = matches!(continuation, Some(Continuability::Possible(_)))
+            .then(|| Resume::new(&self, &request, &rule));
+        Ok(victory.into_answer(continuation, resume))
     }
 
     /// Sends a request untouched to the first candidate, once, and the reply back untouched.
@@ -100,15 +114,40 @@ impl Failover {
             return Err(trail.exhausted(&plan));
         };
         // What lives at this path is unknown, so neither good nor bad replies say anything about the models' health.
-        let attempt = Running::start(&common, &target, None, trail.begin());
+        let limit = self.timeouts.to_first_content(false, request.reasoning);
+        let attempt = Running::start(&common, &target, None, trail.begin(), limit);
         let ended = attempt::forward(&self.timeouts, request, &target, &deadline).await;
         trail.waited = request.received_at.elapsed();
         match ended {
-            Ok(won) => Ok(trail.answer(won, attempt, deadline.until())),
+            Ok(won) => Ok(Victory {
+                won,
+                attempt,
+                trail,
+            }
+            .into_answer(None, None)),
             Err(lost) => {
                 trail.attempts.push(attempt.end(lost.outcome, lost.detail));
                 Err(trail.exhausted(&plan))
             }
+        }
+    }
+
+    /// `said`: what the client has been told by a stream that broke off and is to be continued.
+    fn prepare<'a>(
+        &'a self,
+        request: &'a ModelRequest,
+        rule: &'a Rule,
+        said: Option<&'a Transcript>,
+    ) -> Run<'a> {
+        Run {
+            failover: self,
+            request,
+            rule,
+            common: self.common(request),
+            deadline: Deadline::after(request.received_at, self.timeouts.total),
+            budget: self.budgets.get(&rule.route),
+            continuation: resume::continuability(request, rule),
+            said,
         }
     }
 
@@ -120,11 +159,6 @@ impl Failover {
                 is_streamed: request.streaming,
                 size: request.body.len(),
             },
-            limit: if request.streaming {
-                self.timeouts.first_token
-            } else {
-                self.timeouts.answer()
-            },
         }
     }
 }
@@ -133,15 +167,23 @@ impl Failover {
 struct Run<'a> {
     failover: &'a Failover,
     request: &'a ModelRequest,
+    rule: &'a Rule,
     common: Common,
     deadline: Deadline,
     budget: Option<&'a Budget>,
-    is_hedged: bool,
+    continuation: Option<Continuability>,
+    said: Option<&'a Transcript>,
+}
+
+/// An attempt that won, and how it came to that.
+struct Victory {
+    won: Won,
+    attempt: Running,
+    trail: Trail,
 }
 
 impl<'a> Run<'a> {
-    async fn to_the_end(&self, mut plan: Plan<'a>) -> Result<Answer, Exhausted> {
-        let mut trail = Trail::default();
+    async fn to_the_end(&self, mut plan: Plan<'a>, mut trail: Trail) -> Result<Victory, Exhausted> {
         let mut race = Race::default();
         let mut is_hedge_due = false;
         self.requested(&plan);
@@ -172,7 +214,12 @@ impl<'a> Run<'a> {
                             trail.attempts.push(loser.end(Outcome::Superseded, None));
                         }
                         self.succeeded();
-                        return Ok(trail.answer(won, attempt, self.deadline.until()));
+                        attempt.allowed(&won.headers);
+                        return Ok(Victory {
+                            won,
+                            attempt,
+                            trail,
+                        });
                     }
                     (attempt, Err(lost)) => {
                         let retry = lost.outcome.retry();
@@ -195,14 +242,23 @@ impl<'a> Run<'a> {
         number: usize,
         beside: Option<Phase>,
     ) -> Contender<'a> {
-        let mut attempt = Running::start(&self.common, &target, Some(permit), number);
+        let exchange = Attempt {
+            timeouts: &self.failover.timeouts,
+            request: self.request,
+            target,
+            deadline: self.deadline,
+            hold: self.rule.hold,
+            is_noted: self.said.is_none()
+                && matches!(self.continuation, Some(Continuability::Possible(_))),
+            said: self.said,
+        };
+        let limit = exchange.to_first_content();
+        let mut attempt = Running::start(&self.common, &target, Some(permit), number, limit);
         if let Some(phase) = beside {
             attempt = attempt.beside(phase);
         }
-        let hedge_after = attempt.hedge_after().filter(|_| self.is_hedged);
-        let timeouts = &self.failover.timeouts;
-        let exchange = attempt::run(timeouts, self.request, target, self.deadline);
-        Contender::new(attempt, exchange, hedge_after)
+        let hedge_after = attempt.hedge_after().filter(|_| self.rule.is_hedged);
+        Contender::new(attempt, exchange.run(), hedge_after)
     }
 
     /// Whether a further attempt may begin now, and can be paid for.
@@ -256,6 +312,42 @@ impl<'a> Run<'a> {
                 to: target.candidate.upstream.id().clone(),
                 reason: failed.outcome.clone(),
             });
+        }
+    }
+}
+
+impl Victory {
+    /// What the client gets. `resume`: how a stream goes on if it breaks off.
+    fn into_answer(self, continuation: Option<Continuability>, resume: Option<Resume>) -> Answer {
+        let Self {
+            won,
+            mut attempt,
+            trail,
+        } = self;
+        let served_by = attempt.upstream().clone();
+        let mut attempts = trail.attempts.clone();
+        attempts.push(attempt.report(won.outcome.clone(), None));
+        let body = match won.body {
+            WonBody::Whole(bytes) => {
+                if won.outcome == Outcome::Success {
+                    attempt.answered(Instant::now());
+                }
+                attempt.end(won.outcome, None);
+                AnswerBody::Whole(bytes)
+            }
+            WonBody::Stream(held) => {
+                let stream = SupervisedStream::new(*held, attempt, trail.attempts, resume);
+                AnswerBody::Stream(Box::new(stream))
+            }
+        };
+        Answer {
+            status: won.status,
+            headers: won.headers,
+            body,
+            served_by,
+            attempts,
+            waited: trail.waited,
+            continuation,
         }
     }
 }

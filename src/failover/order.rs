@@ -8,7 +8,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::answer::PassedOver;
-use crate::config::{Strategy, UpstreamId};
+use crate::config::{Continuation, Prefill, Strategy, UpstreamId};
 use crate::request::{Endpoint, ModelRequest};
 use crate::routing::{Candidate, Rule};
 
@@ -23,15 +23,26 @@ pub struct Ask<'a> {
     pub session: u64,
     /// How often the client itself has tried before.
     pub retries: usize,
+    /// How an answer that broke off is to be continued, if that is what is asked for.
+    pub continuation: Continuation,
 }
 
 impl<'a> Ask<'a> {
+    /// A first question of a conversation.
+    pub fn new(endpoint: Endpoint, model: &'a str, session: u64) -> Self {
+        Self {
+            endpoint,
+            model,
+            session,
+            retries: 0,
+            continuation: Continuation::Off,
+        }
+    }
+
     pub(super) fn of(request: &'a ModelRequest) -> Self {
         Self {
-            endpoint: request.endpoint,
-            model: request.model_name(),
-            session: request.session,
             retries: request.retries,
+            ..Self::new(request.endpoint, request.model_name(), request.session)
         }
     }
 }
@@ -83,6 +94,13 @@ pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'_>, draw: impl Fn() -> f64) ->
 fn unfit(candidate: &Candidate, rule: &Rule, ask: Ask<'_>) -> Option<PassedOver> {
     if !candidate.upstream.is_spoken() {
         return Some(PassedOver::NotSpoken);
+    }
+    // A plain prompt is gone on with by everybody.
+    if ask.continuation == Continuation::Prefill
+        && ask.endpoint != Endpoint::Completions
+        && candidate.upstream.prefill() == Prefill::None
+    {
+        return Some(PassedOver::CannotContinue);
     }
     let model_of =
         |candidate: &Candidate| candidate.model.clone().unwrap_or_else(|| ask.model.into());

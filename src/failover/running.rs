@@ -36,15 +36,16 @@ pub(super) struct Common {
     pub(super) events: Events,
     pub(super) request: RequestId,
     pub(super) shape: Shape,
-    pub(super) limit: Duration,
 }
 
 impl Running {
+    /// `limit`: the time that it has for its first content.
     pub(super) fn start(
         common: &Common,
         target: &Target<'_>,
         permit: Option<Permit>,
         number: usize,
+        limit: Duration,
     ) -> Self {
         Self {
             events: common.events.clone(),
@@ -58,7 +59,7 @@ impl Running {
             upstream: target.candidate.upstream.id().clone(),
             permit,
             shape: common.shape,
-            limit: common.limit,
+            limit,
             started_at: Instant::now(),
             is_over: false,
         }
@@ -74,10 +75,10 @@ impl Running {
         &self.upstream
     }
 
-    /// The first content has come.
-    pub(super) fn answered(&mut self) {
+    /// The first content came at that time.
+    pub(super) fn answered(&mut self, since: Instant) {
         if let Some(permit) = &mut self.permit {
-            let changes = permit.answered(self.shape, self.limit, Instant::now());
+            let changes = permit.answered(self.shape, self.limit, since);
             self.tell(changes);
         }
     }

@@ -1,25 +1,29 @@
 //! Watching a committed stream to its last byte, so that one that breaks never looks whole.
 //!
 //! Whole events pass as they come, byte for byte. If the upstream goes silent, breaks off or ends without its
-//! terminal event, the client gets the API's own error event instead of a clean end. After the terminal event
-//! nothing can spoil the answer: a missing `[DONE]` is supplied. Bytes of unknown meaning that break off cut the
-//! client's connection, the only honest end that they have.
+//! terminal event, another upstream goes on where the route asks for that and the answer allows it; else the client gets
+//! the API's own error event instead of a clean end. After the terminal event nothing can spoil the answer: a missing
+//! `[DONE]` is supplied. Bytes of unknown meaning that break off cut the client's connection, the only honest end that
+//! they have.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
+use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ending::{Events, Held};
+use super::ending::Held;
+use super::events::{EventStream, Taken};
+use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::running::Running;
-use crate::dialect::openai::Signal;
+use super::timers::Timers;
+use crate::dialect::openai::Splicer;
+use crate::event::AttemptReport;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::wire::body::BodyError;
-use crate::wire::sse;
 
 /// A larger event would be held in memory until it is whole.
 const LARGEST_EVENT: usize = 16 << 20;
@@ -29,37 +33,72 @@ const LARGEST_EVENT: usize = 16 << 20;
 pub struct SupervisedStream {
     /// What is ready to go out.
     ready: VecDeque<Bytes>,
-    /// What is still to come; `None` once the stream is over.
-    rest: Option<Incoming>,
-    events: Option<Events>,
-    attempt: Option<Running>,
-    idle: Duration,
-    /// Rings at the end of the longest silence, or at the deadline if that is sooner.
+    source: Source,
+    /// The stream as the client sees it; `None` for bytes of unknown meaning.
+    front: Option<EventStream>,
+    resume: Option<Box<Resume>>,
+    /// The attempts that are over.
+    attempts: Vec<AttemptReport>,
     alarm: Pin<Box<Sleep>>,
-    deadline: Instant,
     /// Why an opaque stream is cut.
     cut: Option<BodyError>,
     is_broken: bool,
 }
 
+/// Where the stream comes from.
+enum Source {
+    /// An upstream.
+    Leg(Box<Leg>),
+    /// The next upstream is being asked.
+    Resuming(Resuming, Outcome),
+    /// Nothing more comes.
+    Over,
+}
+
+/// The part of a stream that one upstream sends.
+#[derive(Debug)]
+struct Leg {
+    rest: Incoming,
+    attempt: Running,
+    timers: Timers,
+    /// How what it sends becomes the rest of what the client has; `None`: it passes as it is.
+    splice: Option<Splice>,
+}
+
+#[derive(Debug)]
+struct Splice {
+    events: EventStream,
+    splicer: Splicer,
+}
+
 impl SupervisedStream {
-    pub(super) fn new(held: Held, mut attempt: Running, deadline: Instant) -> Self {
-        attempt.answered();
-        let alarm = sleep_until(deadline.min(Instant::now() + held.idle));
-        Self {
-            ready: Some(held.first)
-                .filter(|first| !first.is_empty())
-                .into_iter()
-                .collect(),
-            rest: Some(held.rest),
-            events: held.events,
-            attempt: Some(attempt),
-            idle: held.idle,
-            alarm: Box::pin(alarm),
-            deadline,
+    /// `earlier`: the attempts before this one. `resume`: how it goes on if it breaks off.
+    pub(super) fn new(
+        held: Held,
+        mut attempt: Running,
+        earlier: Vec<AttemptReport>,
+        resume: Option<Resume>,
+    ) -> Self {
+        attempt.answered(held.since);
+        let timers = Timers::start(held.limits, Instant::now());
+        let first = Some(held.first).filter(|first| !first.is_empty());
+        let mut stream = Self {
+            ready: first.into_iter().collect(),
+            alarm: Box::pin(sleep_until(timers.next())),
+            source: Source::Leg(Box::new(Leg {
+                rest: held.rest,
+                attempt,
+                timers,
+                splice: None,
+            })),
+            front: held.events,
+            resume: resume.map(Box::new),
+            attempts: earlier,
             cut: None,
             is_broken: false,
-        }
+        };
+        stream.hurry_if_complete();
+        stream
     }
 
     /// Whether it ended before it was whole; known once it is over.
@@ -69,110 +108,216 @@ impl SupervisedStream {
 
     /// Whether its events are followed, so that an end may be added to them.
     pub fn has_events(&self) -> bool {
-        self.events.is_some()
+        self.front.is_some()
+    }
+
+    /// How many attempts it took; known once it is over.
+    pub fn attempts(&self) -> usize {
+        self.attempts.len()
     }
 
     /// Takes what came; queues what may go out.
     fn take(&mut self, data: Bytes) {
-        let now = Instant::now();
-        self.alarm
-            .as_mut()
-            .reset(self.deadline.min(now + self.idle));
-        let Some(events) = &mut self.events else {
-            self.ready.push_back(data);
+        let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
+            self.take_opaque(data);
             return;
         };
-        let whole = events.framer.push(data);
-        if events.framer.held() > LARGEST_EVENT {
-            self.end(
-                Outcome::InvalidReply(Defect::TooLarge),
-                "an event is too large",
-            );
+        let was_complete = front.is_complete();
+        let (taken, held) = match &mut leg.splice {
+            None => (front.take(data), front.held()),
+            Some(splice) => (splice.events.take(data), splice.events.held()),
+        };
+        leg.timers.heard(taken.content, Instant::now());
+        if held > LARGEST_EVENT {
+            let too_large = Outcome::InvalidReply(Defect::TooLarge);
+            self.end(too_large, "an event is too large");
             return;
         }
-        self.pass(whole);
+        self.pass(taken);
+        if !was_complete {
+            self.hurry_if_complete();
+        }
     }
 
-    /// Queues whole events, up to the first one that says the answer failed.
-    fn pass(&mut self, whole: Bytes) {
-        let Some(events) = &mut self.events else {
+    fn take_opaque(&mut self, data: Bytes) {
+        if let Source::Leg(leg) = &mut self.source {
+            leg.timers.heard(0, Instant::now());
+            self.ready.push_back(data);
+        }
+    }
+
+    /// Queues whole events, and ends the stream where they say that the answer failed.
+    fn pass(&mut self, taken: Taken) {
+        let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
             return;
         };
-        let reader = &mut events.reader;
-        let failure = sse::events(&whole).find_map(|event| match reader.read(&event) {
-            Signal::Failed(outcome) if !reader.is_complete() => Some((outcome, event.start)),
-            _ => None,
-        });
-        match failure {
-            None if whole.is_empty() => {}
-            None => self.ready.push_back(whole),
-            Some((outcome, start)) => {
-                let before = whole.slice(..start);
-                if !before.is_empty() {
-                    self.ready.push_back(before);
+        let mut failure = taken.failure;
+        let mut pass = taken.pass;
+        if let Some(splice) = &mut leg.splice {
+            match splice.splicer.rewrite(&pass) {
+                Ok(rewritten) => pass = front.read(rewritten.into()).pass,
+                Err(_) => {
+                    pass = Bytes::new();
+                    failure = Some(Outcome::InvalidReply(Defect::NoSeam));
                 }
-                let message = format!("the upstream failed within the stream: {}", outcome.label());
-                self.end(outcome, &message);
             }
+            if splice.splicer.has_stopped() {
+                failure = Some(Outcome::Success);
+            }
+        }
+        if !pass.is_empty() {
+            self.ready.push_back(pass);
+        }
+        if let Some(outcome) = failure {
+            let message = format!("the upstream failed within the stream: {}", outcome.label());
+            self.end(outcome, &message);
+        }
+    }
+
+    /// After a complete answer only little can come, and at once.
+    fn hurry_if_complete(&mut self) {
+        let is_complete = self.front.as_ref().is_some_and(EventStream::is_complete);
+        if let Source::Leg(leg) = &mut self.source
+            && is_complete
+        {
+            leg.timers.completed();
+            self.alarm.as_mut().reset(leg.timers.next());
         }
     }
 
     /// The upstream has nothing more.
     fn finish(&mut self) {
-        let Some(events) = &mut self.events else {
+        let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
             self.end(Outcome::Success, "");
             return;
         };
-        // The last event may lack its blank line. Cut short, it is no JSON and taken for what it is.
-        let rest = events.framer.take_rest();
-        if !rest.is_empty() {
-            let mut closed = rest.to_vec();
-            closed.extend_from_slice(b"\n\n");
-            self.pass(closed.into());
-        }
+        let taken = match &mut leg.splice {
+            None => front.take_rest(),
+            Some(splice) => splice.events.take_rest(),
+        };
+        self.pass(taken);
         self.end(
             Outcome::StreamBroken,
             "the upstream ended the stream before the answer was complete",
         );
     }
 
-    /// Ends the stream: well if the answer is complete, else with an error that the client cannot overlook.
+    /// Ends what the upstream sends: well if the answer is complete. Else another one goes on, or the client gets an
+    /// error that it cannot overlook.
     fn end(&mut self, outcome: Outcome, message: &str) {
-        self.rest = None;
-        let Some(attempt) = self.attempt.take() else {
-            return;
+        let leg = match std::mem::replace(&mut self.source, Source::Over) {
+            Source::Leg(leg) => leg,
+            other => {
+                self.source = other;
+                return;
+            }
         };
-        let outcome = match &self.events {
-            Some(events) if events.reader.is_complete() => {
-                let end = events.reader.missing_end();
+        let is_whole = match &self.front {
+            Some(front) => front.is_complete(),
+            None => outcome == Outcome::Success,
+        };
+        let outcome = if is_whole { Outcome::Success } else { outcome };
+        let detail = (!is_whole).then(|| message.to_owned());
+        let broken = leg.attempt.upstream().clone();
+        self.attempts.push(leg.attempt.end(outcome.clone(), detail));
+        match &self.front {
+            Some(front) if is_whole => {
+                let end = front.missing_end();
                 if !end.is_empty() {
-                    self.ready.push_back(Bytes::from_static(end));
+                    self.ready.push_back(end);
                 }
-                Outcome::Success
             }
-            Some(events) => {
-                self.is_broken = true;
-                self.ready
-                    .push_back(events.reader.interruption(message).into());
-                outcome
+            Some(front) => {
+                let resuming = self
+                    .resume
+                    .as_mut()
+                    .map(|resume| resume.begin(front.transcript(), broken, self.attempts.len()));
+                match resuming {
+                    None => self.interrupt(message),
+                    Some(Err(obstacle)) => {
+                        self.interrupt(&format!("{message}; not continued: {obstacle}"));
+                    }
+                    Some(Ok(resuming)) => self.source = Source::Resuming(resuming, outcome),
+                }
             }
-            None if outcome == Outcome::Success => outcome,
+            None if is_whole => {}
             None => {
                 self.is_broken = true;
                 self.cut = Some(BodyError(message.to_owned()));
-                outcome
             }
-        };
-        let detail = self.is_broken.then(|| message.to_owned());
-        attempt.end(outcome, detail);
+        }
     }
 
-    /// Waits for more from the upstream, for as long as patience lasts.
-    fn poll_upstream(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(rest) = &mut self.rest else {
-            return Poll::Ready(());
+    /// The honest end of a stream that cannot go on.
+    fn interrupt(&mut self, message: &str) {
+        self.is_broken = true;
+        let error = json!({
+            "message": message,
+            "type": "upstream_error",
+            "param": null,
+            "code": "stream_interrupted",
+            "attempts": self.attempts,
+        });
+        if let Some(front) = &self.front {
+            self.ready.push_back(front.interruption(&error));
+        }
+    }
+
+    /// Another upstream goes on, or nobody does.
+    fn resumed(&mut self, resumed: Result<Resumed, NotResumed>, reason: &Outcome) {
+        let resumed = match resumed {
+            Ok(resumed) => resumed,
+            Err(failed) => {
+                self.source = Source::Over;
+                self.attempts.extend(failed.attempts);
+                let why = format!(
+                    "the stream broke off ({reason}) and could not be continued: {}",
+                    failed.reason
+                );
+                self.interrupt(&why);
+                return;
+            }
         };
-        match Pin::new(rest).poll_frame(context) {
+        let Resumed {
+            held,
+            mut attempt,
+            splicer,
+            attempts,
+        } = resumed;
+        self.attempts.extend(attempts);
+        attempt.answered(held.since);
+        let note = format!(": continued by {} after {reason}\n\n", attempt.upstream());
+        self.ready.push_back(note.into());
+        let timers = Timers::start(held.limits, Instant::now());
+        self.alarm.as_mut().reset(timers.next());
+        let splice = held.events.map(|events| Splice { events, splicer });
+        self.source = Source::Leg(Box::new(Leg {
+            rest: held.rest,
+            attempt,
+            timers,
+            splice,
+        }));
+        self.pass(Taken {
+            pass: held.first,
+            content: 0,
+            failure: None,
+        });
+        self.hurry_if_complete();
+    }
+
+    /// Waits for more, for as long as patience lasts.
+    fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let leg = match &mut self.source {
+            Source::Over => return Poll::Ready(()),
+            Source::Resuming(resuming, reason) => {
+                let resumed = ready!(resuming.as_mut().poll(context));
+                let reason = reason.clone();
+                self.resumed(resumed, &reason);
+                return Poll::Ready(());
+            }
+            Source::Leg(leg) => leg,
+        };
+        match Pin::new(&mut leg.rest).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
                     self.take(data);
@@ -187,15 +332,24 @@ impl SupervisedStream {
             }
             Poll::Pending => {
                 ready!(self.alarm.as_mut().poll(context));
-                let stage = if Instant::now() >= self.deadline {
-                    Stage::Total
-                } else {
-                    Stage::Idle
-                };
-                self.end(Outcome::TimedOut(stage), "the upstream stopped sending");
+                match leg.timers.expired(Instant::now()) {
+                    // Something came since the alarm was set.
+                    None => self.alarm.as_mut().reset(leg.timers.next()),
+                    Some(stage) => self.end(Outcome::TimedOut(stage), patience_with(stage)),
+                }
             }
         }
         Poll::Ready(())
+    }
+}
+
+/// What is said of a stream on which a timer has run out.
+fn patience_with(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Content => "the upstream stopped sending content",
+        Stage::Rate => "the upstream sends too slowly",
+        Stage::Total => "the time for the request is over",
+        _ => "the upstream stopped sending",
     }
 }
 
@@ -211,10 +365,20 @@ impl Body for SupervisedStream {
             if let Some(bytes) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
-            if self.rest.is_none() {
+            if matches!(self.source, Source::Over) {
                 return Poll::Ready(self.cut.take().map(Err));
             }
-            ready!(self.poll_upstream(context));
+            ready!(self.poll_source(context));
+        }
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Leg(leg) => leg.fmt(f),
+            Self::Resuming(_, reason) => write!(f, "Resuming({reason})"),
+            Self::Over => f.write_str("Over"),
         }
     }
 }

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::answer::{Answer, AnswerBody, Exhausted};
-use super::ending::{Won, WonBody};
+use super::answer::Exhausted;
 use super::plan::Plan;
-use super::running::Running;
-use super::supervise::SupervisedStream;
 use crate::event::AttemptReport;
 
 /// What has been tried, and how long it was waited for.
@@ -17,13 +14,15 @@ pub(super) struct Trail {
     pub(super) attempts: Vec<AttemptReport>,
     pub(super) waited: Duration,
     started: usize,
+    /// How many attempts there were before.
+    numbered_from: usize,
 }
 
 impl Trail {
     /// The number of the attempt that begins now, from 1.
     pub(super) fn begin(&mut self) -> usize {
         self.started += 1;
-        self.started
+        self.numbered_from + self.started
     }
 
     /// How many attempts have begun.
@@ -31,31 +30,11 @@ impl Trail {
         self.started
     }
 
-    /// The answer that an attempt won.
-    pub(super) fn answer(mut self, won: Won, mut attempt: Running, deadline: Instant) -> Answer {
-        let served_by = attempt.upstream().clone();
-        attempt.allowed(&won.headers);
-        self.attempts
-            .push(attempt.report(won.outcome.clone(), None));
-        let body = match won.body {
-            WonBody::Whole(bytes) => {
-                if won.outcome == crate::outcome::Outcome::Success {
-                    attempt.answered();
-                }
-                attempt.end(won.outcome, None);
-                AnswerBody::Whole(bytes)
-            }
-            WonBody::Stream(held) => {
-                AnswerBody::Stream(Box::new(SupervisedStream::new(*held, attempt, deadline)))
-            }
-        };
-        Answer {
-            status: won.status,
-            headers: won.headers,
-            body,
-            served_by,
-            attempts: self.attempts,
-            waited: self.waited,
+    /// Of a request that has made so many attempts already.
+    pub(super) fn after(started: usize) -> Self {
+        Self {
+            numbered_from: started,
+            ..Self::default()
         }
     }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::StartError;
 use crate::api::{Api, ClientKeys};
-use crate::config::{CandidateConfig, Config, RouteConfig, Strategy, UpstreamConfig, UpstreamId};
+use crate::config::{
+    CandidateConfig, Config, Continuation, RouteConfig, Strategy, UpstreamConfig, UpstreamId,
+};
 use crate::event::{Events, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
@@ -124,6 +126,8 @@ impl Assembly<'_> {
             route: route.name().into(),
             strategy: route.strategy,
             is_hedged: route.hedge,
+            continuation: route.continuation,
+            hold: route.hold,
             candidates,
         }
     }
@@ -179,6 +183,8 @@ impl Assembly<'_> {
             route: "none".into(),
             strategy: Strategy::default(),
             is_hedged: false,
+            continuation: Continuation::Off,
+            hold: None,
         }
     }
 }
@@ -218,7 +224,8 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
         .iter()
         .filter_map(Credential::bearer)
         .collect();
-    Upstream::new(id.clone(), dialect, config.base_url(), credentials, client)
+    let way = (dialect, config.prefill());
+    Upstream::new(id.clone(), way, config.base_url(), credentials, client)
 }
 
 /// The certificate that clients see, read anew.

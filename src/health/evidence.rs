@@ -4,7 +4,7 @@
 //! A broken upstream is taken to fail 30 % of its requests (`BAD`). A failure of a kind tolerated at rate `p` weighs
 //! `ln(0.30 / p)`, a success `ln(0.70 / 0.95)`. Kinds that a healthy upstream almost never shows weigh the most.
 
-use crate::outcome::{Outcome, Stage};
+use crate::outcome::Outcome;
 
 /// A success: `ln((1 − 0.30) / (1 − 0.05))`.
 pub(super) const SUCCESS: f32 = -0.305;
@@ -52,7 +52,7 @@ impl Sign {
             outcome if !outcome.hurts_health() => None,
             _ if had_content => Some(Self::Cut),
             Outcome::Unreachable(_) => Some(Self::Connection),
-            Outcome::TimedOut(Stage::FirstToken | Stage::Idle) => Some(Self::Timeout),
+            Outcome::TimedOut(_) => Some(Self::Timeout),
             Outcome::StreamBroken => Some(Self::Cut),
             _ => Some(Self::Failure),
         }

@@ -9,8 +9,6 @@ use std::time::Duration;
 
 const ALPHA: f32 = 0.02;
 const EARLIEST: f32 = 4.0;
-/// For streams that have not been seen often enough.
-const UNLEARNT: f32 = 20.0;
 const ENOUGH: u32 = 30;
 const ENOUGH_WHOLE: u32 = 50;
 
@@ -52,7 +50,8 @@ impl Baselines {
         let baseline = &self.0[shape.index()];
         let samples = baseline.samples.load(Ordering::Relaxed);
         let seconds = match (shape.is_streamed, samples) {
-            (true, ..ENOUGH) => UNLEARNT,
+            // Half of the time that is granted, as long as nothing better is known.
+            (true, ..ENOUGH) => half,
             (false, ..ENOUGH_WHOLE) => return None,
             _ => baseline.quantile(),
         };
@@ -153,7 +152,7 @@ mod tests {
         );
         assert_eq!(
             baselines.slow_after(STREAM, LIMIT * 4),
-            Some(Duration::from_secs(20))
+            Some(Duration::from_secs(60))
         );
         assert_eq!(baselines.slow_after(WHOLE, LIMIT), None);
     }

@@ -21,6 +21,7 @@ pub struct Metrics {
     in_flight: IntGauge,
     attempts: IntCounterVec,
     failovers: IntCounterVec,
+    continuations: IntCounterVec,
     changes: IntCounterVec,
     probes: IntCounterVec,
     reloads: IntCounterVec,
@@ -50,6 +51,12 @@ impl Metrics {
                 "backstop_failovers_total",
                 "Failed attempts that were followed by an attempt at the upstream `to`.",
                 &["from", "to", "reason"],
+            )?,
+            continuations: counter(
+                &registry,
+                "backstop_continuations_total",
+                "Streams that broke off and went on from the upstream `to`.",
+                &["from", "to"],
             )?,
             in_flight: IntGauge::new(
                 "backstop_requests_in_flight",
@@ -143,6 +150,10 @@ impl Sink for Metrics {
             } => self
                 .failovers
                 .with_label_values(&[from.as_ref(), to.as_ref(), reason.label()])
+                .inc(),
+            Event::Continued { from, to, .. } => self
+                .continuations
+                .with_label_values(&[from.as_ref(), to.as_ref()])
                 .inc(),
             Event::HealthChanged(change) => self.health_changed(change),
             Event::ConfigReloaded => self.reloads.with_label_values(&["ok"]).inc(),

@@ -8,14 +8,14 @@ use std::sync::Arc;
 pub use candidate::Candidate;
 pub use pattern::Pattern;
 
-use crate::config::Strategy;
+use crate::config::{Continuation, HoldConfig, Strategy};
 use crate::health::Leaf;
 
 /// All routes, the most specific pattern first.
 #[derive(Debug)]
 pub struct RouteTable {
-    rules: Vec<Rule>,
-    first_upstream: Rule,
+    rules: Vec<Arc<Rule>>,
+    first_upstream: Arc<Rule>,
 }
 
 /// One pattern of a route with the candidates behind it.
@@ -29,6 +29,10 @@ pub struct Rule {
     pub strategy: Strategy,
     /// Whether a slow first token is answered by asking a second candidate, too.
     pub is_hedged: bool,
+    /// What becomes of a stream that breaks off.
+    pub continuation: Continuation,
+    /// How much of a stream is kept back beyond its first content.
+    pub hold: Option<HoldConfig>,
     /// Who may serve it, in the order of the file.
     pub candidates: Vec<Candidate>,
 }
@@ -38,19 +42,19 @@ impl RouteTable {
     pub fn new(mut rules: Vec<Rule>, first_upstream: Rule) -> Self {
         rules.sort_by(|a, b| a.pattern.cmp_specific_first(&b.pattern));
         Self {
-            rules,
-            first_upstream,
+            rules: rules.into_iter().map(Arc::new).collect(),
+            first_upstream: Arc::new(first_upstream),
         }
     }
 
     /// The most specific rule for a model.
-    pub fn find(&self, model: &str) -> Option<&Rule> {
+    pub fn find(&self, model: &str) -> Option<&Arc<Rule>> {
         self.rules.iter().find(|rule| rule.pattern.matches(model))
     }
 
     /// The rule for a request that is forwarded untouched: by its model if it names one that has a route, else the
     /// route for all models, else the first upstream of the file.
-    pub fn find_for_forwarding(&self, model: Option<&str>) -> &Rule {
+    pub fn find_for_forwarding(&self, model: Option<&str>) -> &Arc<Rule> {
         self.find(model.unwrap_or_default())
             .unwrap_or(&self.first_upstream)
     }
@@ -62,7 +66,7 @@ impl RouteTable {
     }
 
     /// All rules, the most specific first.
-    pub fn rules(&self) -> &[Rule] {
+    pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
     }
 }

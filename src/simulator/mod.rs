@@ -34,7 +34,7 @@ mod tests;
 pub use self::{
     fault::Fault,
     received::Received,
-    script::{Framing, Script},
+    script::{Continuing, Framing, Script},
 };
 
 use self::{

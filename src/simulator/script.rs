@@ -22,12 +22,30 @@ pub struct Script {
     pub headers: Vec<(String, String)>,
     /// How the events of a stream are put on the wire.
     pub framing: Framing,
+    /// What becomes of a request that brings the beginning of the answer.
+    pub continuing: Continuing,
     /// Of so many requests only the last one meets the fault; 0 and 1: every one does.
     pub one_in: usize,
     /// Only requests that name this model meet the fault.
     pub only_model: Option<String>,
     /// Only requests with this key meet the fault.
     pub only_key: Option<String>,
+}
+
+/// What becomes of a request whose last message is the beginning of the answer, perhaps with a wish behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Continuing {
+    /// It is history: the answer starts over.
+    #[default]
+    Never,
+    /// The answer goes on behind it.
+    Exactly,
+    /// The answer repeats it and goes on.
+    WithEcho,
+    /// Asked to begin with certain last words, the answer does and goes on.
+    WhenTold,
+    /// The answer is another one.
+    Astray,
 }
 
 /// How the events of a stream are put on the wire.
@@ -131,6 +149,12 @@ impl Script {
     /// The same script with one more header on good answers.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same script, with what becomes of a given beginning.
+    pub fn with_continuing(mut self, continuing: Continuing) -> Self {
+        self.continuing = continuing;
         self
     }
 

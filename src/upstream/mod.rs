@@ -15,13 +15,14 @@ pub use client::{Client, connect_with};
 pub use credential::Credential;
 pub use send::SendError;
 
-use crate::config::{Dialect, UpstreamId};
+use crate::config::{Dialect, Prefill, UpstreamId};
 
 /// Everything needed to talk to one provider account.
 #[derive(Debug)]
 pub struct Upstream {
     id: UpstreamId,
     dialect: Dialect,
+    prefill: Prefill,
     base_url: String,
     credentials: Vec<Credential>,
     client: Client,
@@ -53,10 +54,10 @@ pub struct Reply {
 }
 
 impl Upstream {
-    /// An upstream at a base URL without trailing slash, with its keys in the order of the configuration.
+    /// An upstream that speaks this dialect and continues beginnings in this way, at a base URL without trailing slash, with its keys in the order of the configuration.
     pub fn new(
         id: UpstreamId,
-        dialect: Dialect,
+        (dialect, prefill): (Dialect, Prefill),
         base_url: &str,
         credentials: Vec<Credential>,
         client: Client,
@@ -64,6 +65,7 @@ impl Upstream {
         Self {
             id,
             dialect,
+            prefill,
             base_url: base_url.to_owned(),
             credentials,
             client,
@@ -79,6 +81,11 @@ impl Upstream {
     /// Whether backstop speaks its API.
     pub fn is_spoken(&self) -> bool {
         self.dialect.is_spoken()
+    }
+
+    /// How it is asked to continue a given beginning of an answer.
+    pub fn prefill(&self) -> Prefill {
+        self.prefill
     }
 
     /// How many keys it has.

@@ -25,6 +25,8 @@ pub struct Peek {
     pub model: Option<ModelField>,
     /// Whether `stream` is true.
     pub streaming: bool,
+    /// Whether it asks the model to think before it speaks.
+    pub reasoning: bool,
     /// A fingerprint of what names the conversation or its user.
     pub session: Option<u64>,
 }
@@ -35,6 +37,12 @@ struct Fields<'a> {
     model: Option<&'a RawValue>,
     #[serde(borrow)]
     stream: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning_effort: Option<&'a RawValue>,
+    #[serde(borrow)]
+    thinking: Option<&'a RawValue>,
     #[serde(borrow)]
     prompt_cache_key: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -63,7 +71,10 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
         .prompt_cache_key
         .or(fields.user)
         .or(fields.safety_identifier);
+    let asks_to_think = |raw: &&RawValue| !matches!(raw.get(), "null" | "{}" | "\"none\"");
+    let thoughts = [fields.reasoning, fields.reasoning_effort, fields.thinking];
     Ok(Peek {
+        reasoning: thoughts.iter().flatten().any(asks_to_think),
         session: session.map(|raw| fingerprint(raw.get().as_bytes())),
         model,
         streaming: fields.stream.is_some_and(|raw| raw.get() == "true"),

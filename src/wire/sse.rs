@@ -113,6 +113,11 @@ impl Framer {
 pub struct Event<'a> {
     /// Its `data` lines, joined; `None` if it has none, as a comment has none.
     pub data: Option<Cow<'a, [u8]>>,
+    /// Its name, from the last `event` line.
+    pub name: Option<&'a [u8]>,
+    /// Whether it has what the parsers of clients trip over: `id` or `retry` lines, a byte order mark, a name or an
+    /// empty `data` line without anything behind it.
+    pub is_odd: bool,
     /// The offset of its first byte in the bytes that were read.
     pub start: usize,
     /// The offset behind its last byte.
@@ -133,31 +138,74 @@ pub fn events(bytes: &[u8]) -> impl Iterator<Item = Event<'_>> {
 }
 
 fn read_event(bytes: &[u8], start: usize) -> Event<'_> {
-    let mut data: Option<Cow<'_, [u8]>> = None;
+    let mut event = Event {
+        data: None,
+        name: None,
+        is_odd: false,
+        start,
+        end: start,
+    };
     let mut has_line = false;
-    let mut end = start;
-    while end < bytes.len() {
-        let (line, next) = read_line(bytes, end);
-        end = next;
-        if line.is_empty() {
-            if has_line {
-                break;
-            }
-            continue;
+    while event.end < bytes.len() {
+        let (line, next) = read_line(bytes, event.end);
+        event.end = next;
+        if !line.is_empty() {
+            has_line = true;
+            event.take(line);
+        } else if has_line {
+            break;
         }
-        has_line = true;
-        let Some(value) = data_of(line) else { continue };
-        data = Some(match data {
-            None => Cow::Borrowed(value),
-            Some(lines) => {
-                let mut lines = lines.into_owned();
-                lines.push(b'\n');
-                lines.extend_from_slice(value);
-                Cow::Owned(lines)
-            }
-        });
     }
-    Event { data, start, end }
+    let is_hollow = match &event.data {
+        None => event.name.is_some(),
+        Some(data) => data.is_empty(),
+    };
+    event.is_odd |= is_hollow;
+    event
+}
+
+impl<'a> Event<'a> {
+    /// Takes a line of it.
+    fn take(&mut self, line: &'a [u8]) {
+        // A byte order mark may open the stream.
+        let unmarked = line.strip_prefix(b"\xef\xbb\xbf");
+        self.is_odd |= unmarked.is_some();
+        let line = unmarked.unwrap_or(line);
+        if let Some(value) = value_of(line, b"data") {
+            self.data = Some(match self.data.take() {
+                None => Cow::Borrowed(value),
+                Some(lines) => {
+                    let mut lines = lines.into_owned();
+                    lines.push(b'\n');
+                    lines.extend_from_slice(value);
+                    Cow::Owned(lines)
+                }
+            });
+        } else if let Some(name) = value_of(line, b"event") {
+            self.name = Some(name);
+        } else if value_of(line, b"id").or(value_of(line, b"retry")).is_some() {
+            self.is_odd = true;
+        }
+    }
+
+    /// The event without what is odd about it; nothing, if nothing is left.
+    pub fn write_plain(&self, to: &mut Vec<u8>) {
+        let data = self.data.as_deref().unwrap_or_default();
+        if data.is_empty() {
+            return;
+        }
+        if let Some(name) = self.name {
+            to.extend_from_slice(b"event: ");
+            to.extend_from_slice(name);
+            to.push(b'\n');
+        }
+        for line in data.split(|byte| *byte == b'\n') {
+            to.extend_from_slice(b"data: ");
+            to.extend_from_slice(line);
+            to.push(b'\n');
+        }
+        to.push(b'\n');
+    }
 }
 
 /// The line at `start` without its end, and the offset of the next one.
@@ -172,12 +220,9 @@ fn read_line(bytes: &[u8], start: usize) -> (&[u8], usize) {
     (&rest[..length], start + length + ending)
 }
 
-fn data_of(line: &[u8]) -> Option<&[u8]> {
-    // A byte order mark may open the stream.
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let value = line.strip_prefix(b"data")?;
-    match value {
-        [] => Some(value),
+fn value_of<'a>(line: &'a [u8], field: &[u8]) -> Option<&'a [u8]> {
+    match line.strip_prefix(field)? {
+        [] => Some(&[]),
         [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
         _ => None,
     }
@@ -227,6 +272,40 @@ mod tests {
             data(b": ping\n\nevent: x\ndata: a\ndata: b\nid: 3\n\n\n\ndata\n\ndata: [DONE]"),
             ["a\nb", "", "[DONE]"]
         );
+    }
+
+    #[test]
+    fn what_clients_trip_over_is_seen_and_can_be_left_out() {
+        let plain = |stream: &'static str| {
+            let mut plain = Vec::new();
+            let mut odd = 0;
+            for event in events(stream.as_bytes()) {
+                odd += usize::from(event.is_odd);
+                event.write_plain(&mut plain);
+            }
+            (odd, String::from_utf8(plain).unwrap())
+        };
+        for usual in [
+            "data: a\n\n",
+            "event: x\ndata: a\n\n",
+            "data: a\ndata: b\n\n",
+        ] {
+            assert_eq!(plain(usual), (0, usual.to_owned()));
+        }
+        assert_eq!(plain(": comment\n\n"), (0, String::new()));
+        for (odd, left) in [
+            ("id: 0\ndata: a\n\n", "data: a\n\n"),
+            ("retry: 10\n\n", ""),
+            ("event: ping\n\n", ""),
+            ("data:\n\n", ""),
+            ("\u{feff}data: a\n\n", "data: a\n\n"),
+            (
+                "event: x\r\nid: 1\r\ndata: a\r\ndata: b\r\n\r\n",
+                "event: x\ndata: a\ndata: b\n\n",
+            ),
+        ] {
+            assert_eq!(plain(odd), (1, left.to_owned()), "{odd:?}");
+        }
     }
 
     proptest! {

@@ -29,6 +29,11 @@ const KEYS: &[&str] = &[
     "candidates",
     "strategy",
     "hedge",
+    "hold",
+    "tokens",
+    "time",
+    "continuation",
+    "prefill",
     "domain",
     "upstream",
     "model",
@@ -39,7 +44,11 @@ const KEYS: &[&str] = &[
     "first_token",
     "answer",
     "idle",
+    "content",
+    "reasoning",
     "total",
+    "min_rate",
+    "keepalive",
     "limits",
     "body",
     "headers",
@@ -69,7 +78,8 @@ fn the_example_shows_the_defaults() {
         format!("{:?}", example.limits),
         format!("{:?}", default.limits)
     );
-    assert_eq!(example.timeouts.answer(), default.timeouts.answer());
+    let first = |config: &Config| config.timeouts.to_first_content(false, false);
+    assert_eq!(first(&example), first(&default));
     assert_eq!(
         (example.listen, example.admin.listen),
         (default.listen, default.admin.listen)
@@ -96,7 +106,7 @@ tls: {x: 1}
 admin: {x: 1}
 clients: [{x: 1}]
 upstreams: {a: {x: 1}}
-routes: [{x: 1, candidates: [{x: 1}]}]
+routes: [{x: 1, hold: {x: 1}, candidates: [{x: 1}]}]
 timeouts: {x: 1}
 limits: {x: 1}
 ";

@@ -23,7 +23,7 @@ const LADDER: &[(&str, &[&str])] = &[
         &["config", "gateway", "simulator", "upstream", "wire"],
     ),
     ("config", &[]),
-    ("dialect", &["outcome", "request", "wire"]),
+    ("dialect", &["config", "outcome", "request", "wire"]),
     ("event", &["config", "outcome", "request"]),
     (
         "failover",

@@ -8,11 +8,13 @@
 )]
 
 mod harness;
+mod streamed;
 
 mod api;
 mod cli;
 mod clients;
 mod config;
+mod continuation;
 mod exhausted;
 mod failover;
 mod forwarding;

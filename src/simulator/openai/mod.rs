@@ -14,6 +14,7 @@ use super::{
 
 mod chat;
 mod completions;
+mod continuing;
 mod embeddings;
 mod models;
 mod responses;
@@ -89,7 +90,8 @@ impl Ask {
     /// The text the script wants said.
     pub(super) fn text(&self, script: &Script) -> String {
         let usual = || format!("Hello from {}.", self.name);
-        script.text.clone().unwrap_or_else(usual)
+        let text = script.text.clone().unwrap_or_else(usual);
+        continuing::rest(&self.body, text, script.continuing)
     }
 
     /// An identifier that no other request of this simulator has.

@@ -1,15 +1,14 @@
 //! What the events of a stream mean: whether there is content yet, whether the answer is complete, how to end a
 //! stream that broke.
 
-use std::borrow::Cow;
-use std::fmt;
+mod chunk;
+mod response_event;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde_json::json;
 
+use self::chunk::Chunk;
+use self::response_event::ResponseEvent;
 use super::error::classify_inner;
-use super::response::has_entries;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::sse::Event;
@@ -60,11 +59,19 @@ impl StreamReader {
         let signal = match event.data.as_deref() {
             None | Some(b"") => Signal::Preamble,
             Some(data) if data.trim_ascii() == b"[DONE]" => self.read_done(),
+            Some(_) if self.is_noise(event) => Signal::Preamble,
             Some(data) if self.endpoint == Endpoint::Responses => self.read_response_event(data),
+            Some(data) if event.name == Some(b"error") => read_named_error(data),
             Some(data) => self.read_chunk(data),
         };
         self.has_content |= signal == Signal::Content;
         signal
+    }
+
+    /// Whether an event says nothing, and would be taken for a chunk by clients: `data: null`, a ping with data.
+    pub fn is_noise(&self, event: &Event<'_>) -> bool {
+        let is_ping = event.name == Some(b"ping") && self.endpoint != Endpoint::Responses;
+        is_ping || event.data.as_deref() == Some(b"null")
     }
 
     /// The bytes that an upstream left out at the end of a complete stream.
@@ -78,16 +85,12 @@ impl StreamReader {
     }
 
     /// The error event with which a stream that broke ends, in the API's own form and never followed by `[DONE]`.
-    pub fn interruption(&self, message: &str) -> Vec<u8> {
-        let message = serde_json::Value::from(message);
+    /// `error` is an error object in `OpenAI`'s shape.
+    pub fn interruption(&self, error: &serde_json::Value) -> Vec<u8> {
         if self.endpoint == Endpoint::Responses {
-            return self.response_interruption(&message);
+            return self.response_interruption(error);
         }
-        format!(
-            "data: {{\"error\":{{\"message\":{message},\"type\":\"upstream_error\",\"param\":null,\
-             \"code\":\"stream_interrupted\"}}}}\n\n"
-        )
-        .into_bytes()
+        format!("data: {{\"error\":{error}}}\n\n").into_bytes()
     }
 
     /// `[DONE]` ends an answer that has some; alone it is no answer.
@@ -164,148 +167,40 @@ impl StreamReader {
 
     /// SDKs differ in what they raise on: the error event carries its fields both flat and nested, and
     /// `response.failed` closes the stream for those that wait for a terminal event.
-    fn response_interruption(&self, message: &serde_json::Value) -> Vec<u8> {
-        let error = format!("\"code\":\"stream_interrupted\",\"message\":{message},\"param\":null");
-        let id = serde_json::Value::from(self.response_id.as_deref().unwrap_or("resp_interrupted"));
+    fn response_interruption(&self, error: &serde_json::Value) -> Vec<u8> {
         let next = self.sequence_number + 1;
-        format!(
-            "event: error\ndata: {{\"type\":\"error\",{error},\"sequence_number\":{next},\
-             \"error\":{{\"type\":\"upstream_error\",{error}}}}}\n\n\
-             event: response.failed\ndata: {{\"type\":\"response.failed\",\"sequence_number\":{after},\
-             \"response\":{{\"id\":{id},\"object\":\"response\",\"status\":\"failed\",\"output\":[],\
-             \"error\":{{\"code\":\"server_error\",\"message\":{message}}}}}}}\n\n",
-            after = next + 1,
-        )
-        .into_bytes()
+        let mut flat = error.clone();
+        flat["type"] = "error".into();
+        flat["sequence_number"] = next.into();
+        flat["error"] = error.clone();
+        let failed = json!({
+            "type": "response.failed",
+            "sequence_number": next + 1,
+            "response": {
+                "id": self.response_id.as_deref().unwrap_or("resp_interrupted"),
+                "object": "response",
+                "status": "failed",
+                "output": [],
+                "error": { "code": "server_error", "message": error["message"] },
+            },
+        });
+        format!("event: error\ndata: {flat}\n\nevent: response.failed\ndata: {failed}\n\n")
+            .into_bytes()
     }
 }
 
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    choices: Option<Vec<Choice<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow)]
-    finish_reason: Option<Cow<'a, str>>,
-    delta: Option<Delta>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-}
-
-impl Choice<'_> {
-    /// Whatever is not known to be empty counts as content: taking preamble for content costs a missed failover,
-    /// taking content for preamble could repeat or lose part of an answer.
-    fn has_content(&self) -> bool {
-        self.text.is_some_and(is_filled) || self.delta.as_ref().is_some_and(|delta| delta.is_filled)
-    }
-}
-
-fn is_filled(raw: &RawValue) -> bool {
-    !matches!(raw.get(), "null" | "\"\"" | "[]" | "{}")
-}
-
-/// Whether a delta has anything in it but a role. Its fields are looked at as they are read, and none is kept: this
-/// happens to every event.
-struct Delta {
-    is_filled: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum DeltaField {
-    Role,
-    #[serde(other)]
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Delta {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(DeltaVisitor)
-    }
-}
-
-struct DeltaVisitor;
-
-impl<'de> Visitor<'de> for DeltaVisitor {
-    type Value = Delta;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a delta")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Delta, M::Error> {
-        let mut delta = Delta { is_filled: false };
-        while let Some((field, value)) = map.next_entry::<DeltaField, &'de RawValue>()? {
-            delta.is_filled |= matches!(field, DeltaField::Other) && is_filled(value);
-        }
-        Ok(delta)
-    }
-}
-
-#[derive(Deserialize)]
-struct ResponseEvent<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    sequence_number: Option<u64>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    response: Option<ResponseHead<'a>>,
-    #[serde(borrow)]
-    item: Option<&'a RawValue>,
-    #[serde(borrow)]
-    part: Option<&'a RawValue>,
-}
-
-impl ResponseEvent<'_> {
-    /// Whether it announces a message or a text that has nothing in it yet. Other items say something by their kind.
-    fn is_hollow(&self) -> bool {
-        let is_empty =
-            |raw: Option<&RawValue>| raw.is_none_or(|raw| matches!(raw.get(), "[]" | "\"\""));
-        let piece = self.item.or(self.part);
-        let piece = piece.and_then(|raw| serde_json::from_str::<Piece<'_>>(raw.get()).ok());
-        piece.is_some_and(|piece| match &*piece.kind {
-            "message" => is_empty(piece.content),
-            "output_text" => is_empty(piece.text),
-            _ => false,
-        })
-    }
-
-    fn has_output(&self) -> bool {
-        let response = self.response.as_ref();
-        response.is_some_and(|response| has_entries(response.output))
-    }
-}
-
-/// An item of the output, or a part of an item.
-#[derive(Deserialize)]
-struct Piece<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ResponseHead<'a> {
-    #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output: Option<&'a RawValue>,
+/// An error told by the event's name, its fields in an `error` object or on top.
+fn read_named_error(data: &[u8]) -> Signal {
+    let failed = Outcome::ServerError { status: 500 };
+    Signal::Failed(serde_json::from_slice(data).map_or(failed, |error| classify_inner(error, None)))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{Signal, StreamReader};
+    use crate::outcome::Outcome;
     use crate::request::Endpoint;
     use crate::wire::sse;
 
@@ -393,6 +288,11 @@ mod tests {
             ),
             "server_error"
         );
+        let named = "event: error\ndata: {\"code\":\"rate_limit_exceeded\",\"message\":\"m\"}\n\n";
+        assert!(matches!(
+            read(&mut StreamReader::new(chat), named).as_slice(),
+            [Signal::Failed(Outcome::RateLimited { .. })]
+        ));
         let responses = Endpoint::Responses;
         assert_eq!(
             label(
@@ -419,7 +319,10 @@ mod tests {
              data: {\"type\":\"response.output_text.delta\",\"sequence_number\":5,\"delta\":\"x\"}\n\n",
         );
         assert_eq!(signals, [Signal::Preamble, Signal::Content]);
-        let end = String::from_utf8(reader.interruption("gone")).unwrap();
+        let end = String::from_utf8(
+            reader.interruption(&json!({"message": "gone", "code": "stream_interrupted"})),
+        )
+        .unwrap();
         assert!(end.contains("\"sequence_number\":6"), "{end}");
         assert!(end.contains("\"id\":\"resp_7\""), "{end}");
         for line in end.lines().filter_map(|line| line.strip_prefix("data: ")) {

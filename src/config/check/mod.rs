@@ -1,8 +1,9 @@
 //! What types cannot say: names that must exist, things that must not be missing or contradict each other.
 
+mod bounds;
+
 use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
-use std::time::Duration;
 
 use http::{HeaderValue, Uri};
 use serde_yaml::Value;
@@ -195,6 +196,7 @@ impl Check<'_> {
             let path = routes.index(index);
             self.patterns(route, &path, &mut seen);
             self.candidates(route, &path);
+            self.hold(route, &path);
         }
     }
 
@@ -278,54 +280,6 @@ impl Check<'_> {
             );
         }
     }
-
-    fn timeouts(&mut self) {
-        let timeouts = &self.config.timeouts;
-        let path = Path::default().key("timeouts");
-        for (name, duration) in [
-            ("connect", Some(timeouts.connect)),
-            ("first_token", Some(timeouts.first_token)),
-            ("answer", timeouts.answer),
-            ("idle", Some(timeouts.idle)),
-            ("total", Some(timeouts.total)),
-        ] {
-            let Some(duration) = duration else { continue };
-            if duration.is_zero() {
-                self.note(path.key(name), "must be longer than nothing");
-            }
-            self.not_endless(path.key(name), duration);
-        }
-        if timeouts.first_token > timeouts.total && !self.found.is_spoilt(&path.key("total")) {
-            self.note(path.key("first_token"), "is longer than timeouts.total");
-        }
-    }
-
-    fn not_endless(&mut self, path: Path, duration: Duration) {
-        if duration > LONGEST {
-            self.note(path, "must not be longer than 365 days");
-        }
-    }
-
-    fn limits(&mut self) {
-        let limits = &self.config.limits;
-        let path = Path::default().key("limits");
-        let all = [
-            ("body", limits.body),
-            ("headers", limits.headers),
-            ("connections", limits.connections),
-            ("requests", limits.requests),
-        ];
-        for (name, limit) in all {
-            if limit == 0 {
-                self.note(path.key(name), "must be at least 1");
-            }
-        }
-        if limits.idle_connection == Duration::ZERO {
-            self.note(path.key("idle_connection"), "must be longer than nothing");
-        }
-        self.not_endless(path.key("idle_connection"), limits.idle_connection);
-        self.not_endless(path.key("drain"), limits.drain);
-    }
 }
 
 fn is_sendable(key: &Secret) -> bool {
@@ -358,6 +312,3 @@ fn usable_url(url: &str) -> Result<(), String> {
 
 const UNSENDABLE: &str =
     "has characters that cannot be sent in an HTTP header, perhaps a line break";
-
-/// Anything longer is a mistake, and could not be added to a point in time.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,0 +1,116 @@
+//! A stream whose upstreams keep silent for so long that somebody between us and the client might take the connection
+//! for dead: its head has gone out, and comments follow until the first event. Failing over is still possible.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame};
+use tokio::time::{Interval, interval};
+
+use super::exhausted;
+use super::respond::TalliedStream;
+use super::tally::Tally;
+use crate::event::RequestResult;
+use crate::failover::{Answer, AnswerBody, Exhausted, error_events};
+use crate::request::Endpoint;
+use crate::wire::body::{Body, BodyError, full};
+
+/// A request that is being served.
+pub(super) type Run = Pin<Box<dyn Future<Output = Result<Answer, Exhausted>> + Send>>;
+
+/// A request whose answer is still waited for.
+pub(super) struct Waiting {
+    run: Run,
+    endpoint: Endpoint,
+    comments: Interval,
+}
+
+impl Waiting {
+    /// `every`: the pause between two comments; the first one goes out at once.
+    pub(super) fn new(run: Run, endpoint: Endpoint, every: Duration) -> Self {
+        Self {
+            run,
+            endpoint,
+            comments: interval(every),
+        }
+    }
+
+    pub(super) fn into_body(self, tally: Tally) -> Body {
+        WaitingBody {
+            waiting: Some((self, tally)),
+            answer: None,
+        }
+        .boxed_unsync()
+    }
+}
+
+struct WaitingBody {
+    waiting: Option<(Waiting, Tally)>,
+    answer: Option<Body>,
+}
+
+/// What the client gets after the comments.
+fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut tally: Tally) -> Body {
+    match run {
+        Err(exhausted) => {
+            tally.attempts = exhausted.attempts.len();
+            tally.finish(RequestResult::Failed);
+            let error = exhausted::refusal(&exhausted).error();
+            full(error_events(endpoint, &error))
+        }
+        Ok(answer) => {
+            tally.served_by = Some(answer.served_by);
+            match answer.body {
+                AnswerBody::Stream(stream) => TalliedStream::new(stream, tally).boxed_unsync(),
+                // No stream: the upstream's verdict that the request is wrong.
+                AnswerBody::Whole(bytes) => {
+                    tally.attempts = answer.attempts.len();
+                    tally.finish(RequestResult::Rejected);
+                    full(error_events(endpoint, &error_in(&bytes)))
+                }
+            }
+        }
+    }
+}
+
+/// The error object of an upstream's error body.
+fn error_in(body: &[u8]) -> serde_json::Value {
+    let mut body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    match body["error"].take() {
+        serde_json::Value::Null => body,
+        error => error,
+    }
+}
+
+impl HttpBody for WaitingBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some((waiting, _)) = &mut self.waiting {
+            match waiting.run.as_mut().poll(context) {
+                Poll::Pending => {
+                    return waiting.comments.poll_tick(context).map(|_| {
+                        let comment = Bytes::from_static(b": keepalive\n\n");
+                        Some(Ok(Frame::data(comment)))
+                    });
+                }
+                Poll::Ready(run) => {
+                    if let Some((waiting, tally)) = self.waiting.take() {
+                        self.answer = Some(body_of(run, waiting.endpoint, tally));
+                    }
+                }
+            }
+        }
+        match &mut self.answer {
+            Some(answer) => Pin::new(answer).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+}

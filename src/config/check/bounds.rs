@@ -1,0 +1,86 @@
+//! Times and sizes that can hold.
+
+use std::time::Duration;
+
+use super::Check;
+use crate::config::RouteConfig;
+use crate::config::path::Path;
+
+/// Anything longer is a mistake, and could not be added to a point in time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl Check<'_> {
+    pub(super) fn timeouts(&mut self) {
+        let timeouts = &self.config.timeouts;
+        let path = Path::default().key("timeouts");
+        for (name, duration) in [
+            ("connect", Some(timeouts.connect)),
+            ("headers", timeouts.headers),
+            ("first_token", Some(timeouts.first_token)),
+            ("answer", timeouts.answer),
+            ("idle", Some(timeouts.idle)),
+            ("content", Some(timeouts.content)),
+            ("reasoning", Some(timeouts.reasoning)),
+            ("total", Some(timeouts.total)),
+            ("keepalive", Some(timeouts.keepalive)),
+        ] {
+            let Some(duration) = duration else { continue };
+            if duration.is_zero() {
+                self.note(path.key(name), "must be longer than nothing");
+            }
+            self.not_endless(path.key(name), duration);
+        }
+        if timeouts.first_token > timeouts.total && !self.found.is_spoilt(&path.key("total")) {
+            self.note(path.key("first_token"), "is longer than timeouts.total");
+        }
+        if timeouts
+            .min_rate
+            .is_some_and(|rate| rate <= 0.0 || !rate.is_finite())
+        {
+            self.note(
+                path.key("min_rate"),
+                "must be more than 0; leave it out for none",
+            );
+        }
+    }
+
+    /// What a route keeps back of a stream.
+    pub(super) fn hold(&mut self, route: &RouteConfig, path: &Path) {
+        let Some(hold) = &route.hold else { return };
+        let path = path.key("hold");
+        if hold.tokens.is_none() && hold.time.is_none() {
+            self.note(path, "needs `tokens`, `time` or both");
+            return;
+        }
+        if let Some(time) = hold.time {
+            self.not_endless(path.key("time"), time);
+        }
+    }
+
+    fn not_endless(&mut self, path: Path, duration: Duration) {
+        if duration > LONGEST {
+            self.note(path, "must not be longer than 365 days");
+        }
+    }
+
+    pub(super) fn limits(&mut self) {
+        let limits = &self.config.limits;
+        let path = Path::default().key("limits");
+        let all = [
+            ("body", limits.body),
+            ("headers", limits.headers),
+            ("connections", limits.connections),
+            ("requests", limits.requests),
+        ];
+        for (name, limit) in all {
+            if limit == 0 {
+                self.note(path.key(name), "must be at least 1");
+            }
+        }
+        if limits.idle_connection == Duration::ZERO {
+            self.note(path.key("idle_connection"), "must be longer than nothing");
+        }
+        self.not_endless(path.key("idle_connection"), limits.idle_connection);
+        self.not_endless(path.key("drain"), limits.drain);
+    }
+}

@@ -1,0 +1,100 @@
+//! The request that asks for the rest of an answer.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::Transcript;
+use super::seam::anchor;
+use crate::config::Prefill;
+use crate::request::{Endpoint, ModelRequest};
+
+/// The client's request, with the answer so far as its last message; `None` if that cannot be said, or if the answer has
+/// as many tokens already as were asked for.
+pub fn body(
+    request: &ModelRequest,
+    model: Option<&str>,
+    said: &Transcript,
+    prefill: Prefill,
+) -> Option<Bytes> {
+    let mut body: Value = serde_json::from_slice(&request.body).ok()?;
+    if let Some(model) = model {
+        body["model"] = model.into();
+    }
+    match request.endpoint {
+        Endpoint::ChatCompletions => ask_in_chat(&mut body, said, prefill)?,
+        Endpoint::Completions => {
+            let prompt = body["prompt"].as_str()?;
+            body["prompt"] = format!("{prompt}{}", said.text).into();
+        }
+        Endpoint::Responses => ask_for_response(&mut body, said, prefill)?,
+        _ => return None,
+    }
+    // Asked in words, the reply may repeat what was said; the splicer counts what is new.
+    if prefill != Prefill::None || request.endpoint == Endpoint::Completions {
+        reduce_limits(&mut body, said.tokens)?;
+    }
+    Some(body.to_string().into())
+}
+
+fn ask_in_chat(body: &mut Value, said: &Transcript, prefill: Prefill) -> Option<()> {
+    // Some refuse a beginning that ends in white space.
+    let beginning = said.text.trim_end();
+    let mut message = json!({ "role": "assistant", "content": beginning });
+    if prefill == Prefill::Prefix {
+        message["prefix"] = true.into();
+    }
+    let messages = body["messages"].as_array_mut()?;
+    messages.push(message);
+    if prefill == Prefill::None {
+        messages.push(json!({ "role": "user", "content": instruction(beginning) }));
+    }
+    if prefill == Prefill::Vllm {
+        body["continue_final_message"] = true.into();
+        body["add_generation_prompt"] = false.into();
+    }
+    Some(())
+}
+
+fn ask_for_response(body: &mut Value, said: &Transcript, prefill: Prefill) -> Option<()> {
+    if let Some(text) = body["input"].as_str() {
+        body["input"] = json!([{ "role": "user", "content": text }]);
+    }
+    let beginning = said.text.trim_end();
+    let mut message = json!({ "role": "assistant", "content": beginning });
+    if prefill == Prefill::Prefix {
+        message["prefix"] = true.into();
+    }
+    let input = body["input"].as_array_mut()?;
+    input.push(message);
+    if prefill == Prefill::None {
+        input.push(json!({ "role": "user", "content": instruction(beginning) }));
+    }
+    if prefill == Prefill::Vllm {
+        body["continue_final_message"] = true.into();
+        body["add_generation_prompt"] = false.into();
+    }
+    Some(())
+}
+
+fn instruction(beginning: &str) -> String {
+    format!(
+        "Your last message was cut off by a lost connection. Continue it from exactly where it stops, in the same \
+         language, style and format, as if nothing had happened. Begin by repeating its last words verbatim, without \
+         quotation marks, and then go on. Do not comment on this and do not start over. Its last words are: {}",
+        anchor(beginning)
+    )
+}
+
+/// What has been said counts.
+fn reduce_limits(body: &mut Value, said: u64) -> Option<()> {
+    for limit in LIMITS {
+        if let Some(most) = body[limit].as_u64() {
+            let left = most.checked_sub(said).filter(|left| *left > 0)?;
+            body[limit] = left.into();
+        }
+    }
+    Some(())
+}
+
+/// The names of the limit of an answer's tokens.
+pub(super) const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];

@@ -1,0 +1,118 @@
+//! Which requests can be continued: those that ask for one plain text.
+
+use serde_json::Value;
+
+use crate::request::Endpoint;
+
+/// Why the answer to a request could not be continued elsewhere; `None` if it could.
+pub fn obstacle(endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return Some("unreadable");
+    };
+    match endpoint {
+        Endpoint::ChatCompletions => of_chat(&body),
+        Endpoint::Completions => of_completion(&body),
+        Endpoint::Responses => of_response(&body),
+        _ => Some("endpoint"),
+    }
+}
+
+fn of_chat(body: &Value) -> Option<&'static str> {
+    let format = body["response_format"]["type"].as_str();
+    let has_audio = body["modalities"]
+        .as_array()
+        .is_some_and(|modes| modes.iter().any(|mode| mode == "audio"));
+    if has_entries(&body["tools"]) || has_entries(&body["functions"]) {
+        Some("tools")
+    } else if format.is_some_and(|format| format != "text") {
+        Some("json")
+    } else if is_several(&body["n"]) {
+        Some("n")
+    } else if body["logprobs"] == true {
+        Some("logprobs")
+    } else if has_audio || body["audio"].is_object() {
+        Some("audio")
+    } else {
+        (!body["messages"].is_array()).then_some("unreadable")
+    }
+}
+
+fn of_completion(body: &Value) -> Option<&'static str> {
+    if is_several(&body["n"]) || is_several(&body["best_of"]) {
+        Some("n")
+    } else if body["logprobs"].as_u64().is_some() {
+        Some("logprobs")
+    } else if body["echo"] == true || !body["suffix"].is_null() {
+        Some("echo")
+    } else {
+        (!body["prompt"].is_string()).then_some("prompt")
+    }
+}
+
+fn of_response(body: &Value) -> Option<&'static str> {
+    let format = body["text"]["format"]["type"].as_str();
+    let is_kept_there = ["previous_response_id", "conversation", "prompt"]
+        .iter()
+        .any(|field| !body[*field].is_null());
+    if has_entries(&body["tools"]) {
+        Some("tools")
+    } else if format.is_some_and(|format| format != "text") {
+        Some("json")
+    } else if is_kept_there || body["background"] == true {
+        // What came before is known to its provider only.
+        Some("stored")
+    } else if !body["top_logprobs"].is_null() {
+        Some("logprobs")
+    } else {
+        let is_input = body["input"].is_string() || body["input"].is_array();
+        (!is_input).then_some("unreadable")
+    }
+}
+
+fn has_entries(list: &Value) -> bool {
+    list.as_array().is_some_and(|list| !list.is_empty())
+}
+
+fn is_several(number: &Value) -> bool {
+    number.as_u64().is_some_and(|number| number > 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::obstacle;
+    use crate::request::Endpoint;
+
+    #[test]
+    fn only_requests_for_one_plain_text_can_be_continued() {
+        let chat = |more: &str| {
+            let body = format!("{{\"messages\":[],\"stream\":true{more}}}");
+            obstacle(Endpoint::ChatCompletions, body.as_bytes())
+        };
+        for plain in [
+            "",
+            ",\"tools\":[]",
+            ",\"n\":1",
+            ",\"response_format\":{\"type\":\"text\"}",
+        ] {
+            assert_eq!(chat(plain), None, "{plain}");
+        }
+        assert_eq!(chat(",\"tools\":[{}]"), Some("tools"));
+        assert_eq!(
+            chat(",\"response_format\":{\"type\":\"json_object\"}"),
+            Some("json")
+        );
+        assert_eq!(chat(",\"n\":2"), Some("n"));
+        assert_eq!(chat(",\"logprobs\":true"), Some("logprobs"));
+        assert_eq!(chat(",\"modalities\":[\"text\",\"audio\"]"), Some("audio"));
+        let response = |body: &str| obstacle(Endpoint::Responses, body.as_bytes());
+        assert_eq!(response(r#"{"input":"hi"}"#), None);
+        assert_eq!(
+            response(r#"{"input":"hi","previous_response_id":"resp_1"}"#),
+            Some("stored")
+        );
+        assert_eq!(
+            response(r#"{"input":"hi","tools":[{"type":"web_search"}]}"#),
+            Some("tools")
+        );
+    }
+}

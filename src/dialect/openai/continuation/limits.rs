@@ -1,0 +1,121 @@
+//! Where a continued answer must stop: at a stop sequence that began before the seam, or after so many tokens.
+
+use serde_json::Value;
+
+use super::ask::LIMITS;
+
+/// Why an answer stops here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// A stop sequence.
+    Sequence,
+    /// It is long enough.
+    Length,
+}
+
+/// The limits of one continuation.
+#[derive(Debug)]
+pub(super) struct Limits {
+    /// What stop sequences still lack that began before the seam.
+    straddling: Vec<String>,
+    /// The new text, as long as it may be part of one of them.
+    head: String,
+    /// Events with text that may still come.
+    left: Option<u64>,
+}
+
+impl Limits {
+    /// For a request whose answer has come to `said` in so many tokens.
+    pub(super) fn new(request: &Value, said: &str, tokens: u64) -> Self {
+        let most = LIMITS.iter().find_map(|limit| request[*limit].as_u64());
+        let stops = match &request["stop"] {
+            Value::String(stop) => vec![stop.as_str()],
+            Value::Array(stops) => stops.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            straddling: stops
+                .into_iter()
+                .flat_map(|stop| rests(stop, said))
+                .collect(),
+            head: String::new(),
+            left: most.map(|most| most.saturating_sub(tokens)),
+        }
+    }
+
+    /// What of the next piece of text may go out, and whether the answer stops there. `is_over`: the last piece.
+    pub(super) fn take(&mut self, piece: &str, is_over: bool) -> (String, Option<Stop>) {
+        self.head.push_str(piece);
+        if self
+            .straddling
+            .iter()
+            .any(|rest| self.head.starts_with(rest))
+        {
+            return (String::new(), Some(Stop::Sequence));
+        }
+        let head = &self.head;
+        self.straddling
+            .retain(|rest| rest.starts_with(head.as_str()));
+        if !self.straddling.is_empty() && !is_over {
+            return (String::new(), None);
+        }
+        let text = std::mem::take(&mut self.head);
+        let Some(left) = self.left.as_mut().filter(|_| !text.is_empty()) else {
+            return (text, None);
+        };
+        if *left == 0 {
+            return (String::new(), Some(Stop::Length));
+        }
+        *left -= 1;
+        (text, None)
+    }
+}
+
+/// What is left of a stop sequence behind each beginning of it with which a text ends.
+fn rests(stop: &str, said: &str) -> Vec<String> {
+    stop.char_indices()
+        .skip(1)
+        .filter(|(cut, _)| said.ends_with(&stop[..*cut]))
+        .map(|(cut, _)| stop[cut..].to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Limits, Stop};
+
+    #[test]
+    fn a_stop_sequence_may_lie_across_the_seam() {
+        let limits = || Limits::new(&json!({"stop": ["END.", "###"]}), "so E", 3);
+        let mut stopped = limits();
+        assert_eq!(stopped.take("N", false), (String::new(), None));
+        assert_eq!(
+            stopped.take("D. more", false),
+            (String::new(), Some(Stop::Sequence))
+        );
+        let mut other = limits();
+        assert_eq!(other.take("N", false), (String::new(), None));
+        assert_eq!(other.take("Z", false), ("NZ".to_owned(), None));
+        assert_eq!(
+            other.take("END.", false),
+            ("END.".to_owned(), None),
+            "the upstream's business"
+        );
+        let mut over = limits();
+        assert_eq!(over.take("N", true), ("N".to_owned(), None));
+    }
+
+    #[test]
+    fn what_was_said_counts_as_part_of_the_length() {
+        let mut limits = Limits::new(&json!({"max_completion_tokens": 5}), "one two three", 3);
+        assert_eq!(limits.take(" four", false), (" four".to_owned(), None));
+        assert_eq!(limits.take("", false), (String::new(), None));
+        assert_eq!(limits.take(" five", false), (" five".to_owned(), None));
+        assert_eq!(
+            limits.take(" six", false),
+            (String::new(), Some(Stop::Length))
+        );
+    }
+}

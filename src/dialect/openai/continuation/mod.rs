@@ -1,0 +1,25 @@
+//! Going on with a streamed answer that broke off, at another upstream.
+//!
+//! ```text
+//! Transcript   what the client has been told so far, and whether that can be continued at all
+//! body         the request that asks for the rest: by prefill, or in words
+//! Seam         where in the reply the new text begins
+//! Splicer      the reply's events, rewritten as the rest of the first stream
+//! ```
+
+mod ask;
+mod chat;
+mod eligible;
+mod limits;
+mod response;
+mod seam;
+mod splice;
+mod transcript;
+
+pub use ask::body;
+pub use eligible::obstacle;
+pub use splice::{NoSeam, Splicer};
+pub use transcript::Transcript;
+
+#[cfg(test)]
+mod tests;

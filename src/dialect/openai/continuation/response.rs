@@ -1,0 +1,187 @@
+//! Events of a reply as the rest of another stream of Responses events.
+
+use serde_json::{Map, Value, json};
+
+use super::limits::Stop;
+use super::splice::{NoSeam, Splicer, sum};
+use super::transcript::is_filled;
+
+/// Writes the events that the client gets for an event of the reply, if it gets any.
+pub(super) fn rewrite(
+    splicer: &mut Splicer,
+    mut event: Map<String, Value>,
+    out: &mut Vec<u8>,
+) -> Result<(), NoSeam> {
+    let kind = event
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    match kind.as_str() {
+        "response.output_text.delta" => {
+            let piece = event.get("delta").and_then(Value::as_str);
+            let text = splicer.new_text(piece.unwrap_or_default(), false)?;
+            tell_text(splicer, &text, out);
+            if splicer.stopped().is_some() {
+                close(splicer, out);
+            }
+        }
+        // The reply's text is over: what was kept back for the seam goes out before.
+        "response.output_text.done" => {
+            let text = splicer.new_text("", true)?;
+            tell_text(splicer, &text, out);
+            event.insert("text".to_owned(), splicer.said().text.clone().into());
+            tell(splicer, event, out);
+        }
+        "response.content_part.done" if is_text(event.get("part")) => {
+            event["part"]["text"] = splicer.said().text.clone().into();
+            tell(splicer, event, out);
+        }
+        "response.output_item.done" if is_message(event.get("item")) => {
+            name_message(splicer, &mut event["item"]);
+            tell(splicer, event, out);
+        }
+        "response.completed" | "response.incomplete" => {
+            name_response(splicer, &mut event);
+            tell(splicer, event, out);
+        }
+        // The client has heard of the response and its one message; whatever else the reply has, it has not.
+        _ => {}
+    }
+    Ok(())
+}
+
+fn is_text(part: Option<&Value>) -> bool {
+    part.is_some_and(|part| part["type"] == "output_text")
+}
+
+fn is_message(item: Option<&Value>) -> bool {
+    item.is_some_and(|item| item["type"] == "message")
+}
+
+fn tell_text(splicer: &mut Splicer, text: &str, out: &mut Vec<u8>) {
+    if text.is_empty() {
+        return;
+    }
+    let mut event = Map::new();
+    event.insert("type".to_owned(), "response.output_text.delta".into());
+    event.insert("delta".to_owned(), text.into());
+    event.insert("logprobs".to_owned(), json!([]));
+    event.insert("item_id".to_owned(), Value::Null);
+    event.insert("content_index".to_owned(), Value::Null);
+    event.insert("output_index".to_owned(), Value::Null);
+    tell(splicer, event, out);
+}
+
+/// Numbers an event, puts it in its place and writes it.
+fn tell(splicer: &mut Splicer, mut event: Map<String, Value>, out: &mut Vec<u8>) {
+    let place = &mut splicer.said().place;
+    place.sequence_number += 1;
+    event.insert("sequence_number".to_owned(), place.sequence_number.into());
+    for (field, value) in [
+        ("item_id", place.item_id.clone()),
+        ("output_index", place.output_index.into()),
+        ("content_index", place.content_index.into()),
+    ] {
+        if let Some(old) = event.get_mut(field) {
+            *old = value;
+        }
+    }
+    let event = Value::Object(event);
+    let kind = event["type"].as_str().unwrap_or_default();
+    out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
+}
+
+fn name_message(splicer: &mut Splicer, message: &mut Value) {
+    let said = splicer.said();
+    message["id"] = said.place.item_id.clone();
+    let parts = message["content"].as_array_mut();
+    let texts = parts
+        .into_iter()
+        .flatten()
+        .filter(|part| part["type"] == "output_text");
+    for part in texts {
+        part["text"] = said.text.clone().into();
+    }
+}
+
+/// The final response: the first one's name, one message, and what both have used.
+fn name_response(splicer: &mut Splicer, event: &mut Map<String, Value>) {
+    let Some(response) = event
+        .get_mut("response")
+        .filter(|response| response.is_object())
+    else {
+        return;
+    };
+    let mut output = response["output"].take();
+    let messages = output.as_array_mut().into_iter().flatten();
+    let message = messages
+        .map(Value::take)
+        .find(|item| item["type"] == "message");
+    let mut message = message.unwrap_or_else(empty_message);
+    name_message(splicer, &mut message);
+    response["output"] = json!([message]);
+    if is_filled(&response["usage"]) {
+        let said = splicer.said();
+        let usage = &mut response["usage"];
+        let output = sum(&Value::Null, said.tokens, &usage["output_tokens"]);
+        let input = usage["input_tokens"].as_u64().unwrap_or(0);
+        usage["output_tokens"] = output.into();
+        usage["total_tokens"] = (input + output).into();
+    }
+    for field in ["id", "created_at", "model"] {
+        if let Some(value) = splicer.said().identity.get(field) {
+            response[field] = value.clone();
+        }
+    }
+}
+
+fn empty_message() -> Value {
+    json!({
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{ "type": "output_text", "text": "", "annotations": [], "logprobs": [] }],
+    })
+}
+
+/// Ends a response that stops before its upstream does.
+fn close(splicer: &mut Splicer, out: &mut Vec<u8>) {
+    let is_cut = splicer.stopped() == Some(Stop::Length);
+    let status = if is_cut { "incomplete" } else { "completed" };
+    let text = splicer.said().text.clone();
+    let place = json!({ "item_id": null, "output_index": null, "content_index": null });
+    let event = |kind: &str, fields: Value| {
+        let mut event = place.as_object().cloned().unwrap_or_default();
+        event.insert("type".to_owned(), kind.into());
+        event.extend(fields.as_object().cloned().unwrap_or_default());
+        event
+    };
+    let mut message = empty_message();
+    name_message(splicer, &mut message);
+    message["status"] = status.into();
+    let part = message["content"][0].clone();
+    let mut response = splicer.said().identity.clone();
+    response.insert("status".to_owned(), status.into());
+    response.insert("output".to_owned(), json!([message]));
+    if is_cut {
+        response.insert(
+            "incomplete_details".to_owned(),
+            json!({ "reason": "max_output_tokens" }),
+        );
+    }
+    for event in [
+        event(
+            "response.output_text.done",
+            json!({ "text": text, "logprobs": [] }),
+        ),
+        event("response.content_part.done", json!({ "part": part })),
+        event("response.output_item.done", json!({ "item": message })),
+    ] {
+        tell(splicer, event, out);
+    }
+    let mut last = Map::new();
+    last.insert("type".to_owned(), format!("response.{status}").into());
+    last.insert("response".to_owned(), Value::Object(response));
+    tell(splicer, last, out);
+}

@@ -1,0 +1,75 @@
+//! The chunks of chat and plain completions, as far as supervision looks into them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+pub(super) struct Chunk<'a> {
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) choices: Option<Vec<Choice<'a>>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Choice<'a> {
+    #[serde(borrow)]
+    pub(super) finish_reason: Option<Cow<'a, str>>,
+    delta: Option<Delta>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+}
+
+impl Choice<'_> {
+    /// Whatever is not known to be empty counts as content: taking preamble for content costs a missed failover,
+    /// taking content for preamble could repeat or lose part of an answer.
+    pub(super) fn has_content(&self) -> bool {
+        self.text.is_some_and(is_filled) || self.delta.as_ref().is_some_and(|delta| delta.is_filled)
+    }
+}
+
+fn is_filled(raw: &RawValue) -> bool {
+    !matches!(raw.get(), "null" | "\"\"" | "[]" | "{}")
+}
+
+/// Whether a delta has anything in it but a role. Its fields are looked at as they are read, and none is kept: this
+/// happens to every event.
+struct Delta {
+    is_filled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DeltaField {
+    Role,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Delta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(DeltaVisitor)
+    }
+}
+
+struct DeltaVisitor;
+
+impl<'de> Visitor<'de> for DeltaVisitor {
+    type Value = Delta;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a delta")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Delta, M::Error> {
+        let mut delta = Delta { is_filled: false };
+        while let Some((field, value)) = map.next_entry::<DeltaField, &'de RawValue>()? {
+            delta.is_filled |= matches!(field, DeltaField::Other) && is_filled(value);
+        }
+        Ok(delta)
+    }
+}

@@ -1,0 +1,181 @@
+//! Asking another upstream to go on with a stream that broke off.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::Failover;
+use super::answer::Continuability;
+use super::budget::Expense;
+use super::ending::{Held, WonBody};
+use super::order::{Ask, order};
+use super::plan::Plan;
+use super::running::Running;
+use super::trail::Trail;
+use crate::config::{Continuation, UpstreamId};
+use crate::dialect::openai::{Splicer, Transcript, continuation};
+use crate::event::{AttemptReport, Event};
+use crate::outcome::Outcome;
+use crate::request::ModelRequest;
+use crate::routing::Rule;
+
+/// No stream is continued more often.
+const MOST_CONTINUATIONS: usize = 2;
+
+/// What it takes to go on with the stream of one request.
+#[derive(Debug)]
+pub(super) struct Resume {
+    failover: Failover,
+    request: Arc<ModelRequest>,
+    rule: Arc<Rule>,
+    /// Upstreams that broke off.
+    broken: Vec<UpstreamId>,
+}
+
+/// Another upstream on its way to its first content.
+pub(super) type Resuming =
+    Pin<Box<dyn Future<Output = Result<Resumed, NotResumed>> + Send + 'static>>;
+
+/// Another upstream goes on.
+#[derive(Debug)]
+pub(super) struct Resumed {
+    pub(super) held: Held,
+    pub(super) attempt: Running,
+    pub(super) splicer: Splicer,
+    /// The attempts that failed on the way.
+    pub(super) attempts: Vec<AttemptReport>,
+}
+
+/// Nobody goes on.
+#[derive(Debug)]
+pub(super) struct NotResumed {
+    pub(super) reason: &'static str,
+    pub(super) attempts: Vec<AttemptReport>,
+}
+
+impl Resume {
+    pub(super) fn new(failover: &Failover, request: &Arc<ModelRequest>, rule: &Arc<Rule>) -> Self {
+        Self {
+            failover: failover.clone(),
+            request: Arc::clone(request),
+            rule: Arc::clone(rule),
+            broken: Vec::new(),
+        }
+    }
+
+    /// Begins to ask for the rest of what the client has been told, after so many attempts; says why not, if that makes
+    /// no sense.
+    pub(super) fn begin(
+        &mut self,
+        said: Option<&Transcript>,
+        broken: UpstreamId,
+        attempts: usize,
+    ) -> Result<Resuming, &'static str> {
+        let said = said.ok_or("no text")?;
+        if let Some(obstacle) = said.obstacle() {
+            return Err(obstacle);
+        }
+        if self.broken.len() >= MOST_CONTINUATIONS {
+            return Err("it broke off too often");
+        }
+        self.broken.push(broken);
+        let next = Next {
+            failover: self.failover.clone(),
+            request: Arc::clone(&self.request),
+            rule: Arc::clone(&self.rule),
+            broken: self.broken.clone(),
+            said: said.clone(),
+        };
+        Ok(Box::pin(next.ask(attempts)))
+    }
+}
+
+/// One continuation.
+struct Next {
+    failover: Failover,
+    request: Arc<ModelRequest>,
+    rule: Arc<Rule>,
+    broken: Vec<UpstreamId>,
+    said: Transcript,
+}
+
+impl Next {
+    async fn ask(mut self, already: usize) -> Result<Resumed, NotResumed> {
+        let mut attempts = Vec::new();
+        loop {
+            let not = |reason, attempts| Err(NotResumed { reason, attempts });
+            if !self.can_pay() {
+                return not("the route's budget is used up", attempts);
+            }
+            let run = self
+                .failover
+                .prepare(&self.request, &self.rule, Some(&self.said));
+            let trail = Trail::after(already + attempts.len());
+            let victory = match run.to_the_end(self.plan(), trail).await {
+                Ok(victory) => victory,
+                Err(exhausted) => {
+                    attempts.extend(exhausted.attempts);
+                    return not("no candidate could go on with it", attempts);
+                }
+            };
+            attempts.extend(victory.trail.attempts);
+            let upstream = victory.attempt.upstream().clone();
+            match victory.won.body {
+                WonBody::Stream(held) if victory.won.outcome == Outcome::Success => {
+                    self.report(upstream);
+                    return Ok(Resumed {
+                        splicer: Splicer::new(&self.request, &self.said, held.prefill),
+                        held: *held,
+                        attempt: victory.attempt,
+                        attempts,
+                    });
+                }
+                // It will not have the answer so far as its last message.
+                _ => {
+                    attempts.push(victory.attempt.end(victory.won.outcome, None));
+                    self.broken.push(upstream);
+                }
+            }
+        }
+    }
+
+    /// What was said is paid for once more.
+    fn can_pay(&self) -> bool {
+        let budget = self.failover.budgets.get(&self.rule.route);
+        budget.is_none_or(|budget| budget.take(Expense::Paid))
+    }
+
+    fn plan(&self) -> Plan<'_> {
+        let ask = Ask {
+            continuation: self.rule.continuation,
+            ..Ask::of(&self.request)
+        };
+        let mut order = order(&self.rule, ask, fastrand::f64);
+        order
+            .candidates
+            .retain(|candidate| !self.broken.contains(candidate.upstream.id()));
+        Plan::new(order)
+    }
+
+    fn report(&self, to: UpstreamId) {
+        if let Some(from) = self.broken.last() {
+            self.failover.events.emit(&Event::Continued {
+                request: self.request.id.clone(),
+                from: from.clone(),
+                to,
+            });
+        }
+    }
+}
+
+/// Whether a stream would go on elsewhere if it broke off; `None` where that is not asked for.
+pub(super) fn continuability(request: &ModelRequest, rule: &Rule) -> Option<Continuability> {
+    if rule.continuation == Continuation::Off || !request.streaming {
+        return None;
+    }
+    Some(
+        match continuation::obstacle(request.endpoint, &request.body) {
+            Some(obstacle) => Continuability::Refused(obstacle),
+            None => Continuability::Possible(rule.continuation),
+        },
+    )
+}

@@ -1,0 +1,169 @@
+//! The timers of a stream that is under way: silence, no content, too little content, and the end of patience.
+//!
+//! Nothing is set anew when an event comes, which would cost more than passing the event on: the alarm rings at the time
+//! that was the soonest when it was set, and then looks whether that time has moved.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::outcome::Stage;
+
+/// Over so long the rate of content is averaged.
+const WINDOW: Duration = Duration::from_secs(30);
+/// What may still come after the terminal event (usage, `[DONE]`) comes at once, or not at all.
+const AFTER_THE_END: Duration = Duration::from_secs(2);
+
+/// How patient a stream is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The longest silence.
+    pub(super) idle: Duration,
+    /// The longest time without content; `None` for bytes of unknown meaning.
+    pub(super) content: Option<Duration>,
+    /// Events with content per second.
+    pub(super) min_rate: Option<f64>,
+    /// When all must be over.
+    pub(super) deadline: Instant,
+}
+
+/// The state of the timers.
+#[derive(Debug)]
+pub(super) struct Timers {
+    limits: Limits,
+    last_byte: Instant,
+    last_content: Instant,
+    window_start: Instant,
+    window_events: usize,
+}
+
+impl Timers {
+    pub(super) fn start(limits: Limits, now: Instant) -> Self {
+        Self {
+            limits,
+            last_byte: now,
+            last_content: now,
+            window_start: now,
+            window_events: 0,
+        }
+    }
+
+    /// Something came, with so many events of content in it.
+    pub(super) fn heard(&mut self, content: usize, now: Instant) {
+        self.last_byte = now;
+        if content > 0 {
+            self.last_content = now;
+            self.window_events += content;
+        }
+    }
+
+    /// The answer is complete.
+    pub(super) fn completed(&mut self) {
+        self.limits.idle = self.limits.idle.min(AFTER_THE_END);
+        self.limits.content = None;
+        self.limits.min_rate = None;
+    }
+
+    /// When to look again.
+    pub(super) fn next(&self) -> Instant {
+        let idle = self.last_byte + self.limits.idle;
+        let content = self.limits.content.map(|gap| self.last_content + gap);
+        let window = self.limits.min_rate.map(|_| self.window_start + WINDOW);
+        [Some(idle), content, window]
+            .into_iter()
+            .flatten()
+            .fold(self.limits.deadline, Instant::min)
+    }
+
+    /// Which timer has run out, if one has.
+    pub(super) fn expired(&mut self, now: Instant) -> Option<Stage> {
+        let limits = self.limits;
+        if now >= limits.deadline {
+            return Some(Stage::Total);
+        }
+        if now >= self.last_byte + limits.idle {
+            return Some(Stage::Idle);
+        }
+        if limits
+            .content
+            .is_some_and(|gap| now >= self.last_content + gap)
+        {
+            return Some(Stage::Content);
+        }
+        let rate = limits.min_rate?;
+        let passed = now.saturating_duration_since(self.window_start);
+        if passed < WINDOW {
+            return None;
+        }
+        if (self.window_events as f64) < rate * passed.as_secs_f64() {
+            return Some(Stage::Rate);
+        }
+        self.window_start = now;
+        self.window_events = 0;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Limits, Timers};
+    use crate::outcome::Stage;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn timers(start: Instant, min_rate: Option<f64>) -> Timers {
+        let limits = Limits {
+            idle: SECOND * 30,
+            content: Some(SECOND * 120),
+            min_rate,
+            deadline: start + SECOND * 600,
+        };
+        Timers::start(limits, start)
+    }
+
+    /// Plays an event each so many seconds until a timer runs out; says after how many seconds which one did.
+    fn play(mut timers: Timers, start: Instant, every: u32, content: usize) -> (u64, Stage) {
+        let mut next = start + SECOND * every;
+        loop {
+            let now = timers.next().min(next);
+            if now == next {
+                timers.heard(content, now);
+                next += SECOND * every;
+            } else if let Some(stage) = timers.expired(now) {
+                return ((now - start).as_secs(), stage);
+            }
+        }
+    }
+
+    #[test]
+    fn each_kind_of_trouble_has_its_own_timer() {
+        let start = Instant::now();
+        assert_eq!(play(timers(start, None), start, 1000, 0), (30, Stage::Idle));
+        assert_eq!(
+            play(timers(start, None), start, 7, 0),
+            (120, Stage::Content)
+        );
+        assert_eq!(play(timers(start, None), start, 7, 1), (600, Stage::Total));
+        assert_eq!(
+            play(timers(start, Some(0.5)), start, 7, 1),
+            (30, Stage::Rate)
+        );
+        assert_eq!(
+            play(timers(start, Some(0.5)), start, 1, 1),
+            (600, Stage::Total)
+        );
+    }
+
+    #[test]
+    fn after_the_terminal_event_the_rest_has_to_hurry() {
+        let start = Instant::now();
+        let mut timers = timers(start, Some(0.5));
+        timers.heard(1, start);
+        timers.completed();
+        assert_eq!(timers.next(), start + SECOND * 2);
+    }
+}

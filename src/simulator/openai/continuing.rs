@@ -1,0 +1,47 @@
+//! Going on with a given beginning of the answer, or not.
+
+use serde_json::Value;
+
+use crate::simulator::Continuing;
+
+/// What is said of a text by an upstream with this habit, asked by this request.
+pub(super) fn rest(body: &Value, text: String, habit: Continuing) -> String {
+    let rest = match habit {
+        Continuing::Never => None,
+        Continuing::Exactly => beginning(body, &text).map(|said| text[said..].to_owned()),
+        Continuing::WithEcho => None,
+        Continuing::WhenTold => wanted_words(body).and_then(|words| {
+            let place = text.find(words)?;
+            Some(text[place..].to_owned())
+        }),
+        Continuing::Astray => {
+            let is_asked =
+                last_message(body, "assistant").is_some() || wanted_words(body).is_some();
+            is_asked.then(|| "I would rather talk about something else.".to_owned())
+        }
+    };
+    rest.unwrap_or(text)
+}
+
+/// How much of the text the request brings.
+fn beginning(body: &Value, text: &str) -> Option<usize> {
+    if let Some(prompt) = body["prompt"].as_str() {
+        let cuts = text.char_indices().map(|(cut, _)| cut);
+        return cuts.rev().find(|cut| prompt.ends_with(&text[..*cut]));
+    }
+    let said = last_message(body, "assistant")?;
+    text.starts_with(said).then_some(said.len())
+}
+
+/// The words behind "Its last words are: " at the end of the last message.
+fn wanted_words(body: &Value) -> Option<&str> {
+    let wish = last_message(body, "user")?;
+    wish.rsplit_once("Its last words are: ")
+        .map(|(_, words)| words)
+}
+
+fn last_message<'a>(body: &'a Value, role: &str) -> Option<&'a str> {
+    let messages = body["messages"].as_array().or(body["input"].as_array())?;
+    let last = messages.last().filter(|last| last["role"] == role)?;
+    last["content"].as_str()
+}

@@ -1,0 +1,403 @@
+//! Streams that break off after their first content, and go on from another upstream.
+
+use std::time::Duration;
+
+use backstop::event::{Event, RequestReport, RequestResult};
+use backstop::simulator::{Continuing, Fault, Script, Simulator};
+use serde_json::{Value, json};
+
+use crate::harness::{Answered, TestGateway, chat_stream};
+use crate::streamed::{Streamed, read};
+
+const CHAT: &str = "/v1/chat/completions";
+const RESPONSES: &str = "/v1/responses";
+const COMPLETIONS: &str = "/v1/completions";
+const TIMEOUTS: &str =
+    "timeouts: {connect: 1s, first_token: 600ms, idle: 400ms, total: 20s, keepalive: 20s}\n";
+const TEXT: &str = "The quick brown fox jumps over the lazy dog, and then it sleeps under a tree \
+                    until the evening comes and all is well.";
+
+async fn simulator(name: &str, script: Script) -> Simulator {
+    let simulator = Simulator::start(name, Script::healthy()).await.unwrap();
+    simulator.play(script.with_text(TEXT)).await;
+    simulator
+}
+
+/// A gateway that continues in this way, with upstreams that continue beginnings in these ways, in this order.
+async fn gateway(mode: &str, upstreams: &[(&Simulator, &str)]) -> TestGateway {
+    let mut yaml = "upstreams:\n".to_owned();
+    for (upstream, prefill) in upstreams {
+        yaml += &format!(
+            "  {}: {{provider: openai-compatible, base_url: \"{}\", prefill: {prefill}}}\n",
+            upstream.name(),
+            upstream.base_url()
+        );
+    }
+    let names = upstreams
+        .iter()
+        .map(|(upstream, _)| format!("{{upstream: {}}}", upstream.name()));
+    let names = names.collect::<Vec<_>>().join(", ");
+    yaml += &format!(
+        "routes: [{{models: [\"*\"], continuation: {mode}, candidates: [{names}]}}]\n{TIMEOUTS}"
+    );
+    TestGateway::start(&yaml).await
+}
+
+fn requests() -> [(&'static str, Value); 2] {
+    let mut chat = chat_stream();
+    chat["stream_options"] = json!({"include_usage": true});
+    let response = json!({"model": "gpt-4o", "input": "hi", "stream": true});
+    [(CHAT, chat), (RESPONSES, response)]
+}
+
+fn faults() -> [Fault; 7] {
+    [
+        Fault::CutAfter(5),
+        Fault::ResetAfter(1),
+        Fault::EndAfter(5),
+        Fault::EndAfter(24),
+        Fault::StallAfter(7),
+        Fault::ErrorAfter(5),
+        Fault::GarbageAfter(12),
+    ]
+}
+
+fn whole() -> Streamed {
+    Streamed {
+        text: TEXT.to_owned(),
+        claims_end: true,
+        ..Streamed::default()
+    }
+}
+
+/// The events of a stream, parsed.
+fn events(answered: &Answered) -> Vec<Value> {
+    let text = answered.text();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.filter(|data| *data != "[DONE]")
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect()
+}
+
+/// Every event belongs to the one answer that the first upstream began.
+fn is_one_answer(answered: &Answered) {
+    let events = events(answered);
+    for event in &events {
+        if let Some(id) = event["id"].as_str() {
+            assert_eq!(id, "chatcmpl-first000001");
+        }
+        if let Some(id) = event["item_id"].as_str() {
+            assert_eq!(id, "msg_first000001");
+        }
+        if let Some(id) = event["response"]["id"].as_str() {
+            assert_eq!(id, "resp_first000001");
+        }
+    }
+    let roles = events
+        .iter()
+        .filter(|event| event["choices"][0]["delta"]["role"].is_string());
+    assert!(roles.count() <= 1);
+    if let Some(response) = events
+        .last()
+        .map(|event| &event["response"])
+        .filter(|last| last.is_object())
+    {
+        assert_eq!(response["output"][0]["content"][0]["text"], TEXT);
+        assert_eq!(response["output"][0]["id"], "msg_first000001");
+        assert_eq!(response["usage"]["output_tokens"], 24);
+    } else {
+        let usage = &events.last().unwrap()["usage"];
+        assert_eq!(usage["completion_tokens"], 24, "{usage}");
+    }
+}
+
+async fn report(gateway: &TestGateway) -> RequestReport {
+    let finished = |event: &Event| match event {
+        Event::RequestFinished(report) => Some(report.clone()),
+        _ => None,
+    };
+    gateway.events.wait_for(finished).await
+}
+
+#[tokio::test]
+async fn every_fault_after_content_is_continued_to_the_whole_text() {
+    let ways = [
+        ("prefill", "trailing", Continuing::Exactly),
+        ("prefill", "vllm", Continuing::Exactly),
+        ("prefill", "prefix", Continuing::Exactly),
+        ("prefill", "prefix", Continuing::WithEcho),
+        ("regenerate", "none", Continuing::Never),
+        ("regenerate", "none", Continuing::WhenTold),
+    ];
+    for fault in faults() {
+        for (mode, prefill, habit) in ways {
+            for (path, body) in requests() {
+                let first = simulator("first", Script::fault(fault.clone())).await;
+                let second = simulator("second", Script::healthy().with_continuing(habit)).await;
+                let gateway = gateway(mode, &[(&first, "none"), (&second, prefill)]).await;
+                let answered = gateway.post(path, &body).await;
+                let about = format!(
+                    "{path} {fault:?} {mode} {prefill} {habit:?}: {}",
+                    answered.text()
+                );
+                assert_eq!(read(&answered.text()), whole(), "{about}");
+                assert_eq!(answered.header("x-backstop-continuation"), mode, "{about}");
+                assert!(
+                    answered.text().contains(": continued by second after "),
+                    "{about}"
+                );
+                if habit == Continuing::Exactly {
+                    is_one_answer(&answered);
+                }
+                let report = report(&gateway).await;
+                assert_eq!(report.result, RequestResult::Answered, "{about}");
+                assert_eq!(report.attempts, 2, "{about}");
+                assert_eq!(
+                    (first.received_count(), second.received_count()),
+                    (1, 1),
+                    "{about}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_is_asked_to_continue_in_its_own_way() {
+    for (path, body) in requests() {
+        let list = if path == CHAT { "messages" } else { "input" };
+        for prefill in ["none", "trailing", "prefix", "vllm"] {
+            let first = simulator("first", Script::fault(Fault::CutAfter(5))).await;
+            let second = simulator("second", Script::healthy()).await;
+            let gateway = gateway("regenerate", &[(&first, "none"), (&second, prefill)]).await;
+            let mut body = body.clone();
+            let limit = if path == CHAT {
+                "max_completion_tokens"
+            } else {
+                "max_output_tokens"
+            };
+            body[limit] = json!(100);
+            gateway.post(path, &body).await;
+            let asked = second.received()[0].json();
+            let messages = asked[list].as_array().unwrap();
+            let said = json!("The quick brown fox jumps");
+            let is_told = prefill == "none";
+            assert_eq!(messages.len(), if is_told { 3 } else { 2 }, "{asked}");
+            assert_eq!(messages[1]["role"], "assistant");
+            assert_eq!(messages[1]["content"], said);
+            assert_eq!(messages[1]["prefix"] == true, prefill == "prefix");
+            assert_eq!(asked["continue_final_message"] == true, prefill == "vllm");
+            assert_eq!(asked["add_generation_prompt"] == false, prefill == "vllm");
+            assert_eq!(asked[limit], if is_told { 100 } else { 95 });
+            if is_told {
+                assert_eq!(messages[2]["role"], "user");
+                assert!(
+                    messages[2]["content"]
+                        .as_str()
+                        .unwrap()
+                        .ends_with("The quick brown fox jumps")
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plain_completion_goes_on_behind_its_prompt_at_any_upstream() {
+    let first = simulator("first", Script::fault(Fault::ResetAfter(6))).await;
+    let second = simulator(
+        "second",
+        Script::healthy().with_continuing(Continuing::Exactly),
+    )
+    .await;
+    let gateway = gateway("prefill", &[(&first, "none"), (&second, "none")]).await;
+    let body = json!({"model": "gpt-4o", "prompt": "Tell: ", "stream": true, "max_tokens": 50});
+    let answered = gateway.post(COMPLETIONS, &body).await;
+    let text: String = events(&answered)
+        .iter()
+        .filter_map(|event| event["choices"][0]["text"].as_str())
+        .collect();
+    assert_eq!(text, TEXT);
+    assert!(answered.text().ends_with("data: [DONE]\n\n"));
+    let asked = second.received()[0].json();
+    assert_eq!(asked["prompt"], "Tell: The quick brown fox jumps over");
+    assert_eq!(asked["max_tokens"], 44);
+}
+
+#[tokio::test]
+async fn a_stream_is_continued_twice_and_no_more() {
+    for (path, body) in requests() {
+        let breaks =
+            |count| Script::fault(Fault::CutAfter(count)).with_continuing(Continuing::Exactly);
+        let first = simulator("first", breaks(3)).await;
+        let second = simulator("second", breaks(4)).await;
+        let third = simulator(
+            "third",
+            Script::healthy().with_continuing(Continuing::Exactly),
+        )
+        .await;
+        let all = [
+            (&first, "trailing"),
+            (&second, "trailing"),
+            (&third, "trailing"),
+        ];
+        let whole_gateway = gateway("prefill", &all).await;
+        let answered = whole_gateway.post(path, &body).await;
+        assert_eq!(read(&answered.text()), whole(), "{}", answered.text());
+        is_one_answer(&answered);
+
+        third.play(breaks(2).with_text(TEXT)).await;
+        let fourth = simulator(
+            "fourth",
+            Script::healthy().with_continuing(Continuing::Exactly),
+        )
+        .await;
+        let all = [
+            (&first, "trailing"),
+            (&second, "trailing"),
+            (&third, "trailing"),
+            (&fourth, "trailing"),
+        ];
+        let gateway = gateway("prefill", &all).await;
+        let answered = gateway.post(path, &body).await;
+        let streamed = read(&answered.text());
+        assert!(
+            !streamed.claims_end && streamed.ends_with_failure,
+            "{}",
+            answered.text()
+        );
+        assert_eq!(
+            streamed.text,
+            "The quick brown fox jumps over the lazy dog,"
+        );
+        assert_eq!(fourth.received_count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_candidate_that_fails_before_it_goes_on_is_followed_by_the_next() {
+    let first = simulator("first", Script::fault(Fault::CutAfter(3))).await;
+    let second = simulator("second", Script::status(400)).await;
+    let third = simulator("third", Script::status(503)).await;
+    let fourth = simulator(
+        "fourth",
+        Script::healthy().with_continuing(Continuing::Exactly),
+    )
+    .await;
+    let all = [
+        (&first, "none"),
+        (&second, "trailing"),
+        (&third, "trailing"),
+        (&fourth, "trailing"),
+    ];
+    let gateway = gateway("prefill", &all).await;
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    assert_eq!(read(&answered.text()), whole(), "{}", answered.text());
+    assert_eq!(report(&gateway).await.attempts, 4);
+}
+
+#[tokio::test]
+async fn what_cannot_be_continued_ends_honestly_and_says_why() {
+    for (field, value, reason) in [
+        (
+            "tools",
+            json!([{"type": "function", "function": {"name": "f"}}]),
+            "tools",
+        ),
+        ("response_format", json!({"type": "json_object"}), "json"),
+        ("n", json!(2), "n"),
+        ("logprobs", json!(true), "logprobs"),
+        ("modalities", json!(["text", "audio"]), "audio"),
+    ] {
+        let first = simulator("first", Script::fault(Fault::CutAfter(3))).await;
+        let second = simulator("second", Script::healthy()).await;
+        let gateway = gateway("regenerate", &[(&first, "none"), (&second, "none")]).await;
+        let mut body = chat_stream();
+        body[field] = value;
+        let answered = gateway.post(CHAT, &body).await;
+        assert_eq!(
+            answered.header("x-backstop-continuation"),
+            format!("off;reason={reason}")
+        );
+        let streamed = read(&answered.text());
+        assert!(
+            !streamed.claims_end && streamed.ends_with_failure,
+            "{field}: {}",
+            answered.text()
+        );
+        assert_eq!(second.received_count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_does_not_fit_is_not_spliced_in() {
+    for (path, body) in requests() {
+        let first = simulator("first", Script::fault(Fault::CutAfter(9))).await;
+        let second = simulator(
+            "second",
+            Script::healthy().with_continuing(Continuing::Astray),
+        )
+        .await;
+        let gateway = gateway("regenerate", &[(&first, "none"), (&second, "none")]).await;
+        let answered = gateway.post(path, &body).await;
+        let streamed = read(&answered.text());
+        assert!(TEXT.starts_with(&streamed.text), "{}", answered.text());
+        assert!(
+            !streamed.claims_end && streamed.ends_with_failure,
+            "{}",
+            answered.text()
+        );
+        let error = events(&answered)
+            .into_iter()
+            .find_map(|event| event["error"]["attempts"].as_array().cloned());
+        let outcomes: Vec<String> = error
+            .unwrap()
+            .iter()
+            .map(|attempt| {
+                format!(
+                    "{}:{}",
+                    attempt["upstream"].as_str().unwrap(),
+                    attempt["outcome"].as_str().unwrap()
+                )
+            })
+            .collect();
+        assert_eq!(outcomes, ["first:stream_broken", "second:no_seam"]);
+        assert_eq!(report(&gateway).await.result, RequestResult::Broken);
+    }
+}
+
+#[tokio::test]
+async fn in_prefill_mode_only_candidates_that_can_are_asked() {
+    let first = simulator("first", Script::fault(Fault::CutAfter(3))).await;
+    let second = simulator("second", Script::healthy()).await;
+    let gateway = gateway("prefill", &[(&first, "none"), (&second, "none")]).await;
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    let streamed = read(&answered.text());
+    assert!(
+        !streamed.claims_end && streamed.ends_with_failure,
+        "{}",
+        answered.text()
+    );
+    assert!(answered.text().contains("no candidate could go on with it"));
+    assert_eq!(second.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_the_next_upstream_is_asked_frees_it() {
+    let first = simulator("first", Script::fault(Fault::CutAfter(3))).await;
+    let second = simulator(
+        "second",
+        Script::healthy().with_first_token_delay(Duration::from_secs(30)),
+    )
+    .await;
+    let gateway = gateway("regenerate", &[(&first, "none"), (&second, "none")]).await;
+    let headers = [("content-type", "application/json")];
+    let body = chat_stream().to_string();
+    let answer = gateway.open(http::Method::POST, CHAT, &headers, body).await;
+    // The answer is not read, so it is the gateway that has to go on.
+    let reading =
+        tokio::spawn(async move { http_body_util::BodyExt::collect(answer.into_body()).await });
+    crate::harness::within(second.wait_received(1)).await;
+    reading.abort();
+    crate::harness::within(second.wait_abandoned(1)).await;
+}
