@@ -74,6 +74,18 @@ pub enum Fault {
     ErrorAfter(usize),
     /// An event that is not JSON after so many tokens, then a clean end; otherwise as [`Fault::Garbage`].
     GarbageAfter(usize),
+    /// Comments for ever after so many tokens; otherwise as [`Fault::OnlyComments`].
+    CommentsAfter(usize),
+    /// Everything comes up to the finish, and then nothing, not even an end; complete without a stream.
+    StallAtEnd,
+    /// An error event after the finish; complete without a stream.
+    ErrorAtEnd,
+    /// The TCP connection is reset after the finish; complete without a stream.
+    ResetAtEnd,
+    /// The body comes byte by byte, one every 50 ms.
+    Trickle,
+    /// The stream is these bytes; complete without a stream.
+    Raw(String),
     /// Everything comes except the final `[DONE]`; complete where there is none.
     NoDone,
 }

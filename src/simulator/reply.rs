@@ -67,7 +67,13 @@ fn single(ask: &Ask, script: &Script) -> Reply {
         Fault::Garbage | Fault::GarbageAfter(_) => Reply::whole(200, JSON, NOT_JSON),
         Fault::ErrorInside { .. } | Fault::ErrorAfter(_) => inner_error(ask, &script.fault),
         Fault::NoChoices => Reply::whole(200, JSON, ask.empty_answer().to_string()),
-        Fault::OnlyComments => Reply::open(
+        Fault::Trickle => {
+            let bytes = body().bytes;
+            let drops = (0..bytes.len())
+                .flat_map(|at| [Step::Send(bytes.slice(at..=at)), Step::Wait(COMMENT_PAUSE)]);
+            Reply::open(JSON, drops)
+        }
+        Fault::OnlyComments | Fault::CommentsAfter(_) => Reply::open(
             JSON,
             [Step::Repeat(Bytes::from_static(b"\n"), COMMENT_PAUSE)],
         ),

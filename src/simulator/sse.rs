@@ -31,7 +31,7 @@ pub(super) fn steps(ask: &Ask, script: &Script) -> Vec<Step> {
     match &script.fault {
         Fault::Empty => Vec::new(),
         Fault::HangAfterHeaders => vec![Step::Hang],
-        Fault::OnlyComments => vec![Step::Repeat(Bytes::from_static(COMMENT), COMMENT_PAUSE)],
+        Fault::OnlyComments => vec![comments()],
         Fault::Garbage => player.plain(&[GARBAGE.to_owned()]),
         Fault::OnlyDone => player.plain(&[DONE.to_owned()]),
         Fault::ErrorInside { .. } => player.plain(&player.events.failure),
@@ -46,7 +46,12 @@ pub(super) fn steps(ask: &Ask, script: &Script) -> Vec<Step> {
         Fault::GarbageAfter(count) => {
             player.until(*count, player.plain(&[BROKEN_EVENT.to_owned()]))
         }
-        Fault::NoDone => player.until(usize::MAX, player.plain(&player.events.closing)),
+        Fault::CommentsAfter(count) => player.until(*count, [comments()]),
+        Fault::StallAtEnd => player.to_the_finish([Step::Hang]),
+        Fault::ErrorAtEnd => player.to_the_finish(player.plain(&player.events.failure)),
+        Fault::ResetAtEnd => player.to_the_finish([Step::Reset]),
+        Fault::Raw(stream) => player.plain(std::slice::from_ref(stream)),
+        Fault::NoDone => player.to_the_finish([]),
         _ => {
             let mut ending = player.plain(&player.events.closing);
             ending.extend(player.plain(&player.events.done));
@@ -79,6 +84,13 @@ impl Player<'_> {
         steps
     }
 
+    /// Everything up to the finish, then `ending`.
+    fn to_the_finish(&self, ending: impl IntoIterator<Item = Step>) -> Vec<Step> {
+        let mut closing = self.plain(&self.events.closing);
+        closing.extend(ending);
+        self.until(usize::MAX, closing)
+    }
+
     fn plain(&self, events: &[String]) -> Vec<Step> {
         events.iter().flat_map(|event| self.frame(event)).collect()
     }
@@ -93,6 +105,10 @@ impl Player<'_> {
                 .collect(),
         }
     }
+}
+
+fn comments() -> Step {
+    Step::Repeat(Bytes::from_static(COMMENT), COMMENT_PAUSE)
 }
 
 /// An event that has only data.

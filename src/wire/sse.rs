@@ -183,7 +183,10 @@ impl<'a> Event<'a> {
             });
         } else if let Some(name) = value_of(line, b"event") {
             self.name = Some(name);
-        } else if value_of(line, b"id").or(value_of(line, b"retry")).is_some() {
+        } else if value_of(line, b"id")
+            .or_else(|| value_of(line, b"retry"))
+            .is_some()
+        {
             self.is_odd = true;
         }
     }

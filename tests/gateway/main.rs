@@ -25,4 +25,6 @@ mod metrics;
 mod reload;
 mod sdk;
 mod streaming;
+mod supervision;
+mod timers;
 mod tls;

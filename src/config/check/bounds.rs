@@ -48,6 +48,10 @@ impl Check<'_> {
     pub(super) fn hold(&mut self, route: &RouteConfig, path: &Path) {
         let Some(hold) = &route.hold else { return };
         let path = path.key("hold");
+        let is_spoilt = |key: &str| self.found.is_spoilt(&path.key(key));
+        if is_spoilt("tokens") || is_spoilt("time") {
+            return;
+        }
         if hold.tokens.is_none() && hold.time.is_none() {
             self.note(path, "needs `tokens`, `time` or both");
             return;

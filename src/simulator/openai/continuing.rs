@@ -41,7 +41,9 @@ fn wanted_words(body: &Value) -> Option<&str> {
 }
 
 fn last_message<'a>(body: &'a Value, role: &str) -> Option<&'a str> {
-    let messages = body["messages"].as_array().or(body["input"].as_array())?;
+    let messages = body["messages"]
+        .as_array()
+        .or_else(|| body["input"].as_array())?;
     let last = messages.last().filter(|last| last["role"] == role)?;
     last["content"].as_str()
 }

@@ -1,0 +1,166 @@
+//! What upstreams do to their streams, and what clients get of it.
+
+use std::time::Duration;
+
+use backstop::event::{Event, RequestReport, RequestResult};
+use backstop::simulator::{Fault, Framing, Script, Simulator};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::harness::{TestGateway, chat_stream, stream_text};
+use crate::streamed::read;
+
+const CHAT: &str = "/v1/chat/completions";
+const RESPONSES: &str = "/v1/responses";
+
+async fn simulators() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    (first, second)
+}
+
+fn apis() -> [(&'static str, Value); 2] {
+    let response = json!({"model": "gpt-4o", "input": "hi", "stream": true});
+    [(CHAT, chat_stream()), (RESPONSES, response)]
+}
+
+async fn report(gateway: &TestGateway) -> RequestReport {
+    let finished = |event: &Event| match event {
+        Event::RequestFinished(report) => Some(report.clone()),
+        _ => None,
+    };
+    gateway.events.wait_for(finished).await
+}
+
+#[tokio::test]
+async fn after_the_terminal_event_nothing_spoils_the_answer() {
+    for fault in [
+        Fault::StallAtEnd,
+        Fault::ErrorAtEnd,
+        Fault::ResetAtEnd,
+        Fault::NoDone,
+    ] {
+        for (path, body) in apis() {
+            let (first, second) = simulators().await;
+            first.play(Script::fault(fault.clone())).await;
+            let gateway = TestGateway::before(&first, &second, "").await;
+            let start = Instant::now();
+            let answered = gateway.post(path, &body).await;
+            let about = format!("{path} {fault:?} {}", answered.text());
+            let streamed = read(&answered.text());
+            assert_eq!(streamed.text, "Hello from first.", "{about}");
+            assert!(streamed.claims_end, "{about}");
+            assert!(
+                streamed.errors.is_empty() && !streamed.ends_with_failure,
+                "{about}"
+            );
+            let dones = answered.text().matches("[DONE]").count();
+            assert_eq!(dones, usize::from(path == CHAT), "{about}");
+            // A stall is not waited out.
+            assert!(start.elapsed() < Duration::from_secs(10), "{about}");
+            assert_eq!(
+                report(&gateway).await.result,
+                RequestResult::Answered,
+                "{about}"
+            );
+            let attempts = gateway
+                .events
+                .all()
+                .into_iter()
+                .filter_map(|event| match event {
+                    Event::AttemptFinished { report, .. } => Some(report.outcome.label()),
+                    _ => None,
+                });
+            assert_eq!(attempts.collect::<Vec<_>>(), ["ok"], "{about}");
+        }
+    }
+}
+
+/// The chunks of a small answer, with this in front of the last one.
+fn with(odd: &str) -> String {
+    let chunk = |delta: Value, finish: Value| {
+        json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+               "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+    };
+    let (text, end) = (
+        chunk(json!({"content": "Hello."}), Value::Null),
+        chunk(json!({}), json!("stop")),
+    );
+    format!("data: {text}\n\n{odd}data: {end}\n\ndata: [DONE]\n\n")
+}
+
+/// What official clients were seen to trip over.
+#[tokio::test]
+async fn what_clients_trip_over_is_left_out_and_all_else_passes_as_it_is() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let ask = async |stream: String| {
+        first.play(Script::fault(Fault::Raw(stream))).await;
+        gateway.post(CHAT, &chat_stream()).await.text()
+    };
+    for odd in [
+        "id: 0\n\n",
+        "event: ping\n\n",
+        "event: ping\ndata: {}\n\n",
+        "retry: 1000\n\n",
+        "data:\n\n",
+        "data: null\n\n",
+    ] {
+        assert_eq!(ask(with(odd)).await, with(""), "{odd:?}");
+    }
+    assert_eq!(ask(format!("\u{feff}{}", with(""))).await, with(""));
+    assert_eq!(ask(with("").replace("[DONE]", "[DONE] ")).await, with(""));
+    let numbered = with("").replace("data: {", "id: 7\nevent: message\ndata: {");
+    let named = with("").replace("data: {", "event: message\ndata: {");
+    assert_eq!(ask(numbered).await, named);
+    for fine in [": comment\n\n", ":\n\n", "data: {\"choices\":[]}\n\n"] {
+        assert_eq!(ask(with(fine)).await, with(fine), "{fine:?}");
+    }
+    assert_eq!(second.received_count(), 0);
+}
+
+#[tokio::test]
+async fn large_events_pass_unharmed() {
+    let text = "word ".repeat(250_000);
+    let large = with("").replace("Hello.", &text);
+    for framing in [Framing::Usual, Framing::CrLf] {
+        let (first, second) = simulators().await;
+        let script = Script::fault(Fault::Raw(large.clone())).with_framing(framing);
+        first.play(script).await;
+        let gateway = TestGateway::before(&first, &second, "").await;
+        let answered = gateway.post(CHAT, &chat_stream()).await;
+        assert!(stream_text(&answered.text().replace('\r', "")) == (text.clone(), true));
+        assert_eq!(second.received_count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_error_that_ends_a_stream_tells_every_attempt() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(503)).await;
+    second.play(Script::fault(Fault::CutAfter(2))).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for (path, body) in apis() {
+        let answered = gateway.post(path, &body).await;
+        let text = answered.text();
+        let mut data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        let error: Value = data
+            .find_map(|data| {
+                serde_json::from_str::<Value>(data)
+                    .ok()?
+                    .get("error")
+                    .cloned()
+            })
+            .unwrap();
+        let attempts = error["attempts"].as_array().unwrap();
+        let told: Vec<&str> = attempts
+            .iter()
+            .map(|attempt| attempt["outcome"].as_str().unwrap())
+            .collect();
+        assert!(
+            told == ["overloaded", "stream_broken"] || told == ["stream_broken"],
+            "{told:?}"
+        );
+        assert_eq!(error["code"], "stream_interrupted");
+    }
+}
