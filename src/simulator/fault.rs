@@ -84,7 +84,7 @@ pub enum Fault {
     ResetAtEnd,
     /// The body comes byte by byte, one every 50 ms.
     Trickle,
-    /// The stream is these bytes; complete without a stream.
+    /// The stream is these bytes, event by event; complete without a stream.
     Raw(String),
     /// Everything comes except the final `[DONE]`; complete where there is none.
     NoDone,

@@ -50,7 +50,10 @@ pub(super) fn steps(ask: &Ask, script: &Script) -> Vec<Step> {
         Fault::StallAtEnd => player.to_the_finish([Step::Hang]),
         Fault::ErrorAtEnd => player.to_the_finish(player.plain(&player.events.failure)),
         Fault::ResetAtEnd => player.to_the_finish([Step::Reset]),
-        Fault::Raw(stream) => player.plain(std::slice::from_ref(stream)),
+        Fault::Raw(stream) => {
+            let events = stream.split_inclusive("\n\n").map(str::to_owned);
+            player.plain(&events.collect::<Vec<_>>())
+        }
         Fault::NoDone => player.to_the_finish([]),
         _ => {
             let mut ending = player.plain(&player.events.closing);

@@ -8,7 +8,7 @@
 
 import OpenAI from "openai";
 
-const MODEL = "gpt-5";
+const MODEL = "gpt-4o";
 const PROMPT = "Say hello.";
 
 const KINDS = {

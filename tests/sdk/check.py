@@ -12,7 +12,7 @@ import sys
 
 from openai import OpenAI
 
-MODEL = "gpt-5"
+MODEL = "gpt-4o"
 PROMPT = "Say hello."
 
 

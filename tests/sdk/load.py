@@ -19,7 +19,7 @@ def main():
 
     def ask():
         answer = client.chat.completions.create(
-            model="gpt-5", messages=[{"role": "user", "content": "Say hello."}]
+            model="gpt-4o", messages=[{"role": "user", "content": "Say hello."}]
         )
         print(answer.choices[0].message.content, flush=True)
 

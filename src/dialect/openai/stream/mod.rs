@@ -93,14 +93,17 @@ impl StreamReader {
         format!("data: {{\"error\":{error}}}\n\n").into_bytes()
     }
 
-    /// `[DONE]` ends an answer that has some; alone it is no answer.
+    /// `[DONE]` ends an answer that is complete; any other is none, or was cut short.
     fn read_done(&mut self) -> Signal {
-        self.has_done = true;
-        if self.has_content {
-            Signal::Content
-        } else {
-            Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer))
+        if self.is_complete {
+            self.has_done = true;
+            return Signal::Content;
         }
+        Signal::Failed(Outcome::InvalidReply(if self.has_content {
+            Defect::CutShort
+        } else {
+            Defect::NoAnswer
+        }))
     }
 
     fn read_chunk(&mut self, data: &[u8]) -> Signal {

@@ -2,14 +2,16 @@
 //!
 //! The SDKs are installed below `target/`, once.
 
+mod install;
+mod streams;
+
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backstop::event::{Event, HealthChange};
 use backstop::simulator::{Fault, Script, Simulator};
-use tokio::process::Command;
 
+use self::install::{NODE, PYTHON, install_node, install_python, run, sdk_folder};
 use crate::harness::{PATIENCE, TestGateway, chat, chat_text};
 
 const KINDS: &str = "chat,chat-stream,responses,responses-stream,embeddings";
@@ -20,14 +22,14 @@ const ANSWER: &str = "Hello from second.";
 
 #[tokio::test]
 async fn python_never_notices_that_the_first_upstream_is_broken() {
-    let python = install_python().await;
+    let python = install_python(PYTHON).await;
     let script = sdk_folder().join("check.py");
     survive_every_fault(&[python.as_os_str(), script.as_os_str()]).await;
 }
 
 #[tokio::test]
 async fn node_never_notices_that_the_first_upstream_is_broken() {
-    let script = install_node().await;
+    let script = install_node(NODE, "check.mjs").await;
     survive_every_fault(&[OsStr::new("node"), script.as_os_str()]).await;
 }
 
@@ -35,7 +37,7 @@ async fn node_never_notices_that_the_first_upstream_is_broken() {
 /// and comes back by itself once it has healed.
 #[tokio::test]
 async fn python_never_notices_that_a_third_of_the_answers_are_errors() {
-    let python = install_python().await;
+    let python = install_python(PYTHON).await;
     let script = sdk_folder().join("load.py");
     let second = Simulator::start("second", Script::answer("second"))
         .await
@@ -51,7 +53,7 @@ async fn python_never_notices_that_a_third_of_the_answers_are_errors() {
             OsStr::new(&base_url),
             OsStr::new(seconds),
         ];
-        run(python.as_os_str(), &arguments).await
+        run(python.as_os_str(), &arguments, "").await
     };
     first.play(Script::status(500).with_one_in(3)).await;
     load("15").await;
@@ -103,7 +105,7 @@ async fn survive_every_fault(program: &[&OsStr]) {
         let base_url = gateway.url("/v1");
         let times = TIMES.to_string();
         let arguments = [&base_url, "any", ANSWER, &times, KINDS].map(OsStr::new);
-        run(program[0], &[&program[1..], &arguments].concat()).await;
+        run(program[0], &[&program[1..], &arguments].concat(), "").await;
 
         let asked = TIMES * KINDS.split(',').count();
         assert!(
@@ -124,98 +126,4 @@ async fn survive_every_fault(program: &[&OsStr]) {
             .await
             .unwrap_or_else(|_| panic!("{fault:?}: it does not come back"));
     }
-}
-
-async fn install_python() -> PathBuf {
-    let venv = target("python");
-    let python = venv.join("bin/python");
-    let requirements = sdk_folder().join("requirements.txt");
-    if !is_installed(&venv, &requirements) {
-        run(
-            OsStr::new("python3"),
-            &[OsStr::new("-m"), OsStr::new("venv"), venv.as_os_str()],
-        )
-        .await;
-        run(
-            &python,
-            &[
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "-r",
-            ]
-            .map(OsStr::new)
-            .into_iter()
-            .chain([requirements.as_os_str()])
-            .collect::<Vec<_>>(),
-        )
-        .await;
-        mark_installed(&venv, &requirements);
-    }
-    python
-}
-
-/// Node looks for packages beside the script, so the script is copied to where they are.
-async fn install_node() -> PathBuf {
-    let folder = target("node");
-    let package = sdk_folder().join("package.json");
-    if !is_installed(&folder, &package) {
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::copy(&package, folder.join("package.json")).unwrap();
-        run(
-            OsStr::new("npm"),
-            &[
-                OsStr::new("install"),
-                OsStr::new("--no-audit"),
-                OsStr::new("--no-fund"),
-                OsStr::new("--prefix"),
-                folder.as_os_str(),
-            ],
-        )
-        .await;
-        mark_installed(&folder, &package);
-    }
-    let script = folder.join("check.mjs");
-    std::fs::copy(sdk_folder().join("check.mjs"), &script).unwrap();
-    script
-}
-
-fn is_installed(folder: &Path, wanted: &Path) -> bool {
-    std::fs::read(folder.join("installed")).ok() == std::fs::read(wanted).ok()
-}
-
-fn mark_installed(folder: &Path, wanted: &Path) {
-    std::fs::copy(wanted, folder.join("installed")).unwrap();
-}
-
-fn target(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("sdk")
-        .join(name)
-}
-
-fn sdk_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
-}
-
-/// Runs a program that must succeed; says what it printed.
-async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr]) -> String {
-    let program = program.as_ref();
-    let output = Command::new(program)
-        .args(arguments)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap_or_else(|error| {
-            panic!("{program:?}: {error}; the tests need python3 with venv, node and npm")
-        });
-    assert!(
-        output.status.success(),
-        "{program:?} {arguments:?}\n{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
 }

@@ -1,0 +1,96 @@
+//! Installing the official SDKs below `target/`, once each, and running programs with them.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// The versions that users have today.
+pub(super) const PYTHON: &str = "3.54.0";
+pub(super) const NODE: &str = "7.57.0";
+/// And those that many have still.
+pub(super) const OLDER_PYTHON: [&str; 2] = ["1.109.1", "2.46.0"];
+pub(super) const OLDER_NODE: [&str; 1] = ["6.49.0"];
+
+/// A Python that has this version of the package.
+pub(super) async fn install_python(version: &str) -> PathBuf {
+    let venv = target("python", version);
+    let python = venv.join("bin/python");
+    if !venv.join("installed").exists() {
+        let make = ["-m", "venv"].map(OsStr::new);
+        run("python3", &[&make[..], &[venv.as_os_str()]].concat(), "").await;
+        let package = format!("openai=={version}");
+        let install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ];
+        let arguments: Vec<&OsStr> = install.iter().map(OsStr::new).collect();
+        run(
+            &python,
+            &[&arguments[..], &[OsStr::new(&package)]].concat(),
+            "",
+        )
+        .await;
+        std::fs::write(venv.join("installed"), version).unwrap();
+    }
+    python
+}
+
+/// A script beside this version of the package, which is where Node looks for it.
+pub(super) async fn install_node(version: &str, script: &str) -> PathBuf {
+    let folder = target("node", version);
+    if !folder.join("installed").exists() {
+        std::fs::create_dir_all(&folder).unwrap();
+        let package =
+            format!("{{\"private\": true, \"dependencies\": {{\"openai\": \"{version}\"}}}}");
+        std::fs::write(folder.join("package.json"), package).unwrap();
+        let mut prefix = OsString::from("--prefix=");
+        prefix.push(&folder);
+        let arguments = ["install", "--no-audit", "--no-fund"].map(OsStr::new);
+        run("npm", &[&arguments[..], &[&prefix]].concat(), "").await;
+        std::fs::write(folder.join("installed"), version).unwrap();
+    }
+    let copy = folder.join(script);
+    std::fs::copy(sdk_folder().join(script), &copy).unwrap();
+    copy
+}
+
+fn target(name: &str, version: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("sdk")
+        .join(format!("{name}-{version}"))
+}
+
+pub(super) fn sdk_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
+}
+
+/// Runs a program that must succeed; says what it printed.
+pub(super) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input: &str) -> String {
+    let program = program.as_ref();
+    let needs = "the tests need python3 with venv, node and npm";
+    let mut child = Command::new(program)
+        .args(arguments)
+        .kill_on_drop(true)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program:?}: {error}; {needs}"));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    assert!(
+        output.status.success(),
+        "{program:?} {arguments:?}\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
