@@ -1,13 +1,19 @@
 //! What upstreams do to their streams, and what clients get of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use backstop::event::{Event, RequestReport, RequestResult};
 use backstop::simulator::{Fault, Framing, Script, Simulator};
+use http::Method;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::harness::{TestGateway, chat_stream, stream_text};
+use crate::harness::{TestGateway, chat_stream, stream_text, within};
 use crate::streamed::read;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -163,4 +169,62 @@ async fn the_error_that_ends_a_stream_tells_every_attempt() {
         );
         assert_eq!(error["code"], "stream_interrupted");
     }
+}
+
+/// An upstream that sends chunks for as long as anybody takes them; counts the bytes.
+async fn endless() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let delta = "word ".repeat(1000);
+        let chunk = json!({"choices": [{"index": 0, "delta": {"content": delta}}]});
+        let event = format!("data: {chunk}\n\n");
+        while stream.write_all(event.as_bytes()).await.is_ok() {
+            count.fetch_add(event.len(), Ordering::Relaxed);
+        }
+    });
+    (address, sent)
+}
+
+#[tokio::test]
+async fn an_upstream_sends_no_faster_than_its_client_reads() {
+    let (address, sent) = endless().await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{first: {{provider: openai-compatible, base_url: \"http://{address}/v1\"}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}]}}]\n"
+    ))
+    .await;
+    let headers = [("content-type", "application/json")];
+    let body = chat_stream().to_string();
+    let mut answer = gateway.open(Method::POST, CHAT, &headers, body).await;
+    // Until everything between the two is full, and the upstream can send no more.
+    let mut before = 0;
+    let blocked = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let now = sent.load(Ordering::Relaxed);
+            if now > 0 && now == before {
+                return now;
+            }
+            before = now;
+        }
+    };
+    let blocked = within(blocked).await;
+    assert!(
+        blocked < 32 << 20,
+        "{blocked} bytes for a client that reads nothing"
+    );
+    // As soon as the client reads, it goes on.
+    let mut read = 0;
+    while sent.load(Ordering::Relaxed) == blocked {
+        let frame = within(answer.body_mut().frame()).await.unwrap().unwrap();
+        read += frame.into_data().unwrap().len();
+    }
+    assert!(read > 0);
 }

@@ -206,7 +206,7 @@ async fn read_all(program: &[&OsStr]) {
     let base_url = gateway.url("/v1");
     let arguments = [&program[1..], &[OsStr::new(&base_url)]].concat();
     let printed = run(program[0], &arguments, &Value::from(asked).to_string()).await;
-    println!("{printed}");
+    assert!(printed.ends_with(" 0 wrong\n"), "{printed}");
 }
 
 fn upstream(name: &str, simulator: &Simulator, prefill: &str) -> String {

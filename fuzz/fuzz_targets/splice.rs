@@ -1,0 +1,62 @@
+//! Going on with one stream by another one.
+
+#![no_main]
+
+use backstop::config::Prefill;
+use backstop::dialect::openai::{Splicer, Transcript};
+use backstop::request::{Endpoint, ModelRequest, RequestId};
+use backstop::wire::sse;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&[choice, cut_low, cut_high], streams)) = data.split_first_chunk() else {
+        return;
+    };
+    let cut = usize::from(u16::from_le_bytes([cut_low, cut_high])).min(streams.len());
+    let (first, second) = streams.split_at(cut);
+    let endpoint = match choice & 3 {
+        0 => Endpoint::Completions,
+        1 => Endpoint::Responses,
+        _ => Endpoint::ChatCompletions,
+    };
+    let prefill = match choice >> 2 & 3 {
+        0 => Prefill::None,
+        1 => Prefill::Trailing,
+        2 => Prefill::Prefix,
+        _ => Prefill::Vllm,
+    };
+    let mut said = Transcript::new(endpoint);
+    for event in sse::events(first) {
+        if let Some(data) = &event.data {
+            said.note(data);
+        }
+    }
+    if said.obstacle().is_some() {
+        return;
+    }
+    let mut splicer = Splicer::new(&request(endpoint), &said, prefill);
+    for event in sse::events(second) {
+        let Ok(out) = splicer.rewrite(&second[event.start..event.end]) else {
+            return;
+        };
+        assert!(std::str::from_utf8(&out).is_ok() || std::str::from_utf8(second).is_err());
+    }
+});
+
+fn request(endpoint: Endpoint) -> ModelRequest {
+    ModelRequest {
+        id: RequestId::random(),
+        received_at: tokio::time::Instant::now(),
+        client: None,
+        endpoint,
+        method: http::Method::POST,
+        path: String::new(),
+        headers: http::HeaderMap::new(),
+        body: r#"{"stop":["END","x y"],"max_tokens":40}"#.into(),
+        model: None,
+        streaming: true,
+        reasoning: false,
+        session: 0,
+        retries: 0,
+    }
+}
