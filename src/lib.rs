@@ -12,9 +12,9 @@
 //! 5. [`upstream`] makes one exchange with one provider account
 //! 6. [`dialect`] speaks that provider's API
 //!
-//! Around them: [`health`] is what we believe about each upstream, learnt from live requests as evidence; [`event`] carries facts from the data path to
-//! [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything together from a
-//! [`config`]; [`cli`] is the command line; [`simulator`] pretends to be a provider, for the demo and the tests.
+//! Around them: [`health`] is what we believe about each upstream, learnt from live requests as evidence; [`event`] carries
+//! facts from the data path to [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything
+//! together from a [`config`], and takes over another one while running; [`cli`] is the command line; [`simulator`] pretends to be a provider, for the demo and the tests.
 //! [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
 //!
 //! ```text
@@ -29,7 +29,8 @@
 //!                      │   race      too slow, and its upstream is trusted no more: a second attempt to the rescue
 //!                      └── failed?   health, events, on to the next at once
 //!                          commit    first real content: headers go out, no way back
-//!                      respond   supervise: stream to the client; one that breaks ends with an error
+//!                      respond   supervise: stream to the client; one that breaks off goes on from
+//!                                another upstream (resume), or ends with an error
 //!
 //! events ─▶ metrics · log                      admin ─shows─▶ metrics · health · who would be tried
 //! ```
@@ -60,6 +61,9 @@
 //! | outcome | how an attempt ended |
 //! | reply, answer | what an upstream sent; what the client gets |
 //! | commit | the moment the first bytes go to the client |
+//! | hold | keep back the beginning of a stream, so that it can still be replaced |
+//! | continuation | the rest of a stream that broke off, from another upstream |
+//! | transcript, seam, splice | what the client has; where the rest begins; making one stream of both |
 //! | scope | what health keeps apart: an upstream as a whole, or a model at it (a leaf) |
 //! | sign, score | what an attempt showed of health; the evidence of all signs |
 //! | closed, open, half-open, ramp | traffic flows, is blocked, a few trials, comes back step by step |

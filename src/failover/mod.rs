@@ -6,10 +6,11 @@
 //!     │   record     tell health and whoever listens
 //!     └── failed?    on to the next target at once, without a pause
 //!         commit     the first real content is there: the answer goes out
-//!         supervise  to the last byte; a stream that breaks ends with an error, never as if it were whole
+//!         supervise  to the last byte; a stream that breaks off ends with an error, never as if it were whole,
+//!         resume     or goes on from another upstream, where the route asks for it
 //! ```
 //!
-//! *Invariant:* nothing reaches the client before commit, and nothing changes upstream after it.
+//! *Invariant:* nothing of an answer reaches the client before commit; after it, only what continues it does.
 
 mod answer;
 mod attempt;
