@@ -1,0 +1,127 @@
+//! A message as the answer to a chat request.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::tools::{Glossary, JSON_TOOL};
+
+/// The chat completion for a message; `None` if it is none.
+pub fn answer(message: &[u8], glossary: &Glossary) -> Option<Bytes> {
+    let message: Value = serde_json::from_slice(message).ok()?;
+    let blocks = message["content"].as_array()?;
+    let mut said = Said::default();
+    for block in blocks {
+        said.take(block, glossary);
+    }
+    let reason = finish_reason(&message["stop_reason"], !said.calls.is_empty());
+    let choice = json!({
+        "index": 0,
+        "message": said.into_message(&message),
+        "logprobs": null,
+        "finish_reason": reason,
+    });
+    let completion = json!({
+        "id": message["id"],
+        "object": "chat.completion",
+        "created": now(),
+        "model": message["model"],
+        "choices": [choice],
+        "usage": usage(&message["usage"]),
+    });
+    Some(completion.to_string().into())
+}
+
+#[derive(Default)]
+struct Said {
+    text: String,
+    thoughts: String,
+    calls: Vec<Value>,
+}
+
+impl Said {
+    fn take(&mut self, block: &Value, glossary: &Glossary) {
+        match block["type"].as_str() {
+            Some("text") => self.text += block["text"].as_str().unwrap_or_default(),
+            Some("thinking") => self.thoughts += block["thinking"].as_str().unwrap_or_default(),
+            Some("tool_use") if glossary.is_json_tool && block["name"] == JSON_TOOL => {
+                self.text += &block["input"].to_string();
+            }
+            Some("tool_use") => {
+                let name = glossary.own_name(block["name"].as_str().unwrap_or_default());
+                let arguments = block["input"].to_string();
+                self.calls.push(json!({
+                    "id": block["id"],
+                    "type": "function",
+                    "function": { "name": name, "arguments": arguments },
+                }));
+            }
+            _ => {}
+        }
+    }
+
+    fn into_message(self, message: &Value) -> Value {
+        let mut said = Map::new();
+        said.insert("role".to_owned(), "assistant".into());
+        let content = (!self.text.is_empty() || self.calls.is_empty()).then_some(self.text);
+        said.insert("content".to_owned(), content.into());
+        let refusal = &message["stop_details"]["explanation"];
+        let is_refused = message["stop_reason"] == "refusal";
+        said.insert(
+            "refusal".to_owned(),
+            if is_refused {
+                refusal.clone()
+            } else {
+                Value::Null
+            },
+        );
+        if !self.thoughts.is_empty() {
+            said.insert("reasoning_content".to_owned(), self.thoughts.into());
+        }
+        if !self.calls.is_empty() {
+            said.insert("tool_calls".to_owned(), self.calls.into());
+        }
+        Value::Object(said)
+    }
+}
+
+/// Why a message ended, in `OpenAI`'s words.
+pub(super) fn finish_reason(stop: &Value, has_calls: bool) -> &'static str {
+    match stop.as_str() {
+        Some("max_tokens" | "model_context_window_exceeded" | "pause_turn" | "compaction") => {
+            "length"
+        }
+        Some("tool_use") if has_calls => "tool_calls",
+        Some("refusal") => "content_filter",
+        _ => "stop",
+    }
+}
+
+/// What was used, in `OpenAI`'s words: there, the prompt's tokens include what was cached.
+pub(super) fn usage(usage: &Value) -> Value {
+    let count = |field: &str| usage[field].as_u64().unwrap_or(0);
+    let (read, written) = (
+        count("cache_read_input_tokens"),
+        count("cache_creation_input_tokens"),
+    );
+    let prompt = count("input_tokens") + read + written;
+    let completion = count("output_tokens");
+    let thinking = usage["output_tokens_details"]["thinking_tokens"]
+        .as_u64()
+        .unwrap_or(0);
+    json!({
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": { "cached_tokens": read, "cache_write_tokens": written },
+        "completion_tokens_details": { "reasoning_tokens": thinking },
+    })
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

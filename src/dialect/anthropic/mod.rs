@@ -1,0 +1,30 @@
+//! Anthropic's Messages API, for clients that speak `OpenAI`'s Chat Completions.
+//!
+//! ```text
+//! chat request ─▶ request (messages, tools, model) ─▶ Messages request, and a Glossary of what must be turned back
+//! chat answer  ◀─ answer, or Translator event by event ◀─ message
+//! ```
+//!
+//! What a model would do differently without it makes a request untranslatable; hints that change nothing are dropped,
+//! and told.
+
+mod answer;
+mod error;
+mod messages;
+mod model;
+mod request;
+mod stream;
+mod tools;
+
+pub use answer::answer;
+pub use error::error;
+pub use model::prefill;
+pub use request::{Translated, lacks, request};
+pub use stream::Translator;
+pub use tools::Glossary;
+
+/// The version of the API whose rules these are.
+pub const VERSION: &str = "2023-06-01";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! What Claude models can do, by their names: `claude-sonnet-4-5-20250929`, `claude-3-5-haiku-latest`, `claude-opus-5`.
+
+use crate::config::Prefill;
+
+/// A generation of models: `(4, 5)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Model(u32, u32);
+
+impl Model {
+    /// Reads the generation off a name; one that tells none is taken for the newest.
+    pub(super) fn of(name: &str) -> Self {
+        // Dates and sizes have more digits.
+        let mut numbers = name
+            .split(['-', '.', '@', ':', '/'])
+            .filter(|part| part.len() <= 2)
+            .filter_map(|part| part.parse().ok());
+        match numbers.next() {
+            Some(major) => Self(major, numbers.next().unwrap_or(0)),
+            None => Self(u32::MAX, 0),
+        }
+    }
+
+    /// The most tokens of an answer that all models of the generation allow.
+    pub(super) fn most_tokens(self) -> u64 {
+        match self {
+            Self(..=2, _) | Self(3, 0) => 4096,
+            Self(3, _) => 8192,
+            _ => 32_000,
+        }
+    }
+
+    /// Whether it takes temperature, `top_p` and `top_k`.
+    pub(super) fn takes_sampling(self) -> bool {
+        self < Self(4, 7)
+    }
+
+    /// Whether it takes temperature and `top_p` together.
+    pub(super) fn takes_both(self) -> bool {
+        self < Self(4, 1)
+    }
+
+    /// How it is asked to think.
+    pub(super) fn thinking(self) -> Thinking {
+        match self {
+            Self(..=2, _) | Self(3, ..=6) => Thinking::Never,
+            model if model < Self(4, 6) => Thinking::Budget,
+            _ => Thinking::Adaptive,
+        }
+    }
+
+    /// Whether it keeps to a JSON schema by itself.
+    pub(super) fn takes_schema(self) -> bool {
+        self >= Self(4, 5)
+    }
+
+    /// Whether an answer may be begun for it.
+    pub(super) fn takes_prefill(self) -> bool {
+        self < Self(4, 6)
+    }
+}
+
+/// How a model is asked to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thinking {
+    /// It does not.
+    Never,
+    /// With a budget of tokens.
+    Budget,
+    /// As much as it deems right, with an effort.
+    Adaptive,
+}
+
+/// How a model is asked to continue a given beginning of an answer.
+pub fn prefill(model: &str) -> Prefill {
+    if Model::of(model).takes_prefill() {
+        Prefill::Trailing
+    } else {
+        Prefill::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Model;
+
+    #[test]
+    fn generations_are_read_off_names() {
+        for (name, model) in [
+            ("claude-sonnet-4-5-20250929", Model(4, 5)),
+            ("claude-3-5-haiku-latest", Model(3, 5)),
+            ("claude-3-opus-20240229", Model(3, 0)),
+            ("claude-opus-5", Model(5, 0)),
+            ("anthropic/claude-opus-4.1", Model(4, 1)),
+            ("claude-next", Model(u32::MAX, 0)),
+        ] {
+            assert_eq!(Model::of(name), model, "{name}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The events of a message as the chunks of a chat, one by one.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::answer::{finish_reason, now, usage};
+use super::error;
+use super::tools::{Glossary, JSON_TOOL};
+use crate::wire::sse;
+
+/// Translates one stream.
+#[derive(Debug)]
+pub struct Translator {
+    glossary: Glossary,
+    id: Value,
+    model: Value,
+    created: u64,
+    usage: Map<String, Value>,
+    has_role: bool,
+    /// How many tools are called so far.
+    calls: usize,
+    block: Block,
+    stop_reason: Value,
+}
+
+/// The block that is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    None,
+    Text,
+    Thoughts,
+    /// A call, and whether any of its arguments has come.
+    Call {
+        has_arguments: bool,
+    },
+    /// The input of [`JSON_TOOL`] is the text of the answer.
+    Json,
+}
+
+impl Translator {
+    /// For the answer to a request that was translated with this glossary.
+    pub fn new(glossary: Glossary) -> Self {
+        Self {
+            glossary,
+            id: Value::Null,
+            model: Value::Null,
+            created: now(),
+            usage: Map::new(),
+            has_role: false,
+            calls: 0,
+            block: Block::None,
+            stop_reason: Value::Null,
+        }
+    }
+
+    /// The chunks for some whole events.
+    pub fn translate(&mut self, events: &[u8]) -> Bytes {
+        let mut out = Vec::new();
+        for event in sse::events(events) {
+            match event.data.as_deref().map(serde_json::from_slice::<Value>) {
+                Some(Ok(data)) => self.take(&data, &mut out),
+                // What is no event of this API is no chunk either, and told as what it is.
+                Some(Err(_)) => out.extend_from_slice(&events[event.start..event.end]),
+                None => {}
+            }
+        }
+        out.into()
+    }
+
+    fn take(&mut self, event: &Value, out: &mut Vec<u8>) {
+        match event["type"].as_str().unwrap_or_default() {
+            "message_start" => {
+                let message = &event["message"];
+                self.id = message["id"].clone();
+                self.model = message["model"].clone();
+                self.note_usage(&message["usage"]);
+            }
+            "ping" => out.extend_from_slice(b": ping\n\n"),
+            "content_block_start" => self.begin(&event["content_block"], out),
+            "content_block_delta" => self.go_on(&event["delta"], out),
+            "content_block_stop" => {
+                if self.block
+                    == (Block::Call {
+                        has_arguments: false,
+                    })
+                {
+                    self.tell_arguments("{}", out);
+                }
+                self.block = Block::None;
+            }
+            "message_delta" => {
+                self.stop_reason = event["delta"]["stop_reason"].clone();
+                self.note_usage(&event["usage"]);
+            }
+            "message_stop" => self.finish(out),
+            "error" => {
+                let error = error::object(&event["error"]);
+                out.extend_from_slice(format!("data: {{\"error\":{error}}}\n\n").as_bytes());
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, block: &Value, out: &mut Vec<u8>) {
+        self.block = match block["type"].as_str() {
+            Some("text") => Block::Text,
+            Some("thinking") => Block::Thoughts,
+            Some("tool_use") if self.glossary.is_json_tool && block["name"] == JSON_TOOL => {
+                Block::Json
+            }
+            Some("tool_use") => {
+                let name = self
+                    .glossary
+                    .own_name(block["name"].as_str().unwrap_or_default());
+                let call = json!([{
+                    "index": self.calls,
+                    "id": block["id"],
+                    "type": "function",
+                    "function": { "name": name, "arguments": "" },
+                }]);
+                self.calls += 1;
+                self.tell(json!({ "tool_calls": call }), out);
+                Block::Call {
+                    has_arguments: false,
+                }
+            }
+            _ => Block::None,
+        };
+        // Blocks may begin with something in them.
+        match self.block {
+            Block::Text => self.go_on(&json!({ "type": "text_delta", "text": block["text"] }), out),
+            Block::Thoughts => {
+                let delta = json!({ "type": "thinking_delta", "thinking": block["thinking"] });
+                self.go_on(&delta, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn go_on(&mut self, delta: &Value, out: &mut Vec<u8>) {
+        let part = |field: &str| delta[field].as_str().filter(|part| !part.is_empty());
+        match (delta["type"].as_str(), self.block) {
+            (Some("text_delta"), _) => {
+                if let Some(text) = part("text") {
+                    self.tell(json!({ "content": text }), out);
+                }
+            }
+            (Some("thinking_delta"), _) => {
+                if let Some(thoughts) = part("thinking") {
+                    self.tell(json!({ "reasoning_content": thoughts }), out);
+                }
+            }
+            (Some("input_json_delta"), Block::Json) => {
+                if let Some(json) = part("partial_json") {
+                    self.tell(json!({ "content": json }), out);
+                }
+            }
+            (Some("input_json_delta"), Block::Call { .. }) => {
+                if let Some(json) = part("partial_json") {
+                    self.block = Block::Call {
+                        has_arguments: true,
+                    };
+                    self.tell_arguments(json, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tell_arguments(&mut self, arguments: &str, out: &mut Vec<u8>) {
+        let index = self.calls.saturating_sub(1);
+        let call = json!([{ "index": index, "function": { "arguments": arguments } }]);
+        self.tell(json!({ "tool_calls": call }), out);
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        let reason = finish_reason(&self.stop_reason, self.calls > 0);
+        let choice =
+            json!([{ "index": 0, "delta": {}, "logprobs": null, "finish_reason": reason }]);
+        self.chunk(choice, Value::Null, out);
+        if self.glossary.wants_usage {
+            let used = usage(&Value::Object(self.usage.clone()));
+            self.chunk(json!([]), used, out);
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    fn tell(&mut self, mut delta: Value, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.has_role, true) {
+            delta["role"] = "assistant".into();
+        }
+        let choice =
+            json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": null }]);
+        self.chunk(choice, Value::Null, out);
+    }
+
+    fn chunk(&self, choices: Value, usage: Value, out: &mut Vec<u8>) {
+        let mut chunk = json!({
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        });
+        if self.glossary.wants_usage {
+            chunk["usage"] = usage;
+        }
+        out.extend_from_slice(format!("data: {chunk}\n\n").as_bytes());
+    }
+
+    /// Counts are given as they are by then, not as what is new.
+    fn note_usage(&mut self, usage: &Value) {
+        for (field, count) in usage.as_object().into_iter().flatten() {
+            if !count.is_null() {
+                self.usage.insert(field.clone(), count.clone());
+            }
+        }
+    }
+}
