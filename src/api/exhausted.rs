@@ -25,6 +25,14 @@ pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
     } else if exhausted.is_network_lost {
         let message = message("our own network seems to be lost: no upstream can be connected to");
         Refusal::new(503, "local_network_unreachable", message).after(Duration::from_secs(1))
+    } else if let Some(lack) = lacks(exhausted) {
+        Refusal::new(
+            400,
+            "unsupported_by_upstreams",
+            message(&format!(
+                "no upstream can do what the request needs ({lack})"
+            )),
+        )
     } else if exhausted.attempts.is_empty() {
         let message = message("no upstream can serve this request");
         Refusal::new(503, "no_upstream_available", message).after(NEVER)
@@ -47,10 +55,20 @@ fn is_throttled(exhausted: &Exhausted) -> bool {
         .filter_map(|(_, why)| match why {
             PassedOver::AskedToWait => Some(true),
             PassedOver::OutOfRotation => Some(false),
-            PassedOver::NotSpoken | PassedOver::OtherModel | PassedOver::CannotContinue => None,
+            PassedOver::Lacks(_) | PassedOver::OtherModel | PassedOver::CannotContinue => None,
         });
     let mut limited = attempts.chain(passed_over).peekable();
     limited.peek().is_some() && limited.all(|is_limited| is_limited)
+}
+
+/// What everybody lacks whom the request could go to, if that is all that is in the way.
+fn lacks(exhausted: &Exhausted) -> Option<&'static str> {
+    let mut lacks = exhausted.passed_over.iter().map(|(_, why)| match why {
+        PassedOver::Lacks(lack) => Some(*lack),
+        _ => None,
+    });
+    let first = lacks.next()??;
+    (exhausted.attempts.is_empty() && lacks.all(|lack| lack.is_some())).then_some(first)
 }
 
 /// Whether everybody who could be asked says that there is no such model.

@@ -49,7 +49,7 @@ pub struct Api {
 /// What a request comes to, when nothing is wrong with it.
 enum Reply {
     /// An upstream's answer.
-    Upstream(Answer),
+    Upstream(Box<Answer>),
     /// A stream whose first content is still waited for.
     Waiting(Box<Waiting>),
     /// Something that we know ourselves.
@@ -85,7 +85,7 @@ impl Api {
         let (head, body) = request.into_parts();
         let mut tally = Tally::start(self.events.clone());
         match self.answer(head, body, &mut tally).await {
-            Ok(Reply::Upstream(answer)) => respond::with_answer(answer, tally),
+            Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, tally),
             Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, tally),
             Ok(Reply::Own(json)) => respond::with_json(&json, tally),
             Err(rejection) => reject::respond(&rejection, tally),
@@ -122,7 +122,7 @@ impl Api {
         let rule = self.routes.find_for_forwarding(model);
         tally.route = Some(Arc::clone(&rule.route));
         let answer = self.failover.forward(request, rule).await?;
-        Ok(Reply::Upstream(answer))
+        Ok(Reply::Upstream(Box::new(answer)))
     }
 
     async fn serve(
@@ -139,11 +139,11 @@ impl Api {
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
         let run = self.failover.clone().run(request, Arc::clone(rule));
         if !is_stream {
-            return Ok(Reply::Upstream(run.await?));
+            return Ok(Reply::Upstream(Box::new(run.await?)));
         }
         let mut run: Run = Box::pin(run);
         match timeout(self.keepalive, &mut run).await {
-            Ok(answer) => Ok(Reply::Upstream(answer?)),
+            Ok(answer) => Ok(Reply::Upstream(Box::new(answer?))),
             Err(_) => Ok(Reply::Waiting(Box::new(Waiting::new(
                 run,
                 endpoint,

@@ -112,6 +112,9 @@ fn headers_of(answer: &Answer, tally: &Tally) -> HeaderMap {
     headers.insert("x-request-id", header(tally.id.as_str()));
     headers.insert("x-backstop-upstream", header(answer.served_by.as_ref()));
     headers.insert("x-backstop-attempts", trail(&answer.attempts));
+    if !answer.dropped.is_empty() {
+        headers.insert("x-backstop-dropped", header(&answer.dropped.join(", ")));
+    }
     if let Some(continuation) = answer.continuation {
         headers.insert("x-backstop-continuation", told(continuation));
     }

@@ -40,7 +40,7 @@ fn describe(source: &str, config: &Config) -> String {
     }
     text += "\nroutes, candidates in the order in which they are tried\n";
     for route in &config.routes {
-        text += &route_lines(route, config);
+        text += &route_lines(route);
     }
     text
 }
@@ -57,29 +57,22 @@ fn upstream_line(id: &UpstreamId, upstream: &UpstreamConfig) -> String {
                 .join(", ")
         ),
     };
-    let note = not_spoken_note(upstream);
-    format!(
-        "  {:<12} {:<44} {keys}{note}\n",
-        id.as_ref(),
-        upstream.base_url()
-    )
+    format!("  {:<12} {:<44} {keys}\n", id.as_ref(), upstream.base_url())
 }
 
-fn route_lines(route: &RouteConfig, config: &Config) -> String {
+fn route_lines(route: &RouteConfig) -> String {
     let mut text = format!("  {}\n", route.models.join(", "));
     for (tier, candidate) in in_order(route) {
         let model = candidate
             .model
             .as_deref()
             .unwrap_or("(the model asked for)");
-        let upstream = config.upstreams.get(&candidate.upstream);
-        let note = upstream.map_or("", not_spoken_note);
         let weight = match candidate.weight {
             Some(weight) if weight != 1 => format!(", weight {weight}"),
             _ => String::new(),
         };
         text += &format!(
-            "    {tier}. {:<12} {model}{weight}{note}\n",
+            "    {tier}. {:<12} {model}{weight}\n",
             candidate.upstream.as_ref()
         );
     }
@@ -94,12 +87,4 @@ fn in_order(route: &RouteConfig) -> Vec<(u32, &CandidateConfig)> {
         .collect();
     ordered.sort_by_key(|(tier, _)| *tier);
     ordered
-}
-
-fn not_spoken_note(upstream: &UpstreamConfig) -> &'static str {
-    if upstream.provider.dialect().is_spoken() {
-        ""
-    } else {
-        "   passed over: its API is not spoken yet"
-    }
 }

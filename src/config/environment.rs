@@ -3,7 +3,7 @@
 use super::Provider;
 
 /// The text of a configuration for the providers whose keys are set, with references instead of the keys; `None` if
-/// there is none whose API is spoken.
+/// there are none.
 ///
 /// Every model goes first to the provider that it belongs to, then to the others, each with a model of its own.
 pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
@@ -13,9 +13,7 @@ pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Str
             .is_some_and(|name| variable(name).is_some_and(|key| !key.is_empty()))
     };
     let providers: Vec<Provider> = Provider::all().filter(has_key).collect();
-    let preferred = providers
-        .iter()
-        .find(|provider| provider.dialect().is_spoken())?;
+    let preferred = providers.first()?;
     let mut text = String::from(
         "# Made from the provider keys in the environment. Save it as backstop.yaml to change it.\nupstreams:\n",
     );

@@ -16,13 +16,6 @@ pub enum Dialect {
     Anthropic,
 }
 
-impl Dialect {
-    /// Whether backstop speaks it, too. A candidate whose API is not spoken is passed over.
-    pub fn is_spoken(self) -> bool {
-        self == Self::OpenAi
-    }
-}
-
 /// How an upstream is asked to continue a given beginning of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,7 +1,104 @@
 //! Speaking an upstream's API: what to send, and what a reply means.
 //!
-//! *Invariant:* no I/O, no clock, no keys. `openai` is spoken today; a candidate whose provider speaks something
-//! else is passed over (`config::Dialect::is_spoken`).
+//! Clients speak `openai`; what they say goes to an upstream of that dialect byte for byte. For another dialect it is
+//! translated, and the reply is turned back before anybody looks into it: supervision knows one API only.
+//!
+//! *Invariant:* no I/O, no keys.
 
 pub mod anthropic;
 pub mod openai;
+
+use bytes::Bytes;
+
+use self::anthropic::{Glossary, Translator};
+use crate::config::Dialect;
+use crate::request::Endpoint;
+
+/// A request in an upstream's words.
+#[derive(Debug)]
+pub struct Speech {
+    /// Where it goes, if not where the client sent it.
+    pub path: Option<&'static str>,
+    /// Headers that the API wants.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// The body.
+    pub body: Bytes,
+    /// How the reply is turned back.
+    pub interpreter: Interpreter,
+    /// Fields that were left out.
+    pub dropped: Vec<String>,
+}
+
+/// Turns replies back into the client's API.
+#[derive(Clone, Debug)]
+pub enum Interpreter {
+    /// They are in it already.
+    None,
+    /// Messages become chat completions.
+    Chat(Glossary),
+}
+
+/// What a request needs that no upstream of this dialect has; `None`: it can be said.
+pub fn lacks(dialect: Dialect, endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
+    match (dialect, endpoint) {
+        (Dialect::OpenAi, _) => None,
+        (Dialect::Anthropic, Endpoint::ChatCompletions) => {
+            serde_json::from_slice(body).map_or(None, |body| anthropic::lacks(&body))
+        }
+        (Dialect::Anthropic, _) => Some("this endpoint"),
+    }
+}
+
+/// A request, which is in the client's words, in those of a dialect; `None` if they lack something.
+pub fn speak(dialect: Dialect, body: Bytes, model: Option<&str>) -> Option<Speech> {
+    match dialect {
+        Dialect::OpenAi => Some(Speech {
+            path: None,
+            headers: &[],
+            body,
+            interpreter: Interpreter::None,
+            dropped: Vec::new(),
+        }),
+        Dialect::Anthropic => {
+            let translated = anthropic::request(&body, model)?;
+            Some(Speech {
+                path: Some("/messages"),
+                headers: &[("anthropic-version", anthropic::VERSION)],
+                body: translated.body,
+                interpreter: Interpreter::Chat(translated.glossary),
+                dropped: translated.dropped,
+            })
+        }
+    }
+}
+
+impl Interpreter {
+    /// Whether replies are turned into something else.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// A whole answer. What is none stays as it is, to be seen as what it is.
+    pub fn answer(&self, body: Bytes) -> Bytes {
+        match self {
+            Self::None => body,
+            Self::Chat(glossary) => anthropic::answer(&body, glossary).unwrap_or(body),
+        }
+    }
+
+    /// An error body.
+    pub fn error(&self, body: Bytes) -> Bytes {
+        match self {
+            Self::None => body,
+            Self::Chat(_) => anthropic::error(&body),
+        }
+    }
+
+    /// For the events of a stream.
+    pub fn translator(&self) -> Option<Translator> {
+        match self {
+            Self::None => None,
+            Self::Chat(glossary) => Some(Translator::new(glossary.clone())),
+        }
+    }
+}

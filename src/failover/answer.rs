@@ -24,6 +24,8 @@ pub struct Answer {
     pub attempts: Vec<AttemptReport>,
     /// How long upstreams were waited for.
     pub waited: Duration,
+    /// Fields of the request that its translation had to leave out.
+    pub dropped: Vec<String>,
     /// Whether a stream would go on elsewhere if it broke off, where its route asks for that.
     pub continuation: Option<Continuability>,
 }
@@ -62,8 +64,8 @@ pub struct Exhausted {
 /// Why a candidate is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassedOver {
-    /// Its provider's API is not spoken.
-    NotSpoken,
+    /// It lacks something that the request needs.
+    Lacks(&'static str),
     /// Its embeddings would come from another model, and vectors of two models cannot be compared.
     OtherModel,
     /// It cannot continue a given beginning of an answer.
@@ -76,13 +78,14 @@ pub enum PassedOver {
 
 impl PassedOver {
     /// The reason in words.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::NotSpoken => "its API is not spoken yet",
+    pub fn reason(self) -> String {
+        let reason = match self {
+            Self::Lacks(what) => return format!("it cannot do what the request needs: {what}"),
             Self::OtherModel => "embeddings of another model cannot be compared",
             Self::CannotContinue => "cannot continue a given beginning",
             Self::OutOfRotation => "out of rotation after failures",
             Self::AskedToWait => "asked for a pause (rate limit)",
-        }
+        };
+        reason.to_owned()
     }
 }

@@ -2,18 +2,21 @@
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap};
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue,
+};
 use tokio::time::{Instant, timeout_at};
 
 use super::commit::{Hold, hold};
 use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
 use super::events::EventStream;
+use super::order::prefill;
 use super::plan::Target;
 use super::timers::Limits;
-use crate::config::{HoldConfig, TimeoutsConfig};
+use crate::config::{HoldConfig, Prefill, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
+use crate::dialect::{self, Interpreter, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::{Outbound, Reply};
@@ -43,18 +46,22 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Asks for an answer.
     pub(super) async fn run(self) -> Result<Won, Lost> {
-        let mut outbound = outbound(self.request);
-        outbound.body = self.body()?;
-        // What is to be looked into must not come compressed.
-        outbound.headers.remove(ACCEPT_ENCODING);
+        let speech = self.speech()?;
+        let outbound = outbound_as(self.request, &speech);
         let first = self.deadline.first_token(self.to_first_content());
-        let reply = send(&self.target, outbound, self.to_head(first)).await?;
-        match reply.status {
-            200..=299 if self.request.streaming => self.stream(reply, first).await,
-            200..=299 => self.whole(reply).await,
-            300..=399 => Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => refusal(reply, self.to_the_end()).await,
+        let mut reply = send(&self.target, outbound, self.to_head(first)).await?;
+        let interpreter = speech.interpreter;
+        if interpreter.changes() {
+            reply.headers.remove(CONTENT_LENGTH);
         }
+        let mut won = match reply.status {
+            200..=299 if self.request.streaming => self.stream(reply, first, &interpreter).await?,
+            200..=299 => self.whole(reply, &interpreter).await?,
+            300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
+            _ => refusal(reply, self.to_the_end(), &interpreter).await?,
+        };
+        won.dropped = speech.dropped;
+        Ok(won)
     }
 
     /// How long the first content may take.
@@ -68,15 +75,19 @@ impl Attempt<'_> {
         self.request.reasoning || model.is_some_and(is_reasoning_model)
     }
 
-    fn body(&self) -> Result<Bytes, Lost> {
+    fn speech(&self) -> Result<Speech, Lost> {
         let candidate = self.target.candidate;
         let model = candidate.model.as_deref();
-        let Some(said) = self.said else {
-            return Ok(openai::body(self.request, model));
+        let body = match self.said {
+            None => Some(openai::body(self.request, model)),
+            Some(said) => continuation::body(self.request, model, said, self.prefill()),
         };
-        let prefill = candidate.upstream.prefill();
-        continuation::body(self.request, model, said, prefill)
+        body.and_then(|body| dialect::speak(candidate.upstream.dialect(), body, model))
             .ok_or_else(|| Outcome::InvalidReply(Defect::NoSeam).into())
+    }
+
+    fn prefill(&self) -> Prefill {
+        prefill(self.target.candidate, self.request.model_name())
     }
 
     /// A stream's head has a timer of its own; that of a whole answer comes when the answer is there.
@@ -97,7 +108,7 @@ impl Attempt<'_> {
 
     /// An answer in one piece: received whole before the client gets any of it, so that every defect can fail over. It
     /// is there as soon as its head is; one that trickles is not waited for.
-    async fn whole(&self, reply: Reply) -> Result<Won, Lost> {
+    async fn whole(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
         check_form(&reply.headers)?;
         let mut patience = self.to_the_end();
         patience.until = patience.until.min(Instant::now() + self.timeouts.content);
@@ -105,7 +116,7 @@ impl Attempt<'_> {
             Err(ReadError::TooLate) if patience.until < self.deadline.until() => {
                 return Err(Outcome::TimedOut(Stage::Content).into());
             }
-            read => read?,
+            read => interpreter.answer(read?),
         };
         openai::inspect(self.request.endpoint, &body, wait_asked_by(&reply.headers))?;
         Ok(Won {
@@ -113,15 +124,21 @@ impl Attempt<'_> {
             headers: reply.headers,
             body: WonBody::Whole(body),
             outcome: Outcome::Success,
+            dropped: Vec::new(),
         })
     }
 
     /// An answer in events: held back until the first real one, or longer where that is wanted.
-    async fn stream(&self, reply: Reply, first: (Instant, Stage)) -> Result<Won, Lost> {
+    async fn stream(
+        &self,
+        reply: Reply,
+        first: (Instant, Stage),
+        interpreter: &Interpreter,
+    ) -> Result<Won, Lost> {
         check_form(&reply.headers)?;
         let endpoint = self.request.endpoint;
         if has_media_type(&reply.headers, "application/json") {
-            return Err(no_stream(endpoint, reply, self.to_the_end()).await);
+            return Err(no_stream(endpoint, reply, self.to_the_end(), interpreter).await);
         }
         let transcript = self.is_noted.then(|| Transcript::new(endpoint));
         let wanted = Hold {
@@ -134,13 +151,15 @@ impl Attempt<'_> {
                 deadline: self.deadline.until(),
             },
         };
-        let mut held = hold(EventStream::new(endpoint, transcript), reply.body, wanted).await?;
-        held.prefill = self.target.candidate.upstream.prefill();
+        let events = EventStream::new(endpoint, interpreter.translator(), transcript);
+        let mut held = hold(events, reply.body, wanted).await?;
+        held.prefill = self.prefill();
         Ok(Won {
             status: reply.status,
             headers: reply.headers,
             body: WonBody::Stream(Box::new(held)),
             outcome: Outcome::Success,
+            dropped: Vec::new(),
         })
     }
 }
@@ -165,6 +184,7 @@ pub(super) async fn forward(
         headers: reply.headers,
         body: WonBody::Stream(Box::new(Held::opaque(reply.body, limits))),
         outcome: Outcome::Success,
+        dropped: Vec::new(),
     })
 }
 
@@ -175,6 +195,24 @@ fn outbound(request: &ModelRequest) -> Outbound {
         headers: request.headers.clone(),
         body: request.body.clone(),
     }
+}
+
+/// The same request in other words.
+fn outbound_as(request: &ModelRequest, speech: &Speech) -> Outbound {
+    let mut outbound = outbound(request);
+    outbound.body = speech.body.clone();
+    // What is to be looked into must not come compressed.
+    outbound.headers.remove(ACCEPT_ENCODING);
+    if let Some(path) = speech.path {
+        path.clone_into(&mut outbound.path);
+    }
+    for (name, value) in speech.headers {
+        let value = HeaderValue::from_static(value);
+        outbound
+            .headers
+            .insert(HeaderName::from_static(name), value);
+    }
+    outbound
 }
 
 async fn send(
@@ -191,9 +229,14 @@ async fn send(
 
 /// JSON where events were asked for is an error in disguise, or an upstream that cannot stream. SDKs would take
 /// either for an empty stream.
-async fn no_stream(endpoint: Endpoint, reply: Reply, patience: Patience) -> Lost {
+async fn no_stream(
+    endpoint: Endpoint,
+    reply: Reply,
+    patience: Patience,
+    interpreter: &Interpreter,
+) -> Lost {
     let body = match read_whole(reply.body, LARGEST_ERROR, patience).await {
-        Ok(body) => body,
+        Ok(body) => interpreter.answer(body),
         Err(error) => return error.into(),
     };
     match openai::inspect(endpoint, &body, wait_asked_by(&reply.headers)) {
@@ -203,7 +246,7 @@ async fn no_stream(endpoint: Endpoint, reply: Reply, patience: Patience) -> Lost
 }
 
 /// An error status: the client's fault goes back as it is, everything else is lost.
-async fn refusal(reply: Reply, patience: Patience) -> Result<Won, Lost> {
+async fn refusal(reply: Reply, patience: Patience, interpreter: &Interpreter) -> Result<Won, Lost> {
     // A body that breaks off leaves the status to decide.
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
         .await
@@ -212,8 +255,9 @@ async fn refusal(reply: Reply, patience: Patience) -> Result<Won, Lost> {
         outcome @ Outcome::RejectedRequest { .. } => Ok(Won {
             status: reply.status,
             headers: reply.headers,
-            body: WonBody::Whole(body),
+            body: WonBody::Whole(interpreter.error(body)),
             outcome,
+            dropped: Vec::new(),
         }),
         outcome => Err(outcome.into()),
     }

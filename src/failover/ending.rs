@@ -20,6 +20,8 @@ pub(super) struct Won {
     pub(super) body: WonBody,
     /// Success, or the upstream's verdict that the request is wrong.
     pub(super) outcome: Outcome,
+    /// Fields of the request that its translation had to leave out.
+    pub(super) dropped: Vec<String>,
 }
 
 /// The body that was won.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::dialect::anthropic::Translator;
 use crate::dialect::openai::{Signal, StreamReader, Transcript};
 use crate::outcome::Outcome;
 use crate::request::Endpoint;
@@ -11,6 +12,8 @@ use crate::wire::sse::{self, Event, Framer};
 #[derive(Debug)]
 pub(super) struct EventStream {
     framer: Framer,
+    /// Turns what comes into the client's API.
+    translator: Option<Translator>,
     reader: StreamReader,
     /// What the client has been told, where the answer may be continued elsewhere.
     transcript: Option<Box<Transcript>>,
@@ -28,9 +31,14 @@ pub(super) struct Taken {
 }
 
 impl EventStream {
-    pub(super) fn new(endpoint: Endpoint, transcript: Option<Transcript>) -> Self {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        translator: Option<Translator>,
+        transcript: Option<Transcript>,
+    ) -> Self {
         Self {
             framer: Framer::new(),
+            translator,
             reader: StreamReader::new(endpoint),
             transcript: transcript.map(Box::new),
         }
@@ -39,7 +47,7 @@ impl EventStream {
     /// Takes what came from the upstream.
     pub(super) fn take(&mut self, data: Bytes) -> Taken {
         let whole = self.framer.push(data);
-        self.read(whole)
+        self.interpret(whole)
     }
 
     /// The upstream has nothing more. Its last event may lack the blank line; cut short, it is no JSON and taken for
@@ -47,14 +55,24 @@ impl EventStream {
     pub(super) fn take_rest(&mut self) -> Taken {
         let rest = self.framer.take_rest();
         if rest.is_empty() {
-            return self.read(rest);
+            return self.interpret(rest);
         }
         let mut closed = rest.to_vec();
         closed.extend_from_slice(b"\n\n");
-        self.read(closed.into())
+        self.interpret(closed.into())
     }
 
-    /// Reads whole events.
+    fn interpret(&mut self, whole: Bytes) -> Taken {
+        match &mut self.translator {
+            None => self.read(whole),
+            Some(translator) => {
+                let translated = translator.translate(&whole);
+                self.read(translated)
+            }
+        }
+    }
+
+    /// Reads whole events in the client's API.
     pub(super) fn read(&mut self, whole: Bytes) -> Taken {
         let mut taken = Taken {
             pass: Bytes::new(),
@@ -185,7 +203,7 @@ mod tests {
 
     /// What a client gets, how many events have content, and how the stream ended.
     fn follow(endpoint: Endpoint, pieces: &[&[u8]]) -> (Vec<u8>, usize, String) {
-        let mut events = EventStream::new(endpoint, None);
+        let mut events = EventStream::new(endpoint, None, None);
         let mut passed = Vec::new();
         let mut content = 0;
         for piece in pieces.iter().map(Some).chain([None]) {

@@ -348,6 +348,7 @@ impl Victory {
             served_by,
             attempts,
             waited: trail.waited,
+            dropped: won.dropped,
             continuation,
         }
     }

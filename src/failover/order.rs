@@ -8,7 +8,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::answer::PassedOver;
-use crate::config::{Continuation, Prefill, Strategy, UpstreamId};
+use crate::config::{Continuation, Dialect, Prefill, Strategy, UpstreamId};
+use crate::dialect::{self, anthropic};
 use crate::request::{Endpoint, ModelRequest};
 use crate::routing::{Candidate, Rule};
 
@@ -25,6 +26,8 @@ pub struct Ask<'a> {
     pub retries: usize,
     /// How an answer that broke off is to be continued, if that is what is asked for.
     pub continuation: Continuation,
+    /// The body, which tells what else it needs; empty where that is not known.
+    pub body: &'a [u8],
 }
 
 impl<'a> Ask<'a> {
@@ -35,6 +38,7 @@ impl<'a> Ask<'a> {
             model,
             session,
             retries: 0,
+            body: &[],
             continuation: Continuation::Off,
         }
     }
@@ -42,6 +46,7 @@ impl<'a> Ask<'a> {
     pub(super) fn of(request: &'a ModelRequest) -> Self {
         Self {
             retries: request.retries,
+            body: &request.body,
             ..Self::new(request.endpoint, request.model_name(), request.session)
         }
     }
@@ -92,13 +97,13 @@ pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'_>, draw: impl Fn() -> f64) ->
 
 /// Why a candidate cannot serve a request at all.
 fn unfit(candidate: &Candidate, rule: &Rule, ask: Ask<'_>) -> Option<PassedOver> {
-    if !candidate.upstream.is_spoken() {
-        return Some(PassedOver::NotSpoken);
+    if let Some(lack) = dialect::lacks(candidate.upstream.dialect(), ask.endpoint, ask.body) {
+        return Some(PassedOver::Lacks(lack));
     }
     // A plain prompt is gone on with by everybody.
     if ask.continuation == Continuation::Prefill
         && ask.endpoint != Endpoint::Completions
-        && candidate.upstream.prefill() == Prefill::None
+        && prefill(candidate, ask.model) == Prefill::None
     {
         return Some(PassedOver::CannotContinue);
     }
@@ -109,6 +114,14 @@ fn unfit(candidate: &Candidate, rule: &Rule, ask: Ask<'_>) -> Option<PassedOver>
         first.is_some_and(|first| first != model_of(candidate))
     };
     (ask.endpoint == Endpoint::Embeddings && is_other_model()).then_some(PassedOver::OtherModel)
+}
+
+/// How a candidate is asked to continue a given beginning of an answer.
+pub(super) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
+    match candidate.upstream.dialect() {
+        Dialect::OpenAi => candidate.upstream.prefill(),
+        Dialect::Anthropic => anthropic::prefill(candidate.model.as_deref().unwrap_or(model)),
+    }
 }
 
 /// Whether another upstream in the same failure domain is out of rotation for something that it may share.

@@ -25,12 +25,9 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// The first candidate of a rule whose API is spoken.
+    /// The first candidate of a rule.
     pub(super) fn first(rule: &'a Rule) -> Option<Self> {
-        let candidate = rule
-            .candidates
-            .iter()
-            .find(|candidate| candidate.upstream.is_spoken())?;
+        let candidate = rule.candidates.first()?;
         Some(Self {
             candidate,
             key: candidate.upstream.next_key(),

@@ -213,16 +213,10 @@ fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
 
 fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Upstream {
     let dialect = config.provider.dialect();
-    if !dialect.is_spoken() {
-        tracing::warn!(
-            upstream = %id,
-            "upstream {id} is passed over: its provider's API is not spoken yet"
-        );
-    }
     let credentials = config
         .keys()
         .iter()
-        .filter_map(Credential::bearer)
+        .filter_map(|key| Credential::new(key, dialect))
         .collect();
     let way = (dialect, config.prefill());
     Upstream::new(id.clone(), way, config.base_url(), credentials, client)

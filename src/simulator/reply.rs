@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use super::{Fault, Script, answer::append, openai::Ask, playback::Step, refusal, sse};
+use super::{Fault, Script, answer::append, openai::Ask, playback::Step, sse};
 
 /// An answer that is ready to be sent.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) fn to(ask: &Ask, script: &Script) -> Reply {
             headers,
             body,
         } => {
-            let typical = || refusal::body(*code, &ask.model).to_string();
+            let typical = || ask.refusal(*code).to_string();
             let body = body.clone().unwrap_or_else(typical);
             Reply::whole(*code, JSON, body).with_headers(headers)
         }
@@ -41,7 +41,7 @@ pub(super) fn to(ask: &Ask, script: &Script) -> Reply {
 }
 
 fn rate_limited(ask: &Ask, after: Duration) -> Reply {
-    let body = refusal::body(429, &ask.model).to_string();
+    let body = ask.refusal(429).to_string();
     let millis = after.as_millis();
     Reply::whole(429, JSON, body).with_headers(&[
         ("retry-after".to_owned(), millis.div_ceil(1000).to_string()),
@@ -50,7 +50,7 @@ fn rate_limited(ask: &Ask, after: Duration) -> Reply {
 }
 
 fn inner_error(ask: &Ask, fault: &Fault) -> Reply {
-    let body = refusal::body(fault.inner_status(), &ask.model);
+    let body = ask.refusal(fault.inner_status());
     Reply::whole(200, JSON, body.to_string())
 }
 

@@ -1,25 +1,31 @@
 //! Putting a key on a request, so that it shows nowhere else.
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use crate::config::Secret;
+use crate::config::{Dialect, Secret};
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// One key of an upstream, ready to be sent.
 #[derive(Clone)]
-pub struct Credential(HeaderValue);
+pub struct Credential(HeaderName, HeaderValue);
 
 impl Credential {
-    /// A key that goes out as `Authorization: Bearer`; `None` if it has characters that no header may hold.
-    pub fn bearer(key: &Secret) -> Option<Self> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;
+    /// A key that goes out in the header of this dialect; `None` if it has characters that no header may hold.
+    pub fn new(key: &Secret, dialect: Dialect) -> Option<Self> {
+        let (name, value) = match dialect {
+            Dialect::OpenAi => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+            Dialect::Anthropic => (X_API_KEY, key.expose().to_owned()),
+        };
+        let mut value = HeaderValue::try_from(value).ok()?;
         value.set_sensitive(true);
-        Some(Self(value))
+        Some(Self(name, value))
     }
 
     /// Adds it to the headers of a request.
     pub(super) fn put_on(&self, headers: &mut HeaderMap) {
-        headers.insert(AUTHORIZATION, self.0.clone());
+        headers.insert(self.0.clone(), self.1.clone());
     }
 }
 

@@ -78,9 +78,9 @@ impl Upstream {
         &self.id
     }
 
-    /// Whether backstop speaks its API.
-    pub fn is_spoken(&self) -> bool {
-        self.dialect.is_spoken()
+    /// The API that it speaks.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// How it is asked to continue a given beginning of an answer.

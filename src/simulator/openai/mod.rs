@@ -1,4 +1,4 @@
-//! The OpenAI API as far as it is simulated: which endpoint was asked, and for what.
+//! The OpenAI API, and Anthropic's messages, as far as they are simulated: which endpoint was asked, and for what.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    Received, Script,
+    Received, Script, refusal,
     reply::Content,
     sse::{Events, tokens},
 };
@@ -16,6 +16,7 @@ mod chat;
 mod completions;
 mod continuing;
 mod embeddings;
+mod messages;
 mod models;
 mod responses;
 
@@ -25,6 +26,7 @@ enum Endpoint {
     Completions,
     Responses,
     Embeddings,
+    Messages,
     Models,
     Model,
     Download,
@@ -41,6 +43,7 @@ impl Endpoint {
             Method::POST if ends("/completions") => Self::Completions,
             Method::POST if ends("/responses") => Self::Responses,
             Method::POST if ends("/embeddings") => Self::Embeddings,
+            Method::POST if ends("/messages") => Self::Messages,
             Method::GET if ends("/models") => Self::Models,
             Method::GET if path.contains("/models/") => Self::Model,
             Method::GET if path.contains("/files/") && ends("/content") => Self::Download,
@@ -72,7 +75,7 @@ impl Ask {
         let body = received.json();
         let can_stream = matches!(
             endpoint,
-            Endpoint::Chat | Endpoint::Completions | Endpoint::Responses
+            Endpoint::Chat | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages
         );
         Self {
             name: name.to_owned(),
@@ -106,6 +109,7 @@ impl Ask {
             Endpoint::Completions => completions::answer(self, text),
             Endpoint::Responses => responses::answer(self, text),
             Endpoint::Embeddings => embeddings::answer(self),
+            Endpoint::Messages => messages::answer(self, text),
             Endpoint::Models => models::list(self),
             Endpoint::Model => models::one(self),
             Endpoint::Download => {
@@ -126,6 +130,7 @@ impl Ask {
             Endpoint::Completions => completions::hollow(self),
             Endpoint::Responses => responses::hollow(self),
             Endpoint::Embeddings => embeddings::hollow(self),
+            Endpoint::Messages => messages::hollow(self),
             Endpoint::Models => models::hollow(),
             Endpoint::Model | Endpoint::Download | Endpoint::Other => json!({}),
         }
@@ -138,6 +143,7 @@ impl Ask {
         match self.endpoint {
             Endpoint::Completions => completions::events(self, &text, status),
             Endpoint::Responses => responses::events(self, &text, status),
+            Endpoint::Messages => messages::events(self, &text, status),
             _ => chat::events(self, &text, status),
         }
     }
@@ -149,6 +155,14 @@ impl Ask {
             "path": self.path,
             "body_bytes": self.body_bytes,
         })
+    }
+
+    /// The error body typical of a status.
+    pub(super) fn refusal(&self, status: u16) -> Value {
+        match self.endpoint {
+            Endpoint::Messages => messages::error(status, &self.model),
+            _ => refusal::body(status, &self.model),
+        }
     }
 
     fn include_usage(&self) -> bool {

@@ -1,0 +1,82 @@
+//! Anthropic's `/messages`: the message and its stream of events.
+
+use serde_json::{Value, json};
+
+use super::Ask;
+use crate::simulator::{
+    refusal,
+    sse::{Events, named, tokens},
+};
+
+pub(super) fn answer(ask: &Ask, text: &str) -> Value {
+    message(ask, &json!([{ "type": "text", "text": text }]), text)
+}
+
+pub(super) fn hollow(ask: &Ask) -> Value {
+    message(ask, &json!([]), "")
+}
+
+/// The error body of this API.
+pub(super) fn error(status: u16, model: &str) -> Value {
+    let kind = match status {
+        400 => "invalid_request_error",
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        529 => "overloaded_error",
+        _ => "api_error",
+    };
+    let theirs = refusal::body(status, model);
+    json!({
+        "type": "error",
+        "error": { "type": kind, "message": theirs["error"]["message"] },
+        "request_id": "req_simulator",
+    })
+}
+
+fn message(ask: &Ask, content: &Value, text: &str) -> Value {
+    json!({
+        "id": ask.id("msg_"),
+        "type": "message",
+        "role": "assistant",
+        "model": ask.model,
+        "content": content,
+        "stop_reason": "end_turn",
+        "stop_sequence": null,
+        "usage": { "input_tokens": ask.prompt_tokens(), "output_tokens": tokens(text).len() },
+    })
+}
+
+pub(super) fn events(ask: &Ask, text: &str, status: u16) -> Events {
+    let mut begun = message(ask, &json!([]), "");
+    begun["stop_reason"] = Value::Null;
+    let block = json!({ "type": "text", "text": "" });
+    let begin = json!({ "type": "content_block_start", "index": 0, "content_block": block });
+    let opening = vec![
+        named(&json!({ "type": "message_start", "message": begun })),
+        named(&json!({ "type": "ping" })),
+        named(&begin),
+    ];
+    let delta = |token: &str| {
+        let delta = json!({ "type": "text_delta", "text": token });
+        named(&json!({ "type": "content_block_delta", "index": 0, "delta": delta }))
+    };
+    let ended = json!({ "stop_reason": "end_turn", "stop_sequence": null });
+    let used = json!({ "output_tokens": tokens(text).len() });
+    let closing = vec![
+        named(&json!({ "type": "content_block_stop", "index": 0 })),
+        named(&json!({ "type": "message_delta", "delta": ended, "usage": used })),
+        named(&json!({ "type": "message_stop" })),
+    ];
+    Events {
+        hollow: [&opening[..1], &closing[1..]].concat(),
+        opening,
+        tokens: tokens(text).into_iter().map(delta).collect(),
+        closing,
+        done: Vec::new(),
+        failure: vec![named(&error(status, &ask.model))],
+    }
+}
