@@ -1,7 +1,8 @@
 //! What the evidence promises: it is monotone, it does not care about order, it seldom errs, and the way back is bounded.
 
 use proptest::prelude::{
-    Just, Strategy, prop_assert, prop_assert_eq, prop_assume, prop_oneof, proptest,
+    Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_assume, prop_oneof,
+    proptest,
 };
 
 use super::{Bench, FAILURE, REFUSED, TIMEOUT, failures, outcomes};
@@ -137,33 +138,6 @@ proptest! {
     }
 
     #[test]
-    fn a_ramp_gives_at_least_a_twentieth_and_at_most_all(
-        rate in prop_oneof![Just(0.2), Just(5.0), Just(200.0)],
-        history in proptest::collection::vec((0.0..1.0f64, 0.0..1.0f64), 1..120),
-        share in 0.0..0.6f64,
-    ) {
-        let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        bench.warm(&leaf, rate, 100);
-        bench.trip(&leaf, &FAILURE);
-        while bench.phase(&leaf) != Phase::Ramp {
-            let trial = bench.trial(&leaf);
-            bench.end(trial, &Outcome::Success);
-        }
-        for (draw, pause) in history {
-            let outcome = if draw < share { &FAILURE } else { &Outcome::Success };
-            bench.pass(pause);
-            bench.attempt(&leaf, outcome);
-            let fraction = leaf.fraction();
-            match bench.phase(&leaf) {
-                Phase::Ramp => prop_assert!((0.05..=1.0).contains(&fraction), "{fraction}"),
-                Phase::Closed => prop_assert!(fraction >= 1.0),
-                Phase::Open | Phase::HalfOpen => prop_assert!(fraction <= 0.0),
-            }
-        }
-    }
-
-    #[test]
     fn whatever_is_open_is_tried_again_in_time(
         rate in prop_oneof![Just(0.01), Just(0.2), Just(5.0), Just(500.0)],
         causes in proptest::collection::vec(failures(), 1..10),
@@ -214,6 +188,43 @@ proptest! {
             prop_assert_eq!(good.scope.core().epoch, 0);
             prop_assert_eq!(good.account.scope.core().epoch, 0);
             prop_assert!(bench.score(&good) <= f32::EPSILON);
+        }
+    }
+}
+
+proptest! {
+    // Each case is many requests.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_ramp_gives_at_least_a_twentieth_and_at_most_all(
+        rate in prop_oneof![Just(0.2), Just(5.0), Just(200.0)],
+        outage in prop_oneof![Just(0.0), Just(20.0), Just(60.0)],
+        shares in proptest::collection::vec(prop_oneof![Just(0.0), Just(0.25), 0.0..0.6f64], 1..30),
+        seed in any::<u64>(),
+    ) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        bench.warm(&leaf, rate, 300);
+        bench.trip(&leaf, &FAILURE);
+        bench.pass(outage);
+        while bench.phase(&leaf) != Phase::Ramp {
+            let trial = bench.trial(&leaf);
+            bench.end(trial, &Outcome::Success);
+        }
+        for share in shares {
+            for _ in 0..rate.max(1.0) as usize {
+                let is_bad = random.f64() < share;
+                bench.attempt(&leaf, if is_bad { &FAILURE } else { &Outcome::Success });
+                bench.pass(1.0 / rate);
+                let fraction = leaf.fraction();
+                match bench.phase(&leaf) {
+                    Phase::Ramp => prop_assert!((0.05..=1.0).contains(&fraction), "{fraction}"),
+                    Phase::Closed => prop_assert!(fraction >= 1.0),
+                    Phase::Open | Phase::HalfOpen => prop_assert!(fraction <= 0.0),
+                }
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use crate::event::HealthChange;
+use crate::health::evidence::Sign;
 use crate::health::tests::{Bench, FAILURE, REFUSED};
 use crate::health::{Permit, Phase};
 use crate::outcome::Outcome;
@@ -96,6 +97,27 @@ fn failures_of_many_threads_at_once_trip_exactly_once_each_time() {
         assert_eq!(leaf.scope.core().epoch, epoch + 1, "round {round}");
         bench.heal(&leaf);
     }
+}
+
+/// As above, in every order there is: of two verdicts about the same state the first one counts, also if the second comes
+/// when the state is over.
+#[test]
+fn of_two_verdicts_about_a_state_the_first_counts() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    let core = leaf.scope.core();
+    let trip = |bench: &Bench| {
+        let now = leaf.epoch.tick(bench.now);
+        leaf.scope.trip(core.epoch, Sign::Failure, now, 0.5)
+    };
+    assert!(trip(&bench));
+    let opened = leaf.scope.core();
+    bench.pass(1.0);
+    assert!(!trip(&bench));
+    assert_eq!(leaf.scope.core(), opened);
+    bench.heal(&leaf);
+    assert!(!trip(&bench));
+    assert_eq!(bench.phase(&leaf), Phase::Closed);
 }
 
 /// After Envoy's issue 18950, in the order that lost the ejection: failures from before arrive when it is tried again.
