@@ -48,13 +48,13 @@ impl Budget {
         let passed = now.saturating_duration_since(tokens.last).as_secs_f64();
         tokens.rate = tokens.rate * (-passed / WINDOW).exp() + 1.0 / WINDOW;
         tokens.last = now;
+        // What was saved up in a busy time is not for a quiet one.
+        tokens.fill(0.0, 0.0);
     }
 
     /// A request was answered.
     pub(super) fn succeeded(&self) {
-        let mut tokens = self.tokens();
-        tokens.retries = (tokens.retries + 0.2).min((10.0 * tokens.rate).max(50.0));
-        tokens.paid = (tokens.paid + 0.05).min((2.0 * tokens.rate).max(10.0));
+        self.tokens().fill(0.2, 0.05);
     }
 
     /// Takes what an attempt costs; false if there is not enough.
@@ -77,10 +77,19 @@ impl Budget {
     }
 }
 
+impl Tokens {
+    /// Adds tokens, up to what the buckets hold.
+    fn fill(&mut self, retries: f64, paid: f64) {
+        self.retries = (self.retries + retries).min((10.0 * self.rate).max(50.0));
+        self.paid = (self.paid + paid).min((2.0 * self.rate).max(10.0));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::{Just, Strategy, prop_assert, prop_oneof, proptest};
     use tokio::time::Instant;
 
     use super::{Budget, Expense};
@@ -98,6 +107,138 @@ mod tests {
             budget.succeeded();
         }
         assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (50, 10));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Request { millis: u64 },
+        Success,
+        Take(Expense),
+    }
+
+    fn steps() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0u64..3000).prop_map(|millis| Step::Request { millis }),
+            (0u64..3).prop_map(|millis| Step::Request { millis }),
+            Just(Step::Success),
+            Just(Step::Take(Expense::Retry)),
+            Just(Step::Take(Expense::Paid)),
+        ]
+    }
+
+    /// After gRPC's `TestRetryThrottling`, with our numbers. There retries stop at half a bucket; here at an empty one,
+    /// because the first failover costs nothing anyway.
+    #[test]
+    fn each_attempt_costs_one_token_and_each_success_brings_a_part_of_one() {
+        let budget = Budget::new(Instant::now());
+        let left = || {
+            let tokens = budget.tokens();
+            (
+                (tokens.retries * 100.0).round() as i64,
+                (tokens.paid * 100.0).round() as i64,
+            )
+        };
+        let step = |successes: usize, retries: usize, paid: usize| {
+            (0..successes).for_each(|_| budget.succeeded());
+            let takes = |count: usize, expense| (0..count).filter(|_| budget.take(expense)).count();
+            (
+                takes(retries, Expense::Retry),
+                takes(paid, Expense::Paid),
+                left(),
+            )
+        };
+        // (successes, retries and paid attempts asked for), (retries and paid attempts made, hundredths left)
+        let table = [
+            ((0, 0, 0), (0, 0, (5000, 1000))),
+            ((7, 0, 0), (0, 0, (5000, 1000))),
+            ((0, 20, 4), (20, 4, (3000, 600))),
+            ((6, 0, 0), (0, 0, (3120, 630))),
+            ((0, 40, 9), (31, 6, (20, 30))),
+            ((3, 1, 1), (0, 0, (80, 45))),
+            ((2, 1, 1), (1, 0, (20, 55))),
+            ((10, 3, 2), (2, 1, (20, 5))),
+        ];
+        for (index, ((successes, retries, paid), expected)) in table.into_iter().enumerate() {
+            assert_eq!(step(successes, retries, paid), expected, "step {index}");
+        }
+    }
+
+    /// After the bounds of Finagle's `RetryBudget`: over any time, no more retries than a share of the requests and the
+    /// reserve. There the reserve is ten a second; here it is one bucket, however long an outage lasts.
+    #[test]
+    fn retries_are_at_most_a_share_of_the_successes_and_one_bucket() {
+        for failing in [1, 2, 10, 1000] {
+            let start = Instant::now();
+            let budget = Budget::new(start);
+            let (mut successes, mut retries, mut paid) = (0.0, 0.0, 0.0);
+            for request in 0..5000u32 {
+                budget.requested(start + Duration::from_secs(1) * request);
+                if request % failing == 0 {
+                    retries += f64::from(u8::from(budget.take(Expense::Retry)));
+                    paid += f64::from(u8::from(budget.take(Expense::Paid)));
+                } else {
+                    budget.succeeded();
+                    successes += 1.0;
+                }
+                assert!(retries <= 50.0 + 0.2 * successes + 1e-6);
+                assert!(paid <= 10.0 + 0.05 * successes + 1e-6);
+            }
+            assert!(retries >= 5.0 && paid >= 5.0, "1 in {failing}");
+        }
+    }
+
+    /// After tower's `tps_empty`, `tps_leaky`, `tps_slots` and `tps_reserve`. There deposits expire, and a reserve comes
+    /// back each second; here time alone neither takes nor gives, so that an outage cannot be waited out into a storm.
+    #[test]
+    fn time_alone_neither_takes_nor_gives() {
+        let start = Instant::now();
+        let budget = Budget::new(start);
+        let spend = |expense| (0..1000).take_while(|_| budget.take(expense)).count();
+        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (50, 10));
+        budget.requested(start + Duration::from_secs(3600));
+        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (0, 0));
+        (0..101).for_each(|_| budget.succeeded());
+        budget.requested(start + Duration::from_secs(7200));
+        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (20, 5));
+    }
+
+    #[test]
+    fn what_a_busy_time_has_saved_up_is_gone_when_it_is_over() {
+        let start = Instant::now();
+        let budget = Budget::new(start);
+        for request in 0..20_000 {
+            budget.requested(start + Duration::from_millis(10) * request);
+            budget.succeeded();
+        }
+        budget.requested(start + Duration::from_secs(7200));
+        let spent = (0..10_000)
+            .take_while(|_| budget.take(Expense::Retry))
+            .count();
+        assert_eq!(spent, 50);
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_stay_between_nothing_and_the_bucket(
+            steps in proptest::collection::vec(steps(), 1..400),
+        ) {
+            let mut now = Instant::now();
+            let budget = Budget::new(now);
+            for step in steps {
+                match step {
+                    Step::Request { millis } => {
+                        now += Duration::from_millis(millis);
+                        budget.requested(now);
+                    }
+                    Step::Success => budget.succeeded(),
+                    Step::Take(expense) => drop(budget.take(expense)),
+                }
+                let tokens = budget.tokens();
+                let (retries, paid) = ((10.0 * tokens.rate).max(50.0), (2.0 * tokens.rate).max(10.0));
+                prop_assert!((0.0..=retries).contains(&tokens.retries), "{tokens:?}");
+                prop_assert!((0.0..=paid).contains(&tokens.paid), "{tokens:?}");
+            }
+        }
     }
 
     #[test]

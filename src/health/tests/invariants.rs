@@ -3,80 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
-use tokio::time::Instant;
+use proptest::prelude::{Just, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-use super::{Health, Leaf, Permit, Phase, Reason, Shape};
+use super::{Bench, FAILURE, LIMIT, SHAPE, outcomes};
 use crate::config::UpstreamId;
 use crate::event::HealthChange;
-use crate::outcome::{Outcome, Stage, Unreachable};
-
-const SHAPE: Shape = Shape {
-    is_streamed: true,
-    size: 100,
-};
-const LIMIT: Duration = Duration::from_secs(30);
-const FAILURE: Outcome = Outcome::ServerError { status: 500 };
-
-struct Bench {
-    health: Health,
-    now: Instant,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self {
-            health: Health::new(),
-            now: Instant::now(),
-        }
-    }
-
-    fn leaf(&self, upstream: &str, model: &str) -> Arc<Leaf> {
-        self.health
-            .leaf(&UpstreamId::from(upstream), &Arc::from(model), 1)
-    }
-
-    fn pass(&mut self, seconds: f64) {
-        self.now += Duration::from_secs_f64(seconds);
-    }
-
-    /// Makes one attempt, if it is admitted; says what changed.
-    fn attempt(&self, leaf: &Arc<Leaf>, outcome: &Outcome) -> Option<Vec<HealthChange>> {
-        leaf.demanded(self.now);
-        let mut permit = leaf.admit(0, self.now).ok()?;
-        let mut changes = Vec::new();
-        if *outcome == Outcome::Success {
-            changes.extend(permit.answered(SHAPE, LIMIT, self.now));
-        }
-        changes.extend(permit.finish(outcome, self.now));
-        Some(changes)
-    }
-
-    fn trip(&mut self, leaf: &Arc<Leaf>, outcome: &Outcome) {
-        let mut attempts = 0;
-        while self.attempt(leaf, outcome).is_some() {
-            attempts += 1;
-            assert!(attempts < 100, "it does not trip");
-            self.pass(0.1);
-        }
-    }
-
-    fn phase(&self, leaf: &Leaf) -> Phase {
-        leaf.scope.core().phase
-    }
-}
-
-fn outcomes() -> impl Strategy<Value = Outcome> {
-    prop_oneof![
-        Just(Outcome::Success),
-        Just(FAILURE),
-        Just(Outcome::Unreachable(Unreachable::Refused)),
-        Just(Outcome::TimedOut(Stage::FirstToken)),
-        Just(Outcome::RejectedRequest { status: 400 }),
-        Just(Outcome::ClientGone),
-        Just(Outcome::RateLimited { retry_after: None }),
-    ]
-}
+use crate::health::{Permit, Phase, Reason};
+use crate::outcome::{Outcome, Unreachable};
 
 #[test]
 fn an_open_scope_comes_back_through_trials_and_a_ramp() {
@@ -228,98 +161,6 @@ fn upstreams_that_refuse_were_reached() {
     assert!(a.admit(0, bench.now).is_ok_and(|permit| permit.is_trial()));
 }
 
-/// After Envoy's `EjectTimeBackoff`: each relapse doubles the pause, and health is forgiven step by step.
-#[test]
-fn each_relapse_doubles_the_pause_and_minutes_of_health_forgive_it() {
-    let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    // Plenty of traffic: the first pause is two seconds, the longest thirty.
-    for _ in 0..600 {
-        bench.attempt(&leaf, &Outcome::Success);
-        bench.pass(0.1);
-    }
-    let mut levels = Vec::new();
-    bench.trip(&leaf, &FAILURE);
-    for _ in 0..5 {
-        let core = leaf.scope.core();
-        let pause = leaf.epoch.tick(bench.now).seconds_until(core.until);
-        levels.push((core.level, pause));
-        bench.pass(f64::from(pause) + 0.1);
-        bench.attempt(&leaf, &FAILURE);
-    }
-    for (index, (level, pause)) in levels.iter().enumerate() {
-        assert_eq!(*level as usize, index + 1);
-        let nominal = (2.0f32 * 2f32.powi(index as i32)).min(30.0);
-        assert!(
-            (nominal * 0.7..=nominal * 1.3).contains(pause),
-            "{levels:?}"
-        );
-    }
-    // Healthy for minutes, it is forgiven as many levels.
-    while bench.phase(&leaf) != Phase::Closed {
-        bench.pass(0.2);
-        bench.attempt(&leaf, &Outcome::Success);
-    }
-    let before = leaf.scope.core().level;
-    bench.pass(185.0);
-    bench.trip(&leaf, &FAILURE);
-    assert_eq!(leaf.scope.core().level, before - 3 + 1);
-}
-
-/// After linkerd's `slow_healthy_probe_reopens` and resilience4j's lost half-open calls: a trial without a verdict is
-/// handed on, and a late one still counts.
-#[test]
-fn a_trial_that_is_lost_is_handed_on() {
-    let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
-    while leaf.admit(0, bench.now).is_err() {
-        bench.pass(1.0);
-    }
-    let lost = leaf.admit(0, bench.now).unwrap();
-    assert!(lost.is_trial());
-    assert!(leaf.admit(0, bench.now).is_err());
-    bench.pass(36.0);
-    let next = leaf.admit(0, bench.now).unwrap();
-    assert!(next.is_trial());
-    drop((lost, next));
-    assert_eq!(leaf.scope.trials(), 0);
-}
-
-/// After Finagle's "a failing service should reset failure counters after an individual success", which evidence need
-/// not do: what counts is how much more fails than should.
-#[test]
-fn a_success_takes_back_only_a_part_of_a_failure() {
-    let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        if bench.attempt(&leaf, &FAILURE).is_none()
-            || bench.attempt(&leaf, &Outcome::Success).is_none()
-        {
-            break;
-        }
-        bench.pass(0.2);
-        assert!(attempts < 50, "half of the requests fail");
-    }
-}
-
-/// After LiteLLM's issue of 25 errors in a row that stayed in rotation.
-#[test]
-fn errors_in_a_row_never_stay_in_rotation() {
-    for rate in [0.02, 0.2, 5.0, 500.0] {
-        let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        let mut failures = 0;
-        while bench.attempt(&leaf, &FAILURE).is_some() {
-            failures += 1;
-            bench.pass(1.0 / rate);
-            assert!(failures <= 12, "at {rate}/s");
-        }
-    }
-}
-
 proptest! {
     #[test]
     fn the_score_is_finite_and_never_rises_without_a_failure(
@@ -378,24 +219,5 @@ proptest! {
         permits.clear();
         prop_assert_eq!(leaf.scope.trials(), 0);
         prop_assert_eq!(leaf.account.scope.trials(), 0);
-    }
-
-    #[test]
-    fn whatever_is_open_is_tried_again_in_time(
-        failures in proptest::collection::vec(prop_oneof![Just(FAILURE), Just(Outcome::TimedOut(Stage::FirstToken))], 1..8),
-    ) {
-        let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        bench.trip(&leaf, &FAILURE);
-        for outcome in failures {
-            // The longest pause is two minutes at the thinnest traffic, and a fifth more.
-            let mut waited = 0.0;
-            while leaf.admit(0, bench.now).is_err() {
-                bench.pass(1.0);
-                waited += 1.0;
-                prop_assert!(waited <= 146.0);
-            }
-            bench.attempt(&leaf, &outcome);
-        }
     }
 }

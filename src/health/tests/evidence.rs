@@ -1,0 +1,230 @@
+//! What the evidence promises: it is monotone, it does not care about order, it seldom errs, and the way back is bounded.
+
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_assume, prop_oneof,
+    proptest,
+};
+
+use super::{Bench, FAILURE, REFUSED, TIMEOUT, failures, outcomes};
+use crate::health::Phase;
+use crate::health::evidence::{SUCCESS, Sign};
+use crate::health::scope::Scope;
+use crate::health::time::Tick;
+use crate::outcome::Outcome;
+
+/// Weighs outcomes in one instant, at a score to begin with; says the score that comes out.
+fn score_after(outcomes: &[Outcome], begin: f32) -> f32 {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    // Busy, so that the threshold is far away.
+    bench.warm(&leaf, 100.0, 300);
+    leaf.scope.set_score(begin, leaf.epoch.tick(bench.now));
+    for outcome in outcomes {
+        bench.attempt(&leaf, outcome);
+    }
+    assert_eq!(bench.phase(&leaf), Phase::Closed);
+    bench.score(&leaf)
+}
+
+fn shuffled() -> impl Strategy<Value = (Vec<Outcome>, Vec<Outcome>)> {
+    let good = proptest::collection::vec(Just(Outcome::Success), 0..12);
+    let bad = proptest::collection::vec(prop_oneof![Just(FAILURE), Just(TIMEOUT)], 0..3);
+    (good, bad).prop_flat_map(|(good, bad)| {
+        let all = [good, bad].concat();
+        (Just(all.clone()), Just(all).prop_shuffle())
+    })
+}
+
+/// How often in so many hours a scope trips that fails exactly as often as is tolerated, at so many requests per second.
+fn false_trips(rate: f64, hours: f64, random: &mut fastrand::Rng) -> u32 {
+    let scope = Scope::new();
+    let (mut seconds, mut trips) = (0.0, 0);
+    while seconds < hours * 3600.0 {
+        seconds -= random.f64().max(1e-12).ln() / rate;
+        let now = Tick(1_000_000).plus(seconds as f32);
+        scope.demanded(now);
+        let weight = if random.f64() < 0.05 {
+            Sign::Failure.weight()
+        } else {
+            SUCCESS
+        };
+        if scope.weigh(weight, now) {
+            trips += 1;
+            scope.set_score(0.0, now);
+        }
+    }
+    trips
+}
+
+#[test]
+fn what_fails_as_often_as_tolerated_trips_at_most_twice_an_hour() {
+    let mut random = fastrand::Rng::with_seed(1954);
+    // Some 30,000 samples each.
+    for rate in [0.01, 0.05, 0.2, 1.0, 5.0, 50.0, 500.0] {
+        let hours = (30_000.0 / rate / 3600.0f64).clamp(0.05, 300.0);
+        let trips = false_trips(rate, hours, &mut random);
+        // Two an hour, and three standard deviations for luck.
+        let most = 2.0 * hours + 3.0 * (2.0 * hours).sqrt();
+        assert!(f64::from(trips) <= most, "{trips} in {hours} h at {rate}/s");
+    }
+}
+
+#[test]
+fn a_sibling_that_fails_now_and_then_is_hardly_ever_taken_along() {
+    let mut random = fastrand::Rng::with_seed(2026);
+    let mut taken_along = 0;
+    for _ in 0..100 {
+        let mut bench = Bench::new();
+        let (bad, good) = (bench.leaf("a", "bad"), bench.leaf("a", "good"));
+        let is_taken = (0..300).any(|_| {
+            bench.attempt(&bad, &FAILURE);
+            let outcome = if random.f64() < 0.01 {
+                &FAILURE
+            } else {
+                &Outcome::Success
+            };
+            bench.pass(0.05);
+            bench.attempt(&good, outcome).is_none()
+        });
+        taken_along += u32::from(is_taken);
+    }
+    assert!(taken_along <= 3, "{taken_along} of 100");
+}
+
+proptest! {
+    #[test]
+    fn a_failure_more_never_makes_it_more_admissible(
+        history in proptest::collection::vec((outcomes(), 0.0..5.0f64), 1..80),
+        place in 0usize..80,
+        failure in failures(),
+    ) {
+        // Gates have deadlines of their own; this is about evidence.
+        let history: Vec<_> = history
+            .into_iter()
+            .filter(|(outcome, _)| !matches!(outcome, Outcome::RateLimited { .. }))
+            .collect();
+        prop_assume!(!history.is_empty());
+        let place = place % history.len();
+        let mut benches = [Bench::new(), Bench::new()];
+        let [plain, worse] = benches.each_ref().map(|bench| bench.leaf("a", "m"));
+        for (index, (outcome, pause)) in history.iter().enumerate() {
+            benches.iter_mut().for_each(|bench| bench.pass(*pause));
+            let is_changed = index == place && !outcome.hurts_health();
+            benches[0].attempt(&plain, outcome);
+            benches[1].attempt(&worse, if is_changed { &failure } else { outcome });
+            prop_assert!(worse.is_out() || !plain.is_out(), "at {index}");
+            if worse.is_out() {
+                // When it comes back is another matter.
+                break;
+            }
+            let [score, worse_score] = [benches[0].score(&plain), benches[1].score(&worse)];
+            prop_assert!(worse_score >= score - 1e-4, "{score} {worse_score}");
+            if is_changed {
+                prop_assert!(worse_score > score);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_within_an_instant_does_not_matter((one, other) in shuffled()) {
+        // Far enough above zero nothing is cut off.
+        let (first, second) = (score_after(&one, 4.0), score_after(&other, 4.0));
+        prop_assert!((first - second).abs() < 1e-3, "{first} {second}");
+        // From zero, successes that come first are lost, and no more.
+        let (first, second) = (score_after(&one, 0.0), score_after(&other, 0.0));
+        let successes = one.iter().filter(|outcome| **outcome == Outcome::Success).count();
+        let most = -SUCCESS * successes as f32;
+        prop_assert!((first - second).abs() <= most + 1e-3, "{first} {second}");
+    }
+
+    #[test]
+    fn whatever_is_open_is_tried_again_in_time(
+        rate in prop_oneof![Just(0.01), Just(0.2), Just(5.0), Just(500.0)],
+        causes in proptest::collection::vec(failures(), 1..10),
+    ) {
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        bench.warm(&leaf, rate, 60);
+        bench.trip(&leaf, &causes[0]);
+        for outcome in causes {
+            let scope = if leaf.account.scope.core().phase == Phase::Open {
+                &leaf.account.scope
+            } else {
+                &leaf.scope
+            };
+            let core = scope.core();
+            let longest = (12.0 / scope.rate()).clamp(30.0, 120.0) * 1.2;
+            let longest = if core.cause == Sign::Connection { 300.0 } else { longest };
+            let mut waited = 0.0;
+            let trial = loop {
+                if let Ok(trial) = leaf.admit(0, bench.now) {
+                    break trial;
+                }
+                bench.pass(0.5);
+                waited += 0.5;
+                // An upstream whose only model failed its trial waits ten seconds for another one before it opens.
+                prop_assert!(waited <= longest + 11.5, "{waited} of {longest} s, {core:?}");
+            };
+            prop_assert!(trial.is_trial());
+            bench.end(trial, &outcome);
+        }
+    }
+
+    #[test]
+    fn what_one_model_does_changes_nothing_for_a_sound_sibling(
+        history in proptest::collection::vec(
+            (prop_oneof![outcomes(), Just(Outcome::StreamBroken)], 0.0..2.0f64),
+            1..200,
+        ),
+    ) {
+        let mut bench = Bench::new();
+        let (bad, good) = (bench.leaf("a", "bad"), bench.leaf("a", "good"));
+        for (outcome, pause) in history {
+            bench.pass(pause);
+            // Without a connection, it is not the model's fault.
+            let outcome = if outcome == REFUSED { FAILURE } else { outcome };
+            bench.attempt(&bad, &outcome);
+            prop_assert!(bench.attempt(&good, &Outcome::Success).is_some());
+            prop_assert_eq!(good.scope.core().epoch, 0);
+            prop_assert_eq!(good.account.scope.core().epoch, 0);
+            prop_assert!(bench.score(&good) <= f32::EPSILON);
+        }
+    }
+}
+
+proptest! {
+    // Each case is many requests.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_ramp_gives_at_least_a_twentieth_and_at_most_all(
+        rate in prop_oneof![Just(0.2), Just(5.0), Just(200.0)],
+        outage in prop_oneof![Just(0.0), Just(20.0), Just(60.0)],
+        shares in proptest::collection::vec(prop_oneof![Just(0.0), Just(0.25), 0.0..0.6f64], 1..30),
+        seed in any::<u64>(),
+    ) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        bench.warm(&leaf, rate, 300);
+        bench.trip(&leaf, &FAILURE);
+        bench.pass(outage);
+        while bench.phase(&leaf) != Phase::Ramp {
+            let trial = bench.trial(&leaf);
+            bench.end(trial, &Outcome::Success);
+        }
+        for share in shares {
+            for _ in 0..rate.max(1.0) as usize {
+                let is_bad = random.f64() < share;
+                bench.attempt(&leaf, if is_bad { &FAILURE } else { &Outcome::Success });
+                bench.pass(1.0 / rate);
+                let fraction = leaf.fraction();
+                match bench.phase(&leaf) {
+                    Phase::Ramp => prop_assert!((0.05..=1.0).contains(&fraction), "{fraction}"),
+                    Phase::Closed => prop_assert!(fraction >= 1.0),
+                    Phase::Open | Phase::HalfOpen => prop_assert!(fraction <= 0.0),
+                }
+            }
+        }
+    }
+}

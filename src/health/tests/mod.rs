@@ -1,0 +1,139 @@
+//! The engine on a bench: virtual time, and attempts that end as told.
+
+mod evidence;
+mod invariants;
+mod scenarios;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::{Just, Strategy, prop_oneof};
+use tokio::time::Instant;
+
+use super::{Health, Leaf, Permit, Phase, Shape};
+use crate::config::UpstreamId;
+use crate::event::HealthChange;
+use crate::outcome::{Outcome, Stage, Unreachable};
+
+const SHAPE: Shape = Shape {
+    is_streamed: true,
+    size: 100,
+};
+const LIMIT: Duration = Duration::from_secs(30);
+const FAILURE: Outcome = Outcome::ServerError { status: 500 };
+const REFUSED: Outcome = Outcome::Unreachable(Unreachable::Refused);
+const TIMEOUT: Outcome = Outcome::TimedOut(Stage::FirstToken);
+const LIMITED: Outcome = Outcome::RateLimited { retry_after: None };
+
+struct Bench {
+    health: Health,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            health: Health::new(),
+            now: Instant::now(),
+        }
+    }
+
+    fn leaf(&self, upstream: &str, model: &str) -> Arc<Leaf> {
+        self.health
+            .leaf(&UpstreamId::from(upstream), &Arc::from(model), 1)
+    }
+
+    fn pass(&mut self, seconds: f64) {
+        self.now += Duration::from_secs_f64(seconds);
+    }
+
+    /// Makes one attempt, if it is admitted; says what changed.
+    fn attempt(&self, leaf: &Arc<Leaf>, outcome: &Outcome) -> Option<Vec<HealthChange>> {
+        leaf.demanded(self.now);
+        let permit = leaf.admit(0, self.now).ok()?;
+        Some(self.end(permit, outcome))
+    }
+
+    /// Ends an attempt; one that succeeds has had content before.
+    fn end(&self, mut permit: Permit, outcome: &Outcome) -> Vec<HealthChange> {
+        let mut changes = Vec::new();
+        if *outcome == Outcome::Success {
+            changes.extend(permit.answered(SHAPE, LIMIT, self.now));
+        }
+        changes.extend(permit.finish(outcome, self.now));
+        changes
+    }
+
+    /// A time of health at so many requests per second.
+    fn warm(&mut self, leaf: &Arc<Leaf>, rate: f64, requests: usize) {
+        for _ in 0..requests {
+            assert!(self.attempt(leaf, &Outcome::Success).is_some());
+            self.pass(1.0 / rate);
+        }
+    }
+
+    fn trip(&mut self, leaf: &Arc<Leaf>, outcome: &Outcome) {
+        let mut attempts = 0;
+        while self.attempt(leaf, outcome).is_some() {
+            attempts += 1;
+            assert!(attempts < 100, "it does not trip");
+            self.pass(0.1);
+        }
+    }
+
+    /// Waits for the first trial after a trip.
+    fn trial(&mut self, leaf: &Arc<Leaf>) -> Permit {
+        let mut waited = 0;
+        loop {
+            if let Ok(permit) = leaf.admit(0, self.now) {
+                assert!(permit.is_trial(), "{leaf:?}");
+                return permit;
+            }
+            self.pass(1.0);
+            waited += 1;
+            assert!(waited < 400, "it is not tried again");
+        }
+    }
+
+    /// Lets everything succeed until all traffic is back.
+    fn heal(&mut self, leaf: &Arc<Leaf>) {
+        let mut waited = 0;
+        while [&leaf.scope, &leaf.account.scope]
+            .iter()
+            .any(|scope| scope.core().phase != Phase::Closed)
+        {
+            self.pass(0.1);
+            self.attempt(leaf, &Outcome::Success);
+            waited += 1;
+            assert!(waited < 4000, "it does not come back");
+        }
+    }
+
+    fn phase(&self, leaf: &Leaf) -> Phase {
+        leaf.scope.core().phase
+    }
+
+    fn score(&self, leaf: &Leaf) -> f32 {
+        leaf.scope.score(leaf.epoch.tick(self.now))
+    }
+
+    /// For how long, in seconds, it is still open.
+    fn pause(&self, leaf: &Leaf) -> f32 {
+        let now = leaf.epoch.tick(self.now);
+        now.seconds_until(leaf.scope.core().until)
+    }
+}
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Success),
+        failures(),
+        Just(Outcome::RejectedRequest { status: 400 }),
+        Just(Outcome::ClientGone),
+        Just(LIMITED),
+    ]
+}
+
+fn failures() -> impl Strategy<Value = Outcome> {
+    prop_oneof![Just(FAILURE), Just(REFUSED), Just(TIMEOUT)]
+}

@@ -1,0 +1,163 @@
+//! After the tests and bugs of Envoy's outlier detection.
+
+use std::sync::Barrier;
+use std::thread;
+
+use crate::event::HealthChange;
+use crate::health::evidence::Sign;
+use crate::health::tests::{Bench, FAILURE, REFUSED};
+use crate::health::{Permit, Phase};
+use crate::outcome::Outcome;
+
+/// After Envoy's `EjectTimeBackoff`: each relapse doubles the pause, and health is forgiven step by step.
+#[test]
+fn each_relapse_doubles_the_pause_and_minutes_of_health_forgive_it() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    // Plenty of traffic: the first pause is two seconds, the longest thirty.
+    for _ in 0..600 {
+        bench.attempt(&leaf, &Outcome::Success);
+        bench.pass(0.1);
+    }
+    let mut levels = Vec::new();
+    bench.trip(&leaf, &FAILURE);
+    for _ in 0..5 {
+        let core = leaf.scope.core();
+        let pause = leaf.epoch.tick(bench.now).seconds_until(core.until);
+        levels.push((core.level, pause));
+        bench.pass(f64::from(pause) + 0.1);
+        bench.attempt(&leaf, &FAILURE);
+    }
+    for (index, (level, pause)) in levels.iter().enumerate() {
+        assert_eq!(*level as usize, index + 1);
+        let nominal = (2.0f32 * 2f32.powi(index as i32)).min(30.0);
+        assert!(
+            (nominal * 0.7..=nominal * 1.3).contains(pause),
+            "{levels:?}"
+        );
+    }
+    // Healthy for minutes, it is forgiven as many levels.
+    while bench.phase(&leaf) != Phase::Closed {
+        bench.pass(0.2);
+        bench.attempt(&leaf, &Outcome::Success);
+    }
+    let before = leaf.scope.core().level;
+    bench.pass(185.0);
+    bench.trip(&leaf, &FAILURE);
+    assert_eq!(leaf.scope.core().level, before - 3 + 1);
+}
+
+/// After Envoy's issue 1491: a counter that was not reset let a host be ejected only once until it had a success.
+#[test]
+fn without_any_success_it_is_taken_out_again_and_again() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    bench.trip(&leaf, &FAILURE);
+    for round in 1..=10 {
+        assert_eq!(bench.phase(&leaf), Phase::Open, "round {round}");
+        assert!(bench.score(&leaf) <= f32::EPSILON, "round {round}");
+        let trial = bench.trial(&leaf);
+        let changes = bench.end(trial, &FAILURE);
+        assert!(
+            matches!(changes.as_slice(), [HealthChange::Opened { .. }]),
+            "round {round}: {changes:?}"
+        );
+    }
+}
+
+/// After Envoy's issue 18950: failures counted by workers, while the main thread brought the host back, left a counter
+/// beyond its limit, so that the host was never ejected again.
+#[test]
+fn failures_of_many_threads_at_once_trip_exactly_once_each_time() {
+    const THREADS: usize = 8;
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    for round in 0..20 {
+        let epoch = leaf.scope.core().epoch;
+        let mut permits: Vec<Permit> = (0..10 * THREADS)
+            .map(|_| leaf.admit(0, bench.now).unwrap())
+            .collect();
+        let start = Barrier::new(THREADS);
+        let (start, now) = (&start, bench.now);
+        let opened: usize = thread::scope(|scope| {
+            let workers: Vec<_> = (0..THREADS)
+                .map(|_| permits.split_off(permits.len() - 10))
+                .map(|share| {
+                    scope.spawn(move || {
+                        start.wait();
+                        let changes = share.into_iter().flat_map(|one| one.finish(&FAILURE, now));
+                        changes.count()
+                    })
+                })
+                .collect();
+            workers.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        assert_eq!(opened, 1, "round {round}");
+        assert_eq!(bench.phase(&leaf), Phase::Open);
+        assert_eq!(leaf.scope.core().epoch, epoch + 1, "round {round}");
+        bench.heal(&leaf);
+    }
+}
+
+/// As above, in every order there is: of two verdicts about the same state the first one counts, also if the second comes
+/// when the state is over.
+#[test]
+fn of_two_verdicts_about_a_state_the_first_counts() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    let core = leaf.scope.core();
+    let trip = |bench: &Bench| {
+        let now = leaf.epoch.tick(bench.now);
+        leaf.scope.trip(core.epoch, Sign::Failure, now, 0.5)
+    };
+    assert!(trip(&bench));
+    let opened = leaf.scope.core();
+    bench.pass(1.0);
+    assert!(!trip(&bench));
+    assert_eq!(leaf.scope.core(), opened);
+    bench.heal(&leaf);
+    assert!(!trip(&bench));
+    assert_eq!(bench.phase(&leaf), Phase::Closed);
+}
+
+/// After Envoy's issue 18950, in the order that lost the ejection: failures from before arrive when it is tried again.
+#[test]
+fn failures_that_arrive_at_its_return_neither_trip_nor_protect_it() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    let early: Vec<Permit> = (0..20).map(|_| leaf.admit(0, bench.now).unwrap()).collect();
+    bench.trip(&leaf, &REFUSED);
+    bench.health.probed(&leaf.id().upstream, bench.now);
+    let trial = bench.trial(&leaf);
+    let epoch = leaf.account.scope.core().epoch;
+    for permit in early {
+        assert!(permit.finish(&REFUSED, bench.now).is_empty());
+    }
+    assert_eq!(leaf.account.scope.core().epoch, epoch);
+    assert_eq!(leaf.account.scope.core().phase, Phase::HalfOpen);
+    assert_eq!(bench.end(trial, &REFUSED).len(), 1);
+    assert_eq!(leaf.account.scope.core().phase, Phase::Open);
+}
+
+/// After Envoy's pull request 27909. There no more than a share of the hosts is ejected, and of fewer than ten hosts none
+/// at all; here each is judged for itself, since with nobody left the last resort still calls one.
+#[test]
+fn the_only_upstream_is_taken_out_and_so_are_all_of_many() {
+    for count in [1, 2, 9, 12] {
+        let mut bench = Bench::new();
+        let leaves: Vec<_> = (0..count)
+            .map(|index| bench.leaf(&format!("upstream-{index}"), "m"))
+            .collect();
+        for leaf in &leaves {
+            bench.trip(leaf, &FAILURE);
+        }
+        for leaf in &leaves {
+            assert_eq!(bench.phase(leaf), Phase::Open, "of {count}");
+        }
+        let last = leaves.last().unwrap();
+        let change = bench.end(last.force(0, bench.now), &Outcome::Success);
+        assert!(change.is_empty());
+        assert_eq!(bench.phase(last), Phase::HalfOpen, "of {count}");
+        assert_eq!(last.scope.core().good, 1);
+    }
+}

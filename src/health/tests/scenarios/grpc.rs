@@ -1,0 +1,162 @@
+//! After the tests of gRPC's outlier detection (`balancer/outlierdetection` in gRPC for Go).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::health::tests::{Bench, FAILURE, LIMIT, REFUSED, SHAPE, TIMEOUT};
+use crate::health::{Permit, Phase};
+use crate::outcome::Outcome;
+
+/// After `TestEjectUnejectSuccessRate`: of three addresses only the one with five failures is ejected, and comes back
+/// after a time. There it comes back whole and unasked; here live trials and a ramp bring it back.
+#[test]
+fn of_three_only_the_one_that_fails_is_taken_out_and_it_comes_back() {
+    let mut bench = Bench::new();
+    let leaves = ["a", "b", "c"].map(|upstream| bench.leaf(upstream, "m"));
+    for _ in 0..5 {
+        for leaf in &leaves {
+            assert!(bench.attempt(leaf, &Outcome::Success).is_some());
+        }
+        bench.pass(1.0);
+    }
+    for _ in 0..6 {
+        for (leaf, outcome) in leaves
+            .iter()
+            .zip([&Outcome::Success, &Outcome::Success, &FAILURE])
+        {
+            bench.attempt(leaf, outcome);
+        }
+        bench.pass(1.0);
+    }
+    let phases = leaves.each_ref().map(|leaf| bench.phase(leaf));
+    assert_eq!(phases, [Phase::Closed, Phase::Closed, Phase::Open]);
+    let trial = bench.trial(&leaves[2]);
+    bench.end(trial, &Outcome::Success);
+    assert_eq!(bench.phase(&leaves[2]), Phase::HalfOpen);
+    bench.heal(&leaves[2]);
+}
+
+/// After `TestEjectUnejectSuccessRate`, too. There an address is compared with its peers, so that none is ejected if all
+/// fail alike; here each is judged for itself.
+#[test]
+fn those_that_fail_alike_are_all_taken_out() {
+    let mut bench = Bench::new();
+    let leaves = ["a", "b", "c"].map(|upstream| bench.leaf(upstream, "m"));
+    for _ in 0..12 {
+        for leaf in &leaves {
+            bench.attempt(leaf, &FAILURE);
+        }
+        bench.pass(1.0);
+    }
+    for leaf in &leaves {
+        assert_ne!(bench.phase(leaf), Phase::Closed);
+    }
+}
+
+/// After `TestEjectFailureRate`: what fails more than a share is ejected. There five requests in an interval are the least
+/// that count; here a share is known from any number of requests, and a tolerated one is left alone for good.
+#[test]
+fn what_counts_is_the_share_of_failures() {
+    let requests_until_out = |one_in: usize, rate: f64| {
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        (1..=2000).find(|index| {
+            bench.pass(1.0 / rate);
+            let outcome = if index % one_in == 0 {
+                &FAILURE
+            } else {
+                &Outcome::Success
+            };
+            bench.attempt(&leaf, outcome);
+            bench.phase(&leaf) == Phase::Open
+        })
+    };
+    for rate in [0.05, 1.0, 50.0] {
+        assert_eq!(requests_until_out(20, rate), None, "5 % at {rate}/s");
+        assert_eq!(requests_until_out(10, rate), None, "10 % at {rate}/s");
+        let some = requests_until_out(3, rate);
+        let most = requests_until_out(2, rate);
+        let all = requests_until_out(1, rate);
+        assert!(all < most && most < some, "{all:?} {most:?} {some:?}");
+        assert!(
+            some.is_some_and(|count| count <= 60),
+            "{some:?} at {rate}/s"
+        );
+        assert!(all.is_some_and(|count| count <= 10), "{all:?} at {rate}/s");
+    }
+}
+
+/// After `TestEjectionStateResetsWhenEndpointAddressesChange`. There a new address clears what was known; here what is
+/// asked for again under its name is as it was, and only another name begins anew.
+#[test]
+fn asked_for_again_it_is_as_it_was_and_another_name_begins_anew() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    bench.trip(&leaf, &FAILURE);
+    let (core, pause) = (leaf.scope.core(), bench.pause(&leaf));
+    drop(leaf);
+    let again = bench.leaf("a", "m");
+    assert_eq!(again.scope.core(), core);
+    assert!((bench.pause(&again) - pause).abs() <= f32::EPSILON);
+    assert!(again.admit(0, bench.now).is_err());
+    assert!(bench.leaf("a", "n").admit(0, bench.now).is_ok());
+    assert!(bench.leaf("b", "m").admit(0, bench.now).is_ok());
+}
+
+/// After `TestConcurrentOperations`: threads that do everything at once, for as long as there is something to break.
+#[test]
+fn threads_that_do_everything_at_once_leave_nothing_behind() {
+    const ENDINGS: [Outcome; 4] = [FAILURE, REFUSED, TIMEOUT, Outcome::ClientGone];
+    let mut bench = Bench::new();
+    let leaves = [bench.leaf("a", "m"), bench.leaf("a", "n")];
+    let (passed, start) = (AtomicU64::new(0), bench.now);
+    thread::scope(|scope| {
+        for seed in 0..4 {
+            let (bench, leaves, passed) = (&bench, &leaves, &passed);
+            scope.spawn(move || {
+                fastrand::seed(seed);
+                let mut open: Vec<Permit> = Vec::new();
+                for _ in 0..2500 {
+                    let millis = passed.fetch_add(fastrand::u64(0..8), Ordering::Relaxed);
+                    let now = start + Duration::from_millis(millis);
+                    let leaf = bench.leaf("a", ["m", "n"][fastrand::usize(0..2)]);
+                    leaf.demanded(now);
+                    open.extend(leaf.admit(0, now));
+                    match fastrand::u8(0..20) {
+                        0 => open.push(leaf.force(0, now)),
+                        1 => drop(bench.health.probed(&leaf.id().upstream, now)),
+                        2 => drop(bench.health.to_probe()),
+                        _ => {}
+                    }
+                    if open.len() > fastrand::usize(0..6) {
+                        let mut permit = open.swap_remove(fastrand::usize(..open.len()));
+                        match fastrand::usize(0..8) {
+                            0..4 => drop(permit.answered(SHAPE, LIMIT, now)),
+                            4 => drop(permit),
+                            5 => {
+                                permit.answered(SHAPE, LIMIT, now);
+                                permit.finish(&Outcome::Success, now);
+                            }
+                            _ => drop(permit.finish(&ENDINGS[fastrand::usize(0..4)], now)),
+                        }
+                    }
+                    for leaf in leaves {
+                        assert!(leaf.scope.trials() <= 4 && leaf.account.scope.trials() <= 4);
+                        assert!((0.0..=1.0).contains(&leaf.fraction()));
+                    }
+                }
+            });
+        }
+    });
+    bench.now = start + Duration::from_millis(passed.into_inner());
+    for leaf in &leaves {
+        assert!(leaf.scope.core().epoch > 0, "nothing happened");
+        assert_eq!(leaf.account.in_flight.load(Ordering::Relaxed), 0);
+        for scope in [&leaf.scope, &leaf.account.scope] {
+            assert!(scope.core().phase != Phase::HalfOpen || scope.trials() == 0);
+            assert!(scope.score(leaf.epoch.tick(bench.now)).is_finite());
+        }
+        bench.heal(leaf);
+    }
+}

@@ -1,0 +1,226 @@
+//! After the tests of linkerd's circuit breaker (`breaker/unified.rs` in linkerd2-proxy).
+
+use std::time::Duration;
+
+use crate::event::HealthChange;
+use crate::health::tests::{Bench, FAILURE, LIMITED, REFUSED, TIMEOUT};
+use crate::health::{Permit, Phase, Reason};
+use crate::outcome::Outcome;
+
+/// After `trips_on_consecutive_failures`. There so many failures in a row trip at any traffic; here more of them at more
+/// traffic, where runs happen by chance, and fewer of a kind that hardly ever does.
+#[test]
+fn failures_in_a_row_trip_sooner_at_thin_traffic() {
+    let failures_to_trip = |rate: f64, outcome: &Outcome| {
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        let requests = (rate * 300.0).clamp(10.0, 5000.0) as usize;
+        bench.warm(&leaf, rate, requests);
+        let mut failures = 1;
+        while bench.attempt(&leaf, outcome).unwrap().is_empty() {
+            failures += 1;
+            bench.pass(1.0 / rate);
+        }
+        failures
+    };
+    let rates = [0.01, 0.2, 5.0, 500.0];
+    assert_eq!(
+        rates.map(|rate| failures_to_trip(rate, &FAILURE)),
+        [4, 4, 6, 10]
+    );
+    assert_eq!(
+        rates.map(|rate| failures_to_trip(rate, &REFUSED)),
+        [2, 2, 3, 5]
+    );
+}
+
+/// After `cold_start_protects_success_rate`. There a breaker needs so many requests before it trips; here the first sign,
+/// of whatever kind, is not enough, and the second may be.
+#[test]
+fn the_first_failure_of_all_trips_nothing() {
+    for outcome in [FAILURE, REFUSED, TIMEOUT, Outcome::StreamBroken] {
+        let bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        assert!(bench.attempt(&leaf, &outcome).unwrap().is_empty());
+        assert!(leaf.admit(0, bench.now).is_ok(), "{outcome}");
+        assert!(bench.score(&leaf) > 1.0, "{outcome}");
+    }
+}
+
+/// After `probation_failure_on_429`. There a 429 fails the trial; here it is a fact with a deadline and no verdict: the
+/// place comes back, and the next trial waits for the gate only.
+#[test]
+fn a_trial_that_is_rate_limited_is_no_failure() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    bench.trip(&leaf, &FAILURE);
+    let trial = bench.trial(&leaf);
+    let core = leaf.scope.core();
+    let limited = Outcome::RateLimited {
+        retry_after: Some(Duration::from_secs(3)),
+    };
+    assert!(trial.finish(&limited, bench.now).is_empty());
+    assert_eq!(leaf.scope.core(), core);
+    assert_eq!(leaf.scope.trials(), 0);
+    let refusal = leaf.admit(0, bench.now).unwrap_err();
+    assert_eq!(refusal.gated_by, Some(Reason::RateLimit));
+    bench.pass(3.1);
+    assert!(leaf.admit(0, bench.now).is_ok_and(|next| next.is_trial()));
+}
+
+/// After `consecutive_failures_ignores_429`: a 429 neither adds to a run of failures nor ends it.
+#[test]
+fn rate_limits_between_failures_change_nothing() {
+    let failures_to_trip = |is_limited: bool| {
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        for failures in 1..100 {
+            if is_limited {
+                let permit = leaf.admit(0, bench.now).unwrap();
+                let before = bench.score(&leaf);
+                assert!(bench.end(permit, &LIMITED).is_empty());
+                assert!((bench.score(&leaf) - before).abs() <= f32::EPSILON);
+            }
+            // Longer than any gate.
+            bench.pass(61.0);
+            bench.attempt(&leaf, &FAILURE);
+            if bench.phase(&leaf) == Phase::Open {
+                return failures;
+            }
+        }
+        panic!("it does not trip");
+    };
+    assert_eq!(failures_to_trip(true), failures_to_trip(false));
+}
+
+/// After `backoff_resets_to_base_on_retrip`. There each trip begins with the shortest pause; here only what has been well
+/// for minutes does, so that one that flaps is not called every two seconds.
+#[test]
+fn one_that_flaps_pauses_longer_each_time_and_one_long_well_as_at_first() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    bench.warm(&leaf, 10.0, 600);
+    let mut levels = Vec::new();
+    for _ in 0..4 {
+        bench.trip(&leaf, &FAILURE);
+        levels.push(leaf.scope.core().level);
+        bench.heal(&leaf);
+    }
+    assert!(
+        levels.windows(2).all(|pair| pair[0] < pair[1]),
+        "{levels:?}"
+    );
+    bench.pass(600.0);
+    bench.warm(&leaf, 10.0, 600);
+    bench.trip(&leaf, &FAILURE);
+    assert_eq!(leaf.scope.core().level, 1);
+    assert!((1.4..=2.6).contains(&bench.pause(&leaf)));
+}
+
+/// After `idle_reengages_cold_start_with_success` and its kin: after a long silence old failures are forgotten, and one
+/// more trips nothing.
+#[test]
+fn after_a_long_silence_one_failure_trips_nothing() {
+    let trips_after = |silence: f64| {
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        bench.warm(&leaf, 1.0, 60);
+        while bench.score(&leaf) + 1.79 < leaf.scope.threshold() {
+            bench.attempt(&leaf, &FAILURE);
+        }
+        assert_eq!(bench.phase(&leaf), Phase::Closed);
+        bench.pass(silence);
+        bench.attempt(&leaf, &FAILURE);
+        bench.phase(&leaf) == Phase::Open
+    };
+    assert!(trips_after(0.1));
+    assert!(!trips_after(3600.0));
+}
+
+/// After `probation_admits_single_probe`. There one trial decides; here the first is alone, too, and each success lets one
+/// more in beside.
+#[test]
+fn the_first_trial_is_alone() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    bench.trip(&leaf, &FAILURE);
+    let first = bench.trial(&leaf);
+    assert!(leaf.admit(0, bench.now).is_err());
+    bench.end(first, &Outcome::Success);
+    for good in 1..=4 {
+        assert_eq!(leaf.scope.core().good, good);
+        let permits: Vec<_> = (0..10)
+            .filter_map(|_| leaf.admit(0, bench.now).ok())
+            .collect();
+        assert_eq!(permits.len(), (good as usize + 1).min(4));
+        assert!(permits.iter().all(Permit::is_trial));
+        drop(permits);
+        let next = leaf.admit(0, bench.now).unwrap();
+        bench.end(next, &Outcome::Success);
+    }
+    assert_eq!(bench.phase(&leaf), Phase::Ramp);
+}
+
+/// After `slow_healthy_probe_reopens`: a trial that takes long counts when it is done, even if it was handed on by then.
+#[test]
+fn a_trial_that_takes_long_still_counts() {
+    for seconds in [20.0, 34.0, 90.0] {
+        let mut bench = Bench::new();
+        let leaf = bench.leaf("a", "m");
+        bench.trip(&leaf, &TIMEOUT);
+        for good in 1..=3 {
+            let trial = bench.trial(&leaf);
+            bench.pass(seconds);
+            bench.end(trial, &Outcome::Success);
+            assert_eq!(leaf.scope.core().good, good, "after {seconds} s");
+        }
+        assert_eq!(bench.phase(&leaf), Phase::Ramp);
+    }
+}
+
+/// After `simultaneous_threshold_cross_reports_consecutive_reason`: where two limits are crossed by one answer, one
+/// reason is told. Here the two are those of the upstream and of its model: without a connection it is the upstream.
+#[test]
+fn one_failure_that_is_enough_for_two_scopes_opens_one() {
+    let mut bench = Bench::new();
+    let leaf = bench.leaf("a", "m");
+    let mut changes = Vec::new();
+    while let Some(more) = bench.attempt(&leaf, &REFUSED) {
+        changes.extend(more);
+        bench.pass(0.1);
+    }
+    assert!(
+        matches!(
+            changes.as_slice(),
+            [HealthChange::Opened { scope, cause: "connection", .. }] if scope.model.is_none()
+        ),
+        "{changes:?}"
+    );
+    assert_eq!(bench.phase(&leaf), Phase::Closed);
+}
+
+/// As above, for two models that cross theirs in the same moment: the upstream they share is told once.
+#[test]
+fn two_models_that_cross_at_once_open_their_upstream_once() {
+    let mut bench = Bench::new();
+    let leaves = [bench.leaf("a", "m"), bench.leaf("a", "n")];
+    let mut changes = Vec::new();
+    for _ in 0..20 {
+        let permits: Vec<_> = leaves
+            .iter()
+            .inspect(|leaf| leaf.demanded(bench.now))
+            .filter_map(|leaf| leaf.admit(0, bench.now).ok())
+            .collect();
+        for permit in permits {
+            changes.extend(permit.finish(&FAILURE, bench.now));
+        }
+        bench.pass(0.05);
+    }
+    assert!(
+        matches!(
+            changes.as_slice(),
+            [HealthChange::Opened { scope, .. }] if scope.model.is_none()
+        ),
+        "{changes:?}"
+    );
+}
