@@ -279,19 +279,24 @@ impl Leaf {
 
     // === evidence
 
-    /// The trial of the upstream is over.
-    pub(super) fn end_account_trial(&self, sign: Option<Sign>, now: Tick) -> Vec<HealthChange> {
+    /// The trial of the upstream that began in this epoch is over.
+    pub(super) fn end_account_trial(
+        &self,
+        sign: Option<Sign>,
+        epoch: u32,
+        now: Tick,
+    ) -> Vec<HealthChange> {
         let account = &self.account;
-        let core = account.scope.core();
         match sign {
             None => {
-                if account.scope.succeed_trial(core.epoch, now) {
-                    return self.bring_leaves_back(core.cause, now);
+                let cause = account.scope.core().cause;
+                if account.scope.succeed_trial(epoch, now) {
+                    return self.bring_leaves_back(cause, now);
                 }
                 Vec::new()
             }
             Some(Sign::Connection) => account
-                .trip(core.epoch, Sign::Connection, now)
+                .trip(epoch, Sign::Connection, now)
                 .into_iter()
                 .collect(),
             Some(sign) => {
@@ -300,7 +305,7 @@ impl Leaf {
                 let blocked = account.blocked.fetch_or(self.bit(), Ordering::AcqRel) | self.bit();
                 let has_more = blocked.count_ones() >= 2;
                 has_more
-                    .then(|| account.trip(core.epoch, sign, now))
+                    .then(|| account.trip(epoch, sign, now))
                     .flatten()
                     .into_iter()
                     .collect()
@@ -325,17 +330,22 @@ impl Leaf {
         changes
     }
 
-    /// The trial of the model is over.
-    pub(super) fn end_leaf_trial(&self, sign: Option<Sign>, now: Tick) -> Option<HealthChange> {
-        let core = self.scope.core();
+    /// The trial of the model that began in this epoch is over.
+    pub(super) fn end_leaf_trial(
+        &self,
+        sign: Option<Sign>,
+        epoch: u32,
+        now: Tick,
+    ) -> Option<HealthChange> {
+        let cause = self.scope.core().cause;
         match sign {
             None => self
                 .scope
-                .succeed_trial(core.epoch, now)
-                .then(|| healed(self.id.clone(), core.cause)),
+                .succeed_trial(epoch, now)
+                .then(|| healed(self.id.clone(), cause)),
             Some(sign) => self
                 .scope
-                .trip(core.epoch, sign, now, fastrand::f32())
+                .trip(epoch, sign, now, fastrand::f32())
                 .then(|| opened(self.id.clone(), &self.scope, now)),
         }
     }

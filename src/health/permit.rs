@@ -158,10 +158,10 @@ impl Permit {
         self.settle_trials();
         let mut changes = Vec::new();
         if self.is_trial_of_account && std::mem::take(&mut self.is_trial_of_account) {
-            changes.extend(self.leaf.end_account_trial(None, now));
+            changes.extend(self.leaf.end_account_trial(None, self.epochs.0, now));
         }
         if self.is_trial_of_leaf && std::mem::take(&mut self.is_trial_of_leaf) {
-            changes.extend(self.leaf.end_leaf_trial(None, now));
+            changes.extend(self.leaf.end_leaf_trial(None, self.epochs.1, now));
         }
         changes
     }
@@ -216,7 +216,9 @@ impl Permit {
         if self.is_trial_of_account {
             if !waits_for_end(self.leaf.account.scope.core().cause) {
                 self.is_trial_of_account = false;
-                changes = self.leaf.end_account_trial(finding.sign, now);
+                changes = self
+                    .leaf
+                    .end_account_trial(finding.sign, self.epochs.0, now);
             }
             if !self.is_trial_of_leaf {
                 return changes;
@@ -226,7 +228,7 @@ impl Permit {
         if self.is_trial_of_leaf {
             if !waits_for_end(self.leaf.scope.core().cause) {
                 self.is_trial_of_leaf = false;
-                changes.extend(self.leaf.end_leaf_trial(finding.sign, now));
+                changes.extend(self.leaf.end_leaf_trial(finding.sign, self.epochs.1, now));
             }
             return changes;
         }

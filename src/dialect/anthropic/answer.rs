@@ -7,10 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::tools::{Glossary, JSON_TOOL};
 
-/// The chat completion for a message; `None` if it is none.
+/// The chat completion for a message; `None` if it is none, or says nothing.
 pub fn answer(message: &[u8], glossary: &Glossary) -> Option<Bytes> {
     let message: Value = serde_json::from_slice(message).ok()?;
     let blocks = message["content"].as_array()?;
+    // A message without a word and without a reason is no answer.
+    if blocks.is_empty() && message["stop_reason"] == "end_turn" {
+        return None;
+    }
     let mut said = Said::default();
     for block in blocks {
         said.take(block, glossary);

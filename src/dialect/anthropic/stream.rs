@@ -174,6 +174,10 @@ impl Translator {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
+        // A message without a word and without a reason is no answer.
+        if !self.has_role && self.stop_reason == "end_turn" {
+            return;
+        }
         let reason = finish_reason(&self.stop_reason, self.calls > 0);
         let choice =
             json!([{ "index": 0, "delta": {}, "logprobs": null, "finish_reason": reason }]);

@@ -11,7 +11,7 @@ pub(super) fn rest(body: &Value, text: String, habit: Continuing) -> String {
         Continuing::Exactly => beginning(body, &text).map(|said| text[said..].to_owned()),
         Continuing::WithEcho => None,
         Continuing::WhenTold => wanted_words(body).and_then(|words| {
-            let place = text.find(words)?;
+            let place = text.find(&words)?;
             Some(text[place..].to_owned())
         }),
         Continuing::Astray => {
@@ -30,20 +30,27 @@ fn beginning(body: &Value, text: &str) -> Option<usize> {
         return cuts.rev().find(|cut| prompt.ends_with(&text[..*cut]));
     }
     let said = last_message(body, "assistant")?;
-    text.starts_with(said).then_some(said.len())
+    text.starts_with(&said).then_some(said.len())
 }
 
 /// The words behind "Its last words are: " at the end of the last message.
-fn wanted_words(body: &Value) -> Option<&str> {
+fn wanted_words(body: &Value) -> Option<String> {
     let wish = last_message(body, "user")?;
     wish.rsplit_once("Its last words are: ")
-        .map(|(_, words)| words)
+        .map(|(_, words)| words.to_owned())
 }
 
-fn last_message<'a>(body: &'a Value, role: &str) -> Option<&'a str> {
-    let messages = body["messages"]
-        .as_array()
-        .or_else(|| body["input"].as_array())?;
+fn last_message(body: &Value, role: &str) -> Option<String> {
+    let lists = [&body["messages"], &body["input"]];
+    let messages = lists.iter().find_map(|list| list.as_array())?;
     let last = messages.last().filter(|last| last["role"] == role)?;
-    last["content"].as_str()
+    match &last["content"] {
+        Value::String(text) => Some(text.clone()),
+        // Anthropic's blocks.
+        Value::Array(blocks) => {
+            let texts = blocks.iter().filter_map(|block| block["text"].as_str());
+            Some(texts.collect())
+        }
+        _ => None,
+    }
 }
