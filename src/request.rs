@@ -87,6 +87,10 @@ pub enum Endpoint {
     Embeddings,
     /// `POST /responses`
     Responses,
+    /// Anthropic's `POST /messages`
+    Messages,
+    /// Anthropic's `POST /messages/count_tokens`
+    CountTokens,
     /// Any other method and path.
     Other,
 }
@@ -102,8 +106,20 @@ impl Endpoint {
             "/completions" => Self::Completions,
             "/embeddings" => Self::Embeddings,
             "/responses" => Self::Responses,
+            "/messages" => Self::Messages,
+            "/messages/count_tokens" => Self::CountTokens,
             _ => Self::Other,
         }
+    }
+
+    /// Whether its clients expect errors in Anthropic's shape.
+    pub fn is_anthropic(self) -> bool {
+        matches!(self, Self::Messages | Self::CountTokens)
+    }
+
+    /// Whether it can be answered by a stream of events.
+    pub fn can_stream(self) -> bool {
+        !matches!(self, Self::Embeddings | Self::CountTokens | Self::Other)
     }
 
     /// A short constant name for labels and logs.
@@ -113,6 +129,8 @@ impl Endpoint {
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
             Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
             Self::Other => "other",
         }
     }

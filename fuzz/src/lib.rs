@@ -1,6 +1,6 @@
 //! What the fuzz targets share: a stream cut anywhere must be read as the same stream.
 
-use backstop::dialect::openai::{Signal, StreamReader};
+use backstop::dialect::stream::{Signal, StreamReader};
 use backstop::request::Endpoint;
 use backstop::wire::sse::{self, Framer};
 use bytes::Bytes;

@@ -98,13 +98,14 @@ impl Api {
         body: Incoming,
         tally: &mut Tally,
     ) -> Result<Reply, Rejection> {
+        let path = Path::of(&head.uri)?;
+        tally.endpoint = Endpoint::of(&head.method, path.without_query());
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         tally.hold(slot.map_err(|_| Rejection::TooBusy)?);
         tally.client = self.clients.identify(&head.headers)?;
-        let path = Path::of(&head.uri)?;
-        tally.endpoint = Endpoint::of(&head.method, path.without_query());
         if matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(json) = models::own_answer(path.without_query(), &self.routes)
+            && let Some(json) =
+                models::own_answer(&head.headers, path.without_query(), &self.routes)
         {
             return json.map(Reply::Own);
         }

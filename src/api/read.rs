@@ -94,7 +94,7 @@ pub(super) async fn request(
         headers: headers::for_upstream(&head.headers),
         body,
         model: seen.model,
-        streaming: seen.streaming && tally.endpoint != Endpoint::Embeddings,
+        streaming: seen.streaming && tally.endpoint.can_stream(),
         session,
         retries,
     })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::event::AttemptReport;
 
@@ -70,6 +70,22 @@ impl Refusal {
         }
         // Texts and numbers only: there is nothing in it that could fail.
         serde_json::to_string(&Envelope { error: self }).unwrap_or_default()
+    }
+
+    /// The same in Anthropic's shape: `{"type": "error", "error": {..}, "request_id": ..}`.
+    pub(super) fn anthropic_body(&self, request_id: &str) -> String {
+        let kind = match self.status {
+            401 => "authentication_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            503 => "overloaded_error",
+            500.. => "api_error",
+            _ => "invalid_request_error",
+        };
+        let mut error = self.error();
+        error["type"] = kind.into();
+        json!({ "type": "error", "error": error, "request_id": request_id }).to_string()
     }
 
     /// The error object, for the end of a stream.

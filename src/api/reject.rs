@@ -136,7 +136,12 @@ impl Rejection {
 /// The error response for a rejection.
 pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body> {
     let refusal = rejection.refusal();
-    let mut response = Response::new(full(refusal.body()));
+    let body = if tally.endpoint.is_anthropic() {
+        refusal.anthropic_body(tally.id.as_str())
+    } else {
+        refusal.body()
+    };
+    let mut response = Response::new(full(body));
     *response.status_mut() =
         StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

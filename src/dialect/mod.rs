@@ -1,14 +1,18 @@
 //! Speaking an upstream's API: what to send, and what a reply means.
 //!
-//! Clients speak `openai`; what they say goes to an upstream of that dialect byte for byte. For another dialect it is
-//! translated, and the reply is turned back before anybody looks into it: supervision knows one API only.
+//! What clients say goes to an upstream of the same dialect byte for byte. For another one it is translated, and the reply
+//! is turned back before anybody looks into it: `answer` and `stream` read the API that the client speaks.
 //!
 //! *Invariant:* no I/O, no keys.
 
+mod answer;
 pub mod anthropic;
 pub mod openai;
+pub mod stream;
 
 use bytes::Bytes;
+
+pub use answer::inspect;
 
 use self::anthropic::{Glossary, Translator};
 use crate::config::Dialect;
@@ -41,7 +45,10 @@ pub enum Interpreter {
 /// What a request needs that no upstream of this dialect has; `None`: it can be said.
 pub fn lacks(dialect: Dialect, endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
     match (dialect, endpoint) {
-        (Dialect::OpenAi, _) => None,
+        (Dialect::OpenAi, Endpoint::Messages | Endpoint::CountTokens) => Some("this endpoint"),
+        (Dialect::OpenAi, _) | (Dialect::Anthropic, Endpoint::Messages | Endpoint::CountTokens) => {
+            None
+        }
         (Dialect::Anthropic, Endpoint::ChatCompletions) => {
             serde_json::from_slice(body).map_or(None, |body| anthropic::lacks(&body))
         }
@@ -50,16 +57,14 @@ pub fn lacks(dialect: Dialect, endpoint: Endpoint, body: &[u8]) -> Option<&'stat
 }
 
 /// A request, which is in the client's words, in those of a dialect; `None` if they lack something.
-pub fn speak(dialect: Dialect, body: Bytes, model: Option<&str>) -> Option<Speech> {
-    match dialect {
-        Dialect::OpenAi => Some(Speech {
-            path: None,
-            headers: &[],
-            body,
-            interpreter: Interpreter::None,
-            dropped: Vec::new(),
-        }),
-        Dialect::Anthropic => {
+pub fn speak(
+    dialect: Dialect,
+    endpoint: Endpoint,
+    body: Bytes,
+    model: Option<&str>,
+) -> Option<Speech> {
+    match (dialect, endpoint) {
+        (Dialect::Anthropic, Endpoint::ChatCompletions) => {
             let translated = anthropic::request(&body, model)?;
             Some(Speech {
                 path: Some("/messages"),
@@ -69,6 +74,13 @@ pub fn speak(dialect: Dialect, body: Bytes, model: Option<&str>) -> Option<Speec
                 dropped: translated.dropped,
             })
         }
+        _ => Some(Speech {
+            path: None,
+            headers: &[],
+            body,
+            interpreter: Interpreter::None,
+            dropped: Vec::new(),
+        }),
     }
 }
 

@@ -82,7 +82,8 @@ impl Attempt<'_> {
             None => Some(openai::body(self.request, model)),
             Some(said) => continuation::body(self.request, model, said, self.prefill()),
         };
-        body.and_then(|body| dialect::speak(candidate.upstream.dialect(), body, model))
+        let (dialect, endpoint) = (candidate.upstream.dialect(), self.request.endpoint);
+        body.and_then(|body| dialect::speak(dialect, endpoint, body, model))
             .ok_or_else(|| Outcome::InvalidReply(Defect::NoSeam).into())
     }
 
@@ -118,7 +119,7 @@ impl Attempt<'_> {
             }
             read => interpreter.answer(read?),
         };
-        openai::inspect(self.request.endpoint, &body, wait_asked_by(&reply.headers))?;
+        dialect::inspect(self.request.endpoint, &body, wait_asked_by(&reply.headers))?;
         Ok(Won {
             status: reply.status,
             headers: reply.headers,
@@ -239,7 +240,7 @@ async fn no_stream(
         Ok(body) => interpreter.answer(body),
         Err(error) => return error.into(),
     };
-    match openai::inspect(endpoint, &body, wait_asked_by(&reply.headers)) {
+    match dialect::inspect(endpoint, &body, wait_asked_by(&reply.headers)) {
         Ok(()) => Outcome::InvalidReply(Defect::ContentType).into(),
         Err(outcome) => outcome.into(),
     }

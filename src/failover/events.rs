@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::dialect::anthropic::Translator;
-use crate::dialect::openai::{Signal, StreamReader, Transcript};
+use crate::dialect::openai::Transcript;
+use crate::dialect::stream::{Signal, StreamReader};
 use crate::outcome::Outcome;
 use crate::request::Endpoint;
 use crate::wire::sse::{self, Event, Framer};

@@ -22,6 +22,7 @@ mod forwarding;
 mod health;
 mod layers;
 mod limits;
+mod messages;
 mod metrics;
 mod reload;
 mod sdk;

@@ -19,7 +19,10 @@ pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outc
 
 /// The outcome that an error inside a good reply stands for: by its code, else by its type; where neither is
 /// known, it is the upstream's fault.
-pub(super) fn classify_inner(error: &RawValue, retry_after: Option<Duration>) -> Outcome {
+pub(in crate::dialect) fn classify_inner(
+    error: &RawValue,
+    retry_after: Option<Duration>,
+) -> Outcome {
     let error = ErrorFields::read(error.get().as_bytes());
     outcome(error.status(), retry_after, &error)
 }

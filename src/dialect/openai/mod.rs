@@ -3,11 +3,8 @@
 pub mod continuation;
 mod error;
 mod request;
-mod response;
-mod stream;
 
 pub use continuation::{Splicer, Transcript};
 pub use error::classify;
+pub(super) use error::classify_inner;
 pub use request::body;
-pub use response::inspect;
-pub use stream::{Signal, StreamReader};

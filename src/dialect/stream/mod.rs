@@ -2,13 +2,15 @@
 //! stream that broke.
 
 mod chunk;
+mod message_event;
 mod response_event;
 
 use serde_json::json;
 
 use self::chunk::Chunk;
+use self::message_event::MessageEvent;
 use self::response_event::ResponseEvent;
-use super::error::classify_inner;
+use super::openai::classify_inner;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::sse::Event;
@@ -61,6 +63,7 @@ impl StreamReader {
             Some(data) if data.trim_ascii() == b"[DONE]" => self.read_done(),
             Some(_) if self.is_noise(event) => Signal::Preamble,
             Some(data) if self.endpoint == Endpoint::Responses => self.read_response_event(data),
+            Some(data) if self.endpoint == Endpoint::Messages => self.read_message_event(data),
             Some(data) if event.name == Some(b"error") => read_named_error(data),
             Some(data) => self.read_chunk(data),
         };
@@ -70,7 +73,8 @@ impl StreamReader {
 
     /// Whether an event says nothing, and would be taken for a chunk by clients: `data: null`, a ping with data.
     pub fn is_noise(&self, event: &Event<'_>) -> bool {
-        let is_ping = event.name == Some(b"ping") && self.endpoint != Endpoint::Responses;
+        let is_chunked = !matches!(self.endpoint, Endpoint::Responses | Endpoint::Messages);
+        let is_ping = event.name == Some(b"ping") && is_chunked;
         is_ping || event.data.as_deref() == Some(b"null")
     }
 
@@ -87,10 +91,11 @@ impl StreamReader {
     /// The error event with which a stream that broke ends, in the API's own form and never followed by `[DONE]`.
     /// `error` is an error object in `OpenAI`'s shape.
     pub fn interruption(&self, error: &serde_json::Value) -> Vec<u8> {
-        if self.endpoint == Endpoint::Responses {
-            return self.response_interruption(error);
+        match self.endpoint {
+            Endpoint::Responses => self.response_interruption(error),
+            Endpoint::Messages => message_event::interruption(error),
+            _ => format!("data: {{\"error\":{error}}}\n\n").into_bytes(),
         }
-        format!("data: {{\"error\":{error}}}\n\n").into_bytes()
     }
 
     /// `[DONE]` ends an answer that is complete; any other is none, or was cut short.
@@ -165,6 +170,30 @@ impl StreamReader {
                 Signal::Content
             }
             _ => Signal::Content,
+        }
+    }
+
+    fn read_message_event(&mut self, data: &[u8]) -> Signal {
+        let Ok(event) = serde_json::from_slice::<MessageEvent<'_>>(data) else {
+            return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
+        };
+        match &*event.kind {
+            "error" => Signal::Failed(
+                event
+                    .error
+                    .map_or(Outcome::ServerError { status: 500 }, |error| {
+                        classify_inner(error, None)
+                    }),
+            ),
+            "message_stop" if !self.has_content => {
+                Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer))
+            }
+            "message_stop" => {
+                self.is_complete = true;
+                Signal::Content
+            }
+            _ if event.is_content() => Signal::Content,
+            _ => Signal::Preamble,
         }
     }
 

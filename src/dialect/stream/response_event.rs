@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::openai::response::has_entries;
+use crate::dialect::answer::has_entries;
 
 #[derive(Deserialize)]
 pub(super) struct ResponseEvent<'a> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::error::classify_inner;
+use super::openai::classify_inner;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 
@@ -31,6 +31,14 @@ pub fn inspect(
             has_entries(answer.output)
                 || matches!(answer.status, Some("incomplete" | "in_progress" | "queued"))
         }
+        // A message may be without content where `stop_reason` says why.
+        Endpoint::Messages => {
+            has_entries(answer.content)
+                || answer
+                    .stop_reason
+                    .is_some_and(|reason| reason != "end_turn")
+        }
+        Endpoint::CountTokens => answer.input_tokens.is_some(),
         Endpoint::Other => true,
     };
     if has_answer {
@@ -55,6 +63,11 @@ struct Answer<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     output: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    stop_reason: Option<&'a str>,
+    #[serde(borrow)]
+    input_tokens: Option<&'a RawValue>,
     #[serde(borrow)]
     code: Option<&'a RawValue>,
     #[serde(borrow)]

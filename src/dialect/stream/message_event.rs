@@ -1,0 +1,60 @@
+//! The events of Anthropic's Messages, as far as supervision looks into them.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+pub(super) struct MessageEvent<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content_block: Option<Piece<'a>>,
+    #[serde(borrow)]
+    delta: Option<Piece<'a>>,
+}
+
+/// A block that begins, or what is new of one.
+#[derive(Deserialize)]
+struct Piece<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stop_reason: Option<&'a RawValue>,
+}
+
+impl MessageEvent<'_> {
+    /// Whether it is part of the answer. The start of a text or of thoughts has nothing in it yet; any other block says
+    /// something by its kind.
+    pub(super) fn is_content(&self) -> bool {
+        match &*self.kind {
+            "content_block_delta" => true,
+            "content_block_start" => self.content_block.as_ref().is_none_or(|block| {
+                !matches!(block.kind.as_deref(), Some("text" | "thinking"))
+                    || block.text.is_some_and(|text| text.get() != "\"\"")
+            }),
+            // A refusal may come without a word.
+            "message_delta" => self.delta.as_ref().is_some_and(|delta| {
+                delta
+                    .stop_reason
+                    .is_some_and(|reason| reason.get() != "\"end_turn\"")
+            }),
+            "message_start" | "content_block_stop" | "ping" => false,
+            _ => true,
+        }
+    }
+}
+
+/// The error event with which a stream that broke ends. `error` is an error object in `OpenAI`'s shape.
+pub(super) fn interruption(error: &serde_json::Value) -> Vec<u8> {
+    let mut told = error.clone();
+    told["type"] = "api_error".into();
+    let event = json!({ "type": "error", "error": told });
+    format!("event: error\ndata: {event}\n\n").into_bytes()
+}

@@ -1,0 +1,221 @@
+//! Clients that speak Anthropic's Messages API, such as Claude Code.
+
+use backstop::event::{Event, RequestResult};
+use backstop::simulator::{Fault, Framing, Script, Simulator};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Answered, TestGateway};
+
+const MESSAGES: &str = "/v1/messages?beta=true";
+const JSON: &[(&str, &str)] = &[
+    ("content-type", "application/json"),
+    ("x-api-key", "client-key"),
+    ("anthropic-version", "2023-06-01"),
+    ("anthropic-beta", "claude-code-20250219"),
+];
+
+async fn simulators() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    (first, second)
+}
+
+async fn gateway(first: &Simulator, second: &Simulator) -> TestGateway {
+    TestGateway::start(&format!(
+        "clients: [{{name: me, key: client-key}}]\nupstreams:\n\
+         \x20 first: {{provider: anthropic, base_url: \"{}\", api_key: first-key}}\n\
+         \x20 second: {{provider: anthropic, base_url: \"{}\", api_key: second-key}}\n\
+         routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}]\n\
+         timeouts: {{first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}}\n",
+        first.base_url(),
+        second.base_url(),
+    ))
+    .await
+}
+
+fn message(stream: bool) -> String {
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    json!({"model": "claude-opus-5", "max_tokens": 9, "stream": stream, "messages": messages, "unheard_of": 1}).to_string()
+}
+
+/// Text, whether it claims to be whole, and the types of its errors.
+fn read(answered: &Answered) -> (String, bool, Vec<String>) {
+    let (mut text, mut is_whole, mut errors) = (String::new(), false, Vec::new());
+    let body = answered.text().replace('\r', "");
+    for event in body.split("\n\n").filter(|event| !event.is_empty()) {
+        let (name, data) = event.split_once('\n').unwrap();
+        let data: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(name.strip_prefix("event: ").unwrap(), data["type"]);
+        text += data["delta"]["text"].as_str().unwrap_or_default();
+        is_whole |= data["type"] == "message_stop";
+        if let Some(kind) = data["error"]["type"].as_str() {
+            errors.push(kind.to_owned());
+        }
+    }
+    (text, is_whole, errors)
+}
+
+#[tokio::test]
+async fn messages_pass_byte_for_byte_and_fail_over() {
+    let faults = [
+        Fault::None,
+        Fault::status(529),
+        Fault::status(500),
+        Fault::status(429),
+        Fault::Reset,
+        Fault::Hang,
+        Fault::Empty,
+        Fault::Garbage,
+        Fault::RoleThenEnd,
+        Fault::ErrorInside { status: 529 },
+        Fault::OnlyComments,
+    ];
+    for fault in faults {
+        for stream in [false, true] {
+            let (first, second) = simulators().await;
+            first.play(Script::fault(fault.clone())).await;
+            let gateway = gateway(&first, &second).await;
+            let answered = gateway
+                .send(Method::POST, MESSAGES, JSON, message(stream))
+                .await;
+            let name = if fault == Fault::None {
+                "first"
+            } else {
+                "second"
+            };
+            let about = format!(
+                "{fault:?} {stream} {:?} {}",
+                answered.trail(),
+                answered.text()
+            );
+            assert_eq!(
+                (answered.status, answered.upstream()),
+                (200, name),
+                "{about}"
+            );
+            let text = format!("Hello from {name}.");
+            if stream {
+                assert_eq!(read(&answered), (text, true, vec![]), "{about}");
+            } else {
+                assert_eq!(answered.json()["content"][0]["text"], text, "{about}");
+                assert_eq!(answered.json()["type"], "message");
+            }
+            let upstream = if fault == Fault::None {
+                &first
+            } else {
+                &second
+            };
+            let asked = &upstream.received()[0];
+            assert_eq!(asked.path, "/v1/messages?beta=true");
+            assert_eq!(asked.body, message(stream), "{about}");
+            assert_eq!(
+                asked.header("x-api-key"),
+                Some(format!("{name}-key").as_str())
+            );
+            assert_eq!(asked.header("anthropic-beta"), Some("claude-code-20250219"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_stream_of_messages_ends_with_anthropics_error() {
+    for fault in [
+        Fault::CutAfter(2),
+        Fault::EndAfter(2),
+        Fault::StallAfter(2),
+        Fault::ErrorAfter(2),
+        Fault::GarbageAfter(2),
+    ] {
+        let (first, second) = simulators().await;
+        first.play(Script::fault(fault.clone())).await;
+        let gateway = gateway(&first, &second).await;
+        let answered = gateway
+            .send(Method::POST, MESSAGES, JSON, message(true))
+            .await;
+        let error = vec!["api_error".to_owned()];
+        assert_eq!(
+            read(&answered),
+            ("Hello from".to_owned(), false, error),
+            "{fault:?}"
+        );
+        let result = gateway.events.wait_for(|event| match event {
+            Event::RequestFinished(report) => Some(report.result),
+            _ => None,
+        });
+        assert_eq!(result.await, RequestResult::Broken, "{fault:?}");
+        assert_eq!(second.received_count(), 0);
+    }
+    for framing in [Framing::CrLf, Framing::OneBytePerChunk] {
+        let (first, second) = simulators().await;
+        first.play(Script::healthy().with_framing(framing)).await;
+        let gateway = gateway(&first, &second).await;
+        let answered = gateway
+            .send(Method::POST, MESSAGES, JSON, message(true))
+            .await;
+        assert_eq!(
+            read(&answered),
+            ("Hello from first.".to_owned(), true, vec![])
+        );
+    }
+}
+
+#[tokio::test]
+async fn errors_of_ours_have_anthropics_shape() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(500)).await;
+    second.play(Script::status(529)).await;
+    let gateway = gateway(&first, &second).await;
+    let told = |answered: &Answered, status: u16, kind: &str| {
+        let body = answered.json();
+        assert_eq!(
+            (answered.status, &body["type"]),
+            (status, &json!("error")),
+            "{body}"
+        );
+        assert_eq!(body["error"]["type"], kind, "{body}");
+        assert!(body["request_id"].as_str().unwrap().starts_with("req_"));
+    };
+    let answered = gateway
+        .send(Method::POST, MESSAGES, JSON, message(false))
+        .await;
+    told(&answered, 503, "overloaded_error");
+    assert_eq!(
+        answered.json()["error"]["attempts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let answered = gateway
+        .send(Method::POST, MESSAGES, &JSON[..1], message(false))
+        .await;
+    told(&answered, 401, "authentication_error");
+    let answered = gateway.send(Method::POST, MESSAGES, JSON, "{").await;
+    told(&answered, 400, "invalid_request_error");
+    let unknown = message(false).replace("claude-opus-5", "gpt-4o");
+    let answered = gateway.send(Method::POST, MESSAGES, JSON, unknown).await;
+    told(&answered, 404, "not_found_error");
+}
+
+#[tokio::test]
+async fn models_are_listed_in_the_callers_words() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{a: {{provider: anthropic, base_url: \"{}\", api_key: k}}, b: {{provider: openai, base_url: \"{}\", api_key: k}}}}\n\
+         routes: [{{models: [claude-opus-5, gpt-4o], candidates: [{{upstream: a}}, {{upstream: b}}]}}]\n",
+        first.base_url(),
+        second.base_url()
+    ))
+    .await;
+    let openai = gateway.get("/v1/models").await.json();
+    assert_eq!(openai["object"], "list");
+    let anthropic = gateway
+        .send(Method::GET, "/v1/models", JSON, "")
+        .await
+        .json();
+    assert_eq!(anthropic["data"][0]["type"], "model");
+    assert_eq!(anthropic["has_more"], false);
+    assert_eq!(anthropic["data"].as_array().unwrap().len(), 2);
+    assert_eq!(gateway.send(Method::HEAD, "/", JSON, "").await.status, 200);
+}
