@@ -30,6 +30,7 @@
 //!                      └── failed?   health, events, on to the next at once
 //!                          commit    first real content: headers go out, no way back
 //!                      respond   supervise: stream to the client; one that breaks ends with an error
+//!                      upgrade   relay: a WebSocket's frames both ways, until one side ends it
 //!
 //! events ─▶ metrics · log                      admin ─shows─▶ metrics · health · who would be tried
 //! ```

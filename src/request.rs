@@ -87,6 +87,8 @@ pub enum Endpoint {
     Embeddings,
     /// `POST /responses`
     Responses,
+    /// `GET /realtime` or `GET /responses` that asks for a WebSocket.
+    Realtime,
     /// Any other method and path.
     Other,
 }
@@ -113,6 +115,7 @@ impl Endpoint {
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
             Self::Responses => "responses",
+            Self::Realtime => "realtime",
             Self::Other => "other",
         }
     }

@@ -10,6 +10,7 @@ use super::commit::{Hold, hold};
 use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
 use super::events::EventStream;
+use super::handshake;
 use super::plan::Target;
 use super::timers::Limits;
 use crate::config::{HoldConfig, TimeoutsConfig};
@@ -43,6 +44,10 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Asks for an answer.
     pub(super) async fn run(self) -> Result<Won, Lost> {
+        if self.request.endpoint == Endpoint::Realtime {
+            let first = self.deadline.first_token(self.to_first_content());
+            return handshake::run(self.request, self.target, first).await;
+        }
         let mut outbound = outbound(self.request);
         outbound.body = self.body()?;
         // What is to be looked into must not come compressed.
@@ -53,12 +58,16 @@ impl Attempt<'_> {
             200..=299 if self.request.streaming => self.stream(reply, first).await,
             200..=299 => self.whole(reply).await,
             300..=399 => Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => refusal(reply, self.to_the_end()).await,
+            _ => refusal(reply, self.to_the_end(), openai::classify).await,
         }
     }
 
     /// How long the first content may take.
     pub(super) fn to_first_content(&self) -> Duration {
+        if self.request.endpoint == Endpoint::Realtime {
+            // No model has to think before it answers a handshake.
+            return self.timeouts.first_token;
+        }
         self.timeouts
             .to_first_content(self.request.streaming, self.is_reasoning())
     }
@@ -203,12 +212,16 @@ async fn no_stream(endpoint: Endpoint, reply: Reply, patience: Patience) -> Lost
 }
 
 /// An error status: the client's fault goes back as it is, everything else is lost.
-async fn refusal(reply: Reply, patience: Patience) -> Result<Won, Lost> {
+pub(super) async fn refusal(
+    reply: Reply,
+    patience: Patience,
+    classify: fn(u16, Option<Duration>, &[u8]) -> Outcome,
+) -> Result<Won, Lost> {
     // A body that breaks off leaves the status to decide.
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
         .await
         .unwrap_or_default();
-    match openai::classify(reply.status, wait_asked_by(&reply.headers), &body) {
+    match classify(reply.status, wait_asked_by(&reply.headers), &body) {
         outcome @ Outcome::RejectedRequest { .. } => Ok(Won {
             status: reply.status,
             headers: reply.headers,

@@ -9,6 +9,8 @@
 //!         supervise  to the last byte; a stream that breaks ends with an error, never as if it were whole
 //! ```
 //!
+//! A WebSocket goes the same way: its `handshake` is the attempt, and what follows is a `relay` instead of a stream.
+//!
 //! *Invariant:* nothing reaches the client before commit, and nothing changes upstream after it.
 
 mod answer;
@@ -19,9 +21,11 @@ mod deadline;
 mod ending;
 mod events;
 mod explain;
+mod handshake;
 mod order;
 mod plan;
 mod race;
+mod relay;
 mod resume;
 mod running;
 mod supervise;
@@ -36,6 +40,7 @@ use tokio::time::Instant;
 pub use answer::{Answer, AnswerBody, Continuability, Exhausted, PassedOver};
 pub use explain::{Explained, explain};
 pub use order::Ask;
+pub use relay::{Relay, RelayEnd};
 pub use supervise::SupervisedStream;
 
 use self::attempt::Attempt;
@@ -155,9 +160,12 @@ impl Failover {
         Common {
             events: self.events.clone(),
             request: request.id.clone(),
-            shape: Shape {
-                is_streamed: request.streaming,
-                size: request.body.len(),
+            shape: match request.endpoint {
+                Endpoint::Realtime => Shape::HANDSHAKE,
+                _ => Shape {
+                    is_streamed: request.streaming,
+                    size: request.body.len(),
+                },
             },
         }
     }
@@ -338,6 +346,9 @@ impl Victory {
             WonBody::Stream(held) => {
                 let stream = SupervisedStream::new(*held, attempt, trail.attempts, resume);
                 AnswerBody::Stream(Box::new(stream))
+            }
+            WonBody::Switched(connection) => {
+                AnswerBody::Relay(Box::new(Relay::new(connection, attempt)))
             }
         };
         Answer {

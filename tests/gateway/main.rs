@@ -28,3 +28,4 @@ mod streaming;
 mod supervision;
 mod timers;
 mod tls;
+mod websocket;

@@ -7,7 +7,7 @@ mod response;
 mod stream;
 
 pub use continuation::{Splicer, Transcript};
-pub use error::classify;
-pub use request::body;
+pub use error::{classify, classify_handshake};
+pub use request::{body, path};
 pub use response::inspect;
 pub use stream::{Signal, StreamReader};

@@ -31,7 +31,7 @@ pub fn inspect(
             has_entries(answer.output)
                 || matches!(answer.status, Some("incomplete" | "in_progress" | "queued"))
         }
-        Endpoint::Other => true,
+        Endpoint::Realtime | Endpoint::Other => true,
     };
     if has_answer {
         Ok(())

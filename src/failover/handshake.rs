@@ -1,0 +1,56 @@
+//! One try at opening a WebSocket at one target.
+
+use http::header::{ACCEPT_ENCODING, SEC_WEBSOCKET_ACCEPT};
+use tokio::time::{Instant, timeout_at};
+
+use super::attempt::refusal;
+use super::ending::{Lost, Won, WonBody};
+use super::plan::Target;
+use crate::dialect::openai;
+use crate::outcome::{Outcome, Stage};
+use crate::request::ModelRequest;
+use crate::upstream::{Outbound, Switch};
+use crate::wire::body::Patience;
+use crate::wire::websocket::is_handshake;
+
+/// Asks one target for a WebSocket.
+pub(super) async fn run(
+    request: &ModelRequest,
+    target: Target<'_>,
+    (until, stage): (Instant, Stage),
+) -> Result<Won, Lost> {
+    let outbound = outbound(request, target.candidate.model.as_deref());
+    let switching = target.candidate.upstream.switch(target.key, outbound);
+    let Ok(switched) = timeout_at(until, switching).await else {
+        return Err(Outcome::TimedOut(stage).into());
+    };
+    match switched? {
+        // Whether it has understood our question is for the client to see, who knows the answer.
+        Switch::Agreed {
+            headers,
+            connection,
+        } if is_handshake(&headers) && headers.contains_key(SEC_WEBSOCKET_ACCEPT) => Ok(Won {
+            status: 101,
+            headers,
+            body: WonBody::Switched(connection),
+            outcome: Outcome::Success,
+        }),
+        Switch::Agreed { .. } => Err(Outcome::UpgradeRefused { status: 101 }.into()),
+        Switch::Refused(reply) => {
+            let idle = until.saturating_duration_since(Instant::now());
+            refusal(reply, Patience { idle, until }, openai::classify_handshake).await
+        }
+    }
+}
+
+fn outbound(request: &ModelRequest, model: Option<&str>) -> Outbound {
+    let mut headers = request.headers.clone();
+    // A refusal that is to be looked into must not come compressed.
+    headers.remove(ACCEPT_ENCODING);
+    Outbound {
+        method: request.method.clone(),
+        path: openai::path(request, model),
+        headers,
+        body: request.body.clone(),
+    }
+}
