@@ -3,6 +3,7 @@
 mod ends;
 mod handshake;
 mod peer;
+mod sdk;
 mod secure;
 
 use backstop::event::{AttemptReport, Event, RequestReport, RequestResult};
