@@ -15,8 +15,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, copy, sink, split,
 };
-use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::running::Running;
 use crate::outcome::Outcome;
@@ -28,7 +28,7 @@ const BUFFER: usize = 16 << 10;
 const LAST_WORDS: Duration = Duration::from_millis(40);
 /// For a client to take our Close frame and to hang up by itself. Less than the server has patience for.
 const FAREWELL: Duration = Duration::from_millis(400);
-/// For both sides to hang up once one of them has sent a Close frame.
+/// For a side to answer a Close frame, or to hang up.
 const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// "Service restart": the client may connect again at once.
@@ -144,14 +144,16 @@ impl Direction {
         }
     }
 
-    /// Passes bytes on until one end is gone. Dropped, it can be begun again where it stopped.
-    async fn pass(&mut self, closed: &Notify) -> Gone {
+    /// Passes bytes on until one end is gone. Dropped, it can be begun again where it stopped. `closed` gets a permit
+    /// once the Close frame of this direction has gone out.
+    async fn pass(&mut self, closed: &Semaphore) -> Gone {
         loop {
+            let had_closed = self.frames.has_closed();
             if let Err(error) = self.write().await {
                 return Gone::Sink(error);
             }
-            if self.frames.has_closed() {
-                closed.notify_one();
+            if self.frames.has_closed() && !had_closed {
+                closed.add_permits(1);
             }
             match self.from.read(&mut self.buffer).await {
                 Ok(0) => return Gone::Source(None),
@@ -177,12 +179,12 @@ impl Direction {
 
 /// Passes bytes in both directions until that is over.
 async fn converse(down: &mut Direction, up: &mut Direction, mut cut: Cut) -> End {
-    let closed = Notify::new();
+    let closed = Semaphore::new(0);
     let (gone, is_down) = tokio::select! {
         gone = down.pass(&closed) => (gone, true),
         gone = up.pass(&closed) => (gone, false),
         _ = cut.wait_for(|cut| *cut) => return End::Cut,
-        () = overdue(&closed) => return End::Closed,
+        () = goodbyes(&closed) => return End::Closed,
     };
     // Who does not take our bytes any more may have said why.
     let (end, other) = match (gone, is_down) {
@@ -195,10 +197,10 @@ async fn converse(down: &mut Direction, up: &mut Direction, mut cut: Cut) -> End
     end
 }
 
-/// Comes when both sides have had enough time to hang up after a Close frame.
-async fn overdue(closed: &Notify) {
-    closed.notified().await;
-    sleep(AFTERMATH).await;
+/// Waits until both sides have sent a Close frame, or one of them has and the other has had enough time for it.
+async fn goodbyes(closed: &Semaphore) {
+    let _first = closed.acquire().await;
+    let _ = timeout(AFTERMATH, closed.acquire()).await;
 }
 
 /// Says goodbye where a frame may be put in, and hangs up.
