@@ -25,7 +25,7 @@ use crate::wire::headers::{has_media_type, retry_after};
 /// No answer is larger than this; images in base64 are the largest there are.
 const LARGEST_ANSWER: usize = 64 << 20;
 /// Enough of an error to classify it and to hand it on.
-const LARGEST_ERROR: usize = 1 << 20;
+pub(super) const LARGEST_ERROR: usize = 1 << 20;
 
 /// One try at one target.
 pub(super) struct Attempt<'a> {
@@ -58,7 +58,7 @@ impl Attempt<'_> {
             200..=299 if self.request.streaming => self.stream(reply, first).await,
             200..=299 => self.whole(reply).await,
             300..=399 => Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => refusal(reply, self.to_the_end(), openai::classify).await,
+            _ => refusal(reply, self.to_the_end()).await,
         }
     }
 
@@ -212,16 +212,12 @@ async fn no_stream(endpoint: Endpoint, reply: Reply, patience: Patience) -> Lost
 }
 
 /// An error status: the client's fault goes back as it is, everything else is lost.
-pub(super) async fn refusal(
-    reply: Reply,
-    patience: Patience,
-    classify: fn(u16, Option<Duration>, &[u8]) -> Outcome,
-) -> Result<Won, Lost> {
+async fn refusal(reply: Reply, patience: Patience) -> Result<Won, Lost> {
     // A body that breaks off leaves the status to decide.
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
         .await
         .unwrap_or_default();
-    match classify(reply.status, wait_asked_by(&reply.headers), &body) {
+    match openai::classify(reply.status, wait_asked_by(&reply.headers), &body) {
         outcome @ Outcome::RejectedRequest { .. } => Ok(Won {
             status: reply.status,
             headers: reply.headers,
@@ -243,7 +239,7 @@ fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
 }
 
 /// How long a reply asks us to stay away: by `Retry-After`, else until an allowance that is used up is full again.
-fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
     let now = SystemTime::now();
     retry_after(headers, now).or_else(|| allowance::exhausted(headers, now))
 }

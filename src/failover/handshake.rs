@@ -3,14 +3,14 @@
 use http::header::{ACCEPT_ENCODING, SEC_WEBSOCKET_ACCEPT};
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::refusal;
+use super::attempt::{LARGEST_ERROR, wait_asked_by};
 use super::ending::{Lost, Won, WonBody};
 use super::plan::Target;
 use crate::dialect::openai;
 use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
-use crate::upstream::{Outbound, Switch};
-use crate::wire::body::Patience;
+use crate::upstream::{Outbound, Reply, Switch};
+use crate::wire::body::{Patience, read_whole};
 use crate::wire::websocket::is_handshake;
 
 /// Asks one target for a WebSocket.
@@ -38,7 +38,7 @@ pub(super) async fn run(
         Switch::Agreed { .. } => Err(Outcome::UpgradeRefused { status: 101 }.into()),
         Switch::Refused(reply) => {
             let idle = until.saturating_duration_since(Instant::now());
-            refusal(reply, Patience { idle, until }, openai::classify_handshake).await
+            refusal(reply, Patience { idle, until }).await
         }
     }
 }
@@ -52,5 +52,22 @@ fn outbound(request: &ModelRequest, model: Option<&str>) -> Outbound {
         path: openai::path(request, model),
         headers,
         body: request.body.clone(),
+    }
+}
+
+/// Anything but a 101: the client's fault goes back as it is, everything else is lost.
+async fn refusal(reply: Reply, patience: Patience) -> Result<Won, Lost> {
+    // A body that breaks off leaves the status to decide.
+    let body = read_whole(reply.body, LARGEST_ERROR, patience)
+        .await
+        .unwrap_or_default();
+    match openai::classify_handshake(reply.status, wait_asked_by(&reply.headers), &body) {
+        outcome @ Outcome::RejectedRequest { .. } => Ok(Won {
+            status: reply.status,
+            headers: reply.headers,
+            body: WonBody::Whole(body),
+            outcome,
+        }),
+        outcome => Err(outcome.into()),
     }
 }
