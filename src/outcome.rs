@@ -48,6 +48,11 @@ pub enum Outcome {
     },
     /// The upstream does not have the model, or not this endpoint (404).
     ModelUnavailable,
+    /// The upstream answers, but speaks no WebSocket at this path (2xx, 3xx, 404, 405, 426 or 501 to a handshake).
+    UpgradeRefused {
+        /// The upstream's status.
+        status: u16,
+    },
     /// A reply that is not what was asked for.
     InvalidReply(Defect),
     /// A stream ended without its terminal event after the client had received part of it.
@@ -173,6 +178,7 @@ impl Outcome {
                 | Self::Unauthorized { .. }
                 | Self::QuotaExhausted
                 | Self::ModelUnavailable
+                | Self::UpgradeRefused { .. }
                 | Self::InvalidReply(Defect::NoSeam)
                 | Self::TimedOut(Stage::Total)
         );
@@ -202,6 +208,7 @@ impl Outcome {
             Self::QuotaExhausted => "quota_exhausted",
             Self::Unauthorized { .. } => "unauthorized",
             Self::ModelUnavailable => "model_unavailable",
+            Self::UpgradeRefused { .. } => "upgrade_refused",
             Self::InvalidReply(Defect::Redirect) => "redirect",
             Self::InvalidReply(Defect::ContentType) => "wrong_content_type",
             Self::InvalidReply(Defect::Compressed) => "compressed",
@@ -223,6 +230,7 @@ impl Outcome {
             Self::RejectedRequest { status }
             | Self::ServerError { status }
             | Self::Overloaded { status, .. }
+            | Self::UpgradeRefused { status }
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::ModelUnavailable => Some(404),

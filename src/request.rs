@@ -91,6 +91,8 @@ pub enum Endpoint {
     Messages,
     /// Anthropic's `POST /messages/count_tokens`
     CountTokens,
+    /// `GET /realtime` or `GET /responses` that asks for a WebSocket.
+    Realtime,
     /// Any other method and path.
     Other,
 }
@@ -119,7 +121,10 @@ impl Endpoint {
 
     /// Whether it can be answered by a stream of events.
     pub fn can_stream(self) -> bool {
-        !matches!(self, Self::Embeddings | Self::CountTokens | Self::Other)
+        matches!(
+            self,
+            Self::ChatCompletions | Self::Completions | Self::Responses | Self::Messages
+        )
     }
 
     /// A short constant name for labels and logs.
@@ -131,6 +136,7 @@ impl Endpoint {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Realtime => "realtime",
             Self::Other => "other",
         }
     }

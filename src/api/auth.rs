@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::reject::Rejection;
 use crate::config::{ClientConfig, Secret};
+use crate::wire::websocket::subprotocols;
 
 /// The keys of those who may call; without any, everybody who reaches the address may.
 #[derive(Debug)]
@@ -41,7 +42,8 @@ impl ClientKeys {
     }
 }
 
-/// `OpenAI` SDKs send a bearer token, Anthropic's `x-api-key`, Azure's `api-key`.
+/// `OpenAI` SDKs send a bearer token, Anthropic's `x-api-key`, Azure's `api-key`. Browsers cannot put headers on a
+/// WebSocket, and offer a subprotocol with the key in it.
 fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.as_bytes().split_at_checked(7)?;
@@ -51,5 +53,17 @@ fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
     bearer
         .or_else(|| named("x-api-key"))
         .or_else(|| named("api-key"))
+        .or_else(|| subprotocols(headers).find_map(key_in).map(str::as_bytes))
         .map(<[u8]>::trim_ascii)
+}
+
+fn key_in(subprotocol: &str) -> Option<&str> {
+    subprotocol.strip_prefix("openai-insecure-api-key.")
+}
+
+/// Whether an offered subprotocol is none, but says who the client is, which no upstream may see.
+pub(super) fn is_about_client(subprotocol: &str) -> bool {
+    key_in(subprotocol).is_some()
+        || subprotocol.starts_with("openai-organization.")
+        || subprotocol.starts_with("openai-project.")
 }

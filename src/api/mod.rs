@@ -10,6 +10,7 @@ mod refusal;
 mod reject;
 mod respond;
 mod tally;
+mod upgrade;
 mod waiting;
 
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use self::waiting::{Run, Waiting};
 use crate::event::Events;
 use crate::failover::{Answer, Failover};
 use crate::request::{Endpoint, ModelRequest};
-use crate::routing::RouteTable;
+use crate::routing::{RouteTable, Rule};
 use crate::wire::body::Body;
 
 /// Everything needed to answer clients.
@@ -109,6 +110,11 @@ impl Api {
         {
             return json.map(Reply::Own);
         }
+        if upgrade::is_wanted(&head) {
+            let request = upgrade::request(tally, head, path, &body)?;
+            tally.read(request.received_at);
+            return self.serve(Arc::new(request), tally).await;
+        }
         let request = read::request(tally, head, path, body, self.limits).await?;
         tally.read(request.received_at);
         if request.endpoint == Endpoint::Other {
@@ -131,11 +137,7 @@ impl Api {
         request: Arc<ModelRequest>,
         tally: &mut Tally,
     ) -> Result<Reply, Rejection> {
-        let model = request.model_name();
-        let rule = self
-            .routes
-            .find(model)
-            .ok_or_else(|| Rejection::unknown_model(model, &self.routes))?;
+        let rule = self.rule_for(&request)?;
         tally.route = Some(Arc::clone(&rule.route));
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
         let run = self.failover.clone().run(request, Arc::clone(rule));
@@ -151,5 +153,16 @@ impl Api {
                 self.keepalive,
             )))),
         }
+    }
+
+    fn rule_for(&self, request: &ModelRequest) -> Result<&Arc<Rule>, Rejection> {
+        let model = request.model_name();
+        if request.endpoint == Endpoint::Realtime && model.is_empty() {
+            // The model stands in the frames, which nobody reads.
+            return Ok(self.routes.find_for_forwarding(None));
+        }
+        self.routes
+            .find(model)
+            .ok_or_else(|| Rejection::unknown_model(model, &self.routes))
     }
 }

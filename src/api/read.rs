@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, HeaderMap, UPGRADE};
+use http::header::{CONTENT_ENCODING, HeaderMap};
 use http::request::Parts;
 use http::{Method, Uri};
 use hyper::body::Incoming;
@@ -58,6 +58,10 @@ impl Path {
         Ok(Self(path))
     }
 
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+
     pub(super) fn without_query(&self) -> &str {
         self.0.split_once('?').map_or(&self.0, |(path, _)| path)
     }
@@ -71,9 +75,6 @@ pub(super) async fn request(
     body: Incoming,
     limits: Limits,
 ) -> Result<ModelRequest, Rejection> {
-    if head.headers.contains_key(UPGRADE) {
-        return Err(Rejection::Upgrade);
-    }
     let patience = Patience {
         idle: limits.idle,
         until: Instant::now() + limits.total,
@@ -108,7 +109,7 @@ fn beginning(body: &[u8]) -> u64 {
 }
 
 /// SDKs count their own retries.
-fn retries(headers: &HeaderMap) -> usize {
+pub(super) fn retries(headers: &HeaderMap) -> usize {
     headers
         .get("x-stainless-retry-count")
         .and_then(|value| value.to_str().ok()?.parse().ok())

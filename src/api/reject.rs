@@ -89,7 +89,7 @@ impl Rejection {
             Self::Upgrade => Refusal::new(
                 404,
                 "upgrade_not_supported",
-                "WebSockets are not relayed yet; use plain HTTP requests",
+                "the only protocol to change to is `websocket`, with GET over HTTP/1.1 at /v1/realtime or /v1/responses",
             ),
             Self::Compressed => Refusal::new(
                 415,

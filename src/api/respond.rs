@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame};
 
 use super::tally::Tally;
+use super::upgrade;
 use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
 use crate::failover::{Answer, AnswerBody, Continuability, SupervisedStream};
@@ -39,6 +40,7 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
             });
             full(bytes)
         }
+        AnswerBody::Relay(relay) => return upgrade::respond(relay, headers, tally),
         AnswerBody::Stream(stream) => {
             if stream.has_events() {
                 // An end may be added to it.

@@ -65,6 +65,8 @@ fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut tally: Tally)
             tally.served_by = Some(answer.served_by);
             match answer.body {
                 AnswerBody::Stream(stream) => TalliedStream::new(stream, tally).boxed_unsync(),
+                // No head goes out before a handshake is answered.
+                AnswerBody::Relay(_) => full(""),
                 // No stream: the upstream's verdict that the request is wrong.
                 AnswerBody::Whole(bytes) => {
                     tally.attempts = answer.attempts.len();

@@ -39,7 +39,7 @@ pub fn inspect(
                     .is_some_and(|reason| reason != "end_turn")
         }
         Endpoint::CountTokens => answer.input_tokens.is_some(),
-        Endpoint::Other => true,
+        Endpoint::Realtime | Endpoint::Other => true,
     };
     if has_answer {
         Ok(())

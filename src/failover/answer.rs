@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::SupervisedStream;
+use super::{Relay, SupervisedStream};
 use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
 
@@ -46,6 +46,8 @@ pub enum AnswerBody {
     Whole(Bytes),
     /// Under way, and watched.
     Stream(Box<SupervisedStream>),
+    /// A WebSocket, ready to be relayed.
+    Relay(Box<Relay>),
 }
 
 /// No candidate gave an answer.

@@ -11,6 +11,7 @@ use super::commit::{Hold, hold};
 use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
 use super::events::EventStream;
+use super::handshake;
 use super::order::prefill;
 use super::plan::Target;
 use super::timers::Limits;
@@ -27,7 +28,7 @@ use crate::wire::headers::{has_media_type, retry_after};
 /// No answer is larger than this; images in base64 are the largest there are.
 const LARGEST_ANSWER: usize = 64 << 20;
 /// Enough of an error to classify it and to hand it on.
-const LARGEST_ERROR: usize = 1 << 20;
+pub(super) const LARGEST_ERROR: usize = 1 << 20;
 
 /// One try at one target.
 pub(super) struct Attempt<'a> {
@@ -46,6 +47,10 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Asks for an answer.
     pub(super) async fn run(self) -> Result<Won, Lost> {
+        if self.request.endpoint == Endpoint::Realtime {
+            let first = self.deadline.first_token(self.to_first_content());
+            return handshake::run(self.request, self.target, first).await;
+        }
         let speech = self.speech()?;
         let outbound = outbound_as(self.request, &speech);
         let first = self.deadline.first_token(self.to_first_content());
@@ -66,6 +71,10 @@ impl Attempt<'_> {
 
     /// How long the first content may take.
     pub(super) fn to_first_content(&self) -> Duration {
+        if self.request.endpoint == Endpoint::Realtime {
+            // No model has to think before it answers a handshake.
+            return self.timeouts.first_token;
+        }
         self.timeouts
             .to_first_content(self.request.streaming, self.is_reasoning())
     }
@@ -275,7 +284,7 @@ fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
 }
 
 /// How long a reply asks us to stay away: by `Retry-After`, else until an allowance that is used up is full again.
-fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
     let now = SystemTime::now();
     retry_after(headers, now).or_else(|| allowance::exhausted(headers, now))
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
 use tokio::time::Instant;
 
 use super::events::EventStream;
@@ -29,6 +30,8 @@ pub(super) struct Won {
 pub(super) enum WonBody {
     Whole(Bytes),
     Stream(Box<Held>),
+    /// A connection that speaks WebSocket from here on.
+    Switched(Upgraded),
 }
 
 /// An attempt that brought nothing.

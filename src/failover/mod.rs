@@ -10,6 +10,8 @@
 //!         resume     or goes on from another upstream, where the route asks for it
 //! ```
 //!
+//! A WebSocket goes the same way: its `handshake` is the attempt, and what follows is a `relay` instead of a stream.
+//!
 //! *Invariant:* nothing of an answer reaches the client before commit; after it, only what continues it does.
 
 mod answer;
@@ -20,9 +22,11 @@ mod deadline;
 mod ending;
 mod events;
 mod explain;
+mod handshake;
 mod order;
 mod plan;
 mod race;
+mod relay;
 mod resume;
 mod running;
 mod supervise;
@@ -37,6 +41,7 @@ use tokio::time::Instant;
 pub use answer::{Answer, AnswerBody, Continuability, Exhausted, PassedOver};
 pub use explain::{Explained, explain};
 pub use order::Ask;
+pub use relay::{Relay, RelayEnd};
 pub use supervise::SupervisedStream;
 
 use self::attempt::Attempt;
@@ -157,9 +162,12 @@ impl Failover {
         Common {
             events: self.events.clone(),
             request: request.id.clone(),
-            shape: Shape {
-                is_streamed: request.streaming,
-                size: request.body.len(),
+            shape: match request.endpoint {
+                Endpoint::Realtime => Shape::HANDSHAKE,
+                _ => Shape {
+                    is_streamed: request.streaming,
+                    size: request.body.len(),
+                },
             },
         }
     }
@@ -340,6 +348,9 @@ impl Victory {
             WonBody::Stream(held) => {
                 let stream = SupervisedStream::new(*held, attempt, trail.attempts, resume);
                 AnswerBody::Stream(Box::new(stream))
+            }
+            WonBody::Switched(connection) => {
+                AnswerBody::Relay(Box::new(Relay::new(connection, attempt)))
             }
         };
         Answer {

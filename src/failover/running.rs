@@ -83,6 +83,15 @@ impl Running {
         }
     }
 
+    /// A conversation has begun, which may last for hours.
+    pub(super) fn settled(&mut self) {
+        self.answered(Instant::now());
+        if let Some(permit) = &mut self.permit {
+            let changes = permit.settled(Instant::now());
+            self.tell(changes);
+        }
+    }
+
     /// What the upstream says of what it still allows.
     pub(super) fn allowed(&self, headers: &HeaderMap) {
         let left = allowance::requests(headers, SystemTime::now());

@@ -28,6 +28,7 @@ pub struct Permit {
     started: Tick,
     has_content: bool,
     was_slow: bool,
+    is_under_way: bool,
 }
 
 impl Permit {
@@ -43,6 +44,7 @@ impl Permit {
             started: now,
             has_content: false,
             was_slow: false,
+            is_under_way: true,
         }
     }
 
@@ -112,6 +114,20 @@ impl Permit {
             weight: Sign::Slow.weight(),
         };
         self.observe(finding, now)
+    }
+
+    /// What was answered is a conversation that may last for hours: it is under way no more, and no trial waits for its
+    /// end.
+    pub fn settled(&mut self, now: Instant) -> Vec<HealthChange> {
+        let now = self.leaf.epoch.tick(now);
+        self.leave();
+        self.completed(now)
+    }
+
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.is_under_way) {
+            self.leaf.account.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// The attempt is over. A stream whose first content was reported is judged by how it ended.
@@ -243,7 +259,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.leaf.account.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.leave();
         self.settle_trials();
         if self.is_trial_of_account {
             self.leaf.account.scope.end_trial();

@@ -1,22 +1,25 @@
-//! One accepted connection from its first byte to its last.
+//! One accepted connection from its first byte to its last, whatever protocol it changes to.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::Limits;
 use crate::wire::body::Body;
+use crate::wire::takeover::Takeover;
 
 /// Finds peers that are gone without a word.
 const PING: Duration = Duration::from_secs(30);
@@ -26,6 +29,22 @@ pub(super) struct Connection {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: Limits,
     pub(super) watcher: Watcher,
+    /// Tells those that have left HTTP that it is time to go.
+    pub(super) cut: Arc<watch::Sender<bool>>,
+}
+
+/// What follows on a connection once HTTP is over on it.
+#[derive(Clone, Default)]
+struct Next(Arc<Mutex<Option<(OnUpgrade, Takeover)>>>);
+
+impl Next {
+    fn put(&self, client: OnUpgrade, takeover: Takeover) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((client, takeover));
+    }
+
+    fn take(&self) -> Option<(OnUpgrade, Takeover)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Connection {
@@ -37,21 +56,46 @@ impl Connection {
     {
         // Latency counts for more than the number of packets.
         let _ = self.stream.set_nodelay(true);
+        // HTTP/1.1 and what it is upgraded to have no pings that we could send.
+        let pings = TcpKeepalive::new().with_time(PING).with_interval(PING);
+        let _ = SockRef::from(&self.stream).set_tcp_keepalive(&pings);
         let builder = builder(&self.limits);
         let idle = self.limits.idle;
+        let next = Next::default();
+        let cut = Arc::clone(&self.cut);
+        self.serve_http(builder, idle, handler, next.clone()).await;
+        if let Some((client, takeover)) = next.take()
+            && let Ok(client) = client.await
+        {
+            // Held to the end, because it is what the server waits for after the cut.
+            let cut = cut.subscribe();
+            takeover.run(client, cut.clone()).await;
+        }
+    }
+
+    async fn serve_http<H, F>(
+        self,
+        builder: auto::Builder<TokioExecutor>,
+        idle: Duration,
+        handler: H,
+        next: Next,
+    ) where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let http = Http {
+            builder,
+            idle,
+            watcher: self.watcher,
+            next,
+        };
         match self.tls {
-            None => drive(builder, self.stream, idle, self.watcher, handler).await,
+            None => http.drive(self.stream, handler).await,
             Some(acceptor) => {
                 let Ok(Ok(stream)) = timeout(idle, acceptor.accept(self.stream)).await else {
                     return;
                 };
-                let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let builder = if is_h2 {
-                    builder.http2_only()
-                } else {
-                    builder.http1_only()
-                };
-                drive(builder, stream, idle, self.watcher, handler).await;
+                http.drive(stream, handler).await;
             }
         }
     }
@@ -75,36 +119,53 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
 /// hyper's own lower bound.
 const SMALLEST_BUFFER: usize = 8192;
 
-async fn drive<S, H, F>(
+/// How HTTP is spoken on a connection.
+struct Http {
     builder: auto::Builder<TokioExecutor>,
-    stream: S,
     idle: Duration,
     watcher: Watcher,
-    handler: H,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let asked = Arc::new(Notify::new());
-    let first = Arc::clone(&asked);
-    let service = service_fn(move |request| {
-        asked.notify_one();
-        let answering = handler(request);
-        async move { Ok::<_, Infallible>(answering.await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = Box::pin(watcher.watch(connection.into_owned()));
-    // The HTTP library would wait for ever for the bytes that tell the protocol, and for HTTP/2's first request.
-    let ended = tokio::select! {
-        biased;
-        ended = &mut connection => ended,
-        in_time = timeout(idle, first.notified()) => match in_time {
-            Ok(()) => connection.await,
-            Err(_) => return,
-        },
-    };
-    if let Err(error) = ended {
-        tracing::trace!(error, "a connection ended early");
+    next: Next,
+}
+
+impl Http {
+    async fn drive<S, H, F>(self, stream: S, handler: H)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let asked = Arc::new(Notify::new());
+        let first = Arc::clone(&asked);
+        let next = self.next;
+        let service = service_fn(move |mut request| {
+            asked.notify_one();
+            let client = hyper::upgrade::on(&mut request);
+            let answering = handler(request);
+            let next = next.clone();
+            async move {
+                let mut response = answering.await;
+                if let Some(takeover) = Takeover::take_from(&mut response) {
+                    next.put(client, takeover);
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        // Which version of HTTP it is shows in its first bytes, with and without TLS.
+        let connection = self
+            .builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut connection = Box::pin(self.watcher.watch(connection.into_owned()));
+        // The HTTP library would wait for ever for the bytes that tell the protocol, and for HTTP/2's first request.
+        let ended = tokio::select! {
+            biased;
+            ended = &mut connection => ended,
+            in_time = timeout(self.idle, first.notified()) => match in_time {
+                Ok(()) => connection.await,
+                Err(_) => return,
+            },
+        };
+        if let Err(error) = ended {
+            tracing::trace!(error, "a connection ended early");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Accepting connections, over TLS or not, HTTP/1.1 or HTTP/2, within limits, until told to drain.
 //!
+//! An answer may take its connection over for another protocol (`wire::takeover`); until that is over, the connection
+//! counts and is drained as any other.
+//!
 //! *Invariant:* only this module accepts connections; what answers a request is a parameter.
 
 mod connection;
@@ -20,6 +23,9 @@ use tokio_rustls::TlsAcceptor;
 
 use self::connection::Connection;
 use crate::wire::body::Body;
+
+/// How long those may take to say goodbye that speak another protocol than HTTP, once the grace time is over.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What keeps one address and its connections within bounds.
 #[derive(Clone, Debug)]
@@ -65,6 +71,7 @@ impl Server {
     {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
         let graceful = GracefulShutdown::new();
+        let cut = Arc::new(watch::Sender::new(false));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -79,6 +86,7 @@ impl Server {
                         tls: self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.load_full())),
                         limits: self.limits.clone(),
                         watcher: graceful.watcher(),
+                        cut: Arc::clone(&cut),
                     };
                     let handler = handler.clone();
                     connections.spawn(async move {
@@ -89,14 +97,18 @@ impl Server {
             }
         }
         drop(self.listener);
-        if timeout(self.limits.drain, graceful.shutdown())
-            .await
-            .is_err()
-        {
+        let finishing = async {
+            graceful.shutdown().await;
+            // Those that have left HTTP behind finish, too.
+            while connections.join_next().await.is_some() {}
+        };
+        if timeout(self.limits.drain, finishing).await.is_err() {
             tracing::warn!(
                 connections = connections.len(),
                 "the grace time is over: cutting the connections that are still busy"
             );
+            cut.send_replace(true);
+            let _ = timeout(GOODBYE, cut.closed()).await;
         }
         connections.shutdown().await;
     }

@@ -1,4 +1,5 @@
-//! The pooled HTTP client: HTTP/1.1 and HTTP/2, TLS, and one time limit for the whole way to a connection.
+//! The HTTP clients, with one time limit for the whole way to a connection: a pooled one for HTTP/1.1 and HTTP/2, and one
+//! for exchanges after which the connection speaks another protocol.
 
 use std::error::Error;
 use std::io;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Uri;
+use http::{Request, Uri};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -17,8 +18,29 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tower_service::Service;
 
+type Inner = legacy::Client<TimedConnector, Full<Bytes>>;
+
 /// A client with its pool of connections.
-pub type Client = legacy::Client<TimedConnector, Full<Bytes>>;
+#[derive(Clone, Debug)]
+pub struct Client {
+    pooled: Inner,
+    /// Upgrades are a matter of HTTP/1.1: over HTTP/2 they would be an extended CONNECT, which hardly any provider
+    /// offers, and a pooled connection may well have agreed on HTTP/2. So they get connections of their own, which offer
+    /// nothing else, and are not shared.
+    switching: Inner,
+}
+
+impl Client {
+    /// Sends a request and waits for the head of the reply.
+    pub fn request(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
+        self.pooled.request(request)
+    }
+
+    /// The same over a connection that may be upgraded.
+    pub(super) fn switch(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
+        self.switching.request(request)
+    }
+}
 
 /// Idle connections are dropped before providers and the boxes between usually drop them, so that a request seldom
 /// meets a connection that is closing.
@@ -28,33 +50,48 @@ const PING: Duration = Duration::from_secs(20);
 
 /// A client with these TLS settings that gives up on a connection after `timeout`: name, TCP and TLS together.
 pub fn connect_with(tls: ClientConfig, timeout: Duration) -> Client {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(PING));
-    // A request on a pooled connection whose network has gone is not acknowledged; without this limit the system would
-    // try for a quarter of an hour. An upstream that thinks acknowledges at once.
-    tcp.set_tcp_user_timeout(Some(timeout * 2));
-    let connector = HttpsConnectorBuilder::new()
+    let timed = |connector| TimedConnector {
+        connector: Arc::new(connector),
+        timeout,
+    };
+    let tcp = tcp(timeout);
+    let mut only_http1 = tls.clone();
+    only_http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let switching = HttpsConnector::from((tcp.clone(), only_http1));
+    let pooled = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp);
-    legacy::Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(POOL_IDLE)
-        .timer(TokioTimer::new())
-        .http2_keep_alive_interval(PING)
-        .http2_adaptive_window(true)
-        .build(TimedConnector {
-            connector: Arc::new(connector),
-            timeout,
-        })
+    Client {
+        pooled: legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .timer(TokioTimer::new())
+            .http2_keep_alive_interval(PING)
+            .http2_adaptive_window(true)
+            .build(timed(pooled)),
+        switching: legacy::Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(timed(switching)),
+    }
+}
+
+fn tcp(timeout: Duration) -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(PING));
+    tcp.set_keepalive_interval(Some(PING));
+    // A request on a pooled connection whose network has gone is not acknowledged; without this limit the system would
+    // try for a quarter of an hour. An upstream that thinks acknowledges at once.
+    tcp.set_tcp_user_timeout(Some(timeout * 2));
+    tcp
 }
 
 /// A connector that gives up in time.
 #[derive(Clone, Debug)]
-pub struct TimedConnector {
+struct TimedConnector {
     connector: Arc<HttpsConnector<HttpConnector>>,
     timeout: Duration,
 }

@@ -5,6 +5,7 @@
 mod client;
 mod credential;
 mod send;
+mod upgrade;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,6 +15,7 @@ use hyper::body::Incoming;
 pub use client::{Client, connect_with};
 pub use credential::Credential;
 pub use send::SendError;
+pub use upgrade::Switch;
 
 use crate::config::{Dialect, Prefill, UpstreamId};
 

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::io;
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_util::client::legacy;
 
 use super::{Outbound, Reply, Upstream};
@@ -23,6 +25,16 @@ impl Upstream {
     /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future ends the
     /// exchange at once.
     pub async fn send(&self, key: usize, outbound: Outbound) -> Result<Reply, SendError> {
+        let request = self.request(key, outbound)?;
+        let response = self.client.request(request).await.map_err(failure)?;
+        Ok(response.into())
+    }
+
+    pub(super) fn request(
+        &self,
+        key: usize,
+        outbound: Outbound,
+    ) -> Result<Request<Full<Bytes>>, SendError> {
         let mut request = Request::new(Full::new(outbound.body));
         *request.method_mut() = outbound.method;
         *request.uri_mut() = format!("{}{}", self.base_url, outbound.path)
@@ -35,17 +47,22 @@ impl Upstream {
         if let Some(credential) = self.credentials.get(key) {
             credential.put_on(request.headers_mut());
         }
-        let response = self.client.request(request).await.map_err(failure)?;
-        let (head, body) = response.into_parts();
-        Ok(Reply {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        })
+        Ok(request)
     }
 }
 
-fn failure(error: legacy::Error) -> SendError {
+impl From<Response<Incoming>> for Reply {
+    fn from(response: Response<Incoming>) -> Self {
+        let (head, body) = response.into_parts();
+        Self {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
+    }
+}
+
+pub(super) fn failure(error: legacy::Error) -> SendError {
     let outcome = if error.is_connect() {
         Outcome::Unreachable(why_unreachable(&error))
     } else {

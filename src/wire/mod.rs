@@ -1,4 +1,5 @@
-//! HTTP plumbing without opinions: bodies, headers, server-sent events, JSON and multipart peeking, TLS settings.
+//! HTTP plumbing without opinions: bodies, headers, server-sent events, JSON, query and multipart peeking, WebSocket
+//! frames, TLS settings.
 //!
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 
@@ -7,5 +8,8 @@ pub mod body;
 pub mod headers;
 pub mod json;
 pub mod multipart;
+pub mod query;
 pub mod sse;
+pub mod takeover;
 pub mod tls;
+pub mod websocket;

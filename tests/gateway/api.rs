@@ -185,18 +185,32 @@ async fn a_compressed_body_is_refused_and_one_that_only_says_identity_is_not() {
 }
 
 #[tokio::test]
-async fn a_websocket_is_refused() {
+async fn other_protocols_are_refused_but_for_websockets_where_they_are_spoken() {
     let (gateway, upstream) = gateway(ALL).await;
-    let headers = [
+    let handshake = [
         ("connection", "upgrade"),
         ("upgrade", "websocket"),
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
-    let answered = gateway
-        .send(Method::GET, "/v1/realtime?model=gpt-4o", &headers, "")
-        .await;
-    refusal(&answered, 404, "upgrade_not_supported");
+    let mut h2c = handshake;
+    h2c[1] = ("upgrade", "h2c");
+    let cases = [
+        (Method::GET, "/v1/chat/completions", &handshake[..], ""),
+        (Method::POST, "/v1/realtime?model=gpt-4o", &handshake, ""),
+        (Method::GET, "/v1/realtime?model=gpt-4o", &handshake, "body"),
+        (
+            Method::GET,
+            "/v1/realtime?model=gpt-4o",
+            &handshake[1..],
+            "",
+        ),
+        (Method::GET, "/v1/realtime?model=gpt-4o", &h2c, ""),
+    ];
+    for (method, path, headers, body) in cases {
+        let answered = gateway.send(method, path, headers, body).await;
+        refusal(&answered, 404, "upgrade_not_supported");
+    }
     assert_eq!(upstream.received_count(), 0);
 }
 

@@ -30,3 +30,4 @@ mod streaming;
 mod supervision;
 mod timers;
 mod tls;
+mod websocket;

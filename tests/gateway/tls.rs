@@ -26,14 +26,14 @@ use crate::harness::{
 const CHAT: &str = "/v1/chat/completions";
 
 /// A certificate for 127.0.0.1 that vouches for itself, also as files.
-struct Identity {
+pub(crate) struct Identity {
     folder: TempDir,
     certificate: CertificateDer<'static>,
     key: Vec<u8>,
 }
 
 impl Identity {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let identity = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -45,16 +45,16 @@ impl Identity {
         identity
     }
 
-    fn certificate_file(&self) -> PathBuf {
+    pub(crate) fn certificate_file(&self) -> PathBuf {
         self.folder.path().join("certificate.pem")
     }
 
-    fn key_file(&self) -> PathBuf {
+    pub(crate) fn key_file(&self) -> PathBuf {
         self.folder.path().join("key.pem")
     }
 
     /// How a server presents it that speaks these protocols.
-    fn server(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -69,7 +69,7 @@ impl Identity {
     }
 
     /// A client's settings that trust it alone.
-    fn client(&self) -> ClientConfig {
+    pub(crate) fn client(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         ClientConfig::builder_with_provider(provider())

@@ -17,6 +17,17 @@ pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outc
     outcome(status, retry_after, &ErrorFields::read(body))
 }
 
+/// The outcome that anything but a 101 to a WebSocket's handshake stands for. That an upstream speaks no WebSocket is no
+/// failure, and says nothing about the model, which may be there for other requests.
+pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
+    let error = ErrorFields::read(body);
+    match status {
+        ..400 | 405 | 426 | 501 => Outcome::UpgradeRefused { status },
+        404 | 410 if !error.is("model_not_found") => Outcome::UpgradeRefused { status },
+        _ => outcome(status, retry_after, &error),
+    }
+}
+
 /// The outcome that an error inside a good reply stands for: by its code, else by its type; where neither is
 /// known, it is the upstream's fault.
 pub(in crate::dialect) fn classify_inner(
@@ -201,7 +212,7 @@ mod tests {
 
     use serde_json::value::RawValue;
 
-    use super::{classify, classify_inner};
+    use super::{classify, classify_handshake, classify_inner};
     use crate::outcome::Outcome;
 
     #[test]
@@ -273,6 +284,27 @@ mod tests {
             classify(429, wait, b""),
             Outcome::RateLimited { retry_after: wait }
         );
+    }
+
+    #[test]
+    fn an_upstream_without_websockets_is_not_to_blame() {
+        let handshake = |status, body: &str| classify_handshake(status, None, body.as_bytes());
+        for status in [200, 302, 404, 405, 410, 426, 501] {
+            let outcome = handshake(status, "<html>");
+            assert_eq!(outcome, Outcome::UpgradeRefused { status });
+            assert!(!outcome.hurts_health());
+        }
+        let no_model = r#"{"error":{"code":"model_not_found"}}"#;
+        for (status, body, label) in [
+            (404, no_model, "model_unavailable"),
+            (400, "", "rejected"),
+            (401, "", "unauthorized"),
+            (429, "", "rate_limited"),
+            (500, "", "server_error"),
+            (503, "", "overloaded"),
+        ] {
+            assert_eq!(handshake(status, body).label(), label);
+        }
     }
 
     #[test]

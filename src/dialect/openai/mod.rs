@@ -5,6 +5,6 @@ mod error;
 mod request;
 
 pub use continuation::{Splicer, Transcript};
-pub use error::classify;
 pub(super) use error::classify_inner;
-pub use request::body;
+pub use error::{classify, classify_handshake};
+pub use request::{body, path};

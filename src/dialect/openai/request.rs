@@ -1,9 +1,10 @@
-//! The body to send.
+//! The body and the path to send.
 
 use bytes::Bytes;
 
 use crate::request::ModelRequest;
 use crate::wire::json::replace_model;
+use crate::wire::query::with_parameter;
 
 /// The client's body, under the name by which the upstream knows the model.
 pub fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
@@ -13,5 +14,13 @@ pub fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
             replace_model(&request.body, span, model)
         }
         _ => request.body.clone(),
+    }
+}
+
+/// The client's path and query; a handshake has the model in it, which is put under the upstream's name for it.
+pub fn path(request: &ModelRequest, model: Option<&str>) -> String {
+    match model {
+        Some(model) => with_parameter(&request.path, "model", model),
+        None => request.path.clone(),
     }
 }

@@ -8,20 +8,21 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// The versions that users have today.
-pub(super) const PYTHON: &str = "3.54.0";
+pub(crate) const PYTHON: &str = "3.54.0";
 pub(super) const NODE: &str = "7.57.0";
 /// And those that many have still.
 pub(super) const OLDER_PYTHON: [&str; 2] = ["1.109.1", "2.46.0"];
 pub(super) const OLDER_NODE: [&str; 1] = ["6.49.0"];
 
 /// A Python that has this version of the package.
-pub(super) async fn install_python(version: &str) -> PathBuf {
+pub(crate) async fn install_python(version: &str) -> PathBuf {
     let venv = target("python", version);
     let python = venv.join("bin/python");
-    if !venv.join("installed").exists() {
+    let package = format!("openai[realtime]=={version}");
+    let installed = std::fs::read_to_string(venv.join("installed"));
+    if !installed.is_ok_and(|installed| installed == package) {
         let make = ["-m", "venv"].map(OsStr::new);
         run("python3", &[&make[..], &[venv.as_os_str()]].concat(), "").await;
-        let package = format!("openai=={version}");
         let install = [
             "-m",
             "pip",
@@ -36,7 +37,7 @@ pub(super) async fn install_python(version: &str) -> PathBuf {
             "",
         )
         .await;
-        std::fs::write(venv.join("installed"), version).unwrap();
+        std::fs::write(venv.join("installed"), package).unwrap();
     }
     python
 }
@@ -66,12 +67,12 @@ fn target(name: &str, version: &str) -> PathBuf {
         .join(format!("{name}-{version}"))
 }
 
-pub(super) fn sdk_folder() -> PathBuf {
+pub(crate) fn sdk_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
 }
 
 /// Runs a program that must succeed; says what it printed.
-pub(super) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input: &str) -> String {
+pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input: &str) -> String {
     let program = program.as_ref();
     let needs = "the tests need python3 with venv, node and npm";
     let mut child = Command::new(program)

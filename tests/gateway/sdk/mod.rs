@@ -2,7 +2,7 @@
 //!
 //! The SDKs are installed below `target/`, once.
 
-mod install;
+pub(crate) mod install;
 mod streams;
 
 use std::ffi::OsStr;

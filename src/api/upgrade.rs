@@ -1,0 +1,89 @@
+//! Requests that ask for a WebSocket: what they become for upstreams, and the answer that lets the relay begin.
+
+use http::header::{CONTENT_LENGTH, HeaderMap, UPGRADE};
+use http::request::Parts;
+use http::{Method, Response, StatusCode, Version};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::Instant;
+
+use super::auth::is_about_client;
+use super::read::{Path, retries};
+use super::reject::Rejection;
+use super::tally::Tally;
+use crate::event::RequestResult;
+use crate::failover::{Relay, RelayEnd};
+use crate::request::{Endpoint, ModelRequest};
+use crate::wire::body::{Body, full};
+use crate::wire::json::ModelField;
+use crate::wire::takeover::Takeover;
+use crate::wire::websocket::{is_handshake, keep_subprotocols, put_handshake};
+use crate::wire::{headers, query};
+
+/// Where a WebSocket may be asked for.
+const PATHS: [&str; 2] = ["/realtime", "/responses"];
+
+/// Whether a request asks for another protocol than HTTP.
+pub(super) fn is_wanted(head: &Parts) -> bool {
+    head.headers.contains_key(UPGRADE) || head.method == Method::CONNECT
+}
+
+/// Understands a WebSocket's handshake; everything else that asks for another protocol is refused.
+pub(super) fn request(
+    tally: &mut Tally,
+    head: Parts,
+    path: Path,
+    body: &Incoming,
+) -> Result<ModelRequest, Rejection> {
+    let is_relayed = head.method == Method::GET
+        && head.version == Version::HTTP_11
+        && PATHS.contains(&path.without_query())
+        && is_handshake(&head.headers)
+        && body.is_end_stream();
+    if !is_relayed {
+        return Err(Rejection::Upgrade);
+    }
+    tally.endpoint = Endpoint::Realtime;
+    let path = path.into_text();
+    let model = query::parameter(&path, "model").filter(|name| !name.is_empty());
+    Ok(ModelRequest {
+        id: tally.id.clone(),
+        received_at: Instant::now(),
+        client: tally.client.clone(),
+        endpoint: Endpoint::Realtime,
+        method: head.method,
+        path,
+        headers: for_upstream(&head.headers),
+        body: bytes::Bytes::new(),
+        model: model.map(|name| ModelField { name, span: None }),
+        streaming: false,
+        reasoning: false,
+        // What conversation this is shows only in its frames, so any candidate will do.
+        session: fastrand::u64(..),
+        retries: retries(&head.headers),
+    })
+}
+
+fn for_upstream(sent: &HeaderMap) -> HeaderMap {
+    let mut headers = headers::for_upstream(sent);
+    keep_subprotocols(&mut headers, |name| !is_about_client(name));
+    put_handshake(&mut headers);
+    headers
+}
+
+/// The answer to a handshake that an upstream has agreed to: what follows on the client's connection is the relay.
+pub(super) fn respond(relay: Box<Relay>, headers: HeaderMap, tally: Tally) -> Response<Body> {
+    let mut response = Response::new(full(""));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    response.headers_mut().remove(CONTENT_LENGTH);
+    put_handshake(response.headers_mut());
+    let takeover = Takeover::new(|client, cut| async move {
+        tally.finish(match relay.run(client, cut).await {
+            RelayEnd::Closed => RequestResult::Answered,
+            RelayEnd::Broken => RequestResult::Broken,
+            RelayEnd::ClientGone => RequestResult::ClientGone,
+        });
+    });
+    takeover.put_into(&mut response);
+    response
+}

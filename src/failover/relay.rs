@@ -1,0 +1,239 @@
+//! Relaying a WebSocket: bytes both ways until one side ends it.
+//!
+//! Frames pass byte for byte; only their heads are looked at, to know where they end and whether the conversation was
+//! closed. An upstream that is lost before that cannot be replaced, because the conversation so far is there and not here.
+//! So the client is told to connect again, where a frame may be put in; else its connection is cut. No timer watches the
+//! silence: the protocol has pings of its own, which pass as everything else does, and TCP's keepalive finds peers that are
+//! gone without a word.
+
+use std::io;
+use std::ops::Range;
+use std::time::Duration;
+
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, copy, sink, split,
+};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::running::Running;
+use crate::outcome::Outcome;
+use crate::wire::takeover::Cut;
+use crate::wire::websocket::{Frames, close_frame};
+
+const BUFFER: usize = 16 << 10;
+/// What a side has time for to say or to take once the other one has gone.
+const LAST_WORDS: Duration = Duration::from_millis(40);
+/// For a client to take our Close frame and to hang up by itself. Less than the server has patience for.
+const FAREWELL: Duration = Duration::from_millis(400);
+/// For a side to answer a Close frame, or to hang up.
+const AFTERMATH: Duration = Duration::from_secs(10);
+
+/// "Service restart": the client may connect again at once.
+const RESTART: u16 = 1012;
+/// "Try again later".
+const LATER: u16 = 1013;
+const REASON: &str = "the upstream was lost, connect again";
+const REASON_OF_DRAIN: &str = "the proxy is stopping, connect again";
+
+/// A WebSocket at an upstream, with nobody at the other end yet.
+#[derive(Debug)]
+pub struct Relay {
+    upstream: Upgraded,
+    attempt: Running,
+}
+
+/// How a relay ended for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayEnd {
+    /// With a Close frame from either side.
+    Closed,
+    /// The upstream was lost, or we had to stop.
+    Broken,
+    /// The client hung up without a Close frame.
+    ClientGone,
+}
+
+/// Why no more bytes go to and fro.
+enum End {
+    Closed,
+    UpstreamLost(Option<io::Error>),
+    ClientGone,
+    Cut,
+}
+
+impl Relay {
+    pub(super) fn new(upstream: Upgraded, mut attempt: Running) -> Self {
+        attempt.settled();
+        Self { upstream, attempt }
+    }
+
+    /// Relays until it is over, or cut.
+    pub async fn run(self, client: Upgraded, cut: Cut) -> RelayEnd {
+        let (from_upstream, to_upstream) = split(TokioIo::new(self.upstream));
+        let (from_client, to_client) = split(TokioIo::new(client));
+        let mut down = Direction::new(from_upstream, to_client);
+        let mut up = Direction::new(from_client, to_upstream);
+        let end = match converse(&mut down, &mut up, cut).await {
+            _ if down.frames.has_closed() || up.frames.has_closed() => End::Closed,
+            end => end,
+        };
+        let (outcome, detail) = match &end {
+            End::UpstreamLost(error) => (Outcome::StreamBroken, Some(told(error.as_ref()))),
+            _ => (Outcome::Success, None),
+        };
+        self.attempt.end(outcome, detail);
+        match end {
+            End::Closed => {
+                tokio::join!(
+                    hang_up(up.from, down.to, FAREWELL),
+                    hang_up(down.from, up.to, LAST_WORDS),
+                );
+                RelayEnd::Closed
+            }
+            End::ClientGone => {
+                hang_up(down.from, up.to, LAST_WORDS).await;
+                RelayEnd::ClientGone
+            }
+            End::UpstreamLost(error) => {
+                drop((down.from, up.to));
+                let is_silence = error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+                let code = if is_silence { LATER } else { RESTART };
+                part(up.from, down.to, &down.frames, close_frame(code, REASON)).await;
+                RelayEnd::Broken
+            }
+            End::Cut => {
+                drop((down.from, up.to));
+                let goodbye = close_frame(RESTART, REASON_OF_DRAIN);
+                part(up.from, down.to, &down.frames, goodbye).await;
+                RelayEnd::Broken
+            }
+        }
+    }
+}
+
+type Side = TokioIo<Upgraded>;
+
+/// One of the two directions, and how far it has got.
+struct Direction {
+    from: ReadHalf<Side>,
+    to: WriteHalf<Side>,
+    /// The frames that have gone out.
+    frames: Frames,
+    buffer: Vec<u8>,
+    /// What of the buffer is still to go out.
+    ready: Range<usize>,
+}
+
+/// Which end of a direction is gone.
+enum Gone {
+    Source(Option<io::Error>),
+    Sink(io::Error),
+}
+
+impl Direction {
+    fn new(from: ReadHalf<Side>, to: WriteHalf<Side>) -> Self {
+        Self {
+            from,
+            to,
+            frames: Frames::default(),
+            buffer: vec![0; BUFFER],
+            ready: 0..0,
+        }
+    }
+
+    /// Passes bytes on until one end is gone. Dropped, it can be begun again where it stopped. `closed` gets a permit
+    /// once the Close frame of this direction has gone out.
+    async fn pass(&mut self, closed: &Semaphore) -> Gone {
+        loop {
+            let had_closed = self.frames.has_closed();
+            if let Err(error) = self.write().await {
+                return Gone::Sink(error);
+            }
+            if self.frames.has_closed() && !had_closed {
+                closed.add_permits(1);
+            }
+            match self.from.read(&mut self.buffer).await {
+                Ok(0) => return Gone::Source(None),
+                Ok(count) => self.ready = 0..count,
+                Err(error) => return Gone::Source(Some(error)),
+            }
+        }
+    }
+
+    async fn write(&mut self) -> io::Result<()> {
+        while !self.ready.is_empty() {
+            let bytes = &self.buffer[self.ready.clone()];
+            let count = self.to.write(bytes).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.frames.pass(&bytes[..count]);
+            self.ready.start += count;
+        }
+        self.to.flush().await
+    }
+}
+
+/// Passes bytes in both directions until that is over.
+async fn converse(down: &mut Direction, up: &mut Direction, mut cut: Cut) -> End {
+    let closed = Semaphore::new(0);
+    let (gone, is_down) = tokio::select! {
+        gone = down.pass(&closed) => (gone, true),
+        gone = up.pass(&closed) => (gone, false),
+        _ = cut.wait_for(|cut| *cut) => return End::Cut,
+        () = goodbyes(&closed) => return End::Closed,
+    };
+    // Who does not take our bytes any more may have said why.
+    let (end, other) = match (gone, is_down) {
+        (Gone::Source(error), true) => return End::UpstreamLost(error),
+        (Gone::Source(_), false) => return End::ClientGone,
+        (Gone::Sink(_), true) => (End::ClientGone, up),
+        (Gone::Sink(error), false) => (End::UpstreamLost(Some(error)), down),
+    };
+    let _ = timeout(LAST_WORDS, other.pass(&closed)).await;
+    end
+}
+
+/// Waits until both sides have sent a Close frame, or one of them has and the other has had enough time for it.
+async fn goodbyes(closed: &Semaphore) {
+    let _first = closed.acquire().await;
+    let _ = timeout(AFTERMATH, closed.acquire()).await;
+}
+
+/// Says goodbye where a frame may be put in, and hangs up.
+async fn part(
+    from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    frames: &Frames,
+    goodbye: Vec<u8>,
+) {
+    if !frames.is_between() {
+        return;
+    }
+    if let Ok(Ok(())) = timeout(FAREWELL, to.write_all(&goodbye)).await {
+        hang_up(from, to, FAREWELL).await;
+    }
+}
+
+/// Sends nothing more, and takes what still comes for a while: closed at once, the last bytes might not arrive.
+async fn hang_up(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    patience: Duration,
+) {
+    let ending = async {
+        to.shutdown().await?;
+        copy(&mut from, &mut sink()).await
+    };
+    let _ = timeout(patience, ending).await;
+}
+
+fn told(error: Option<&io::Error>) -> String {
+    match error {
+        None => "the upstream hung up without a Close frame".to_owned(),
+        Some(error) => format!("the connection to the upstream broke: {error}"),
+    }
+}

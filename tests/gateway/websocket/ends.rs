@@ -1,0 +1,185 @@
+//! How relayed conversations end that nobody closes.
+
+use std::time::Duration;
+
+use backstop::event::RequestResult;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::peer::{Accepted, Client, Provider, connect, rest, say, told, try_connect};
+use super::{attempts, finished, outcomes};
+use crate::harness::{TestGateway, within};
+
+const REALTIME: &str = "/v1/realtime?model=gpt-4o";
+
+/// A conversation under way.
+async fn conversation(more: &str) -> (TestGateway, Provider, Client, Accepted) {
+    let mut provider = Provider::start().await;
+    let gateway = TestGateway::start(&provider.alone(more)).await;
+    let mut client = connect(&gateway, REALTIME, &[]).await;
+    let mut upstream = provider.next().await;
+    say(&mut client.stream, Message::text("hello")).await;
+    assert_eq!(
+        told(&mut upstream.stream).await.unwrap(),
+        Message::text("hello")
+    );
+    (gateway, provider, client, upstream)
+}
+
+fn restart(reason: &str) -> Message {
+    Message::Close(Some(CloseFrame {
+        code: CloseCode::Restart,
+        reason: reason.to_owned().into(),
+    }))
+}
+
+/// Waits until no request is in flight.
+async fn idle(gateway: &TestGateway) {
+    within(async {
+        while !gateway
+            .admin("/metrics")
+            .await
+            .text()
+            .contains("backstop_requests_in_flight 0")
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_whose_upstream_is_lost_is_told_to_connect_again() {
+    for is_reset in [false, true] {
+        let (gateway, _provider, mut client, mut upstream) = conversation("").await;
+        say(&mut upstream.stream, Message::text("half of the answer")).await;
+        let half = told(&mut client.stream).await.unwrap();
+        assert_eq!(half, Message::text("half of the answer"));
+        if is_reset {
+            let socket = socket2::SockRef::from(upstream.stream.get_ref());
+            socket.set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(upstream);
+        assert_eq!(
+            rest(&mut client.stream).await,
+            [restart("the upstream was lost, connect again")]
+        );
+        let report = finished(&gateway).await;
+        assert_eq!(report.result, RequestResult::Broken);
+        assert_eq!(report.status, 101);
+        assert_eq!(outcomes(&gateway), ["stream_broken"]);
+        assert!(attempts(&gateway)[0].detail.is_some());
+        idle(&gateway).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_talking_to_a_lost_upstream_is_told_too() {
+    let (gateway, _provider, mut client, upstream) = conversation("").await;
+    drop(upstream);
+    // All of it, or as much as is taken.
+    let talk = Message::binary(vec![0; 1 << 20]);
+    let _ = within(client.stream.send(talk)).await;
+    assert_eq!(
+        rest(&mut client.stream).await,
+        [restart("the upstream was lost, connect again")]
+    );
+    assert_eq!(finished(&gateway).await.result, RequestResult::Broken);
+    assert_eq!(outcomes(&gateway), ["stream_broken"]);
+}
+
+#[tokio::test]
+async fn a_frame_that_breaks_off_is_not_completed_by_us() {
+    let (gateway, _provider, mut client, mut upstream) = conversation("").await;
+    let begun = [0x82, 126, 1, 0, 1, 2, 3];
+    upstream.stream.get_mut().write_all(&begun).await.unwrap();
+    drop(upstream);
+    let mut left = Vec::new();
+    let socket = client.stream.get_mut();
+    within(socket.read_to_end(&mut left)).await.unwrap();
+    assert_eq!(left, begun);
+    assert_eq!(finished(&gateway).await.result, RequestResult::Broken);
+    assert_eq!(outcomes(&gateway), ["stream_broken"]);
+}
+
+#[tokio::test]
+async fn an_upstream_is_left_soon_after_its_client_has_gone() {
+    for is_reset in [false, true] {
+        let (gateway, _provider, client, mut upstream) = conversation("").await;
+        if is_reset {
+            let socket = socket2::SockRef::from(client.stream.get_ref());
+            socket.set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        let gone_since = Instant::now();
+        drop(client);
+        let ended = within(upstream.stream.next()).await;
+        assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
+        // A hundred milliseconds are meant; a busy machine takes longer.
+        assert!(gone_since.elapsed() < Duration::from_secs(2));
+        assert_eq!(finished(&gateway).await.result, RequestResult::ClientGone);
+        assert_eq!(outcomes(&gateway), ["ok"]);
+        idle(&gateway).await;
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_holds_a_place_among_the_requests_until_its_end() {
+    let (gateway, mut provider, mut client, mut upstream) =
+        conversation("limits: {requests: 1}\n").await;
+    let page = gateway.admin("/metrics").await.text();
+    assert!(page.contains("backstop_requests_in_flight 1"), "{page}");
+    match try_connect(&gateway, REALTIME, &[]).await {
+        Err(Error::Http(response)) => assert_eq!(response.status(), 503),
+        other => panic!("{:?}", other.map(|client| client.answered)),
+    }
+    say(&mut client.stream, Message::Close(None)).await;
+    tokio::join!(rest(&mut client.stream), rest(&mut upstream.stream));
+    let again = async {
+        // The place is given back just after the event is told.
+        while try_connect(&gateway, REALTIME, &[]).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(again).await;
+    provider.next().await;
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_conversations_and_then_ends_them() {
+    let (gateway, _provider, mut client, mut upstream) =
+        conversation("limits: {drain: 300ms}\n").await;
+    let events = gateway.events.clone();
+    let draining = tokio::spawn(gateway.gateway.drain());
+    // It goes on for as long as the grace time lasts.
+    say(&mut client.stream, Message::text("still there?")).await;
+    assert_eq!(
+        told(&mut upstream.stream).await.unwrap(),
+        Message::text("still there?")
+    );
+    assert_eq!(
+        rest(&mut client.stream).await,
+        [restart("the proxy is stopping, connect again")]
+    );
+    let ended = within(upstream.stream.next()).await;
+    assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
+    within(draining).await.unwrap();
+    let result = |event: &_| match event {
+        backstop::event::Event::RequestFinished(report) => Some(report.result),
+        _ => None,
+    };
+    assert_eq!(events.wait_for(result).await, RequestResult::Broken);
+}
+
+#[tokio::test]
+async fn a_drain_is_over_with_the_last_conversation() {
+    let (gateway, _provider, mut client, mut upstream) =
+        conversation("limits: {drain: 1h}\n").await;
+    let draining = tokio::spawn(gateway.gateway.drain());
+    say(&mut client.stream, Message::Close(None)).await;
+    tokio::join!(rest(&mut client.stream), rest(&mut upstream.stream));
+    within(draining).await.unwrap();
+}
