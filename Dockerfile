@@ -13,7 +13,7 @@ RUN set -eu; \
     target="$(rustc -vV | sed -n 's/^host: //p')"; \
     mkdir -p src tests/gateway tests/simulation benches; \
     for file in src/main.rs tests/gateway/main.rs tests/simulation/main.rs \
-        benches/overhead.rs benches/health.rs; do \
+        benches/overhead.rs benches/health.rs benches/streams.rs; do \
         echo 'fn main() {}' > "$file"; \
     done; \
     touch src/lib.rs; \

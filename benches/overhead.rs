@@ -12,12 +12,11 @@
     reason = "a measurement that goes wrong should stop"
 )]
 
+mod program;
+
 use std::convert::Infallible;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,7 +28,9 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
+
+use self::program::Program;
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -86,14 +87,14 @@ async fn measure(size: Size) {
         );
     }
 
-    println!("\nprocessor time                 per request   per streamed event");
+    println!("\nprocessor time                 per request   per streamed event   requests/s");
     let mut programs = vec![("backstop", &backstop)];
     programs.extend(nginx.as_ref().map(|nginx| ("nginx", nginx)));
     let mut costs = Vec::new();
     for (name, program) in programs {
-        let request = program.cost(size.load, false).await;
-        let event = program.cost(size.streams, true).await / EVENTS as f64;
-        println!("  {name:<24} {request:>12.1} µs {event:>12.2} µs");
+        let (request, rate) = cost(program, size.load, false).await;
+        let event = cost(program, size.streams, true).await.0 / EVENTS as f64;
+        println!("  {name:<24} {request:>12.1} µs {event:>12.2} µs {rate:>12.0}");
         costs.push((request, event));
     }
     match costs.as_slice() {
@@ -177,144 +178,30 @@ async fn ask(connection: &mut SendRequest<Full<Bytes>>, is_streamed: bool) {
     assert_eq!(length, expected);
 }
 
-/// A program that is measured: its processes are read in /proc, and ended when it is dropped.
-struct Program {
-    child: Child,
-    address: SocketAddr,
+/// Microseconds of processor time for each of so many requests on several connections, and how many were served in a
+/// second.
+async fn cost(program: &Program, requests: usize, is_streamed: bool) -> (f64, f64) {
+    load(program.address, requests / 10, is_streamed).await;
+    let (before, start) = (program.processor_time(), Instant::now());
+    load(program.address, requests, is_streamed).await;
+    let rate = requests as f64 / start.elapsed().as_secs_f64();
+    let time = micros(program.processor_time() - before);
+    (time / requests as f64, rate)
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        // nginx's workers end with their master, if it is asked politely.
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
-        let _ = self.child.wait();
-    }
-}
-
-impl Program {
-    async fn backstop(folder: &Path, upstream: SocketAddr) -> Self {
-        let (address, admin) = (free_address().await, free_address().await);
-        let config = folder.join("backstop.yaml");
-        let text = format!(
-            "listen: {address}\nadmin: {{listen: \"{admin}\"}}\n\
-             upstreams: {{one: {{provider: openai-compatible, base_url: \"http://{upstream}/v1\", api_key: key}}}}\n\
-             routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n"
-        );
-        fs::write(&config, text).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_backstop"))
-            .args(["serve", "--log", "warn", "--config"])
-            .arg(&config)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self::started(child, address).await
-    }
-
-    async fn nginx(folder: &Path, upstream: SocketAddr) -> Option<Self> {
-        let address = free_address().await;
-        let root = folder.display();
-        let text = format!(
-            "daemon off; worker_processes 1; pid {root}/nginx.pid; error_log {root}/error.log;\n\
-             events {{ worker_connections 1024; }}\n\
-             http {{ access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;\n\
-             fastcgi_temp_path {root}/f; uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;\n\
-             keepalive_requests 1000000;\n\
-             upstream one {{ server {upstream}; keepalive 64; keepalive_requests 1000000; }}\n\
-             server {{ listen {address}; location / {{ proxy_pass http://one; proxy_http_version 1.1;\n\
-             proxy_set_header Connection \"\"; proxy_buffering off; }} }} }}\n"
-        );
-        let config = folder.join("nginx.conf");
-        fs::write(&config, text).unwrap();
-        let child = Command::new("nginx")
-            .arg("-c")
-            .arg(&config)
-            .arg("-p")
-            .arg(folder)
-            .stderr(Stdio::null())
-            .spawn();
-        Some(Self::started(child.ok()?, address).await)
-    }
-
-    async fn started(child: Child, address: SocketAddr) -> Self {
-        for _ in 0..200 {
-            if TcpStream::connect(address).await.is_ok() {
-                return Self { child, address };
+async fn load(address: SocketAddr, requests: usize, is_streamed: bool) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        tasks.spawn(async move {
+            let mut connection = connect(address).await;
+            for _ in 0..requests / CONNECTIONS {
+                ask(&mut connection, is_streamed).await;
             }
-            sleep(Duration::from_millis(25)).await;
-        }
-        panic!("{address} does not answer");
+        });
     }
-
-    /// Microseconds of processor time for each of so many requests on several connections.
-    async fn cost(&self, requests: usize, is_streamed: bool) -> f64 {
-        self.load(requests / 10, is_streamed).await;
-        let before = self.processor_time();
-        self.load(requests, is_streamed).await;
-        micros(self.processor_time() - before) / requests as f64
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
     }
-
-    async fn load(&self, requests: usize, is_streamed: bool) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..CONNECTIONS {
-            let address = self.address;
-            tasks.spawn(async move {
-                let mut connection = connect(address).await;
-                for _ in 0..requests / CONNECTIONS {
-                    ask(&mut connection, is_streamed).await;
-                }
-            });
-        }
-        while let Some(ended) = tasks.join_next().await {
-            ended.unwrap();
-        }
-    }
-
-    /// User and system time of the process and its children, from fields 14 and 15 of /proc/PID/stat, in ticks of 10 ms.
-    fn processor_time(&self) -> Duration {
-        let ticks: u64 = self
-            .processes()
-            .iter()
-            .map(|pid| {
-                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-                let fields: Vec<&str> = stat
-                    .rsplit_once(')')
-                    .unwrap()
-                    .1
-                    .split_whitespace()
-                    .collect();
-                fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-            })
-            .sum();
-        Duration::from_millis(ticks * 10)
-    }
-
-    fn processes(&self) -> Vec<String> {
-        let pid = self.child.id().to_string();
-        let children =
-            fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        let mut all: Vec<String> = children.split_whitespace().map(str::to_owned).collect();
-        all.push(pid);
-        all
-    }
-
-    fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("VmRSS");
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-}
-
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
 }
 
 const ANSWER: &str = concat!(

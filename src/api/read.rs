@@ -13,6 +13,7 @@ use super::reject::Rejection;
 use super::tally::Tally;
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::wire::body::{Patience, read_whole};
+use crate::wire::coding::unpack;
 use crate::wire::json::{self, ModelField, Peek};
 use crate::wire::{headers, multipart};
 
@@ -79,7 +80,14 @@ pub(super) async fn request(
         idle: limits.idle,
         until: Instant::now() + limits.total,
     };
-    let body = read_whole(body, limits.body, patience).await?;
+    let mut body = read_whole(body, limits.body, patience).await?;
+    let mut headers = headers::for_upstream(&head.headers);
+    if tally.endpoint != Endpoint::Other
+        && let Some(codings) = headers.remove(CONTENT_ENCODING)
+    {
+        let codings = codings.to_str().unwrap_or("binary");
+        body = unpack(codings, body, limits.body)?;
+    }
     let seen = look_into(tally.endpoint, &head.method, &head.headers, &body).await?;
     let session = seen.session.unwrap_or_else(|| beginning(&body));
     let retries = retries(&head.headers);
@@ -92,7 +100,7 @@ pub(super) async fn request(
         endpoint: tally.endpoint,
         method: head.method,
         path: path.0,
-        headers: headers::for_upstream(&head.headers),
+        headers,
         body,
         model: seen.model,
         streaming: seen.streaming && tally.endpoint.can_stream(),
@@ -124,12 +132,6 @@ async fn look_into(
 ) -> Result<Peek, Rejection> {
     if endpoint == Endpoint::Other {
         return Ok(guess(method, headers, body).await);
-    }
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|coding| coding != "identity")
-    {
-        return Err(Rejection::Compressed);
     }
     let seen = json::peek(body)?;
     match &seen.model {

@@ -13,6 +13,7 @@ use crate::event::RequestResult;
 use crate::failover::Exhausted;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
+use crate::wire::coding::CodingError;
 
 /// Why a client gets an error from us.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(super) enum Rejection {
     WrongKey,
     BadPath,
     Upgrade,
-    Compressed,
+    Coding(CodingError),
     Body(ReadError),
     NotJson(serde_json::Error),
     NoModel,
@@ -33,6 +34,12 @@ pub(super) enum Rejection {
 impl From<ReadError> for Rejection {
     fn from(error: ReadError) -> Self {
         Self::Body(error)
+    }
+}
+
+impl From<CodingError> for Rejection {
+    fn from(error: CodingError) -> Self {
+        Self::Coding(error)
     }
 }
 
@@ -91,11 +98,7 @@ impl Rejection {
                 "upgrade_not_supported",
                 "the only protocol to change to is `websocket`, with GET over HTTP/1.1 at /v1/realtime or /v1/responses",
             ),
-            Self::Compressed => Refusal::new(
-                415,
-                "unsupported_content_encoding",
-                "compressed request bodies are not read yet; send the body without content-encoding",
-            ),
+            Self::Coding(error) => packed_wrongly(error),
             Self::Body(ReadError::TooLarge(limit)) => Refusal::new(
                 413,
                 "request_too_large",
@@ -131,6 +134,15 @@ impl Rejection {
             Self::Exhausted(exhausted) => exhausted::refusal(exhausted),
         }
     }
+}
+
+fn packed_wrongly(error: &CodingError) -> Refusal {
+    let (status, code) = match error {
+        CodingError::Unknown(_) => (415, "unsupported_content_encoding"),
+        CodingError::Broken(..) => (400, "invalid_content_encoding"),
+        CodingError::TooLarge(_) => (413, "request_too_large"),
+    };
+    Refusal::new(status, code, error.to_string())
 }
 
 /// The error response for a rejection.

@@ -5,6 +5,7 @@
 
 pub mod allowance;
 pub mod body;
+pub mod coding;
 pub mod headers;
 pub mod json;
 pub mod multipart;

@@ -1,6 +1,9 @@
 //! What clients may ask of the gateway itself: paths, models, and requests that it must refuse.
 
+use std::io::Write;
+
 use backstop::simulator::{Script, Simulator};
+use flate2::write::GzEncoder;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -174,14 +177,50 @@ async fn a_path_that_leads_out_of_the_api_is_refused() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_refused_and_one_that_only_says_identity_is_not() {
-    let (gateway, upstream) = gateway(ALL).await;
+async fn a_compressed_body_is_unpacked_within_bounds() {
+    let (gateway, upstream) = gateway(&format!("{ALL}limits: {{body: 64KiB}}\n")).await;
     let body = chat().to_string();
-    let answered = post_bytes(&gateway, ("content-encoding", "gzip"), &body).await;
-    refusal(&answered, 415, "unsupported_content_encoding");
-    assert_eq!(upstream.received_count(), 0);
-    let answered = post_bytes(&gateway, ("content-encoding", "identity"), &body).await;
-    assert_eq!(chat_text(&answered), "Hello from only.");
+    let packed = |bytes: &[u8]| {
+        let mut packer = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(bytes).unwrap();
+        packer.finish().unwrap()
+    };
+    let ask = async |coding: &str, body: Vec<u8>| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("content-encoding", coding),
+        ];
+        gateway
+            .send(Method::POST, "/v1/chat/completions", &headers, body)
+            .await
+    };
+    let zstd = ruzstd::encoding::compress_to_vec(
+        body.as_bytes(),
+        ruzstd::encoding::CompressionLevel::Fastest,
+    );
+    let plain = body.clone().into_bytes();
+    for (coding, packed) in [
+        ("gzip", packed(body.as_bytes())),
+        ("zstd", zstd),
+        ("identity", plain),
+    ] {
+        let answered = ask(coding, packed).await;
+        assert_eq!(chat_text(&answered), "Hello from only.", "{coding}");
+    }
+    for asked in upstream.received() {
+        assert_eq!(asked.body, body);
+        assert_eq!(asked.header("content-encoding"), None);
+    }
+    let bomb = packed(&vec![b' '; 1 << 20]);
+    refusal(&ask("gzip", bomb).await, 413, "request_too_large");
+    let lie = body.clone().into_bytes();
+    refusal(
+        &ask("gzip", lie.clone()).await,
+        400,
+        "invalid_content_encoding",
+    );
+    refusal(&ask("br", lie).await, 415, "unsupported_content_encoding");
+    assert_eq!(upstream.received_count(), 3);
 }
 
 #[tokio::test]
