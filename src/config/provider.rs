@@ -45,6 +45,7 @@ struct Entry {
     /// The usual environment variable for its key; `None`: no key is needed.
     key_variable: Option<&'static str>,
     prefill: Prefill,
+    has_responses: bool,
     /// The patterns of its models' names, where they tell.
     families: &'static [&'static str],
     /// The model to ask it for when it stands in for another provider.
@@ -63,6 +64,7 @@ impl Entry {
             base_url: Some(base_url),
             key_variable: Some(key_variable),
             prefill: Prefill::None,
+            has_responses: true,
             families: &[],
             stand_in: "",
         }
@@ -70,6 +72,13 @@ impl Entry {
 
     const fn continuing(self, prefill: Prefill) -> Self {
         Self { prefill, ..self }
+    }
+
+    const fn without_responses(self) -> Self {
+        Self {
+            has_responses: false,
+            ..self
+        }
     }
 
     const fn models(self, families: &'static [&'static str], stand_in: &'static str) -> Self {
@@ -99,13 +108,15 @@ static TABLE: [Entry; 13] = [
         "https://qianfan.baidubce.com/v2",
         "QIANFAN_API_KEY",
     )
-    .models(&["ernie-*"], "ernie-4.5-turbo-128k"),
+    .models(&["ernie-*"], "ernie-4.5-turbo-128k")
+    .without_responses(),
     Entry::openai(
         "gemini",
         "https://generativelanguage.googleapis.com/v1beta/openai",
         "GEMINI_API_KEY",
     )
-    .models(&["gemini-*"], "gemini-2.5-flash"),
+    .models(&["gemini-*"], "gemini-2.5-flash")
+    .without_responses(),
     Entry::openai(
         "deepseek",
         "https://api.deepseek.com/v1",
@@ -114,6 +125,7 @@ static TABLE: [Entry; 13] = [
     .models(&["deepseek-*"], "deepseek-chat"),
     Entry::openai("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
         .models(&["mistral-*"], "mistral-large-latest")
+        .without_responses()
         .continuing(Prefill::Prefix),
     Entry::openai("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
         .models(&[], "llama-3.3-70b-versatile"),
@@ -128,7 +140,8 @@ static TABLE: [Entry; 13] = [
         "https://api.together.xyz/v1",
         "TOGETHER_API_KEY",
     )
-    .models(&[], "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+    .models(&[], "meta-llama/Llama-3.3-70B-Instruct-Turbo")
+    .without_responses(),
     Entry {
         key_variable: None,
         ..Entry::openai("ollama", "http://127.0.0.1:11434/v1", "")
@@ -168,6 +181,11 @@ impl Provider {
     /// Its URL; `None` if that must be configured.
     pub fn base_url(self) -> Option<&'static str> {
         self.0.base_url
+    }
+
+    /// Whether it has `/responses`.
+    pub fn has_responses(self) -> bool {
+        self.0.has_responses
     }
 
     /// How it is asked to continue a given beginning of an answer.

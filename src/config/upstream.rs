@@ -20,6 +20,8 @@ pub struct UpstreamConfig {
     pub api_key: Option<Secret>,
     /// Several keys, used in turn.
     pub api_keys: Vec<Secret>,
+    /// Whether it has `/responses`; left out: as the provider does. Others are asked for chat completions instead.
+    pub responses: Option<bool>,
     /// How it is asked to continue a given beginning; left out: as the provider does.
     pub prefill: Option<Prefill>,
     /// What it shares with other upstreams, such as a cloud or a CDN: they are likely to fail together.
@@ -32,6 +34,12 @@ impl UpstreamConfig {
     /// All keys, in order; none if it needs none.
     pub fn keys(&self) -> Vec<Secret> {
         self.api_key.iter().chain(&self.api_keys).cloned().collect()
+    }
+
+    /// Whether it has `/responses`.
+    pub fn has_responses(&self) -> bool {
+        self.responses
+            .unwrap_or_else(|| self.provider.has_responses())
     }
 
     /// How it is asked to continue a given beginning of an answer.

@@ -8,13 +8,17 @@
 mod answer;
 pub mod anthropic;
 pub mod openai;
+pub mod responses;
 pub mod stream;
+mod translator;
 
 use bytes::Bytes;
 
 pub use answer::inspect;
+pub use translator::Translator;
 
-use self::anthropic::{Glossary, Translator};
+use self::anthropic::Glossary;
+use self::responses::Memo;
 use crate::config::Dialect;
 use crate::request::Endpoint;
 
@@ -33,84 +37,103 @@ pub struct Speech {
     pub dropped: Vec<String>,
 }
 
-/// Turns replies back into the client's API.
-#[derive(Clone, Debug)]
-pub enum Interpreter {
-    /// They are in it already.
-    None,
-    /// Messages become chat completions.
-    Chat(Glossary),
+/// Turns replies back into the client's API: first messages into a chat, then a chat into a response, as far as needed.
+#[derive(Clone, Debug, Default)]
+pub struct Interpreter {
+    messages: Option<Glossary>,
+    response: Option<Memo>,
 }
 
-/// What a request needs that no upstream of this dialect has; `None`: it can be said.
-pub fn lacks(dialect: Dialect, endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
-    match (dialect, endpoint) {
-        (Dialect::OpenAi, Endpoint::Messages | Endpoint::CountTokens) => Some("this endpoint"),
-        (Dialect::OpenAi, _) | (Dialect::Anthropic, Endpoint::Messages | Endpoint::CountTokens) => {
-            None
+/// What an upstream speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Language {
+    /// Its API.
+    pub dialect: Dialect,
+    /// Whether it has `/responses`.
+    pub has_responses: bool,
+}
+
+impl Language {
+    /// What a request needs that no upstream of this language has; `None`: it can be said.
+    pub fn lacks(self, endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
+        let is_for_claude = matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens);
+        match self.dialect {
+            Dialect::OpenAi if is_for_claude => Some("this endpoint"),
+            Dialect::OpenAi if endpoint == Endpoint::Responses && !self.has_responses => {
+                let body = serde_json::from_slice(body).ok()?;
+                responses::lacks(&body)
+            }
+            Dialect::OpenAi => None,
+            Dialect::Anthropic if is_for_claude => None,
+            Dialect::Anthropic => match endpoint {
+                Endpoint::ChatCompletions => anthropic::lacks(&serde_json::from_slice(body).ok()?),
+                Endpoint::Responses => responses::lacks(&serde_json::from_slice(body).ok()?)
+                    .or_else(|| {
+                        let chat = responses::request(body)?;
+                        anthropic::lacks(&serde_json::from_slice(&chat.body).ok()?)
+                    }),
+                _ => Some("this endpoint"),
+            },
         }
-        (Dialect::Anthropic, Endpoint::ChatCompletions) => {
-            serde_json::from_slice(body).map_or(None, |body| anthropic::lacks(&body))
-        }
-        (Dialect::Anthropic, _) => Some("this endpoint"),
     }
-}
 
-/// A request, which is in the client's words, in those of a dialect; `None` if they lack something.
-pub fn speak(
-    dialect: Dialect,
-    endpoint: Endpoint,
-    body: Bytes,
-    model: Option<&str>,
-) -> Option<Speech> {
-    match (dialect, endpoint) {
-        (Dialect::Anthropic, Endpoint::ChatCompletions) => {
-            let translated = anthropic::request(&body, model)?;
-            Some(Speech {
-                path: Some("/messages"),
-                headers: &[("anthropic-version", anthropic::VERSION)],
-                body: translated.body,
-                interpreter: Interpreter::Chat(translated.glossary),
-                dropped: translated.dropped,
-            })
-        }
-        _ => Some(Speech {
+    /// A request, which is in the client's words, in those of the upstream; `None` if they lack something.
+    pub fn speak(self, endpoint: Endpoint, body: Bytes, model: Option<&str>) -> Option<Speech> {
+        let mut speech = Speech {
             path: None,
             headers: &[],
             body,
-            interpreter: Interpreter::None,
+            interpreter: Interpreter::default(),
             dropped: Vec::new(),
-        }),
+        };
+        let is_claude = self.dialect == Dialect::Anthropic;
+        if endpoint == Endpoint::Responses && (is_claude || !self.has_responses) {
+            let translated = responses::request(&speech.body)?;
+            speech.path = Some("/chat/completions");
+            speech.body = translated.body;
+            speech.interpreter.response = Some(translated.memo);
+            speech.dropped = translated.dropped;
+        }
+        if is_claude && matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Responses) {
+            let translated = anthropic::request(&speech.body, model)?;
+            speech.path = Some("/messages");
+            speech.headers = &[("anthropic-version", anthropic::VERSION)];
+            speech.body = translated.body;
+            speech.interpreter.messages = Some(translated.glossary);
+            speech.dropped.extend(translated.dropped);
+        }
+        Some(speech)
     }
 }
 
 impl Interpreter {
     /// Whether replies are turned into something else.
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::None)
+        self.messages.is_some() || self.response.is_some()
     }
 
     /// A whole answer. What is none stays as it is, to be seen as what it is.
-    pub fn answer(&self, body: Bytes) -> Bytes {
-        match self {
-            Self::None => body,
-            Self::Chat(glossary) => anthropic::answer(&body, glossary).unwrap_or(body),
+    pub fn answer(&self, mut body: Bytes) -> Bytes {
+        if let Some(glossary) = &self.messages {
+            body = anthropic::answer(&body, glossary).unwrap_or(body);
         }
+        if let Some(memo) = &self.response {
+            body = responses::answer(&body, memo).unwrap_or(body);
+        }
+        body
     }
 
     /// An error body.
     pub fn error(&self, body: Bytes) -> Bytes {
-        match self {
-            Self::None => body,
-            Self::Chat(_) => anthropic::error(&body),
+        match &self.messages {
+            Some(_) => anthropic::error(&body),
+            None => body,
         }
     }
 
     /// For the events of a stream.
     pub fn translator(&self) -> Option<Translator> {
-        match self {
-            Self::None => None,
-            Self::Chat(glossary) => Some(Translator::new(glossary.clone())),
-        }
+        self.changes()
+            .then(|| Translator::new(self.messages.clone(), self.response.clone()))
     }
 }

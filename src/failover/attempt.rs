@@ -12,7 +12,7 @@ use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
 use super::events::EventStream;
 use super::handshake;
-use super::order::prefill;
+use super::order::{language, prefill};
 use super::plan::Target;
 use super::timers::Limits;
 use crate::config::{HoldConfig, Prefill, TimeoutsConfig};
@@ -91,8 +91,8 @@ impl Attempt<'_> {
             None => Some(openai::body(self.request, model)),
             Some(said) => continuation::body(self.request, model, said, self.prefill()),
         };
-        let (dialect, endpoint) = (candidate.upstream.dialect(), self.request.endpoint);
-        body.and_then(|body| dialect::speak(dialect, endpoint, body, model))
+        let endpoint = self.request.endpoint;
+        body.and_then(|body| language(candidate).speak(endpoint, body, model))
             .ok_or_else(|| Outcome::InvalidReply(Defect::NoSeam).into())
     }
 

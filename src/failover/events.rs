@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::dialect::anthropic::Translator;
+use crate::dialect::Translator;
 use crate::dialect::openai::Transcript;
 use crate::dialect::stream::{Signal, StreamReader};
 use crate::outcome::Outcome;
@@ -55,19 +55,31 @@ impl EventStream {
     /// what it is.
     pub(super) fn take_rest(&mut self) -> Taken {
         let rest = self.framer.take_rest();
-        if rest.is_empty() {
-            return self.interpret(rest);
-        }
         let mut closed = rest.to_vec();
-        closed.extend_from_slice(b"\n\n");
-        self.interpret(closed.into())
+        if !rest.is_empty() {
+            closed.extend_from_slice(b"\n\n");
+        }
+        let closed = Bytes::from(closed);
+        match &mut self.translator {
+            None => self.read(closed),
+            Some(translator) => {
+                let translated = [translator.translate(closed), translator.finish()].concat();
+                self.read(translated.into())
+            }
+        }
+    }
+
+    /// What a translation has kept back.
+    pub(super) fn flush(&mut self) -> Taken {
+        let rest = self.translator.as_mut().map(Translator::finish);
+        self.read(rest.unwrap_or_default())
     }
 
     fn interpret(&mut self, whole: Bytes) -> Taken {
         match &mut self.translator {
             None => self.read(whole),
             Some(translator) => {
-                let translated = translator.translate(&whole);
+                let translated = translator.translate(whole);
                 self.read(translated)
             }
         }
@@ -112,6 +124,11 @@ impl EventStream {
     /// Whether the answer is whole: nothing that comes after can spoil it.
     pub(super) fn is_complete(&self) -> bool {
         self.reader.is_complete()
+    }
+
+    /// Whether only little can come, and at once.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_complete() || self.translator.as_ref().is_some_and(Translator::is_ending)
     }
 
     /// What the upstream left out at the end of a complete stream.

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::answer::PassedOver;
 use crate::config::{Continuation, Dialect, Prefill, Strategy, UpstreamId};
-use crate::dialect::{self, anthropic};
+use crate::dialect::{Language, anthropic};
 use crate::request::{Endpoint, ModelRequest};
 use crate::routing::{Candidate, Rule};
 
@@ -97,7 +97,7 @@ pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'_>, draw: impl Fn() -> f64) ->
 
 /// Why a candidate cannot serve a request at all.
 fn unfit(candidate: &Candidate, rule: &Rule, ask: Ask<'_>) -> Option<PassedOver> {
-    if let Some(lack) = dialect::lacks(candidate.upstream.dialect(), ask.endpoint, ask.body) {
+    if let Some(lack) = language(candidate).lacks(ask.endpoint, ask.body) {
         return Some(PassedOver::Lacks(lack));
     }
     // A plain prompt is gone on with by everybody.
@@ -114,6 +114,14 @@ fn unfit(candidate: &Candidate, rule: &Rule, ask: Ask<'_>) -> Option<PassedOver>
         first.is_some_and(|first| first != model_of(candidate))
     };
     (ask.endpoint == Endpoint::Embeddings && is_other_model()).then_some(PassedOver::OtherModel)
+}
+
+/// What a candidate speaks.
+pub(super) fn language(candidate: &Candidate) -> Language {
+    Language {
+        dialect: candidate.upstream.dialect(),
+        has_responses: candidate.upstream.has_responses(),
+    }
 }
 
 /// How a candidate is asked to continue a given beginning of an answer.

@@ -97,7 +97,7 @@ impl SupervisedStream {
             cut: None,
             is_broken: false,
         };
-        stream.hurry_if_complete();
+        stream.hurry_if_ending();
         stream
     }
 
@@ -122,7 +122,7 @@ impl SupervisedStream {
             self.take_opaque(data);
             return;
         };
-        let was_complete = front.is_complete();
+        let was_ending = front.is_ending();
         let (taken, held) = match &mut leg.splice {
             None => (front.take(data), front.held()),
             Some(splice) => (splice.events.take(data), splice.events.held()),
@@ -134,8 +134,8 @@ impl SupervisedStream {
             return;
         }
         self.pass(taken);
-        if !was_complete {
-            self.hurry_if_complete();
+        if !was_ending {
+            self.hurry_if_ending();
         }
     }
 
@@ -175,10 +175,10 @@ impl SupervisedStream {
     }
 
     /// After a complete answer only little can come, and at once.
-    fn hurry_if_complete(&mut self) {
-        let is_complete = self.front.as_ref().is_some_and(EventStream::is_complete);
+    fn hurry_if_ending(&mut self) {
+        let is_ending = self.front.as_ref().is_some_and(EventStream::is_ending);
         if let Source::Leg(leg) = &mut self.source
-            && is_complete
+            && is_ending
         {
             leg.timers.completed();
             self.alarm.as_mut().reset(leg.timers.next());
@@ -202,9 +202,28 @@ impl SupervisedStream {
         );
     }
 
+    /// Says what a translation has kept back.
+    fn flush(&mut self) {
+        let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
+            return;
+        };
+        let rest = match &mut leg.splice {
+            None => front.flush(),
+            Some(splice) => {
+                let rest = splice.events.flush();
+                let rest = splice.splicer.rewrite(&rest.pass).unwrap_or_default();
+                front.read(rest.into())
+            }
+        };
+        if !rest.pass.is_empty() {
+            self.ready.push_back(rest.pass);
+        }
+    }
+
     /// Ends what the upstream sends: well if the answer is complete. Else another one goes on, or the client gets an
     /// error that it cannot overlook.
     fn end(&mut self, outcome: Outcome, message: &str) {
+        self.flush();
         let leg = match std::mem::replace(&mut self.source, Source::Over) {
             Source::Leg(leg) => leg,
             other => {
@@ -302,7 +321,7 @@ impl SupervisedStream {
             content: 0,
             failure: None,
         });
-        self.hurry_if_complete();
+        self.hurry_if_ending();
     }
 
     /// Waits for more, for as long as patience lasts.

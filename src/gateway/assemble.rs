@@ -218,7 +218,7 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
         .iter()
         .filter_map(|key| Credential::new(key, dialect))
         .collect();
-    let way = (dialect, config.prefill());
+    let way = (dialect, config.has_responses(), config.prefill());
     Upstream::new(id.clone(), way, config.base_url(), credentials, client)
 }
 

@@ -24,6 +24,7 @@ use crate::config::{Dialect, Prefill, UpstreamId};
 pub struct Upstream {
     id: UpstreamId,
     dialect: Dialect,
+    has_responses: bool,
     prefill: Prefill,
     base_url: String,
     credentials: Vec<Credential>,
@@ -56,10 +57,10 @@ pub struct Reply {
 }
 
 impl Upstream {
-    /// An upstream that speaks this dialect and continues beginnings in this way, at a base URL without trailing slash, with its keys in the order of the configuration.
+    /// An upstream that speaks this dialect, has `/responses` or not, and continues beginnings in this way, at a base URL without trailing slash, with its keys in the order of the configuration.
     pub fn new(
         id: UpstreamId,
-        (dialect, prefill): (Dialect, Prefill),
+        (dialect, has_responses, prefill): (Dialect, bool, Prefill),
         base_url: &str,
         credentials: Vec<Credential>,
         client: Client,
@@ -67,6 +68,7 @@ impl Upstream {
         Self {
             id,
             dialect,
+            has_responses,
             prefill,
             base_url: base_url.to_owned(),
             credentials,
@@ -83,6 +85,11 @@ impl Upstream {
     /// The API that it speaks.
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Whether it has `/responses`; others are asked for chat completions instead.
+    pub fn has_responses(&self) -> bool {
+        self.has_responses
     }
 
     /// How it is asked to continue a given beginning of an answer.

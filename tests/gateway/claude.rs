@@ -218,9 +218,9 @@ async fn what_claude_cannot_do_goes_elsewhere_or_is_refused_by_name() {
             "{error}"
         );
     }
-    let response = json!({"model": "gpt-4o", "input": "hi"});
+    let stored = json!({"model": "gpt-4o", "input": "hi", "previous_response_id": "resp_1"});
     assert_eq!(
-        both.post("/v1/responses", &response).await.trail(),
+        both.post("/v1/responses", &stored).await.trail(),
         ["openai:ok"]
     );
     assert_eq!(claude.received_count(), 0);
@@ -237,4 +237,61 @@ async fn a_clients_own_fault_comes_back_in_openais_shape() {
     assert_eq!(error["error"]["type"], "invalid_request_error");
     assert!(error["error"]["message"].is_string() && error["type"].is_null());
     assert_eq!(openai.received_count(), 0);
+}
+
+#[tokio::test]
+async fn responses_are_had_from_upstreams_that_have_chats_or_messages_only() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(503)).await;
+    for upstream in [
+        "{provider: openai-compatible, responses: false, base_url: \"URL\"}",
+        "{provider: ernie, api_key: k, base_url: \"URL\"}",
+        "{provider: anthropic, api_key: k, base_url: \"URL\"}",
+    ] {
+        let gateway = TestGateway::start(&format!(
+            "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {}\n\
+             routes: [{{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}]\n",
+            first.base_url(),
+            upstream.replace("URL", &second.base_url()),
+        ))
+        .await;
+        let mut body = json!({"model": "gpt-4o", "input": "hi", "instructions": "Be brief."});
+        let answered = gateway.post("/v1/responses", &body).await;
+        assert_eq!(
+            (answered.status, answered.upstream()),
+            (200, "second"),
+            "{upstream}"
+        );
+        let response = answered.json();
+        assert_eq!(response["object"], "response", "{upstream}");
+        assert_eq!(response["output"][0]["content"][0]["text"], TEXT);
+        assert!(response["usage"]["output_tokens"].is_u64());
+        body["stream"] = json!(true);
+        for fault in [Fault::None, Fault::NoDone, Fault::StallAtEnd] {
+            second
+                .play(Script::fault(fault.clone()).with_text(TEXT))
+                .await;
+            let answered = gateway.post("/v1/responses", &body).await;
+            assert_eq!(
+                read(&answered.text()),
+                whole(),
+                "{upstream} {fault:?} {}",
+                answered.text()
+            );
+        }
+        for fault in [Fault::CutAfter(3), Fault::EndAfter(3), Fault::ErrorAfter(3)] {
+            second
+                .play(Script::fault(fault.clone()).with_text(TEXT))
+                .await;
+            let answered = gateway.post("/v1/responses", &body).await;
+            let streamed = read(&answered.text());
+            assert!(
+                streamed.ends_with_failure && !streamed.claims_end,
+                "{upstream} {fault:?}"
+            );
+        }
+        let asked = second.received().pop().unwrap();
+        assert!(!asked.path.ends_with("/responses"), "{}", asked.path);
+        second.play(Script::answer(TEXT)).await;
+    }
 }

@@ -34,6 +34,7 @@ const KEYS: &[&str] = &[
     "time",
     "continuation",
     "prefill",
+    "responses",
     "domain",
     "upstream",
     "model",

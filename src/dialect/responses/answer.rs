@@ -1,0 +1,160 @@
+//! A chat completion as a response.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// What a response repeats of its request, and its names.
+#[derive(Clone, Debug)]
+pub struct Memo {
+    asked: Value,
+    name: String,
+}
+
+impl Memo {
+    pub(super) fn of(asked: Value) -> Self {
+        let name = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        Self { asked, name }
+    }
+
+    /// The id of an item of this response.
+    pub(super) fn id(&self, kind: &str, index: usize) -> String {
+        format!("{kind}_{}{index:02}", self.name)
+    }
+
+    /// The response object.
+    pub(super) fn response(&self, status: &str, output: Value, chat: &Value) -> Value {
+        let asked = |field: &str, usual: Value| match &self.asked[field] {
+            Value::Null => usual,
+            value => value.clone(),
+        };
+        json!({
+            "id": format!("resp_{}", self.name),
+            "object": "response",
+            "created_at": chat["created"].as_u64().unwrap_or(0),
+            "status": status,
+            "background": false,
+            "error": null,
+            "incomplete_details": null,
+            "instructions": self.asked["instructions"],
+            "max_output_tokens": self.asked["max_output_tokens"],
+            "metadata": asked("metadata", json!({})),
+            "model": match &chat["model"] {
+                Value::Null => self.asked["model"].clone(),
+                model => model.clone(),
+            },
+            "output": output,
+            "parallel_tool_calls": asked("parallel_tool_calls", true.into()),
+            "previous_response_id": null,
+            "reasoning": asked("reasoning", json!({ "effort": null, "summary": null })),
+            "store": false,
+            "temperature": asked("temperature", json!(1.0)),
+            "text": asked("text", json!({ "format": { "type": "text" } })),
+            "tool_choice": asked("tool_choice", "auto".into()),
+            "tools": asked("tools", json!([])),
+            "top_p": asked("top_p", json!(1.0)),
+            "truncation": "disabled",
+            "usage": null,
+            "user": self.asked["user"],
+        })
+    }
+
+    /// The response at its end, as the finish reason of the chat says.
+    pub(super) fn ended(
+        &self,
+        output: Value,
+        chat: &Value,
+        finish: &Value,
+        usage: &Value,
+    ) -> Value {
+        let incomplete = match finish.as_str() {
+            Some("length") => Some("max_output_tokens"),
+            Some("content_filter") => Some("content_filter"),
+            _ => None,
+        };
+        let status = if incomplete.is_some() {
+            "incomplete"
+        } else {
+            "completed"
+        };
+        let mut response = self.response(status, output, chat);
+        if let Some(reason) = incomplete {
+            response["incomplete_details"] = json!({ "reason": reason });
+        }
+        response["usage"] = self::usage(usage);
+        response
+    }
+}
+
+/// The response for a chat completion; `None` if it is none.
+pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
+    let completion: Value = serde_json::from_slice(completion).ok()?;
+    let choice = completion["choices"].as_array()?.first()?;
+    let message = &choice["message"];
+    let mut output = Vec::new();
+    let text = message["content"].as_str().unwrap_or_default();
+    let refusal = message["refusal"].as_str().unwrap_or_default();
+    if !text.is_empty() || !refusal.is_empty() || message["tool_calls"].is_null() {
+        let part = if refusal.is_empty() {
+            text_part(text)
+        } else {
+            json!({ "type": "refusal", "refusal": refusal })
+        };
+        output.push(message_item(
+            &memo.id("msg", output.len()),
+            "completed",
+            json!([part]),
+        ));
+    }
+    for call in message["tool_calls"].as_array().into_iter().flatten() {
+        let id = memo.id("fc", output.len());
+        let function = &call["function"];
+        output.push(call_item(
+            &id,
+            &call["id"],
+            &function["name"],
+            &function["arguments"],
+        ));
+    }
+    let usage = &completion["usage"];
+    let response = memo.ended(output.into(), &completion, &choice["finish_reason"], usage);
+    Some(response.to_string().into())
+}
+
+pub(super) fn text_part(text: &str) -> Value {
+    json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
+}
+
+pub(super) fn message_item(id: &str, status: &str, content: Value) -> Value {
+    json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
+}
+
+pub(super) fn call_item(id: &str, call_id: &Value, name: &Value, arguments: &Value) -> Value {
+    json!({
+        "id": id,
+        "type": "function_call",
+        "status": "completed",
+        "call_id": call_id,
+        "name": name,
+        "arguments": arguments,
+    })
+}
+
+fn usage(usage: &Value) -> Value {
+    if !usage.is_object() {
+        return Value::Null;
+    }
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let (input, output) = (
+        count(&usage["prompt_tokens"]),
+        count(&usage["completion_tokens"]),
+    );
+    let cached = count(&usage["prompt_tokens_details"]["cached_tokens"]);
+    let reasoning = count(&usage["completion_tokens_details"]["reasoning_tokens"]);
+    json!({
+        "input_tokens": input,
+        "input_tokens_details": { "cached_tokens": cached, "cache_write_tokens": 0 },
+        "output_tokens": output,
+        "output_tokens_details": { "reasoning_tokens": reasoning },
+        "total_tokens": input + output,
+    })
+}

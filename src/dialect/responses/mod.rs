@@ -1,0 +1,20 @@
+//! `OpenAI`'s Responses API, for upstreams that have Chat Completions only.
+//!
+//! ```text
+//! response request ─▶ request ─▶ chat request, and a Memo of what the answer repeats
+//! response         ◀─ answer, or Translator event by event ◀─ chat completion
+//! ```
+//!
+//! What lives at one provider (earlier responses, conversations, hosted tools) cannot be had elsewhere, and makes a
+//! request untranslatable.
+
+mod answer;
+mod request;
+mod stream;
+
+pub use answer::{Memo, answer};
+pub use request::{Translated, lacks, request};
+pub use stream::Translator;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! A Responses request as a chat request.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::Memo;
+
+/// A request in the words of Chat Completions.
+#[derive(Debug)]
+pub struct Translated {
+    /// The body.
+    pub body: Bytes,
+    /// What the answer repeats.
+    pub memo: Memo,
+    /// Fields that had to be left out.
+    pub dropped: Vec<String>,
+}
+
+/// Fields that mean the same in both, and what they are called in a chat.
+const SAME: [(&str, &str); 12] = [
+    ("model", "model"),
+    ("temperature", "temperature"),
+    ("top_p", "top_p"),
+    ("max_output_tokens", "max_completion_tokens"),
+    ("parallel_tool_calls", "parallel_tool_calls"),
+    ("metadata", "metadata"),
+    ("user", "user"),
+    ("safety_identifier", "safety_identifier"),
+    ("prompt_cache_key", "prompt_cache_key"),
+    ("service_tier", "service_tier"),
+    ("stream", "stream"),
+    ("seed", "seed"),
+];
+/// Hints without which the answer is still the one that was asked for.
+const HINTS: [&str; 5] = [
+    "include",
+    "truncation",
+    "max_tool_calls",
+    "stream_options",
+    "prompt_cache_retention",
+];
+
+/// What a request needs that Chat Completions do not have; `None`: it can be translated.
+pub fn lacks(body: &Value) -> Option<&'static str> {
+    for (field, lack) in [
+        ("previous_response_id", "previous_response_id"),
+        ("conversation", "conversation"),
+        ("prompt", "prompt"),
+    ] {
+        if !body[field].is_null() {
+            return Some(lack);
+        }
+    }
+    if body["background"] == true {
+        return Some("background");
+    }
+    if !body["top_logprobs"].is_null() {
+        return Some("logprobs");
+    }
+    let tools = body["tools"].as_array().into_iter().flatten();
+    if tools.into_iter().any(|tool| tool["type"] != "function") {
+        return Some("hosted tools");
+    }
+    let items = body["input"].as_array().into_iter().flatten();
+    items.filter_map(lacks_item).next()
+}
+
+fn lacks_item(item: &Value) -> Option<&'static str> {
+    match item["type"].as_str() {
+        None | Some("message") => {
+            let parts = item["content"].as_array().into_iter().flatten();
+            parts
+                .filter(|part| !part["file_id"].is_null())
+                .map(|_| "file_id")
+                .next()
+        }
+        Some("function_call" | "function_call_output" | "reasoning") => None,
+        Some(_) => Some("items of other tools"),
+    }
+}
+
+/// Translates a Responses request; `None` if it is none, or needs what a chat has not.
+pub fn request(body: &[u8]) -> Option<Translated> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    if lacks(&body).is_some() {
+        return None;
+    }
+    let mut chat = Map::new();
+    let mut dropped = Vec::new();
+    chat.insert("messages".to_owned(), messages(&body)?.into());
+    for (field, name) in SAME {
+        if !body[field].is_null() {
+            chat.insert(name.to_owned(), body[field].clone());
+        }
+    }
+    let mut put = |name: &str, value: &Value| {
+        if !value.is_null() {
+            chat.insert(name.to_owned(), value.clone());
+        }
+    };
+    put("reasoning_effort", &body["reasoning"]["effort"]);
+    put("verbosity", &body["text"]["verbosity"]);
+    put("response_format", &format(&body["text"]["format"]));
+    let tools = body["tools"].as_array().into_iter().flatten();
+    let tools: Vec<Value> = tools.map(tool).collect();
+    if !tools.is_empty() {
+        put("tools", &tools.into());
+        put("tool_choice", &choice(&body["tool_choice"]));
+    }
+    if body["stream"] == true {
+        put("stream_options", &json!({ "include_usage": true }));
+    }
+    for hint in HINTS {
+        if !body[hint].is_null() {
+            dropped.push(hint.to_owned());
+        }
+    }
+    Some(Translated {
+        body: Value::Object(chat).to_string().into(),
+        memo: Memo::of(body),
+        dropped,
+    })
+}
+
+fn messages(body: &Value) -> Option<Vec<Value>> {
+    let mut messages = Vec::new();
+    if let Some(instructions) = body["instructions"].as_str() {
+        messages.push(json!({ "role": "system", "content": instructions }));
+    }
+    match &body["input"] {
+        Value::String(text) => messages.push(json!({ "role": "user", "content": text })),
+        Value::Array(items) => {
+            for item in items {
+                take(item, &mut messages);
+            }
+        }
+        _ => return None,
+    }
+    Some(messages)
+}
+
+fn take(item: &Value, messages: &mut Vec<Value>) {
+    match item["type"].as_str() {
+        Some("function_call") => {
+            let call = json!({
+                "id": item["call_id"],
+                "type": "function",
+                "function": { "name": item["name"], "arguments": item["arguments"] },
+            });
+            // The calls of one turn belong to one message.
+            if let Some(last) = messages
+                .last_mut()
+                .filter(|last| last["role"] == "assistant")
+            {
+                match last["tool_calls"].as_array_mut() {
+                    Some(calls) => calls.push(call),
+                    None => last["tool_calls"] = json!([call]),
+                }
+            } else {
+                messages
+                    .push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
+            }
+        }
+        Some("function_call_output") => {
+            let content = match &item["output"] {
+                Value::Array(parts) => content(parts),
+                output => output.clone(),
+            };
+            messages.push(
+                json!({ "role": "tool", "tool_call_id": item["call_id"], "content": content }),
+            );
+        }
+        // Thoughts are not handed on.
+        Some("reasoning") => {}
+        _ => {
+            let content = match &item["content"] {
+                Value::Array(parts) => content(parts),
+                content => content.clone(),
+            };
+            messages.push(json!({ "role": item["role"], "content": content }));
+        }
+    }
+}
+
+/// Parts of a message; text alone becomes a plain text, which every upstream takes.
+fn content(parts: &[Value]) -> Value {
+    let is_text = |part: &Value| part["text"].is_string();
+    if parts.iter().all(is_text) {
+        let texts: Vec<&str> = parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect();
+        return texts.concat().into();
+    }
+    let parts = parts.iter().map(|part| match part["type"].as_str() {
+        Some("input_image") => {
+            let mut url = json!({ "url": part["image_url"] });
+            if !part["detail"].is_null() {
+                url["detail"] = part["detail"].clone();
+            }
+            json!({ "type": "image_url", "image_url": url })
+        }
+        Some("input_file") => {
+            let file = json!({ "filename": part["filename"], "file_data": part["file_data"] });
+            json!({ "type": "file", "file": file })
+        }
+        Some("input_audio") => json!({ "type": "input_audio", "input_audio": part["input_audio"] }),
+        Some("refusal") => json!({ "type": "text", "text": part["refusal"] }),
+        _ => json!({ "type": "text", "text": part["text"] }),
+    });
+    parts.collect()
+}
+
+/// A function's definition: flat there, nested in a chat.
+fn tool(tool: &Value) -> Value {
+    let mut function = Map::new();
+    for field in ["name", "description", "parameters", "strict"] {
+        if !tool[field].is_null() {
+            function.insert(field.to_owned(), tool[field].clone());
+        }
+    }
+    json!({ "type": "function", "function": function })
+}
+
+fn choice(choice: &Value) -> Value {
+    if choice["type"] == "function" {
+        json!({ "type": "function", "function": { "name": choice["name"] } })
+    } else if choice.is_string() {
+        choice.clone()
+    } else {
+        Value::Null
+    }
+}
+
+fn format(format: &Value) -> Value {
+    match format["type"].as_str() {
+        Some("json_object") => json!({ "type": "json_object" }),
+        Some("json_schema") => {
+            let mut schema = Map::new();
+            for field in ["name", "description", "schema", "strict"] {
+                if !format[field].is_null() {
+                    schema.insert(field.to_owned(), format[field].clone());
+                }
+            }
+            json!({ "type": "json_schema", "json_schema": schema })
+        }
+        _ => Value::Null,
+    }
+}

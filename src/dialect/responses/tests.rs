@@ -1,0 +1,238 @@
+//! Requests, answers and streams in the words of both APIs.
+
+use serde_json::{Value, json};
+
+use super::{Memo, Translator, answer, lacks, request};
+use crate::wire::sse;
+
+fn chat(body: &Value) -> Value {
+    let translated = request(body.to_string().as_bytes()).unwrap();
+    serde_json::from_slice(&translated.body).unwrap()
+}
+
+fn memo(body: &Value) -> Memo {
+    request(body.to_string().as_bytes()).unwrap().memo
+}
+
+#[test]
+fn requests_become_chats() {
+    assert_eq!(
+        chat(
+            &json!({"model": "m", "input": "hi", "instructions": "Be brief.", "max_output_tokens": 9, "store": true})
+        ),
+        json!({"model": "m", "max_completion_tokens": 9, "messages": [
+            {"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]})
+    );
+    let input = json!([
+        {"role": "developer", "content": "d"},
+        {"type": "message", "role": "user", "content": [
+            {"type": "input_text", "text": "what?"},
+            {"type": "input_image", "image_url": "data:image/png;base64,aGk=", "detail": "low"}]},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call", "call_id": "c2", "name": "g", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "one"},
+        {"type": "function_call_output", "call_id": "c2", "output": [{"type": "output_text", "text": "two"}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "done"}]},
+    ]);
+    let call = |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}});
+    assert_eq!(
+        chat(&json!({"model": "m", "input": input}))["messages"],
+        json!([
+            {"role": "developer", "content": "d"},
+            {"role": "user", "content": [
+                {"type": "text", "text": "what?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "low"}}]},
+            {"role": "assistant", "content": null, "tool_calls": [call("c1", "f"), call("c2", "g")]},
+            {"role": "tool", "tool_call_id": "c1", "content": "one"},
+            {"role": "tool", "tool_call_id": "c2", "content": "two"},
+            {"role": "assistant", "content": "done"},
+        ])
+    );
+    let asked = chat(
+        &json!({"model": "m", "input": "x", "stream": true, "reasoning": {"effort": "low"},
+        "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": true}],
+        "tool_choice": {"type": "function", "name": "f"},
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}}}),
+    );
+    assert_eq!(asked["reasoning_effort"], "low");
+    assert_eq!(asked["stream_options"], json!({"include_usage": true}));
+    assert_eq!(
+        asked["tools"],
+        json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": true}}])
+    );
+    assert_eq!(
+        asked["tool_choice"],
+        json!({"type": "function", "function": {"name": "f"}})
+    );
+    assert_eq!(
+        asked["response_format"],
+        json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}})
+    );
+}
+
+#[test]
+fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
+    for (field, value, lack) in [
+        (
+            "previous_response_id",
+            json!("resp_1"),
+            "previous_response_id",
+        ),
+        ("conversation", json!("conv_1"), "conversation"),
+        ("background", json!(true), "background"),
+        ("tools", json!([{"type": "web_search"}]), "hosted tools"),
+        (
+            "input",
+            json!([{"type": "item_reference", "id": "x"}]),
+            "items of other tools",
+        ),
+        (
+            "input",
+            json!([{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]),
+            "file_id",
+        ),
+    ] {
+        let mut body = json!({"model": "m", "input": "x"});
+        body[field] = value;
+        assert_eq!(lacks(&body), Some(lack));
+    }
+}
+
+#[test]
+fn completions_become_responses() {
+    let completion = json!({"id": "c", "created": 7, "model": "real", "choices": [{"message": {"content": "Hi",
+        "tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": "{}"}}]}, "finish_reason": "tool_calls"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}});
+    let asked = json!({"model": "m", "input": "x", "metadata": {"a": "b"}});
+    let body = answer(completion.to_string().as_bytes(), &memo(&asked)).unwrap();
+    let response: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (&response["status"], &response["model"]),
+        (&json!("completed"), &json!("real"))
+    );
+    assert_eq!(response["output"][0]["content"][0]["text"], "Hi");
+    assert_eq!(response["output"][1]["call_id"], "c1");
+    assert_eq!(response["metadata"], asked["metadata"]);
+    assert_eq!(response["usage"]["total_tokens"], 5);
+    assert_eq!(
+        response["usage"]["input_tokens_details"]["cached_tokens"],
+        1
+    );
+    let cut = json!({"choices": [{"message": {"content": "H"}, "finish_reason": "length"}]});
+    let body = answer(cut.to_string().as_bytes(), &memo(&asked)).unwrap();
+    let response: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(response["status"], "incomplete");
+    assert_eq!(
+        response["incomplete_details"]["reason"],
+        "max_output_tokens"
+    );
+    assert!(answer(b"{}", &memo(&asked)).is_none());
+}
+
+/// The events for some chunks, numbered without a gap.
+fn events(chunks: &[Value], end: &str) -> Vec<Value> {
+    let mut translator =
+        Translator::new(memo(&json!({"model": "m", "input": "x", "stream": true})));
+    let mut out = Vec::new();
+    for chunk in chunks {
+        out.extend_from_slice(&translator.translate(format!("data: {chunk}\n\n").as_bytes()));
+    }
+    out.extend_from_slice(&translator.translate(end.as_bytes()));
+    out.extend_from_slice(&translator.finish());
+    let events: Vec<Value> = sse::events(&out)
+        .map(|event| {
+            let data: Value = serde_json::from_slice(&event.data.unwrap()).unwrap();
+            assert_eq!(
+                event.name.unwrap(),
+                data["type"].as_str().unwrap().as_bytes()
+            );
+            data
+        })
+        .collect();
+    for (number, event) in events.iter().enumerate() {
+        assert_eq!(event["sequence_number"], number);
+    }
+    events
+}
+
+fn chunk(delta: Value, finish: Value) -> Value {
+    json!({"id": "c", "created": 7, "model": "real", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+}
+
+#[test]
+fn chunks_become_the_full_sequence_of_events() {
+    let call = |index: u64, id: &str, name: &str, arguments: &str| json!({"tool_calls": [{"index": index, "id": id, "function": {"name": name, "arguments": arguments}}]});
+    let chunks = [
+        chunk(json!({"role": "assistant", "content": ""}), Value::Null),
+        chunk(json!({"content": "Hel"}), Value::Null),
+        chunk(json!({"content": "lo"}), Value::Null),
+        chunk(call(0, "c1", "f", ""), Value::Null),
+        chunk(
+            json!({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}),
+            Value::Null,
+        ),
+        chunk(call(1, "c2", "g", "{}"), Value::Null),
+        chunk(json!({}), json!("tool_calls")),
+        json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
+    ];
+    for end in ["data: [DONE]\n\n", ""] {
+        let events = events(&chunks, end);
+        let kinds: Vec<&str> = events
+            .iter()
+            .map(|event| {
+                event["type"]
+                    .as_str()
+                    .unwrap()
+                    .trim_start_matches("response.")
+            })
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "created",
+                "in_progress",
+                "output_item.added",
+                "content_part.added",
+                "output_text.delta",
+                "output_text.delta",
+                "output_text.done",
+                "content_part.done",
+                "output_item.done",
+                "output_item.added",
+                "function_call_arguments.delta",
+                "function_call_arguments.done",
+                "output_item.done",
+                "output_item.added",
+                "function_call_arguments.delta",
+                "function_call_arguments.done",
+                "output_item.done",
+                "completed",
+            ]
+        );
+        let response = &events.last().unwrap()["response"];
+        assert_eq!(response["output"].as_array().unwrap().len(), 3);
+        assert_eq!(response["output"][0]["content"][0]["text"], "Hello");
+        assert_eq!(response["output"][2]["arguments"], "{}");
+        assert_eq!(response["output"][0]["id"], events[4]["item_id"]);
+        assert_eq!(response["usage"]["output_tokens"], 2);
+        assert_eq!(response["id"], events[0]["response"]["id"]);
+    }
+}
+
+#[test]
+fn a_chat_that_is_cut_short_is_no_whole_response() {
+    let begun = [chunk(json!({"content": "Hel"}), Value::Null)];
+    let last = |end: &str| events(&begun, end).last().unwrap()["type"].clone();
+    assert_eq!(last(""), "response.output_text.delta");
+    assert_eq!(last("data: [DONE]\n\n"), "response.output_text.delta");
+    assert_eq!(
+        last("data: {\"error\":{\"code\":429,\"message\":\"m\"}}\n\n"),
+        "error"
+    );
+    let long = [chunk(json!({"content": "Hel"}), json!("length"))];
+    assert_eq!(
+        events(&long, "").last().unwrap()["type"],
+        "response.incomplete"
+    );
+}
