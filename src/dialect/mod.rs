@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod anthropic;
+pub mod messages;
 pub mod openai;
 pub mod responses;
 pub mod stream;
@@ -37,11 +38,14 @@ pub struct Speech {
     pub dropped: Vec<String>,
 }
 
-/// Turns replies back into the client's API: first messages into a chat, then a chat into a response, as far as needed.
+/// Turns replies back into the client's API: first messages into a chat, then a chat into a response or a message, as far
+/// as needed.
 #[derive(Clone, Debug, Default)]
 pub struct Interpreter {
     messages: Option<Glossary>,
     response: Option<Memo>,
+    /// Whether the client wants a message, and gets a chat.
+    wants_message: bool,
 }
 
 /// What an upstream speaks.
@@ -56,9 +60,12 @@ pub struct Language {
 impl Language {
     /// What a request needs that no upstream of this language has; `None`: it can be said.
     pub fn lacks(self, endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
-        let is_for_claude = matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens);
+        let is_for_claude = endpoint.is_anthropic();
         match self.dialect {
-            Dialect::OpenAi if is_for_claude => Some("this endpoint"),
+            Dialect::OpenAi if endpoint == Endpoint::CountTokens => Some("this endpoint"),
+            Dialect::OpenAi if endpoint == Endpoint::Messages => {
+                messages::lacks(&serde_json::from_slice(body).ok()?)
+            }
             Dialect::OpenAi if endpoint == Endpoint::Responses && !self.has_responses => {
                 let body = serde_json::from_slice(body).ok()?;
                 responses::lacks(&body)
@@ -69,7 +76,7 @@ impl Language {
                 Endpoint::ChatCompletions => anthropic::lacks(&serde_json::from_slice(body).ok()?),
                 Endpoint::Responses => responses::lacks(&serde_json::from_slice(body).ok()?)
                     .or_else(|| {
-                        let chat = responses::request(body)?;
+                        let chat = responses::request(body, "max_tokens")?;
                         anthropic::lacks(&serde_json::from_slice(&chat.body).ok()?)
                     }),
                 _ => Some("this endpoint"),
@@ -87,8 +94,21 @@ impl Language {
             dropped: Vec::new(),
         };
         let is_claude = self.dialect == Dialect::Anthropic;
+        // What all understand, and what `OpenAI` has put in its place.
+        let limit = if self.has_responses {
+            "max_completion_tokens"
+        } else {
+            "max_tokens"
+        };
+        if endpoint == Endpoint::Messages && !is_claude {
+            let translated = messages::request(&speech.body, model, limit)?;
+            speech.path = Some("/chat/completions");
+            speech.body = translated.body;
+            speech.interpreter.wants_message = true;
+            speech.dropped = translated.dropped;
+        }
         if endpoint == Endpoint::Responses && (is_claude || !self.has_responses) {
-            let translated = responses::request(&speech.body)?;
+            let translated = responses::request(&speech.body, limit)?;
             speech.path = Some("/chat/completions");
             speech.body = translated.body;
             speech.interpreter.response = Some(translated.memo);
@@ -109,7 +129,7 @@ impl Language {
 impl Interpreter {
     /// Whether replies are turned into something else.
     pub fn changes(&self) -> bool {
-        self.messages.is_some() || self.response.is_some()
+        self.messages.is_some() || self.response.is_some() || self.wants_message
     }
 
     /// A whole answer. What is none stays as it is, to be seen as what it is.
@@ -120,20 +140,25 @@ impl Interpreter {
         if let Some(memo) = &self.response {
             body = responses::answer(&body, memo).unwrap_or(body);
         }
+        if self.wants_message {
+            body = messages::answer(&body).unwrap_or(body);
+        }
         body
     }
 
     /// An error body.
     pub fn error(&self, body: Bytes) -> Bytes {
-        match &self.messages {
-            Some(_) => anthropic::error(&body),
-            None => body,
+        if self.messages.is_some() {
+            anthropic::error(&body)
+        } else if self.wants_message {
+            messages::error(&body)
+        } else {
+            body
         }
     }
 
     /// For the events of a stream.
     pub fn translator(&self) -> Option<Translator> {
-        self.changes()
-            .then(|| Translator::new(self.messages.clone(), self.response.clone()))
+        self.changes().then(|| Translator::new(self))
     }
 }

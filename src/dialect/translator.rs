@@ -2,21 +2,27 @@
 
 use bytes::Bytes;
 
-use super::anthropic::{self, Glossary};
-use super::responses::{self, Memo};
+use super::{Interpreter, anthropic, messages, responses};
 
 /// Translates the events of one stream.
 #[derive(Debug)]
 pub struct Translator {
     messages: Option<anthropic::Translator>,
     response: Option<responses::Translator>,
+    message: Option<messages::Translator>,
 }
 
 impl Translator {
-    pub(super) fn new(messages: Option<Glossary>, response: Option<Memo>) -> Self {
+    pub(super) fn new(interpreter: &Interpreter) -> Self {
+        let Interpreter {
+            messages, response, ..
+        } = interpreter.clone();
         Self {
             messages: messages.map(anthropic::Translator::new),
             response: response.map(responses::Translator::new),
+            message: interpreter
+                .wants_message
+                .then(messages::Translator::default),
         }
     }
 
@@ -29,21 +35,26 @@ impl Translator {
         if let Some(response) = &mut self.response {
             events = response.translate(&events);
         }
+        if let Some(message) = &mut self.message {
+            events = message.translate(&events);
+        }
         events
     }
 
     /// Whether all of the answer has come, though its end is not said yet.
     pub fn is_ending(&self) -> bool {
-        self.response
-            .as_ref()
-            .is_some_and(responses::Translator::is_ending)
+        let response = self.response.as_ref();
+        let message = self.message.as_ref();
+        response.is_some_and(responses::Translator::is_ending)
+            || message.is_some_and(messages::Translator::is_ending)
     }
 
     /// What is still to be said when no more events come.
     pub fn finish(&mut self) -> Bytes {
-        match &mut self.response {
-            Some(response) => response.finish(),
-            None => Bytes::new(),
+        match (&mut self.response, &mut self.message) {
+            (Some(response), _) => response.finish(),
+            (None, Some(message)) => message.finish(),
+            (None, None) => Bytes::new(),
         }
     }
 }

@@ -215,6 +215,9 @@ fn outbound_as(request: &ModelRequest, speech: &Speech) -> Outbound {
     outbound.headers.remove(ACCEPT_ENCODING);
     if let Some(path) = speech.path {
         path.clone_into(&mut outbound.path);
+        for name in ["anthropic-version", "anthropic-beta", "openai-beta"] {
+            outbound.headers.remove(name);
+        }
     }
     for (name, value) in speech.headers {
         let value = HeaderValue::from_static(value);

@@ -182,7 +182,7 @@ mod tests {
     use crate::wire::sse;
 
     /// Streams as upstreams send them, good and bad.
-    const RECORDED: [(Endpoint, &str); 7] = [
+    const RECORDED: [(Endpoint, &str); 8] = [
         (
             Endpoint::ChatCompletions,
             "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n\
@@ -206,6 +206,13 @@ mod tests {
         (
             Endpoint::Completions,
             "data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: {\"choices\":[{\"text\":\"b\",\"finish_reason\":\"length\"}]}\n\ndata: [DONE]",
+        ),
+        (
+            Endpoint::Messages,
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\"}}\n\n\
+             event: ping\ndata: {\"type\":\"ping\"}\n\n\
+             event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n\
+             event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
         ),
         (
             Endpoint::Responses,
@@ -255,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_right_passes_byte_for_byte() {
-        for (endpoint, stream) in [RECORDED[0], RECORDED[5]] {
+        for (endpoint, stream) in [RECORDED[0], RECORDED[5], RECORDED[6]] {
             let (passed, _, end) = follow(endpoint, &[stream.as_bytes()]);
             assert_eq!(String::from_utf8(passed).unwrap(), stream);
             assert_eq!(end, "complete");

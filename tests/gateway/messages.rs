@@ -219,3 +219,70 @@ async fn models_are_listed_in_the_callers_words() {
     assert_eq!(anthropic["data"].as_array().unwrap().len(), 2);
     assert_eq!(gateway.send(Method::HEAD, "/", JSON, "").await.status, 200);
 }
+
+#[tokio::test]
+async fn when_claude_is_down_its_clients_are_served_by_openai() {
+    for fault in [
+        Fault::status(529),
+        Fault::Reset,
+        Fault::RoleThenEnd,
+        Fault::OnlyComments,
+    ] {
+        let (claude, openai) = simulators().await;
+        claude.play(Script::fault(fault.clone())).await;
+        let gateway = TestGateway::start(&format!(
+            "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: a}}\n\
+             \x20 second: {{provider: openai, base_url: \"{}\", api_key: b}}\n\
+             routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}, {{upstream: second, model: gpt-4o}}]}}]\n\
+             timeouts: {{first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}}\n",
+            claude.base_url(),
+            openai.base_url(),
+        ))
+        .await;
+        let text = "Hello from second.".to_owned();
+        let answered = gateway
+            .send(Method::POST, MESSAGES, JSON, message(false))
+            .await;
+        let about = format!("{fault:?} {:?} {}", answered.trail(), answered.text());
+        assert_eq!(
+            (answered.status, answered.upstream()),
+            (200, "second"),
+            "{about}"
+        );
+        assert_eq!(answered.json()["content"][0]["text"], text, "{about}");
+        assert_eq!(answered.json()["stop_reason"], "end_turn");
+        for ending in [Fault::None, Fault::NoDone, Fault::StallAtEnd] {
+            openai.play(Script::fault(ending.clone())).await;
+            let answered = gateway
+                .send(Method::POST, MESSAGES, JSON, message(true))
+                .await;
+            assert_eq!(
+                read(&answered),
+                (text.clone(), true, vec![]),
+                "{fault:?} {ending:?}"
+            );
+        }
+        let asked = openai.received().pop().unwrap();
+        assert_eq!(asked.path, "/v1/chat/completions");
+        assert_eq!(asked.header("authorization"), Some("Bearer b"));
+        assert_eq!(asked.header("anthropic-version"), None);
+        assert_eq!(asked.json()["max_completion_tokens"], 9);
+        openai.play(Script::fault(Fault::CutAfter(2))).await;
+        let answered = gateway
+            .send(Method::POST, MESSAGES, JSON, message(true))
+            .await;
+        assert_eq!(
+            read(&answered),
+            ("Hello from".to_owned(), false, vec!["api_error".to_owned()])
+        );
+        openai.play(Script::status(400)).await;
+        let answered = gateway
+            .send(Method::POST, MESSAGES, JSON, message(false))
+            .await;
+        assert_eq!(
+            (answered.status, &answered.json()["type"]),
+            (400, &json!("error"))
+        );
+        assert_eq!(answered.json()["error"]["type"], "invalid_request_error");
+    }
+}

@@ -16,20 +16,19 @@ pub struct Translated {
     pub dropped: Vec<String>,
 }
 
-/// Fields that mean the same in both, and what they are called in a chat.
-const SAME: [(&str, &str); 12] = [
-    ("model", "model"),
-    ("temperature", "temperature"),
-    ("top_p", "top_p"),
-    ("max_output_tokens", "max_completion_tokens"),
-    ("parallel_tool_calls", "parallel_tool_calls"),
-    ("metadata", "metadata"),
-    ("user", "user"),
-    ("safety_identifier", "safety_identifier"),
-    ("prompt_cache_key", "prompt_cache_key"),
-    ("service_tier", "service_tier"),
-    ("stream", "stream"),
-    ("seed", "seed"),
+/// Fields that mean the same in both.
+const SAME: [&str; 11] = [
+    "model",
+    "temperature",
+    "top_p",
+    "parallel_tool_calls",
+    "metadata",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "service_tier",
+    "stream",
+    "seed",
 ];
 /// Hints without which the answer is still the one that was asked for.
 const HINTS: [&str; 5] = [
@@ -79,8 +78,9 @@ fn lacks_item(item: &Value) -> Option<&'static str> {
     }
 }
 
-/// Translates a Responses request; `None` if it is none, or needs what a chat has not.
-pub fn request(body: &[u8]) -> Option<Translated> {
+/// Translates a Responses request; `None` if it is none, or needs what a chat has not. `limit`: the name of the field for
+/// the longest answer.
+pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     if lacks(&body).is_some() {
         return None;
@@ -88,9 +88,9 @@ pub fn request(body: &[u8]) -> Option<Translated> {
     let mut chat = Map::new();
     let mut dropped = Vec::new();
     chat.insert("messages".to_owned(), messages(&body)?.into());
-    for (field, name) in SAME {
+    for field in SAME {
         if !body[field].is_null() {
-            chat.insert(name.to_owned(), body[field].clone());
+            chat.insert(field.to_owned(), body[field].clone());
         }
     }
     let mut put = |name: &str, value: &Value| {
@@ -98,6 +98,7 @@ pub fn request(body: &[u8]) -> Option<Translated> {
             chat.insert(name.to_owned(), value.clone());
         }
     };
+    put(limit, &body["max_output_tokens"]);
     put("reasoning_effort", &body["reasoning"]["effort"]);
     put("verbosity", &body["text"]["verbosity"]);
     put("response_format", &format(&body["text"]["format"]));

@@ -6,12 +6,14 @@ use super::{Memo, Translator, answer, lacks, request};
 use crate::wire::sse;
 
 fn chat(body: &Value) -> Value {
-    let translated = request(body.to_string().as_bytes()).unwrap();
+    let translated = request(body.to_string().as_bytes(), "max_completion_tokens").unwrap();
     serde_json::from_slice(&translated.body).unwrap()
 }
 
 fn memo(body: &Value) -> Memo {
-    request(body.to_string().as_bytes()).unwrap().memo
+    request(body.to_string().as_bytes(), "max_completion_tokens")
+        .unwrap()
+        .memo
 }
 
 #[test]

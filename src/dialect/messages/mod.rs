@@ -1,0 +1,19 @@
+//! Anthropic's Messages API, for its clients, from upstreams that have Chat Completions only.
+//!
+//! ```text
+//! messages request ─▶ request ─▶ chat request
+//! message          ◀─ answer, or Translator event by event ◀─ chat completion
+//! ```
+//!
+//! Thoughts are not handed on: their signatures are good at their maker only.
+
+mod answer;
+mod request;
+mod stream;
+
+pub use answer::{answer, error};
+pub use request::{Translated, lacks, request};
+pub use stream::Translator;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The chunks of a chat as the events of a message, one by one.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::answer::{id, object, stop_reason, usage};
+use crate::wire::sse;
+
+/// Translates one stream.
+#[derive(Debug, Default)]
+pub struct Translator {
+    has_begun: bool,
+    blocks: usize,
+    open: Open,
+    finish: Value,
+    usage: Value,
+    has_ended: bool,
+}
+
+/// The block that is being sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Open {
+    #[default]
+    None,
+    Text,
+    /// A call, by its position among the calls.
+    Call(u64),
+}
+
+impl Translator {
+    /// The events for some whole chunks.
+    pub fn translate(&mut self, chunks: &[u8]) -> Bytes {
+        let mut out = Vec::new();
+        for event in sse::events(chunks) {
+            let data = event.data.as_deref();
+            if data.map(<[u8]>::trim_ascii) == Some(b"[DONE]") {
+                self.end(&mut out);
+                continue;
+            }
+            match data.map(serde_json::from_slice::<Value>) {
+                Some(Ok(chunk)) => self.take(&chunk, event.name == Some(b"error"), &mut out),
+                // Comments, and what is no chunk, are told as what they are.
+                _ => out.extend_from_slice(&chunks[event.start..event.end]),
+            }
+        }
+        out.into()
+    }
+
+    /// Whether the chat has said why it ended: only its usage may come.
+    pub fn is_ending(&self) -> bool {
+        !self.finish.is_null()
+    }
+
+    /// What is still to be said when no more chunks come.
+    pub fn finish(&mut self) -> Bytes {
+        let mut out = Vec::new();
+        self.end(&mut out);
+        out.into()
+    }
+
+    fn take(&mut self, chunk: &Value, is_error: bool, out: &mut Vec<u8>) {
+        if is_error || !chunk["error"].is_null() {
+            let error = if chunk["error"].is_null() {
+                chunk
+            } else {
+                &chunk["error"]
+            };
+            tell("error", json!({ "error": object(error) }), out);
+            return;
+        }
+        if !std::mem::replace(&mut self.has_begun, true) {
+            let message = json!({
+                "id": id(&chunk["id"]),
+                "type": "message",
+                "role": "assistant",
+                "model": chunk["model"],
+                "content": [],
+                "stop_reason": null,
+                "stop_sequence": null,
+                "usage": usage(&Value::Null),
+            });
+            tell("message_start", json!({ "message": message }), out);
+        }
+        if chunk["usage"].is_object() {
+            self.usage = chunk["usage"].clone();
+        }
+        let choice = &chunk["choices"][0];
+        let delta = &choice["delta"];
+        let text = delta["content"]
+            .as_str()
+            .or_else(|| delta["refusal"].as_str());
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            if self.open != Open::Text {
+                self.begin(Open::Text, json!({ "type": "text", "text": "" }), out);
+            }
+            self.go_on(json!({ "type": "text_delta", "text": text }), out);
+        }
+        for call in delta["tool_calls"].as_array().into_iter().flatten() {
+            self.call(call, out);
+        }
+        if !choice["finish_reason"].is_null() {
+            self.close(out);
+            self.finish = choice["finish_reason"].clone();
+        }
+    }
+
+    fn call(&mut self, call: &Value, out: &mut Vec<u8>) {
+        let position = Open::Call(call["index"].as_u64().unwrap_or(0));
+        if self.open != position {
+            let block = json!({
+                "type": "tool_use",
+                "id": call["id"],
+                "name": call["function"]["name"],
+                "input": {},
+            });
+            self.begin(position, block, out);
+        }
+        let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
+        if !arguments.is_empty() {
+            self.go_on(
+                json!({ "type": "input_json_delta", "partial_json": arguments }),
+                out,
+            );
+        }
+    }
+
+    fn begin(&mut self, open: Open, block: Value, out: &mut Vec<u8>) {
+        self.close(out);
+        self.open = open;
+        let begun = json!({ "index": self.blocks, "content_block": block });
+        tell("content_block_start", begun, out);
+    }
+
+    fn go_on(&self, delta: Value, out: &mut Vec<u8>) {
+        let event = json!({ "index": self.blocks, "delta": delta });
+        tell("content_block_delta", event, out);
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.open) != Open::None {
+            tell("content_block_stop", json!({ "index": self.blocks }), out);
+            self.blocks += 1;
+        }
+    }
+
+    /// The chat is over: the usage is known by now.
+    fn end(&mut self, out: &mut Vec<u8>) {
+        // Without a finish it was cut short, which the missing end tells.
+        if self.finish.is_null() || std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        let delta = json!({ "stop_reason": stop_reason(&self.finish), "stop_sequence": null });
+        let ended = json!({ "delta": delta, "usage": usage(&self.usage) });
+        tell("message_delta", ended, out);
+        tell("message_stop", json!({}), out);
+    }
+}
+
+fn tell(kind: &str, mut event: Value, out: &mut Vec<u8>) {
+    event["type"] = kind.into();
+    out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
+}

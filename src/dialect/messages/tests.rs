@@ -1,0 +1,174 @@
+//! Requests, answers and streams in the words of both APIs.
+
+use serde_json::{Value, json};
+
+use super::{Translator, answer, error, lacks, request};
+use crate::wire::sse;
+
+fn chat(body: &Value) -> Value {
+    let translated = request(body.to_string().as_bytes(), Some("gpt-4o"), "max_tokens").unwrap();
+    serde_json::from_slice(&translated.body).unwrap()
+}
+
+#[test]
+fn messages_requests_become_chats() {
+    let asked = json!({
+        "model": "claude-opus-5", "max_tokens": 9, "stream": true, "top_k": 3, "stop_sequences": ["a"],
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}, {"type": "text", "text": "Be kind."}],
+        "thinking": {"type": "adaptive"}, "metadata": {"user_id": "u"},
+        "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}],
+        "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "text", "text": "Let me see."},
+                {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}]},
+            {"role": "user", "content": [
+                {"type": "text", "text": "and?"},
+                {"type": "tool_result", "tool_use_id": "t1", "is_error": true, "content": [
+                    {"type": "text", "text": "broken"},
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}]}]},
+        ],
+    });
+    let translated = request(asked.to_string().as_bytes(), Some("gpt-4o"), "max_tokens").unwrap();
+    assert_eq!(translated.dropped, ["thinking", "top_k"]);
+    assert_eq!(
+        chat(&asked),
+        json!({
+            "model": "gpt-4o", "max_tokens": 9, "stream": true, "stream_options": {"include_usage": true},
+            "stop": ["a"], "user": "u", "tool_choice": "required", "parallel_tool_calls": false,
+            "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
+            "messages": [
+                {"role": "system", "content": "Be brief.\n\nBe kind."},
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": "Let me see.", "tool_calls": [
+                    {"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}}]},
+                {"role": "tool", "tool_call_id": "t1", "content": "Error: broken"},
+                {"role": "user", "content": [
+                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+                    {"type": "text", "text": "and?"}]},
+            ],
+        })
+    );
+    let mut thinks = json!({"model": "x", "messages": [], "thinking": {"type": "enabled", "budget_tokens": 20000}});
+    let effort = |asked: &Value| {
+        let translated = request(asked.to_string().as_bytes(), Some("o3"), "max_tokens").unwrap();
+        let chat: Value = serde_json::from_slice(&translated.body).unwrap();
+        chat["reasoning_effort"].clone()
+    };
+    assert_eq!(effort(&thinks), "high");
+    thinks["thinking"] = json!({"type": "disabled"});
+    assert_eq!(effort(&thinks), Value::Null);
+}
+
+#[test]
+fn what_chats_do_not_have_is_named() {
+    assert_eq!(
+        lacks(&json!({"tools": [{"type": "web_search_20250305", "name": "w"}]})),
+        Some("hosted tools")
+    );
+    assert_eq!(
+        lacks(&json!({"tools": [{"type": "custom", "name": "w"}, {"name": "v"}]})),
+        None
+    );
+    let file = json!({"messages": [{"content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}]});
+    assert_eq!(lacks(&file), Some("file_id"));
+}
+
+#[test]
+fn completions_become_messages() {
+    let completion = json!({"id": "chatcmpl-7", "model": "gpt-4o", "choices": [{"message": {"content": "Hi",
+        "tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": "{\"a\":1}"}}]}, "finish_reason": "tool_calls"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 3}}});
+    let message: Value =
+        serde_json::from_slice(&answer(completion.to_string().as_bytes()).unwrap()).unwrap();
+    assert_eq!(
+        message,
+        json!({"id": "msg_7", "type": "message", "role": "assistant", "model": "gpt-4o",
+            "content": [{"type": "text", "text": "Hi"}, {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}],
+            "stop_reason": "tool_use", "stop_sequence": null,
+            "usage": {"input_tokens": 2, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 3, "output_tokens": 2}})
+    );
+    assert!(answer(b"{}").is_none());
+    let told: Value = serde_json::from_slice(&error(
+        br#"{"error":{"message":"m","code":"rate_limit_exceeded"}}"#,
+    ))
+    .unwrap();
+    assert_eq!(
+        told["error"],
+        json!({"type": "rate_limit_error", "message": "m"})
+    );
+}
+
+fn kinds(chunks: &[Value], end: &str) -> Vec<String> {
+    let mut translator = Translator::default();
+    let mut out = Vec::new();
+    for chunk in chunks {
+        out.extend_from_slice(&translator.translate(format!("data: {chunk}\n\n").as_bytes()));
+    }
+    out.extend_from_slice(&translator.translate(end.as_bytes()));
+    out.extend_from_slice(&translator.finish());
+    sse::events(&out)
+        .map(|event| {
+            let data: Value = serde_json::from_slice(&event.data.unwrap()).unwrap();
+            let detail = [
+                data["delta"]["text"].as_str(),
+                data["delta"]["partial_json"].as_str(),
+                data["delta"]["stop_reason"].as_str(),
+                data["content_block"]["type"].as_str(),
+            ];
+            let detail = detail.into_iter().flatten().next().unwrap_or_default();
+            format!(
+                "{} {} {detail}",
+                data["type"].as_str().unwrap(),
+                data["index"]
+            )
+            .replace(" null ", " ")
+        })
+        .collect()
+}
+
+#[test]
+fn chunks_become_events() {
+    let chunk = |delta: Value, finish: Value| json!({"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+    let call = |index: u64, arguments: &str| json!({"tool_calls": [{"index": index, "id": "c", "function": {"name": "f", "arguments": arguments}}]});
+    let chunks = [
+        chunk(json!({"role": "assistant", "content": ""}), Value::Null),
+        chunk(json!({"content": "Hel"}), Value::Null),
+        chunk(json!({"content": "lo"}), Value::Null),
+        chunk(call(0, ""), Value::Null),
+        chunk(call(0, "{}"), Value::Null),
+        chunk(call(1, "{}"), Value::Null),
+        chunk(json!({}), json!("tool_calls")),
+        json!({"choices": [], "usage": {"prompt_tokens": 1}}),
+    ];
+    let expected = [
+        "message_start ",
+        "content_block_start 0 text",
+        "content_block_delta 0 Hel",
+        "content_block_delta 0 lo",
+        "content_block_stop 0 ",
+        "content_block_start 1 tool_use",
+        "content_block_delta 1 {}",
+        "content_block_stop 1 ",
+        "content_block_start 2 tool_use",
+        "content_block_delta 2 {}",
+        "content_block_stop 2 ",
+        "message_delta tool_use",
+        "message_stop ",
+    ];
+    for end in ["data: [DONE]\n\n", ""] {
+        assert_eq!(kinds(&chunks, end), expected);
+    }
+    assert_eq!(
+        kinds(&chunks[..2], "data: [DONE]\n\n").last().unwrap(),
+        "content_block_delta 0 Hel"
+    );
+    assert_eq!(
+        kinds(&chunks[..2], "data: {\"error\":{\"message\":\"m\"}}\n\n")
+            .last()
+            .unwrap(),
+        "error "
+    );
+}
