@@ -10,7 +10,7 @@
 //! 3. [`routing`] says which upstreams may serve the model
 //! 4. [`failover`] tries them until one answers, and watches the answer to its last byte
 //! 5. [`upstream`] makes one exchange with one provider account
-//! 6. [`dialect`] speaks that provider's API
+//! 6. [`dialect`] speaks that provider's API, and turns its replies back into the client's
 //!
 //! Around them: [`health`] is what we believe about each upstream, learnt from live requests as evidence; [`event`] carries
 //! facts from the data path to [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything

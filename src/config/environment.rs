@@ -7,9 +7,11 @@ use super::Provider;
 ///
 /// Every model goes first to the provider that it belongs to, then to the others, each with a model of its own.
 pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    // Where a part of the URL must be configured, the key alone is not enough.
     let has_key = |provider: &Provider| {
         provider
             .key_variable()
+            .filter(|_| provider.base_url().is_some())
             .is_some_and(|name| variable(name).is_some_and(|key| !key.is_empty()))
     };
     let providers: Vec<Provider> = Provider::all().filter(has_key).collect();

@@ -34,7 +34,7 @@ pub use env::process_environment;
 pub use environment::from_environment;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
-pub use provider::{Dialect, Prefill, Provider};
+pub use provider::{Dialect, KeyHeader, Prefill, Provider};
 pub use route::{CandidateConfig, Continuation, HoldConfig, RouteConfig, Strategy};
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};

@@ -16,6 +16,17 @@ pub enum Dialect {
     Anthropic,
 }
 
+/// In which header a key goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyHeader {
+    /// `Authorization: Bearer`
+    Bearer,
+    /// `x-api-key`
+    XApiKey,
+    /// `api-key`
+    ApiKey,
+}
+
 /// How an upstream is asked to continue a given beginning of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,6 +51,7 @@ struct Entry {
     /// Its name in the configuration.
     name: &'static str,
     dialect: Dialect,
+    key_header: KeyHeader,
     /// `None`: must be configured.
     base_url: Option<&'static str>,
     /// The usual environment variable for its key; `None`: no key is needed.
@@ -61,6 +73,7 @@ impl Entry {
         Self {
             name,
             dialect: Dialect::OpenAi,
+            key_header: KeyHeader::Bearer,
             base_url: Some(base_url),
             key_variable: Some(key_variable),
             prefill: Prefill::None,
@@ -91,11 +104,12 @@ impl Entry {
 }
 
 /// In the order in which they are preferred when a configuration is made from the environment.
-static TABLE: [Entry; 13] = [
+static TABLE: [Entry; 16] = [
     Entry::openai("openai", "https://api.openai.com/v1", "OPENAI_API_KEY")
         .models(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"], "gpt-4o"),
     Entry {
         dialect: Dialect::Anthropic,
+        key_header: KeyHeader::XApiKey,
         ..Entry::openai(
             "anthropic",
             "https://api.anthropic.com/v1",
@@ -142,6 +156,20 @@ static TABLE: [Entry; 13] = [
     )
     .models(&[], "meta-llama/Llama-3.3-70B-Instruct-Turbo")
     .without_responses(),
+    // A resource, a region or a project is part of these URLs.
+    Entry {
+        base_url: None,
+        key_header: KeyHeader::ApiKey,
+        ..Entry::openai("azure", "", "AZURE_OPENAI_API_KEY")
+    },
+    Entry {
+        base_url: None,
+        ..Entry::openai("bedrock", "", "AWS_BEARER_TOKEN_BEDROCK").without_responses()
+    },
+    Entry {
+        base_url: None,
+        ..Entry::openai("vertex", "", "VERTEX_ACCESS_TOKEN").without_responses()
+    },
     Entry {
         key_variable: None,
         ..Entry::openai("ollama", "http://127.0.0.1:11434/v1", "")
@@ -176,6 +204,11 @@ impl Provider {
     /// The API it speaks.
     pub fn dialect(self) -> Dialect {
         self.0.dialect
+    }
+
+    /// In which header its key goes out.
+    pub fn key_header(self) -> KeyHeader {
+        self.0.key_header
     }
 
     /// Its URL; `None` if that must be configured.

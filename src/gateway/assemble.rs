@@ -216,7 +216,7 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
     let credentials = config
         .keys()
         .iter()
-        .filter_map(|key| Credential::new(key, dialect))
+        .filter_map(|key| Credential::new(key, config.provider.key_header()))
         .collect();
     let way = (dialect, config.has_responses(), config.prefill());
     Upstream::new(id.clone(), way, config.base_url(), credentials, client)

@@ -172,3 +172,29 @@ async fn a_failure_that_is_not_about_the_key_costs_one_key_only() {
     assert_eq!(answered.trail(), ["first:server_error", "second:ok"]);
     assert_eq!(keys_of(&first), ["Bearer key-1"]);
 }
+
+#[tokio::test]
+async fn a_key_goes_out_in_the_header_that_its_provider_reads() {
+    for (provider, header, value) in [
+        ("azure", "api-key", "a-key"),
+        ("bedrock", "authorization", "Bearer a-key"),
+        ("anthropic", "x-api-key", "a-key"),
+    ] {
+        let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
+        let gateway = TestGateway::start(&format!(
+            "upstreams: {{only: {{provider: {provider}, base_url: \"{}\", api_key: a-key}}}}\n\
+             routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n",
+            upstream.base_url()
+        ))
+        .await;
+        assert_eq!(
+            gateway.post("/v1/chat/completions", &chat()).await.status,
+            200
+        );
+        let asked = &upstream.received()[0];
+        for name in ["api-key", "authorization", "x-api-key"] {
+            let expected = (name == header).then_some(value);
+            assert_eq!(asked.header(name), expected, "{provider} {name}");
+        }
+    }
+}

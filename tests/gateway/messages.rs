@@ -220,6 +220,18 @@ async fn models_are_listed_in_the_callers_words() {
     assert_eq!(gateway.send(Method::HEAD, "/", JSON, "").await.status, 200);
 }
 
+async fn claude_before_openai(claude: &Simulator, openai: &Simulator) -> TestGateway {
+    TestGateway::start(&format!(
+        "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: a}}\n\
+         \x20 second: {{provider: openai, base_url: \"{}\", api_key: b}}\n\
+         routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}, {{upstream: second, model: gpt-4o}}]}}]\n\
+         timeouts: {{first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}}\n",
+        claude.base_url(),
+        openai.base_url(),
+    ))
+    .await
+}
+
 #[tokio::test]
 async fn when_claude_is_down_its_clients_are_served_by_openai() {
     for fault in [
@@ -230,15 +242,7 @@ async fn when_claude_is_down_its_clients_are_served_by_openai() {
     ] {
         let (claude, openai) = simulators().await;
         claude.play(Script::fault(fault.clone())).await;
-        let gateway = TestGateway::start(&format!(
-            "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: a}}\n\
-             \x20 second: {{provider: openai, base_url: \"{}\", api_key: b}}\n\
-             routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}, {{upstream: second, model: gpt-4o}}]}}]\n\
-             timeouts: {{first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}}\n",
-            claude.base_url(),
-            openai.base_url(),
-        ))
-        .await;
+        let gateway = claude_before_openai(&claude, &openai).await;
         let text = "Hello from second.".to_owned();
         let answered = gateway
             .send(Method::POST, MESSAGES, JSON, message(false))
