@@ -43,6 +43,13 @@ fn a_short_file_gets_the_defaults() {
         config.timeouts.to_first_content(false, false),
         config.timeouts.first_token * 4
     );
+    // Models that think get more, but leave time for another one.
+    let thinking = config.timeouts.to_first_content(false, true);
+    assert_eq!(thinking, config.timeouts.total / 2);
+    assert_eq!(
+        config.timeouts.to_first_content(true, true),
+        config.timeouts.reasoning
+    );
     let upstreams: Vec<_> = config.upstreams.values().collect();
     assert_eq!(upstreams[0].base_url(), "https://api.openai.com/v1");
     assert_eq!(

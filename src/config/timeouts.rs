@@ -44,13 +44,14 @@ pub struct TimeoutsConfig {
 
 impl TimeoutsConfig {
     /// How long the first content may take. An answer that is not streamed begins when it is complete, so it is given
-    /// four times as long, unless configured.
+    /// four times as long, unless configured; but not so long that nobody else could answer in the time that is left.
     pub fn to_first_content(&self, is_streamed: bool, is_reasoning: bool) -> Duration {
         let first = self.at_least_reasoning(self.first_token, is_reasoning);
         if is_streamed {
             first
         } else {
-            self.answer.unwrap_or_else(|| first.saturating_mul(4))
+            self.answer
+                .unwrap_or_else(|| first.saturating_mul(4).min(self.total / 2))
         }
     }
 
