@@ -16,6 +16,8 @@ mod cli;
 mod clients;
 mod config;
 mod continuation;
+mod conversation;
+mod ernie;
 mod exhausted;
 mod failover;
 mod forwarding;
