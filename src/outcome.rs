@@ -53,6 +53,11 @@ pub enum Outcome {
         /// The upstream's status.
         status: u16,
     },
+    /// The request is longer than the model can take; another one may have a larger window.
+    TooLong {
+        /// The upstream's status.
+        status: u16,
+    },
     /// A reply that is not what was asked for.
     InvalidReply(Defect),
     /// A stream ended without its terminal event after the client had received part of it.
@@ -145,7 +150,7 @@ impl Outcome {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Success | Self::Superseded => Blame::Nobody,
-            Self::RejectedRequest { .. } | Self::ClientGone => Blame::Client,
+            Self::RejectedRequest { .. } | Self::TooLong { .. } | Self::ClientGone => Blame::Client,
             _ => Blame::Upstream,
         }
     }
@@ -208,6 +213,7 @@ impl Outcome {
             Self::QuotaExhausted => "quota_exhausted",
             Self::Unauthorized { .. } => "unauthorized",
             Self::ModelUnavailable => "model_unavailable",
+            Self::TooLong { .. } => "too_long",
             Self::UpgradeRefused { .. } => "upgrade_refused",
             Self::InvalidReply(Defect::Redirect) => "redirect",
             Self::InvalidReply(Defect::ContentType) => "wrong_content_type",
@@ -231,6 +237,7 @@ impl Outcome {
             | Self::ServerError { status }
             | Self::Overloaded { status, .. }
             | Self::UpgradeRefused { status }
+            | Self::TooLong { status }
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::ModelUnavailable => Some(404),
@@ -258,6 +265,14 @@ mod tests {
         let outcome = Outcome::RejectedRequest { status: 400 };
         assert_eq!(outcome.blame(), Blame::Client);
         assert_eq!(outcome.retry(), Retry::Never);
+        assert!(!outcome.hurts_health());
+    }
+
+    #[test]
+    fn what_is_too_long_for_one_may_fit_another_and_hurts_nobody() {
+        let outcome = Outcome::TooLong { status: 400 };
+        assert_eq!(outcome.blame(), Blame::Client);
+        assert_eq!(outcome.retry(), Retry::Elsewhere);
         assert!(!outcome.hurts_health());
     }
 

@@ -22,6 +22,12 @@ pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
             "model_not_found",
             message("no upstream has this model"),
         )
+    } else if is_too_long(exhausted) {
+        Refusal::new(
+            400,
+            "context_length_exceeded",
+            message("the request is longer than any model here can take"),
+        )
     } else if exhausted.is_network_lost {
         let message = message("our own network seems to be lost: no upstream can be connected to");
         Refusal::new(503, "local_network_unreachable", message).after(Duration::from_secs(1))
@@ -59,6 +65,13 @@ fn is_throttled(exhausted: &Exhausted) -> bool {
         });
     let mut limited = attempts.chain(passed_over).peekable();
     limited.peek().is_some() && limited.all(|is_limited| is_limited)
+}
+
+/// Whether the request is too long for everybody who said anything about it.
+fn is_too_long(exhausted: &Exhausted) -> bool {
+    let mut attempts = exhausted.attempts.iter();
+    !exhausted.attempts.is_empty()
+        && attempts.all(|attempt| matches!(attempt.outcome, Outcome::TooLong { .. }))
 }
 
 /// What everybody lacks whom the request could go to, if that is all that is in the way.

@@ -4,7 +4,7 @@ use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::harness::{PATIENCE, TestGateway, chat, chat_stream, chat_text, stream_text};
+use crate::harness::{PATIENCE, TestGateway, chat, chat_stream, chat_text, refusal, stream_text};
 
 const TIMEOUTS: &str =
     "timeouts: {connect: 1s, first_token: 300ms, answer: 300ms, idle: 300ms, total: 20s}\n";
@@ -199,4 +199,25 @@ async fn a_model_that_one_upstream_lacks_does_not_take_it_out_of_rotation() {
         assert_eq!(answered.trail(), ["first:model_unavailable", "second:ok"]);
     }
     assert_eq!(first.received_count(), 6);
+}
+
+#[tokio::test]
+async fn what_is_too_long_for_one_model_goes_to_the_next_and_else_comes_back_as_that() {
+    let error = json!({"error": {"message": "m", "type": "invalid_request_error", "code": "context_length_exceeded"}});
+    let too_long = Script::fault(Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(error.to_string()),
+    });
+    let (first, second) = simulators().await;
+    first.play(too_long.clone()).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for _ in 0..10 {
+        let answered = gateway.post("/v1/chat/completions", &chat()).await;
+        assert_eq!(answered.trail(), ["first:too_long", "second:ok"]);
+    }
+    second.play(too_long).await;
+    let answered = gateway.post("/v1/chat/completions", &chat()).await;
+    let error = refusal(&answered, 400, "context_length_exceeded");
+    assert_eq!(error["attempts"].as_array().unwrap().len(), 2);
 }

@@ -42,6 +42,7 @@ fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> O
     let retry_after = retry_after.or(error.wait);
     match status {
         401 if error.is("invalid_model") => Outcome::ModelUnavailable,
+        400 | 413 if error.says_too_long() => Outcome::TooLong { status },
         // Gemini answers a bad key with 400.
         400 if error.message.contains("API key not valid") => Outcome::Unauthorized { status },
         400 | 403 | 429 if QUOTA.iter().any(|name| error.is(name)) => Outcome::QuotaExhausted,
@@ -60,6 +61,14 @@ fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> O
         _ => Outcome::ServerError { status },
     }
 }
+
+/// Codes and types that say: longer than the model's window.
+const TOO_LONG: [&str; 4] = [
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "tokens_too_long",
+    "characters_too_long",
+];
 
 /// Codes and types that say: no money, no allowance. They are not a matter of seconds.
 const QUOTA: [&str; 10] = [
@@ -168,6 +177,15 @@ impl ErrorFields {
         }
     }
 
+    /// Anthropic and Gemini say it in words only.
+    fn says_too_long(&self) -> bool {
+        TOO_LONG.iter().any(|name| self.is(name))
+            || self.message.starts_with("prompt is too long")
+            || self
+                .message
+                .contains("exceeds the maximum number of tokens")
+    }
+
     fn is(&self, name: &str) -> bool {
         [&self.code, &self.kind, &self.name]
             .into_iter()
@@ -274,6 +292,18 @@ mod tests {
                 label,
                 "{status} {body}"
             );
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_too_long_is_told_from_one_that_is_wrong() {
+        for body in [
+            r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#,
+            r#"{"error":{"code":400,"type":"exceed_context_size_error","message":"m"}}"#,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 > 5"}}"#,
+        ] {
+            let outcome = classify(400, None, body.as_bytes());
+            assert_eq!(outcome, Outcome::TooLong { status: 400 }, "{body}");
         }
     }
 
