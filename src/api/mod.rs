@@ -9,6 +9,7 @@ mod read;
 mod refusal;
 mod reject;
 mod respond;
+mod stream;
 mod tally;
 mod upgrade;
 mod waiting;

@@ -1,21 +1,17 @@
 //! From an upstream's answer to an HTTP response.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Frame};
 
+use super::stream::TalliedStream;
 use super::tally::Tally;
 use super::upgrade;
 use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
-use crate::failover::{Answer, AnswerBody, Continuability, SupervisedStream};
+use crate::failover::{Answer, AnswerBody, Continuability};
 use crate::outcome::Outcome;
-use crate::wire::body::{Body, BodyError, full};
+use crate::wire::body::{Body, full};
 use crate::wire::headers::for_client;
 
 /// The response that hands an upstream's answer on.
@@ -128,43 +124,5 @@ fn told(continuation: Continuability) -> HeaderValue {
     match continuation {
         Continuability::Possible(way) => HeaderValue::from_static(way.label()),
         Continuability::Refused(reason) => header(&format!("off;reason={reason}")),
-    }
-}
-
-/// A stream whose end, or whose loss, closes the tally of its request.
-pub(super) struct TalliedStream {
-    stream: Box<SupervisedStream>,
-    tally: Option<Tally>,
-}
-
-impl TalliedStream {
-    pub(super) fn new(stream: Box<SupervisedStream>, tally: Tally) -> Self {
-        Self {
-            stream,
-            tally: Some(tally),
-        }
-    }
-}
-
-impl HttpBody for TalliedStream {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut *self.stream).poll_frame(context);
-        if let Poll::Ready(None | Some(Err(_))) = polled
-            && let Some(mut tally) = self.tally.take()
-        {
-            tally.attempts = self.stream.attempts();
-            tally.finish(if self.stream.is_broken() {
-                RequestResult::Broken
-            } else {
-                RequestResult::Answered
-            });
-        }
-        polled
     }
 }

@@ -11,7 +11,7 @@ use hyper::body::{Body as HttpBody, Frame};
 use tokio::time::{Interval, interval};
 
 use super::exhausted;
-use super::respond::TalliedStream;
+use super::stream::TalliedStream;
 use super::tally::Tally;
 use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Exhausted, error_events};
