@@ -103,6 +103,9 @@ fn raw() -> Vec<(&'static str, String, bool)> {
     let (head, tail) = TEXT.split_at(20);
     let part = |text: &str| format!("data: {}\n\n", chunk(json!({"content": text}), Value::Null));
     let end = format!("data: {}\n\n", chunk(json!({}), json!("stop")));
+    let mut padded = chunk(json!({}), Value::Null);
+    padded["obfuscation"] = "x".repeat(1 << 20).into();
+    let large = format!("data: {padded}\n\n");
     let done = "data: [DONE]\n\n";
     let between = |odd: &str| format!("{}{odd}{}{end}{done}", part(head), part(tail));
     let after = |odd: &str| format!("{}{odd}", part(head));
@@ -147,11 +150,7 @@ fn raw() -> Vec<(&'static str, String, bool)> {
             false,
         ),
         ("o-half-a-chunk", after("data: {\"id\":\"c\",\"choi"), false),
-        (
-            "w-large",
-            between(&part(&"word ".repeat(200_000)).replace("word ", "")),
-            true,
-        ),
+        ("w-large", between(&large), true),
     ]
 }
 
