@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod anthropic;
+mod chunks;
 pub mod messages;
 pub mod openai;
 pub mod responses;

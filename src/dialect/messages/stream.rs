@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{id, object, stop_reason, usage};
-use crate::wire::sse;
+use crate::dialect::chunks::{Piece, pieces};
 
 /// Translates one stream.
 #[derive(Debug, Default)]
@@ -31,16 +31,12 @@ impl Translator {
     /// The events for some whole chunks.
     pub fn translate(&mut self, chunks: &[u8]) -> Bytes {
         let mut out = Vec::new();
-        for event in sse::events(chunks) {
-            let data = event.data.as_deref();
-            if data.map(<[u8]>::trim_ascii) == Some(b"[DONE]") {
-                self.end(&mut out);
-                continue;
-            }
-            match data.map(serde_json::from_slice::<Value>) {
-                Some(Ok(chunk)) => self.take(&chunk, event.name == Some(b"error"), &mut out),
-                // Comments, and what is no chunk, are told as what they are.
-                _ => out.extend_from_slice(&chunks[event.start..event.end]),
+        for piece in pieces(chunks) {
+            match piece {
+                Piece::Chunk(chunk) => self.take(&chunk, &mut out),
+                Piece::Error(error) => self.fail(&error, &mut out),
+                Piece::Done => self.end(&mut out),
+                Piece::Other(bytes) => out.extend_from_slice(bytes),
             }
         }
         out.into()
@@ -58,16 +54,11 @@ impl Translator {
         out.into()
     }
 
-    fn take(&mut self, chunk: &Value, is_error: bool, out: &mut Vec<u8>) {
-        if is_error || !chunk["error"].is_null() {
-            let error = if chunk["error"].is_null() {
-                chunk
-            } else {
-                &chunk["error"]
-            };
-            tell("error", json!({ "error": object(error) }), out);
-            return;
-        }
+    fn fail(&mut self, error: &Value, out: &mut Vec<u8>) {
+        tell("error", json!({ "error": object(error) }), out);
+    }
+
+    fn take(&mut self, chunk: &Value, out: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.has_begun, true) {
             let message = json!({
                 "id": id(&chunk["id"]),
