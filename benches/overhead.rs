@@ -30,7 +30,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use self::program::Program;
+use self::program::{Program, in_thread};
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ fn main() {
 }
 
 async fn measure(size: Size) {
-    let upstream = upstream_thread();
+    let upstream = in_thread(serve_upstream);
     let folder = tempfile::tempdir().unwrap();
     let backstop = Program::backstop(folder.path(), upstream).await;
     let nginx = Program::nginx(folder.path(), upstream).await;
@@ -224,19 +224,7 @@ fn event() -> String {
 const END: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
 /// A provider that costs next to nothing, on a thread of its own: the fairest direct call is the quickest.
-fn upstream_thread() -> SocketAddr {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(serve_upstream(&sender));
-    });
-    receiver.recv().unwrap()
-}
-
-async fn serve_upstream(bound: &std::sync::mpsc::Sender<SocketAddr>) {
+async fn serve_upstream(bound: std::sync::mpsc::Sender<SocketAddr>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     bound.send(listener.local_addr().unwrap()).unwrap();
     loop {

@@ -24,7 +24,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::program::Program;
+use self::program::{Program, in_thread};
 
 #[derive(Clone, Copy)]
 struct Size {
@@ -187,24 +187,6 @@ async fn read_stream(
 fn clock() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
-}
-
-/// Serves on a thread of its own; says where.
-fn in_thread<F>(
-    serve: impl FnOnce(std::sync::mpsc::Sender<SocketAddr>) -> F + Send + 'static,
-) -> SocketAddr
-where
-    F: Future<Output = ()>,
-{
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(serve(sender));
-    });
-    receiver.recv().unwrap()
 }
 
 /// A provider that sends one token a second.

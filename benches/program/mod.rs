@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -128,4 +129,22 @@ async fn free_address() -> SocketAddr {
         .unwrap()
         .local_addr()
         .unwrap()
+}
+
+/// Serves as a provider on a thread of its own; says where.
+pub(crate) fn in_thread<F>(
+    serve: impl FnOnce(mpsc::Sender<SocketAddr>) -> F + Send + 'static,
+) -> SocketAddr
+where
+    F: Future<Output = ()>,
+{
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(serve(sender));
+    });
+    receiver.recv().unwrap()
 }

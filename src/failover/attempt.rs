@@ -1,6 +1,6 @@
 //! One try at one target: send, wait, and look hard at what comes back.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue,
@@ -14,6 +14,7 @@ use super::events::EventStream;
 use super::handshake;
 use super::order::{language, prefill};
 use super::plan::Target;
+use super::refusal::{LARGEST_ERROR, refusal, wait_asked_by};
 use super::timers::Limits;
 use crate::config::{HoldConfig, Prefill, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
@@ -21,14 +22,11 @@ use crate::dialect::{self, Interpreter, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::{Outbound, Reply};
-use crate::wire::allowance;
 use crate::wire::body::{Patience, ReadError, read_whole};
-use crate::wire::headers::{has_media_type, retry_after};
+use crate::wire::headers::has_media_type;
 
 /// No answer is larger than this; images in base64 are the largest there are.
 const LARGEST_ANSWER: usize = 64 << 20;
-/// Enough of an error to classify it and to hand it on.
-pub(super) const LARGEST_ERROR: usize = 1 << 20;
 
 /// One try at one target.
 pub(super) struct Attempt<'a> {
@@ -63,7 +61,7 @@ impl Attempt<'_> {
             200..=299 if self.request.streaming => self.stream(reply, first, &interpreter).await?,
             200..=299 => self.whole(reply, &interpreter).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => refusal(reply, self.to_the_end(), &interpreter).await?,
+            _ => self.refusal(reply, &interpreter).await?,
         };
         won.dropped = speech.dropped;
         Ok(won)
@@ -129,13 +127,21 @@ impl Attempt<'_> {
             read => interpreter.answer(read?),
         };
         dialect::inspect(self.request.endpoint, &body, wait_asked_by(&reply.headers))?;
-        Ok(Won {
-            status: reply.status,
-            headers: reply.headers,
-            body: WonBody::Whole(body),
-            outcome: Outcome::Success,
-            dropped: Vec::new(),
-        })
+        let body = WonBody::Whole(body);
+        Ok(Won::new(
+            reply.status,
+            reply.headers,
+            body,
+            Outcome::Success,
+        ))
+    }
+
+    async fn refusal(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
+        let mut won = refusal(reply, self.to_the_end(), openai::classify).await?;
+        if let WonBody::Whole(body) = won.body {
+            won.body = WonBody::Whole(interpreter.error(body));
+        }
+        Ok(won)
     }
 
     /// An answer in events: held back until the first real one, or longer where that is wanted.
@@ -164,13 +170,13 @@ impl Attempt<'_> {
         let events = EventStream::new(endpoint, interpreter.translator(), transcript);
         let mut held = hold(events, reply.body, wanted).await?;
         held.prefill = self.prefill();
-        Ok(Won {
-            status: reply.status,
-            headers: reply.headers,
-            body: WonBody::Stream(Box::new(held)),
-            outcome: Outcome::Success,
-            dropped: Vec::new(),
-        })
+        let body = WonBody::Stream(Box::new(held));
+        Ok(Won::new(
+            reply.status,
+            reply.headers,
+            body,
+            Outcome::Success,
+        ))
     }
 }
 
@@ -189,13 +195,13 @@ pub(super) async fn forward(
         min_rate: None,
         deadline: deadline.until(),
     };
-    Ok(Won {
-        status: reply.status,
-        headers: reply.headers,
-        body: WonBody::Stream(Box::new(Held::opaque(reply.body, limits))),
-        outcome: Outcome::Success,
-        dropped: Vec::new(),
-    })
+    let body = WonBody::Stream(Box::new(Held::opaque(reply.body, limits)));
+    Ok(Won::new(
+        reply.status,
+        reply.headers,
+        body,
+        Outcome::Success,
+    ))
 }
 
 fn outbound(request: &ModelRequest) -> Outbound {
@@ -258,24 +264,6 @@ async fn no_stream(
     }
 }
 
-/// An error status: the client's fault goes back as it is, everything else is lost.
-async fn refusal(reply: Reply, patience: Patience, interpreter: &Interpreter) -> Result<Won, Lost> {
-    // A body that breaks off leaves the status to decide.
-    let body = read_whole(reply.body, LARGEST_ERROR, patience)
-        .await
-        .unwrap_or_default();
-    match openai::classify(reply.status, wait_asked_by(&reply.headers), &body) {
-        outcome @ Outcome::RejectedRequest { .. } => Ok(Won {
-            status: reply.status,
-            headers: reply.headers,
-            body: WonBody::Whole(interpreter.error(body)),
-            outcome,
-            dropped: Vec::new(),
-        }),
-        outcome => Err(outcome.into()),
-    }
-}
-
 fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
     if has_media_type(headers, "text/html") {
         return Err(Outcome::InvalidReply(Defect::ContentType));
@@ -284,10 +272,4 @@ fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
         Some(coding) if coding != "identity" => Err(Outcome::InvalidReply(Defect::Compressed)),
         _ => Ok(()),
     }
-}
-
-/// How long a reply asks us to stay away: by `Retry-After`, else until an allowance that is used up is full again.
-pub(super) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
-    let now = SystemTime::now();
-    retry_after(headers, now).or_else(|| allowance::exhausted(headers, now))
 }

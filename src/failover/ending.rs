@@ -25,6 +25,19 @@ pub(super) struct Won {
     pub(super) dropped: Vec<String>,
 }
 
+impl Won {
+    /// Won by a request from which nothing was left out.
+    pub(super) fn new(status: u16, headers: HeaderMap, body: WonBody, outcome: Outcome) -> Self {
+        Self {
+            status,
+            headers,
+            body,
+            outcome,
+            dropped: Vec::new(),
+        }
+    }
+}
+
 /// The body that was won.
 #[derive(Debug)]
 pub(super) enum WonBody {

@@ -3,14 +3,14 @@
 use http::header::{ACCEPT_ENCODING, SEC_WEBSOCKET_ACCEPT};
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt::{LARGEST_ERROR, wait_asked_by};
 use super::ending::{Lost, Won, WonBody};
 use super::plan::Target;
+use super::refusal::refusal;
 use crate::dialect::openai;
 use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
-use crate::upstream::{Outbound, Reply, Switch};
-use crate::wire::body::{Patience, read_whole};
+use crate::upstream::{Outbound, Switch};
+use crate::wire::body::Patience;
 use crate::wire::websocket::is_handshake;
 
 /// Asks one target for a WebSocket.
@@ -29,17 +29,14 @@ pub(super) async fn run(
         Switch::Agreed {
             headers,
             connection,
-        } if is_handshake(&headers) && headers.contains_key(SEC_WEBSOCKET_ACCEPT) => Ok(Won {
-            status: 101,
-            headers,
-            body: WonBody::Switched(connection),
-            outcome: Outcome::Success,
-            dropped: Vec::new(),
-        }),
+        } if is_handshake(&headers) && headers.contains_key(SEC_WEBSOCKET_ACCEPT) => {
+            let body = WonBody::Switched(connection);
+            Ok(Won::new(101, headers, body, Outcome::Success))
+        }
         Switch::Agreed { .. } => Err(Outcome::UpgradeRefused { status: 101 }.into()),
         Switch::Refused(reply) => {
             let idle = until.saturating_duration_since(Instant::now());
-            refusal(reply, Patience { idle, until }).await
+            refusal(reply, Patience { idle, until }, openai::classify_handshake).await
         }
     }
 }
@@ -53,23 +50,5 @@ fn outbound(request: &ModelRequest, model: Option<&str>) -> Outbound {
         path: openai::path(request, model),
         headers,
         body: request.body.clone(),
-    }
-}
-
-/// Anything but a 101: the client's fault goes back as it is, everything else is lost.
-async fn refusal(reply: Reply, patience: Patience) -> Result<Won, Lost> {
-    // A body that breaks off leaves the status to decide.
-    let body = read_whole(reply.body, LARGEST_ERROR, patience)
-        .await
-        .unwrap_or_default();
-    match openai::classify_handshake(reply.status, wait_asked_by(&reply.headers), &body) {
-        outcome @ Outcome::RejectedRequest { .. } => Ok(Won {
-            status: reply.status,
-            headers: reply.headers,
-            body: WonBody::Whole(body),
-            outcome,
-            dropped: Vec::new(),
-        }),
-        outcome => Err(outcome.into()),
     }
 }

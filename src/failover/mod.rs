@@ -26,6 +26,7 @@ mod handshake;
 mod order;
 mod plan;
 mod race;
+mod refusal;
 mod relay;
 mod resume;
 mod running;
@@ -153,7 +154,11 @@ impl Failover {
             common: self.common(request),
             deadline: Deadline::after(request.received_at, self.timeouts.total),
             budget: self.budgets.get(&rule.route),
-            continuation: resume::continuability(request, rule),
+            // What goes on with a stream is noted as part of it.
+            continuation: match said {
+                None => resume::continuability(request, rule),
+                Some(_) => None,
+            },
             said,
         }
     }
@@ -258,8 +263,7 @@ impl<'a> Run<'a> {
             target,
             deadline: self.deadline,
             hold: self.rule.hold,
-            is_noted: self.said.is_none()
-                && matches!(self.continuation, Some(Continuability::Possible(_))),
+            is_noted: matches!(self.continuation, Some(Continuability::Possible(_))),
             said: self.said,
         };
         let limit = exchange.to_first_content();

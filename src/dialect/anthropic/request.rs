@@ -83,6 +83,7 @@ pub fn request(body: &[u8], model: Option<&str>) -> Option<Translated> {
         body: &body,
         out: Map::new(),
         glossary: Glossary::default(),
+        has_calls: false,
         dropped: Vec::new(),
     };
     draft.put("model", name);
@@ -105,6 +106,8 @@ struct Draft<'a> {
     body: &'a Value,
     out: Map<String, Value>,
     glossary: Glossary,
+    /// Whether tools were called before.
+    has_calls: bool,
     dropped: Vec<String>,
 }
 
@@ -145,7 +148,8 @@ impl Draft<'_> {
             self.put("system", talk.system);
         }
         self.put("messages", talk.messages);
-        if talk.has_tool_calls && self.body["tools"].as_array().is_none_or(Vec::is_empty) {
+        self.has_calls = talk.has_tool_calls;
+        if self.has_calls && self.body["tools"].as_array().is_none_or(Vec::is_empty) {
             // Calls in the history need tools to be there.
             let tool =
                 json!({ "name": "unused", "input_schema": { "type": "object", "properties": {} } });
@@ -218,16 +222,7 @@ impl Draft<'_> {
             .get("tool_choice")
             .is_some_and(|choice| choice["type"] == "any" || choice["type"] == "tool");
         // The thoughts behind calls in the history are not there any more.
-        let messages = self
-            .out
-            .get("messages")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        let has_calls = messages
-            .flat_map(|message| message["content"].as_array().into_iter().flatten())
-            .any(|block| block["type"] == "tool_use");
-        if is_forced || has_calls {
+        if is_forced || self.has_calls {
             self.drop("reasoning_effort");
             return;
         }

@@ -120,11 +120,11 @@ pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
     Some(response.to_string().into())
 }
 
-pub(super) fn text_part(text: &str) -> Value {
+pub(in crate::dialect) fn text_part(text: &str) -> Value {
     json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
 }
 
-pub(super) fn message_item(id: &str, status: &str, content: Value) -> Value {
+pub(in crate::dialect) fn message_item(id: &str, status: &str, content: Value) -> Value {
     json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
 }
 

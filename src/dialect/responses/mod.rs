@@ -13,6 +13,7 @@ mod request;
 mod stream;
 
 pub use answer::{Memo, answer};
+pub(super) use answer::{message_item, text_part};
 pub use request::{Translated, lacks, request};
 pub use stream::Translator;
 

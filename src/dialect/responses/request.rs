@@ -41,14 +41,9 @@ const HINTS: [&str; 5] = [
 
 /// What a request needs that Chat Completions do not have; `None`: it can be translated.
 pub fn lacks(body: &Value) -> Option<&'static str> {
-    for (field, lack) in [
-        ("previous_response_id", "previous_response_id"),
-        ("conversation", "conversation"),
-        ("prompt", "prompt"),
-    ] {
-        if !body[field].is_null() {
-            return Some(lack);
-        }
+    let stored = ["previous_response_id", "conversation", "prompt"];
+    if let Some(field) = stored.into_iter().find(|field| !body[*field].is_null()) {
+        return Some(field);
     }
     if body["background"] == true {
         return Some("background");
@@ -67,11 +62,10 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
 fn lacks_item(item: &Value) -> Option<&'static str> {
     match item["type"].as_str() {
         None | Some("message") => {
-            let parts = item["content"].as_array().into_iter().flatten();
+            let mut parts = item["content"].as_array().into_iter().flatten();
             parts
-                .filter(|part| !part["file_id"].is_null())
-                .map(|_| "file_id")
-                .next()
+                .any(|part| !part["file_id"].is_null())
+                .then_some("file_id")
         }
         Some("function_call" | "function_call_output" | "reasoning") => None,
         Some(_) => Some("items of other tools"),

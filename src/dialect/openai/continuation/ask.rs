@@ -21,12 +21,17 @@ pub fn body(
         body["model"] = model.into();
     }
     match request.endpoint {
-        Endpoint::ChatCompletions => ask_in_chat(&mut body, said, prefill)?,
+        Endpoint::ChatCompletions => ask(&mut body, "messages", said, prefill)?,
         Endpoint::Completions => {
             let prompt = body["prompt"].as_str()?;
             body["prompt"] = format!("{prompt}{}", said.text).into();
         }
-        Endpoint::Responses => ask_for_response(&mut body, said, prefill)?,
+        Endpoint::Responses => {
+            if let Some(text) = body["input"].as_str() {
+                body["input"] = json!([{ "role": "user", "content": text }]);
+            }
+            ask(&mut body, "input", said, prefill)?;
+        }
         _ => return None,
     }
     // Asked in words, the reply may repeat what was said; the splicer counts what is new.
@@ -36,38 +41,18 @@ pub fn body(
     Some(body.to_string().into())
 }
 
-fn ask_in_chat(body: &mut Value, said: &Transcript, prefill: Prefill) -> Option<()> {
+/// Puts the answer so far at the end of a conversation, and the wish to go on behind it where that must be said.
+fn ask(body: &mut Value, list: &str, said: &Transcript, prefill: Prefill) -> Option<()> {
     // Some refuse a beginning that ends in white space.
     let beginning = said.text.trim_end();
     let mut message = json!({ "role": "assistant", "content": beginning });
     if prefill == Prefill::Prefix {
         message["prefix"] = true.into();
     }
-    let messages = body["messages"].as_array_mut()?;
+    let messages = body[list].as_array_mut()?;
     messages.push(message);
     if prefill == Prefill::None {
         messages.push(json!({ "role": "user", "content": instruction(beginning) }));
-    }
-    if prefill == Prefill::Vllm {
-        body["continue_final_message"] = true.into();
-        body["add_generation_prompt"] = false.into();
-    }
-    Some(())
-}
-
-fn ask_for_response(body: &mut Value, said: &Transcript, prefill: Prefill) -> Option<()> {
-    if let Some(text) = body["input"].as_str() {
-        body["input"] = json!([{ "role": "user", "content": text }]);
-    }
-    let beginning = said.text.trim_end();
-    let mut message = json!({ "role": "assistant", "content": beginning });
-    if prefill == Prefill::Prefix {
-        message["prefix"] = true.into();
-    }
-    let input = body["input"].as_array_mut()?;
-    input.push(message);
-    if prefill == Prefill::None {
-        input.push(json!({ "role": "user", "content": instruction(beginning) }));
     }
     if prefill == Prefill::Vllm {
         body["continue_final_message"] = true.into();

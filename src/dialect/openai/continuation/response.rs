@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::limits::Stop;
 use super::splice::{NoSeam, Splicer, sum};
 use super::transcript::is_filled;
+use crate::dialect::responses::{message_item, text_part};
 
 /// Writes the events that the client gets for an event of the reply, if it gets any.
 pub(super) fn rewrite(
@@ -137,12 +138,7 @@ fn name_response(splicer: &mut Splicer, event: &mut Map<String, Value>) {
 }
 
 fn empty_message() -> Value {
-    json!({
-        "type": "message",
-        "role": "assistant",
-        "status": "completed",
-        "content": [{ "type": "output_text", "text": "", "annotations": [], "logprobs": [] }],
-    })
+    message_item("", "completed", json!([text_part("")]))
 }
 
 /// Ends a response that stops before its upstream does.

@@ -1,0 +1,40 @@
+//! Replies that are no answer but an error status.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+
+use super::ending::{Lost, Won, WonBody};
+use crate::outcome::Outcome;
+use crate::upstream::Reply;
+use crate::wire::allowance;
+use crate::wire::body::{Patience, read_whole};
+use crate::wire::headers::retry_after;
+
+/// Enough of an error to classify it and to hand it on.
+pub(super) const LARGEST_ERROR: usize = 1 << 20;
+
+/// The client's fault goes back as it is, everything else is lost. `classify` tells them apart.
+pub(super) async fn refusal(
+    reply: Reply,
+    patience: Patience,
+    classify: impl Fn(u16, Option<Duration>, &[u8]) -> Outcome,
+) -> Result<Won, Lost> {
+    // A body that breaks off leaves the status to decide.
+    let body = read_whole(reply.body, LARGEST_ERROR, patience)
+        .await
+        .unwrap_or_default();
+    match classify(reply.status, wait_asked_by(&reply.headers), &body) {
+        outcome @ Outcome::RejectedRequest { .. } => {
+            let body = WonBody::Whole(body);
+            Ok(Won::new(reply.status, reply.headers, body, outcome))
+        }
+        outcome => Err(outcome.into()),
+    }
+}
+
+/// How long a reply asks us to stay away: by `Retry-After`, else until an allowance that is used up is full again.
+pub(super) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
+    let now = SystemTime::now();
+    retry_after(headers, now).or_else(|| allowance::exhausted(headers, now))
+}
