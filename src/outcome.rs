@@ -16,6 +16,11 @@ pub enum Outcome {
         /// The upstream's status.
         status: u16,
     },
+    /// The upstream will not answer this for what it says: a content filter, a policy, the model's refusal.
+    ContentRefused {
+        /// The upstream's status.
+        status: u16,
+    },
     /// No connection could be made, so nothing was sent.
     Unreachable(Unreachable),
     /// The connection was reset or closed before the reply was whole.
@@ -150,16 +155,20 @@ impl Outcome {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Success | Self::Superseded => Blame::Nobody,
-            Self::RejectedRequest { .. } | Self::TooLong { .. } | Self::ClientGone => Blame::Client,
+            Self::RejectedRequest { .. }
+            | Self::ContentRefused { .. }
+            | Self::TooLong { .. }
+            | Self::ClientGone => Blame::Client,
             _ => Blame::Upstream,
         }
     }
 
-    /// Whether another try makes sense, and where.
+    /// Whether another try makes sense, and where. A refusal of the content is final, unless a route says otherwise.
     pub fn retry(&self) -> Retry {
         match self {
             Self::Success
             | Self::RejectedRequest { .. }
+            | Self::ContentRefused { .. }
             | Self::ClientGone
             | Self::Superseded
             | Self::StreamBroken
@@ -195,6 +204,7 @@ impl Outcome {
         match self {
             Self::Success => "ok",
             Self::RejectedRequest { .. } => "rejected",
+            Self::ContentRefused { .. } => "content_refused",
             Self::Unreachable(Unreachable::Refused) => "connect_refused",
             Self::Unreachable(Unreachable::Dns) => "dns_failed",
             Self::Unreachable(Unreachable::Tls) => "tls_failed",
@@ -234,6 +244,7 @@ impl Outcome {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::RejectedRequest { status }
+            | Self::ContentRefused { status }
             | Self::ServerError { status }
             | Self::Overloaded { status, .. }
             | Self::UpgradeRefused { status }

@@ -56,6 +56,7 @@ fn request(endpoint: Endpoint) -> ModelRequest {
         model: None,
         streaming: true,
         reasoning: false,
+        demands: Default::default(),
         session: 0,
         retries: 0,
     }

@@ -1,12 +1,13 @@
 //! `POST /api/explain`: who would be tried for a request now, and why in this order.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::failover::{Ask, Explained, explain};
 use crate::health::Outlook;
-use crate::request::Endpoint;
+use crate::request::{Endpoint, Needs, peek};
 use crate::routing::RouteTable;
 use crate::wire::json::fingerprint;
 
@@ -22,6 +23,9 @@ pub(super) struct Question {
     /// The client's `prompt_cache_key` or `user`, if it sends one.
     #[serde(default)]
     session: String,
+    /// The body of a request, where it matters what it asks for.
+    #[serde(default)]
+    request: Option<Box<RawValue>>,
 }
 
 /// The answer, or why there is none.
@@ -37,7 +41,13 @@ pub(super) fn json(body: &[u8], routes: &RouteTable, now: Instant) -> Result<Val
         Endpoint::ChatCompletions
     };
     let session = fingerprint(format!("\"{}\"", question.session).as_bytes());
-    let ask = Ask::new(endpoint, &question.model, session);
+    let body = question.request.as_ref().map_or("", |body| body.get());
+    let seen = peek(body.as_bytes()).unwrap_or_default();
+    let mut ask = Ask::new(endpoint, &question.model, session);
+    ask.needs = Needs {
+        demands: seen.demands,
+        body: body.as_bytes(),
+    };
     let candidates = explain(rule, ask, now);
     Ok(json!({
         "model": question.model,

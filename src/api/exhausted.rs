@@ -28,6 +28,8 @@ pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
             "context_length_exceeded",
             message("the request is longer than any model here can take"),
         )
+    } else if let Some((code, summary)) = rejected(exhausted) {
+        Refusal::new(400, code, message(summary))
     } else if exhausted.is_network_lost {
         let message = message("our own network seems to be lost: no upstream can be connected to");
         Refusal::new(503, "local_network_unreachable", message).after(Duration::from_secs(1))
@@ -61,17 +63,40 @@ fn is_throttled(exhausted: &Exhausted) -> bool {
         .filter_map(|(_, why)| match why {
             PassedOver::AskedToWait => Some(true),
             PassedOver::OutOfRotation => Some(false),
-            PassedOver::Lacks(_) | PassedOver::OtherModel | PassedOver::CannotContinue => None,
+            PassedOver::Lacks(_)
+            | PassedOver::TooSmall
+            | PassedOver::OtherModel
+            | PassedOver::CannotContinue => None,
         });
     let mut limited = attempts.chain(passed_over).peekable();
     limited.peek().is_some() && limited.all(|is_limited| is_limited)
 }
 
-/// Whether the request is too long for everybody who said anything about it.
+/// Whether the request is too long for everybody who said anything about it, or for all whose window is known.
 fn is_too_long(exhausted: &Exhausted) -> bool {
     let mut attempts = exhausted.attempts.iter();
-    !exhausted.attempts.is_empty()
-        && attempts.all(|attempt| matches!(attempt.outcome, Outcome::TooLong { .. }))
+    let mut passed_over = exhausted.passed_over.iter();
+    let is_too_small = |(_, why): &(_, PassedOver)| *why == PassedOver::TooSmall;
+    if exhausted.attempts.is_empty() {
+        !exhausted.passed_over.is_empty() && passed_over.all(is_too_small)
+    } else {
+        attempts.all(|attempt| matches!(attempt.outcome, Outcome::TooLong { .. }))
+    }
+}
+
+/// What an upstream has said against the request itself, where it said so inside a stream; or that all refuse its
+/// content.
+fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
+    match exhausted.attempts.last()?.outcome {
+        Outcome::RejectedRequest { .. } => Some((
+            "invalid_request",
+            "an upstream says that the request is wrong",
+        )),
+        Outcome::ContentRefused { .. } => {
+            Some(("content_filter", "no upstream answers this for its content"))
+        }
+        _ => None,
+    }
 }
 
 /// What everybody lacks whom the request could go to, if that is all that is in the way.

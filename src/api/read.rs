@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::reject::Rejection;
 use super::tally::Tally;
-use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
+use crate::request::{Endpoint, ModelRequest, Peek, is_reasoning_model, peek};
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::coding::unpack;
-use crate::wire::json::{self, ModelField, Peek};
+use crate::wire::json::{self, ModelField};
 use crate::wire::{headers, multipart};
 
 /// How much a client may send, and how slowly.
@@ -104,6 +104,7 @@ pub(super) async fn request(
         body,
         model: seen.model,
         streaming: seen.streaming && tally.endpoint.can_stream(),
+        demands: seen.demands,
         session,
         retries,
     })
@@ -133,7 +134,7 @@ async fn look_into(
     if endpoint == Endpoint::Other {
         return Ok(guess(method, headers, body).await);
     }
-    let seen = json::peek(body)?;
+    let seen = peek(body)?;
     match &seen.model {
         Some(field) if !field.name.is_empty() => Ok(seen),
         _ => Err(Rejection::NoModel),
@@ -152,7 +153,7 @@ async fn guess(method: &Method, headers: &HeaderMap, body: &Bytes) -> Peek {
             ..Peek::default()
         };
     }
-    json::peek(body).unwrap_or_default()
+    peek(body).unwrap_or_default()
 }
 
 #[cfg(test)]

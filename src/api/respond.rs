@@ -25,7 +25,7 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
             let is_rejected = matches!(
                 answer.attempts.last(),
                 Some(AttemptReport {
-                    outcome: Outcome::RejectedRequest { .. },
+                    outcome: Outcome::RejectedRequest { .. } | Outcome::ContentRefused { .. },
                     ..
                 })
             );

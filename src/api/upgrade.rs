@@ -10,6 +10,7 @@ use super::auth::is_about_client;
 use super::read::{Path, retries};
 use super::reject::Rejection;
 use super::tally::Tally;
+use crate::config::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
 use crate::request::{Endpoint, ModelRequest};
@@ -57,6 +58,7 @@ pub(super) fn request(
         model: model.map(|name| ModelField { name, span: None }),
         streaming: false,
         reasoning: false,
+        demands: Abilities::default(),
         // What conversation this is shows only in its frames, so any candidate will do.
         session: fastrand::u64(..),
         retries: retries(&head.headers),

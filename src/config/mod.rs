@@ -6,12 +6,14 @@
 //!
 //! *Invariant:* no module of ours is imported here; everybody may import this one.
 
+mod capability;
 mod check;
 mod duration;
 mod env;
 mod environment;
 mod limits;
 mod locate;
+mod model;
 mod path;
 mod problem;
 mod provider;
@@ -30,12 +32,13 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
+pub use capability::{Abilities, Ability, Capabilities, CapabilitiesConfig};
 pub use env::process_environment;
 pub use environment::from_environment;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, KeyHeader, Prefill, Provider};
-pub use route::{CandidateConfig, Continuation, HoldConfig, RouteConfig, Strategy};
+pub use route::{CandidateConfig, Continuation, HoldConfig, Refusals, RouteConfig, Strategy};
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
 pub use timeouts::TimeoutsConfig;

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
+use super::capability::Ability::{Audio, Logprobs, Several};
+use super::capability::{Abilities, Ability, Capabilities};
+use super::model;
 use super::problem::did_you_mean;
 
 /// The API that a provider speaks.
@@ -58,6 +61,8 @@ struct Entry {
     key_variable: Option<&'static str>,
     prefill: Prefill,
     has_responses: bool,
+    /// What none of its models can do there.
+    lacks: Abilities,
     /// The patterns of its models' names, where they tell.
     families: &'static [&'static str],
     /// The model to ask it for when it stands in for another provider.
@@ -78,6 +83,7 @@ impl Entry {
             key_variable: Some(key_variable),
             prefill: Prefill::None,
             has_responses: true,
+            lacks: Abilities::of(&[]),
             families: &[],
             stand_in: "",
         }
@@ -90,6 +96,13 @@ impl Entry {
     const fn without_responses(self) -> Self {
         Self {
             has_responses: false,
+            ..self
+        }
+    }
+
+    const fn lacking(self, abilities: &[Ability]) -> Self {
+        Self {
+            lacks: Abilities::of(abilities),
             ..self
         }
     }
@@ -116,6 +129,7 @@ static TABLE: [Entry; 16] = [
             "ANTHROPIC_API_KEY",
         )
         .models(&["claude-*"], "claude-sonnet-5")
+        .lacking(&[Audio, Several, Logprobs])
     },
     Entry::openai(
         "ernie",
@@ -140,9 +154,11 @@ static TABLE: [Entry; 16] = [
     Entry::openai("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
         .models(&["mistral-*"], "mistral-large-latest")
         .without_responses()
-        .continuing(Prefill::Prefix),
+        .continuing(Prefill::Prefix)
+        .lacking(&[Logprobs]),
     Entry::openai("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
-        .models(&[], "llama-3.3-70b-versatile"),
+        .models(&[], "llama-3.3-70b-versatile")
+        .lacking(&[Audio, Several, Logprobs]),
     Entry::openai(
         "openrouter",
         "https://openrouter.ai/api/v1",
@@ -172,7 +188,7 @@ static TABLE: [Entry; 16] = [
     },
     Entry {
         key_variable: None,
-        ..Entry::openai("ollama", "http://127.0.0.1:11434/v1", "")
+        ..Entry::openai("ollama", "http://127.0.0.1:11434/v1", "").lacking(&[Audio, Several])
     },
     Entry {
         key_variable: None,
@@ -224,6 +240,15 @@ impl Provider {
     /// How it is asked to continue a given beginning of an answer.
     pub fn prefill(self) -> Prefill {
         self.0.prefill
+    }
+
+    /// What is known of a model there.
+    pub fn capabilities(self, model: &str) -> Capabilities {
+        let known = model::known(model);
+        Capabilities {
+            lacks: known.lacks.or(self.0.lacks),
+            ..known
+        }
     }
 
     /// The usual environment variable for its key; `None` if it needs no key.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{UpstreamId, duration};
+use super::{CapabilitiesConfig, UpstreamId, duration};
 
 /// Models, and who may serve them.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,6 +20,8 @@ pub struct RouteConfig {
     pub continuation: Continuation,
     /// How much of a stream is kept back, so that one that breaks early can still be replaced.
     pub hold: Option<HoldConfig>,
+    /// What becomes of a request that an upstream refuses for its content.
+    pub refusals: Refusals,
     /// Who may serve them, in order of preference.
     pub candidates: Vec<CandidateConfig>,
 }
@@ -53,6 +55,17 @@ pub enum Continuation {
     Prefill,
     /// Any candidate is asked to go on at the exact place; only what verifiably fits is used.
     Regenerate,
+}
+
+/// What becomes of a request that an upstream refuses for its content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Refusals {
+    /// The refusal is the answer: a policy is not to be got round by asking elsewhere.
+    #[default]
+    Return,
+    /// The next candidate is asked.
+    Next,
 }
 
 impl Continuation {
@@ -89,4 +102,6 @@ pub struct CandidateConfig {
     pub tier: Option<u32>,
     /// The share among candidates of the same tier; left out: 1.
     pub weight: Option<u32>,
+    /// What the model can do there, where that differs from what is said of its upstream.
+    pub capabilities: CapabilitiesConfig,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Prefill, Provider, Secret};
+use super::{CapabilitiesConfig, Prefill, Provider, Secret};
 
 /// One provider account at one URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,6 +24,8 @@ pub struct UpstreamConfig {
     pub responses: Option<bool>,
     /// How it is asked to continue a given beginning; left out: as the provider does.
     pub prefill: Option<Prefill>,
+    /// What its models can do, where the built-in tables are wrong.
+    pub capabilities: CapabilitiesConfig,
     /// What it shares with other upstreams, such as a cloud or a CDN: they are likely to fail together.
     pub domain: Option<String>,
     /// A PEM file with root certificates to trust besides the usual ones.

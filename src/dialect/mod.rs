@@ -10,6 +10,7 @@ pub mod anthropic;
 mod chunks;
 pub mod messages;
 pub mod openai;
+mod refusal;
 pub mod responses;
 pub mod stream;
 mod translator;
@@ -17,6 +18,7 @@ mod translator;
 use bytes::Bytes;
 
 pub use answer::inspect;
+pub use refusal::{begins_with_refusal, is_refusal};
 pub use translator::Translator;
 
 use self::anthropic::Glossary;
@@ -59,11 +61,20 @@ pub struct Language {
 }
 
 impl Language {
-    /// What a request needs that no upstream of this language has; `None`: it can be said.
-    pub fn lacks(self, endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
-        let is_for_claude = endpoint.is_anthropic();
+    /// Whether requests of this kind can be said at all.
+    pub fn has(self, endpoint: Endpoint) -> bool {
         match self.dialect {
-            Dialect::OpenAi if endpoint == Endpoint::CountTokens => Some("this endpoint"),
+            Dialect::OpenAi => endpoint != Endpoint::CountTokens,
+            Dialect::Anthropic => {
+                endpoint.is_anthropic()
+                    || matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Responses)
+            }
+        }
+    }
+
+    /// What a request of a kind that can be said needs that no upstream of this language has; `None`: it can be said.
+    pub fn lacks(self, endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
+        match self.dialect {
             Dialect::OpenAi if endpoint == Endpoint::Messages => {
                 messages::lacks(&serde_json::from_slice(body).ok()?)
             }
@@ -72,7 +83,6 @@ impl Language {
                 responses::lacks(&body)
             }
             Dialect::OpenAi => None,
-            Dialect::Anthropic if is_for_claude => None,
             Dialect::Anthropic => match endpoint {
                 Endpoint::ChatCompletions => anthropic::lacks(&serde_json::from_slice(body).ok()?),
                 Endpoint::Responses => responses::lacks(&serde_json::from_slice(body).ok()?)
@@ -80,7 +90,7 @@ impl Language {
                         let chat = responses::request(body, "max_tokens")?;
                         anthropic::lacks(&serde_json::from_slice(&chat.body).ok()?)
                     }),
-                _ => Some("this endpoint"),
+                _ => None,
             },
         }
     }

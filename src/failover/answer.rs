@@ -68,6 +68,8 @@ pub struct Exhausted {
 pub enum PassedOver {
     /// It lacks something that the request needs.
     Lacks(&'static str),
+    /// The request is longer than its context window.
+    TooSmall,
     /// Its embeddings would come from another model, and vectors of two models cannot be compared.
     OtherModel,
     /// It cannot continue a given beginning of an answer.
@@ -83,6 +85,7 @@ impl PassedOver {
     pub fn reason(self) -> String {
         let reason = match self {
             Self::Lacks(what) => return format!("it cannot do what the request needs: {what}"),
+            Self::TooSmall => "its context window is too small",
             Self::OtherModel => "embeddings of another model cannot be compared",
             Self::CannotContinue => "cannot continue a given beginning",
             Self::OutOfRotation => "out of rotation after failures",

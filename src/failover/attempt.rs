@@ -16,7 +16,7 @@ use super::order::{language, prefill};
 use super::plan::Target;
 use super::refusal::{LARGEST_ERROR, refusal, wait_asked_by};
 use super::timers::Limits;
-use crate::config::{HoldConfig, Prefill, TimeoutsConfig};
+use crate::config::{HoldConfig, Prefill, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
 use crate::dialect::{self, Interpreter, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
@@ -36,6 +36,8 @@ pub(super) struct Attempt<'a> {
     pub(super) deadline: Deadline,
     /// How much of a stream is kept back beyond its first content.
     pub(super) hold: Option<HoldConfig>,
+    /// What becomes of refused content.
+    pub(super) refusals: Refusals,
     /// Whether what the client is told is noted, so that a stream can go on elsewhere.
     pub(super) is_noted: bool,
     /// What the client has been told by a stream that broke off and is to be continued.
@@ -127,6 +129,7 @@ impl Attempt<'_> {
             read => interpreter.answer(read?),
         };
         dialect::inspect(self.request.endpoint, &body, wait_asked_by(&reply.headers))?;
+        self.accept(reply.status, &body, dialect::is_refusal)?;
         let body = WonBody::Whole(body);
         Ok(Won::new(
             reply.status,
@@ -136,8 +139,21 @@ impl Attempt<'_> {
         ))
     }
 
+    /// Takes an answer, unless it refuses the content and the route asks elsewhere then.
+    fn accept(
+        &self,
+        status: u16,
+        body: &[u8],
+        is_refusal: impl Fn(Endpoint, &[u8]) -> bool,
+    ) -> Result<(), Outcome> {
+        if self.refusals == Refusals::Next && is_refusal(self.request.endpoint, body) {
+            return Err(Outcome::ContentRefused { status });
+        }
+        Ok(())
+    }
+
     async fn refusal(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
-        let mut won = refusal(reply, self.to_the_end(), openai::classify).await?;
+        let mut won = refusal(reply, self.to_the_end(), self.refusals, openai::classify).await?;
         if let WonBody::Whole(body) = won.body {
             won.body = WonBody::Whole(interpreter.error(body));
         }
@@ -169,6 +185,7 @@ impl Attempt<'_> {
         };
         let events = EventStream::new(endpoint, interpreter.translator(), transcript);
         let mut held = hold(events, reply.body, wanted).await?;
+        self.accept(reply.status, &held.first, dialect::begins_with_refusal)?;
         held.prefill = self.prefill();
         let body = WonBody::Stream(Box::new(held));
         Ok(Won::new(

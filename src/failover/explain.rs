@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::answer::PassedOver;
-use super::order::{Ask, order};
+use super::order::{Ask, order, unspeakable};
 use crate::config::UpstreamId;
 use crate::health::Outlook;
 use crate::routing::Rule;
@@ -25,7 +25,13 @@ pub struct Explained {
 
 /// The candidates for a request in the order in which they would be tried now, those that would not be tried last.
 pub fn explain(rule: &Rule, ask: Ask<'_>, now: Instant) -> Vec<Explained> {
-    let order = order(rule, ask, fastrand::f64);
+    let mut order = order(rule, ask, fastrand::f64);
+    let passed_over = &mut order.passed_over;
+    order.candidates.retain(|candidate| {
+        let why = unspeakable(candidate, ask);
+        passed_over.extend(why.map(|why| (candidate.upstream.id().clone(), why)));
+        why.is_none()
+    });
     let mut explained: Vec<Explained> = order
         .candidates
         .iter()

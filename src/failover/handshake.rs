@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use super::ending::{Lost, Won, WonBody};
 use super::plan::Target;
 use super::refusal::refusal;
+use crate::config::Refusals;
 use crate::dialect::openai;
 use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
@@ -36,7 +37,13 @@ pub(super) async fn run(
         Switch::Agreed { .. } => Err(Outcome::UpgradeRefused { status: 101 }.into()),
         Switch::Refused(reply) => {
             let idle = until.saturating_duration_since(Instant::now());
-            refusal(reply, Patience { idle, until }, openai::classify_handshake).await
+            refusal(
+                reply,
+                Patience { idle, until },
+                Refusals::Return,
+                openai::classify_handshake,
+            )
+            .await
         }
     }
 }

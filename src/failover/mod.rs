@@ -55,7 +55,7 @@ use self::race::{Alarm, Contender, Race, Step};
 use self::resume::Resume;
 use self::running::{Common, Running};
 use self::trail::Trail;
-use crate::config::TimeoutsConfig;
+use crate::config::{Refusals, TimeoutsConfig};
 use crate::dialect::openai::Transcript;
 use crate::dialect::stream::StreamReader;
 use crate::event::{Event, Events, Phase};
@@ -203,7 +203,7 @@ impl<'a> Run<'a> {
         let mut is_hedge_due = false;
         self.requested(&plan);
         loop {
-            if self.may_start(&race, &trail, &plan, is_hedge_due)
+            if self.may_start(&race, &trail, &mut plan, is_hedge_due)
                 && let Some((target, permit)) = plan.next(Instant::now())
             {
                 self.report_failover(&race, &trail, &target);
@@ -237,12 +237,12 @@ impl<'a> Run<'a> {
                         });
                     }
                     (attempt, Err(lost)) => {
-                        let retry = lost.outcome.retry();
+                        plan.failed(attempt.upstream(), &lost.outcome);
+                        let is_final = self.is_final(&lost.outcome);
                         trail.attempts.push(attempt.end(lost.outcome, lost.detail));
-                        if retry == Retry::Never {
+                        if is_final {
                             return Err(trail.exhausted(&plan));
                         }
-                        plan.failed(retry);
                     }
                 },
             }
@@ -263,6 +263,7 @@ impl<'a> Run<'a> {
             target,
             deadline: self.deadline,
             hold: self.rule.hold,
+            refusals: self.rule.refusals,
             is_noted: matches!(self.continuation, Some(Continuability::Possible(_))),
             said: self.said,
         };
@@ -280,7 +281,7 @@ impl<'a> Run<'a> {
         &self,
         race: &Race<'_>,
         trail: &Trail,
-        plan: &Plan<'_>,
+        plan: &mut Plan<'_>,
         is_hedge_due: bool,
     ) -> bool {
         if trail.started() >= MOST_ATTEMPTS {
@@ -302,6 +303,13 @@ impl<'a> Run<'a> {
             (Some(expense), Some(budget)) => budget.take(expense),
             _ => true,
         }
+    }
+
+    /// Whether nobody else is to be asked after this.
+    fn is_final(&self, outcome: &Outcome) -> bool {
+        let is_refusal = matches!(outcome, Outcome::ContentRefused { .. });
+        let is_asked_elsewhere = is_refusal && self.rule.refusals == Refusals::Next;
+        outcome.retry() == Retry::Never && !is_asked_elsewhere
     }
 
     fn requested(&self, plan: &Plan<'_>) {

@@ -8,9 +8,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::answer::PassedOver;
-use crate::config::{Continuation, Dialect, Prefill, Strategy, UpstreamId};
+use crate::config::{Capabilities, Continuation, Dialect, Prefill, Strategy, UpstreamId};
 use crate::dialect::{Language, anthropic};
-use crate::request::{Endpoint, ModelRequest};
+use crate::request::{Endpoint, ModelRequest, Needs};
 use crate::routing::{Candidate, Rule};
 
 /// What of a request decides the order.
@@ -26,8 +26,8 @@ pub struct Ask<'a> {
     pub retries: usize,
     /// How an answer that broke off is to be continued, if that is what is asked for.
     pub continuation: Continuation,
-    /// The body, which tells what else it needs; empty where that is not known.
-    pub body: &'a [u8],
+    /// What it asks of a model.
+    pub needs: Needs<'a>,
 }
 
 impl<'a> Ask<'a> {
@@ -38,7 +38,7 @@ impl<'a> Ask<'a> {
             model,
             session,
             retries: 0,
-            body: &[],
+            needs: Needs::default(),
             continuation: Continuation::Off,
         }
     }
@@ -46,7 +46,7 @@ impl<'a> Ask<'a> {
     pub(super) fn of(request: &'a ModelRequest) -> Self {
         Self {
             retries: request.retries,
-            body: &request.body,
+            needs: request.needs(),
             ..Self::new(request.endpoint, request.model_name(), request.session)
         }
     }
@@ -55,19 +55,24 @@ impl<'a> Ask<'a> {
 /// The candidates of a rule in order, and those that cannot serve the request at all.
 #[derive(Debug)]
 pub(super) struct Order<'a> {
+    /// For this.
+    pub(super) ask: Ask<'a>,
     pub(super) candidates: Vec<&'a Candidate>,
     pub(super) passed_over: Vec<(UpstreamId, PassedOver)>,
 }
 
 /// The order for a request. `draw` gives random numbers between 0 and 1.
-pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'_>, draw: impl Fn() -> f64) -> Order<'a> {
-    let mut passed_over = Vec::new();
-    let mut ranked: Vec<(&Candidate, (u32, bool, f64))> = Vec::with_capacity(rule.candidates.len());
-    for candidate in &rule.candidates {
-        if let Some(reason) = unfit(candidate, rule, ask) {
-            passed_over.push((candidate.upstream.id().clone(), reason));
-            continue;
-        }
+///
+/// Where the built-in tables leave nobody, they may be wrong: then only what the configuration says keeps a candidate out,
+/// and the upstream's own error tells.
+pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'a>, draw: impl Fn() -> f64) -> Order<'a> {
+    let (mut fit, mut passed_over) =
+        sort_out(rule, ask, |candidate| candidate.capabilities(ask.model));
+    if fit.is_empty() {
+        (fit, passed_over) = sort_out(rule, ask, |candidate| candidate.knowledge.said());
+    }
+    let mut ranked: Vec<(&Candidate, (u32, bool, f64))> = Vec::with_capacity(fit.len());
+    for candidate in fit {
         let draw = match rule.strategy {
             Strategy::Weighted => affinity(ask.session, candidate),
             Strategy::Latency => draw(),
@@ -90,15 +95,46 @@ pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'_>, draw: impl Fn() -> f64) ->
         candidates.rotate_left(other);
     }
     Order {
+        ask,
         candidates,
         passed_over,
     }
 }
 
-/// Why a candidate cannot serve a request at all.
-fn unfit(candidate: &Candidate, rule: &Rule, ask: Ask<'_>) -> Option<PassedOver> {
-    if let Some(lack) = language(candidate).lacks(ask.endpoint, ask.body) {
-        return Some(PassedOver::Lacks(lack));
+/// Who may serve a request, and who not, if this is what they can do.
+fn sort_out<'a>(
+    rule: &'a Rule,
+    ask: Ask<'_>,
+    capabilities: impl Fn(&Candidate) -> Capabilities,
+) -> (Vec<&'a Candidate>, Vec<(UpstreamId, PassedOver)>) {
+    let mut fit = Vec::with_capacity(rule.candidates.len());
+    let mut passed_over = Vec::new();
+    for candidate in &rule.candidates {
+        match unfit(candidate, capabilities(candidate), rule, ask) {
+            None => fit.push(candidate),
+            Some(why) => passed_over.push((candidate.upstream.id().clone(), why)),
+        }
+    }
+    (fit, passed_over)
+}
+
+/// Why a candidate cannot serve a request at all, as far as that shows without translating it.
+fn unfit(
+    candidate: &Candidate,
+    capabilities: Capabilities,
+    rule: &Rule,
+    ask: Ask<'_>,
+) -> Option<PassedOver> {
+    if !language(candidate).has(ask.endpoint) {
+        return Some(PassedOver::Lacks("this endpoint"));
+    }
+    let mut lacks = capabilities.lacks.iter();
+    if let Some(lack) = lacks.find(|ability| ask.needs.include(*ability)) {
+        return Some(PassedOver::Lacks(lack.label()));
+    }
+    let window = capabilities.context_window;
+    if window.is_some_and(|window| ask.needs.exceed(window)) {
+        return Some(PassedOver::TooSmall);
     }
     // A plain prompt is gone on with by everybody.
     if ask.continuation == Continuation::Prefill
@@ -114,6 +150,13 @@ fn unfit(candidate: &Candidate, rule: &Rule, ask: Ask<'_>) -> Option<PassedOver>
         first.is_some_and(|first| first != model_of(candidate))
     };
     (ask.endpoint == Endpoint::Embeddings && is_other_model()).then_some(PassedOver::OtherModel)
+}
+
+/// Why a request cannot be put into a candidate's words. That takes reading it whole, so it is asked when the candidate's
+/// turn has come.
+pub(super) fn unspeakable(candidate: &Candidate, ask: Ask<'_>) -> Option<PassedOver> {
+    let lack = language(candidate).lacks(ask.endpoint, ask.needs.body)?;
+    Some(PassedOver::Lacks(lack))
 }
 
 /// What a candidate speaks.

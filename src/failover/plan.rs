@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::PassedOver;
-use super::order::Order;
+use super::order::{Ask, Order, unspeakable};
 use crate::config::UpstreamId;
 use crate::health::{Permit, Refusal};
-use crate::outcome::Retry;
+use crate::outcome::{Outcome, Retry};
 use crate::routing::{Candidate, Rule};
 
 /// A candidate with one of its keys.
@@ -42,6 +42,7 @@ impl<'a> Target<'a> {
 /// The order for one request, and how far it has got.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
+    ask: Ask<'a>,
     waiting: VecDeque<&'a Candidate>,
     /// The keys of the candidate tried last that have not been tried.
     other_keys: VecDeque<Target<'a>>,
@@ -55,6 +56,7 @@ impl<'a> Plan<'a> {
     /// Goes through the candidates of an order.
     pub(super) fn new(order: Order<'a>) -> Self {
         Self {
+            ask: order.ask,
             waiting: order.candidates.into(),
             other_keys: VecDeque::new(),
             refused: Vec::new(),
@@ -72,8 +74,8 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether the next target would be a last resort.
-    pub(super) fn is_down_to_last_resort(&self) -> bool {
-        self.waiting.is_empty() && self.other_keys.is_empty()
+    pub(super) fn is_down_to_last_resort(&mut self) -> bool {
+        self.other_keys.is_empty() && self.turn().is_none()
     }
 
     /// The next target, with health's permission.
@@ -83,7 +85,8 @@ impl<'a> Plan<'a> {
                 return Some((target, permit));
             }
         }
-        while let Some(candidate) = self.waiting.pop_front() {
+        while let Some(candidate) = self.turn() {
+            self.waiting.pop_front();
             let mut keys = keys_in_turn(candidate);
             while let Some(target) = keys.pop_front() {
                 if let Some(permit) = self.admit(target, now) {
@@ -97,11 +100,50 @@ impl<'a> Plan<'a> {
         self.last_resort(now)
     }
 
-    /// Takes note of how the last attempt ended.
-    pub(super) fn failed(&mut self, retry: Retry) {
-        if retry != Retry::OtherKey {
+    /// Takes note of how an attempt at an upstream ended.
+    pub(super) fn failed(&mut self, upstream: &UpstreamId, outcome: &Outcome) {
+        if outcome.retry() != Retry::OtherKey {
             self.other_keys.clear();
         }
+        if matches!(outcome, Outcome::TooLong { .. })
+            && let Some(window) = self.window_of(upstream)
+        {
+            self.pass_over_windows_up_to(window);
+        }
+    }
+
+    /// Whose turn it is. Those to whom the request cannot even be put are passed over.
+    fn turn(&mut self) -> Option<&'a Candidate> {
+        loop {
+            let candidate = *self.waiting.front()?;
+            let Some(why) = unspeakable(candidate, self.ask) else {
+                return Some(candidate);
+            };
+            self.waiting.pop_front();
+            self.passed_over
+                .push((candidate.upstream.id().clone(), why));
+        }
+    }
+
+    fn window_of(&self, upstream: &UpstreamId) -> Option<u32> {
+        let mut tried = self.tried.iter().rev();
+        let target = tried.find(|target| target.candidate.upstream.id() == upstream)?;
+        let model = self.ask.model;
+        target.candidate.capabilities(model).context_window
+    }
+
+    /// What was too long for one window is too long for every other that is not larger.
+    fn pass_over_windows_up_to(&mut self, too_small: u32) {
+        let model = self.ask.model;
+        let passed_over = &mut self.passed_over;
+        self.waiting.retain(|candidate| {
+            let window = candidate.capabilities(model).context_window;
+            let is_larger = window.is_none_or(|window| window > too_small);
+            if !is_larger {
+                passed_over.push((candidate.upstream.id().clone(), PassedOver::TooSmall));
+            }
+            is_larger
+        });
     }
 
     /// Who was not asked, and why.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 
 use super::ending::{Lost, Won, WonBody};
+use crate::config::Refusals;
 use crate::outcome::Outcome;
 use crate::upstream::Reply;
 use crate::wire::allowance;
@@ -14,10 +15,11 @@ use crate::wire::headers::retry_after;
 /// Enough of an error to classify it and to hand it on.
 pub(super) const LARGEST_ERROR: usize = 1 << 20;
 
-/// The client's fault goes back as it is, everything else is lost. `classify` tells them apart.
+/// The client's fault goes back as it is, everything else is lost; of refused content the route decides. `classify` tells them apart.
 pub(super) async fn refusal(
     reply: Reply,
     patience: Patience,
+    refusals: Refusals,
     classify: impl Fn(u16, Option<Duration>, &[u8]) -> Outcome,
 ) -> Result<Won, Lost> {
     // A body that breaks off leaves the status to decide.
@@ -25,11 +27,19 @@ pub(super) async fn refusal(
         .await
         .unwrap_or_default();
     match classify(reply.status, wait_asked_by(&reply.headers), &body) {
-        outcome @ Outcome::RejectedRequest { .. } => {
+        outcome if is_answer(&outcome, refusals) => {
             let body = WonBody::Whole(body);
             Ok(Won::new(reply.status, reply.headers, body, outcome))
         }
         outcome => Err(outcome.into()),
+    }
+}
+
+fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
+    match outcome {
+        Outcome::RejectedRequest { .. } => true,
+        Outcome::ContentRefused { .. } => refusals == Refusals::Return,
+        _ => false,
     }
 }
 

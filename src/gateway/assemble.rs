@@ -8,14 +8,15 @@ use std::sync::Arc;
 use super::StartError;
 use crate::api::{Api, ClientKeys};
 use crate::config::{
-    CandidateConfig, Config, Continuation, RouteConfig, Strategy, UpstreamConfig, UpstreamId,
+    CandidateConfig, Config, Continuation, Refusals, RouteConfig, Strategy, UpstreamConfig,
+    UpstreamId,
 };
 use crate::event::{Events, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::routing::{Candidate, Pattern, RouteTable, Rule};
+use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Credential, Upstream, connect_with};
 use crate::wire::tls;
 
@@ -119,7 +120,7 @@ impl Assembly<'_> {
             .candidates
             .iter()
             .enumerate()
-            .filter_map(|(index, candidate)| self.candidate(candidate, index, pattern.as_str()))
+            .filter_map(|(index, candidate)| self.candidate(candidate, index, &pattern))
             .collect();
         Rule {
             pattern,
@@ -128,6 +129,7 @@ impl Assembly<'_> {
             is_hedged: route.hedge,
             continuation: route.continuation,
             hold: route.hold,
+            refusals: route.refusals,
             candidates,
         }
     }
@@ -137,25 +139,26 @@ impl Assembly<'_> {
         &self,
         config: &CandidateConfig,
         index: usize,
-        pattern: &Arc<str>,
+        pattern: &Pattern,
     ) -> Option<Candidate> {
         let upstream = Arc::clone(self.upstreams.get(&config.upstream)?);
         let model: Option<Arc<str>> = config.model.as_deref().map(Into::into);
-        let label = model.as_ref().unwrap_or(pattern);
+        let label = model.as_ref().unwrap_or(pattern.as_str());
         let leaf = self.health.leaf(upstream.id(), label, upstream.key_count());
-        let domain = self
-            .config
-            .upstreams
-            .get(&config.upstream)?
-            .domain
-            .as_deref();
+        let account = self.config.upstreams.get(&config.upstream)?;
+        let knowledge = Knowledge::of(
+            account.provider,
+            config.model.as_deref().or_else(|| pattern.exact()),
+            config.capabilities.or(account.capabilities),
+        );
         let position = u32::try_from(index + 1).unwrap_or(u32::MAX);
         Some(Candidate {
             upstream,
             model,
+            knowledge,
             tier: config.tier.unwrap_or(position),
             weight: config.weight.unwrap_or(1),
-            domain: domain.map(Into::into),
+            domain: account.domain.as_deref().map(Into::into),
             leaf,
         })
     }
@@ -170,13 +173,11 @@ impl Assembly<'_> {
             .next()
             .map(|id| CandidateConfig {
                 upstream: id.clone(),
-                model: None,
-                tier: None,
-                weight: None,
+                ..CandidateConfig::default()
             });
         Rule {
             candidates: first
-                .and_then(|first| self.candidate(&first, 0, pattern.as_str()))
+                .and_then(|first| self.candidate(&first, 0, &pattern))
                 .into_iter()
                 .collect(),
             pattern,
@@ -185,6 +186,7 @@ impl Assembly<'_> {
             is_hedged: false,
             continuation: Continuation::Off,
             hold: None,
+            refusals: Refusals::default(),
         }
     }
 }

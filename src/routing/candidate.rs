@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::config::{Capabilities, CapabilitiesConfig, Provider};
 use crate::health::Leaf;
 use crate::upstream::Upstream;
 
@@ -12,6 +13,8 @@ pub struct Candidate {
     pub upstream: Arc<Upstream>,
     /// The model to ask for; `None` leaves the client's.
     pub model: Option<Arc<str>>,
+    /// What is known of the model there.
+    pub knowledge: Knowledge,
     /// Lower tiers are tried first.
     pub tier: u32,
     /// The share among candidates of the same tier.
@@ -20,4 +23,42 @@ pub struct Candidate {
     pub domain: Option<Arc<str>>,
     /// What is believed about it.
     pub leaf: Arc<Leaf>,
+}
+
+impl Candidate {
+    /// What it can do for a client who names this model.
+    pub fn capabilities(&self, model: &str) -> Capabilities {
+        self.knowledge.about(model)
+    }
+}
+
+/// What is known of a candidate's model.
+#[derive(Clone, Copy, Debug)]
+pub struct Knowledge {
+    provider: Provider,
+    said: CapabilitiesConfig,
+    /// Looked up already, where the model is settled.
+    settled: Option<Capabilities>,
+}
+
+impl Knowledge {
+    /// Of a model at a provider, where the model is settled, and what the configuration says about it.
+    pub fn of(provider: Provider, model: Option<&str>, said: CapabilitiesConfig) -> Self {
+        Self {
+            provider,
+            said,
+            settled: model.map(|model| said.over(provider.capabilities(model))),
+        }
+    }
+
+    /// What the configuration says, and else the built-in tables.
+    pub fn about(&self, model: &str) -> Capabilities {
+        let look_up = || self.said.over(self.provider.capabilities(model));
+        self.settled.unwrap_or_else(look_up)
+    }
+
+    /// What the configuration says, and nothing else.
+    pub fn said(&self) -> Capabilities {
+        self.said.over(Capabilities::default())
+    }
 }

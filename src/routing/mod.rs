@@ -5,10 +5,10 @@ mod pattern;
 
 use std::sync::Arc;
 
-pub use candidate::Candidate;
+pub use candidate::{Candidate, Knowledge};
 pub use pattern::Pattern;
 
-use crate::config::{Continuation, HoldConfig, Strategy};
+use crate::config::{Continuation, HoldConfig, Refusals, Strategy};
 use crate::health::Leaf;
 
 /// All routes, the most specific pattern first.
@@ -33,6 +33,8 @@ pub struct Rule {
     pub continuation: Continuation,
     /// How much of a stream is kept back beyond its first content.
     pub hold: Option<HoldConfig>,
+    /// What becomes of a request that is refused for its content.
+    pub refusals: Refusals,
     /// Who may serve it, in the order of the file.
     pub candidates: Vec<Candidate>,
 }

@@ -23,6 +23,16 @@ const KEYS: &[&str] = &[
     "base_url",
     "api_key",
     "api_keys",
+    "capabilities",
+    "context_window",
+    "tools",
+    "json_schema",
+    "vision",
+    "audio",
+    "n",
+    "logprobs",
+    "stream_usage",
+    "refusals",
     "ca_file",
     "routes",
     "models",
@@ -106,7 +116,7 @@ x: 1
 tls: {x: 1}
 admin: {x: 1}
 clients: [{x: 1}]
-upstreams: {a: {x: 1}}
+upstreams: {a: {x: 1, capabilities: {x: 1}}}
 routes: [{x: 1, hold: {x: 1}, candidates: [{x: 1}]}]
 timeouts: {x: 1}
 limits: {x: 1}

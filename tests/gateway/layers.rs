@@ -45,7 +45,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("main", &[]),
     ("metrics", &["event", "health"]),
     ("outcome", &[]),
-    ("request", &["wire"]),
+    ("request", &["config", "wire"]),
     ("routing", &["config", "health", "upstream"]),
     ("server", &["wire"]),
     ("simulator", &[]),

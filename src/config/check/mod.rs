@@ -10,7 +10,9 @@ use serde_yaml::Value;
 
 use super::path::Path;
 use super::problem::{Found, did_you_mean};
-use super::{CandidateConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
+use super::{
+    CandidateConfig, CapabilitiesConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId,
+};
 
 /// Notes everything that is wrong with a configuration that could be read.
 pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
@@ -125,6 +127,7 @@ impl Check<'_> {
             );
             return;
         }
+        self.window(upstream.capabilities, path);
         self.base_url(upstream, path.key("base_url"));
         self.keys(id, upstream, path);
     }
@@ -172,6 +175,13 @@ impl Check<'_> {
         {
             let hint = format!("write api_key: \"${{{variable}}}\"");
             self.found.note(one, "is missing", Some(hint));
+        }
+    }
+
+    fn window(&mut self, capabilities: CapabilitiesConfig, path: &Path) {
+        if capabilities.context_window == Some(0) {
+            let path = path.key("capabilities").key("context_window");
+            self.note(path, "must be at least 1: it counts tokens");
         }
     }
 
@@ -270,6 +280,7 @@ impl Check<'_> {
             let message = format!("no upstream is called `{shown}`");
             self.found.note(upstream, message, hint);
         }
+        self.window(candidate.capabilities, path);
         if candidate.weight == Some(0) {
             self.note(path.key("weight"), "must be at least 1");
         }

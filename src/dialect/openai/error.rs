@@ -42,12 +42,11 @@ fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> O
     let retry_after = retry_after.or(error.wait);
     match status {
         401 if error.is("invalid_model") => Outcome::ModelUnavailable,
+        400 | 403 | 422 if error.refuses_content() => Outcome::ContentRefused { status },
         400 | 413 if error.says_too_long() => Outcome::TooLong { status },
         // Gemini answers a bad key with 400.
         400 if error.message.contains("API key not valid") => Outcome::Unauthorized { status },
         400 | 403 | 429 if QUOTA.iter().any(|name| error.is(name)) => Outcome::QuotaExhausted,
-        // Qianfan refuses unsafe content with 403 and codes such as `input_unsafe`.
-        403 if error.code.ends_with("_unsafe") => Outcome::RejectedRequest { status },
         401 | 403 => Outcome::Unauthorized { status },
         402 => Outcome::QuotaExhausted,
         404 | 410 => Outcome::ModelUnavailable,
@@ -68,6 +67,17 @@ const TOO_LONG: [&str; 4] = [
     "exceed_context_size_error",
     "tokens_too_long",
     "characters_too_long",
+];
+
+/// Codes and types that say: not about this.
+const REFUSED: [&str; 7] = [
+    "content_filter",
+    "content_policy_violation",
+    "ResponsibleAIPolicyViolation",
+    "moderation_blocked",
+    "bio_policy",
+    "cyber_policy",
+    "misalignment_policy_violation",
 ];
 
 /// Codes and types that say: no money, no allowance. They are not a matter of seconds.
@@ -186,6 +196,11 @@ impl ErrorFields {
                 .contains("exceeds the maximum number of tokens")
     }
 
+    /// Qianfan's codes are `input_unsafe` and kin.
+    fn refuses_content(&self) -> bool {
+        REFUSED.iter().any(|name| self.is(name)) || self.code.ends_with("_unsafe")
+    }
+
     fn is(&self, name: &str) -> bool {
         [&self.code, &self.kind, &self.name]
             .into_iter()
@@ -234,6 +249,19 @@ mod tests {
     use crate::outcome::Outcome;
 
     #[test]
+    fn refused_content_is_known_by_its_code() {
+        for (status, code) in [
+            (403, "input_unsafe"),
+            (400, "content_filter"),
+            (400, "content_policy_violation"),
+        ] {
+            let body = format!(r#"{{"error":{{"code":"{code}","innererror":{{}}}}}}"#);
+            let outcome = classify(status, None, body.as_bytes());
+            assert_eq!(outcome, Outcome::ContentRefused { status }, "{code}");
+        }
+    }
+
+    #[test]
     fn status_and_code_decide() {
         let cases = [
             (
@@ -262,7 +290,6 @@ mod tests {
                 "model_unavailable",
             ),
             (402, "", "quota_exhausted"),
-            (403, r#"{"error":{"code":"input_unsafe"}}"#, "rejected"),
             (404, "not json", "model_unavailable"),
             (408, "", "server_error"),
             (413, "", "rejected"),

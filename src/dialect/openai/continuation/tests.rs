@@ -20,6 +20,7 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
         model: None,
         streaming: true,
         reasoning: false,
+        demands: Default::default(),
         session: 0,
         retries: 0,
     }

@@ -1,5 +1,9 @@
 //! What the client asked for, understood once and never changed afterwards.
 
+mod media;
+mod needs;
+mod peek;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +11,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
+pub use needs::Needs;
+pub use peek::{Peek, peek};
+
+use crate::config::Abilities;
 use crate::wire::json::ModelField;
 
 /// A request that has been read whole. Which upstream serves it, and how, is not its business.
@@ -34,6 +42,8 @@ pub struct ModelRequest {
     pub streaming: bool,
     /// Whether the body asks for reasoning, or names a model that always thinks before it speaks.
     pub reasoning: bool,
+    /// What its fields ask of a model.
+    pub demands: Abilities,
     /// What it has in common with the other requests of its conversation.
     pub session: u64,
     /// How often the client itself has tried before.
@@ -44,6 +54,14 @@ impl ModelRequest {
     /// The model's name, or an empty text when the request names none.
     pub fn model_name(&self) -> &str {
         self.model.as_ref().map_or("", |field| field.name.as_str())
+    }
+
+    /// What it asks of a model.
+    pub fn needs(&self) -> Needs<'_> {
+        Needs {
+            demands: self.demands,
+            body: &self.body,
+        }
     }
 }
 

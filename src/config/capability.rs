@@ -1,0 +1,164 @@
+//! What a model at an upstream can do.
+
+use serde::Deserialize;
+
+/// Something that a request may need and not every model has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// Calling functions.
+    Tools,
+    /// Answers in the shape of a JSON schema.
+    JsonSchema,
+    /// Looking at images.
+    Vision,
+    /// Hearing or speaking.
+    Audio,
+    /// Several answers at once: `n` above 1.
+    Several,
+    /// The probabilities of tokens.
+    Logprobs,
+    /// Usage at the end of a stream: `stream_options.include_usage`.
+    StreamUsage,
+}
+
+impl Ability {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Tools,
+        Self::JsonSchema,
+        Self::Vision,
+        Self::Audio,
+        Self::Several,
+        Self::Logprobs,
+        Self::StreamUsage,
+    ];
+
+    /// Its name in the configuration and in errors.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::JsonSchema => "json_schema",
+            Self::Vision => "vision",
+            Self::Audio => "audio",
+            Self::Several => "n",
+            Self::Logprobs => "logprobs",
+            Self::StreamUsage => "stream_usage",
+        }
+    }
+}
+
+/// A set of abilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abilities(u8);
+
+impl Abilities {
+    /// These.
+    pub const fn of(abilities: &[Ability]) -> Self {
+        let mut set = 0;
+        let mut index = 0;
+        while index < abilities.len() {
+            set |= 1 << abilities[index] as u8;
+            index += 1;
+        }
+        Self(set)
+    }
+
+    /// Whether this one is among them.
+    pub fn contains(self, ability: Ability) -> bool {
+        self.0 & 1 << ability as u8 != 0
+    }
+
+    /// Those in it, in the order of [`Ability::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Ability> {
+        Ability::ALL
+            .into_iter()
+            .filter(move |ability| self.contains(*ability))
+    }
+
+    /// Those of either set.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// With or without this one.
+    #[must_use]
+    pub fn with(self, ability: Ability, is_in: bool) -> Self {
+        let bit = 1 << ability as u8;
+        Self(if is_in { self.0 | bit } else { self.0 & !bit })
+    }
+}
+
+/// What is known of a model at an upstream. What nobody has said is taken to be there: the upstream's own refusal tells
+/// otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// How many tokens it takes, question and answer together.
+    pub context_window: Option<u32>,
+    /// What it cannot do.
+    pub lacks: Abilities,
+}
+
+/// What the configuration says about it; left out: what the built-in tables say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CapabilitiesConfig {
+    /// How many tokens it takes, question and answer together.
+    pub context_window: Option<u32>,
+    /// Whether it calls functions.
+    pub tools: Option<bool>,
+    /// Whether it answers in the shape of a JSON schema.
+    pub json_schema: Option<bool>,
+    /// Whether it looks at images.
+    pub vision: Option<bool>,
+    /// Whether it hears or speaks.
+    pub audio: Option<bool>,
+    /// Whether it gives several answers at once.
+    pub n: Option<bool>,
+    /// Whether it gives the probabilities of tokens.
+    pub logprobs: Option<bool>,
+    /// Whether it gives the usage at the end of a stream.
+    pub stream_usage: Option<bool>,
+}
+
+impl CapabilitiesConfig {
+    /// What this says, and where it says nothing, the other.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            context_window: self.context_window.or(other.context_window),
+            tools: self.tools.or(other.tools),
+            json_schema: self.json_schema.or(other.json_schema),
+            vision: self.vision.or(other.vision),
+            audio: self.audio.or(other.audio),
+            n: self.n.or(other.n),
+            logprobs: self.logprobs.or(other.logprobs),
+            stream_usage: self.stream_usage.or(other.stream_usage),
+        }
+    }
+
+    /// What is known, once this has been said.
+    #[must_use]
+    pub fn over(self, known: Capabilities) -> Capabilities {
+        let said = |lacks: Abilities, ability: Ability| match self.about(ability) {
+            Some(can) => lacks.with(ability, !can),
+            None => lacks,
+        };
+        Capabilities {
+            context_window: self.context_window.or(known.context_window),
+            lacks: Ability::ALL.into_iter().fold(known.lacks, said),
+        }
+    }
+
+    fn about(self, ability: Ability) -> Option<bool> {
+        match ability {
+            Ability::Tools => self.tools,
+            Ability::JsonSchema => self.json_schema,
+            Ability::Vision => self.vision,
+            Ability::Audio => self.audio,
+            Ability::Several => self.n,
+            Ability::Logprobs => self.logprobs,
+            Ability::StreamUsage => self.stream_usage,
+        }
+    }
+}

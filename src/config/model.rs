@@ -1,0 +1,112 @@
+//! The models we know: one table, by the beginnings of their names.
+//!
+//! It says only what their makers document as fixed, as of 2026: windows, and what a model does not take. A model that is
+//! not here, or a line that is missing, costs one refused call at most; a wrong line would keep requests away.
+
+use super::capability::Ability::{Audio, JsonSchema, Logprobs, Tools, Vision};
+use super::capability::{Abilities, Ability, Capabilities};
+
+/// Beginning of the name, window in tokens (0: not fixed), and what the model lacks. The first that fits holds.
+type Family = (&'static str, u32, &'static [Ability]);
+
+const FAMILIES: &[Family] = &[
+    ("gpt-3.5", 16_385, &[Vision, Audio, JsonSchema]),
+    ("gpt-4-32k", 32_768, &[Vision, Audio, JsonSchema]),
+    ("gpt-4-turbo", 128_000, &[Audio, JsonSchema]),
+    ("gpt-4-1106", 128_000, &[Vision, Audio, JsonSchema]),
+    ("gpt-4-0125", 128_000, &[Vision, Audio, JsonSchema]),
+    ("gpt-4", 8192, &[Vision, Audio, JsonSchema]),
+    ("gpt-4o-audio", 128_000, &[Vision, JsonSchema]),
+    ("gpt-4o-mini-audio", 128_000, &[Vision, JsonSchema]),
+    ("gpt-4o", 128_000, &[Audio]),
+    ("gpt-4.1", 1_047_576, &[Audio]),
+    ("gpt-5", 400_000, &[Audio]),
+    (
+        "o1-mini",
+        128_000,
+        &[Vision, Audio, Tools, JsonSchema, Logprobs],
+    ),
+    (
+        "o1-preview",
+        128_000,
+        &[Vision, Audio, Tools, JsonSchema, Logprobs],
+    ),
+    ("o3-mini", 200_000, &[Vision, Audio, Logprobs]),
+    ("o1", 200_000, &[Audio, Logprobs]),
+    ("o3", 200_000, &[Audio, Logprobs]),
+    ("o4-mini", 200_000, &[Audio, Logprobs]),
+    ("claude-2", 200_000, &[Vision, Tools]),
+    ("claude-3", 200_000, &[]),
+    ("gemini-1.5-pro", 2_097_152, &[]),
+    ("gemini-1.5", 1_048_576, &[]),
+    ("gemini-2.0", 1_048_576, &[]),
+    ("gemini-2.5", 1_048_576, &[]),
+    ("deepseek", 0, &[Vision, Audio, JsonSchema]),
+    ("ernie-4.5-vl", 0, &[Audio]),
+    ("ernie-4.5-turbo-vl", 0, &[Audio]),
+    ("ernie", 0, &[Vision, Audio]),
+    ("llama-3.1", 131_072, &[Vision, Audio]),
+    ("llama-3.3", 131_072, &[Vision, Audio]),
+    ("llama3.1", 131_072, &[Vision, Audio]),
+    ("llama3.3", 131_072, &[Vision, Audio]),
+    ("llama-3", 8192, &[Vision, Audio]),
+    ("llama3", 8192, &[Vision, Audio]),
+];
+
+/// What is known of a model by its name.
+pub(super) fn known(name: &str) -> Capabilities {
+    // Routers put the maker in front: `openai/o3`, `meta-llama/Llama-3.3-70B-Instruct`.
+    let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    let begins = |family: &&Family| {
+        let rest = name.strip_prefix(family.0);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', ':', '@']))
+    };
+    let family = FAMILIES.iter().find(begins);
+    let window = family.map(|family| family.1).filter(|window| *window > 0);
+    Capabilities {
+        context_window: window.or_else(|| window_in(&name)),
+        lacks: Abilities::of(family.map_or(&[], |family| family.2)),
+    }
+}
+
+/// Some names tell the window: `ernie-4.5-turbo-128k`, `moonshot-v1-8k`.
+fn window_in(name: &str) -> Option<u32> {
+    let last = name.rsplit('-').next()?;
+    let thousands: u32 = last.strip_suffix('k')?.parse().ok()?;
+    thousands.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::known;
+    use crate::config::Ability;
+
+    #[test]
+    fn windows_are_read_off_the_table_or_the_name() {
+        for (name, window) in [
+            ("gpt-4o-2024-08-06", Some(128_000)),
+            ("openai/gpt-4", Some(8192)),
+            ("gpt-4.5-preview", None),
+            ("gpt-4.1-mini", Some(1_047_576)),
+            ("ernie-4.5-turbo-128k", Some(131_072)),
+            ("moonshot-v1-8k", Some(8192)),
+            ("meta-llama/Llama-3.3-70B-Instruct-Turbo", Some(131_072)),
+            ("llama3.1:8b", Some(131_072)),
+            ("claude-sonnet-5", None),
+            ("unheard-of", None),
+        ] {
+            assert_eq!(known(name).context_window, window, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_model_lacks_is_known_by_its_family() {
+        let lacks = |name, ability| known(name).lacks.contains(ability);
+        assert!(lacks("gpt-3.5-turbo", Ability::Vision));
+        assert!(!lacks("gpt-4o", Ability::Vision));
+        assert!(lacks("ernie-4.5-turbo-128k", Ability::Vision));
+        assert!(!lacks("ernie-4.5-turbo-vl-32k", Ability::Vision));
+        assert!(lacks("deepseek-chat", Ability::JsonSchema));
+        assert!(Ability::ALL.iter().all(|ability| !lacks("x", *ability)));
+    }
+}

@@ -1,0 +1,99 @@
+//! Whether an answer is the model's refusal to give one.
+
+use serde_json::Value;
+
+use crate::request::Endpoint;
+use crate::wire::sse;
+
+/// Whether a whole answer refuses: by its finish reason, or in words that are marked as a refusal.
+pub fn is_refusal(endpoint: Endpoint, body: &[u8]) -> bool {
+    serde_json::from_slice(body).is_ok_and(|answer: Value| refuses(endpoint, &answer))
+}
+
+/// Whether the beginning of a stream refuses.
+pub fn begins_with_refusal(endpoint: Endpoint, events: &[u8]) -> bool {
+    sse::events(events).any(|event| {
+        let data = event.data.as_deref().unwrap_or_default();
+        is_refusal(endpoint, data)
+    })
+}
+
+/// Answers and events have these fields in the same places, or not at all.
+fn refuses(endpoint: Endpoint, answer: &Value) -> bool {
+    let is_said = |said: &Value| said.as_str().is_some_and(|said| !said.is_empty());
+    match endpoint {
+        Endpoint::Responses => {
+            let items = answer["output"].as_array().into_iter().flatten();
+            let mut parts = items.flat_map(|item| item["content"].as_array().into_iter().flatten());
+            answer["type"] == "response.refusal.delta"
+                || answer["incomplete_details"]["reason"] == "content_filter"
+                || answer["response"]["incomplete_details"]["reason"] == "content_filter"
+                || parts.any(|part| part["type"] == "refusal")
+        }
+        Endpoint::Messages => {
+            answer["stop_reason"] == "refusal" || answer["delta"]["stop_reason"] == "refusal"
+        }
+        _ => {
+            let mut choices = answer["choices"].as_array().into_iter().flatten();
+            choices.any(|choice| {
+                choice["finish_reason"] == "content_filter"
+                    || is_said(&choice["message"]["refusal"])
+                    || is_said(&choice["delta"]["refusal"])
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{begins_with_refusal, is_refusal};
+    use crate::request::Endpoint;
+
+    #[test]
+    fn refusals_are_told_from_answers() {
+        let (chat, responses) = (Endpoint::ChatCompletions, Endpoint::Responses);
+        for (endpoint, body) in [
+            (chat, r#"{"choices":[{"finish_reason":"content_filter"}]}"#),
+            (chat, r#"{"choices":[{"message":{"refusal":"I can't."}}]}"#),
+            (
+                responses,
+                r#"{"output":[{"content":[{"type":"refusal","refusal":"no"}]}]}"#,
+            ),
+            (
+                responses,
+                r#"{"output":[],"incomplete_details":{"reason":"content_filter"}}"#,
+            ),
+            (Endpoint::Messages, r#"{"stop_reason":"refusal"}"#),
+        ] {
+            assert!(is_refusal(endpoint, body.as_bytes()), "{body}");
+        }
+        for (endpoint, body) in [
+            (
+                chat,
+                r#"{"choices":[{"message":{"content":"x","refusal":null},"finish_reason":"stop"}]}"#,
+            ),
+            (
+                responses,
+                r#"{"output":[{"content":[{"type":"output_text","text":"refusal"}]}]}"#,
+            ),
+            (Endpoint::Messages, r#"{"stop_reason":"end_turn"}"#),
+        ] {
+            assert!(!is_refusal(endpoint, body.as_bytes()), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_begins_with_a_refusal_is_one() {
+        let stream = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"refusal\":\"\"}}]}\n\n\
+                      data: {\"choices\":[{\"delta\":{\"refusal\":\"I\"}}]}\n\n";
+        assert!(begins_with_refusal(
+            Endpoint::ChatCompletions,
+            stream.as_bytes()
+        ));
+        let role = stream.split_inclusive("\n\n").next().unwrap();
+        assert!(!begins_with_refusal(
+            Endpoint::ChatCompletions,
+            role.as_bytes()
+        ));
+    }
+}

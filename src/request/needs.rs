@@ -1,0 +1,55 @@
+//! What a request asks of a model.
+
+use super::media::{has_audio, has_data, has_image};
+use crate::config::{Abilities, Ability};
+
+/// No tokenizer makes longer tokens of ordinary text on average, escapes and JSON around it included.
+const MOST_BYTES_PER_TOKEN: usize = 12;
+
+/// What a request asks of a model: what its fields say, and what shows only in its body, which is looked at when
+/// somebody asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Needs<'a> {
+    /// What its fields ask for.
+    pub demands: Abilities,
+    /// The body; empty where it is not known.
+    pub body: &'a [u8],
+}
+
+impl Needs<'_> {
+    /// Whether it needs this.
+    pub fn include(self, ability: Ability) -> bool {
+        self.demands.contains(ability)
+            || match ability {
+                Ability::Vision => has_image(self.body),
+                Ability::Audio => has_audio(self.body),
+                _ => false,
+            }
+    }
+
+    /// Whether it cannot fit into so many tokens, however they are counted.
+    pub fn exceed(self, context_window: u32) -> bool {
+        self.body.len() / MOST_BYTES_PER_TOKEN > context_window as usize && !has_data(self.body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Needs;
+
+    #[test]
+    fn only_what_surely_does_not_fit_is_too_long() {
+        let exceeds = |body: &str, window| {
+            let needs = Needs {
+                body: body.as_bytes(),
+                ..Needs::default()
+            };
+            needs.exceed(window)
+        };
+        let text = "x".repeat(120_000);
+        assert!(exceeds(&text, 8192));
+        assert!(!exceeds(&text, 16_385));
+        let image = format!("data:image/png;base64,{text}");
+        assert!(!exceeds(&image, 8192));
+    }
+}

@@ -1,0 +1,209 @@
+//! Reading the few fields that matter out of a JSON body, in one pass and without copying.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::Error;
+use serde_json::value::RawValue;
+
+use crate::config::{Abilities, Ability};
+use crate::wire::json::{ModelField, fingerprint, span_of};
+
+/// What routing needs to know of a JSON body.
+#[derive(Debug, Default)]
+pub struct Peek {
+    /// The `model`, if it is a string.
+    pub model: Option<ModelField>,
+    /// Whether `stream` is true.
+    pub streaming: bool,
+    /// Whether it asks the model to think before it speaks.
+    pub reasoning: bool,
+    /// What its fields ask of a model; what its content asks shows in `media`.
+    pub demands: Abilities,
+    /// A fingerprint of what names the conversation or its user.
+    pub session: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning_effort: Option<&'a RawValue>,
+    #[serde(borrow)]
+    thinking: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_cache_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow)]
+    safety_identifier: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    functions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response_format: Option<&'a RawValue>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output_config: Option<&'a RawValue>,
+    #[serde(borrow)]
+    modalities: Option<&'a RawValue>,
+    #[serde(borrow)]
+    n: Option<&'a RawValue>,
+    #[serde(borrow)]
+    logprobs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    top_logprobs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream_options: Option<&'a RawValue>,
+}
+
+impl Fields<'_> {
+    fn demands(&self) -> Abilities {
+        let is_set = |raw: Option<&RawValue>| {
+            raw.is_some_and(|raw| !matches!(raw.get(), "null" | "false" | "0" | "[]" | "{}"))
+        };
+        // A name in a text has its quotes escaped; these stand for themselves.
+        let has =
+            |raw: Option<&RawValue>, name: &str| raw.is_some_and(|raw| raw.get().contains(name));
+        let formats = [self.response_format, self.text, self.output_config];
+        let asked = [
+            (Ability::Tools, is_set(self.tools) || is_set(self.functions)),
+            (
+                Ability::JsonSchema,
+                formats
+                    .into_iter()
+                    .any(|format| has(format, "\"json_schema\"")),
+            ),
+            (Ability::Audio, has(self.modalities, "\"audio\"")),
+            (
+                Ability::Several,
+                is_set(self.n) && self.n.is_some_and(|n| n.get() != "1"),
+            ),
+            (
+                Ability::Logprobs,
+                is_set(self.logprobs) || is_set(self.top_logprobs),
+            ),
+            (
+                Ability::StreamUsage,
+                has(self.stream_options, "\"include_usage\"") && has(self.stream_options, "true"),
+            ),
+        ];
+        asked
+            .into_iter()
+            .fold(Abilities::default(), |demands, (ability, is_asked)| {
+                demands.with(ability, is_asked)
+            })
+    }
+}
+
+/// Checks that a body is one JSON object and reads `model` and `stream` from it.
+pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
+    // A struct would be read from an array, too.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::custom("it is an array"));
+    }
+    let fields: Fields<'_> = serde_json::from_slice(body)?;
+    let model = match fields.model {
+        Some(raw) => serde_json::from_str::<Cow<'_, str>>(raw.get())
+            .ok()
+            .map(|name| ModelField {
+                name: name.into_owned(),
+                span: Some(span_of(raw.get().as_bytes(), body)),
+            }),
+        None => None,
+    };
+    let session = fields
+        .prompt_cache_key
+        .or(fields.user)
+        .or(fields.safety_identifier);
+    let asks_to_think = |raw: &&RawValue| !matches!(raw.get(), "null" | "{}" | "\"none\"");
+    let thoughts = [fields.reasoning, fields.reasoning_effort, fields.thinking];
+    Ok(Peek {
+        demands: fields.demands(),
+        reasoning: thoughts.iter().flatten().any(asks_to_think),
+        session: session.map(|raw| fingerprint(raw.get().as_bytes())),
+        model,
+        streaming: fields.stream.is_some_and(|raw| raw.get() == "true"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::peek;
+    use crate::config::Ability;
+    use crate::wire::json::replace_model;
+
+    #[test]
+    fn only_the_model_changes() {
+        let body =
+            Bytes::from_static(br#"{ "a":[{"model":"no"}], "model" : "gpt-4o" ,"stream":true}"#);
+        let seen = peek(&body).unwrap();
+        let field = seen.model.unwrap();
+        assert_eq!(field.name, "gpt-4o");
+        assert!(seen.streaming);
+        assert_eq!(
+            replace_model(&body, &field.span.unwrap(), "say \"x\""),
+            &br#"{ "a":[{"model":"no"}], "model" : "say \"x\"" ,"stream":true}"#[..]
+        );
+    }
+
+    #[test]
+    fn an_escaped_name_is_read_as_it_means() {
+        let body = br#"{"model":"gpt\u002d4o"}"#;
+        assert_eq!(peek(body).unwrap().model.unwrap().name, "gpt-4o");
+    }
+
+    #[test]
+    fn what_is_no_object_or_no_name_is_seen() {
+        assert!(peek(b"").is_err());
+        assert!(peek(b"[1]").is_err());
+        assert!(peek(br#"{"model":"x"} trailing"#).is_err());
+        assert!(peek(br#"{"model":7}"#).unwrap().model.is_none());
+        assert!(
+            peek(br#"{"model":null,"stream":null}"#)
+                .unwrap()
+                .model
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn what_the_fields_ask_of_a_model_is_seen() {
+        let asks = |body: &str, ability| peek(body.as_bytes()).unwrap().demands.contains(ability);
+        for (body, ability) in [
+            (r#"{"tools":[{"type":"function"}]}"#, Ability::Tools),
+            (r#"{"functions":[{"name":"f"}]}"#, Ability::Tools),
+            (
+                r#"{"response_format":{"type":"json_schema"}}"#,
+                Ability::JsonSchema,
+            ),
+            (
+                r#"{"text":{"format":{"type":"json_schema"}}}"#,
+                Ability::JsonSchema,
+            ),
+            (r#"{"modalities":["text","audio"]}"#, Ability::Audio),
+            (r#"{"n":2}"#, Ability::Several),
+            (r#"{"logprobs":true}"#, Ability::Logprobs),
+            (r#"{"logprobs":5}"#, Ability::Logprobs),
+            (
+                r#"{"stream_options":{"include_usage":true}}"#,
+                Ability::StreamUsage,
+            ),
+        ] {
+            assert!(asks(body, ability), "{body}");
+        }
+        let none = r#"{"tools":[],"functions":null,"n":1,"logprobs":false,"top_logprobs":0,
+            "response_format":{"type":"json_object"},"stream_options":{"include_usage":false},
+            "messages":[{"role":"user","content":"\"json_schema\" \"n\":2"}]}"#;
+        assert!(Ability::ALL.iter().all(|ability| !asks(none, *ability)));
+    }
+}
