@@ -27,7 +27,8 @@ RUN set -eu; \
     target="$(rustc -vV | sed -n 's/^host: //p')"; \
     find src -type f -exec touch {} +; \
     cargo build --release --locked --target "$target" --bin backstop; \
-    install -D -m 0755 "target/$target/release/backstop" /out/backstop
+    install -D -m 0755 "target/$target/release/backstop" /out/backstop; \
+    install -d -m 0755 /out/state
 
 # Final stage: the binary and nothing else. CA roots are part of the binary.
 FROM scratch
@@ -36,6 +37,11 @@ LABEL org.opencontainers.image.title="backstop" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 
 COPY --from=build /out/backstop /usr/local/bin/backstop
+
+# Which upstream created what, over a restart.
+COPY --from=build --chown=65532:65532 /out/state /var/lib/backstop
+ENV BACKSTOP_STATE_DIR=/var/lib/backstop
+VOLUME /var/lib/backstop
 
 # Mount the configuration as /etc/backstop/backstop.yaml.
 WORKDIR /etc/backstop

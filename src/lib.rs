@@ -15,12 +15,13 @@
 //! Around them: [`health`] is what we believe about each upstream, learnt from live requests as evidence; [`event`] carries
 //! facts from the data path to [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything
 //! together from a [`config`], and takes over another one while running; [`cli`] is the command line; [`simulator`] pretends to be a provider, for the demo and the tests.
-//! [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
+//! [`pins`] remembers which upstream created what. [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
 //!
 //! ```text
 //! client ─▶ server ─▶ api::Api::handle
 //!                      auth      who is calling?                          else 401
 //!                      read      path and body → ModelRequest             else 400, 408, 413, 415
+//!                      pins      what it refers to → its creator
 //!                      routing   model → Rule (candidates)                else 404
 //!                      failover::Failover::run
 //!                          order     tiers, failure domains, conversations that stay where they are
@@ -43,6 +44,7 @@
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      metrics (health), log (event)     simulator (nothing)
+//!                                         pins (request, wire)
 //!                 leaves for everyone: request, outcome, event, config
 //! ```
 //!
@@ -71,6 +73,7 @@
 //! | trial | a live request that is let through to see whether a scope has healed |
 //! | gate | a fact with a deadline, such as a rate limit; no matter of health |
 //! | last resort | the one attempt that is made though nobody is admitted |
+//! | creator, pin | the upstream where something lives that a request refers to; that fact |
 //! | generation | what serves by one configuration, until a reload |
 //! | drain | finish what is open, then stop |
 
@@ -86,6 +89,7 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod outcome;
+pub mod pins;
 pub mod request;
 pub mod routing;
 pub mod server;

@@ -41,6 +41,11 @@ pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
                 "no upstream can do what the request needs ({lack})"
             )),
         )
+    } else if let Some(creator) = &exhausted.lives_at {
+        let message = message(&format!(
+            "what the request refers to lives at {creator} only, which did not answer"
+        ));
+        Refusal::new(503, "creator_unavailable", message).after(wait)
     } else if exhausted.attempts.is_empty() {
         let message = message("no upstream can serve this request");
         Refusal::new(503, "no_upstream_available", message).after(NEVER)
@@ -63,7 +68,8 @@ fn is_throttled(exhausted: &Exhausted) -> bool {
         .filter_map(|(_, why)| match why {
             PassedOver::AskedToWait => Some(true),
             PassedOver::OutOfRotation => Some(false),
-            PassedOver::Lacks(_)
+            PassedOver::Elsewhere
+            | PassedOver::Lacks(_)
             | PassedOver::TooSmall
             | PassedOver::OtherModel
             | PassedOver::CannotContinue => None,

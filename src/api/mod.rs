@@ -112,12 +112,14 @@ impl Api {
             return json.map(Reply::Own);
         }
         if upgrade::is_wanted(&head) {
-            let request = upgrade::request(tally, head, path, &body)?;
+            let mut request = upgrade::request(tally, head, path, &body)?;
             tally.read(request.received_at);
+            request.lives_at = self.failover.creator(&request);
             return self.serve(Arc::new(request), tally).await;
         }
-        let request = read::request(tally, head, path, body, self.limits).await?;
+        let mut request = read::request(tally, head, path, body, self.limits).await?;
         tally.read(request.received_at);
+        request.lives_at = self.failover.creator(&request);
         if request.endpoint == Endpoint::Other {
             return self.forward(&request, tally).await;
         }
@@ -126,8 +128,7 @@ impl Api {
 
     /// What lives at an unknown path is sent on untouched.
     async fn forward(&self, request: &ModelRequest, tally: &mut Tally) -> Result<Reply, Rejection> {
-        let model = request.model.as_ref().map(|_| request.model_name());
-        let rule = self.routes.find_for_forwarding(model);
+        let rule = self.rule_for_forwarding(request)?;
         tally.route = Some(Arc::clone(&rule.route));
         let answer = self.failover.forward(request, rule).await?;
         Ok(Reply::Upstream(Box::new(answer)))
@@ -153,6 +154,19 @@ impl Api {
                 endpoint,
                 self.keepalive,
             )))),
+        }
+    }
+
+    /// By where what it refers to lives, if that is known; else by its model.
+    fn rule_for_forwarding(&self, request: &ModelRequest) -> Result<&Arc<Rule>, Rejection> {
+        let model = request.model.as_ref().map(|_| request.model_name());
+        let rule = self.routes.find_for_forwarding(model);
+        match &request.lives_at {
+            Some(creator) if rule.candidate_at(creator).is_none() => self
+                .routes
+                .find_for_upstream(creator)
+                .ok_or_else(|| Rejection::CreatorGone(creator.clone())),
+            _ => Ok(rule),
         }
     }
 

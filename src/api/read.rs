@@ -105,6 +105,8 @@ pub(super) async fn request(
         model: seen.model,
         streaming: seen.streaming && tally.endpoint.can_stream(),
         demands: seen.demands,
+        store: seen.store,
+        lives_at: None,
         session,
         retries,
     })

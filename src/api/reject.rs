@@ -9,6 +9,7 @@ use strsim::jaro_winkler;
 use super::refusal::Refusal;
 use super::tally::Tally;
 use super::{exhausted, respond};
+use crate::config::UpstreamId;
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
 use crate::routing::RouteTable;
@@ -28,6 +29,7 @@ pub(super) enum Rejection {
     NoModel,
     UnknownModel { model: String, hint: String },
     TooBusy,
+    CreatorGone(UpstreamId),
     Exhausted(Exhausted),
 }
 
@@ -131,9 +133,17 @@ impl Rejection {
                 "the proxy serves as many requests as it may (limits.requests)",
             )
             .after(Duration::from_secs(1)),
+            Self::CreatorGone(creator) => creator_gone(creator),
             Self::Exhausted(exhausted) => exhausted::refusal(exhausted),
         }
     }
+}
+
+fn creator_gone(creator: &UpstreamId) -> Refusal {
+    let message = format!(
+        "what the request refers to lives at {creator}, to which no route of the proxy leads any more"
+    );
+    Refusal::new(404, "creator_unavailable", message)
 }
 
 fn packed_wrongly(error: &CodingError) -> Refusal {

@@ -59,6 +59,8 @@ pub(super) fn request(
         streaming: false,
         reasoning: false,
         demands: Abilities::default(),
+        store: None,
+        lives_at: None,
         // What conversation this is shows only in its frames, so any candidate will do.
         session: fastrand::u64(..),
         retries: retries(&head.headers),

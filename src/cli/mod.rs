@@ -84,6 +84,11 @@ struct ServeArgs {
     /// Serve operators (metrics, health) here, whatever the configuration says
     #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS")]
     admin_listen: Option<SocketAddr>,
+
+    /// Remember here which upstream created what (files, batches, stored responses), whatever the configuration says;
+    /// without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
+    #[arg(long, env = "BACKSTOP_STATE_DIR", value_name = "FOLDER")]
+    state_dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,8 @@
 //! `backstop serve`: start, wait for a signal, drain.
 
+use std::env;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -60,8 +62,21 @@ impl ServeArgs {
     fn applied_to(&self, mut config: Config) -> Config {
         config.listen = self.listen.unwrap_or(config.listen);
         config.admin.listen = self.admin_listen.unwrap_or(config.admin.listen);
+        let typed = self.state_dir.clone();
+        config.state_dir = typed.or(config.state_dir).or_else(usual_state_dir);
         config
     }
+}
+
+/// Where a program keeps its state: as systemd says, or by the XDG base directory specification.
+fn usual_state_dir() -> Option<PathBuf> {
+    let folder = |name: &str, below: &str| {
+        let folder = env::var_os(name).map(PathBuf::from)?;
+        folder.is_absolute().then(|| folder.join(below))
+    };
+    folder("STATE_DIRECTORY", "")
+        .or_else(|| folder("XDG_STATE_HOME", "backstop"))
+        .or_else(|| folder("HOME", ".local/state/backstop"))
 }
 
 fn announce(gateway: &Gateway, source: &str) {

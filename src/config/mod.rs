@@ -26,7 +26,7 @@ mod timeouts;
 mod upstream;
 
 use std::net::SocketAddr;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -67,6 +67,8 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
+    /// Where to remember, over a restart, which upstream created what.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -80,6 +82,7 @@ impl Default for Config {
             routes: Vec::new(),
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
+            state_dir: None,
         }
     }
 }

@@ -61,11 +61,15 @@ pub struct Exhausted {
     pub retry_in: Option<Duration>,
     /// Whether our own network is believed to be lost.
     pub is_network_lost: bool,
+    /// The only upstream that could have answered, because something that the request refers to lives there.
+    pub lives_at: Option<UpstreamId>,
 }
 
 /// Why a candidate is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassedOver {
+    /// What the request refers to lives at another upstream.
+    Elsewhere,
     /// It lacks something that the request needs.
     Lacks(&'static str),
     /// The request is longer than its context window.
@@ -85,6 +89,7 @@ impl PassedOver {
     pub fn reason(self) -> String {
         let reason = match self {
             Self::Lacks(what) => return format!("it cannot do what the request needs: {what}"),
+            Self::Elsewhere => "what the request refers to lives elsewhere",
             Self::TooSmall => "its context window is too small",
             Self::OtherModel => "embeddings of another model cannot be compared",
             Self::CannotContinue => "cannot continue a given beginning",

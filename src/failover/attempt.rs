@@ -28,6 +28,11 @@ use crate::wire::headers::has_media_type;
 /// No answer is larger than this; images in base64 are the largest there are.
 const LARGEST_ANSWER: usize = 64 << 20;
 
+/// What may tell the ids of objects.
+const READABLE: [&str; 2] = ["application/json", EVENTS];
+/// A stream of events.
+pub(super) const EVENTS: &str = "text/event-stream";
+
 /// One try at one target.
 pub(super) struct Attempt<'a> {
     pub(super) timeouts: &'a TimeoutsConfig,
@@ -59,12 +64,14 @@ impl Attempt<'_> {
         if interpreter.changes() {
             reply.headers.remove(CONTENT_LENGTH);
         }
+        let is_success = matches!(reply.status, 200..=299);
         let mut won = match reply.status {
             200..=299 if self.request.streaming => self.stream(reply, first, &interpreter).await?,
             200..=299 => self.whole(reply, &interpreter).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
             _ => self.refusal(reply, &interpreter).await?,
         };
+        won.is_kept = is_success && self.request.is_kept() && !interpreter.changes();
         won.dropped = speech.dropped;
         Ok(won)
     }
@@ -212,13 +219,13 @@ pub(super) async fn forward(
         min_rate: None,
         deadline: deadline.until(),
     };
+    let is_kept = matches!(reply.status, 200..=299)
+        && READABLE
+            .iter()
+            .any(|form| has_media_type(&reply.headers, form));
     let body = WonBody::Stream(Box::new(Held::opaque(reply.body, limits)));
-    Ok(Won::new(
-        reply.status,
-        reply.headers,
-        body,
-        Outcome::Success,
-    ))
+    let won = Won::new(reply.status, reply.headers, body, Outcome::Success);
+    Ok(Won { is_kept, ..won })
 }
 
 fn outbound(request: &ModelRequest) -> Outbound {

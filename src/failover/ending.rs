@@ -23,6 +23,8 @@ pub(super) struct Won {
     pub(super) outcome: Outcome,
     /// Fields of the request that its translation had to leave out.
     pub(super) dropped: Vec<String>,
+    /// Whether its upstream may keep something that can be referred to later.
+    pub(super) is_kept: bool,
 }
 
 impl Won {
@@ -34,6 +36,7 @@ impl Won {
             body,
             outcome,
             dropped: Vec::new(),
+            is_kept: false,
         }
     }
 }

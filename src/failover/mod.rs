@@ -45,7 +45,7 @@ pub use order::Ask;
 pub use relay::{Relay, RelayEnd};
 pub use supervise::SupervisedStream;
 
-use self::attempt::Attempt;
+use self::attempt::{Attempt, EVENTS};
 use self::budget::{Budget, Expense};
 use self::deadline::Deadline;
 use self::ending::{Won, WonBody};
@@ -55,14 +55,16 @@ use self::race::{Alarm, Contender, Race, Step};
 use self::resume::Resume;
 use self::running::{Common, Running};
 use self::trail::Trail;
-use crate::config::{Refusals, TimeoutsConfig};
+use crate::config::{Refusals, TimeoutsConfig, UpstreamId};
 use crate::dialect::openai::Transcript;
 use crate::dialect::stream::StreamReader;
 use crate::event::{Event, Events, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::{Outcome, Retry};
+use crate::pins::Pins;
 use crate::request::{Endpoint, ModelRequest};
 use crate::routing::Rule;
+use crate::wire::headers::has_media_type;
 
 /// No request makes more calls than that, whatever happens.
 const MOST_ATTEMPTS: usize = 3;
@@ -79,22 +81,31 @@ pub struct Failover {
     timeouts: Arc<TimeoutsConfig>,
     /// By the name of the route.
     budgets: Arc<HashMap<Arc<str>, Budget>>,
+    pins: Pins,
     events: Events,
 }
 
 impl Failover {
-    /// With these limits of patience, a budget for each of these routes, reporting to these listeners.
+    /// With these limits of patience, a budget for each of these routes, noting who creates what, reporting to these
+    /// listeners.
     pub fn new(
         timeouts: TimeoutsConfig,
         routes: impl Iterator<Item = Arc<str>>,
+        pins: Pins,
         events: Events,
     ) -> Self {
         let now = Instant::now();
         Self {
             timeouts: Arc::new(timeouts),
             budgets: Arc::new(routes.map(|route| (route, Budget::new(now))).collect()),
+            pins,
             events,
         }
+    }
+
+    /// Where something that a request refers to lives, if that is known.
+    pub fn creator(&self, request: &ModelRequest) -> Option<UpstreamId> {
+        self.pins.creator(request)
     }
 
     /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
@@ -109,16 +120,18 @@ impl Failover {
         let victory = run.to_the_end(plan, Trail::default()).await?;
         let resume = matches!(continuation, Some(Continuability::Possible(_)))
             .then(|| Resume::new(&self, &request, &rule));
-        Ok(victory.into_answer(continuation, resume))
+        Ok(victory.into_answer(&self.pins, continuation, resume))
     }
 
-    /// Sends a request untouched to the first candidate, once, and the reply back untouched.
+    /// Sends a request untouched to where what it refers to lives, or to the first candidate, once, and the reply back
+    /// untouched.
     pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
         let common = self.common(request);
         let deadline = Deadline::after(request.received_at, self.timeouts.total);
-        let plan = Plan::new(order(rule, Ask::of(request), fastrand::f64));
+        let ask = Ask::of(request);
+        let plan = Plan::new(order(rule, ask, fastrand::f64));
         let mut trail = Trail::default();
-        let Some(target) = Target::first(rule) else {
+        let Some(target) = Target::of_forwarded(rule, ask) else {
             return Err(trail.exhausted(&plan));
         };
         // What lives at this path is unknown, so neither good nor bad replies say anything about the models' health.
@@ -132,7 +145,7 @@ impl Failover {
                 attempt,
                 trail,
             }
-            .into_answer(None, None)),
+            .into_answer(&self.pins, None, None)),
             Err(lost) => {
                 trail.attempts.push(attempt.end(lost.outcome, lost.detail));
                 Err(trail.exhausted(&plan))
@@ -340,17 +353,27 @@ impl<'a> Run<'a> {
 
 impl Victory {
     /// What the client gets. `resume`: how a stream goes on if it breaks off.
-    fn into_answer(self, continuation: Option<Continuability>, resume: Option<Resume>) -> Answer {
+    fn into_answer(
+        self,
+        pins: &Pins,
+        continuation: Option<Continuability>,
+        resume: Option<Resume>,
+    ) -> Answer {
         let Self {
             won,
             mut attempt,
             trail,
         } = self;
         let served_by = attempt.upstream().clone();
+        let is_stream = has_media_type(&won.headers, EVENTS);
+        let mut witness = won.is_kept.then(|| pins.witness(&served_by, is_stream));
         let mut attempts = trail.attempts.clone();
         attempts.push(attempt.report(won.outcome.clone(), None));
         let body = match won.body {
             WonBody::Whole(bytes) => {
+                if let Some(witness) = &mut witness {
+                    witness.saw(&bytes);
+                }
                 if won.outcome == Outcome::Success {
                     attempt.answered(Instant::now());
                 }
@@ -358,7 +381,7 @@ impl Victory {
                 AnswerBody::Whole(bytes)
             }
             WonBody::Stream(held) => {
-                let stream = SupervisedStream::new(*held, attempt, trail.attempts, resume);
+                let stream = SupervisedStream::new(*held, attempt, witness, trail.attempts, resume);
                 AnswerBody::Stream(Box::new(stream))
             }
             WonBody::Switched(connection) => {

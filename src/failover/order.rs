@@ -28,6 +28,8 @@ pub struct Ask<'a> {
     pub continuation: Continuation,
     /// What it asks of a model.
     pub needs: Needs<'a>,
+    /// Where something that it refers to lives.
+    pub lives_at: Option<&'a UpstreamId>,
 }
 
 impl<'a> Ask<'a> {
@@ -39,6 +41,7 @@ impl<'a> Ask<'a> {
             session,
             retries: 0,
             needs: Needs::default(),
+            lives_at: None,
             continuation: Continuation::Off,
         }
     }
@@ -47,6 +50,7 @@ impl<'a> Ask<'a> {
         Self {
             retries: request.retries,
             needs: request.needs(),
+            lives_at: request.lives_at.as_ref(),
             ..Self::new(request.endpoint, request.model_name(), request.session)
         }
     }
@@ -125,6 +129,9 @@ fn unfit(
     rule: &Rule,
     ask: Ask<'_>,
 ) -> Option<PassedOver> {
+    if ask.lives_at.is_some_and(|at| at != candidate.upstream.id()) {
+        return Some(PassedOver::Elsewhere);
+    }
     if !language(candidate).has(ask.endpoint) {
         return Some(PassedOver::Lacks("this endpoint"));
     }

@@ -25,9 +25,12 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// The first candidate of a rule.
-    pub(super) fn first(rule: &'a Rule) -> Option<Self> {
-        let candidate = rule.candidates.first()?;
+    /// The only one for a request that is forwarded: where what it refers to lives, else the first candidate of its rule.
+    pub(super) fn of_forwarded(rule: &'a Rule, ask: Ask<'_>) -> Option<Self> {
+        let candidate = match ask.lives_at {
+            Some(upstream) => rule.candidate_at(upstream)?,
+            None => rule.candidates.first()?,
+        };
         Some(Self {
             candidate,
             key: candidate.upstream.next_key(),
@@ -71,6 +74,11 @@ impl<'a> Plan<'a> {
         for candidate in &self.waiting {
             candidate.leaf.demanded(now);
         }
+    }
+
+    /// The only upstream that can serve the request, if there is but one.
+    pub(super) fn lives_at(&self) -> Option<&'a UpstreamId> {
+        self.ask.lives_at
     }
 
     /// Whether the next target would be a last resort.

@@ -23,6 +23,7 @@ use super::timers::Timers;
 use crate::dialect::openai::Splicer;
 use crate::event::AttemptReport;
 use crate::outcome::{Defect, Outcome, Stage};
+use crate::pins::Witness;
 use crate::wire::body::BodyError;
 
 /// A larger event would be held in memory until it is whole.
@@ -61,6 +62,8 @@ struct Leg {
     rest: Incoming,
     attempt: Running,
     timers: Timers,
+    /// Who takes note of what is created by it.
+    witness: Option<Witness>,
     /// How what it sends becomes the rest of what the client has; `None`: it passes as it is.
     splice: Option<Splice>,
 }
@@ -72,16 +75,20 @@ struct Splice {
 }
 
 impl SupervisedStream {
-    /// `earlier`: the attempts before this one. `resume`: how it goes on if it breaks off.
+    /// `witness`: who takes note of what is created. `earlier`: the attempts before this one. `resume`: how it goes on if it breaks off.
     pub(super) fn new(
         held: Held,
         mut attempt: Running,
+        mut witness: Option<Witness>,
         earlier: Vec<AttemptReport>,
         resume: Option<Resume>,
     ) -> Self {
         attempt.answered(held.since);
         let timers = Timers::start(held.limits, Instant::now());
         let first = Some(held.first).filter(|first| !first.is_empty());
+        if let (Some(witness), Some(first)) = (&mut witness, &first) {
+            witness.saw_events(first);
+        }
         let mut stream = Self {
             ready: first.into_iter().collect(),
             alarm: Box::pin(sleep_until(timers.next())),
@@ -89,6 +96,7 @@ impl SupervisedStream {
                 rest: held.rest,
                 attempt,
                 timers,
+                witness,
                 splice: None,
             })),
             front: held.events,
@@ -142,7 +150,15 @@ impl SupervisedStream {
     fn take_opaque(&mut self, data: Bytes) {
         if let Source::Leg(leg) = &mut self.source {
             leg.timers.heard(0, Instant::now());
+            if let Some(witness) = &mut leg.witness {
+                witness.saw(&data);
+            }
+            let is_all = leg.rest.is_end_stream();
             self.ready.push_back(data);
+            if is_all {
+                // What it has created is noted before the client can refer to it.
+                self.finish();
+            }
         }
     }
 
@@ -164,6 +180,9 @@ impl SupervisedStream {
             if splice.splicer.has_stopped() {
                 failure = Some(Outcome::Success);
             }
+        }
+        if let Some(witness) = &mut leg.witness {
+            witness.saw_events(&pass);
         }
         if !pass.is_empty() {
             self.ready.push_back(pass);
@@ -314,6 +333,7 @@ impl SupervisedStream {
             rest: held.rest,
             attempt,
             timers,
+            witness: None,
             splice,
         }));
         self.pass(Taken {

@@ -45,6 +45,7 @@ impl Trail {
             passed_over: plan.passed_over(),
             retry_in: plan.retry_in(Instant::now()),
             is_network_lost: plan.is_network_lost(),
+            lives_at: plan.lives_at().cloned(),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::failover::Failover;
 use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::pins::Pins;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Credential, Upstream, connect_with};
 use crate::wire::tls;
@@ -25,20 +26,38 @@ use crate::wire::tls;
 pub(super) struct Foundation {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
+    pub(super) pins: Pins,
     pub(super) events: Events,
 }
 
 impl Foundation {
-    pub(super) fn new(mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+    pub(super) fn new(
+        state_dir: Option<&Path>,
+        mut sinks: Vec<Box<dyn Sink>>,
+    ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         sinks.push(Box::new(Log));
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
             metrics,
             health: Arc::new(Health::new()),
+            pins: pins(state_dir),
             events: Events::new(sinks),
         })
     }
+}
+
+/// Nobody is left without an answer because a disk is full or another process holds the folder.
+fn pins(state_dir: Option<&Path>) -> Pins {
+    let Some(folder) = state_dir else {
+        return Pins::in_memory();
+    };
+    Pins::in_folder(folder).unwrap_or_else(|reason| {
+        tracing::warn!(
+            "state_dir cannot be used, so after a restart it will be forgotten which upstream created what: {reason}"
+        );
+        Pins::in_memory()
+    })
 }
 
 /// What serves by one configuration, until the next one takes over.
@@ -52,7 +71,12 @@ pub(super) struct Generation {
 impl Generation {
     /// Fails before anything is changed, or not at all.
     pub(super) fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
-        let Foundation { health, events, .. } = foundation;
+        let Foundation {
+            health,
+            pins,
+            events,
+            ..
+        } = foundation;
         let upstreams = upstreams(config)?;
         let accounts = config.upstreams.iter();
         health.adopt(
@@ -68,7 +92,7 @@ impl Generation {
         let routes = Arc::new(assembly.route_table());
         health.forget_unless(|scope| routes.leaves().any(|leaf| leaf.id() == scope));
         let names = config.routes.iter().map(|route| route.name().into());
-        let failover = Failover::new(config.timeouts.clone(), names, events.clone());
+        let failover = Failover::new(config.timeouts.clone(), names, pins.clone(), events.clone());
         let clients = ClientKeys::new(&config.clients);
         Ok(Self {
             api: Api::new(

@@ -65,7 +65,7 @@ pub enum StartError {
 impl Gateway {
     /// Listens and serves. `listeners` hear of every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
-        let foundation = Foundation::new(listeners)?;
+        let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(Generation::of(config, &foundation)?));
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen).await?;
@@ -159,6 +159,7 @@ impl Gateway {
         self.tasks.join_next().await;
         self.admin_stop.send_replace(true);
         self.tasks.join_next().await;
+        self.background.shutdown().await;
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
 
-use crate::config::Abilities;
+use crate::config::{Abilities, UpstreamId};
 use crate::wire::json::ModelField;
 
 /// A request that has been read whole. Which upstream serves it, and how, is not its business.
@@ -44,6 +44,10 @@ pub struct ModelRequest {
     pub reasoning: bool,
     /// What its fields ask of a model.
     pub demands: Abilities,
+    /// Whether the answer is to be kept by whoever gives it; `None` leaves that to the API.
+    pub store: Option<bool>,
+    /// Where something that it refers to lives: nobody else can serve it.
+    pub lives_at: Option<UpstreamId>,
     /// What it has in common with the other requests of its conversation.
     pub session: u64,
     /// How often the client itself has tried before.
@@ -54,6 +58,15 @@ impl ModelRequest {
     /// The model's name, or an empty text when the request names none.
     pub fn model_name(&self) -> &str {
         self.model.as_ref().map_or("", |field| field.name.as_str())
+    }
+
+    /// Whether its answer is kept by whoever gives it, and can be referred to later.
+    pub fn is_kept(&self) -> bool {
+        match self.endpoint {
+            Endpoint::Responses => self.store != Some(false),
+            Endpoint::ChatCompletions => self.store == Some(true),
+            _ => false,
+        }
     }
 
     /// What it asks of a model.

@@ -20,6 +20,8 @@ pub struct Peek {
     pub reasoning: bool,
     /// What its fields ask of a model; what its content asks shows in `media`.
     pub demands: Abilities,
+    /// Whether the answer is to be kept, if it says.
+    pub store: Option<bool>,
     /// A fingerprint of what names the conversation or its user.
     pub session: Option<u64>,
 }
@@ -30,6 +32,8 @@ struct Fields<'a> {
     model: Option<&'a RawValue>,
     #[serde(borrow)]
     stream: Option<&'a RawValue>,
+    #[serde(borrow)]
+    store: Option<&'a RawValue>,
     #[serde(borrow)]
     reasoning: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -127,6 +131,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
     let thoughts = [fields.reasoning, fields.reasoning_effort, fields.thinking];
     Ok(Peek {
         demands: fields.demands(),
+        store: fields.store.map(|raw| raw.get() == "true"),
         reasoning: thoughts.iter().flatten().any(asks_to_think),
         session: session.map(|raw| fingerprint(raw.get().as_bytes())),
         model,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub use candidate::{Candidate, Knowledge};
 pub use pattern::Pattern;
 
-use crate::config::{Continuation, HoldConfig, Refusals, Strategy};
+use crate::config::{Continuation, HoldConfig, Refusals, Strategy, UpstreamId};
 use crate::health::Leaf;
 
 /// All routes, the most specific pattern first.
@@ -61,6 +61,12 @@ impl RouteTable {
             .unwrap_or(&self.first_upstream)
     }
 
+    /// A rule that leads to an upstream, if there is one.
+    pub fn find_for_upstream(&self, upstream: &UpstreamId) -> Option<&Arc<Rule>> {
+        let mut rules = self.rules.iter().chain([&self.first_upstream]);
+        rules.find(|rule| rule.candidate_at(upstream).is_some())
+    }
+
     /// What is believed about each model at each upstream that a rule leads to.
     pub fn leaves(&self) -> impl Iterator<Item = &Arc<Leaf>> {
         let rules = self.rules.iter().chain([&self.first_upstream]);
@@ -70,5 +76,13 @@ impl RouteTable {
     /// All rules, the most specific first.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+}
+
+impl Rule {
+    /// The first candidate at an upstream.
+    pub fn candidate_at(&self, upstream: &UpstreamId) -> Option<&Candidate> {
+        let mut candidates = self.candidates.iter();
+        candidates.find(|candidate| candidate.upstream.id() == upstream)
     }
 }

@@ -202,6 +202,7 @@ async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
         &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
     );
     command.env("OPENAI_API_KEY", "sk-a-very-secret-key-9876");
+    command.env("HOME", folder.path());
     let mut running = Running::start(command);
     let admin = address(&running.logged("serving operators: http://").await);
 
@@ -209,6 +210,8 @@ async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
     let (code, _, stderr) = finish(check()).await;
     assert_eq!(code, Some(0), "{stderr}");
 
+    let state = folder.path().join(".local/state/backstop/pins.redb");
+    assert!(state.exists(), "what it remembers is in the user's folder");
     assert_eq!(running.terminate().await, Some(0));
     let (code, _, stderr) = finish(check()).await;
     assert_eq!(code, Some(1));

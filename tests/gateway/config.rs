@@ -67,6 +67,7 @@ const KEYS: &[&str] = &[
     "requests",
     "idle_connection",
     "drain",
+    "state_dir",
 ];
 
 #[test]

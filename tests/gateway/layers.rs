@@ -28,15 +28,15 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "failover",
         &[
-            "config", "dialect", "event", "health", "outcome", "request", "routing", "upstream",
-            "wire",
+            "config", "dialect", "event", "health", "outcome", "pins", "request", "routing",
+            "upstream", "wire",
         ],
     ),
     (
         "gateway",
         &[
-            "admin", "api", "config", "event", "failover", "health", "log", "metrics", "routing",
-            "server", "upstream", "wire",
+            "admin", "api", "config", "event", "failover", "health", "log", "metrics", "pins",
+            "routing", "server", "upstream", "wire",
         ],
     ),
     ("health", &["config", "event", "outcome"]),
@@ -45,6 +45,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("main", &[]),
     ("metrics", &["event", "health"]),
     ("outcome", &[]),
+    ("pins", &["config", "request", "wire"]),
     ("request", &["config", "wire"]),
     ("routing", &["config", "health", "upstream"]),
     ("server", &["wire"]),

@@ -27,6 +27,7 @@ mod layers;
 mod limits;
 mod messages;
 mod metrics;
+mod pins;
 mod reload;
 mod sdk;
 mod streaming;

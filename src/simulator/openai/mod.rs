@@ -150,6 +150,7 @@ impl Ask {
 
     fn echo(&self) -> Value {
         json!({
+            "id": self.id("object_"),
             "simulator": self.name,
             "method": self.method.as_str(),
             "path": self.path,

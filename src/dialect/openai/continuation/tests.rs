@@ -20,6 +20,8 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
         model: None,
         streaming: true,
         reasoning: false,
+        store: None,
+        lives_at: None,
         demands: Default::default(),
         session: 0,
         retries: 0,

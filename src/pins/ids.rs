@@ -1,0 +1,144 @@
+//! Finding the ids of objects in paths, requests and answers.
+
+use memchr::memmem::find;
+use serde_json::Value;
+
+use crate::request::Endpoint;
+use crate::wire::sse;
+
+/// What requests for an answer refer by to something that lives at one provider, in quotes: inside a JSON text quotes are
+/// escaped, so that there is no mistaking them.
+const REFERENCES: [&str; 6] = [
+    "\"file_id\"",
+    "\"container\"",
+    "\"previous_response_id\"",
+    "\"conversation\"",
+    "\"vector_store_ids\"",
+    "\"item_reference\"",
+];
+
+/// The parts of a path and its query that may be ids.
+pub(super) fn in_path(path: &str) -> impl Iterator<Item = &str> {
+    path.split(['/', '?', '&', '='])
+        .filter(|part| is_like_an_id(part))
+}
+
+/// Every text of a JSON body that may be an id.
+pub(super) fn anywhere(body: &[u8]) -> Vec<String> {
+    let mut ids = Vec::new();
+    if let Ok(body) = serde_json::from_slice(body) {
+        collect(&body, &|_| true, true, &mut ids);
+    }
+    ids
+}
+
+/// What a request for an answer refers to. Other ids in it, of messages and calls, may have come from anywhere.
+pub(super) fn references(endpoint: Endpoint, body: &[u8]) -> Vec<String> {
+    let names = match endpoint {
+        Endpoint::Responses => &REFERENCES[..],
+        Endpoint::Messages => &REFERENCES[..2],
+        Endpoint::ChatCompletions => &REFERENCES[..1],
+        _ => &[],
+    };
+    let is_there = |name: &&str| find(body, name.as_bytes()).is_some();
+    let refers = |key: &str| names.iter().any(|name| name.trim_matches('"') == key);
+    let mut ids = Vec::new();
+    if names.iter().any(is_there)
+        && let Ok(body) = serde_json::from_slice(body)
+    {
+        collect(&body, &refers, false, &mut ids);
+    }
+    ids
+}
+
+/// Texts below keys that are wanted. An item of the type `item_reference` is wanted for its `id`.
+fn collect(value: &Value, wants: &dyn Fn(&str) -> bool, is_wanted: bool, ids: &mut Vec<String>) {
+    match value {
+        Value::String(text) if is_wanted && is_like_an_id(text) => ids.push(text.clone()),
+        Value::Array(list) => {
+            for value in list {
+                collect(value, wants, is_wanted, ids);
+            }
+        }
+        Value::Object(fields) => {
+            let is_reference = value["type"] == "item_reference";
+            for (key, value) in fields {
+                let is_wanted = is_wanted || wants(key) || is_reference && key == "id";
+                collect(value, wants, is_wanted, ids);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Letters, digits and what joins them, with a digit among them: `file-abc123`, `resp_0f…`. Words are none.
+fn is_like_an_id(text: &str) -> bool {
+    (6..=256).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// The ids that an answer gives out: in fields called `id` or `…_id`. Calls of tools are no objects.
+pub(super) fn given_out(answer: &[u8]) -> Vec<String> {
+    let gives_out = |key: &str| key == "id" || key.ends_with("_id") && !key.ends_with("call_id");
+    let mut ids = Vec::new();
+    if let Ok(answer) = serde_json::from_slice(answer) {
+        collect(&answer, &gives_out, false, &mut ids);
+    }
+    ids
+}
+
+/// The same of an answer in events.
+pub(super) fn given_out_by_events(events: &[u8]) -> Vec<String> {
+    sse::events(events)
+        .flat_map(|event| given_out(event.data.as_deref().unwrap_or_default()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{anywhere, given_out, given_out_by_events, in_path, references};
+    use crate::request::Endpoint;
+
+    #[test]
+    fn paths_are_cut_into_what_may_be_ids() {
+        let ids: Vec<&str> =
+            in_path("/vector_stores/vs_12ab/files/file-9?after=file-8c&limit=20").collect();
+        assert_eq!(ids, ["vs_12ab", "file-9", "file-8c"]);
+        assert_eq!(in_path("/fine_tuning/jobs").count(), 0);
+    }
+
+    #[test]
+    fn a_request_refers_by_certain_fields_only() {
+        let body =
+            br#"{"model":"gpt-4o","previous_response_id":"resp_1ab","conversation":{"id":"conv_2"},
+            "tools":[{"type":"file_search","vector_store_ids":["vs_0003"]}],
+            "input":[{"type":"item_reference","id":"msg_44"},{"id":"msg_55","content":"resp_666"},
+                     {"call_id":"call_77"}]}"#;
+        let mut ids = references(Endpoint::Responses, body);
+        ids.sort();
+        assert_eq!(ids, ["conv_2", "msg_44", "resp_1ab", "vs_0003"]);
+        let file = br#"{"messages":[{"content":[{"file":{"file_id":"file-123"}}]}],"conversation":"conv_1"}"#;
+        assert_eq!(references(Endpoint::ChatCompletions, file), ["file-123"]);
+        let text = br#"{"messages":[{"content":"\"file_id\":\"file-123\""}]}"#;
+        assert!(references(Endpoint::ChatCompletions, text).is_empty());
+    }
+
+    #[test]
+    fn elsewhere_every_text_may_refer() {
+        let body = br#"{"input_file_id":"file-abc1","endpoint":"/v1/chat","nested":[{"training_file":"file-2xyz"}]}"#;
+        assert_eq!(anywhere(body), ["file-abc1", "file-2xyz"]);
+        assert!(anywhere(b"--boundary").is_empty());
+    }
+
+    #[test]
+    fn answers_give_out_ids() {
+        let answer = br#"{"id":"batch_12","output_file_id":"file-34x","tool_call_id":"call_56","object":"batch1"}"#;
+        assert_eq!(given_out(answer), ["batch_12", "file-34x"]);
+        let events = b"event: thread.run.created\ndata: {\"id\":\"run_0001\",\"thread_id\":\"thread_2\"}\n\n\
+            data: [DONE]\n\n";
+        assert_eq!(given_out_by_events(events), ["run_0001", "thread_2"]);
+    }
+}

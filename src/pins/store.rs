@@ -1,0 +1,116 @@
+//! The file behind the pins: an embedded database, written by a thread of its own, so that no request waits for a disk.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+
+use super::MOST;
+use crate::config::UpstreamId;
+
+/// The order in which they came; the fingerprint of an id, and the name of its creator.
+const PINS: TableDefinition<'_, u64, (u64, &str)> = TableDefinition::new("pins");
+/// Written at once, as one transaction.
+const BATCH: usize = 1024;
+/// What waits to be written; beyond it, a pin lives as long as the process.
+const BACKLOG: usize = 8192;
+
+/// A pin to be kept.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: u64,
+    pub(super) creator: UpstreamId,
+}
+
+/// Keeps what it is given. Dropped, it finishes writing first.
+#[derive(Debug)]
+pub(super) struct Store {
+    queue: Option<SyncSender<Entry>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens the file in a folder, and reads what is in it, the oldest first.
+    pub(super) fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Entry>)> {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let path = folder.join("pins.redb");
+        let database = Database::create(&path).with_context(|| path.display().to_string())?;
+        let (entries, next) = read(&database).with_context(|| path.display().to_string())?;
+        let (queue, queued) = sync_channel(BACKLOG);
+        let writer = std::thread::Builder::new()
+            .name("pins".to_owned())
+            .spawn(move || write_all(&database, &queued, next))?;
+        let store = Self {
+            queue: Some(queue),
+            writer: Some(writer),
+        };
+        Ok((store, entries))
+    }
+
+    pub(super) fn keep(&self, entry: Entry) {
+        if let Some(queue) = &self.queue
+            && queue.try_send(entry).is_err()
+        {
+            tracing::debug!("a pin is not kept beyond this process: the disk does not keep up");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// What is there, and the number of the next one.
+fn read(database: &Database) -> anyhow::Result<(Vec<Entry>, u64)> {
+    // A table that nobody has written to does not exist.
+    let transaction = database.begin_write()?;
+    transaction.open_table(PINS)?;
+    transaction.commit()?;
+    let table = database.begin_read()?.open_table(PINS)?;
+    let mut entries = Vec::new();
+    let mut next = 0;
+    for row in table.iter()? {
+        let (number, value) = row?;
+        let (id, creator) = value.value();
+        entries.push(Entry {
+            id,
+            creator: creator.into(),
+        });
+        next = number.value() + 1;
+    }
+    Ok((entries, next))
+}
+
+fn write_all(database: &Database, queued: &Receiver<Entry>, mut next: u64) {
+    while let Ok(first) = queued.recv() {
+        let batch: Vec<Entry> = std::iter::once(first)
+            .chain(queued.try_iter().take(BATCH))
+            .collect();
+        if let Err(error) = write(database, &batch, next) {
+            tracing::warn!("pins cannot be written: {error:#}");
+        }
+        next += batch.len() as u64;
+    }
+}
+
+fn write(database: &Database, batch: &[Entry], next: u64) -> anyhow::Result<()> {
+    let transaction = database.begin_write()?;
+    {
+        let mut table = transaction.open_table(PINS)?;
+        for (number, entry) in (next..).zip(batch) {
+            table.insert(number, (entry.id, entry.creator.as_ref()))?;
+        }
+        while table.len()? > MOST as u64 {
+            table.pop_first()?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}

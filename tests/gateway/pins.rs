@@ -1,0 +1,179 @@
+//! What lives at one provider is asked for there and nowhere else.
+
+use backstop::simulator::{Fault, Script, Simulator};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{TestGateway, refusal};
+
+/// Chats and responses go to `first`, then to `second`; what is forwarded goes to `second` if it names the model `special`,
+/// else to `first`.
+struct Two {
+    first: Simulator,
+    second: Simulator,
+}
+
+impl Two {
+    async fn start() -> Self {
+        let simulator = async |name| Simulator::start(name, Script::healthy()).await.unwrap();
+        Self {
+            first: simulator("first").await,
+            second: simulator("second").await,
+        }
+    }
+
+    fn configuration(&self, more: &str) -> String {
+        let upstream = |simulator: &Simulator| {
+            let (name, url) = (simulator.name(), simulator.base_url());
+            format!("  {name}: {{provider: openai-compatible, base_url: \"{url}\"}}\n")
+        };
+        format!(
+            "upstreams:\n{}{}routes:\n\
+             - {{models: [special], candidates: [{{upstream: second}}]}}\n\
+             - {{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}\n{more}",
+            upstream(&self.first),
+            upstream(&self.second)
+        )
+    }
+
+    async fn gateway(&self) -> TestGateway {
+        TestGateway::start(&self.configuration("")).await
+    }
+
+    fn counts(&self) -> [usize; 2] {
+        [self.first.received_count(), self.second.received_count()]
+    }
+}
+
+/// Creates something at `second`; says its id.
+async fn create(gateway: &TestGateway) -> String {
+    let created = gateway
+        .post("/v1/batches", &json!({"model": "special"}))
+        .await;
+    assert_eq!(created.upstream(), "second");
+    created.json()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn follow_ups_go_to_the_creator_and_everything_else_where_it_always_goes() {
+    let two = Two::start().await;
+    let gateway = two.gateway().await;
+    let id = create(&gateway).await;
+    for (method, path) in [
+        (Method::GET, format!("/v1/batches/{id}")),
+        (Method::POST, format!("/v1/batches/{id}/cancel")),
+        (Method::DELETE, format!("/v1/batches/{id}")),
+        (Method::GET, format!("/v1/things?after={id}&limit=2")),
+    ] {
+        let answered = gateway.send(method, &path, &[], "").await;
+        assert_eq!(answered.upstream(), "second", "{path}");
+    }
+    let naming = json!({"input_file_id": id, "endpoint": "/v1/embeddings"});
+    assert_eq!(gateway.post("/v1/jobs", &naming).await.upstream(), "second");
+    assert_eq!(two.counts(), [0, 6]);
+    assert_eq!(gateway.get("/v1/batches").await.upstream(), "first");
+    assert_eq!(gateway.get("/v1/batches/other_1").await.upstream(), "first");
+    assert_eq!(two.counts(), [2, 6]);
+}
+
+#[tokio::test]
+async fn a_restart_forgets_nothing() {
+    let two = Two::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let configuration = two.configuration(&format!("state_dir: {}\n", state.display()));
+    let gateway = TestGateway::start(&configuration).await;
+    let id = create(&gateway).await;
+    gateway.gateway.drain().await;
+
+    let gateway = TestGateway::start(&configuration).await;
+    let answered = gateway.get(&format!("/v1/batches/{id}")).await;
+    assert_eq!(answered.upstream(), "second");
+    assert_eq!(two.counts(), [0, 2]);
+}
+
+#[tokio::test]
+async fn a_creator_that_is_down_is_named_and_nobody_else_is_asked() {
+    let two = Two::start().await;
+    let gateway = two.gateway().await;
+    let id = create(&gateway).await;
+    two.second.play(Script::fault(Fault::Refuse)).await;
+    let answered = gateway.get(&format!("/v1/batches/{id}")).await;
+    let message = refusal(&answered, 503, "creator_unavailable")["message"].to_string();
+    assert!(message.contains("lives at second only"), "{message}");
+
+    let asked = json!({"model": "gpt-4o", "input": "hi", "previous_response_id": id});
+    let answered = gateway.post("/v1/responses", &asked).await;
+    refusal(&answered, 503, "creator_unavailable");
+    assert_eq!(two.first.received_count(), 0);
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_gone_is_named() {
+    let two = Two::start().await;
+    let gateway = two.gateway().await;
+    let id = create(&gateway).await;
+    let configuration = format!(
+        "upstreams: {{first: {{provider: openai-compatible, base_url: \"{}\"}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}]}}]\n",
+        two.first.base_url()
+    );
+    let configuration = backstop::config::Config::parse("test", &configuration, &|_| None);
+    gateway
+        .gateway
+        .reload(configuration.map_err(|problems| problems.to_string()));
+    let answered = gateway.get(&format!("/v1/batches/{id}")).await;
+    let message = refusal(&answered, 404, "creator_unavailable")["message"].to_string();
+    assert!(message.contains("second"), "{message}");
+    assert_eq!(two.first.received_count(), 0);
+}
+
+/// Asks while `first` is down, so that `second` answers; says the answer's id.
+async fn answered_by_second(gateway: &TestGateway, two: &Two, path: &str, body: &Value) -> String {
+    two.first.play(Script::fault(Fault::Refuse)).await;
+    let answered = gateway.post(path, body).await;
+    assert_eq!(answered.upstream(), "second");
+    two.first.play(Script::healthy()).await;
+    let text = answered.text();
+    let (_, rest) = text.split_once("\"id\":\"").unwrap();
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn stored_answers_are_gone_on_with_where_they_are_stored() {
+    let two = Two::start().await;
+    for streamed in [false, true] {
+        let gateway = two.gateway().await;
+        let body = json!({"model": "gpt-4o", "input": "hi", "stream": streamed});
+        let id = answered_by_second(&gateway, &two, "/v1/responses", &body).await;
+        for reference in [
+            json!({"previous_response_id": id}),
+            json!({"input": [{"type": "item_reference", "id": id}]}),
+        ] {
+            let mut follow_up = body.clone();
+            let fields = reference.as_object().unwrap().clone();
+            follow_up.as_object_mut().unwrap().extend(fields);
+            let answered = gateway.post("/v1/responses", &follow_up).await;
+            assert_eq!(answered.upstream(), "second", "{reference}");
+        }
+        let read = gateway.get(&format!("/v1/responses/{id}")).await;
+        assert_eq!(read.upstream(), "second");
+    }
+}
+
+#[tokio::test]
+async fn only_chats_that_are_to_be_stored_are_remembered() {
+    let two = Two::start().await;
+    for (store, streamed, expected) in [
+        (true, false, "second"),
+        (true, true, "second"),
+        (false, false, "first"),
+    ] {
+        let gateway = two.gateway().await;
+        let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}],
+            "store": store, "stream": streamed});
+        let id = answered_by_second(&gateway, &two, "/v1/chat/completions", &body).await;
+        let read = gateway.get(&format!("/v1/chat/completions/{id}")).await;
+        assert_eq!(read.upstream(), expected, "store {store}");
+    }
+}
