@@ -3,6 +3,7 @@
 //! *Invariant:* only `reject` and `exhausted` choose a status of ours; everything else that a client sees is an upstream's.
 
 mod auth;
+mod count;
 mod exhausted;
 mod models;
 mod read;
@@ -18,21 +19,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use auth::ClientKeys;
 
+use self::models::Models;
 use self::read::{Limits, Path};
 use self::reject::Rejection;
+use self::respond::Own;
 use self::tally::Tally;
 use self::waiting::{Run, Waiting};
 use crate::event::Events;
 use crate::failover::{Answer, Failover};
-use crate::request::{Endpoint, ModelRequest};
-use crate::routing::{RouteTable, Rule};
+use crate::request::{self, Endpoint, ModelRequest};
+use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::body::Body;
 
 /// Everything needed to answer clients.
@@ -43,6 +47,7 @@ pub struct Api {
     failover: Failover,
     events: Events,
     limits: Limits,
+    models: Models,
     /// After so long the client of a stream gets a sign of life.
     keepalive: Duration,
     slots: Arc<Semaphore>,
@@ -55,7 +60,7 @@ enum Reply {
     /// A stream whose first content is still waited for.
     Waiting(Box<Waiting>),
     /// Something that we know ourselves.
-    Own(serde_json::Value),
+    Own(Own),
 }
 
 impl Api {
@@ -77,6 +82,7 @@ impl Api {
                 idle: config.timeouts.idle,
                 total: config.timeouts.total,
             },
+            models: Models::new(config.list_models),
             keepalive: config.timeouts.keepalive,
             slots: Arc::new(Semaphore::new(config.limits.requests)),
         }
@@ -89,7 +95,7 @@ impl Api {
         match self.answer(head, body, &mut tally).await {
             Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, tally),
             Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, tally),
-            Ok(Reply::Own(json)) => respond::with_json(&json, tally),
+            Ok(Reply::Own(own)) => respond::with_own(&own, tally),
             Err(rejection) => reject::respond(&rejection, tally),
         }
     }
@@ -106,10 +112,9 @@ impl Api {
         tally.hold(slot.map_err(|_| Rejection::TooBusy)?);
         tally.client = self.clients.identify(&head.headers)?;
         if matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(json) =
-                models::own_answer(&head.headers, path.without_query(), &self.routes)
+            && let Some(own) = self.own(&head.headers, path.without_query()).await
         {
-            return json.map(Reply::Own);
+            return own.map(Reply::Own);
         }
         if upgrade::is_wanted(&head) {
             let mut request = upgrade::request(tally, head, path, &body)?;
@@ -124,6 +129,19 @@ impl Api {
             return self.forward(&request, tally).await;
         }
         self.serve(Arc::new(request), tally).await
+    }
+
+    /// What is asked of us and nobody else.
+    async fn own(&self, headers: &HeaderMap, path: &str) -> Option<Result<Own, Rejection>> {
+        let dialect = request::dialect_of(headers);
+        match path {
+            "/" => Some(Ok(greeting())),
+            "/models" | "/models/" => Some(Ok(self.models.list(&self.routes, dialect).await)),
+            _ => {
+                let name = path.strip_prefix("/models/")?;
+                Some(models::one(name, &self.routes, dialect))
+            }
+        }
     }
 
     /// What lives at an unknown path is sent on untouched.
@@ -142,7 +160,17 @@ impl Api {
         let rule = self.rule_for(&request)?;
         tally.route = Some(Arc::clone(&rule.route));
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
+        let body = request.body.clone();
         let run = self.failover.clone().run(request, Arc::clone(rule));
+        if endpoint == Endpoint::CountTokens {
+            return Ok(match run.await {
+                Ok(answer) => Reply::Upstream(Box::new(answer)),
+                Err(exhausted) => {
+                    tally.attempts = exhausted.attempts.len();
+                    Reply::Own(count::estimated(&body))
+                }
+            });
+        }
         if !is_stream {
             return Ok(Reply::Upstream(Box::new(run.await?)));
         }
@@ -157,17 +185,20 @@ impl Api {
         }
     }
 
-    /// By where what it refers to lives, if that is known; else by its model.
+    /// By its model, unless what it refers to lives elsewhere, or nobody there speaks its API.
     fn rule_for_forwarding(&self, request: &ModelRequest) -> Result<&Arc<Rule>, Rejection> {
         let model = request.model.as_ref().map(|_| request.model_name());
         let rule = self.routes.find_for_forwarding(model);
-        match &request.lives_at {
-            Some(creator) if rule.candidate_at(creator).is_none() => self
+        if let Some(creator) = &request.lives_at {
+            let is_there = |candidate: &Candidate| candidate.upstream.id() == creator;
+            return self
                 .routes
-                .find_for_upstream(creator)
-                .ok_or_else(|| Rejection::CreatorGone(creator.clone())),
-            _ => Ok(rule),
+                .find_with(rule, is_there)
+                .ok_or_else(|| Rejection::CreatorGone(creator.clone()));
         }
+        let dialect = request::dialect_of(&request.headers);
+        let speaks_it = |candidate: &Candidate| candidate.upstream.dialect() == dialect;
+        Ok(self.routes.find_with(rule, speaks_it).unwrap_or(rule))
     }
 
     fn rule_for(&self, request: &ModelRequest) -> Result<&Arc<Rule>, Rejection> {
@@ -180,4 +211,12 @@ impl Api {
             .find(model)
             .ok_or_else(|| Rejection::unknown_model(model, &self.routes))
     }
+}
+
+fn greeting() -> Own {
+    Own::from(json!({
+        "name": "backstop",
+        "version": env!("CARGO_PKG_VERSION"),
+        "message": "Point OPENAI_BASE_URL at this address followed by /v1, or ANTHROPIC_BASE_URL at this address.",
+    }))
 }

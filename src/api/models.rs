@@ -1,84 +1,165 @@
-//! What backstop answers by itself: the list of models, and a greeting at the root.
+//! The list of models: what routes name, and what upstreams offer behind those that name patterns only.
 
-use http::HeaderMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indexmap::IndexSet;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::reject::Rejection;
-use crate::routing::RouteTable;
+use super::respond::Own;
+use crate::config::{Dialect, ModelList, UpstreamId};
+use crate::routing::{Candidate, RouteTable, Rule};
 
-/// The answer to a `GET` of ours, `None` if the path is not ours. Clients of Anthropic's API are known by a header.
-pub(super) fn own_answer(
-    headers: &HeaderMap,
-    path: &str,
-    routes: &RouteTable,
-) -> Option<Result<Value, Rejection>> {
-    let shape = if headers.contains_key("anthropic-version") {
-        Shape::Anthropic
-    } else {
-        Shape::OpenAi
-    };
-    match path {
-        "/" => Some(Ok(greeting())),
-        "/models" | "/models/" => Some(Ok(shape.list(routes))),
-        _ => path
-            .strip_prefix("/models/")
-            .map(|model| shape.one(model, routes)),
+/// For so long an upstream's list is good.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Who knows which models there are.
+#[derive(Debug)]
+pub(super) struct Models {
+    from: ModelList,
+    /// What upstreams have listed. Held for a few instructions at a time.
+    listed: Mutex<HashMap<UpstreamId, List>>,
+}
+
+#[derive(Debug)]
+struct List {
+    since: Instant,
+    names: Vec<String>,
+}
+
+impl Models {
+    pub(super) fn new(from: ModelList) -> Self {
+        Self {
+            from,
+            listed: Mutex::default(),
+        }
     }
-}
 
-fn greeting() -> Value {
-    json!({
-        "name": "backstop",
-        "version": env!("CARGO_PKG_VERSION"),
-        "message": "Point OPENAI_BASE_URL at this address followed by /v1, or ANTHROPIC_BASE_URL at this address.",
-    })
-}
-
-/// Whose words a list is in.
-#[derive(Clone, Copy)]
-enum Shape {
-    OpenAi,
-    Anthropic,
-}
-
-impl Shape {
-    /// The models that routes name; a pattern stands for names that nobody can list.
-    fn list(self, routes: &RouteTable) -> Value {
-        let names = routes
+    /// All of them, in the words of one API.
+    pub(super) async fn list(&self, routes: &RouteTable, dialect: Dialect) -> Own {
+        let exact = routes
             .rules()
             .iter()
             .filter_map(|rule| rule.pattern.exact());
-        let models: Vec<Value> = names.map(|name| self.model(name)).collect();
-        match self {
-            Self::OpenAi => json!({ "object": "list", "data": models }),
-            Self::Anthropic => json!({
-                "first_id": models.first().map(|model| model["id"].clone()),
-                "last_id": models.last().map(|model| model["id"].clone()),
-                "has_more": false,
-                "data": models,
-            }),
-        }
-    }
-
-    fn one(self, name: &str, routes: &RouteTable) -> Result<Value, Rejection> {
-        match routes.find(name) {
-            Some(_) => Ok(self.model(name)),
-            None => Err(Rejection::unknown_model(name, routes)),
-        }
-    }
-
-    /// When a model was made is not known here; the field must be there for SDKs.
-    fn model(self, name: &str) -> Value {
-        match self {
-            Self::OpenAi => {
-                json!({ "id": name, "object": "model", "created": 0, "owned_by": "backstop" })
+        let mut names: IndexSet<String> = exact.map(str::to_owned).collect();
+        let mut silent = IndexSet::new();
+        if self.from == ModelList::Upstreams {
+            let open = open_candidates(routes);
+            self.ask(&open).await;
+            let listed = self.listed();
+            for (rule, candidate) in open {
+                let upstream = candidate.upstream.id();
+                let known = listed.get(upstream);
+                if !known.is_some_and(List::is_fresh) {
+                    silent.insert(upstream.to_string());
+                }
+                let of_the_rule = |name: &&String| is_for(rule, name, routes);
+                names.extend(
+                    known
+                        .iter()
+                        .flat_map(|list| list.names.iter().filter(of_the_rule))
+                        .cloned(),
+                );
             }
-            Self::Anthropic => json!({
-                "id": name,
-                "type": "model",
-                "display_name": name,
-                "created_at": "1970-01-01T00:00:00Z",
-            }),
         }
+        let silent: Vec<String> = silent.into_iter().collect();
+        Own {
+            json: list_of(
+                names.iter().map(|name| model(name, dialect)).collect(),
+                dialect,
+            ),
+            note: (!silent.is_empty()).then(|| ("x-backstop-unlisted", silent.join(", "))),
+        }
+    }
+
+    /// Asks whoever has not been asked for a while, all at once. An old list is better than none.
+    async fn ask(&self, candidates: &[(&Rule, &Candidate)]) {
+        let mut asking = JoinSet::new();
+        let mut asked = HashSet::new();
+        for (_, candidate) in candidates {
+            let upstream = Arc::clone(&candidate.upstream);
+            let is_fresh = self.listed().get(upstream.id()).is_some_and(List::is_fresh);
+            if !is_fresh && asked.insert(upstream.id().clone()) {
+                asking.spawn(async move { (upstream.id().clone(), upstream.models().await) });
+            }
+        }
+        while let Some(answered) = asking.join_next().await {
+            if let Ok((upstream, Some(names))) = answered {
+                let since = Instant::now();
+                self.listed().insert(upstream, List { since, names });
+            }
+        }
+    }
+
+    fn listed(&self) -> MutexGuard<'_, HashMap<UpstreamId, List>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl List {
+    fn is_fresh(&self) -> bool {
+        self.since.elapsed() < FRESH
+    }
+}
+
+/// One model, in the words of one API.
+pub(super) fn one(name: &str, routes: &RouteTable, dialect: Dialect) -> Result<Own, Rejection> {
+    match routes.find(name) {
+        Some(_) => Ok(Own::from(model(name, dialect))),
+        None => Err(Rejection::unknown_model(name, routes)),
+    }
+}
+
+/// Candidates that serve models by the names that clients use, whatever they are.
+fn open_candidates(routes: &RouteTable) -> Vec<(&Rule, &Candidate)> {
+    let patterns = routes
+        .rules()
+        .iter()
+        .filter(|rule| rule.pattern.exact().is_none());
+    patterns
+        .flat_map(|rule| {
+            rule.candidates
+                .iter()
+                .map(move |candidate| (&**rule, candidate))
+        })
+        .filter(|(_, candidate)| candidate.model.is_none())
+        .collect()
+}
+
+/// Whether it is this rule by which a model is served.
+fn is_for(rule: &Rule, name: &str, routes: &RouteTable) -> bool {
+    routes
+        .find(name)
+        .is_some_and(|found| found.pattern.as_str() == rule.pattern.as_str())
+}
+
+fn list_of(models: Vec<Value>, dialect: Dialect) -> Value {
+    match dialect {
+        Dialect::OpenAi => json!({ "object": "list", "data": models }),
+        Dialect::Anthropic => json!({
+            "first_id": models.first().map(|model| model["id"].clone()),
+            "last_id": models.last().map(|model| model["id"].clone()),
+            "has_more": false,
+            "data": models,
+        }),
+    }
+}
+
+/// When a model was made is not known here; the field must be there for SDKs.
+fn model(name: &str, dialect: Dialect) -> Value {
+    match dialect {
+        Dialect::OpenAi => {
+            json!({ "id": name, "object": "model", "created": 0, "owned_by": "backstop" })
+        }
+        Dialect::Anthropic => json!({
+            "id": name,
+            "type": "model",
+            "display_name": name,
+            "created_at": "1970-01-01T00:00:00Z",
+        }),
     }
 }

@@ -3,6 +3,7 @@
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
+use serde_json::Value;
 
 use super::stream::TalliedStream;
 use super::tally::Tally;
@@ -66,10 +67,26 @@ pub(super) fn with_waiting(waiting: Waiting, mut tally: Tally) -> Response<Body>
     response
 }
 
-/// The response to a question about ourselves.
-pub(super) fn with_json(json: &serde_json::Value, mut tally: Tally) -> Response<Body> {
-    let mut response = Response::new(full(json.to_string()));
+/// Something that we know ourselves.
+pub(super) struct Own {
+    pub(super) json: Value,
+    /// A header that says what is to be known about it.
+    pub(super) note: Option<(&'static str, String)>,
+}
+
+impl From<Value> for Own {
+    fn from(json: Value) -> Self {
+        Self { json, note: None }
+    }
+}
+
+/// The response that says it.
+pub(super) fn with_own(own: &Own, mut tally: Tally) -> Response<Body> {
+    let mut response = Response::new(full(own.json.to_string()));
     let headers = response.headers_mut();
+    if let Some((name, text)) = &own.note {
+        headers.insert(*name, header(text));
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("x-request-id", header(tally.id.as_str()));
     tally.answering(200, None);

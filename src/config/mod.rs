@@ -38,7 +38,9 @@ pub use environment::from_environment;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, KeyHeader, Prefill, Provider};
-pub use route::{CandidateConfig, Continuation, HoldConfig, Refusals, RouteConfig, Strategy};
+pub use route::{
+    CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
+};
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
 pub use timeouts::TimeoutsConfig;
@@ -63,6 +65,8 @@ pub struct Config {
     pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
     /// Which models are served by whom.
     pub routes: Vec<RouteConfig>,
+    /// Where `/models` has its models from.
+    pub list_models: ModelList,
     /// How patient we are.
     pub timeouts: TimeoutsConfig,
     /// How much we take.
@@ -80,6 +84,7 @@ impl Default for Config {
             clients: Vec::new(),
             upstreams: IndexMap::new(),
             routes: Vec::new(),
+            list_models: ModelList::default(),
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             state_dir: None,

@@ -33,6 +33,17 @@ impl RouteConfig {
     }
 }
 
+/// Where the list of models comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelList {
+    /// It has the models that routes name.
+    #[default]
+    Routes,
+    /// And those that upstreams list, where they serve any model by its own name.
+    Upstreams,
+}
+
 /// How candidates of the same tier share the requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -128,10 +128,9 @@ impl Failover {
     pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
         let common = self.common(request);
         let deadline = Deadline::after(request.received_at, self.timeouts.total);
-        let ask = Ask::of(request);
-        let plan = Plan::new(order(rule, ask, fastrand::f64));
+        let plan = Plan::new(order(rule, Ask::of(request), fastrand::f64));
         let mut trail = Trail::default();
-        let Some(target) = Target::of_forwarded(rule, ask) else {
+        let Some(target) = Target::of_forwarded(rule, request) else {
             return Err(trail.exhausted(&plan));
         };
         // What lives at this path is unknown, so neither good nor bad replies say anything about the models' health.

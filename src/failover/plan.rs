@@ -15,6 +15,7 @@ use super::order::{Ask, Order, unspeakable};
 use crate::config::UpstreamId;
 use crate::health::{Permit, Refusal};
 use crate::outcome::{Outcome, Retry};
+use crate::request::{ModelRequest, dialect_of};
 use crate::routing::{Candidate, Rule};
 
 /// A candidate with one of its keys.
@@ -25,11 +26,16 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// The only one for a request that is forwarded: where what it refers to lives, else the first candidate of its rule.
-    pub(super) fn of_forwarded(rule: &'a Rule, ask: Ask<'_>) -> Option<Self> {
-        let candidate = match ask.lives_at {
-            Some(upstream) => rule.candidate_at(upstream)?,
-            None => rule.candidates.first()?,
+    /// The only one for a request that is forwarded: where what it refers to lives, else the first candidate of its rule
+    /// that speaks its API, else the first.
+    pub(super) fn of_forwarded(rule: &'a Rule, request: &ModelRequest) -> Option<Self> {
+        let mut candidates = rule.candidates.iter();
+        let dialect = dialect_of(&request.headers);
+        let candidate = match &request.lives_at {
+            Some(creator) => candidates.find(|candidate| candidate.upstream.id() == creator)?,
+            None => candidates
+                .find(|candidate| candidate.upstream.dialect() == dialect)
+                .or_else(|| rule.candidates.first())?,
         };
         Some(Self {
             candidate,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
 
-use crate::config::{Abilities, UpstreamId};
+use crate::config::{Abilities, Dialect, UpstreamId};
 use crate::wire::json::ModelField;
 
 /// A request that has been read whole. Which upstream serves it, and how, is not its business.
@@ -75,6 +75,15 @@ impl ModelRequest {
             demands: self.demands,
             body: &self.body,
         }
+    }
+}
+
+/// Whose API a client speaks where the path does not tell: Anthropic's is known by a header.
+pub fn dialect_of(headers: &HeaderMap) -> Dialect {
+    if headers.contains_key("anthropic-version") {
+        Dialect::Anthropic
+    } else {
+        Dialect::OpenAi
     }
 }
 

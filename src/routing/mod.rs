@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub use candidate::{Candidate, Knowledge};
 pub use pattern::Pattern;
 
-use crate::config::{Continuation, HoldConfig, Refusals, Strategy, UpstreamId};
+use crate::config::{Continuation, HoldConfig, Refusals, Strategy};
 use crate::health::Leaf;
 
 /// All routes, the most specific pattern first.
@@ -61,10 +61,15 @@ impl RouteTable {
             .unwrap_or(&self.first_upstream)
     }
 
-    /// A rule that leads to an upstream, if there is one.
-    pub fn find_for_upstream(&self, upstream: &UpstreamId) -> Option<&Arc<Rule>> {
-        let mut rules = self.rules.iter().chain([&self.first_upstream]);
-        rules.find(|rule| rule.candidate_at(upstream).is_some())
+    /// A rule that has such a candidate: this one, or the first one there is.
+    pub fn find_with<'a>(
+        &'a self,
+        preferred: &'a Arc<Rule>,
+        is_wanted: impl Fn(&Candidate) -> bool,
+    ) -> Option<&'a Arc<Rule>> {
+        let others = self.rules.iter().chain([&self.first_upstream]);
+        let mut rules = [preferred].into_iter().chain(others);
+        rules.find(|rule| rule.candidates.iter().any(&is_wanted))
     }
 
     /// What is believed about each model at each upstream that a rule leads to.
@@ -76,13 +81,5 @@ impl RouteTable {
     /// All rules, the most specific first.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
-    }
-}
-
-impl Rule {
-    /// The first candidate at an upstream.
-    pub fn candidate_at(&self, upstream: &UpstreamId) -> Option<&Candidate> {
-        let mut candidates = self.candidates.iter();
-        candidates.find(|candidate| candidate.upstream.id() == upstream)
     }
 }

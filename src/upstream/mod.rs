@@ -4,6 +4,7 @@
 
 mod client;
 mod credential;
+mod models;
 mod send;
 mod upgrade;
 

@@ -75,6 +75,56 @@ async fn the_list_of_models_holds_the_names_of_the_routes_and_no_pattern() {
 }
 
 #[tokio::test]
+async fn the_list_holds_what_upstreams_offer_where_that_is_asked_for() {
+    let simulator = async |name| Simulator::start(name, Script::healthy()).await.unwrap();
+    let (first, claude, renamed) = (
+        simulator("first").await,
+        simulator("claude").await,
+        simulator("renamed").await,
+    );
+    let gateway = TestGateway::start(&format!(
+        "list_models: upstreams\nupstreams:\n\
+         \x20 first: {{provider: openai-compatible, base_url: \"{}\"}}\n\
+         \x20 claude: {{provider: anthropic, base_url: \"{}\", api_key: k}}\n\
+         \x20 renamed: {{provider: openai-compatible, base_url: \"{}\"}}\n\
+         routes:\n\
+         - {{models: [gpt-4o], candidates: [{{upstream: first}}]}}\n\
+         - {{models: [\"claude-*\"], candidates: [{{upstream: claude}}]}}\n\
+         - {{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: renamed, model: x}}]}}\n",
+        first.base_url(),
+        claude.base_url(),
+        renamed.base_url(),
+    ))
+    .await;
+    let list = async || {
+        let answered = gateway.get("/v1/models").await;
+        let list = answered.json();
+        let models = list["data"].as_array().unwrap().iter();
+        let mut ids: Vec<String> = models
+            .map(|model| model["id"].as_str().unwrap().to_owned())
+            .collect();
+        ids.sort();
+        (ids, answered.header("x-backstop-unlisted").to_owned())
+    };
+    first.play(Script::status(503)).await;
+    let expected = ["claude-model", "gpt-4o"].map(str::to_owned).to_vec();
+    assert_eq!(list().await, (expected, "first".to_owned()));
+    first.play(Script::healthy()).await;
+    let expected = ["claude-model", "first-model", "gpt-4o", "simulated-model"];
+    let expected = (expected.map(str::to_owned).to_vec(), String::new());
+    assert_eq!(list().await, expected);
+
+    assert_eq!(list().await, expected);
+    assert_eq!(
+        [&first, &claude, &renamed].map(Simulator::received_count),
+        [2, 1, 0]
+    );
+    let asked = claude.received().pop().unwrap();
+    assert_eq!(asked.path, "/v1/models?limit=1000");
+    assert!(asked.header("anthropic-version").is_some());
+}
+
+#[tokio::test]
 async fn a_single_model_is_known_by_name_or_by_pattern() {
     let (gateway, upstream) = gateway(SOME).await;
     for model in ["gpt-4o", "o1-mini"] {

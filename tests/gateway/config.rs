@@ -11,6 +11,7 @@ const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
 /// Every key there is. A key of `Config` that is missing here is found by the last test.
 const KEYS: &[&str] = &[
+    "list_models",
     "listen",
     "tls",
     "cert",

@@ -294,3 +294,25 @@ async fn a_model_that_has_the_right_name_already_leaves_the_body_as_it_is() {
         assert_eq!(three.general.received().pop().unwrap().body, sent);
     }
 }
+
+#[tokio::test]
+async fn clients_of_anthropics_api_are_forwarded_to_whoever_speaks_it() {
+    let openai = Simulator::start("openai", Script::healthy()).await.unwrap();
+    let claude = Simulator::start("claude", Script::healthy()).await.unwrap();
+    for routes in [
+        "[{models: [\"*\"], candidates: [{upstream: openai}, {upstream: claude}]}]",
+        "[{models: [\"*\"], candidates: [{upstream: openai}]}, {models: [\"claude-*\"], candidates: [{upstream: claude}]}]",
+    ] {
+        let gateway = TestGateway::start(&format!(
+            "upstreams:\n  openai: {{provider: openai, api_key: a, base_url: \"{}\"}}\n\
+             \x20 claude: {{provider: anthropic, api_key: b, base_url: \"{}\"}}\nroutes: {routes}\n",
+            openai.base_url(),
+            claude.base_url(),
+        ))
+        .await;
+        let version = ("anthropic-version", "2023-06-01");
+        let files = gateway.send(Method::GET, "/v1/files", &[version], "").await;
+        assert_eq!(files.upstream(), "claude", "{routes}");
+        assert_eq!(gateway.get("/v1/files").await.upstream(), "openai");
+    }
+}

@@ -50,7 +50,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("routing", &["config", "health", "upstream"]),
     ("server", &["wire"]),
     ("simulator", &[]),
-    ("upstream", &["config", "outcome"]),
+    ("upstream", &["config", "dialect", "outcome", "wire"]),
     ("wire", &[]),
 ];
 

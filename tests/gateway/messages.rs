@@ -199,6 +199,60 @@ async fn errors_of_ours_have_anthropics_shape() {
 }
 
 #[tokio::test]
+async fn sdks_of_every_age_are_understood_and_their_version_goes_on() {
+    let (first, second) = simulators().await;
+    let gateway = gateway(&first, &second).await;
+    for (credential, version) in [
+        (("x-api-key", "client-key"), "2023-06-01"),
+        (("authorization", "Bearer client-key"), "2026-10-21"),
+    ] {
+        let json = ("content-type", "application/json");
+        let headers = [json, credential, ("anthropic-version", version)];
+        let answered = gateway.send(Method::POST, MESSAGES, &headers, message(false));
+        assert_eq!(answered.await.status, 200, "{version}");
+        let asked = first.received().pop().unwrap();
+        assert_eq!(asked.header("anthropic-version"), Some(version));
+        assert_eq!(asked.header("x-api-key"), Some("first-key"));
+        assert_eq!(asked.header("authorization"), None);
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_an_upstream_that_can_and_else_estimated() {
+    let (claude, openai) = simulators().await;
+    let gateway = claude_before_openai(&claude, &openai).await;
+    let count = async || {
+        let answered = gateway
+            .send(
+                Method::POST,
+                "/v1/messages/count_tokens",
+                JSON,
+                message(false),
+            )
+            .await;
+        assert_eq!(answered.status, 200);
+        let tokens = answered.json()["input_tokens"].as_u64().unwrap();
+        let estimated = answered.header("x-backstop-estimated").to_owned();
+        (tokens, estimated)
+    };
+    let by_size = message(false).len() as u64 / 4;
+    assert_eq!(count().await, (by_size, String::new()));
+    claude.play(Script::fault(Fault::Refuse)).await;
+    assert_eq!(count().await, (5, "input_tokens".to_owned()));
+    assert_eq!(openai.received_count(), 0);
+
+    // What is wrong with the request is not hidden by an estimate.
+    claude.play(Script::status(400)).await;
+    let wrong = gateway.send(
+        Method::POST,
+        "/v1/messages/count_tokens",
+        JSON,
+        message(false),
+    );
+    assert_eq!(wrong.await.status, 400);
+}
+
+#[tokio::test]
 async fn models_are_listed_in_the_callers_words() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::start(&format!(

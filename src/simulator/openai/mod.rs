@@ -27,6 +27,7 @@ enum Endpoint {
     Responses,
     Embeddings,
     Messages,
+    CountTokens,
     Models,
     Model,
     Download,
@@ -44,6 +45,7 @@ impl Endpoint {
             Method::POST if ends("/responses") => Self::Responses,
             Method::POST if ends("/embeddings") => Self::Embeddings,
             Method::POST if ends("/messages") => Self::Messages,
+            Method::POST if ends("/messages/count_tokens") => Self::CountTokens,
             Method::GET if ends("/models") => Self::Models,
             Method::GET if path.contains("/models/") => Self::Model,
             Method::GET if path.contains("/files/") && ends("/content") => Self::Download,
@@ -110,6 +112,7 @@ impl Ask {
             Endpoint::Responses => responses::answer(self, text),
             Endpoint::Embeddings => embeddings::answer(self),
             Endpoint::Messages => messages::answer(self, text),
+            Endpoint::CountTokens => json!({ "input_tokens": self.prompt_tokens() }),
             Endpoint::Models => models::list(self),
             Endpoint::Model => models::one(self),
             Endpoint::Download => {
@@ -132,7 +135,7 @@ impl Ask {
             Endpoint::Embeddings => embeddings::hollow(self),
             Endpoint::Messages => messages::hollow(self),
             Endpoint::Models => models::hollow(),
-            Endpoint::Model | Endpoint::Download | Endpoint::Other => json!({}),
+            _ => json!({}),
         }
     }
 
@@ -161,7 +164,7 @@ impl Ask {
     /// The error body typical of a status.
     pub(super) fn refusal(&self, status: u16) -> Value {
         match self.endpoint {
-            Endpoint::Messages => messages::error(status, &self.model),
+            Endpoint::Messages | Endpoint::CountTokens => messages::error(status, &self.model),
             _ => refusal::body(status, &self.model),
         }
     }

@@ -1,11 +1,12 @@
-//! `/models`: a list of the one model every simulator has.
+//! `/models`: a list of the one model that every simulator has, and of the one that is its own.
 
 use serde_json::{Value, json};
 
 use super::{Ask, MODEL};
 
 pub(super) fn list(ask: &Ask) -> Value {
-    json!({ "object": "list", "data": [model(ask, MODEL)] })
+    let own = format!("{}-model", ask.name);
+    json!({ "object": "list", "data": [model(ask, MODEL), model(ask, &own)] })
 }
 
 /// Any model asked for by name exists.

@@ -32,8 +32,7 @@ async fn every_endpoint_answers_with_its_own_object() {
         assert_eq!(answer.json()["object"], object, "{path}");
     }
     let echo = exchange(&simulator, "/v1/other?q=1", "abc").await.json();
-    let expected =
-        json!({"simulator": "a", "method": "POST", "path": "/v1/other?q=1", "body_bytes": 3});
+    let expected = json!({"id": "object_a000005", "simulator": "a", "method": "POST", "path": "/v1/other?q=1", "body_bytes": 3});
     assert_eq!(echo, expected);
 }
 

@@ -1,0 +1,66 @@
+//! Asking an account which models it has.
+
+use std::time::Duration;
+
+use http::header::HeaderValue;
+use http::{HeaderMap, Method};
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Outbound, Upstream};
+use crate::config::Dialect;
+use crate::dialect::anthropic;
+use crate::wire::body::{Patience, read_whole};
+
+/// A list takes no longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// No list is longer; the longest have some hundred models with their descriptions.
+const LARGEST: usize = 4 << 20;
+
+#[derive(Deserialize)]
+struct List {
+    data: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    id: String,
+}
+
+impl Upstream {
+    /// The names of the models that it lists; `None` if it gives no list.
+    pub async fn models(&self) -> Option<Vec<String>> {
+        let until = Instant::now() + PATIENCE;
+        let sending = self.send(self.next_key(), self.question());
+        let reply = timeout_at(until, sending).await.ok()?.ok()?;
+        if reply.status != 200 {
+            return None;
+        }
+        let patience = Patience {
+            idle: PATIENCE,
+            until,
+        };
+        let body = read_whole(reply.body, LARGEST, patience).await.ok()?;
+        let list: List = serde_json::from_slice(&body).ok()?;
+        Some(list.data.into_iter().map(|model| model.id).collect())
+    }
+
+    fn question(&self) -> Outbound {
+        let mut headers = HeaderMap::new();
+        let path = match self.dialect {
+            Dialect::OpenAi => "/models",
+            Dialect::Anthropic => {
+                let version = HeaderValue::from_static(anthropic::VERSION);
+                headers.insert("anthropic-version", version);
+                // In pages of 20 if nothing is said, and of 1000 at most.
+                "/models?limit=1000"
+            }
+        };
+        Outbound {
+            method: Method::GET,
+            path: path.to_owned(),
+            headers,
+            body: bytes::Bytes::new(),
+        }
+    }
+}
