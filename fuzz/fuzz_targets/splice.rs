@@ -57,6 +57,8 @@ fn request(endpoint: Endpoint) -> ModelRequest {
         streaming: true,
         reasoning: false,
         demands: Default::default(),
+        store: None,
+        lives_at: None,
         session: 0,
         retries: 0,
     }

@@ -1,5 +1,7 @@
-//! What the fuzz targets share: a stream cut anywhere must be read as the same stream.
+//! What the fuzz targets share: a stream cut anywhere must be read as the same stream, and nothing that is translated may
+//! bring a translator down.
 
+use backstop::dialect::Language;
 use backstop::dialect::stream::{Signal, StreamReader};
 use backstop::request::Endpoint;
 use backstop::wire::sse::{self, Framer};
@@ -63,5 +65,33 @@ fn read(reader: &mut StreamReader, bytes: &[u8], signals: &mut Vec<Signal>) {
         if event.data.is_some() {
             signals.push(signal);
         }
+    }
+}
+
+/// Translates a request into a language, and a reply back. The bytes are the length of the request, in two of them, the
+/// request, and the reply.
+pub fn translate(language: Language, endpoint: Endpoint, data: &[u8]) {
+    let Some((length, rest)) = data.split_first_chunk() else {
+        return;
+    };
+    let (request, reply) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    // A reply is read, too, where the request is no good.
+    let usual = br#"{"model":"claude-sonnet-4-5","messages":[],"input":"x","stream":true}"#;
+    let _ = language.lacks(endpoint, request);
+    let speech = language.speak(endpoint, Bytes::copy_from_slice(request), Some("m"));
+    if let Some(speech) = &speech {
+        serde_json::from_slice::<serde_json::Value>(&speech.body).expect("JSON");
+    }
+    let Some(speech) = speech.or_else(|| language.speak(endpoint, Bytes::from_static(usual), None)) else {
+        return;
+    };
+    assert!(speech.interpreter.changes());
+    let _ = speech.interpreter.answer(Bytes::copy_from_slice(reply));
+    let _ = speech.interpreter.error(Bytes::copy_from_slice(reply));
+    if let Some(mut translator) = speech.interpreter.translator() {
+        let told = translator.translate(Bytes::copy_from_slice(reply));
+        let rest = translator.finish();
+        assert!(std::str::from_utf8(&told).is_ok() || std::str::from_utf8(reply).is_err());
+        assert!(std::str::from_utf8(&rest).is_ok());
     }
 }

@@ -1,0 +1,15 @@
+//! Messages at whoever speaks chats.
+
+#![no_main]
+
+use backstop::config::Dialect;
+use backstop::dialect::Language;
+use backstop::request::Endpoint;
+use libfuzzer_sys::fuzz_target;
+
+const LANGUAGE: Language = Language {
+    dialect: Dialect::OpenAi,
+    has_responses: false,
+};
+
+fuzz_target!(|data: &[u8]| backstop_fuzz::translate(LANGUAGE, Endpoint::Messages, data));
