@@ -63,6 +63,16 @@ pub enum Outcome {
         /// The upstream's status.
         status: u16,
     },
+    /// The upstream does not take some field or value of the request; another one may.
+    Unsupported {
+        /// The upstream's status.
+        status: u16,
+    },
+    /// The upstream has no such path; what it may be asked for instead is not known by the model.
+    EndpointMissing {
+        /// The upstream's status.
+        status: u16,
+    },
     /// A reply that is not what was asked for.
     InvalidReply(Defect),
     /// A stream ended without its terminal event after the client had received part of it.
@@ -158,6 +168,7 @@ impl Outcome {
             Self::RejectedRequest { .. }
             | Self::ContentRefused { .. }
             | Self::TooLong { .. }
+            | Self::Unsupported { .. }
             | Self::ClientGone => Blame::Client,
             _ => Blame::Upstream,
         }
@@ -193,6 +204,7 @@ impl Outcome {
                 | Self::QuotaExhausted
                 | Self::ModelUnavailable
                 | Self::UpgradeRefused { .. }
+                | Self::EndpointMissing { .. }
                 | Self::InvalidReply(Defect::NoSeam)
                 | Self::TimedOut(Stage::Total)
         );
@@ -224,6 +236,8 @@ impl Outcome {
             Self::Unauthorized { .. } => "unauthorized",
             Self::ModelUnavailable => "model_unavailable",
             Self::TooLong { .. } => "too_long",
+            Self::Unsupported { .. } => "unsupported",
+            Self::EndpointMissing { .. } => "endpoint_missing",
             Self::UpgradeRefused { .. } => "upgrade_refused",
             Self::InvalidReply(Defect::Redirect) => "redirect",
             Self::InvalidReply(Defect::ContentType) => "wrong_content_type",
@@ -249,6 +263,8 @@ impl Outcome {
             | Self::Overloaded { status, .. }
             | Self::UpgradeRefused { status }
             | Self::TooLong { status }
+            | Self::Unsupported { status }
+            | Self::EndpointMissing { status }
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::ModelUnavailable => Some(404),
@@ -280,11 +296,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_for_one_may_fit_another_and_hurts_nobody() {
-        let outcome = Outcome::TooLong { status: 400 };
-        assert_eq!(outcome.blame(), Blame::Client);
-        assert_eq!(outcome.retry(), Retry::Elsewhere);
-        assert!(!outcome.hurts_health());
+    fn what_is_too_much_for_one_may_suit_another_and_hurts_nobody() {
+        for outcome in [
+            Outcome::TooLong { status: 400 },
+            Outcome::Unsupported { status: 422 },
+        ] {
+            assert_eq!(outcome.blame(), Blame::Client);
+            assert_eq!(outcome.retry(), Retry::Elsewhere);
+            assert!(!outcome.hurts_health());
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use backstop::request::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
 const LANGUAGE: Language = Language {
-    dialect: Dialect::Anthropic,
     has_responses: false,
+    ..Language::new(Dialect::Anthropic)
 };
 
 fuzz_target!(|data: &[u8]| backstop_fuzz::translate(LANGUAGE, Endpoint::ChatCompletions, data));

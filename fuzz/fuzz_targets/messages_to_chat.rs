@@ -8,8 +8,8 @@ use backstop::request::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
 const LANGUAGE: Language = Language {
-    dialect: Dialect::OpenAi,
     has_responses: false,
+    ..Language::new(Dialect::OpenAi)
 };
 
 fuzz_target!(|data: &[u8]| backstop_fuzz::translate(LANGUAGE, Endpoint::Messages, data));

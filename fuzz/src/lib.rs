@@ -77,7 +77,7 @@ pub fn translate(language: Language, endpoint: Endpoint, data: &[u8]) {
     let (request, reply) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
     // A reply is read, too, where the request is no good.
     let usual = br#"{"model":"claude-sonnet-4-5","messages":[],"input":"x","stream":true}"#;
-    let _ = language.lacks(endpoint, request);
+    let _ = language.lacks(endpoint, request, "m");
     let speech = language.speak(endpoint, Bytes::copy_from_slice(request), Some("m"));
     if let Some(speech) = &speech {
         serde_json::from_slice::<serde_json::Value>(&speech.body).expect("JSON");

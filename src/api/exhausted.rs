@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::refusal::Refusal;
+use crate::event::AttemptReport;
 use crate::failover::{Exhausted, PassedOver};
 use crate::outcome::Outcome;
 
@@ -111,8 +112,15 @@ fn lacks(exhausted: &Exhausted) -> Option<&'static str> {
         PassedOver::Lacks(lack) => Some(*lack),
         _ => None,
     });
-    let first = lacks.next()??;
-    (exhausted.attempts.is_empty() && lacks.all(|lack| lack.is_some())).then_some(first)
+    let is_missing =
+        |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::EndpointMissing { .. });
+    if !exhausted.attempts.iter().all(is_missing) {
+        return None;
+    }
+    match lacks.next() {
+        Some(first) => first.filter(|_| lacks.all(|lack| lack.is_some())),
+        None => (!exhausted.attempts.is_empty()).then_some("this endpoint"),
+    }
 }
 
 /// Whether everybody who could be asked says that there is no such model.

@@ -30,7 +30,7 @@ pub(super) enum Rejection {
     UnknownModel { model: String, hint: String },
     TooBusy,
     CreatorGone(UpstreamId),
-    Exhausted(Exhausted),
+    Exhausted(Box<Exhausted>),
 }
 
 impl From<ReadError> for Rejection {
@@ -53,7 +53,7 @@ impl From<serde_json::Error> for Rejection {
 
 impl From<Exhausted> for Rejection {
     fn from(exhausted: Exhausted) -> Self {
-        Self::Exhausted(exhausted)
+        Self::Exhausted(Box::new(exhausted))
     }
 }
 

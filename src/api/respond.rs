@@ -11,7 +11,7 @@ use super::upgrade;
 use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
 use crate::failover::{Answer, AnswerBody, Continuability};
-use crate::outcome::Outcome;
+use crate::outcome::Blame;
 use crate::wire::body::{Body, full};
 use crate::wire::headers::for_client;
 
@@ -23,18 +23,15 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
     let mut headers = headers_of(&answer, &tally);
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
-            let is_rejected = matches!(
-                answer.attempts.last(),
-                Some(AttemptReport {
-                    outcome: Outcome::RejectedRequest { .. } | Outcome::ContentRefused { .. },
-                    ..
-                })
-            );
+            let last = answer.attempts.last();
+            let is_rejected = last.is_some_and(|attempt| attempt.outcome.blame() == Blame::Client);
             tally.finish(if is_rejected {
                 RequestResult::Rejected
             } else {
                 RequestResult::Answered
             });
+            // An error that has been put in the client's words is not as long as it was.
+            headers.remove(CONTENT_LENGTH);
             full(bytes)
         }
         AnswerBody::Relay(relay) => return upgrade::respond(relay, headers, tally),

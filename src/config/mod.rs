@@ -13,6 +13,7 @@ mod env;
 mod environment;
 mod limits;
 mod locate;
+mod manners;
 mod model;
 mod path;
 mod problem;
@@ -36,6 +37,7 @@ pub use capability::{Abilities, Ability, Capabilities, CapabilitiesConfig};
 pub use env::process_environment;
 pub use environment::from_environment;
 pub use limits::LimitsConfig;
+pub use manners::Manners;
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, KeyHeader, Prefill, Provider};
 pub use route::{

@@ -7,6 +7,7 @@ use serde::de::{Deserializer, Error, Visitor};
 
 use super::capability::Ability::{Audio, Logprobs, Several};
 use super::capability::{Abilities, Ability, Capabilities};
+use super::manners::Manners;
 use super::model;
 use super::problem::did_you_mean;
 
@@ -61,6 +62,7 @@ struct Entry {
     key_variable: Option<&'static str>,
     prefill: Prefill,
     has_responses: bool,
+    manners: Manners,
     /// What none of its models can do there.
     lacks: Abilities,
     /// The patterns of its models' names, where they tell.
@@ -83,6 +85,7 @@ impl Entry {
             key_variable: Some(key_variable),
             prefill: Prefill::None,
             has_responses: true,
+            manners: Manners::OLDER,
             lacks: Abilities::of(&[]),
             families: &[],
             stand_in: "",
@@ -98,6 +101,10 @@ impl Entry {
             has_responses: false,
             ..self
         }
+    }
+
+    const fn with(self, manners: Manners) -> Self {
+        Self { manners, ..self }
     }
 
     const fn lacking(self, abilities: &[Ability]) -> Self {
@@ -119,7 +126,8 @@ impl Entry {
 /// In the order in which they are preferred when a configuration is made from the environment.
 static TABLE: [Entry; 16] = [
     Entry::openai("openai", "https://api.openai.com/v1", "OPENAI_API_KEY")
-        .models(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"], "gpt-4o"),
+        .models(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"], "gpt-4o")
+        .with(Manners::OPENAI),
     Entry {
         dialect: Dialect::Anthropic,
         key_header: KeyHeader::XApiKey,
@@ -144,7 +152,8 @@ static TABLE: [Entry; 16] = [
         "GEMINI_API_KEY",
     )
     .models(&["gemini-*"], "gemini-2.5-flash")
-    .without_responses(),
+    .without_responses()
+    .with(Manners::GEMINI),
     Entry::openai(
         "deepseek",
         "https://api.deepseek.com/v1",
@@ -155,16 +164,19 @@ static TABLE: [Entry; 16] = [
         .models(&["mistral-*"], "mistral-large-latest")
         .without_responses()
         .continuing(Prefill::Prefix)
+        .with(Manners::MISTRAL)
         .lacking(&[Logprobs]),
     Entry::openai("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
         .models(&[], "llama-3.3-70b-versatile")
+        .with(Manners::GROQ)
         .lacking(&[Audio, Several, Logprobs]),
     Entry::openai(
         "openrouter",
         "https://openrouter.ai/api/v1",
         "OPENROUTER_API_KEY",
     )
-    .models(&[], "openai/gpt-4o"),
+    .models(&[], "openai/gpt-4o")
+    .with(Manners::UNKNOWN),
     Entry::openai(
         "together",
         "https://api.together.xyz/v1",
@@ -176,15 +188,19 @@ static TABLE: [Entry; 16] = [
     Entry {
         base_url: None,
         key_header: KeyHeader::ApiKey,
-        ..Entry::openai("azure", "", "AZURE_OPENAI_API_KEY")
+        ..Entry::openai("azure", "", "AZURE_OPENAI_API_KEY").with(Manners::OPENAI)
     },
     Entry {
         base_url: None,
-        ..Entry::openai("bedrock", "", "AWS_BEARER_TOKEN_BEDROCK").without_responses()
+        ..Entry::openai("bedrock", "", "AWS_BEARER_TOKEN_BEDROCK")
+            .without_responses()
+            .with(Manners::UNKNOWN)
     },
     Entry {
         base_url: None,
-        ..Entry::openai("vertex", "", "VERTEX_ACCESS_TOKEN").without_responses()
+        ..Entry::openai("vertex", "", "VERTEX_ACCESS_TOKEN")
+            .without_responses()
+            .with(Manners::GEMINI)
     },
     Entry {
         key_variable: None,
@@ -202,7 +218,7 @@ static TABLE: [Entry; 16] = [
     Entry {
         base_url: None,
         key_variable: None,
-        ..Entry::openai("openai-compatible", "", "")
+        ..Entry::openai("openai-compatible", "", "").with(Manners::UNKNOWN)
     },
 ];
 
@@ -240,6 +256,11 @@ impl Provider {
     /// How it is asked to continue a given beginning of an answer.
     pub fn prefill(self) -> Prefill {
         self.0.prefill
+    }
+
+    /// How chat requests are put to it.
+    pub fn manners(self) -> Manners {
+        self.0.manners
     }
 
     /// What is known of a model there.

@@ -31,3 +31,95 @@ pub(super) fn pieces(events: &[u8]) -> impl Iterator<Item = Piece<'_>> {
         }
     })
 }
+
+/// What a piece of a call is to those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Another call begins.
+    Begins,
+    /// The last one goes on.
+    GoesOn,
+    /// It belongs to one that is over, and has been told as it was.
+    Strays,
+}
+
+/// The calls of tools in a chat's stream: they come one after the other, in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// Position and id of each one so far.
+    begun: Vec<(u64, String)>,
+}
+
+impl Calls {
+    /// Where a piece belongs. `is_open`: nothing else has come since the last call began.
+    ///
+    /// Gemini has been seen to give every call the position 0, others to leave out ids or to repeat them: another id is
+    /// another call, and so is another position.
+    pub(super) fn place(&mut self, call: &Value, is_open: bool) -> Place {
+        let id = call["id"].as_str().unwrap_or_default();
+        let last = self.begun.last();
+        let position = call["index"].as_u64();
+        let position = position.unwrap_or_else(|| last.map_or(0, |(position, _)| *position));
+        let is_last = last.is_some_and(|(of_last, id_of_last)| {
+            *of_last == position && (id.is_empty() || id == id_of_last)
+        });
+        if is_last && is_open {
+            return Place::GoesOn;
+        }
+        let is_known = |(of_other, id_of_other): &(u64, String)| {
+            *of_other == position && (id.is_empty() || id == id_of_other)
+        };
+        if self.begun.iter().any(is_known) {
+            return Place::Strays;
+        }
+        self.begun.push((position, id.to_owned()));
+        Place::Begins
+    }
+
+    /// An id for the call that has begun last; some upstreams give none.
+    pub(super) fn id(&self) -> String {
+        match self.begun.last() {
+            Some((_, id)) if !id.is_empty() => id.clone(),
+            _ => format!("call_{}", self.begun.len()),
+        }
+    }
+}
+
+/// The error for a stream whose calls come in no order that could be told.
+pub(super) fn astray() -> Value {
+    serde_json::json!({
+        "message": "the upstream went on with a tool call that was over",
+        "type": "server_error",
+        "code": "invalid_stream",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Calls, Place};
+
+    #[test]
+    fn calls_are_told_apart_by_position_and_by_id() {
+        use Place::{Begins, GoesOn, Strays};
+        let mut calls = Calls::default();
+        for (piece, is_open, place) in [
+            (json!({"index": 0, "id": "a"}), false, Begins),
+            (json!({"index": 0}), true, GoesOn),
+            (json!({"index": 0, "id": "a"}), true, GoesOn),
+            // Gemini.
+            (json!({"index": 0, "id": "b"}), true, Begins),
+            (json!({"index": 1, "id": "c"}), true, Begins),
+            (json!({}), true, GoesOn),
+            (json!({"index": 0, "id": "a"}), true, Strays),
+            (json!({"index": 0}), true, Strays),
+            // A text has come between.
+            (json!({"index": 1}), false, Strays),
+            (json!({"index": 2}), false, Begins),
+        ] {
+            assert_eq!(calls.place(&piece, is_open), place, "{piece}");
+        }
+        assert_eq!(calls.id(), "call_4");
+    }
+}

@@ -7,8 +7,11 @@
 
 mod answer;
 pub mod anthropic;
+mod beginning;
 mod chunks;
+mod dropped;
 pub mod messages;
+mod names;
 pub mod openai;
 mod refusal;
 pub mod responses;
@@ -22,8 +25,10 @@ pub use refusal::{begins_with_refusal, is_refusal};
 pub use translator::Translator;
 
 use self::anthropic::Glossary;
+use self::dropped::left_out;
+use self::names::Names;
 use self::responses::Memo;
-use crate::config::Dialect;
+use crate::config::{Dialect, Manners, Prefill};
 use crate::request::Endpoint;
 
 /// A request in an upstream's words.
@@ -47,8 +52,8 @@ pub struct Speech {
 pub struct Interpreter {
     messages: Option<Glossary>,
     response: Option<Memo>,
-    /// Whether the client wants a message, and gets a chat.
-    wants_message: bool,
+    /// Where the client wants a message, and gets a chat: what the tools were called.
+    message: Option<Names>,
 }
 
 /// What an upstream speaks.
@@ -58,9 +63,26 @@ pub struct Language {
     pub dialect: Dialect,
     /// Whether it has `/responses`.
     pub has_responses: bool,
+    /// How chats are put.
+    pub manners: Manners,
+    /// How the beginning of an answer is put.
+    pub prefill: Prefill,
+    /// Whether it takes the wish for usage in a stream.
+    pub has_stream_usage: bool,
 }
 
 impl Language {
+    /// An API as its maker has it.
+    pub const fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            has_responses: true,
+            manners: Manners::UNKNOWN,
+            prefill: Prefill::None,
+            has_stream_usage: true,
+        }
+    }
+
     /// Whether requests of this kind can be said at all.
     pub fn has(self, endpoint: Endpoint) -> bool {
         match self.dialect {
@@ -72,30 +94,30 @@ impl Language {
         }
     }
 
-    /// What a request of a kind that can be said needs that no upstream of this language has; `None`: it can be said.
-    pub fn lacks(self, endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
-        match self.dialect {
-            Dialect::OpenAi if endpoint == Endpoint::Messages => {
+    /// What a request of a kind that can be said needs that this model of the upstream has not; `None`: it can be said.
+    pub fn lacks(self, endpoint: Endpoint, body: &[u8], model: &str) -> Option<&'static str> {
+        match (self.dialect, endpoint) {
+            (Dialect::OpenAi, Endpoint::Messages) => {
                 messages::lacks(&serde_json::from_slice(body).ok()?)
             }
-            Dialect::OpenAi if endpoint == Endpoint::Responses && !self.has_responses => {
-                let body = serde_json::from_slice(body).ok()?;
-                responses::lacks(&body)
+            (Dialect::OpenAi, Endpoint::Responses) if !self.has_responses => {
+                responses::lacks(&serde_json::from_slice(body).ok()?)
             }
-            Dialect::OpenAi => None,
-            Dialect::Anthropic => match endpoint {
-                Endpoint::ChatCompletions => anthropic::lacks(&serde_json::from_slice(body).ok()?),
-                Endpoint::Responses => responses::lacks(&serde_json::from_slice(body).ok()?)
-                    .or_else(|| {
-                        let chat = responses::request(body, "max_tokens")?;
-                        anthropic::lacks(&serde_json::from_slice(&chat.body).ok()?)
-                    }),
-                _ => None,
-            },
+            (Dialect::Anthropic, Endpoint::ChatCompletions) => {
+                anthropic::lacks(&serde_json::from_slice(body).ok()?, model)
+            }
+            (Dialect::Anthropic, Endpoint::Responses) => {
+                responses::lacks(&serde_json::from_slice(body).ok()?).or_else(|| {
+                    let chat = responses::request(body)?;
+                    anthropic::lacks(&serde_json::from_slice(&chat.body).ok()?, model)
+                })
+            }
+            _ => None,
         }
     }
 
-    /// A request, which is in the client's words, in those of the upstream; `None` if they lack something.
+    /// A request, which is in the client's words, in those of the upstream; `None` if they lack something. `model`: the
+    /// upstream's name for the model, where it is another than the client's; the body has it already.
     pub fn speak(self, endpoint: Endpoint, body: Bytes, model: Option<&str>) -> Option<Speech> {
         let mut speech = Speech {
             path: None,
@@ -104,43 +126,74 @@ impl Language {
             interpreter: Interpreter::default(),
             dropped: Vec::new(),
         };
-        let is_claude = self.dialect == Dialect::Anthropic;
-        // What all understand, and what `OpenAI` has put in its place.
-        let limit = if self.has_responses {
-            "max_completion_tokens"
-        } else {
-            "max_tokens"
-        };
-        if endpoint == Endpoint::Messages && !is_claude {
-            let translated = messages::request(&speech.body, model, limit)?;
-            speech.path = Some("/chat/completions");
-            speech.body = translated.body;
-            speech.interpreter.wants_message = true;
-            speech.dropped = translated.dropped;
-        }
-        if endpoint == Endpoint::Responses && (is_claude || !self.has_responses) {
-            let translated = responses::request(&speech.body, limit)?;
-            speech.path = Some("/chat/completions");
-            speech.body = translated.body;
-            speech.interpreter.response = Some(translated.memo);
-            speech.dropped = translated.dropped;
-        }
-        if is_claude && matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Responses) {
-            let translated = anthropic::request(&speech.body, model)?;
-            speech.path = Some("/messages");
-            speech.headers = &[("anthropic-version", anthropic::VERSION)];
-            speech.body = translated.body;
-            speech.interpreter.messages = Some(translated.glossary);
-            speech.dropped.extend(translated.dropped);
+        match self.dialect {
+            Dialect::OpenAi => {
+                if endpoint == Endpoint::Messages {
+                    speech.chat_for_message(model, self.prefill)?;
+                } else if endpoint == Endpoint::Responses && !self.has_responses {
+                    speech.chat_for_response()?;
+                }
+                if model.is_some() || speech.interpreter.changes() {
+                    speech.adapt(self);
+                }
+            }
+            Dialect::Anthropic if endpoint == Endpoint::ChatCompletions => {
+                speech.message_for_chat(model)?;
+            }
+            Dialect::Anthropic if endpoint == Endpoint::Responses => {
+                speech.chat_for_response()?;
+                speech.message_for_chat(model)?;
+            }
+            Dialect::Anthropic => {}
         }
         Some(speech)
+    }
+}
+
+impl Speech {
+    fn chat_for_message(&mut self, model: Option<&str>, prefill: Prefill) -> Option<()> {
+        let translated = messages::request(&self.body, model, prefill)?;
+        self.path = Some("/chat/completions");
+        self.body = translated.body;
+        self.interpreter.message = Some(translated.names);
+        self.dropped = translated.dropped;
+        Some(())
+    }
+
+    fn chat_for_response(&mut self) -> Option<()> {
+        let translated = responses::request(&self.body)?;
+        self.path = Some("/chat/completions");
+        self.body = translated.body;
+        self.interpreter.response = Some(translated.memo);
+        self.dropped = translated.dropped;
+        Some(())
+    }
+
+    fn message_for_chat(&mut self, model: Option<&str>) -> Option<()> {
+        let translated = anthropic::request(&self.body, model)?;
+        self.path = Some("/messages");
+        self.headers = &[("anthropic-version", anthropic::VERSION)];
+        self.body = translated.body;
+        self.interpreter.messages = Some(translated.glossary);
+        self.dropped.extend(translated.dropped);
+        Some(())
+    }
+
+    fn adapt(&mut self, language: Language) {
+        // Translations ask for usage by themselves.
+        let is_ours = self.interpreter.changes() && !language.has_stream_usage;
+        let more: &[&str] = if is_ours { &["stream_options"] } else { &[] };
+        if let Some(adapted) = openai::adapt(&self.body, &language.manners, more) {
+            self.body = adapted.body;
+            self.dropped.extend(adapted.dropped);
+        }
     }
 }
 
 impl Interpreter {
     /// Whether replies are turned into something else.
     pub fn changes(&self) -> bool {
-        self.messages.is_some() || self.response.is_some() || self.wants_message
+        self.messages.is_some() || self.response.is_some() || self.message.is_some()
     }
 
     /// A whole answer. What is none stays as it is, to be seen as what it is.
@@ -151,8 +204,8 @@ impl Interpreter {
         if let Some(memo) = &self.response {
             body = responses::answer(&body, memo).unwrap_or(body);
         }
-        if self.wants_message {
-            body = messages::answer(&body).unwrap_or(body);
+        if let Some(names) = &self.message {
+            body = messages::answer(&body, names).unwrap_or(body);
         }
         body
     }
@@ -161,7 +214,7 @@ impl Interpreter {
     pub fn error(&self, body: Bytes) -> Bytes {
         if self.messages.is_some() {
             anthropic::error(&body)
-        } else if self.wants_message {
+        } else if self.message.is_some() {
             messages::error(&body)
         } else {
             body

@@ -15,14 +15,14 @@ pub struct Translator {
 impl Translator {
     pub(super) fn new(interpreter: &Interpreter) -> Self {
         let Interpreter {
-            messages, response, ..
+            messages,
+            response,
+            message,
         } = interpreter.clone();
         Self {
             messages: messages.map(anthropic::Translator::new),
             response: response.map(responses::Translator::new),
-            message: interpreter
-                .wants_message
-                .then(messages::Translator::default),
+            message: message.map(messages::Translator::new),
         }
     }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
+use super::ending::Verdict;
 use super::{Relay, SupervisedStream};
 use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
+use crate::outcome::Blame;
 
 /// An upstream's answer, on its way to the client.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub enum AnswerBody {
 pub struct Exhausted {
     /// All attempts, in order; none if nobody could be asked.
     pub attempts: Vec<AttemptReport>,
+    /// How long they were waited for.
+    pub waited: Duration,
     /// Who was not asked, and why.
     pub passed_over: Vec<(UpstreamId, PassedOver)>,
     /// When the first of them may be asked again.
@@ -63,6 +67,35 @@ pub struct Exhausted {
     pub is_network_lost: bool,
     /// The only upstream that could have answered, because something that the request refers to lives there.
     pub lives_at: Option<UpstreamId>,
+    /// What the first upstream has said that did not take the request.
+    pub(super) verdict: Option<(UpstreamId, Box<Verdict>)>,
+}
+
+impl Exhausted {
+    /// What an upstream has said against the request, if no other one has failed for a reason of its own.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it has come this far as one, once per request"
+    )]
+    pub(super) fn or_verdict(mut self) -> Result<Answer, Self> {
+        let is_against_request = |attempt: &AttemptReport| attempt.outcome.blame() == Blame::Client;
+        if !self.attempts.iter().all(is_against_request) {
+            return Err(self);
+        }
+        let Some((served_by, verdict)) = self.verdict.take() else {
+            return Err(self);
+        };
+        Ok(Answer {
+            status: verdict.status,
+            headers: verdict.headers,
+            body: AnswerBody::Whole(verdict.body),
+            served_by,
+            attempts: self.attempts,
+            waited: self.waited,
+            dropped: Vec::new(),
+            continuation: None,
+        })
+    }
 }
 
 /// Why a candidate is not asked.

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue,
-};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
 use super::commit::{Hold, hold};
@@ -12,13 +10,13 @@ use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
 use super::events::EventStream;
 use super::handshake;
-use super::order::{language, prefill};
+use super::order::prefill;
 use super::plan::Target;
 use super::refusal::{LARGEST_ERROR, refusal, wait_asked_by};
 use super::timers::Limits;
-use crate::config::{HoldConfig, Prefill, Refusals, TimeoutsConfig};
+use crate::config::{Ability, HoldConfig, Prefill, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
-use crate::dialect::{self, Interpreter, Speech};
+use crate::dialect::{self, Interpreter, Language, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::{Outbound, Reply};
@@ -56,14 +54,25 @@ impl Attempt<'_> {
             let first = self.deadline.first_token(self.to_first_content());
             return handshake::run(self.request, self.target, first).await;
         }
-        let speech = self.speech()?;
+        match self.exchange(self.speech()?).await {
+            Err(lost) if matches!(lost.outcome, Outcome::EndpointMissing { .. }) => {
+                self.target.candidate.upstream.do_without_responses();
+                // What cannot be put as a chat has no answer there.
+                match self.speech() {
+                    Ok(speech) => self.exchange(speech).await,
+                    Err(_) => Err(lost),
+                }
+            }
+            ended => ended,
+        }
+    }
+
+    /// Sends a request in the upstream's words, and looks at what comes.
+    async fn exchange(&self, speech: Speech) -> Result<Won, Lost> {
         let outbound = outbound_as(self.request, &speech);
         let first = self.deadline.first_token(self.to_first_content());
-        let mut reply = send(&self.target, outbound, self.to_head(first)).await?;
+        let reply = send(&self.target, outbound, self.to_head(first)).await?;
         let interpreter = speech.interpreter;
-        if interpreter.changes() {
-            reply.headers.remove(CONTENT_LENGTH);
-        }
         let is_success = matches!(reply.status, 200..=299);
         let mut won = match reply.status {
             200..=299 if self.request.streaming => self.stream(reply, first, &interpreter).await?,
@@ -99,7 +108,12 @@ impl Attempt<'_> {
             Some(said) => continuation::body(self.request, model, said, self.prefill()),
         };
         let endpoint = self.request.endpoint;
-        body.and_then(|body| language(candidate).speak(endpoint, body, model))
+        let abilities = candidate.capabilities(self.request.model_name());
+        let language = Language {
+            has_stream_usage: !abilities.lacks.contains(Ability::StreamUsage),
+            ..candidate.upstream.language()
+        };
+        body.and_then(|body| language.speak(endpoint, body, model))
             .ok_or_else(|| Outcome::InvalidReply(Defect::NoSeam).into())
     }
 
@@ -160,11 +174,17 @@ impl Attempt<'_> {
     }
 
     async fn refusal(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
-        let mut won = refusal(reply, self.to_the_end(), self.refusals, openai::classify).await?;
-        if let WonBody::Whole(body) = won.body {
-            won.body = WonBody::Whole(interpreter.error(body));
-        }
-        Ok(won)
+        let is_native = !interpreter.changes();
+        let classify = if is_native && self.request.endpoint == Endpoint::Responses {
+            openai::classify_response
+        } else {
+            openai::classify
+        };
+        let told = |status, body| match self.request.endpoint.is_anthropic() {
+            true => interpreter.error(body),
+            false => openai::shaped(status, interpreter.error(body)),
+        };
+        refusal(reply, self.to_the_end(), self.refusals, classify, told).await
     }
 
     /// An answer in events: held back until the first real one, or longer where that is wanted.

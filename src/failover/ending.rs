@@ -55,6 +55,16 @@ pub(super) enum WonBody {
 pub(super) struct Lost {
     pub(super) outcome: Outcome,
     pub(super) detail: Option<String>,
+    /// What the upstream has said against the request, in the client's words.
+    pub(super) verdict: Option<Box<Verdict>>,
+}
+
+/// An upstream's word against a request, which goes to the client if nobody else answers.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 impl From<Outcome> for Lost {
@@ -62,6 +72,7 @@ impl From<Outcome> for Lost {
         Self {
             outcome,
             detail: None,
+            verdict: None,
         }
     }
 }
@@ -69,8 +80,8 @@ impl From<Outcome> for Lost {
 impl From<SendError> for Lost {
     fn from(error: SendError) -> Self {
         Self {
-            outcome: error.outcome,
             detail: Some(error.detail),
+            ..error.outcome.into()
         }
     }
 }
@@ -84,8 +95,8 @@ impl From<ReadError> for Lost {
             ReadError::Broken(_) => Outcome::ConnectionLost,
         };
         Self {
-            outcome,
             detail: Some(error.to_string()),
+            ..outcome.into()
         }
     }
 }

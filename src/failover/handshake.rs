@@ -42,6 +42,7 @@ pub(super) async fn run(
                 Patience { idle, until },
                 Refusals::Return,
                 openai::classify_handshake,
+                openai::shaped,
             )
             .await
         }

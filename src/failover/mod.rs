@@ -117,7 +117,10 @@ impl Failover {
         let run = self.prepare(&request, &rule, None);
         let continuation = run.continuation;
         let plan = Plan::new(order(&rule, Ask::of(&request), fastrand::f64));
-        let victory = run.to_the_end(plan, Trail::default()).await?;
+        let victory = match run.to_the_end(plan, Trail::default()).await {
+            Ok(victory) => victory,
+            Err(exhausted) => return exhausted.or_verdict(),
+        };
         let resume = matches!(continuation, Some(Continuability::Possible(_)))
             .then(|| Resume::new(&self, &request, &rule));
         Ok(victory.into_answer(&self.pins, continuation, resume))
@@ -249,6 +252,9 @@ impl<'a> Run<'a> {
                         });
                     }
                     (attempt, Err(lost)) => {
+                        if let Some(verdict) = lost.verdict {
+                            trail.heard(attempt.upstream(), verdict);
+                        }
                         plan.failed(attempt.upstream(), &lost.outcome);
                         let is_final = self.is_final(&lost.outcome);
                         trail.attempts.push(attempt.end(lost.outcome, lost.detail));

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::answer::PassedOver;
 use crate::config::{Capabilities, Continuation, Dialect, Prefill, Strategy, UpstreamId};
-use crate::dialect::{Language, anthropic};
+use crate::dialect::anthropic;
 use crate::request::{Endpoint, ModelRequest, Needs};
 use crate::routing::{Candidate, Rule};
 
@@ -132,7 +132,7 @@ fn unfit(
     if ask.lives_at.is_some_and(|at| at != candidate.upstream.id()) {
         return Some(PassedOver::Elsewhere);
     }
-    if !language(candidate).has(ask.endpoint) {
+    if !candidate.upstream.language().has(ask.endpoint) {
         return Some(PassedOver::Lacks("this endpoint"));
     }
     let mut lacks = capabilities.lacks.iter();
@@ -162,22 +162,16 @@ fn unfit(
 /// Why a request cannot be put into a candidate's words. That takes reading it whole, so it is asked when the candidate's
 /// turn has come.
 pub(super) fn unspeakable(candidate: &Candidate, ask: Ask<'_>) -> Option<PassedOver> {
-    let lack = language(candidate).lacks(ask.endpoint, ask.needs.body)?;
+    let model = candidate.model.as_deref().unwrap_or(ask.model);
+    let language = candidate.upstream.language();
+    let lack = language.lacks(ask.endpoint, ask.needs.body, model)?;
     Some(PassedOver::Lacks(lack))
-}
-
-/// What a candidate speaks.
-pub(super) fn language(candidate: &Candidate) -> Language {
-    Language {
-        dialect: candidate.upstream.dialect(),
-        has_responses: candidate.upstream.has_responses(),
-    }
 }
 
 /// How a candidate is asked to continue a given beginning of an answer.
 pub(super) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
     match candidate.upstream.dialect() {
-        Dialect::OpenAi => candidate.upstream.prefill(),
+        Dialect::OpenAi => candidate.upstream.language().prefill,
         Dialect::Anthropic => anthropic::prefill(candidate.model.as_deref().unwrap_or(model)),
     }
 }

@@ -4,9 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-use super::ending::{Lost, Won, WonBody};
+use bytes::Bytes;
+
+use super::ending::{Lost, Verdict, Won, WonBody};
 use crate::config::Refusals;
-use crate::outcome::Outcome;
+use crate::outcome::{Blame, Outcome};
 use crate::upstream::Reply;
 use crate::wire::allowance;
 use crate::wire::body::{Patience, read_whole};
@@ -15,12 +17,14 @@ use crate::wire::headers::retry_after;
 /// Enough of an error to classify it and to hand it on.
 pub(super) const LARGEST_ERROR: usize = 1 << 20;
 
-/// The client's fault goes back as it is, everything else is lost; of refused content the route decides. `classify` tells them apart.
+/// The client's fault goes back, everything else is lost; of refused content the route decides. `classify` tells them apart,
+/// `told` puts what an upstream says in the client's words.
 pub(super) async fn refusal(
     reply: Reply,
     patience: Patience,
     refusals: Refusals,
     classify: impl Fn(u16, Option<Duration>, &[u8]) -> Outcome,
+    told: impl Fn(u16, Bytes) -> Bytes,
 ) -> Result<Won, Lost> {
     // A body that breaks off leaves the status to decide.
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
@@ -28,8 +32,19 @@ pub(super) async fn refusal(
         .unwrap_or_default();
     match classify(reply.status, wait_asked_by(&reply.headers), &body) {
         outcome if is_answer(&outcome, refusals) => {
-            let body = WonBody::Whole(body);
+            let body = WonBody::Whole(told(reply.status, body));
             Ok(Won::new(reply.status, reply.headers, body, outcome))
+        }
+        outcome if outcome.blame() == Blame::Client => {
+            let verdict = Verdict {
+                status: reply.status,
+                headers: reply.headers,
+                body: told(reply.status, body),
+            };
+            Err(Lost {
+                verdict: Some(Box::new(verdict)),
+                ..outcome.into()
+            })
         }
         outcome => Err(outcome.into()),
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::Exhausted;
+use super::ending::Verdict;
 use super::plan::Plan;
+use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 
 /// What has been tried, and how long it was waited for.
@@ -16,9 +18,17 @@ pub(super) struct Trail {
     started: usize,
     /// How many attempts there were before.
     numbered_from: usize,
+    /// What the first upstream has said that did not take the request.
+    verdict: Option<(UpstreamId, Box<Verdict>)>,
 }
 
 impl Trail {
+    /// Keeps what an upstream has said against the request.
+    pub(super) fn heard(&mut self, upstream: &UpstreamId, verdict: Box<Verdict>) {
+        self.verdict
+            .get_or_insert_with(|| (upstream.clone(), verdict));
+    }
+
     /// The number of the attempt that begins now, from 1.
     pub(super) fn begin(&mut self) -> usize {
         self.started += 1;
@@ -42,6 +52,8 @@ impl Trail {
     pub(super) fn exhausted(self, plan: &Plan<'_>) -> Exhausted {
         Exhausted {
             attempts: self.attempts,
+            waited: self.waited,
+            verdict: self.verdict,
             passed_over: plan.passed_over(),
             retry_in: plan.retry_in(Instant::now()),
             is_network_lost: plan.is_network_lost(),

@@ -11,6 +11,7 @@ use crate::config::{
     CandidateConfig, Config, Continuation, Refusals, RouteConfig, Strategy, UpstreamConfig,
     UpstreamId,
 };
+use crate::dialect::Language;
 use crate::event::{Events, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
@@ -238,14 +239,18 @@ fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
 }
 
 fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Upstream {
-    let dialect = config.provider.dialect();
     let credentials = config
         .keys()
         .iter()
         .filter_map(|key| Credential::new(key, config.provider.key_header()))
         .collect();
-    let way = (dialect, config.has_responses(), config.prefill());
-    Upstream::new(id.clone(), way, config.base_url(), credentials, client)
+    let language = Language {
+        has_responses: config.has_responses(),
+        manners: config.provider.manners(),
+        prefill: config.prefill(),
+        ..Language::new(config.provider.dialect())
+    };
+    Upstream::new(id.clone(), language, config.base_url(), credentials, client)
 }
 
 /// The certificate that clients see, read anew.

@@ -30,6 +30,8 @@ pub struct Script {
     pub only_model: Option<String>,
     /// Only requests with this key meet the fault.
     pub only_key: Option<String>,
+    /// Only requests whose path ends so meet the fault.
+    pub only_path: Option<String>,
 }
 
 /// What becomes of a request whose last message is the beginning of the answer, perhaps with a wish behind it.
@@ -108,6 +110,12 @@ impl Script {
         self
     }
 
+    /// The same script with the fault for paths with this end only.
+    pub fn with_only_path(mut self, end: impl Into<String>) -> Self {
+        self.only_path = Some(end.into());
+        self
+    }
+
     /// The script as it is for one request, the `number`th from 1.
     pub(super) fn for_request(self: &Arc<Self>, request: &Received, number: usize) -> Arc<Self> {
         let key = request
@@ -118,6 +126,10 @@ impl Script {
                 .only_key
                 .as_deref()
                 .is_none_or(|only| key == Some(only))
+            && self
+                .only_path
+                .as_deref()
+                .is_none_or(|only| request.path.ends_with(only))
             && (self.only_model.is_none() || self.only_model == request.model());
         if is_meant {
             return Arc::clone(self);

@@ -8,7 +8,7 @@ mod models;
 mod send;
 mod upgrade;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http::{HeaderMap, Method};
 use hyper::body::Incoming;
@@ -18,15 +18,16 @@ pub use credential::Credential;
 pub use send::SendError;
 pub use upgrade::Switch;
 
-use crate::config::{Dialect, Prefill, UpstreamId};
+use crate::config::{Dialect, UpstreamId};
+use crate::dialect::Language;
 
 /// Everything needed to talk to one provider account.
 #[derive(Debug)]
 pub struct Upstream {
     id: UpstreamId,
-    dialect: Dialect,
-    has_responses: bool,
-    prefill: Prefill,
+    language: Language,
+    /// It has been seen to have no `/responses`, whatever was believed.
+    lacks_responses: AtomicBool,
     base_url: String,
     credentials: Vec<Credential>,
     client: Client,
@@ -58,19 +59,19 @@ pub struct Reply {
 }
 
 impl Upstream {
-    /// An upstream that speaks this dialect, has `/responses` or not, and continues beginnings in this way, at a base URL without trailing slash, with its keys in the order of the configuration.
+    /// An upstream that speaks like this, at a base URL without trailing slash, with its keys in the order of the
+    /// configuration.
     pub fn new(
         id: UpstreamId,
-        (dialect, has_responses, prefill): (Dialect, bool, Prefill),
+        language: Language,
         base_url: &str,
         credentials: Vec<Credential>,
         client: Client,
     ) -> Self {
         Self {
             id,
-            dialect,
-            has_responses,
-            prefill,
+            language,
+            lacks_responses: AtomicBool::new(false),
             base_url: base_url.to_owned(),
             credentials,
             client,
@@ -85,17 +86,27 @@ impl Upstream {
 
     /// The API that it speaks.
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        self.language.dialect
     }
 
-    /// Whether it has `/responses`; others are asked for chat completions instead.
-    pub fn has_responses(&self) -> bool {
-        self.has_responses
+    /// What it speaks, as far as that is no matter of the model.
+    pub fn language(&self) -> Language {
+        Language {
+            has_responses: self.language.has_responses
+                && !self.lacks_responses.load(Ordering::Relaxed),
+            ..self.language
+        }
     }
 
-    /// How it is asked to continue a given beginning of an answer.
-    pub fn prefill(&self) -> Prefill {
-        self.prefill
+    /// From now on it is asked for chat completions instead of `/responses`, which it turned out not to have.
+    pub fn do_without_responses(&self) {
+        if !self.lacks_responses.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                upstream = %self.id,
+                "it has no /responses, so it is asked for chat completions from now on; `responses: false` in the \
+                 configuration saves the question"
+            );
+        }
     }
 
     /// How many keys it has.

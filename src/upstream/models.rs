@@ -47,7 +47,7 @@ impl Upstream {
 
     fn question(&self) -> Outbound {
         let mut headers = HeaderMap::new();
-        let path = match self.dialect {
+        let path = match self.dialect() {
             Dialect::OpenAi => "/models",
             Dialect::Anthropic => {
                 let version = HeaderValue::from_static(anthropic::VERSION);

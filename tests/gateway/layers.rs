@@ -35,8 +35,8 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "gateway",
         &[
-            "admin", "api", "config", "event", "failover", "health", "log", "metrics", "pins",
-            "routing", "server", "upstream", "wire",
+            "admin", "api", "config", "dialect", "event", "failover", "health", "log", "metrics",
+            "pins", "routing", "server", "upstream", "wire",
         ],
     ),
     ("health", &["config", "event", "outcome"]),

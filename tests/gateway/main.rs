@@ -28,6 +28,7 @@ mod limits;
 mod messages;
 mod metrics;
 mod pins;
+mod providers;
 mod reload;
 mod sdk;
 mod streaming;

@@ -40,6 +40,7 @@ pub fn answer(message: &[u8], glossary: &Glossary) -> Option<Bytes> {
 #[derive(Default)]
 struct Said {
     text: String,
+    annotations: Vec<Value>,
     thoughts: String,
     calls: Vec<Value>,
 }
@@ -47,13 +48,15 @@ struct Said {
 impl Said {
     fn take(&mut self, block: &Value, glossary: &Glossary) {
         match block["type"].as_str() {
-            Some("text") => self.text += block["text"].as_str().unwrap_or_default(),
+            Some("text") => self.say(block),
             Some("thinking") => self.thoughts += block["thinking"].as_str().unwrap_or_default(),
             Some("tool_use") if glossary.is_json_tool && block["name"] == JSON_TOOL => {
                 self.text += &block["input"].to_string();
             }
             Some("tool_use") => {
-                let name = glossary.own_name(block["name"].as_str().unwrap_or_default());
+                let name = glossary
+                    .names
+                    .own(block["name"].as_str().unwrap_or_default());
                 let arguments = block["input"].to_string();
                 self.calls.push(json!({
                     "id": block["id"],
@@ -63,6 +66,21 @@ impl Said {
             }
             _ => {}
         }
+    }
+
+    /// A text, and the pages that it was found on.
+    fn say(&mut self, block: &Value) {
+        let start = self.text.chars().count();
+        self.text += block["text"].as_str().unwrap_or_default();
+        let end = self.text.chars().count();
+        let citations = block["citations"].as_array().into_iter().flatten();
+        let pages = citations.filter(|citation| citation["type"] == "web_search_result_location");
+        self.annotations.extend(pages.map(|page| {
+            let place = json!({
+                "url": page["url"], "title": page["title"], "start_index": start, "end_index": end,
+            });
+            json!({ "type": "url_citation", "url_citation": place })
+        }));
     }
 
     fn into_message(self, message: &Value) -> Value {
@@ -80,6 +98,9 @@ impl Said {
                 Value::Null
             },
         );
+        if !self.annotations.is_empty() {
+            said.insert("annotations".to_owned(), self.annotations.into());
+        }
         if !self.thoughts.is_empty() {
             said.insert("reasoning_content".to_owned(), self.thoughts.into());
         }
@@ -104,7 +125,15 @@ pub(super) fn finish_reason(stop: &Value, has_calls: bool) -> &'static str {
 
 /// What was used, in `OpenAI`'s words: there, the prompt's tokens include what was cached.
 pub(super) fn usage(usage: &Value) -> Value {
-    let count = |field: &str| usage[field].as_u64().unwrap_or(0);
+    // One that fell back or compacted under way has counted each of its parts.
+    let parts = usage["iterations"]
+        .as_array()
+        .filter(|parts| !parts.is_empty());
+    let parts = parts.map_or_else(|| std::slice::from_ref(usage), Vec::as_slice);
+    let count = |field: &str| -> u64 {
+        let counts = parts.iter().map(|part| part[field].as_u64().unwrap_or(0));
+        counts.sum()
+    };
     let (read, written) = (
         count("cache_read_input_tokens"),
         count("cache_creation_input_tokens"),

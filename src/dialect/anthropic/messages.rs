@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::tools::Glossary;
+use crate::dialect::names::Names;
 
 /// A conversation as Anthropic has it.
 pub(super) struct Conversation {
@@ -16,7 +16,7 @@ pub(super) struct Conversation {
 const NOTHING: &str = "(empty)";
 
 /// Takes over the messages of a chat. Turns alternate, so what belongs to one turn is put together.
-pub(super) fn conversation(messages: &[Value], glossary: &mut Glossary) -> Conversation {
+pub(super) fn conversation(messages: &[Value], names: &mut Names) -> Conversation {
     let mut conversation = Conversation {
         system: Vec::new(),
         messages: Vec::new(),
@@ -31,7 +31,7 @@ pub(super) fn conversation(messages: &[Value], glossary: &mut Glossary) -> Conve
     }
     for message in &messages[leading..] {
         match message["role"].as_str() {
-            Some("assistant") => conversation.answer(message, glossary),
+            Some("assistant") => conversation.answer(message, names),
             Some("tool" | "function") => conversation.result(message),
             // A later instruction would break the cache of what stands before, if it were put in front.
             Some("system" | "developer") => conversation.say("user", texts(&message["content"])),
@@ -64,7 +64,7 @@ impl Conversation {
             .push(json!({ "role": role, "content": blocks }));
     }
 
-    fn answer(&mut self, message: &Value, glossary: &mut Glossary) {
+    fn answer(&mut self, message: &Value, names: &mut Names) {
         let mut blocks = texts(&message["content"]);
         if let Some(refusal) = message["refusal"]
             .as_str()
@@ -73,11 +73,11 @@ impl Conversation {
             blocks.push(text(refusal));
         }
         for call in message["tool_calls"].as_array().into_iter().flatten() {
-            blocks.push(tool_use(&call["id"], &call["function"], glossary));
+            blocks.push(tool_use(accepted_id(&call["id"]), &call["function"], names));
         }
         if message["function_call"].is_object() {
             let call = &message["function_call"];
-            blocks.push(tool_use(&id_of_function(&call["name"]), call, glossary));
+            blocks.push(tool_use(id_of_function(&call["name"]), call, names));
         }
         self.has_tool_calls |= blocks.iter().any(|block| block["type"] == "tool_use");
         self.say("assistant", blocks);
@@ -87,7 +87,7 @@ impl Conversation {
     fn result(&mut self, message: &Value) {
         let id = match &message["tool_call_id"] {
             Value::Null => id_of_function(&message["name"]),
-            id => id.clone(),
+            id => accepted_id(id),
         };
         let mut content = parts(&message["content"]);
         if content.is_empty() {
@@ -165,11 +165,23 @@ impl Conversation {
 }
 
 /// The older calls of functions have no ids.
-fn id_of_function(name: &Value) -> Value {
-    format!("call_{}", name.as_str().unwrap_or_default()).into()
+fn id_of_function(name: &Value) -> String {
+    accepted(&format!("call_{}", name.as_str().unwrap_or_default()))
 }
 
-fn tool_use(id: &Value, function: &Value, glossary: &mut Glossary) -> Value {
+/// Some upstreams give ids that others do not take: `functions.get_weather:0`.
+fn accepted_id(id: &Value) -> String {
+    accepted(id.as_str().filter(|id| !id.is_empty()).unwrap_or("call"))
+}
+
+fn accepted(id: &str) -> String {
+    let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    id.chars()
+        .map(|letter| if is_fine(letter) { letter } else { '_' })
+        .collect()
+}
+
+fn tool_use(id: String, function: &Value, names: &mut Names) -> Value {
     let arguments = function["arguments"].as_str().unwrap_or_default();
     let input = match serde_json::from_str(arguments) {
         Ok(Value::Object(input)) => Value::Object(input),
@@ -177,7 +189,7 @@ fn tool_use(id: &Value, function: &Value, glossary: &mut Glossary) -> Value {
         // What a model has written wrongly is history nevertheless.
         _ => json!({ "arguments": arguments }),
     };
-    let name = glossary.name(function["name"].as_str().unwrap_or_default());
+    let name = names.send(function["name"].as_str().unwrap_or_default());
     json!({ "type": "tool_use", "id": id, "name": name, "input": input })
 }
 

@@ -10,16 +10,20 @@
 
 mod answer;
 mod error;
+mod lacks;
 mod messages;
 mod model;
 mod request;
+mod schema;
 mod stream;
+mod thinking;
 mod tools;
 
 pub use answer::answer;
 pub use error::error;
+pub use lacks::lacks;
 pub use model::prefill;
-pub use request::{Translated, lacks, request};
+pub use request::{Translated, request};
 pub use stream::Translator;
 pub use tools::Glossary;
 

@@ -20,15 +20,6 @@ impl Model {
         }
     }
 
-    /// The most tokens of an answer that all models of the generation allow.
-    pub(super) fn most_tokens(self) -> u64 {
-        match self {
-            Self(..=2, _) | Self(3, 0) => 4096,
-            Self(3, _) => 8192,
-            _ => 32_000,
-        }
-    }
-
     /// Whether it takes temperature, `top_p` and `top_k`.
     pub(super) fn takes_sampling(self) -> bool {
         self < Self(4, 7)
@@ -68,6 +59,23 @@ pub(super) enum Thinking {
     Budget,
     /// As much as it deems right, with an effort.
     Adaptive,
+}
+
+/// The most tokens that an answer may have, where that is known.
+pub(super) fn largest_answer(name: &str) -> Option<u64> {
+    match Model::of(name) {
+        Model(..=2, _) | Model(3, 0) => Some(4096),
+        Model(3, ..=6) => Some(8192),
+        Model(4, ..=1) if name.contains("opus") => Some(32_000),
+        Model(3, _) | Model(4, ..=5) => Some(64_000),
+        _ => None,
+    }
+}
+
+/// Whether a model can be made to call a tool; Fable and Mythos have declined that since 5.1.
+pub(super) fn takes_forced_tools(name: &str) -> bool {
+    let chooses = name.contains("fable") || name.contains("mythos");
+    !chooses || Model::of(name) < Model(5, 1)
 }
 
 /// How a model is asked to continue a given beginning of an answer.

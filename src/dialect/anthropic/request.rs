@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::lacks::lacks;
 use super::messages::conversation;
-use super::model::{Model, Thinking};
+use super::model::{Model, largest_answer};
+use super::schema;
 use super::tools::{self, Glossary, JSON_TOOL};
+use crate::dialect::beginning::wish;
+use crate::dialect::left_out;
 
 /// A request in Anthropic's words.
 #[derive(Debug)]
@@ -18,73 +22,53 @@ pub struct Translated {
     pub dropped: Vec<String>,
 }
 
-/// Hints without which the answer is still the one that was asked for.
-const HINTS: [&str; 11] = [
-    "seed",
-    "store",
-    "metadata",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "verbosity",
-    "frequency_penalty",
-    "presence_penalty",
-    "prediction",
+/// Fields that are translated, or ruled out before. Every other one is dropped: it is a hint without which the answer is
+/// still the one that was asked for.
+const SAID: [&str; 27] = [
+    "model",
+    "messages",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "parallel_tool_calls",
+    "max_completion_tokens",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "stop",
+    "reasoning_effort",
+    "response_format",
+    "stream",
+    "stream_options",
+    "user",
+    "safety_identifier",
+    "service_tier",
     "web_search_options",
-    "moderation",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "modalities",
+    "audio",
 ];
-
-/// What a request needs that no Claude model has; `None`: it can be translated.
-pub fn lacks(body: &Value) -> Option<&'static str> {
-    let is_several = body["n"].as_u64().is_some_and(|n| n > 1);
-    let wants_audio = body["modalities"]
-        .as_array()
-        .is_some_and(|modes| modes.iter().any(|mode| mode == "audio"));
-    let has_custom_tool = body["tools"]
-        .as_array()
-        .is_some_and(|tools| tools.iter().any(|tool| tool["type"] != "function"));
-    if is_several {
-        Some("n")
-    } else if body["logprobs"] == true || !body["top_logprobs"].is_null() {
-        Some("logprobs")
-    } else if wants_audio || body["audio"].is_object() {
-        Some("audio")
-    } else if body["logit_bias"]
-        .as_object()
-        .is_some_and(|bias| !bias.is_empty())
-    {
-        Some("logit_bias")
-    } else if has_custom_tool {
-        Some("custom tools")
-    } else {
-        let messages = body["messages"].as_array().into_iter().flatten();
-        let parts =
-            messages.flat_map(|message| message["content"].as_array().into_iter().flatten());
-        parts.filter_map(lacks_part).next()
-    }
-}
-
-fn lacks_part(part: &Value) -> Option<&'static str> {
-    match part["type"].as_str() {
-        Some("input_audio") => Some("audio"),
-        Some("file") if part["file"]["file_data"].is_null() => Some("file_id"),
-        _ => None,
-    }
-}
 
 /// Translates a chat request; `None` if it is none, or lacks what a Claude model has.
 pub fn request(body: &[u8], model: Option<&str>) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    if lacks(&body).is_some() {
+    let name = model.or_else(|| body["model"].as_str())?;
+    if lacks(&body, name).is_some() {
         return None;
     }
-    let name = model.or_else(|| body["model"].as_str())?;
     let mut draft = Draft {
+        name,
         model: Model::of(name),
         body: &body,
         out: Map::new(),
         glossary: Glossary::default(),
         has_calls: false,
-        dropped: Vec::new(),
+        dropped: left_out(&body, &SAID),
     };
     draft.put("model", name);
     draft.talk()?;
@@ -101,41 +85,40 @@ pub fn request(body: &[u8], model: Option<&str>) -> Option<Translated> {
 }
 
 /// A request that is being translated.
-struct Draft<'a> {
-    model: Model,
-    body: &'a Value,
-    out: Map<String, Value>,
+pub(super) struct Draft<'a> {
+    name: &'a str,
+    pub(super) model: Model,
+    pub(super) body: &'a Value,
+    pub(super) out: Map<String, Value>,
     glossary: Glossary,
     /// Whether tools were called before.
-    has_calls: bool,
+    pub(super) has_calls: bool,
     dropped: Vec<String>,
 }
 
 impl Draft<'_> {
-    fn put(&mut self, field: &str, value: impl Into<Value>) {
+    pub(super) fn put(&mut self, field: &str, value: impl Into<Value>) {
         self.out.insert(field.to_owned(), value.into());
     }
 
-    fn drop(&mut self, field: &str) {
+    pub(super) fn drop(&mut self, field: &str) {
         self.dropped.push(field.to_owned());
     }
 
     /// System and messages.
     fn talk(&mut self) -> Option<()> {
-        let mut talk = conversation(self.body["messages"].as_array()?, &mut self.glossary);
+        let mut talk = conversation(self.body["messages"].as_array()?, &mut self.glossary.names);
         if let Some(last) = talk
             .messages
             .last()
             .filter(|last| last["role"] == "assistant")
         {
-            let said = end_of(last);
+            let said = text_of(last);
             if self.model.takes_prefill() {
                 trim_end_of(talk.messages.last_mut()?);
             } else {
                 // The newer models answer a turn of the user only.
-                let wish =
-                    format!("Continue your last message exactly behind its last words: {said}");
-                let blocks = [json!({ "type": "text", "text": wish })];
+                let blocks = [json!({ "type": "text", "text": wish(&said) })];
                 talk.messages
                     .push(json!({ "role": "user", "content": blocks }));
             }
@@ -160,12 +143,14 @@ impl Draft<'_> {
 
     /// Tools and the choice among them.
     fn equip(&mut self) {
-        let tools = tools::tools(self.body, &mut self.glossary);
+        let names = &mut self.glossary.names;
+        let tools = tools::tools(self.body, self.model, names);
         if tools.is_empty() {
             return;
         }
+        let choice = tools::choice(self.body, names);
         self.put("tools", tools);
-        if let Some(choice) = tools::choice(self.body, &mut self.glossary) {
+        if let Some(choice) = choice {
             self.put("tool_choice", choice);
         }
     }
@@ -177,9 +162,12 @@ impl Draft<'_> {
             &self.body["max_tokens"],
         ];
         let most = asked.iter().find_map(|most| most.as_u64());
+        // More than the model can say is an error there.
+        let largest = largest_answer(self.name);
+        let most = most.unwrap_or(USUAL_ANSWER);
         self.put(
             "max_tokens",
-            most.unwrap_or_else(|| self.model.most_tokens()),
+            largest.map_or(most, |largest| most.min(largest)),
         );
         let is_set = |field: &str| !self.body[field].is_null();
         let has_both = is_set("temperature") && is_set("top_p") && !self.model.takes_both();
@@ -200,71 +188,13 @@ impl Draft<'_> {
             Value::Array(stops) => stops.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        let stops: Vec<&str> = stops
-            .into_iter()
-            .filter(|stop| !stop.trim().is_empty())
-            .collect();
+        let (stops, blank): (Vec<&str>, Vec<&str>) =
+            stops.into_iter().partition(|stop| !stop.trim().is_empty());
+        if !blank.is_empty() {
+            self.drop("stop");
+        }
         if !stops.is_empty() {
             self.put("stop_sequences", stops);
-        }
-    }
-
-    /// Thinking, as far as it goes together with the rest.
-    fn think(&mut self) {
-        let Some(effort) = self.body["reasoning_effort"]
-            .as_str()
-            .filter(|effort| *effort != "none")
-        else {
-            return;
-        };
-        let is_forced = self
-            .out
-            .get("tool_choice")
-            .is_some_and(|choice| choice["type"] == "any" || choice["type"] == "tool");
-        // The thoughts behind calls in the history are not there any more.
-        if is_forced || self.has_calls {
-            self.drop("reasoning_effort");
-            return;
-        }
-        match self.model.thinking() {
-            Thinking::Never => self.drop("reasoning_effort"),
-            Thinking::Adaptive => {
-                let effort = if effort == "minimal" { "low" } else { effort };
-                self.put(
-                    "thinking",
-                    json!({ "type": "adaptive", "display": "summarized" }),
-                );
-                self.put("output_config", json!({ "effort": effort }));
-            }
-            Thinking::Budget => self.think_within_budget(effort),
-        }
-    }
-
-    fn think_within_budget(&mut self, effort: &str) {
-        let most = self
-            .out
-            .get("max_tokens")
-            .and_then(Value::as_u64)
-            .unwrap_or(0);
-        let budget = match effort {
-            "minimal" => 1024,
-            "low" => 2048,
-            "medium" => 8192,
-            _ => 16_384,
-        }
-        .min(most / 2);
-        if budget < 1024 {
-            self.drop("reasoning_effort");
-            return;
-        }
-        self.put(
-            "thinking",
-            json!({ "type": "enabled", "budget_tokens": budget }),
-        );
-        for field in ["temperature", "top_k", "top_p"] {
-            if self.out.remove(field).is_some() {
-                self.drop(field);
-            }
         }
     }
 
@@ -280,7 +210,7 @@ impl Draft<'_> {
         };
         if self.model.takes_schema() {
             let config = self.out.entry("output_config").or_insert_with(|| json!({}));
-            config["format"] = json!({ "type": "json_schema", "schema": closed(schema) });
+            config["format"] = json!({ "type": "json_schema", "schema": schema::accepted(schema) });
             return;
         }
         let tool = json!({ "name": JSON_TOOL, "input_schema": schema,
@@ -321,23 +251,13 @@ impl Draft<'_> {
             Some(_) => self.drop("service_tier"),
             None => {}
         }
-        for hint in HINTS {
-            if !self.body[hint].is_null() {
-                self.drop(hint);
-            }
-        }
     }
 }
 
-/// The end of the text of a turn.
-fn end_of(turn: &Value) -> String {
+/// The text of a turn.
+fn text_of(turn: &Value) -> String {
     let blocks = turn["content"].as_array().into_iter().flatten();
-    let text: String = blocks.filter_map(|block| block["text"].as_str()).collect();
-    let start = text.len().saturating_sub(200);
-    let start = (start..=text.len())
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(0);
-    text[start..].trim().to_owned()
+    blocks.filter_map(|block| block["text"].as_str()).collect()
 }
 
 /// Takes the white space from the end of a turn: none may be there where an answer is begun.
@@ -352,19 +272,5 @@ fn trim_end_of(turn: &mut Value) {
     }
 }
 
-/// A schema whose objects take nothing that they do not name, which is what the API asks for.
-fn closed(mut schema: Value) -> Value {
-    if let Some(object) = schema.as_object_mut() {
-        if object.get("type").is_some_and(|kind| kind == "object") {
-            object.insert("additionalProperties".to_owned(), false.into());
-        }
-        for value in object.values_mut() {
-            *value = closed(value.take());
-        }
-    } else if let Some(list) = schema.as_array_mut() {
-        for value in list {
-            *value = closed(value.take());
-        }
-    }
-    schema
-}
+/// How many tokens an answer may have, where the client does not say and the model takes so many.
+const USUAL_ANSWER: u64 = 32_000;

@@ -111,7 +111,8 @@ impl Translator {
             Some("tool_use") => {
                 let name = self
                     .glossary
-                    .own_name(block["name"].as_str().unwrap_or_default());
+                    .names
+                    .own(block["name"].as_str().unwrap_or_default());
                 let call = json!([{
                     "index": self.calls,
                     "id": block["id"],

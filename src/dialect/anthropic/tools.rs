@@ -1,82 +1,83 @@
 //! Tools: their definitions, the choice among them, and names that Anthropic takes.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value, json};
+
+use super::model::Model;
+use super::schema;
+use crate::dialect::names::Names;
 
 /// The tool by which a model without schemas of its own is made to answer in one.
 pub(super) const JSON_TOOL: &str = "json_tool_call";
 
 /// What must be turned back in the answer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Glossary {
-    /// The client's names of tools, by the names that were sent.
-    names: HashMap<String, String>,
+    /// The names of tools.
+    pub(super) names: Names,
     /// Whether the answer is the input of [`JSON_TOOL`].
     pub(super) is_json_tool: bool,
     /// Whether the client wants the usage of a stream.
     pub(super) wants_usage: bool,
 }
 
-impl Glossary {
-    /// A name that Anthropic takes: 1 to 128 letters, digits, `_` and `-`.
-    pub(super) fn name(&mut self, name: &str) -> String {
-        let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-        if !name.is_empty() && name.len() <= 128 && name.chars().all(is_fine) {
-            return name.to_owned();
+impl Default for Glossary {
+    fn default() -> Self {
+        Self {
+            names: Names::up_to(128),
+            is_json_tool: false,
+            wants_usage: false,
         }
-        if let Some((sent, _)) = self.names.iter().find(|(_, own)| own.as_str() == name) {
-            return sent.clone();
-        }
-        let fine = name
-            .chars()
-            .map(|letter| if is_fine(letter) { letter } else { '_' });
-        let sent = format!(
-            "t{}_{}",
-            self.names.len(),
-            fine.take(100).collect::<String>()
-        );
-        self.names.insert(sent.clone(), name.to_owned());
-        sent
-    }
-
-    /// The client's name of a tool.
-    pub(super) fn own_name<'a>(&'a self, sent: &'a str) -> &'a str {
-        self.names.get(sent).map_or(sent, String::as_str)
     }
 }
 
-/// The tools of a request, from `tools` or the older `functions`.
-pub(super) fn tools(body: &Value, glossary: &mut Glossary) -> Vec<Value> {
+/// The tools of a request, from `tools`, the older `functions`, and the wish for a search.
+pub(super) fn tools(body: &Value, model: Model, names: &mut Names) -> Vec<Value> {
     let functions = body["tools"].as_array().into_iter().flatten();
     let functions = functions.map(|tool| &tool["function"]);
     let older = body["functions"].as_array().into_iter().flatten();
-    functions
+    let mut tools: Vec<Value> = functions
         .chain(older)
-        .filter_map(|function| {
-            let mut tool = Map::new();
-            tool.insert(
-                "name".to_owned(),
-                glossary.name(function["name"].as_str()?).into(),
-            );
-            if let Some(description) = function["description"].as_str() {
-                tool.insert("description".to_owned(), description.into());
-            }
-            let schema = match &function["parameters"] {
-                Value::Object(schema) if !schema.is_empty() => Value::Object(schema.clone()),
-                _ => json!({ "type": "object", "properties": {} }),
-            };
-            tool.insert("input_schema".to_owned(), schema);
-            if function["strict"] == true {
-                tool.insert("strict".to_owned(), true.into());
-            }
-            Some(Value::Object(tool))
-        })
-        .collect()
+        .filter_map(|function| tool(function, model, names))
+        .collect();
+    if body["web_search_options"].is_object() {
+        tools.push(web_search(&body["web_search_options"]));
+    }
+    tools
+}
+
+fn tool(function: &Value, model: Model, names: &mut Names) -> Option<Value> {
+    let mut tool = Map::new();
+    let name = names.send(function["name"].as_str()?);
+    tool.insert("name".to_owned(), name.into());
+    if let Some(description) = function["description"].as_str() {
+        tool.insert("description".to_owned(), description.into());
+    }
+    let mut parameters = match &function["parameters"] {
+        Value::Object(schema) if !schema.is_empty() => Value::Object(schema.clone()),
+        _ => json!({ "type": "object", "properties": {} }),
+    };
+    // The older models do not know the word.
+    if function["strict"] == true && model.takes_schema() {
+        parameters = schema::accepted(parameters);
+        tool.insert("strict".to_owned(), true.into());
+    }
+    tool.insert("input_schema".to_owned(), parameters);
+    Some(Value::Object(tool))
+}
+
+/// The search that the provider makes itself.
+fn web_search(options: &Value) -> Value {
+    let mut tool = json!({ "type": "web_search_20250305", "name": "web_search" });
+    if let Some(place) = options["user_location"]["approximate"].as_object() {
+        let mut location = place.clone();
+        location.insert("type".to_owned(), "approximate".into());
+        tool["user_location"] = location.into();
+    }
+    tool
 }
 
 /// The choice among the tools, if any is made.
-pub(super) fn choice(body: &Value, glossary: &mut Glossary) -> Option<Value> {
+pub(super) fn choice(body: &Value, names: &mut Names) -> Option<Value> {
     let wish = match &body["tool_choice"] {
         Value::Null => &body["function_call"],
         wish => wish,
@@ -92,7 +93,7 @@ pub(super) fn choice(body: &Value, glossary: &mut Glossary) -> Option<Value> {
                 .get("function")
                 .and_then(|function| function["name"].as_str());
             let name = named.or_else(|| wish.get("name")?.as_str())?;
-            json!({ "type": "tool", "name": glossary.name(name) })
+            json!({ "type": "tool", "name": names.send(name) })
         }
         _ if body["parallel_tool_calls"] == false => json!({ "type": "auto" }),
         _ => return None,
@@ -101,4 +102,13 @@ pub(super) fn choice(body: &Value, glossary: &mut Glossary) -> Option<Value> {
         choice["disable_parallel_tool_use"] = true.into();
     }
     Some(choice)
+}
+
+/// Whether a request leaves the model no choice but to call a tool.
+pub(super) fn is_forced(body: &Value) -> bool {
+    let wish = match &body["tool_choice"] {
+        Value::Null => &body["function_call"],
+        wish => wish,
+    };
+    wish.is_object() || wish == "required"
 }

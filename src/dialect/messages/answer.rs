@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::dialect::names::Names;
+
 /// The message for a chat completion; `None` if it is none.
-pub fn answer(completion: &[u8]) -> Option<Bytes> {
+pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
     let completion: Value = serde_json::from_slice(completion).ok()?;
     let choice = completion["choices"].as_array()?.first()?;
     let said = &choice["message"];
@@ -21,7 +23,7 @@ pub fn answer(completion: &[u8]) -> Option<Bytes> {
             Ok(Value::Object(input)) => Value::Object(input),
             _ => json!({}),
         };
-        let name = &call["function"]["name"];
+        let name = names.own(call["function"]["name"].as_str().unwrap_or_default());
         content.push(json!({ "type": "tool_use", "id": call["id"], "name": name, "input": input }));
     }
     let message = json!({
@@ -83,30 +85,55 @@ pub(super) fn object(error: &Value) -> Value {
             .iter()
             .any(|field| field.as_str().is_some_and(|name| names.contains(&name)))
     };
-    let kind = if is(&["invalid_api_key", "authentication_error"]) {
-        "authentication_error"
-    } else if is(&[
-        "rate_limit_exceeded",
-        "requests",
-        "tokens",
-        "rate_limit_error",
-    ]) {
-        "rate_limit_error"
-    } else if is(&["model_not_found", "not_found_error"]) {
-        "not_found_error"
-    } else if is(&["server_is_overloaded", "slow_down", "overloaded_error"]) {
-        "overloaded_error"
-    } else if is(&[
-        "invalid_request_error",
-        "context_length_exceeded",
-        "BadRequestError",
-    ]) {
-        "invalid_request_error"
-    } else {
-        "api_error"
-    };
+    let kind = KINDS
+        .iter()
+        .find(|(_, names)| is(names))
+        .map_or("api_error", |(kind, _)| kind);
     let message = error["message"]
         .as_str()
         .unwrap_or("the upstream gave no reason");
+    // By these words Claude Code knows that it has to make room.
+    if is(&TOO_LONG) || message.starts_with("This model's maximum context length is") {
+        let message = format!("prompt is too long: {message}");
+        return json!({ "type": "invalid_request_error", "message": message });
+    }
     json!({ "type": kind, "message": message })
 }
+
+/// Codes and types that say: longer than the model's window.
+const TOO_LONG: [&str; 2] = ["context_length_exceeded", "exceed_context_size_error"];
+
+/// Anthropic's kinds of errors, and the codes and types of others that mean the same.
+const KINDS: [(&str, &[&str]); 8] = [
+    (
+        "authentication_error",
+        &["invalid_api_key", "authentication_error"],
+    ),
+    ("permission_error", &["permission_error", "access_denied"]),
+    (
+        "billing_error",
+        &["insufficient_quota", "credit_balance_exhausted"],
+    ),
+    (
+        "rate_limit_error",
+        &[
+            "rate_limit_exceeded",
+            "requests",
+            "tokens",
+            "rate_limit_error",
+        ],
+    ),
+    (
+        "not_found_error",
+        &["model_not_found", "not_found_error", "NotFoundError"],
+    ),
+    ("request_too_large", &["request_too_large"]),
+    (
+        "overloaded_error",
+        &["server_is_overloaded", "slow_down", "overloaded_error"],
+    ),
+    (
+        "invalid_request_error",
+        &["invalid_request_error", "BadRequestError"],
+    ),
+];

@@ -8,6 +8,7 @@
 //! Thoughts are not handed on: their signatures are good at their maker only.
 
 mod answer;
+mod conversation;
 mod request;
 mod stream;
 

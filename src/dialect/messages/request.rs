@@ -3,6 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::conversation::messages;
+use crate::config::Prefill;
+use crate::dialect::beginning;
+use crate::dialect::left_out;
+use crate::dialect::names::Names;
 use crate::request::is_reasoning_model;
 
 /// A request in the words of Chat Completions.
@@ -10,9 +15,32 @@ use crate::request::is_reasoning_model;
 pub struct Translated {
     /// The body.
     pub body: Bytes,
+    /// The names of tools.
+    pub names: Names,
     /// Fields that had to be left out.
     pub dropped: Vec<String>,
 }
+
+/// Fields that are translated, or ruled out before. Every other one is dropped: it is a hint without which the answer is
+/// still the one that was asked for.
+const SAID: [&str; 16] = [
+    "model",
+    "messages",
+    "system",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "metadata",
+    "stop_sequences",
+    "tools",
+    "tool_choice",
+    "output_config",
+    "output_format",
+    "thinking",
+    "stream",
+    "container",
+    "mcp_servers",
+];
 
 /// As many stop sequences are taken by all who copy `OpenAI`'s API.
 const MOST_STOPS: usize = 4;
@@ -35,15 +63,16 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
         .then_some("file_id")
 }
 
-/// Translates a Messages request; `None` if it is none, or needs what a chat has not. `limit`: the name of the field for
-/// the longest answer.
-pub fn request(body: &[u8], model: Option<&str>, limit: &str) -> Option<Translated> {
+/// Translates a Messages request; `None` if it is none, or needs what a chat has not. `prefill`: how the beginning of an
+/// answer is put, if there is one.
+pub fn request(body: &[u8], model: Option<&str>, prefill: Prefill) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     if lacks(&body).is_some() {
         return None;
     }
     let name = model.or_else(|| body["model"].as_str())?;
-    let mut dropped = Vec::new();
+    let mut names = Names::up_to(LONGEST_NAME);
+    let mut dropped = left_out(&body, &SAID);
     let mut chat = Map::new();
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {
@@ -51,27 +80,33 @@ pub fn request(body: &[u8], model: Option<&str>, limit: &str) -> Option<Translat
         }
     };
     put("model", name.into());
-    put("messages", messages(&body)?.into());
-    put(limit, body["max_tokens"].clone());
+    put("messages", messages(&body, &mut names)?.into());
+    put("max_tokens", body["max_tokens"].clone());
     put("temperature", body["temperature"].clone());
     put("top_p", body["top_p"].clone());
-    put("user", body["metadata"]["user_id"].clone());
+    let user = &body["metadata"]["user_id"];
+    // Claude Code's are longer than others take.
+    match user.as_str().is_none_or(|user| user.len() <= LONGEST_USER) {
+        true => put("user", user.clone()),
+        false => dropped.push("metadata".to_owned()),
+    }
     if let Some(stops) = body["stop_sequences"]
         .as_array()
         .filter(|stops| !stops.is_empty())
     {
+        if stops.len() > MOST_STOPS {
+            dropped.push("stop_sequences".to_owned());
+        }
         put("stop", stops.iter().take(MOST_STOPS).cloned().collect());
     }
-    let tools = body["tools"].as_array().into_iter().flatten();
-    let tools: Vec<Value> = tools.map(tool).collect();
-    if !tools.is_empty() {
-        put("tools", tools.into());
-        put("tool_choice", choice(&body["tool_choice"]));
-        if body["tool_choice"]["disable_parallel_tool_use"] == true {
-            put("parallel_tool_calls", false.into());
-        }
+    for (field, value) in tools(&body, &mut names) {
+        put(field, value);
     }
-    put("response_format", format(&body["output_config"]["format"]));
+    let formats = [&body["output_config"]["format"], &body["output_format"]];
+    put(
+        "response_format",
+        formats.into_iter().find_map(format).unwrap_or_default(),
+    );
     match effort(&body) {
         Some(effort) if is_reasoning_model(name) => put("reasoning_effort", effort.into()),
         Some(_) => dropped.push("thinking".to_owned()),
@@ -81,173 +116,87 @@ pub fn request(body: &[u8], model: Option<&str>, limit: &str) -> Option<Translat
         put("stream", true.into());
         put("stream_options", json!({ "include_usage": true }));
     }
-    for field in ["top_k", "context_management", "service_tier"] {
-        if !body[field].is_null() {
-            dropped.push(field.to_owned());
-        }
-    }
+    let mut chat = Value::Object(chat);
+    beginning::mark(&mut chat, prefill);
     Some(Translated {
-        body: Value::Object(chat).to_string().into(),
+        body: chat.to_string().into(),
+        names,
         dropped,
     })
 }
 
-fn messages(body: &Value) -> Option<Vec<Value>> {
-    let mut messages = Vec::new();
-    let system = text_of(&body["system"], "\n\n");
-    if !system.is_empty() {
-        messages.push(json!({ "role": "system", "content": system }));
+/// The tools, and what is said about them; nothing, if there are none.
+fn tools(body: &Value, names: &mut Names) -> Vec<(&'static str, Value)> {
+    let tools = body["tools"].as_array().into_iter().flatten();
+    let tools: Vec<Value> = tools.map(|described| tool(described, names)).collect();
+    if tools.is_empty() {
+        return Vec::new();
     }
-    for message in body["messages"].as_array()? {
-        let blocks = match &message["content"] {
-            Value::Array(blocks) => blocks.clone(),
-            text => vec![json!({ "type": "text", "text": text })],
-        };
-        match message["role"].as_str() {
-            Some("assistant") => messages.push(answer(&blocks)),
-            Some("system") => {
-                let text = text_of(&message["content"], "\n\n");
-                messages.push(json!({ "role": "system", "content": text }));
-            }
-            _ => question(&blocks, &mut messages),
-        }
+    let wish = &body["tool_choice"];
+    let mut fields = vec![
+        ("tools", tools.into()),
+        ("tool_choice", choice(wish, names)),
+    ];
+    if wish["disable_parallel_tool_use"] == true {
+        fields.push(("parallel_tool_calls", false.into()));
     }
-    Some(messages)
+    fields
 }
 
-/// The text of a content, its parts joined.
-fn text_of(content: &Value, by: &str) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(blocks) => {
-            let texts = blocks.iter().filter_map(|block| block["text"].as_str());
-            texts.collect::<Vec<_>>().join(by)
-        }
-        _ => String::new(),
+fn tool(tool: &Value, names: &mut Names) -> Value {
+    let name = names.send(tool["name"].as_str().unwrap_or_default());
+    let mut function = json!({ "name": name, "parameters": tool["input_schema"] });
+    if tool["strict"] == true {
+        function["strict"] = true.into();
     }
-}
-
-fn answer(blocks: &[Value]) -> Value {
-    let texts = blocks.iter().filter_map(|block| block["text"].as_str());
-    let text: String = texts.collect();
-    let calls: Vec<Value> = blocks
-        .iter()
-        .filter(|block| block["type"] == "tool_use")
-        .map(|block| {
-            let function =
-                json!({ "name": block["name"], "arguments": block["input"].to_string() });
-            json!({ "id": block["id"], "type": "function", "function": function })
-        })
-        .collect();
-    let mut message = json!({ "role": "assistant", "content": text });
-    if !calls.is_empty() {
-        if text.is_empty() {
-            message["content"] = Value::Null;
-        }
-        message["tool_calls"] = calls.into();
-    }
-    message
-}
-
-/// What a user says: results of tools are messages of their own, and come first.
-fn question(blocks: &[Value], messages: &mut Vec<Value>) {
-    for block in blocks.iter().filter(|block| block["type"] == "tool_result") {
-        let mut content = text_of(&block["content"], "\n");
-        if block["is_error"] == true {
-            content = format!("Error: {content}");
-        }
-        messages.push(
-            json!({ "role": "tool", "tool_call_id": block["tool_use_id"], "content": content }),
-        );
-    }
-    // Images that a tool has brought can be shown by the user only.
-    let shown = blocks.iter().filter(|block| block["type"] == "tool_result");
-    let shown = shown.flat_map(|block| block["content"].as_array().into_iter().flatten());
-    let shown = shown.filter(|block| block["type"] == "image");
-    let said = blocks.iter().filter(|block| block["type"] != "tool_result");
-    let parts: Vec<Value> = shown.chain(said).filter_map(part).collect();
-    let is_text = |part: &Value| part["type"] == "text";
-    if parts.iter().all(is_text) {
-        let texts: Vec<&str> = parts
-            .iter()
-            .filter_map(|part| part["text"].as_str())
-            .collect();
-        if !texts.is_empty() {
-            messages.push(json!({ "role": "user", "content": texts.join("\n\n") }));
-        }
-    } else {
-        messages.push(json!({ "role": "user", "content": parts }));
-    }
-}
-
-fn part(block: &Value) -> Option<Value> {
-    match block["type"].as_str()? {
-        "text" => Some(json!({ "type": "text", "text": block["text"].as_str()? })),
-        "image" => {
-            let url = url_of(&block["source"])?;
-            Some(json!({ "type": "image_url", "image_url": { "url": url } }))
-        }
-        "document" if block["source"]["type"] == "text" => {
-            Some(json!({ "type": "text", "text": block["source"]["data"].as_str()? }))
-        }
-        "document" => {
-            let name = block["title"].as_str().unwrap_or("document.pdf");
-            let file = json!({ "filename": name, "file_data": url_of(&block["source"])? });
-            Some(json!({ "type": "file", "file": file }))
-        }
-        _ => None,
-    }
-}
-
-fn url_of(source: &Value) -> Option<String> {
-    match source["type"].as_str()? {
-        "base64" => {
-            let (media, data) = (source["media_type"].as_str()?, source["data"].as_str()?);
-            Some(format!("data:{media};base64,{data}"))
-        }
-        _ => Some(source["url"].as_str()?.to_owned()),
-    }
-}
-
-fn tool(tool: &Value) -> Value {
-    let mut function = json!({ "name": tool["name"], "parameters": tool["input_schema"] });
     if tool["description"].is_string() {
         function["description"] = tool["description"].clone();
     }
     json!({ "type": "function", "function": function })
 }
 
-fn choice(choice: &Value) -> Value {
+fn choice(choice: &Value, names: &mut Names) -> Value {
     match choice["type"].as_str() {
         Some("any") => "required".into(),
         Some("none") => "none".into(),
-        Some("tool") => json!({ "type": "function", "function": { "name": choice["name"] } }),
+        Some("tool") => {
+            let name = names.send(choice["name"].as_str().unwrap_or_default());
+            json!({ "type": "function", "function": { "name": name } })
+        }
         Some(_) => "auto".into(),
         None => Value::Null,
     }
 }
 
-fn format(format: &Value) -> Value {
+fn format(format: &Value) -> Option<Value> {
     if format["type"] != "json_schema" {
-        return Value::Null;
+        return None;
     }
     let schema = json!({ "name": "answer", "schema": format["schema"], "strict": true });
-    json!({ "type": "json_schema", "json_schema": schema })
+    Some(json!({ "type": "json_schema", "json_schema": schema }))
 }
 
 /// How hard the model is to think, if it is to think at all.
 fn effort(body: &Value) -> Option<&'static str> {
-    match body["thinking"]["type"].as_str()? {
-        "enabled" => Some(match body["thinking"]["budget_tokens"].as_u64() {
+    let asked = body["output_config"]["effort"].as_str();
+    let asked = asked.map(|effort| match effort {
+        "low" => "low",
+        "high" | "xhigh" | "max" => "high",
+        _ => "medium",
+    });
+    match body["thinking"]["type"].as_str() {
+        Some("enabled") => Some(match body["thinking"]["budget_tokens"].as_u64() {
             Some(..4096) => "low",
             Some(..16_384) => "medium",
             _ => "high",
         }),
-        "adaptive" => Some(match body["output_config"]["effort"].as_str() {
-            Some("low") => "low",
-            Some("high" | "xhigh" | "max") => "high",
-            _ => "medium",
-        }),
-        _ => None,
+        Some("adaptive") => asked.or(Some("medium")),
+        Some(_) => None,
+        None => asked,
     }
 }
+
+/// As long as the name of a tool may be at `OpenAI`.
+const LONGEST_NAME: usize = 64;
+/// As long as the name of a user may be there.
+const LONGEST_USER: usize = 64;

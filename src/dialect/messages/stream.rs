@@ -4,14 +4,17 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{id, object, stop_reason, usage};
-use crate::dialect::chunks::{Piece, pieces};
+use crate::dialect::chunks::{Calls, Piece, Place, astray, pieces};
+use crate::dialect::names::Names;
 
 /// Translates one stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Translator {
+    names: Names,
     has_begun: bool,
     blocks: usize,
     open: Open,
+    calls: Calls,
     finish: Value,
     usage: Value,
     has_ended: bool,
@@ -23,11 +26,24 @@ enum Open {
     #[default]
     None,
     Text,
-    /// A call, by its position among the calls.
-    Call(u64),
+    Call,
 }
 
 impl Translator {
+    /// For the answer to a request whose tools were given these names.
+    pub fn new(names: Names) -> Self {
+        Self {
+            names,
+            has_begun: false,
+            blocks: 0,
+            open: Open::None,
+            calls: Calls::default(),
+            finish: Value::Null,
+            usage: Value::Null,
+            has_ended: false,
+        }
+    }
+
     /// The events for some whole chunks.
     pub fn translate(&mut self, chunks: &[u8]) -> Bytes {
         let mut out = Vec::new();
@@ -96,15 +112,23 @@ impl Translator {
     }
 
     fn call(&mut self, call: &Value, out: &mut Vec<u8>) {
-        let position = Open::Call(call["index"].as_u64().unwrap_or(0));
-        if self.open != position {
-            let block = json!({
-                "type": "tool_use",
-                "id": call["id"],
-                "name": call["function"]["name"],
-                "input": {},
-            });
-            self.begin(position, block, out);
+        match self.calls.place(call, self.open == Open::Call) {
+            Place::GoesOn => {}
+            Place::Begins => {
+                let name = call["function"]["name"].as_str().unwrap_or_default();
+                let block = json!({
+                    "type": "tool_use",
+                    "id": self.calls.id(),
+                    "name": self.names.own(name),
+                    "input": {},
+                });
+                self.begin(Open::Call, block, out);
+            }
+            Place::Strays => {
+                self.fail(&astray(), out);
+                self.has_ended = true;
+                return;
+            }
         }
         let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
         if !arguments.is_empty() {

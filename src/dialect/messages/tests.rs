@@ -3,10 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{Translator, answer, error, lacks, request};
+use crate::config::Prefill;
+use crate::dialect::names::Names;
 use crate::wire::sse;
 
+fn names() -> Names {
+    Names::up_to(64)
+}
+
 fn chat(body: &Value) -> Value {
-    let translated = request(body.to_string().as_bytes(), Some("gpt-4o"), "max_tokens").unwrap();
+    let translated = request(body.to_string().as_bytes(), Some("gpt-4o"), Prefill::None).unwrap();
     serde_json::from_slice(&translated.body).unwrap()
 }
 
@@ -31,8 +37,8 @@ fn messages_requests_become_chats() {
                     {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}]}]},
         ],
     });
-    let translated = request(asked.to_string().as_bytes(), Some("gpt-4o"), "max_tokens").unwrap();
-    assert_eq!(translated.dropped, ["thinking", "top_k"]);
+    let translated = request(asked.to_string().as_bytes(), Some("gpt-4o"), Prefill::None).unwrap();
+    assert_eq!(translated.dropped, ["top_k", "thinking"]);
     assert_eq!(
         chat(&asked),
         json!({
@@ -53,7 +59,7 @@ fn messages_requests_become_chats() {
     );
     let mut thinks = json!({"model": "x", "messages": [], "thinking": {"type": "enabled", "budget_tokens": 20000}});
     let effort = |asked: &Value| {
-        let translated = request(asked.to_string().as_bytes(), Some("o3"), "max_tokens").unwrap();
+        let translated = request(asked.to_string().as_bytes(), Some("o3"), Prefill::None).unwrap();
         let chat: Value = serde_json::from_slice(&translated.body).unwrap();
         chat["reasoning_effort"].clone()
     };
@@ -82,7 +88,8 @@ fn completions_become_messages() {
         "tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": "{\"a\":1}"}}]}, "finish_reason": "tool_calls"}],
         "usage": {"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 3}}});
     let message: Value =
-        serde_json::from_slice(&answer(completion.to_string().as_bytes()).unwrap()).unwrap();
+        serde_json::from_slice(&answer(completion.to_string().as_bytes(), &names()).unwrap())
+            .unwrap();
     assert_eq!(
         message,
         json!({"id": "msg_7", "type": "message", "role": "assistant", "model": "gpt-4o",
@@ -90,7 +97,7 @@ fn completions_become_messages() {
             "stop_reason": "tool_use", "stop_sequence": null,
             "usage": {"input_tokens": 2, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 3, "output_tokens": 2}})
     );
-    assert!(answer(b"{}").is_none());
+    assert!(answer(b"{}", &names()).is_none());
     let told: Value = serde_json::from_slice(&error(
         br#"{"error":{"message":"m","code":"rate_limit_exceeded"}}"#,
     ))
@@ -102,7 +109,7 @@ fn completions_become_messages() {
 }
 
 fn kinds(chunks: &[Value], end: &str) -> Vec<String> {
-    let mut translator = Translator::default();
+    let mut translator = Translator::new(names());
     let mut out = Vec::new();
     for chunk in chunks {
         out.extend_from_slice(&translator.translate(format!("data: {chunk}\n\n").as_bytes()));
@@ -171,4 +178,61 @@ fn chunks_become_events() {
             .unwrap(),
         "error "
     );
+}
+
+#[test]
+fn calls_that_come_out_of_order_are_no_answer() {
+    let call = |index: u64, arguments: &str| {
+        let call = json!([{"index": index, "id": format!("c{index}"), "function": {"name": "f", "arguments": arguments}}]);
+        json!({"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": call}, "finish_reason": null}]})
+    };
+    let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]});
+    let strayed = kinds(
+        &[call(0, "{"), call(1, "{}"), call(0, "}"), end],
+        "data: [DONE]\n\n",
+    );
+    assert!(strayed.contains(&"error ".to_owned()), "{strayed:?}");
+    assert!(!strayed.iter().any(|kind| kind.starts_with("message_stop")));
+}
+
+#[test]
+fn what_is_for_anthropics_accounts_goes_nowhere_else() {
+    let asked = json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}],
+        "metadata": {"user_id": "u".repeat(100)},
+        "system": [{"type": "text", "text": "x-anthropic-billing-header: cc_version=2"}, {"type": "text", "text": "Be brief."}]});
+    let sent = chat(&asked);
+    assert_eq!(
+        sent["messages"][0],
+        json!({"role": "system", "content": "Be brief."})
+    );
+    assert_eq!(sent["user"], Value::Null);
+}
+
+#[test]
+fn long_names_of_tools_come_back_as_they_were() {
+    let long = format!("mcp__server__{}", "tool".repeat(20));
+    let asked = json!({"model": "m", "max_tokens": 5, "tools": [{"name": long, "input_schema": {}}],
+        "tool_choice": {"type": "tool", "name": long},
+        "messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": long, "input": {}}]}]});
+    let translated = request(asked.to_string().as_bytes(), Some("m"), Prefill::None).unwrap();
+    let sent: Value = serde_json::from_slice(&translated.body).unwrap();
+    let name = sent["tools"][0]["function"]["name"].as_str().unwrap();
+    assert!(name.len() <= 64);
+    assert_eq!(sent["tool_choice"]["function"]["name"], name);
+    assert_eq!(
+        sent["messages"][0]["tool_calls"][0]["function"]["name"],
+        name
+    );
+    let completion = json!({"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": name, "arguments": "{}"}}]}}]});
+    let message = answer(completion.to_string().as_bytes(), &translated.names).unwrap();
+    let message: Value = serde_json::from_slice(&message).unwrap();
+    assert_eq!(message["content"][0]["name"], long);
+}
+
+#[test]
+fn what_is_too_long_is_said_in_the_words_that_clients_look_for() {
+    let told = error(br#"{"error":{"message":"9 > 5","code":"context_length_exceeded"}}"#);
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    let expected = json!({"type": "invalid_request_error", "message": "prompt is too long: 9 > 5"});
+    assert_eq!(told["error"], expected);
 }

@@ -95,9 +95,9 @@ pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
     let refusal = message["refusal"].as_str().unwrap_or_default();
     if !text.is_empty() || !refusal.is_empty() || message["tool_calls"].is_null() {
         let part = if refusal.is_empty() {
-            text_part(text)
+            Part::Text.of(text)
         } else {
-            json!({ "type": "refusal", "refusal": refusal })
+            Part::Refusal.of(refusal)
         };
         output.push(message_item(
             &memo.id("msg", output.len()),
@@ -108,16 +108,53 @@ pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
     for call in message["tool_calls"].as_array().into_iter().flatten() {
         let id = memo.id("fc", output.len());
         let function = &call["function"];
-        output.push(call_item(
-            &id,
-            &call["id"],
-            &function["name"],
-            &function["arguments"],
-        ));
+        let call_id = call["id"].as_str().unwrap_or(&id);
+        let (name, arguments) = (&function["name"], &function["arguments"]);
+        output.push(call_item(&id, call_id, name, arguments));
     }
     let usage = &completion["usage"];
     let response = memo.ended(output.into(), &completion, &choice["finish_reason"], usage);
     Some(response.to_string().into())
+}
+
+/// What a message is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Text,
+    Refusal,
+}
+
+impl Part {
+    /// Its name in the names of events.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Text => "output_text",
+            Self::Refusal => "refusal",
+        }
+    }
+
+    /// The field that its text is in.
+    pub(super) fn field(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Refusal => "refusal",
+        }
+    }
+
+    /// Adds to an event what goes with it.
+    pub(super) fn complete(self, event: &mut Value) {
+        if self == Self::Text {
+            event["logprobs"] = json!([]);
+        }
+    }
+
+    /// The part with this text.
+    pub(super) fn of(self, text: &str) -> Value {
+        match self {
+            Self::Text => text_part(text),
+            Self::Refusal => json!({ "type": "refusal", "refusal": text }),
+        }
+    }
 }
 
 pub(in crate::dialect) fn text_part(text: &str) -> Value {
@@ -128,7 +165,7 @@ pub(in crate::dialect) fn message_item(id: &str, status: &str, content: Value) -
     json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
 }
 
-pub(super) fn call_item(id: &str, call_id: &Value, name: &Value, arguments: &Value) -> Value {
+pub(super) fn call_item(id: &str, call_id: &str, name: &Value, arguments: &Value) -> Value {
     json!({
         "id": id,
         "type": "function_call",

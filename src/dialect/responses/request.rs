@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::Memo;
+use crate::dialect::left_out;
 
 /// A request in the words of Chat Completions.
 #[derive(Debug)]
@@ -30,13 +31,22 @@ const SAME: [&str; 11] = [
     "stream",
     "seed",
 ];
-/// Hints without which the answer is still the one that was asked for.
-const HINTS: [&str; 5] = [
-    "include",
-    "truncation",
-    "max_tool_calls",
-    "stream_options",
-    "prompt_cache_retention",
+/// Fields that are translated, too, or ruled out before. Every other one is dropped: it is a hint without which the answer
+/// is still the one that was asked for.
+const SAID: [&str; 13] = [
+    "input",
+    "instructions",
+    "max_output_tokens",
+    "reasoning",
+    "text",
+    "tools",
+    "tool_choice",
+    "store",
+    "previous_response_id",
+    "conversation",
+    "prompt",
+    "background",
+    "top_logprobs",
 ];
 
 /// What a request needs that Chat Completions do not have; `None`: it can be translated.
@@ -48,7 +58,10 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
     if body["background"] == true {
         return Some("background");
     }
-    if !body["top_logprobs"].is_null() {
+    let mut included = body["include"].as_array().into_iter().flatten();
+    if !body["top_logprobs"].is_null()
+        || included.any(|field| field == "message.output_text.logprobs")
+    {
         return Some("logprobs");
     }
     let tools = body["tools"].as_array().into_iter().flatten();
@@ -72,15 +85,15 @@ fn lacks_item(item: &Value) -> Option<&'static str> {
     }
 }
 
-/// Translates a Responses request; `None` if it is none, or needs what a chat has not. `limit`: the name of the field for
-/// the longest answer.
-pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
+/// Translates a Responses request; `None` if it is none, or needs what a chat has not.
+pub fn request(body: &[u8]) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     if lacks(&body).is_some() {
         return None;
     }
     let mut chat = Map::new();
-    let mut dropped = Vec::new();
+    let known: Vec<&str> = SAME.into_iter().chain(SAID).collect();
+    let dropped = left_out(&body, &known);
     chat.insert("messages".to_owned(), messages(&body)?.into());
     for field in SAME {
         if !body[field].is_null() {
@@ -92,7 +105,7 @@ pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
             chat.insert(name.to_owned(), value.clone());
         }
     };
-    put(limit, &body["max_output_tokens"]);
+    put("max_tokens", &body["max_output_tokens"]);
     put("reasoning_effort", &body["reasoning"]["effort"]);
     put("verbosity", &body["text"]["verbosity"]);
     put("response_format", &format(&body["text"]["format"]));
@@ -104,11 +117,6 @@ pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
     }
     if body["stream"] == true {
         put("stream_options", &json!({ "include_usage": true }));
-    }
-    for hint in HINTS {
-        if !body[hint].is_null() {
-            dropped.push(hint.to_owned());
-        }
     }
     Some(Translated {
         body: Value::Object(chat).to_string().into(),
@@ -131,7 +139,30 @@ fn messages(body: &Value) -> Option<Vec<Value>> {
         }
         _ => return None,
     }
+    complete(&mut messages);
     Some(messages)
+}
+
+/// Sees to it that every call has a result behind it: without, chats are refused.
+fn complete(messages: &mut Vec<Value>) {
+    let ids = |message: &Value| -> Vec<Value> {
+        let calls = message["tool_calls"].as_array().into_iter().flatten();
+        calls.map(|call| call["id"].clone()).collect()
+    };
+    let mut index = 0;
+    while index < messages.len() {
+        let mut missing = ids(&messages[index]);
+        index += 1;
+        while let Some(result) = messages.get(index).filter(|next| next["role"] == "tool") {
+            missing.retain(|id| *id != result["tool_call_id"]);
+            index += 1;
+        }
+        for id in missing {
+            let result = json!({ "role": "tool", "tool_call_id": id, "content": "no result" });
+            messages.insert(index, result);
+            index += 1;
+        }
+    }
 }
 
 fn take(item: &Value, messages: &mut Vec<Value>) {

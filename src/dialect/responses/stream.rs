@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::answer::{Memo, call_item, message_item, text_part};
-use crate::dialect::chunks::{Piece, pieces};
+use super::answer::{Memo, Part, call_item, message_item};
+use crate::dialect::chunks::{Calls, Piece, Place, astray, pieces};
 
 /// Translates one stream.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct Translator {
     /// The items that are done.
     output: Vec<Value>,
     open: Open,
+    calls: Calls,
     finish: Value,
     usage: Value,
     has_ended: bool,
@@ -27,12 +28,12 @@ enum Open {
     None,
     Text {
         id: String,
+        part: Part,
         text: String,
     },
     Call {
         id: String,
-        index: u64,
-        call_id: Value,
+        call_id: String,
         name: Value,
         arguments: String,
     },
@@ -47,6 +48,7 @@ impl Translator {
             number: 0,
             output: Vec::new(),
             open: Open::None,
+            calls: Calls::default(),
             finish: Value::Null,
             usage: Value::Null,
             has_ended: false,
@@ -98,8 +100,10 @@ impl Translator {
         }
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
-        if let Some(text) = delta["content"].as_str().filter(|text| !text.is_empty()) {
-            self.say(text, out);
+        for (field, part) in [("content", Part::Text), ("refusal", Part::Refusal)] {
+            if let Some(text) = delta[field].as_str().filter(|text| !text.is_empty()) {
+                self.say(part, text, out);
+            }
         }
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             self.call(call, out);
@@ -110,51 +114,45 @@ impl Translator {
         }
     }
 
-    fn say(&mut self, text: &str, out: &mut Vec<u8>) {
-        if !matches!(self.open, Open::Text { .. }) {
+    fn say(&mut self, part: Part, text: &str, out: &mut Vec<u8>) {
+        if !matches!(&self.open, Open::Text { part: open, .. } if *open == part) {
             self.close(out);
             let id = self.memo.id("msg", self.output.len());
             let item = message_item(&id, "in_progress", json!([]));
             let index = self.output.len();
             let added = json!({ "output_index": index, "item": item });
             self.tell("response.output_item.added", added, out);
-            let part = json!({
-                "item_id": id, "output_index": index, "content_index": 0, "part": text_part(""),
+            let added = json!({
+                "item_id": id, "output_index": index, "content_index": 0, "part": part.of(""),
             });
-            self.tell("response.content_part.added", part, out);
+            self.tell("response.content_part.added", added, out);
             self.open = Open::Text {
                 id,
+                part,
                 text: String::new(),
             };
         }
         let index = self.output.len();
-        if let Open::Text { id, text: said } = &mut self.open {
+        if let Open::Text { id, text: said, .. } = &mut self.open {
             said.push_str(text);
-            let delta = json!({
-                "item_id": id, "output_index": index, "content_index": 0, "delta": text, "logprobs": [],
+            let mut delta = json!({
+                "item_id": id, "output_index": index, "content_index": 0, "delta": text,
             });
-            self.tell("response.output_text.delta", delta, out);
+            part.complete(&mut delta);
+            self.tell(&format!("response.{}.delta", part.label()), delta, out);
         }
     }
 
     fn call(&mut self, call: &Value, out: &mut Vec<u8>) {
-        let position = call["index"].as_u64().unwrap_or(0);
-        let is_open = matches!(&self.open, Open::Call { index, .. } if *index == position);
-        if !is_open {
-            self.close(out);
-            let id = self.memo.id("fc", self.output.len());
-            let (call_id, name) = (call["id"].clone(), call["function"]["name"].clone());
-            let mut item = call_item(&id, &call_id, &name, &"".into());
-            item["status"] = "in_progress".into();
-            let added = json!({ "output_index": self.output.len(), "item": item });
-            self.tell("response.output_item.added", added, out);
-            self.open = Open::Call {
-                id,
-                index: position,
-                call_id,
-                name,
-                arguments: String::new(),
-            };
+        let is_open = matches!(&self.open, Open::Call { .. });
+        match self.calls.place(call, is_open) {
+            Place::GoesOn => {}
+            Place::Begins => self.begin_call(&call["function"]["name"], out),
+            Place::Strays => {
+                self.fail(&astray(), out);
+                self.has_ended = true;
+                return;
+            }
         }
         let index = self.output.len();
         let more = call["function"]["arguments"].as_str().unwrap_or_default();
@@ -167,18 +165,34 @@ impl Translator {
         }
     }
 
+    fn begin_call(&mut self, name: &Value, out: &mut Vec<u8>) {
+        self.close(out);
+        let id = self.memo.id("fc", self.output.len());
+        let call_id = self.calls.id();
+        let mut item = call_item(&id, &call_id, name, &"".into());
+        item["status"] = "in_progress".into();
+        let added = json!({ "output_index": self.output.len(), "item": item });
+        self.tell("response.output_item.added", added, out);
+        self.open = Open::Call {
+            id,
+            call_id,
+            name: name.clone(),
+            arguments: String::new(),
+        };
+    }
+
     /// The item that is being sent is whole.
     fn close(&mut self, out: &mut Vec<u8>) {
         let index = self.output.len();
         let item = match std::mem::replace(&mut self.open, Open::None) {
             Open::None => return,
-            Open::Text { id, text } => {
+            Open::Text { id, part, text } => {
                 let place = json!({ "item_id": id, "output_index": index, "content_index": 0 });
                 let mut done = place.clone();
-                done["text"] = text.as_str().into();
-                done["logprobs"] = json!([]);
-                self.tell("response.output_text.done", done, out);
-                let part = text_part(&text);
+                done[part.field()] = text.as_str().into();
+                part.complete(&mut done);
+                self.tell(&format!("response.{}.done", part.label()), done, out);
+                let part = part.of(&text);
                 let mut done = place;
                 done["part"] = part.clone();
                 self.tell("response.content_part.done", done, out);

@@ -6,14 +6,12 @@ use super::{Memo, Translator, answer, lacks, request};
 use crate::wire::sse;
 
 fn chat(body: &Value) -> Value {
-    let translated = request(body.to_string().as_bytes(), "max_completion_tokens").unwrap();
+    let translated = request(body.to_string().as_bytes()).unwrap();
     serde_json::from_slice(&translated.body).unwrap()
 }
 
 fn memo(body: &Value) -> Memo {
-    request(body.to_string().as_bytes(), "max_completion_tokens")
-        .unwrap()
-        .memo
+    request(body.to_string().as_bytes()).unwrap().memo
 }
 
 #[test]
@@ -22,7 +20,7 @@ fn requests_become_chats() {
         chat(
             &json!({"model": "m", "input": "hi", "instructions": "Be brief.", "max_output_tokens": 9, "store": true})
         ),
-        json!({"model": "m", "max_completion_tokens": 9, "messages": [
+        json!({"model": "m", "max_tokens": 9, "messages": [
             {"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]})
     );
     let input = json!([
@@ -237,4 +235,47 @@ fn a_chat_that_is_cut_short_is_no_whole_response() {
         events(&long, "").last().unwrap()["type"],
         "response.incomplete"
     );
+}
+
+#[test]
+fn refusals_are_told_as_refusals() {
+    let refused = [
+        chunk(json!({"role": "assistant", "refusal": "I "}), Value::Null),
+        chunk(json!({"refusal": "can't."}), Value::Null),
+        chunk(json!({}), json!("stop")),
+    ];
+    let events = events(&refused, "data: [DONE]\n\n");
+    let of = |kind: &str| events.iter().find(|event| event["type"] == kind).unwrap();
+    assert_eq!(of("response.refusal.delta")["delta"], "I ");
+    assert_eq!(of("response.refusal.done")["refusal"], "I can't.");
+    let part = json!({"type": "refusal", "refusal": "I can't."});
+    assert_eq!(
+        of("response.completed")["response"]["output"][0]["content"],
+        json!([part])
+    );
+}
+
+#[test]
+fn every_call_has_a_result() {
+    let input = json!([
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c2", "output": "y"},
+        {"role": "user", "content": "and?"},
+    ]);
+    let sent = chat(&json!({"model": "m", "input": input}));
+    let results: Vec<&Value> = sent["messages"].as_array().unwrap()[1..]
+        .iter()
+        .map(|message| &message["tool_call_id"])
+        .collect();
+    assert_eq!(results, [&json!("c2"), &json!("c1"), &Value::Null]);
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let asked = json!({"model": "m", "input": "x", "include": ["reasoning.encrypted_content"], "brand_new": 1, "store": false});
+    let translated = request(asked.to_string().as_bytes()).unwrap();
+    assert_eq!(translated.dropped, ["include", "brand_new"]);
+    let wants = json!({"model": "m", "input": "x", "include": ["message.output_text.logprobs"]});
+    assert_eq!(lacks(&wants), Some("logprobs"));
 }

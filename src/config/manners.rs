@@ -1,0 +1,105 @@
+//! What a provider takes of OpenAI's chat requests, where it differs.
+//!
+//! Requests that a client wrote for a model pass as they are. These are the manners of a provider that stands in for
+//! another one, or is asked in words that the proxy has chosen.
+
+/// How chat requests are put to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// The name of the limit of an answer's tokens; `None`: it takes either.
+    pub limit: Option<&'static str>,
+    /// Whether it knows the role `developer`.
+    pub has_developer: bool,
+    /// Hints that it answers with an error.
+    pub refuses: &'static [&'static str],
+    /// Further ones, if the model is one that thinks.
+    pub refuses_of_thinkers: &'static [&'static str],
+    /// The only fields of a message that it takes; `None`: any.
+    pub message_fields: Option<&'static [&'static str]>,
+}
+
+const NEW_LIMIT: &str = "max_completion_tokens";
+const OLD_LIMIT: &str = "max_tokens";
+
+/// What strict providers know of a message. Clients send back what they were given, `annotations` and
+/// `reasoning_content` included.
+const PLAIN_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "prefix"];
+
+impl Manners {
+    /// `OpenAI` itself: models that think take no other sampling than their own.
+    pub const OPENAI: Self = Self {
+        limit: Some(NEW_LIMIT),
+        has_developer: true,
+        refuses: &[],
+        refuses_of_thinkers: &[
+            "temperature",
+            "top_p",
+            "presence_penalty",
+            "frequency_penalty",
+        ],
+        message_fields: None,
+    };
+    /// Nobody knows: as it was written.
+    pub const UNKNOWN: Self = Self {
+        limit: None,
+        has_developer: true,
+        refuses: &[],
+        refuses_of_thinkers: &[],
+        message_fields: None,
+    };
+    /// Most others: the older names, and what they do not know is not minded.
+    pub const OLDER: Self = Self {
+        limit: Some(OLD_LIMIT),
+        has_developer: false,
+        ..Self::UNKNOWN
+    };
+    /// Names the fields that it does not know (`Unknown name "store": Cannot find field.`).
+    pub const GEMINI: Self = Self {
+        refuses: &[
+            "frequency_penalty",
+            "logit_bias",
+            "metadata",
+            "moderation",
+            "parallel_tool_calls",
+            "prediction",
+            "presence_penalty",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "safety_identifier",
+            "seed",
+            "service_tier",
+            "store",
+            "user",
+            "verbosity",
+        ],
+        ..Self::OLDER
+    };
+    /// Forbids what it does not know (`extra_forbidden`); usage ends its streams without being asked for.
+    pub const MISTRAL: Self = Self {
+        refuses: &[
+            "logit_bias",
+            "metadata",
+            "modalities",
+            "moderation",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "reasoning_effort",
+            "safety_identifier",
+            "seed",
+            "service_tier",
+            "store",
+            "stream_options",
+            "user",
+            "verbosity",
+        ],
+        message_fields: Some(PLAIN_MESSAGE),
+        ..Self::OLDER
+    };
+    /// Documents `logit_bias` and the `name` of a message as errors.
+    pub const GROQ: Self = Self {
+        limit: None,
+        refuses: &["logit_bias"],
+        message_fields: Some(PLAIN_MESSAGE),
+        ..Self::OLDER
+    };
+}

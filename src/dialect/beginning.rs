@@ -1,0 +1,88 @@
+//! Conversations that end with the beginning of the answer, for models that would take it for history.
+
+use serde_json::{Value, json};
+
+use crate::config::Prefill;
+
+/// Puts a beginning so that an upstream goes on with it: `messages` are those of the chat request `body`.
+pub(super) fn mark(body: &mut Value, prefill: Prefill) {
+    let Some(messages) = body["messages"].as_array_mut() else {
+        return;
+    };
+    let Some(last) = messages
+        .last_mut()
+        .filter(|last| last["role"] == "assistant" && last["tool_calls"].is_null())
+    else {
+        return;
+    };
+    match prefill {
+        Prefill::Trailing => {}
+        Prefill::Prefix => last["prefix"] = true.into(),
+        Prefill::Vllm => {
+            body["continue_final_message"] = true.into();
+            body["add_generation_prompt"] = false.into();
+        }
+        Prefill::None => {
+            let wish = wish(last["content"].as_str().unwrap_or_default());
+            messages.push(json!({ "role": "user", "content": wish }));
+        }
+    }
+}
+
+/// The words by which a model is asked to go on behind a beginning.
+pub(super) fn wish(beginning: &str) -> String {
+    const ENOUGH: usize = 200;
+    let start = beginning.len().saturating_sub(ENOUGH);
+    let start = beginning.ceil_char_boundary(start);
+    format!(
+        "Continue your last message exactly behind its last words: {}",
+        beginning[start..].trim()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{mark, wish};
+    use crate::config::Prefill;
+
+    fn marked(last: Value, prefill: Prefill) -> Value {
+        let mut body = json!({"messages": [{"role": "user", "content": "x"}, last]});
+        mark(&mut body, prefill);
+        body
+    }
+
+    #[test]
+    fn a_beginning_is_put_as_each_upstream_wants_it() {
+        let begun = json!({"role": "assistant", "content": "Once"});
+        let trailing = marked(begun.clone(), Prefill::Trailing);
+        assert_eq!(trailing["messages"][1], begun);
+        let prefix = marked(begun.clone(), Prefill::Prefix);
+        assert_eq!(prefix["messages"][1]["prefix"], true);
+        assert_eq!(
+            marked(begun.clone(), Prefill::Vllm)["continue_final_message"],
+            true
+        );
+        let asked = marked(begun, Prefill::None);
+        assert_eq!(
+            asked["messages"][2],
+            json!({"role": "user", "content": wish("Once")})
+        );
+    }
+
+    #[test]
+    fn a_turn_that_is_over_is_left_alone() {
+        let calls = json!({"role": "assistant", "content": null, "tool_calls": [{}]});
+        for last in [calls, json!({"role": "user", "content": "y"})] {
+            let body = marked(last.clone(), Prefill::None);
+            assert_eq!(body["messages"].as_array().unwrap().len(), 2);
+        }
+    }
+
+    #[test]
+    fn only_the_last_words_are_repeated() {
+        let long = format!("{}\u{e9}nd ", "ä".repeat(300));
+        assert!(wish(&long).ends_with("\u{e9}nd") && wish(&long).len() < 300);
+    }
+}

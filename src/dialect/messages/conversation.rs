@@ -1,0 +1,140 @@
+//! The conversation: the system prompt, turns and their blocks, calls of tools and their results.
+
+use serde_json::{Value, json};
+
+use crate::dialect::names::Names;
+
+/// The messages of a chat, the system prompt before the others.
+pub(super) fn messages(body: &Value, names: &mut Names) -> Option<Vec<Value>> {
+    let mut messages = Vec::new();
+    let system = system(&body["system"]);
+    if !system.is_empty() {
+        messages.push(json!({ "role": "system", "content": system }));
+    }
+    for message in body["messages"].as_array()? {
+        let blocks = match &message["content"] {
+            Value::Array(blocks) => blocks.clone(),
+            text => vec![json!({ "type": "text", "text": text })],
+        };
+        match message["role"].as_str() {
+            Some("assistant") => messages.push(answer(&blocks, names)),
+            Some("system") => {
+                let text = text_of(&message["content"], "\n\n");
+                messages.push(json!({ "role": "system", "content": text }));
+            }
+            _ => question(&blocks, &mut messages),
+        }
+    }
+    Some(messages)
+}
+
+/// Claude Code puts a line in front that is meant for Anthropic's accounts, and would spoil the caches of others.
+const BILLING: &str = "x-anthropic-billing-header";
+
+fn system(content: &Value) -> String {
+    match content {
+        Value::Array(blocks) => {
+            let is_meant = |block: &&Value| {
+                let text = block["text"].as_str();
+                text.is_some_and(|text| !text.starts_with(BILLING))
+            };
+            let blocks: Vec<Value> = blocks.iter().filter(is_meant).cloned().collect();
+            text_of(&blocks.into(), "\n\n")
+        }
+        other => text_of(other, "\n\n"),
+    }
+}
+
+/// The text of a content, its parts joined.
+fn text_of(content: &Value, by: &str) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(blocks) => {
+            let texts = blocks.iter().filter_map(|block| block["text"].as_str());
+            texts.collect::<Vec<_>>().join(by)
+        }
+        _ => String::new(),
+    }
+}
+
+fn answer(blocks: &[Value], names: &mut Names) -> Value {
+    let texts = blocks.iter().filter_map(|block| block["text"].as_str());
+    let text: String = texts.collect();
+    let calls: Vec<Value> = blocks
+        .iter()
+        .filter(|block| block["type"] == "tool_use")
+        .map(|block| {
+            let name = names.send(block["name"].as_str().unwrap_or_default());
+            let function = json!({ "name": name, "arguments": block["input"].to_string() });
+            json!({ "id": block["id"], "type": "function", "function": function })
+        })
+        .collect();
+    let mut message = json!({ "role": "assistant", "content": text });
+    if !calls.is_empty() {
+        if text.is_empty() {
+            message["content"] = Value::Null;
+        }
+        message["tool_calls"] = calls.into();
+    }
+    message
+}
+
+/// What a user says: results of tools are messages of their own, and come first.
+fn question(blocks: &[Value], messages: &mut Vec<Value>) {
+    for block in blocks.iter().filter(|block| block["type"] == "tool_result") {
+        let mut content = text_of(&block["content"], "\n");
+        if block["is_error"] == true {
+            content = format!("Error: {content}");
+        }
+        messages.push(
+            json!({ "role": "tool", "tool_call_id": block["tool_use_id"], "content": content }),
+        );
+    }
+    // Images that a tool has brought can be shown by the user only.
+    let shown = blocks.iter().filter(|block| block["type"] == "tool_result");
+    let shown = shown.flat_map(|block| block["content"].as_array().into_iter().flatten());
+    let shown = shown.filter(|block| block["type"] == "image");
+    let said = blocks.iter().filter(|block| block["type"] != "tool_result");
+    let parts: Vec<Value> = shown.chain(said).filter_map(part).collect();
+    let is_text = |part: &Value| part["type"] == "text";
+    if parts.iter().all(is_text) {
+        let texts: Vec<&str> = parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect();
+        if !texts.is_empty() {
+            messages.push(json!({ "role": "user", "content": texts.join("\n\n") }));
+        }
+    } else {
+        messages.push(json!({ "role": "user", "content": parts }));
+    }
+}
+
+fn part(block: &Value) -> Option<Value> {
+    match block["type"].as_str()? {
+        "text" => Some(json!({ "type": "text", "text": block["text"].as_str()? })),
+        "image" => {
+            let url = url_of(&block["source"])?;
+            Some(json!({ "type": "image_url", "image_url": { "url": url } }))
+        }
+        "document" if block["source"]["type"] == "text" => {
+            Some(json!({ "type": "text", "text": block["source"]["data"].as_str()? }))
+        }
+        "document" => {
+            let name = block["title"].as_str().unwrap_or("document.pdf");
+            let file = json!({ "filename": name, "file_data": url_of(&block["source"])? });
+            Some(json!({ "type": "file", "file": file }))
+        }
+        _ => None,
+    }
+}
+
+fn url_of(source: &Value) -> Option<String> {
+    match source["type"].as_str()? {
+        "base64" => {
+            let (media, data) = (source["media_type"].as_str()?, source["data"].as_str()?);
+            Some(format!("data:{media};base64,{data}"))
+        }
+        _ => Some(source["url"].as_str()?.to_owned()),
+    }
+}

@@ -1,0 +1,65 @@
+//! Names of tools that an API does not take, and those that are sent in their place.
+
+use std::collections::HashMap;
+
+/// Names as they were sent, and the client's own.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// As long as a name may be.
+    longest: usize,
+    /// The client's names, by the names that were sent.
+    own: HashMap<String, String>,
+}
+
+impl Names {
+    /// For an API whose names have up to so many letters, digits, `_` and `-`, as everybody has them.
+    pub(super) fn up_to(longest: usize) -> Self {
+        Self {
+            longest,
+            own: HashMap::new(),
+        }
+    }
+
+    /// The name to send.
+    pub(super) fn send(&mut self, name: &str) -> String {
+        let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+        if !name.is_empty() && name.len() <= self.longest && name.chars().all(is_fine) {
+            return name.to_owned();
+        }
+        if let Some((sent, _)) = self.own.iter().find(|(_, own)| own.as_str() == name) {
+            return sent.clone();
+        }
+        let letters = name
+            .chars()
+            .map(|letter| if is_fine(letter) { letter } else { '_' });
+        // What the number takes is left free.
+        let readable: String = letters.take(self.longest - 10).collect();
+        let sent = format!("t{}_{readable}", self.own.len());
+        self.own.insert(sent.clone(), name.to_owned());
+        sent
+    }
+
+    /// The client's name of a tool.
+    pub(super) fn own<'a>(&'a self, sent: &'a str) -> &'a str {
+        self.own.get(sent).map_or(sent, String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+
+    #[test]
+    fn names_that_are_not_taken_have_others_in_their_place() {
+        let mut names = Names::up_to(64);
+        assert_eq!(names.send("get_weather"), "get_weather");
+        let long = format!("mcp__{}", "x".repeat(80));
+        for name in ["get weather!", "获取天气", "", &long] {
+            let sent = names.send(name);
+            assert!(sent.len() <= 64 && sent != name, "{name}: {sent}");
+            assert_eq!(names.send(name), sent);
+            assert_eq!(names.own(&sent), name);
+        }
+        assert_eq!(names.own("unheard-of"), "unheard-of");
+    }
+}

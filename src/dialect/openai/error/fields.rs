@@ -1,0 +1,160 @@
+//! The fields of an error body, in all the shapes that are seen.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{REFUSED, STATUS_OF, TOO_LONG, TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS};
+use crate::wire::allowance::reset_in;
+
+/// The fields of an error that decide.
+#[derive(Debug, Default)]
+pub(super) struct ErrorFields {
+    pub(super) code: String,
+    pub(super) kind: String,
+    /// Gemini's `status`: a name, where its `code` is a number.
+    name: String,
+    pub(super) message: String,
+    /// How long it asks us to stay away, where no header does.
+    pub(super) wait: Option<Duration>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RawFields<'a> {
+    /// A text, or a number at vLLM, `OpenRouter` and Gemini.
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    /// A text, or Mistral's list of what is wrong.
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    details: Option<&'a RawValue>,
+}
+
+/// One of Gemini's `details`: `{"@type": "...RetryInfo", "retryDelay": "37s"}`.
+#[derive(Deserialize)]
+struct Detail<'a> {
+    #[serde(borrow, rename = "retryDelay")]
+    retry_delay: Option<Cow<'a, str>>,
+}
+
+impl ErrorFields {
+    /// Reads `{"error": {..}}`, the same inside an array (Gemini), `{"error": "text"}` (Ollama), or the fields on
+    /// top (older vLLM, Mistral). What cannot be read stays empty.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let text = std::str::from_utf8(body).unwrap_or_default().trim();
+        let text = text
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(text);
+        let fields = serde_json::from_str::<Envelope<'_>>(text)
+            .ok()
+            .and_then(|envelope| envelope.error)
+            .map_or(text, RawValue::get);
+        match serde_json::from_str::<RawFields<'_>>(fields) {
+            Ok(raw) => Self {
+                wait: wait(&raw),
+                code: plain(raw.code),
+                kind: raw.kind.unwrap_or_default().into_owned(),
+                name: plain(raw.status),
+                message: raw.message.map(text_of).unwrap_or_default(),
+            },
+            Err(_) => Self {
+                message: serde_json::from_str(fields).unwrap_or_default(),
+                ..Self::default()
+            },
+        }
+    }
+
+    /// Whether it says that the request is longer than the model can take.
+    pub(super) fn says_too_long(&self) -> bool {
+        TOO_LONG.iter().any(|name| self.is(name))
+            || TOO_LONG_IN_WORDS
+                .iter()
+                .any(|words| self.message.starts_with(words))
+            || self
+                .message
+                .contains("exceeds the maximum number of tokens")
+    }
+
+    /// Whether it says that the model does not take some field or value.
+    pub(super) fn says_unsupported(&self) -> bool {
+        UNSUPPORTED.iter().any(|name| self.is(name))
+            || self.message.contains("\"extra_forbidden\"")
+            || UNSUPPORTED_IN_WORDS.iter().any(|(begin, end)| {
+                self.message.starts_with(begin)
+                    && self
+                        .message
+                        .trim_end_matches(['.', '\'', '"', ')', ']'])
+                        .ends_with(end)
+            })
+    }
+
+    /// Whether a 404 is about the path: a server that knows it gives a reason of its own.
+    pub(super) fn names_no_model(&self) -> bool {
+        let message = self.message.to_ascii_lowercase();
+        !self.is("model_not_found")
+            && (message.is_empty()
+                || message.contains("/responses")
+                || matches!(message.as_str(), "not found" | "file not found"))
+    }
+
+    /// Qianfan's codes are `input_unsafe` and kin.
+    pub(super) fn refuses_content(&self) -> bool {
+        REFUSED.iter().any(|name| self.is(name)) || self.code.ends_with("_unsafe")
+    }
+
+    pub(super) fn is(&self, name: &str) -> bool {
+        [&self.code, &self.kind, &self.name]
+            .into_iter()
+            .any(|field| field == name)
+    }
+
+    /// The HTTP status that this error would have had.
+    pub(super) fn status(&self) -> u16 {
+        match self.code.parse() {
+            Ok(status @ 400..=599) => status,
+            // Qianfan's are `rpm_rate_limit_exceeded`, `tpm_rate_limit_exceeded` and more.
+            _ if self.code.ends_with("rate_limit_exceeded") => 429,
+            _ => STATUS_OF
+                .iter()
+                .find(|(name, _)| self.is(name))
+                .map_or(500, |(_, status)| *status),
+        }
+    }
+}
+
+/// The wait that a body asks for: in its details, or in words (`Please try again in 41.724s.`).
+fn wait(error: &RawFields<'_>) -> Option<Duration> {
+    let details = error.details.map_or("[]", RawValue::get);
+    let details: Vec<Detail<'_>> = serde_json::from_str(details).unwrap_or_default();
+    let delay = details.into_iter().find_map(|detail| detail.retry_delay);
+    let in_words = || {
+        let (_, rest) = error.message?.get().split_once("try again in ")?;
+        rest.split([' ', ','])
+            .next()
+            .map(|word| word.trim_end_matches(['.', '"']))
+    };
+    reset_in(delay.as_deref().or_else(in_words)?, SystemTime::UNIX_EPOCH)
+}
+
+/// A text as it means, anything else as it is written.
+fn text_of(raw: &RawValue) -> String {
+    serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
+}
+
+fn plain(raw: Option<&RawValue>) -> String {
+    raw.map_or_else(String::new, |raw| raw.get().trim_matches('"').to_owned())
+}

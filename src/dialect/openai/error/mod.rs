@@ -1,0 +1,187 @@
+//! What an error reply means.
+//!
+//! Status and error code decide. Message texts are asked only where a provider gives nothing else, because
+//! providers echo prompts in them.
+
+mod fields;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+pub use shape::shaped;
+
+use self::fields::ErrorFields;
+use crate::outcome::Outcome;
+
+/// The outcome that an error status and its body stand for.
+pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
+    outcome(status, retry_after, &ErrorFields::read(body))
+}
+
+/// The outcome that anything but a 101 to a WebSocket's handshake stands for. That an upstream speaks no WebSocket is no
+/// failure, and says nothing about the model, which may be there for other requests.
+pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
+    let error = ErrorFields::read(body);
+    match status {
+        ..400 | 405 | 426 | 501 => Outcome::UpgradeRefused { status },
+        404 | 410 if !error.is("model_not_found") => Outcome::UpgradeRefused { status },
+        _ => outcome(status, retry_after, &error),
+    }
+}
+
+/// The outcome that an error status of `/responses` stands for: that an upstream has no such path says nothing about the
+/// model, which may be there for other requests.
+pub fn classify_response(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
+    let error = ErrorFields::read(body);
+    match status {
+        404 | 405 | 501 if error.names_no_model() => Outcome::EndpointMissing { status },
+        _ => outcome(status, retry_after, &error),
+    }
+}
+
+/// The outcome that an error inside a good reply stands for: by its code, else by its type; where neither is
+/// known, it is the upstream's fault.
+pub(in crate::dialect) fn classify_inner(
+    error: &RawValue,
+    retry_after: Option<Duration>,
+) -> Outcome {
+    let error = ErrorFields::read(error.get().as_bytes());
+    outcome(error.status(), retry_after, &error)
+}
+
+fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
+    let retry_after = retry_after.or(error.wait);
+    match status {
+        401 if error.is("invalid_model") => Outcome::ModelUnavailable,
+        400 | 403 | 422 if error.refuses_content() => Outcome::ContentRefused { status },
+        400 | 403 | 413 | 422 | 429 if error.says_too_long() => Outcome::TooLong { status },
+        400 | 404 | 422 if error.says_unsupported() => Outcome::Unsupported { status },
+        // Gemini answers a bad key with 400.
+        400 if error.message.contains("API key not valid") => Outcome::Unauthorized { status },
+        400 | 403 | 429 if QUOTA.iter().any(|name| error.is(name)) => Outcome::QuotaExhausted,
+        401 | 403 => Outcome::Unauthorized { status },
+        402 => Outcome::QuotaExhausted,
+        // An item of a response that is kept elsewhere, or was not kept.
+        404 if error.message.starts_with("Item with id") => Outcome::RejectedRequest { status },
+        404 | 410 => Outcome::ModelUnavailable,
+        408 => Outcome::ServerError { status },
+        429 => Outcome::RateLimited { retry_after },
+        409 | 498 | 503 | 529 => Outcome::Overloaded {
+            status,
+            retry_after,
+        },
+        400..=499 => Outcome::RejectedRequest { status },
+        _ => Outcome::ServerError { status },
+    }
+}
+
+/// Codes and types that say: longer than the model's window.
+const TOO_LONG: [&str; 4] = [
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "tokens_too_long",
+    "characters_too_long",
+];
+
+/// How messages begin that say the same, where no code does.
+const TOO_LONG_IN_WORDS: [&str; 8] = [
+    // Anthropic
+    "prompt is too long",
+    // vLLM, DeepSeek and kin
+    "This model's maximum context length is",
+    // OpenRouter
+    "This endpoint's maximum context length is",
+    // Mistral
+    "Prompt contains",
+    // Together
+    "Input token count",
+    // Bedrock
+    "Input is too long",
+    // OpenAI and Groq: more tokens than may be sent in a minute, so that waiting never helps.
+    "Request too large for",
+    // Gemini
+    "The input token count",
+];
+
+/// Codes that say: a field or a value that the model does not take.
+const UNSUPPORTED: [&str; 4] = [
+    "unsupported_parameter",
+    "unsupported_value",
+    "unknown_parameter",
+    "extra_forbidden",
+];
+
+/// How messages begin, and how they end, that say the same, where no code does.
+const UNSUPPORTED_IN_WORDS: [(&str, &str); 8] = [
+    // Anthropic
+    ("", "Extra inputs are not permitted"),
+    ("This model does not support assistant message prefill", ""),
+    // Gemini
+    ("Invalid JSON payload received. Unknown name", ""),
+    // DeepSeek
+    (
+        "Failed to deserialize the JSON body into the target type",
+        "",
+    ),
+    ("This response_format type is unavailable", ""),
+    // Ollama
+    ("", "does not support tools"),
+    // Groq
+    ("", "is unsupported"),
+    // llama.cpp
+    ("image input is not supported", ""),
+];
+
+/// Codes and types that say: not about this.
+const REFUSED: [&str; 7] = [
+    "content_filter",
+    "content_policy_violation",
+    "ResponsibleAIPolicyViolation",
+    "moderation_blocked",
+    "bio_policy",
+    "cyber_policy",
+    "misalignment_policy_violation",
+];
+
+/// Codes and types that say: no money, no allowance. They are not a matter of seconds.
+const QUOTA: [&str; 10] = [
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "enforced_spend_limit_reached",
+    "contract_spend_limit_reached",
+    "billing_hard_limit_reached",
+    "blocked_api_access",
+    "usage_limit_reached",
+];
+
+/// What codes and types of an error inside a 200 mean as a status. Unknown ones are the upstream's fault.
+const STATUS_OF: [(&str, u16); 21] = [
+    ("invalid_request_error", 400),
+    ("invalid_prompt", 400),
+    ("context_length_exceeded", 400),
+    ("content_filter", 400),
+    ("content_policy_violation", 400),
+    ("bio_policy", 400),
+    ("cyber_policy", 400),
+    ("misalignment_policy_violation", 400),
+    ("BadRequestError", 400),
+    ("authentication_error", 401),
+    ("invalid_api_key", 401),
+    ("permission_error", 403),
+    ("not_found_error", 404),
+    ("model_not_found", 404),
+    ("rate_limit_error", 429),
+    ("requests", 429),
+    ("tokens", 429),
+    ("RESOURCE_EXHAUSTED", 429),
+    ("overloaded_error", 529),
+    ("server_is_overloaded", 503),
+    ("slow_down", 503),
+];

@@ -1,0 +1,221 @@
+//! What errors are taken for.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::{classify, classify_handshake, classify_inner, classify_response};
+use crate::outcome::Outcome;
+
+#[test]
+fn refused_content_is_known_by_its_code() {
+    for (status, code) in [
+        (403, "input_unsafe"),
+        (400, "content_filter"),
+        (400, "content_policy_violation"),
+    ] {
+        let body = format!(r#"{{"error":{{"code":"{code}","innererror":{{}}}}}}"#);
+        let outcome = classify(status, None, body.as_bytes());
+        assert_eq!(outcome, Outcome::ContentRefused { status }, "{code}");
+    }
+}
+
+#[test]
+fn status_and_code_decide() {
+    let cases = [
+        (
+            400,
+            r#"{"error":{"message":"no","type":"invalid_request_error","code":null}}"#,
+            "rejected",
+        ),
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]"#,
+            "unauthorized",
+        ),
+        (
+            400,
+            r#"{"error":{"code":"billing_hard_limit_reached"}}"#,
+            "quota_exhausted",
+        ),
+        (
+            401,
+            r#"{"error":{"code":"invalid_api_key"}}"#,
+            "unauthorized",
+        ),
+        (
+            401,
+            r#"{"error":{"code":"invalid_model","message":"No permission"}}"#,
+            "model_unavailable",
+        ),
+        (402, "", "quota_exhausted"),
+        (404, "not json", "model_unavailable"),
+        (408, "", "server_error"),
+        (413, "", "rejected"),
+        (422, "", "rejected"),
+        (
+            429,
+            r#"{"error":{"code":"rate_limit_exceeded"}}"#,
+            "rate_limited",
+        ),
+        (
+            429,
+            r#"{"error":{"type":"insufficient_quota"}}"#,
+            "quota_exhausted",
+        ),
+        (
+            500,
+            r#"{"error":"model runner has stopped"}"#,
+            "server_error",
+        ),
+        (503, "", "overloaded"),
+        (529, "", "overloaded"),
+        (530, "", "server_error"),
+    ];
+    for (status, body, label) in cases {
+        assert_eq!(
+            classify(status, None, body.as_bytes()).label(),
+            label,
+            "{status} {body}"
+        );
+    }
+}
+
+#[test]
+fn a_request_that_is_too_long_is_told_from_one_that_is_wrong() {
+    for body in [
+        r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#,
+        r#"{"error":{"code":400,"type":"exceed_context_size_error","message":"m"}}"#,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 > 5"}}"#,
+    ] {
+        let outcome = classify(400, None, body.as_bytes());
+        assert_eq!(outcome, Outcome::TooLong { status: 400 }, "{body}");
+    }
+}
+
+#[test]
+fn the_wait_an_upstream_asks_for_is_kept() {
+    let wait = Some(Duration::from_secs(7));
+    assert_eq!(
+        classify(429, wait, b""),
+        Outcome::RateLimited { retry_after: wait }
+    );
+}
+
+#[test]
+fn an_upstream_without_websockets_is_not_to_blame() {
+    let handshake = |status, body: &str| classify_handshake(status, None, body.as_bytes());
+    for status in [200, 302, 404, 405, 410, 426, 501] {
+        let outcome = handshake(status, "<html>");
+        assert_eq!(outcome, Outcome::UpgradeRefused { status });
+        assert!(!outcome.hurts_health());
+    }
+    let no_model = r#"{"error":{"code":"model_not_found"}}"#;
+    for (status, body, label) in [
+        (404, no_model, "model_unavailable"),
+        (400, "", "rejected"),
+        (401, "", "unauthorized"),
+        (429, "", "rate_limited"),
+        (500, "", "server_error"),
+        (503, "", "overloaded"),
+    ] {
+        assert_eq!(handshake(status, body).label(), label);
+    }
+}
+
+#[test]
+fn a_wait_may_stand_in_the_body() {
+    let wait = |body: &str| match classify(429, None, body.as_bytes()) {
+        Outcome::RateLimited { retry_after } => retry_after.map(|wait| wait.as_millis()),
+        other => panic!("{other}"),
+    };
+    let gemini = r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"Help"},{"@type":"RetryInfo","retryDelay":"37s"}]}}]"#;
+    assert_eq!(wait(gemini), Some(37_000));
+    let words =
+        r#"{"error":{"message":"Rate limit reached. Please try again in 1m41.724s. Visit us."}}"#;
+    assert_eq!(wait(words), Some(101_724));
+    assert_eq!(
+        wait(r#"{"error":{"message":"try again in a while"}}"#),
+        None
+    );
+    assert_eq!(wait("{}"), None);
+}
+
+#[test]
+fn an_error_inside_a_reply_is_classified_by_its_code_or_type() {
+    let inner = |json: &str| {
+        classify_inner(&RawValue::from_string(json.to_owned()).unwrap(), None).to_string()
+    };
+    assert_eq!(
+        inner(r#"{"code":"rate_limit_exceeded","message":"slow"}"#),
+        "rate_limited (429)"
+    );
+    assert_eq!(
+        inner(r#"{"code":502,"message":"upstream"}"#),
+        "server_error (502)"
+    );
+    assert_eq!(inner(r#"{"type":"overloaded_error"}"#), "overloaded (529)");
+    assert_eq!(inner(r#"{"message":"?"}"#), "server_error (500)");
+    assert_eq!(inner(r#""text""#), "server_error (500)");
+}
+
+#[test]
+fn what_one_model_does_not_take_is_told_from_what_is_wrong() {
+    for (status, body) in [
+        (
+            400,
+            r#"{"error":{"message":"m","code":"unsupported_parameter"}}"#,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"seed: Extra inputs are not permitted"}}"#,
+        ),
+        (
+            422,
+            r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","store"],"msg":"Extra inputs are not permitted","input":false}]},"type":"invalid_request_error","code":null}"#,
+        ),
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"Invalid JSON payload received. Unknown name \"store\": Cannot find field.","status":"INVALID_ARGUMENT"}}]"#,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"registry.example/library/x does not support tools"}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"'messages.2' : property 'annotations' is unsupported"}}"#,
+        ),
+    ] {
+        let outcome = classify(status, None, body.as_bytes());
+        assert_eq!(outcome, Outcome::Unsupported { status }, "{body}");
+    }
+    for body in [
+        r#"{"error":{"message":"messages must not be empty","type":"invalid_request_error","code":null}}"#,
+        r#"{"error":{"message":"You wrote: \"extra\"","type":"invalid_request_error"}}"#,
+    ] {
+        assert_eq!(
+            classify(400, None, body.as_bytes()).label(),
+            "rejected",
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_path_is_told_from_a_missing_model() {
+    let label = |body: &str| classify_response(404, None, body.as_bytes()).label();
+    for body in [
+        "404 page not found",
+        r#"{"detail":"Not Found"}"#,
+        r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#,
+        r#"{"error":{"message":"Invalid URL (POST /v1/responses)","type":"invalid_request_error"}}"#,
+    ] {
+        assert_eq!(label(body), "endpoint_missing", "{body}");
+    }
+    let no_model = r#"{"error":{"message":"model 'x' not found","type":"not_found_error"}}"#;
+    assert_eq!(label(no_model), "model_unavailable");
+    let no_item =
+        r#"{"error":{"message":"Item with id 'rs_1' not found.","type":"invalid_request_error"}}"#;
+    assert_eq!(label(no_item), "rejected");
+}

@@ -1,0 +1,163 @@
+//! Providers that take OpenAI's API in part: requests are put as they take them, and their errors as clients read them.
+
+use backstop::simulator::{Fault, Script, Simulator};
+use serde_json::{Value, json};
+
+use crate::harness::{TestGateway, chat, chat_text};
+
+const CHAT: &str = "/v1/chat/completions";
+
+async fn simulators() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    (first, second)
+}
+
+/// A gateway whose second upstream, of this provider, stands in for the first one under another name for the model.
+async fn gateway(first: &Simulator, second: &Simulator, provider: &str) -> TestGateway {
+    TestGateway::start(&format!(
+        "upstreams:\n  first: {{provider: openai, base_url: \"{}\", api_key: k}}\n\
+         \x20 second: {{provider: {provider}, base_url: \"{}\", api_key: k}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second, model: other}}]}}]\n",
+        first.base_url(),
+        second.base_url(),
+    ))
+    .await
+}
+
+fn refusing(code: u16, body: &Value) -> Script {
+    Script::fault(Fault::Status {
+        code,
+        headers: Vec::new(),
+        body: Some(body.to_string()),
+    })
+}
+
+/// What today's clients of `OpenAI` send.
+fn modern() -> Value {
+    json!({
+        "model": "gpt-4o",
+        "max_completion_tokens": 50,
+        "store": false,
+        "seed": 7,
+        "brand_new": {"kept": true},
+        "messages": [
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "hello", "annotations": [], "refusal": null},
+            {"role": "user", "content": "and?"},
+        ],
+    })
+}
+
+#[tokio::test]
+async fn who_stands_in_is_asked_in_its_own_manner() {
+    for (provider, dropped) in [
+        ("ernie", ""),
+        ("ollama", ""),
+        ("deepseek", ""),
+        ("gemini", "seed, store"),
+        ("mistral", "seed, store"),
+    ] {
+        let (first, second) = simulators().await;
+        first.play(Script::status(503)).await;
+        let gateway = gateway(&first, &second, provider).await;
+        let answered = gateway.post(CHAT, &modern()).await;
+        assert_eq!(chat_text(&answered), "Hello from second.", "{provider}");
+        assert_eq!(answered.header("x-backstop-dropped"), dropped, "{provider}");
+
+        let sent = second.received()[0].json();
+        assert_eq!(sent["max_tokens"], 50, "{provider}");
+        assert_eq!(sent["max_completion_tokens"], Value::Null, "{provider}");
+        assert_eq!(sent["messages"][0]["role"], "system", "{provider}");
+        assert_eq!(sent["brand_new"], json!({"kept": true}), "{provider}");
+        assert_eq!(sent["model"], "other");
+        let is_told = sent["messages"][2].get("annotations").is_some();
+        assert_eq!(is_told, provider != "mistral");
+        assert_eq!(sent["seed"].is_null(), !dropped.is_empty(), "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_wrote_for_a_model_passes_as_it_is() {
+    let (first, second) = simulators().await;
+    let gateway = gateway(&first, &second, "mistral").await;
+    // As odd as it may be: the spaces stay, too.
+    let body = modern().to_string().replace("\"seed\":7", "\"seed\" :\t7");
+    let headers = [("content-type", "application/json")];
+    let answered = gateway
+        .send(http::Method::POST, CHAT, &headers, body.clone())
+        .await;
+    assert_eq!(answered.upstream(), "first");
+    assert_eq!(first.received()[0].body, body.as_bytes());
+}
+
+#[tokio::test]
+async fn what_one_does_not_take_goes_to_the_next_and_else_its_own_error_comes_back() {
+    let wrong = json!({"error": {"message": "Unsupported parameter: 'seed'", "type": "invalid_request_error",
+        "param": "seed", "code": "unsupported_parameter"}});
+    let (first, second) = simulators().await;
+    first.play(refusing(400, &wrong)).await;
+    let gateway = gateway(&first, &second, "ernie").await;
+    for _ in 0..10 {
+        let answered = gateway.post(CHAT, &modern()).await;
+        assert_eq!(answered.trail(), ["first:unsupported", "second:ok"]);
+    }
+    let other = json!([{"error": {"code": 400, "message": "Invalid JSON payload received. Unknown name \"seed\": Cannot find field."}}]);
+    second.play(refusing(400, &other)).await;
+    let answered = gateway.post(CHAT, &modern()).await;
+    assert_eq!((answered.status, answered.upstream()), (400, "first"));
+    assert_eq!(answered.text(), wrong.to_string());
+    assert_eq!(
+        answered.trail(),
+        ["first:unsupported", "second:unsupported"]
+    );
+
+    // Where the first one is down, the client's retry may help: that is no verdict on its request.
+    first.play(Script::status(500)).await;
+    assert_eq!(gateway.post(CHAT, &modern()).await.status, 503);
+}
+
+#[tokio::test]
+async fn errors_come_in_the_shape_that_clients_read() {
+    let gemini = json!([{"error": {"code": 400, "message": "Bad", "status": "INVALID_ARGUMENT"}}]);
+    let (first, second) = simulators().await;
+    first.play(refusing(400, &gemini)).await;
+    let gateway = gateway(&first, &second, "ernie").await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    let error = &answered.json()["error"];
+    assert_eq!((answered.status, answered.upstream()), (400, "first"));
+    assert_eq!(error["message"], "Bad");
+    assert_eq!(error["type"], "invalid_request_error");
+    assert_eq!(error["code"], Value::Null);
+    assert_eq!(error["upstream"], gemini);
+    assert_eq!(second.received_count(), 0);
+}
+
+/// Nobody had said `responses: false`: it is found out, within the request, and costs the model nothing.
+#[tokio::test]
+async fn an_upstream_without_responses_is_asked_for_chats_from_then_on() {
+    let (first, second) = simulators().await;
+    first
+        .play(refusing(404, &json!({"detail": "Not Found"})).with_only_path("/responses"))
+        .await;
+    let gateway = gateway(&first, &second, "ernie").await;
+    for _ in 0..3 {
+        let body = json!({"model": "gpt-4o", "input": "hi"});
+        let answered = gateway.post("/v1/responses", &body).await;
+        assert_eq!(answered.trail(), ["first:ok"]);
+        assert_eq!(answered.json()["object"], "response");
+        assert_eq!(gateway.post(CHAT, &chat()).await.trail(), ["first:ok"]);
+    }
+    let asked = first.received();
+    let of_responses = asked
+        .iter()
+        .filter(|request| request.path.ends_with("/responses"));
+    assert_eq!(of_responses.count(), 1);
+    assert_eq!(asked.len(), 7);
+
+    // What no chat can do goes to the next one.
+    let body = json!({"model": "gpt-4o", "input": "hi", "tools": [{"type": "web_search"}]});
+    let answered = gateway.post("/v1/responses", &body).await;
+    assert_eq!(answered.json()["error"]["code"], "unsupported_by_upstreams");
+}
