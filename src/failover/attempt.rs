@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::commit::{Hold, hold};
 use super::deadline::Deadline;
-use super::ending::{Held, Lost, Won, WonBody};
+use super::ending::{Lost, Won, WonBody};
 use super::events::EventStream;
 use super::handshake;
 use super::order::prefill;
@@ -25,11 +25,6 @@ use crate::wire::headers::has_media_type;
 
 /// No answer is larger than this; images in base64 are the largest there are.
 const LARGEST_ANSWER: usize = 64 << 20;
-
-/// What may tell the ids of objects.
-const READABLE: [&str; 2] = ["application/json", EVENTS];
-/// A stream of events.
-pub(super) const EVENTS: &str = "text/event-stream";
 
 /// One try at one target.
 pub(super) struct Attempt<'a> {
@@ -224,31 +219,8 @@ impl Attempt<'_> {
     }
 }
 
-/// Sends a request on and hands back whatever comes, as it comes.
-pub(super) async fn forward(
-    timeouts: &TimeoutsConfig,
-    request: &ModelRequest,
-    target: &Target<'_>,
-    deadline: &Deadline,
-) -> Result<Won, Lost> {
-    let patience = timeouts.to_first_content(false, request.reasoning);
-    let reply = send(target, outbound(request), deadline.first_token(patience)).await?;
-    let limits = Limits {
-        idle: timeouts.idle,
-        content: None,
-        min_rate: None,
-        deadline: deadline.until(),
-    };
-    let is_kept = matches!(reply.status, 200..=299)
-        && READABLE
-            .iter()
-            .any(|form| has_media_type(&reply.headers, form));
-    let body = WonBody::Stream(Box::new(Held::opaque(reply.body, limits)));
-    let won = Won::new(reply.status, reply.headers, body, Outcome::Success);
-    Ok(Won { is_kept, ..won })
-}
-
-fn outbound(request: &ModelRequest) -> Outbound {
+/// A request as the client wrote it.
+pub(super) fn outbound(request: &ModelRequest) -> Outbound {
     Outbound {
         method: request.method.clone(),
         path: request.path.clone(),
@@ -278,7 +250,7 @@ fn outbound_as(request: &ModelRequest, speech: &Speech) -> Outbound {
     outbound
 }
 
-async fn send(
+pub(super) async fn send(
     target: &Target<'_>,
     outbound: Outbound,
     (until, stage): (Instant, Stage),

@@ -22,6 +22,7 @@ mod deadline;
 mod ending;
 mod events;
 mod explain;
+mod forward;
 mod handshake;
 mod order;
 mod plan;
@@ -45,10 +46,11 @@ pub use order::Ask;
 pub use relay::{Relay, RelayEnd};
 pub use supervise::SupervisedStream;
 
-use self::attempt::{Attempt, EVENTS};
+use self::attempt::Attempt;
 use self::budget::{Budget, Expense};
 use self::deadline::Deadline;
 use self::ending::{Won, WonBody};
+use self::forward::EVENTS;
 use self::order::order;
 use self::plan::{Plan, Target};
 use self::race::{Alarm, Contender, Race, Step};
@@ -124,35 +126,6 @@ impl Failover {
         let resume = matches!(continuation, Some(Continuability::Possible(_)))
             .then(|| Resume::new(&self, &request, &rule));
         Ok(victory.into_answer(&self.pins, continuation, resume))
-    }
-
-    /// Sends a request untouched to where what it refers to lives, or to the first candidate, once, and the reply back
-    /// untouched.
-    pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
-        let common = self.common(request);
-        let deadline = Deadline::after(request.received_at, self.timeouts.total);
-        let plan = Plan::new(order(rule, Ask::of(request), fastrand::f64));
-        let mut trail = Trail::default();
-        let Some(target) = Target::of_forwarded(rule, request) else {
-            return Err(trail.exhausted(&plan));
-        };
-        // What lives at this path is unknown, so neither good nor bad replies say anything about the models' health.
-        let limit = self.timeouts.to_first_content(false, request.reasoning);
-        let attempt = Running::start(&common, &target, None, trail.begin(), limit);
-        let ended = attempt::forward(&self.timeouts, request, &target, &deadline).await;
-        trail.waited = request.received_at.elapsed();
-        match ended {
-            Ok(won) => Ok(Victory {
-                won,
-                attempt,
-                trail,
-            }
-            .into_answer(&self.pins, None, None)),
-            Err(lost) => {
-                trail.attempts.push(attempt.end(lost.outcome, lost.detail));
-                Err(trail.exhausted(&plan))
-            }
-        }
     }
 
     /// `said`: what the client has been told by a stream that broke off and is to be continued.

@@ -15,8 +15,7 @@ use super::order::{Ask, Order, unspeakable};
 use crate::config::UpstreamId;
 use crate::health::{Permit, Refusal};
 use crate::outcome::{Outcome, Retry};
-use crate::request::{ModelRequest, dialect_of};
-use crate::routing::{Candidate, Rule};
+use crate::routing::Candidate;
 
 /// A candidate with one of its keys.
 #[derive(Clone, Copy, Debug)]
@@ -26,23 +25,6 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// The only one for a request that is forwarded: where what it refers to lives, else the first candidate of its rule
-    /// that speaks its API, else the first.
-    pub(super) fn of_forwarded(rule: &'a Rule, request: &ModelRequest) -> Option<Self> {
-        let mut candidates = rule.candidates.iter();
-        let dialect = dialect_of(&request.headers);
-        let candidate = match &request.lives_at {
-            Some(creator) => candidates.find(|candidate| candidate.upstream.id() == creator)?,
-            None => candidates
-                .find(|candidate| candidate.upstream.dialect() == dialect)
-                .or_else(|| rule.candidates.first())?,
-        };
-        Some(Self {
-            candidate,
-            key: candidate.upstream.next_key(),
-        })
-    }
-
     fn blocked_until(&self, now: Instant) -> Option<Instant> {
         self.candidate.leaf.blocked_until(self.key, now)
     }

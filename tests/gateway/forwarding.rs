@@ -201,21 +201,81 @@ async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() 
     assert_eq!(answered.trail(), ["general:ok"]);
 }
 
+const BOTH: &str = "  - {models: [\"*\"], candidates: [{upstream: general}, {upstream: special, model: theirs}]}\n";
+
 #[tokio::test]
-async fn a_forwarded_request_whose_upstream_is_gone_is_not_sent_twice() {
-    for fault in [Fault::Reset, Fault::Close, Fault::Refuse] {
+async fn a_forwarded_request_is_not_sent_twice() {
+    for fault in [Fault::Reset, Fault::Close] {
         let three = Three::start().await;
         three.general.play(Script::fault(fault.clone())).await;
-        let gateway = three
-            .gateway(
-                "  - {models: [\"*\"], candidates: [{upstream: general}, {upstream: special}]}\n",
-            )
-            .await;
+        let gateway = three.gateway(BOTH).await;
         let answered = gateway.post("/v1/files", &json!({})).await;
         refusal(&answered, 503, "all_upstreams_failed");
         assert_eq!(answered.trail().len(), 1, "{fault:?}");
-        let calls = usize::from(fault != Fault::Refuse);
-        assert_eq!(three.counts(), [0, 0, calls], "{fault:?}");
+        assert_eq!(three.counts(), [0, 0, 1], "{fault:?}");
+    }
+    // Where nothing was sent, it is the first time elsewhere.
+    let three = Three::start().await;
+    three.general.play(Script::fault(Fault::Refuse)).await;
+    let gateway = three.gateway(BOTH).await;
+    let answered = gateway.post("/v1/files", &json!({})).await;
+    assert_eq!(answered.trail(), ["general:connect_refused", "special:ok"]);
+    assert_eq!(three.counts(), [0, 1, 0]);
+}
+
+#[tokio::test]
+async fn what_is_kept_nowhere_is_had_from_the_next_one() {
+    let image = (
+        "/v1/images/generations?x=1",
+        JSON,
+        br#"{"model" : "dall-e-3", "n":1.0}"#.to_vec(),
+        br#"{"model" : "theirs", "n":1.0}"#.to_vec(),
+    );
+    let sound = (
+        "/v1/audio/transcriptions",
+        FORM,
+        form("whisper-1"),
+        form("theirs"),
+    );
+    for (path, header, sent, expected) in [image, sound] {
+        for (fault, outcome) in [
+            (Fault::status(500), "server_error"),
+            (Fault::status(429), "rate_limited"),
+            (Fault::status(401), "unauthorized"),
+            (Fault::status(404), "model_unavailable"),
+            (Fault::Reset, "connection_lost"),
+            (Fault::Refuse, "connect_refused"),
+        ] {
+            let three = Three::start().await;
+            three.general.play(Script::fault(fault.clone())).await;
+            let gateway = three.gateway(BOTH).await;
+            let answered = gateway
+                .send(Method::POST, path, &[header], sent.clone())
+                .await;
+            assert_eq!(answered.status, 200, "{fault:?}");
+            let first = format!("general:{outcome}");
+            assert_eq!(answered.trail(), [first.as_str(), "special:ok"]);
+            let received = &three.special.received()[0];
+            assert!(received.body == expected, "{:?}", received.body);
+            // Nothing of it says anything about the models there.
+            three.general.play(Script::healthy()).await;
+            let answered = gateway.post(CHAT, &json!({"model": "gpt-4o"})).await;
+            assert_eq!(answered.trail(), ["general:ok"]);
+        }
+        // What the client did wrong comes back, and so does the last one's failure.
+        let three = Three::start().await;
+        let gateway = three.gateway(BOTH).await;
+        three.general.play(Script::status(400)).await;
+        let post = async || {
+            gateway
+                .send(Method::POST, path, &[header], sent.clone())
+                .await
+        };
+        assert_eq!(post().await.status, 400);
+        assert_eq!(three.counts(), [0, 0, 1]);
+        three.general.play(Script::status(500)).await;
+        three.special.play(Script::status(502)).await;
+        assert_eq!((post().await.status, three.counts()), (502, [0, 1, 2]));
     }
 }
 

@@ -1,0 +1,157 @@
+//! Requests whose meaning is not known, or does not matter: they go on as they are, and so do the replies.
+//!
+//! They are sent once, because nobody knows what a second time would do: another candidate is asked only where nothing was
+//! sent at all, and for paths at which nothing is kept also where the first one fails. What is told at such paths is no sign
+//! of the models' health, good or bad.
+
+use bytes::Bytes;
+
+use super::attempt::{outbound, send};
+use super::deadline::Deadline;
+use super::ending::{Held, Lost, Won, WonBody};
+use super::order::{Ask, order};
+use super::plan::{Plan, Target};
+use super::running::Running;
+use super::timers::Limits;
+use super::trail::Trail;
+use super::{Answer, Exhausted, Failover, MOST_ATTEMPTS, Victory};
+use crate::dialect::openai;
+use crate::event::Event;
+use crate::outcome::{Blame, Outcome};
+use crate::request::{ModelRequest, dialect_of};
+use crate::routing::{Candidate, Rule};
+use crate::wire::headers::has_media_type;
+use crate::wire::multipart;
+
+/// A stream of events.
+pub(super) const EVENTS: &str = "text/event-stream";
+/// What may tell the ids of objects.
+const READABLE: [&str; 2] = ["application/json", EVENTS];
+/// Paths at which nothing is kept that could be referred to, so that it does no harm to ask twice.
+const STATELESS: [&str; 7] = [
+    "/audio/speech",
+    "/audio/transcriptions",
+    "/audio/translations",
+    "/images/edits",
+    "/images/generations",
+    "/images/variations",
+    "/moderations",
+];
+
+impl Failover {
+    /// Sends a request on to where what it refers to lives, or to the candidates that speak its API, and the reply back
+    /// untouched.
+    pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
+        let common = self.common(request);
+        let deadline = Deadline::after(request.received_at, self.timeouts.total);
+        let limit = self.timeouts.to_first_content(false, request.reasoning);
+        let mut trail = Trail::default();
+        let mut candidates = candidates(rule, request).into_iter().peekable();
+        while let Some(candidate) = candidates.next() {
+            let target = Target {
+                candidate,
+                key: candidate.upstream.next_key(),
+            };
+            self.report_forwarding(request, &trail, candidate);
+            let attempt = Running::start(&common, &target, None, trail.begin(), limit);
+            let ended = self.exchange(request, &target, deadline).await;
+            trail.waited = request.received_at.elapsed();
+            let lost = match ended {
+                Ok(won) if candidates.peek().is_none() || !is_failure(request, won.status) => {
+                    let victory = Victory {
+                        won,
+                        attempt,
+                        trail,
+                    };
+                    return Ok(victory.into_answer(&self.pins, None, None));
+                }
+                Ok(won) => openai::classify(won.status, None, b"").into(),
+                Err(lost) => lost,
+            };
+            let may_go_on = is_harmless(request, &lost.outcome);
+            trail.attempts.push(attempt.end(lost.outcome, lost.detail));
+            if !may_go_on {
+                break;
+            }
+        }
+        Err(trail.exhausted(&Plan::new(order(rule, Ask::of(request), fastrand::f64))))
+    }
+
+    async fn exchange(
+        &self,
+        request: &ModelRequest,
+        target: &Target<'_>,
+        deadline: Deadline,
+    ) -> Result<Won, Lost> {
+        let patience = self.timeouts.to_first_content(false, request.reasoning);
+        let mut outbound = outbound(request);
+        outbound.body = body(request, target.candidate.model.as_deref());
+        let reply = send(target, outbound, deadline.first_token(patience)).await?;
+        let limits = Limits {
+            idle: self.timeouts.idle,
+            content: None,
+            min_rate: None,
+            deadline: deadline.until(),
+        };
+        let is_kept = matches!(reply.status, 200..=299)
+            && READABLE
+                .iter()
+                .any(|form| has_media_type(&reply.headers, form));
+        let body = WonBody::Stream(Box::new(Held::opaque(reply.body, limits)));
+        let won = Won::new(reply.status, reply.headers, body, Outcome::Success);
+        Ok(Won { is_kept, ..won })
+    }
+
+    fn report_forwarding(&self, request: &ModelRequest, trail: &Trail, to: &Candidate) {
+        if let Some(failed) = trail.attempts.last() {
+            self.events.emit(&Event::FailedOver {
+                request: request.id.clone(),
+                from: failed.upstream.clone(),
+                to: to.upstream.id().clone(),
+                reason: failed.outcome.clone(),
+            });
+        }
+    }
+}
+
+/// Whom to ask, those in rotation first. Where nobody speaks the client's API, the first one may know the path nevertheless.
+fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> {
+    let all = rule.candidates.iter();
+    if let Some(creator) = &request.lives_at {
+        let lives_there = |candidate: &&Candidate| candidate.upstream.id() == creator;
+        return all.filter(lives_there).take(1).collect();
+    }
+    let dialect = dialect_of(&request.headers);
+    let mut candidates: Vec<&Candidate> = all
+        .filter(|candidate| candidate.upstream.dialect() == dialect)
+        .collect();
+    if candidates.is_empty() {
+        candidates.extend(rule.candidates.first());
+    }
+    candidates.sort_by_key(|candidate| candidate.leaf.is_out());
+    candidates.truncate(MOST_ATTEMPTS);
+    candidates
+}
+
+/// The client's body, under the name by which the upstream knows the model.
+fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
+    let is_form = || has_media_type(&request.headers, "multipart/form-data");
+    match model {
+        Some(model) if request.model.is_some() && is_form() => {
+            multipart::with_model(&request.headers, &request.body, model)
+                .unwrap_or_else(|| request.body.clone())
+        }
+        model => openai::body(request, model),
+    }
+}
+
+/// Whether another candidate may do better, and may be asked.
+fn is_failure(request: &ModelRequest, status: u16) -> bool {
+    status >= 400 && is_harmless(request, &openai::classify(status, None, b""))
+}
+
+fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
+    let path = request.path.split('?').next().unwrap_or_default();
+    matches!(outcome, Outcome::Unreachable(_))
+        || STATELESS.contains(&path) && outcome.blame() == Blame::Upstream
+}
