@@ -24,7 +24,7 @@ use crate::wire::body::{Patience, ReadError, read_whole};
 use crate::wire::headers::has_media_type;
 
 /// No answer is larger than this; images in base64 are the largest there are.
-const LARGEST_ANSWER: usize = 64 << 20;
+pub(super) const LARGEST_ANSWER: usize = 64 << 20;
 
 /// One try at one target.
 pub(super) struct Attempt<'a> {

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::attempt::{outbound, send};
+use super::attempt::{LARGEST_ANSWER, outbound, send};
 use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
 use super::order::{Ask, order};
@@ -15,11 +15,12 @@ use super::running::Running;
 use super::timers::Limits;
 use super::trail::Trail;
 use super::{Answer, Exhausted, Failover, MOST_ATTEMPTS, Victory};
-use crate::dialect::openai;
+use crate::dialect::{anthropic, openai};
 use crate::event::Event;
 use crate::outcome::{Blame, Outcome};
 use crate::request::{ModelRequest, dialect_of};
 use crate::routing::{Candidate, Rule};
+use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::has_media_type;
 use crate::wire::multipart;
 
@@ -87,13 +88,30 @@ impl Failover {
         let mut outbound = outbound(request);
         outbound.body = body(request, target.candidate.model.as_deref());
         let reply = send(target, outbound, deadline.first_token(patience)).await?;
+        let is_success = matches!(reply.status, 200..=299);
+        if is_success
+            && anthropic::is_batches(&request.path)
+            && has_media_type(&reply.headers, READABLE[0])
+        {
+            let patience = Patience {
+                idle: self.timeouts.idle,
+                until: deadline.until(),
+            };
+            let body = read_whole(reply.body, LARGEST_ANSWER, patience).await?;
+            let body = WonBody::Whole(anthropic::results_here(body));
+            let won = Won::new(reply.status, reply.headers, body, Outcome::Success);
+            return Ok(Won {
+                is_kept: true,
+                ..won
+            });
+        }
         let limits = Limits {
             idle: self.timeouts.idle,
             content: None,
             min_rate: None,
             deadline: deadline.until(),
         };
-        let is_kept = matches!(reply.status, 200..=299)
+        let is_kept = is_success
             && READABLE
                 .iter()
                 .any(|form| has_media_type(&reply.headers, form));

@@ -376,3 +376,31 @@ async fn clients_of_anthropics_api_are_forwarded_to_whoever_speaks_it() {
         assert_eq!(gateway.get("/v1/files").await.upstream(), "openai");
     }
 }
+
+/// Otherwise SDKs would take the client's key past the proxy.
+#[tokio::test]
+async fn the_results_of_a_batch_are_got_through_the_gateway() {
+    let claude = Simulator::start("claude", Script::healthy()).await.unwrap();
+    let url = format!("{}/messages/batches/msgbatch_1/results", claude.base_url());
+    let batch = json!({"id": "msgbatch_1", "results_url": url});
+    claude
+        .play(Script::fault(Fault::Status {
+            code: 200,
+            headers: Vec::new(),
+            body: Some(batch.to_string()),
+        }))
+        .await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{claude: {{provider: anthropic, api_key: k, base_url: \"{}\"}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: claude}}]}}]\n",
+        claude.base_url(),
+    ))
+    .await;
+    let answered = gateway.get("/v1/messages/batches/msgbatch_1").await;
+    let results = answered.json()["results_url"].take();
+    assert_eq!(results, "/v1/messages/batches/msgbatch_1/results");
+    gateway.get(results.as_str().unwrap()).await;
+    let last = claude.received().pop().unwrap();
+    assert_eq!(last.path, "/v1/messages/batches/msgbatch_1/results");
+    assert_eq!(last.header("x-api-key"), Some("k"));
+}

@@ -9,6 +9,7 @@
 //! and told.
 
 mod answer;
+mod batches;
 mod error;
 mod lacks;
 mod messages;
@@ -20,6 +21,7 @@ mod thinking;
 mod tools;
 
 pub use answer::answer;
+pub use batches::{is_batches, results_here};
 pub use error::error;
 pub use lacks::lacks;
 pub use model::prefill;
