@@ -16,6 +16,8 @@ pub struct UpstreamConfig {
     pub provider: Provider,
     /// Another URL than the provider's.
     pub base_url: Option<String>,
+    /// Azure's older API, with deployments in its paths: the version of it to ask for.
+    pub api_version: Option<String>,
     /// The key.
     pub api_key: Option<Secret>,
     /// Several keys, used in turn.

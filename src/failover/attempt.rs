@@ -1,5 +1,6 @@
 //! One try at one target: send, wait, and look hard at what comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
@@ -19,6 +20,7 @@ use crate::dialect::openai::{self, Transcript, continuation};
 use crate::dialect::{self, Interpreter, Language, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
+use crate::routing::Candidate;
 use crate::upstream::{Outbound, Reply};
 use crate::wire::body::{Patience, ReadError, read_whole};
 use crate::wire::headers::has_media_type;
@@ -64,7 +66,7 @@ impl Attempt<'_> {
 
     /// Sends a request in the upstream's words, and looks at what comes.
     async fn exchange(&self, speech: Speech) -> Result<Won, Lost> {
-        let outbound = outbound_as(self.request, &speech);
+        let outbound = outbound_as(self.request, self.target.candidate, &speech);
         let first = self.deadline.first_token(self.to_first_content());
         let reply = send(&self.target, outbound, self.to_head(first)).await?;
         let interpreter = speech.interpreter;
@@ -220,8 +222,14 @@ impl Attempt<'_> {
 }
 
 /// A request as the client wrote it.
-pub(super) fn outbound(request: &ModelRequest) -> Outbound {
+pub(super) fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outbound {
+    let model = || match &candidate.model {
+        Some(model) => Arc::clone(model),
+        None => request.model_name().into(),
+    };
+    let is_wanted = candidate.upstream.names_models_in_paths() && request.model.is_some();
     Outbound {
+        model: is_wanted.then(model),
         method: request.method.clone(),
         path: request.path.clone(),
         headers: request.headers.clone(),
@@ -230,8 +238,8 @@ pub(super) fn outbound(request: &ModelRequest) -> Outbound {
 }
 
 /// The same request in other words.
-fn outbound_as(request: &ModelRequest, speech: &Speech) -> Outbound {
-    let mut outbound = outbound(request);
+fn outbound_as(request: &ModelRequest, candidate: &Candidate, speech: &Speech) -> Outbound {
+    let mut outbound = outbound(request, candidate);
     outbound.body = speech.body.clone();
     // What is to be looked into must not come compressed.
     outbound.headers.remove(ACCEPT_ENCODING);

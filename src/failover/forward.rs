@@ -85,7 +85,7 @@ impl Failover {
         deadline: Deadline,
     ) -> Result<Won, Lost> {
         let patience = self.timeouts.to_first_content(false, request.reasoning);
-        let mut outbound = outbound(request);
+        let mut outbound = outbound(request, target.candidate);
         outbound.body = body(request, target.candidate.model.as_deref());
         let reply = send(target, outbound, deadline.first_token(patience)).await?;
         let is_success = matches!(reply.status, 200..=299);

@@ -56,6 +56,7 @@ fn outbound(request: &ModelRequest, model: Option<&str>) -> Outbound {
     Outbound {
         method: request.method.clone(),
         path: openai::path(request, model),
+        model: None,
         headers,
         body: request.body.clone(),
     }

@@ -251,6 +251,7 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
         ..Language::new(config.provider.dialect())
     };
     Upstream::new(id.clone(), language, config.base_url(), credentials, client)
+        .with_api_version(config.api_version.as_deref())
 }
 
 /// The certificate that clients see, read anew.

@@ -57,6 +57,7 @@ pub(super) async fn run(foundation: Foundation, current: Arc<ArcSwap<Generation>
 
 fn question() -> Outbound {
     Outbound {
+        model: None,
         method: Method::GET,
         path: "/models".to_owned(),
         headers: HeaderMap::new(),

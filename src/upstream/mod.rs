@@ -4,10 +4,12 @@
 
 mod client;
 mod credential;
+mod deployment;
 mod models;
 mod send;
 mod upgrade;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http::{HeaderMap, Method};
@@ -29,6 +31,8 @@ pub struct Upstream {
     /// It has been seen to have no `/responses`, whatever was believed.
     lacks_responses: AtomicBool,
     base_url: String,
+    /// Its paths name the model, in this version of the API.
+    api_version: Option<String>,
     credentials: Vec<Credential>,
     client: Client,
     turn: AtomicUsize,
@@ -41,6 +45,8 @@ pub struct Outbound {
     pub method: Method,
     /// Path and query behind the upstream's base URL.
     pub path: String,
+    /// The model, for upstreams whose paths name it.
+    pub model: Option<Arc<str>>,
     /// The headers, without credentials.
     pub headers: HeaderMap,
     /// The body.
@@ -73,10 +79,25 @@ impl Upstream {
             language,
             lacks_responses: AtomicBool::new(false),
             base_url: base_url.to_owned(),
+            api_version: None,
             credentials,
             client,
             turn: AtomicUsize::new(0),
         }
+    }
+
+    /// The same, if its paths name the model, in this version of the API.
+    #[must_use]
+    pub fn with_api_version(self, api_version: Option<&str>) -> Self {
+        Self {
+            api_version: api_version.map(str::to_owned),
+            ..self
+        }
+    }
+
+    /// Whether its paths name the model.
+    pub fn names_models_in_paths(&self) -> bool {
+        self.api_version.is_some()
     }
 
     /// Its name in the configuration.

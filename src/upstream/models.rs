@@ -59,6 +59,7 @@ impl Upstream {
         Outbound {
             method: Method::GET,
             path: path.to_owned(),
+            model: None,
             headers,
             body: bytes::Bytes::new(),
         }

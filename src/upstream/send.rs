@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 
-use super::{Outbound, Reply, Upstream};
+use super::{Outbound, Reply, Upstream, deployment};
 use crate::outcome::{Outcome, Unreachable};
 
 /// No reply came.
@@ -37,12 +37,16 @@ impl Upstream {
     ) -> Result<Request<Full<Bytes>>, SendError> {
         let mut request = Request::new(Full::new(outbound.body));
         *request.method_mut() = outbound.method;
-        *request.uri_mut() = format!("{}{}", self.base_url, outbound.path)
-            .try_into()
-            .map_err(|error: http::uri::InvalidUri| SendError {
+        let path = match &self.api_version {
+            None => outbound.path,
+            Some(version) => deployment::path(&outbound.path, outbound.model.as_deref(), version),
+        };
+        *request.uri_mut() = format!("{}{path}", self.base_url).try_into().map_err(
+            |error: http::uri::InvalidUri| SendError {
                 outcome: Outcome::RejectedRequest { status: 400 },
                 detail: error.to_string(),
-            })?;
+            },
+        )?;
         *request.headers_mut() = outbound.headers;
         if let Some(credential) = self.credentials.get(key) {
             credential.put_on(request.headers_mut());

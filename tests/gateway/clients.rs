@@ -2,6 +2,7 @@
 
 use backstop::simulator::{Script, Simulator};
 use http::Method;
+use serde_json::json;
 
 use crate::harness::{Answered, TestGateway, chat, chat_text, refusal, two_upstreams};
 
@@ -197,4 +198,41 @@ async fn a_key_goes_out_in_the_header_that_its_provider_reads() {
             assert_eq!(asked.header(name), expected, "{provider} {name}");
         }
     }
+}
+
+#[tokio::test]
+async fn azures_older_api_has_the_deployment_in_the_path() {
+    let azure = Simulator::start("azure", Script::healthy()).await.unwrap();
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{azure: {{provider: azure, base_url: \"http://{}/openai\", api_key: a-key, api_version: 2024-10-21}}}}\n\
+         routes:\n  - {{models: [gpt-4o], candidates: [{{upstream: azure, model: my gpt}}]}}\n\
+         \x20 - {{models: [\"*\"], candidates: [{{upstream: azure}}]}}\n",
+        azure.address()
+    ))
+    .await;
+    assert_eq!(
+        chat_text(&gateway.post(CHAT, &chat()).await),
+        "Hello from azure."
+    );
+    let embedding = json!({"model": "text-embedding-3-small", "input": "x"});
+    assert_eq!(gateway.post("/v1/embeddings", &embedding).await.status, 200);
+    assert_eq!(gateway.get("/v1/files?limit=1").await.status, 200);
+    let received = azure.received();
+    let paths: Vec<&str> = received
+        .iter()
+        .map(|request| request.path.as_str())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21",
+            "/openai/deployments/text-embedding-3-small/embeddings?api-version=2024-10-21",
+            "/openai/files?limit=1&api-version=2024-10-21",
+        ]
+    );
+    assert!(
+        received
+            .iter()
+            .all(|request| request.header("api-key") == Some("a-key"))
+    );
 }

@@ -24,6 +24,7 @@ const KEYS: &[&str] = &[
     "base_url",
     "api_key",
     "api_keys",
+    "api_version",
     "capabilities",
     "context_window",
     "tools",

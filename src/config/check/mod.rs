@@ -129,6 +129,7 @@ impl Check<'_> {
         }
         self.window(upstream.capabilities, path);
         self.base_url(upstream, path.key("base_url"));
+        self.api_version(upstream, path.key("api_version"));
         self.keys(id, upstream, path);
     }
 
@@ -141,6 +142,22 @@ impl Check<'_> {
             self.note(path, format!("is missing: {name} stands for any server, so say where it is, for example http://127.0.0.1:8000/v1"));
         } else if let Err(reason) = usable_url(url) {
             self.note(path, reason);
+        }
+    }
+
+    fn api_version(&mut self, upstream: &UpstreamConfig, path: Path) {
+        let Some(version) = &upstream.api_version else {
+            return;
+        };
+        if upstream.provider.name() != "azure" {
+            self.note(path, "is for azure only: others have it in their base_url");
+        } else if version.is_empty() {
+            self.note(
+                path,
+                "is empty: leave it out for a base_url that ends with /openai/v1",
+            );
+        } else if upstream.base_url().ends_with("/v1") {
+            self.note(path, "is for the older API, whose base_url ends with /openai: leave it out, or take /v1 from the base_url");
         }
     }
 
