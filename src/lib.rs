@@ -65,6 +65,8 @@
 //! | reply, answer | what an upstream sent; what the client gets |
 //! | commit | the moment the first bytes go to the client |
 //! | hold | keep back the beginning of a stream, so that it can still be replaced |
+//! | manners | what a provider takes of `OpenAI`'s API, and in which words |
+//! | verdict | what an upstream says against a request; the client's, if nobody takes it |
 //! | continuation | the rest of a stream that broke off, from another upstream |
 //! | transcript, seam, splice | what the client has; where the rest begins; making one stream of both |
 //! | scope | what health keeps apart: an upstream as a whole, or a model at it (a leaf) |
