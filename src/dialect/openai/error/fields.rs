@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{REFUSED, STATUS_OF, TOO_LONG, TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS};
+use super::{
+    OVERLOADED, REFUSED, STATUS_OF, TOO_LONG, TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS,
+};
 use crate::wire::allowance::reset_in;
 
 /// The fields of an error that decide.
@@ -14,8 +16,10 @@ use crate::wire::allowance::reset_in;
 pub(super) struct ErrorFields {
     pub(super) code: String,
     pub(super) kind: String,
-    /// Gemini's `status`: a name, where its `code` is a number.
+    /// Gemini's `status`, where its `code` is a number; Anthropic's `error_code`, which says more than its `type`.
     name: String,
+    /// Gemini says that it is the allowance of a day that is used up.
+    pub(super) is_daily: bool,
     pub(super) message: String,
     /// How long it asks us to stay away, where no header does.
     pub(super) wait: Option<Duration>,
@@ -43,6 +47,13 @@ struct RawFields<'a> {
     details: Option<&'a RawValue>,
 }
 
+/// Anthropic's `details`: `{"error_code": "..."}`.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    error_code: Option<Cow<'a, str>>,
+}
+
 /// One of Gemini's `details`: `{"@type": "...RetryInfo", "retryDelay": "37s"}`.
 #[derive(Deserialize)]
 struct Detail<'a> {
@@ -68,7 +79,8 @@ impl ErrorFields {
                 wait: wait(&raw),
                 code: plain(raw.code),
                 kind: raw.kind.unwrap_or_default().into_owned(),
-                name: plain(raw.status),
+                name: error_code(raw.details).unwrap_or_else(|| plain(raw.status)),
+                is_daily: raw.details.is_some_and(|raw| raw.get().contains("PerDay")),
                 message: raw.message.map(text_of).unwrap_or_default(),
             },
             Err(_) => Self {
@@ -100,6 +112,15 @@ impl ErrorFields {
                         .trim_end_matches(['.', '\'', '"', ')', ']'])
                         .ends_with(end)
             })
+    }
+
+    /// Whether a 429 is about the provider's load rather than the account's limits; Qianfan's codes are
+    /// `cluster_rpm_limit_exceeded` and kin.
+    pub(super) fn says_overloaded(&self) -> bool {
+        OVERLOADED.iter().any(|name| self.is(name))
+            || ["cluster_", "preemptible_"]
+                .iter()
+                .any(|begin| self.code.starts_with(begin))
     }
 
     /// Whether a 404 is about the path: a server that knows it gives a reason of its own.
@@ -148,6 +169,11 @@ fn wait(error: &RawFields<'_>) -> Option<Duration> {
             .map(|word| word.trim_end_matches(['.', '"']))
     };
     reset_in(delay.as_deref().or_else(in_words)?, SystemTime::UNIX_EPOCH)
+}
+
+fn error_code(details: Option<&RawValue>) -> Option<String> {
+    let named: Named<'_> = serde_json::from_str(details?.get()).ok()?;
+    named.error_code.map(Cow::into_owned)
 }
 
 /// A text as it means, anything else as it is written.

@@ -63,12 +63,20 @@ fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> O
         // Gemini answers a bad key with 400.
         400 if error.message.contains("API key not valid") => Outcome::Unauthorized { status },
         400 | 403 | 429 if QUOTA.iter().any(|name| error.is(name)) => Outcome::QuotaExhausted,
+        429 if error.is_daily => Outcome::QuotaExhausted,
+        403 if error.is("model_not_found") => Outcome::ModelUnavailable,
         401 | 403 => Outcome::Unauthorized { status },
+        // OpenRouter, while what is under way uses the budget up.
+        402 if retry_after.is_some() => Outcome::RateLimited { retry_after },
         402 => Outcome::QuotaExhausted,
         // An item of a response that is kept elsewhere, or was not kept.
         404 if error.message.starts_with("Item with id") => Outcome::RejectedRequest { status },
         404 | 410 => Outcome::ModelUnavailable,
         408 => Outcome::ServerError { status },
+        429 if error.says_overloaded() => Outcome::Overloaded {
+            status,
+            retry_after,
+        },
         429 => Outcome::RateLimited { retry_after },
         409 | 498 | 503 | 529 => Outcome::Overloaded {
             status,
@@ -148,7 +156,9 @@ const REFUSED: [&str; 7] = [
 ];
 
 /// Codes and types that say: no money, no allowance. They are not a matter of seconds.
-const QUOTA: [&str; 10] = [
+const QUOTA: [&str; 12] = [
+    "organization_on_hold",
+    "cmek_key_disabled",
     "insufficient_quota",
     "credit_balance_exhausted",
     "organization_spend_limit_exceeded",
@@ -159,6 +169,13 @@ const QUOTA: [&str; 10] = [
     "billing_hard_limit_reached",
     "blocked_api_access",
     "usage_limit_reached",
+];
+
+/// Codes of a 429 that say: it is the provider that has too much to do, or our requests grow too fast.
+const OVERLOADED: [&str; 3] = [
+    "slow_down",
+    "ramp_limit_exceeded",
+    "Offline_batch_reasoning_refused",
 ];
 
 /// What codes and types of an error inside a 200 mean as a status. Unknown ones are the upstream's fault.
