@@ -95,6 +95,8 @@ impl Abilities {
 pub struct Capabilities {
     /// How many tokens it takes, question and answer together.
     pub context_window: Option<u32>,
+    /// How many tokens its answer may have.
+    pub max_output: Option<u32>,
     /// What it cannot do.
     pub lacks: Abilities,
 }
@@ -105,6 +107,8 @@ pub struct Capabilities {
 pub struct CapabilitiesConfig {
     /// How many tokens it takes, question and answer together.
     pub context_window: Option<u32>,
+    /// How many tokens its answer may have.
+    pub max_output: Option<u32>,
     /// Whether it calls functions.
     pub tools: Option<bool>,
     /// Whether it answers in the shape of a JSON schema.
@@ -127,6 +131,7 @@ impl CapabilitiesConfig {
     pub fn or(self, other: Self) -> Self {
         Self {
             context_window: self.context_window.or(other.context_window),
+            max_output: self.max_output.or(other.max_output),
             tools: self.tools.or(other.tools),
             json_schema: self.json_schema.or(other.json_schema),
             vision: self.vision.or(other.vision),
@@ -146,6 +151,7 @@ impl CapabilitiesConfig {
         };
         Capabilities {
             context_window: self.context_window.or(known.context_window),
+            max_output: self.max_output.or(known.max_output),
             lacks: Ability::ALL.into_iter().fold(known.lacks, said),
         }
     }

@@ -16,6 +16,12 @@ pub struct Manners {
     pub refuses_of_thinkers: &'static [&'static str],
     /// The only fields of a message that it takes; `None`: any.
     pub message_fields: Option<&'static [&'static str]>,
+    /// As long as the description of a tool may be, in bytes.
+    pub longest_description: Option<usize>,
+    /// Whether ids of calls must have nine letters and digits.
+    pub has_short_call_ids: bool,
+    /// Whether its models want calls in the history to be signed.
+    pub wants_signed_calls: bool,
 }
 
 const NEW_LIMIT: &str = "max_completion_tokens";
@@ -37,7 +43,8 @@ impl Manners {
             "presence_penalty",
             "frequency_penalty",
         ],
-        message_fields: None,
+        longest_description: Some(1024),
+        ..Self::UNKNOWN
     };
     /// Nobody knows: as it was written.
     pub const UNKNOWN: Self = Self {
@@ -46,6 +53,9 @@ impl Manners {
         refuses: &[],
         refuses_of_thinkers: &[],
         message_fields: None,
+        longest_description: None,
+        has_short_call_ids: false,
+        wants_signed_calls: false,
     };
     /// Most others: the older names, and what they do not know is not minded.
     pub const OLDER: Self = Self {
@@ -72,6 +82,7 @@ impl Manners {
             "user",
             "verbosity",
         ],
+        wants_signed_calls: true,
         ..Self::OLDER
     };
     /// Forbids what it does not know (`extra_forbidden`); usage ends its streams without being asked for.
@@ -93,6 +104,7 @@ impl Manners {
             "verbosity",
         ],
         message_fields: Some(PLAIN_MESSAGE),
+        has_short_call_ids: true,
         ..Self::OLDER
     };
     /// Documents `logit_bias` and the `name` of a message as errors.

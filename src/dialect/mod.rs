@@ -69,6 +69,8 @@ pub struct Language {
     pub prefill: Prefill,
     /// Whether it takes the wish for usage in a stream.
     pub has_stream_usage: bool,
+    /// The most tokens that an answer may have.
+    pub max_output: Option<u32>,
 }
 
 impl Language {
@@ -80,6 +82,7 @@ impl Language {
             manners: Manners::UNKNOWN,
             prefill: Prefill::None,
             has_stream_usage: true,
+            max_output: None,
         }
     }
 
@@ -133,16 +136,21 @@ impl Language {
                 } else if endpoint == Endpoint::Responses && !self.has_responses {
                     speech.chat_for_response()?;
                 }
+                let is_chat = endpoint == Endpoint::ChatCompletions || speech.path.is_some();
                 if model.is_some() || speech.interpreter.changes() {
-                    speech.adapt(self);
+                    if is_chat {
+                        speech.adapt_chat(&self);
+                    } else if endpoint == Endpoint::Responses {
+                        speech.adapt_response(&self);
+                    }
                 }
             }
             Dialect::Anthropic if endpoint == Endpoint::ChatCompletions => {
-                speech.message_for_chat(model)?;
+                speech.message_for_chat(model, self.max_output)?;
             }
             Dialect::Anthropic if endpoint == Endpoint::Responses => {
                 speech.chat_for_response()?;
-                speech.message_for_chat(model)?;
+                speech.message_for_chat(model, self.max_output)?;
             }
             Dialect::Anthropic => {}
         }
@@ -169,8 +177,8 @@ impl Speech {
         Some(())
     }
 
-    fn message_for_chat(&mut self, model: Option<&str>) -> Option<()> {
-        let translated = anthropic::request(&self.body, model)?;
+    fn message_for_chat(&mut self, model: Option<&str>, max_output: Option<u32>) -> Option<()> {
+        let translated = anthropic::request(&self.body, model, max_output)?;
         self.path = Some("/messages");
         self.headers = &[("anthropic-version", anthropic::VERSION)];
         self.body = translated.body;
@@ -179,14 +187,22 @@ impl Speech {
         Some(())
     }
 
-    fn adapt(&mut self, language: Language) {
-        // Translations ask for usage by themselves.
-        let is_ours = self.interpreter.changes() && !language.has_stream_usage;
-        let more: &[&str] = if is_ours { &["stream_options"] } else { &[] };
-        if let Some(adapted) = openai::adapt(&self.body, &language.manners, more) {
-            self.body = adapted.body;
-            self.dropped.extend(adapted.dropped);
+    fn adapt_chat(&mut self, language: &Language) {
+        let is_ours = self.interpreter.changes();
+        if let Some(adapted) = openai::adapt_chat(&self.body, language, is_ours) {
+            self.take(adapted);
         }
+    }
+
+    fn adapt_response(&mut self, language: &Language) {
+        if let Some(adapted) = openai::adapt_response(&self.body, &language.manners) {
+            self.take(adapted);
+        }
+    }
+
+    fn take(&mut self, adapted: openai::Adapted) {
+        self.body = adapted.body;
+        self.dropped.extend(adapted.dropped);
     }
 }
 

@@ -108,6 +108,7 @@ impl Attempt<'_> {
         let abilities = candidate.capabilities(self.request.model_name());
         let language = Language {
             has_stream_usage: !abilities.lacks.contains(Ability::StreamUsage),
+            max_output: abilities.max_output,
             ..candidate.upstream.language()
         };
         body.and_then(|body| language.speak(endpoint, body, model))

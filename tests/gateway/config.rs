@@ -60,6 +60,7 @@ const KEYS: &[&str] = &[
     "content",
     "reasoning",
     "total",
+    "max_output",
     "min_rate",
     "keepalive",
     "limits",

@@ -56,8 +56,8 @@ async fn who_stands_in_is_asked_in_its_own_manner() {
         ("ernie", ""),
         ("ollama", ""),
         ("deepseek", ""),
-        ("gemini", "seed, store"),
-        ("mistral", "seed, store"),
+        ("gemini", "seed"),
+        ("mistral", "seed"),
     ] {
         let (first, second) = simulators().await;
         first.play(Script::status(503)).await;

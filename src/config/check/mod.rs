@@ -196,9 +196,14 @@ impl Check<'_> {
     }
 
     fn window(&mut self, capabilities: CapabilitiesConfig, path: &Path) {
-        if capabilities.context_window == Some(0) {
-            let path = path.key("capabilities").key("context_window");
-            self.note(path, "must be at least 1: it counts tokens");
+        for (key, tokens) in [
+            ("context_window", capabilities.context_window),
+            ("max_output", capabilities.max_output),
+        ] {
+            if tokens == Some(0) {
+                let path = path.key("capabilities").key(key);
+                self.note(path, "must be at least 1: it counts tokens");
+            }
         }
     }
 

@@ -61,17 +61,6 @@ pub(super) enum Thinking {
     Adaptive,
 }
 
-/// The most tokens that an answer may have, where that is known.
-pub(super) fn largest_answer(name: &str) -> Option<u64> {
-    match Model::of(name) {
-        Model(..=2, _) | Model(3, 0) => Some(4096),
-        Model(3, ..=6) => Some(8192),
-        Model(4, ..=1) if name.contains("opus") => Some(32_000),
-        Model(3, _) | Model(4, ..=5) => Some(64_000),
-        _ => None,
-    }
-}
-
 /// Whether a model can be made to call a tool; Fable and Mythos have declined that since 5.1.
 pub(super) fn takes_forced_tools(name: &str) -> bool {
     let chooses = name.contains("fable") || name.contains("mythos");

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::lacks::lacks;
 use super::messages::conversation;
-use super::model::{Model, largest_answer};
+use super::model::Model;
 use super::schema;
 use super::tools::{self, Glossary, JSON_TOOL};
 use crate::dialect::beginning::wish;
@@ -54,15 +54,16 @@ const SAID: [&str; 27] = [
     "audio",
 ];
 
-/// Translates a chat request; `None` if it is none, or lacks what a Claude model has.
-pub fn request(body: &[u8], model: Option<&str>) -> Option<Translated> {
+/// Translates a chat request; `None` if it is none, or lacks what a Claude model has. `max_output`: the most tokens that its
+/// answer may have.
+pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let name = model.or_else(|| body["model"].as_str())?;
     if lacks(&body, name).is_some() {
         return None;
     }
     let mut draft = Draft {
-        name,
+        max_output,
         model: Model::of(name),
         body: &body,
         out: Map::new(),
@@ -86,7 +87,7 @@ pub fn request(body: &[u8], model: Option<&str>) -> Option<Translated> {
 
 /// A request that is being translated.
 pub(super) struct Draft<'a> {
-    name: &'a str,
+    max_output: Option<u32>,
     pub(super) model: Model,
     pub(super) body: &'a Value,
     pub(super) out: Map<String, Value>,
@@ -163,12 +164,9 @@ impl Draft<'_> {
         ];
         let most = asked.iter().find_map(|most| most.as_u64());
         // More than the model can say is an error there.
-        let largest = largest_answer(self.name);
         let most = most.unwrap_or(USUAL_ANSWER);
-        self.put(
-            "max_tokens",
-            largest.map_or(most, |largest| most.min(largest)),
-        );
+        let largest = self.max_output.map_or(u64::MAX, u64::from);
+        self.put("max_tokens", most.min(largest));
         let is_set = |field: &str| !self.body[field].is_null();
         let has_both = is_set("temperature") && is_set("top_p") && !self.model.takes_both();
         for field in ["temperature", "top_p", "top_k"] {

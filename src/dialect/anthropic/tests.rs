@@ -6,6 +6,14 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Glossary, Translator, answer, error, lacks, request};
+use crate::config::Provider;
+
+fn anthropic() -> Provider {
+    let mut providers = Provider::all();
+    providers
+        .find(|provider| provider.name() == "anthropic")
+        .unwrap()
+}
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -39,7 +47,9 @@ fn glossary(asked: &Value) -> Glossary {
         body["model"] = json!("claude-sonnet-4-5");
     }
     body["messages"] = json!([{ "role": "user", "content": "x" }]);
-    request(body.to_string().as_bytes(), None).unwrap().glossary
+    request(body.to_string().as_bytes(), None, None)
+        .unwrap()
+        .glossary
 }
 
 #[test]
@@ -47,7 +57,9 @@ fn chat_requests_become_messages_requests() {
     for case in cases("requests", ".chat.json") {
         let chat = read("requests", &format!("{case}.chat.json"));
         let expected = read("requests", &format!("{case}.messages.json"));
-        let translated = request(chat.to_string().as_bytes(), None).unwrap();
+        let name = chat["model"].as_str().unwrap();
+        let max_output = anthropic().capabilities(name).max_output;
+        let translated = request(chat.to_string().as_bytes(), None, max_output).unwrap();
         let body: Value = serde_json::from_slice(&translated.body).unwrap();
         assert_eq!(body, expected["body"], "{case}\n{body:#}");
         assert_eq!(json!(translated.dropped), expected["dropped"], "{case}");
@@ -96,7 +108,7 @@ fn what_no_claude_model_can_do_is_not_asked_for() {
         let mut body = json!({"model": "claude-opus-5", "messages": []});
         body[field] = value;
         assert_eq!(lacks(&body, "claude-opus-5"), Some(lack));
-        assert!(request(body.to_string().as_bytes(), None).is_none());
+        assert!(request(body.to_string().as_bytes(), None, None).is_none());
     }
     assert_eq!(
         lacks(&json!({"n": 1, "messages": []}), "claude-opus-5"),

@@ -9,15 +9,17 @@ use indexmap::IndexMap;
 use memchr::memmem::find;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::history;
 use crate::config::Manners;
+use crate::dialect::Language;
 use crate::request::is_reasoning_model;
 
 /// The names of the limit of an answer's tokens.
 const LIMITS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
-/// The conversation of a chat, and of a response.
-const CONVERSATIONS: [&str; 2] = ["messages", "input"];
+/// Fields that ask for nothing with such a value, and which a strict provider may not know.
+const NOTHING: [&str; 5] = ["null", "false", "0", "[]", "{}"];
 
-type Fields<'a> = IndexMap<Cow<'a, str>, Cow<'a, RawValue>>;
+pub(super) type Fields<'a> = IndexMap<Cow<'a, str>, Cow<'a, RawValue>>;
 
 /// A request in a provider's manner, and the fields that had to be left out.
 #[derive(Debug)]
@@ -28,95 +30,132 @@ pub struct Adapted {
     pub dropped: Vec<String>,
 }
 
-/// Puts the body of a request in a provider's manner; `None`: it is so already. `more`: further fields that are refused.
-pub fn adapt(body: &[u8], manners: &Manners, more: &[&str]) -> Option<Adapted> {
-    if !may_differ(body, manners, more) {
+/// Puts the body of a chat in a provider's manner; `None`: it is so already. `is_ours`: it is a translation.
+pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Adapted> {
+    let manners = &language.manners;
+    // Translations ask for usage by themselves.
+    let no_usage = is_ours && !language.has_stream_usage;
+    let more: &[&str] = if no_usage { &["stream_options"] } else { &[] };
+    if !may_differ(body, language, more) {
         return None;
     }
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
-    if let Some(limit) = manners.limit {
-        rename_limit(&mut fields, limit);
+    let mut is_changed = limit(&mut fields, manners.limit, language.max_output);
+    let model = model_of(&fields);
+    if let Some(messages) = fields.get("messages")
+        && let Some(adapted) = history::adapted(messages, manners, &model)
+    {
+        fields.insert("messages".into(), Cow::Owned(adapted));
+        is_changed = true;
     }
-    for conversation in CONVERSATIONS {
-        if let Some(messages) = fields.get(conversation)
-            && let Some(adapted) = messages_in(messages, manners)
-        {
-            fields.insert(conversation.into(), Cow::Owned(adapted));
-        }
-    }
-    let is_thinker = fields.get("model").is_some_and(|model| {
-        let name = serde_json::from_str::<Cow<'_, str>>(model.get());
-        name.is_ok_and(|name| is_reasoning_model(&name))
-    });
-    let of_thinkers: &[&str] = if is_thinker {
-        manners.refuses_of_thinkers
-    } else {
-        &[]
+    let of_thinkers: &[&str] = match is_reasoning_model(&model) {
+        true => manners.refuses_of_thinkers,
+        false => &[],
     };
+    let before = fields.len();
     let mut dropped = Vec::new();
     for field in [manners.refuses, of_thinkers, more].into_iter().flatten() {
-        if fields.shift_remove(*field).is_some() {
+        if let Some(value) = fields.shift_remove(*field)
+            && !NOTHING.contains(&value.get())
+        {
             dropped.push((*field).to_owned());
         }
+    }
+    if is_strict(manners) {
+        fields.retain(|_, value| !NOTHING.contains(&value.get()));
+    }
+    if !is_changed && fields.len() == before {
+        return None;
     }
     let body = serde_json::to_vec(&fields).ok()?.into();
     Some(Adapted { body, dropped })
 }
 
-/// Whether any of the names is there, wherever: bodies that have none of them need not be read.
-fn may_differ(body: &[u8], manners: &Manners, more: &[&str]) -> bool {
-    let has = |name: &str| find(body, format!("\"{name}\"").as_bytes()).is_some();
-    let is_limit_other = || {
-        let limit = manners.limit?;
-        LIMITS.into_iter().find(|name| *name != limit && has(name))
-    };
-    manners.message_fields.is_some()
-        || is_limit_other().is_some()
-        || !manners.has_developer && has("developer")
+/// Puts the body of a request for a response in a provider's manner; `None`: it is so already.
+pub fn adapt_response(body: &[u8], manners: &Manners) -> Option<Adapted> {
+    if manners.has_developer || !has(body, "developer") {
+        return None;
+    }
+    let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
+    let adapted = history::without_developer(fields.get("input")?)?;
+    fields.insert("input".into(), Cow::Owned(adapted));
+    Some(Adapted {
+        body: serde_json::to_vec(&fields).ok()?.into(),
+        dropped: Vec::new(),
+    })
+}
+
+/// Whether anything of a chat may have to change: bodies that have none of these names need not be read.
+fn may_differ(body: &[u8], language: &Language, more: &[&str]) -> bool {
+    let manners = &language.manners;
+    let is_limited = language.max_output.is_some() || manners.limit.is_some();
+    is_strict(manners)
+        || manners.wants_signed_calls
+        || is_limited && LIMITS.into_iter().any(|name| has(body, name))
+        || !manners.has_developer && has(body, "developer")
         || [manners.refuses, manners.refuses_of_thinkers, more]
             .into_iter()
             .flatten()
-            .any(|name| has(name))
+            .any(|name| has(body, name))
 }
 
-/// The limit under the name that is known; the newer one goes before, where a client gives both.
-fn rename_limit(fields: &mut Fields<'_>, limit: &'static str) {
-    let given = LIMITS.map(|name| fields.shift_remove(name));
-    if let Some(most) = given.into_iter().flatten().next() {
-        fields.insert(limit.into(), most);
-    }
+/// Whether it is known to refuse what it does not know, wherever that stands.
+fn is_strict(manners: &Manners) -> bool {
+    manners.message_fields.is_some()
 }
 
-/// The messages in the provider's manner; `None`: they are so already, or are no messages.
-fn messages_in(messages: &RawValue, manners: &Manners) -> Option<Box<RawValue>> {
-    let mut messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).ok()?;
+fn has(body: &[u8], name: &str) -> bool {
+    find(body, format!("\"{name}\"").as_bytes()).is_some()
+}
+
+fn model_of(fields: &Fields<'_>) -> String {
+    let model = fields.get("model").map(|model| model.get());
+    model
+        .and_then(|model| serde_json::from_str(model).ok())
+        .unwrap_or_default()
+}
+
+/// Puts the limit under the name that is known, and no larger than can be; the newer one goes before, where a client gives
+/// both. Says whether that changes anything.
+fn limit(fields: &mut Fields<'_>, name: Option<&'static str>, largest: Option<u32>) -> bool {
     let mut is_changed = false;
-    for message in &mut messages {
-        if !manners.has_developer
-            && let Some(role) = message.get_mut("role")
-            && role.get() == "\"developer\""
+    for known in LIMITS {
+        let most: Option<u64> = fields.get(known).and_then(|most| most.get().parse().ok());
+        if let (Some(most), Some(largest)) = (most, largest)
+            && most > u64::from(largest)
+            && let Ok(largest) = to_raw_value(&largest)
         {
-            *role = Cow::Owned(to_raw_value("system").ok()?);
+            fields.insert(known.into(), Cow::Owned(largest));
             is_changed = true;
         }
-        if let Some(known) = manners.message_fields {
-            let before = message.len();
-            message.retain(|field, _| known.contains(&field.as_ref()));
-            is_changed |= message.len() < before;
-        }
     }
-    is_changed.then(|| to_raw_value(&messages).ok()).flatten()
+    let is_other = |known: &&str| Some(*known) != name && fields.contains_key(*known);
+    let Some(name) = name.filter(|_| LIMITS.iter().any(is_other)) else {
+        return is_changed;
+    };
+    let given = LIMITS.map(|known| fields.shift_remove(known));
+    let is_set = |most: &Cow<'_, RawValue>| most.get() != "null";
+    if let Some(most) = given.into_iter().flatten().find(is_set) {
+        fields.insert(name.into(), most);
+    }
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::adapt;
-    use crate::config::Manners;
+    use super::{adapt_chat, adapt_response};
+    use crate::config::{Dialect, Manners};
+    use crate::dialect::Language;
 
     fn adapted(body: &str, manners: Manners) -> Option<(String, Vec<String>)> {
-        let adapted = adapt(body.as_bytes(), &manners, &[])?;
+        let language = Language {
+            manners,
+            max_output: Some(9000),
+            ..Language::new(Dialect::OpenAi)
+        };
+        let adapted = adapt_chat(body.as_bytes(), &language, false)?;
         let body = String::from_utf8(adapted.body.to_vec()).unwrap();
         Some((body, adapted.dropped))
     }
@@ -142,11 +181,11 @@ mod tests {
 
     #[test]
     fn what_a_provider_refuses_is_left_out_and_told() {
-        let body = json!({"model": "m", "seed": 1, "store": false, "messages": [
+        let body = json!({"model": "m", "seed": 1, "user": "u", "store": false, "logprobs": false, "messages": [
             {"role": "assistant", "content": "x", "annotations": [], "tool_calls": []}]});
         let (body, dropped) = adapted(&body.to_string(), Manners::MISTRAL).unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(dropped, ["seed", "store"]);
+        assert_eq!(dropped, ["seed", "user"]);
         let message = json!({"role": "assistant", "content": "x", "tool_calls": []});
         assert_eq!(body, json!({"model": "m", "messages": [message]}));
     }
@@ -172,5 +211,31 @@ mod tests {
         for body in ["", "[]", "\"seed\"", r#"{"seed":"#] {
             assert!(adapted(body, Manners::MISTRAL).is_none(), "{body}");
         }
+    }
+
+    #[test]
+    fn the_limit_is_no_larger_than_can_be() {
+        for (body, expected) in [
+            (r#"{"max_tokens":32000}"#, r#"{"max_tokens":9000}"#),
+            (
+                r#"{"max_completion_tokens":null,"max_tokens":100}"#,
+                r#"{"max_tokens":100}"#,
+            ),
+            (
+                r#"{"max_completion_tokens":7,"max_tokens":100}"#,
+                r#"{"max_tokens":7}"#,
+            ),
+        ] {
+            assert_eq!(adapted(body, Manners::OLDER).unwrap().0, expected);
+        }
+    }
+
+    #[test]
+    fn of_a_response_only_the_roles_change() {
+        let body = r#"{"max_output_tokens":1,"seed":2,"input":[{"role":"developer","content":"x"},{"type":"function_call","call_id":"c"}]}"#;
+        let adapted = adapt_response(body.as_bytes(), &Manners::GROQ).unwrap();
+        assert_eq!(adapted.body, body.replace("developer", "system"));
+        assert!(adapt_response(body.as_bytes(), &Manners::OPENAI).is_none());
+        assert!(adapt_response(br#"{"input":"developer"}"#, &Manners::GROQ).is_none());
     }
 }

@@ -3,9 +3,10 @@
 mod adapt;
 pub mod continuation;
 mod error;
+mod history;
 mod request;
 
-pub use adapt::{Adapted, adapt};
+pub use adapt::{Adapted, adapt_chat, adapt_response};
 pub use continuation::{Splicer, Transcript};
 pub(super) use error::classify_inner;
 pub use error::{classify, classify_handshake, classify_response, shaped};

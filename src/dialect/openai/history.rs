@@ -1,0 +1,161 @@
+//! The messages of a chat as a provider takes them.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::adapt::Fields;
+use crate::config::Manners;
+use crate::wire::json::fingerprint;
+
+/// What is written in place of a signature that nobody has: the calls were made by another model (Google's documentation of
+/// thought signatures).
+const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+
+/// The messages in a provider's manner; `None`: they are so already, or are no messages.
+pub(super) fn adapted(
+    messages: &RawValue,
+    manners: &Manners,
+    model: &str,
+) -> Option<Box<RawValue>> {
+    let signs_calls = manners.wants_signed_calls && is_gemini_3(model);
+    change(messages, |message| {
+        let mut is_changed = !manners.has_developer && demote(message);
+        if let Some(known) = manners.message_fields {
+            let before = message.len();
+            message.retain(|field, _| known.contains(&field.as_ref()));
+            is_changed |= message.len() < before;
+        }
+        if manners.has_short_call_ids {
+            is_changed |= shorten(message, "tool_call_id");
+            is_changed |= change_calls(message, |call| shorten(call, "id"));
+        }
+        if signs_calls {
+            is_changed |= change_calls(message, sign);
+        }
+        is_changed
+    })
+}
+
+/// The messages with the older role; `None`: there is no other.
+pub(super) fn without_developer(messages: &RawValue) -> Option<Box<RawValue>> {
+    change(messages, demote)
+}
+
+fn is_gemini_3(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    name.starts_with("gemini-3")
+}
+
+/// A list with its entries changed; `None`: none was, or it is no list of objects.
+fn change(
+    list: &RawValue,
+    mut change: impl FnMut(&mut Fields<'_>) -> bool,
+) -> Option<Box<RawValue>> {
+    let mut entries: Vec<Fields<'_>> = serde_json::from_str(list.get()).ok()?;
+    let mut is_changed = false;
+    for entry in &mut entries {
+        is_changed |= change(entry);
+    }
+    is_changed.then(|| to_raw_value(&entries).ok()).flatten()
+}
+
+fn change_calls(message: &mut Fields<'_>, by: impl FnMut(&mut Fields<'_>) -> bool) -> bool {
+    let Some(calls) = message.get_mut("tool_calls") else {
+        return false;
+    };
+    let Some(changed) = change(calls, by) else {
+        return false;
+    };
+    *calls = Cow::Owned(changed);
+    true
+}
+
+fn demote(message: &mut Fields<'_>) -> bool {
+    match (message.get_mut("role"), to_raw_value("system")) {
+        (Some(role), Ok(system)) if role.get() == "\"developer\"" => {
+            *role = Cow::Owned(system);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Puts nine letters and digits in place of an id, the same for the same.
+fn shorten(fields: &mut Fields<'_>, name: &str) -> bool {
+    let Some(id) = fields.get_mut(name) else {
+        return false;
+    };
+    let is_fine = |id: &str| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let text = id.get().trim_matches('"');
+    if is_fine(text) || text == "null" {
+        return false;
+    }
+    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut number = fingerprint(text.as_bytes());
+    let short: String = (0..9)
+        .map(|_| {
+            let letter = LETTERS[(number % 36) as usize];
+            number /= 36;
+            char::from(letter)
+        })
+        .collect();
+    if let Ok(short) = to_raw_value(&short) {
+        *id = Cow::Owned(short);
+    }
+    true
+}
+
+fn sign(call: &mut Fields<'_>) -> bool {
+    if call.contains_key("extra_content") {
+        return false;
+    }
+    let signature = json!({ "google": { "thought_signature": NO_SIGNATURE } });
+    let Ok(signature) = to_raw_value(&signature) else {
+        return false;
+    };
+    call.insert("extra_content".into(), Cow::Owned(signature));
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::to_raw_value;
+    use serde_json::{Value, json};
+
+    use super::{NO_SIGNATURE, adapted};
+    use crate::config::Manners;
+
+    fn history() -> Value {
+        json!([
+            {"role": "assistant", "tool_calls": [{"id": "call_1", "function": {"name": "f"}}, {"id": "abcDEF123"}]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+            {"role": "tool", "tool_call_id": "abcDEF123", "content": "y"},
+        ])
+    }
+
+    fn put(messages: &Value, manners: &Manners, model: &str) -> Option<Value> {
+        let adapted = adapted(&to_raw_value(messages).unwrap(), manners, model)?;
+        Some(serde_json::from_str(adapted.get()).unwrap())
+    }
+
+    #[test]
+    fn calls_get_ids_that_mistral_takes() {
+        let put = put(&history(), &Manners::MISTRAL, "m").unwrap();
+        let id = put[0]["tool_calls"][0]["id"].as_str().unwrap();
+        assert!(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert_eq!(put[1]["tool_call_id"], id);
+        assert_eq!(put[0]["tool_calls"][1]["id"], "abcDEF123");
+        assert_eq!(put[2]["tool_call_id"], "abcDEF123");
+    }
+
+    #[test]
+    fn calls_of_others_are_signed_for_the_models_that_want_it() {
+        let signed = put(&history(), &Manners::GEMINI, "google/gemini-3-pro").unwrap();
+        let signature = &signed[0]["tool_calls"][0]["extra_content"]["google"];
+        assert_eq!(signature["thought_signature"], NO_SIGNATURE);
+        assert_eq!(put(&signed, &Manners::GEMINI, "gemini-3-pro"), None);
+        assert_eq!(put(&history(), &Manners::GEMINI, "gemini-2.5-flash"), None);
+    }
+}
