@@ -17,6 +17,9 @@ pub struct Translated {
 /// As many stop sequences are taken by all who copy `OpenAI`'s API.
 const MOST_STOPS: usize = 4;
 
+/// `OpenAI` refuses names of users that are longer; what Claude Code sends is.
+const LONGEST_USER: usize = 64;
+
 /// What a request needs that Chat Completions do not have; `None`: it can be translated.
 pub fn lacks(body: &Value) -> Option<&'static str> {
     let tools = body["tools"].as_array().into_iter().flatten();
@@ -55,7 +58,11 @@ pub fn request(body: &[u8], model: Option<&str>, limit: &str) -> Option<Translat
     put(limit, body["max_tokens"].clone());
     put("temperature", body["temperature"].clone());
     put("top_p", body["top_p"].clone());
-    put("user", body["metadata"]["user_id"].clone());
+    match body["metadata"]["user_id"].as_str() {
+        Some(user) if user.len() > LONGEST_USER => dropped.push("metadata".to_owned()),
+        Some(user) => put("user", user.into()),
+        None => {}
+    }
     if let Some(stops) = body["stop_sequences"]
         .as_array()
         .filter(|stops| !stops.is_empty())

@@ -63,6 +63,17 @@ fn messages_requests_become_chats() {
 }
 
 #[test]
+fn a_name_of_a_user_that_openai_would_refuse_is_left_out() {
+    for (length, dropped) in [(64, &[][..]), (65, &["metadata".to_owned()])] {
+        let user = "u".repeat(length);
+        let asked = json!({"model": "x", "messages": [], "metadata": {"user_id": user}});
+        let translated = request(asked.to_string().as_bytes(), None, "max_tokens").unwrap();
+        assert_eq!(translated.dropped, dropped);
+        assert_eq!(chat(&asked)["user"].is_null(), !dropped.is_empty());
+    }
+}
+
+#[test]
 fn what_chats_do_not_have_is_named() {
     assert_eq!(
         lacks(&json!({"tools": [{"type": "web_search_20250305", "name": "w"}]})),
