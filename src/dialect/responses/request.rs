@@ -17,26 +17,27 @@ pub struct Translated {
 }
 
 /// Fields that mean the same in both.
-const SAME: [&str; 11] = [
+const SAME: [&str; 9] = [
     "model",
     "temperature",
     "top_p",
     "parallel_tool_calls",
-    "metadata",
     "user",
     "safety_identifier",
-    "prompt_cache_key",
     "service_tier",
     "stream",
     "seed",
 ];
-/// Hints without which the answer is still the one that was asked for.
-const HINTS: [&str; 5] = [
+/// Hints without which the answer is still the one that was asked for. Who has Chat Completions only may refuse a request
+/// for the sake of fields like the last ones.
+const HINTS: [&str; 7] = [
     "include",
     "truncation",
     "max_tool_calls",
     "stream_options",
     "prompt_cache_retention",
+    "prompt_cache_key",
+    "metadata",
 ];
 
 /// What a request needs that Chat Completions do not have; `None`: it can be translated.
@@ -94,7 +95,6 @@ pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
     };
     put(limit, &body["max_output_tokens"]);
     put("reasoning_effort", &body["reasoning"]["effort"]);
-    put("verbosity", &body["text"]["verbosity"]);
     put("response_format", &format(&body["text"]["format"]));
     let tools = body["tools"].as_array().into_iter().flatten();
     let tools: Vec<Value> = tools.map(tool).collect();
@@ -109,6 +109,9 @@ pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
         if !body[hint].is_null() {
             dropped.push(hint.to_owned());
         }
+    }
+    if !body["text"]["verbosity"].is_null() {
+        dropped.push("verbosity".to_owned());
     }
     Some(Translated {
         body: Value::Object(chat).to_string().into(),
@@ -172,7 +175,12 @@ fn take(item: &Value, messages: &mut Vec<Value>) {
                 Value::Array(parts) => content(parts),
                 content => content.clone(),
             };
-            messages.push(json!({ "role": item["role"], "content": content }));
+            // The older word is understood by all.
+            let role = match item["role"].as_str() {
+                Some("developer") => "system".into(),
+                _ => item["role"].clone(),
+            };
+            messages.push(json!({ "role": role, "content": content }));
         }
     }
 }

@@ -41,7 +41,7 @@ fn requests_become_chats() {
     assert_eq!(
         chat(&json!({"model": "m", "input": input}))["messages"],
         json!([
-            {"role": "developer", "content": "d"},
+            {"role": "system", "content": "d"},
             {"role": "user", "content": [
                 {"type": "text", "text": "what?"},
                 {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "low"}}]},
@@ -70,6 +70,19 @@ fn requests_become_chats() {
     assert_eq!(
         asked["response_format"],
         json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}})
+    );
+}
+
+#[test]
+fn what_some_upstreams_refuse_is_left_out() {
+    let asked = json!({"model": "m", "input": "x", "prompt_cache_key": "k", "metadata": {"a": "b"},
+                       "include": ["reasoning.encrypted_content"], "text": {"verbosity": "low"}});
+    let translated = request(asked.to_string().as_bytes(), "max_tokens").unwrap();
+    let dropped = ["include", "prompt_cache_key", "metadata", "verbosity"];
+    assert_eq!(translated.dropped, dropped);
+    assert_eq!(
+        chat(&asked),
+        json!({"model": "m", "messages": [{"role": "user", "content": "x"}]})
     );
 }
 
