@@ -3,22 +3,35 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::tools::Toolbox;
+
 /// What a response repeats of its request, and its names.
 #[derive(Clone, Debug)]
 pub struct Memo {
     asked: Value,
+    pub(super) toolbox: Toolbox,
     name: String,
 }
 
 impl Memo {
-    pub(super) fn of(asked: Value) -> Self {
+    pub(super) fn of(asked: Value, toolbox: Toolbox) -> Self {
         let name = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        Self { asked, name }
+        Self {
+            asked,
+            toolbox,
+            name,
+        }
     }
 
     /// The id of an item of this response.
     pub(super) fn id(&self, kind: &str, index: usize) -> String {
         format!("{kind}_{}{index:02}", self.name)
+    }
+
+    /// The id of an item that calls a function.
+    pub(super) fn call_id(&self, function: &Value, index: usize) -> String {
+        let is_custom = self.toolbox.is_custom(function);
+        self.id(if is_custom { "ctc" } else { "fc" }, index)
     }
 
     /// The response object.
@@ -106,14 +119,10 @@ pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
         ));
     }
     for call in message["tool_calls"].as_array().into_iter().flatten() {
-        let id = memo.id("fc", output.len());
         let function = &call["function"];
-        output.push(call_item(
-            &id,
-            &call["id"],
-            &function["name"],
-            &function["arguments"],
-        ));
+        let id = memo.call_id(&function["name"], output.len());
+        let item = memo.toolbox.item(&id, "completed", &call["id"], function);
+        output.push(item);
     }
     let usage = &completion["usage"];
     let response = memo.ended(output.into(), &completion, &choice["finish_reason"], usage);
@@ -126,17 +135,6 @@ pub(in crate::dialect) fn text_part(text: &str) -> Value {
 
 pub(in crate::dialect) fn message_item(id: &str, status: &str, content: Value) -> Value {
     json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
-}
-
-pub(super) fn call_item(id: &str, call_id: &Value, name: &Value, arguments: &Value) -> Value {
-    json!({
-        "id": id,
-        "type": "function_call",
-        "status": "completed",
-        "call_id": call_id,
-        "name": name,
-        "arguments": arguments,
-    })
 }
 
 fn usage(usage: &Value) -> Value {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::Memo;
+use super::tools::{self, Toolbox};
 
 /// A request in the words of Chat Completions.
 #[derive(Debug)]
@@ -52,8 +53,7 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
     if !body["top_logprobs"].is_null() {
         return Some("logprobs");
     }
-    let tools = body["tools"].as_array().into_iter().flatten();
-    if tools.into_iter().any(|tool| tool["type"] != "function") {
+    if !tools::are_functions(body) {
         return Some("hosted tools");
     }
     let items = body["input"].as_array().into_iter().flatten();
@@ -68,7 +68,8 @@ fn lacks_item(item: &Value) -> Option<&'static str> {
                 .any(|part| !part["file_id"].is_null())
                 .then_some("file_id")
         }
-        Some("function_call" | "function_call_output" | "reasoning") => None,
+        Some("function_call" | "function_call_output" | "reasoning" | "additional_tools")
+        | Some("custom_tool_call" | "custom_tool_call_output") => None,
         Some(_) => Some("items of other tools"),
     }
 }
@@ -82,7 +83,8 @@ pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
     }
     let mut chat = Map::new();
     let mut dropped = Vec::new();
-    chat.insert("messages".to_owned(), messages(&body)?.into());
+    let toolbox = Toolbox::of(&body);
+    chat.insert("messages".to_owned(), messages(&body, &toolbox)?.into());
     for field in SAME {
         if !body[field].is_null() {
             chat.insert(field.to_owned(), body[field].clone());
@@ -96,11 +98,10 @@ pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
     put(limit, &body["max_output_tokens"]);
     put("reasoning_effort", &body["reasoning"]["effort"]);
     put("response_format", &format(&body["text"]["format"]));
-    let tools = body["tools"].as_array().into_iter().flatten();
-    let tools: Vec<Value> = tools.map(tool).collect();
-    if !tools.is_empty() {
-        put("tools", &tools.into());
-        put("tool_choice", &choice(&body["tool_choice"]));
+    let functions = toolbox.functions();
+    if !functions.is_empty() {
+        put("tools", &functions.into());
+        put("tool_choice", &choice(&body["tool_choice"], &toolbox));
     }
     if body["stream"] == true {
         put("stream_options", &json!({ "include_usage": true }));
@@ -115,12 +116,12 @@ pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
     }
     Some(Translated {
         body: Value::Object(chat).to_string().into(),
-        memo: Memo::of(body),
+        memo: Memo::of(body, toolbox),
         dropped,
     })
 }
 
-fn messages(body: &Value) -> Option<Vec<Value>> {
+fn messages(body: &Value, toolbox: &Toolbox) -> Option<Vec<Value>> {
     let mut messages = Vec::new();
     if let Some(instructions) = body["instructions"].as_str() {
         messages.push(json!({ "role": "system", "content": instructions }));
@@ -129,7 +130,7 @@ fn messages(body: &Value) -> Option<Vec<Value>> {
         Value::String(text) => messages.push(json!({ "role": "user", "content": text })),
         Value::Array(items) => {
             for item in items {
-                take(item, &mut messages);
+                take(item, toolbox, &mut messages);
             }
         }
         _ => return None,
@@ -137,14 +138,16 @@ fn messages(body: &Value) -> Option<Vec<Value>> {
     Some(messages)
 }
 
-fn take(item: &Value, messages: &mut Vec<Value>) {
+fn take(item: &Value, toolbox: &Toolbox, messages: &mut Vec<Value>) {
     match item["type"].as_str() {
-        Some("function_call") => {
-            let call = json!({
-                "id": item["call_id"],
-                "type": "function",
-                "function": { "name": item["name"], "arguments": item["arguments"] },
-            });
+        Some("function_call" | "custom_tool_call") => {
+            let arguments = if item["type"] == "custom_tool_call" {
+                tools::arguments(&item["input"]).into()
+            } else {
+                item["arguments"].clone()
+            };
+            let function = json!({ "name": toolbox.function_for(item), "arguments": arguments });
+            let call = json!({ "id": item["call_id"], "type": "function", "function": function });
             // The calls of one turn belong to one message.
             if let Some(last) = messages
                 .last_mut()
@@ -159,7 +162,7 @@ fn take(item: &Value, messages: &mut Vec<Value>) {
                     .push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
             }
         }
-        Some("function_call_output") => {
+        Some("function_call_output" | "custom_tool_call_output") => {
             let content = match &item["output"] {
                 Value::Array(parts) => content(parts),
                 output => output.clone(),
@@ -168,8 +171,8 @@ fn take(item: &Value, messages: &mut Vec<Value>) {
                 json!({ "role": "tool", "tool_call_id": item["call_id"], "content": content }),
             );
         }
-        // Thoughts are not handed on.
-        Some("reasoning") => {}
+        // Thoughts are not handed on, and tools are no part of the talk.
+        Some("reasoning" | "additional_tools") => {}
         _ => {
             let content = match &item["content"] {
                 Value::Array(parts) => content(parts),
@@ -214,20 +217,9 @@ fn content(parts: &[Value]) -> Value {
     parts.collect()
 }
 
-/// A function's definition: flat there, nested in a chat.
-fn tool(tool: &Value) -> Value {
-    let mut function = Map::new();
-    for field in ["name", "description", "parameters", "strict"] {
-        if !tool[field].is_null() {
-            function.insert(field.to_owned(), tool[field].clone());
-        }
-    }
-    json!({ "type": "function", "function": function })
-}
-
-fn choice(choice: &Value) -> Value {
-    if choice["type"] == "function" {
-        json!({ "type": "function", "function": { "name": choice["name"] } })
+fn choice(choice: &Value, toolbox: &Toolbox) -> Value {
+    if choice["type"] == "function" || choice["type"] == "custom" {
+        json!({ "type": "function", "function": { "name": toolbox.function_for(choice) } })
     } else if choice.is_string() {
         choice.clone()
     } else {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::answer::{Memo, call_item, message_item, text_part};
+use super::answer::{Memo, message_item, text_part};
 use crate::dialect::chunks::{Piece, pieces};
 
 /// Translates one stream.
@@ -142,10 +142,11 @@ impl Translator {
         let is_open = matches!(&self.open, Open::Call { index, .. } if *index == position);
         if !is_open {
             self.close(out);
-            let id = self.memo.id("fc", self.output.len());
             let (call_id, name) = (call["id"].clone(), call["function"]["name"].clone());
-            let mut item = call_item(&id, &call_id, &name, &"".into());
-            item["status"] = "in_progress".into();
+            let id = self.memo.call_id(&name, self.output.len());
+            let begun = json!({ "name": name, "arguments": "" });
+            let toolbox = &self.memo.toolbox;
+            let item = toolbox.item(&id, "in_progress", &call_id, &begun);
             let added = json!({ "output_index": self.output.len(), "item": item });
             self.tell("response.output_item.added", added, out);
             self.open = Open::Call {
@@ -158,10 +159,19 @@ impl Translator {
         }
         let index = self.output.len();
         let more = call["function"]["arguments"].as_str().unwrap_or_default();
-        if let Open::Call { id, arguments, .. } = &mut self.open
+        if let Open::Call {
+            id,
+            name,
+            arguments,
+            ..
+        } = &mut self.open
             && !more.is_empty()
         {
             arguments.push_str(more);
+            // Plain text is told at its end, when it can be read whole.
+            if self.memo.toolbox.is_custom(name) {
+                return;
+            }
             let delta = json!({ "item_id": id, "output_index": index, "delta": more });
             self.tell("response.function_call_arguments.delta", delta, out);
         }
@@ -191,14 +201,31 @@ impl Translator {
                 arguments,
                 ..
             } => {
-                let done = json!({ "item_id": id, "output_index": index, "arguments": arguments, "name": name });
-                self.tell("response.function_call_arguments.done", done, out);
-                call_item(&id, &call_id, &name, &arguments.into())
+                let call = json!({ "name": name, "arguments": arguments });
+                let item = self.memo.toolbox.item(&id, "completed", &call_id, &call);
+                self.tell_call(index, &item, out);
+                item
             }
         };
         let done = json!({ "output_index": index, "item": item });
         self.tell("response.output_item.done", done, out);
         self.output.push(item);
+    }
+
+    /// What a call was given is whole.
+    fn tell_call(&mut self, index: usize, item: &Value, out: &mut Vec<u8>) {
+        let mut done = json!({ "item_id": item["id"], "output_index": index });
+        if item["type"] == "custom_tool_call" {
+            let mut delta = done.clone();
+            delta["delta"] = item["input"].clone();
+            self.tell("response.custom_tool_call_input.delta", delta, out);
+            done["input"] = item["input"].clone();
+            self.tell("response.custom_tool_call_input.done", done, out);
+        } else {
+            done["arguments"] = item["arguments"].clone();
+            done["name"] = item["name"].clone();
+            self.tell("response.function_call_arguments.done", done, out);
+        }
     }
 
     /// The chat is over: the usage is known by now.

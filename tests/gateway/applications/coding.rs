@@ -15,13 +15,15 @@ const AIDER: &str = "aider-chat==0.86.2";
 const COMMAND: &str = "echo $((6 * 7)) apples";
 const OUTPUT: &str = "42 apples";
 
-async fn codex(stage: &Stage, model: &str) -> Program {
+/// `more` goes to the head of its configuration.
+async fn codex(stage: &Stage, model: &str, more: &str) -> Program {
     let folder = node_with("codex", &[CODEX]).await;
     let config = format!(
-        "model_provider = \"backstop\"\n\
-         web_search = \"disabled\"\n\
+        "{more}\n\
+         model_provider = \"backstop\"\n\
          analytics.enabled = false\n\
-         features = {{multi_agent = false, apps = false, plugins = false}}\n\
+         features.apps = false\n\
+         features.plugins = false\n\
          [model_providers.backstop]\n\
          name = \"backstop\"\n\
          base_url = \"{}\"\n\
@@ -32,19 +34,13 @@ async fn codex(stage: &Stage, model: &str) -> Program {
         stage.url("/v1")
     );
     // The sandbox needs privileges that not every machine gives; the only command is ours.
-    let access = "danger-full-access";
+    let access = ["-s", "danger-full-access"];
     Program::new(folder.join("node_modules/.bin/codex"))
         .file(".codex/config.toml", &config)
         .env("BACKSTOP_KEY", KEY)
-        .with([
-            "exec",
-            "--skip-git-repo-check",
-            "-m",
-            model,
-            "-s",
-            access,
-            "hi",
-        ])
+        .with(["exec", "--skip-git-repo-check", "-m", model])
+        .with(access)
+        .with(["hi"])
 }
 
 #[tokio::test]
@@ -52,23 +48,47 @@ async fn codex_is_answered_in_another_api() {
     for standby in [Standby::Claude, Standby::Chat] {
         for outage in outages() {
             let stage = Stage::set("openai", outage, standby).await;
-            let printed = codex(&stage, "gpt-5").await.run().await;
+            let printed = codex(&stage, "gpt-5.6-sol", "").await.run().await;
             assert_eq!(printed, format!("{ANSWER}\n"), "{standby:?}");
             assert_eq!(stage.asked().len(), 1);
         }
     }
 }
 
+/// What Codex brings along depends on the model: functions, some of them in a namespace, or tools for plain text, which
+/// are a patch or a program.
 #[tokio::test]
-async fn codex_runs_a_command_for_another_api() {
-    for standby in [Standby::Claude, Standby::Chat] {
-        let [outage, _] = outages();
-        let stage = Stage::set("openai", outage, standby).await;
-        let reply = streamed_call(standby, "exec_command", &json!({"cmd": COMMAND}));
-        let program = codex(&stage, "gpt-5").await.run();
-        let printed = stage.replying_once(reply, program).await;
-        assert_eq!(printed, format!("{ANSWER}\n"), "{standby:?}");
-        brought_apples(&stage.asked());
+async fn codex_uses_its_tools_for_another_api() {
+    let patch = "*** Begin Patch\n*** Add File: apples\n+42\n*** End Patch\n";
+    let program = "text(6 * 7 + ' apples')";
+    let no_search = "web_search = \"disabled\"";
+    let alone = &format!("{no_search}\nfeatures.multi_agent = false");
+    for (model, more, tool, input, result) in [
+        (
+            "gpt-5",
+            no_search,
+            "exec_command",
+            json!({"cmd": COMMAND}),
+            OUTPUT,
+        ),
+        (
+            "gpt-5.5",
+            alone,
+            "apply_patch",
+            json!({"input": patch}),
+            "A apples",
+        ),
+        ("gpt-5.6-sol", "", "exec", json!({"input": program}), OUTPUT),
+    ] {
+        for standby in [Standby::Claude, Standby::Chat] {
+            let [outage, _] = outages();
+            let stage = Stage::set("openai", outage, standby).await;
+            let reply = streamed_call(standby, tool, &input);
+            let program = codex(&stage, model, more).await.run();
+            let printed = stage.replying_once(reply, program).await;
+            assert_eq!(printed, format!("{ANSWER}\n"), "{standby:?}");
+            brought(result, &stage.asked());
+        }
     }
 }
 
@@ -108,14 +128,14 @@ async fn claude_code_runs_a_command_for_another_api() {
     let program = claude_code(&stage).await.run();
     let printed = stage.replying_once(reply, program).await;
     assert_eq!(printed, format!("{ANSWER}\n"));
-    brought_apples(&stage.asked());
+    brought(OUTPUT, &stage.asked());
 }
 
-/// The command was run once, and what it printed went to the second upstream.
-fn brought_apples(asked: &[Value]) {
+/// A tool was used once, and what it said went to the second upstream.
+fn brought(said: &str, asked: &[Value]) {
     assert_eq!(asked.len(), 2);
     let result = result_in(&asked[1]);
-    assert!(result.contains(OUTPUT), "{result}");
+    assert!(result.contains(said), "{result}");
 }
 
 #[tokio::test]
