@@ -8,6 +8,7 @@
 mod answer;
 pub mod anthropic;
 mod chunks;
+mod instruct;
 pub mod messages;
 pub mod openai;
 mod refusal;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::dialect::instruct::instruct;
 use crate::request::is_reasoning_model;
 
 /// A request in the words of Chat Completions.
@@ -103,7 +104,7 @@ fn messages(body: &Value) -> Option<Vec<Value>> {
     let mut messages = Vec::new();
     let system = text_of(&body["system"], "\n\n");
     if !system.is_empty() {
-        messages.push(json!({ "role": "system", "content": system }));
+        instruct(&system, &mut messages);
     }
     for message in body["messages"].as_array()? {
         let blocks = match &message["content"] {
@@ -112,10 +113,7 @@ fn messages(body: &Value) -> Option<Vec<Value>> {
         };
         match message["role"].as_str() {
             Some("assistant") => messages.push(answer(&blocks)),
-            Some("system") => {
-                let text = text_of(&message["content"], "\n\n");
-                messages.push(json!({ "role": "system", "content": text }));
-            }
+            Some("system") => instruct(&text_of(&message["content"], "\n\n"), &mut messages),
             _ => question(&blocks, &mut messages),
         }
     }

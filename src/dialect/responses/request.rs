@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::Memo;
 use super::tools::{self, Toolbox};
+use crate::dialect::instruct::instruct;
 
 /// A request in the words of Chat Completions.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ pub fn request(body: &[u8], limit: &str) -> Option<Translated> {
 fn messages(body: &Value, toolbox: &Toolbox) -> Option<Vec<Value>> {
     let mut messages = Vec::new();
     if let Some(instructions) = body["instructions"].as_str() {
-        messages.push(json!({ "role": "system", "content": instructions }));
+        instruct(instructions, &mut messages);
     }
     match &body["input"] {
         Value::String(text) => messages.push(json!({ "role": "user", "content": text })),
@@ -178,12 +179,11 @@ fn take(item: &Value, toolbox: &Toolbox, messages: &mut Vec<Value>) {
                 Value::Array(parts) => content(parts),
                 content => content.clone(),
             };
-            // The older word is understood by all.
-            let role = match item["role"].as_str() {
-                Some("developer") => "system".into(),
-                _ => item["role"].clone(),
-            };
-            messages.push(json!({ "role": role, "content": content }));
+            let is_instruction = item["role"] == "developer" || item["role"] == "system";
+            match content.as_str() {
+                Some(text) if is_instruction => instruct(text, messages),
+                _ => messages.push(json!({ "role": item["role"], "content": content })),
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ fn requests_become_chats() {
     );
     let input = json!([
         {"role": "developer", "content": "d"},
+        {"role": "developer", "content": [{"type": "input_text", "text": "e"}]},
         {"type": "message", "role": "user", "content": [
             {"type": "input_text", "text": "what?"},
             {"type": "input_image", "image_url": "data:image/png;base64,aGk=", "detail": "low"}]},
@@ -36,12 +37,13 @@ fn requests_become_chats() {
         {"type": "function_call_output", "call_id": "c1", "output": "one"},
         {"type": "function_call_output", "call_id": "c2", "output": [{"type": "output_text", "text": "two"}]},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "done"}]},
+        {"role": "developer", "content": "f"},
     ]);
     let call = |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}});
     assert_eq!(
         chat(&json!({"model": "m", "input": input}))["messages"],
         json!([
-            {"role": "system", "content": "d"},
+            {"role": "system", "content": "d\n\ne"},
             {"role": "user", "content": [
                 {"type": "text", "text": "what?"},
                 {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "low"}}]},
@@ -49,6 +51,7 @@ fn requests_become_chats() {
             {"role": "tool", "tool_call_id": "c1", "content": "one"},
             {"role": "tool", "tool_call_id": "c2", "content": "two"},
             {"role": "assistant", "content": "done"},
+            {"role": "user", "content": "<system-reminder>\nf\n</system-reminder>"},
         ])
     );
     let asked = chat(
