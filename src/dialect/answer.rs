@@ -1,10 +1,12 @@
 //! Whether a body that came with 200 really is an answer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::finish::{Finish, finish};
 use super::openai::classify_inner;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
@@ -24,7 +26,12 @@ pub fn inspect(
         return Err(classify_inner(error, retry_after));
     }
     let has_answer = match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Completions => has_entries(answer.choices),
+        Endpoint::ChatCompletions | Endpoint::Completions => {
+            if let Some(choices) = answer.choices.filter(|choices| has_failed(choices)) {
+                return Err(failure(choices, retry_after));
+            }
+            has_entries(answer.choices)
+        }
         Endpoint::Embeddings => has_entries(answer.data),
         // `output` may be empty where the answer was cut short, which `status` then says.
         Endpoint::Responses => {
@@ -50,6 +57,35 @@ pub fn inspect(
         })
     } else {
         Err(Outcome::InvalidReply(Defect::NoAnswer))
+    }
+}
+
+/// The part of a choice that tells whether it failed.
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+fn choices(choices: &RawValue) -> Vec<Choice<'_>> {
+    serde_json::from_str(choices.get()).unwrap_or_default()
+}
+
+fn has_failed(list: &RawValue) -> bool {
+    choices(list).iter().any(|choice| {
+        let reason = choice.finish_reason.as_deref().unwrap_or_default();
+        finish(reason) == Finish::Failed
+    })
+}
+
+/// The outcome that the choice which failed tells, if it tells any.
+fn failure(list: &RawValue, retry_after: Option<Duration>) -> Outcome {
+    let error = choices(list).into_iter().find_map(|choice| choice.error);
+    match error {
+        Some(error) => classify_inner(error, retry_after),
+        None => Outcome::ServerError { status: 500 },
     }
 }
 
@@ -103,6 +139,10 @@ mod tests {
         assert_eq!(look(chat, "<html>"), "unparsable_reply");
         assert_eq!(look(chat, r#"{"choices":[{"ind"#), "unparsable_reply");
         assert_eq!(look(chat, r#"{"choices":[ ]}"#), "no_answer");
+        let failed = r#"{"choices":[{"finish_reason":"error","message":{"content":"Hal"}}]}"#;
+        assert_eq!(look(chat, failed), "server_error");
+        let slow = r#"{"choices":[{"finish_reason":"error","error":{"code":429,"message":"m"}}]}"#;
+        assert_eq!(look(chat, slow), "rate_limited");
         assert_eq!(look(chat, "{}"), "no_answer");
         assert_eq!(
             look(chat, r#"{"error":{"type":"server_error"}}"#),

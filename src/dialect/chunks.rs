@@ -1,5 +1,7 @@
 //! The chunks of a chat, for those that turn them into something else.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::wire::sse;
@@ -80,9 +82,14 @@ impl Calls {
     pub(super) fn id(&self) -> String {
         match self.begun.last() {
             Some((_, id)) if !id.is_empty() => id.clone(),
-            _ => format!("call_{}", self.begun.len()),
+            _ => new_call_id(),
         }
     }
+}
+
+/// An id that no other call has: clients tell calls of all answers of a conversation apart by it.
+pub(super) fn new_call_id() -> String {
+    format!("call_{:016x}", fastrand::u64(..))
 }
 
 /// The error for a stream whose calls come in no order that could be told.
@@ -92,6 +99,27 @@ pub(super) fn astray() -> Value {
         "type": "server_error",
         "code": "invalid_stream",
     })
+}
+
+/// The error for a stream that says by its finish reason that it has failed.
+pub(super) fn failed() -> Value {
+    serde_json::json!({
+        "message": "the upstream says that its answer has failed",
+        "type": "server_error",
+        "code": "server_error",
+    })
+}
+
+/// The text of a content, which some give in parts.
+pub(super) fn text_of(content: &Value) -> Cow<'_, str> {
+    match content {
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Array(parts) => {
+            let texts = parts.iter().filter(|part| part["type"] == "text");
+            texts.filter_map(|part| part["text"].as_str()).collect()
+        }
+        _ => Cow::Borrowed(""),
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +148,7 @@ mod tests {
         ] {
             assert_eq!(calls.place(&piece, is_open), place, "{piece}");
         }
-        assert_eq!(calls.id(), "call_4");
+        assert!(calls.id().starts_with("call_"));
+        assert_ne!(calls.id(), calls.id());
     }
 }

@@ -10,6 +10,8 @@ pub mod anthropic;
 mod beginning;
 mod chunks;
 mod dropped;
+mod finish;
+mod instruct;
 pub mod messages;
 mod names;
 pub mod openai;

@@ -11,6 +11,7 @@ mod harness;
 mod streamed;
 
 mod api;
+mod applications;
 mod capabilities;
 mod claude;
 mod cli;

@@ -3,28 +3,36 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::dialect::chunks::{new_call_id, text_of};
+use crate::dialect::finish::{Finish, finish};
 use crate::dialect::names::Names;
 
-/// The message for a chat completion; `None` if it is none.
+/// The message for a chat completion; `None` if it is none, or has failed, or calls a tool with what cannot be read.
 pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
     let completion: Value = serde_json::from_slice(completion).ok()?;
     let choice = completion["choices"].as_array()?.first()?;
-    let said = &choice["message"];
-    let text = said["content"]
-        .as_str()
-        .or_else(|| said["refusal"].as_str());
+    let (said, reason) = (&choice["message"], &choice["finish_reason"]);
+    if finish(reason.as_str().unwrap_or_default()) == Finish::Failed {
+        return None;
+    }
+    let mut text = text_of(&said["content"]);
+    if text.is_empty() {
+        text = text_of(&said["refusal"]);
+    }
     let mut content = Vec::new();
-    if let Some(text) = text.filter(|text| !text.is_empty()) {
+    if !text.is_empty() {
         content.push(json!({ "type": "text", "text": text }));
     }
     for call in said["tool_calls"].as_array().into_iter().flatten() {
-        let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
-        let input = match serde_json::from_str(arguments) {
-            Ok(Value::Object(input)) => Value::Object(input),
-            _ => json!({}),
+        // A tool must not be run with half of what the model meant to say, unless the client is told so.
+        let input = match input(&call["function"]["arguments"]) {
+            None if reason == "length" => json!({}),
+            input => input?,
         };
+        let given = call["id"].as_str().filter(|id| !id.is_empty());
+        let id = given.map_or_else(new_call_id, str::to_owned);
         let name = names.own(call["function"]["name"].as_str().unwrap_or_default());
-        content.push(json!({ "type": "tool_use", "id": call["id"], "name": name, "input": input }));
+        content.push(json!({ "type": "tool_use", "id": id, "name": name, "input": input }));
     }
     let message = json!({
         "id": id(&completion["id"]),
@@ -32,11 +40,22 @@ pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
         "role": "assistant",
         "model": completion["model"],
         "content": content,
-        "stop_reason": stop_reason(&choice["finish_reason"]),
+        "stop_reason": stop_reason(reason),
         "stop_sequence": null,
         "usage": usage(&completion["usage"]),
     });
     Some(message.to_string().into())
+}
+
+fn input(arguments: &Value) -> Option<Value> {
+    match arguments {
+        Value::Object(_) => Some(arguments.clone()),
+        Value::String(text) if !text.trim().is_empty() => {
+            let input: Value = serde_json::from_str(text).ok()?;
+            input.is_object().then_some(input)
+        }
+        _ => Some(json!({})),
+    }
 }
 
 /// Anthropic's ids begin in a way of their own.

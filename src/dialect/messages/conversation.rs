@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::dialect::instruct::instruct;
 use crate::dialect::names::Names;
 
 /// The messages of a chat, the system prompt before the others.
@@ -9,7 +10,7 @@ pub(super) fn messages(body: &Value, names: &mut Names) -> Option<Vec<Value>> {
     let mut messages = Vec::new();
     let system = system(&body["system"]);
     if !system.is_empty() {
-        messages.push(json!({ "role": "system", "content": system }));
+        instruct(&system, &mut messages);
     }
     for message in body["messages"].as_array()? {
         let blocks = match &message["content"] {
@@ -18,10 +19,7 @@ pub(super) fn messages(body: &Value, names: &mut Names) -> Option<Vec<Value>> {
         };
         match message["role"].as_str() {
             Some("assistant") => messages.push(answer(&blocks, names)),
-            Some("system") => {
-                let text = text_of(&message["content"], "\n\n");
-                messages.push(json!({ "role": "system", "content": text }));
-            }
+            Some("system") => instruct(&text_of(&message["content"], "\n\n"), &mut messages),
             _ => question(&blocks, &mut messages),
         }
     }

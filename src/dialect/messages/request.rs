@@ -84,11 +84,10 @@ pub fn request(body: &[u8], model: Option<&str>, prefill: Prefill) -> Option<Tra
     put("max_tokens", body["max_tokens"].clone());
     put("temperature", body["temperature"].clone());
     put("top_p", body["top_p"].clone());
-    let user = &body["metadata"]["user_id"];
-    // Claude Code's are longer than others take.
-    match user.as_str().is_none_or(|user| user.len() <= LONGEST_USER) {
-        true => put("user", user.clone()),
-        false => dropped.push("metadata".to_owned()),
+    match body["metadata"]["user_id"].as_str() {
+        Some(user) if user.len() > LONGEST_USER => dropped.push("metadata".to_owned()),
+        Some(user) => put("user", user.into()),
+        None => {}
     }
     if let Some(stops) = body["stop_sequences"]
         .as_array()

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{id, object, stop_reason, usage};
-use crate::dialect::chunks::{Calls, Piece, Place, astray, pieces};
+use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, pieces, text_of};
+use crate::dialect::finish::{Finish, finish};
 use crate::dialect::names::Names;
 
 /// Translates one stream.
@@ -93,10 +94,10 @@ impl Translator {
         }
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
-        let text = delta["content"]
-            .as_str()
-            .or_else(|| delta["refusal"].as_str());
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
+        for text in [text_of(&delta["content"]), text_of(&delta["refusal"])] {
+            if text.is_empty() {
+                continue;
+            }
             if self.open != Open::Text {
                 self.begin(Open::Text, json!({ "type": "text", "text": "" }), out);
             }
@@ -105,10 +106,21 @@ impl Translator {
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             self.call(call, out);
         }
-        if !choice["finish_reason"].is_null() {
-            self.close(out);
-            self.finish = choice["finish_reason"].clone();
+        let reason = &choice["finish_reason"];
+        match finish(reason.as_str().unwrap_or_default()) {
+            Finish::NotYet => {}
+            Finish::Failed => self.give_up(&failed(), out),
+            Finish::Ended => {
+                self.close(out);
+                self.finish = reason.clone();
+            }
         }
+    }
+
+    /// Nothing of what may come makes it whole again.
+    fn give_up(&mut self, error: &Value, out: &mut Vec<u8>) {
+        self.fail(error, out);
+        self.has_ended = true;
     }
 
     fn call(&mut self, call: &Value, out: &mut Vec<u8>) {
@@ -125,8 +137,7 @@ impl Translator {
                 self.begin(Open::Call, block, out);
             }
             Place::Strays => {
-                self.fail(&astray(), out);
-                self.has_ended = true;
+                self.give_up(&astray(), out);
                 return;
             }
         }

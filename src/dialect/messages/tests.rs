@@ -69,6 +69,40 @@ fn messages_requests_become_chats() {
 }
 
 #[test]
+fn a_name_of_a_user_that_openai_would_refuse_is_left_out() {
+    for (length, dropped) in [(64, &[][..]), (65, &["metadata".to_owned()])] {
+        let user = "u".repeat(length);
+        let asked = json!({"model": "x", "messages": [], "metadata": {"user_id": user}});
+        let translated = request(asked.to_string().as_bytes(), None, Prefill::None).unwrap();
+        assert_eq!(translated.dropped, dropped);
+        assert_eq!(chat(&asked)["user"].is_null(), !dropped.is_empty());
+    }
+}
+
+#[test]
+fn what_the_system_says_amid_the_talk_goes_with_the_user() {
+    let image = json!({"type": "image", "source": {"type": "url", "url": "u"}});
+    let system = json!({"role": "system", "content": [{"type": "text", "text": "Be kind."}]});
+    let asked = json!({"model": "x", "system": "Be brief.", "messages": [
+        {"role": "user", "content": "hi"}, system,
+        {"role": "assistant", "content": "Hello."}, system,
+        {"role": "user", "content": [image]}, system,
+    ]});
+    let reminder = "<system-reminder>\nBe kind.\n</system-reminder>";
+    assert_eq!(
+        chat(&asked)["messages"],
+        json!([
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": format!("hi\n\n{reminder}")},
+            {"role": "assistant", "content": "Hello."},
+            {"role": "user", "content": reminder},
+            {"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": "u"}}, {"type": "text", "text": reminder}]},
+        ])
+    );
+}
+
+#[test]
 fn what_chats_do_not_have_is_named() {
     assert_eq!(
         lacks(&json!({"tools": [{"type": "web_search_20250305", "name": "w"}]})),

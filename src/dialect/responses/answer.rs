@@ -3,22 +3,37 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::tools::Toolbox;
+use crate::dialect::chunks::{new_call_id, text_of};
+use crate::dialect::finish::{Finish, finish};
+
 /// What a response repeats of its request, and its names.
 #[derive(Clone, Debug)]
 pub struct Memo {
     asked: Value,
+    pub(super) toolbox: Toolbox,
     name: String,
 }
 
 impl Memo {
-    pub(super) fn of(asked: Value) -> Self {
+    pub(super) fn of(asked: Value, toolbox: Toolbox) -> Self {
         let name = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        Self { asked, name }
+        Self {
+            asked,
+            toolbox,
+            name,
+        }
     }
 
     /// The id of an item of this response.
     pub(super) fn id(&self, kind: &str, index: usize) -> String {
         format!("{kind}_{}{index:02}", self.name)
+    }
+
+    /// The id of an item that calls a function.
+    pub(super) fn call_id(&self, function: &Value, index: usize) -> String {
+        let is_custom = self.toolbox.is_custom(function);
+        self.id(if is_custom { "ctc" } else { "fc" }, index)
     }
 
     /// The response object.
@@ -85,36 +100,44 @@ impl Memo {
     }
 }
 
-/// The response for a chat completion; `None` if it is none.
+/// The response for a chat completion; `None` if it is none, or has failed.
 pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
     let completion: Value = serde_json::from_slice(completion).ok()?;
     let choice = completion["choices"].as_array()?.first()?;
-    let message = &choice["message"];
+    let (message, reason) = (&choice["message"], &choice["finish_reason"]);
+    if finish(reason.as_str().unwrap_or_default()) == Finish::Failed {
+        return None;
+    }
+    let status = status_of_items(reason);
     let mut output = Vec::new();
-    let text = message["content"].as_str().unwrap_or_default();
+    let text = text_of(&message["content"]);
     let refusal = message["refusal"].as_str().unwrap_or_default();
     if !text.is_empty() || !refusal.is_empty() || message["tool_calls"].is_null() {
         let part = if refusal.is_empty() {
-            Part::Text.of(text)
+            Part::Text.of(&text)
         } else {
             Part::Refusal.of(refusal)
         };
-        output.push(message_item(
-            &memo.id("msg", output.len()),
-            "completed",
-            json!([part]),
-        ));
+        output.push(message_item(&memo.id("msg", 0), status, json!([part])));
     }
     for call in message["tool_calls"].as_array().into_iter().flatten() {
-        let id = memo.id("fc", output.len());
         let function = &call["function"];
-        let call_id = call["id"].as_str().unwrap_or(&id);
-        let (name, arguments) = (&function["name"], &function["arguments"]);
-        output.push(call_item(&id, call_id, name, arguments));
+        let id = memo.call_id(&function["name"], output.len());
+        let given = call["id"].as_str().filter(|id| !id.is_empty());
+        let call_id = given.map_or_else(new_call_id, str::to_owned);
+        output.push(memo.toolbox.item(&id, status, &call_id, function));
     }
     let usage = &completion["usage"];
-    let response = memo.ended(output.into(), &completion, &choice["finish_reason"], usage);
+    let response = memo.ended(output.into(), &completion, reason, usage);
     Some(response.to_string().into())
+}
+
+/// What the items are that come last in an answer that ended for this reason.
+pub(super) fn status_of_items(reason: &Value) -> &'static str {
+    match reason.as_str() {
+        Some("length" | "content_filter") => "incomplete",
+        _ => "completed",
+    }
 }
 
 /// What a message is made of.
@@ -165,17 +188,6 @@ pub(in crate::dialect) fn message_item(id: &str, status: &str, content: Value) -
     json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
 }
 
-pub(super) fn call_item(id: &str, call_id: &str, name: &Value, arguments: &Value) -> Value {
-    json!({
-        "id": id,
-        "type": "function_call",
-        "status": "completed",
-        "call_id": call_id,
-        "name": name,
-        "arguments": arguments,
-    })
-}
-
 fn usage(usage: &Value) -> Value {
     if !usage.is_object() {
         return Value::Null;
@@ -186,10 +198,11 @@ fn usage(usage: &Value) -> Value {
         count(&usage["completion_tokens"]),
     );
     let cached = count(&usage["prompt_tokens_details"]["cached_tokens"]);
+    let written = count(&usage["prompt_tokens_details"]["cache_write_tokens"]);
     let reasoning = count(&usage["completion_tokens_details"]["reasoning_tokens"]);
     json!({
         "input_tokens": input,
-        "input_tokens_details": { "cached_tokens": cached, "cache_write_tokens": 0 },
+        "input_tokens_details": { "cached_tokens": cached, "cache_write_tokens": written },
         "output_tokens": output,
         "output_tokens_details": { "reasoning_tokens": reasoning },
         "total_tokens": input + output,

@@ -5,12 +5,15 @@
 //! response         ◀─ answer, or Translator event by event ◀─ chat completion
 //! ```
 //!
-//! What lives at one provider (earlier responses, conversations, hosted tools) cannot be had elsewhere, and makes a
-//! request untranslatable.
+//! Tools that take plain text, and those in namespaces, become functions and come back as what they were. What lives at
+//! one provider (earlier responses, conversations, hosted tools) cannot be had elsewhere, and makes a request
+//! untranslatable.
 
 mod answer;
+mod conversation;
 mod request;
 mod stream;
+mod tools;
 
 pub use answer::{Memo, answer};
 pub(super) use answer::{message_item, text_part};

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::Memo;
+use super::conversation::{lacks_item, messages};
+use super::tools::{self, Toolbox};
 use crate::dialect::left_out;
 
 /// A request in the words of Chat Completions.
@@ -17,26 +19,25 @@ pub struct Translated {
     pub dropped: Vec<String>,
 }
 
-/// Fields that mean the same in both.
-const SAME: [&str; 11] = [
+/// Fields that mean the same in both. `metadata` and what is about caches does, too, but who has Chat Completions only may
+/// refuse a request for their sake.
+const SAME: [&str; 8] = [
     "model",
     "temperature",
     "top_p",
-    "parallel_tool_calls",
-    "metadata",
     "user",
     "safety_identifier",
-    "prompt_cache_key",
     "service_tier",
     "stream",
     "seed",
 ];
 /// Fields that are translated, too, or ruled out before. Every other one is dropped: it is a hint without which the answer
 /// is still the one that was asked for.
-const SAID: [&str; 13] = [
+const SAID: [&str; 14] = [
     "input",
     "instructions",
     "max_output_tokens",
+    "parallel_tool_calls",
     "reasoning",
     "text",
     "tools",
@@ -59,29 +60,22 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
         return Some("background");
     }
     let mut included = body["include"].as_array().into_iter().flatten();
-    if !body["top_logprobs"].is_null()
+    if body["top_logprobs"].as_u64().is_some_and(|most| most > 0)
         || included.any(|field| field == "message.output_text.logprobs")
     {
         return Some("logprobs");
     }
-    let tools = body["tools"].as_array().into_iter().flatten();
-    if tools.into_iter().any(|tool| tool["type"] != "function") {
+    if !tools::are_functions(body) {
         return Some("hosted tools");
     }
-    let items = body["input"].as_array().into_iter().flatten();
-    items.filter_map(lacks_item).next()
-}
-
-fn lacks_item(item: &Value) -> Option<&'static str> {
-    match item["type"].as_str() {
-        None | Some("message") => {
-            let mut parts = item["content"].as_array().into_iter().flatten();
-            parts
-                .any(|part| !part["file_id"].is_null())
-                .then_some("file_id")
-        }
-        Some("function_call" | "function_call_output" | "reasoning") => None,
-        Some(_) => Some("items of other tools"),
+    let choice = &body["tool_choice"];
+    if choice.is_object() && !matches!(choice["type"].as_str(), Some("function" | "custom")) {
+        return Some("tool_choice");
+    }
+    match &body["input"] {
+        Value::String(_) => None,
+        Value::Array(items) => items.iter().find_map(lacks_item),
+        _ => Some("a text or a list as input"),
     }
 }
 
@@ -93,8 +87,9 @@ pub fn request(body: &[u8]) -> Option<Translated> {
     }
     let mut chat = Map::new();
     let known: Vec<&str> = SAME.into_iter().chain(SAID).collect();
-    let dropped = left_out(&body, &known);
-    chat.insert("messages".to_owned(), messages(&body)?.into());
+    let mut dropped = left_out(&body, &known);
+    let toolbox = Toolbox::of(&body);
+    chat.insert("messages".to_owned(), messages(&body, &toolbox).into());
     for field in SAME {
         if !body[field].is_null() {
             chat.insert(field.to_owned(), body[field].clone());
@@ -107,150 +102,31 @@ pub fn request(body: &[u8]) -> Option<Translated> {
     };
     put("max_tokens", &body["max_output_tokens"]);
     put("reasoning_effort", &body["reasoning"]["effort"]);
-    put("verbosity", &body["text"]["verbosity"]);
     put("response_format", &format(&body["text"]["format"]));
-    let tools = body["tools"].as_array().into_iter().flatten();
-    let tools: Vec<Value> = tools.map(tool).collect();
-    if !tools.is_empty() {
-        put("tools", &tools.into());
-        put("tool_choice", &choice(&body["tool_choice"]));
+    let functions = toolbox.functions();
+    if !functions.is_empty() {
+        put("tools", &functions.into());
+        put("tool_choice", &choice(&body["tool_choice"], &toolbox));
+        put("parallel_tool_calls", &body["parallel_tool_calls"]);
     }
     if body["stream"] == true {
         put("stream_options", &json!({ "include_usage": true }));
     }
+    for (field, hint) in [("text", "verbosity"), ("reasoning", "summary")] {
+        if !body[field][hint].is_null() {
+            dropped.push(format!("{field}.{hint}"));
+        }
+    }
     Some(Translated {
         body: Value::Object(chat).to_string().into(),
-        memo: Memo::of(body),
+        memo: Memo::of(body, toolbox),
         dropped,
     })
 }
 
-fn messages(body: &Value) -> Option<Vec<Value>> {
-    let mut messages = Vec::new();
-    if let Some(instructions) = body["instructions"].as_str() {
-        messages.push(json!({ "role": "system", "content": instructions }));
-    }
-    match &body["input"] {
-        Value::String(text) => messages.push(json!({ "role": "user", "content": text })),
-        Value::Array(items) => {
-            for item in items {
-                take(item, &mut messages);
-            }
-        }
-        _ => return None,
-    }
-    complete(&mut messages);
-    Some(messages)
-}
-
-/// Sees to it that every call has a result behind it: without, chats are refused.
-fn complete(messages: &mut Vec<Value>) {
-    let ids = |message: &Value| -> Vec<Value> {
-        let calls = message["tool_calls"].as_array().into_iter().flatten();
-        calls.map(|call| call["id"].clone()).collect()
-    };
-    let mut index = 0;
-    while index < messages.len() {
-        let mut missing = ids(&messages[index]);
-        index += 1;
-        while let Some(result) = messages.get(index).filter(|next| next["role"] == "tool") {
-            missing.retain(|id| *id != result["tool_call_id"]);
-            index += 1;
-        }
-        for id in missing {
-            let result = json!({ "role": "tool", "tool_call_id": id, "content": "no result" });
-            messages.insert(index, result);
-            index += 1;
-        }
-    }
-}
-
-fn take(item: &Value, messages: &mut Vec<Value>) {
-    match item["type"].as_str() {
-        Some("function_call") => {
-            let call = json!({
-                "id": item["call_id"],
-                "type": "function",
-                "function": { "name": item["name"], "arguments": item["arguments"] },
-            });
-            // The calls of one turn belong to one message.
-            if let Some(last) = messages
-                .last_mut()
-                .filter(|last| last["role"] == "assistant")
-            {
-                match last["tool_calls"].as_array_mut() {
-                    Some(calls) => calls.push(call),
-                    None => last["tool_calls"] = json!([call]),
-                }
-            } else {
-                messages
-                    .push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
-            }
-        }
-        Some("function_call_output") => {
-            let content = match &item["output"] {
-                Value::Array(parts) => content(parts),
-                output => output.clone(),
-            };
-            messages.push(
-                json!({ "role": "tool", "tool_call_id": item["call_id"], "content": content }),
-            );
-        }
-        // Thoughts are not handed on.
-        Some("reasoning") => {}
-        _ => {
-            let content = match &item["content"] {
-                Value::Array(parts) => content(parts),
-                content => content.clone(),
-            };
-            messages.push(json!({ "role": item["role"], "content": content }));
-        }
-    }
-}
-
-/// Parts of a message; text alone becomes a plain text, which every upstream takes.
-fn content(parts: &[Value]) -> Value {
-    let is_text = |part: &Value| part["text"].is_string();
-    if parts.iter().all(is_text) {
-        let texts: Vec<&str> = parts
-            .iter()
-            .filter_map(|part| part["text"].as_str())
-            .collect();
-        return texts.concat().into();
-    }
-    let parts = parts.iter().map(|part| match part["type"].as_str() {
-        Some("input_image") => {
-            let mut url = json!({ "url": part["image_url"] });
-            if !part["detail"].is_null() {
-                url["detail"] = part["detail"].clone();
-            }
-            json!({ "type": "image_url", "image_url": url })
-        }
-        Some("input_file") => {
-            let file = json!({ "filename": part["filename"], "file_data": part["file_data"] });
-            json!({ "type": "file", "file": file })
-        }
-        Some("input_audio") => json!({ "type": "input_audio", "input_audio": part["input_audio"] }),
-        Some("refusal") => json!({ "type": "text", "text": part["refusal"] }),
-        _ => json!({ "type": "text", "text": part["text"] }),
-    });
-    parts.collect()
-}
-
-/// A function's definition: flat there, nested in a chat.
-fn tool(tool: &Value) -> Value {
-    let mut function = Map::new();
-    for field in ["name", "description", "parameters", "strict"] {
-        if !tool[field].is_null() {
-            function.insert(field.to_owned(), tool[field].clone());
-        }
-    }
-    json!({ "type": "function", "function": function })
-}
-
-fn choice(choice: &Value) -> Value {
-    if choice["type"] == "function" {
-        json!({ "type": "function", "function": { "name": choice["name"] } })
+fn choice(choice: &Value, toolbox: &Toolbox) -> Value {
+    if choice["type"] == "function" || choice["type"] == "custom" {
+        json!({ "type": "function", "function": { "name": toolbox.function_for(choice) } })
     } else if choice.is_string() {
         choice.clone()
     } else {

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::answer::{Memo, Part, call_item, message_item};
-use crate::dialect::chunks::{Calls, Piece, Place, astray, pieces};
+use super::answer::{Memo, Part, message_item, status_of_items};
+use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, pieces, text_of};
+use crate::dialect::finish::{Finish, finish};
 
 /// Translates one stream.
 #[derive(Debug)]
@@ -101,22 +102,34 @@ impl Translator {
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
         for (field, part) in [("content", Part::Text), ("refusal", Part::Refusal)] {
-            if let Some(text) = delta[field].as_str().filter(|text| !text.is_empty()) {
-                self.say(part, text, out);
+            let text = text_of(&delta[field]);
+            if !text.is_empty() {
+                self.say(part, &text, out);
             }
         }
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             self.call(call, out);
         }
-        if !choice["finish_reason"].is_null() {
-            self.close(out);
-            self.finish = choice["finish_reason"].clone();
+        let reason = &choice["finish_reason"];
+        match finish(reason.as_str().unwrap_or_default()) {
+            Finish::NotYet => {}
+            Finish::Failed => self.give_up(&failed(), out),
+            Finish::Ended => {
+                self.close(status_of_items(reason), out);
+                self.finish = reason.clone();
+            }
         }
+    }
+
+    /// Nothing of what may come makes it whole again.
+    fn give_up(&mut self, error: &Value, out: &mut Vec<u8>) {
+        self.fail(error, out);
+        self.has_ended = true;
     }
 
     fn say(&mut self, part: Part, text: &str, out: &mut Vec<u8>) {
         if !matches!(&self.open, Open::Text { part: open, .. } if *open == part) {
-            self.close(out);
+            self.close("completed", out);
             let id = self.memo.id("msg", self.output.len());
             let item = message_item(&id, "in_progress", json!([]));
             let index = self.output.len();
@@ -149,28 +162,37 @@ impl Translator {
             Place::GoesOn => {}
             Place::Begins => self.begin_call(&call["function"]["name"], out),
             Place::Strays => {
-                self.fail(&astray(), out);
-                self.has_ended = true;
+                self.give_up(&astray(), out);
                 return;
             }
         }
         let index = self.output.len();
         let more = call["function"]["arguments"].as_str().unwrap_or_default();
-        if let Open::Call { id, arguments, .. } = &mut self.open
+        if let Open::Call {
+            id,
+            name,
+            arguments,
+            ..
+        } = &mut self.open
             && !more.is_empty()
         {
             arguments.push_str(more);
+            // Plain text is told at its end, when it can be read whole.
+            if self.memo.toolbox.is_custom(name) {
+                return;
+            }
             let delta = json!({ "item_id": id, "output_index": index, "delta": more });
             self.tell("response.function_call_arguments.delta", delta, out);
         }
     }
 
     fn begin_call(&mut self, name: &Value, out: &mut Vec<u8>) {
-        self.close(out);
-        let id = self.memo.id("fc", self.output.len());
+        self.close("completed", out);
+        let id = self.memo.call_id(name, self.output.len());
         let call_id = self.calls.id();
-        let mut item = call_item(&id, &call_id, name, &"".into());
-        item["status"] = "in_progress".into();
+        let begun = json!({ "name": name, "arguments": "" });
+        let toolbox = &self.memo.toolbox;
+        let item = toolbox.item(&id, "in_progress", &call_id, &begun);
         let added = json!({ "output_index": self.output.len(), "item": item });
         self.tell("response.output_item.added", added, out);
         self.open = Open::Call {
@@ -181,8 +203,8 @@ impl Translator {
         };
     }
 
-    /// The item that is being sent is whole.
-    fn close(&mut self, out: &mut Vec<u8>) {
+    /// Nothing more comes of the item that is being sent.
+    fn close(&mut self, status: &str, out: &mut Vec<u8>) {
         let index = self.output.len();
         let item = match std::mem::replace(&mut self.open, Open::None) {
             Open::None => return,
@@ -196,7 +218,7 @@ impl Translator {
                 let mut done = place;
                 done["part"] = part.clone();
                 self.tell("response.content_part.done", done, out);
-                message_item(&id, "completed", json!([part]))
+                message_item(&id, status, json!([part]))
             }
             Open::Call {
                 id,
@@ -205,14 +227,31 @@ impl Translator {
                 arguments,
                 ..
             } => {
-                let done = json!({ "item_id": id, "output_index": index, "arguments": arguments, "name": name });
-                self.tell("response.function_call_arguments.done", done, out);
-                call_item(&id, &call_id, &name, &arguments.into())
+                let call = json!({ "name": name, "arguments": arguments });
+                let item = self.memo.toolbox.item(&id, status, &call_id, &call);
+                self.tell_call(index, &item, out);
+                item
             }
         };
         let done = json!({ "output_index": index, "item": item });
         self.tell("response.output_item.done", done, out);
         self.output.push(item);
+    }
+
+    /// What a call was given is whole.
+    fn tell_call(&mut self, index: usize, item: &Value, out: &mut Vec<u8>) {
+        let mut done = json!({ "item_id": item["id"], "output_index": index });
+        if item["type"] == "custom_tool_call" {
+            let mut delta = done.clone();
+            delta["delta"] = item["input"].clone();
+            self.tell("response.custom_tool_call_input.delta", delta, out);
+            done["input"] = item["input"].clone();
+            self.tell("response.custom_tool_call_input.done", done, out);
+        } else {
+            done["arguments"] = item["arguments"].clone();
+            done["name"] = item["name"].clone();
+            self.tell("response.function_call_arguments.done", done, out);
+        }
     }
 
     /// The chat is over: the usage is known by now.

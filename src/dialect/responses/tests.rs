@@ -25,6 +25,7 @@ fn requests_become_chats() {
     );
     let input = json!([
         {"role": "developer", "content": "d"},
+        {"role": "developer", "content": [{"type": "input_text", "text": "e"}]},
         {"type": "message", "role": "user", "content": [
             {"type": "input_text", "text": "what?"},
             {"type": "input_image", "image_url": "data:image/png;base64,aGk=", "detail": "low"}]},
@@ -34,12 +35,13 @@ fn requests_become_chats() {
         {"type": "function_call_output", "call_id": "c1", "output": "one"},
         {"type": "function_call_output", "call_id": "c2", "output": [{"type": "output_text", "text": "two"}]},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "done"}]},
+        {"role": "developer", "content": "f"},
     ]);
     let call = |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}});
     assert_eq!(
         chat(&json!({"model": "m", "input": input}))["messages"],
         json!([
-            {"role": "developer", "content": "d"},
+            {"role": "system", "content": "d\n\ne"},
             {"role": "user", "content": [
                 {"type": "text", "text": "what?"},
                 {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "low"}}]},
@@ -47,6 +49,7 @@ fn requests_become_chats() {
             {"role": "tool", "tool_call_id": "c1", "content": "one"},
             {"role": "tool", "tool_call_id": "c2", "content": "two"},
             {"role": "assistant", "content": "done"},
+            {"role": "user", "content": "<system-reminder>\nf\n</system-reminder>"},
         ])
     );
     let asked = chat(
@@ -68,6 +71,19 @@ fn requests_become_chats() {
     assert_eq!(
         asked["response_format"],
         json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}})
+    );
+}
+
+#[test]
+fn what_some_upstreams_refuse_is_left_out() {
+    let asked = json!({"model": "m", "input": "x", "prompt_cache_key": "k", "metadata": {"a": "b"},
+                       "include": ["reasoning.encrypted_content"], "text": {"verbosity": "low"}});
+    let translated = request(asked.to_string().as_bytes()).unwrap();
+    let dropped = ["prompt_cache_key", "metadata", "include", "text.verbosity"];
+    assert_eq!(translated.dropped, dropped);
+    assert_eq!(
+        chat(&asked),
+        json!({"model": "m", "messages": [{"role": "user", "content": "x"}]})
     );
 }
 
@@ -268,7 +284,7 @@ fn every_call_has_a_result() {
         .iter()
         .map(|message| &message["tool_call_id"])
         .collect();
-    assert_eq!(results, [&json!("c2"), &json!("c1"), &Value::Null]);
+    assert_eq!(results, [&json!("c1"), &json!("c2"), &Value::Null]);
 }
 
 #[test]
@@ -278,4 +294,52 @@ fn what_is_left_out_is_told() {
     assert_eq!(translated.dropped, ["include", "brand_new"]);
     let wants = json!({"model": "m", "input": "x", "include": ["message.output_text.logprobs"]});
     assert_eq!(lacks(&wants), Some("logprobs"));
+}
+
+#[test]
+fn results_stand_behind_their_calls_and_images_are_shown_by_the_user() {
+    let image = json!({"type": "input_image", "image_url": "data:image/png;base64,aGk="});
+    let input = json!([
+        {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "I see."}]},
+        {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "here"}, image]},
+    ]);
+    let sent = chat(&json!({"model": "m", "input": input}));
+    let shown = json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}]);
+    assert_eq!(
+        sent["messages"].as_array().unwrap()[1..],
+        [
+            json!({"role": "tool", "tool_call_id": "c1", "content": "here"}),
+            json!({"role": "user", "content": shown}),
+            json!({"role": "assistant", "content": "I see."}),
+        ]
+    );
+}
+
+#[test]
+fn a_chat_that_says_that_it_failed_is_no_response() {
+    let failed = json!({"choices": [{"message": {"content": "Hel"}, "finish_reason": "error"}]});
+    assert!(
+        answer(
+            failed.to_string().as_bytes(),
+            &memo(&json!({"model": "m", "input": "x"}))
+        )
+        .is_none()
+    );
+    let chunks = [
+        chunk(json!({"content": "Hel"}), json!("")),
+        chunk(json!({}), json!("network_error")),
+    ];
+    let events = events(&chunks, "data: [DONE]\n\n");
+    assert_eq!(events.last().unwrap()["type"], "error");
+    let cut = [
+        chunk(
+            json!({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}),
+            Value::Null,
+        ),
+        chunk(json!({}), json!("length")),
+    ];
+    let events = self::events(&cut, "");
+    let item = &events.last().unwrap()["response"]["output"][0];
+    assert_eq!(item["status"], "incomplete");
 }

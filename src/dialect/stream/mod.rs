@@ -10,6 +10,7 @@ use serde_json::json;
 use self::chunk::Chunk;
 use self::message_event::MessageEvent;
 use self::response_event::ResponseEvent;
+use super::finish::{Finish, finish};
 use super::openai::classify_inner;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
@@ -120,11 +121,12 @@ impl StreamReader {
         }
         let mut signal = Signal::Preamble;
         for choice in chunk.choices.unwrap_or_default() {
-            if choice.finish_reason.as_deref() == Some("error") {
+            let finish = finish(choice.finish_reason.as_deref().unwrap_or_default());
+            if finish == Finish::Failed {
                 return Signal::Failed(Outcome::ServerError { status: 500 });
             }
-            self.is_complete |= choice.finish_reason.is_some();
-            if choice.finish_reason.is_some() || choice.has_content() {
+            self.is_complete |= finish == Finish::Ended;
+            if finish == Finish::Ended || choice.has_content() {
                 signal = Signal::Content;
             }
         }

@@ -1,70 +1,90 @@
-//! Installing the official SDKs below `target/`, once each, and running programs with them.
+//! Installing the programs that clients are made of below `target/`, once each, and running them.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 /// The versions that users have today.
 pub(crate) const PYTHON: &str = "3.54.0";
-pub(super) const NODE: &str = "7.57.0";
+pub(crate) const NODE: &str = "7.57.0";
 /// And those that many have still.
 pub(super) const OLDER_PYTHON: [&str; 2] = ["1.109.1", "2.46.0"];
 pub(super) const OLDER_NODE: [&str; 1] = ["6.49.0"];
 
-/// A Python that has this version of the package.
+/// Tests run at the same time, and some want the same programs.
+static INSTALLING: Mutex<()> = Mutex::const_new(());
+
+/// A Python that has this version of `OpenAI`'s package.
 pub(crate) async fn install_python(version: &str) -> PathBuf {
-    let venv = target("python", version);
-    let python = venv.join("bin/python");
     let package = format!("openai[realtime]=={version}");
-    let installed = std::fs::read_to_string(venv.join("installed"));
-    if !installed.is_ok_and(|installed| installed == package) {
+    python_with(&format!("python-{version}"), &[&package]).await
+}
+
+/// A script beside this version of `OpenAI`'s package, which is where Node looks for it.
+pub(crate) async fn install_node(version: &str, script: &str) -> PathBuf {
+    let package = format!("openai@{version}");
+    let folder = node_with(&format!("node-{version}"), &[&package]).await;
+    beside(&folder, script)
+}
+
+/// A Python that has these packages.
+pub(crate) async fn python_with(name: &str, packages: &[&str]) -> PathBuf {
+    let _alone = INSTALLING.lock().await;
+    let venv = target(name);
+    let python = venv.join("bin/python");
+    if !is_installed(&venv, packages) {
         let make = ["-m", "venv"].map(OsStr::new);
         run("python3", &[&make[..], &[venv.as_os_str()]].concat(), "").await;
-        let install = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ];
-        let arguments: Vec<&OsStr> = install.iter().map(OsStr::new).collect();
-        run(
-            &python,
-            &[&arguments[..], &[OsStr::new(&package)]].concat(),
-            "",
-        )
-        .await;
-        std::fs::write(venv.join("installed"), package).unwrap();
+        let pip = ["-m", "pip", "--disable-pip-version-check"];
+        let arguments = [&pip[..], &["install", "--quiet"], packages].concat();
+        let arguments: Vec<&OsStr> = arguments.into_iter().map(OsStr::new).collect();
+        run(&python, &arguments, "").await;
+        remember(&venv, packages);
     }
     python
 }
 
-/// A script beside this version of the package, which is where Node looks for it.
-pub(super) async fn install_node(version: &str, script: &str) -> PathBuf {
-    let folder = target("node", version);
-    if !folder.join("installed").exists() {
+/// A folder in which Node finds these packages.
+pub(crate) async fn node_with(name: &str, packages: &[&str]) -> PathBuf {
+    let _alone = INSTALLING.lock().await;
+    let folder = target(name);
+    if !is_installed(&folder, packages) {
         std::fs::create_dir_all(&folder).unwrap();
-        let package =
-            format!("{{\"private\": true, \"dependencies\": {{\"openai\": \"{version}\"}}}}");
-        std::fs::write(folder.join("package.json"), package).unwrap();
-        let mut prefix = OsString::from("--prefix=");
-        prefix.push(&folder);
-        let arguments = ["install", "--no-audit", "--no-fund"].map(OsStr::new);
-        run("npm", &[&arguments[..], &[&prefix]].concat(), "").await;
-        std::fs::write(folder.join("installed"), version).unwrap();
+        std::fs::write(folder.join("package.json"), "{\"private\": true}").unwrap();
+        let prefix = format!("--prefix={}", folder.display());
+        let npm = ["install", "--no-audit", "--no-fund", &prefix];
+        let arguments = [&npm[..], packages].concat();
+        let arguments: Vec<&OsStr> = arguments.into_iter().map(OsStr::new).collect();
+        run("npm", &arguments, "").await;
+        remember(&folder, packages);
     }
+    folder
+}
+
+/// A copy of a script in a folder with packages.
+pub(crate) fn beside(folder: &Path, script: &str) -> PathBuf {
     let copy = folder.join(script);
     std::fs::copy(sdk_folder().join(script), &copy).unwrap();
     copy
 }
 
-fn target(name: &str, version: &str) -> PathBuf {
+fn target(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("sdk")
-        .join(format!("{name}-{version}"))
+        .join(name)
+}
+
+fn is_installed(folder: &Path, packages: &[&str]) -> bool {
+    let installed = std::fs::read_to_string(folder.join("installed"));
+    installed.is_ok_and(|installed| installed == packages.join(" "))
+}
+
+fn remember(folder: &Path, packages: &[&str]) {
+    std::fs::write(folder.join("installed"), packages.join(" ")).unwrap();
 }
 
 pub(crate) fn sdk_folder() -> PathBuf {
