@@ -80,10 +80,14 @@ fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut tally: Tally)
 
 /// The error object of an upstream's error body.
 fn error_in(body: &[u8]) -> serde_json::Value {
-    let mut body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    match body["error"].take() {
-        serde_json::Value::Null => body,
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = match &body["error"] {
+        serde_json::Value::Null => &body,
         error => error,
+    };
+    match error {
+        serde_json::Value::Object(_) => error.clone(),
+        other => serde_json::json!({ "message": other }),
     }
 }
 

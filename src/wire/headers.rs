@@ -18,10 +18,14 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 
 /// What a client sends that no upstream may see: its credentials, its cookies, the organisation it belongs to at
 /// another provider, where it came from, and what our own connection to the upstream decides anew.
-const CLIENT_ONLY: [&str; 14] = [
+const CLIENT_ONLY: [&str; 18] = [
     "authorization",
     "x-api-key",
     "api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+    "x-amz-security-token",
+    "chatgpt-account-id",
     "cookie",
     "openai-organization",
     "openai-project",

@@ -19,7 +19,7 @@ pub fn answer(message: &[u8], glossary: &Glossary) -> Option<Bytes> {
     for block in blocks {
         said.take(block, glossary);
     }
-    let reason = finish_reason(&message["stop_reason"], !said.calls.is_empty());
+    let reason = finish_reason(&message["stop_reason"], !said.calls.is_empty())?;
     let choice = json!({
         "index": 0,
         "message": said.into_message(&message),
@@ -51,7 +51,8 @@ impl Said {
             Some("text") => self.say(block),
             Some("thinking") => self.thoughts += block["thinking"].as_str().unwrap_or_default(),
             Some("tool_use") if glossary.is_json_tool && block["name"] == JSON_TOOL => {
-                self.text += &block["input"].to_string();
+                // Words before it are none of the JSON that was asked for.
+                self.text = block["input"].to_string();
             }
             Some("tool_use") => {
                 let name = glossary
@@ -111,16 +112,14 @@ impl Said {
     }
 }
 
-/// Why a message ended, in `OpenAI`'s words.
-pub(super) fn finish_reason(stop: &Value, has_calls: bool) -> &'static str {
-    match stop.as_str() {
-        Some("max_tokens" | "model_context_window_exceeded" | "pause_turn" | "compaction") => {
-            "length"
-        }
-        Some("tool_use") if has_calls => "tool_calls",
-        Some("refusal") => "content_filter",
+/// Why a message ended, in `OpenAI`'s words; `None`: it does not say.
+pub(super) fn finish_reason(stop: &Value, has_calls: bool) -> Option<&'static str> {
+    Some(match stop.as_str()? {
+        "max_tokens" | "model_context_window_exceeded" | "pause_turn" | "compaction" => "length",
+        "tool_use" if has_calls => "tool_calls",
+        "refusal" => "content_filter",
         _ => "stop",
-    }
+    })
 }
 
 /// What was used, in `OpenAI`'s words: there, the prompt's tokens include what was cached.

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::model::takes_forced_tools;
+use super::messages::lacks_part;
+use super::model::{Model, takes_forced_tools};
+use super::schema;
 use super::tools::is_forced;
 
 /// What a request needs that this Claude model, or every one, has not; `None`: it can be translated.
@@ -16,7 +18,7 @@ pub fn lacks(body: &Value, model: &str) -> Option<&'static str> {
         .is_some_and(|tools| tools.iter().any(|tool| tool["type"] != "function"));
     if is_several {
         Some("n")
-    } else if body["logprobs"] == true || !body["top_logprobs"].is_null() {
+    } else if body["logprobs"] == true || body["top_logprobs"].as_u64().is_some_and(|n| n > 0) {
         Some("logprobs")
     } else if wants_audio || body["audio"].is_object() {
         Some("audio")
@@ -29,18 +31,37 @@ pub fn lacks(body: &Value, model: &str) -> Option<&'static str> {
         Some("custom tools")
     } else if is_forced(body) && !takes_forced_tools(model) {
         Some("tool_choice")
+    } else if needs_json_tool(body, model) && !takes_forced_tools(model) {
+        Some("this JSON schema")
+    } else if has_unknown_choice(body) {
+        Some("tool_choice")
     } else {
-        let messages = body["messages"].as_array().into_iter().flatten();
-        let parts =
-            messages.flat_map(|message| message["content"].as_array().into_iter().flatten());
-        parts.filter_map(lacks_part).next()
+        match body["messages"].as_array() {
+            Some(messages) => messages.iter().find_map(lacks_message),
+            None => Some("a list of messages"),
+        }
     }
 }
 
-fn lacks_part(part: &Value) -> Option<&'static str> {
-    match part["type"].as_str() {
-        Some("input_audio") => Some("audio"),
-        Some("file") if part["file"]["file_data"].is_null() => Some("file_id"),
-        _ => None,
+/// Whether the answer must be the input of a tool, because the model does not take the schema.
+fn needs_json_tool(body: &Value, model: &str) -> bool {
+    let format = &body["response_format"];
+    format["type"] == "json_schema"
+        && !(Model::of(model).takes_schema()
+            && schema::is_acceptable(&format["json_schema"]["schema"]))
+}
+
+/// `allowed_tools`, and whatever may come.
+fn has_unknown_choice(body: &Value) -> bool {
+    let choice = &body["tool_choice"];
+    choice.is_object() && choice["type"] != "function"
+}
+
+fn lacks_message(message: &Value) -> Option<&'static str> {
+    // What was said aloud lives at who said it.
+    if !message["audio"].is_null() {
+        return Some("audio");
     }
+    let parts = message["content"].as_array().into_iter().flatten();
+    parts.filter_map(lacks_part).next()
 }

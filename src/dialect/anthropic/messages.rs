@@ -1,7 +1,10 @@
 //! The conversation: roles, parts, tool calls and their results.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
+use super::media;
 use crate::dialect::names::Names;
 
 /// A conversation as Anthropic has it.
@@ -10,6 +13,34 @@ pub(super) struct Conversation {
     pub(super) messages: Vec<Value>,
     /// Whether an assistant's turn calls tools.
     pub(super) has_tool_calls: bool,
+    ids: CallIds,
+}
+
+/// The ids of calls, and those that are sent in their place: they must be unique, and of certain letters.
+#[derive(Default)]
+struct CallIds {
+    sent: HashSet<String>,
+    /// The calls whose results have not come yet: both ids.
+    open: Vec<(String, String)>,
+}
+
+impl CallIds {
+    fn call(&mut self, id: String) -> String {
+        let fine = accepted(&id);
+        let mut sent = fine.clone();
+        while !self.sent.insert(sent.clone()) {
+            sent = format!("{fine}_{}", self.sent.len());
+        }
+        self.open.push((id, sent.clone()));
+        sent
+    }
+
+    fn result(&mut self, id: &str) -> String {
+        match self.open.iter().position(|(own, _)| own == id) {
+            Some(index) => self.open.remove(index).1,
+            None => accepted(id),
+        }
+    }
 }
 
 /// What stands where there must be some text.
@@ -21,6 +52,7 @@ pub(super) fn conversation(messages: &[Value], names: &mut Names) -> Conversatio
         system: Vec::new(),
         messages: Vec::new(),
         has_tool_calls: false,
+        ids: CallIds::default(),
     };
     let leading = messages
         .iter()
@@ -73,11 +105,13 @@ impl Conversation {
             blocks.push(text(refusal));
         }
         for call in message["tool_calls"].as_array().into_iter().flatten() {
-            blocks.push(tool_use(accepted_id(&call["id"]), &call["function"], names));
+            let id = self.ids.call(id_of(&call["id"]));
+            blocks.push(tool_use(id, &call["function"], names));
         }
         if message["function_call"].is_object() {
             let call = &message["function_call"];
-            blocks.push(tool_use(id_of_function(&call["name"]), call, names));
+            let id = self.ids.call(id_of_function(&call["name"]));
+            blocks.push(tool_use(id, call, names));
         }
         self.has_tool_calls |= blocks.iter().any(|block| block["type"] == "tool_use");
         self.say("assistant", blocks);
@@ -87,8 +121,9 @@ impl Conversation {
     fn result(&mut self, message: &Value) {
         let id = match &message["tool_call_id"] {
             Value::Null => id_of_function(&message["name"]),
-            id => accepted_id(id),
+            id => id_of(id),
         };
+        let id = self.ids.result(&id);
         let mut content = parts(&message["content"]);
         if content.is_empty() {
             content.push(text(NOTHING));
@@ -166,14 +201,17 @@ impl Conversation {
 
 /// The older calls of functions have no ids.
 fn id_of_function(name: &Value) -> String {
-    accepted(&format!("call_{}", name.as_str().unwrap_or_default()))
+    format!("call_{}", name.as_str().unwrap_or_default())
+}
+
+fn id_of(id: &Value) -> String {
+    id.as_str()
+        .filter(|id| !id.is_empty())
+        .unwrap_or("call")
+        .to_owned()
 }
 
 /// Some upstreams give ids that others do not take: `functions.get_weather:0`.
-fn accepted_id(id: &Value) -> String {
-    accepted(id.as_str().filter(|id| !id.is_empty()).unwrap_or("call"))
-}
-
 fn accepted(id: &str) -> String {
     let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
     id.chars()
@@ -205,10 +243,10 @@ fn texts(content: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// The parts of a content that can be said; what cannot was ruled out before.
+/// The parts of a content that can be said; what cannot was ruled out before. White space alone is refused.
 fn parts(content: &Value) -> Vec<Value> {
     match content {
-        Value::String(said) if !said.is_empty() => vec![text(said)],
+        Value::String(said) if !said.trim().is_empty() => vec![text(said)],
         Value::Array(parts) => parts.iter().filter_map(part).collect(),
         _ => Vec::new(),
     }
@@ -217,33 +255,30 @@ fn parts(content: &Value) -> Vec<Value> {
 fn part(part: &Value) -> Option<Value> {
     match part["type"].as_str()? {
         "text" | "input_text" | "output_text" => {
-            let said = part["text"].as_str().filter(|said| !said.is_empty())?;
+            let said = part["text"]
+                .as_str()
+                .filter(|said| !said.trim().is_empty())?;
             Some(text(said))
         }
         "refusal" => Some(text(part["refusal"].as_str()?)),
-        "image_url" => {
-            let url = part["image_url"]["url"].as_str()?;
-            Some(json!({ "type": "image", "source": source(url) }))
-        }
-        "file" => {
-            let data = part["file"]["file_data"].as_str()?;
-            let mut block = json!({ "type": "document", "source": source(data) });
-            if let Some(name) = part["file"]["filename"].as_str() {
-                block["title"] = name.into();
-            }
-            Some(block)
-        }
+        "image_url" => media::image(part),
+        "file" => media::document(part),
         _ => None,
     }
 }
 
-/// Where the data of an image or a document is: in a `data:` URL, or elsewhere.
-fn source(url: &str) -> Value {
-    let inline = url
-        .strip_prefix("data:")
-        .and_then(|rest| rest.split_once(";base64,"));
-    match inline {
-        Some((media, data)) => json!({ "type": "base64", "media_type": media, "data": data }),
-        None => json!({ "type": "url", "url": url }),
+/// What a part needs that Claude has not.
+pub(super) fn lacks_part(part: &Value) -> Option<&'static str> {
+    match part["type"].as_str() {
+        Some("text" | "input_text" | "output_text" | "refusal") => None,
+        Some("input_audio") => Some("audio"),
+        Some("file") if part["file"]["file_data"].is_null() => Some("file_id"),
+        Some("file") => media::document(part)
+            .is_none()
+            .then_some("files of this kind"),
+        Some("image_url") => media::image(part)
+            .is_none()
+            .then_some("images of this kind"),
+        _ => Some("content of this kind"),
     }
 }

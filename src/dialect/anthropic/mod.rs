@@ -12,6 +12,7 @@ mod answer;
 mod batches;
 mod error;
 mod lacks;
+mod media;
 mod messages;
 mod model;
 mod request;

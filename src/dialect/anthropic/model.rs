@@ -39,6 +39,11 @@ impl Model {
         }
     }
 
+    /// Whether it knows the effort `xhigh`.
+    pub(super) fn takes_extra_effort(self) -> bool {
+        self >= Self(4, 7)
+    }
+
     /// Whether it keeps to a JSON schema by itself.
     pub(super) fn takes_schema(self) -> bool {
         self >= Self(4, 5)

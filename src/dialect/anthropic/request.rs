@@ -138,6 +138,7 @@ impl Draft<'_> {
             let tool =
                 json!({ "name": "unused", "input_schema": { "type": "object", "properties": {} } });
             self.put("tools", vec![tool]);
+            self.put("tool_choice", json!({ "type": "none" }));
         }
         Some(())
     }
@@ -145,11 +146,14 @@ impl Draft<'_> {
     /// Tools and the choice among them.
     fn equip(&mut self) {
         let names = &mut self.glossary.names;
-        let tools = tools::tools(self.body, self.model, names);
+        let tools = tools::tools(self.body, names);
         if tools.is_empty() {
             return;
         }
         let choice = tools::choice(self.body, names);
+        if tools::are_strict(self.body) {
+            self.drop("strict");
+        }
         self.put("tools", tools);
         if let Some(choice) = choice {
             self.put("tool_choice", choice);
@@ -206,7 +210,7 @@ impl Draft<'_> {
             Value::Null => json!({ "type": "object" }),
             schema => schema.clone(),
         };
-        if self.model.takes_schema() {
+        if self.model.takes_schema() && schema::is_acceptable(&schema) {
             let config = self.out.entry("output_config").or_insert_with(|| json!({}));
             config["format"] = json!({ "type": "json_schema", "schema": schema::accepted(schema) });
             return;
@@ -217,11 +221,16 @@ impl Draft<'_> {
             Some(tools) => tools.push(tool),
             None => self.put("tools", vec![tool]),
         }
-        if self.body["tools"].as_array().is_none_or(Vec::is_empty) {
-            self.put("tool_choice", json!({ "type": "tool", "name": JSON_TOOL }));
-            if self.out.remove("thinking").is_some() {
-                self.drop("reasoning_effort");
-            }
+        // With other tools it may call one of them first.
+        let choice = match self.body["tools"].as_array().is_none_or(Vec::is_empty) {
+            true => json!({ "type": "tool", "name": JSON_TOOL }),
+            false => json!({ "type": "any" }),
+        };
+        self.put("tool_choice", choice);
+        // Nobody is made to call a tool while it thinks.
+        if self.out.remove("thinking").is_some() {
+            self.out.remove("output_config");
+            self.drop("reasoning_effort");
         }
         self.glossary.is_json_tool = true;
     }

@@ -1,5 +1,7 @@
 //! JSON schemas as the API takes them: objects are closed, and some keywords are unknown.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 /// Formats of texts that are kept to.
@@ -70,6 +72,50 @@ pub(super) fn accepted(schema: Value) -> Value {
     Value::Object(out)
 }
 
+/// Whether a schema can be said in the words that are taken: without references to what it stands in, and without objects
+/// of any number of properties, which would have to stay empty.
+pub(super) fn is_acceptable(schema: &Value) -> bool {
+    fits(schema, schema, &mut HashMap::new())
+}
+
+/// `followed`: the references so far, and whether what they lead to has been looked through.
+fn fits<'a>(schema: &'a Value, root: &'a Value, followed: &mut HashMap<&'a str, bool>) -> bool {
+    match schema {
+        Value::Array(list) => list.iter().all(|entry| fits(entry, root, followed)),
+        Value::Object(fields) => {
+            let is_free = fields
+                .get("additionalProperties")
+                .is_some_and(|more| *more != false)
+                || schema["type"] == "object" && !fields.contains_key("properties");
+            if is_free {
+                return false;
+            }
+            if let Some(name) = schema["$ref"].as_str()
+                && !follow(name, root, followed)
+            {
+                return false;
+            }
+            let mut inner = fields.iter().filter(|(keyword, _)| *keyword != "$defs");
+            inner.all(|(_, value)| fits(value, root, followed))
+        }
+        _ => true,
+    }
+}
+
+fn follow<'a>(name: &'a str, root: &'a Value, followed: &mut HashMap<&'a str, bool>) -> bool {
+    let Some(target) = name.strip_prefix('#').and_then(|path| root.pointer(path)) else {
+        return false;
+    };
+    // On the way to itself it is not looked through yet.
+    if let Some(is_over) = followed.get(name) {
+        return *is_over;
+    }
+    followed.insert(name, false);
+    let does_fit = fits(target, root, followed);
+    followed.insert(name, true);
+    does_fit
+}
+
 fn each(list: Value) -> Value {
     match list {
         Value::Array(list) => list.into_iter().map(accepted).collect(),
@@ -91,7 +137,7 @@ fn each_value(map: Value) -> Value {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::accepted;
+    use super::{accepted, is_acceptable};
 
     #[test]
     fn what_the_api_does_not_take_is_told_to_the_model() {
@@ -120,6 +166,34 @@ mod tests {
                 "additionalProperties": false,
             })
         );
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_known() {
+        let object = |properties: Value| json!({"type": "object", "properties": properties});
+        let node = object(json!({"next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}}));
+        for (schema, is_fine) in [
+            (object(json!({"a": {"type": "string"}})), true),
+            (
+                json!({"$ref": "#/$defs/p", "$defs": {"p": object(json!({}))}}),
+                true,
+            ),
+            (
+                json!({"$ref": "#/$defs/node", "$defs": {"node": node}}),
+                false,
+            ),
+            (object(json!({"a": {"$ref": "#"}})), false),
+            (object(json!({"a": {"type": "object"}})), false),
+            (
+                object(
+                    json!({"a": {"type": "object", "additionalProperties": {"type": "string"}}}),
+                ),
+                false,
+            ),
+            (json!({"$ref": "https://example.com/schema"}), false),
+        ] {
+            assert_eq!(is_acceptable(&schema), is_fine, "{schema}");
+        }
     }
 
     #[test]

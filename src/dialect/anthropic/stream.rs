@@ -20,7 +20,10 @@ pub struct Translator {
     /// How many tools are called so far.
     calls: usize,
     block: Block,
+    /// What a call had in it when it began.
+    input: Value,
     stop_reason: Value,
+    refusal: Value,
 }
 
 /// The block that is being sent.
@@ -49,7 +52,9 @@ impl Translator {
             has_role: false,
             calls: 0,
             block: Block::None,
+            input: Value::Null,
             stop_reason: Value::Null,
+            refusal: Value::Null,
         }
     }
 
@@ -84,12 +89,17 @@ impl Translator {
                         has_arguments: false,
                     })
                 {
-                    self.tell_arguments("{}", out);
+                    let input = match self.input.take() {
+                        input @ Value::Object(_) => input.to_string(),
+                        _ => "{}".to_owned(),
+                    };
+                    self.tell_arguments(&input, out);
                 }
                 self.block = Block::None;
             }
             "message_delta" => {
                 self.stop_reason = event["delta"]["stop_reason"].clone();
+                self.refusal = event["delta"]["stop_details"]["explanation"].clone();
                 self.note_usage(&event["usage"]);
             }
             "message_stop" => self.finish(out),
@@ -120,6 +130,7 @@ impl Translator {
                     "function": { "name": name, "arguments": "" },
                 }]);
                 self.calls += 1;
+                self.input = block["input"].clone();
                 self.tell(json!({ "tool_calls": call }), out);
                 Block::Call {
                     has_arguments: false,
@@ -179,7 +190,13 @@ impl Translator {
         if !self.has_role && self.stop_reason == "end_turn" {
             return;
         }
-        let reason = finish_reason(&self.stop_reason, self.calls > 0);
+        // Without a reason it has not ended, which the missing end tells.
+        let Some(reason) = finish_reason(&self.stop_reason, self.calls > 0) else {
+            return;
+        };
+        if let Some(refusal) = self.refusal.as_str().filter(|_| reason == "content_filter") {
+            self.tell(json!({ "refusal": refusal }), out);
+        }
         let choice =
             json!([{ "index": 0, "delta": {}, "logprobs": null, "finish_reason": reason }]);
         self.chunk(choice, Value::Null, out);

@@ -18,20 +18,29 @@ impl Draft<'_> {
             .out
             .get("tool_choice")
             .is_some_and(|choice| choice["type"] == "any" || choice["type"] == "tool");
-        // The thoughts behind calls in the history are not there any more.
-        if is_forced || self.has_calls {
+        let messages = self.out.get("messages").and_then(Value::as_array);
+        let is_begun = messages
+            .and_then(|messages| messages.last())
+            .is_some_and(|last| last["role"] == "assistant");
+        // The thoughts behind calls in the history are not there any more, nor those before a beginning.
+        if is_forced || is_begun || self.has_calls {
             self.drop("reasoning_effort");
             return;
         }
         match self.model.thinking() {
             Thinking::Never => self.drop("reasoning_effort"),
             Thinking::Adaptive => {
-                let effort = if effort == "minimal" { "low" } else { effort };
+                let effort = match effort {
+                    "minimal" => "low",
+                    "xhigh" if !self.model.takes_extra_effort() => "high",
+                    effort => effort,
+                };
                 self.put(
                     "thinking",
                     json!({ "type": "adaptive", "display": "summarized" }),
                 );
                 self.put("output_config", json!({ "effort": effort }));
+                self.leave_sampling();
             }
             Thinking::Budget => self.think_within_budget(effort),
         }
@@ -58,6 +67,11 @@ impl Draft<'_> {
             "thinking",
             json!({ "type": "enabled", "budget_tokens": budget }),
         );
+        self.leave_sampling();
+    }
+
+    /// Who thinks takes no other sampling than its own.
+    fn leave_sampling(&mut self) {
         for field in ["temperature", "top_k", "top_p"] {
             if self.out.remove(field).is_some() {
                 self.drop(field);

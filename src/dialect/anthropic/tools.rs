@@ -2,8 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::model::Model;
-use super::schema;
 use crate::dialect::names::Names;
 
 /// The tool by which a model without schemas of its own is made to answer in one.
@@ -31,13 +29,13 @@ impl Default for Glossary {
 }
 
 /// The tools of a request, from `tools`, the older `functions`, and the wish for a search.
-pub(super) fn tools(body: &Value, model: Model, names: &mut Names) -> Vec<Value> {
+pub(super) fn tools(body: &Value, names: &mut Names) -> Vec<Value> {
     let functions = body["tools"].as_array().into_iter().flatten();
     let functions = functions.map(|tool| &tool["function"]);
     let older = body["functions"].as_array().into_iter().flatten();
     let mut tools: Vec<Value> = functions
         .chain(older)
-        .filter_map(|function| tool(function, model, names))
+        .filter_map(|function| tool(function, names))
         .collect();
     if body["web_search_options"].is_object() {
         tools.push(web_search(&body["web_search_options"]));
@@ -45,22 +43,17 @@ pub(super) fn tools(body: &Value, model: Model, names: &mut Names) -> Vec<Value>
     tools
 }
 
-fn tool(function: &Value, model: Model, names: &mut Names) -> Option<Value> {
+fn tool(function: &Value, names: &mut Names) -> Option<Value> {
     let mut tool = Map::new();
     let name = names.send(function["name"].as_str()?);
     tool.insert("name".to_owned(), name.into());
     if let Some(description) = function["description"].as_str() {
         tool.insert("description".to_owned(), description.into());
     }
-    let mut parameters = match &function["parameters"] {
+    let parameters = match &function["parameters"] {
         Value::Object(schema) if !schema.is_empty() => Value::Object(schema.clone()),
         _ => json!({ "type": "object", "properties": {} }),
     };
-    // The older models do not know the word.
-    if function["strict"] == true && model.takes_schema() {
-        parameters = schema::accepted(parameters);
-        tool.insert("strict".to_owned(), true.into());
-    }
     tool.insert("input_schema".to_owned(), parameters);
     Some(Value::Object(tool))
 }
@@ -111,4 +104,11 @@ pub(super) fn is_forced(body: &Value) -> bool {
         wish => wish,
     };
     wish.is_object() || wish == "required"
+}
+
+/// Whether any tool is to be called with what keeps to its schema strictly. It is not asked for: many schemas that are fine
+/// elsewhere are refused then, such as those that refer to themselves, or too many at once.
+pub(super) fn are_strict(body: &Value) -> bool {
+    let mut tools = body["tools"].as_array().into_iter().flatten();
+    tools.any(|tool| tool["function"]["strict"] == true)
 }

@@ -53,8 +53,8 @@ impl MessageEvent<'_> {
 
 /// The error event with which a stream that broke ends. `error` is an error object in `OpenAI`'s shape.
 pub(super) fn interruption(error: &serde_json::Value) -> Vec<u8> {
-    let mut told = error.clone();
-    told["type"] = "api_error".into();
+    let mut told = error.as_object().cloned().unwrap_or_default();
+    told.insert("type".to_owned(), "api_error".into());
     let event = json!({ "type": "error", "error": told });
     format!("event: error\ndata: {event}\n\n").into_bytes()
 }

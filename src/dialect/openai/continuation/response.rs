@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::limits::Stop;
 use super::splice::{NoSeam, Splicer, sum};
-use super::transcript::is_filled;
 use crate::dialect::responses::{message_item, text_part};
 
 /// Writes the events that the client gets for an event of the reply, if it gets any.
@@ -122,7 +121,7 @@ fn name_response(splicer: &mut Splicer, event: &mut Map<String, Value>) {
     let mut message = message.unwrap_or_else(empty_message);
     name_message(splicer, &mut message);
     response["output"] = json!([message]);
-    if is_filled(&response["usage"]) {
+    if response["usage"].is_object() {
         let said = splicer.said();
         let usage = &mut response["usage"];
         let output = sum(&Value::Null, said.tokens, &usage["output_tokens"]);

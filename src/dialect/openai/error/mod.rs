@@ -96,9 +96,10 @@ const TOO_LONG: [&str; 4] = [
 ];
 
 /// How messages begin that say the same, where no code does.
-const TOO_LONG_IN_WORDS: [&str; 8] = [
+const TOO_LONG_IN_WORDS: [&str; 9] = [
     // Anthropic
     "prompt is too long",
+    "input length and `max_tokens` exceed context limit",
     // vLLM, DeepSeek and kin
     "This model's maximum context length is",
     // OpenRouter
