@@ -46,6 +46,8 @@ pub struct Speech {
     pub interpreter: Interpreter,
     /// Fields that were left out.
     pub dropped: Vec<String>,
+    /// Whether more of it is ours than the model's name.
+    pub is_rewritten: bool,
 }
 
 /// Turns replies back into the client's API: first messages into a chat, then a chat into a response or a message, as far
@@ -130,11 +132,12 @@ impl Language {
             body,
             interpreter: Interpreter::default(),
             dropped: Vec::new(),
+            is_rewritten: false,
         };
         match self.dialect {
             Dialect::OpenAi => {
                 if endpoint == Endpoint::Messages {
-                    speech.chat_for_message(model, self.prefill)?;
+                    speech.chat_for_message(model, &self)?;
                 } else if endpoint == Endpoint::Responses && !self.has_responses {
                     speech.chat_for_response()?;
                 }
@@ -156,13 +159,14 @@ impl Language {
             }
             Dialect::Anthropic => {}
         }
+        speech.is_rewritten |= speech.interpreter.changes();
         Some(speech)
     }
 }
 
 impl Speech {
-    fn chat_for_message(&mut self, model: Option<&str>, prefill: Prefill) -> Option<()> {
-        let translated = messages::request(&self.body, model, prefill)?;
+    fn chat_for_message(&mut self, model: Option<&str>, language: &Language) -> Option<()> {
+        let translated = messages::request(&self.body, model, language)?;
         self.path = Some("/chat/completions");
         self.body = translated.body;
         self.interpreter.message = Some(translated.names);
@@ -204,6 +208,7 @@ impl Speech {
 
     fn take(&mut self, adapted: openai::Adapted) {
         self.body = adapted.body;
+        self.is_rewritten = true;
         self.dropped.extend(adapted.dropped);
     }
 }

@@ -75,7 +75,10 @@ impl Attempt<'_> {
             200..=299 if self.request.streaming => self.stream(reply, first, &interpreter).await?,
             200..=299 => self.whole(reply, &interpreter).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => self.refusal(reply, &interpreter).await?,
+            _ => {
+                let is_ours = speech.is_rewritten;
+                self.refusal(reply, &interpreter, is_ours).await?
+            }
         };
         won.is_kept = is_success && self.request.is_kept() && !interpreter.changes();
         won.dropped = speech.dropped;
@@ -171,12 +174,24 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn refusal(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
+    /// `is_ours`: the upstream may object to what we have made of the request, rather than to the request.
+    async fn refusal(
+        &self,
+        reply: Reply,
+        interpreter: &Interpreter,
+        is_ours: bool,
+    ) -> Result<Won, Lost> {
         let is_native = !interpreter.changes();
         let classify = if is_native && self.request.endpoint == Endpoint::Responses {
             openai::classify_response
         } else {
             openai::classify
+        };
+        let classify = |status, wait, body: &[u8]| match classify(status, wait, body) {
+            Outcome::RejectedRequest {
+                status: status @ (400 | 422),
+            } if is_ours => Outcome::Unsupported { status },
+            outcome => outcome,
         };
         let told = |status, body| match self.request.endpoint.is_anthropic() {
             true => interpreter.error(body),

@@ -5,29 +5,47 @@ use serde_json::{Value, json};
 use crate::dialect::instruct::instruct;
 use crate::dialect::names::Names;
 
-/// The messages of a chat, the system prompt before the others.
-pub(super) fn messages(body: &Value, names: &mut Names) -> Option<Vec<Value>> {
-    let mut messages = Vec::new();
-    let system = system(&body["system"]);
-    if !system.is_empty() {
-        instruct(&system, &mut messages);
+/// Claude Code puts a line in front that is meant for Anthropic's accounts, and would spoil the caches of others.
+const BILLING: &str = "x-anthropic-billing-header";
+
+/// What a message needs that a chat has not.
+pub(super) fn lacks_message(message: &Value) -> Option<&'static str> {
+    let blocks = message["content"].as_array().into_iter().flatten();
+    blocks.filter_map(lacks_block).next()
+}
+
+fn lacks_block(block: &Value) -> Option<&'static str> {
+    match block["type"].as_str() {
+        _ if block["source"]["type"] == "file" => Some("file_id"),
+        Some("tool_result") => lacks_message(block),
+        Some("text" | "tool_use" | "thinking" | "redacted_thinking" | "search_result") => None,
+        Some("image" | "document") => None,
+        // What a hosted tool has done can be told by its maker only.
+        _ => Some("content of this kind"),
     }
-    for message in body["messages"].as_array()? {
+}
+
+/// The messages of a chat, the system prompt before the others. `more`: what else the system says.
+pub(super) fn messages(body: &Value, more: &[String], names: &mut Names) -> Vec<Value> {
+    let mut messages = Vec::new();
+    for text in std::iter::once(&system(&body["system"])).chain(more) {
+        if !text.is_empty() {
+            instruct(text, &mut messages);
+        }
+    }
+    for message in body["messages"].as_array().into_iter().flatten() {
         let blocks = match &message["content"] {
             Value::Array(blocks) => blocks.clone(),
             text => vec![json!({ "type": "text", "text": text })],
         };
         match message["role"].as_str() {
-            Some("assistant") => messages.push(answer(&blocks, names)),
+            Some("assistant") => messages.extend(answer(&blocks, names)),
             Some("system") => instruct(&text_of(&message["content"], "\n\n"), &mut messages),
             _ => question(&blocks, &mut messages),
         }
     }
-    Some(messages)
+    messages
 }
-
-/// Claude Code puts a line in front that is meant for Anthropic's accounts, and would spoil the caches of others.
-const BILLING: &str = "x-anthropic-billing-header";
 
 fn system(content: &Value) -> String {
     match content {
@@ -48,14 +66,35 @@ fn text_of(content: &Value, by: &str) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(blocks) => {
-            let texts = blocks.iter().filter_map(|block| block["text"].as_str());
-            texts.collect::<Vec<_>>().join(by)
+            let texts: Vec<String> = blocks.iter().filter_map(text_in).collect();
+            texts.join(by)
         }
         _ => String::new(),
     }
 }
 
-fn answer(blocks: &[Value], names: &mut Names) -> Value {
+/// The text of a block that is told in words.
+fn text_in(block: &Value) -> Option<String> {
+    match block["type"].as_str()? {
+        "text" => Some(block["text"].as_str()?.to_owned()),
+        "search_result" => {
+            let (title, source) = (block["title"].as_str(), block["source"].as_str());
+            let title = title.unwrap_or_default();
+            let source = source.unwrap_or_default();
+            let text = text_of(&block["content"], "\n");
+            Some(format!("{title} ({source})\n{text}"))
+        }
+        "document" => match block["source"]["type"].as_str()? {
+            "text" => Some(block["source"]["data"].as_str()?.to_owned()),
+            "content" => Some(text_of(&block["source"]["content"], "\n")),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `None`: it says nothing but thoughts, which are not handed on.
+fn answer(blocks: &[Value], names: &mut Names) -> Option<Value> {
     let texts = blocks.iter().filter_map(|block| block["text"].as_str());
     let text: String = texts.collect();
     let calls: Vec<Value> = blocks
@@ -67,14 +106,14 @@ fn answer(blocks: &[Value], names: &mut Names) -> Value {
             json!({ "id": block["id"], "type": "function", "function": function })
         })
         .collect();
-    let mut message = json!({ "role": "assistant", "content": text });
-    if !calls.is_empty() {
-        if text.is_empty() {
-            message["content"] = Value::Null;
+    match (text.is_empty(), calls.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(json!({ "role": "assistant", "content": text })),
+        (true, false) => Some(json!({ "role": "assistant", "content": null, "tool_calls": calls })),
+        (false, false) => {
+            Some(json!({ "role": "assistant", "content": text, "tool_calls": calls }))
         }
-        message["tool_calls"] = calls.into();
     }
-    message
 }
 
 /// What a user says: results of tools are messages of their own, and come first.
@@ -88,10 +127,10 @@ fn question(blocks: &[Value], messages: &mut Vec<Value>) {
             json!({ "role": "tool", "tool_call_id": block["tool_use_id"], "content": content }),
         );
     }
-    // Images that a tool has brought can be shown by the user only.
+    // Images and files that a tool has brought can be shown by the user only.
     let shown = blocks.iter().filter(|block| block["type"] == "tool_result");
     let shown = shown.flat_map(|block| block["content"].as_array().into_iter().flatten());
-    let shown = shown.filter(|block| block["type"] == "image");
+    let shown = shown.filter(|block| text_in(block).is_none());
     let said = blocks.iter().filter(|block| block["type"] != "tool_result");
     let parts: Vec<Value> = shown.chain(said).filter_map(part).collect();
     let is_text = |part: &Value| part["type"] == "text";
@@ -109,14 +148,13 @@ fn question(blocks: &[Value], messages: &mut Vec<Value>) {
 }
 
 fn part(block: &Value) -> Option<Value> {
+    if let Some(text) = text_in(block) {
+        return Some(json!({ "type": "text", "text": text }));
+    }
     match block["type"].as_str()? {
-        "text" => Some(json!({ "type": "text", "text": block["text"].as_str()? })),
         "image" => {
             let url = url_of(&block["source"])?;
             Some(json!({ "type": "image_url", "image_url": { "url": url } }))
-        }
-        "document" if block["source"]["type"] == "text" => {
-            Some(json!({ "type": "text", "text": block["source"]["data"].as_str()? }))
         }
         "document" => {
             let name = block["title"].as_str().unwrap_or("document.pdf");

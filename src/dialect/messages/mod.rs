@@ -9,8 +9,10 @@
 
 mod answer;
 mod conversation;
+mod effort;
 mod request;
 mod stream;
+mod tools;
 
 pub use answer::{answer, error};
 pub use request::{Translated, lacks, request};

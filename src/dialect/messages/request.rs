@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::conversation::messages;
-use crate::config::Prefill;
-use crate::dialect::beginning;
-use crate::dialect::left_out;
+use super::conversation::{lacks_message, messages};
+use super::effort::{asked_of, effort};
+use super::tools::{self, Toolbox};
 use crate::dialect::names::Names;
-use crate::request::is_reasoning_model;
+use crate::dialect::{Language, beginning, left_out};
 
 /// A request in the words of Chat Completions.
 #[derive(Debug)]
@@ -55,143 +54,118 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
     if !body["container"].is_null() || !body["mcp_servers"].is_null() {
         return Some("containers and MCP servers");
     }
-    let messages = body["messages"].as_array().into_iter().flatten();
-    let mut blocks =
-        messages.flat_map(|message| message["content"].as_array().into_iter().flatten());
-    blocks
-        .any(|block| block["source"]["type"] == "file")
-        .then_some("file_id")
+    match body["messages"].as_array() {
+        Some(messages) => messages.iter().find_map(lacks_message),
+        None => Some("a list of messages"),
+    }
 }
 
-/// Translates a Messages request; `None` if it is none, or needs what a chat has not. `prefill`: how the beginning of an
-/// answer is put, if there is one.
-pub fn request(body: &[u8], model: Option<&str>, prefill: Prefill) -> Option<Translated> {
+/// Translates a Messages request; `None` if it is none, or needs what a chat has not.
+pub fn request(body: &[u8], model: Option<&str>, language: &Language) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     if lacks(&body).is_some() {
         return None;
     }
     let name = model.or_else(|| body["model"].as_str())?;
     let mut names = Names::up_to(LONGEST_NAME);
-    let mut dropped = left_out(&body, &SAID);
-    let mut chat = Map::new();
-    let mut put = |name: &str, value: Value| {
-        if !value.is_null() {
-            chat.insert(name.to_owned(), value);
-        }
+    let toolbox = Toolbox::of(&body, &mut names, language.manners.longest_description);
+    let mut draft = Draft {
+        body: &body,
+        chat: Map::new(),
+        dropped: left_out(&body, &SAID),
     };
-    put("model", name.into());
-    put("messages", messages(&body, &mut names)?.into());
-    put("max_tokens", body["max_tokens"].clone());
-    put("temperature", body["temperature"].clone());
-    put("top_p", body["top_p"].clone());
-    match body["metadata"]["user_id"].as_str() {
-        Some(user) if user.len() > LONGEST_USER => dropped.push("metadata".to_owned()),
-        Some(user) => put("user", user.into()),
-        None => {}
-    }
-    if let Some(stops) = body["stop_sequences"]
-        .as_array()
-        .filter(|stops| !stops.is_empty())
-    {
-        if stops.len() > MOST_STOPS {
-            dropped.push("stop_sequences".to_owned());
-        }
-        put("stop", stops.iter().take(MOST_STOPS).cloned().collect());
-    }
-    for (field, value) in tools(&body, &mut names) {
-        put(field, value);
-    }
-    let formats = [&body["output_config"]["format"], &body["output_format"]];
-    put(
-        "response_format",
-        formats.into_iter().find_map(format).unwrap_or_default(),
-    );
-    match effort(&body) {
-        Some(effort) if is_reasoning_model(name) => put("reasoning_effort", effort.into()),
-        Some(_) => dropped.push("thinking".to_owned()),
-        None => {}
-    }
-    if body["stream"] == true {
-        put("stream", true.into());
-        put("stream_options", json!({ "include_usage": true }));
-    }
-    let mut chat = Value::Object(chat);
-    beginning::mark(&mut chat, prefill);
+    draft.put("model", name);
+    draft.put("messages", messages(&body, &toolbox.more, &mut names));
+    draft.limit();
+    draft.name_user();
+    draft.think(name, !toolbox.tools.is_empty());
+    draft.equip(toolbox, &mut names);
+    draft.shape();
+    let mut chat = Value::Object(draft.chat);
+    beginning::mark(&mut chat, language.prefill);
     Some(Translated {
         body: chat.to_string().into(),
         names,
-        dropped,
+        dropped: draft.dropped,
     })
 }
 
-/// The tools, and what is said about them; nothing, if there are none.
-fn tools(body: &Value, names: &mut Names) -> Vec<(&'static str, Value)> {
-    let tools = body["tools"].as_array().into_iter().flatten();
-    let tools: Vec<Value> = tools.map(|described| tool(described, names)).collect();
-    if tools.is_empty() {
-        return Vec::new();
-    }
-    let wish = &body["tool_choice"];
-    let mut fields = vec![
-        ("tools", tools.into()),
-        ("tool_choice", choice(wish, names)),
-    ];
-    if wish["disable_parallel_tool_use"] == true {
-        fields.push(("parallel_tool_calls", false.into()));
-    }
-    fields
+/// A request that is being translated.
+struct Draft<'a> {
+    body: &'a Value,
+    chat: Map<String, Value>,
+    dropped: Vec<String>,
 }
 
-fn tool(tool: &Value, names: &mut Names) -> Value {
-    let name = names.send(tool["name"].as_str().unwrap_or_default());
-    let mut function = json!({ "name": name, "parameters": tool["input_schema"] });
-    if tool["strict"] == true {
-        function["strict"] = true.into();
-    }
-    if tool["description"].is_string() {
-        function["description"] = tool["description"].clone();
-    }
-    json!({ "type": "function", "function": function })
-}
-
-fn choice(choice: &Value, names: &mut Names) -> Value {
-    match choice["type"].as_str() {
-        Some("any") => "required".into(),
-        Some("none") => "none".into(),
-        Some("tool") => {
-            let name = names.send(choice["name"].as_str().unwrap_or_default());
-            json!({ "type": "function", "function": { "name": name } })
+impl Draft<'_> {
+    /// Nulls are not put.
+    fn put(&mut self, field: &str, value: impl Into<Value>) {
+        let value = value.into();
+        if !value.is_null() {
+            self.chat.insert(field.to_owned(), value);
         }
-        Some(_) => "auto".into(),
-        None => Value::Null,
     }
-}
 
-fn format(format: &Value) -> Option<Value> {
-    if format["type"] != "json_schema" {
-        return None;
+    fn drop(&mut self, field: &str) {
+        self.dropped.push(field.to_owned());
     }
-    let schema = json!({ "name": "answer", "schema": format["schema"], "strict": true });
-    Some(json!({ "type": "json_schema", "json_schema": schema }))
-}
 
-/// How hard the model is to think, if it is to think at all.
-fn effort(body: &Value) -> Option<&'static str> {
-    let asked = body["output_config"]["effort"].as_str();
-    let asked = asked.map(|effort| match effort {
-        "low" => "low",
-        "high" | "xhigh" | "max" => "high",
-        _ => "medium",
-    });
-    match body["thinking"]["type"].as_str() {
-        Some("enabled") => Some(match body["thinking"]["budget_tokens"].as_u64() {
-            Some(..4096) => "low",
-            Some(..16_384) => "medium",
-            _ => "high",
-        }),
-        Some("adaptive") => asked.or(Some("medium")),
-        Some(_) => None,
-        None => asked,
+    fn limit(&mut self) {
+        for field in ["max_tokens", "temperature", "top_p"] {
+            self.put(field, self.body[field].clone());
+        }
+        let stops = self.body["stop_sequences"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        if stops.len() > MOST_STOPS {
+            self.drop("stop_sequences");
+        }
+        if !stops.is_empty() {
+            self.put("stop", &stops[..stops.len().min(MOST_STOPS)]);
+        }
+    }
+
+    fn name_user(&mut self) {
+        match self.body["metadata"]["user_id"].as_str() {
+            Some(user) if user.len() > LONGEST_USER => self.drop("metadata"),
+            user => self.put("user", user),
+        }
+    }
+
+    fn think(&mut self, model: &str, has_tools: bool) {
+        let effort = effort(self.body);
+        let asked = effort.and_then(|effort| asked_of(model, has_tools, effort));
+        self.put("reasoning_effort", asked);
+        if asked != effort {
+            self.drop("thinking");
+        }
+    }
+
+    fn equip(&mut self, toolbox: Toolbox, names: &mut Names) {
+        if toolbox.tools.is_empty() {
+            return;
+        }
+        let wish = &self.body["tool_choice"];
+        self.put("tools", toolbox.tools);
+        self.put("tool_choice", tools::choice(wish, names));
+        if wish["disable_parallel_tool_use"] == true {
+            self.put("parallel_tool_calls", false);
+        }
+    }
+
+    fn shape(&mut self) {
+        let formats = [
+            &self.body["output_config"]["format"],
+            &self.body["output_format"],
+        ];
+        self.put(
+            "response_format",
+            formats.into_iter().find_map(tools::format),
+        );
+        if self.body["stream"] == true {
+            self.put("stream", true);
+            self.put("stream_options", json!({ "include_usage": true }));
+        }
     }
 }
 

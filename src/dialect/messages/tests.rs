@@ -3,16 +3,21 @@
 use serde_json::{Value, json};
 
 use super::{Translator, answer, error, lacks, request};
-use crate::config::Prefill;
+use crate::config::Dialect;
+use crate::dialect::Language;
 use crate::dialect::names::Names;
 use crate::wire::sse;
+
+fn language() -> Language {
+    Language::new(Dialect::OpenAi)
+}
 
 fn names() -> Names {
     Names::up_to(64)
 }
 
 fn chat(body: &Value) -> Value {
-    let translated = request(body.to_string().as_bytes(), Some("gpt-4o"), Prefill::None).unwrap();
+    let translated = request(body.to_string().as_bytes(), Some("gpt-4o"), &language()).unwrap();
     serde_json::from_slice(&translated.body).unwrap()
 }
 
@@ -37,7 +42,7 @@ fn messages_requests_become_chats() {
                     {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}]}]},
         ],
     });
-    let translated = request(asked.to_string().as_bytes(), Some("gpt-4o"), Prefill::None).unwrap();
+    let translated = request(asked.to_string().as_bytes(), Some("gpt-4o"), &language()).unwrap();
     assert_eq!(translated.dropped, ["top_k", "thinking"]);
     assert_eq!(
         chat(&asked),
@@ -59,7 +64,7 @@ fn messages_requests_become_chats() {
     );
     let mut thinks = json!({"model": "x", "messages": [], "thinking": {"type": "enabled", "budget_tokens": 20000}});
     let effort = |asked: &Value| {
-        let translated = request(asked.to_string().as_bytes(), Some("o3"), Prefill::None).unwrap();
+        let translated = request(asked.to_string().as_bytes(), Some("o3"), &language()).unwrap();
         let chat: Value = serde_json::from_slice(&translated.body).unwrap();
         chat["reasoning_effort"].clone()
     };
@@ -73,7 +78,7 @@ fn a_name_of_a_user_that_openai_would_refuse_is_left_out() {
     for (length, dropped) in [(64, &[][..]), (65, &["metadata".to_owned()])] {
         let user = "u".repeat(length);
         let asked = json!({"model": "x", "messages": [], "metadata": {"user_id": user}});
-        let translated = request(asked.to_string().as_bytes(), None, Prefill::None).unwrap();
+        let translated = request(asked.to_string().as_bytes(), None, &language()).unwrap();
         assert_eq!(translated.dropped, dropped);
         assert_eq!(chat(&asked)["user"].is_null(), !dropped.is_empty());
     }
@@ -109,7 +114,7 @@ fn what_chats_do_not_have_is_named() {
         Some("hosted tools")
     );
     assert_eq!(
-        lacks(&json!({"tools": [{"type": "custom", "name": "w"}, {"name": "v"}]})),
+        lacks(&json!({"messages": [], "tools": [{"type": "custom", "name": "w"}, {"name": "v"}]})),
         None
     );
     let file = json!({"messages": [{"content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}]});
@@ -248,7 +253,7 @@ fn long_names_of_tools_come_back_as_they_were() {
     let asked = json!({"model": "m", "max_tokens": 5, "tools": [{"name": long, "input_schema": {}}],
         "tool_choice": {"type": "tool", "name": long},
         "messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": long, "input": {}}]}]});
-    let translated = request(asked.to_string().as_bytes(), Some("m"), Prefill::None).unwrap();
+    let translated = request(asked.to_string().as_bytes(), Some("m"), &language()).unwrap();
     let sent: Value = serde_json::from_slice(&translated.body).unwrap();
     let name = sent["tools"][0]["function"]["name"].as_str().unwrap();
     assert!(name.len() <= 64);
@@ -269,4 +274,60 @@ fn what_is_too_long_is_said_in_the_words_that_clients_look_for() {
     let told: Value = serde_json::from_slice(&told).unwrap();
     let expected = json!({"type": "invalid_request_error", "message": "prompt is too long: 9 > 5"});
     assert_eq!(told["error"], expected);
+}
+
+#[test]
+fn nothing_of_a_conversation_vanishes() {
+    let found = json!({"type": "search_result", "title": "T", "source": "s", "content": [{"type": "text", "text": "found"}]});
+    let pdf = json!({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "cGRm"}});
+    let parts = json!({"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "part"}]}});
+    let asked = json!({"model": "m", "max_tokens": 5, "messages": [
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "s"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [found, pdf]}, parts]},
+    ]});
+    let sent = chat(&asked);
+    let messages = sent["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert_eq!(messages[1]["content"], "T (s)\nfound");
+    assert_eq!(
+        messages[2]["content"][0]["file"]["file_data"],
+        "data:application/pdf;base64,cGRm"
+    );
+    assert_eq!(messages[2]["content"][1]["text"], "part");
+    for (block, lack) in [
+        (
+            json!({"type": "server_tool_use", "id": "x", "name": "web_search", "input": {}}),
+            "content of this kind",
+        ),
+        (
+            json!({"type": "tool_result", "content": [{"type": "image", "source": {"type": "file"}}]}),
+            "file_id",
+        ),
+    ] {
+        let body = json!({"messages": [{"role": "user", "content": [block]}]});
+        assert_eq!(lacks(&body), Some(lack));
+    }
+    assert_eq!(
+        lacks(&json!({"messages": "hi"})),
+        Some("a list of messages")
+    );
+}
+
+#[test]
+fn a_tool_is_not_run_with_half_of_its_arguments() {
+    let completion = |finish: &str| {
+        json!({"choices": [{"finish_reason": finish, "message":
+        {"tool_calls": [{"function": {"name": "rm", "arguments": "{\"path\":\"/a"}}]}}]})
+    };
+    let message = |finish: &str| answer(completion(finish).to_string().as_bytes(), &names());
+    assert!(message("tool_calls").is_none() && message("error").is_none());
+    let message: Value = serde_json::from_slice(&message("length").unwrap()).unwrap();
+    assert_eq!(message["stop_reason"], "max_tokens");
+    assert!(
+        message["content"][0]["id"]
+            .as_str()
+            .unwrap()
+            .starts_with("call_")
+    );
 }

@@ -1,0 +1,66 @@
+//! How hard a model is to think.
+
+use serde_json::Value;
+
+/// What a request asks for; `None`: nothing.
+pub(super) fn effort(body: &Value) -> Option<&'static str> {
+    let asked = body["output_config"]["effort"].as_str();
+    let asked = asked.map(|effort| match effort {
+        "low" => "low",
+        "high" | "xhigh" | "max" => "high",
+        _ => "medium",
+    });
+    match body["thinking"]["type"].as_str() {
+        Some("enabled") => Some(match body["thinking"]["budget_tokens"].as_u64() {
+            Some(..4096) => "low",
+            Some(..16_384) => "medium",
+            _ => "high",
+        }),
+        Some("adaptive") => asked.or(Some("medium")),
+        Some(_) => None,
+        None => asked,
+    }
+}
+
+/// Beginnings of the names of models that can be asked in a chat.
+const TAKE_EFFORT: [&str; 6] = ["o1", "o3", "o4", "gpt-5", "gemini-2.5", "gemini-3"];
+
+/// What is asked of this model; `None`: it cannot be asked.
+pub(super) fn asked_of(model: &str, has_tools: bool, effort: &'static str) -> Option<&'static str> {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let is_asked = TAKE_EFFORT.iter().any(|begin| name.starts_with(begin));
+    let knows_no_effort = ["-chat", "o1-mini", "o1-preview"];
+    if !is_asked || knows_no_effort.iter().any(|part| name.contains(part)) {
+        return None;
+    }
+    // Since 5.4 these call tools in a chat only if they do not think.
+    let minor = name.strip_prefix("gpt-5.").and_then(|rest| {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse::<u32>().ok()
+    });
+    if has_tools && minor.is_some_and(|minor| minor >= 4) {
+        return Some("none");
+    }
+    Some(effort)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asked_of;
+
+    #[test]
+    fn only_models_that_can_be_asked_are() {
+        for (model, has_tools, asked) in [
+            ("o3", true, Some("low")),
+            ("openai/gpt-5", true, Some("low")),
+            ("gpt-5.4-mini", false, Some("low")),
+            ("gpt-5.4-mini", true, Some("none")),
+            ("gpt-5.10", true, Some("none")),
+            ("gpt-5-chat-latest", false, None),
+            ("deepseek-r1", false, None),
+            ("gpt-4o", false, None),
+        ] {
+            assert_eq!(asked_of(model, has_tools, "low"), asked, "{model}");
+        }
+    }
+}
