@@ -51,6 +51,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     functions: Option<&'a RawValue>,
     #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow)]
     response_format: Option<&'a RawValue>,
     #[serde(borrow)]
     text: Option<&'a RawValue>,
@@ -77,8 +79,12 @@ impl Fields<'_> {
         let has =
             |raw: Option<&RawValue>, name: &str| raw.is_some_and(|raw| raw.get().contains(name));
         let formats = [self.response_format, self.text, self.output_config];
+        let brings_tools = has(self.input, "\"additional_tools\"");
         let asked = [
-            (Ability::Tools, is_set(self.tools) || is_set(self.functions)),
+            (
+                Ability::Tools,
+                is_set(self.tools) || is_set(self.functions) || brings_tools,
+            ),
             (
                 Ability::JsonSchema,
                 formats
@@ -187,6 +193,7 @@ mod tests {
         for (body, ability) in [
             (r#"{"tools":[{"type":"function"}]}"#, Ability::Tools),
             (r#"{"functions":[{"name":"f"}]}"#, Ability::Tools),
+            (r#"{"input":[{"type":"additional_tools"}]}"#, Ability::Tools),
             (
                 r#"{"response_format":{"type":"json_schema"}}"#,
                 Ability::JsonSchema,

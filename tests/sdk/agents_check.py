@@ -1,6 +1,6 @@
 """Ask an OpenAI-compatible endpoint with the OpenAI Agents SDK.
 
-Usage: agents_check.py BASE_URL API_KEY whole|streamed
+Usage: agents_check.py whole|streamed, with OPENAI_BASE_URL and OPENAI_API_KEY
 
 Prints the final answer of an agent that has a tool, by Responses.
 """
@@ -36,11 +36,9 @@ async def ask(agent, is_streamed):
 
 
 def main():
-    base_url, api_key, how = sys.argv[1:]
+    how = sys.argv[1]
     set_tracing_disabled(True)
-    client = AsyncOpenAI(
-        base_url=base_url, api_key=api_key, max_retries=0, timeout=30
-    )
+    client = AsyncOpenAI(max_retries=0, timeout=30)
     agent = Agent(
         name="Forecaster",
         instructions="Be brief.",

@@ -1,11 +1,9 @@
 """Ask an Anthropic-compatible endpoint with the official Python package.
 
-Usage: anthropic_check.py BASE_URL API_KEY
+Usage: anthropic_check.py, with ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY
 
 Prints the text of a whole answer and that of a streamed one, a line each.
 """
-
-import sys
 
 from anthropic import Anthropic
 
@@ -32,8 +30,7 @@ def streamed(client):
 
 
 def main():
-    base_url, api_key = sys.argv[1:]
-    client = Anthropic(base_url=base_url, api_key=api_key, max_retries=0, timeout=30)
+    client = Anthropic(max_retries=0, timeout=30)
     print(text_of(client.messages.create(**QUESTION)))
     print(streamed(client))
 

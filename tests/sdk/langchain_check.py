@@ -1,6 +1,6 @@
 """Ask an OpenAI-compatible endpoint with LangChain.
 
-Usage: langchain_check.py BASE_URL API_KEY answers|tool
+Usage: langchain_check.py answers|tool, with OPENAI_BASE_URL and OPENAI_API_KEY
 
 Prints the answers a line each: whole and streamed, by Chat Completions and by Responses; or the one to a question for
 which the tool is called first.
@@ -36,12 +36,10 @@ def after_a_tool(model):
 
 
 def main():
-    base_url, api_key, what = sys.argv[1:]
+    what = sys.argv[1]
     for uses_responses in [False, True]:
         model = ChatOpenAI(
             model="gpt-4o",
-            base_url=base_url,
-            api_key=api_key,
             use_responses_api=uses_responses,
             max_retries=0,
             timeout=30,

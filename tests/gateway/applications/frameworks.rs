@@ -27,7 +27,9 @@ async fn python() -> PathBuf {
 fn check(python: &Path, script: &str, stage: &Stage, what: &str) -> Program {
     Program::new(python)
         .with([sdk_folder().join(script)])
-        .with([stage.url("/v1").as_str(), KEY, what])
+        .with([what])
+        .env("OPENAI_BASE_URL", &stage.url("/v1"))
+        .env("OPENAI_API_KEY", KEY)
 }
 
 #[tokio::test]

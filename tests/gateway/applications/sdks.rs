@@ -53,7 +53,8 @@ async fn anthropics_python_is_answered_in_another_api() {
             let stage = Stage::set("anthropic", outage, Standby::Chat).await;
             let printed = Program::new(&python)
                 .with([&script])
-                .with([stage.url("").as_str(), KEY])
+                .env("ANTHROPIC_BASE_URL", &stage.url(""))
+                .env("ANTHROPIC_API_KEY", KEY)
                 .run()
                 .await;
             assert_eq!(printed, format!("{ANSWER}\n{ANSWER}\n"), "{version}");

@@ -40,7 +40,7 @@ pub(crate) async fn python_with(name: &str, packages: &[&str]) -> PathBuf {
         let make = ["-m", "venv"].map(OsStr::new);
         run("python3", &[&make[..], &[venv.as_os_str()]].concat(), "").await;
         let pip = ["-m", "pip", "--disable-pip-version-check"];
-        let arguments = [&pip[..], &["install", "--quiet"], packages].concat();
+        let arguments = [&pip[..], &["install", "--quiet", "--no-compile"], packages].concat();
         let arguments: Vec<&OsStr> = arguments.into_iter().map(OsStr::new).collect();
         run(&python, &arguments, "").await;
         remember(&venv, packages);
