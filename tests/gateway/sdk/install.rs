@@ -16,35 +16,52 @@ pub(super) const OLDER_NODE: [&str; 1] = ["6.49.0"];
 
 /// A Python that has this version of the package.
 pub(crate) async fn install_python(version: &str) -> PathBuf {
-    let venv = target("python", version);
-    let python = venv.join("bin/python");
     let package = format!("openai[realtime]=={version}");
+    python_with(&format!("python-{version}"), &[&package]).await
+}
+
+/// A Python of its own that has these packages.
+pub(super) async fn python_with(name: &str, packages: &[&str]) -> PathBuf {
+    let venv = target(name);
+    let python = venv.join("bin/python");
+    let wanted = packages.join("\n");
     let installed = std::fs::read_to_string(venv.join("installed"));
-    if !installed.is_ok_and(|installed| installed == package) {
+    if !installed.is_ok_and(|installed| installed == wanted) {
         let make = ["-m", "venv"].map(OsStr::new);
         run("python3", &[&make[..], &[venv.as_os_str()]].concat(), "").await;
-        let install = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ];
-        let arguments: Vec<&OsStr> = install.iter().map(OsStr::new).collect();
-        run(
-            &python,
-            &[&arguments[..], &[OsStr::new(&package)]].concat(),
-            "",
-        )
-        .await;
-        std::fs::write(venv.join("installed"), package).unwrap();
+        pip(&python, &[&["install"], packages].concat()).await;
+        std::fs::write(venv.join("installed"), wanted).unwrap();
     }
     python
 }
 
+/// The sources of a package, with its tests.
+pub(super) async fn sources(python: &Path, package: &str, version: &str) -> PathBuf {
+    let folder = target(&format!("{package}-sources"));
+    let unpacked = folder.join(format!("{package}-{version}"));
+    if !unpacked.join("unpacked").exists() {
+        let wanted = format!("{package}=={version}");
+        let into = folder.to_str().unwrap();
+        let as_sources = ["--no-deps", "--no-binary", package, "--dest", into];
+        pip(python, &[&["download", &wanted], &as_sources[..]].concat()).await;
+        let archive = folder.join(format!("{package}-{version}.tar.gz"));
+        let unpack = ["-m", "tarfile", "-e"].map(OsStr::new);
+        let paths = [archive.as_os_str(), folder.as_os_str()];
+        run(python, &[&unpack[..], &paths].concat(), "").await;
+        std::fs::write(unpacked.join("unpacked"), "").unwrap();
+    }
+    unpacked
+}
+
+async fn pip(python: &Path, arguments: &[&str]) {
+    let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"];
+    let arguments: Vec<&OsStr> = pip.iter().chain(arguments).map(OsStr::new).collect();
+    run(python, &arguments, "").await;
+}
+
 /// A script beside this version of the package, which is where Node looks for it.
 pub(super) async fn install_node(version: &str, script: &str) -> PathBuf {
-    let folder = target("node", version);
+    let folder = target(&format!("node-{version}"));
     if !folder.join("installed").exists() {
         std::fs::create_dir_all(&folder).unwrap();
         let package =
@@ -61,10 +78,10 @@ pub(super) async fn install_node(version: &str, script: &str) -> PathBuf {
     copy
 }
 
-fn target(name: &str, version: &str) -> PathBuf {
+fn target(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("sdk")
-        .join(format!("{name}-{version}"))
+        .join(name)
 }
 
 pub(crate) fn sdk_folder() -> PathBuf {
@@ -73,23 +90,28 @@ pub(crate) fn sdk_folder() -> PathBuf {
 
 /// Runs a program that must succeed; says what it printed.
 pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input: &str) -> String {
-    let program = program.as_ref();
+    let mut command = Command::new(program);
+    command.args(arguments);
+    succeed(command, input).await
+}
+
+/// The same, for a command that is made in another way.
+pub(super) async fn succeed(mut command: Command, input: &str) -> String {
     let needs = "the tests need python3 with venv, node and npm";
-    let mut child = Command::new(program)
-        .args(arguments)
+    let mut child = command
         .kill_on_drop(true)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{program:?}: {error}; {needs}"));
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; {needs}"));
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
     assert!(
         output.status.success(),
-        "{program:?} {arguments:?}\n{}\n{}",
+        "{command:?}\n{}\n{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
