@@ -203,8 +203,7 @@ impl Api {
 
     fn rule_for(&self, request: &ModelRequest) -> Result<&Arc<Rule>, Rejection> {
         let model = request.model_name();
-        if request.endpoint == Endpoint::Realtime && model.is_empty() {
-            // The model stands in the frames, which nobody reads.
+        if model.is_empty() && request.endpoint.may_lack_a_model() {
             return Ok(self.routes.find_for_forwarding(None));
         }
         self.routes

@@ -160,6 +160,7 @@ fn model(name: &str, dialect: Dialect) -> Value {
             "type": "model",
             "display_name": name,
             "created_at": "1970-01-01T00:00:00Z",
+            "lifecycle": "active",
         }),
     }
 }

@@ -139,6 +139,7 @@ async fn look_into(
     let seen = peek(body)?;
     match &seen.model {
         Some(field) if !field.name.is_empty() => Ok(seen),
+        None if endpoint.may_lack_a_model() => Ok(seen),
         _ => Err(Rejection::NoModel),
     }
 }

@@ -167,6 +167,12 @@ impl Endpoint {
         )
     }
 
+    /// Whether the model may be named where nobody looks: in a prompt that is kept at the upstream, or in a
+    /// conversation's frames.
+    pub fn may_lack_a_model(self) -> bool {
+        matches!(self, Self::Responses | Self::Realtime)
+    }
+
     /// A short constant name for labels and logs.
     pub fn label(self) -> &'static str {
         match self {

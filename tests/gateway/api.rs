@@ -133,6 +133,12 @@ async fn a_single_model_is_known_by_name_or_by_pattern() {
         assert_eq!(answered.json()["id"], model);
         assert_eq!(answered.json()["object"], "model");
     }
+    let version = ("anthropic-version", "2026-10-21");
+    let path = "/v1/models/gpt-4o";
+    let answered = gateway.send(Method::GET, path, &[version], "").await;
+    // All that Anthropic's SDKs insist on.
+    let told = json!({"id": "gpt-4o", "type": "model", "display_name": "gpt-4o", "created_at": "1970-01-01T00:00:00Z", "lifecycle": "active"});
+    assert_eq!(answered.json(), told);
     let answered = gateway.get("/v1/models/gpt-5").await;
     let error = refusal(&answered, 404, "model_not_found");
     assert_eq!(error["param"], "model");

@@ -107,6 +107,23 @@ async fn without_a_route_for_all_models_the_first_upstream_of_the_file_is_asked(
     assert_eq!(three.counts(), [2, 0, 0]);
 }
 
+/// A prompt that is kept at the upstream may say which model is meant.
+#[tokio::test]
+async fn a_response_may_be_asked_for_without_a_model() {
+    let three = Three::start().await;
+    let gateway = three.gateway(&format!("{SPECIAL}{GENERAL}")).await;
+    let body = json!({"prompt": {"id": "pmpt_1"}, "stream": true});
+    let answered = gateway.post("/v1/responses", &body).await;
+    assert_eq!(answered.status, 200, "{:?}", answered.body);
+    assert!(answered.text().contains("Hello from general."));
+    assert_eq!(three.general.received()[0].body, body.to_string());
+
+    let gateway = three.gateway(SPECIAL).await;
+    let answered = gateway.post("/v1/responses", &body).await;
+    assert_eq!(answered.upstream(), "first");
+    assert_eq!(three.counts(), [1, 0, 1]);
+}
+
 #[tokio::test]
 async fn method_path_body_and_headers_go_on_unchanged() {
     let three = Three::start().await;

@@ -39,13 +39,35 @@ pub(crate) async fn python_with(name: &str, packages: &[&str]) -> PathBuf {
     if !is_installed(&venv, packages) {
         let make = ["-m", "venv"].map(OsStr::new);
         run("python3", &[&make[..], &[venv.as_os_str()]].concat(), "").await;
-        let pip = ["-m", "pip", "--disable-pip-version-check"];
-        let arguments = [&pip[..], &["install", "--quiet", "--no-compile"], packages].concat();
-        let arguments: Vec<&OsStr> = arguments.into_iter().map(OsStr::new).collect();
-        run(&python, &arguments, "").await;
+        pip(&python, &[&["install", "--no-compile"], packages].concat()).await;
         remember(&venv, packages);
     }
     python
+}
+
+/// The sources of a package, with its tests.
+pub(super) async fn sources(python: &Path, package: &str, version: &str) -> PathBuf {
+    let _alone = INSTALLING.lock().await;
+    let folder = target(&format!("{package}-sources"));
+    let unpacked = folder.join(format!("{package}-{version}"));
+    let wanted = format!("{package}=={version}");
+    if !is_installed(&unpacked, &[&wanted]) {
+        let into = folder.to_str().unwrap();
+        let as_sources = ["--no-deps", "--no-binary", package, "--dest", into];
+        pip(python, &[&["download", &wanted], &as_sources[..]].concat()).await;
+        let archive = folder.join(format!("{package}-{version}.tar.gz"));
+        let unpack = ["-m", "tarfile", "-e"].map(OsStr::new);
+        let paths = [archive.as_os_str(), folder.as_os_str()];
+        run(python, &[&unpack[..], &paths].concat(), "").await;
+        remember(&unpacked, &[&wanted]);
+    }
+    unpacked
+}
+
+async fn pip(python: &Path, arguments: &[&str]) {
+    let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"];
+    let arguments: Vec<&OsStr> = pip.iter().chain(arguments).map(OsStr::new).collect();
+    run(python, &arguments, "").await;
 }
 
 /// A folder in which Node finds these packages.
@@ -93,23 +115,28 @@ pub(crate) fn sdk_folder() -> PathBuf {
 
 /// Runs a program that must succeed; says what it printed.
 pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input: &str) -> String {
-    let program = program.as_ref();
+    let mut command = Command::new(program);
+    command.args(arguments);
+    succeed(command, input).await
+}
+
+/// The same, for a command that is made in another way.
+pub(super) async fn succeed(mut command: Command, input: &str) -> String {
     let needs = "the tests need python3 with venv, node and npm";
-    let mut child = Command::new(program)
-        .args(arguments)
+    let mut child = command
         .kill_on_drop(true)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{program:?}: {error}; {needs}"));
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; {needs}"));
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
     assert!(
         output.status.success(),
-        "{program:?} {arguments:?}\n{}\n{}",
+        "{command:?}\n{}\n{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );

@@ -3,7 +3,9 @@
 //! The SDKs are installed below `target/`, once.
 
 pub(crate) mod install;
+mod journal;
 mod streams;
+mod suites;
 
 use std::ffi::OsStr;
 use std::time::Duration;
