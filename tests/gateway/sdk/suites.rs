@@ -4,6 +4,11 @@
 //! The tests come with the packages' sources. What their upstream answers is told by the tests themselves, see
 //! `tests/sdk/suites`.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "the figures are for whoever reads what the tests print"
+)]
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
