@@ -116,7 +116,10 @@ async fn claude_code_is_answered_in_another_api() {
         let stage = Stage::set("anthropic", outage, Standby::Chat).await;
         let printed = claude_code(&stage).await.run().await;
         assert_eq!(printed, format!("{ANSWER}\n"));
-        instructed_first(&stage.asked());
+        let asked = stage.asked();
+        instructed_first(&asked);
+        // It asks for four times as many.
+        assert_eq!(asked[0]["max_tokens"], 16_384);
     }
 }
 
