@@ -9,7 +9,7 @@ use super::ending::Verdict;
 use super::{Relay, SupervisedStream};
 use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
-use crate::outcome::Blame;
+use crate::outcome::{Blame, Outcome};
 
 /// An upstream's answer, on its way to the client.
 #[derive(Debug)]
@@ -72,14 +72,17 @@ pub struct Exhausted {
 }
 
 impl Exhausted {
-    /// What an upstream has said against the request, if no other one has failed for a reason of its own.
+    /// What an upstream has said against the request, if no other one has failed for a reason of its own, or if the last one
+    /// says that it is wrong.
     #[expect(
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
     )]
     pub(super) fn or_verdict(mut self) -> Result<Answer, Self> {
         let is_against_request = |attempt: &AttemptReport| attempt.outcome.blame() == Blame::Client;
-        if !self.attempts.iter().all(is_against_request) {
+        let last = self.attempts.last().map(|attempt| &attempt.outcome);
+        let is_wrong = matches!(last, Some(Outcome::RejectedRequest { .. }));
+        if !is_wrong && !self.attempts.iter().all(is_against_request) {
             return Err(self);
         }
         let Some((served_by, verdict)) = self.verdict.take() else {

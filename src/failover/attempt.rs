@@ -187,17 +187,15 @@ impl Attempt<'_> {
         } else {
             openai::classify
         };
-        let classify = |status, wait, body: &[u8]| match classify(status, wait, body) {
-            Outcome::RejectedRequest {
-                status: status @ (400 | 422),
-            } if is_ours => Outcome::Unsupported { status },
-            outcome => outcome,
-        };
         let told = |status, body| match self.request.endpoint.is_anthropic() {
             true => interpreter.error(body),
             false => openai::shaped(status, interpreter.error(body)),
         };
-        refusal(reply, self.to_the_end(), self.refusals, classify, told).await
+        let won = refusal(reply, self.to_the_end(), self.refusals, classify, told).await?;
+        match won.outcome {
+            Outcome::RejectedRequest { status: 400 | 422 } if is_ours => Err(Lost::doubtful(won)),
+            _ => Ok(won),
+        }
     }
 
     /// An answer in events: held back until the first real one, or longer where that is wanted.

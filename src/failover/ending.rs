@@ -57,6 +57,27 @@ pub(super) struct Lost {
     pub(super) detail: Option<String>,
     /// What the upstream has said against the request, in the client's words.
     pub(super) verdict: Option<Box<Verdict>>,
+    /// Whether that may be about our words rather than the client's, so that others are asked.
+    pub(super) is_doubtful: bool,
+}
+
+impl Lost {
+    /// By a verdict that may be about our words.
+    pub(super) fn doubtful(won: Won) -> Self {
+        let verdict = match won.body {
+            WonBody::Whole(body) => Some(Box::new(Verdict {
+                status: won.status,
+                headers: won.headers,
+                body,
+            })),
+            _ => None,
+        };
+        Self {
+            verdict,
+            is_doubtful: true,
+            ..won.outcome.into()
+        }
+    }
 }
 
 /// An upstream's word against a request, which goes to the client if nobody else answers.
@@ -73,6 +94,7 @@ impl From<Outcome> for Lost {
             outcome,
             detail: None,
             verdict: None,
+            is_doubtful: false,
         }
     }
 }

@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
                             trail.heard(attempt.upstream(), verdict);
                         }
                         plan.failed(attempt.upstream(), &lost.outcome);
-                        let is_final = self.is_final(&lost.outcome);
+                        let is_final = self.is_final(&lost.outcome) && !lost.is_doubtful;
                         trail.attempts.push(attempt.end(lost.outcome, lost.detail));
                         if is_final {
                             return Err(trail.exhausted(&plan));

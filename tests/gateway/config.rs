@@ -116,14 +116,14 @@ fn the_example_documents_every_key() {
 #[test]
 fn the_list_of_keys_is_complete() {
     let text = "\
-x: 1
-tls: {x: 1}
-admin: {x: 1}
-clients: [{x: 1}]
-upstreams: {a: {x: 1, capabilities: {x: 1}}}
-routes: [{x: 1, hold: {x: 1}, candidates: [{x: 1}]}]
-timeouts: {x: 1}
-limits: {x: 1}
+jj: 1
+tls: {jj: 1}
+admin: {jj: 1}
+clients: [{jj: 1}]
+upstreams: {a: {jj: 1, capabilities: {jj: 1}}}
+routes: [{jj: 1, hold: {jj: 1}, candidates: [{jj: 1}]}]
+timeouts: {jj: 1}
+limits: {jj: 1}
 ";
     let _: Value = serde_yaml::from_str(text).unwrap();
     let problems = Config::parse("test", text, &|_| None).unwrap_err();
