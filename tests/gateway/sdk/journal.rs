@@ -11,7 +11,9 @@ use tokio::task::JoinHandle;
 use super::install::sdk_folder;
 use crate::harness::within;
 
-/// The headers that may differ between a request that was sent directly and one that went through the gateway.
+// These may differ between a request that was sent directly and one that went through the gateway, and nothing else.
+
+/// Each connection has its own.
 const OF_THE_CONNECTION: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 /// The gateway puts its own key in their place.
 const CREDENTIALS: [&str; 2] = ["authorization", "x-api-key"];
@@ -24,8 +26,6 @@ const READ: [&str; 6] = [
     "/v1/messages",
     "/v1/messages/count_tokens",
 ];
-/// Random in each run of an SDK: only their presence can be compared.
-const RANDOM: [&str; 1] = ["idempotency-key"];
 
 /// The upstream, a program of its own.
 pub(super) struct Recorder {
@@ -97,7 +97,6 @@ impl Received {
             {
                 continue;
             }
-            let value = if RANDOM.contains(&name) { "…" } else { value };
             text += &format!("\n  {name}: {value}");
         }
         format!("{text}\n  body {}", self.body)

@@ -29,8 +29,8 @@ const TOOLS: [&str; 7] = [
     "respx==0.23.1",
     "standardwebhooks==1.1.0",
 ];
-/// Every operation is tested ten times or more; these are the tests with one client.
-const ONE_CLIENT: &str = "strict and not Async";
+/// Every operation is tested ten times or more, with every client and way to read; these are the tests with one of them.
+const ONE_WAY: &str = "strict and test_method and not Async";
 const ALL: &str = "";
 const KEY: &str = "key-of-the-gateway";
 
@@ -64,16 +64,16 @@ const ANTHROPIC_SUITE: Suite = Suite {
 
 #[tokio::test]
 async fn the_tests_of_openais_python_package_pass_through_the_gateway() {
-    OPENAI_SUITE.pass(ONE_CLIENT).await;
+    OPENAI_SUITE.pass(ONE_WAY).await;
 }
 
 #[tokio::test]
 async fn the_tests_of_anthropics_python_package_pass_through_the_gateway() {
-    ANTHROPIC_SUITE.pass(ONE_CLIENT).await;
+    ANTHROPIC_SUITE.pass(ONE_WAY).await;
 }
 
 #[tokio::test]
-#[ignore = "the same operations with every client take minutes"]
+#[ignore = "the same operations with every client and way to read take minutes"]
 async fn all_tests_of_the_python_packages_pass_through_the_gateway() {
     OPENAI_SUITE.pass(ALL).await;
     ANTHROPIC_SUITE.pass(ALL).await;
@@ -96,14 +96,13 @@ async fn every_operation_of_the_node_package_arrives_through_the_gateway() {
     let through = walk(both.gateway.url("/v1")).await;
     assert_eq!(direct, through);
     let arrived = both.compare().await;
-    let operations = direct.lines().count();
-    println!("node: {operations} operations, {arrived} requests");
     assert!(!direct.contains("Error"), "{direct}");
     assert!(arrived > 380, "{arrived}");
 }
 
 impl Suite {
     /// Runs the tests that this expression selects, in both ways at once.
+    #[expect(clippy::print_stdout, reason = "figures for those who ask")]
     async fn pass(&self, selected: &str) {
         let python = INSTALLED.get_or_init(install).await;
         let folder = sources(python, self.sdk, self.version).await;
@@ -117,18 +116,21 @@ impl Suite {
         println!("{}: {arrived} requests", self.sdk);
         println!("  directly: {}", last_line(&direct));
         println!("  through the gateway: {}", last_line(&through));
-        assert!(arrived > 1_300, "{arrived}");
+        assert!(arrived > 600, "{arrived}");
     }
 
     async fn pytest(&self, python: &Path, folder: &Path, selected: &str, url: String) -> String {
         let mut command = Command::new(python);
         command
             .current_dir(folder)
-            .args(["-B", "-m", "pytest", "-q", "-o", "addopts=--tb=short"])
+            .args(["-m", "pytest", "-q", "-o", "addopts=--tb=short"])
             .args(["-p", "no:cacheprovider", "-p", "answers"])
             .args(self.options)
             .args(["-k", selected, "tests/api_resources"])
             .env("PYTHONPATH", sdk_folder().join("suites"))
+            // Half of the time would go into compiling the tests again and again.
+            .env("PYTHONPYCACHEPREFIX", folder.join("compiled"))
+            .env_remove("PYTHONDONTWRITEBYTECODE")
             .env("SDK", self.sdk)
             .env("TEST_API_BASE_URL", url + self.base);
         succeed(command, "").await
