@@ -72,16 +72,17 @@ pub struct Exhausted {
 }
 
 impl Exhausted {
-    /// What an upstream has said against the request, if no other one has failed for a reason of its own, or if the last one
-    /// says that it is wrong.
+    /// What an upstream has said against the request, if no other one has failed for a reason of its own, or if it is that
+    /// the request is wrong.
     #[expect(
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
     )]
     pub(super) fn or_verdict(mut self) -> Result<Answer, Self> {
         let is_against_request = |attempt: &AttemptReport| attempt.outcome.blame() == Blame::Client;
-        let last = self.attempts.last().map(|attempt| &attempt.outcome);
-        let is_wrong = matches!(last, Some(Outcome::RejectedRequest { .. }));
+        let says_wrong =
+            |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::RejectedRequest { .. });
+        let is_wrong = self.attempts.iter().any(says_wrong);
         if !is_wrong && !self.attempts.iter().all(is_against_request) {
             return Err(self);
         }

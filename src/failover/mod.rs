@@ -229,7 +229,8 @@ impl<'a> Run<'a> {
                             trail.heard(attempt.upstream(), verdict);
                         }
                         plan.failed(attempt.upstream(), &lost.outcome);
-                        let is_final = self.is_final(&lost.outcome) && !lost.is_doubtful;
+                        let is_asked_again = lost.is_doubtful && !plan.is_down_to_last_resort();
+                        let is_final = self.is_final(&lost.outcome) && !is_asked_again;
                         trail.attempts.push(attempt.end(lost.outcome, lost.detail));
                         if is_final {
                             return Err(trail.exhausted(&plan));

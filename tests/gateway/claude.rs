@@ -239,7 +239,10 @@ async fn a_clients_own_fault_comes_back_in_openais_shape() {
 
     // It may be about our words: who takes the client's own is asked, too.
     let both = gateway(&openai, &claude, &["claude", "openai"], "").await;
-    assert_eq!(both.post(CHAT, &chat()).await.trail(), ["claude:rejected", "openai:ok"]);
+    assert_eq!(
+        both.post(CHAT, &chat()).await.trail(),
+        ["claude:rejected", "openai:ok"]
+    );
     openai.play(Script::status(400)).await;
     let answered = both.post(CHAT, &chat()).await;
     assert_eq!((answered.status, answered.upstream()), (400, "openai"));

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use backstop::simulator::{Continuing, Fault, Framing, Script, Simulator};
 use serde_json::{Value, json};
 
+use super::BUSY;
 use super::install::{
     NODE, OLDER_NODE, OLDER_PYTHON, PYTHON, install_node, install_python, run, sdk_folder,
 };
@@ -156,6 +157,7 @@ fn raw() -> Vec<(&'static str, String, bool)> {
 
 /// Reads every case with one SDK: as it is, and where it breaks off also with both ways of continuing.
 async fn read_all(program: &[&OsStr]) {
+    let _alone = BUSY.lock().await;
     let mut upstreams = "upstreams:\n".to_owned();
     let mut routes = "routes:\n".to_owned();
     let mut asked = Vec::new();

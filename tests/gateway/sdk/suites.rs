@@ -4,17 +4,13 @@
 //! The tests come with the packages' sources. What their upstream answers is told by the tests themselves, see
 //! `tests/sdk/suites`.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the figures are for whoever reads what the tests print"
-)]
-
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+use super::BUSY;
 use super::install::{NODE, PYTHON, install_node, python_with, run, sdk_folder, sources, succeed};
 use super::journal::{Received, Recorder, compare};
 use crate::harness::TestGateway;
@@ -106,6 +102,7 @@ impl Suite {
     async fn pass(&self, selected: &str) {
         let python = INSTALLED.get_or_init(install).await;
         let folder = sources(python, self.sdk, self.version).await;
+        let _alone = BUSY.lock().await;
         let both = Both::start(self.provider).await;
         let (direct, through) = tokio::join!(
             self.pytest(python, &folder, selected, both.direct()),
