@@ -68,6 +68,11 @@ pub enum Outcome {
         /// The upstream's status.
         status: u16,
     },
+    /// The request brings items that only another upstream can read or has kept.
+    ForeignItems {
+        /// The upstream's status.
+        status: u16,
+    },
     /// The upstream has no such path; what it may be asked for instead is not known by the model.
     EndpointMissing {
         /// The upstream's status.
@@ -169,6 +174,7 @@ impl Outcome {
             | Self::ContentRefused { .. }
             | Self::TooLong { .. }
             | Self::Unsupported { .. }
+            | Self::ForeignItems { .. }
             | Self::ClientGone => Blame::Client,
             _ => Blame::Upstream,
         }
@@ -237,6 +243,7 @@ impl Outcome {
             Self::ModelUnavailable => "model_unavailable",
             Self::TooLong { .. } => "too_long",
             Self::Unsupported { .. } => "unsupported",
+            Self::ForeignItems { .. } => "foreign_items",
             Self::EndpointMissing { .. } => "endpoint_missing",
             Self::UpgradeRefused { .. } => "upgrade_refused",
             Self::InvalidReply(Defect::Redirect) => "redirect",
@@ -264,6 +271,7 @@ impl Outcome {
             | Self::UpgradeRefused { status }
             | Self::TooLong { status }
             | Self::Unsupported { status }
+            | Self::ForeignItems { status }
             | Self::EndpointMissing { status }
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),

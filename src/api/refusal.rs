@@ -85,6 +85,10 @@ impl Refusal {
         };
         let mut error = self.error();
         error["type"] = kind.into();
+        if self.code == "context_length_exceeded" {
+            // By these words Claude Code knows that it has to make room.
+            error["message"] = format!("prompt is too long: {}", self.message).into();
+        }
         json!({ "type": "error", "error": error, "request_id": request_id }).to_string()
     }
 

@@ -110,6 +110,14 @@ pub(super) fn failed() -> Value {
     })
 }
 
+/// Whether a delta has thoughts in it, under any of the names that are in use.
+pub(super) fn has_thoughts(delta: &Value) -> bool {
+    let names = ["reasoning_content", "reasoning", "thinking"];
+    names
+        .iter()
+        .any(|name| delta[*name].as_str().is_some_and(|text| !text.is_empty()))
+}
+
 /// The text of a content, which some give in parts.
 pub(super) fn text_of(content: &Value) -> Cow<'_, str> {
     match content {

@@ -234,11 +234,11 @@ impl Interpreter {
     }
 
     /// An error body.
-    pub fn error(&self, body: Bytes) -> Bytes {
+    pub fn error(&self, status: u16, body: Bytes) -> Bytes {
         if self.messages.is_some() {
             anthropic::error(&body)
         } else if self.message.is_some() {
-            messages::error(&body)
+            messages::error(&openai::shaped(status, body))
         } else {
             body
         }

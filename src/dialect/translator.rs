@@ -41,6 +41,15 @@ impl Translator {
         events
     }
 
+    /// How many pieces have come since the last call that the client is not told, though they are work on its answer:
+    /// thoughts, and what is told at its end only.
+    pub fn take_untold(&mut self) -> usize {
+        let response = self.response.as_mut().map(|response| &mut response.untold);
+        let message = self.message.as_mut().map(|message| &mut message.untold);
+        let untold = response.into_iter().chain(message);
+        untold.map(std::mem::take).sum()
+    }
+
     /// Whether all of the answer has come, though its end is not said yet.
     pub fn is_ending(&self) -> bool {
         let response = self.response.as_ref();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
@@ -51,16 +52,31 @@ impl Attempt<'_> {
             let first = self.deadline.first_token(self.to_first_content());
             return handshake::run(self.request, self.target, first).await;
         }
-        match self.exchange(self.speech()?).await {
-            Err(lost) if matches!(lost.outcome, Outcome::EndpointMissing { .. }) => {
+        match self.exchange(self.speech(self.body())?).await {
+            Err(lost) => self.once_more(lost).await,
+            won => won,
+        }
+    }
+
+    /// What the upstream cannot read may be put in another way.
+    async fn once_more(&self, lost: Lost) -> Result<Won, Lost> {
+        let speech = match lost.outcome {
+            Outcome::EndpointMissing { .. } => {
                 self.target.candidate.upstream.do_without_responses();
-                // What cannot be put as a chat has no answer there.
-                match self.speech() {
-                    Ok(speech) => self.exchange(speech).await,
-                    Err(_) => Err(lost),
-                }
+                self.speech(self.body())
             }
-            ended => ended,
+            Outcome::ForeignItems { .. } => {
+                let body = self.body().and_then(|body| openai::without_thoughts(&body));
+                self.speech(body).map(|mut speech| {
+                    speech.dropped.push("reasoning".to_owned());
+                    speech
+                })
+            }
+            _ => return Err(lost),
+        };
+        match speech {
+            Ok(speech) => self.exchange(speech).await,
+            Err(_) => Err(lost),
         }
     }
 
@@ -100,13 +116,18 @@ impl Attempt<'_> {
         self.request.reasoning || model.is_some_and(is_reasoning_model)
     }
 
-    fn speech(&self) -> Result<Speech, Lost> {
-        let candidate = self.target.candidate;
-        let model = candidate.model.as_deref();
-        let body = match self.said {
+    /// The client's request, or what asks for the rest of its answer.
+    fn body(&self) -> Option<Bytes> {
+        let model = self.target.candidate.model.as_deref();
+        match self.said {
             None => Some(openai::body(self.request, model)),
             Some(said) => continuation::body(self.request, model, said, self.prefill()),
-        };
+        }
+    }
+
+    fn speech(&self, body: Option<Bytes>) -> Result<Speech, Lost> {
+        let candidate = self.target.candidate;
+        let model = candidate.model.as_deref();
         let endpoint = self.request.endpoint;
         let abilities = candidate.capabilities(self.request.model_name());
         let language = Language {
@@ -188,8 +209,8 @@ impl Attempt<'_> {
             openai::classify
         };
         let told = |status, body| match self.request.endpoint.is_anthropic() {
-            true => interpreter.error(body),
-            false => openai::shaped(status, interpreter.error(body)),
+            true => interpreter.error(status, body),
+            false => openai::shaped(status, interpreter.error(status, body)),
         };
         let won = refusal(reply, self.to_the_end(), self.refusals, classify, told).await?;
         match won.outcome {

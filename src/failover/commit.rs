@@ -41,7 +41,7 @@ struct Kept {
 pub(super) async fn hold(
     mut events: EventStream,
     mut body: Incoming,
-    hold: Hold,
+    mut hold: Hold,
 ) -> Result<Held, Lost> {
     let mut kept = Kept {
         is_empty: true,
@@ -65,6 +65,9 @@ pub(super) async fn hold(
             Err(error) => return Err(error.into()),
         };
         kept.take(&taken.pass, taken.content);
+        if taken.untold > 0 {
+            hold.wait_on();
+        }
         if let Some(outcome) = taken.failure.filter(|_| !events.is_complete()) {
             return Err(outcome.into());
         }
@@ -94,6 +97,13 @@ impl Hold {
                 until: self.until(since),
             },
         }
+    }
+
+    /// The upstream is at work, though it has nothing to tell yet.
+    fn wait_on(&mut self) {
+        let gap = self.limits.content.unwrap_or(self.limits.idle);
+        let until = (Instant::now() + gap).min(self.limits.deadline);
+        self.first.0 = self.first.0.max(until);
     }
 
     /// When what is kept back is let go, enough or not.

@@ -27,6 +27,8 @@ pub(super) struct Taken {
     pub(super) pass: Bytes,
     /// How many of them have content.
     pub(super) content: usize,
+    /// How much of the answer has come that the client is not told.
+    pub(super) untold: usize,
     /// How the answer failed.
     pub(super) failure: Option<Outcome>,
 }
@@ -80,7 +82,11 @@ impl EventStream {
             None => self.read(whole),
             Some(translator) => {
                 let translated = translator.translate(whole);
-                self.read(translated)
+                let untold = translator.take_untold();
+                Taken {
+                    untold,
+                    ..self.read(translated)
+                }
             }
         }
     }
@@ -90,6 +96,7 @@ impl EventStream {
         let mut taken = Taken {
             pass: Bytes::new(),
             content: 0,
+            untold: 0,
             failure: None,
         };
         let mut end = whole.len();

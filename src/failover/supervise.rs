@@ -135,7 +135,8 @@ impl SupervisedStream {
             None => (front.take(data), front.held()),
             Some(splice) => (splice.events.take(data), splice.events.held()),
         };
-        leg.timers.heard(taken.content, Instant::now());
+        leg.timers
+            .heard(taken.content + taken.untold, Instant::now());
         if held > LARGEST_EVENT {
             let too_large = Outcome::InvalidReply(Defect::TooLarge);
             self.end(too_large, "an event is too large");
@@ -339,6 +340,7 @@ impl SupervisedStream {
         self.pass(Taken {
             pass: held.first,
             content: 0,
+            untold: 0,
             failure: None,
         });
         self.hurry_if_ending();

@@ -32,6 +32,8 @@ pub struct Script {
     pub only_key: Option<String>,
     /// Only requests whose path ends so meet the fault.
     pub only_path: Option<String>,
+    /// Only requests with this text in their body meet the fault.
+    pub only_body: Option<String>,
 }
 
 /// What becomes of a request whose last message is the beginning of the answer, perhaps with a wish behind it.
@@ -116,6 +118,12 @@ impl Script {
         self
     }
 
+    /// The same script with the fault for bodies with this text in them only.
+    pub fn with_only_body(mut self, text: impl Into<String>) -> Self {
+        self.only_body = Some(text.into());
+        self
+    }
+
     /// The script as it is for one request, the `number`th from 1.
     pub(super) fn for_request(self: &Arc<Self>, request: &Received, number: usize) -> Arc<Self> {
         let key = request
@@ -126,6 +134,10 @@ impl Script {
                 .only_key
                 .as_deref()
                 .is_none_or(|only| key == Some(only))
+            && self
+                .only_body
+                .as_deref()
+                .is_none_or(|only| String::from_utf8_lossy(&request.body).contains(only))
             && self
                 .only_path
                 .as_deref()

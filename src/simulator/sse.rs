@@ -51,8 +51,8 @@ pub(super) fn steps(ask: &Ask, script: &Script) -> Vec<Step> {
         Fault::ErrorAtEnd => player.to_the_finish(player.plain(&player.events.failure)),
         Fault::ResetAtEnd => player.to_the_finish([Step::Reset]),
         Fault::Raw(stream) => {
-            let events = stream.split_inclusive("\n\n").map(str::to_owned);
-            player.plain(&events.collect::<Vec<_>>())
+            let events = stream.split_inclusive("\n\n");
+            events.flat_map(|event| player.paced(event)).collect()
         }
         Fault::NoDone => player.to_the_finish([]),
         _ => {
@@ -92,6 +92,13 @@ impl Player<'_> {
         let mut closing = self.plain(&self.events.closing);
         closing.extend(ending);
         self.until(usize::MAX, closing)
+    }
+
+    /// An event after the wait between two tokens.
+    fn paced(&self, event: &str) -> Vec<Step> {
+        let pause = self.script.token_delay;
+        let wait = (pause > Duration::ZERO).then_some(Step::Wait(pause));
+        wait.into_iter().chain(self.frame(event)).collect()
     }
 
     fn plain(&self, events: &[String]) -> Vec<Step> {

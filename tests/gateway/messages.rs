@@ -1,5 +1,7 @@
 //! Clients that speak Anthropic's Messages API, such as Claude Code.
 
+use std::time::Duration;
+
 use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Fault, Framing, Script, Simulator};
 use http::Method;
@@ -343,4 +345,35 @@ async fn when_claude_is_down_its_clients_are_served_by_openai() {
         );
         assert_eq!(answered.json()["error"]["type"], "invalid_request_error");
     }
+}
+
+/// Thoughts are not handed on, but their upstream is at work: no timer mistakes it for one that is silent.
+#[tokio::test]
+async fn who_thinks_aloud_is_waited_for() {
+    let openai = Simulator::start("openai", Script::healthy()).await.unwrap();
+    let chunk = |delta: Value| {
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "choices": [{"index": 0, "delta": delta}]})
+        )
+    };
+    let thoughts = chunk(json!({"reasoning_content": "hm"})).repeat(8);
+    let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    let stream = format!(
+        "{thoughts}{}data: {end}\n\n",
+        chunk(json!({"content": "Hi"}))
+    );
+    let script = Script::fault(Fault::Raw(stream)).with_token_delay(Duration::from_millis(200));
+    openai.play(script).await;
+    let timeouts = "timeouts: {first_token: 500ms, reasoning: 500ms, idle: 2s, content: 500ms}\n";
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{openai: {{provider: openai, base_url: \"{}\", api_key: k}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: openai}}]}}]\n{timeouts}",
+        openai.base_url(),
+    ))
+    .await;
+    let answered = gateway
+        .send(Method::POST, MESSAGES, JSON, message(true))
+        .await;
+    assert_eq!(read(&answered), ("Hi".to_owned(), true, vec![]));
 }

@@ -161,3 +161,29 @@ async fn an_upstream_without_responses_is_asked_for_chats_from_then_on() {
     let answered = gateway.post("/v1/responses", &body).await;
     assert_eq!(answered.json()["error"]["code"], "unsupported_by_upstreams");
 }
+
+/// Codex repeats what a model has thought, sealed for its organisation; another one cannot read it.
+#[tokio::test]
+async fn thoughts_of_another_organisation_are_left_out_where_nobody_can_read_them() {
+    let sealed = json!({"error": {"message": "The encrypted content could not be verified.", "type": "invalid_request_error",
+        "param": null, "code": "invalid_encrypted_content"}});
+    let (first, second) = simulators().await;
+    first
+        .play(refusing(400, &sealed).with_only_body("encrypted_content"))
+        .await;
+    let gateway = gateway(&first, &second, "openai").await;
+    let thought =
+        json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"});
+    let input = json!([thought, {"role": "user", "content": "and?"}]);
+    let body = json!({"model": "gpt-4o", "store": false, "input": input});
+    let answered = gateway.post("/v1/responses", &body).await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+    assert_eq!(answered.header("x-backstop-dropped"), "reasoning");
+    let asked = first.received();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(
+        asked[1].json()["input"],
+        json!([{"role": "user", "content": "and?"}])
+    );
+    assert_eq!(second.received_count(), 0);
+}

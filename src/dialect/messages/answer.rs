@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::dialect::chunks::{new_call_id, text_of};
 use crate::dialect::finish::{Finish, finish};
 use crate::dialect::names::Names;
+use crate::dialect::openai::says_too_long;
 
 /// The message for a chat completion; `None` if it is none, or has failed, or calls a tool with what cannot be read.
 pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
@@ -112,15 +113,12 @@ pub(super) fn object(error: &Value) -> Value {
         .as_str()
         .unwrap_or("the upstream gave no reason");
     // By these words Claude Code knows that it has to make room.
-    if is(&TOO_LONG) || message.starts_with("This model's maximum context length is") {
+    if says_too_long(error) {
         let message = format!("prompt is too long: {message}");
         return json!({ "type": "invalid_request_error", "message": message });
     }
     json!({ "type": kind, "message": message })
 }
-
-/// Codes and types that say: longer than the model's window.
-const TOO_LONG: [&str; 2] = ["context_length_exceeded", "exceed_context_size_error"];
 
 /// Anthropic's kinds of errors, and the codes and types of others that mean the same.
 const KINDS: [(&str, &[&str]); 8] = [

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{id, object, stop_reason, usage};
-use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, pieces, text_of};
+use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, has_thoughts, pieces, text_of};
 use crate::dialect::finish::{Finish, finish};
 use crate::dialect::names::Names;
 
@@ -19,6 +19,8 @@ pub struct Translator {
     finish: Value,
     usage: Value,
     has_ended: bool,
+    /// Pieces that the client is not told.
+    pub(in crate::dialect) untold: usize,
 }
 
 /// The block that is being sent.
@@ -42,6 +44,7 @@ impl Translator {
             finish: Value::Null,
             usage: Value::Null,
             has_ended: false,
+            untold: 0,
         }
     }
 
@@ -94,6 +97,7 @@ impl Translator {
         }
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
+        self.untold += usize::from(has_thoughts(delta));
         for text in [text_of(&delta["content"]), text_of(&delta["refusal"])] {
             if text.is_empty() {
                 continue;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{Memo, Part, message_item, status_of_items};
-use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, pieces, text_of};
+use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, has_thoughts, pieces, text_of};
 use crate::dialect::finish::{Finish, finish};
 
 /// Translates one stream.
@@ -21,6 +21,8 @@ pub struct Translator {
     finish: Value,
     usage: Value,
     has_ended: bool,
+    /// Pieces that the client is not told.
+    pub(in crate::dialect) untold: usize,
 }
 
 /// The item that is being sent.
@@ -53,6 +55,7 @@ impl Translator {
             finish: Value::Null,
             usage: Value::Null,
             has_ended: false,
+            untold: 0,
         }
     }
 
@@ -101,6 +104,7 @@ impl Translator {
         }
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
+        self.untold += usize::from(has_thoughts(delta));
         for (field, part) in [("content", Part::Text), ("refusal", Part::Refusal)] {
             let text = text_of(&delta[field]);
             if !text.is_empty() {
@@ -179,6 +183,7 @@ impl Translator {
             arguments.push_str(more);
             // Plain text is told at its end, when it can be read whole.
             if self.memo.toolbox.is_custom(name) {
+                self.untold += 1;
                 return;
             }
             let delta = json!({ "item_id": id, "output_index": index, "delta": more });

@@ -123,6 +123,11 @@ impl ErrorFields {
                 .any(|begin| self.code.starts_with(begin))
     }
 
+    /// Whether it is about items that another organisation has sealed or kept.
+    pub(super) fn is_about_foreign_items(&self) -> bool {
+        self.is("invalid_encrypted_content") || self.message.starts_with("Item with id")
+    }
+
     /// Whether a 404 is about the path: a server that knows it gives a reason of its own.
     pub(super) fn names_no_model(&self) -> bool {
         let message = self.message.to_ascii_lowercase();

@@ -10,6 +10,7 @@ mod tests;
 
 use std::time::Duration;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub use shape::shaped;
@@ -33,14 +34,20 @@ pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8
     }
 }
 
-/// The outcome that an error status of `/responses` stands for: that an upstream has no such path says nothing about the
-/// model, which may be there for other requests.
+/// The outcome that an error status of `/responses` stands for: that an upstream has no such path, or does not know what
+/// another one has thought, says nothing about the model.
 pub fn classify_response(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     let error = ErrorFields::read(body);
     match status {
+        400 | 404 if error.is_about_foreign_items() => Outcome::ForeignItems { status },
         404 | 405 | 501 if error.names_no_model() => Outcome::EndpointMissing { status },
         _ => outcome(status, retry_after, &error),
     }
+}
+
+/// Whether an error object says that the request is longer than the model can take.
+pub(in crate::dialect) fn says_too_long(error: &Value) -> bool {
+    ErrorFields::read(error.to_string().as_bytes()).says_too_long()
 }
 
 /// The outcome that an error inside a good reply stands for: by its code, else by its type; where neither is

@@ -217,7 +217,7 @@ fn a_missing_path_is_told_from_a_missing_model() {
     assert_eq!(label(no_model), "model_unavailable");
     let no_item =
         r#"{"error":{"message":"Item with id 'rs_1' not found.","type":"invalid_request_error"}}"#;
-    assert_eq!(label(no_item), "rejected");
+    assert_eq!(label(no_item), "foreign_items");
 }
 
 #[test]
