@@ -2,13 +2,15 @@
 
 #![no_main]
 
-use backstop::config::Dialect;
+use backstop::config::{Dialect, Manners};
 use backstop::dialect::Language;
 use backstop::request::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
 const LANGUAGE: Language = Language {
     has_responses: false,
+    manners: Manners::MISTRAL,
+    max_output: Some(9),
     ..Language::new(Dialect::OpenAi)
 };
 

@@ -87,7 +87,7 @@ pub fn translate(language: Language, endpoint: Endpoint, data: &[u8]) {
     };
     assert!(speech.interpreter.changes());
     let _ = speech.interpreter.answer(Bytes::copy_from_slice(reply));
-    let _ = speech.interpreter.error(Bytes::copy_from_slice(reply));
+    let _ = speech.interpreter.error(400, Bytes::copy_from_slice(reply));
     if let Some(mut translator) = speech.interpreter.translator() {
         let told = translator.translate(Bytes::copy_from_slice(reply));
         let rest = translator.finish();

@@ -108,14 +108,14 @@ impl Language {
                 messages::lacks(&serde_json::from_slice(body).ok()?)
             }
             (Dialect::OpenAi, Endpoint::Responses) if !self.has_responses => {
-                responses::lacks(&serde_json::from_slice(body).ok()?)
+                responses::lacks(&serde_json::from_slice(body).ok()?, false)
             }
             (Dialect::Anthropic, Endpoint::ChatCompletions) => {
                 anthropic::lacks(&serde_json::from_slice(body).ok()?, model)
             }
             (Dialect::Anthropic, Endpoint::Responses) => {
-                responses::lacks(&serde_json::from_slice(body).ok()?).or_else(|| {
-                    let chat = responses::request(body)?;
+                responses::lacks(&serde_json::from_slice(body).ok()?, true).or_else(|| {
+                    let chat = responses::request(body, true)?;
                     anthropic::lacks(&serde_json::from_slice(&chat.body).ok()?, model)
                 })
             }
@@ -139,7 +139,7 @@ impl Language {
                 if endpoint == Endpoint::Messages {
                     speech.chat_for_message(model, &self)?;
                 } else if endpoint == Endpoint::Responses && !self.has_responses {
-                    speech.chat_for_response()?;
+                    speech.chat_for_response(false)?;
                 }
                 let is_chat = endpoint == Endpoint::ChatCompletions || speech.path.is_some();
                 if model.is_some() || speech.interpreter.changes() {
@@ -154,7 +154,7 @@ impl Language {
                 speech.message_for_chat(model, self.max_output)?;
             }
             Dialect::Anthropic if endpoint == Endpoint::Responses => {
-                speech.chat_for_response()?;
+                speech.chat_for_response(true)?;
                 speech.message_for_chat(model, self.max_output)?;
             }
             Dialect::Anthropic => {}
@@ -174,8 +174,9 @@ impl Speech {
         Some(())
     }
 
-    fn chat_for_response(&mut self) -> Option<()> {
-        let translated = responses::request(&self.body)?;
+    /// `can_search`: where it goes, the web can be searched.
+    fn chat_for_response(&mut self, can_search: bool) -> Option<()> {
+        let translated = responses::request(&self.body, can_search)?;
         self.path = Some("/chat/completions");
         self.body = translated.body;
         self.interpreter.response = Some(translated.memo);

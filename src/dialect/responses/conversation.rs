@@ -1,18 +1,21 @@
 //! The conversation: instructions, messages and their parts, calls of tools and their results.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::tools::{self, Toolbox};
 use crate::dialect::instruct::instruct;
 
-/// What an item needs that a chat has not.
-pub(super) fn lacks_item(item: &Value) -> Option<&'static str> {
+/// What an item needs that a chat has not. `can_search`: a search that was made is history.
+pub(super) fn lacks_item(item: &Value, can_search: bool) -> Option<&'static str> {
     let content = match item["type"].as_str() {
         None | Some("message") => &item["content"],
         Some("function_call_output" | "custom_tool_call_output") => &item["output"],
         Some("function_call" | "custom_tool_call" | "reasoning" | "additional_tools") => {
             return None;
         }
+        Some("web_search_call") if can_search => return None,
         Some(_) => return Some("items of other tools"),
     };
     content
@@ -59,8 +62,8 @@ fn take(item: &Value, toolbox: &Toolbox, messages: &mut Vec<Value>) {
         Some("function_call_output" | "custom_tool_call_output") => {
             messages.push(json!({ "role": "tool" }));
         }
-        // Thoughts are not handed on, and tools are no part of the talk.
-        Some("reasoning" | "additional_tools") => {}
+        // Thoughts are not handed on, nor is how something was found; and tools are no part of the talk.
+        Some("reasoning" | "web_search_call" | "additional_tools") => {}
         _ => {
             let content = match &item["content"] {
                 Value::Array(parts) => content(parts),
@@ -100,6 +103,11 @@ fn call(item: &Value, toolbox: &Toolbox, messages: &mut Vec<Value>) {
 /// Puts the results right behind the calls, wherever they stand, and makes up those that are missing: else chats are
 /// refused. Tools tell in text only; images that they bring are shown by the user.
 fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
+    let outputs: HashMap<&str, &Value> = items
+        .iter()
+        .filter(|item| !item["output"].is_null())
+        .filter_map(|item| Some((item["call_id"].as_str()?, &item["output"])))
+        .collect();
     let mut completed = Vec::with_capacity(messages.len());
     for message in messages
         .drain(..)
@@ -110,8 +118,7 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
         completed.push(message);
         let mut shown = Vec::new();
         for id in ids {
-            let is_result = |item: &&Value| !item["output"].is_null() && item["call_id"] == id;
-            let output = items.iter().find(is_result).map(|item| &item["output"]);
+            let output = id.as_str().and_then(|id| outputs.get(id));
             let told = match output {
                 Some(Value::Array(parts)) => {
                     let (texts, others): (Vec<Value>, Vec<Value>) = parts
@@ -121,7 +128,7 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
                     shown.extend(others);
                     content(&texts)
                 }
-                Some(output) => output.clone(),
+                Some(output) => (*output).clone(),
                 None => "no result".into(),
             };
             completed.push(json!({ "role": "tool", "tool_call_id": id, "content": told }));

@@ -50,8 +50,9 @@ const SAID: [&str; 14] = [
     "top_logprobs",
 ];
 
-/// What a request needs that Chat Completions do not have; `None`: it can be translated.
-pub fn lacks(body: &Value) -> Option<&'static str> {
+/// What a request needs that Chat Completions do not have; `None`: it can be translated. `can_search`: where it goes, the web
+/// can be searched.
+pub fn lacks(body: &Value, can_search: bool) -> Option<&'static str> {
     let stored = ["previous_response_id", "conversation", "prompt"];
     if let Some(field) = stored.into_iter().find(|field| !body[*field].is_null()) {
         return Some(field);
@@ -65,8 +66,8 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
     {
         return Some("logprobs");
     }
-    if !tools::are_functions(body) {
-        return Some("hosted tools");
+    if let Some(lack) = tools::lack(body, can_search) {
+        return Some(lack);
     }
     let choice = &body["tool_choice"];
     if choice.is_object() && !matches!(choice["type"].as_str(), Some("function" | "custom")) {
@@ -74,15 +75,15 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
     }
     match &body["input"] {
         Value::String(_) => None,
-        Value::Array(items) => items.iter().find_map(lacks_item),
+        Value::Array(items) => items.iter().find_map(|item| lacks_item(item, can_search)),
         _ => Some("a text or a list as input"),
     }
 }
 
 /// Translates a Responses request; `None` if it is none, or needs what a chat has not.
-pub fn request(body: &[u8]) -> Option<Translated> {
+pub fn request(body: &[u8], can_search: bool) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    if lacks(&body).is_some() {
+    if lacks(&body, can_search).is_some() {
         return None;
     }
     let mut chat = Map::new();
@@ -108,6 +109,14 @@ pub fn request(body: &[u8]) -> Option<Translated> {
         put("tools", &functions.into());
         put("tool_choice", &choice(&body["tool_choice"], &toolbox));
         put("parallel_tool_calls", &body["parallel_tool_calls"]);
+    }
+    if let Some(search) = tools::search(&body) {
+        let place = json!({ "type": "approximate", "approximate": search["user_location"] });
+        let options = match search["user_location"].is_object() {
+            true => json!({ "user_location": place }),
+            false => json!({}),
+        };
+        put("web_search_options", &options);
     }
     if body["stream"] == true {
         put("stream_options", &json!({ "include_usage": true }));

@@ -6,12 +6,12 @@ use super::{Memo, Translator, answer, lacks, request};
 use crate::wire::sse;
 
 fn chat(body: &Value) -> Value {
-    let translated = request(body.to_string().as_bytes()).unwrap();
+    let translated = request(body.to_string().as_bytes(), false).unwrap();
     serde_json::from_slice(&translated.body).unwrap()
 }
 
 fn memo(body: &Value) -> Memo {
-    request(body.to_string().as_bytes()).unwrap().memo
+    request(body.to_string().as_bytes(), false).unwrap().memo
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn requests_become_chats() {
 fn what_some_upstreams_refuse_is_left_out() {
     let asked = json!({"model": "m", "input": "x", "prompt_cache_key": "k", "metadata": {"a": "b"},
                        "include": ["reasoning.encrypted_content"], "text": {"verbosity": "low"}});
-    let translated = request(asked.to_string().as_bytes()).unwrap();
+    let translated = request(asked.to_string().as_bytes(), false).unwrap();
     let dropped = ["prompt_cache_key", "metadata", "include", "text.verbosity"];
     assert_eq!(translated.dropped, dropped);
     assert_eq!(
@@ -111,7 +111,7 @@ fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
     ] {
         let mut body = json!({"model": "m", "input": "x"});
         body[field] = value;
-        assert_eq!(lacks(&body), Some(lack));
+        assert_eq!(lacks(&body, false), Some(lack));
     }
 }
 
@@ -290,10 +290,10 @@ fn every_call_has_a_result() {
 #[test]
 fn what_is_left_out_is_told() {
     let asked = json!({"model": "m", "input": "x", "include": ["reasoning.encrypted_content"], "brand_new": 1, "store": false});
-    let translated = request(asked.to_string().as_bytes()).unwrap();
+    let translated = request(asked.to_string().as_bytes(), false).unwrap();
     assert_eq!(translated.dropped, ["include", "brand_new"]);
     let wants = json!({"model": "m", "input": "x", "include": ["message.output_text.logprobs"]});
-    assert_eq!(lacks(&wants), Some("logprobs"));
+    assert_eq!(lacks(&wants, false), Some("logprobs"));
 }
 
 #[test]
@@ -342,4 +342,22 @@ fn a_chat_that_says_that_it_failed_is_no_response() {
     let events = self::events(&cut, "");
     let item = &events.last().unwrap()["response"]["output"][0];
     assert_eq!(item["status"], "incomplete");
+}
+
+#[test]
+fn the_web_is_searched_where_that_can_be() {
+    let place = json!({"type": "approximate", "city": "Paris"});
+    let asked = json!({"model": "m", "tools": [{"type": "web_search", "user_location": place}],
+        "input": [{"role": "user", "content": "x"}, {"type": "web_search_call", "id": "ws_1", "status": "completed"}]});
+    assert_eq!(lacks(&asked, false), Some("hosted tools"));
+    assert_eq!(lacks(&asked, true), None);
+    let translated = request(asked.to_string().as_bytes(), true).unwrap();
+    let chat: Value = serde_json::from_slice(&translated.body).unwrap();
+    let location = json!({"type": "approximate", "approximate": place});
+    assert_eq!(
+        chat["web_search_options"],
+        json!({"user_location": location})
+    );
+    assert_eq!(chat["tools"], Value::Null);
+    assert_eq!(chat["messages"].as_array().unwrap().len(), 1);
 }

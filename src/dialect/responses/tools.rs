@@ -24,10 +24,35 @@ impl Tool {
     }
 }
 
-/// Whether a chat can have all the tools of a request.
-pub(super) fn are_functions(body: &Value) -> bool {
-    let mut tools = declared(body);
-    tools.all(|(_, tool)| tool["type"] == "function" || tool["type"] == "custom")
+/// No client has more tools than that; looking through them takes the square of it.
+const MOST: usize = 1024;
+
+/// What the tools of a request need that a chat has not. `can_search`: where it goes, the web can be searched.
+pub(super) fn lack(body: &Value, can_search: bool) -> Option<&'static str> {
+    if declared(body).nth(MOST).is_some() {
+        return Some("so many tools");
+    }
+    let mut tools = declared(body).map(|(_, tool)| tool);
+    tools
+        .any(|tool| !(is_function(tool) || can_search && is_search(tool)))
+        .then_some("hosted tools")
+}
+
+/// The tool that searches the web, if there is one.
+pub(super) fn search(body: &Value) -> Option<&Value> {
+    declared(body)
+        .map(|(_, tool)| tool)
+        .find(|tool| is_search(tool))
+}
+
+fn is_function(tool: &Value) -> bool {
+    tool["type"] == "function" || tool["type"] == "custom"
+}
+
+/// `web_search`, `web_search_preview`, or one with a date.
+fn is_search(tool: &Value) -> bool {
+    let kind = tool["type"].as_str();
+    kind.is_some_and(|kind| kind.starts_with("web_search"))
 }
 
 /// The tools with their namespaces: those of the request, and those that its input brings along.
@@ -48,7 +73,7 @@ fn declared(body: &Value) -> impl Iterator<Item = (&Value, &Value)> {
 impl Toolbox {
     pub(super) fn of(body: &Value) -> Self {
         let mut tools: Vec<Tool> = Vec::new();
-        for (namespace, tool) in declared(body) {
+        for (namespace, tool) in declared(body).filter(|(_, tool)| is_function(tool)) {
             let name = &tool["name"];
             // What is declared again replaces what was.
             if let Some(known) = tools.iter_mut().find(|known| known.is(namespace, name)) {
@@ -169,7 +194,7 @@ mod tests {
     use crate::wire::sse;
 
     fn chat(asked: &Value) -> Value {
-        let translated = request(asked.to_string().as_bytes()).unwrap();
+        let translated = request(asked.to_string().as_bytes(), false).unwrap();
         serde_json::from_slice(&translated.body).unwrap()
     }
 
@@ -196,7 +221,7 @@ mod tests {
     #[test]
     fn tools_that_a_chat_has_not_are_functions() {
         let mut asked = with_tools_of_all_kinds();
-        assert_eq!(lacks(&asked), None);
+        assert_eq!(lacks(&asked, false), None);
         let said = chat(&asked);
         let functions = said["tools"].as_array().unwrap();
         let names: Vec<&Value> = functions
@@ -230,7 +255,7 @@ mod tests {
         assert_eq!(chat(&asked)["tool_choice"], choice);
         asked["tools"] =
             json!([{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}]);
-        assert_eq!(lacks(&asked), Some("hosted tools"));
+        assert_eq!(lacks(&asked, false), Some("hosted tools"));
     }
 
     /// The events for a chunk with these calls.
@@ -259,7 +284,7 @@ mod tests {
             {"type": "custom_tool_call", "status": "completed", "call_id": "c3", "name": "patch", "input": "no JSON"},
         ]);
         let body = with_tools_of_all_kinds().to_string();
-        let memo = request(body.as_bytes()).unwrap().memo;
+        let memo = request(body.as_bytes(), false).unwrap().memo;
         let without_ids = |mut output: Value| {
             for item in output.as_array_mut().unwrap() {
                 let id = item.as_object_mut().unwrap().remove("id").unwrap();
