@@ -1,9 +1,15 @@
-//! The `model` of a JSON body: where it stands, and putting another one there without touching the rest.
+//! JSON of which a part changes, and the rest stays as it was written.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+
+/// The fields of an object in their order, their values as they were written.
+pub type Fields<'a> = IndexMap<Cow<'a, str>, Cow<'a, RawValue>>;
 
 /// The `model` of a request and the place of its value in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]

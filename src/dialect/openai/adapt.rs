@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use indexmap::IndexMap;
 use memchr::memmem::find;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -13,13 +12,12 @@ use super::history;
 use crate::config::Manners;
 use crate::dialect::Language;
 use crate::request::is_reasoning_model;
+use crate::wire::json::Fields;
 
 /// The names of the limit of an answer's tokens.
 const LIMITS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
 /// Fields that ask for nothing with such a value, and which a strict provider may not know.
 const NOTHING: [&str; 5] = ["null", "false", "0", "[]", "{}"];
-
-pub(super) type Fields<'a> = IndexMap<Cow<'a, str>, Cow<'a, RawValue>>;
 
 /// A request in a provider's manner, and the fields that had to be left out.
 #[derive(Debug)]

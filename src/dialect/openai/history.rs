@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::adapt::Fields;
 use crate::config::Manners;
-use crate::wire::json::fingerprint;
+use crate::wire::json::{Fields, fingerprint};
 
 /// What is written in place of a signature that nobody has: the calls were made by another model (Google's documentation of
 /// thought signatures).

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::adapt::Fields;
+use crate::wire::json::Fields;
 
 /// The body without thoughts, and without the names that items have at their maker; every other value stays as it is.
 /// `None`: there are none.
