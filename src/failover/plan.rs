@@ -35,6 +35,8 @@ impl<'a> Target<'a> {
 pub(super) struct Plan<'a> {
     ask: Ask<'a>,
     waiting: VecDeque<&'a Candidate>,
+    /// Whether the request can be put to the first of them: finding out takes reading it whole.
+    is_first_known: bool,
     /// The keys of the candidate tried last that have not been tried.
     other_keys: VecDeque<Target<'a>>,
     refused: Vec<(Target<'a>, Refusal)>,
@@ -49,6 +51,7 @@ impl<'a> Plan<'a> {
         Self {
             ask: order.ask,
             waiting: order.candidates.into(),
+            is_first_known: false,
             other_keys: VecDeque::new(),
             refused: Vec::new(),
             passed_over: order.passed_over,
@@ -83,6 +86,7 @@ impl<'a> Plan<'a> {
         }
         while let Some(candidate) = self.turn() {
             self.waiting.pop_front();
+            self.is_first_known = false;
             let mut keys = keys_in_turn(candidate);
             while let Some(target) = keys.pop_front() {
                 if let Some(permit) = self.admit(target, now) {
@@ -112,7 +116,11 @@ impl<'a> Plan<'a> {
     fn turn(&mut self) -> Option<&'a Candidate> {
         loop {
             let candidate = *self.waiting.front()?;
+            if self.is_first_known {
+                return Some(candidate);
+            }
             let Some(why) = unspeakable(candidate, self.ask) else {
+                self.is_first_known = true;
                 return Some(candidate);
             };
             self.waiting.pop_front();
@@ -132,6 +140,7 @@ impl<'a> Plan<'a> {
     fn pass_over_windows_up_to(&mut self, too_small: u32) {
         let model = self.ask.model;
         let passed_over = &mut self.passed_over;
+        self.is_first_known = false;
         self.waiting.retain(|candidate| {
             let window = candidate.capabilities(model).context_window;
             let is_larger = window.is_none_or(|window| window > too_small);

@@ -102,7 +102,7 @@ impl Suite {
     async fn pass(&self, selected: &str) {
         let python = INSTALLED.get_or_init(install).await;
         let folder = sources(python, self.sdk, self.version).await;
-        let _alone = BUSY.lock().await;
+        let _alone = BUSY.write().await;
         let both = Both::start(self.provider).await;
         let (direct, through) = tokio::join!(
             self.pytest(python, &folder, selected, both.direct()),
