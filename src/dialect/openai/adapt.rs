@@ -16,8 +16,14 @@ use crate::wire::json::Fields;
 
 /// The names of the limit of an answer's tokens.
 const LIMITS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
-/// Fields that ask for nothing with such a value, and which a strict provider may not know.
-const NOTHING: [&str; 5] = ["null", "false", "0", "[]", "{}"];
+/// Values that ask for nothing, whatever the field.
+const NOTHING: [&str; 3] = ["null", "[]", "{}"];
+/// Fields that ask for nothing with this value, and which a strict provider may not know.
+const OFF: [(&str, &str); 3] = [
+    ("logprobs", "false"),
+    ("top_logprobs", "0"),
+    ("store", "false"),
+];
 
 /// A request in a provider's manner, and the fields that had to be left out.
 #[derive(Debug)]
@@ -54,13 +60,13 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
     let mut dropped = Vec::new();
     for field in [manners.refuses, of_thinkers, more].into_iter().flatten() {
         if let Some(value) = fields.shift_remove(*field)
-            && !NOTHING.contains(&value.get())
+            && !asks_for_nothing(field, &value)
         {
             dropped.push((*field).to_owned());
         }
     }
     if is_strict(manners) {
-        fields.retain(|_, value| !NOTHING.contains(&value.get()));
+        fields.retain(|field, value| !asks_for_nothing(field, value));
     }
     if !is_changed && fields.len() == before {
         return None;
@@ -81,6 +87,10 @@ pub fn adapt_response(body: &[u8], manners: &Manners) -> Option<Adapted> {
         body: serde_json::to_vec(&fields).ok()?.into(),
         dropped: Vec::new(),
     })
+}
+
+fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
+    NOTHING.contains(&value.get()) || OFF.contains(&(field, value.get()))
 }
 
 /// Whether anything of a chat may have to change: bodies that have none of these names need not be read.
@@ -179,13 +189,16 @@ mod tests {
 
     #[test]
     fn what_a_provider_refuses_is_left_out_and_told() {
-        let body = json!({"model": "m", "seed": 1, "user": "u", "store": false, "logprobs": false, "messages": [
+        let body = json!({"model": "m", "seed": 0, "user": "u", "store": false, "logprobs": false, "temperature": 0, "messages": [
             {"role": "assistant", "content": "x", "annotations": [], "tool_calls": []}]});
         let (body, dropped) = adapted(&body.to_string(), Manners::MISTRAL).unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(dropped, ["seed", "user"]);
         let message = json!({"role": "assistant", "content": "x", "tool_calls": []});
-        assert_eq!(body, json!({"model": "m", "messages": [message]}));
+        assert_eq!(
+            body,
+            json!({"model": "m", "temperature": 0, "messages": [message]})
+        );
     }
 
     #[test]
