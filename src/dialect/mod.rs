@@ -101,6 +101,16 @@ impl Language {
         }
     }
 
+    /// Whether requests of this kind are said in other words than the client's.
+    pub fn translates(self, endpoint: Endpoint) -> bool {
+        match (self.dialect, endpoint) {
+            (Dialect::OpenAi, Endpoint::Messages) => true,
+            (Dialect::OpenAi, Endpoint::Responses) => !self.has_responses,
+            (Dialect::OpenAi, _) => false,
+            (Dialect::Anthropic, endpoint) => !endpoint.is_anthropic(),
+        }
+    }
+
     /// What a request of a kind that can be said needs that this model of the upstream has not; `None`: it can be said.
     pub fn lacks(self, endpoint: Endpoint, body: &[u8], model: &str) -> Option<&'static str> {
         match (self.dialect, endpoint) {

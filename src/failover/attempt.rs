@@ -18,7 +18,7 @@ use super::refusal::{LARGEST_ERROR, refusal, wait_asked_by};
 use super::timers::Limits;
 use crate::config::{Ability, HoldConfig, Prefill, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
-use crate::dialect::{self, Interpreter, Language, Speech};
+use crate::dialect::{self, Interpreter, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::routing::Candidate;
@@ -129,12 +129,13 @@ impl Attempt<'_> {
         let candidate = self.target.candidate;
         let model = candidate.model.as_deref();
         let endpoint = self.request.endpoint;
-        let abilities = candidate.capabilities(self.request.model_name());
-        let language = Language {
-            has_stream_usage: !abilities.lacks.contains(Ability::StreamUsage),
-            max_output: abilities.max_output,
-            ..candidate.upstream.language()
-        };
+        let mut language = candidate.upstream.language();
+        // What the client wrote for this model passes as it is, whatever is known of the model.
+        if model.is_some() || language.translates(endpoint) {
+            let abilities = candidate.capabilities(self.request.model_name());
+            language.has_stream_usage = !abilities.lacks.contains(Ability::StreamUsage);
+            language.max_output = abilities.max_output;
+        }
         body.and_then(|body| language.speak(endpoint, body, model))
             .ok_or_else(|| Outcome::InvalidReply(Defect::NoSeam).into())
     }
