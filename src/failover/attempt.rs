@@ -68,7 +68,7 @@ impl Attempt<'_> {
             Outcome::ForeignItems { .. } => {
                 let body = self.body().and_then(|body| openai::without_thoughts(&body));
                 self.speech(body).map(|mut speech| {
-                    speech.dropped.push("reasoning".to_owned());
+                    speech.dropped.push("input.reasoning".to_owned());
                     speech
                 })
             }

@@ -178,7 +178,7 @@ async fn thoughts_of_another_organisation_are_left_out_where_nobody_can_read_the
     let body = json!({"model": "gpt-4o", "store": false, "input": input});
     let answered = gateway.post("/v1/responses", &body).await;
     assert_eq!(answered.trail(), ["first:ok"]);
-    assert_eq!(answered.header("x-backstop-dropped"), "reasoning");
+    assert_eq!(answered.header("x-backstop-dropped"), "input.reasoning");
     let asked = first.received();
     assert_eq!(asked.len(), 2);
     assert_eq!(

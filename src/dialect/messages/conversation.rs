@@ -25,6 +25,14 @@ fn lacks_block(block: &Value) -> Option<&'static str> {
     }
 }
 
+/// Whether there are thoughts, which are not handed on.
+pub(super) fn has_thoughts(body: &Value) -> bool {
+    let messages = body["messages"].as_array().into_iter().flatten();
+    let mut blocks =
+        messages.flat_map(|message| message["content"].as_array().into_iter().flatten());
+    blocks.any(|block| block["type"] == "thinking" || block["type"] == "redacted_thinking")
+}
+
 /// The messages of a chat, the system prompt before the others. `more`: what else the system says.
 pub(super) fn messages(body: &Value, more: &[String], names: &mut Names) -> Vec<Value> {
     let mut messages = Vec::new();

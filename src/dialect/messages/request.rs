@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::conversation::{lacks_message, messages};
+use super::conversation::{has_thoughts, lacks_message, messages};
 use super::effort::{asked_of, effort};
 use super::tools::{self, Toolbox};
 use crate::dialect::names::Names;
@@ -81,6 +81,9 @@ pub fn request(body: &[u8], model: Option<&str>, language: &Language) -> Option<
     draft.think(name, !toolbox.tools.is_empty());
     draft.equip(toolbox, &mut names);
     draft.shape();
+    if has_thoughts(&body) {
+        draft.drop("messages.thinking");
+    }
     let mut chat = Value::Object(draft.chat);
     beginning::mark(&mut chat, language.prefill);
     Some(Translated {

@@ -43,7 +43,10 @@ fn messages_requests_become_chats() {
         ],
     });
     let translated = request(asked.to_string().as_bytes(), Some("gpt-4o"), &language()).unwrap();
-    assert_eq!(translated.dropped, ["top_k", "thinking"]);
+    assert_eq!(
+        translated.dropped,
+        ["top_k", "thinking", "messages.thinking"]
+    );
     assert_eq!(
         chat(&asked),
         json!({

@@ -126,6 +126,10 @@ pub fn request(body: &[u8], can_search: bool) -> Option<Translated> {
             dropped.push(format!("{field}.{hint}"));
         }
     }
+    let mut items = body["input"].as_array().into_iter().flatten();
+    if items.any(|item| item["type"] == "reasoning") {
+        dropped.push("input.reasoning".to_owned());
+    }
     Some(Translated {
         body: Value::Object(chat).to_string().into(),
         memo: Memo::of(body, toolbox),
