@@ -11,7 +11,6 @@ use super::upgrade;
 use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
 use crate::failover::{Answer, AnswerBody, Continuability};
-use crate::outcome::Blame;
 use crate::wire::body::{Body, full};
 use crate::wire::headers::for_client;
 
@@ -23,8 +22,7 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
     let mut headers = headers_of(&answer, &tally);
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
-            let last = answer.attempts.last();
-            let is_rejected = last.is_some_and(|attempt| attempt.outcome.blame() == Blame::Client);
+            let is_rejected = answer.status >= 400;
             tally.finish(if is_rejected {
                 RequestResult::Rejected
             } else {

@@ -113,6 +113,9 @@ impl Language {
 
     /// What a request of a kind that can be said needs that this model of the upstream has not; `None`: it can be said.
     pub fn lacks(self, endpoint: Endpoint, body: &[u8], model: &str) -> Option<&'static str> {
+        if model.is_empty() && self.translates(endpoint) {
+            return Some("a model");
+        }
         match (self.dialect, endpoint) {
             (Dialect::OpenAi, Endpoint::Messages) => {
                 messages::lacks(&serde_json::from_slice(body).ok()?)
@@ -206,7 +209,11 @@ impl Speech {
 
     fn adapt_chat(&mut self, language: &Language) {
         let is_ours = self.interpreter.changes();
-        if let Some(adapted) = openai::adapt_chat(&self.body, language, is_ours) {
+        if let Some(mut adapted) = openai::adapt_chat(&self.body, language, is_ours) {
+            if is_ours {
+                // The client has never asked for that.
+                adapted.dropped.retain(|field| field != "stream_options");
+            }
             self.take(adapted);
         }
     }

@@ -9,6 +9,10 @@ pub struct Names {
     longest: usize,
     /// The client's names, by the names that were sent.
     own: HashMap<String, String>,
+    /// And the other way round.
+    sent: HashMap<String, String>,
+    /// A name that is given to something else.
+    taken: Option<&'static str>,
 }
 
 impl Names {
@@ -17,16 +21,24 @@ impl Names {
         Self {
             longest,
             own: HashMap::new(),
+            sent: HashMap::new(),
+            taken: None,
         }
+    }
+
+    /// Keeps a name free for something that is not the client's.
+    pub(super) fn keep_free(&mut self, name: &'static str) {
+        self.taken = Some(name);
     }
 
     /// The name to send.
     pub(super) fn send(&mut self, name: &str) -> String {
         let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-        if !name.is_empty() && name.len() <= self.longest && name.chars().all(is_fine) {
+        let is_free = self.taken != Some(name);
+        if is_free && !name.is_empty() && name.len() <= self.longest && name.chars().all(is_fine) {
             return name.to_owned();
         }
-        if let Some((sent, _)) = self.own.iter().find(|(_, own)| own.as_str() == name) {
+        if let Some(sent) = self.sent.get(name) {
             return sent.clone();
         }
         let letters = name
@@ -36,6 +48,7 @@ impl Names {
         let readable: String = letters.take(self.longest - 10).collect();
         let sent = format!("t{}_{readable}", self.own.len());
         self.own.insert(sent.clone(), name.to_owned());
+        self.sent.insert(name.to_owned(), sent.clone());
         sent
     }
 
@@ -61,5 +74,8 @@ mod tests {
             assert_eq!(names.own(&sent), name);
         }
         assert_eq!(names.own("unheard-of"), "unheard-of");
+        names.keep_free("web_search");
+        let sent = names.send("web_search");
+        assert!(sent != "web_search" && names.own(&sent) == "web_search");
     }
 }

@@ -18,7 +18,7 @@ use super::refusal::{LARGEST_ERROR, refusal, wait_asked_by};
 use super::timers::Limits;
 use crate::config::{Ability, HoldConfig, Prefill, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
-use crate::dialect::{self, Interpreter, Speech};
+use crate::dialect::{self, Interpreter, Language, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::routing::Candidate;
@@ -60,23 +60,28 @@ impl Attempt<'_> {
 
     /// What the upstream cannot read may be put in another way.
     async fn once_more(&self, lost: Lost) -> Result<Won, Lost> {
-        let speech = match lost.outcome {
-            Outcome::EndpointMissing { .. } => {
-                self.target.candidate.upstream.do_without_responses();
-                self.speech(self.body())
-            }
+        match lost.outcome {
+            Outcome::EndpointMissing { .. } => match self.speech_without_responses() {
+                Ok(speech) => {
+                    let won = self.exchange(speech).await?;
+                    // Only now it is sure that it was the path that was missing.
+                    self.target.candidate.upstream.do_without_responses();
+                    Ok(won)
+                }
+                Err(_) => Err(lost),
+            },
             Outcome::ForeignItems { .. } => {
-                let body = self.body().and_then(|body| openai::without_thoughts(&body));
-                self.speech(body).map(|mut speech| {
-                    speech.dropped.push("input.reasoning".to_owned());
-                    speech
-                })
+                let body = self.body().unwrap_or_default();
+                match openai::without_thoughts(&body).map(|body| self.speech(Some(body))) {
+                    Some(Ok(mut speech)) => {
+                        speech.dropped.push("input.reasoning".to_owned());
+                        speech.is_rewritten = true;
+                        self.exchange(speech).await
+                    }
+                    _ => Err(lost),
+                }
             }
-            _ => return Err(lost),
-        };
-        match speech {
-            Ok(speech) => self.exchange(speech).await,
-            Err(_) => Err(lost),
+            _ => Err(lost),
         }
     }
 
@@ -125,11 +130,22 @@ impl Attempt<'_> {
         }
     }
 
+    fn speech_without_responses(&self) -> Result<Speech, Lost> {
+        let language = Language {
+            has_responses: false,
+            ..self.target.candidate.upstream.language()
+        };
+        self.speech_in(language, self.body())
+    }
+
     fn speech(&self, body: Option<Bytes>) -> Result<Speech, Lost> {
+        self.speech_in(self.target.candidate.upstream.language(), body)
+    }
+
+    fn speech_in(&self, mut language: Language, body: Option<Bytes>) -> Result<Speech, Lost> {
         let candidate = self.target.candidate;
         let model = candidate.model.as_deref();
         let endpoint = self.request.endpoint;
-        let mut language = candidate.upstream.language();
         // What the client wrote for this model passes as it is, whatever is known of the model.
         if model.is_some() || language.translates(endpoint) {
             let abilities = candidate.capabilities(self.request.model_name());
@@ -264,11 +280,14 @@ pub(super) fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outboun
         None => request.model_name().into(),
     };
     let is_wanted = candidate.upstream.names_models_in_paths() && request.model.is_some();
+    let mut headers = request.headers.clone();
+    // What is to be looked into, if only for the ids in it, must not come compressed.
+    headers.remove(ACCEPT_ENCODING);
     Outbound {
         model: is_wanted.then(model),
         method: request.method.clone(),
         path: request.path.clone(),
-        headers: request.headers.clone(),
+        headers,
         body: request.body.clone(),
     }
 }
@@ -277,8 +296,6 @@ pub(super) fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outboun
 fn outbound_as(request: &ModelRequest, candidate: &Candidate, speech: &Speech) -> Outbound {
     let mut outbound = outbound(request, candidate);
     outbound.body = speech.body.clone();
-    // What is to be looked into must not come compressed.
-    outbound.headers.remove(ACCEPT_ENCODING);
     if let Some(path) = speech.path {
         path.clone_into(&mut outbound.path);
         for name in ["anthropic-version", "anthropic-beta", "openai-beta"] {

@@ -226,7 +226,7 @@ impl<'a> Run<'a> {
                     }
                     (attempt, Err(lost)) => {
                         if let Some(verdict) = lost.verdict {
-                            trail.heard(attempt.upstream(), verdict);
+                            trail.heard(attempt.upstream(), verdict, lost.is_doubtful);
                         }
                         plan.failed(attempt.upstream(), &lost.outcome);
                         let is_asked_again = lost.is_doubtful && !plan.is_down_to_last_resort();

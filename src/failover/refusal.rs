@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use bytes::Bytes;
 
@@ -30,16 +30,23 @@ pub(super) async fn refusal(
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
         .await
         .unwrap_or_default();
-    match classify(reply.status, wait_asked_by(&reply.headers), &body) {
+    let outcome = classify(reply.status, wait_asked_by(&reply.headers), &body);
+    let told = told(reply.status, body.clone());
+    let mut headers = reply.headers;
+    if told != body {
+        headers.remove(CONTENT_ENCODING);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    match outcome {
         outcome if is_answer(&outcome, refusals) => {
-            let body = WonBody::Whole(told(reply.status, body));
-            Ok(Won::new(reply.status, reply.headers, body, outcome))
+            let body = WonBody::Whole(told);
+            Ok(Won::new(reply.status, headers, body, outcome))
         }
         outcome if outcome.blame() == Blame::Client => {
             let verdict = Verdict {
                 status: reply.status,
-                headers: reply.headers,
-                body: told(reply.status, body),
+                headers,
+                body: told,
             };
             Err(Lost {
                 verdict: Some(Box::new(verdict)),

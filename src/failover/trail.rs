@@ -23,10 +23,11 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    /// Keeps what an upstream has said against the request.
-    pub(super) fn heard(&mut self, upstream: &UpstreamId, verdict: Box<Verdict>) {
-        self.verdict
-            .get_or_insert_with(|| (upstream.clone(), verdict));
+    /// Keeps what an upstream has said against the request: the first one, unless another one says that it is wrong.
+    pub(super) fn heard(&mut self, upstream: &UpstreamId, verdict: Box<Verdict>, says_wrong: bool) {
+        if self.verdict.is_none() || says_wrong {
+            self.verdict = Some((upstream.clone(), verdict));
+        }
     }
 
     /// The number of the attempt that begins now, from 1.

@@ -163,9 +163,11 @@ async fn method_path_body_and_headers_go_on_unchanged() {
         assert_eq!(received.method, method, "{path}");
         assert_eq!(received.path, path);
         assert!(received.body == body, "{path}: {:?}", received.body);
-        for (name, value) in &headers[..4] {
-            assert_eq!(received.header(name), Some(*value), "{path}: {name}");
+        for (name, value) in [headers[0], headers[1], headers[3]] {
+            assert_eq!(received.header(name), Some(value), "{path}: {name}");
         }
+        // The ids in an answer could not be seen.
+        assert_eq!(received.header("accept-encoding"), None, "{path}");
         let doubled: Vec<_> = received.headers.get_all("x-unheard-of").iter().collect();
         assert_eq!(doubled, ["one", "two"], "{path}");
         assert_eq!(received.header("x-for-this-connection-only"), None);

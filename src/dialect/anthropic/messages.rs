@@ -1,6 +1,6 @@
 //! The conversation: roles, parts, tool calls and their results.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -14,14 +14,18 @@ pub(super) struct Conversation {
     /// Whether an assistant's turn calls tools.
     pub(super) has_tool_calls: bool,
     ids: CallIds,
+    /// How many results the last turn begins with.
+    results: usize,
 }
 
 /// The ids of calls, and those that are sent in their place: they must be unique, and of certain letters.
 #[derive(Default)]
 struct CallIds {
     sent: HashSet<String>,
-    /// The calls whose results have not come yet: both ids.
-    open: Vec<(String, String)>,
+    /// How many had to be made up.
+    made: usize,
+    /// What was sent for the calls whose results have not come yet.
+    open: HashMap<String, VecDeque<String>>,
 }
 
 impl CallIds {
@@ -29,17 +33,16 @@ impl CallIds {
         let fine = accepted(&id);
         let mut sent = fine.clone();
         while !self.sent.insert(sent.clone()) {
-            sent = format!("{fine}_{}", self.sent.len());
+            self.made += 1;
+            sent = format!("{fine}_{}", self.made);
         }
-        self.open.push((id, sent.clone()));
+        self.open.entry(id).or_default().push_back(sent.clone());
         sent
     }
 
     fn result(&mut self, id: &str) -> String {
-        match self.open.iter().position(|(own, _)| own == id) {
-            Some(index) => self.open.remove(index).1,
-            None => accepted(id),
-        }
+        let sent = self.open.get_mut(id).and_then(VecDeque::pop_front);
+        sent.unwrap_or_else(|| accepted(id))
     }
 }
 
@@ -53,6 +56,7 @@ pub(super) fn conversation(messages: &[Value], names: &mut Names) -> Conversatio
         messages: Vec::new(),
         has_tool_calls: false,
         ids: CallIds::default(),
+        results: 0,
     };
     let leading = messages
         .iter()
@@ -92,6 +96,7 @@ impl Conversation {
             content.extend(blocks);
             return;
         }
+        self.results = 0;
         self.messages
             .push(json!({ "role": role, "content": blocks }));
     }
@@ -135,14 +140,12 @@ impl Conversation {
             .filter(|last| last["role"] == "user")
             && let Some(blocks) = last["content"].as_array_mut()
         {
-            let results = blocks
-                .iter()
-                .take_while(|block| block["type"] == "tool_result")
-                .count();
-            blocks.insert(results, block);
+            blocks.insert(self.results, block);
+            self.results += 1;
             return;
         }
         self.say("user", vec![block]);
+        self.results = 1;
     }
 
     /// Sees to it that the user begins and that every call has a result.
@@ -186,11 +189,11 @@ impl Conversation {
             let blocks = content.into_iter().flatten();
             blocks.filter(move |block| block["type"] == kind)
         };
+        let results: HashSet<&str> = blocks(index + 1, "tool_result")
+            .filter_map(|result| result["tool_use_id"].as_str())
+            .collect();
         blocks(index, "tool_use")
-            .filter(|call| {
-                let mut results = blocks(index + 1, "tool_result");
-                !results.any(|result| result["tool_use_id"] == call["id"])
-            })
+            .filter(|call| call["id"].as_str().is_none_or(|id| !results.contains(id)))
             .map(|call| {
                 json!({ "type": "tool_result", "tool_use_id": call["id"], "is_error": true,
                         "content": "no result" })

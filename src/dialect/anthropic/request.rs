@@ -71,6 +71,9 @@ pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Opt
         has_calls: false,
         dropped: left_out(&body, &SAID),
     };
+    if body["web_search_options"].is_object() {
+        draft.glossary.names.keep_free(tools::WEB_SEARCH);
+    }
     draft.put("model", name);
     draft.talk()?;
     draft.equip();

@@ -75,45 +75,61 @@ pub(super) fn accepted(schema: Value) -> Value {
 /// Whether a schema can be said in the words that are taken: without references to what it stands in, and without objects
 /// of any number of properties, which would have to stay empty.
 pub(super) fn is_acceptable(schema: &Value) -> bool {
-    fits(schema, schema, &mut HashMap::new())
-}
-
-/// `followed`: the references so far, and whether what they lead to has been looked through.
-fn fits<'a>(schema: &'a Value, root: &'a Value, followed: &mut HashMap<&'a str, bool>) -> bool {
-    match schema {
-        Value::Array(list) => list.iter().all(|entry| fits(entry, root, followed)),
-        Value::Object(fields) => {
-            let is_free = fields
-                .get("additionalProperties")
-                .is_some_and(|more| *more != false)
-                || schema["type"] == "object" && !fields.contains_key("properties");
-            if is_free {
-                return false;
-            }
-            if let Some(name) = schema["$ref"].as_str()
-                && !follow(name, root, followed)
-            {
-                return false;
-            }
-            let mut inner = fields.iter().filter(|(keyword, _)| *keyword != "$defs");
-            inner.all(|(_, value)| fits(value, root, followed))
-        }
-        _ => true,
-    }
-}
-
-fn follow<'a>(name: &'a str, root: &'a Value, followed: &mut HashMap<&'a str, bool>) -> bool {
-    let Some(target) = name.strip_prefix('#').and_then(|path| root.pointer(path)) else {
-        return false;
+    let mut walk = Walk {
+        root: schema,
+        followed: HashMap::new(),
+        depth: 0,
     };
-    // On the way to itself it is not looked through yet.
-    if let Some(is_over) = followed.get(name) {
-        return *is_over;
+    walk.fits(schema)
+}
+
+/// References may lead deeper than any text is nested.
+const DEEPEST: usize = 256;
+
+struct Walk<'a> {
+    root: &'a Value,
+    /// The references so far, and whether what they lead to has been looked through.
+    followed: HashMap<&'a str, bool>,
+    depth: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn fits(&mut self, schema: &'a Value) -> bool {
+        if self.depth == DEEPEST {
+            return false;
+        }
+        self.depth += 1;
+        let does_fit = match schema {
+            Value::Array(list) => list.iter().all(|entry| self.fits(entry)),
+            Value::Object(fields) => {
+                let is_free = fields
+                    .get("additionalProperties")
+                    .is_some_and(|more| *more != false)
+                    || schema["type"] == "object" && !fields.contains_key("properties");
+                let follows = schema["$ref"].as_str().is_none_or(|name| self.follow(name));
+                let mut inner = fields.iter().filter(|(keyword, _)| *keyword != "$defs");
+                !is_free && follows && inner.all(|(_, value)| self.fits(value))
+            }
+            _ => true,
+        };
+        self.depth -= 1;
+        does_fit
     }
-    followed.insert(name, false);
-    let does_fit = fits(target, root, followed);
-    followed.insert(name, true);
-    does_fit
+
+    fn follow(&mut self, name: &'a str) -> bool {
+        let path = name.strip_prefix('#');
+        let Some(target) = path.and_then(|path| self.root.pointer(path)) else {
+            return false;
+        };
+        // On the way to itself it is not looked through yet.
+        if let Some(is_over) = self.followed.get(name) {
+            return *is_over;
+        }
+        self.followed.insert(name, false);
+        let does_fit = self.fits(target);
+        self.followed.insert(name, true);
+        does_fit
+    }
 }
 
 fn each(list: Value) -> Value {
@@ -168,6 +184,16 @@ mod tests {
         );
     }
 
+    /// References that lead to references.
+    fn chain(length: usize) -> Value {
+        let link = |number: usize| match number == length {
+            true => json!({"type": "string"}),
+            false => json!({"$ref": format!("#/$defs/{}", number + 1)}),
+        };
+        let links = (0..=length).map(|number| (number.to_string(), link(number)));
+        json!({"$ref": "#/$defs/0", "$defs": links.collect::<serde_json::Map<_, _>>()})
+    }
+
     #[test]
     fn what_cannot_be_said_is_known() {
         let object = |properties: Value| json!({"type": "object", "properties": properties});
@@ -191,8 +217,11 @@ mod tests {
                 false,
             ),
             (json!({"$ref": "https://example.com/schema"}), false),
+            (chain(20), true),
+            (chain(100_000), false),
         ] {
-            assert_eq!(is_acceptable(&schema), is_fine, "{schema}");
+            let begin: String = schema.to_string().chars().take(200).collect();
+            assert_eq!(is_acceptable(&schema), is_fine, "{begin}");
         }
     }
 

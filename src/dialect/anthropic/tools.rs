@@ -7,6 +7,9 @@ use crate::dialect::names::Names;
 /// The tool by which a model without schemas of its own is made to answer in one.
 pub(super) const JSON_TOOL: &str = "json_tool_call";
 
+/// The name of the provider's own search.
+pub(super) const WEB_SEARCH: &str = "web_search";
+
 /// What must be turned back in the answer.
 #[derive(Clone, Debug)]
 pub struct Glossary {
@@ -60,7 +63,10 @@ fn tool(function: &Value, names: &mut Names) -> Option<Value> {
 
 /// The search that the provider makes itself.
 fn web_search(options: &Value) -> Value {
-    let mut tool = json!({ "type": "web_search_20250305", "name": "web_search" });
+    let mut tool = json!({ "type": "web_search_20250305", "name": WEB_SEARCH });
+    if options["filters"]["allowed_domains"].is_array() {
+        tool["allowed_domains"] = options["filters"]["allowed_domains"].clone();
+    }
     if let Some(place) = options["user_location"]["approximate"].as_object() {
         let mut location = place.clone();
         location.insert("type".to_owned(), "approximate".into());

@@ -18,6 +18,13 @@ fn lacks_block(block: &Value) -> Option<&'static str> {
     match block["type"].as_str() {
         _ if block["source"]["type"] == "file" => Some("file_id"),
         Some("tool_result") => lacks_message(block),
+        // Its images would have to stand within its text.
+        Some("document") if block["source"]["type"] == "content" => {
+            let mut parts = block["source"]["content"].as_array().into_iter().flatten();
+            parts
+                .any(|part| part["type"] != "text")
+                .then_some("images in documents")
+        }
         Some("text" | "tool_use" | "thinking" | "redacted_thinking" | "search_result") => None,
         Some("image" | "document") => None,
         // What a hosted tool has done can be told by its maker only.
@@ -92,11 +99,16 @@ fn text_in(block: &Value) -> Option<String> {
             let text = text_of(&block["content"], "\n");
             Some(format!("{title} ({source})\n{text}"))
         }
-        "document" => match block["source"]["type"].as_str()? {
-            "text" => Some(block["source"]["data"].as_str()?.to_owned()),
-            "content" => Some(text_of(&block["source"]["content"], "\n")),
-            _ => None,
-        },
+        "document" => {
+            let text = match block["source"]["type"].as_str()? {
+                "text" => block["source"]["data"].as_str()?.to_owned(),
+                "content" => text_of(&block["source"]["content"], "\n"),
+                _ => return None,
+            };
+            let about = [block["title"].as_str(), block["context"].as_str()];
+            let about = about.into_iter().flatten().map(str::to_owned);
+            Some(about.chain([text]).collect::<Vec<_>>().join("\n"))
+        }
         _ => None,
     }
 }

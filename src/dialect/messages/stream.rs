@@ -52,9 +52,14 @@ impl Translator {
     pub fn translate(&mut self, chunks: &[u8]) -> Bytes {
         let mut out = Vec::new();
         for piece in pieces(chunks) {
+            if self.has_ended {
+                break;
+            }
             match piece {
                 Piece::Chunk(chunk) => self.take(&chunk, &mut out),
-                Piece::Error(error) => self.fail(&error, &mut out),
+                // After a whole answer nothing can spoil it.
+                Piece::Error(error) if self.finish.is_null() => self.give_up(&error, &mut out),
+                Piece::Error(_) => {}
                 Piece::Done => self.end(&mut out),
                 Piece::Other(bytes) => out.extend_from_slice(bytes),
             }

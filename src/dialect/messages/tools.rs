@@ -1,5 +1,7 @@
 //! Tools, the choice among them, and answers in JSON.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::dialect::names::Names;
@@ -80,9 +82,10 @@ fn is_strict(schema: &Value) -> bool {
         Value::Array(list) => list.iter().all(is_strict),
         Value::Object(fields) => {
             let has_all = fields.get("properties").is_none_or(|properties| {
-                let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
+                let required = schema["required"].as_array().into_iter().flatten();
+                let required: HashSet<&str> = required.filter_map(Value::as_str).collect();
                 let mut names = properties.as_object().into_iter().flatten();
-                names.all(|(name, _)| required.iter().any(|listed| listed == name))
+                names.all(|(name, _)| required.contains(name.as_str()))
             });
             let is_closed = schema["type"] != "object" || schema["additionalProperties"] == false;
             has_all && is_closed && fields.values().all(is_strict)

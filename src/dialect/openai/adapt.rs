@@ -3,6 +3,7 @@
 //! Only what must change does: every other value goes on byte for byte, fields that nobody knows among them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use memchr::memmem::find;
@@ -46,8 +47,9 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
     let mut is_changed = limit(&mut fields, manners.limit, language.max_output);
     let model = model_of(&fields);
+    let mut of_messages = BTreeSet::new();
     if let Some(messages) = fields.get("messages")
-        && let Some(adapted) = history::adapted(messages, manners, &model)
+        && let Some(adapted) = history::adapted(messages, manners, &model, &mut of_messages)
     {
         fields.insert("messages".into(), Cow::Owned(adapted));
         is_changed = true;
@@ -57,7 +59,7 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
         false => &[],
     };
     let before = fields.len();
-    let mut dropped = Vec::new();
+    let mut dropped: Vec<String> = of_messages.into_iter().collect();
     for field in [manners.refuses, of_thinkers, more].into_iter().flatten() {
         if let Some(value) = fields.shift_remove(*field)
             && !asks_for_nothing(field, &value)
@@ -190,10 +192,10 @@ mod tests {
     #[test]
     fn what_a_provider_refuses_is_left_out_and_told() {
         let body = json!({"model": "m", "seed": 0, "user": "u", "store": false, "logprobs": false, "temperature": 0, "messages": [
-            {"role": "assistant", "content": "x", "annotations": [], "tool_calls": []}]});
+            {"role": "assistant", "content": "x", "annotations": [], "tool_calls": [], "name": "n"}]});
         let (body, dropped) = adapted(&body.to_string(), Manners::MISTRAL).unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(dropped, ["seed", "user"]);
+        assert_eq!(dropped, ["messages.name", "seed", "user"]);
         let message = json!({"role": "assistant", "content": "x", "tool_calls": []});
         assert_eq!(
             body,

@@ -1,6 +1,7 @@
 //! The messages of a chat as a provider takes them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
@@ -12,18 +13,26 @@ use crate::wire::json::{Fields, fingerprint};
 /// thought signatures).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
-/// The messages in a provider's manner; `None`: they are so already, or are no messages.
+/// The messages in a provider's manner; `None`: they are so already, or are no messages. `dropped`: takes the names of fields
+/// that had to be left out and said something.
 pub(super) fn adapted(
     messages: &RawValue,
     manners: &Manners,
     model: &str,
+    dropped: &mut BTreeSet<String>,
 ) -> Option<Box<RawValue>> {
     let signs_calls = manners.wants_signed_calls && is_gemini_3(model);
     change(messages, |message| {
         let mut is_changed = !manners.has_developer && demote(message);
         if let Some(known) = manners.message_fields {
             let before = message.len();
-            message.retain(|field, _| known.contains(&field.as_ref()));
+            message.retain(|field, value| {
+                let is_known = known.contains(&field.as_ref());
+                if !is_known && !matches!(value.get(), "null" | "[]" | "{}" | "\"\"") {
+                    dropped.insert(format!("messages.{field}"));
+                }
+                is_known
+            });
             is_changed |= message.len() < before;
         }
         if manners.has_short_call_ids {
@@ -120,6 +129,8 @@ fn sign(call: &mut Fields<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::value::to_raw_value;
     use serde_json::{Value, json};
 
@@ -135,7 +146,14 @@ mod tests {
     }
 
     fn put(messages: &Value, manners: &Manners, model: &str) -> Option<Value> {
-        let adapted = adapted(&to_raw_value(messages).unwrap(), manners, model)?;
+        let mut dropped = BTreeSet::new();
+        let adapted = adapted(
+            &to_raw_value(messages).unwrap(),
+            manners,
+            model,
+            &mut dropped,
+        )?;
+        assert!(dropped.is_empty());
         Some(serde_json::from_str(adapted.get()).unwrap())
     }
 

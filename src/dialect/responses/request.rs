@@ -110,13 +110,11 @@ pub fn request(body: &[u8], can_search: bool) -> Option<Translated> {
         put("tool_choice", &choice(&body["tool_choice"], &toolbox));
         put("parallel_tool_calls", &body["parallel_tool_calls"]);
     }
-    if let Some(search) = tools::search(&body) {
-        let place = json!({ "type": "approximate", "approximate": search["user_location"] });
-        let options = match search["user_location"].is_object() {
-            true => json!({ "user_location": place }),
-            false => json!({}),
-        };
-        put("web_search_options", &options);
+    if let Some(search) = tools::search(&body).filter(|_| body["tool_choice"] != "none") {
+        put("web_search_options", &search_options(search));
+        if !search["search_context_size"].is_null() {
+            dropped.push("tools.search_context_size".to_owned());
+        }
     }
     if body["stream"] == true {
         put("stream_options", &json!({ "include_usage": true }));
@@ -135,6 +133,19 @@ pub fn request(body: &[u8], can_search: bool) -> Option<Translated> {
         memo: Memo::of(body, toolbox),
         dropped,
     })
+}
+
+/// As a chat has them, and the filters, which it has not.
+fn search_options(search: &Value) -> Value {
+    let mut options = json!({});
+    if search["user_location"].is_object() {
+        let place = json!({ "type": "approximate", "approximate": search["user_location"] });
+        options["user_location"] = place;
+    }
+    if search["filters"].is_object() {
+        options["filters"] = search["filters"].clone();
+    }
+    options
 }
 
 fn choice(choice: &Value, toolbox: &Toolbox) -> Value {

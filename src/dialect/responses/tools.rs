@@ -1,10 +1,26 @@
 //! Tools that a chat has not: those that take plain text, and those in namespaces. There they are functions.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value, json};
 
 /// The tools that a client declares.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Toolbox(Vec<Tool>);
+pub(super) struct Toolbox {
+    tools: Vec<Tool>,
+    /// By namespace and name.
+    by_name: HashMap<(String, String), usize>,
+    by_function: HashMap<String, usize>,
+}
+
+fn name_of(tool: &Value) -> &str {
+    tool["name"].as_str().unwrap_or_default()
+}
+
+fn key(namespace: &Value, named: &Value) -> (String, String) {
+    let namespace = namespace.as_str().unwrap_or_default();
+    (namespace.to_owned(), name_of(named).to_owned())
+}
 
 /// One of them, and the name of the function.
 #[derive(Clone, Debug)]
@@ -15,10 +31,6 @@ struct Tool {
 }
 
 impl Tool {
-    fn is(&self, namespace: &Value, name: &Value) -> bool {
-        self.namespace == *namespace && self.declared["name"] == *name
-    }
-
     fn is_custom(&self) -> bool {
         self.declared["type"] == "custom"
     }
@@ -52,7 +64,8 @@ fn is_function(tool: &Value) -> bool {
 /// `web_search`, `web_search_preview`, or one with a date.
 fn is_search(tool: &Value) -> bool {
     let kind = tool["type"].as_str();
-    kind.is_some_and(|kind| kind.starts_with("web_search"))
+    // A search of what the provider has kept of the web is nobody else's.
+    kind.is_some_and(|kind| kind.starts_with("web_search")) && tool["external_web_access"] != false
 }
 
 /// The tools with their namespaces: those of the request, and those that its input brings along.
@@ -72,46 +85,62 @@ fn declared(body: &Value) -> impl Iterator<Item = (&Value, &Value)> {
 
 impl Toolbox {
     pub(super) fn of(body: &Value) -> Self {
-        let mut tools: Vec<Tool> = Vec::new();
-        for (namespace, tool) in declared(body).filter(|(_, tool)| is_function(tool)) {
-            let name = &tool["name"];
-            // What is declared again replaces what was.
-            if let Some(known) = tools.iter_mut().find(|known| known.is(namespace, name)) {
-                known.declared = tool.clone();
-                continue;
-            }
-            let is_ambiguous =
-                declared(body).any(|(other, tool)| tool["name"] == *name && other != namespace);
-            let name = name.as_str().unwrap_or_default();
+        let declared: Vec<(&Value, &Value)> = declared(body)
+            .filter(|(_, tool)| is_function(tool))
+            .take(MOST)
+            .collect();
+        let mut namespaces: HashMap<&str, HashSet<&str>> = HashMap::new();
+        for (namespace, tool) in &declared {
+            let of_the_name = namespaces.entry(name_of(tool)).or_default();
+            of_the_name.insert(namespace.as_str().unwrap_or_default());
+        }
+        let mut toolbox = Self::default();
+        for (namespace, tool) in declared {
+            let name = name_of(tool);
+            let is_ambiguous = namespaces[name].len() > 1;
             let function = match namespace.as_str() {
                 Some(namespace) if is_ambiguous => format!("{namespace}__{name}"),
                 _ => name.to_owned(),
             };
-            tools.push(Tool {
+            toolbox.add(Tool {
                 declared: tool.clone(),
                 namespace: namespace.clone(),
                 function,
             });
         }
-        Self(tools)
+        toolbox
+    }
+
+    /// What is declared again replaces what was.
+    fn add(&mut self, tool: Tool) {
+        let place = *self
+            .by_name
+            .entry(key(&tool.namespace, &tool.declared))
+            .or_insert(self.tools.len());
+        self.by_function.insert(tool.function.clone(), place);
+        if place == self.tools.len() {
+            self.tools.push(tool);
+        } else {
+            self.tools[place] = tool;
+        }
     }
 
     /// All of them in the words of a chat.
     pub(super) fn functions(&self) -> Vec<Value> {
-        self.0.iter().map(function).collect()
+        self.tools.iter().map(function).collect()
     }
 
     /// The function's name for an item that calls a tool, or a choice of one.
     pub(super) fn function_for(&self, named: &Value) -> Value {
-        let tool = |tool: &&Tool| tool.is(&named["namespace"], &named["name"]);
-        match self.0.iter().find(tool) {
-            Some(tool) => tool.function.as_str().into(),
+        match self.by_name.get(&key(&named["namespace"], named)) {
+            Some(place) => self.tools[*place].function.as_str().into(),
             None => named["name"].clone(),
         }
     }
 
     fn find(&self, function: &Value) -> Option<&Tool> {
-        self.0.iter().find(|tool| *function == tool.function)
+        let place = self.by_function.get(function.as_str()?)?;
+        self.tools.get(*place)
     }
 
     /// Whether a function is a tool that takes plain text.
