@@ -46,7 +46,7 @@ pub enum Outcome {
     },
     /// The account has no money or allowance left (402, or 429 and 400 with a billing code).
     QuotaExhausted,
-    /// The credential is refused (401, 403).
+    /// The credential is refused: for everything (401), or for this model (403).
     Unauthorized {
         /// The upstream's status.
         status: u16,

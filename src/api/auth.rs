@@ -7,7 +7,8 @@ use subtle::ConstantTimeEq;
 
 use super::reject::Rejection;
 use crate::config::{ClientConfig, Secret};
-use crate::wire::websocket::subprotocols;
+use crate::wire::headers;
+use crate::wire::websocket::{keep_subprotocols, subprotocols};
 
 /// The keys of those who may call; without any, everybody who reaches the address may.
 #[derive(Debug)]
@@ -61,8 +62,16 @@ fn key_in(subprotocol: &str) -> Option<&str> {
     subprotocol.strip_prefix("openai-insecure-api-key.")
 }
 
+/// The headers of a client's request that may go on to an upstream. Subprotocols are looked through whether a WebSocket
+/// is asked for or not: a proxy before us may drop `upgrade` and leave the client's key where it is.
+pub(super) fn for_upstream(sent: &HeaderMap) -> HeaderMap {
+    let mut headers = headers::for_upstream(sent);
+    keep_subprotocols(&mut headers, |name| !is_about_client(name));
+    headers
+}
+
 /// Whether an offered subprotocol is none, but says who the client is, which no upstream may see.
-pub(super) fn is_about_client(subprotocol: &str) -> bool {
+fn is_about_client(subprotocol: &str) -> bool {
     key_in(subprotocol).is_some()
         || subprotocol.starts_with("openai-organization.")
         || subprotocol.starts_with("openai-project.")

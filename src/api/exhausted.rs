@@ -106,12 +106,18 @@ fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// What everybody lacks whom the request could go to, if that is all that is in the way.
+/// What somebody lacks whom the request could go to, if nothing is in the way that could change.
 fn lacks(exhausted: &Exhausted) -> Option<&'static str> {
-    let mut lacks = exhausted.passed_over.iter().map(|(_, why)| match why {
-        PassedOver::Lacks(lack) => Some(*lack),
-        _ => None,
-    });
+    let mut lacks = exhausted
+        .passed_over
+        .iter()
+        .filter_map(|(_, why)| match why {
+            PassedOver::Lacks(lack) => Some(Some(*lack)),
+            PassedOver::TooSmall | PassedOver::OtherModel | PassedOver::CannotContinue => None,
+            PassedOver::AskedToWait | PassedOver::OutOfRotation | PassedOver::Elsewhere => {
+                Some(None)
+            }
+        });
     let is_missing =
         |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::EndpointMissing { .. });
     if !exhausted.attempts.iter().all(is_missing) {

@@ -106,6 +106,7 @@ impl Api {
         body: Incoming,
         tally: &mut Tally,
     ) -> Result<Reply, Rejection> {
+        tally.dialect = read::dialect(&head);
         let path = Path::of(&head.uri)?;
         tally.endpoint = Endpoint::of(&head.method, path.without_query());
         let slot = Arc::clone(&self.slots).try_acquire_owned();

@@ -13,6 +13,7 @@ use super::reject::Rejection;
 use super::respond::Own;
 use crate::config::{Dialect, ModelList, UpstreamId};
 use crate::routing::{Candidate, RouteTable, Rule};
+use crate::wire::query;
 
 /// For so long an upstream's list is good.
 const FRESH: Duration = Duration::from_secs(60);
@@ -106,11 +107,12 @@ impl List {
     }
 }
 
-/// One model, in the words of one API.
-pub(super) fn one(name: &str, routes: &RouteTable, dialect: Dialect) -> Result<Own, Rejection> {
-    match routes.find(name) {
-        Some(_) => Ok(Own::from(model(name, dialect))),
-        None => Err(Rejection::unknown_model(name, routes)),
+/// One model, in the words of one API. In `segment` its name may be escaped: many a name has a slash in it.
+pub(super) fn one(segment: &str, routes: &RouteTable, dialect: Dialect) -> Result<Own, Rejection> {
+    let name = query::unescaped(segment).unwrap_or_else(|| segment.to_owned());
+    match routes.find(&name) {
+        Some(_) => Ok(Own::from(model(&name, dialect))),
+        None => Err(Rejection::unknown_model(&name, routes)),
     }
 }
 

@@ -9,9 +9,11 @@ use http::{Method, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::auth;
 use super::reject::Rejection;
 use super::tally::Tally;
-use crate::request::{Endpoint, ModelRequest, Peek, is_reasoning_model, peek};
+use crate::config::Dialect;
+use crate::request::{Endpoint, ModelRequest, Peek, dialect_of, is_reasoning_model, peek};
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::coding::unpack;
 use crate::wire::json::{self, ModelField};
@@ -68,6 +70,18 @@ impl Path {
     }
 }
 
+/// Whose API a client speaks: by its headers, or by a path that only Anthropic has. Nothing has to be right with the
+/// path, because the error that says what is wrong with it must be in the client's words, too.
+pub(super) fn dialect(head: &Parts) -> Dialect {
+    let mut segments = head.uri.path().split('/');
+    let first = segments.find(|segment| !matches!(*segment, "" | "v1"));
+    if first == Some("messages") {
+        Dialect::Anthropic
+    } else {
+        dialect_of(&head.headers)
+    }
+}
+
 /// Reads a request whole.
 pub(super) async fn request(
     tally: &Tally,
@@ -81,7 +95,7 @@ pub(super) async fn request(
         until: Instant::now() + limits.total,
     };
     let mut body = read_whole(body, limits.body, patience).await?;
-    let mut headers = headers::for_upstream(&head.headers);
+    let mut headers = auth::for_upstream(&head.headers);
     if tally.endpoint != Endpoint::Other
         && let Some(codings) = headers.remove(CONTENT_ENCODING)
     {

@@ -74,6 +74,17 @@ impl Refusal {
 
     /// The same in Anthropic's shape: `{"type": "error", "error": {..}, "request_id": ..}`.
     pub(super) fn anthropic_body(&self, request_id: &str) -> String {
+        let error = self.anthropic_error();
+        json!({ "type": "error", "error": error, "request_id": request_id }).to_string()
+    }
+
+    /// The error object, for the end of a stream.
+    pub(super) fn error(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The error object with Anthropic's type.
+    pub(super) fn anthropic_error(&self) -> Value {
         let kind = match self.status {
             401 => "authentication_error",
             404 => "not_found_error",
@@ -89,11 +100,6 @@ impl Refusal {
             // By these words Claude Code knows that it has to make room.
             error["message"] = format!("prompt is too long: {}", self.message).into();
         }
-        json!({ "type": "error", "error": error, "request_id": request_id }).to_string()
-    }
-
-    /// The error object, for the end of a stream.
-    pub(super) fn error(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        error
     }
 }

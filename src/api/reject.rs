@@ -9,7 +9,7 @@ use strsim::jaro_winkler;
 use super::refusal::Refusal;
 use super::tally::Tally;
 use super::{exhausted, respond};
-use crate::config::UpstreamId;
+use crate::config::{Dialect, UpstreamId};
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
 use crate::routing::RouteTable;
@@ -158,10 +158,9 @@ fn packed_wrongly(error: &CodingError) -> Refusal {
 /// The error response for a rejection.
 pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body> {
     let refusal = rejection.refusal();
-    let body = if tally.endpoint.is_anthropic() {
-        refusal.anthropic_body(tally.id.as_str())
-    } else {
-        refusal.body()
+    let body = match tally.dialect {
+        Dialect::Anthropic => refusal.anthropic_body(tally.id.as_str()),
+        Dialect::OpenAi => refusal.body(),
     };
     let mut response = Response::new(full(body));
     *response.status_mut() =
@@ -169,6 +168,10 @@ pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body>
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("x-request-id", respond::header(tally.id.as_str()));
+    if tally.dialect == Dialect::Anthropic {
+        // By this name Anthropic's SDKs tell it to whoever catches the error.
+        headers.insert("request-id", respond::header(tally.id.as_str()));
+    }
     if let Some(wait) = refusal.retry_after {
         put_retry_after(headers, wait);
     }

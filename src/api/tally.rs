@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::config::UpstreamId;
+use crate::config::{Dialect, UpstreamId};
 use crate::event::{Event, Events, RequestReport, RequestResult};
 use crate::request::{Endpoint, RequestId};
 
@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub(super) id: RequestId,
     pub(super) client: Option<Arc<str>>,
     pub(super) endpoint: Endpoint,
+    /// Whose API the client speaks: errors of ours are put in its words.
+    pub(super) dialect: Dialect,
     pub(super) route: Option<Arc<str>>,
     pub(super) served_by: Option<UpstreamId>,
     pub(super) attempts: usize,
@@ -38,6 +40,7 @@ impl Tally {
             id: RequestId::random(),
             client: None,
             endpoint: Endpoint::Other,
+            dialect: Dialect::OpenAi,
             route: None,
             served_by: None,
             attempts: 0,

@@ -6,7 +6,7 @@ use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::auth::is_about_client;
+use super::auth;
 use super::read::{Path, retries};
 use super::reject::Rejection;
 use super::tally::Tally;
@@ -16,9 +16,9 @@ use crate::failover::{Relay, RelayEnd};
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::body::{Body, full};
 use crate::wire::json::ModelField;
+use crate::wire::query;
 use crate::wire::takeover::Takeover;
-use crate::wire::websocket::{is_handshake, keep_subprotocols, put_handshake};
-use crate::wire::{headers, query};
+use crate::wire::websocket::{is_handshake, put_handshake};
 
 /// Where a WebSocket may be asked for.
 const PATHS: [&str; 2] = ["/realtime", "/responses"];
@@ -68,8 +68,7 @@ pub(super) fn request(
 }
 
 fn for_upstream(sent: &HeaderMap) -> HeaderMap {
-    let mut headers = headers::for_upstream(sent);
-    keep_subprotocols(&mut headers, |name| !is_about_client(name));
+    let mut headers = auth::for_upstream(sent);
     put_handshake(&mut headers);
     headers
 }

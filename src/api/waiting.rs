@@ -58,7 +58,12 @@ fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut tally: Tally)
         Err(exhausted) => {
             tally.attempts = exhausted.attempts.len();
             tally.finish(RequestResult::Failed);
-            let error = exhausted::refusal(&exhausted).error();
+            let refusal = exhausted::refusal(&exhausted);
+            let error = if endpoint.is_anthropic() {
+                refusal.anthropic_error()
+            } else {
+                refusal.error()
+            };
             full(error_events(endpoint, &error))
         }
         Ok(answer) => {

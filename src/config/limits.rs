@@ -31,7 +31,8 @@ pub struct LimitsConfig {
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
-            body: 32 << 20,
+            // The SDKs upload files in parts of 64 MiB.
+            body: 72 << 20,
             headers: 64 << 10,
             connections: 4096,
             requests: 2048,

@@ -38,7 +38,7 @@ fn a_short_file_gets_the_defaults() {
     let config = parse(GOOD).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:4000");
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:4001");
-    assert_eq!(config.limits.body, 32 << 20);
+    assert_eq!(config.limits.body, 72 << 20);
     assert_eq!(
         config.timeouts.to_first_content(false, false),
         config.timeouts.first_token * 4

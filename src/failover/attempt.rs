@@ -1,6 +1,5 @@
 //! One try at one target: send, wait, and look hard at what comes back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use super::events::EventStream;
 use super::handshake;
 use super::order::prefill;
 use super::plan::Target;
-use super::refusal::{LARGEST_ERROR, refusal, wait_asked_by};
+use super::refusal::{LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::timers::Limits;
 use crate::config::{Ability, HoldConfig, Prefill, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
@@ -22,7 +21,7 @@ use crate::dialect::{self, Interpreter, Language, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::routing::Candidate;
-use crate::upstream::{Outbound, Reply};
+use crate::upstream::{Outbound, Reply, Upstream};
 use crate::wire::body::{Patience, ReadError, read_whole};
 use crate::wire::headers::has_media_type;
 
@@ -96,11 +95,14 @@ impl Attempt<'_> {
             200..=299 if self.request.streaming => self.stream(reply, first, &interpreter).await?,
             200..=299 => self.whole(reply, &interpreter).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => {
-                let is_ours = speech.is_rewritten;
-                self.refusal(reply, &interpreter, is_ours).await?
-            }
+            _ => self.refusal(reply, &interpreter).await?,
         };
+        // The upstream may object to what we have made of the request, rather than to the request.
+        if speech.is_rewritten
+            && matches!(won.outcome, Outcome::RejectedRequest { status: 400 | 422 })
+        {
+            return Err(Lost::doubtful(won));
+        }
         won.is_kept = is_success && self.request.is_kept() && !interpreter.changes();
         won.dropped = speech.dropped;
         Ok(won)
@@ -186,9 +188,16 @@ impl Attempt<'_> {
             Err(ReadError::TooLate) if patience.until < self.deadline.until() => {
                 return Err(Outcome::TimedOut(Stage::Content).into());
             }
-            read => interpreter.answer(read?),
+            read => read?,
         };
-        dialect::inspect(self.request.endpoint, &body, wait_asked_by(&reply.headers))?;
+        let said = body.clone();
+        let body = interpreter.answer(body);
+        let wait = wait_asked_by(&reply.headers);
+        if let Err(outcome) = dialect::inspect(self.request.endpoint, &body, wait) {
+            let status = outcome.status().unwrap_or(400);
+            let told = self.told(interpreter, status, said);
+            return settle(status, reply.headers, told, outcome, self.refusals);
+        }
         self.accept(reply.status, &body, dialect::is_refusal)?;
         let body = WonBody::Whole(body);
         Ok(Won::new(
@@ -212,28 +221,24 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// `is_ours`: the upstream may object to what we have made of the request, rather than to the request.
-    async fn refusal(
-        &self,
-        reply: Reply,
-        interpreter: &Interpreter,
-        is_ours: bool,
-    ) -> Result<Won, Lost> {
+    /// What an upstream says against the request, in the client's words.
+    fn told(&self, interpreter: &Interpreter, status: u16, said: Bytes) -> Bytes {
+        let told = interpreter.error(status, said);
+        match self.request.endpoint.is_anthropic() {
+            true => told,
+            false => openai::shaped(status, told),
+        }
+    }
+
+    async fn refusal(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
         let is_native = !interpreter.changes();
         let classify = if is_native && self.request.endpoint == Endpoint::Responses {
             openai::classify_response
         } else {
             openai::classify
         };
-        let told = |status, body| match self.request.endpoint.is_anthropic() {
-            true => interpreter.error(status, body),
-            false => openai::shaped(status, interpreter.error(status, body)),
-        };
-        let won = refusal(reply, self.to_the_end(), self.refusals, classify, told).await?;
-        match won.outcome {
-            Outcome::RejectedRequest { status: 400 | 422 } if is_ours => Err(Lost::doubtful(won)),
-            _ => Ok(won),
-        }
+        let told = |status, body| self.told(interpreter, status, body);
+        refusal(reply, self.to_the_end(), self.refusals, classify, told).await
     }
 
     /// An answer in events: held back until the first real one, or longer where that is wanted.
@@ -260,7 +265,10 @@ impl Attempt<'_> {
             },
         };
         let events = EventStream::new(endpoint, interpreter.translator(), transcript);
-        let mut held = hold(events, reply.body, wanted).await?;
+        let mut held = match hold(events, reply.body, wanted).await {
+            Ok(held) => held,
+            Err(lost) => return Err(lost.until(wait_asked_by(&reply.headers))),
+        };
         self.accept(reply.status, &held.first, dialect::begins_with_refusal)?;
         held.prefill = self.prefill();
         let body = WonBody::Stream(Box::new(held));
@@ -273,18 +281,18 @@ impl Attempt<'_> {
     }
 }
 
-/// A request as the client wrote it.
-pub(super) fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outbound {
-    let model = || match &candidate.model {
-        Some(model) => Arc::clone(model),
-        None => request.model_name().into(),
-    };
-    let is_wanted = candidate.upstream.names_models_in_paths() && request.model.is_some();
+/// As the client wrote it, but for the model's name in the path.
+pub(super) fn outbound(
+    request: &ModelRequest,
+    upstream: &Upstream,
+    model: Option<&str>,
+) -> Outbound {
+    let is_wanted = upstream.names_models_in_paths() && request.model.is_some();
     let mut headers = request.headers.clone();
     // What is to be looked into, if only for the ids in it, must not come compressed.
     headers.remove(ACCEPT_ENCODING);
     Outbound {
-        model: is_wanted.then(model),
+        model: is_wanted.then(|| model.unwrap_or_else(|| request.model_name()).into()),
         method: request.method.clone(),
         path: request.path.clone(),
         headers,
@@ -294,7 +302,7 @@ pub(super) fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outboun
 
 /// The same request in other words.
 fn outbound_as(request: &ModelRequest, candidate: &Candidate, speech: &Speech) -> Outbound {
-    let mut outbound = outbound(request, candidate);
+    let mut outbound = outbound(request, &candidate.upstream, candidate.model.as_deref());
     outbound.body = speech.body.clone();
     if let Some(path) = speech.path {
         path.clone_into(&mut outbound.path);

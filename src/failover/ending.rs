@@ -1,5 +1,7 @@
 //! What an attempt ends with: something for the client, or a reason to go on.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Incoming;
@@ -62,6 +64,16 @@ pub(super) struct Lost {
 }
 
 impl Lost {
+    /// Its headers have asked us to stay away for so long: that counts where the stream itself did not say.
+    pub(super) fn until(mut self, wait: Option<Duration>) -> Self {
+        if let Outcome::RateLimited { retry_after } | Outcome::Overloaded { retry_after, .. } =
+            &mut self.outcome
+        {
+            *retry_after = retry_after.or(wait);
+        }
+        self
+    }
+
     /// By a verdict that may be about our words.
     pub(super) fn doubtful(won: Won) -> Self {
         let verdict = match won.body {

@@ -5,21 +5,25 @@
 //! of the models' health, good or bad.
 
 use bytes::Bytes;
+use http::Method;
+use http::header::LOCATION;
+use tokio::time::Instant;
 
 use super::attempt::{LARGEST_ANSWER, outbound, send};
 use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
 use super::order::{Ask, order};
-use super::plan::{Plan, Target};
+use super::plan::{Plan, Target, keys_in_turn};
 use super::running::Running;
 use super::timers::Limits;
 use super::trail::Trail;
 use super::{Answer, Exhausted, Failover, MOST_ATTEMPTS, Victory};
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
-use crate::outcome::{Blame, Outcome};
+use crate::outcome::{Blame, Defect, Outcome};
 use crate::request::{ModelRequest, dialect_of};
 use crate::routing::{Candidate, Rule};
+use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::has_media_type;
 use crate::wire::multipart;
@@ -49,13 +53,11 @@ impl Failover {
         let mut trail = Trail::default();
         let mut candidates = candidates(rule, request).into_iter().peekable();
         while let Some(candidate) = candidates.next() {
-            let target = Target {
-                candidate,
-                key: candidate.upstream.next_key(),
-            };
+            let target = free_key(candidate);
+            let model = known_as(rule, candidate, request);
             self.report_forwarding(request, &trail, candidate);
             let attempt = Running::start(&common, &target, None, trail.begin(), limit);
-            let ended = self.exchange(request, &target, deadline).await;
+            let ended = self.exchange(request, &target, model, deadline).await;
             trail.waited = request.received_at.elapsed();
             let lost = match ended {
                 Ok(won) if candidates.peek().is_none() || !is_failure(request, won.status) => {
@@ -82,12 +84,16 @@ impl Failover {
         &self,
         request: &ModelRequest,
         target: &Target<'_>,
+        model: Option<&str>,
         deadline: Deadline,
     ) -> Result<Won, Lost> {
         let patience = self.timeouts.to_first_content(false, request.reasoning);
-        let mut outbound = outbound(request, target.candidate);
-        outbound.body = body(request, target.candidate.model.as_deref());
+        let mut outbound = outbound(request, &target.candidate.upstream, model);
+        outbound.body = body(request, model);
         let reply = send(target, outbound, deadline.first_token(patience)).await?;
+        if leads_past_us(request, target.candidate, &reply) {
+            return Err(Outcome::InvalidReply(Defect::Redirect).into());
+        }
         let is_success = matches!(reply.status, 200..=299);
         if is_success
             && anthropic::is_batches(&request.path)
@@ -149,6 +155,35 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     candidates.sort_by_key(|candidate| candidate.leaf.is_out());
     candidates.truncate(MOST_ATTEMPTS);
     candidates
+}
+
+/// Whether a redirect would make the client send its request, and perhaps its key, to the upstream itself. Elsewhere it may
+/// fetch a file.
+fn leads_past_us(request: &ModelRequest, candidate: &Candidate, reply: &Reply) -> bool {
+    let location = reply.headers.get(LOCATION);
+    let host = location.and_then(|location| host_of(location.to_str().ok()?));
+    let is_fetched = matches!(request.method, Method::GET | Method::HEAD);
+    let leads_there = |host: &str| host_of(candidate.upstream.base_url()) == Some(host);
+    matches!(reply.status, 300..=399) && host.is_some_and(|host| !is_fetched || leads_there(host))
+}
+
+fn host_of(url: &str) -> Option<&str> {
+    url.split_once("//")?.1.split(['/', '?', '#']).next()
+}
+
+/// With the key whose turn it is, or the next one that is not out of use.
+fn free_key(candidate: &Candidate) -> Target<'_> {
+    let keys = keys_in_turn(candidate);
+    let now = Instant::now();
+    let is_free = |target: &&Target<'_>| target.blocked_until(now).is_none();
+    *keys.iter().find(is_free).unwrap_or(&keys[0])
+}
+
+/// The name by which a candidate knows the model, if this rule is about that model: it may have been chosen only because
+/// somebody lives there.
+fn known_as<'a>(rule: &Rule, candidate: &'a Candidate, request: &ModelRequest) -> Option<&'a str> {
+    let model = candidate.model.as_deref();
+    model.filter(|_| rule.pattern.matches(request.model_name()))
 }
 
 /// The client's body, under the name by which the upstream knows the model.

@@ -1,8 +1,9 @@
 //! One try at opening a WebSocket at one target.
 
-use http::header::{ACCEPT_ENCODING, SEC_WEBSOCKET_ACCEPT};
+use http::header::SEC_WEBSOCKET_ACCEPT;
 use tokio::time::{Instant, timeout_at};
 
+use super::attempt;
 use super::ending::{Lost, Won, WonBody};
 use super::plan::Target;
 use super::refusal::refusal;
@@ -10,6 +11,7 @@ use crate::config::Refusals;
 use crate::dialect::openai;
 use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
+use crate::routing::Candidate;
 use crate::upstream::{Outbound, Switch};
 use crate::wire::body::Patience;
 use crate::wire::websocket::is_handshake;
@@ -20,7 +22,7 @@ pub(super) async fn run(
     target: Target<'_>,
     (until, stage): (Instant, Stage),
 ) -> Result<Won, Lost> {
-    let outbound = outbound(request, target.candidate.model.as_deref());
+    let outbound = outbound(request, target.candidate);
     let switching = target.candidate.upstream.switch(target.key, outbound);
     let Ok(switched) = timeout_at(until, switching).await else {
         return Err(Outcome::TimedOut(stage).into());
@@ -49,15 +51,10 @@ pub(super) async fn run(
     }
 }
 
-fn outbound(request: &ModelRequest, model: Option<&str>) -> Outbound {
-    let mut headers = request.headers.clone();
-    // A refusal that is to be looked into must not come compressed.
-    headers.remove(ACCEPT_ENCODING);
+fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outbound {
+    let model = candidate.model.as_deref();
     Outbound {
-        method: request.method.clone(),
         path: openai::path(request, model),
-        model: None,
-        headers,
-        body: request.body.clone(),
+        ..attempt::outbound(request, &candidate.upstream, model)
     }
 }

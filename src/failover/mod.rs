@@ -345,13 +345,13 @@ impl Victory {
         } = self;
         let served_by = attempt.upstream().clone();
         let is_stream = has_media_type(&won.headers, EVENTS);
-        let mut witness = won.is_kept.then(|| pins.witness(&served_by, is_stream));
+        let witness = won.is_kept.then(|| pins.witness(&served_by, is_stream));
         let mut attempts = trail.attempts.clone();
         attempts.push(attempt.report(won.outcome.clone(), None));
         let body = match won.body {
             WonBody::Whole(bytes) => {
-                if let Some(witness) = &mut witness {
-                    witness.saw(&bytes);
+                if let Some(witness) = &witness {
+                    witness.saw_whole(&bytes);
                 }
                 if won.outcome == Outcome::Success {
                     attempt.answered(Instant::now());

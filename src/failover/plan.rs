@@ -25,7 +25,7 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn blocked_until(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn blocked_until(&self, now: Instant) -> Option<Instant> {
         self.candidate.leaf.blocked_until(self.key, now)
     }
 }
@@ -214,7 +214,7 @@ impl<'a> Plan<'a> {
 }
 
 /// All keys of a candidate, beginning with the one whose turn it is.
-fn keys_in_turn(candidate: &Candidate) -> VecDeque<Target<'_>> {
+pub(super) fn keys_in_turn(candidate: &Candidate) -> VecDeque<Target<'_>> {
     let first = candidate.upstream.next_key();
     let count = candidate.upstream.key_count().max(1);
     (0..count)

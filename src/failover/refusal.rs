@@ -37,14 +37,25 @@ pub(super) async fn refusal(
         headers.remove(CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
+    settle(reply.status, headers, told, outcome, refusals)
+}
+
+/// What follows from what an upstream says, `told` in the client's words.
+pub(super) fn settle(
+    status: u16,
+    headers: HeaderMap,
+    told: Bytes,
+    outcome: Outcome,
+    refusals: Refusals,
+) -> Result<Won, Lost> {
     match outcome {
         outcome if is_answer(&outcome, refusals) => {
             let body = WonBody::Whole(told);
-            Ok(Won::new(reply.status, headers, body, outcome))
+            Ok(Won::new(status, headers, body, outcome))
         }
         outcome if outcome.blame() == Blame::Client => {
             let verdict = Verdict {
-                status: reply.status,
+                status,
                 headers,
                 body: told,
             };

@@ -119,7 +119,8 @@ fn length(reason: Reason, asked: Option<Duration>, times: u32) -> f32 {
 pub(super) fn of(outcome: &Outcome) -> Option<(Reason, Option<Duration>, bool)> {
     match outcome {
         Outcome::RateLimited { retry_after } => Some((Reason::RateLimit, *retry_after, false)),
-        Outcome::Unauthorized { .. } => Some((Reason::Credential, None, true)),
+        // 403 may be about this model alone.
+        Outcome::Unauthorized { status } => Some((Reason::Credential, None, *status != 403)),
         Outcome::QuotaExhausted => Some((Reason::Quota, None, true)),
         // Busy, and knows until when: left alone for that long, besides what it says about health.
         Outcome::Overloaded {

@@ -8,14 +8,18 @@ use crate::wire::sse;
 
 /// What requests for an answer refer by to something that lives at one provider, in quotes: inside a JSON text quotes are
 /// escaped, so that there is no mistaking them.
-const REFERENCES: [&str; 6] = [
+const REFERENCES: [&str; 8] = [
     "\"file_id\"",
     "\"container\"",
+    "\"container_id\"",
+    "\"skill_id\"",
     "\"previous_response_id\"",
     "\"conversation\"",
     "\"vector_store_ids\"",
     "\"item_reference\"",
 ];
+/// The same in chats; the audio is what an assistant has said: `"audio":{"id":"audio_…"}`.
+const CHAT_REFERENCES: [&str; 2] = ["\"file_id\"", "\"audio\""];
 
 /// The parts of a path and its query that may be ids.
 pub(super) fn in_path(path: &str) -> impl Iterator<Item = &str> {
@@ -36,8 +40,8 @@ pub(super) fn anywhere(body: &[u8]) -> Vec<String> {
 pub(super) fn references(endpoint: Endpoint, body: &[u8]) -> Vec<String> {
     let names = match endpoint {
         Endpoint::Responses => &REFERENCES[..],
-        Endpoint::Messages => &REFERENCES[..2],
-        Endpoint::ChatCompletions => &REFERENCES[..1],
+        Endpoint::Messages | Endpoint::CountTokens => &REFERENCES[..4],
+        Endpoint::ChatCompletions => &CHAT_REFERENCES[..],
         _ => &[],
     };
     let is_there = |name: &&str| find(body, name.as_bytes()).is_some();
@@ -72,17 +76,29 @@ fn collect(value: &Value, wants: &dyn Fn(&str) -> bool, is_wanted: bool, ids: &m
 }
 
 /// Letters, digits and what joins them, with a digit among them: `file-abc123`, `resp_0f…`. Words are none.
+///
+/// One in seventy random ids of 24 letters and digits has no digit, but then it has letters of both cases, as words like
+/// `vector_store.file` and names of models like `mistral-large-latest` do not.
 fn is_like_an_id(text: &str) -> bool {
     (6..=256).contains(&text.len())
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && (text.bytes().any(|byte| byte.is_ascii_digit()) || is_long_and_mixed(text))
 }
 
-/// The ids that an answer gives out: in fields called `id` or `…_id`. Calls of tools are no objects.
+fn is_long_and_mixed(text: &str) -> bool {
+    text.len() >= 16
+        && text.bytes().any(|byte| byte.is_ascii_lowercase())
+        && text.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// The ids that an answer gives out: in fields called `id` or `…_id`. Calls of tools are no objects, and a `custom_id` is
+/// the client's.
 pub(super) fn given_out(answer: &[u8]) -> Vec<String> {
-    let gives_out = |key: &str| key == "id" || key.ends_with("_id") && !key.ends_with("call_id");
+    let gives_out = |key: &str| {
+        key == "id" || key.ends_with("_id") && !key.ends_with("call_id") && key != "custom_id"
+    };
     let mut ids = Vec::new();
     if let Ok(answer) = serde_json::from_slice(answer) {
         collect(&answer, &gives_out, false, &mut ids);
@@ -122,8 +138,34 @@ mod tests {
         assert_eq!(ids, ["conv_2", "msg_44", "resp_1ab", "vs_0003"]);
         let file = br#"{"messages":[{"content":[{"file":{"file_id":"file-123"}}]}],"conversation":"conv_1"}"#;
         assert_eq!(references(Endpoint::ChatCompletions, file), ["file-123"]);
+        let said = br#"{"audio":{"voice":"alloy"},"messages":[{"role":"assistant","audio":{"id":"audio_12"}}]}"#;
+        assert_eq!(references(Endpoint::ChatCompletions, said), ["audio_12"]);
         let text = br#"{"messages":[{"content":"\"file_id\":\"file-123\""}]}"#;
         assert!(references(Endpoint::ChatCompletions, text).is_empty());
+    }
+
+    #[test]
+    fn tokens_are_counted_where_the_message_would_go() {
+        let body = br#"{"container":{"id":"container_1","skills":[{"skill_id":"skill_2"}]},
+            "messages":[{"content":[{"source":{"type":"file","file_id":"file_3"}}]}]}"#;
+        for endpoint in [Endpoint::Messages, Endpoint::CountTokens] {
+            let mut ids = references(endpoint, body);
+            ids.sort();
+            assert_eq!(ids, ["container_1", "file_3", "skill_2"]);
+        }
+        let tools =
+            br#"{"tools":[{"environment":{"container_id":"cntr_4a"}},{"skill_id":"skill_5"}]}"#;
+        let mut ids = references(Endpoint::Responses, tools);
+        ids.sort();
+        assert_eq!(ids, ["cntr_4a", "skill_5"]);
+    }
+
+    #[test]
+    fn an_id_without_a_digit_is_long_and_of_both_cases() {
+        let parts =
+            "/files/file-AbCdEfGhIjKlMnOp/vector_store_file_batches/mistral-large-latest/UserName";
+        let ids: Vec<&str> = in_path(parts).collect();
+        assert_eq!(ids, ["file-AbCdEfGhIjKlMnOp"]);
     }
 
     #[test]

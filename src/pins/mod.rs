@@ -7,14 +7,14 @@
 //! request ─▶ creator ─▶ ids   the names that it mentions
 //! ```
 //!
-//! Only fingerprints of ids are kept, and of the last 65,536 of them: what is older goes to the upstream that such requests
-//! go to by default.
+//! Only fingerprints of ids are kept, and of the 65,536 that were given out or asked for last: what is older goes to the
+//! upstream that such requests go to by default.
 
 mod ids;
 mod store;
 mod witness;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,11 +39,22 @@ struct Inner {
     store: Option<Store>,
 }
 
-/// The creators of the last objects, the oldest first.
+/// The creators of the objects that were given out or asked for last.
 #[derive(Debug, Default)]
 struct Known {
-    creators: HashMap<u64, UpstreamId>,
-    order: VecDeque<u64>,
+    /// By the fingerprint of the id.
+    pins: HashMap<u64, Pin>,
+    /// The fingerprints by the numbers of their pins: the first one is forgotten first.
+    order: BTreeMap<u64, u64>,
+    /// The number of the next pin.
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Pin {
+    creator: UpstreamId,
+    /// Its place among the others; also that of its row in the store.
+    number: u64,
 }
 
 impl Pins {
@@ -60,7 +71,7 @@ impl Pins {
         let (store, entries) = Store::open(folder).map_err(|error| format!("{error:#}"))?;
         let mut known = Known::default();
         for entry in entries {
-            known.note(entry.id, entry.creator);
+            known.put(entry.number, entry.id, entry.creator);
         }
         Ok(Self(Arc::new(Inner {
             known: Mutex::new(known),
@@ -70,7 +81,7 @@ impl Pins {
 
     /// Who created what a request refers to; `None` if that is not known, or it refers to nothing.
     pub fn creator(&self, request: &ModelRequest) -> Option<UpstreamId> {
-        if self.with(|known| known.creators.is_empty()) {
+        if self.with(|known| known.pins.is_empty()) {
             return None;
         }
         let mentioned = |id: &str| self.creator_of(id);
@@ -89,19 +100,21 @@ impl Pins {
     }
 
     fn note(&self, id: &str, creator: &UpstreamId) {
-        let entry = Entry {
-            id: fingerprint(id.as_bytes()),
-            creator: creator.clone(),
-        };
-        let is_new = self.with(|known| known.note(entry.id, creator.clone()));
-        if let Some(store) = self.0.store.as_ref().filter(|_| is_new) {
-            store.keep(entry);
-        }
+        let id = fingerprint(id.as_bytes());
+        self.keep(self.with(|known| known.note(id, creator)));
     }
 
     fn creator_of(&self, id: &str) -> Option<UpstreamId> {
         let id = fingerprint(id.as_bytes());
-        self.with(|known| known.creators.get(&id).cloned())
+        let (creator, moved) = self.with(|known| known.look_up(id))?;
+        self.keep(moved);
+        Some(creator)
+    }
+
+    fn keep(&self, entry: Option<Entry>) {
+        if let (Some(store), Some(entry)) = (&self.0.store, entry) {
+            store.keep(entry);
+        }
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
@@ -110,40 +123,101 @@ impl Pins {
 }
 
 impl Known {
-    /// Says whether that is new.
-    fn note(&mut self, id: u64, creator: UpstreamId) -> bool {
-        match self.creators.insert(id, creator.clone()) {
-            Some(before) => before != creator,
-            None => {
-                self.order.push_back(id);
-                if self.order.len() > MOST
-                    && let Some(oldest) = self.order.pop_front()
-                {
-                    self.creators.remove(&oldest);
-                }
-                true
-            }
+    /// Gives out what the store has to know of it, if that has changed.
+    fn note(&mut self, id: u64, creator: &UpstreamId) -> Option<Entry> {
+        let is_fresh = |pin: &Pin| pin.creator == *creator && !self.is_old(pin);
+        if self.pins.get(&id).is_some_and(is_fresh) {
+            return None;
         }
+        Some(self.put_last(id, creator.clone()))
+    }
+
+    /// Who created it; also what the store has to know, if it has moved to the end by being asked for.
+    fn look_up(&mut self, id: u64) -> Option<(UpstreamId, Option<Entry>)> {
+        let pin = self.pins.get(&id)?;
+        let (creator, is_old) = (pin.creator.clone(), self.is_old(pin));
+        let moved = is_old.then(|| self.put_last(id, creator.clone()));
+        Some((creator, moved))
+    }
+
+    /// Only what is in the older half moves when it is wanted: so most look-ups change nothing, and write nothing to a disk,
+    /// and what was wanted survives half of all places being taken by others.
+    fn is_old(&self, pin: &Pin) -> bool {
+        self.next - pin.number > MOST as u64 / 2
+    }
+
+    fn put_last(&mut self, id: u64, creator: UpstreamId) -> Entry {
+        let number = self.next;
+        let replaces = self.put(number, id, creator.clone());
+        Entry {
+            number,
+            replaces,
+            id,
+            creator,
+        }
+    }
+
+    /// Gives it a number beyond all others, and says which one it had before.
+    fn put(&mut self, number: u64, id: u64, creator: UpstreamId) -> Option<u64> {
+        self.next = number + 1;
+        let before = self.pins.insert(id, Pin { creator, number });
+        let before = before.map(|pin| pin.number);
+        if let Some(before) = before {
+            self.order.remove(&before);
+        }
+        self.order.insert(number, id);
+        if self.order.len() > MOST
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.pins.remove(&oldest);
+        }
+        before
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, Pins};
+    use super::{Known, MOST, Pins};
     use crate::config::UpstreamId;
 
     #[test]
-    fn the_oldest_are_forgotten_first() {
+    fn what_nobody_wants_is_forgotten_first() {
         let pins = Pins::in_memory();
         let (first, second) = (UpstreamId::from("first"), UpstreamId::from("second"));
-        pins.note("file-0", &first);
-        for number in 1..MOST {
-            pins.note(&format!("file-{number}"), &second);
+        for number in 0..MOST {
+            pins.note(&format!("file-{number}"), &first);
         }
-        assert_eq!(pins.creator_of("file-0"), Some(first));
-        pins.note("one-more", &second);
-        assert_eq!(pins.creator_of("file-0"), None);
-        assert_eq!(pins.creator_of("file-1"), Some(second));
+        assert_eq!(pins.creator_of("file-0").as_ref(), Some(&first));
+        pins.note("file-1", &first);
+        pins.note("file-2", &second);
+        pins.note("one-more", &first);
+        pins.note("and-another", &first);
+        let is_known = |number: usize| pins.creator_of(&format!("file-{number}")).is_some();
+        assert_eq!(
+            [0, 1, 3, 4, 5].map(is_known),
+            [true, true, false, false, true]
+        );
+        assert_eq!(pins.creator_of("file-2"), Some(second));
+    }
+
+    #[test]
+    fn only_what_is_in_the_older_half_moves() {
+        let mut known = Known::default();
+        let creator = UpstreamId::from("first");
+        let entry = known.note(0, &creator).unwrap();
+        assert_eq!((entry.number, entry.replaces), (0, None));
+        assert!(known.note(0, &creator).is_none());
+        assert!(known.look_up(0).unwrap().1.is_none());
+        for id in 1..=MOST as u64 / 2 {
+            known.note(id, &creator);
+        }
+        let moved = known.look_up(0).unwrap().1.unwrap();
+        assert_eq!(
+            (moved.number, moved.replaces),
+            (MOST as u64 / 2 + 1, Some(0))
+        );
+        assert!(known.look_up(0).unwrap().1.is_none());
+        assert_eq!(known.order.len(), known.pins.len());
     }
 
     #[test]

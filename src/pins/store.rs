@@ -10,7 +10,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Tab
 use super::MOST;
 use crate::config::UpstreamId;
 
-/// The order in which they came; the fingerprint of an id, and the name of its creator.
+/// The number of a pin; the fingerprint of an id, and the name of its creator. The pin wanted last has the highest number.
 const PINS: TableDefinition<'_, u64, (u64, &str)> = TableDefinition::new("pins");
 /// Written at once, as one transaction.
 const BATCH: usize = 1024;
@@ -20,6 +20,9 @@ const BACKLOG: usize = 8192;
 /// A pin to be kept.
 #[derive(Debug)]
 pub(super) struct Entry {
+    pub(super) number: u64,
+    /// The number that the same id had before.
+    pub(super) replaces: Option<u64>,
     pub(super) id: u64,
     pub(super) creator: UpstreamId,
 }
@@ -37,11 +40,11 @@ impl Store {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let path = folder.join("pins.redb");
         let database = Database::create(&path).with_context(|| path.display().to_string())?;
-        let (entries, next) = read(&database).with_context(|| path.display().to_string())?;
+        let entries = read(&database).with_context(|| path.display().to_string())?;
         let (queue, queued) = sync_channel(BACKLOG);
         let writer = std::thread::Builder::new()
             .name("pins".to_owned())
-            .spawn(move || write_all(&database, &queued, next))?;
+            .spawn(move || write_all(&database, &queued))?;
         let store = Self {
             queue: Some(queue),
             writer: Some(writer),
@@ -67,45 +70,47 @@ impl Drop for Store {
     }
 }
 
-/// What is there, and the number of the next one.
-fn read(database: &Database) -> anyhow::Result<(Vec<Entry>, u64)> {
+/// What is there. An id is there twice if the backlog lost a pin, or an older version wrote it: the later one counts.
+fn read(database: &Database) -> anyhow::Result<Vec<Entry>> {
     // A table that nobody has written to does not exist.
     let transaction = database.begin_write()?;
     transaction.open_table(PINS)?;
     transaction.commit()?;
     let table = database.begin_read()?.open_table(PINS)?;
     let mut entries = Vec::new();
-    let mut next = 0;
     for row in table.iter()? {
         let (number, value) = row?;
         let (id, creator) = value.value();
         entries.push(Entry {
+            number: number.value(),
+            replaces: None,
             id,
             creator: creator.into(),
         });
-        next = number.value() + 1;
     }
-    Ok((entries, next))
+    Ok(entries)
 }
 
-fn write_all(database: &Database, queued: &Receiver<Entry>, mut next: u64) {
+fn write_all(database: &Database, queued: &Receiver<Entry>) {
     while let Ok(first) = queued.recv() {
         let batch: Vec<Entry> = std::iter::once(first)
             .chain(queued.try_iter().take(BATCH))
             .collect();
-        if let Err(error) = write(database, &batch, next) {
+        if let Err(error) = write(database, &batch) {
             tracing::warn!("pins cannot be written: {error:#}");
         }
-        next += batch.len() as u64;
     }
 }
 
-fn write(database: &Database, batch: &[Entry], next: u64) -> anyhow::Result<()> {
+fn write(database: &Database, batch: &[Entry]) -> anyhow::Result<()> {
     let transaction = database.begin_write()?;
     {
         let mut table = transaction.open_table(PINS)?;
-        for (number, entry) in (next..).zip(batch) {
-            table.insert(number, (entry.id, entry.creator.as_ref()))?;
+        for entry in batch {
+            if let Some(before) = entry.replaces {
+                table.remove(before)?;
+            }
+            table.insert(entry.number, (entry.id, entry.creator.as_ref()))?;
         }
         while table.len()? > MOST as u64 {
             table.pop_first()?;
@@ -113,4 +118,30 @@ fn write(database: &Database, batch: &[Entry], next: u64) -> anyhow::Result<()> 
     }
     transaction.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, Store};
+
+    #[test]
+    fn what_was_wanted_again_is_read_last_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        for (number, replaces, id) in [(0, None, 70), (1, None, 71), (2, Some(0), 70)] {
+            store.keep(Entry {
+                number,
+                replaces,
+                id,
+                creator: "first".into(),
+            });
+        }
+        drop(store);
+        let (_store, entries) = Store::open(folder.path()).unwrap();
+        let read: Vec<(u64, u64)> = entries
+            .iter()
+            .map(|entry| (entry.number, entry.id))
+            .collect();
+        assert_eq!(read, [(1, 71), (2, 70)]);
+    }
 }

@@ -6,18 +6,32 @@ use super::Pins;
 use super::ids::{given_out, given_out_by_events};
 use crate::config::UpstreamId;
 
-/// No more of an answer is looked into.
+/// No more is kept of an answer that comes in pieces.
 const LONGEST: usize = 1 << 20;
-/// Events that repeat everything that has been created.
-const SUMMARIES: [&[u8]; 2] = [b"response.completed", b"response.incomplete"];
+/// The first id of an answer in events stands before this, if it has any.
+const BEGINNING: usize = 64 << 10;
+/// Found in later events that say what has been created: those that repeat everything, the first one of what is spoken, and
+/// what programs at Anthropic leave behind.
+const TELLING: [&[u8]; 5] = [
+    b"response.completed",
+    b"response.incomplete",
+    b"\"audio\":{\"id\"",
+    b"\"container\":{",
+    b"\"file_id\"",
+];
 
-/// Sees an answer pass. What has been created is noted when it is dropped, however the answer ended.
+/// Sees an answer pass. What it says to have been created is noted as soon as it is understood: an answer in events may be
+/// cancelled or taken up again by its id while it runs. The rest is noted when this is dropped, however the answer ended.
 #[derive(Debug)]
 pub struct Witness {
     pins: Pins,
     creator: UpstreamId,
     is_stream: bool,
+    /// The pieces of unknown meaning.
     seen: Vec<u8>,
+    /// How much of whole events went by before the first id.
+    passed: usize,
+    has_noted: bool,
 }
 
 impl Witness {
@@ -27,34 +41,58 @@ impl Witness {
             creator,
             is_stream,
             seen: Vec::new(),
+            passed: 0,
+            has_noted: false,
         }
+    }
+
+    /// All of it, however long: it is in memory anyway.
+    pub fn saw_whole(&self, answer: &[u8]) {
+        self.note(&self.ids_in(answer));
     }
 
     /// A piece of it, whatever it is. Of an answer that is too long only the beginning is kept.
     pub fn saw(&mut self, data: &[u8]) {
         let room = LONGEST.saturating_sub(self.seen.len());
         self.seen.extend_from_slice(&data[..data.len().min(room)]);
+        let is_beginning = !self.has_noted && self.seen.len() <= BEGINNING;
+        if self.is_stream && is_beginning && data.contains(&b'\n') {
+            let ids = given_out_by_events(&self.seen);
+            self.has_noted = !ids.is_empty();
+            self.note(&ids);
+        }
     }
 
-    /// Whole events of a model's answer. Only the first ones and the last one say what has been created.
+    /// Whole events of a model's answer. Only the first ones and the telling ones say what has been created.
     pub fn saw_events(&mut self, events: &[u8]) {
-        let is_summary = |summary: &&[u8]| find(events, summary).is_some();
-        if self.seen.is_empty() || SUMMARIES.iter().any(is_summary) {
-            self.saw(events);
+        let is_telling = |mark: &&[u8]| find(events, mark).is_some();
+        let is_beginning = !self.has_noted && self.passed <= BEGINNING;
+        if is_beginning || TELLING.iter().any(is_telling) {
+            let ids = given_out_by_events(events);
+            self.passed += events.len();
+            self.has_noted |= !ids.is_empty();
+            self.note(&ids);
+        }
+    }
+
+    fn ids_in(&self, answer: &[u8]) -> Vec<String> {
+        if self.is_stream {
+            given_out_by_events(answer)
+        } else {
+            given_out(answer)
+        }
+    }
+
+    fn note(&self, ids: &[String]) {
+        for id in ids {
+            self.pins.note(id, &self.creator);
         }
     }
 }
 
 impl Drop for Witness {
     fn drop(&mut self) {
-        let ids = if self.is_stream {
-            given_out_by_events(&self.seen)
-        } else {
-            given_out(&self.seen)
-        };
-        for id in ids {
-            self.pins.note(&id, &self.creator);
-        }
+        self.note(&self.ids_in(&self.seen));
     }
 }
 
@@ -89,11 +127,44 @@ mod tests {
             r#"{"type":"response.completed","response":{"id":"resp_1234","output":[{"id":"msg_5678"}]}}"#,
         ] {
             witness.saw_events(format!("data: {event}\n\n").as_bytes());
+            assert_eq!(creators(&pins, &["resp_1234"]), [true]);
         }
-        drop(witness);
         assert_eq!(
             creators(&pins, &["resp_1234", "msg_5678", "msg_00000"]),
             [true, true, false]
+        );
+    }
+
+    #[test]
+    fn a_whole_answer_is_read_to_its_end() {
+        let pins = Pins::in_memory();
+        let image = "x".repeat(super::LONGEST);
+        let answer = format!(r#"{{"output":[{{"result":"{image}"}}],"id":"resp_1234"}}"#);
+        let witness = pins.witness(&UpstreamId::from("first"), false);
+        witness.saw_whole(answer.as_bytes());
+        assert_eq!(creators(&pins, &["resp_1234"]), [true]);
+    }
+
+    #[test]
+    fn the_first_id_in_events_is_noted_while_they_come() {
+        let pins = Pins::in_memory();
+        let mut opaque = pins.witness(&UpstreamId::from("first"), true);
+        for piece in ["data: {\"id\":\"thread", "_1234\"}\n", "\ndata: {"] {
+            opaque.saw(piece.as_bytes());
+        }
+        assert_eq!(creators(&pins, &["thread_1234"]), [true]);
+        let mut events = pins.witness(&UpstreamId::from("first"), true);
+        for event in [
+            ": not yet\n\n",
+            "data: {\"id\":\"chatcmpl-1\"}\n\n",
+            "data: {\"id\":\"chatcmpl-2\"}\n\n",
+            "data: {\"delta\":{\"audio\":{\"id\":\"audio_1\"}}}\n\n",
+        ] {
+            events.saw_events(event.as_bytes());
+        }
+        assert_eq!(
+            creators(&pins, &["chatcmpl-1", "chatcmpl-2", "audio_1"]),
+            [true, false, true]
         );
     }
 }

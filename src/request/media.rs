@@ -27,6 +27,14 @@ pub(super) fn has_data(body: &[u8]) -> bool {
         .any(|mark| find(body, mark.as_bytes()).is_some())
 }
 
+/// Whether programs may run at the provider, whose container and files live on there.
+pub(super) fn may_run_code(body: &[u8]) -> bool {
+    let marks = ["\"code_execution", "\"container\""];
+    marks
+        .iter()
+        .any(|mark| find(body, mark.as_bytes()).is_some())
+}
+
 fn has_part(body: &[u8], kinds: &[&str]) -> bool {
     let is_named = |kind: &&str| find(body, format!("\"{kind}\"").as_bytes()).is_some();
     kinds.iter().any(is_named)

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
 
-use crate::config::{Abilities, Dialect, UpstreamId};
+use crate::config::{Abilities, Ability, Dialect, UpstreamId};
 use crate::wire::json::ModelField;
 
 /// A request that has been read whole. Which upstream serves it, and how, is not its business.
@@ -60,11 +60,15 @@ impl ModelRequest {
         self.model.as_ref().map_or("", |field| field.name.as_str())
     }
 
-    /// Whether its answer is kept by whoever gives it, and can be referred to later.
+    /// Whether its answer, or something in it, is kept by whoever gives it, and can be referred to later.
     pub fn is_kept(&self) -> bool {
         match self.endpoint {
             Endpoint::Responses => self.store != Some(false),
-            Endpoint::ChatCompletions => self.store == Some(true),
+            // What is spoken can be referred to for an hour.
+            Endpoint::ChatCompletions => {
+                self.store == Some(true) || self.demands.contains(Ability::Audio)
+            }
+            Endpoint::Messages => media::may_run_code(&self.body),
             _ => false,
         }
     }

@@ -28,6 +28,10 @@ pub(super) fn path(path: &str, model: Option<&str>, version: &str) -> String {
     }
     out.push_str("api-version=");
     out.push_str(&escaped(version));
+    if let Some(model) = model.filter(|_| plain == "/realtime") {
+        out.push_str("&deployment=");
+        out.push_str(&escaped(model));
+    }
     out
 }
 
@@ -63,6 +67,11 @@ mod tests {
                 "/deployments/my%20model%2F1/images/edits?a=b&api-version=v",
             ),
             ("/responses", Some("gpt-4o"), "/responses?api-version=v"),
+            (
+                "/realtime?model=x",
+                Some("my model"),
+                "/realtime?model=x&api-version=v&deployment=my%20model",
+            ),
             ("/files?limit=2", None, "/files?limit=2&api-version=v"),
             ("/chat/completions", None, "/chat/completions?api-version=v"),
         ] {

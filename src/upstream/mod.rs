@@ -105,6 +105,11 @@ impl Upstream {
         &self.id
     }
 
+    /// Where it is, without trailing slash.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
     /// The API that it speaks.
     pub fn dialect(&self) -> Dialect {
         self.language.dialect

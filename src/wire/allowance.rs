@@ -18,7 +18,7 @@ pub struct Allowance {
 }
 
 /// The kinds of allowances, as their headers name them.
-const KINDS: [(&str, &str); 6] = [
+const KINDS: [(&str, &str); 7] = [
     (
         "x-ratelimit-remaining-requests",
         "x-ratelimit-reset-requests",
@@ -40,7 +40,15 @@ const KINDS: [(&str, &str); 6] = [
         "anthropic-ratelimit-output-tokens-remaining",
         "anthropic-ratelimit-output-tokens-reset",
     ),
+    // OpenRouter
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
 ];
+
+/// The allowance of Anthropic's plans: `rejected` when it is used up, and the epoch at which it is full again.
+const PLAN: (&str, &str) = (
+    "anthropic-ratelimit-unified-status",
+    "anthropic-ratelimit-unified-reset",
+);
 
 /// How long until the last of the exhausted allowances is full again; `None` if none is exhausted.
 pub fn exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
@@ -49,7 +57,15 @@ pub fn exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         .filter_map(|kind| read(headers, *kind, now))
         .filter(|allowance| allowance.remaining == 0)
         .map(|allowance| allowance.reset_in)
+        .chain(plan_exhausted(headers, now))
         .max()
+}
+
+fn plan_exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let (status, reset) = PLAN;
+    let is_rejected = headers.get(status)? == "rejected";
+    let reset = headers.get(reset)?.to_str().ok()?;
+    reset_in(reset.trim(), now).filter(|_| is_rejected)
 }
 
 /// The allowance of requests, if the upstream tells.
@@ -203,5 +219,18 @@ mod tests {
         assert_eq!(requests(&headers, now()).unwrap().remaining, 3);
         headers.insert("x-ratelimit-remaining-tokens", "-27978".parse().unwrap());
         assert_eq!(exhausted(&headers, now()), None);
+        for (names, text, reset) in [
+            (
+                ("x-ratelimit-remaining", "x-ratelimit-reset"),
+                "0",
+                "1792584030000",
+            ),
+            (super::PLAN, "rejected", "1792584030"),
+        ] {
+            headers.insert(names.0, text.parse().unwrap());
+            headers.insert(names.1, reset.parse().unwrap());
+            assert_eq!(exhausted(&headers, now()), Some(Duration::from_secs(30)));
+            headers.remove(names.0);
+        }
     }
 }

@@ -41,12 +41,13 @@ const CLIENT_ONLY: [&str; 18] = [
 
 /// What an upstream sends that no client may see: cookies, advice to go elsewhere, names of our accounts, and what
 /// our own connection to the client decides anew. `x-request-id` is ours; the upstream's goes out under another name.
-const UPSTREAM_ONLY: [&str; 8] = [
+const UPSTREAM_ONLY: [&str; 9] = [
     "set-cookie",
     "alt-svc",
     "strict-transport-security",
     "openai-organization",
     "openai-project",
+    "anthropic-organization-id",
     "x-request-id",
     "date",
     "server",
@@ -146,6 +147,7 @@ mod tests {
         let passed = for_client(&headers(&[
             ("set-cookie", "a=1"),
             ("openai-organization", "ours"),
+            ("anthropic-organization-id", "ours"),
             ("x-ratelimit-remaining-requests", "9"),
         ]));
         assert_eq!(passed, headers(&[("x-ratelimit-remaining-requests", "9")]));

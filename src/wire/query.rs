@@ -1,11 +1,24 @@
-//! One parameter of a query: reading it, and replacing it without touching the rest.
+//! One parameter of a query: reading it, and replacing it without touching the rest. And what is escaped in a path.
 
 use std::ops::Range;
 
 /// The value of the first parameter of this name, decoded; `None` if there is none, or it is no text.
 pub fn parameter(path: &str, name: &str) -> Option<String> {
     let span = value_span(path, name)?;
-    decode(&path[span])
+    unescaped(&path[span].replace('+', " "))
+}
+
+/// A part of a path without its escapes; `None` if they are none, or it is no text. Only in a query a plus is a space.
+pub fn unescaped(part: &str) -> Option<String> {
+    let mut bytes = part.bytes();
+    let mut decoded = Vec::with_capacity(part.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
+            other => other,
+        });
+    }
+    String::from_utf8(decoded).ok()
 }
 
 /// The path and query with another value for the parameter; as it is, where there is no such parameter.
@@ -34,19 +47,6 @@ fn value_span(path: &str, name: &str) -> Option<Range<usize>> {
     }
 }
 
-fn decode(value: &str) -> Option<String> {
-    let mut bytes = value.bytes();
-    let mut decoded = Vec::with_capacity(value.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
-            b'+' => b' ',
-            other => other,
-        });
-    }
-    String::from_utf8(decoded).ok()
-}
-
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit)
         .to_digit(16)
@@ -68,7 +68,7 @@ fn encode(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{parameter, with_parameter};
+    use super::{parameter, unescaped, with_parameter};
 
     #[test]
     fn a_parameter_is_read_wherever_it_stands() {
@@ -89,6 +89,16 @@ mod tests {
             "/realtime?model=%ff",
         ] {
             assert_eq!(model(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn in_a_path_a_plus_is_a_plus() {
+        let name = unescaped("meta-llama%2fLlama+3%2B%20x");
+        assert_eq!(name.as_deref(), Some("meta-llama/Llama+3+ x"));
+        assert_eq!(parameter("/x?a=1+2%2B3", "a").as_deref(), Some("1 2+3"));
+        for none in ["%f", "%zz", "%ff", "%"] {
+            assert_eq!(unescaped(none), None, "{none}");
         }
     }
 

@@ -145,6 +145,26 @@ async fn a_single_model_is_known_by_name_or_by_pattern() {
     assert_eq!(upstream.received_count(), 0);
 }
 
+#[tokio::test]
+async fn a_model_is_known_by_an_escaped_name() {
+    let routes = "routes: [{models: [\"meta-llama/Llama+3\"], candidates: [{upstream: only}]}]\n";
+    let (gateway, upstream) = gateway(routes).await;
+    for name in [
+        "meta-llama/Llama+3",
+        "meta-llama%2FLlama+3",
+        "meta-llama%2fLlama%2B3",
+    ] {
+        let answered = gateway.get(&format!("/v1/models/{name}")).await;
+        assert_eq!(answered.status, 200, "{name}");
+        assert_eq!(answered.json()["id"], "meta-llama/Llama+3", "{name}");
+    }
+    for name in ["meta-llama%2FLlama%203", "meta-llama%2", "%ff"] {
+        let answered = gateway.get(&format!("/v1/models/{name}")).await;
+        refusal(&answered, 404, "model_not_found");
+    }
+    assert_eq!(upstream.received_count(), 0);
+}
+
 /// Posts these bytes as a chat request with one more header.
 async fn post_bytes(gateway: &TestGateway, header: (&str, &str), body: &str) -> Answered {
     gateway
@@ -317,6 +337,7 @@ async fn the_headers_of_an_answer_tell_who_gave_it_and_what_was_tried() {
     let healthy = Script::healthy()
         .with_header("x-ratelimit-remaining-requests", "9")
         .with_header("openai-organization", "ours")
+        .with_header("anthropic-organization-id", "ours")
         .with_header("set-cookie", "a=1");
     let second = Simulator::start("second", healthy).await.unwrap();
     let gateway = TestGateway::before(&first, &second, "").await;
@@ -324,7 +345,11 @@ async fn the_headers_of_an_answer_tell_who_gave_it_and_what_was_tried() {
     assert_eq!(answered.upstream(), "second");
     assert_eq!(answered.header("x-simulator"), "second");
     assert_eq!(answered.header("x-ratelimit-remaining-requests"), "9");
-    for kept_back in ["openai-organization", "set-cookie"] {
+    for kept_back in [
+        "openai-organization",
+        "anthropic-organization-id",
+        "set-cookie",
+    ] {
         assert_eq!(answered.header(kept_back), "", "{kept_back}");
     }
 

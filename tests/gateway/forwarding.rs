@@ -423,3 +423,58 @@ async fn the_results_of_a_batch_are_got_through_the_gateway() {
     assert_eq!(last.path, "/v1/messages/batches/msgbatch_1/results");
     assert_eq!(last.header("x-api-key"), Some("k"));
 }
+
+#[tokio::test]
+async fn no_redirect_leads_a_client_past_the_gateway() {
+    let three = Three::start().await;
+    let gateway = three
+        .gateway("  - {models: [\"*\"], candidates: [{upstream: general}]}\n")
+        .await;
+    let there = format!("{}/files/file-1", three.general.base_url());
+    let cases = [
+        (Method::GET, there.as_str(), 503),
+        (Method::POST, there.as_str(), 503),
+        (Method::POST, "https://files.example/1", 503),
+        // A file may be fetched elsewhere, and a path of ours is ours.
+        (Method::GET, "https://files.example/1", 307),
+        (Method::POST, "/v1/files/", 307),
+    ];
+    for (method, location, status) in cases {
+        let headers = vec![("location".to_owned(), location.to_owned())];
+        let redirect = Fault::Status {
+            code: 307,
+            headers,
+            body: None,
+        };
+        three.general.play(Script::fault(redirect)).await;
+        let answered = gateway
+            .send(method.clone(), "/v1/files/file-1", &[JSON], "{}")
+            .await;
+        assert_eq!(answered.status, status, "{method} {location}");
+        if status == 503 {
+            assert!(!answered.text().contains("files.example"));
+            assert!(answered.text().contains("general: redirect"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_model_is_renamed_only_by_its_own_route() {
+    let openai = Simulator::start("openai", Script::healthy()).await.unwrap();
+    let url = openai.base_url();
+    let gateway = TestGateway::start(&format!(
+        "upstreams:
+  claude: {{provider: anthropic, api_key: key, base_url: \"http://127.0.0.1:9/v1\"}}
+  openai: {{provider: openai-compatible, base_url: \"{url}\"}}
+routes:
+  - {{models: [gpt-4o], candidates: [{{upstream: openai, model: other}}]}}
+  - {{models: [\"*\"], candidates: [{{upstream: claude, model: claude-opus-5}}]}}
+"
+    ))
+    .await;
+    let image = r#"{"model":"gpt-image-1","prompt":"a cat"}"#;
+    gateway
+        .send(Method::POST, "/v1/images/generations", &[JSON], image)
+        .await;
+    assert_eq!(openai.received()[0].body, image);
+}

@@ -201,6 +201,100 @@ async fn errors_of_ours_have_anthropics_shape() {
 }
 
 #[tokio::test]
+async fn errors_of_ours_have_anthropics_shape_wherever_its_clients_go() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::Refuse)).await;
+    let gateway = TestGateway::start(&format!(
+        "clients: [{{name: me, key: client-key}}]\nlimits: {{body: 64}}\nupstreams:\n\
+         \x20 first: {{provider: anthropic, base_url: \"{}\", api_key: first-key}}\n\
+         routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}]}}]\n",
+        first.base_url(),
+    ))
+    .await;
+    let (long, get, post) = ("x".repeat(65), Method::GET, Method::POST);
+    let wrong_key = [("x-api-key", "wrong"), ("anthropic-version", "2023-06-01")];
+    // Without a version it is the path that tells.
+    let bare = &JSON[..2];
+    let (batches, unauthorized) = ("/v1/messages/batches", "401 authentication_error");
+    for (method, path, headers, body, expected) in [
+        (&get, "/v1/models", &wrong_key[..], "", unauthorized),
+        (&get, "/v1/models/nope", JSON, "", "404 not_found_error"),
+        (&post, "/v1/files", &wrong_key[..], "", unauthorized),
+        (&post, batches, &JSON[..1], "", unauthorized),
+        (&post, batches, bare, &long, "413 request_too_large"),
+        (&post, "/v1/files", JSON, &long, "413 request_too_large"),
+        (
+            &post,
+            "/v1/messages/./x",
+            bare,
+            "",
+            "400 invalid_request_error",
+        ),
+        (
+            &post,
+            "/v1/files/../x",
+            JSON,
+            "",
+            "400 invalid_request_error",
+        ),
+        (&post, batches, bare, "{}", "503 overloaded_error"),
+    ] {
+        let answered = gateway
+            .send(method.clone(), path, headers, body.to_owned())
+            .await;
+        let told = answered.json();
+        let kind = told["error"]["type"].as_str().unwrap();
+        assert_eq!(
+            format!("{} {kind}", answered.status),
+            expected,
+            "{path} {told}"
+        );
+        assert_eq!(told["type"], "error", "{path} {told}");
+        assert!(told["error"]["message"].is_string(), "{path} {told}");
+        let id = told["request_id"].as_str().unwrap();
+        assert_eq!(answered.header("request-id"), id, "{path}");
+        assert_eq!(answered.header("x-request-id"), id, "{path}");
+    }
+    let openai = gateway.get("/v1/models").await;
+    assert_eq!(openai.status, 401);
+    assert_eq!(openai.json().get("type"), None);
+    assert_eq!(openai.header("request-id"), "");
+    assert_eq!((first.received_count(), second.received_count()), (0, 0));
+}
+
+/// By its kind a client decides whether it tries again.
+#[tokio::test]
+async fn an_error_after_a_sign_of_life_keeps_its_kind() {
+    for (status, kind) in [(400, "invalid_request_error"), (529, "overloaded_error")] {
+        let (first, second) = simulators().await;
+        first.play(Script::fault(Fault::Hang)).await;
+        second.play(Script::status(status)).await;
+        let gateway = TestGateway::start(&format!(
+            "upstreams:\n\
+             \x20 first: {{provider: anthropic, base_url: \"{}\", api_key: first-key}}\n\
+             \x20 second: {{provider: anthropic, base_url: \"{}\", api_key: second-key}}\n\
+             routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}]\n\
+             timeouts: {{first_token: 500ms, keepalive: 100ms}}\n",
+            first.base_url(),
+            second.base_url(),
+        ))
+        .await;
+        let answered = gateway
+            .send(Method::POST, MESSAGES, JSON, message(true))
+            .await;
+        assert_eq!(answered.status, 200);
+        let text = answered.text();
+        assert!(text.starts_with(": keepalive\n\n"), "{text}");
+        let (_, data) = text.split_once("event: error\ndata: ").expect(&text);
+        let told: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(told["type"], "error", "{text}");
+        assert_eq!(told["error"]["type"], kind, "{text}");
+        let asked = [&first, &second].map(Simulator::received_count);
+        assert!(asked.iter().all(|count| *count > 0), "{asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn sdks_of_every_age_are_understood_and_their_version_goes_on() {
     let (first, second) = simulators().await;
     let gateway = gateway(&first, &second).await;

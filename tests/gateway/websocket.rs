@@ -8,6 +8,8 @@ mod secure;
 
 use backstop::event::{AttemptReport, Event, RequestReport, RequestResult};
 use backstop::request::Endpoint;
+use backstop::simulator::{Script, Simulator};
+use http::Method;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -82,6 +84,41 @@ async fn a_conversation_passes_unharmed_in_both_directions() {
     for expected in [Message::text("still here"), Message::Pong("here?".into())] {
         assert_eq!(told(&mut client.stream).await.unwrap(), expected);
     }
+}
+
+/// A proxy between a browser and us may drop `upgrade`: what is left is a request like any other, with a key in it.
+#[tokio::test]
+async fn a_key_among_subprotocols_goes_nowhere_even_without_an_upgrade() {
+    let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
+    let gateway = TestGateway::start(&format!(
+        "clients: [{{name: browser, key: client-key}}]\n\
+         upstreams: {{only: {{provider: openai-compatible, base_url: \"{}\"}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n",
+        upstream.base_url()
+    ))
+    .await;
+    let path = "/v1/realtime?model=gpt-4o";
+    let name = "sec-websocket-protocol";
+    for (offered, left) in [
+        (
+            "realtime, openai-insecure-api-key.client-key, openai-project.p",
+            Some("realtime"),
+        ),
+        ("openai-insecure-api-key.client-key", None),
+    ] {
+        let answered = gateway
+            .send(Method::GET, path, &[(name, offered)], "")
+            .await;
+        assert_ne!(answered.status, 401, "{offered}");
+        let asked = upstream.received().pop().unwrap();
+        assert_eq!(asked.path, path);
+        assert_eq!(asked.header(name), left, "{offered}");
+        for value in asked.headers.values() {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            assert!(!value.contains("client-key"), "{:?}", asked.headers);
+        }
+    }
+    assert_eq!(upstream.received_count(), 2);
 }
 
 #[tokio::test]

@@ -98,17 +98,21 @@ pub fn error(body: &[u8]) -> Bytes {
         .into()
 }
 
-pub(super) fn object(error: &Value) -> Value {
+/// Anthropic's kind of an error, whose object may be in `OpenAI`'s words or in Anthropic's own.
+pub fn error_kind(error: &Value) -> &'static str {
     let is = |names: &[&str]| {
         let fields = [&error["code"], &error["type"]];
         fields
             .iter()
             .any(|field| field.as_str().is_some_and(|name| names.contains(&name)))
     };
-    let kind = KINDS
+    KINDS
         .iter()
         .find(|(_, names)| is(names))
-        .map_or("api_error", |(kind, _)| kind);
+        .map_or("api_error", |(kind, _)| kind)
+}
+
+pub(super) fn object(error: &Value) -> Value {
     let message = error["message"]
         .as_str()
         .unwrap_or("the upstream gave no reason");
@@ -117,11 +121,11 @@ pub(super) fn object(error: &Value) -> Value {
         let message = format!("prompt is too long: {message}");
         return json!({ "type": "invalid_request_error", "message": message });
     }
-    json!({ "type": kind, "message": message })
+    json!({ "type": error_kind(error), "message": message })
 }
 
 /// Anthropic's kinds of errors, and the codes and types of others that mean the same.
-const KINDS: [(&str, &[&str]); 8] = [
+const KINDS: [(&str, &[&str]); 9] = [
     (
         "authentication_error",
         &["invalid_api_key", "authentication_error"],
@@ -129,7 +133,11 @@ const KINDS: [(&str, &[&str]); 8] = [
     ("permission_error", &["permission_error", "access_denied"]),
     (
         "billing_error",
-        &["insufficient_quota", "credit_balance_exhausted"],
+        &[
+            "insufficient_quota",
+            "credit_balance_exhausted",
+            "billing_error",
+        ],
     ),
     (
         "rate_limit_error",
@@ -149,6 +157,8 @@ const KINDS: [(&str, &[&str]); 8] = [
         "overloaded_error",
         &["server_is_overloaded", "slow_down", "overloaded_error"],
     ),
+    ("timeout_error", &["timeout_error"]),
+    // The last one: by its type many an error is this which has a code that tells more.
     (
         "invalid_request_error",
         &["invalid_request_error", "BadRequestError"],

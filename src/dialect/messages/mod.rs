@@ -14,7 +14,7 @@ mod request;
 mod stream;
 mod tools;
 
-pub use answer::{answer, error};
+pub use answer::{answer, error, error_kind};
 pub use request::{Translated, lacks, request};
 pub use stream::Translator;
 

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::dialect::messages::error_kind;
+
 #[derive(Deserialize)]
 pub(super) struct MessageEvent<'a> {
     #[serde(borrow, rename = "type")]
@@ -51,10 +53,58 @@ impl MessageEvent<'_> {
     }
 }
 
-/// The error event with which a stream that broke ends. `error` is an error object in `OpenAI`'s shape.
+/// The error event with which a stream that broke ends. `error` is an error object in `OpenAI`'s shape or in Anthropic's;
+/// by its type clients decide whether they try again.
 pub(super) fn interruption(error: &serde_json::Value) -> Vec<u8> {
     let mut told = error.as_object().cloned().unwrap_or_default();
-    told.insert("type".to_owned(), "api_error".into());
+    told.insert("type".to_owned(), error_kind(error).into());
     let event = json!({ "type": "error", "error": told });
     format!("event: error\ndata: {event}\n\n").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::interruption;
+
+    fn told(error: &Value) -> Value {
+        let event = String::from_utf8(interruption(error)).unwrap();
+        let data = event.strip_prefix("event: error\ndata: ").unwrap();
+        serde_json::from_str(data).unwrap()
+    }
+
+    #[test]
+    fn an_error_keeps_its_kind() {
+        for (kind, code, expected) in [
+            ("upstream_error", "stream_interrupted", "api_error"),
+            ("upstream_error", "all_upstreams_failed", "api_error"),
+            (
+                "overloaded_error",
+                "all_upstreams_failed",
+                "overloaded_error",
+            ),
+            (
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                "rate_limit_error",
+            ),
+            (
+                "invalid_request_error",
+                "model_not_found",
+                "not_found_error",
+            ),
+            ("invalid_request_error", "invalid", "invalid_request_error"),
+            ("billing_error", "", "billing_error"),
+            ("timeout_error", "", "timeout_error"),
+            ("unheard_of", "", "api_error"),
+        ] {
+            let told = told(&json!({"type": kind, "code": code, "message": "gone"}));
+            assert_eq!(told["type"], "error");
+            assert_eq!(told["error"]["type"], expected, "{kind} {code}");
+            assert_eq!(told["error"]["message"], "gone");
+        }
+        let without = told(&json!({"message": "gone"}));
+        assert_eq!(without["error"]["type"], "api_error");
+    }
 }

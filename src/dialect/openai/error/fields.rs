@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    OVERLOADED, REFUSED, STATUS_OF, TOO_LONG, TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS,
+    OVERLOADED, QUOTA, QUOTA_IN_WORDS, REFUSED, STATUS_OF, TOO_LONG, TOO_LONG_IN_WORDS,
+    UNSUPPORTED, UNSUPPORTED_IN_WORDS,
 };
 use crate::wire::allowance::reset_in;
 
@@ -20,6 +21,10 @@ pub(super) struct ErrorFields {
     name: String,
     /// Gemini says that it is the allowance of a day that is used up.
     pub(super) is_daily: bool,
+    /// Gemini says with 400 that the key is wrong.
+    pub(super) is_about_key: bool,
+    /// `OpenRouter` says with 403, and no code, what it is in the content that is refused.
+    is_flagged: bool,
     pub(super) message: String,
     /// How long it asks us to stay away, where no header does.
     pub(super) wait: Option<Duration>,
@@ -45,6 +50,15 @@ struct RawFields<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow)]
     details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    metadata: Option<Flagged<'a>>,
+}
+
+/// `OpenRouter`'s `metadata` of a request that moderation has refused.
+#[derive(Deserialize)]
+struct Flagged<'a> {
+    #[serde(borrow)]
+    flagged_input: Option<&'a RawValue>,
 }
 
 /// Anthropic's `details`: `{"error_code": "..."}`.
@@ -80,7 +94,14 @@ impl ErrorFields {
                 code: plain(raw.code),
                 kind: raw.kind.unwrap_or_default().into_owned(),
                 name: error_code(raw.details).unwrap_or_else(|| plain(raw.status)),
-                is_daily: raw.details.is_some_and(|raw| raw.get().contains("PerDay")),
+                is_daily: detail(raw.details, "PerDay"),
+                is_about_key: detail(raw.details, "\"API_KEY_INVALID\"")
+                    || raw
+                        .message
+                        .is_some_and(|raw| raw.get().contains("API key not valid")),
+                is_flagged: raw
+                    .metadata
+                    .is_some_and(|flagged| flagged.flagged_input.is_some()),
                 message: raw.message.map(text_of).unwrap_or_default(),
             },
             Err(_) => Self {
@@ -132,14 +153,36 @@ impl ErrorFields {
     pub(super) fn names_no_model(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
         !self.is("model_not_found")
+            && !message.starts_with("this model is only supported in")
             && (message.is_empty()
                 || message.contains("/responses")
                 || matches!(message.as_str(), "not found" | "file not found"))
     }
 
-    /// Qianfan's codes are `input_unsafe` and kin.
+    /// Whether it says that the account has no money or allowance left.
+    pub(super) fn says_no_money(&self) -> bool {
+        QUOTA.iter().any(|name| self.is(name))
+            || QUOTA_IN_WORDS
+                .iter()
+                .any(|words| self.message.starts_with(words))
+    }
+
+    /// Whether a 404 is about something that the request refers to, rather than about the model: `Conversation with id
+    /// 'conv_1' not found.`, `No such File object: file-1`, Anthropic's `thread_not_found`.
+    pub(super) fn is_about_reference(&self) -> bool {
+        self.message.contains(" with id ")
+            || self.message.starts_with("No such ")
+            || self.name.starts_with("thread_")
+    }
+
+    /// Qianfan's codes are `input_unsafe` and kin; Anthropic has none.
     pub(super) fn refuses_content(&self) -> bool {
-        REFUSED.iter().any(|name| self.is(name)) || self.code.ends_with("_unsafe")
+        REFUSED.iter().any(|name| self.is(name))
+            || self.is_flagged
+            || self.code.ends_with("_unsafe")
+            || self
+                .message
+                .starts_with("Output blocked by content filtering policy")
     }
 
     pub(super) fn is(&self, name: &str) -> bool {
@@ -153,7 +196,10 @@ impl ErrorFields {
         match self.code.parse() {
             Ok(status @ 400..=599) => status,
             // Qianfan's are `rpm_rate_limit_exceeded`, `tpm_rate_limit_exceeded` and more.
-            _ if self.code.ends_with("rate_limit_exceeded") => 429,
+            _ if self.code.ends_with("rate_limit_exceeded") || self.says_no_money() => 429,
+            _ if self.refuses_content() || self.says_too_long() || self.says_unsupported() => 400,
+            // `invalid_image_format`, `failed_to_download_image` and kin, of Responses.
+            _ if self.code.contains("_image") || self.code.starts_with("image_") => 400,
             _ => STATUS_OF
                 .iter()
                 .find(|(name, _)| self.is(name))
@@ -174,6 +220,10 @@ fn wait(error: &RawFields<'_>) -> Option<Duration> {
             .map(|word| word.trim_end_matches(['.', '"']))
     };
     reset_in(delay.as_deref().or_else(in_words)?, SystemTime::UNIX_EPOCH)
+}
+
+fn detail(details: Option<&RawValue>, text: &str) -> bool {
+    details.is_some_and(|raw| raw.get().contains(text))
 }
 
 fn error_code(details: Option<&RawValue>) -> Option<String> {

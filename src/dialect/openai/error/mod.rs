@@ -67,17 +67,19 @@ fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> O
         400 | 403 | 422 if error.refuses_content() => Outcome::ContentRefused { status },
         400 | 403 | 413 | 422 | 429 if error.says_too_long() => Outcome::TooLong { status },
         400 | 404 | 422 if error.says_unsupported() => Outcome::Unsupported { status },
-        // Gemini answers a bad key with 400.
-        400 if error.message.contains("API key not valid") => Outcome::Unauthorized { status },
-        400 | 403 | 429 if QUOTA.iter().any(|name| error.is(name)) => Outcome::QuotaExhausted,
+        // More tokens than the account may send in a minute: waiting never helps, another account may.
+        413 | 429 if error.message.starts_with("Request too large for") => {
+            Outcome::Unsupported { status }
+        }
+        400 if error.is_about_key => Outcome::Unauthorized { status },
+        400 | 403 | 429 if error.says_no_money() => Outcome::QuotaExhausted,
         429 if error.is_daily => Outcome::QuotaExhausted,
         403 if error.is("model_not_found") => Outcome::ModelUnavailable,
         401 | 403 => Outcome::Unauthorized { status },
         // OpenRouter, while what is under way uses the budget up.
         402 if retry_after.is_some() => Outcome::RateLimited { retry_after },
         402 => Outcome::QuotaExhausted,
-        // An item of a response that is kept elsewhere, or was not kept.
-        404 if error.message.starts_with("Item with id") => Outcome::RejectedRequest { status },
+        404 if error.is_about_reference() => Outcome::RejectedRequest { status },
         404 | 410 => Outcome::ModelUnavailable,
         408 => Outcome::ServerError { status },
         429 if error.says_overloaded() => Outcome::Overloaded {
@@ -103,7 +105,7 @@ const TOO_LONG: [&str; 4] = [
 ];
 
 /// How messages begin that say the same, where no code does.
-const TOO_LONG_IN_WORDS: [&str; 9] = [
+const TOO_LONG_IN_WORDS: [&str; 8] = [
     // Anthropic
     "prompt is too long",
     "input length and `max_tokens` exceed context limit",
@@ -117,8 +119,6 @@ const TOO_LONG_IN_WORDS: [&str; 9] = [
     "Input token count",
     // Bedrock
     "Input is too long",
-    // OpenAI and Groq: more tokens than may be sent in a minute, so that waiting never helps.
-    "Request too large for",
     // Gemini
     "The input token count",
 ];
@@ -132,7 +132,7 @@ const UNSUPPORTED: [&str; 4] = [
 ];
 
 /// How messages begin, and how they end, that say the same, where no code does.
-const UNSUPPORTED_IN_WORDS: [(&str, &str); 8] = [
+const UNSUPPORTED_IN_WORDS: [(&str, &str); 12] = [
     // Anthropic
     ("", "Extra inputs are not permitted"),
     ("This model does not support assistant message prefill", ""),
@@ -150,11 +150,17 @@ const UNSUPPORTED_IN_WORDS: [(&str, &str); 8] = [
     ("", "is unsupported"),
     // llama.cpp
     ("image input is not supported", ""),
+    // OpenAI, with 404: the model is there, but not at this path.
+    ("This is a chat model", ""),
+    ("This is not a chat model", ""),
+    ("This model is only supported in", ""),
+    ("Invalid URL (", ""),
 ];
 
 /// Codes and types that say: not about this.
-const REFUSED: [&str; 7] = [
+const REFUSED: [&str; 8] = [
     "content_filter",
+    "invalid_prompt",
     "content_policy_violation",
     "ResponsibleAIPolicyViolation",
     "moderation_blocked",
@@ -164,7 +170,8 @@ const REFUSED: [&str; 7] = [
 ];
 
 /// Codes and types that say: no money, no allowance. They are not a matter of seconds.
-const QUOTA: [&str; 12] = [
+const QUOTA: [&str; 13] = [
+    "billing_error",
     "organization_on_hold",
     "cmek_key_disabled",
     "insufficient_quota",
@@ -179,6 +186,12 @@ const QUOTA: [&str; 12] = [
     "usage_limit_reached",
 ];
 
+/// How messages of Anthropic begin that say the same with 400.
+const QUOTA_IN_WORDS: [&str; 2] = [
+    "Your credit balance is too low",
+    "You have reached your specified API usage limits",
+];
+
 /// Codes of a 429 that say: it is the provider that has too much to do, or our requests grow too fast.
 const OVERLOADED: [&str; 3] = [
     "slow_down",
@@ -187,21 +200,16 @@ const OVERLOADED: [&str; 3] = [
 ];
 
 /// What codes and types of an error inside a 200 mean as a status. Unknown ones are the upstream's fault.
-const STATUS_OF: [(&str, u16); 21] = [
+const STATUS_OF: [(&str, u16); 16] = [
     ("invalid_request_error", 400),
-    ("invalid_prompt", 400),
-    ("context_length_exceeded", 400),
-    ("content_filter", 400),
-    ("content_policy_violation", 400),
-    ("bio_policy", 400),
-    ("cyber_policy", 400),
-    ("misalignment_policy_violation", 400),
     ("BadRequestError", 400),
     ("authentication_error", 401),
     ("invalid_api_key", 401),
     ("permission_error", 403),
     ("not_found_error", 404),
     ("model_not_found", 404),
+    ("request_too_large", 413),
+    ("too_many_requests", 429),
     ("rate_limit_error", 429),
     ("requests", 429),
     ("tokens", 429),

@@ -258,3 +258,86 @@ fn a_429_has_three_meanings_and_a_403_may_be_about_a_model() {
         );
     }
 }
+
+#[test]
+fn a_404_is_about_the_model_the_path_or_what_the_request_refers_to() {
+    for (message, label) in [
+        ("The model `gpt-9` does not exist", "model_unavailable"),
+        (
+            "This is a chat model and not supported in the v1/completions endpoint.",
+            "unsupported",
+        ),
+        (
+            "This model is only supported in v1/responses and not in v1/chat/completions.",
+            "unsupported",
+        ),
+        ("Invalid URL (POST /chat/completions)", "unsupported"),
+        ("Conversation with id 'conv_1' not found.", "rejected"),
+        ("No such File object: file-1", "rejected"),
+    ] {
+        let body = serde_json::json!({"error": {"message": message, "code": null}}).to_string();
+        assert_eq!(
+            classify(404, None, body.as_bytes()).label(),
+            label,
+            "{message}"
+        );
+    }
+    let here = r#"{"error":{"message":"This model is only supported in v1/chat/completions and not in v1/responses."}}"#;
+    assert_eq!(
+        classify_response(404, None, here.as_bytes()).label(),
+        "unsupported"
+    );
+}
+
+#[test]
+fn what_is_said_in_words_alone_is_understood() {
+    for (status, body, label) in [
+        (
+            403,
+            r#"{"error":{"code":403,"message":"it requires moderation","metadata":{"reasons":["x"],"flagged_input":"y"}}}"#,
+            "content_refused",
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Output blocked by content filtering policy"}}"#,
+            "content_refused",
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
+            "quota_exhausted",
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"API key expired.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#,
+            "unauthorized",
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 50000.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+            "unsupported",
+        ),
+    ] {
+        let outcome = classify(status, None, body.as_bytes());
+        assert_eq!(outcome.label(), label, "{body}");
+    }
+}
+
+#[test]
+fn the_code_of_an_error_inside_a_reply_says_as_much_as_that_of_any_other() {
+    for (code, label) in [
+        ("insufficient_quota", "quota_exhausted"),
+        ("billing_error", "quota_exhausted"),
+        ("moderation_blocked", "content_refused"),
+        ("input_unsafe", "content_refused"),
+        ("exceed_context_size_error", "too_long"),
+        ("unsupported_parameter", "unsupported"),
+        ("invalid_image_format", "rejected"),
+        ("request_too_large", "rejected"),
+        ("vector_store_timeout", "server_error"),
+    ] {
+        let error = format!(r#"{{"code":"{code}","message":"m"}}"#);
+        let error = RawValue::from_string(error).unwrap();
+        assert_eq!(classify_inner(&error, None).label(), label, "{code}");
+    }
+}
