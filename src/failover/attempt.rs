@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
 use tokio::time::{Instant, timeout_at};
 
 use super::commit::{Hold, hold};
@@ -27,6 +29,8 @@ use crate::wire::headers::has_media_type;
 
 /// No answer is larger than this; images in base64 are the largest there are.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// One try at one target.
 pub(super) struct Attempt<'a> {
@@ -194,9 +198,7 @@ impl Attempt<'_> {
         let body = interpreter.answer(body);
         let wait = wait_asked_by(&reply.headers);
         if let Err(outcome) = dialect::inspect(self.request.endpoint, &body, wait) {
-            let status = outcome.status().unwrap_or(400);
-            let told = self.told(interpreter, status, said);
-            return settle(status, reply.headers, told, outcome, self.refusals);
+            return self.told_inside(outcome, reply.headers, interpreter, said);
         }
         self.accept(reply.status, &body, dialect::is_refusal)?;
         let body = WonBody::Whole(body);
@@ -219,6 +221,47 @@ impl Attempt<'_> {
             return Err(Outcome::ContentRefused { status });
         }
         Ok(())
+    }
+
+    /// JSON where events were asked for is an error in disguise, or an upstream that cannot stream. SDKs would take
+    /// either for an empty stream.
+    async fn no_stream(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
+        let said = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
+        let body = interpreter.answer(said.clone());
+        let wait = wait_asked_by(&reply.headers);
+        match dialect::inspect(self.request.endpoint, &body, wait) {
+            Ok(()) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
+            Err(outcome) => self.told_inside(outcome, reply.headers, interpreter, said),
+        }
+    }
+
+    /// What an upstream says in a body of status 200 counts as if it came with an error status.
+    fn told_inside(
+        &self,
+        outcome: Outcome,
+        mut headers: HeaderMap,
+        interpreter: &Interpreter,
+        said: Bytes,
+    ) -> Result<Won, Lost> {
+        let status = outcome.status().unwrap_or(400);
+        let told = self.told(interpreter, status, said);
+        headers.insert(CONTENT_TYPE, JSON);
+        settle(status, headers, told, outcome, self.refusals)
+    }
+
+    /// What an upstream says against the request in an event goes back like what comes with an error status.
+    fn told_by_event(&self, lost: Lost, mut headers: HeaderMap) -> Result<Won, Lost> {
+        let lost = lost.until(wait_asked_by(&headers));
+        let Some(verdict) = lost.verdict else {
+            return Err(lost);
+        };
+        headers.insert(CONTENT_TYPE, JSON);
+        let status = verdict.status;
+        let told = match self.request.endpoint.is_anthropic() {
+            true => verdict.body,
+            false => openai::shaped(status, openai::error_of_event(verdict.body)),
+        };
+        settle(status, headers, told, lost.outcome, self.refusals)
     }
 
     /// What an upstream says against the request, in the client's words.
@@ -251,7 +294,7 @@ impl Attempt<'_> {
         check_form(&reply.headers)?;
         let endpoint = self.request.endpoint;
         if has_media_type(&reply.headers, "application/json") {
-            return Err(no_stream(endpoint, reply, self.to_the_end(), interpreter).await);
+            return self.no_stream(reply, interpreter).await;
         }
         let transcript = self.is_noted.then(|| Transcript::new(endpoint));
         let wanted = Hold {
@@ -267,7 +310,7 @@ impl Attempt<'_> {
         let events = EventStream::new(endpoint, interpreter.translator(), transcript);
         let mut held = match hold(events, reply.body, wanted).await {
             Ok(held) => held,
-            Err(lost) => return Err(lost.until(wait_asked_by(&reply.headers))),
+            Err(lost) => return self.told_by_event(lost, reply.headers),
         };
         self.accept(reply.status, &held.first, dialect::begins_with_refusal)?;
         held.prefill = self.prefill();
@@ -328,24 +371,6 @@ pub(super) async fn send(
     match timeout_at(until, sending).await {
         Ok(reply) => Ok(reply?),
         Err(_) => Err(Outcome::TimedOut(stage).into()),
-    }
-}
-
-/// JSON where events were asked for is an error in disguise, or an upstream that cannot stream. SDKs would take
-/// either for an empty stream.
-async fn no_stream(
-    endpoint: Endpoint,
-    reply: Reply,
-    patience: Patience,
-    interpreter: &Interpreter,
-) -> Lost {
-    let body = match read_whole(reply.body, LARGEST_ERROR, patience).await {
-        Ok(body) => interpreter.answer(body),
-        Err(error) => return error.into(),
-    };
-    match dialect::inspect(endpoint, &body, wait_asked_by(&reply.headers)) {
-        Ok(()) => Outcome::InvalidReply(Defect::ContentType).into(),
-        Err(outcome) => outcome.into(),
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn hold(
             hold.wait_on();
         }
         if let Some(outcome) = taken.failure.filter(|_| !events.is_complete()) {
-            return Err(outcome.into());
+            return Err(Lost::by_event(outcome, taken.said));
         }
         if hold.is_enough(&kept) || kept.since.is_some() && events.is_complete() {
             return Ok(hold.release(kept, body, events));

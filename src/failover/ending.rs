@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::events::EventStream;
 use super::timers::Limits;
 use crate::config::Prefill;
-use crate::outcome::{Defect, Outcome, Stage};
+use crate::outcome::{Blame, Defect, Outcome, Stage};
 use crate::upstream::SendError;
 use crate::wire::body::ReadError;
 
@@ -64,6 +64,19 @@ pub(super) struct Lost {
 }
 
 impl Lost {
+    /// By an event that says so.
+    pub(super) fn by_event(outcome: Outcome, said: Bytes) -> Self {
+        let verdict = Verdict {
+            status: outcome.status().unwrap_or(400),
+            headers: HeaderMap::new(),
+            body: said,
+        };
+        Self {
+            verdict: (outcome.blame() == Blame::Client).then(|| Box::new(verdict)),
+            ..outcome.into()
+        }
+    }
+
     /// Its headers have asked us to stay away for so long: that counts where the stream itself did not say.
     pub(super) fn until(mut self, wait: Option<Duration>) -> Self {
         if let Outcome::RateLimited { retry_after } | Outcome::Overloaded { retry_after, .. } =

@@ -31,6 +31,21 @@ pub(super) struct Taken {
     pub(super) untold: usize,
     /// How the answer failed.
     pub(super) failure: Option<Outcome>,
+    /// The data of the event that said so.
+    pub(super) said: Bytes,
+}
+
+impl Taken {
+    /// Nothing but bytes that may go out.
+    pub(super) fn bytes(pass: Bytes) -> Self {
+        Self {
+            pass,
+            content: 0,
+            untold: 0,
+            failure: None,
+            said: Bytes::new(),
+        }
+    }
 }
 
 impl EventStream {
@@ -93,12 +108,7 @@ impl EventStream {
 
     /// Reads whole events in the client's API.
     pub(super) fn read(&mut self, whole: Bytes) -> Taken {
-        let mut taken = Taken {
-            pass: Bytes::new(),
-            content: 0,
-            untold: 0,
-            failure: None,
-        };
+        let mut taken = Taken::bytes(Bytes::new());
         let mut end = whole.len();
         let mut is_odd = false;
         for event in sse::events(&whole) {
@@ -108,6 +118,7 @@ impl EventStream {
                 Signal::Content => taken.content += 1,
                 Signal::Failed(outcome) => {
                     taken.failure = Some(outcome);
+                    taken.said = event.data.unwrap_or_default().into_owned().into();
                     end = event.start;
                     break;
                 }

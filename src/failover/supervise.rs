@@ -337,12 +337,7 @@ impl SupervisedStream {
             witness: None,
             splice,
         }));
-        self.pass(Taken {
-            pass: held.first,
-            content: 0,
-            untold: 0,
-            failure: None,
-        });
+        self.pass(Taken::bytes(held.first));
         self.hurry_if_ending();
     }
 

@@ -187,3 +187,32 @@ async fn thoughts_of_another_organisation_are_left_out_where_nobody_can_read_the
     );
     assert_eq!(second.received_count(), 0);
 }
+
+#[tokio::test]
+async fn what_is_said_against_a_request_inside_a_200_comes_back_with_its_reason() {
+    let said = json!({"error": {"message": "tool schema invalid", "code": 400}});
+    let stream = |data: &Value| Script::fault(Fault::Raw(format!("data: {data}\n\n")));
+    let failed = json!({"type": "response.failed", "response": {"error": {"code": "invalid_image_format",
+        "message": "tool schema invalid"}}});
+    let whole = json!({"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]});
+    let mut streamed = whole.clone();
+    streamed["stream"] = true.into();
+    let response = json!({"model": "gpt-5", "input": "hi", "stream": true});
+    for (script, path, request) in [
+        (refusing(200, &said), CHAT, &whole),
+        (refusing(200, &said), CHAT, &streamed),
+        (stream(&said), CHAT, &streamed),
+        (stream(&failed), "/v1/responses", &response),
+    ] {
+        let (first, second) = simulators().await;
+        first.play(script).await;
+        let gateway = gateway(&first, &second, "ernie").await;
+        let answered = gateway.post(path, request).await;
+        assert_eq!(answered.trail(), ["first:rejected"], "{path}");
+        assert_eq!((answered.status, answered.upstream()), (400, "first"));
+        assert_eq!(answered.header("content-type"), "application/json");
+        let told = answered.json();
+        assert_eq!(told["error"]["message"], "tool schema invalid", "{told}");
+        assert_eq!(second.received_count(), 0);
+    }
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-pub use shape::shaped;
+pub use shape::{error_of_event, shaped};
 
 use self::fields::ErrorFields;
 use crate::outcome::Outcome;

@@ -47,6 +47,17 @@ pub fn shaped(status: u16, body: Bytes) -> Bytes {
     json!({ "error": error }).to_string().into()
 }
 
+/// The error body that an event of `OpenAI`'s stands for: the error is in it (chats), or on top, or in the response.
+pub fn error_of_event(data: Bytes) -> Bytes {
+    let event: Value = serde_json::from_slice(&data).unwrap_or_default();
+    let inner = &event["response"]["error"];
+    match (event["error"].is_object(), inner.is_object()) {
+        (true, _) => data,
+        (_, true) => json!({ "error": inner }).to_string().into(),
+        _ => json!({ "error": event }).to_string().into(),
+    }
+}
+
 fn is_fine(error: &Value) -> bool {
     error["message"].is_string()
         && error["type"].is_string()
