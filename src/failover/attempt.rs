@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-};
-use tokio::time::{Instant, timeout_at};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use tokio::time::Instant;
 
 use super::commit::{Hold, hold};
 use super::deadline::Deadline;
@@ -14,6 +12,7 @@ use super::ending::{Lost, Won, WonBody};
 use super::events::EventStream;
 use super::handshake;
 use super::order::prefill;
+use super::outbound::{outbound_as, send};
 use super::plan::Target;
 use super::refusal::{LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::timers::Limits;
@@ -22,8 +21,7 @@ use crate::dialect::openai::{self, Transcript, continuation};
 use crate::dialect::{self, Interpreter, Language, Speech};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
-use crate::routing::Candidate;
-use crate::upstream::{Outbound, Reply, Upstream};
+use crate::upstream::Reply;
 use crate::wire::body::{Patience, ReadError, read_whole};
 use crate::wire::headers::has_media_type;
 
@@ -321,56 +319,6 @@ impl Attempt<'_> {
             body,
             Outcome::Success,
         ))
-    }
-}
-
-/// As the client wrote it, but for the model's name in the path.
-pub(super) fn outbound(
-    request: &ModelRequest,
-    upstream: &Upstream,
-    model: Option<&str>,
-) -> Outbound {
-    let is_wanted = upstream.names_models_in_paths() && request.model.is_some();
-    let mut headers = request.headers.clone();
-    // What is to be looked into, if only for the ids in it, must not come compressed.
-    headers.remove(ACCEPT_ENCODING);
-    Outbound {
-        model: is_wanted.then(|| model.unwrap_or_else(|| request.model_name()).into()),
-        method: request.method.clone(),
-        path: request.path.clone(),
-        headers,
-        body: request.body.clone(),
-    }
-}
-
-/// The same request in other words.
-fn outbound_as(request: &ModelRequest, candidate: &Candidate, speech: &Speech) -> Outbound {
-    let mut outbound = outbound(request, &candidate.upstream, candidate.model.as_deref());
-    outbound.body = speech.body.clone();
-    if let Some(path) = speech.path {
-        path.clone_into(&mut outbound.path);
-        for name in ["anthropic-version", "anthropic-beta", "openai-beta"] {
-            outbound.headers.remove(name);
-        }
-    }
-    for (name, value) in speech.headers {
-        let value = HeaderValue::from_static(value);
-        outbound
-            .headers
-            .insert(HeaderName::from_static(name), value);
-    }
-    outbound
-}
-
-pub(super) async fn send(
-    target: &Target<'_>,
-    outbound: Outbound,
-    (until, stage): (Instant, Stage),
-) -> Result<Reply, Lost> {
-    let sending = target.candidate.upstream.send(target.key, outbound);
-    match timeout_at(until, sending).await {
-        Ok(reply) => Ok(reply?),
-        Err(_) => Err(Outcome::TimedOut(stage).into()),
     }
 }
 

@@ -9,10 +9,11 @@ use http::Method;
 use http::header::LOCATION;
 use tokio::time::Instant;
 
-use super::attempt::{LARGEST_ANSWER, outbound, send};
+use super::attempt::LARGEST_ANSWER;
 use super::deadline::Deadline;
 use super::ending::{Held, Lost, Won, WonBody};
 use super::order::{Ask, order};
+use super::outbound::{outbound, send};
 use super::plan::{Plan, Target, keys_in_turn};
 use super::running::Running;
 use super::timers::Limits;

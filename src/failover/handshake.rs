@@ -3,8 +3,8 @@
 use http::header::SEC_WEBSOCKET_ACCEPT;
 use tokio::time::{Instant, timeout_at};
 
-use super::attempt;
 use super::ending::{Lost, Won, WonBody};
+use super::outbound;
 use super::plan::Target;
 use super::refusal::refusal;
 use crate::config::Refusals;
@@ -55,6 +55,6 @@ fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outbound {
     let model = candidate.model.as_deref();
     Outbound {
         path: openai::path(request, model),
-        ..attempt::outbound(request, &candidate.upstream, model)
+        ..outbound::outbound(request, &candidate.upstream, model)
     }
 }

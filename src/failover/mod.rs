@@ -25,6 +25,7 @@ mod explain;
 mod forward;
 mod handshake;
 mod order;
+mod outbound;
 mod plan;
 mod race;
 mod refusal;
