@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use http::header::LOCATION;
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use tokio::time::Instant;
@@ -40,6 +41,12 @@ impl Won {
             dropped: Vec::new(),
             is_kept: false,
         }
+    }
+
+    /// Where the upstream has put what it has created, if it tells by a header.
+    pub(super) fn created_at(&self) -> Option<&str> {
+        let place = self.headers.get(LOCATION)?.to_str().ok()?;
+        matches!(self.status, 200..=299).then_some(place)
     }
 }
 

@@ -189,9 +189,8 @@ fn known_as<'a>(rule: &Rule, candidate: &'a Candidate, request: &ModelRequest) -
 
 /// The client's body, under the name by which the upstream knows the model.
 fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
-    let is_form = || has_media_type(&request.headers, "multipart/form-data");
     match model {
-        Some(model) if request.model.is_some() && is_form() => {
+        Some(model) if request.model.is_some() && request.is_form() => {
             multipart::with_model(&request.headers, &request.body, model)
                 .unwrap_or_else(|| request.body.clone())
         }

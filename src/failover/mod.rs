@@ -347,6 +347,9 @@ impl Victory {
         let served_by = attempt.upstream().clone();
         let is_stream = has_media_type(&won.headers, EVENTS);
         let witness = won.is_kept.then(|| pins.witness(&served_by, is_stream));
+        if let Some(place) = won.created_at() {
+            pins.put_at(place, &served_by);
+        }
         let mut attempts = trail.attempts.clone();
         attempts.push(attempt.report(won.outcome.clone(), None));
         let body = match won.body {

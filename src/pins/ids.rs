@@ -3,8 +3,8 @@
 use memchr::memmem::find;
 use serde_json::Value;
 
-use crate::request::Endpoint;
-use crate::wire::sse;
+use crate::request::{Endpoint, ModelRequest};
+use crate::wire::{multipart, sse};
 
 /// What requests for an answer refer by to something that lives at one provider, in quotes: inside a JSON text quotes are
 /// escaped, so that there is no mistaking them.
@@ -34,6 +34,15 @@ pub(super) fn anywhere(body: &[u8]) -> Vec<String> {
         collect(&body, &|_| true, true, &mut ids);
     }
     ids
+}
+
+/// Every short text of a form that may be an id.
+pub(super) fn in_form(request: &ModelRequest) -> Vec<String> {
+    let texts = multipart::texts(&request.headers, &request.body).into_iter();
+    texts
+        .filter(|text| is_like_an_id(text))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What a request for an answer refers to. Other ids in it, of messages and calls, may have come from anywhere.

@@ -87,11 +87,19 @@ impl Pins {
         let mentioned = |id: &str| self.creator_of(id);
         ids::in_path(&request.path).find_map(mentioned).or_else(|| {
             let ids = match request.endpoint {
+                Endpoint::Other if request.is_form() => ids::in_form(request),
                 Endpoint::Other => ids::anywhere(&request.body),
                 endpoint => ids::references(endpoint, &request.body),
             };
             ids.iter().find_map(|id| self.creator_of(id))
         })
+    }
+
+    /// An upstream has told where it has put something: calls are told so.
+    pub fn put_at(&self, path: &str, creator: &UpstreamId) {
+        for id in ids::in_path(path) {
+            self.note(id, creator);
+        }
     }
 
     /// Somebody who sees an answer of an upstream pass, and takes note of what it has created.

@@ -15,6 +15,7 @@ pub use needs::Needs;
 pub use peek::{Peek, peek};
 
 use crate::config::{Abilities, Ability, Dialect, UpstreamId};
+use crate::wire::headers::has_media_type;
 use crate::wire::json::ModelField;
 
 /// A request that has been read whole. Which upstream serves it, and how, is not its business.
@@ -71,6 +72,11 @@ impl ModelRequest {
             Endpoint::Messages => media::may_run_code(&self.body),
             _ => false,
         }
+    }
+
+    /// Whether its body is a form.
+    pub fn is_form(&self) -> bool {
+        has_media_type(&self.headers, "multipart/form-data")
     }
 
     /// What it asks of a model.

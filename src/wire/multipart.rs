@@ -1,4 +1,6 @@
-//! The `model` field of a form upload: finding it, so that it can be routed, and putting another one there.
+//! The fields of a form upload: finding the `model`, so that it can be routed, putting another one there, and what may be ids.
+
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap};
@@ -21,22 +23,41 @@ pub async fn model(headers: &HeaderMap, body: &Bytes) -> Option<String> {
 
 /// The form with another model; every other byte stays as it is. `None` if it has none.
 pub fn with_model(headers: &HeaderMap, body: &Bytes, model: &str) -> Option<Bytes> {
+    let (_, place) = parts(headers, body)?.find(|(head, _)| names_model(head))?;
+    let mut replaced = BytesMut::with_capacity(body.len() + model.len());
+    replaced.extend_from_slice(&body[..place.start]);
+    replaced.extend_from_slice(model.as_bytes());
+    replaced.extend_from_slice(&body[place.end..]);
+    Some(replaced.freeze())
+}
+
+/// The short texts in a form that are no files.
+pub fn texts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Vec<&'a str> {
+    const LONGEST: usize = 256;
+    let is_file = |head: &[u8]| find(&head.to_ascii_lowercase(), b"filename").is_some();
+    let parts = parts(headers, body).into_iter().flatten();
+    parts
+        .filter(|(head, place)| place.len() <= LONGEST && !is_file(head))
+        .filter_map(|(_, place)| std::str::from_utf8(&body[place]).ok())
+        .collect()
+}
+
+/// The head of each part, and where its content is; `None` if the body is no form.
+fn parts<'a>(
+    headers: &HeaderMap,
+    body: &'a [u8],
+) -> Option<impl Iterator<Item = (&'a [u8], Range<usize>)>> {
     let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let delimiter = format!("--{}", multer::parse_boundary(content_type).ok()?);
-    let mut start = find(body, delimiter.as_bytes())?;
-    loop {
-        let part = start + delimiter.len();
-        let end = part + find(&body[part..], format!("\r\n{delimiter}").as_bytes())?;
+    let delimiter = format!("\r\n--{}", multer::parse_boundary(content_type).ok()?);
+    // The first one has no line before it.
+    let mut part = find(body, &delimiter.as_bytes()[2..])? + delimiter.len() - 2;
+    Some(std::iter::from_fn(move || {
+        let end = part + find(&body[part..], delimiter.as_bytes())?;
         let head = part + find(&body[part..end], b"\r\n\r\n")?;
-        if names_model(&body[part..head]) {
-            let mut replaced = BytesMut::with_capacity(body.len() + model.len());
-            replaced.extend_from_slice(&body[..head + 4]);
-            replaced.extend_from_slice(model.as_bytes());
-            replaced.extend_from_slice(&body[end..]);
-            return Some(replaced.freeze());
-        }
-        start = end + 2;
-    }
+        let found = (&body[part..head], head + 4..end);
+        part = end + delimiter.len();
+        Some(found)
+    }))
 }
 
 fn names_model(head: &[u8]) -> bool {
@@ -55,7 +76,7 @@ mod tests {
     use bytes::Bytes;
     use http::HeaderMap;
 
-    use super::{model, with_model};
+    use super::{model, texts, with_model};
 
     #[tokio::test]
     async fn the_model_is_found_behind_a_file() {
@@ -76,6 +97,7 @@ mod tests {
         assert_eq!(name.as_deref(), Some("whisper-large-v3"));
         let file = b"\r\n\r\n\x00\xff--x\r\n--xx\r\n";
         assert!(memchr::memmem::find(&replaced, file).is_some());
+        assert_eq!(texts(&headers, &body), ["whisper-1"]);
         let empty = Bytes::from_static(b"--xx--");
         assert_eq!(with_model(&headers, &empty, "m"), None);
     }

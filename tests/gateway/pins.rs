@@ -68,12 +68,42 @@ async fn follow_ups_go_to_the_creator_and_everything_else_where_it_always_goes()
         let answered = gateway.send(method, &path, &[], "").await;
         assert_eq!(answered.upstream(), "second", "{path}");
     }
+    let form = format!(
+        "--xx\r\ncontent-disposition: form-data; name=\"consent\"\r\n\r\n{id}\r\n--xx--\r\n"
+    );
+    let headers = [("content-type", "multipart/form-data; boundary=xx")];
+    let answered = gateway
+        .send(Method::POST, "/v1/audio/voices", &headers, form)
+        .await;
+    assert_eq!(answered.upstream(), "second");
     let naming = json!({"input_file_id": id, "endpoint": "/v1/embeddings"});
     assert_eq!(gateway.post("/v1/jobs", &naming).await.upstream(), "second");
-    assert_eq!(two.counts(), [0, 6]);
+    assert_eq!(two.counts(), [0, 7]);
     assert_eq!(gateway.get("/v1/batches").await.upstream(), "first");
     assert_eq!(gateway.get("/v1/batches/other_1").await.upstream(), "first");
-    assert_eq!(two.counts(), [2, 6]);
+    assert_eq!(two.counts(), [2, 7]);
+}
+
+#[tokio::test]
+async fn what_is_told_by_a_location_is_found_there() {
+    let two = Two::start().await;
+    let gateway = two.gateway().await;
+    let place = "/v1/realtime/calls/rtc_1234";
+    two.second
+        .play(Script::fault(Fault::Status {
+            code: 201,
+            headers: vec![("location".to_owned(), place.to_owned())],
+            body: Some("v=0".to_owned()),
+        }))
+        .await;
+    let call = json!({"model": "special"});
+    let created = gateway.post("/v1/realtime/calls", &call).await;
+    assert_eq!(created.header("location"), place);
+    let hangup = gateway
+        .send(Method::POST, &format!("{place}/hangup"), &[], "")
+        .await;
+    assert_eq!(hangup.upstream(), "second");
+    assert_eq!(two.counts(), [0, 2]);
 }
 
 #[tokio::test]
