@@ -11,7 +11,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::DemoArgs;
 use super::ask::{ask, client};
-use super::serve::stop_signal;
+use super::stop::Stop;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::simulator::{Fault, Script, Simulator};
@@ -49,17 +49,18 @@ pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
         &yaml(args, &primary, &standby),
         &|_| None,
     )?;
+    let mut stop = Stop::listen()?;
     let gateway = Gateway::start(&config, Vec::new())
         .await
         .context("try --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0")?;
     introduce(&gateway);
     tokio::select! {
         played = play(&gateway, &primary) => played?,
-        stopped = stop_signal() => return stopped,
+        () = stop.asked() => return Ok(()),
     }
     println!("\nThe proxy and both providers go on until you press Ctrl-C. Try the curl line.");
-    stop_signal().await?;
-    gateway.drain().await;
+    stop.asked().await;
+    stop.drain(gateway).await;
     Ok(())
 }
 

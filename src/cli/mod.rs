@@ -14,6 +14,7 @@ mod healthcheck;
 mod logging;
 mod serve;
 mod settings;
+mod stop;
 
 use std::net::SocketAddr;
 use std::num::NonZero;

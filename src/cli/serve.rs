@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::stop::Stop;
 use super::{Failure, ServeArgs, settings};
 use crate::config::Config;
 use crate::gateway::Gateway;
@@ -19,23 +20,18 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         println!("{made}");
     }
     warn_if_open(&config);
+    let stop = Stop::listen()?;
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let gateway = Gateway::start(&config, Vec::new())
         .await
         .map_err(anyhow::Error::from)?;
     announce(&gateway, &found.source);
-    reload_until_stopped(&gateway, args, hangup).await?;
+    let stop = reload_until_stopped(&gateway, args, hangup, stop).await;
     tracing::info!(
         "stopping: open requests have {:?} to finish",
         config.limits.drain
     );
-    tokio::select! {
-        () = gateway.drain() => tracing::info!("stopped"),
-        again = stop_signal() => {
-            again?;
-            tracing::warn!("stopped at once: the signal came twice");
-        }
-    }
+    stop.drain(gateway).await;
     Ok(())
 }
 
@@ -43,11 +39,11 @@ async fn reload_until_stopped(
     gateway: &Gateway,
     args: &ServeArgs,
     mut hangup: Signal,
-) -> anyhow::Result<()> {
-    let mut stopping = Box::pin(stop_signal());
+    mut stop: Stop,
+) -> Stop {
     loop {
         tokio::select! {
-            stopped = &mut stopping => return stopped,
+            () = stop.asked() => return stop,
             Some(()) = hangup.recv() => {
                 let found = settings::find(&args.config);
                 let config = found.map(|found| args.applied_to(found.config));
@@ -95,15 +91,4 @@ fn warn_if_open(config: &Config) {
             config.listen
         );
     }
-}
-
-/// Waits for SIGTERM or SIGINT.
-pub(super) async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

@@ -4,11 +4,22 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use backstop::simulator::{Script, Simulator};
+use backstop::simulator::{Fault, Script, Simulator};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::{Client, ResponseFuture};
+use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::task::JoinHandle;
 
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, chat};
+
+/// What a client waits for.
+type Asking = JoinHandle<<ResponseFuture as Future>::Output>;
+
+/// On addresses that nobody else has.
+const SERVE: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
 
 /// The program in a folder of its own, without any variable of this machine's but the path.
 fn backstop(folder: &Path, arguments: &[&str]) -> Command {
@@ -168,8 +179,7 @@ async fn sighup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
     let route = "routes: [{models: [NAME], candidates: [{upstream: local}]}]\n";
     let text = format!("upstreams: {{local: {{provider: ollama}}}}\n{route}");
     std::fs::write(&file, text.replace("NAME", "one")).unwrap();
-    let here = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-    let mut running = Running::start(backstop(folder.path(), &here));
+    let mut running = Running::start(backstop(folder.path(), &SERVE));
     let admin = address(&running.logged("serving operators: http://").await);
 
     std::fs::write(
@@ -197,10 +207,7 @@ async fn sighup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
 #[tokio::test]
 async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = backstop(
-        folder.path(),
-        &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
-    );
+    let mut command = backstop(folder.path(), &SERVE);
     command.env("OPENAI_API_KEY", "sk-a-very-secret-key-9876");
     command.env("HOME", folder.path());
     let mut running = Running::start(command);
@@ -225,66 +232,72 @@ async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
     assert!(!printed.contains("very-secret"), "{printed}");
 }
 
-#[tokio::test]
-async fn an_open_request_is_finished_before_it_stops() {
-    let upstream = Simulator::start(
-        "slow",
-        Script::answer("worth waiting for").with_answer_delay(Duration::from_millis(400)),
-    )
-    .await
-    .unwrap();
-    let folder = tempfile::tempdir().unwrap();
+/// The program in front of one upstream, and a client's request that the upstream has received.
+async fn with_an_open_request(folder: &Path, upstream: &Simulator) -> (Running, Asking) {
     let text = format!(
         "upstreams: {{slow: {{provider: openai-compatible, base_url: \"{}\"}}}}\nroutes: [{{models: [\"*\"], candidates: [{{upstream: slow}}]}}]\n",
         upstream.base_url()
     );
-    std::fs::write(folder.path().join("backstop.yaml"), text).unwrap();
-    let mut running = Running::start(backstop(
-        folder.path(),
-        &[
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-        ],
-    ));
+    std::fs::write(folder.join("backstop.yaml"), text).unwrap();
+    let mut running = Running::start(backstop(folder, &SERVE));
     let clients = address(&running.logged("OPENAI_BASE_URL=http://").await);
 
     let url = format!("http://{clients}/v1/chat/completions");
     let request = http::Request::post(url)
         .header("content-type", "application/json")
-        .body(http_body_util::Full::new(bytes::Bytes::from(
-            crate::harness::chat().to_string(),
-        )))
+        .body(Full::new(Bytes::from(chat().to_string())))
         .unwrap();
-    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
-        .build_http();
+    let client = Client::builder(TokioExecutor::new()).build_http();
     let asking = tokio::spawn(client.request(request));
     upstream.wait_received(1).await;
+    (running, asking)
+}
+
+#[tokio::test]
+async fn an_open_request_is_finished_before_it_stops() {
+    let script = Script::answer("worth waiting for").with_answer_delay(Duration::from_millis(400));
+    let upstream = Simulator::start("slow", script).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut running, asking) = with_an_open_request(folder.path(), &upstream).await;
     assert_eq!(running.terminate().await, Some(0));
     let answer = asking.await.unwrap().unwrap();
     assert_eq!(answer.status(), 200);
-    let body = http_body_util::BodyExt::collect(answer.into_body())
-        .await
-        .unwrap()
-        .to_bytes();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(String::from_utf8_lossy(&body).contains("worth waiting for"));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let script = Script::fault(Fault::Hang);
+    let upstream = Simulator::start("slow", script).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut running, asking) = with_an_open_request(folder.path(), &upstream).await;
+    running.signal("-TERM").await;
+    running.logged("stopping").await;
+    assert_eq!(running.terminate().await, Some(0));
+    running.logged("stopped at once").await;
+    asking.await.unwrap().unwrap_err();
+}
+
+/// Whoever reads the log may stop it upon the first line, and so may a supervisor.
+#[tokio::test]
+async fn a_signal_is_obeyed_as_soon_as_it_says_that_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..10 {
+        let mut command = backstop(folder.path(), &SERVE);
+        command.env("OPENAI_API_KEY", "sk-any");
+        let mut running = Running::start(command);
+        running.logged("serving clients").await;
+        assert_eq!(running.terminate().await, Some(0));
+        running.logged("stopped").await;
+    }
 }
 
 #[tokio::test]
 async fn the_demo_shows_a_failover_in_which_no_request_fails() {
     let folder = tempfile::tempdir().unwrap();
-    let mut running = Running::start(backstop(
-        folder.path(),
-        &[
-            "demo",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-        ],
-    ));
+    let arguments = [&["demo"], SERVE.as_slice()].concat();
+    let mut running = Running::start(backstop(folder.path(), &arguments));
     let mut printed = String::new();
     let reading = async {
         while let Some(line) = running.stdout.next_line().await.unwrap() {
