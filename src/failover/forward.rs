@@ -1,8 +1,11 @@
 //! Requests whose meaning is not known, or does not matter: they go on as they are, and so do the replies.
 //!
 //! They are sent once, because nobody knows what a second time would do: another candidate is asked only where nothing was
-//! sent at all, and for paths at which nothing is kept also where the first one fails. What is told at such paths is no sign
-//! of the models' health, good or bad.
+//! sent at all, and for paths at which nothing is kept also where the first one fails. What is refused for the key's sake has
+//! done nothing, so another key of the same upstream may ask again. What is told at such paths is no sign of the models'
+//! health, good or bad.
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::Method;
@@ -21,7 +24,7 @@ use super::trail::Trail;
 use super::{Answer, Exhausted, Failover, MOST_ATTEMPTS, Victory};
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
-use crate::outcome::{Blame, Defect, Outcome};
+use crate::outcome::{Blame, Defect, Outcome, Retry};
 use crate::request::{ModelRequest, dialect_of};
 use crate::routing::{Candidate, Rule};
 use crate::upstream::Reply;
@@ -52,16 +55,20 @@ impl Failover {
         let deadline = Deadline::after(request.received_at, self.timeouts.total);
         let limit = self.timeouts.to_first_content(false, request.reasoning);
         let mut trail = Trail::default();
-        let mut candidates = candidates(rule, request).into_iter().peekable();
-        while let Some(candidate) = candidates.next() {
-            let target = free_key(candidate);
-            let model = known_as(rule, candidate, request);
-            self.report_forwarding(request, &trail, candidate);
+        let mut waiting = Waiting::new(rule, request);
+        while let Some(target) = waiting.next() {
+            let model = known_as(rule, target.candidate, request);
+            self.report_forwarding(request, &trail, target.candidate);
             let attempt = Running::start(&common, &target, None, trail.begin(), limit);
             let ended = self.exchange(request, &target, model, deadline).await;
             trail.waited = request.received_at.elapsed();
+            let outcome = match &ended {
+                Ok(won) => &won.outcome,
+                Err(lost) => &lost.outcome,
+            };
+            let goes_on = waiting.may_mend(outcome) && trail.started() < MOST_ATTEMPTS;
             let lost = match ended {
-                Ok(won) if candidates.peek().is_none() || !is_failure(request, won.status) => {
+                Ok(won) if !goes_on => {
                     let victory = Victory {
                         won,
                         attempt,
@@ -69,12 +76,11 @@ impl Failover {
                     };
                     return Ok(victory.into_answer(&self.pins, None, None));
                 }
-                Ok(won) => openai::classify(won.status, None, b"").into(),
+                Ok(won) => won.outcome.into(),
                 Err(lost) => lost,
             };
-            let may_go_on = is_harmless(request, &lost.outcome);
             trail.attempts.push(attempt.end(lost.outcome, lost.detail));
-            if !may_go_on {
+            if !goes_on {
                 break;
             }
         }
@@ -123,7 +129,8 @@ impl Failover {
                 .iter()
                 .any(|form| has_media_type(&reply.headers, form));
         let body = WonBody::Stream(Box::new(Held::opaque(reply.body, limits)));
-        let won = Won::new(reply.status, reply.headers, body, Outcome::Success);
+        let outcome = verdict(request, reply.status);
+        let won = Won::new(reply.status, reply.headers, body, outcome);
         Ok(Won { is_kept, ..won })
     }
 
@@ -136,6 +143,40 @@ impl Failover {
                 reason: failed.outcome.clone(),
             });
         }
+    }
+}
+
+/// Who has not been asked.
+struct Waiting<'a> {
+    request: &'a ModelRequest,
+    /// Further keys of the candidate asked last.
+    keys: VecDeque<Target<'a>>,
+    candidates: VecDeque<&'a Candidate>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(rule: &'a Rule, request: &'a ModelRequest) -> Self {
+        Self {
+            request,
+            keys: VecDeque::new(),
+            candidates: candidates(rule, request).into(),
+        }
+    }
+
+    fn next(&mut self) -> Option<Target<'a>> {
+        if self.keys.is_empty() {
+            self.keys = free_keys(self.candidates.pop_front()?);
+        }
+        self.keys.pop_front()
+    }
+
+    /// Whether the next one may do better after this, and may be asked.
+    fn may_mend(&mut self, outcome: &Outcome) -> bool {
+        if outcome.retry() == Retry::OtherKey && !self.keys.is_empty() {
+            return true;
+        }
+        self.keys.clear();
+        is_harmless(self.request, outcome) && !self.candidates.is_empty()
     }
 }
 
@@ -172,12 +213,16 @@ fn host_of(url: &str) -> Option<&str> {
     url.split_once("//")?.1.split(['/', '?', '#']).next()
 }
 
-/// With the key whose turn it is, or the next one that is not out of use.
-fn free_key(candidate: &Candidate) -> Target<'_> {
-    let keys = keys_in_turn(candidate);
+/// With the keys that are in use, in turn; if none is, with the first one all the same.
+fn free_keys(candidate: &Candidate) -> VecDeque<Target<'_>> {
+    let mut keys = keys_in_turn(candidate);
+    let first = keys[0];
     let now = Instant::now();
-    let is_free = |target: &&Target<'_>| target.blocked_until(now).is_none();
-    *keys.iter().find(is_free).unwrap_or(&keys[0])
+    keys.retain(|target| target.blocked_until(now).is_none());
+    if keys.is_empty() {
+        keys.push_back(first);
+    }
+    keys
 }
 
 /// The name by which a candidate knows the model, if this rule is about that model: it may have been chosen only because
@@ -198,13 +243,22 @@ fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
     }
 }
 
-/// Whether another candidate may do better, and may be asked.
-fn is_failure(request: &ModelRequest, status: u16) -> bool {
-    status >= 400 && is_harmless(request, &openai::classify(status, None, b""))
+/// What a status tells. At paths where things are kept, 404 and 409 are about what the client refers to.
+fn verdict(request: &ModelRequest, status: u16) -> Outcome {
+    match status {
+        0..=399 => Outcome::Success,
+        404 | 409 if !is_stateless(request) => Outcome::RejectedRequest { status },
+        _ => openai::classify(status, None, b""),
+    }
 }
 
+/// Whether another upstream may be asked after this without doing the same thing twice.
 fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
-    let path = request.path.split('?').next().unwrap_or_default();
     matches!(outcome, Outcome::Unreachable(_))
-        || STATELESS.contains(&path) && outcome.blame() == Blame::Upstream
+        || is_stateless(request) && outcome.blame() == Blame::Upstream
+}
+
+fn is_stateless(request: &ModelRequest) -> bool {
+    let path = request.path.split('?').next().unwrap_or_default();
+    STATELESS.contains(&path)
 }

@@ -24,6 +24,7 @@ mod events;
 mod explain;
 mod forward;
 mod handshake;
+mod leg;
 mod order;
 mod outbound;
 mod plan;
@@ -364,7 +365,8 @@ impl Victory {
                 AnswerBody::Whole(bytes)
             }
             WonBody::Stream(held) => {
-                let stream = SupervisedStream::new(*held, attempt, witness, trail.attempts, resume);
+                let stream = SupervisedStream::new(*held, attempt, witness, trail.attempts, resume)
+                    .with_verdict(won.outcome);
                 AnswerBody::Stream(Box::new(stream))
             }
             WonBody::Switched(connection) => {

@@ -11,16 +11,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ending::Held;
 use super::events::{EventStream, Taken};
+use super::leg::Leg;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::running::Running;
-use super::timers::Timers;
-use crate::dialect::openai::Splicer;
 use crate::event::AttemptReport;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::pins::Witness;
@@ -38,6 +37,8 @@ pub struct SupervisedStream {
     /// The stream as the client sees it; `None` for bytes of unknown meaning.
     front: Option<EventStream>,
     resume: Option<Box<Resume>>,
+    /// What it comes to when it is whole.
+    verdict: Outcome,
     /// The attempts that are over.
     attempts: Vec<AttemptReport>,
     alarm: Pin<Box<Sleep>>,
@@ -56,57 +57,40 @@ enum Source {
     Over,
 }
 
-/// The part of a stream that one upstream sends.
-#[derive(Debug)]
-struct Leg {
-    rest: Incoming,
-    attempt: Running,
-    timers: Timers,
-    /// Who takes note of what is created by it.
-    witness: Option<Witness>,
-    /// How what it sends becomes the rest of what the client has; `None`: it passes as it is.
-    splice: Option<Splice>,
-}
-
-#[derive(Debug)]
-struct Splice {
-    events: EventStream,
-    splicer: Splicer,
-}
-
 impl SupervisedStream {
-    /// `witness`: who takes note of what is created. `earlier`: the attempts before this one. `resume`: how it goes on if it breaks off.
+    /// `witness`: who takes note of what is created. `earlier`: the attempts before this one. `resume`: how it goes on if
+    /// it breaks off.
     pub(super) fn new(
         held: Held,
-        mut attempt: Running,
-        mut witness: Option<Witness>,
+        attempt: Running,
+        witness: Option<Witness>,
         earlier: Vec<AttemptReport>,
         resume: Option<Resume>,
     ) -> Self {
-        attempt.answered(held.since);
-        let timers = Timers::start(held.limits, Instant::now());
-        let first = Some(held.first).filter(|first| !first.is_empty());
-        if let (Some(witness), Some(first)) = (&mut witness, &first) {
+        let (mut leg, first, front) = Leg::begin(held, attempt, witness);
+        let first = Some(first).filter(|first| !first.is_empty());
+        if let (Some(witness), Some(first)) = (&mut leg.witness, &first) {
             witness.saw_events(first);
         }
         let mut stream = Self {
             ready: first.into_iter().collect(),
-            alarm: Box::pin(sleep_until(timers.next())),
-            source: Source::Leg(Box::new(Leg {
-                rest: held.rest,
-                attempt,
-                timers,
-                witness,
-                splice: None,
-            })),
-            front: held.events,
+            alarm: Box::pin(sleep_until(leg.timers.next())),
+            source: Source::Leg(Box::new(leg)),
+            front,
             resume: resume.map(Box::new),
+            verdict: Outcome::Success,
             attempts: earlier,
             cut: None,
             is_broken: false,
         };
         stream.hurry_if_ending();
         stream
+    }
+
+    /// Whole, it still tells of a failure, as an error's body does.
+    pub(super) fn with_verdict(mut self, verdict: Outcome) -> Self {
+        self.verdict = verdict;
+        self
     }
 
     /// Whether it ended before it was whole; known once it is over.
@@ -131,12 +115,7 @@ impl SupervisedStream {
             return;
         };
         let was_ending = front.is_ending();
-        let (taken, held) = match &mut leg.splice {
-            None => (front.take(data), front.held()),
-            Some(splice) => (splice.events.take(data), splice.events.held()),
-        };
-        leg.timers
-            .heard(taken.content + taken.untold, Instant::now());
+        let (taken, held) = leg.take(front, data);
         if held > LARGEST_EVENT {
             let too_large = Outcome::InvalidReply(Defect::TooLarge);
             self.end(too_large, "an event is too large");
@@ -168,23 +147,7 @@ impl SupervisedStream {
         let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
             return;
         };
-        let mut failure = taken.failure;
-        let mut pass = taken.pass;
-        if let Some(splice) = &mut leg.splice {
-            match splice.splicer.rewrite(&pass) {
-                Ok(rewritten) => pass = front.read(rewritten.into()).pass,
-                Err(_) => {
-                    pass = Bytes::new();
-                    failure = Some(Outcome::InvalidReply(Defect::NoSeam));
-                }
-            }
-            if splice.splicer.has_stopped() {
-                failure = Some(Outcome::Success);
-            }
-        }
-        if let Some(witness) = &mut leg.witness {
-            witness.saw_events(&pass);
-        }
+        let (pass, failure) = leg.pass(front, taken);
         if !pass.is_empty() {
             self.ready.push_back(pass);
         }
@@ -211,10 +174,7 @@ impl SupervisedStream {
             self.end(Outcome::Success, "");
             return;
         };
-        let taken = match &mut leg.splice {
-            None => front.take_rest(),
-            Some(splice) => splice.events.take_rest(),
-        };
+        let taken = leg.take_rest(front);
         self.pass(taken);
         self.end(
             Outcome::StreamBroken,
@@ -227,16 +187,9 @@ impl SupervisedStream {
         let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
             return;
         };
-        let rest = match &mut leg.splice {
-            None => front.flush(),
-            Some(splice) => {
-                let rest = splice.events.flush();
-                let rest = splice.splicer.rewrite(&rest.pass).unwrap_or_default();
-                front.read(rest.into())
-            }
-        };
-        if !rest.pass.is_empty() {
-            self.ready.push_back(rest.pass);
+        let rest = leg.flush(front);
+        if !rest.is_empty() {
+            self.ready.push_back(rest);
         }
     }
 
@@ -255,7 +208,11 @@ impl SupervisedStream {
             Some(front) => front.is_complete(),
             None => outcome == Outcome::Success,
         };
-        let outcome = if is_whole { Outcome::Success } else { outcome };
+        let outcome = if is_whole {
+            self.verdict.clone()
+        } else {
+            outcome
+        };
         let detail = (!is_whole).then(|| message.to_owned());
         let broken = leg.attempt.upstream().clone();
         self.attempts.push(leg.attempt.end(outcome.clone(), detail));
@@ -319,25 +276,17 @@ impl SupervisedStream {
         };
         let Resumed {
             held,
-            mut attempt,
+            attempt,
             splicer,
             attempts,
         } = resumed;
         self.attempts.extend(attempts);
-        attempt.answered(held.since);
         let note = format!(": continued by {} after {reason}\n\n", attempt.upstream());
         self.ready.push_back(note.into());
-        let timers = Timers::start(held.limits, Instant::now());
-        self.alarm.as_mut().reset(timers.next());
-        let splice = held.events.map(|events| Splice { events, splicer });
-        self.source = Source::Leg(Box::new(Leg {
-            rest: held.rest,
-            attempt,
-            timers,
-            witness: None,
-            splice,
-        }));
-        self.pass(Taken::bytes(held.first));
+        let (leg, first) = Leg::go_on(held, attempt, splicer);
+        self.alarm.as_mut().reset(leg.timers.next());
+        self.source = Source::Leg(Box::new(leg));
+        self.pass(Taken::bytes(first));
         self.hurry_if_ending();
     }
 

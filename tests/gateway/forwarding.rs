@@ -196,10 +196,18 @@ async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() 
     let gateway = three
         .gateway("  - {models: [\"*\"], candidates: [{upstream: general}, {upstream: special}]}\n")
         .await;
-    for (count, status) in [404, 500, 503, 429, 401, 302, 202, 400]
-        .into_iter()
-        .enumerate()
-    {
+    let statuses = [
+        (404, "rejected"),
+        (409, "rejected"),
+        (500, "server_error"),
+        (503, "overloaded"),
+        (429, "rate_limited"),
+        (401, "unauthorized"),
+        (302, "ok"),
+        (202, "ok"),
+        (400, "rejected"),
+    ];
+    for (count, (status, outcome)) in statuses.into_iter().enumerate() {
         let body = format!("{{\"status\": {status} }}");
         let script = Script::fault(Fault::Status {
             code: status,
@@ -211,8 +219,15 @@ async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() 
         assert_eq!(answered.status, status);
         assert_eq!(answered.text(), body);
         assert_eq!(answered.header("retry-after"), "7");
-        assert_eq!(answered.upstream(), "general");
+        assert_eq!(answered.trail(), [format!("general:{outcome}")]);
         assert_eq!(three.counts(), [0, 0, count + 1]);
+        let counted = format!(
+            "backstop_attempts_total{{outcome=\"{outcome}\",phase=\"normal\",upstream=\"general\"}}"
+        );
+        assert!(
+            gateway.admin("/metrics").await.text().contains(&counted),
+            "{counted}"
+        );
     }
     // None of it says anything about the models there.
     three.general.play(Script::healthy()).await;
@@ -240,6 +255,46 @@ async fn a_forwarded_request_is_not_sent_twice() {
     let answered = gateway.post("/v1/files", &json!({})).await;
     assert_eq!(answered.trail(), ["general:connect_refused", "special:ok"]);
     assert_eq!(three.counts(), [0, 1, 0]);
+}
+
+/// Whoever is refused for the key's sake has done nothing.
+#[tokio::test]
+async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
+    let three = Three::start().await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams:\n  general: {{provider: openai-compatible, base_url: \"{}\", api_keys: [revoked, valid]}}\n  \
+         special: {{provider: openai-compatible, base_url: \"{}\"}}\nroutes:\n{BOTH}",
+        three.general.base_url(),
+        three.special.base_url()
+    ))
+    .await;
+    for status in [401, 429] {
+        let refused = Script::status(status).with_only_key("revoked");
+        three.general.play(refused).await;
+        let before = three.general.received_count();
+        for _ in 0..2 {
+            let answered = gateway.post("/v1/files", &json!({})).await;
+            assert_eq!(answered.status, 200, "{status}");
+        }
+        let received = three.general.received().split_off(before);
+        let keys: Vec<&str> = received
+            .iter()
+            .filter_map(|request| request.header("authorization"))
+            .collect();
+        // Each of them once, and the valid one once more where the revoked one was first.
+        assert_eq!(
+            keys.iter().filter(|key| **key == "Bearer revoked").count(),
+            1
+        );
+        assert_eq!(keys.iter().filter(|key| **key == "Bearer valid").count(), 2);
+    }
+    // Where all are refused, the client is told so by the upstream, and nobody else is asked to keep a file.
+    three.general.play(Script::status(401)).await;
+    let before = three.general.received_count();
+    let answered = gateway.post("/v1/files", &json!({})).await;
+    assert_eq!(answered.status, 401);
+    assert_eq!(answered.trail(), ["general:unauthorized"; 2]);
+    assert_eq!(three.counts(), [0, 0, before + 2]);
 }
 
 #[tokio::test]
