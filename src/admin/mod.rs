@@ -17,6 +17,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
+use crate::wire::headers::JSON;
 
 /// Questions are short.
 const LARGEST_QUESTION: usize = 64 << 10;
@@ -110,9 +111,7 @@ impl Admin {
 
 fn json(status: StatusCode, value: &Value) -> Response<Body> {
     let mut response = text(status, format!("{value:#}\n"));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
 

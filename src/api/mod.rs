@@ -113,7 +113,7 @@ impl Api {
         tally.hold(slot.map_err(|_| Rejection::TooBusy)?);
         tally.client = self.clients.identify(&head.headers)?;
         if matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(own) = self.own(&head.headers, path.without_query()).await
+            && let Some(own) = self.own(&head.headers, &path).await
         {
             return own.map(Reply::Own);
         }
@@ -133,12 +133,15 @@ impl Api {
     }
 
     /// What is asked of us and nobody else.
-    async fn own(&self, headers: &HeaderMap, path: &str) -> Option<Result<Own, Rejection>> {
+    async fn own(&self, headers: &HeaderMap, path: &Path) -> Option<Result<Own, Rejection>> {
         let dialect = request::dialect_of(headers);
-        match path {
+        match path.without_query() {
             "/" => Some(Ok(greeting())),
-            "/models" | "/models/" => Some(Ok(self.models.list(&self.routes, dialect).await)),
-            _ => {
+            "/models" | "/models/" => {
+                let list = self.models.list(&self.routes, dialect, path.as_str());
+                Some(Ok(list.await))
+            }
+            path => {
                 let name = path.strip_prefix("/models/")?;
                 Some(models::one(name, &self.routes, dialect))
             }

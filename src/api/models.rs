@@ -40,8 +40,8 @@ impl Models {
         }
     }
 
-    /// All of them, in the words of one API.
-    pub(super) async fn list(&self, routes: &RouteTable, dialect: Dialect) -> Own {
+    /// All of them, in the words of one API; of Anthropic's, which has pages, those that `path` asks for.
+    pub(super) async fn list(&self, routes: &RouteTable, dialect: Dialect, path: &str) -> Own {
         let exact = routes
             .rules()
             .iter()
@@ -69,10 +69,10 @@ impl Models {
         }
         let silent: Vec<String> = silent.into_iter().collect();
         Own {
-            json: list_of(
-                names.iter().map(|name| model(name, dialect)).collect(),
-                dialect,
-            ),
+            json: match dialect {
+                Dialect::OpenAi => list_of_openai(&names),
+                Dialect::Anthropic => page_of_anthropic(&names, path),
+            },
             note: (!silent.is_empty()).then(|| ("x-backstop-unlisted", silent.join(", "))),
         }
     }
@@ -139,16 +139,42 @@ fn is_for(rule: &Rule, name: &str, routes: &RouteTable) -> bool {
         .is_some_and(|found| found.pattern.as_str() == rule.pattern.as_str())
 }
 
-fn list_of(models: Vec<Value>, dialect: Dialect) -> Value {
-    match dialect {
-        Dialect::OpenAi => json!({ "object": "list", "data": models }),
-        Dialect::Anthropic => json!({
-            "first_id": models.first().map(|model| model["id"].clone()),
-            "last_id": models.last().map(|model| model["id"].clone()),
-            "has_more": false,
-            "data": models,
-        }),
-    }
+fn list_of_openai(names: &IndexSet<String>) -> Value {
+    let models: Vec<Value> = names
+        .iter()
+        .map(|name| model(name, Dialect::OpenAi))
+        .collect();
+    json!({ "object": "list", "data": models })
+}
+
+/// Up to `limit` (1 to 1000, 20 if it is not said) behind `after_id` or before `before_id`:
+/// <https://platform.claude.com/docs/en/api/models/list>.
+fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Value {
+    let limit = query::parameter(path, "limit").and_then(|limit| limit.parse().ok());
+    let limit = limit.unwrap_or(20).clamp(1, 1000);
+    let index_of = |parameter| names.get_index_of(&query::parameter(path, parameter)?);
+    let (range, has_more) = match (index_of("before_id"), index_of("after_id")) {
+        (Some(end), _) => {
+            let start = end.saturating_sub(limit);
+            (start..end, start > 0)
+        }
+        (None, after) => {
+            let start = after.map_or(0, |last| last + 1);
+            let end = names.len().min(start + limit);
+            (start..end, end < names.len())
+        }
+    };
+    let names = &names.as_slice()[range];
+    let models: Vec<Value> = names
+        .iter()
+        .map(|name| model(name, Dialect::Anthropic))
+        .collect();
+    json!({
+        "data": models,
+        "first_id": names.first(),
+        "last_id": names.last(),
+        "has_more": has_more,
+    })
 }
 
 /// When a model was made is not known here; the field must be there for SDKs.

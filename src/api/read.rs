@@ -65,6 +65,10 @@ impl Path {
         self.0
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn without_query(&self) -> &str {
         self.0.split_once('?').map_or(&self.0, |(path, _)| path)
     }

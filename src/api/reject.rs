@@ -15,6 +15,7 @@ use crate::failover::Exhausted;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
 use crate::wire::coding::CodingError;
+use crate::wire::headers::JSON;
 
 /// Why a client gets an error from us.
 #[derive(Debug)]
@@ -166,7 +167,7 @@ pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body>
     *response.status_mut() =
         StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, JSON);
     headers.insert("x-request-id", respond::header(tally.id.as_str()));
     if tally.dialect == Dialect::Anthropic {
         // By this name Anthropic's SDKs tell it to whoever catches the error.

@@ -12,7 +12,7 @@ use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
 use crate::failover::{Answer, AnswerBody, Continuability};
 use crate::wire::body::{Body, full};
-use crate::wire::headers::for_client;
+use crate::wire::headers::{JSON, for_client};
 
 /// The response that hands an upstream's answer on.
 pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
@@ -82,7 +82,7 @@ pub(super) fn with_own(own: &Own, mut tally: Tally) -> Response<Body> {
     if let Some((name, text)) = &own.note {
         headers.insert(*name, header(text));
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, JSON);
     headers.insert("x-request-id", header(tally.id.as_str()));
     tally.answering(200, None);
     tally.finish(RequestResult::Answered);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tokio::time::Instant;
 
 use super::commit::{Hold, hold};
@@ -23,12 +23,10 @@ use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, ReadError, read_whole};
-use crate::wire::headers::has_media_type;
+use crate::wire::headers::{JSON, has_media_type};
 
 /// No answer is larger than this; images in base64 are the largest there are.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// One try at one target.
 pub(super) struct Attempt<'a> {

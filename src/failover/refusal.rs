@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
-
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::ending::{Lost, Verdict, Won, WonBody};
 use crate::config::Refusals;
@@ -12,7 +11,7 @@ use crate::outcome::{Blame, Outcome};
 use crate::upstream::Reply;
 use crate::wire::allowance;
 use crate::wire::body::{Patience, read_whole};
-use crate::wire::headers::retry_after;
+use crate::wire::headers::{JSON, retry_after};
 
 /// Enough of an error to classify it and to hand it on.
 pub(super) const LARGEST_ERROR: usize = 1 << 20;
@@ -35,7 +34,7 @@ pub(super) async fn refusal(
     let mut headers = reply.headers;
     if told != body {
         headers.remove(CONTENT_ENCODING);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, JSON);
     }
     settle(reply.status, headers, told, outcome, refusals)
 }

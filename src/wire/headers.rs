@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// The content type of what we write ourselves.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Headers that speak about one connection only (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [

@@ -370,6 +370,46 @@ async fn models_are_listed_in_the_callers_words() {
     assert_eq!(gateway.send(Method::HEAD, "/", JSON, "").await.status, 200);
 }
 
+#[tokio::test]
+async fn anthropics_clients_get_models_by_the_page() {
+    let names: Vec<String> = (0..25).map(|number| format!("model-{number:02}")).collect();
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{a: {{provider: ollama}}}}\nroutes: [{{models: [{}], candidates: [{{upstream: a}}]}}]\n",
+        names.join(", ")
+    ))
+    .await;
+    let page = async |query: &str| {
+        let path = format!("/v1/models{query}");
+        let page = gateway.send(Method::GET, &path, JSON, "").await.json();
+        let ids: Vec<&str> = page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|model| model["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(page["first_id"].as_str(), ids.first().copied(), "{query}");
+        assert_eq!(page["last_id"].as_str(), ids.last().copied(), "{query}");
+        let first = ids
+            .first()
+            .and_then(|id| names.iter().position(|name| name == id));
+        (first, ids.len(), page["has_more"] == true)
+    };
+    for (query, expected) in [
+        ("", (Some(0), 20, true)),
+        ("?limit=1000", (Some(0), 25, false)),
+        ("?limit=25", (Some(0), 25, false)),
+        ("?limit=0", (Some(0), 1, true)),
+        ("?after_id=model-19", (Some(20), 5, false)),
+        ("?limit=3&after_id=model-01", (Some(2), 3, true)),
+        ("?after_id=model-24", (None, 0, false)),
+        ("?limit=3&before_id=model-05", (Some(2), 3, true)),
+        ("?limit=3&before_id=model-03", (Some(0), 3, false)),
+        ("?before_id=model-00", (None, 0, false)),
+    ] {
+        assert_eq!(page(query).await, expected, "{query}");
+    }
+}
+
 async fn claude_before_openai(claude: &Simulator, openai: &Simulator) -> TestGateway {
     TestGateway::start(&format!(
         "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: a}}\n\
