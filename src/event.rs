@@ -198,7 +198,7 @@ pub enum RequestResult {
     Answered,
     /// An error that the request itself deserved.
     Rejected,
-    /// An error because every upstream failed.
+    /// An error because every upstream failed; or the error of the one to which it was forwarded.
     Failed,
     /// An answer that broke off; the client was told so.
     Broken,

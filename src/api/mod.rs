@@ -139,7 +139,7 @@ impl Api {
             "/" => Some(Ok(greeting())),
             "/models" | "/models/" => {
                 let list = self.models.list(&self.routes, dialect, path.as_str());
-                Some(Ok(list.await))
+                Some(list.await)
             }
             path => {
                 let name = path.strip_prefix("/models/")?;

@@ -40,8 +40,13 @@ impl Models {
         }
     }
 
-    /// All of them, in the words of one API; of Anthropic's, which has pages, those that `path` asks for.
-    pub(super) async fn list(&self, routes: &RouteTable, dialect: Dialect, path: &str) -> Own {
+    /// All of them, in the words of one API; for Anthropic's clients, the page that the query of `path` asks for.
+    pub(super) async fn list(
+        &self,
+        routes: &RouteTable,
+        dialect: Dialect,
+        path: &str,
+    ) -> Result<Own, Rejection> {
         let exact = routes
             .rules()
             .iter()
@@ -68,13 +73,13 @@ impl Models {
             }
         }
         let silent: Vec<String> = silent.into_iter().collect();
-        Own {
+        Ok(Own {
             json: match dialect {
                 Dialect::OpenAi => list_of_openai(&names),
-                Dialect::Anthropic => page_of_anthropic(&names, path),
+                Dialect::Anthropic => page_of_anthropic(&names, path)?,
             },
             note: (!silent.is_empty()).then(|| ("x-backstop-unlisted", silent.join(", "))),
-        }
+        })
     }
 
     /// Asks whoever has not been asked for a while, all at once. An old list is better than none.
@@ -147,13 +152,19 @@ fn list_of_openai(names: &IndexSet<String>) -> Value {
     json!({ "object": "list", "data": models })
 }
 
-/// Up to `limit` (1 to 1000, 20 if it is not said) behind `after_id` or before `before_id`:
+/// Up to `limit` of them (1 to 1000, by default 20), after `after_id` or before `before_id`:
 /// <https://platform.claude.com/docs/en/api/models/list>.
-fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Value {
+fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Result<Value, Rejection> {
     let limit = query::parameter(path, "limit").and_then(|limit| limit.parse().ok());
     let limit = limit.unwrap_or(20).clamp(1, 1000);
-    let index_of = |parameter| names.get_index_of(&query::parameter(path, parameter)?);
-    let (range, has_more) = match (index_of("before_id"), index_of("after_id")) {
+    let index_of = |parameter| match query::parameter(path, parameter) {
+        None => Ok(None),
+        Some(id) => names
+            .get_index_of(&id)
+            .map(Some)
+            .ok_or(Rejection::UnknownCursor(parameter)),
+    };
+    let (range, has_more) = match (index_of("before_id")?, index_of("after_id")?) {
         (Some(end), _) => {
             let start = end.saturating_sub(limit);
             (start..end, start > 0)
@@ -169,12 +180,12 @@ fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Value {
         .iter()
         .map(|name| model(name, Dialect::Anthropic))
         .collect();
-    json!({
+    Ok(json!({
         "data": models,
         "first_id": names.first(),
         "last_id": names.last(),
         "has_more": has_more,
-    })
+    }))
 }
 
 /// When a model was made is not known here; the field must be there for SDKs.

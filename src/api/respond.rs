@@ -11,6 +11,7 @@ use super::upgrade;
 use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
 use crate::failover::{Answer, AnswerBody, Continuability};
+use crate::outcome::Blame;
 use crate::wire::body::{Body, full};
 use crate::wire::headers::{JSON, for_client};
 
@@ -34,17 +35,27 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
         }
         AnswerBody::Relay(relay) => return upgrade::respond(relay, headers, tally),
         AnswerBody::Stream(stream) => {
-            if stream.has_events() {
-                // An end may be added to it.
-                headers.remove(CONTENT_LENGTH);
-            }
-            TalliedStream::new(stream, tally).boxed_unsync()
+            // An end may be added to it.
+            headers.remove(CONTENT_LENGTH);
+            TalliedStream::new(stream, tally, RequestResult::Answered).boxed_unsync()
+        }
+        AnswerBody::Opaque(stream) => {
+            TalliedStream::new(stream, tally, forwarded(&answer.attempts)).boxed_unsync()
         }
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = headers;
     response
+}
+
+/// What a client gets by a forwarded reply, whatever its status is.
+fn forwarded(attempts: &[AttemptReport]) -> RequestResult {
+    match attempts.last().map(|last| last.outcome.blame()) {
+        Some(Blame::Upstream) => RequestResult::Failed,
+        Some(Blame::Client) => RequestResult::Rejected,
+        Some(Blame::Nobody) | None => RequestResult::Answered,
+    }
 }
 
 /// The response for a stream whose upstream keeps silent: its head and signs of life now, the answer when it comes.

@@ -1,4 +1,4 @@
-//! Streams on their way to clients, each with the tally of its request.
+//! Bodies on their way to clients, each with the tally of its request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,25 +8,44 @@ use hyper::body::{Body as HttpBody, Frame};
 
 use super::tally::Tally;
 use crate::event::RequestResult;
-use crate::failover::SupervisedStream;
+use crate::failover::Watched;
 use crate::wire::body::BodyError;
 
-/// A stream whose end, or whose loss, closes the tally of its request.
-pub(super) struct TalliedStream {
-    stream: Box<SupervisedStream>,
+/// A body whose end, or whose loss, closes the tally of its request.
+pub(super) struct TalliedStream<S> {
+    stream: Box<S>,
     tally: Option<Tally>,
+    /// What the client has got when it is whole.
+    whole: RequestResult,
 }
 
-impl TalliedStream {
-    pub(super) fn new(stream: Box<SupervisedStream>, tally: Tally) -> Self {
-        Self {
+impl<S: Watched> TalliedStream<S> {
+    pub(super) fn new(stream: Box<S>, tally: Tally, whole: RequestResult) -> Self {
+        let mut tallied = Self {
             stream,
             tally: Some(tally),
+            whole,
+        };
+        tallied.finish_if_over();
+        tallied
+    }
+
+    /// Not when it is asked for more: nobody asks a body for more than its length, or one that is empty.
+    fn finish_if_over(&mut self) {
+        if let Some(end) = self.stream.ended()
+            && let Some(mut tally) = self.tally.take()
+        {
+            tally.attempts = end.attempts;
+            tally.finish(if end.is_broken {
+                RequestResult::Broken
+            } else {
+                self.whole
+            });
         }
     }
 }
 
-impl HttpBody for TalliedStream {
+impl<S: Watched> HttpBody for TalliedStream<S> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -35,16 +54,11 @@ impl HttpBody for TalliedStream {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut *self.stream).poll_frame(context);
-        if let Poll::Ready(None | Some(Err(_))) = polled
-            && let Some(mut tally) = self.tally.take()
-        {
-            tally.attempts = self.stream.attempts();
-            tally.finish(if self.stream.is_broken() {
-                RequestResult::Broken
-            } else {
-                RequestResult::Answered
-            });
-        }
+        self.finish_if_over();
         polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
     }
 }

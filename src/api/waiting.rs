@@ -69,7 +69,12 @@ fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut tally: Tally)
         Ok(answer) => {
             tally.served_by = Some(answer.served_by);
             match answer.body {
-                AnswerBody::Stream(stream) => TalliedStream::new(stream, tally).boxed_unsync(),
+                AnswerBody::Stream(stream) => {
+                    TalliedStream::new(stream, tally, RequestResult::Answered).boxed_unsync()
+                }
+                AnswerBody::Opaque(stream) => {
+                    TalliedStream::new(stream, tally, RequestResult::Answered).boxed_unsync()
+                }
                 // No head goes out before a handshake is answered.
                 AnswerBody::Relay(_) => full(""),
                 // No stream: the upstream's verdict that the request is wrong.

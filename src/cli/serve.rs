@@ -14,14 +14,14 @@ use crate::gateway::Gateway;
 
 /// Serves until SIGTERM or SIGINT; a second signal ends the draining, too. SIGHUP reads the configuration again.
 pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let stop = Stop::listen()?;
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let found = settings::find(&args.config)?;
     let config = args.applied_to(found.config);
     if let Some(made) = &found.made {
         println!("{made}");
     }
     warn_if_open(&config);
-    let stop = Stop::listen()?;
-    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let gateway = Gateway::start(&config, Vec::new())
         .await
         .map_err(anyhow::Error::from)?;

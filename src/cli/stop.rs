@@ -1,11 +1,12 @@
-//! How a program in the foreground ends: asked once, it drains; asked twice, it ends at once.
+//! How a program that serves ends: asked once, it drains; asked again, it ends at once.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::gateway::Gateway;
 
-/// SIGTERM and SIGINT, from the moment of [`Stop::listen`] on: one that comes while nobody waits is kept.
+/// SIGTERM and SIGINT, from the moment of [`Stop::listen`] on: of those that come while nobody waits, one
+/// is kept.
 ///
 /// Made once, before anything is announced. Whoever registers anew for each wait loses what comes between
 /// two of them, and before the first one the system's default ends the process without draining.

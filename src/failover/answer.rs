@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use hyper::body::Body;
 
 use super::ending::Verdict;
-use super::{Relay, SupervisedStream};
+use super::{OpaqueStream, Relay, SupervisedStream};
 use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
 use crate::outcome::{Blame, Outcome};
+use crate::wire::body::BodyError;
 
 /// An upstream's answer, on its way to the client.
 #[derive(Debug)]
 pub struct Answer {
-    /// The upstream's status: a success, or its verdict that the request is wrong.
+    /// The upstream's status: a success, or its verdict that the request is wrong; of a forwarded request, any.
     pub status: u16,
     /// The upstream's headers, as they came.
     pub headers: HeaderMap,
@@ -46,10 +48,27 @@ pub enum Continuability {
 pub enum AnswerBody {
     /// Received and looked through.
     Whole(Bytes),
-    /// Under way, and watched.
+    /// Events under way, and watched.
     Stream(Box<SupervisedStream>),
+    /// Bytes of unknown meaning under way, and watched.
+    Opaque(Box<OpaqueStream>),
     /// A WebSocket, ready to be relayed.
     Relay(Box<Relay>),
+}
+
+/// A body that is watched to its end.
+pub trait Watched: Body<Data = Bytes, Error = BodyError> + Unpin {
+    /// How it ended, as soon as all of it has been handed out.
+    fn ended(&self) -> Option<StreamEnd>;
+}
+
+/// How a watched body ended.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamEnd {
+    /// How many attempts it took.
+    pub attempts: usize,
+    /// Whether it ended before it was whole.
+    pub is_broken: bool,
 }
 
 /// No candidate gave an answer.

@@ -140,7 +140,7 @@ impl Hold {
         Held {
             first: kept.bytes.freeze(),
             rest,
-            events: Some(events),
+            events,
             limits: self.limits,
             since: kept.since.unwrap_or_else(Instant::now),
             prefill: Prefill::None,

@@ -22,7 +22,7 @@ pub(super) struct Won {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: WonBody,
-    /// Success, or the upstream's verdict that the request is wrong.
+    /// Success, or the upstream's verdict that the request is wrong; of a forwarded request, whatever its status tells.
     pub(super) outcome: Outcome,
     /// Fields of the request that its translation had to leave out.
     pub(super) dropped: Vec<String>,
@@ -55,6 +55,7 @@ impl Won {
 pub(super) enum WonBody {
     Whole(Bytes),
     Stream(Box<Held>),
+    Opaque(Box<Opaque>),
     /// A connection that speaks WebSocket from here on.
     Switched(Upgraded),
 }
@@ -162,8 +163,8 @@ pub(super) struct Held {
     pub(super) first: Bytes,
     /// What is still to come.
     pub(super) rest: Incoming,
-    /// How to read it; `None` for bytes of unknown meaning.
-    pub(super) events: Option<EventStream>,
+    /// How to read it.
+    pub(super) events: EventStream,
     /// How patient it is waited for.
     pub(super) limits: Limits,
     /// When the first content came.
@@ -172,16 +173,12 @@ pub(super) struct Held {
     pub(super) prefill: Prefill,
 }
 
-impl Held {
-    /// Bytes that nobody looks into.
-    pub(super) fn opaque(rest: Incoming, limits: Limits) -> Self {
-        Self {
-            first: Bytes::new(),
-            rest,
-            events: None,
-            limits,
-            since: Instant::now(),
-            prefill: Prefill::None,
-        }
-    }
+/// A body of unknown meaning.
+#[derive(Debug)]
+pub(super) struct Opaque {
+    pub(super) rest: Incoming,
+    /// How long it is, if the upstream has said so.
+    pub(super) length: Option<u64>,
+    /// How patient it is waited for.
+    pub(super) limits: Limits,
 }

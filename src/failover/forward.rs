@@ -1,23 +1,23 @@
 //! Requests whose meaning is not known, or does not matter: they go on as they are, and so do the replies.
 //!
-//! They are sent once, because nobody knows what a second time would do: another candidate is asked only where nothing was
-//! sent at all, and for paths at which nothing is kept also where the first one fails. What is refused for the key's sake has
-//! done nothing, so another key of the same upstream may ask again. What is told at such paths is no sign of the models'
-//! health, good or bad.
+//! They are sent once, because nobody knows what a second time would do, but for three cases: where nothing was sent at all,
+//! or at a path at which nothing is kept, another candidate is asked; and where the first key is refused (401, 402, 403,
+//! 429), which does nothing, another key of the same upstream. What is told at such paths is no sign of the models' health,
+//! good or bad.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::LOCATION;
+use http::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
 use tokio::time::Instant;
 
 use super::attempt::LARGEST_ANSWER;
 use super::deadline::Deadline;
-use super::ending::{Held, Lost, Won, WonBody};
-use super::order::{Ask, order};
+use super::ending::{Lost, Opaque, Won, WonBody};
 use super::outbound::{outbound, send};
-use super::plan::{Plan, Target, keys_in_turn};
+use super::plan::{Target, keys_in_turn};
+use super::refusal::wait_asked_by;
 use super::running::Running;
 use super::timers::Limits;
 use super::trail::Trail;
@@ -55,20 +55,24 @@ impl Failover {
         let deadline = Deadline::after(request.received_at, self.timeouts.total);
         let limit = self.timeouts.to_first_content(false, request.reasoning);
         let mut trail = Trail::default();
-        let mut waiting = Waiting::new(rule, request);
-        while let Some(target) = waiting.next() {
+        let mut queue = Queue::new(rule, request);
+        let mut next = queue.first();
+        let mut asked = Vec::new();
+        while let Some(target) = next {
             let model = known_as(rule, target.candidate, request);
             self.report_forwarding(request, &trail, target.candidate);
             let attempt = Running::start(&common, &target, None, trail.begin(), limit);
+            asked.push(target);
             let ended = self.exchange(request, &target, model, deadline).await;
             trail.waited = request.received_at.elapsed();
             let outcome = match &ended {
                 Ok(won) => &won.outcome,
                 Err(lost) => &lost.outcome,
             };
-            let goes_on = waiting.may_mend(outcome) && trail.started() < MOST_ATTEMPTS;
+            let may_go_on = trail.started() < MOST_ATTEMPTS;
+            next = may_go_on.then(|| queue.after(outcome)).flatten();
             let lost = match ended {
-                Ok(won) if !goes_on => {
+                Ok(won) if next.is_none() => {
                     let victory = Victory {
                         won,
                         attempt,
@@ -80,11 +84,8 @@ impl Failover {
                 Err(lost) => lost,
             };
             trail.attempts.push(attempt.end(lost.outcome, lost.detail));
-            if !goes_on {
-                break;
-            }
         }
-        Err(trail.exhausted(&Plan::new(order(rule, Ask::of(request), fastrand::f64))))
+        Err(trail.in_vain(&asked, request.lives_at.as_ref()))
     }
 
     async fn exchange(
@@ -128,8 +129,12 @@ impl Failover {
             && READABLE
                 .iter()
                 .any(|form| has_media_type(&reply.headers, form));
-        let body = WonBody::Stream(Box::new(Held::opaque(reply.body, limits)));
-        let outcome = verdict(request, reply.status);
+        let outcome = told_by_status(request, &reply);
+        let body = WonBody::Opaque(Box::new(Opaque {
+            rest: reply.body,
+            length: length(&reply.headers),
+            limits,
+        }));
         let won = Won::new(reply.status, reply.headers, body, outcome);
         Ok(Won { is_kept, ..won })
     }
@@ -146,37 +151,40 @@ impl Failover {
     }
 }
 
-/// Who has not been asked.
-struct Waiting<'a> {
+/// Whom to ask, one after the other.
+struct Queue<'a> {
     request: &'a ModelRequest,
-    /// Further keys of the candidate asked last.
-    keys: VecDeque<Target<'a>>,
+    /// Another key of the candidate asked last.
+    other_key: Option<Target<'a>>,
     candidates: VecDeque<&'a Candidate>,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> Queue<'a> {
     fn new(rule: &'a Rule, request: &'a ModelRequest) -> Self {
         Self {
             request,
-            keys: VecDeque::new(),
+            other_key: None,
             candidates: candidates(rule, request).into(),
         }
     }
 
-    fn next(&mut self) -> Option<Target<'a>> {
-        if self.keys.is_empty() {
-            self.keys = free_keys(self.candidates.pop_front()?);
-        }
-        self.keys.pop_front()
+    fn first(&mut self) -> Option<Target<'a>> {
+        let candidate = self.candidates.pop_front()?;
+        let mut keys = free_keys(candidate);
+        let first = keys.pop_front();
+        self.other_key = keys.pop_front();
+        first
     }
 
-    /// Whether the next one may do better after this, and may be asked.
-    fn may_mend(&mut self, outcome: &Outcome) -> bool {
-        if outcome.retry() == Retry::OtherKey && !self.keys.is_empty() {
-            return true;
+    /// Who may do better after this, and may be asked.
+    fn after(&mut self, outcome: &Outcome) -> Option<Target<'a>> {
+        let other_key = self.other_key.take();
+        if outcome.retry() == Retry::OtherKey && other_key.is_some() {
+            return other_key;
         }
-        self.keys.clear();
-        is_harmless(self.request, outcome) && !self.candidates.is_empty()
+        is_harmless(self.request, outcome)
+            .then(|| self.first())
+            .flatten()
     }
 }
 
@@ -194,7 +202,7 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     if candidates.is_empty() {
         candidates.extend(rule.candidates.first());
     }
-    candidates.sort_by_key(|candidate| candidate.leaf.is_out());
+    candidates.sort_by_cached_key(|candidate| candidate.leaf.is_out());
     candidates.truncate(MOST_ATTEMPTS);
     candidates
 }
@@ -243,19 +251,25 @@ fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
     }
 }
 
-/// What a status tells. At paths where things are kept, 404 and 409 are about what the client refers to.
-fn verdict(request: &ModelRequest, status: u16) -> Outcome {
-    match status {
+/// What a status tells. At paths where things are kept, 404, 409 and 410 are about what the client refers to.
+fn told_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
+    match reply.status {
         0..=399 => Outcome::Success,
-        404 | 409 if !is_stateless(request) => Outcome::RejectedRequest { status },
-        _ => openai::classify(status, None, b""),
+        status @ (404 | 409 | 410) if !is_stateless(request) => Outcome::RejectedRequest { status },
+        status => openai::classify(status, wait_asked_by(&reply.headers), b""),
     }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Whether another upstream may be asked after this without doing the same thing twice.
 fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Unreachable(_))
-        || is_stateless(request) && outcome.blame() == Blame::Upstream
+        || is_stateless(request)
+            && outcome.blame() == Blame::Upstream
+            && outcome.retry() != Retry::Never
 }
 
 fn is_stateless(request: &ModelRequest) -> bool {

@@ -4,10 +4,9 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::ending::Held;
 use super::events::{EventStream, Taken};
 use super::running::Running;
-use super::timers::Timers;
+use super::timers::{Limits, Timers};
 use crate::dialect::openai::Splicer;
 use crate::outcome::{Defect, Outcome};
 use crate::pins::Witness;
@@ -20,39 +19,45 @@ pub(super) struct Leg {
     pub(super) timers: Timers,
     /// Who takes note of what is created by it.
     pub(super) witness: Option<Witness>,
-    /// How what it sends becomes the rest of what the client has; `None`: it passes as it is.
+    /// `None`: what it sends passes as it is.
     splice: Option<Splice>,
 }
 
+/// How a stream becomes the rest of another one.
 #[derive(Debug)]
-struct Splice {
-    events: EventStream,
-    splicer: Splicer,
+pub(super) struct Splice {
+    pub(super) events: EventStream,
+    pub(super) splicer: Splicer,
+}
+
+/// What follows whole events.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// More of the answer.
+    More,
+    /// Nothing that the client wants: a limit or a stop sequence of its request was reached.
+    Nothing,
+    /// Nothing, because the answer failed.
+    Failure(Outcome),
 }
 
 impl Leg {
-    /// The first one of an answer. What follows its first content and how it is read are the caller's.
-    pub(super) fn begin(
-        held: Held,
+    /// The first content came at that time.
+    pub(super) fn new(
+        rest: Incoming,
+        limits: Limits,
         mut attempt: Running,
-        witness: Option<Witness>,
-    ) -> (Self, Bytes, Option<EventStream>) {
-        attempt.answered(held.since);
-        let leg = Self {
-            rest: held.rest,
+        since: Instant,
+        splice: Option<Splice>,
+    ) -> Self {
+        attempt.answered(since);
+        Self {
+            rest,
             attempt,
-            timers: Timers::start(held.limits, Instant::now()),
-            witness,
-            splice: None,
-        };
-        (leg, held.first, held.events)
-    }
-
-    /// One that goes on where another one broke off.
-    pub(super) fn go_on(held: Held, attempt: Running, splicer: Splicer) -> (Self, Bytes) {
-        let (mut leg, first, events) = Self::begin(held, attempt, None);
-        leg.splice = events.map(|events| Splice { events, splicer });
-        (leg, first)
+            timers: Timers::start(limits, Instant::now()),
+            witness: None,
+            splice,
+        }
     }
 
     /// Takes what came; also says how much is kept until its event is whole.
@@ -70,30 +75,26 @@ impl Leg {
         self.events(front).take_rest()
     }
 
-    /// What may go out of whole events, and why the answer ends with them, if it does.
-    pub(super) fn pass(
-        &mut self,
-        front: &mut EventStream,
-        taken: Taken,
-    ) -> (Bytes, Option<Outcome>) {
-        let mut failure = taken.failure;
+    /// What may go out of whole events, and what follows them.
+    pub(super) fn pass(&mut self, front: &mut EventStream, taken: Taken) -> (Bytes, Then) {
+        let mut then = taken.failure.map_or(Then::More, Then::Failure);
         let mut pass = taken.pass;
         if let Some(splice) = &mut self.splice {
             match splice.splicer.rewrite(&pass) {
                 Ok(rewritten) => pass = front.read(rewritten.into()).pass,
                 Err(_) => {
                     pass = Bytes::new();
-                    failure = Some(Outcome::InvalidReply(Defect::NoSeam));
+                    then = Then::Failure(Outcome::InvalidReply(Defect::NoSeam));
                 }
             }
             if splice.splicer.has_stopped() {
-                failure = Some(Outcome::Success);
+                then = Then::Nothing;
             }
         }
         if let Some(witness) = &mut self.witness {
             witness.saw_events(&pass);
         }
-        (pass, failure)
+        (pass, then)
     }
 
     /// What a translation has kept back.

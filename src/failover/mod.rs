@@ -25,6 +25,7 @@ mod explain;
 mod forward;
 mod handshake;
 mod leg;
+mod opaque;
 mod order;
 mod outbound;
 mod plan;
@@ -42,8 +43,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-pub use answer::{Answer, AnswerBody, Continuability, Exhausted, PassedOver};
+pub use answer::{Answer, AnswerBody, Continuability, Exhausted, PassedOver, StreamEnd, Watched};
 pub use explain::{Explained, explain};
+pub use opaque::OpaqueStream;
 pub use order::Ask;
 pub use relay::{Relay, RelayEnd};
 pub use supervise::SupervisedStream;
@@ -54,7 +56,7 @@ use self::deadline::Deadline;
 use self::ending::{Won, WonBody};
 use self::forward::EVENTS;
 use self::order::order;
-use self::plan::{Plan, Target};
+use self::plan::{Left, Plan, Target};
 use self::race::{Alarm, Contender, Race, Step};
 use self::resume::Resume;
 use self::running::{Common, Running};
@@ -231,7 +233,7 @@ impl<'a> Run<'a> {
                             trail.heard(attempt.upstream(), verdict, lost.is_doubtful);
                         }
                         plan.failed(attempt.upstream(), &lost.outcome);
-                        let is_asked_again = lost.is_doubtful && !plan.is_down_to_last_resort();
+                        let is_asked_again = lost.is_doubtful && plan.left() == Left::Trusted;
                         let is_final = self.is_final(&lost.outcome) && !is_asked_again;
                         trail.attempts.push(attempt.end(lost.outcome, lost.detail));
                         if is_final {
@@ -278,15 +280,16 @@ impl<'a> Run<'a> {
         plan: &mut Plan<'_>,
         is_hedge_due: bool,
     ) -> bool {
-        if trail.started() >= MOST_ATTEMPTS {
+        let left = plan.left();
+        if trail.started() >= MOST_ATTEMPTS || left == Left::Nobody {
             return false;
         }
         let expense = if race.is_empty() {
             // The first attempt and the first failover to somebody who is trusted are free.
-            (trail.started() >= 2 || trail.started() == 1 && plan.is_down_to_last_resort())
+            (trail.started() >= 2 || trail.started() == 1 && left == Left::LastResort)
                 .then_some(Expense::Retry)
-        } else if plan.is_down_to_last_resort() {
-            // Nobody is left who would answer sooner than the one that is waited for.
+        } else if left == Left::LastResort {
+            // Nobody would answer sooner than the one that is waited for.
             return false;
         } else if race.needs_rescue() || is_hedge_due && race.is_single() {
             Some(Expense::Paid)
@@ -365,9 +368,13 @@ impl Victory {
                 AnswerBody::Whole(bytes)
             }
             WonBody::Stream(held) => {
-                let stream = SupervisedStream::new(*held, attempt, witness, trail.attempts, resume)
-                    .with_verdict(won.outcome);
+                let stream = SupervisedStream::new(*held, attempt, witness, trail.attempts, resume);
                 AnswerBody::Stream(Box::new(stream))
+            }
+            WonBody::Opaque(body) => {
+                let tried = attempts.len();
+                let stream = OpaqueStream::new(*body, won.outcome, attempt, witness, tried);
+                AnswerBody::Opaque(Box::new(stream))
             }
             WonBody::Switched(connection) => {
                 AnswerBody::Relay(Box::new(Relay::new(connection, attempt)))

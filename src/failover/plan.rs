@@ -30,6 +30,16 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Who is left to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Somebody whom health may admit.
+    Trusted,
+    /// Only somebody whom it did not admit.
+    LastResort,
+    Nobody,
+}
+
 /// The order for one request, and how far it has got.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
@@ -72,9 +82,15 @@ impl<'a> Plan<'a> {
         self.ask.lives_at
     }
 
-    /// Whether the next target would be a last resort.
-    pub(super) fn is_down_to_last_resort(&mut self) -> bool {
-        self.other_keys.is_empty() && self.turn().is_none()
+    /// Who is left to be asked.
+    pub(super) fn left(&mut self) -> Left {
+        if !self.other_keys.is_empty() || self.turn().is_some() {
+            Left::Trusted
+        } else if !self.has_tried_last_resort && self.soonest_back().is_some() {
+            Left::LastResort
+        } else {
+            Left::Nobody
+        }
     }
 
     /// The next target, with health's permission.
@@ -201,15 +217,19 @@ impl<'a> Plan<'a> {
         if std::mem::replace(&mut self.has_tried_last_resort, true) {
             return None;
         }
-        let (index, _) = self
-            .refused
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, refusal))| refusal.gated_by.is_none())
-            .min_by_key(|(_, (_, refusal))| refusal.until)?;
+        let index = self.soonest_back()?;
         let (target, _) = self.refused.remove(index);
         self.tried.push(target);
         Some((target, target.candidate.leaf.force(target.key, now)))
+    }
+
+    /// Which of the refused is due back soonest, and did not ask us to stay away.
+    fn soonest_back(&self) -> Option<usize> {
+        let refused = self.refused.iter().enumerate();
+        let (index, _) = refused
+            .filter(|(_, (_, refusal))| refusal.gated_by.is_none())
+            .min_by_key(|(_, (_, refusal))| refusal.until)?;
+        Some(index)
     }
 }
 

@@ -3,8 +3,7 @@
 //! Whole events pass as they come, byte for byte. If the upstream goes silent, breaks off or ends without its
 //! terminal event, another upstream goes on where the route asks for that and the answer allows it; else the client gets
 //! the API's own error event instead of a clean end. After the terminal event nothing can spoil the answer: a missing
-//! `[DONE]` is supplied. Bytes of unknown meaning that break off cut the client's connection, the only honest end that
-//! they have.
+//! `[DONE]` is supplied.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -15,35 +14,35 @@ use hyper::body::{Body, Frame};
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::answer::{StreamEnd, Watched};
 use super::ending::Held;
 use super::events::{EventStream, Taken};
-use super::leg::Leg;
+use super::leg::{Leg, Splice, Then};
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::running::Running;
+use super::timers::patience_with;
 use crate::event::AttemptReport;
-use crate::outcome::{Defect, Outcome, Stage};
+use crate::outcome::{Defect, Outcome};
 use crate::pins::Witness;
 use crate::wire::body::BodyError;
 
 /// A larger event would be held in memory until it is whole.
 const LARGEST_EVENT: usize = 16 << 20;
+/// What is said of a stream that ended without its terminal event.
+const INCOMPLETE: &str = "the upstream ended the stream before the answer was complete";
 
-/// A stream on its way to the client.
+/// Events on their way to the client.
 #[derive(Debug)]
 pub struct SupervisedStream {
     /// What is ready to go out.
     ready: VecDeque<Bytes>,
     source: Source,
-    /// The stream as the client sees it; `None` for bytes of unknown meaning.
-    front: Option<EventStream>,
+    /// The stream as the client sees it.
+    front: EventStream,
     resume: Option<Box<Resume>>,
-    /// What it comes to when it is whole.
-    verdict: Outcome,
     /// The attempts that are over.
     attempts: Vec<AttemptReport>,
     alarm: Pin<Box<Sleep>>,
-    /// Why an opaque stream is cut.
-    cut: Option<BodyError>,
     is_broken: bool,
 }
 
@@ -67,55 +66,39 @@ impl SupervisedStream {
         earlier: Vec<AttemptReport>,
         resume: Option<Resume>,
     ) -> Self {
-        let (mut leg, first, front) = Leg::begin(held, attempt, witness);
-        let first = Some(first).filter(|first| !first.is_empty());
-        if let (Some(witness), Some(first)) = (&mut leg.witness, &first) {
-            witness.saw_events(first);
+        let Held {
+            first,
+            rest,
+            events,
+            limits,
+            since,
+            ..
+        } = held;
+        let mut leg = Leg::new(rest, limits, attempt, since, None);
+        leg.witness = witness;
+        if let Some(witness) = &mut leg.witness {
+            witness.saw_events(&first);
         }
         let mut stream = Self {
-            ready: first.into_iter().collect(),
+            ready: [first].into(),
             alarm: Box::pin(sleep_until(leg.timers.next())),
             source: Source::Leg(Box::new(leg)),
-            front,
+            front: events,
             resume: resume.map(Box::new),
-            verdict: Outcome::Success,
             attempts: earlier,
-            cut: None,
             is_broken: false,
         };
         stream.hurry_if_ending();
         stream
     }
 
-    /// Whole, it still tells of a failure, as an error's body does.
-    pub(super) fn with_verdict(mut self, verdict: Outcome) -> Self {
-        self.verdict = verdict;
-        self
-    }
-
-    /// Whether it ended before it was whole; known once it is over.
-    pub fn is_broken(&self) -> bool {
-        self.is_broken
-    }
-
-    /// Whether its events are followed, so that an end may be added to them.
-    pub fn has_events(&self) -> bool {
-        self.front.is_some()
-    }
-
-    /// How many attempts it took; known once it is over.
-    pub fn attempts(&self) -> usize {
-        self.attempts.len()
-    }
-
     /// Takes what came; queues what may go out.
     fn take(&mut self, data: Bytes) {
-        let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
-            self.take_opaque(data);
+        let Source::Leg(leg) = &mut self.source else {
             return;
         };
-        let was_ending = front.is_ending();
-        let (taken, held) = leg.take(front, data);
+        let was_ending = self.front.is_ending();
+        let (taken, held) = leg.take(&mut self.front, data);
         if held > LARGEST_EVENT {
             let too_large = Outcome::InvalidReply(Defect::TooLarge);
             self.end(too_large, "an event is too large");
@@ -127,41 +110,29 @@ impl SupervisedStream {
         }
     }
 
-    fn take_opaque(&mut self, data: Bytes) {
-        if let Source::Leg(leg) = &mut self.source {
-            leg.timers.heard(0, Instant::now());
-            if let Some(witness) = &mut leg.witness {
-                witness.saw(&data);
-            }
-            let is_all = leg.rest.is_end_stream();
-            self.ready.push_back(data);
-            if is_all {
-                // What it has created is noted before the client can refer to it.
-                self.finish();
-            }
-        }
-    }
-
-    /// Queues whole events, and ends the stream where they say that the answer failed.
+    /// Queues whole events, and ends the stream where nothing follows them.
     fn pass(&mut self, taken: Taken) {
-        let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
+        let Source::Leg(leg) = &mut self.source else {
             return;
         };
-        let (pass, failure) = leg.pass(front, taken);
+        let (pass, then) = leg.pass(&mut self.front, taken);
         if !pass.is_empty() {
             self.ready.push_back(pass);
         }
-        if let Some(outcome) = failure {
-            let message = format!("the upstream failed within the stream: {}", outcome.label());
-            self.end(outcome, &message);
+        match then {
+            Then::More => {}
+            Then::Nothing => self.end(Outcome::StreamBroken, INCOMPLETE),
+            Then::Failure(outcome) => {
+                let message = format!("the upstream failed within the stream: {}", outcome.label());
+                self.end(outcome, &message);
+            }
         }
     }
 
     /// After a complete answer only little can come, and at once.
     fn hurry_if_ending(&mut self) {
-        let is_ending = self.front.as_ref().is_some_and(EventStream::is_ending);
         if let Source::Leg(leg) = &mut self.source
-            && is_ending
+            && self.front.is_ending()
         {
             leg.timers.completed();
             self.alarm.as_mut().reset(leg.timers.next());
@@ -170,77 +141,45 @@ impl SupervisedStream {
 
     /// The upstream has nothing more.
     fn finish(&mut self) {
-        let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
-            self.end(Outcome::Success, "");
-            return;
-        };
-        let taken = leg.take_rest(front);
-        self.pass(taken);
-        self.end(
-            Outcome::StreamBroken,
-            "the upstream ended the stream before the answer was complete",
-        );
-    }
-
-    /// Says what a translation has kept back.
-    fn flush(&mut self) {
-        let (Source::Leg(leg), Some(front)) = (&mut self.source, &mut self.front) else {
-            return;
-        };
-        let rest = leg.flush(front);
-        if !rest.is_empty() {
-            self.ready.push_back(rest);
+        if let Source::Leg(leg) = &mut self.source {
+            let taken = leg.take_rest(&mut self.front);
+            self.pass(taken);
         }
+        self.end(Outcome::StreamBroken, INCOMPLETE);
     }
 
-    /// Ends what the upstream sends: well if the answer is complete. Else another one goes on, or the client gets an
-    /// error that it cannot overlook.
+    /// Ends what the upstream sends, unless it has ended: well if the answer is complete. Else another one goes on, or the
+    /// client gets an error that it cannot overlook.
     fn end(&mut self, outcome: Outcome, message: &str) {
-        self.flush();
-        let leg = match std::mem::replace(&mut self.source, Source::Over) {
+        let mut leg = match std::mem::replace(&mut self.source, Source::Over) {
             Source::Leg(leg) => leg,
             other => {
                 self.source = other;
                 return;
             }
         };
-        let is_whole = match &self.front {
-            Some(front) => front.is_complete(),
-            None => outcome == Outcome::Success,
-        };
-        let outcome = if is_whole {
-            self.verdict.clone()
-        } else {
-            outcome
-        };
-        let detail = (!is_whole).then(|| message.to_owned());
+        let rest = leg.flush(&mut self.front);
+        if !rest.is_empty() {
+            self.ready.push_back(rest);
+        }
+        if self.front.is_complete() {
+            self.attempts.push(leg.attempt.end(Outcome::Success, None));
+            let end = self.front.missing_end();
+            if !end.is_empty() {
+                self.ready.push_back(end);
+            }
+            return;
+        }
         let broken = leg.attempt.upstream().clone();
+        let detail = Some(message.to_owned());
         self.attempts.push(leg.attempt.end(outcome.clone(), detail));
-        match &self.front {
-            Some(front) if is_whole => {
-                let end = front.missing_end();
-                if !end.is_empty() {
-                    self.ready.push_back(end);
-                }
-            }
-            Some(front) => {
-                let resuming = self
-                    .resume
-                    .as_mut()
-                    .map(|resume| resume.begin(front.transcript(), broken, self.attempts.len()));
-                match resuming {
-                    None => self.interrupt(message),
-                    Some(Err(obstacle)) => {
-                        self.interrupt(&format!("{message}; not continued: {obstacle}"));
-                    }
-                    Some(Ok(resuming)) => self.source = Source::Resuming(resuming, outcome),
-                }
-            }
-            None if is_whole => {}
-            None => {
-                self.is_broken = true;
-                self.cut = Some(BodyError(message.to_owned()));
-            }
+        let said = self.front.transcript();
+        let already = self.attempts.len();
+        let resume = self.resume.as_mut();
+        match resume.map(|resume| resume.begin(said, broken, already)) {
+            None => self.interrupt(message),
+            Some(Err(obstacle)) => self.interrupt(&format!("{message}; not continued: {obstacle}")),
+            Some(Ok(resuming)) => self.source = Source::Resuming(resuming, outcome),
         }
     }
 
@@ -254,9 +193,7 @@ impl SupervisedStream {
             "code": "stream_interrupted",
             "attempts": self.attempts,
         });
-        if let Some(front) = &self.front {
-            self.ready.push_back(front.interruption(&error));
-        }
+        self.ready.push_back(self.front.interruption(&error));
     }
 
     /// Another upstream goes on, or nobody does.
@@ -283,10 +220,12 @@ impl SupervisedStream {
         self.attempts.extend(attempts);
         let note = format!(": continued by {} after {reason}\n\n", attempt.upstream());
         self.ready.push_back(note.into());
-        let (leg, first) = Leg::go_on(held, attempt, splicer);
+        let events = held.events;
+        let splice = Splice { events, splicer };
+        let leg = Leg::new(held.rest, held.limits, attempt, held.since, Some(splice));
         self.alarm.as_mut().reset(leg.timers.next());
         self.source = Source::Leg(Box::new(leg));
-        self.pass(Taken::bytes(first));
+        self.pass(Taken::bytes(held.first));
         self.hurry_if_ending();
     }
 
@@ -328,16 +267,6 @@ impl SupervisedStream {
     }
 }
 
-/// What is said of a stream on which a timer has run out.
-fn patience_with(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Content => "the upstream stopped sending content",
-        Stage::Rate => "the upstream sends too slowly",
-        Stage::Total => "the time for the request is over",
-        _ => "the upstream stopped sending",
-    }
-}
-
 impl Body for SupervisedStream {
     type Data = Bytes;
     type Error = BodyError;
@@ -351,10 +280,20 @@ impl Body for SupervisedStream {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             if matches!(self.source, Source::Over) {
-                return Poll::Ready(self.cut.take().map(Err));
+                return Poll::Ready(None);
             }
             ready!(self.poll_source(context));
         }
+    }
+}
+
+impl Watched for SupervisedStream {
+    fn ended(&self) -> Option<StreamEnd> {
+        let is_over = matches!(self.source, Source::Over) && self.ready.is_empty();
+        is_over.then_some(StreamEnd {
+            attempts: self.attempts.len(),
+            is_broken: self.is_broken,
+        })
     }
 }
 

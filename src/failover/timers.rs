@@ -104,6 +104,16 @@ impl Timers {
     }
 }
 
+/// What is said of a stream on which a timer has run out.
+pub(super) fn patience_with(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Content => "the upstream stopped sending content",
+        Stage::Rate => "the upstream sends too slowly",
+        Stage::Total => "the time for the request is over",
+        _ => "the upstream stopped sending",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::answer::Exhausted;
 use super::ending::Verdict;
-use super::plan::Plan;
+use super::plan::{Plan, Target};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 
@@ -59,6 +59,23 @@ impl Trail {
             retry_in: plan.retry_in(Instant::now()),
             is_network_lost: plan.is_network_lost(),
             lives_at: plan.lives_at().cloned(),
+        }
+    }
+
+    /// The story of a request that was forwarded to these in vain.
+    pub(super) fn in_vain(self, asked: &[Target<'_>], lives_at: Option<&UpstreamId>) -> Exhausted {
+        let now = Instant::now();
+        let back_at = asked.iter().filter_map(|target| target.blocked_until(now));
+        Exhausted {
+            attempts: self.attempts,
+            waited: self.waited,
+            verdict: None,
+            passed_over: Vec::new(),
+            retry_in: back_at.min().map(|at| at.saturating_duration_since(now)),
+            is_network_lost: asked
+                .iter()
+                .any(|target| target.candidate.leaf.is_network_lost()),
+            lives_at: lives_at.cloned(),
         }
     }
 }

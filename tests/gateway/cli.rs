@@ -289,7 +289,7 @@ async fn a_signal_is_obeyed_as_soon_as_it_says_that_it_serves() {
         let mut running = Running::start(command);
         running.logged("serving clients").await;
         assert_eq!(running.terminate().await, Some(0));
-        running.logged("stopped").await;
+        running.logged("\"message\":\"stopped\"").await;
     }
 }
 

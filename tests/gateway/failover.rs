@@ -226,3 +226,38 @@ async fn what_is_too_long_for_one_model_goes_to_the_next_and_else_comes_back_as_
     assert_eq!(answered.text(), error.to_string());
     assert_eq!(answered.trail(), ["first:too_long", "second:too_long"]);
 }
+
+/// A further attempt is paid for only if there is somebody to make it with.
+#[tokio::test]
+async fn what_nobody_is_left_for_uses_up_no_budget() {
+    let (first, second) = simulators().await;
+    let third = Simulator::start("third", Script::answer("Hello from third."))
+        .await
+        .unwrap();
+    let [a, b, c] = [&first, &second, &third].map(|upstream| upstream.base_url().to_owned());
+    let gateway = TestGateway::start(&format!(
+        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{a}\"}}\n  \
+         second: {{provider: openai-compatible, base_url: \"{b}\"}}\n  \
+         third: {{provider: openai-compatible, base_url: \"{c}\"}}\nroutes: [{{models: [\"*\"], candidates: \
+         [{{upstream: first}}, {{upstream: second, model: b}}, {{upstream: third, model: c}}]}}]\n"
+    ))
+    .await;
+    // It says nothing against their health.
+    let body = json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
+    let unsupported = Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(body.to_string()),
+    };
+    first.play(Script::fault(unsupported.clone())).await;
+    second.play(Script::fault(unsupported)).await;
+    // Vectors of other models are of no use, so that the first one is all there is.
+    let embed = json!({"model": "m", "input": "x"});
+    for _ in 0..60 {
+        let answered = gateway.post("/v1/embeddings", &embed).await;
+        assert_eq!(answered.trail(), ["first:unsupported"]);
+    }
+    let answered = gateway.post("/v1/chat/completions", &chat()).await;
+    let trail = ["first:unsupported", "second:unsupported", "third:ok"];
+    assert_eq!(answered.trail(), trail);
+}

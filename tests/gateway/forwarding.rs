@@ -1,6 +1,6 @@
 //! What the gateway does not understand goes on untouched, and what it does understand changes in one place only.
 
-use backstop::simulator::{Fault, Script, Simulator};
+use backstop::simulator::{Fault, Received, Script, Simulator};
 use bytes::Bytes;
 use http::Method;
 use serde_json::json;
@@ -199,6 +199,7 @@ async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() 
     let statuses = [
         (404, "rejected"),
         (409, "rejected"),
+        (410, "rejected"),
         (500, "server_error"),
         (503, "overloaded"),
         (429, "rate_limited"),
@@ -221,18 +222,54 @@ async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() 
         assert_eq!(answered.header("retry-after"), "7");
         assert_eq!(answered.trail(), [format!("general:{outcome}")]);
         assert_eq!(three.counts(), [0, 0, count + 1]);
-        let counted = format!(
-            "backstop_attempts_total{{outcome=\"{outcome}\",phase=\"normal\",upstream=\"general\"}}"
+        let of_its_kind = |(_, other): &&(u16, &str)| *other == outcome;
+        let counted = statuses[..=count].iter().filter(of_its_kind).count();
+        let metrics = gateway.admin("/metrics").await.text();
+        let attempts = format!(
+            "backstop_attempts_total{{outcome=\"{outcome}\",phase=\"normal\",upstream=\"general\"}} {counted}\n"
         );
-        assert!(
-            gateway.admin("/metrics").await.text().contains(&counted),
-            "{counted}"
-        );
+        assert!(metrics.contains(&attempts), "{attempts}: {metrics}");
+        let result = match outcome {
+            "ok" => "answered",
+            "rejected" => "rejected",
+            _ => "failed",
+        };
+        let requests = format!("result=\"{result}\",route=\"*\",status=\"{status}\"}} 1\n");
+        assert!(metrics.contains(&requests), "{requests}: {metrics}");
     }
     // None of it says anything about the models there.
     three.general.play(Script::healthy()).await;
     let answered = gateway.post(CHAT, &json!({"model": "gpt-4o"})).await;
     assert_eq!(answered.trail(), ["general:ok"]);
+}
+
+/// Nobody asks a body for more when it is empty, or as long as was promised.
+#[tokio::test]
+async fn replies_without_a_body_are_whole() {
+    let three = Three::start().await;
+    let gateway = three.gateway(GENERAL).await;
+    let empty = |code| Fault::Status {
+        code,
+        headers: Vec::new(),
+        body: Some(String::new()),
+    };
+    for (method, code, outcome, result) in [
+        (Method::DELETE, 204, "ok", "answered"),
+        (Method::GET, 304, "ok", "answered"),
+        (Method::GET, 200, "ok", "answered"),
+        (Method::HEAD, 202, "ok", "answered"),
+        (Method::GET, 404, "rejected", "rejected"),
+        (Method::HEAD, 502, "server_error", "failed"),
+    ] {
+        three.general.play(Script::fault(empty(code))).await;
+        let answered = gateway.send(method, "/v1/files/one", &[], "").await;
+        assert_eq!(answered.status, code);
+        assert_eq!(answered.trail(), [format!("general:{outcome}")]);
+        let metrics = gateway.admin("/metrics").await.text();
+        let requests = format!("result=\"{result}\",route=\"*\",status=\"{code}\"}} 1\n");
+        assert!(metrics.contains(&requests), "{requests}: {metrics}");
+        assert!(!metrics.contains("client_gone"), "{metrics}");
+    }
 }
 
 const BOTH: &str = "  - {models: [\"*\"], candidates: [{upstream: general}, {upstream: special, model: theirs}]}\n";
@@ -257,18 +294,23 @@ async fn a_forwarded_request_is_not_sent_twice() {
     assert_eq!(three.counts(), [0, 1, 0]);
 }
 
-/// Whoever is refused for the key's sake has done nothing.
-#[tokio::test]
-async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
-    let three = Three::start().await;
-    let gateway = TestGateway::start(&format!(
-        "upstreams:\n  general: {{provider: openai-compatible, base_url: \"{}\", api_keys: [revoked, valid]}}\n  \
+/// A first upstream with several keys, of which only `valid` is good, and a second one.
+async fn with_keys(three: &Three, keys: &str) -> TestGateway {
+    TestGateway::start(&format!(
+        "upstreams:\n  general: {{provider: openai-compatible, base_url: \"{}\", api_keys: [{keys}]}}\n  \
          special: {{provider: openai-compatible, base_url: \"{}\"}}\nroutes:\n{BOTH}",
         three.general.base_url(),
         three.special.base_url()
     ))
-    .await;
-    for status in [401, 429] {
+    .await
+}
+
+/// Whoever is refused for the key's sake has done nothing.
+#[tokio::test]
+async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
+    let three = Three::start().await;
+    let gateway = with_keys(&three, "revoked, valid").await;
+    for status in [401, 402, 403, 429] {
         let refused = Script::status(status).with_only_key("revoked");
         three.general.play(refused).await;
         let before = three.general.received_count();
@@ -277,16 +319,13 @@ async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
             assert_eq!(answered.status, 200, "{status}");
         }
         let received = three.general.received().split_off(before);
-        let keys: Vec<&str> = received
-            .iter()
-            .filter_map(|request| request.header("authorization"))
-            .collect();
-        // Each of them once, and the valid one once more where the revoked one was first.
-        assert_eq!(
-            keys.iter().filter(|key| **key == "Bearer revoked").count(),
-            1
-        );
-        assert_eq!(keys.iter().filter(|key| **key == "Bearer valid").count(), 2);
+        let uses = |key| {
+            let with_key = |request: &&Received| request.header("authorization") == Some(key);
+            received.iter().filter(with_key).count()
+        };
+        // The valid one once more, where the revoked one was first.
+        let counts = (uses("Bearer revoked"), uses("Bearer valid"));
+        assert_eq!(counts, (1, 2), "{status}");
     }
     // Where all are refused, the client is told so by the upstream, and nobody else is asked to keep a file.
     three.general.play(Script::status(401)).await;
@@ -295,6 +334,30 @@ async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
     assert_eq!(answered.status, 401);
     assert_eq!(answered.trail(), ["general:unauthorized"; 2]);
     assert_eq!(three.counts(), [0, 0, before + 2]);
+}
+
+#[tokio::test]
+async fn many_refused_keys_are_not_in_the_way_of_another_upstream() {
+    let three = Three::start().await;
+    let gateway = with_keys(&three, "a, b, c, d").await;
+    three.general.play(Script::status(401)).await;
+    let image = json!({"model": "dall-e-3"});
+    let answered = gateway.post("/v1/images/generations", &image).await;
+    let refused = "general:unauthorized";
+    assert_eq!(answered.trail(), [refused, refused, "special:ok"]);
+}
+
+/// What comes after the deadline would not be waited for.
+#[tokio::test]
+async fn nobody_is_asked_after_the_deadline() {
+    let three = Three::start().await;
+    three.general.play(Script::fault(Fault::Hang)).await;
+    let routes = format!("{BOTH}timeouts: {{total: 300ms, first_token: 300ms, answer: 300ms}}\n");
+    let gateway = three.gateway(&routes).await;
+    let image = json!({"model": "dall-e-3"});
+    let answered = gateway.post("/v1/images/generations", &image).await;
+    assert_eq!(answered.trail(), ["general:deadline"]);
+    assert_eq!(three.counts(), [0, 0, 1]);
 }
 
 #[tokio::test]

@@ -408,6 +408,10 @@ async fn anthropics_clients_get_models_by_the_page() {
     ] {
         assert_eq!(page(query).await, expected, "{query}");
     }
+    let lost = "/v1/models?after_id=gone";
+    let answered = gateway.send(Method::GET, lost, JSON, "").await;
+    assert_eq!(answered.status, 400);
+    assert_eq!(answered.json()["error"]["type"], "invalid_request_error");
 }
 
 async fn claude_before_openai(claude: &Simulator, openai: &Simulator) -> TestGateway {

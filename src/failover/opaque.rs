@@ -1,0 +1,150 @@
+//! A body of unknown meaning on its way to the client, byte for byte. One that breaks off cuts the client's connection, the
+//! only honest end that it has.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::answer::{StreamEnd, Watched};
+use super::ending::Opaque;
+use super::running::Running;
+use super::timers::{Timers, patience_with};
+use crate::outcome::Outcome;
+use crate::pins::Witness;
+use crate::wire::body::BodyError;
+
+/// Bytes on their way to the client.
+#[derive(Debug)]
+pub struct OpaqueStream {
+    rest: Incoming,
+    /// How many bytes are still to come, where the upstream has said so: the client reads no further.
+    left: Option<u64>,
+    /// `None` once it is over.
+    attempt: Option<Running>,
+    /// What the attempt comes to when the body is whole.
+    outcome: Outcome,
+    witness: Option<Witness>,
+    timers: Timers,
+    alarm: Pin<Box<Sleep>>,
+    /// How many attempts it took.
+    attempts: usize,
+    is_broken: bool,
+}
+
+impl OpaqueStream {
+    /// `witness`: who takes note of what is created. `attempts`: how many it took.
+    pub(super) fn new(
+        body: Opaque,
+        outcome: Outcome,
+        attempt: Running,
+        witness: Option<Witness>,
+        attempts: usize,
+    ) -> Self {
+        let timers = Timers::start(body.limits, Instant::now());
+        let mut stream = Self {
+            rest: body.rest,
+            left: body.length,
+            attempt: Some(attempt),
+            outcome,
+            witness,
+            alarm: Box::pin(sleep_until(timers.next())),
+            timers,
+            attempts,
+            is_broken: false,
+        };
+        stream.end_if_whole();
+        stream
+    }
+
+    fn take(&mut self, data: &Bytes) {
+        self.timers.heard(0, Instant::now());
+        if let Some(witness) = &mut self.witness {
+            witness.saw(data);
+        }
+        self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+        self.end_if_whole();
+    }
+
+    /// Not when it is asked for more, but with its last byte: nobody asks for more than was promised. And what it has
+    /// created is noted before the client can refer to it.
+    fn end_if_whole(&mut self) {
+        if self.rest.is_end_stream() || self.left == Some(0) {
+            self.complete();
+        }
+    }
+
+    fn complete(&mut self) {
+        let outcome = self.outcome.clone();
+        self.end(outcome, None);
+    }
+
+    fn end(&mut self, outcome: Outcome, detail: Option<String>) {
+        self.witness = None;
+        if let Some(attempt) = self.attempt.take() {
+            attempt.end(outcome, detail);
+        }
+    }
+
+    fn cut(&mut self, outcome: Outcome, why: &str) -> BodyError {
+        self.is_broken = true;
+        self.end(outcome, Some(why.to_owned()));
+        BodyError(why.to_owned())
+    }
+}
+
+impl Body for OpaqueStream {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        while self.attempt.is_some() {
+            match Pin::new(&mut self.rest).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.take(&data);
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                }
+                Poll::Ready(None) => self.complete(),
+                Poll::Ready(Some(Err(_))) => {
+                    let why = "the connection to the upstream broke";
+                    return Poll::Ready(Some(Err(self.cut(Outcome::StreamBroken, why))));
+                }
+                Poll::Pending => {
+                    ready!(self.alarm.as_mut().poll(context));
+                    match self.timers.expired(Instant::now()) {
+                        // Something came since the alarm was set.
+                        None => {
+                            let next = self.timers.next();
+                            self.alarm.as_mut().reset(next);
+                        }
+                        Some(stage) => {
+                            let error = self.cut(Outcome::TimedOut(stage), patience_with(stage));
+                            return Poll::Ready(Some(Err(error)));
+                        }
+                    }
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.attempt.is_none()
+    }
+}
+
+impl Watched for OpaqueStream {
+    fn ended(&self) -> Option<StreamEnd> {
+        self.attempt.is_none().then_some(StreamEnd {
+            attempts: self.attempts,
+            is_broken: self.is_broken,
+        })
+    }
+}
