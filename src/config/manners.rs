@@ -14,14 +14,33 @@ pub struct Manners {
     pub refuses: &'static [&'static str],
     /// Further ones, if the model is one that thinks.
     pub refuses_of_thinkers: &'static [&'static str],
+    /// Further ones, if the model is one of `OpenAI`'s o-series (`o3`, `o4-mini`).
+    pub refuses_of_o_models: &'static [&'static str],
     /// The only fields of a message that it takes; `None`: any.
     pub message_fields: Option<&'static [&'static str]>,
     /// As long as the description of a tool may be, in bytes.
     pub longest_description: Option<usize>,
-    /// Whether ids of calls must have nine letters and digits.
-    pub has_short_call_ids: bool,
+    /// Which ids of calls it takes.
+    pub call_ids: CallIds,
     /// Whether its models want calls in the history to be signed.
     pub wants_signed_calls: bool,
+    /// Whether it wants to answer the results of tools before a user speaks again.
+    pub answers_tools: bool,
+    /// Whether its models think unasked, and refuse a conversation that does not give their thoughts back with their calls.
+    pub wants_thoughts_back: bool,
+    /// Whether all calls of a streamed answer have the same number.
+    pub numbers_calls_alike: bool,
+}
+
+/// The ids of calls that a provider takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallIds {
+    /// Any.
+    Any,
+    /// Up to 40 characters.
+    Short,
+    /// Nine letters and digits.
+    Nine,
 }
 
 const NEW_LIMIT: &str = "max_completion_tokens";
@@ -32,7 +51,7 @@ const OLD_LIMIT: &str = "max_tokens";
 const PLAIN_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "prefix"];
 
 impl Manners {
-    /// `OpenAI` itself: models that think take no other sampling than their own.
+    /// `OpenAI` itself: models that think take no other sampling than their own, and end where they like.
     pub const OPENAI: Self = Self {
         limit: Some(NEW_LIMIT),
         has_developer: true,
@@ -42,8 +61,11 @@ impl Manners {
             "top_p",
             "presence_penalty",
             "frequency_penalty",
+            "stop",
         ],
+        refuses_of_o_models: &["parallel_tool_calls"],
         longest_description: Some(1024),
+        call_ids: CallIds::Short,
         ..Self::UNKNOWN
     };
     /// Nobody knows: as it was written.
@@ -52,10 +74,14 @@ impl Manners {
         has_developer: true,
         refuses: &[],
         refuses_of_thinkers: &[],
+        refuses_of_o_models: &[],
         message_fields: None,
         longest_description: None,
-        has_short_call_ids: false,
+        call_ids: CallIds::Any,
         wants_signed_calls: false,
+        answers_tools: false,
+        wants_thoughts_back: false,
+        numbers_calls_alike: false,
     };
     /// Most others: the older names, and what they do not know is not minded.
     pub const OLDER: Self = Self {
@@ -83,9 +109,11 @@ impl Manners {
             "verbosity",
         ],
         wants_signed_calls: true,
+        numbers_calls_alike: true,
         ..Self::OLDER
     };
-    /// Forbids what it does not know (`extra_forbidden`); usage ends its streams without being asked for.
+    /// Forbids what it does not know (`extra_forbidden`); usage ends its streams without being asked for. `Unexpected role
+    /// 'user' after role 'tool'`.
     pub const MISTRAL: Self = Self {
         refuses: &[
             "logit_bias",
@@ -104,7 +132,13 @@ impl Manners {
             "verbosity",
         ],
         message_fields: Some(PLAIN_MESSAGE),
-        has_short_call_ids: true,
+        call_ids: CallIds::Nine,
+        answers_tools: true,
+        ..Self::OLDER
+    };
+    /// `The reasoning_content in the thinking mode must be passed back to the API.`
+    pub const DEEPSEEK: Self = Self {
+        wants_thoughts_back: true,
         ..Self::OLDER
     };
     /// Documents `logit_bias` and the `name` of a message as errors.

@@ -159,7 +159,8 @@ static TABLE: [Entry; 16] = [
         "https://api.deepseek.com/v1",
         "DEEPSEEK_API_KEY",
     )
-    .models(&["deepseek-*"], "deepseek-chat"),
+    .models(&["deepseek-*"], "deepseek-v4-flash")
+    .with(Manners::DEEPSEEK),
     Entry::openai("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
         .models(&["mistral-*"], "mistral-large-latest")
         .without_responses()

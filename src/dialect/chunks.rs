@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::wire::json::fingerprint;
 use crate::wire::sse;
 
 /// One event of a chat's stream.
@@ -78,13 +79,38 @@ impl Calls {
         Place::Begins
     }
 
-    /// An id for the call that has begun last; some upstreams give none.
+    /// An id for the call that has begun last.
     pub(super) fn id(&self) -> String {
-        match self.begun.last() {
-            Some((_, id)) if !id.is_empty() => id.clone(),
-            _ => new_call_id(),
-        }
+        self.begun
+            .last()
+            .map_or_else(new_call_id, |(_, id)| call_id(id))
     }
+
+    /// How many have begun.
+    pub(super) fn count(&self) -> usize {
+        self.begun.len()
+    }
+}
+
+/// `OpenAI` takes no longer ids of calls in a chat.
+const LONGEST_ID: usize = 40;
+
+/// The id that a client is given for a call, which comes back to whoever serves its next request: in a form that every API
+/// takes. vLLM gives 46 characters, or `functions.f:0`, which Anthropic refuses; some give none.
+pub(super) fn call_id(given: &str) -> String {
+    if given.is_empty() {
+        return new_call_id();
+    }
+    fit_call_id(given).unwrap_or_else(|| given.to_owned())
+}
+
+/// Another id in place of one that some API refuses, the same for the same; `None`: it is fine.
+pub(super) fn fit_call_id(id: &str) -> Option<String> {
+    let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if id.len() <= LONGEST_ID && id.bytes().all(|byte| is_fine(&byte)) {
+        return None;
+    }
+    Some(format!("call_{:016x}", fingerprint(id.as_bytes())))
 }
 
 /// An id that no other call has: clients tell calls of all answers of a conversation apart by it.
@@ -134,7 +160,20 @@ pub(super) fn text_of(content: &Value) -> Cow<'_, str> {
 mod tests {
     use serde_json::json;
 
-    use super::{Calls, Place};
+    use super::{Calls, Place, call_id, fit_call_id};
+
+    #[test]
+    fn ids_are_such_that_everybody_takes_them() {
+        assert_eq!(call_id("toolu_01-x"), "toolu_01-x");
+        let long = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
+        for odd in [long, "functions.get_weather:0"] {
+            let id = call_id(odd);
+            assert!(id.len() == 21 && fit_call_id(&id).is_none(), "{id}");
+            assert_eq!(id, call_id(odd));
+        }
+        assert_ne!(call_id("f:0"), call_id("f:1"));
+        assert_ne!(call_id(""), call_id(""));
+    }
 
     #[test]
     fn calls_are_told_apart_by_position_and_by_id() {

@@ -98,12 +98,13 @@ pub fn dialect_of(headers: &HeaderMap) -> Dialect {
 }
 
 /// Beginnings of the names of models that think before they speak; what may follow is a version or a size.
-const REASONING: [&str; 12] = [
+const REASONING: [&str; 13] = [
     "o1",
     "o3",
     "o4",
     "gpt-5",
     "deepseek-reasoner",
+    "deepseek-v4",
     "deepseek-r1",
     "qwq",
     "magistral",
@@ -124,6 +125,14 @@ pub fn is_reasoning_model(name: &str) -> bool {
     REASONING.iter().any(begins) && !name.contains("-chat")
         || name.contains("-thinking")
         || name.contains("-reasoning")
+}
+
+/// Whether a model is one of `OpenAI`'s o-series, by its name.
+pub fn is_o_model(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    ["o1", "o3", "o4"]
+        .iter()
+        .any(|family| name.starts_with(family))
 }
 
 /// The kinds of request that backstop understands; everything else is `Other` and forwarded untouched.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::dialect::chunks::{new_call_id, text_of};
+use crate::dialect::chunks::{call_id, text_of};
 use crate::dialect::finish::{Finish, finish};
 use crate::dialect::names::Names;
 use crate::dialect::openai::says_too_long;
@@ -16,22 +16,22 @@ pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
     if finish(reason.as_str().unwrap_or_default()) == Finish::Failed {
         return None;
     }
-    let mut text = text_of(&said["content"]);
-    if text.is_empty() {
-        text = text_of(&said["refusal"]);
-    }
+    let refusal = text_of(&said["refusal"]);
     let mut content = Vec::new();
-    if !text.is_empty() {
-        content.push(json!({ "type": "text", "text": text }));
+    for text in [text_of(&said["content"]), refusal.clone()] {
+        if !text.is_empty() {
+            content.push(json!({ "type": "text", "text": text }));
+        }
     }
+    let mut has_calls = false;
     for call in said["tool_calls"].as_array().into_iter().flatten() {
         // A tool must not be run with half of what the model meant to say, unless the client is told so.
         let input = match input(&call["function"]["arguments"]) {
             None if reason == "length" => json!({}),
             input => input?,
         };
-        let given = call["id"].as_str().filter(|id| !id.is_empty());
-        let id = given.map_or_else(new_call_id, str::to_owned);
+        has_calls = true;
+        let id = call_id(call["id"].as_str().unwrap_or_default());
         let name = names.own(call["function"]["name"].as_str().unwrap_or_default());
         content.push(json!({ "type": "tool_use", "id": id, "name": name, "input": input }));
     }
@@ -41,7 +41,7 @@ pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
         "role": "assistant",
         "model": completion["model"],
         "content": content,
-        "stop_reason": stop_reason(reason),
+        "stop_reason": stop_reason(reason, has_calls, !refusal.is_empty()),
         "stop_sequence": null,
         "usage": usage(&completion["usage"]),
     });
@@ -69,24 +69,29 @@ pub(super) fn id(id: &Value) -> String {
     )
 }
 
-pub(super) fn stop_reason(finish: &Value) -> &'static str {
+/// Agents go by the reason alone. `OpenAI` says `stop` to a call of a tool that was asked for by name, others say it to any
+/// call; of a refusal only the name of its field tells.
+pub(super) fn stop_reason(finish: &Value, has_calls: bool, has_refused: bool) -> &'static str {
     match finish.as_str() {
         Some("length") => "max_tokens",
-        Some("tool_calls" | "function_call") => "tool_use",
         Some("content_filter") => "refusal",
+        _ if has_refused => "refusal",
+        _ if has_calls => "tool_use",
         _ => "end_turn",
     }
 }
 
-/// What was used: what came out of a cache is counted apart.
+/// What was used: what came out of a cache is counted apart. Gemini counts thoughts in the total only.
 pub(super) fn usage(usage: &Value) -> Value {
     let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let prompt = count(&usage["prompt_tokens"]);
+    let rest = count(&usage["total_tokens"]).saturating_sub(prompt);
     let cached = count(&usage["prompt_tokens_details"]["cached_tokens"]);
     json!({
-        "input_tokens": count(&usage["prompt_tokens"]).saturating_sub(cached),
+        "input_tokens": prompt.saturating_sub(cached),
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": cached,
-        "output_tokens": count(&usage["completion_tokens"]),
+        "output_tokens": count(&usage["completion_tokens"]).max(rest),
     })
 }
 

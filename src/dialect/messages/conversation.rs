@@ -18,6 +18,7 @@ fn lacks_block(block: &Value) -> Option<&'static str> {
     match block["type"].as_str() {
         _ if block["source"]["type"] == "file" => Some("file_id"),
         Some("tool_result") => lacks_message(block),
+        Some("document") if block["source"]["type"] == "url" => Some("documents by URL"),
         // Its images would have to stand within its text.
         Some("document") if block["source"]["type"] == "content" => {
             let mut parts = block["source"]["content"].as_array().into_iter().flatten();

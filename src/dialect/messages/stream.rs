@@ -16,6 +16,8 @@ pub struct Translator {
     blocks: usize,
     open: Open,
     calls: Calls,
+    /// Kept back until its end tells what it is: whoever asks elsewhere then must know at the first text.
+    refusal: String,
     finish: Value,
     usage: Value,
     has_ended: bool,
@@ -41,6 +43,7 @@ impl Translator {
             blocks: 0,
             open: Open::None,
             calls: Calls::default(),
+            refusal: String::new(),
             finish: Value::Null,
             usage: Value::Null,
             has_ended: false,
@@ -103,15 +106,10 @@ impl Translator {
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
         self.untold += usize::from(has_thoughts(delta));
-        for text in [text_of(&delta["content"]), text_of(&delta["refusal"])] {
-            if text.is_empty() {
-                continue;
-            }
-            if self.open != Open::Text {
-                self.begin(Open::Text, json!({ "type": "text", "text": "" }), out);
-            }
-            self.go_on(json!({ "type": "text_delta", "text": text }), out);
-        }
+        self.say(&text_of(&delta["content"]), out);
+        let refusal = text_of(&delta["refusal"]);
+        self.untold += usize::from(!refusal.is_empty());
+        self.refusal += &refusal;
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             self.call(call, out);
         }
@@ -130,6 +128,16 @@ impl Translator {
     fn give_up(&mut self, error: &Value, out: &mut Vec<u8>) {
         self.fail(error, out);
         self.has_ended = true;
+    }
+
+    fn say(&mut self, text: &str, out: &mut Vec<u8>) {
+        if text.is_empty() {
+            return;
+        }
+        if self.open != Open::Text {
+            self.begin(Open::Text, json!({ "type": "text", "text": "" }), out);
+        }
+        self.go_on(json!({ "type": "text_delta", "text": text }), out);
     }
 
     fn call(&mut self, call: &Value, out: &mut Vec<u8>) {
@@ -184,7 +192,11 @@ impl Translator {
         if self.finish.is_null() || std::mem::replace(&mut self.has_ended, true) {
             return;
         }
-        let delta = json!({ "stop_reason": stop_reason(&self.finish), "stop_sequence": null });
+        let refusal = std::mem::take(&mut self.refusal);
+        self.say(&refusal, out);
+        self.close(out);
+        let reason = stop_reason(&self.finish, self.calls.count() > 0, !refusal.is_empty());
+        let delta = json!({ "stop_reason": reason, "stop_sequence": null });
         let ended = json!({ "delta": delta, "usage": usage(&self.usage) });
         tell("message_delta", ended, out);
         tell("message_stop", json!({}), out);

@@ -52,7 +52,7 @@ fn messages_requests_become_chats() {
         json!({
             "model": "gpt-4o", "max_tokens": 9, "stream": true, "stream_options": {"include_usage": true},
             "stop": ["a"], "user": "u", "tool_choice": "required", "parallel_tool_calls": false,
-            "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
+            "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}}],
             "messages": [
                 {"role": "system", "content": "Be brief.\n\nBe kind."},
                 {"role": "user", "content": "hi"},
@@ -122,6 +122,8 @@ fn what_chats_do_not_have_is_named() {
     );
     let file = json!({"messages": [{"content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}]});
     assert_eq!(lacks(&file), Some("file_id"));
+    let far = json!({"messages": [{"content": [{"type": "document", "source": {"type": "url", "url": "u"}}]}]});
+    assert_eq!(lacks(&far), Some("documents by URL"));
 }
 
 #[test]
@@ -333,4 +335,69 @@ fn a_tool_is_not_run_with_half_of_its_arguments() {
             .unwrap()
             .starts_with("call_")
     );
+}
+
+/// Of the choice of a completion.
+fn told(message: &Value, finish: &str) -> Value {
+    let choice = json!({"message": message, "finish_reason": finish});
+    let completion = json!({"choices": [choice]}).to_string();
+    serde_json::from_slice(&answer(completion.as_bytes(), &names()).unwrap()).unwrap()
+}
+
+#[test]
+fn a_call_is_the_reason_to_stop_whatever_the_upstream_says() {
+    let call =
+        json!({"index": 0, "id": "functions.f:0", "function": {"name": "f", "arguments": "{}"}});
+    let calling = json!({"content": null, "tool_calls": [call]});
+    for (finish, expected) in [
+        ("stop", "tool_use"),
+        ("tool_calls", "tool_use"),
+        ("length", "max_tokens"),
+    ] {
+        assert_eq!(told(&calling, finish)["stop_reason"], expected, "{finish}");
+        let chunks = [
+            json!({"choices": [{"delta": calling, "finish_reason": null}]}),
+            json!({"choices": [{"delta": {}, "finish_reason": finish}]}),
+        ];
+        let delta = format!("message_delta {expected}");
+        assert!(kinds(&chunks, "data: [DONE]\n\n").contains(&delta));
+    }
+    let silent = json!({"content": "x"});
+    assert_eq!(told(&silent, "tool_calls")["stop_reason"], "end_turn");
+    let id = &told(&calling, "stop")["content"][0]["id"];
+    assert!(!id.as_str().unwrap().contains([':', '.']), "{id}");
+}
+
+#[test]
+fn a_refusal_is_called_one() {
+    let refusing = json!({"content": null, "refusal": "I can't."});
+    let message = told(&refusing, "stop");
+    assert_eq!(message["stop_reason"], "refusal");
+    assert_eq!(message["content"][0]["text"], "I can't.");
+    let chunk = |delta: Value, finish: Value| json!({"choices": [{"delta": delta, "finish_reason": finish}]});
+    let chunks = [
+        chunk(json!({"refusal": "I "}), Value::Null),
+        chunk(json!({"refusal": "can't."}), Value::Null),
+        chunk(json!({}), json!("stop")),
+    ];
+    let expected = [
+        "message_start ",
+        "content_block_start 0 text",
+        "content_block_delta 0 I can't.",
+        "content_block_stop 0 ",
+        "message_delta refusal",
+        "message_stop ",
+    ];
+    assert_eq!(kinds(&chunks, "data: [DONE]\n\n"), expected);
+}
+
+#[test]
+fn thoughts_that_are_in_the_total_only_are_counted() {
+    let used = json!({"prompt_tokens": 6, "completion_tokens": 5, "total_tokens": 40});
+    let completion =
+        json!({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": used});
+    let message = answer(completion.to_string().as_bytes(), &names()).unwrap();
+    let message: Value = serde_json::from_slice(&message).unwrap();
+    assert_eq!(message["usage"]["input_tokens"], 6);
+    assert_eq!(message["usage"]["output_tokens"], 34);
 }

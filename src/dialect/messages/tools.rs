@@ -21,7 +21,8 @@ impl Toolbox {
         let tools = body["tools"].as_array().into_iter().flatten();
         let tools = tools.map(|described| {
             let name = names.send(described["name"].as_str().unwrap_or_default());
-            let mut function = json!({ "name": name, "parameters": described["input_schema"] });
+            let mut function =
+                json!({ "name": name, "parameters": parameters(&described["input_schema"]) });
             if described["strict"] == true && is_strict(&described["input_schema"]) {
                 function["strict"] = true.into();
             }
@@ -40,6 +41,38 @@ impl Toolbox {
             tools: tools.collect(),
             more,
         }
+    }
+}
+
+/// A schema as `OpenAI` takes it: it refuses whole requests for an object that names no properties, and for lists that do not
+/// say of what.
+fn parameters(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if !schema.is_object() {
+        schema = json!({ "type": "object" });
+    }
+    let kind = schema["type"].take();
+    let is_object = kind.is_null() || kind == "object";
+    schema["type"] = if is_object { "object".into() } else { kind };
+    if is_object && schema["properties"].is_null() {
+        schema["properties"] = json!({});
+    }
+    name_items(&mut schema);
+    schema
+}
+
+fn name_items(schema: &mut Value) {
+    match schema {
+        Value::Array(list) => list.iter_mut().for_each(name_items),
+        Value::Object(fields) => {
+            if fields.get("type").is_some_and(|kind| kind == "array")
+                && !fields.contains_key("items")
+            {
+                fields.insert("items".to_owned(), json!({}));
+            }
+            fields.values_mut().for_each(name_items);
+        }
+        _ => {}
     }
 }
 
@@ -114,6 +147,25 @@ mod tests {
         let strict = |schema| format(&json!({"type": "json_schema", "schema": schema})).unwrap();
         assert_eq!(strict(all)["json_schema"]["strict"], true);
         assert!(strict(some)["json_schema"].get("strict").is_none());
+    }
+
+    #[test]
+    fn schemas_say_what_openai_insists_on() {
+        for (schema, expected) in [
+            (
+                json!({"type": "object"}),
+                json!({"type": "object", "properties": {}}),
+            ),
+            (json!({}), json!({"type": "object", "properties": {}})),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "array"}, "b": {"type": "array", "items": {"type": "array"}}}}),
+                json!({"type": "object", "properties": {"a": {"type": "array", "items": {}}, "b": {"type": "array", "items": {"type": "array", "items": {}}}}}),
+            ),
+        ] {
+            let body = json!({"tools": [{"name": "f", "input_schema": schema}]});
+            let toolbox = Toolbox::of(&body, &mut Names::up_to(64), None);
+            assert_eq!(toolbox.tools[0]["function"]["parameters"], expected);
+        }
     }
 
     #[test]

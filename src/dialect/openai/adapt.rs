@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use memchr::memmem::find;
+use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::history;
-use crate::config::Manners;
+use crate::config::{CallIds, Manners};
 use crate::dialect::Language;
-use crate::request::is_reasoning_model;
+use crate::request::{is_o_model, is_reasoning_model};
 use crate::wire::json::Fields;
 
 /// The names of the limit of an answer's tokens.
@@ -54,13 +55,19 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
         fields.insert("messages".into(), Cow::Owned(adapted));
         is_changed = true;
     }
-    let of_thinkers: &[&str] = match is_reasoning_model(&model) {
-        true => manners.refuses_of_thinkers,
-        false => &[],
-    };
+    let only_if = |is_so: bool, fields: &'static [&'static str]| if is_so { fields } else { &[] };
+    let of_thinkers = only_if(is_reasoning_model(&model), manners.refuses_of_thinkers);
+    let of_o_models = only_if(is_o_model(&model), manners.refuses_of_o_models);
     let before = fields.len();
     let mut dropped: Vec<String> = of_messages.into_iter().collect();
-    for field in [manners.refuses, of_thinkers, more].into_iter().flatten() {
+    if manners.wants_thoughts_back && stop_thinking(body, &mut fields) {
+        is_changed = true;
+        if fields.shift_remove("reasoning_effort").is_some() {
+            dropped.push("reasoning_effort".to_owned());
+        }
+    }
+    let refused = [manners.refuses, of_thinkers, of_o_models, more];
+    for field in refused.into_iter().flatten() {
         if let Some(value) = fields.shift_remove(*field)
             && !asks_for_nothing(field, &value)
         {
@@ -75,6 +82,23 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
     }
     let body = serde_json::to_vec(&fields).ok()?.into();
     Some(Adapted { body, dropped })
+}
+
+/// Asks a model not to think where its thoughts would have to come back with its calls: clients do not know of them. Says
+/// whether that changes anything.
+fn stop_thinking(body: &[u8], fields: &mut Fields<'_>) -> bool {
+    let is_told = fields.contains_key("thinking") || has(body, "reasoning_content");
+    let has_tools = fields
+        .get("tools")
+        .is_some_and(|tools| !NOTHING.contains(&tools.get()));
+    let Ok(off) = to_raw_value(&json!({ "type": "disabled" })) else {
+        return false;
+    };
+    if is_told || !has_tools {
+        return false;
+    }
+    fields.insert("thinking".into(), Cow::Owned(off));
+    true
 }
 
 /// Puts the body of a request for a response in a provider's manner; `None`: it is so already.
@@ -101,12 +125,19 @@ fn may_differ(body: &[u8], language: &Language, more: &[&str]) -> bool {
     let is_limited = language.max_output.is_some() || manners.limit.is_some();
     is_strict(manners)
         || manners.wants_signed_calls
+        || manners.wants_thoughts_back && has(body, "tools")
+        || manners.call_ids != CallIds::Any && has(body, "tool_call_id")
         || is_limited && LIMITS.into_iter().any(|name| has(body, name))
         || !manners.has_developer && has(body, "developer")
-        || [manners.refuses, manners.refuses_of_thinkers, more]
-            .into_iter()
-            .flatten()
-            .any(|name| has(body, name))
+        || [
+            manners.refuses,
+            manners.refuses_of_thinkers,
+            manners.refuses_of_o_models,
+            more,
+        ]
+        .into_iter()
+        .flatten()
+        .any(|name| has(body, name))
 }
 
 /// Whether it is known to refuse what it does not know, wherever that stands.
@@ -217,6 +248,36 @@ mod tests {
                 Vec::new()
             )
         );
+    }
+
+    #[test]
+    fn models_that_think_end_where_they_like_at_openai() {
+        let body =
+            |model: &str| json!({"model": model, "stop": ["x"], "parallel_tool_calls": false});
+        for (model, expected) in [
+            ("gpt-5.1", &["stop"][..]),
+            ("o4-mini", &["stop", "parallel_tool_calls"]),
+        ] {
+            let (_, dropped) = adapted(&body(model).to_string(), Manners::OPENAI).unwrap();
+            assert_eq!(dropped, expected, "{model}");
+        }
+        assert!(adapted(&body("gpt-4o").to_string(), Manners::OPENAI).is_none());
+    }
+
+    #[test]
+    fn thoughts_that_would_have_to_come_back_are_not_thought() {
+        let body = |more: &str| format!(r#"{{"model":"m","tools":[{{}}]{more}}}"#);
+        let (sent, dropped) =
+            adapted(&body(r#","reasoning_effort":"high""#), Manners::DEEPSEEK).unwrap();
+        assert_eq!(sent, body(r#","thinking":{"type":"disabled"}"#));
+        assert_eq!(dropped, ["reasoning_effort"]);
+        for kept in [
+            body(r#","thinking":{"type":"enabled"}"#),
+            body(r#","messages":[{"reasoning_content":"hm"}]"#),
+            r#"{"model":"m","tools":[],"reasoning_effort":"high"}"#.to_owned(),
+        ] {
+            assert!(adapted(&kept, Manners::DEEPSEEK).is_none(), "{kept}");
+        }
     }
 
     #[test]

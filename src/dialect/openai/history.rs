@@ -6,12 +6,16 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::config::Manners;
+use crate::config::{CallIds, Manners};
+use crate::dialect::chunks::fit_call_id;
 use crate::wire::json::{Fields, fingerprint};
 
 /// What is written in place of a signature that nobody has: the calls were made by another model (Google's documentation of
 /// thought signatures).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+
+/// What a model is made to say between the results of tools and what a user says.
+const TAKEN_NOTE: &str = "OK.";
 
 /// The messages in a provider's manner; `None`: they are so already, or are no messages. `dropped`: takes the names of fields
 /// that had to be left out and said something.
@@ -22,8 +26,10 @@ pub(super) fn adapted(
     dropped: &mut BTreeSet<String>,
 ) -> Option<Box<RawValue>> {
     let signs_calls = manners.wants_signed_calls && is_gemini_3(model);
-    change(messages, |message| {
-        let mut is_changed = !manners.has_developer && demote(message);
+    let mut messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).ok()?;
+    let mut is_changed = false;
+    for message in &mut messages {
+        is_changed |= !manners.has_developer && demote(message);
         if let Some(known) = manners.message_fields {
             let before = message.len();
             message.retain(|field, value| {
@@ -35,15 +41,15 @@ pub(super) fn adapted(
             });
             is_changed |= message.len() < before;
         }
-        if manners.has_short_call_ids {
-            is_changed |= shorten(message, "tool_call_id");
-            is_changed |= change_calls(message, |call| shorten(call, "id"));
-        }
+        is_changed |= rename_calls(message, manners.call_ids);
         if signs_calls {
             is_changed |= change_calls(message, sign);
         }
-        is_changed
-    })
+    }
+    if manners.answers_tools {
+        is_changed |= answer_tools(&mut messages);
+    }
+    is_changed.then(|| to_raw_value(&messages).ok()).flatten()
 }
 
 /// The messages with the older role; `None`: there is no other.
@@ -90,29 +96,60 @@ fn demote(message: &mut Fields<'_>) -> bool {
     }
 }
 
-/// Puts nine letters and digits in place of an id, the same for the same.
-fn shorten(fields: &mut Fields<'_>, name: &str) -> bool {
-    let Some(id) = fields.get_mut(name) else {
+/// Puts something between the results of tools and what a user says. Says whether there was any such place.
+fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
+    let has_role = |message: &Fields<'_>, role: &str| {
+        message.get("role").is_some_and(|value| value.get() == role)
+    };
+    let Ok(said) = serde_json::from_value::<Fields<'static>>(
+        json!({ "role": "assistant", "content": TAKEN_NOTE }),
+    ) else {
         return false;
     };
-    let is_fine = |id: &str| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let text = id.get().trim_matches('"');
-    if is_fine(text) || text == "null" {
-        return false;
+    let before = messages.len();
+    for place in (1..before).rev() {
+        if has_role(&messages[place], "\"user\"") && has_role(&messages[place - 1], "\"tool\"") {
+            messages.insert(place, said.clone());
+        }
     }
+    messages.len() > before
+}
+
+/// Puts ids that are taken in place of others.
+fn rename_calls(message: &mut Fields<'_>, ids: CallIds) -> bool {
+    let fit: fn(&str) -> Option<String> = match ids {
+        CallIds::Any => return false,
+        CallIds::Short => fit_call_id,
+        CallIds::Nine => nine_letters,
+    };
+    let rename = |fields: &mut Fields<'_>, name: &str| {
+        let Some(id) = fields.get_mut(name) else {
+            return false;
+        };
+        let given = id.get().trim_matches('"');
+        let fit = if given == "null" { None } else { fit(given) };
+        let Some(Ok(fit)) = fit.map(|fit| to_raw_value(&fit)) else {
+            return false;
+        };
+        *id = Cow::Owned(fit);
+        true
+    };
+    rename(message, "tool_call_id") | change_calls(message, |call| rename(call, "id"))
+}
+
+/// Nine letters and digits for an id, the same for the same; `None`: it is so already.
+fn nine_letters(id: &str) -> Option<String> {
     const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut number = fingerprint(text.as_bytes());
-    let short: String = (0..9)
-        .map(|_| {
-            let letter = LETTERS[(number % 36) as usize];
-            number /= 36;
-            char::from(letter)
-        })
-        .collect();
-    if let Ok(short) = to_raw_value(&short) {
-        *id = Cow::Owned(short);
+    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
     }
-    true
+    let mut number = fingerprint(id.as_bytes());
+    let letters = (0..9).map(|_| {
+        let letter = LETTERS[(number % 36) as usize];
+        number /= 36;
+        char::from(letter)
+    });
+    Some(letters.collect())
 }
 
 fn sign(call: &mut Fields<'_>) -> bool {
@@ -165,6 +202,31 @@ mod tests {
         assert_eq!(put[1]["tool_call_id"], id);
         assert_eq!(put[0]["tool_calls"][1]["id"], "abcDEF123");
         assert_eq!(put[2]["tool_call_id"], "abcDEF123");
+    }
+
+    #[test]
+    fn calls_get_ids_that_openai_takes() {
+        assert_eq!(put(&history(), &Manners::OPENAI, "m"), None);
+        let long = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
+        let history = json!([
+            {"role": "assistant", "tool_calls": [{"id": long}]}, {"role": "tool", "tool_call_id": long},
+        ]);
+        let put = put(&history, &Manners::OPENAI, "m").unwrap();
+        let id = put[0]["tool_calls"][0]["id"].as_str().unwrap();
+        assert!(id.len() <= 40, "{id}");
+        assert_eq!(put[1]["tool_call_id"], id);
+    }
+
+    #[test]
+    fn mistral_answers_tools_before_a_user_speaks() {
+        let (tool, user) = (
+            json!({"role": "tool"}),
+            json!({"role": "user", "content": "x"}),
+        );
+        let said = json!({"role": "assistant", "content": "OK."});
+        let history = json!([user, tool, tool, user, user, tool, user]);
+        let expected = json!([user, tool, tool, said, user, user, tool, said, user]);
+        assert_eq!(put(&history, &Manners::MISTRAL, "m"), Some(expected));
     }
 
     #[test]
