@@ -11,6 +11,7 @@ mod beginning;
 mod chunks;
 mod dropped;
 mod finish;
+mod foreign;
 mod instruct;
 pub mod messages;
 mod names;
@@ -23,6 +24,7 @@ mod translator;
 use bytes::Bytes;
 
 pub use answer::inspect;
+pub use foreign::cleared;
 pub use refusal::{begins_with_refusal, is_refusal};
 pub use translator::Translator;
 
@@ -58,6 +60,8 @@ pub struct Interpreter {
     response: Option<Memo>,
     /// Where the client wants a message, and gets a chat: what the tools were called.
     message: Option<Names>,
+    /// Whether the calls of a chat's stream have to be numbered.
+    numbers_calls: bool,
 }
 
 /// What an upstream speaks.
@@ -155,6 +159,8 @@ impl Language {
                     speech.chat_for_response(false)?;
                 }
                 let is_chat = endpoint == Endpoint::ChatCompletions || speech.path.is_some();
+                speech.interpreter.numbers_calls =
+                    endpoint == Endpoint::ChatCompletions && self.manners.numbers_calls_alike;
                 if model.is_some() || speech.interpreter.changes() {
                     if is_chat {
                         speech.adapt_chat(&self);
@@ -264,6 +270,6 @@ impl Interpreter {
 
     /// For the events of a stream.
     pub fn translator(&self) -> Option<Translator> {
-        self.changes().then(|| Translator::new(self))
+        (self.changes() || self.numbers_calls).then(|| Translator::new(self))
     }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::openai::Numbers;
 use super::{Interpreter, anthropic, messages, responses};
 
 /// Translates the events of one stream.
@@ -10,6 +11,7 @@ pub struct Translator {
     messages: Option<anthropic::Translator>,
     response: Option<responses::Translator>,
     message: Option<messages::Translator>,
+    numbers: Option<Numbers>,
 }
 
 impl Translator {
@@ -18,11 +20,13 @@ impl Translator {
             messages,
             response,
             message,
+            numbers_calls,
         } = interpreter.clone();
         Self {
             messages: messages.map(anthropic::Translator::new),
             response: response.map(responses::Translator::new),
             message: message.map(messages::Translator::new),
+            numbers: numbers_calls.then(Numbers::default),
         }
     }
 
@@ -37,6 +41,9 @@ impl Translator {
         }
         if let Some(message) = &mut self.message {
             events = message.translate(&events);
+        }
+        if let Some(numbers) = &mut self.numbers {
+            events = numbers.translate(events);
         }
         events
     }

@@ -69,17 +69,10 @@ impl Attempt<'_> {
                 }
                 Err(_) => Err(lost),
             },
-            Outcome::ForeignItems { .. } => {
-                let body = self.body().unwrap_or_default();
-                match openai::without_thoughts(&body).map(|body| self.speech(Some(body))) {
-                    Some(Ok(mut speech)) => {
-                        speech.dropped.push("input.reasoning".to_owned());
-                        speech.is_rewritten = true;
-                        self.exchange(speech).await
-                    }
-                    _ => Err(lost),
-                }
-            }
+            Outcome::ForeignItems { .. } => match self.speech_without_foreign() {
+                Some(speech) => self.exchange(speech).await,
+                None => Err(lost),
+            },
             _ => Err(lost),
         }
     }
@@ -138,6 +131,14 @@ impl Attempt<'_> {
             ..self.target.candidate.upstream.language()
         };
         self.speech_in(language, self.body())
+    }
+
+    fn speech_without_foreign(&self) -> Option<Speech> {
+        let (body, dropped) = dialect::cleared(self.request.endpoint, &self.body()?)?;
+        let mut speech = self.speech(Some(body)).ok()?;
+        speech.dropped.extend(dropped);
+        speech.is_rewritten = true;
+        Some(speech)
     }
 
     fn speech(&self, body: Option<Bytes>) -> Result<Speech, Lost> {

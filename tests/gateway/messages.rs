@@ -515,3 +515,79 @@ async fn who_thinks_aloud_is_waited_for() {
         .await;
     assert_eq!(read(&answered), ("Hi".to_owned(), true, vec![]));
 }
+
+/// While Claude was down another model has called a tool, without a thought that Claude could read.
+#[tokio::test]
+async fn a_talk_that_was_led_by_another_one_comes_back_to_claude() {
+    let refused = json!({"type": "error", "error": {"type": "invalid_request_error", "message":
+        "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final `assistant` message must start with a thinking block."}});
+    let (claude, openai) = simulators().await;
+    let refusing = Script::fault(Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(refused.to_string()),
+    });
+    claude.play(refusing.with_only_body("budget_tokens")).await;
+    let gateway = claude_before_openai(&claude, &openai).await;
+    let messages = json!([
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "call_1", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "x"}]},
+    ]);
+    let body = json!({"model": "claude-opus-5", "max_tokens": 4000, "messages": messages,
+        "thinking": {"type": "enabled", "budget_tokens": 2000}, "tools": [{"name": "f", "input_schema": {"type": "object"}}]});
+    let answered = gateway
+        .send(Method::POST, MESSAGES, JSON, body.to_string())
+        .await;
+    assert_eq!(answered.trail(), ["first:ok"], "{}", answered.text());
+    assert_eq!(answered.header("x-backstop-dropped"), "thinking");
+    let asked = claude.received();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0].json(), body);
+    assert_eq!(asked[1].json()["messages"], messages);
+    assert_eq!(asked[1].json()["thinking"], Value::Null);
+    assert_eq!(openai.received_count(), 0);
+}
+
+/// OpenAI's models refuse in a field of its own, with the finish reason `stop`.
+#[tokio::test]
+async fn a_refusal_of_openai_is_known_as_one_and_may_go_on_to_claude() {
+    let (openai, claude) = simulators().await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{first: {{provider: openai, base_url: \"{}\", api_key: k}}, second: {{provider: anthropic, base_url: \"{}\", api_key: k}}}}\n\
+         routes:\n- {{models: [shopped], refusals: next, candidates: [{{upstream: first, model: gpt-4o}}, {{upstream: second, model: claude-opus-5}}]}}\n\
+         - {{models: [\"*\"], candidates: [{{upstream: first, model: gpt-4o}}]}}\n",
+        openai.base_url(),
+        claude.base_url()
+    ))
+    .await;
+    let chunk = |delta: Value, finish: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
+        format!("data: {}\n\n", json!({"id": "c", "choices": [choice]}))
+    };
+    let refusing = chunk(
+        json!({"role": "assistant", "refusal": "I can't."}),
+        Value::Null,
+    );
+    let stream = [
+        refusing,
+        chunk(json!({}), json!("stop")),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    openai
+        .play(Script::fault(Fault::Raw(stream.concat())))
+        .await;
+    let ask = async |model: &str| {
+        let body = json!({"model": model, "max_tokens": 9, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+        gateway
+            .send(Method::POST, MESSAGES, JSON, body.to_string())
+            .await
+    };
+    let answered = ask("any").await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+    assert!(answered.text().contains("I can't."), "{}", answered.text());
+    assert!(answered.text().contains("\"stop_reason\":\"refusal\""));
+    let answered = ask("shopped").await;
+    assert_eq!(answered.trail(), ["first:content_refused", "second:ok"]);
+    assert!(!answered.text().contains("I can't."));
+}

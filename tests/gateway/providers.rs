@@ -188,6 +188,69 @@ async fn thoughts_of_another_organisation_are_left_out_where_nobody_can_read_the
     assert_eq!(second.received_count(), 0);
 }
 
+/// vLLM, standing in, names its calls at greater length than OpenAI takes.
+#[tokio::test]
+async fn ids_that_another_one_has_given_are_put_in_a_form_that_is_taken() {
+    let long = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
+    let too_long = json!({"error": {"message": "Invalid 'messages[1].tool_calls[0].id': string too long. Expected a string with maximum length 40, but got a string with length 46 instead.",
+        "type": "invalid_request_error", "param": "messages[1].tool_calls[0].id", "code": "string_above_max_length"}});
+    let (first, second) = simulators().await;
+    first
+        .play(refusing(400, &too_long).with_only_body(long))
+        .await;
+    let gateway = gateway(&first, &second, "vllm").await;
+    let body = json!({"model": "gpt-4o", "messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": long, "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": long, "content": "x"},
+    ]});
+    let answered = gateway.post(CHAT, &body).await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+    let asked = first.received();
+    assert_eq!(asked.len(), 2);
+    let sent = asked[1].json();
+    let id = sent["messages"][1]["tool_calls"][0]["id"].as_str().unwrap();
+    assert!(id.len() <= 40, "{id}");
+    assert_eq!(sent["messages"][2]["tool_call_id"], id);
+}
+
+/// Gemini gives all calls of a stream the same number, and clients would put them together.
+#[tokio::test]
+async fn calls_that_have_one_number_reach_the_client_apart() {
+    let call = |id: &str, city: &str| {
+        let call = json!({"index": 0, "id": id, "type": "function", "function": {"name": "f", "arguments": city}});
+        let choice = json!({"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": null});
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "object": "chat.completion.chunk", "choices": [choice]})
+        )
+    };
+    let end =
+        json!({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]});
+    let stream = [
+        call("one", "{\"a\":1}"),
+        call("two", "{\"a\":2}"),
+        format!("data: {end}\n\ndata: [DONE]\n\n"),
+    ];
+    let (first, second) = simulators().await;
+    first.play(Script::status(503)).await;
+    second
+        .play(Script::fault(Fault::Raw(stream.concat())))
+        .await;
+    let gateway = gateway(&first, &second, "gemini").await;
+    let mut body = chat();
+    body["stream"] = true.into();
+    let answered = gateway.post(CHAT, &body).await;
+    assert_eq!(answered.trail(), ["first:overloaded", "second:ok"]);
+    let expected = stream.concat().replacen(
+        "\"index\":0,\"id\":\"two\"",
+        "\"index\":1,\"id\":\"two\"",
+        1,
+    );
+    assert_ne!(expected, stream.concat());
+    assert_eq!(answered.text(), expected);
+}
+
 #[tokio::test]
 async fn what_is_said_against_a_request_inside_a_200_comes_back_with_its_reason() {
     let said = json!({"error": {"message": "tool schema invalid", "code": 400}});

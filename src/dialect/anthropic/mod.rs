@@ -11,6 +11,7 @@
 mod answer;
 mod batches;
 mod error;
+mod foreign;
 mod lacks;
 mod media;
 mod messages;
@@ -24,6 +25,7 @@ mod tools;
 pub use answer::answer;
 pub use batches::{is_batches, results_here};
 pub use error::error;
+pub use foreign::cleared;
 pub use lacks::lacks;
 pub use model::prefill;
 pub use request::{Translated, request};

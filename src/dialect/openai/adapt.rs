@@ -115,6 +115,19 @@ pub fn adapt_response(body: &[u8], manners: &Manners) -> Option<Adapted> {
     })
 }
 
+/// The body of a chat with ids of calls that `OpenAI` takes; `None`: all of them are.
+pub fn with_short_ids(body: &[u8]) -> Option<Bytes> {
+    let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
+    let manners = Manners {
+        call_ids: CallIds::Short,
+        ..Manners::UNKNOWN
+    };
+    let messages = fields.get("messages")?;
+    let messages = history::adapted(messages, &manners, "", &mut BTreeSet::new())?;
+    fields.insert("messages".into(), Cow::Owned(messages));
+    serde_json::to_vec(&fields).ok().map(Bytes::from)
+}
+
 fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
     NOTHING.contains(&value.get()) || OFF.contains(&(field, value.get()))
 }

@@ -4,13 +4,15 @@ mod adapt;
 pub mod continuation;
 mod error;
 mod history;
+mod numbers;
 mod request;
 mod thoughts;
 
-pub use adapt::{Adapted, adapt_chat, adapt_response};
+pub use adapt::{Adapted, adapt_chat, adapt_response, with_short_ids};
 pub use continuation::{Splicer, Transcript};
 pub(super) use error::classify_inner;
 pub(super) use error::says_too_long;
 pub use error::{classify, classify_handshake, classify_response, error_of_event, shaped};
+pub use numbers::Numbers;
 pub use request::{body, path};
 pub use thoughts::without_thoughts;

@@ -149,6 +149,28 @@ impl ErrorFields {
         self.is("invalid_encrypted_content") || self.message.starts_with("Item with id")
     }
 
+    /// Whether it is about what another maker's model has left in the conversation: thoughts that it has signed, or has not had
+    /// before its calls, and the ids that it has given them.
+    pub(super) fn is_about_foreign_talk(&self) -> bool {
+        let is_of_anthropic = self.message.starts_with("messages.")
+            && (self
+                .message
+                .contains("Expected `thinking` or `redacted_thinking`")
+                || self
+                    .message
+                    .contains("Invalid `signature` in `thinking` block")
+                || self
+                    .message
+                    .contains("tool_use.id: String should match pattern")
+                || self
+                    .message
+                    .contains("tool_use_id: String should match pattern"));
+        let is_of_openai = self.is("string_above_max_length")
+            && self.message.starts_with("Invalid 'messages[")
+            && self.message.contains("].tool_call");
+        is_of_anthropic || is_of_openai
+    }
+
     /// Whether a 404 is about the path: a server that knows it gives a reason of its own.
     pub(super) fn names_no_model(&self) -> bool {
         let message = self.message.to_ascii_lowercase();

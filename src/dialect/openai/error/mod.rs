@@ -63,6 +63,7 @@ pub(in crate::dialect) fn classify_inner(
 fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
     let retry_after = retry_after.or(error.wait);
     match status {
+        400 if error.is_about_foreign_talk() => Outcome::ForeignItems { status },
         401 if error.is("invalid_model") => Outcome::ModelUnavailable,
         400 | 403 | 422 if error.refuses_content() => Outcome::ContentRefused { status },
         400 | 403 | 413 | 422 | 429 if error.says_too_long() => Outcome::TooLong { status },
