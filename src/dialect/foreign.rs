@@ -2,18 +2,29 @@
 
 use bytes::Bytes;
 
-use super::{anthropic, openai};
+use super::{Language, anthropic, openai};
+use crate::config::CallIds;
 use crate::request::Endpoint;
 
 /// The body of a request, which is in the upstream's own API, without what only others can read, and the fields that had to be
-/// left out; `None`: there is nothing of that kind.
-pub fn cleared(endpoint: Endpoint, body: &[u8]) -> Option<(Bytes, Vec<String>)> {
+/// left out; `None`: there is nothing of that kind. A chat is put as to one who stands in.
+pub fn cleared(
+    endpoint: Endpoint,
+    body: &[u8],
+    mut language: Language,
+) -> Option<(Bytes, Vec<String>)> {
     match endpoint {
         Endpoint::Responses => {
             let body = openai::without_thoughts(body)?;
             Some((body, vec!["input.reasoning".to_owned()]))
         }
-        Endpoint::ChatCompletions => Some((openai::with_short_ids(body)?, Vec::new())),
+        Endpoint::ChatCompletions => {
+            if language.manners.call_ids == CallIds::Any {
+                language.manners.call_ids = CallIds::Short;
+            }
+            let adapted = openai::adapt_chat(body, &language, false)?;
+            Some((adapted.body, adapted.dropped))
+        }
         Endpoint::Messages => anthropic::cleared(body),
         _ => None,
     }

@@ -134,11 +134,14 @@ impl Attempt<'_> {
     }
 
     fn speech_without_foreign(&self) -> Option<Speech> {
-        let (body, dropped) = dialect::cleared(self.request.endpoint, &self.body()?)?;
+        let language = self.target.candidate.upstream.language();
+        let (body, dropped) = dialect::cleared(self.request.endpoint, &self.body()?, language)?;
+        let before = self.speech(self.body()).ok()?;
         let mut speech = self.speech(Some(body)).ok()?;
         speech.dropped.extend(dropped);
         speech.is_rewritten = true;
-        Some(speech)
+        // One who stands in has been asked in this way already.
+        (speech.body != before.body).then_some(speech)
     }
 
     fn speech(&self, body: Option<Bytes>) -> Result<Speech, Lost> {

@@ -214,6 +214,44 @@ async fn ids_that_another_one_has_given_are_put_in_a_form_that_is_taken() {
     assert_eq!(sent["messages"][2]["tool_call_id"], id);
 }
 
+#[tokio::test]
+async fn who_refuses_what_another_one_has_left_is_asked_as_a_stand_in() {
+    let words = "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.";
+    let refused = json!({"object": "error", "message": words, "type": "invalid_function_call", "code": "3280"});
+    let mistral = Simulator::start("mistral", Script::healthy())
+        .await
+        .unwrap();
+    let script = refusing(400, &refused).with_only_body("call_1");
+    mistral.play(script).await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{mistral: {{provider: mistral, base_url: \"{}\", api_key: k}}}}\n\
+         routes:\n- {{models: [stand-in], candidates: [{{upstream: mistral, model: other}}]}}\n\
+         - {{models: [\"*\"], candidates: [{{upstream: mistral}}]}}\n",
+        mistral.base_url()
+    ))
+    .await;
+    let talk = |model: &str| {
+        json!({"model": model, "seed": 1, "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+        ]})
+    };
+    let answered = gateway.post(CHAT, &talk("mistral-large")).await;
+    assert_eq!(answered.trail(), ["mistral:ok"]);
+    assert_eq!(answered.header("x-backstop-dropped"), "seed");
+    let sent = mistral.received()[1].json();
+    assert_eq!(
+        sent["messages"][2]["tool_call_id"].as_str().unwrap().len(),
+        9
+    );
+    assert_eq!(mistral.received_count(), 2);
+    // One who stands in is asked like that in the first place, and not once more.
+    mistral.play(refusing(400, &refused)).await;
+    let answered = gateway.post(CHAT, &talk("stand-in")).await;
+    assert_eq!((answered.status, mistral.received_count()), (400, 3));
+}
+
 /// Gemini gives all calls of a stream the same number, and clients would put them together.
 #[tokio::test]
 async fn calls_that_have_one_number_reach_the_client_apart() {

@@ -10,7 +10,7 @@ use memchr::memmem::find;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::history;
+use super::history::{self, Thoughts};
 use crate::config::{CallIds, Manners};
 use crate::dialect::Language;
 use crate::request::{is_o_model, is_reasoning_model};
@@ -60,7 +60,7 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
     let of_o_models = only_if(is_o_model(&model), manners.refuses_of_o_models);
     let before = fields.len();
     let mut dropped: Vec<String> = of_messages.into_iter().collect();
-    if manners.wants_thoughts_back && stop_thinking(body, &mut fields) {
+    if manners.wants_thoughts_back && stop_thinking(&mut fields) {
         is_changed = true;
         if fields.shift_remove("reasoning_effort").is_some() {
             dropped.push("reasoning_effort".to_owned());
@@ -84,21 +84,29 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
     Some(Adapted { body, dropped })
 }
 
-/// Asks a model not to think where its thoughts would have to come back with its calls: clients do not know of them. Says
-/// whether that changes anything.
-fn stop_thinking(body: &[u8], fields: &mut Fields<'_>) -> bool {
-    let is_told = fields.contains_key("thinking") || has(body, "reasoning_content");
+/// Asks a model not to think where its thoughts would have to come back with its calls: most clients do not know of them, and
+/// other models' calls have none. Says whether that changes anything.
+fn stop_thinking(fields: &mut Fields<'_>) -> bool {
     let has_tools = fields
         .get("tools")
         .is_some_and(|tools| !NOTHING.contains(&tools.get()));
-    let Ok(off) = to_raw_value(&json!({ "type": "disabled" })) else {
-        return false;
+    let thoughts = fields
+        .get("messages")
+        .map_or(Thoughts::NoCalls, |messages| {
+            history::thoughts_of_calls(messages)
+        });
+    let is_wanted = match thoughts {
+        Thoughts::NoCalls => fields.contains_key("thinking"),
+        Thoughts::Missing => false,
+        Thoughts::Given => true,
     };
-    if is_told || !has_tools {
-        return false;
+    match to_raw_value(&json!({ "type": "disabled" })) {
+        Ok(off) if has_tools && !is_wanted => {
+            fields.insert("thinking".into(), Cow::Owned(off));
+            true
+        }
+        _ => false,
     }
-    fields.insert("thinking".into(), Cow::Owned(off));
-    true
 }
 
 /// Puts the body of a request for a response in a provider's manner; `None`: it is so already.
@@ -113,19 +121,6 @@ pub fn adapt_response(body: &[u8], manners: &Manners) -> Option<Adapted> {
         body: serde_json::to_vec(&fields).ok()?.into(),
         dropped: Vec::new(),
     })
-}
-
-/// The body of a chat with ids of calls that `OpenAI` takes; `None`: all of them are.
-pub fn with_short_ids(body: &[u8]) -> Option<Bytes> {
-    let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
-    let manners = Manners {
-        call_ids: CallIds::Short,
-        ..Manners::UNKNOWN
-    };
-    let messages = fields.get("messages")?;
-    let messages = history::adapted(messages, &manners, "", &mut BTreeSet::new())?;
-    fields.insert("messages".into(), Cow::Owned(messages));
-    serde_json::to_vec(&fields).ok().map(Bytes::from)
 }
 
 fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
@@ -280,13 +275,26 @@ mod tests {
     #[test]
     fn thoughts_that_would_have_to_come_back_are_not_thought() {
         let body = |more: &str| format!(r#"{{"model":"m","tools":[{{}}]{more}}}"#);
-        let (sent, dropped) =
-            adapted(&body(r#","reasoning_effort":"high""#), Manners::DEEPSEEK).unwrap();
-        assert_eq!(sent, body(r#","thinking":{"type":"disabled"}"#));
-        assert_eq!(dropped, ["reasoning_effort"]);
+        let (on, off) = (
+            r#","thinking":{"type":"enabled"}"#,
+            r#","thinking":{"type":"disabled"}"#,
+        );
+        let thought = r#"{"tool_calls":[{}],"reasoning_content":"hm"}"#;
+        let given = format!(r#","messages":[{thought}]"#);
+        let missing = format!(r#","messages":[{thought},{{"tool_calls":[{{}}]}}]"#);
+        for (asked, expected) in [
+            (String::new(), off.to_owned()),
+            (missing.clone(), format!("{missing}{off}")),
+            (format!("{on}{missing}"), format!("{off}{missing}")),
+        ] {
+            let asked = body(&format!(r#"{asked},"reasoning_effort":"high""#));
+            let (sent, dropped) = adapted(&asked, Manners::DEEPSEEK).unwrap();
+            assert_eq!(sent, body(&expected));
+            assert_eq!(dropped, ["reasoning_effort"]);
+        }
         for kept in [
-            body(r#","thinking":{"type":"enabled"}"#),
-            body(r#","messages":[{"reasoning_content":"hm"}]"#),
+            body(on),
+            body(&given),
             r#"{"model":"m","tools":[],"reasoning_effort":"high"}"#.to_owned(),
         ] {
             assert!(adapted(&kept, Manners::DEEPSEEK).is_none(), "{kept}");

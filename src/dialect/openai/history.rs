@@ -52,6 +52,35 @@ pub(super) fn adapted(
     is_changed.then(|| to_raw_value(&messages).ok()).flatten()
 }
 
+/// Whether the calls in a conversation come with the thoughts that led to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thoughts {
+    NoCalls,
+    /// Some calls have none.
+    Missing,
+    Given,
+}
+
+pub(super) fn thoughts_of_calls(messages: &RawValue) -> Thoughts {
+    let messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).unwrap_or_default();
+    let has = |message: &Fields<'_>, name: &str| {
+        message
+            .get(name)
+            .is_some_and(|value| !matches!(value.get(), "null" | "[]"))
+    };
+    let mut calling = messages
+        .iter()
+        .filter(|message| has(message, "tool_calls"))
+        .peekable();
+    if calling.peek().is_none() {
+        Thoughts::NoCalls
+    } else if calling.all(|message| has(message, "reasoning_content")) {
+        Thoughts::Given
+    } else {
+        Thoughts::Missing
+    }
+}
+
 /// The messages with the older role; `None`: there is no other.
 pub(super) fn without_developer(messages: &RawValue) -> Option<Box<RawValue>> {
     change(messages, demote)

@@ -8,7 +8,7 @@ mod numbers;
 mod request;
 mod thoughts;
 
-pub use adapt::{Adapted, adapt_chat, adapt_response, with_short_ids};
+pub use adapt::{Adapted, adapt_chat, adapt_response};
 pub use continuation::{Splicer, Transcript};
 pub(super) use error::classify_inner;
 pub(super) use error::says_too_long;

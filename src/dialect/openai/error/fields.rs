@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    OVERLOADED, QUOTA, QUOTA_IN_WORDS, REFUSED, STATUS_OF, TOO_LONG, TOO_LONG_IN_WORDS,
-    UNSUPPORTED, UNSUPPORTED_IN_WORDS,
+    FOREIGN_IN_WORDS, OVERLOADED, QUOTA, QUOTA_IN_WORDS, REFUSED, STATUS_OF, TOO_LONG,
+    TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS,
 };
 use crate::wire::allowance::reset_in;
 
@@ -168,7 +168,11 @@ impl ErrorFields {
         let is_of_openai = self.is("string_above_max_length")
             && self.message.starts_with("Invalid 'messages[")
             && self.message.contains("].tool_call");
-        is_of_anthropic || is_of_openai
+        is_of_anthropic
+            || is_of_openai
+            || FOREIGN_IN_WORDS
+                .iter()
+                .any(|words| self.message.starts_with(words))
     }
 
     /// Whether a 404 is about the path: a server that knows it gives a reason of its own.

@@ -63,7 +63,7 @@ pub(in crate::dialect) fn classify_inner(
 fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
     let retry_after = retry_after.or(error.wait);
     match status {
-        400 if error.is_about_foreign_talk() => Outcome::ForeignItems { status },
+        400 | 422 if error.is_about_foreign_talk() => Outcome::ForeignItems { status },
         401 if error.is("invalid_model") => Outcome::ModelUnavailable,
         400 | 403 | 422 if error.refuses_content() => Outcome::ContentRefused { status },
         400 | 403 | 413 | 422 | 429 if error.says_too_long() => Outcome::TooLong { status },
@@ -122,6 +122,20 @@ const TOO_LONG_IN_WORDS: [&str; 8] = [
     "Input is too long",
     // Gemini
     "The input token count",
+];
+
+/// How messages begin that say: another model's turns cannot be gone on with as they are.
+const FOREIGN_IN_WORDS: [&str; 7] = [
+    // Mistral
+    "Tool call id was ",
+    "Unexpected role 'user' after role 'tool'",
+    // Gemini 3
+    "Function call is missing a thought_signature",
+    "Function call is missing a `thought_signature`",
+    // DeepSeek
+    "The `reasoning_content` in the thinking mode must be passed back",
+    "The reasoning_content in the thinking mode must be passed back",
+    "Missing `reasoning_content` field",
 ];
 
 /// Codes that say: a field or a value that the model does not take.
