@@ -58,7 +58,7 @@ pub(super) fn accepted(schema: Value) -> Value {
             _ => notes.push(format!("{keyword}: {value}")),
         }
     }
-    if out.get("type").is_some_and(|kind| kind == "object") {
+    if out.get("type").is_some_and(is_object) {
         out.insert("additionalProperties".to_owned(), false.into());
     }
     if !notes.is_empty() {
@@ -105,7 +105,7 @@ impl<'a> Walk<'a> {
                 let is_free = fields
                     .get("additionalProperties")
                     .is_some_and(|more| *more != false)
-                    || schema["type"] == "object" && !fields.contains_key("properties");
+                    || is_object(&schema["type"]) && !fields.contains_key("properties");
                 let follows = schema["$ref"].as_str().is_none_or(|name| self.follow(name));
                 let mut inner = fields.iter().filter(|(keyword, _)| *keyword != "$defs");
                 !is_free && follows && inner.all(|(_, value)| self.fits(value))
@@ -130,6 +130,12 @@ impl<'a> Walk<'a> {
         self.followed.insert(name, true);
         does_fit
     }
+}
+
+/// Whether a type is that of objects, or of them among others: `["object", "null"]`.
+fn is_object(kind: &Value) -> bool {
+    let mut kinds = kind.as_array().into_iter().flatten();
+    kind == "object" || kinds.any(|kind| kind == "object")
 }
 
 fn each(list: Value) -> Value {
@@ -163,6 +169,7 @@ mod tests {
                 "type": {"type": "string", "minLength": 2, "description": "kind", "format": "uuid"},
                 "tags": {"type": "array", "minItems": 2, "items": {"oneOf": [{"const": 1}, {"type": "object", "additionalProperties": true}]}},
                 "pattern": {"$ref": "#/$defs/p"},
+                "owner": {"type": ["object", "null"], "properties": {}, "additionalProperties": false},
             },
             "$defs": {"p": {"type": "number", "minimum": 1, "maximum": 10}},
             "required": ["type"],
@@ -176,6 +183,7 @@ mod tests {
                     "tags": {"type": "array", "description": "{minItems: 2}",
                         "items": {"anyOf": [{"const": 1}, {"type": "object", "additionalProperties": false}]}},
                     "pattern": {"$ref": "#/$defs/p"},
+                    "owner": {"type": ["object", "null"], "properties": {}, "additionalProperties": false},
                 },
                 "$defs": {"p": {"type": "number", "description": "{minimum: 1, maximum: 10}"}},
                 "required": ["type"],
@@ -210,6 +218,7 @@ mod tests {
             ),
             (object(json!({"a": {"$ref": "#"}})), false),
             (object(json!({"a": {"type": "object"}})), false),
+            (object(json!({"a": {"type": ["null", "object"]}})), false),
             (
                 object(
                     json!({"a": {"type": "object", "additionalProperties": {"type": "string"}}}),
