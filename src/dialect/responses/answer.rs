@@ -188,15 +188,15 @@ pub(in crate::dialect) fn message_item(id: &str, status: &str, content: Value) -
     json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
 }
 
+/// What was used. Gemini counts thoughts in `total_tokens` only, though they are output as any other.
 fn usage(usage: &Value) -> Value {
     if !usage.is_object() {
         return Value::Null;
     }
     let count = |value: &Value| value.as_u64().unwrap_or(0);
-    let (input, output) = (
-        count(&usage["prompt_tokens"]),
-        count(&usage["completion_tokens"]),
-    );
+    let input = count(&usage["prompt_tokens"]);
+    let beyond_input = count(&usage["total_tokens"]).saturating_sub(input);
+    let output = count(&usage["completion_tokens"]).max(beyond_input);
     let cached = count(&usage["prompt_tokens_details"]["cached_tokens"]);
     let written = count(&usage["prompt_tokens_details"]["cache_write_tokens"]);
     let reasoning = count(&usage["completion_tokens_details"]["reasoning_tokens"]);

@@ -146,6 +146,25 @@ fn completions_become_responses() {
     assert!(answer(b"{}", &memo(&asked)).is_none());
 }
 
+#[test]
+fn thoughts_that_only_the_total_tells_are_output() {
+    for (total, output) in [
+        (json!(40), 34),
+        (json!(11), 5),
+        (json!(3), 5),
+        (json!(null), 5),
+    ] {
+        let usage = json!({"prompt_tokens": 6, "completion_tokens": 5, "total_tokens": total});
+        let completion = json!({"usage": usage, "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]});
+        let memo = memo(&json!({"model": "m", "input": "x"}));
+        let body = answer(completion.to_string().as_bytes(), &memo).unwrap();
+        let response: Value = serde_json::from_slice(&body).unwrap();
+        let used = &response["usage"];
+        assert_eq!(used["output_tokens"], output, "{total}");
+        assert_eq!(used["total_tokens"], 6 + output, "{total}");
+    }
+}
+
 /// The events for some chunks, numbered without a gap.
 fn events(chunks: &[Value], end: &str) -> Vec<Value> {
     let mut translator =
