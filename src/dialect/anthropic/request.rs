@@ -69,6 +69,7 @@ pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Opt
         out: Map::new(),
         glossary: Glossary::default(),
         has_calls: false,
+        has_tools: false,
         dropped: left_out(&body, &SAID),
     };
     if body["web_search_options"].is_object() {
@@ -97,6 +98,8 @@ pub(super) struct Draft<'a> {
     glossary: Glossary,
     /// Whether tools were called before.
     pub(super) has_calls: bool,
+    /// Whether there are tools that may be called.
+    has_tools: bool,
     dropped: Vec<String>,
 }
 
@@ -136,13 +139,6 @@ impl Draft<'_> {
         }
         self.put("messages", talk.messages);
         self.has_calls = talk.has_tool_calls;
-        if self.has_calls && self.body["tools"].as_array().is_none_or(Vec::is_empty) {
-            // Calls in the history need tools to be there.
-            let tool =
-                json!({ "name": "unused", "input_schema": { "type": "object", "properties": {} } });
-            self.put("tools", vec![tool]);
-            self.put("tool_choice", json!({ "type": "none" }));
-        }
         Some(())
     }
 
@@ -151,8 +147,12 @@ impl Draft<'_> {
         let names = &mut self.glossary.names;
         let tools = tools::tools(self.body, names);
         if tools.is_empty() {
+            if self.has_calls {
+                self.pretend();
+            }
             return;
         }
+        self.has_tools = true;
         let choice = tools::choice(self.body, names);
         if tools::are_strict(self.body) {
             self.drop("strict");
@@ -161,6 +161,14 @@ impl Draft<'_> {
         if let Some(choice) = choice {
             self.put("tool_choice", choice);
         }
+    }
+
+    /// Calls in the history need tools to be there.
+    fn pretend(&mut self) {
+        let schema = json!({ "type": "object", "properties": {} });
+        let tool = json!({ "name": "unused", "input_schema": schema });
+        self.put("tools", vec![tool]);
+        self.put("tool_choice", json!({ "type": "none" }));
     }
 
     /// Length, sampling and stop sequences.
@@ -225,9 +233,9 @@ impl Draft<'_> {
             None => self.put("tools", vec![tool]),
         }
         // With other tools it may call one of them first.
-        let choice = match self.body["tools"].as_array().is_none_or(Vec::is_empty) {
-            true => json!({ "type": "tool", "name": JSON_TOOL }),
-            false => json!({ "type": "any" }),
+        let choice = match self.has_tools {
+            true => json!({ "type": "any" }),
+            false => json!({ "type": "tool", "name": JSON_TOOL }),
         };
         self.put("tool_choice", choice);
         // Nobody is made to call a tool while it thinks.
