@@ -19,10 +19,10 @@ pub fn answer(message: &[u8], glossary: &Glossary) -> Option<Bytes> {
     for block in blocks {
         said.take(block, glossary);
     }
-    let reason = finish_reason(&message["stop_reason"], !said.calls.is_empty())?;
+    let reason = finish_reason(&message["stop_reason"], !said.calls.is_empty(), glossary)?;
     let choice = json!({
         "index": 0,
-        "message": said.into_message(&message),
+        "message": said.into_message(&message, glossary),
         "logprobs": null,
         "finish_reason": reason,
     });
@@ -84,7 +84,7 @@ impl Said {
         }));
     }
 
-    fn into_message(self, message: &Value) -> Value {
+    fn into_message(mut self, message: &Value, glossary: &Glossary) -> Value {
         let mut said = Map::new();
         said.insert("role".to_owned(), "assistant".into());
         let content = (!self.text.is_empty() || self.calls.is_empty()).then_some(self.text);
@@ -105,7 +105,11 @@ impl Said {
         if !self.thoughts.is_empty() {
             said.insert("reasoning_content".to_owned(), self.thoughts.into());
         }
-        if !self.calls.is_empty() {
+        if glossary.is_older
+            && let Some(call) = self.calls.first_mut()
+        {
+            said.insert("function_call".to_owned(), call["function"].take());
+        } else if !self.calls.is_empty() {
             said.insert("tool_calls".to_owned(), self.calls.into());
         }
         Value::Object(said)
@@ -113,9 +117,14 @@ impl Said {
 }
 
 /// Why a message ended, in `OpenAI`'s words; `None`: it does not say.
-pub(super) fn finish_reason(stop: &Value, has_calls: bool) -> Option<&'static str> {
+pub(super) fn finish_reason(
+    stop: &Value,
+    has_calls: bool,
+    glossary: &Glossary,
+) -> Option<&'static str> {
     Some(match stop.as_str()? {
         "max_tokens" | "model_context_window_exceeded" | "pause_turn" | "compaction" => "length",
+        "tool_use" if has_calls && glossary.is_older => "function_call",
         "tool_use" if has_calls => "tool_calls",
         "refusal" => "content_filter",
         _ => "stop",

@@ -153,6 +153,7 @@ impl Draft<'_> {
             return;
         }
         self.has_tools = true;
+        self.glossary.is_older = tools::are_older(self.body);
         let choice = tools::choice(self.body, names);
         if tools::are_strict(self.body) {
             self.drop("strict");
@@ -233,10 +234,13 @@ impl Draft<'_> {
             None => self.put("tools", vec![tool]),
         }
         // With other tools it may call one of them first.
-        let choice = match self.has_tools {
+        let mut choice = match self.has_tools {
             true => json!({ "type": "any" }),
             false => json!({ "type": "tool", "name": JSON_TOOL }),
         };
+        if tools::is_single(self.body) {
+            choice["disable_parallel_tool_use"] = true.into();
+        }
         self.put("tool_choice", choice);
         // Nobody is made to call a tool while it thinks.
         if self.out.remove("thinking").is_some() {

@@ -118,20 +118,10 @@ impl Translator {
             Some("tool_use") if self.glossary.is_json_tool && block["name"] == JSON_TOOL => {
                 Block::Json
             }
+            // Who calls them functions knows of one.
+            Some("tool_use") if self.glossary.is_older && self.calls > 0 => Block::None,
             Some("tool_use") => {
-                let name = self
-                    .glossary
-                    .names
-                    .own(block["name"].as_str().unwrap_or_default());
-                let call = json!([{
-                    "index": self.calls,
-                    "id": block["id"],
-                    "type": "function",
-                    "function": { "name": name, "arguments": "" },
-                }]);
-                self.calls += 1;
-                self.input = block["input"].clone();
-                self.tell(json!({ "tool_calls": call }), out);
+                self.begin_call(block, out);
                 Block::Call {
                     has_arguments: false,
                 }
@@ -147,6 +137,23 @@ impl Translator {
             }
             _ => {}
         }
+    }
+
+    fn begin_call(&mut self, block: &Value, out: &mut Vec<u8>) {
+        let name = block["name"].as_str().unwrap_or_default();
+        let function = json!({ "name": self.glossary.names.own(name), "arguments": "" });
+        let index = self.calls;
+        self.calls += 1;
+        self.input = block["input"].clone();
+        let delta = if self.glossary.is_older {
+            json!({ "function_call": function })
+        } else {
+            let call = json!({
+                "index": index, "id": block["id"], "type": "function", "function": function,
+            });
+            json!({ "tool_calls": [call] })
+        };
+        self.tell(delta, out);
     }
 
     fn go_on(&mut self, delta: &Value, out: &mut Vec<u8>) {
@@ -180,9 +187,14 @@ impl Translator {
     }
 
     fn tell_arguments(&mut self, arguments: &str, out: &mut Vec<u8>) {
-        let index = self.calls.saturating_sub(1);
-        let call = json!([{ "index": index, "function": { "arguments": arguments } }]);
-        self.tell(json!({ "tool_calls": call }), out);
+        let function = json!({ "arguments": arguments });
+        let delta = if self.glossary.is_older {
+            json!({ "function_call": function })
+        } else {
+            let index = self.calls.saturating_sub(1);
+            json!({ "tool_calls": [{ "index": index, "function": function }] })
+        };
+        self.tell(delta, out);
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
@@ -191,7 +203,7 @@ impl Translator {
             return;
         }
         // Without a reason it has not ended, which the missing end tells.
-        let Some(reason) = finish_reason(&self.stop_reason, self.calls > 0) else {
+        let Some(reason) = finish_reason(&self.stop_reason, self.calls > 0, &self.glossary) else {
             return;
         };
         if let Some(refusal) = self.refusal.as_str().filter(|_| reason == "content_filter") {

@@ -17,6 +17,8 @@ pub struct Glossary {
     pub(super) names: Names,
     /// Whether the answer is the input of [`JSON_TOOL`].
     pub(super) is_json_tool: bool,
+    /// Whether the client calls tools functions, as they were once: it knows of one call in an answer.
+    pub(super) is_older: bool,
     /// Whether the client wants the usage of a stream.
     pub(super) wants_usage: bool,
 }
@@ -26,9 +28,21 @@ impl Default for Glossary {
         Self {
             names: Names::up_to(128),
             is_json_tool: false,
+            is_older: false,
             wants_usage: false,
         }
     }
+}
+
+/// Whether a request has `functions`, which were there before `tools`.
+pub(super) fn are_older(body: &Value) -> bool {
+    let has = |field: &str| body[field].as_array().is_some_and(|list| !list.is_empty());
+    has("functions") && !has("tools")
+}
+
+/// Whether an answer may have one call only.
+pub(super) fn is_single(body: &Value) -> bool {
+    body["parallel_tool_calls"] == false || are_older(body)
 }
 
 /// The tools of a request, from `tools`, the older `functions`, and the wish for a search.
@@ -81,6 +95,7 @@ pub(super) fn choice(body: &Value, names: &mut Names) -> Option<Value> {
         Value::Null => &body["function_call"],
         wish => wish,
     };
+    let is_single = is_single(body);
     let mut choice = match wish {
         Value::String(wish) => match wish.as_str() {
             "none" => return Some(json!({ "type": "none" })),
@@ -94,10 +109,10 @@ pub(super) fn choice(body: &Value, names: &mut Names) -> Option<Value> {
             let name = named.or_else(|| wish.get("name")?.as_str())?;
             json!({ "type": "tool", "name": names.send(name) })
         }
-        _ if body["parallel_tool_calls"] == false => json!({ "type": "auto" }),
+        _ if is_single => json!({ "type": "auto" }),
         _ => return None,
     };
-    if body["parallel_tool_calls"] == false {
+    if is_single {
         choice["disable_parallel_tool_use"] = true.into();
     }
     Some(choice)
