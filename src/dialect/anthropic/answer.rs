@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::citations::annotations;
 use super::tools::{Glossary, JSON_TOOL};
 
 /// The chat completion for a message; `None` if it is none, or says nothing.
@@ -74,14 +75,9 @@ impl Said {
         let start = self.text.chars().count();
         self.text += block["text"].as_str().unwrap_or_default();
         let end = self.text.chars().count();
-        let citations = block["citations"].as_array().into_iter().flatten();
-        let pages = citations.filter(|citation| citation["type"] == "web_search_result_location");
-        self.annotations.extend(pages.map(|page| {
-            let place = json!({
-                "url": page["url"], "title": page["title"], "start_index": start, "end_index": end,
-            });
-            json!({ "type": "url_citation", "url_citation": place })
-        }));
+        let citations = block["citations"].as_array().map_or(&[][..], Vec::as_slice);
+        self.annotations
+            .extend(annotations(citations, &(start..end)));
     }
 
     fn into_message(mut self, message: &Value, glossary: &Glossary) -> Value {

@@ -10,6 +10,7 @@
 
 mod answer;
 mod batches;
+mod citations;
 mod error;
 mod foreign;
 mod lacks;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::answer::{finish_reason, now, usage};
+use super::citations::annotations;
 use super::error;
 use super::tools::{Glossary, JSON_TOOL};
 use crate::wire::sse;
@@ -20,6 +21,12 @@ pub struct Translator {
     /// How many tools are called so far.
     calls: usize,
     block: Block,
+    /// How many characters have been said.
+    said: usize,
+    /// How many had been when the block began.
+    start: usize,
+    /// What the block cites.
+    citations: Vec<Value>,
     /// What a call had in it when it began.
     input: Value,
     stop_reason: Value,
@@ -52,6 +59,9 @@ impl Translator {
             has_role: false,
             calls: 0,
             block: Block::None,
+            said: 0,
+            start: 0,
+            citations: Vec::new(),
             input: Value::Null,
             stop_reason: Value::Null,
             refusal: Value::Null,
@@ -83,20 +93,7 @@ impl Translator {
             "ping" => out.extend_from_slice(b": ping\n\n"),
             "content_block_start" => self.begin(&event["content_block"], out),
             "content_block_delta" => self.go_on(&event["delta"], out),
-            "content_block_stop" => {
-                if self.block
-                    == (Block::Call {
-                        has_arguments: false,
-                    })
-                {
-                    let input = match self.input.take() {
-                        input @ Value::Object(_) => input.to_string(),
-                        _ => "{}".to_owned(),
-                    };
-                    self.tell_arguments(&input, out);
-                }
-                self.block = Block::None;
-            }
+            "content_block_stop" => self.end_block(out),
             "message_delta" => {
                 self.stop_reason = event["delta"]["stop_reason"].clone();
                 self.refusal = event["delta"]["stop_details"]["explanation"].clone();
@@ -128,6 +125,8 @@ impl Translator {
             }
             _ => Block::None,
         };
+        self.start = self.said;
+        self.citations = block["citations"].as_array().cloned().unwrap_or_default();
         // Blocks may begin with something in them.
         match self.block {
             Block::Text => self.go_on(&json!({ "type": "text_delta", "text": block["text"] }), out),
@@ -161,9 +160,10 @@ impl Translator {
         match (delta["type"].as_str(), self.block) {
             (Some("text_delta"), _) => {
                 if let Some(text) = part("text") {
-                    self.tell(json!({ "content": text }), out);
+                    self.say(text, out);
                 }
             }
+            (Some("citations_delta"), _) => self.citations.push(delta["citation"].clone()),
             (Some("thinking_delta"), _) => {
                 if let Some(thoughts) = part("thinking") {
                     self.tell(json!({ "reasoning_content": thoughts }), out);
@@ -171,7 +171,7 @@ impl Translator {
             }
             (Some("input_json_delta"), Block::Json) => {
                 if let Some(json) = part("partial_json") {
-                    self.tell(json!({ "content": json }), out);
+                    self.say(json, out);
                 }
             }
             (Some("input_json_delta"), Block::Call { .. }) => {
@@ -184,6 +184,33 @@ impl Translator {
             }
             _ => {}
         }
+    }
+
+    fn end_block(&mut self, out: &mut Vec<u8>) {
+        match std::mem::replace(&mut self.block, Block::None) {
+            Block::Call {
+                has_arguments: false,
+            } => {
+                let input = match self.input.take() {
+                    input @ Value::Object(_) => input.to_string(),
+                    _ => "{}".to_owned(),
+                };
+                self.tell_arguments(&input, out);
+            }
+            Block::Text => {
+                // Only now it is known how far the cited text goes.
+                let annotations = annotations(&self.citations, &(self.start..self.said));
+                if !annotations.is_empty() {
+                    self.tell(json!({ "annotations": annotations }), out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, text: &str, out: &mut Vec<u8>) {
+        self.said += text.chars().count();
+        self.tell(json!({ "content": text }), out);
     }
 
     fn tell_arguments(&mut self, arguments: &str, out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::annotations::annotations;
 use super::tools::Toolbox;
 use crate::dialect::chunks::{new_call_id, text_of};
 use crate::dialect::finish::{Finish, finish};
@@ -114,7 +115,7 @@ pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
     let refusal = message["refusal"].as_str().unwrap_or_default();
     if !text.is_empty() || !refusal.is_empty() || message["tool_calls"].is_null() {
         let part = if refusal.is_empty() {
-            Part::Text.of(&text)
+            Part::Text.citing(&text, annotations(&message["annotations"], 0))
         } else {
             Part::Refusal.of(refusal)
         };
@@ -177,6 +178,15 @@ impl Part {
             Self::Text => text_part(text),
             Self::Refusal => json!({ "type": "refusal", "refusal": text }),
         }
+    }
+
+    /// The part with this text, and where it is from.
+    pub(super) fn citing(self, text: &str, annotations: Vec<Value>) -> Value {
+        let mut part = self.of(text);
+        if self == Self::Text {
+            part["annotations"] = annotations.into();
+        }
+        part
     }
 }
 

@@ -9,6 +9,7 @@
 //! one provider (earlier responses, conversations, hosted tools) cannot be had elsewhere, and makes a request
 //! untranslatable.
 
+mod annotations;
 mod answer;
 mod conversation;
 mod request;

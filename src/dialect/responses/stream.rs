@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::annotations::annotations;
 use super::answer::{Memo, Part, message_item, status_of_items};
 use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, has_thoughts, pieces, text_of};
 use crate::dialect::finish::{Finish, finish};
@@ -33,6 +34,7 @@ enum Open {
         id: String,
         part: Part,
         text: String,
+        annotations: Vec<Value>,
     },
     Call {
         id: String,
@@ -116,6 +118,7 @@ impl Translator {
                 self.say(part, &text, out);
             }
         }
+        self.annotate(&delta["annotations"], out);
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             self.call(call, out);
         }
@@ -136,24 +139,30 @@ impl Translator {
         self.has_ended = true;
     }
 
-    fn say(&mut self, part: Part, text: &str, out: &mut Vec<u8>) {
-        if !matches!(&self.open, Open::Text { part: open, .. } if *open == part) {
-            self.close("completed", out);
-            let id = self.memo.id("msg", self.output.len());
-            let item = message_item(&id, "in_progress", json!([]));
-            let index = self.output.len();
-            let added = json!({ "output_index": index, "item": item });
-            self.tell("response.output_item.added", added, out);
-            let added = json!({
-                "item_id": id, "output_index": index, "content_index": 0, "part": part.of(""),
-            });
-            self.tell("response.content_part.added", added, out);
-            self.open = Open::Text {
-                id,
-                part,
-                text: String::new(),
-            };
+    fn begin_text(&mut self, part: Part, out: &mut Vec<u8>) {
+        if matches!(&self.open, Open::Text { part: open, .. } if *open == part) {
+            return;
         }
+        self.close("completed", out);
+        let id = self.memo.id("msg", self.output.len());
+        let item = message_item(&id, "in_progress", json!([]));
+        let index = self.output.len();
+        let added = json!({ "output_index": index, "item": item });
+        self.tell("response.output_item.added", added, out);
+        let added = json!({
+            "item_id": id, "output_index": index, "content_index": 0, "part": part.of(""),
+        });
+        self.tell("response.content_part.added", added, out);
+        self.open = Open::Text {
+            id,
+            part,
+            text: String::new(),
+            annotations: Vec::new(),
+        };
+    }
+
+    fn say(&mut self, part: Part, text: &str, out: &mut Vec<u8>) {
+        self.begin_text(part, out);
         let index = self.output.len();
         if let Open::Text { id, text: said, .. } = &mut self.open {
             said.push_str(text);
@@ -162,6 +171,29 @@ impl Translator {
             });
             part.complete(&mut delta);
             self.tell(&format!("response.{}.delta", part.label()), delta, out);
+        }
+    }
+
+    /// Where the text is from, which may be told before the text, but not while a call goes on.
+    fn annotate(&mut self, told: &Value, out: &mut Vec<u8>) {
+        let annotations = annotations(told, told_before(&self.output));
+        if annotations.is_empty() || matches!(self.open, Open::Call { .. }) {
+            return;
+        }
+        self.begin_text(Part::Text, out);
+        let index = self.output.len();
+        for annotation in annotations {
+            if let Open::Text {
+                id, annotations, ..
+            } = &mut self.open
+            {
+                let added = json!({
+                    "item_id": id, "output_index": index, "content_index": 0,
+                    "annotation_index": annotations.len(), "annotation": annotation,
+                });
+                annotations.push(annotation);
+                self.tell("response.output_text.annotation.added", added, out);
+            }
         }
     }
 
@@ -218,13 +250,18 @@ impl Translator {
         let index = self.output.len();
         let item = match std::mem::replace(&mut self.open, Open::None) {
             Open::None => return,
-            Open::Text { id, part, text } => {
+            Open::Text {
+                id,
+                part,
+                text,
+                annotations,
+            } => {
                 let place = json!({ "item_id": id, "output_index": index, "content_index": 0 });
                 let mut done = place.clone();
                 done[part.field()] = text.as_str().into();
                 part.complete(&mut done);
                 self.tell(&format!("response.{}.done", part.label()), done, out);
-                let part = part.of(&text);
+                let part = part.citing(&text, annotations);
                 let mut done = place;
                 done["part"] = part.clone();
                 self.tell("response.content_part.done", done, out);
@@ -287,4 +324,12 @@ impl Translator {
         self.number += 1;
         out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
     }
+}
+
+/// How many characters the texts have that are done; a chat counts all of them as one.
+fn told_before(output: &[Value]) -> usize {
+    let texts = output
+        .iter()
+        .filter_map(|item| item["content"][0]["text"].as_str());
+    texts.map(|text| text.chars().count()).sum()
 }

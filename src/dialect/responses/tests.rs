@@ -10,7 +10,7 @@ fn chat(body: &Value) -> Value {
     serde_json::from_slice(&translated.body).unwrap()
 }
 
-fn memo(body: &Value) -> Memo {
+pub(super) fn memo(body: &Value) -> Memo {
     request(body.to_string().as_bytes(), false).unwrap().memo
 }
 
@@ -166,7 +166,7 @@ fn thoughts_that_only_the_total_tells_are_output() {
 }
 
 /// The events for some chunks, numbered without a gap.
-fn events(chunks: &[Value], end: &str) -> Vec<Value> {
+pub(super) fn events(chunks: &[Value], end: &str) -> Vec<Value> {
     let mut translator =
         Translator::new(memo(&json!({"model": "m", "input": "x", "stream": true})));
     let mut out = Vec::new();
@@ -191,7 +191,7 @@ fn events(chunks: &[Value], end: &str) -> Vec<Value> {
     events
 }
 
-fn chunk(delta: Value, finish: Value) -> Value {
+pub(super) fn chunk(delta: Value, finish: Value) -> Value {
     json!({"id": "c", "created": 7, "model": "real", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 }
 
