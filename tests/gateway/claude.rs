@@ -249,6 +249,24 @@ async fn a_clients_own_fault_comes_back_in_openais_shape() {
 }
 
 #[tokio::test]
+async fn claude_may_search_after_calls_of_tools_that_are_gone() {
+    let (openai, claude) = simulators().await;
+    let gateway = gateway(&openai, &claude, &["claude"], "").await;
+    let body = json!({"model": "gpt-4o", "tools": [{"type": "web_search"}], "input": [
+        {"role": "user", "content": "hi"},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "done"},
+        {"role": "user", "content": "and what do others say?"},
+    ]});
+    let answered = gateway.post("/v1/responses", &body).await;
+    assert_eq!((answered.status, answered.upstream()), (200, "claude"));
+    let sent = claude.received()[0].json();
+    assert_eq!(sent["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(sent["tools"][0]["type"], "web_search_20250305");
+    assert_eq!(sent["tool_choice"], Value::Null);
+}
+
+#[tokio::test]
 async fn responses_are_had_from_upstreams_that_have_chats_or_messages_only() {
     let (first, second) = simulators().await;
     first.play(Script::status(503)).await;
