@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::annotations::annotations;
 use super::tools::Toolbox;
-use crate::dialect::chunks::{new_call_id, text_of};
+use crate::dialect::chunks::{call_id, text_of};
 use crate::dialect::finish::{Finish, finish};
 
 /// What a response repeats of its request, and its names.
@@ -124,8 +124,7 @@ pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
     for call in message["tool_calls"].as_array().into_iter().flatten() {
         let function = &call["function"];
         let id = memo.call_id(&function["name"], output.len());
-        let given = call["id"].as_str().filter(|id| !id.is_empty());
-        let call_id = given.map_or_else(new_call_id, str::to_owned);
+        let call_id = call_id(call["id"].as_str().unwrap_or_default());
         output.push(memo.toolbox.item(&id, status, &call_id, function));
     }
     let usage = &completion["usage"];

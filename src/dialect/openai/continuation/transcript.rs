@@ -107,6 +107,7 @@ impl Transcript {
                 ("tool_calls" | "function_call", _) => self.obstacle = Some("tools"),
                 ("refusal", _) => self.obstacle = Some("refusal"),
                 ("audio", _) => self.obstacle = Some("audio"),
+                ("annotations", _) => self.obstacle = Some("citations"),
                 (field, _) if field.starts_with("reasoning") || field == "thinking" => {
                     self.obstacle = Some("reasoning");
                 }
@@ -146,6 +147,7 @@ impl Transcript {
             "response.content_part.added" | "response.refusal.delta" => {
                 self.obstacle = Some("refusal");
             }
+            "response.output_text.annotation.added" => self.obstacle = Some("citations"),
             "response.output_text.done" => self.obstacle = Some("nothing left to say"),
             _ => self.obstacle = Some("unknown content"),
         }
@@ -197,6 +199,7 @@ mod tests {
             (r#"{"reasoning_content":"hm"}"#, "reasoning"),
             (r#"{"refusal":"no"}"#, "refusal"),
             (r#"{"audio":{"data":"x"}}"#, "audio"),
+            (r#"{"annotations":[{}]}"#, "citations"),
             (r#"{"images":[1]}"#, "unknown content"),
         ] {
             assert_eq!(chat(delta).obstacle(), Some(obstacle), "{delta}");
