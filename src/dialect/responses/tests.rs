@@ -380,3 +380,17 @@ fn the_web_is_searched_where_that_can_be() {
     assert_eq!(chat["tools"], Value::Null);
     assert_eq!(chat["messages"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn calls_get_ids_that_every_api_takes() {
+    let call = json!({"id": "functions.f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let completion =
+        json!({"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]});
+    let memo = request(br#"{"model":"m","input":"hi"}"#, false)
+        .unwrap()
+        .memo;
+    let response = answer(completion.to_string().as_bytes(), &memo).unwrap();
+    let response: Value = serde_json::from_slice(&response).unwrap();
+    let id = response["output"][0]["call_id"].as_str().unwrap();
+    assert!(id.len() == 21 && !id.contains([':', '.']), "{id}");
+}
