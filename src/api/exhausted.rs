@@ -47,7 +47,7 @@ pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
             "what the request refers to lives at {creator} only, which did not answer"
         ));
         Refusal::new(503, "creator_unavailable", message).after(wait)
-    } else if exhausted.attempts.is_empty() {
+    } else if is_hopeless(exhausted) {
         let message = message("no upstream can serve this request");
         Refusal::new(503, "no_upstream_available", message).after(NEVER)
     } else {
@@ -59,24 +59,24 @@ pub(super) fn refusal(exhausted: &Exhausted) -> Refusal {
 
 /// Whether rate limits are all that is in the way.
 fn is_throttled(exhausted: &Exhausted) -> bool {
-    let attempts = exhausted
-        .attempts
-        .iter()
-        .map(|attempt| matches!(attempt.outcome, Outcome::RateLimited { .. }));
-    let passed_over = exhausted
-        .passed_over
-        .iter()
-        .filter_map(|(_, why)| match why {
-            PassedOver::AskedToWait => Some(true),
-            PassedOver::OutOfRotation => Some(false),
-            PassedOver::Elsewhere
-            | PassedOver::Lacks(_)
-            | PassedOver::TooSmall
-            | PassedOver::OtherModel
-            | PassedOver::CannotContinue => None,
-        });
-    let mut limited = attempts.chain(passed_over).peekable();
-    limited.peek().is_some() && limited.all(|is_limited| is_limited)
+    let is_limited = |outcome: &Outcome| matches!(outcome, Outcome::RateLimited { .. });
+    is_all_about(exhausted, is_limited, PassedOver::RateLimited)
+}
+
+/// Whether everybody who could be asked says that there is no such model.
+fn is_unknown(exhausted: &Exhausted) -> bool {
+    let is_missing = |outcome: &Outcome| *outcome == Outcome::ModelUnavailable;
+    is_all_about(exhausted, is_missing, PassedOver::ModelMissing)
+}
+
+/// Whether it is one thing that is in the way everywhere: by what was tried now, or why it was not.
+fn is_all_about(exhausted: &Exhausted, is_it: impl Fn(&Outcome) -> bool, it: PassedOver) -> bool {
+    let attempts = exhausted.attempts.iter();
+    let tried = attempts.map(|attempt| is_it(&attempt.outcome));
+    let reasons = exhausted.passed_over.iter().map(|(_, why)| *why);
+    let passed_over = reasons.filter(|why| why.is_for_now());
+    let mut all = tried.chain(passed_over.map(|why| why == it)).peekable();
+    all.peek().is_some() && all.all(|is_it| is_it)
 }
 
 /// Whether the request is too long for everybody who said anything about it, or for all whose window is known.
@@ -114,9 +114,7 @@ fn lacks(exhausted: &Exhausted) -> Option<&'static str> {
         .filter_map(|(_, why)| match why {
             PassedOver::Lacks(lack) => Some(Some(*lack)),
             PassedOver::TooSmall | PassedOver::OtherModel | PassedOver::CannotContinue => None,
-            PassedOver::AskedToWait | PassedOver::OutOfRotation | PassedOver::Elsewhere => {
-                Some(None)
-            }
+            _ => Some(None),
         });
     let is_missing =
         |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::EndpointMissing { .. });
@@ -129,19 +127,10 @@ fn lacks(exhausted: &Exhausted) -> Option<&'static str> {
     }
 }
 
-/// Whether everybody who could be asked says that there is no such model.
-fn is_unknown(exhausted: &Exhausted) -> bool {
-    let may_have_it =
-        |why: &PassedOver| matches!(why, PassedOver::AskedToWait | PassedOver::OutOfRotation);
-    !exhausted.attempts.is_empty()
-        && !exhausted
-            .passed_over
-            .iter()
-            .any(|(_, why)| may_have_it(why))
-        && exhausted
-            .attempts
-            .iter()
-            .all(|attempt| attempt.outcome == Outcome::ModelUnavailable)
+/// Whether nobody was asked, and nobody will be.
+fn is_hopeless(exhausted: &Exhausted) -> bool {
+    let mut passed_over = exhausted.passed_over.iter();
+    exhausted.attempts.is_empty() && !passed_over.any(|(_, why)| why.is_for_now())
 }
 
 fn story(exhausted: &Exhausted) -> String {

@@ -136,11 +136,33 @@ pub enum PassedOver {
     CannotContinue,
     /// It is out of rotation after failures.
     OutOfRotation,
-    /// It asked us to stay away for a while.
-    AskedToWait,
+    /// It asked us to stay away for a while, because we had sent too much.
+    RateLimited,
+    /// It has refused the key, and is not asked again so soon.
+    KeyRefused,
+    /// Its account had no money or allowance left.
+    QuotaExhausted,
+    /// It did not have the model.
+    ModelMissing,
 }
 
 impl PassedOver {
+    /// Whether it will be asked again by and by, whatever is requested.
+    pub fn is_for_now(self) -> bool {
+        match self {
+            Self::OutOfRotation
+            | Self::RateLimited
+            | Self::KeyRefused
+            | Self::QuotaExhausted
+            | Self::ModelMissing => true,
+            Self::Elsewhere
+            | Self::Lacks(_)
+            | Self::TooSmall
+            | Self::OtherModel
+            | Self::CannotContinue => false,
+        }
+    }
+
     /// The reason in words.
     pub fn reason(self) -> String {
         let reason = match self {
@@ -150,7 +172,10 @@ impl PassedOver {
             Self::OtherModel => "embeddings of another model cannot be compared",
             Self::CannotContinue => "cannot continue a given beginning",
             Self::OutOfRotation => "out of rotation after failures",
-            Self::AskedToWait => "asked for a pause (rate limit)",
+            Self::RateLimited => "asked for a pause (rate limit)",
+            Self::KeyRefused => "its key was refused",
+            Self::QuotaExhausted => "its quota was exhausted",
+            Self::ModelMissing => "it did not have the model",
         };
         reason.to_owned()
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::answer::PassedOver;
 use super::order::{Ask, Order, unspeakable};
 use crate::config::UpstreamId;
-use crate::health::{Permit, Refusal};
+use crate::health::{Permit, Reason, Refusal};
 use crate::outcome::{Outcome, Retry};
 use crate::routing::Candidate;
 
@@ -170,12 +170,8 @@ impl<'a> Plan<'a> {
     /// Who was not asked, and why.
     pub(super) fn passed_over(&self) -> Vec<(UpstreamId, PassedOver)> {
         let refused = self.refused.iter().map(|(target, refusal)| {
-            let reason = if refusal.gated_by.is_some() {
-                PassedOver::AskedToWait
-            } else {
-                PassedOver::OutOfRotation
-            };
-            (target.candidate.upstream.id().clone(), reason)
+            let upstream = target.candidate.upstream.id().clone();
+            (upstream, why_refused(refusal))
         });
         self.passed_over.iter().cloned().chain(refused).collect()
     }
@@ -230,6 +226,16 @@ impl<'a> Plan<'a> {
             .filter(|(_, (_, refusal))| refusal.gated_by.is_none())
             .min_by_key(|(_, (_, refusal))| refusal.until)?;
         Some(index)
+    }
+}
+
+fn why_refused(refusal: &Refusal) -> PassedOver {
+    match refusal.gated_by {
+        None => PassedOver::OutOfRotation,
+        Some(Reason::RateLimit) => PassedOver::RateLimited,
+        Some(Reason::Credential) => PassedOver::KeyRefused,
+        Some(Reason::Quota) => PassedOver::QuotaExhausted,
+        Some(Reason::Model) => PassedOver::ModelMissing,
     }
 }
 

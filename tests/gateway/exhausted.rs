@@ -142,6 +142,83 @@ async fn a_model_that_no_upstream_has_is_not_found() {
     }
 }
 
+/// An upstream that never lets anybody in for this, and how it says so.
+fn shut(status: u16, error: &str) -> Script {
+    Script::fault(Fault::Status {
+        code: status,
+        headers: Vec::new(),
+        body: Some(format!(r#"{{"error":{{"code":"{error}","message":"m"}}}}"#)),
+    })
+}
+
+/// SDKs slow down for a 429, and whoever reads it looks for too many requests.
+#[tokio::test]
+async fn refused_keys_and_empty_accounts_are_no_rate_limits() {
+    for (script, tried, words) in [
+        (
+            shut(401, "invalid_api_key"),
+            "unauthorized",
+            "its key was refused",
+        ),
+        (
+            shut(429, "insufficient_quota"),
+            "quota_exhausted",
+            "its quota was exhausted",
+        ),
+    ] {
+        let (gateway, first, second) = both(script.clone()).await;
+        let answered = gateway.post(CHAT, &chat()).await;
+        refusal(&answered, 503, "all_upstreams_failed");
+        let trail = [format!("first:{tried}"), format!("second:{tried}")];
+        assert_eq!(answered.trail(), trail);
+        for _ in 0..2 {
+            let answered = gateway.post(CHAT, &chat()).await;
+            let error = refusal(&answered, 503, "all_upstreams_failed");
+            let message = error["message"].as_str().unwrap();
+            for upstream in ["first", "second"] {
+                let told = format!("{upstream}: not asked, {words}");
+                assert!(message.contains(&told), "{message}");
+            }
+            assert!((10..=60).contains(&retry_after(&answered)));
+        }
+        assert_eq!((first.received_count(), second.received_count()), (1, 1));
+
+        // One rate limit beside it makes it none; the client may come back when that is over.
+        let (gateway, _first, second) = both(script).await;
+        second.play(rate_limited(9)).await;
+        for _ in 0..2 {
+            let answered = gateway.post(CHAT, &chat()).await;
+            let error = refusal(&answered, 503, "all_upstreams_failed");
+            assert!((1..=10).contains(&retry_after(&answered)), "{error}");
+            assert_eq!(answered.header("x-should-retry"), "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_known_to_be_nowhere_is_still_not_found() {
+    let script = Script::status(404);
+    let first = Simulator::start("first", script.clone()).await.unwrap();
+    let second = Simulator::start("second", script).await.unwrap();
+    let named = two_upstreams(&first, &second).replace("\"*\"", "gpt-4o");
+    let gateway = TestGateway::start(&named).await;
+    for count in [2, 0, 0] {
+        let answered = gateway.post(CHAT, &chat()).await;
+        let error = refusal(&answered, 404, "model_not_found");
+        assert_eq!(answered.trail().len(), count, "{error}");
+        let message = error["message"].as_str().unwrap();
+        let is_told = message.contains("second: not asked, it did not have the model");
+        assert_eq!(is_told, count == 0, "{message}");
+    }
+    // Once one of them cannot say, nobody knows.
+    first.play(Script::status(500)).await;
+    let gateway = TestGateway::start(&named).await;
+    for _ in 0..2 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        refusal(&answered, 503, "all_upstreams_failed");
+    }
+}
+
 #[tokio::test]
 async fn with_everything_out_of_rotation_there_is_still_one_attempt() {
     let (gateway, first, second) = both(Script::status(500)).await;
