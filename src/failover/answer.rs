@@ -138,6 +138,8 @@ pub enum PassedOver {
     OutOfRotation,
     /// It asked us to stay away for a while, because we had sent too much.
     RateLimited,
+    /// It asked us to stay away for a while, because it had too much to do.
+    Busy,
     /// It has refused the key, and is not asked again so soon.
     KeyRefused,
     /// Its account had no money or allowance left.
@@ -152,6 +154,7 @@ impl PassedOver {
         match self {
             Self::OutOfRotation
             | Self::RateLimited
+            | Self::Busy
             | Self::KeyRefused
             | Self::QuotaExhausted
             | Self::ModelMissing => true,
@@ -173,6 +176,7 @@ impl PassedOver {
             Self::CannotContinue => "cannot continue a given beginning",
             Self::OutOfRotation => "out of rotation after failures",
             Self::RateLimited => "asked for a pause (rate limit)",
+            Self::Busy => "asked for a pause (overload)",
             Self::KeyRefused => "its key was refused",
             Self::QuotaExhausted => "its quota was exhausted",
             Self::ModelMissing => "it did not have the model",

@@ -233,6 +233,7 @@ fn why_refused(refusal: &Refusal) -> PassedOver {
     match refusal.gated_by {
         None => PassedOver::OutOfRotation,
         Some(Reason::RateLimit) => PassedOver::RateLimited,
+        Some(Reason::Overload) => PassedOver::Busy,
         Some(Reason::Credential) => PassedOver::KeyRefused,
         Some(Reason::Quota) => PassedOver::QuotaExhausted,
         Some(Reason::Model) => PassedOver::ModelMissing,

@@ -17,6 +17,8 @@ pub enum Reason {
     Quota,
     /// The model is not there.
     Model,
+    /// It has too much to do, and has said until when.
+    Overload,
 }
 
 impl Reason {
@@ -27,6 +29,7 @@ impl Reason {
             Self::Credential => "credential",
             Self::Quota => "quota",
             Self::Model => "model",
+            Self::Overload => "overload",
         }
     }
 
@@ -35,7 +38,8 @@ impl Reason {
             0 => Self::RateLimit,
             1 => Self::Credential,
             2 => Self::Quota,
-            _ => Self::Model,
+            3 => Self::Model,
+            _ => Self::Overload,
         }
     }
 
@@ -43,7 +47,7 @@ impl Reason {
     fn usual(self) -> (f32, f32) {
         const MINUTE: f32 = 60.0;
         match self {
-            Self::RateLimit => (1.0, MINUTE),
+            Self::RateLimit | Self::Overload => (1.0, MINUTE),
             Self::Credential => (MINUTE, 60.0 * MINUTE),
             Self::Quota => (10.0 * MINUTE, 60.0 * MINUTE),
             Self::Model => (10.0 * MINUTE, 10.0 * MINUTE),
@@ -65,21 +69,21 @@ impl Gate {
     pub(super) fn closed(&self, now: Tick) -> Option<(Reason, Tick)> {
         let word = self.0.load(Ordering::Acquire);
         let until = Tick((word >> 32) as u32);
-        (now < until).then(|| (Reason::from_code(word & 3), until))
+        (now < until).then(|| (Reason::from_code(word & 7), until))
     }
 
     /// Closes it, for as long as asked, else for longer each time in a row. Never shortens what is closed already.
     pub(super) fn close(&self, reason: Reason, asked: Option<Duration>, now: Tick) -> Duration {
         let mut seen = self.0.load(Ordering::Acquire);
         loop {
-            let times = if Reason::from_code(seen & 3) == reason {
-                seen >> 2 & 0xff
+            let times = if Reason::from_code(seen & 7) == reason {
+                seen >> 3 & 0xff
             } else {
                 0
             };
             let seconds = length(reason, asked, times as u32);
             let until = now.plus(seconds).max(Tick((seen >> 32) as u32));
-            let word = u64::from(until.0) << 32 | (times + 1).min(0xff) << 2 | reason as u64;
+            let word = u64::from(until.0) << 32 | (times + 1).min(0xff) << 3 | reason as u64;
             match self
                 .0
                 .compare_exchange_weak(seen, word, Ordering::AcqRel, Ordering::Acquire)
@@ -103,7 +107,7 @@ impl Gate {
 }
 
 fn length(reason: Reason, asked: Option<Duration>, times: u32) -> f32 {
-    if let (Reason::RateLimit, Some(asked)) = (reason, asked) {
+    if let (Reason::RateLimit | Reason::Overload, Some(asked)) = (reason, asked) {
         return asked.as_secs_f32().clamp(SHORTEST, LONGEST);
     }
     let (first, longest) = reason.usual();
@@ -126,7 +130,7 @@ pub(super) fn of(outcome: &Outcome) -> Option<(Reason, Option<Duration>, bool)> 
         Outcome::Overloaded {
             retry_after: Some(wait),
             ..
-        } => Some((Reason::RateLimit, Some((*wait).min(LONGEST_BUSY)), false)),
+        } => Some((Reason::Overload, Some((*wait).min(LONGEST_BUSY)), false)),
         Outcome::ModelUnavailable => Some((Reason::Model, None, false)),
         _ => None,
     }

@@ -195,6 +195,27 @@ async fn refused_keys_and_empty_accounts_are_no_rate_limits() {
     }
 }
 
+/// They get the pause that they ask for, but it is not the client that sends too much.
+#[tokio::test]
+async fn upstreams_with_too_much_to_do_are_no_rate_limit() {
+    let busy = Script::fault(Fault::Status {
+        code: 503,
+        headers: vec![("retry-after".to_owned(), "30".to_owned())],
+        body: None,
+    });
+    let (gateway, first, second) = both(busy).await;
+    for count in [2, 0, 0] {
+        let answered = gateway.post(CHAT, &chat()).await;
+        let error = refusal(&answered, 503, "all_upstreams_failed");
+        assert_eq!(answered.trail().len(), count, "{error}");
+        let message = error["message"].as_str().unwrap();
+        let is_told = message.contains("first: not asked, asked for a pause (overload)");
+        assert_eq!(is_told, count == 0, "{message}");
+        assert!((10..=31).contains(&retry_after(&answered)));
+    }
+    assert_eq!((first.received_count(), second.received_count()), (1, 1));
+}
+
 #[tokio::test]
 async fn a_model_that_is_known_to_be_nowhere_is_still_not_found() {
     let script = Script::status(404);
