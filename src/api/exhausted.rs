@@ -87,7 +87,8 @@ fn is_too_long(exhausted: &Exhausted) -> bool {
     if exhausted.attempts.is_empty() {
         !exhausted.passed_over.is_empty() && passed_over.all(is_too_small)
     } else {
-        attempts.all(|attempt| matches!(attempt.outcome, Outcome::TooLong { .. }))
+        exhausted.is_against_request()
+            && attempts.all(|attempt| matches!(attempt.outcome, Outcome::TooLong { .. }))
     }
 }
 
@@ -95,7 +96,7 @@ fn is_too_long(exhausted: &Exhausted) -> bool {
 /// content.
 fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
     match exhausted.attempts.last()?.outcome {
-        Outcome::RejectedRequest { .. } => Some((
+        Outcome::RejectedRequest { .. } if exhausted.is_against_request() => Some((
             "invalid_request",
             "an upstream says that the request is wrong",
         )),

@@ -10,7 +10,7 @@ use super::ending::Verdict;
 use super::{OpaqueStream, Relay, SupervisedStream};
 use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
-use crate::outcome::{Blame, Outcome};
+use crate::outcome::Blame;
 use crate::wire::body::BodyError;
 
 /// An upstream's answer, on its way to the client.
@@ -91,18 +91,26 @@ pub struct Exhausted {
 }
 
 impl Exhausted {
-    /// What an upstream has said against the request, if no other one has failed for a reason of its own, or if it is that
-    /// the request is wrong.
+    /// Whether everybody who could be asked has something against the request itself. Where somebody else has failed, or
+    /// is left alone for now, a 400 may be about words of ours, and the request may do well later.
+    pub fn is_against_request(&self) -> bool {
+        let mut attempts = self.attempts.iter();
+        let was_asked = |upstream: &UpstreamId| {
+            let mut attempts = self.attempts.iter();
+            attempts.any(|attempt| attempt.upstream == *upstream)
+        };
+        let mut passed_over = self.passed_over.iter();
+        attempts.all(|attempt| attempt.outcome.blame() == Blame::Client)
+            && !passed_over.any(|(upstream, why)| why.is_for_now() && !was_asked(upstream))
+    }
+
+    /// What an upstream has said against the request, if everybody has something against it.
     #[expect(
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
     )]
     pub(super) fn or_verdict(mut self) -> Result<Answer, Self> {
-        let is_against_request = |attempt: &AttemptReport| attempt.outcome.blame() == Blame::Client;
-        let says_wrong =
-            |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::RejectedRequest { .. });
-        let is_wrong = self.attempts.iter().any(says_wrong);
-        if !is_wrong && !self.attempts.iter().all(is_against_request) {
+        if !self.is_against_request() {
             return Err(self);
         }
         let Some((served_by, verdict)) = self.verdict.take() else {

@@ -233,7 +233,8 @@ impl<'a> Run<'a> {
                             trail.heard(attempt.upstream(), verdict, lost.is_doubtful);
                         }
                         plan.failed(attempt.upstream(), &lost.outcome);
-                        let is_asked_again = lost.is_doubtful && plan.left() == Left::Trusted;
+                        let has_others = !race.is_empty() || plan.left() == Left::Trusted;
+                        let is_asked_again = lost.is_doubtful && has_others;
                         let is_final = self.is_final(&lost.outcome) && !is_asked_again;
                         trail.attempts.push(attempt.end(lost.outcome, lost.detail));
                         if is_final {

@@ -358,6 +358,33 @@ async fn a_late_first_token_is_hedged_where_the_route_says_so() {
     }
 }
 
+/// What is said of our words may be about them, and somebody else is at work on the request already.
+#[tokio::test]
+async fn a_refusal_of_our_words_does_not_end_a_hedge() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: k}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
+         routes:\n  - {{models: [\"*\"], hedge: true, candidates: [{{upstream: first}}, {{upstream: second}}]}}\ntimeouts: {{first_token: 2s}}\n",
+        first.base_url(),
+        second.base_url()
+    ))
+    .await;
+    for _ in 0..40 {
+        gateway.post(CHAT, &chat_stream()).await;
+    }
+    let late = Duration::from_millis(900);
+    first
+        .play(Script::status(400).with_answer_delay(late))
+        .await;
+    second
+        .play(Script::answer("second").with_first_token_delay(late))
+        .await;
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    assert_eq!(answered.trail(), ["first:rejected", "second:ok"]);
+    assert_eq!(stream_text(&answered.text()).0, "second");
+    assert!(gateway.phases().contains(&"hedge"));
+}
+
 #[tokio::test]
 async fn while_a_domain_is_in_trouble_others_come_first_within_a_tier() {
     let (first, second) = simulators().await;

@@ -473,16 +473,85 @@ async fn when_claude_is_down_its_clients_are_served_by_openai() {
             read(&answered),
             ("Hello from".to_owned(), false, vec!["api_error".to_owned()])
         );
-        openai.play(Script::status(400)).await;
-        let answered = gateway
-            .send(Method::POST, MESSAGES, JSON, message(false))
-            .await;
-        assert_eq!(
-            (answered.status, &answered.json()["type"]),
-            (400, &json!("error"))
-        );
-        assert_eq!(answered.json()["error"]["type"], "invalid_request_error");
     }
+}
+
+/// The words may be ours, and there is somebody who speaks the client's own.
+#[tokio::test]
+async fn a_refusal_of_our_words_is_not_the_last_one_while_claude_is_away() {
+    let limited = Fault::RateLimited {
+        after: Duration::from_secs(30),
+    };
+    for (fault, is_asked_again) in [
+        (Fault::status(529), true),
+        (Fault::Reset, true),
+        (Fault::status(401), false),
+        (limited, false),
+    ] {
+        let (claude, openai) = simulators().await;
+        claude.play(Script::fault(fault.clone())).await;
+        openai.play(Script::status(400)).await;
+        let gateway = claude_before_openai(&claude, &openai).await;
+        for number in 0..2 {
+            let answered = gateway
+                .send(Method::POST, MESSAGES, JSON, message(false))
+                .await;
+            let told = answered.json()["error"].take();
+            assert_eq!(answered.status, 503, "{fault:?} {told}");
+            assert_eq!(told["type"], "overloaded_error", "{fault:?} {told}");
+            let tried: Vec<&str> = told["attempts"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|attempt| attempt["upstream"].as_str().unwrap())
+                .collect();
+            let expected: &[&str] = match number == 0 || is_asked_again {
+                true => &["first", "second"],
+                false => &["second"],
+            };
+            assert_eq!(tried, expected, "{fault:?} {told}");
+            let message = told["message"].as_str().unwrap();
+            assert!(message.contains("second: rejected (400)"), "{message}");
+            assert_ne!(answered.header("retry-after"), "", "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_our_words_comes_back_where_nobody_else_could_be_asked() {
+    let openai = Simulator::start("openai", Script::status(400))
+        .await
+        .unwrap();
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{openai: {{provider: openai, base_url: \"{}\", api_keys: [limited, free]}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: openai}}]}}]\n",
+        openai.base_url(),
+    ))
+    .await;
+    let ask = || gateway.send(Method::POST, MESSAGES, JSON, message(false));
+    let refused = async || {
+        let answered = ask().await;
+        let told = answered.json();
+        assert_eq!(answered.status, 400, "{told}");
+        assert_eq!(told["type"], "error");
+        assert_eq!(told["error"]["type"], "invalid_request_error");
+    };
+    refused().await;
+    refused().await;
+    // A key at its limit is nobody else, either.
+    let after = Duration::from_secs(30);
+    let limited = Script::fault(Fault::RateLimited { after }).with_only_key("limited");
+    openai.play(limited).await;
+    assert_eq!([ask().await.status, ask().await.status], [200, 200]);
+    openai.play(Script::status(400)).await;
+    let before = openai.received_count();
+    refused().await;
+    refused().await;
+    let keys: Vec<_> = openai.received().split_off(before);
+    assert!(
+        keys.iter()
+            .all(|asked| asked.header("authorization") == Some("Bearer free"))
+    );
 }
 
 /// Thoughts are not handed on, but their upstream is at work: no timer mistakes it for one that is silent.
