@@ -21,15 +21,11 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
     tally.served_by = Some(answer.served_by.clone());
     tally.answering(answer.status, Some(answer.waited));
     let mut headers = headers_of(&answer, &tally);
+    let result = result_of(&answer.attempts);
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
-            let is_rejected = answer.status >= 400;
-            tally.finish(if is_rejected {
-                RequestResult::Rejected
-            } else {
-                RequestResult::Answered
-            });
-            // An error that has been put in the client's words is not as long as it was.
+            tally.finish(result);
+            // An error that was put in the client's words, or had our key in it, is not as long as it was.
             headers.remove(CONTENT_LENGTH);
             full(bytes)
         }
@@ -39,9 +35,7 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
             headers.remove(CONTENT_LENGTH);
             TalliedStream::new(stream, tally, RequestResult::Answered).boxed_unsync()
         }
-        AnswerBody::Opaque(stream) => {
-            TalliedStream::new(stream, tally, forwarded(&answer.attempts)).boxed_unsync()
-        }
+        AnswerBody::Opaque(stream) => TalliedStream::new(stream, tally, result).boxed_unsync(),
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -49,8 +43,8 @@ pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
     response
 }
 
-/// What a client gets by a forwarded reply, whatever its status is.
-fn forwarded(attempts: &[AttemptReport]) -> RequestResult {
+/// What a client gets by an answer that is whole: of a forwarded request, that may be an upstream's failure.
+fn result_of(attempts: &[AttemptReport]) -> RequestResult {
     match attempts.last().map(|last| last.outcome.blame()) {
         Some(Blame::Upstream) => RequestResult::Failed,
         Some(Blame::Client) => RequestResult::Rejected,

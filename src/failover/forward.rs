@@ -1,4 +1,5 @@
-//! Requests whose meaning is not known, or does not matter: they go on as they are, and so do the replies.
+//! Requests whose meaning is not known, or does not matter: they go on as they are, and so do the replies, but for our
+//! keys, which errors may repeat.
 //!
 //! They are sent once, because nobody knows what a second time would do, but for three cases: where nothing was sent at all,
 //! or at a path at which nothing is kept, another candidate is asked; and where the first key is refused (401, 402, 403,
@@ -9,7 +10,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, LOCATION};
+use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::attempt::LARGEST_ANSWER;
@@ -17,7 +19,7 @@ use super::deadline::Deadline;
 use super::ending::{Lost, Opaque, Won, WonBody};
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
-use super::refusal::wait_asked_by;
+use super::refusal::{LARGEST_ERROR, wait_asked_by};
 use super::running::Running;
 use super::timers::Limits;
 use super::trail::Trail;
@@ -95,22 +97,25 @@ impl Failover {
         model: Option<&str>,
         deadline: Deadline,
     ) -> Result<Won, Lost> {
-        let patience = self.timeouts.to_first_content(false, request.reasoning);
+        let first = self.timeouts.to_first_content(false, request.reasoning);
         let mut outbound = outbound(request, &target.candidate.upstream, model);
         outbound.body = body(request, model);
-        let reply = send(target, outbound, deadline.first_token(patience)).await?;
+        let reply = send(target, outbound, deadline.first_token(first)).await?;
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
+        }
+        let patience = Patience {
+            idle: self.timeouts.idle,
+            until: deadline.until(),
+        };
+        if is_legible_error(&reply) {
+            return error(request, target, reply, patience).await;
         }
         let is_success = matches!(reply.status, 200..=299);
         if is_success
             && anthropic::is_batches(&request.path)
             && has_media_type(&reply.headers, READABLE[0])
         {
-            let patience = Patience {
-                idle: self.timeouts.idle,
-                until: deadline.until(),
-            };
             let body = read_whole(reply.body, LARGEST_ANSWER, patience).await?;
             let body = WonBody::Whole(anthropic::results_here(body));
             let won = Won::new(reply.status, reply.headers, body, Outcome::Success);
@@ -205,6 +210,28 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     candidates.sort_by_cached_key(|candidate| candidate.leaf.is_out());
     candidates.truncate(MOST_ATTEMPTS);
     candidates
+}
+
+/// Whether a reply says in plain bytes what is wrong.
+fn is_legible_error(reply: &Reply) -> bool {
+    let coding = reply.headers.get(CONTENT_ENCODING);
+    let is_plain = coding.is_none_or(|coding| coding == "identity");
+    reply.status >= 400 && is_plain && !reply.body.is_end_stream()
+}
+
+/// An error without our key. One that breaks off, or is longer than any error, is no reply: nobody could say what is in
+/// the rest.
+async fn error(
+    request: &ModelRequest,
+    target: &Target<'_>,
+    reply: Reply,
+    patience: Patience,
+) -> Result<Won, Lost> {
+    let outcome = told_by_status(request, &reply);
+    let said = read_whole(reply.body, LARGEST_ERROR, patience).await?;
+    let told = target.candidate.upstream.without_key(target.key, said);
+    let body = WonBody::Whole(told);
+    Ok(Won::new(reply.status, reply.headers, body, outcome))
 }
 
 /// Whether a redirect would make the client send its request, and perhaps its key, to the upstream itself. Elsewhere it may

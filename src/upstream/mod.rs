@@ -12,6 +12,7 @@ mod upgrade;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use hyper::body::Incoming;
 
@@ -50,7 +51,7 @@ pub struct Outbound {
     /// The headers, without credentials.
     pub headers: HeaderMap,
     /// The body.
-    pub body: bytes::Bytes,
+    pub body: Bytes,
 }
 
 /// What an upstream sends back, before anybody has looked at its body.
@@ -132,6 +133,14 @@ impl Upstream {
                 "it has no /responses, so it is asked for chat completions from now on; `responses: false` in the \
                  configuration saves the question"
             );
+        }
+    }
+
+    /// What it says, without the key that it was asked with: some upstreams repeat one that they refuse.
+    pub fn without_key(&self, key: usize, said: Bytes) -> Bytes {
+        match self.credentials.get(key) {
+            Some(credential) => credential.hide_in(said),
+            None => said,
         }
     }
 

@@ -4,6 +4,8 @@ use backstop::simulator::{Fault, Received, Script, Simulator};
 use bytes::Bytes;
 use http::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::harness::{TestGateway, chat_text, refusal};
 
@@ -334,6 +336,65 @@ async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
     assert_eq!(answered.status, 401);
     assert_eq!(answered.trail(), ["general:unauthorized"; 2]);
     assert_eq!(three.counts(), [0, 0, before + 2]);
+}
+
+/// What an upstream says of our key is not for its client, who has another one.
+#[tokio::test]
+async fn an_error_that_repeats_our_key_comes_without_it() {
+    let three = Three::start().await;
+    let gateway = with_keys(&three, "sk-general-SECRET").await;
+    for (status, result) in [(401, "failed"), (500, "failed"), (400, "rejected")] {
+        let said = "{ \"error\":\t\"KEY is wrong, as in Bearer KEY; sk-general-\u{fc}\" }\n";
+        let body = Some(said.replace("KEY", "sk-general-SECRET"));
+        let headers = vec![("x-theirs".to_owned(), "1".to_owned())];
+        let fault = Fault::Status {
+            code: status,
+            headers,
+            body,
+        };
+        three.general.play(Script::fault(fault)).await;
+        let answered = gateway.get("/v1/files").await;
+        let told = said.replace("KEY", "***");
+        assert_eq!((answered.status, answered.text()), (status, told.clone()));
+        let length = told.len().to_string();
+        assert_eq!(answered.header("content-length"), length);
+        assert_eq!(answered.header("x-theirs"), "1");
+        let metrics = gateway.admin("/metrics").await.text();
+        let requests = format!("result=\"{result}\",route=\"*\",status=\"{status}\"}} 1\n");
+        assert!(metrics.contains(&requests), "{requests}: {metrics}");
+    }
+}
+
+/// An upstream of which every connection gets these bytes and is closed then.
+async fn raw(reply: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = connection.read(&mut request).await;
+            let _ = connection.write_all(reply.as_bytes()).await;
+        }
+    });
+    format!("http://{address}/v1")
+}
+
+/// Nobody could say what else is in it.
+#[tokio::test]
+async fn an_error_that_is_not_whole_is_none() {
+    let cut = "content-length: 99\r\n\r\n{\"error\":".to_owned();
+    let endless = format!("connection: close\r\n\r\n{}", "x".repeat((1 << 20) + 1));
+    for (rest, outcome) in [(cut, "connection_lost"), (endless, "reply_too_large")] {
+        let url = raw(format!("HTTP/1.1 404 Not Found\r\n{rest}")).await;
+        let gateway = TestGateway::start(&format!(
+            "upstreams: {{raw: {{provider: openai-compatible, base_url: \"{url}\"}}}}\n\
+             routes: [{{models: [\"*\"], candidates: [{{upstream: raw}}]}}]\n"
+        ))
+        .await;
+        let answered = gateway.get("/v1/files/none").await;
+        refusal(&answered, 503, "all_upstreams_failed");
+        assert_eq!(answered.trail(), [format!("raw:{outcome}")]);
+    }
 }
 
 #[tokio::test]
