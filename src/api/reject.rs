@@ -172,11 +172,7 @@ pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body>
         StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert("x-request-id", respond::header(tally.id.as_str()));
-    if tally.dialect == Dialect::Anthropic {
-        // By this name Anthropic's SDKs tell it to whoever catches the error.
-        headers.insert("request-id", respond::header(tally.id.as_str()));
-    }
+    respond::put_id(headers, &tally);
     if let Some(wait) = refusal.retry_after {
         put_retry_after(headers, wait);
     }

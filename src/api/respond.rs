@@ -9,6 +9,7 @@ use super::stream::TalliedStream;
 use super::tally::Tally;
 use super::upgrade;
 use super::waiting::Waiting;
+use crate::config::Dialect;
 use crate::event::{AttemptReport, RequestResult};
 use crate::failover::{Answer, AnswerBody, Continuability};
 use crate::outcome::Blame;
@@ -62,7 +63,7 @@ pub(super) fn with_waiting(waiting: Waiting, mut tally: Tally) -> Response<Body>
         HeaderValue::from_static("text/event-stream; charset=utf-8"),
     );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert("x-request-id", header(tally.id.as_str()));
+    put_id(headers, &tally);
     *response.body_mut() = waiting.into_body(tally);
     response
 }
@@ -88,7 +89,7 @@ pub(super) fn with_own(own: &Own, mut tally: Tally) -> Response<Body> {
         headers.insert(*name, header(text));
     }
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert("x-request-id", header(tally.id.as_str()));
+    put_id(headers, &tally);
     tally.answering(200, None);
     tally.finish(RequestResult::Answered);
     response
@@ -114,6 +115,16 @@ pub(super) fn trail(attempts: &[AttemptReport]) -> HeaderValue {
     header(&entries.join(", "))
 }
 
+/// The id of a request, by the names under which SDKs tell it to whoever catches an error.
+pub(super) fn put_id(headers: &mut HeaderMap, tally: &Tally) {
+    let id = header(tally.id.as_str());
+    if tally.dialect == Dialect::Anthropic {
+        // The upstream's own is the one that its support asks for.
+        headers.entry("request-id").or_insert(id.clone());
+    }
+    headers.insert("x-request-id", id);
+}
+
 /// A header value of text that is ours, and thus always valid.
 pub(super) fn header(text: &str) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
@@ -124,7 +135,7 @@ fn headers_of(answer: &Answer, tally: &Tally) -> HeaderMap {
     if let Some(theirs) = answer.headers.get("x-request-id") {
         headers.insert("x-backstop-upstream-request-id", theirs.clone());
     }
-    headers.insert("x-request-id", header(tally.id.as_str()));
+    put_id(&mut headers, tally);
     headers.insert("x-backstop-upstream", header(answer.served_by.as_ref()));
     headers.insert("x-backstop-attempts", trail(&answer.attempts));
     if !answer.dropped.is_empty() {

@@ -262,6 +262,60 @@ async fn errors_of_ours_have_anthropics_shape_wherever_its_clients_go() {
     assert_eq!((first.received_count(), second.received_count()), (0, 0));
 }
 
+/// Their SDKs tell it to whoever catches an error.
+#[tokio::test]
+async fn anthropics_clients_get_an_id_with_every_answer() {
+    let theirs = ("request-id".to_owned(), "req_theirs".to_owned());
+    let error = |headers| {
+        Script::fault(Fault::Status {
+            code: 400,
+            headers,
+            body: None,
+        })
+    };
+    let named = Script::healthy().with_header(&theirs.0, &theirs.1);
+    let silent = Script::healthy().with_first_token_delay(Duration::from_millis(300));
+    for (script, status, is_theirs) in [
+        (Script::healthy(), 200, false),
+        (silent, 200, false),
+        (error(vec![]), 400, false),
+        (named, 200, true),
+        (error(vec![theirs]), 400, true),
+    ] {
+        for provider in ["anthropic", "openai"] {
+            let upstream = Simulator::start("upstream", script.clone()).await.unwrap();
+            let gateway = TestGateway::start(&format!(
+                "upstreams: {{upstream: {{provider: {provider}, base_url: \"{}\", api_key: k}}}}\n\
+                 routes: [{{models: [\"*\"], candidates: [{{upstream: upstream}}]}}]\n\
+                 timeouts: {{keepalive: 100ms}}\n",
+                upstream.base_url(),
+            ))
+            .await;
+            for (path, body) in [
+                (MESSAGES, message(false)),
+                (MESSAGES, message(true)),
+                ("/v1/messages/batches", "{}".to_owned()),
+            ] {
+                let answered = gateway.send(Method::POST, path, JSON, body.clone()).await;
+                let about = format!("{provider} {path} {body} {script:?}");
+                assert_eq!(answered.status, status, "{about}");
+                let ours = answered.header("x-request-id");
+                assert!(ours.starts_with("req_"), "{about}");
+                let expected = if is_theirs { "req_theirs" } else { ours };
+                assert_eq!(answered.header("request-id"), expected, "{about}");
+                let ids = answered.headers.get_all("request-id").iter();
+                assert_eq!(ids.count(), 1, "{about}");
+            }
+            let models = gateway.send(Method::GET, "/v1/models", JSON, "").await;
+            let ours = models.header("x-request-id");
+            assert_eq!(models.header("request-id"), ours);
+            // The others know it by another name.
+            let models = gateway.get("/v1/models").await;
+            assert_eq!(models.header("request-id"), "");
+        }
+    }
+}
+
 /// By its kind a client decides whether it tries again.
 #[tokio::test]
 async fn an_error_after_a_sign_of_life_keeps_its_kind() {
