@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Body;
 
-use super::ending::Verdict;
+use super::trail::Heard;
 use super::{OpaqueStream, Relay, SupervisedStream};
 use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
@@ -86,8 +86,8 @@ pub struct Exhausted {
     pub is_network_lost: bool,
     /// The only upstream that could have answered, because something that the request refers to lives there.
     pub lives_at: Option<UpstreamId>,
-    /// What the first upstream has said that did not take the request.
-    pub(super) verdict: Option<(UpstreamId, Box<Verdict>)>,
+    /// What upstreams have said against the request.
+    pub(super) verdict: Option<Heard>,
 }
 
 impl Exhausted {
@@ -104,23 +104,24 @@ impl Exhausted {
             && !passed_over.any(|(upstream, why)| why.is_for_now() && !was_asked(upstream))
     }
 
-    /// What an upstream has said against the request, if everybody has something against it.
+    /// What an upstream has said against the request, if everybody has something against it, or if it is the one that the
+    /// client would have asked without us.
     #[expect(
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
     )]
     pub(super) fn or_verdict(mut self) -> Result<Answer, Self> {
-        if !self.is_against_request() {
-            return Err(self);
-        }
-        let Some((served_by, verdict)) = self.verdict.take() else {
+        let is_against_request = self.is_against_request();
+        let stands = |heard: &mut Heard| heard.is_definite || is_against_request;
+        let Some(heard) = self.verdict.take_if(stands) else {
             return Err(self);
         };
+        let verdict = heard.verdict;
         Ok(Answer {
             status: verdict.status,
             headers: verdict.headers,
             body: AnswerBody::Whole(verdict.body),
-            served_by,
+            served_by: heard.upstream,
             attempts: self.attempts,
             waited: self.waited,
             dropped: Vec::new(),

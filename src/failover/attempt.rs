@@ -257,20 +257,27 @@ impl Attempt<'_> {
         };
         headers.insert(CONTENT_TYPE, JSON);
         let status = verdict.status;
+        let said = self.without_key(verdict.body);
         let told = match self.request.endpoint.is_anthropic() {
-            true => verdict.body,
-            false => openai::shaped(status, openai::error_of_event(verdict.body)),
+            true => said,
+            false => openai::shaped(status, openai::error_of_event(said)),
         };
         settle(status, headers, told, lost.outcome, self.refusals)
     }
 
     /// What an upstream says against the request, in the client's words.
     fn told(&self, interpreter: &Interpreter, status: u16, said: Bytes) -> Bytes {
+        let said = self.without_key(said);
         let told = interpreter.error(status, said);
         match self.request.endpoint.is_anthropic() {
             true => told,
             false => openai::shaped(status, told),
         }
+    }
+
+    fn without_key(&self, said: Bytes) -> Bytes {
+        let Target { candidate, key } = self.target;
+        candidate.upstream.without_key(key, said)
     }
 
     async fn refusal(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {

@@ -230,7 +230,8 @@ impl<'a> Run<'a> {
                     }
                     (attempt, Err(lost)) => {
                         if let Some(verdict) = lost.verdict {
-                            trail.heard(attempt.upstream(), verdict, lost.is_doubtful);
+                            let is_first = !plan.has_refused();
+                            trail.heard(attempt.upstream(), verdict, is_first, lost.is_doubtful);
                         }
                         plan.failed(attempt.upstream(), &lost.outcome);
                         let has_others = !race.is_empty() || plan.left() == Left::Trusted;

@@ -167,6 +167,11 @@ impl<'a> Plan<'a> {
         });
     }
 
+    /// Whether somebody was to be asked whom health has not admitted.
+    pub(super) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
     /// Who was not asked, and why.
     pub(super) fn passed_over(&self) -> Vec<(UpstreamId, PassedOver)> {
         let refused = self.refused.iter().map(|(target, refusal)| {

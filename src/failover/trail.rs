@@ -18,15 +18,36 @@ pub(super) struct Trail {
     started: usize,
     /// How many attempts there were before.
     numbered_from: usize,
-    /// What the first upstream has said that did not take the request.
-    verdict: Option<(UpstreamId, Box<Verdict>)>,
+    /// What upstreams have said against the request.
+    verdict: Option<Heard>,
+}
+
+/// What an upstream has said against a request.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) upstream: UpstreamId,
+    pub(super) verdict: Box<Verdict>,
+    /// Whether it stands whatever becomes of the others: it is the word of whom the client would have asked without us.
+    pub(super) is_definite: bool,
 }
 
 impl Trail {
     /// Keeps what an upstream has said against the request: the first one, unless another one says that it is wrong.
-    pub(super) fn heard(&mut self, upstream: &UpstreamId, verdict: Box<Verdict>, says_wrong: bool) {
-        if self.verdict.is_none() || says_wrong {
-            self.verdict = Some((upstream.clone(), verdict));
+    /// `is_first_choice`: nobody was to be asked before it. `is_doubtful`: it may be about words of ours.
+    pub(super) fn heard(
+        &mut self,
+        upstream: &UpstreamId,
+        verdict: Box<Verdict>,
+        is_first_choice: bool,
+        is_doubtful: bool,
+    ) {
+        let is_replaced = |known: &Heard| !known.is_definite && is_doubtful;
+        if self.verdict.as_ref().is_none_or(is_replaced) {
+            self.verdict = Some(Heard {
+                upstream: upstream.clone(),
+                verdict,
+                is_definite: is_first_choice && !is_doubtful && self.attempts.is_empty(),
+            });
         }
     }
 

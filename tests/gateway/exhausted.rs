@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backstop::simulator::{Fault, Script, Simulator};
+use serde_json::json;
 
 use crate::harness::{Answered, TestGateway, chat, chat_stream, chat_text, refusal, two_upstreams};
 
@@ -300,4 +301,42 @@ async fn the_total_time_ends_a_request_whoever_is_left_to_ask() {
     }
     let counts = [&first, &second, &third].map(Simulator::received_count);
     assert!(counts.iter().sum::<usize>() <= 6, "{counts:?}");
+}
+
+/// Without us the client would have been told that, and could act on it.
+#[tokio::test]
+async fn what_the_first_choice_says_comes_back_whatever_becomes_of_the_others() {
+    let unsupported =
+        json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
+    let fault = Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(unsupported.to_string()),
+    };
+    let first = Simulator::start("first", Script::fault(fault.clone()))
+        .await
+        .unwrap();
+    let second = Simulator::start("second", rate_limited(30)).await.unwrap();
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for trail in [
+        &["first:unsupported", "second:rate_limited"][..],
+        &["first:unsupported"],
+    ] {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.trail(), trail);
+        assert_eq!((answered.status, answered.upstream()), (400, "first"));
+        assert_eq!(answered.json()["error"]["message"], "no such field");
+    }
+    // The word of a second choice is not: the first one may do better when it is back.
+    let (gateway, first, second) = both(rate_limited(30)).await;
+    second.play(Script::fault(fault)).await;
+    for trail in [
+        &["first:rate_limited", "second:unsupported"][..],
+        &["second:unsupported"],
+    ] {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.trail(), trail);
+        refusal(&answered, 503, "all_upstreams_failed");
+    }
+    assert_eq!(first.received_count(), 1);
 }

@@ -363,6 +363,26 @@ async fn an_error_that_repeats_our_key_comes_without_it() {
         let requests = format!("result=\"{result}\",route=\"*\",status=\"{status}\"}} 1\n");
         assert!(metrics.contains(&requests), "{requests}: {metrics}");
     }
+    // What is said against a request that is understood comes back, too.
+    let said = json!({"error": {"message": "sk-general-SECRET may not", "code": null}});
+    let in_stream = format!("data: {said}\n\n").replace("null", "400");
+    let (whole, streamed) = (json!({"model": "m"}), json!({"model": "m", "stream": true}));
+    for (body, reply) in [
+        (
+            whole,
+            Script::fault(Fault::Status {
+                code: 400,
+                headers: Vec::new(),
+                body: Some(said.to_string()),
+            }),
+        ),
+        (streamed, Script::fault(Fault::Raw(in_stream))),
+    ] {
+        three.general.play(reply).await;
+        let answered = gateway.post(CHAT, &body).await;
+        assert_eq!(answered.status, 400, "{}", answered.text());
+        assert_eq!(answered.json()["error"]["message"], "*** may not");
+    }
 }
 
 /// An upstream of which every connection gets these bytes and is closed then.
