@@ -5,6 +5,7 @@
 mod auth;
 mod count;
 mod exhausted;
+mod headers;
 mod models;
 mod read;
 mod refusal;

@@ -6,9 +6,10 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use strsim::jaro_winkler;
 
+use super::exhausted;
+use super::headers::{put_id, trail};
 use super::refusal::Refusal;
 use super::tally::Tally;
-use super::{exhausted, respond};
 use crate::config::{Dialect, UpstreamId};
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
@@ -172,14 +173,14 @@ pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body>
         StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    respond::put_id(headers, &tally);
+    put_id(headers, &tally);
     if let Some(wait) = refusal.retry_after {
         put_retry_after(headers, wait);
     }
     let mut result = RequestResult::Rejected;
     if let Rejection::Exhausted(exhausted) = rejection {
         if !exhausted.attempts.is_empty() {
-            headers.insert("x-backstop-attempts", respond::trail(&exhausted.attempts));
+            headers.insert("x-backstop-attempts", trail(&exhausted.attempts));
         }
         tally.attempts = exhausted.attempts.len();
         result = RequestResult::Failed;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Body;
 
-use super::trail::Heard;
+use super::ending::Heard;
 use super::{OpaqueStream, Relay, SupervisedStream};
 use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;

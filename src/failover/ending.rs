@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::events::EventStream;
 use super::timers::Limits;
-use crate::config::Prefill;
+use crate::config::{Prefill, UpstreamId};
 use crate::outcome::{Blame, Defect, Outcome, Stage};
 use crate::upstream::SendError;
 use crate::wire::body::ReadError;
@@ -119,6 +119,15 @@ pub(super) struct Verdict {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+}
+
+/// What an upstream has said against a request.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) upstream: UpstreamId,
+    pub(super) verdict: Box<Verdict>,
+    /// Whether it stands whatever becomes of the others: it is the word of whom the client would have asked without us.
+    pub(super) is_definite: bool,
 }
 
 impl From<Outcome> for Lost {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::Exhausted;
-use super::ending::Verdict;
+use super::ending::{Heard, Verdict};
 use super::plan::{Plan, Target};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
@@ -20,15 +20,6 @@ pub(super) struct Trail {
     numbered_from: usize,
     /// What upstreams have said against the request.
     verdict: Option<Heard>,
-}
-
-/// What an upstream has said against a request.
-#[derive(Debug)]
-pub(super) struct Heard {
-    pub(super) upstream: UpstreamId,
-    pub(super) verdict: Box<Verdict>,
-    /// Whether it stands whatever becomes of the others: it is the word of whom the client would have asked without us.
-    pub(super) is_definite: bool,
 }
 
 impl Trail {
