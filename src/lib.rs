@@ -32,6 +32,7 @@
 //!                          commit    first real content: headers go out, no way back
 //!                      respond   supervise: stream to the client; one that breaks off goes on from
 //!                                another upstream (resume), or ends with an error
+//!                      forward   what is not understood: once, byte for byte (opaque)
 //!                      upgrade   relay: a WebSocket's frames both ways, until one side ends it
 //!
 //! events ─▶ metrics · log                      admin ─shows─▶ metrics · health · who would be tried

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::request::Endpoint;
+
 /// The fields of a request that are none of those that are `said` in other words. Names that cannot stand in a header, and
 /// more than anybody would read, are not told.
 pub(super) fn left_out(body: &Value, said: &[&str]) -> Vec<String> {
@@ -18,11 +20,57 @@ pub(super) fn left_out(body: &Value, said: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// What fields of a chat are called in a Messages request.
+const OF_MESSAGES: [(&str, &str); 4] = [
+    ("parallel_tool_calls", "tool_choice"),
+    ("reasoning_effort", "thinking"),
+    ("stop", "stop_sequences"),
+    ("user", "metadata"),
+];
+/// What they are called in a request for a response.
+const OF_RESPONSES: [(&str, &str); 2] = [
+    ("reasoning_effort", "reasoning"),
+    ("response_format", "text.format"),
+];
+
+/// The fields that a translated request has lost on its way through a chat, as its client calls them.
+pub(super) fn in_clients_words(endpoint: Endpoint, fields: Vec<String>) -> Vec<String> {
+    let names: &[(&str, &str)] = match endpoint {
+        Endpoint::Messages => &OF_MESSAGES,
+        Endpoint::Responses => &OF_RESPONSES,
+        _ => return fields,
+    };
+    let mut told = Vec::with_capacity(fields.len());
+    for field in fields {
+        let name = names.iter().find(|(of_chat, _)| *of_chat == field);
+        let name = name.map_or_else(|| field.clone(), |(_, name)| (*name).to_owned());
+        if !told.contains(&name) {
+            told.push(name);
+        }
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::left_out;
+    use super::{in_clients_words, left_out};
+    use crate::request::Endpoint;
+
+    #[test]
+    fn clients_are_told_in_their_own_words() {
+        let told = |endpoint| {
+            let fields = ["thinking", "stop", "reasoning_effort", "temperature"];
+            in_clients_words(endpoint, fields.map(str::to_owned).to_vec())
+        };
+        let expected = ["thinking", "stop_sequences", "temperature"];
+        assert_eq!(told(Endpoint::Messages), expected);
+        let expected = ["thinking", "stop", "reasoning", "temperature"];
+        assert_eq!(told(Endpoint::Responses), expected);
+        let expected = ["thinking", "stop", "reasoning_effort", "temperature"];
+        assert_eq!(told(Endpoint::ChatCompletions), expected);
+    }
 
     #[test]
     fn what_nobody_has_said_is_told() {

@@ -29,7 +29,7 @@ pub use refusal::{begins_with_refusal, is_refusal};
 pub use translator::Translator;
 
 use self::anthropic::Glossary;
-use self::dropped::left_out;
+use self::dropped::{in_clients_words, left_out};
 use self::names::Names;
 use self::responses::Memo;
 use crate::config::{Dialect, Manners, Prefill};
@@ -178,7 +178,10 @@ impl Language {
             }
             Dialect::Anthropic => {}
         }
-        speech.is_rewritten |= speech.interpreter.changes();
+        if speech.interpreter.changes() {
+            speech.is_rewritten = true;
+            speech.dropped = in_clients_words(endpoint, speech.dropped);
+        }
         Some(speech)
     }
 }
