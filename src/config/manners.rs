@@ -18,18 +18,35 @@ pub struct Manners {
     pub refuses_of_o_models: &'static [&'static str],
     /// The only fields of a message that it takes; `None`: any.
     pub message_fields: Option<&'static [&'static str]>,
+    /// How hard its models can be asked to think.
+    pub efforts: Efforts,
     /// As long as the description of a tool may be, in bytes.
     pub longest_description: Option<usize>,
     /// Which ids of calls it takes.
     pub call_ids: CallIds,
     /// Whether its models want calls in the history to be signed.
     pub wants_signed_calls: bool,
+    /// Whether its texts are no lists of parts, and the system speaks at the beginning only: templates of many models refuse
+    /// anything else.
+    pub has_plain_turns: bool,
     /// Whether it wants to answer the results of tools before a user speaks again.
     pub answers_tools: bool,
     /// Whether its models think unasked, and refuse a conversation that does not give their thoughts back with their calls.
     pub wants_thoughts_back: bool,
     /// Whether all calls of a streamed answer have the same number.
     pub numbers_calls_alike: bool,
+}
+
+/// How hard a provider's models can be asked to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Efforts {
+    /// As anybody likes.
+    Any,
+    /// `low`, `medium` or `high`.
+    Three,
+    /// As anybody likes; but since gpt-5.4 `none` where there are tools, which must be said: `Function tools with
+    /// reasoning_effort are not supported`.
+    NoneWithTools,
 }
 
 /// The ids of calls that a provider takes.
@@ -64,6 +81,7 @@ impl Manners {
             "stop",
         ],
         refuses_of_o_models: &["parallel_tool_calls"],
+        efforts: Efforts::NoneWithTools,
         longest_description: Some(1024),
         call_ids: CallIds::Short,
         ..Self::UNKNOWN
@@ -76,17 +94,22 @@ impl Manners {
         refuses_of_thinkers: &[],
         refuses_of_o_models: &[],
         message_fields: None,
+        efforts: Efforts::Any,
         longest_description: None,
         call_ids: CallIds::Any,
         wants_signed_calls: false,
+        has_plain_turns: false,
         answers_tools: false,
         wants_thoughts_back: false,
         numbers_calls_alike: false,
     };
-    /// Most others: the older names, and what they do not know is not minded.
+    /// Most others: the older names, and what they do not know is not minded. `messages.0.content : value must be a string`
+    /// (Groq), `invalid type: sequence, expected a string` (`DeepSeek`).
     pub const OLDER: Self = Self {
         limit: Some(OLD_LIMIT),
         has_developer: false,
+        efforts: Efforts::Three,
+        has_plain_turns: true,
         ..Self::UNKNOWN
     };
     /// Names the fields that it does not know (`Unknown name "store": Cannot find field.`).

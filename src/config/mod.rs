@@ -37,7 +37,7 @@ pub use capability::{Abilities, Ability, Capabilities, CapabilitiesConfig};
 pub use env::process_environment;
 pub use environment::from_environment;
 pub use limits::LimitsConfig;
-pub use manners::{CallIds, Manners};
+pub use manners::{CallIds, Efforts, Manners};
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, KeyHeader, Prefill, Provider};
 pub use route::{

@@ -33,6 +33,8 @@ pub(super) struct Attempt<'a> {
     pub(super) timeouts: &'a TimeoutsConfig,
     pub(super) request: &'a ModelRequest,
     pub(super) target: Target<'a>,
+    /// Whether it is the candidate that the route names first.
+    pub(super) is_first_choice: bool,
     pub(super) deadline: Deadline,
     /// How much of a stream is kept back beyond its first content.
     pub(super) hold: Option<HoldConfig>,
@@ -90,8 +92,8 @@ impl Attempt<'_> {
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
             _ => self.refusal(reply, &interpreter).await?,
         };
-        // The upstream may object to what we have made of the request, rather than to the request.
-        if speech.is_rewritten
+        // The upstream may object to what we have made of the request, or to what was written for another model.
+        if (speech.is_rewritten || self.stands_in())
             && matches!(won.outcome, Outcome::RejectedRequest { status: 400 | 422 })
         {
             return Err(Lost::doubtful(won));
@@ -109,6 +111,10 @@ impl Attempt<'_> {
         }
         self.timeouts
             .to_first_content(self.request.streaming, self.is_reasoning())
+    }
+
+    fn stands_in(&self) -> bool {
+        self.target.candidate.model.is_some() && !self.is_first_choice
     }
 
     fn is_reasoning(&self) -> bool {

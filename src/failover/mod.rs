@@ -259,6 +259,7 @@ impl<'a> Run<'a> {
             timeouts: &self.failover.timeouts,
             request: self.request,
             target,
+            is_first_choice: self.rule.is_first(target.candidate),
             deadline: self.deadline,
             hold: self.rule.hold,
             refusals: self.rule.refusals,

@@ -135,6 +135,16 @@ pub fn is_o_model(name: &str) -> bool {
         .any(|family| name.starts_with(family))
 }
 
+/// Whether a model calls tools in a chat only if it does not think: `OpenAI`'s since gpt-5.4.
+pub fn calls_tools_unthinking(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let minor = name.strip_prefix("gpt-5.").and_then(|rest| {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse::<u32>().ok()
+    });
+    minor.is_some_and(|minor| minor >= 4)
+}
+
 /// The kinds of request that backstop understands; everything else is `Other` and forwarded untouched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {

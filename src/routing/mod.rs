@@ -11,6 +11,14 @@ pub use pattern::Pattern;
 use crate::config::{Continuation, HoldConfig, Refusals, Strategy};
 use crate::health::Leaf;
 
+impl Rule {
+    /// Whether it is the candidate that stands first in the file, for which its requests are meant.
+    pub fn is_first(&self, candidate: &Candidate) -> bool {
+        let first = self.candidates.first();
+        first.is_some_and(|first| std::ptr::eq(first, candidate))
+    }
+}
+
 /// All routes, the most specific pattern first.
 #[derive(Debug)]
 pub struct RouteTable {

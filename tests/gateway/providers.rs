@@ -214,6 +214,35 @@ async fn ids_that_another_one_has_given_are_put_in_a_form_that_is_taken() {
     assert_eq!(sent["messages"][2]["tool_call_id"], id);
 }
 
+/// What was written for one model may be wrong for another.
+#[tokio::test]
+async fn a_stand_in_that_refuses_is_not_the_last_one_to_be_asked() {
+    let refused =
+        json!({"error": {"message": "temperature is fixed here", "type": "invalid_request_error"}});
+    let (first, second) = simulators().await;
+    let third = Simulator::start("third", Script::healthy()).await.unwrap();
+    first.play(Script::status(503)).await;
+    second.play(refusing(400, &refused)).await;
+    let [a, b, c] = [&first, &second, &third].map(|upstream| upstream.base_url().to_owned());
+    let gateway = TestGateway::start(&format!(
+        "upstreams:\n  first: {{provider: openai, base_url: \"{a}\", api_key: k}}\n  \
+         second: {{provider: openai, base_url: \"{b}\", api_key: k}}\n  \
+         third: {{provider: openai, base_url: \"{c}\", api_key: k}}\nroutes: [{{models: [\"*\"], candidates: \
+         [{{upstream: first, model: a}}, {{upstream: second, model: b}}, {{upstream: third, model: c}}]}}]\n"
+    ))
+    .await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    let trail = ["first:overloaded", "second:rejected", "third:ok"];
+    assert_eq!(answered.trail(), trail);
+    // The first choice knows what it says.
+    first.play(refusing(400, &refused)).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(
+        (answered.status, answered.trail()),
+        (400, vec!["first:rejected".to_owned()])
+    );
+}
+
 #[tokio::test]
 async fn who_refuses_what_another_one_has_left_is_asked_as_a_stand_in() {
     let words = "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.";

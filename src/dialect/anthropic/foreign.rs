@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::dialect::chunks::fit_call_id;
+use super::messages::CallIds;
 
 /// A Messages body without thoughts, which another maker has signed, or has not had where calls of tools are; and with ids of
 /// calls that are taken. Also the fields that were left out. `None`: nothing of it is foreign.
@@ -11,6 +11,7 @@ pub fn cleared(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let mut dropped = Vec::new();
     let mut is_changed = false;
+    let mut ids = CallIds::default();
     for message in body["messages"].as_array_mut()? {
         let Some(blocks) = message["content"].as_array_mut() else {
             continue;
@@ -21,7 +22,7 @@ pub fn cleared(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
             dropped.push("messages.thinking".to_owned());
         }
         for block in blocks {
-            is_changed |= rename(block);
+            is_changed |= rename(block, &mut ids);
         }
     }
     dropped.dedup();
@@ -58,18 +59,23 @@ fn is_about_thoughts(edit: &Value) -> bool {
     kind.starts_with("clear_thinking")
 }
 
-fn rename(block: &mut Value) -> bool {
-    let name = match block["type"].as_str() {
-        Some("tool_use") => "id",
-        Some("tool_result") => "tool_use_id",
+fn rename(block: &mut Value, ids: &mut CallIds) -> bool {
+    let (name, is_call) = match block["type"].as_str() {
+        Some("tool_use") => ("id", true),
+        Some("tool_result") => ("tool_use_id", false),
         _ => return false,
     };
-    let fit = block[name].as_str().and_then(fit_call_id);
-    if let Some(fit) = fit {
-        block[name] = fit.into();
-        return true;
-    }
-    false
+    let Some(given) = block[name].as_str() else {
+        return false;
+    };
+    let sent = if is_call {
+        ids.call(given.to_owned())
+    } else {
+        ids.result(given)
+    };
+    let is_other = sent != given;
+    block[name] = sent.into();
+    is_other
 }
 
 #[cfg(test)]
@@ -110,5 +116,22 @@ mod tests {
             })
         );
         assert!(cleared(sent.to_string().as_bytes()).is_none());
+    }
+
+    #[test]
+    fn calls_with_the_same_id_are_told_apart() {
+        let call = |id: &str| json!({"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "f", "input": {}}]});
+        let result = |id: &str, text: &str| json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": text}]});
+        let body = json!({"messages": [call("call_0"), result("call_0", "1"), call("call_0"), result("call_0", "2")]});
+        let (sent, dropped) = cleared(body.to_string().as_bytes()).unwrap();
+        let sent: Value = serde_json::from_slice(&sent).unwrap();
+        let expected = json!([
+            call("call_0"),
+            result("call_0", "1"),
+            call("call_0_1"),
+            result("call_0_1", "2")
+        ]);
+        assert_eq!(sent["messages"], expected);
+        assert!(dropped.is_empty());
     }
 }

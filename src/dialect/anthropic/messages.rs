@@ -20,7 +20,7 @@ pub(super) struct Conversation {
 
 /// The ids of calls, and those that are sent in their place: they must be unique, and of certain letters.
 #[derive(Default)]
-struct CallIds {
+pub(super) struct CallIds {
     sent: HashSet<String>,
     /// How many had to be made up.
     made: usize,
@@ -29,7 +29,7 @@ struct CallIds {
 }
 
 impl CallIds {
-    fn call(&mut self, id: String) -> String {
+    pub(super) fn call(&mut self, id: String) -> String {
         let fine = accepted(&id);
         let mut sent = fine.clone();
         while !self.sent.insert(sent.clone()) {
@@ -40,7 +40,7 @@ impl CallIds {
         sent
     }
 
-    fn result(&mut self, id: &str) -> String {
+    pub(super) fn result(&mut self, id: &str) -> String {
         let sent = self.open.get_mut(id).and_then(VecDeque::pop_front);
         sent.unwrap_or_else(|| accepted(id))
     }

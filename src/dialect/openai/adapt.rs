@@ -11,9 +11,9 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::history::{self, Thoughts};
-use crate::config::{CallIds, Manners};
+use crate::config::{CallIds, Efforts, Manners};
 use crate::dialect::Language;
-use crate::request::{is_o_model, is_reasoning_model};
+use crate::request::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 use crate::wire::json::Fields;
 
 /// The names of the limit of an answer's tokens.
@@ -66,6 +66,17 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
             dropped.push("reasoning_effort".to_owned());
         }
     }
+    if let Some(said) = effort(&fields, &model, manners.efforts) {
+        is_changed = true;
+        let asked = match said.and_then(|said| to_raw_value(said).ok()) {
+            Some(said) => fields.insert("reasoning_effort".into(), Cow::Owned(said)),
+            None => fields.shift_remove("reasoning_effort"),
+        };
+        // What is meant is kept by another word, or it is not.
+        if asked.is_some() && said.is_none_or(|said| said == "none") {
+            dropped.push("reasoning_effort".to_owned());
+        }
+    }
     let refused = [manners.refuses, of_thinkers, of_o_models, more];
     for field in refused.into_iter().flatten() {
         if let Some(value) = fields.shift_remove(*field)
@@ -84,12 +95,34 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
     Some(Adapted { body, dropped })
 }
 
+/// How hard the model is to be asked to think; inner `None`: that cannot be said. Outer `None`: as it is.
+fn effort(fields: &Fields<'_>, model: &str, efforts: Efforts) -> Option<Option<&'static str>> {
+    let asked = fields
+        .get("reasoning_effort")
+        .map(|effort| effort.get().trim_matches('"'));
+    let said = match (efforts, asked) {
+        (Efforts::Any, _) => return None,
+        (Efforts::Three, None | Some("null" | "low" | "medium" | "high")) => return None,
+        (Efforts::Three, Some("minimal")) => Some("low"),
+        (Efforts::Three, Some("xhigh" | "max")) => Some("high"),
+        (Efforts::Three, Some(_)) => None,
+        (Efforts::NoneWithTools, Some("none")) => return None,
+        (Efforts::NoneWithTools, _) if has_tools(fields) && calls_tools_unthinking(model) => {
+            Some("none")
+        }
+        (Efforts::NoneWithTools, _) => return None,
+    };
+    Some(said)
+}
+
+fn has_tools(fields: &Fields<'_>) -> bool {
+    let tools = fields.get("tools");
+    tools.is_some_and(|tools| !NOTHING.contains(&tools.get()))
+}
+
 /// Asks a model not to think where its thoughts would have to come back with its calls: most clients do not know of them, and
 /// other models' calls have none. Says whether that changes anything.
 fn stop_thinking(fields: &mut Fields<'_>) -> bool {
-    let has_tools = fields
-        .get("tools")
-        .is_some_and(|tools| !NOTHING.contains(&tools.get()));
     let thoughts = fields
         .get("messages")
         .map_or(Thoughts::NoCalls, |messages| {
@@ -101,7 +134,7 @@ fn stop_thinking(fields: &mut Fields<'_>) -> bool {
         Thoughts::Given => true,
     };
     match to_raw_value(&json!({ "type": "disabled" })) {
-        Ok(off) if has_tools && !is_wanted => {
+        Ok(off) if has_tools(fields) && !is_wanted => {
             fields.insert("thinking".into(), Cow::Owned(off));
             true
         }
@@ -133,6 +166,9 @@ fn may_differ(body: &[u8], language: &Language, more: &[&str]) -> bool {
     let is_limited = language.max_output.is_some() || manners.limit.is_some();
     is_strict(manners)
         || manners.wants_signed_calls
+        || manners.has_plain_turns && (has(body, "system") || has(body, "text"))
+        || manners.efforts == Efforts::Three && has(body, "reasoning_effort")
+        || manners.efforts == Efforts::NoneWithTools && has(body, "tools")
         || manners.wants_thoughts_back && has(body, "tools")
         || manners.call_ids != CallIds::Any && has(body, "tool_call_id")
         || is_limited && LIMITS.into_iter().any(|name| has(body, name))
@@ -270,6 +306,37 @@ mod tests {
             assert_eq!(dropped, expected, "{model}");
         }
         assert!(adapted(&body("gpt-4o").to_string(), Manners::OPENAI).is_none());
+    }
+
+    #[test]
+    fn models_are_asked_to_think_as_hard_as_they_can_be() {
+        let put = |asked: &str, manners: Manners| adapted(asked, manners);
+        let effort = |effort: &str| format!(r#"{{"model":"m","reasoning_effort":"{effort}"}}"#);
+        for (asked, said) in [("minimal", "low"), ("xhigh", "high"), ("max", "high")] {
+            let expected = (effort(said), Vec::new());
+            assert_eq!(put(&effort(asked), Manners::OLDER), Some(expected));
+        }
+        let dropped = vec!["reasoning_effort".to_owned()];
+        let left = (r#"{"model":"m"}"#.to_owned(), dropped.clone());
+        assert_eq!(put(&effort("none"), Manners::GEMINI), Some(left));
+        assert_eq!(put(&effort("high"), Manners::OLDER), None);
+
+        let tools = r#""tools":[{}]"#;
+        let plain = format!(r#"{{"model":"gpt-5.6",{tools}}}"#);
+        let said = format!(r#"{{"model":"gpt-5.6",{tools},"reasoning_effort":"none"}}"#);
+        assert_eq!(
+            put(&plain, Manners::OPENAI),
+            Some((said.clone(), Vec::new()))
+        );
+        let low = said.replace("none", "low");
+        assert_eq!(put(&low, Manners::OPENAI), Some((said.clone(), dropped)));
+        for fine in [
+            said,
+            plain.replace("5.6", "5.1"),
+            effort("low").replace("\"m\"", "\"gpt-5.6\""),
+        ] {
+            assert_eq!(put(&fine, Manners::OPENAI), None, "{fine}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::turns::{answer_tools, join_texts, remind, tell_calls_apart};
 use crate::config::{CallIds, Manners};
 use crate::dialect::chunks::fit_call_id;
 use crate::wire::json::{Fields, fingerprint};
@@ -13,9 +14,6 @@ use crate::wire::json::{Fields, fingerprint};
 /// What is written in place of a signature that nobody has: the calls were made by another model (Google's documentation of
 /// thought signatures).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
-
-/// What a model is made to say between the results of tools and what a user says.
-const TAKEN_NOTE: &str = "OK.";
 
 /// The messages in a provider's manner; `None`: they are so already, or are no messages. `dropped`: takes the names of fields
 /// that had to be left out and said something.
@@ -41,13 +39,18 @@ pub(super) fn adapted(
             });
             is_changed |= message.len() < before;
         }
-        is_changed |= rename_calls(message, manners.call_ids);
+        is_changed |= manners.has_plain_turns && join_texts(message);
         if signs_calls {
             is_changed |= change_calls(message, sign);
         }
     }
-    if manners.answers_tools {
-        is_changed |= answer_tools(&mut messages);
+    is_changed |= manners.has_plain_turns && remind(&mut messages);
+    is_changed |= manners.answers_tools && answer_tools(&mut messages);
+    if manners.call_ids != CallIds::Any {
+        is_changed |= tell_calls_apart(&mut messages);
+        for message in &mut messages {
+            is_changed |= rename_calls(message, manners.call_ids);
+        }
     }
     is_changed.then(|| to_raw_value(&messages).ok()).flatten()
 }
@@ -104,7 +107,10 @@ fn change(
     is_changed.then(|| to_raw_value(&entries).ok()).flatten()
 }
 
-fn change_calls(message: &mut Fields<'_>, by: impl FnMut(&mut Fields<'_>) -> bool) -> bool {
+pub(super) fn change_calls(
+    message: &mut Fields<'_>,
+    by: impl FnMut(&mut Fields<'_>) -> bool,
+) -> bool {
     let Some(calls) = message.get_mut("tool_calls") else {
         return false;
     };
@@ -123,25 +129,6 @@ fn demote(message: &mut Fields<'_>) -> bool {
         }
         _ => false,
     }
-}
-
-/// Puts something between the results of tools and what a user says. Says whether there was any such place.
-fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
-    let has_role = |message: &Fields<'_>, role: &str| {
-        message.get("role").is_some_and(|value| value.get() == role)
-    };
-    let Ok(said) = serde_json::from_value::<Fields<'static>>(
-        json!({ "role": "assistant", "content": TAKEN_NOTE }),
-    ) else {
-        return false;
-    };
-    let before = messages.len();
-    for place in (1..before).rev() {
-        if has_role(&messages[place], "\"user\"") && has_role(&messages[place - 1], "\"tool\"") {
-            messages.insert(place, said.clone());
-        }
-    }
-    messages.len() > before
 }
 
 /// Puts ids that are taken in place of others.
@@ -244,18 +231,6 @@ mod tests {
         let id = put[0]["tool_calls"][0]["id"].as_str().unwrap();
         assert!(id.len() <= 40, "{id}");
         assert_eq!(put[1]["tool_call_id"], id);
-    }
-
-    #[test]
-    fn mistral_answers_tools_before_a_user_speaks() {
-        let (tool, user) = (
-            json!({"role": "tool"}),
-            json!({"role": "user", "content": "x"}),
-        );
-        let said = json!({"role": "assistant", "content": "OK."});
-        let history = json!([user, tool, tool, user, user, tool, user]);
-        let expected = json!([user, tool, tool, said, user, user, tool, said, user]);
-        assert_eq!(put(&history, &Manners::MISTRAL, "m"), Some(expected));
     }
 
     #[test]

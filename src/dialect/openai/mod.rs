@@ -7,6 +7,7 @@ mod history;
 mod numbers;
 mod request;
 mod thoughts;
+mod turns;
 
 pub use adapt::{Adapted, adapt_chat, adapt_response};
 pub use continuation::{Splicer, Transcript};

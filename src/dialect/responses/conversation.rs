@@ -1,6 +1,6 @@
 //! The conversation: instructions, messages and their parts, calls of tools and their results.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -101,13 +101,15 @@ fn call(item: &Value, toolbox: &Toolbox, messages: &mut Vec<Value>) {
 }
 
 /// Puts the results right behind the calls, wherever they stand, and makes up those that are missing: else chats are
-/// refused. Tools tell in text only; images that they bring are shown by the user.
+/// refused. Where calls have the same id, the results belong to them in order. Tools tell in text only; images that they bring
+/// are shown by the user.
 fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
-    let outputs: HashMap<&str, &Value> = items
-        .iter()
-        .filter(|item| !item["output"].is_null())
-        .filter_map(|item| Some((item["call_id"].as_str()?, &item["output"])))
-        .collect();
+    let mut outputs: HashMap<&str, VecDeque<&Value>> = HashMap::new();
+    for item in items.iter().filter(|item| !item["output"].is_null()) {
+        if let Some(id) = item["call_id"].as_str() {
+            outputs.entry(id).or_default().push_back(&item["output"]);
+        }
+    }
     let mut completed = Vec::with_capacity(messages.len());
     for message in messages
         .drain(..)
@@ -118,8 +120,8 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
         completed.push(message);
         let mut shown = Vec::new();
         for id in ids {
-            let output = id.as_str().and_then(|id| outputs.get(id));
-            let told = match output {
+            let outputs = id.as_str().and_then(|id| outputs.get_mut(id));
+            let told = match outputs.and_then(VecDeque::pop_front) {
                 Some(Value::Array(parts)) => {
                     let (texts, others): (Vec<Value>, Vec<Value>) = parts
                         .iter()
@@ -128,7 +130,7 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
                     shown.extend(others);
                     content(&texts)
                 }
-                Some(output) => (*output).clone(),
+                Some(output) => output.clone(),
                 None => "no result".into(),
             };
             completed.push(json!({ "role": "tool", "tool_call_id": id, "content": told }));

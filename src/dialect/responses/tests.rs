@@ -394,3 +394,20 @@ fn calls_get_ids_that_every_api_takes() {
     let id = response["output"][0]["call_id"].as_str().unwrap();
     assert!(id.len() == 21 && !id.contains([':', '.']), "{id}");
 }
+
+#[test]
+fn results_of_calls_with_the_same_id_are_told_in_order() {
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let result =
+        |text: &str| json!({"type": "function_call_output", "call_id": "c", "output": text});
+    let asked = json!({"model": "m", "input": [call, result("1"), call, call, result("2")]});
+    let chat: Value =
+        serde_json::from_slice(&request(asked.to_string().as_bytes(), false).unwrap().body)
+            .unwrap();
+    let messages = chat["messages"].as_array().unwrap().iter();
+    let results = messages.filter(|message| message["role"] == "tool");
+    let told: Vec<&str> = results
+        .map(|result| result["content"].as_str().unwrap())
+        .collect();
+    assert_eq!(told, ["1", "2", "no result"]);
+}

@@ -159,6 +159,7 @@ impl ErrorFields {
                 || self
                     .message
                     .contains("Invalid `signature` in `thinking` block")
+                || self.message.contains("`tool_use` ids must be unique")
                 || self
                     .message
                     .contains("tool_use.id: String should match pattern")

@@ -147,7 +147,7 @@ const UNSUPPORTED: [&str; 4] = [
 ];
 
 /// How messages begin, and how they end, that say the same, where no code does.
-const UNSUPPORTED_IN_WORDS: [(&str, &str); 12] = [
+const UNSUPPORTED_IN_WORDS: [(&str, &str); 13] = [
     // Anthropic
     ("", "Extra inputs are not permitted"),
     ("This model does not support assistant message prefill", ""),
@@ -165,6 +165,8 @@ const UNSUPPORTED_IN_WORDS: [(&str, &str); 12] = [
     ("", "is unsupported"),
     // llama.cpp
     ("image input is not supported", ""),
+    // OpenAI
+    ("Function tools with reasoning_effort are not supported", ""),
     // OpenAI, with 404: the model is there, but not at this path.
     ("This is a chat model", ""),
     ("This is not a chat model", ""),

@@ -349,6 +349,7 @@ fn what_others_have_left_in_a_conversation_is_no_fault_of_the_clients() {
     let thought = "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.";
     for (message, code) in [
         (anthropic, ""),
+        ("messages.3.content.0: `tool_use` ids must be unique", ""),
         (thought, ""),
         (
             "messages.1.content.0: Invalid `signature` in `thinking` block",

@@ -1,0 +1,244 @@
+//! The order of the turns of a chat, and their texts, where a provider is particular about them.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+
+use super::history::change_calls;
+use crate::wire::json::Fields;
+
+/// What a model is made to say between the results of tools and what a user says.
+const TAKEN_NOTE: &str = "OK.";
+
+/// Joins the texts of a message that consists of nothing else. Says whether that changes anything.
+pub(super) fn join_texts(message: &mut Fields<'_>) -> bool {
+    let Some(parts) = message
+        .get("content")
+        .filter(|it| it.get().starts_with('['))
+    else {
+        return false;
+    };
+    let parts: Vec<Value> = serde_json::from_str(parts.get()).unwrap_or_default();
+    let texts: Option<Vec<&str>> = parts
+        .iter()
+        .map(|part| part["text"].as_str().filter(|_| part["type"] == "text"))
+        .collect();
+    match texts {
+        Some(texts) if !texts.is_empty() => put_text(message, &texts.join("\n\n")),
+        _ => false,
+    }
+}
+
+/// Lets a user say what the system says amid the talk, marked in the way that coding agents use for models which know no
+/// other. Says whether there was anything of the kind.
+pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
+    let is_system = |message: &Fields<'_>| has_role(message, "system");
+    let leading = messages.iter().take_while(|it| is_system(it)).count();
+    let mut is_changed = false;
+    for message in &mut messages[leading..] {
+        if is_system(message)
+            && let (Some(said), Ok(user)) = (text_of(message), to_raw_value("user"))
+        {
+            message.insert("role".into(), Cow::Owned(user));
+            let said = format!("<system-reminder>\n{said}\n</system-reminder>");
+            is_changed |= put_text(message, &said);
+        }
+    }
+    if is_changed {
+        merge_users(messages, leading);
+    }
+    is_changed
+}
+
+/// Puts together what a user says in several messages, as far as it is plain text: turns are taken in turn.
+fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
+    for place in (from + 1..messages.len()).rev() {
+        let (before, after) = messages.split_at_mut(place);
+        let (Some(first), second) = (before.last_mut(), &after[0]) else {
+            continue;
+        };
+        if !has_role(first, "user") || !has_role(second, "user") {
+            continue;
+        }
+        if let (Some(one), Some(two)) = (text_of(first), text_of(second))
+            && put_text(first, &format!("{one}\n\n{two}"))
+        {
+            messages.remove(place);
+        }
+    }
+}
+
+/// Puts something between the results of tools and what a user says. Says whether there was any such place.
+pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
+    let said = json!({ "role": "assistant", "content": TAKEN_NOTE });
+    let Ok(said) = serde_json::from_value::<Fields<'static>>(said) else {
+        return false;
+    };
+    let before = messages.len();
+    for place in (1..before).rev() {
+        if has_role(&messages[place], "user") && has_role(&messages[place - 1], "tool") {
+            messages.insert(place, said.clone());
+        }
+    }
+    messages.len() > before
+}
+
+/// Gives calls other ids where several have the same one, and their results in the same order: some upstreams begin anew with
+/// every answer (`call_0`). Says whether there was any.
+pub(super) fn tell_calls_apart(messages: &mut [Fields<'_>]) -> bool {
+    let mut known = HashSet::new();
+    let mut open: HashMap<String, VecDeque<String>> = HashMap::new();
+    let mut is_changed = false;
+    for message in messages {
+        is_changed |= change_calls(message, |call| {
+            let Some(id) = id_of(call, "id") else {
+                return false;
+            };
+            let mut name = id.clone();
+            let mut copies = 0;
+            while !known.insert(name.clone()) {
+                copies += 1;
+                name = format!("{id}_{copies}");
+            }
+            let is_other = name != id && put(call, "id", &name);
+            open.entry(id).or_default().push_back(name);
+            is_other
+        });
+        if let Some(id) = id_of(message, "tool_call_id")
+            && let Some(name) = open.get_mut(&id).and_then(VecDeque::pop_front)
+        {
+            is_changed |= name != id && put(message, "tool_call_id", &name);
+        }
+    }
+    is_changed
+}
+
+fn has_role(message: &Fields<'_>, role: &str) -> bool {
+    let given = message.get("role").map(|value| value.get());
+    given.is_some_and(|given| given.trim_matches('"') == role)
+}
+
+fn id_of(fields: &Fields<'_>, name: &str) -> Option<String> {
+    serde_json::from_str(fields.get(name)?.get()).ok()
+}
+
+fn text_of(message: &Fields<'_>) -> Option<String> {
+    serde_json::from_str(message.get("content")?.get()).ok()
+}
+
+fn put_text(message: &mut Fields<'_>, text: &str) -> bool {
+    put(message, "content", text)
+}
+
+fn put(fields: &mut Fields<'_>, name: &'static str, text: &str) -> bool {
+    let Ok(text) = to_raw_value(text) else {
+        return false;
+    };
+    fields.insert(name.into(), Cow::Owned(text));
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Fields, answer_tools, join_texts, remind, tell_calls_apart};
+
+    fn changed(messages: &Value, by: impl Fn(&mut Vec<Fields<'_>>) -> bool) -> Option<Value> {
+        let text = messages.to_string();
+        let mut fields: Vec<Fields<'_>> = serde_json::from_str(&text).unwrap();
+        by(&mut fields).then(|| serde_json::to_value(&fields).unwrap())
+    }
+
+    fn said(role: &str, content: &Value) -> Value {
+        json!({ "role": role, "content": content })
+    }
+
+    #[test]
+    fn texts_are_joined_where_there_is_nothing_else() {
+        let join = |content: Value| {
+            changed(&json!([said("user", &content)]), |them| {
+                join_texts(&mut them[0])
+            })
+        };
+        let text = json!({"type": "text", "text": "a"});
+        assert_eq!(
+            join(json!([text, text])),
+            Some(json!([said("user", &"a\n\na".into())]))
+        );
+        for content in [
+            json!("a"),
+            json!([]),
+            json!(null),
+            json!([text, {"type": "image_url"}]),
+        ] {
+            assert_eq!(join(content.clone()), None, "{content}");
+        }
+    }
+
+    #[test]
+    fn the_system_speaks_at_the_beginning_only() {
+        let (system, user) = (said("system", &"s".into()), said("user", &"u".into()));
+        let answer = said("assistant", &"a".into());
+        let reminder = "<system-reminder>\ns\n</system-reminder>";
+        assert_eq!(
+            changed(&json!([system, system, user, answer]), remind),
+            None
+        );
+        assert_eq!(
+            changed(
+                &json!([system, user, system, answer, system, user, answer]),
+                remind
+            ),
+            Some(json!([
+                system,
+                said("user", &format!("u\n\n{reminder}").into()),
+                answer,
+                said("user", &format!("{reminder}\n\nu").into()),
+                answer,
+            ]))
+        );
+    }
+
+    #[test]
+    fn tools_are_answered_before_a_user_speaks() {
+        let (tool, user) = (json!({"role": "tool"}), said("user", &"x".into()));
+        let ok = said("assistant", &"OK.".into());
+        let talk = json!([user, tool, tool, user, user, tool, user]);
+        let expected = json!([user, tool, tool, ok, user, user, tool, ok, user]);
+        assert_eq!(changed(&talk, answer_tools), Some(expected));
+        assert_eq!(changed(&json!([user, tool, ok, user]), answer_tools), None);
+    }
+
+    #[test]
+    fn calls_with_the_same_id_are_told_apart() {
+        let calls = |ids: &[&str]| {
+            let calls: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+            json!({ "role": "assistant", "tool_calls": calls })
+        };
+        let tool = |id: &str, content: &str| json!({"role": "tool", "tool_call_id": id, "content": content});
+        let talk = json!([
+            calls(&["c", "c"]),
+            tool("c", "1"),
+            tool("c", "2"),
+            calls(&["d", "c"]),
+            tool("c", "4"),
+            tool("d", "3"),
+        ]);
+        assert_eq!(
+            changed(&talk, |them| tell_calls_apart(them)),
+            Some(json!([
+                calls(&["c", "c_1"]),
+                tool("c", "1"),
+                tool("c_1", "2"),
+                calls(&["d", "c_2"]),
+                tool("c_2", "4"),
+                tool("d", "3"),
+            ]))
+        );
+        let fine = json!([calls(&["a", "b"]), tool("b", ""), tool("a", "")]);
+        assert_eq!(changed(&fine, |them| tell_calls_apart(them)), None);
+    }
+}
