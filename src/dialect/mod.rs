@@ -176,7 +176,11 @@ impl Language {
                 speech.chat_for_response(true)?;
                 speech.message_for_chat(model, self.max_output)?;
             }
-            Dialect::Anthropic => {}
+            Dialect::Anthropic => {
+                if let Some(model) = model {
+                    speech.adapt_message(model, self.max_output);
+                }
+            }
         }
         if speech.interpreter.changes() {
             speech.is_rewritten = true;
@@ -223,20 +227,26 @@ impl Speech {
                 // The client has never asked for that.
                 adapted.dropped.retain(|field| field != "stream_options");
             }
-            self.take(adapted);
+            self.take(adapted.body, adapted.dropped);
         }
     }
 
     fn adapt_response(&mut self, language: &Language) {
         if let Some(adapted) = openai::adapt_response(&self.body, &language.manners) {
-            self.take(adapted);
+            self.take(adapted.body, adapted.dropped);
         }
     }
 
-    fn take(&mut self, adapted: openai::Adapted) {
-        self.body = adapted.body;
+    fn adapt_message(&mut self, model: &str, max_output: Option<u32>) {
+        if let Some((body, dropped)) = anthropic::adapt(&self.body, model, max_output) {
+            self.take(body, dropped);
+        }
+    }
+
+    fn take(&mut self, body: Bytes, dropped: Vec<String>) {
+        self.body = body;
         self.is_rewritten = true;
-        self.dropped.extend(adapted.dropped);
+        self.dropped.extend(dropped);
     }
 }
 

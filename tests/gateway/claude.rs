@@ -322,3 +322,40 @@ async fn responses_are_had_from_upstreams_that_have_chats_or_messages_only() {
         second.play(Script::answer(TEXT)).await;
     }
 }
+
+#[tokio::test]
+async fn claude_stands_in_for_claude_in_its_own_manner() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(529)).await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: k}}\n\
+         \x20 second: {{provider: anthropic, base_url: \"{}\", api_key: k}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second, model: claude-opus-4-1}}]}}]\n",
+        first.base_url(),
+        second.base_url(),
+    ))
+    .await;
+    let body = json!({
+        "model": "claude-sonnet-5", "max_tokens": 64_000, "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "medium"}, "messages": [{"role": "user", "content": "hi"}],
+    });
+    let answered = gateway.post("/v1/messages", &body).await;
+    assert_eq!((answered.status, answered.upstream()), (200, "second"));
+    assert_eq!(first.received()[0].json(), body);
+    assert_eq!(
+        second.received()[0].json(),
+        json!({
+            "model": "claude-opus-4-1", "max_tokens": 32_000,
+            "thinking": {"type": "enabled", "budget_tokens": 8192},
+            "messages": [{"role": "user", "content": "hi"}],
+        })
+    );
+
+    let body = json!({
+        "model": "claude-sonnet-5", "max_tokens": 1000, "thinking": {"type": "adaptive"},
+        "messages": [{"role": "user", "content": "hi"}],
+    });
+    let answered = gateway.post("/v1/messages", &body).await;
+    assert_eq!(answered.header("x-backstop-dropped"), "thinking");
+    assert_eq!(second.received()[1].json()["thinking"], Value::Null);
+}

@@ -38,19 +38,24 @@ pub fn cleared(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
     if fields.get("thinking").is_some_and(thinks) {
         fields.shift_remove("thinking");
         dropped.push("thinking".to_owned());
-        if let Some(edits) = fields
-            .get_mut("context_management")
-            .and_then(|management| management["edits"].as_array_mut())
-        {
-            edits.retain(|edit| !is_about_thoughts(edit));
+        if let Some(management) = fields.get_mut("context_management") {
+            leave_thoughts(management);
         }
     }
     let is_foreign = is_changed || !dropped.is_empty();
     is_foreign.then(|| (body.to_string().into(), dropped))
 }
 
-fn is_thought(block: &Value) -> bool {
+pub(super) fn is_thought(block: &Value) -> bool {
     block["type"] == "thinking" || block["type"] == "redacted_thinking"
+}
+
+/// Takes out of a `context_management` what is about thoughts.
+pub(super) fn leave_thoughts(management: &mut Value) {
+    let edits = management.get_mut("edits");
+    if let Some(edits) = edits.and_then(Value::as_array_mut) {
+        edits.retain(|edit| !is_about_thoughts(edit));
+    }
 }
 
 /// Such edits are refused where there is no thinking (`clear_thinking_20251015`).

@@ -5,9 +5,12 @@
 //! chat answer  ◀─ answer, or Translator event by event ◀─ message
 //! ```
 //!
+//! Anthropic's own clients are understood as they are; `adapt` puts what they ask one model as another one takes it.
+//!
 //! What a model would do differently without it makes a request untranslatable; hints that change nothing are dropped,
 //! and told.
 
+mod adapt;
 mod answer;
 mod batches;
 mod citations;
@@ -23,6 +26,7 @@ mod stream;
 mod thinking;
 mod tools;
 
+pub use adapt::adapt;
 pub use answer::answer;
 pub use batches::{is_batches, results_here};
 pub use error::error;
@@ -31,6 +35,7 @@ pub use lacks::lacks;
 pub use model::prefill;
 pub use request::{Translated, request};
 pub use stream::Translator;
+pub use thinking::effort_of_budget;
 pub use tools::Glossary;
 
 /// The version of the API whose rules these are.

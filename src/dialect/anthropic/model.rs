@@ -39,9 +39,20 @@ impl Model {
         }
     }
 
-    /// Whether it knows the effort `xhigh`.
-    pub(super) fn takes_extra_effort(self) -> bool {
-        self >= Self(4, 7)
+    /// Whether it takes a budget of tokens to think with; the newest say `"thinking.type.enabled" is not supported for this
+    /// model`.
+    pub(super) fn takes_budget(self) -> bool {
+        (Self(3, 7)..Self(4, 7)).contains(&self)
+    }
+
+    /// An effort by the name of it that comes closest among those it knows: `max` came with 4.6, `xhigh` with 4.7.
+    pub(super) fn effort(self, asked: &str) -> &str {
+        match asked {
+            "minimal" => "low",
+            "xhigh" if self < Self(4, 7) => "high",
+            "max" if self < Self(4, 6) => "high",
+            asked => asked,
+        }
     }
 
     /// Whether it keeps to a JSON schema by itself.
@@ -72,6 +83,13 @@ pub(super) fn takes_forced_tools(name: &str) -> bool {
     !chooses || Model::of(name) < Model(5, 1)
 }
 
+/// Whether a model takes an effort: of those of 4.5 only Opus does, `This model does not support the effort parameter` say the
+/// others.
+pub(super) fn takes_effort(name: &str) -> bool {
+    let model = Model::of(name);
+    model >= Model(4, 6) || model == Model(4, 5) && name.contains("opus")
+}
+
 /// How a model is asked to continue a given beginning of an answer.
 pub fn prefill(model: &str) -> Prefill {
     if Model::of(model).takes_prefill() {
@@ -83,7 +101,7 @@ pub fn prefill(model: &str) -> Prefill {
 
 #[cfg(test)]
 mod tests {
-    use super::Model;
+    use super::{Model, takes_effort};
 
     #[test]
     fn generations_are_read_off_names() {
@@ -96,6 +114,26 @@ mod tests {
             ("claude-next", Model(u32::MAX, 0)),
         ] {
             assert_eq!(Model::of(name), model, "{name}");
+        }
+    }
+
+    #[test]
+    fn efforts_are_named_as_far_as_they_are_known() {
+        for (model, xhigh, max) in [
+            (Model(4, 5), "high", "high"),
+            (Model(4, 6), "high", "max"),
+            (Model(4, 7), "xhigh", "max"),
+        ] {
+            assert_eq!((model.effort("xhigh"), model.effort("max")), (xhigh, max));
+        }
+        for (name, takes) in [
+            ("claude-haiku-4-5", false),
+            ("claude-sonnet-4-5-20250929", false),
+            ("claude-opus-4-1", false),
+            ("claude-opus-4-5", true),
+            ("claude-sonnet-4-6", true),
+        ] {
+            assert_eq!(takes_effort(name), takes, "{name}");
         }
     }
 }

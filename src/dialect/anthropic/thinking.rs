@@ -5,6 +5,29 @@ use serde_json::{Value, json};
 use super::model::Thinking;
 use super::request::Draft;
 
+/// No model thinks with fewer tokens.
+const LEAST: u64 = 1024;
+
+/// The tokens to think with, where an answer may have so many at most, its thoughts among them; `None`: they are too few.
+pub(super) fn budget(effort: &str, most: u64) -> Option<u64> {
+    let budget = match effort {
+        "minimal" => LEAST,
+        "low" => 2048,
+        "medium" => 8192,
+        _ => 16_384,
+    };
+    Some(budget.min(most / 2)).filter(|budget| *budget >= LEAST)
+}
+
+/// The effort that comes closest to a budget.
+pub fn effort_of_budget(budget: u64) -> &'static str {
+    match budget {
+        ..4096 => "low",
+        4096..16_384 => "medium",
+        _ => "high",
+    }
+}
+
 impl Draft<'_> {
     /// Thinking, as far as it goes together with the rest.
     pub(super) fn think(&mut self) {
@@ -30,11 +53,7 @@ impl Draft<'_> {
         match self.model.thinking() {
             Thinking::Never => self.drop("reasoning_effort"),
             Thinking::Adaptive => {
-                let effort = match effort {
-                    "minimal" => "low",
-                    "xhigh" if !self.model.takes_extra_effort() => "high",
-                    effort => effort,
-                };
+                let effort = self.model.effort(effort);
                 self.put(
                     "thinking",
                     json!({ "type": "adaptive", "display": "summarized" }),
@@ -52,17 +71,10 @@ impl Draft<'_> {
             .get("max_tokens")
             .and_then(Value::as_u64)
             .unwrap_or(0);
-        let budget = match effort {
-            "minimal" => 1024,
-            "low" => 2048,
-            "medium" => 8192,
-            _ => 16_384,
-        }
-        .min(most / 2);
-        if budget < 1024 {
+        let Some(budget) = budget(effort, most) else {
             self.drop("reasoning_effort");
             return;
-        }
+        };
         self.put(
             "thinking",
             json!({ "type": "enabled", "budget_tokens": budget }),

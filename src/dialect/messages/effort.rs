@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::dialect::anthropic::effort_of_budget;
+
 /// What a request asks for; `None`: nothing.
 pub(super) fn effort(body: &Value) -> Option<&'static str> {
     let asked = body["output_config"]["effort"].as_str();
@@ -11,11 +13,10 @@ pub(super) fn effort(body: &Value) -> Option<&'static str> {
         _ => "medium",
     });
     match body["thinking"]["type"].as_str() {
-        Some("enabled") => Some(match body["thinking"]["budget_tokens"].as_u64() {
-            Some(..4096) => "low",
-            Some(..16_384) => "medium",
-            _ => "high",
-        }),
+        Some("enabled") => {
+            let budget = body["thinking"]["budget_tokens"].as_u64();
+            Some(budget.map_or("high", effort_of_budget))
+        }
         Some("adaptive") => asked.or(Some("medium")),
         Some(_) => None,
         None => asked,
