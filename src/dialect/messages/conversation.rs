@@ -49,18 +49,25 @@ pub(super) fn messages(body: &Value, more: &[String], names: &mut Names) -> Vec<
             instruct(text, &mut messages);
         }
     }
-    for message in body["messages"].as_array().into_iter().flatten() {
-        let blocks = match &message["content"] {
-            Value::Array(blocks) => blocks.clone(),
-            text => vec![json!({ "type": "text", "text": text })],
-        };
-        match message["role"].as_str() {
+    let turns = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
+    // An assistant's turns in a row are one at Anthropic; in a chat the results of calls must stand right behind them.
+    let is_answer = |turn: &Value| turn["role"] == "assistant";
+    for turns in turns.chunk_by(|turn, next| is_answer(turn) && is_answer(next)) {
+        let blocks: Vec<Value> = turns.iter().flat_map(blocks_of).collect();
+        match turns[0]["role"].as_str() {
             Some("assistant") => messages.extend(answer(&blocks, names)),
-            Some("system") => instruct(&text_of(&message["content"], "\n\n"), &mut messages),
+            Some("system") => instruct(&text_of(&turns[0]["content"], "\n\n"), &mut messages),
             _ => question(&blocks, &mut messages),
         }
     }
     messages
+}
+
+fn blocks_of(turn: &Value) -> Vec<Value> {
+    match &turn["content"] {
+        Value::Array(blocks) => blocks.clone(),
+        text => vec![json!({ "type": "text", "text": text })],
+    }
 }
 
 fn system(content: &Value) -> String {
@@ -193,5 +200,41 @@ fn url_of(source: &Value) -> Option<String> {
             Some(format!("data:{media};base64,{data}"))
         }
         _ => Some(source["url"].as_str()?.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::messages;
+    use crate::dialect::names::Names;
+
+    #[test]
+    fn turns_of_the_assistant_in_a_row_are_one() {
+        let turn = |role: &str, blocks: Value| json!({"role": role, "content": blocks});
+        let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "f", "input": {}});
+        let result = |id: &str| json!({"type": "tool_result", "tool_use_id": id, "content": id});
+        let body = json!({"messages": [
+            turn("user", json!("hi")),
+            turn("user", json!("there")),
+            turn("assistant", json!("Let me ")),
+            turn("assistant", json!([{"type": "text", "text": "see."}, call("a")])),
+            turn("assistant", json!([call("b")])),
+            turn("user", json!([result("a"), result("b")])),
+            turn("assistant", json!("Done.")),
+        ]});
+        let called = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        assert_eq!(
+            messages(&body, &[], &mut Names::up_to(64)),
+            [
+                turn("user", json!("hi")),
+                turn("user", json!("there")),
+                json!({"role": "assistant", "content": "Let me see.", "tool_calls": [called("a"), called("b")]}),
+                json!({"role": "tool", "tool_call_id": "a", "content": "a"}),
+                json!({"role": "tool", "tool_call_id": "b", "content": "b"}),
+                turn("assistant", json!("Done.")),
+            ]
+        );
     }
 }
