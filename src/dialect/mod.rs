@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod anthropic;
+mod arguments;
 mod beginning;
 mod chunks;
 mod dropped;

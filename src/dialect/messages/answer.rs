@@ -48,7 +48,8 @@ pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
     Some(message.to_string().into())
 }
 
-fn input(arguments: &Value) -> Option<Value> {
+/// What a tool is called with; `None`: it cannot be read.
+pub(super) fn input(arguments: &Value) -> Option<Value> {
     match arguments {
         Value::Object(_) => Some(arguments.clone()),
         Value::String(text) if !text.trim().is_empty() => {

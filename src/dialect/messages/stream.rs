@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::answer::{id, object, stop_reason, usage};
+use super::answer::{id, input, object, stop_reason, usage};
+use crate::dialect::arguments::arguments_of;
 use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, has_thoughts, pieces, text_of};
 use crate::dialect::finish::{Finish, finish};
 use crate::dialect::names::Names;
@@ -16,6 +17,8 @@ pub struct Translator {
     blocks: usize,
     open: Open,
     calls: Calls,
+    /// What the last call has been given so far.
+    arguments: String,
     /// Kept back until its end tells what it is: whoever asks elsewhere then must know at the first text.
     refusal: String,
     finish: Value,
@@ -43,6 +46,7 @@ impl Translator {
             blocks: 0,
             open: Open::None,
             calls: Calls::default(),
+            arguments: String::new(),
             refusal: String::new(),
             finish: Value::Null,
             usage: Value::Null,
@@ -113,10 +117,17 @@ impl Translator {
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             self.call(call, out);
         }
+        if self.has_ended {
+            return;
+        }
         let reason = &choice["finish_reason"];
         match finish(reason.as_str().unwrap_or_default()) {
             Finish::NotYet => {}
             Finish::Failed => self.give_up(&failed(), out),
+            // A limit tells the client that the call is not whole.
+            Finish::Ended if reason != "length" && self.is_broken_off() => {
+                self.give_up(&unreadable(), out);
+            }
             Finish::Ended => {
                 self.close(out);
                 self.finish = reason.clone();
@@ -134,6 +145,10 @@ impl Translator {
         if text.is_empty() {
             return;
         }
+        if self.is_broken_off() {
+            self.give_up(&unreadable(), out);
+            return;
+        }
         if self.open != Open::Text {
             self.begin(Open::Text, json!({ "type": "text", "text": "" }), out);
         }
@@ -141,8 +156,15 @@ impl Translator {
     }
 
     fn call(&mut self, call: &Value, out: &mut Vec<u8>) {
+        if self.has_ended {
+            return;
+        }
         match self.calls.place(call, self.open == Open::Call) {
             Place::GoesOn => {}
+            Place::Begins if self.is_broken_off() => {
+                self.give_up(&unreadable(), out);
+                return;
+            }
             Place::Begins => {
                 let name = call["function"]["name"].as_str().unwrap_or_default();
                 let block = json!({
@@ -158,8 +180,9 @@ impl Translator {
                 return;
             }
         }
-        let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
+        let arguments = arguments_of(&call["function"]);
         if !arguments.is_empty() {
+            self.arguments.push_str(&arguments);
             self.go_on(
                 json!({ "type": "input_json_delta", "partial_json": arguments }),
                 out,
@@ -167,8 +190,15 @@ impl Translator {
         }
     }
 
+    /// Whether the call that is being sent is none that a tool could be run with: clients would run it with what they can
+    /// make of it.
+    fn is_broken_off(&self) -> bool {
+        self.open == Open::Call && input(&self.arguments.as_str().into()).is_none()
+    }
+
     fn begin(&mut self, open: Open, block: Value, out: &mut Vec<u8>) {
         self.close(out);
+        self.arguments.clear();
         self.open = open;
         let begun = json!({ "index": self.blocks, "content_block": block });
         tell("content_block_start", begun, out);
@@ -206,4 +236,85 @@ impl Translator {
 fn tell(kind: &str, mut event: Value, out: &mut Vec<u8>) {
     event["type"] = kind.into();
     out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
+}
+
+/// The error for a call with what cannot be read.
+fn unreadable() -> Value {
+    json!({
+        "message": "the upstream called a tool with arguments that are no JSON object",
+        "type": "server_error",
+        "code": "invalid_stream",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Translator;
+    use crate::dialect::names::Names;
+    use crate::wire::sse;
+
+    fn call(index: u64, arguments: &Value) -> Value {
+        let function = json!({"name": "f", "arguments": arguments});
+        json!({"tool_calls": [{"index": index, "id": index.to_string(), "function": function}]})
+    }
+
+    /// The events for these deltas, and then this finish.
+    fn events(deltas: &[Value], finish: &str) -> Vec<Value> {
+        let mut chunks = String::new();
+        for delta in deltas {
+            chunks += &format!("data: {}\n\n", json!({"choices": [{"delta": delta}]}));
+        }
+        let end = json!({"choices": [{"delta": {}, "finish_reason": finish}]});
+        chunks += &format!("data: {end}\n\ndata: [DONE]\n\n");
+        let mut translator = Translator::new(Names::up_to(64));
+        let mut stream = translator.translate(chunks.as_bytes()).to_vec();
+        stream.extend_from_slice(&translator.finish());
+        let events = sse::events(&stream);
+        events
+            .map(|event| serde_json::from_slice(&event.data.unwrap()).unwrap())
+            .collect()
+    }
+
+    fn count(events: &[Value], kind: &str) -> usize {
+        events.iter().filter(|event| event["type"] == kind).count()
+    }
+
+    #[test]
+    fn a_call_with_half_of_its_arguments_never_looks_whole() {
+        let half = json!("{\"path\": \"/\", \"force\": tr");
+        for deltas in [
+            vec![call(0, &half)],
+            vec![call(0, &json!("{}")), call(1, &json!("[]"))],
+            vec![call(0, &half), call(1, &json!("{}"))],
+            vec![call(0, &half), json!({"content": "Done."})],
+        ] {
+            let events = events(&deltas, "tool_calls");
+            assert_eq!(events.last().unwrap()["type"], "error", "{deltas:?}");
+            assert_eq!(count(&events, "error"), 1, "{deltas:?}");
+            assert_eq!(count(&events, "message_delta"), 0, "{deltas:?}");
+            let stopped = count(&events, "content_block_stop");
+            assert_eq!(stopped, count(&events, "content_block_start") - 1);
+        }
+        for (arguments, finish, reason) in [
+            (half, "length", "max_tokens"),
+            (json!(""), "tool_calls", "tool_use"),
+            (json!("{\"a\": {}}"), "stop", "tool_use"),
+        ] {
+            let events = events(&[call(0, &arguments)], finish);
+            let ended = events.iter().find(|event| event["type"] == "message_delta");
+            assert_eq!(ended.unwrap()["delta"]["stop_reason"], reason);
+        }
+    }
+
+    #[test]
+    fn arguments_that_are_an_object_are_told_as_its_json() {
+        let events = events(&[call(0, &json!({"a": 1}))], "tool_calls");
+        let told = events
+            .iter()
+            .find(|event| event["delta"]["type"] == "input_json_delta");
+        assert_eq!(told.unwrap()["delta"]["partial_json"], "{\"a\":1}");
+        assert_eq!(events.last().unwrap()["type"], "message_stop");
+    }
 }

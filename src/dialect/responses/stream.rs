@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::annotations::annotations;
 use super::answer::{Memo, Part, message_item, status_of_items};
+use crate::dialect::arguments::arguments_of;
 use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, has_thoughts, pieces, text_of};
 use crate::dialect::finish::{Finish, finish};
 
@@ -208,7 +209,7 @@ impl Translator {
             }
         }
         let index = self.output.len();
-        let more = call["function"]["arguments"].as_str().unwrap_or_default();
+        let more = arguments_of(&call["function"]);
         if let Open::Call {
             id,
             name,
@@ -217,7 +218,7 @@ impl Translator {
         } = &mut self.open
             && !more.is_empty()
         {
-            arguments.push_str(more);
+            arguments.push_str(&more);
             // Plain text is told at its end, when it can be read whole.
             if self.memo.toolbox.is_custom(name) {
                 self.untold += 1;

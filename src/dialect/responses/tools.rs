@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::dialect::arguments::arguments_of;
+
 /// The tools that a client declares.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Toolbox {
@@ -152,9 +154,9 @@ impl Toolbox {
     pub(super) fn item(&self, id: &str, status: &str, call_id: &str, call: &Value) -> Value {
         let function = &call["name"];
         let mut item = if self.is_custom(function) {
-            json!({ "type": "custom_tool_call", "input": input(&call["arguments"]) })
+            json!({ "type": "custom_tool_call", "input": input(&arguments_of(call)) })
         } else {
-            json!({ "type": "function_call", "arguments": call["arguments"] })
+            json!({ "type": "function_call", "arguments": arguments_of(call) })
         };
         item["id"] = id.into();
         item["status"] = status.into();
@@ -209,8 +211,7 @@ pub(super) fn arguments(input: &Value) -> String {
 }
 
 /// The plain text in the arguments of a function.
-fn input(arguments: &Value) -> String {
-    let arguments = arguments.as_str().unwrap_or_default();
+fn input(arguments: &str) -> String {
     let parsed: Value = serde_json::from_str(arguments).unwrap_or_default();
     parsed["input"].as_str().unwrap_or(arguments).to_owned()
 }
@@ -306,11 +307,16 @@ mod tests {
             {"index": 0, "id": "c1", "function": {"name": "exec", "arguments": "{\"input\":\"a\\n\"}"}},
             {"index": 1, "id": "c2", "function": {"name": "agents__wait", "arguments": "{}"}},
             {"index": 2, "id": "c3", "function": {"name": "patch", "arguments": "no JSON"}},
+            // Some give the object.
+            {"index": 3, "id": "c4", "function": {"name": "agents__wait", "arguments": {"s": 1}}},
+            {"index": 4, "id": "c5", "function": {"name": "patch", "arguments": {"input": "b"}}},
         ]);
         let expected = json!([
             {"type": "custom_tool_call", "status": "completed", "call_id": "c1", "name": "exec", "namespace": "functions", "input": "a\n"},
             {"type": "function_call", "status": "completed", "call_id": "c2", "name": "wait", "namespace": "agents", "arguments": "{}"},
             {"type": "custom_tool_call", "status": "completed", "call_id": "c3", "name": "patch", "input": "no JSON"},
+            {"type": "function_call", "status": "completed", "call_id": "c4", "name": "wait", "namespace": "agents", "arguments": "{\"s\":1}"},
+            {"type": "custom_tool_call", "status": "completed", "call_id": "c5", "name": "patch", "input": "b"},
         ]);
         let body = with_tools_of_all_kinds().to_string();
         let memo = request(body.as_bytes(), false).unwrap().memo;
@@ -346,7 +352,7 @@ mod tests {
                 delta => delta.clone(),
             })
             .collect();
-        assert_eq!(inputs, ["a\n", "a\n", "no JSON", "no JSON"]);
+        assert_eq!(inputs, ["a\n", "a\n", "no JSON", "no JSON", "b", "b"]);
         let output = events.last_mut().unwrap()["response"]["output"].take();
         assert_eq!(without_ids(output), expected);
     }
