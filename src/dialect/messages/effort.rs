@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::dialect::anthropic::effort_of_budget;
+use crate::request::calls_tools_unthinking;
 
 /// What a request asks for; `None`: nothing.
 pub(super) fn effort(body: &Value) -> Option<&'static str> {
@@ -34,12 +35,7 @@ pub(super) fn asked_of(model: &str, has_tools: bool, effort: &'static str) -> Op
     if !is_asked || knows_no_effort.iter().any(|part| name.contains(part)) {
         return None;
     }
-    // Since 5.4 these call tools in a chat only if they do not think.
-    let minor = name.strip_prefix("gpt-5.").and_then(|rest| {
-        let end = rest.find(|letter: char| !letter.is_ascii_digit());
-        rest[..end.unwrap_or(rest.len())].parse::<u32>().ok()
-    });
-    if has_tools && minor.is_some_and(|minor| minor >= 4) {
+    if has_tools && calls_tools_unthinking(name) {
         return Some("none");
     }
     Some(effort)
