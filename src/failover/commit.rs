@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::ending::{Held, Lost};
@@ -11,6 +10,7 @@ use super::events::EventStream;
 use super::timers::Limits;
 use crate::config::{HoldConfig, Prefill};
 use crate::outcome::{Defect, Outcome, Stage};
+use crate::upstream::ReplyBody;
 use crate::wire::body::{Patience, ReadError, next_data};
 
 /// No preamble is longer; a `response.created` that repeats a long prompt is the longest there is.
@@ -40,7 +40,7 @@ struct Kept {
 /// Reads until enough has come to let go. Everything that goes wrong before can still fail over.
 pub(super) async fn hold(
     mut events: EventStream,
-    mut body: Incoming,
+    mut body: ReplyBody,
     mut hold: Hold,
 ) -> Result<Held, Lost> {
     let mut kept = Kept {
@@ -136,7 +136,7 @@ impl Hold {
             || kept.bytes.len() >= MOST_HELD
     }
 
-    fn release(&self, kept: Kept, rest: Incoming, events: EventStream) -> Held {
+    fn release(&self, kept: Kept, rest: ReplyBody, events: EventStream) -> Held {
         Held {
             first: kept.bytes.freeze(),
             rest,

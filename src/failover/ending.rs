@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::LOCATION;
-use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use tokio::time::Instant;
 
@@ -13,7 +12,7 @@ use super::events::EventStream;
 use super::timers::Limits;
 use crate::config::{Prefill, UpstreamId};
 use crate::outcome::{Blame, Defect, Outcome, Stage};
-use crate::upstream::SendError;
+use crate::upstream::{ReplyBody, SendError};
 use crate::wire::body::ReadError;
 
 /// An attempt that brought something for the client.
@@ -171,7 +170,7 @@ pub(super) struct Held {
     /// What has come so far, whole events only.
     pub(super) first: Bytes,
     /// What is still to come.
-    pub(super) rest: Incoming,
+    pub(super) rest: ReplyBody,
     /// How to read it.
     pub(super) events: EventStream,
     /// How patient it is waited for.
@@ -185,7 +184,7 @@ pub(super) struct Held {
 /// A body of unknown meaning.
 #[derive(Debug)]
 pub(super) struct Opaque {
-    pub(super) rest: Incoming,
+    pub(super) rest: ReplyBody,
     /// How long it is, if the upstream has said so.
     pub(super) length: Option<u64>,
     /// How patient it is waited for.

@@ -1,7 +1,6 @@
 //! The part of a stream that one upstream sends, and how it becomes the rest of what the client has.
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::events::{EventStream, Taken};
@@ -10,11 +9,12 @@ use super::timers::{Limits, Timers};
 use crate::dialect::openai::Splicer;
 use crate::outcome::{Defect, Outcome};
 use crate::pins::Witness;
+use crate::upstream::ReplyBody;
 
 /// What one upstream sends. `front`, in its functions, is the stream as the client sees it.
 #[derive(Debug)]
 pub(super) struct Leg {
-    pub(super) rest: Incoming,
+    pub(super) rest: ReplyBody,
     pub(super) attempt: Running,
     pub(super) timers: Timers,
     /// Who takes note of what is created by it.
@@ -44,7 +44,7 @@ pub(super) enum Then {
 impl Leg {
     /// The first content came at that time.
     pub(super) fn new(
-        rest: Incoming,
+        rest: ReplyBody,
         limits: Limits,
         mut attempt: Running,
         since: Instant,

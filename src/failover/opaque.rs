@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::answer::{StreamEnd, Watched};
@@ -14,12 +14,13 @@ use super::running::Running;
 use super::timers::{Timers, patience_with};
 use crate::outcome::Outcome;
 use crate::pins::Witness;
+use crate::upstream::ReplyBody;
 use crate::wire::body::BodyError;
 
 /// Bytes on their way to the client.
 #[derive(Debug)]
 pub struct OpaqueStream {
-    rest: Incoming,
+    rest: ReplyBody,
     /// How many bytes are still to come, where the upstream has said so: the client reads no further.
     left: Option<u64>,
     /// `None` once it is over.

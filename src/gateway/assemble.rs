@@ -217,22 +217,21 @@ impl Assembly<'_> {
 }
 
 fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
-    let connect = |ca_file: Option<&Path>, whose: &str| {
-        tls::client(ca_file)
-            .map(|tls| connect_with(tls, config.timeouts.connect))
-            .map_err(|reason| StartError::Tls {
-                whose: whose.to_owned(),
-                reason,
-            })
+    let trust = |ca_file: Option<&Path>, whose: &str| {
+        tls::client(ca_file).map_err(|reason| StartError::Tls {
+            whose: whose.to_owned(),
+            reason,
+        })
     };
-    // Reading the platform's roots takes a while; those who need nothing more share them, and their connections.
-    let shared = connect(None, "the platform's certificates")?;
+    // Reading the platform's roots takes a while; those who need nothing more share them.
+    let shared = trust(None, "the platform's certificates")?;
     let mut upstreams = Upstreams::new();
     for (id, upstream) in &config.upstreams {
-        let client = match &upstream.ca_file {
-            Some(path) => connect(Some(path), &format!("upstreams.{id}.ca_file"))?,
+        let tls = match &upstream.ca_file {
+            Some(path) => trust(Some(path), &format!("upstreams.{id}.ca_file"))?,
             None => shared.clone(),
         };
+        let client = connect_with(tls, config.timeouts.connect);
         upstreams.insert(id.clone(), Arc::new(one_upstream(id, upstream, client)));
     }
     Ok(upstreams)

@@ -40,6 +40,11 @@ impl Ledger {
         *lock(&self.script) = Arc::new(script);
     }
 
+    /// How many requests a connection of HTTP/2 that is opened now takes at a time.
+    pub(super) fn streams(&self) -> Option<u32> {
+        lock(&self.script).streams
+    }
+
     /// Keeps a request; returns its number, from 1, and the script it is answered by.
     pub(super) fn record(&self, request: Received) -> (usize, Arc<Script>) {
         let script = Arc::clone(&lock(&self.script));

@@ -176,10 +176,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(|request| answer(request, Arc::clone(ledger), Arc::clone(switch)));
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    if let Some(most) = ledger.streams() {
+        server.http2().max_concurrent_streams(most);
+    }
     // How a connection ends is the script's business; the caller sees it, and there is nobody to tell.
-    let _ = auto::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
 const BACKLOG: u32 = 1024;

@@ -24,6 +24,8 @@ pub struct Script {
     pub framing: Framing,
     /// What becomes of a request that brings the beginning of the answer.
     pub continuing: Continuing,
+    /// How many requests a connection of HTTP/2 takes at a time, said when it is opened.
+    pub streams: Option<u32>,
     /// Of so many requests only the last one meets the fault; 0 and 1: every one does.
     pub one_in: usize,
     /// Only requests that name this model meet the fault.
@@ -91,6 +93,12 @@ impl Script {
     /// The same script with this answer text.
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
+        self
+    }
+
+    /// The same script with so many requests at a time on a connection of HTTP/2.
+    pub fn with_streams(mut self, most: u32) -> Self {
+        self.streams = Some(most);
         self
     }
 

@@ -5,11 +5,12 @@ use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -18,27 +19,83 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tower_service::Service;
 
+use super::reply::ReplyBody;
+
 type Inner = legacy::Client<TimedConnector, Full<Bytes>>;
 
-/// A client with its pool of connections.
+/// A client with its pools of connections, for one upstream.
+///
+/// A server of HTTP/2 says how many requests it takes on one connection at a time: 100, as a rule, and hardly ever fewer
+/// (RFC 9113, 6.5.2, recommends that). A pool keeps but one such connection, in which all that is too much waits unseen,
+/// as if the upstream did not answer. So there are several pools, of which a further one is only used when those before
+/// it have enough to carry.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pooled: Inner,
+    pools: Arc<[Pool]>,
     /// Upgrades are a matter of HTTP/1.1: over HTTP/2 they would be an extended CONNECT, which hardly any provider
     /// offers, and a pooled connection may well have agreed on HTTP/2. So they get connections of their own, which offer
     /// nothing else, and are not shared.
     switching: Inner,
 }
 
+#[derive(Debug)]
+struct Pool {
+    client: Inner,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// The place of a request that is in flight, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+/// So many requests are enough for one connection of HTTP/2; the few up to 100 are left for those that have ended here
+/// but not yet there.
+const ENOUGH: usize = 90;
+/// More pools than these are not needed for as many requests as are served at a time if nothing else is configured.
+const POOLS: usize = 24;
+
 impl Client {
     /// Sends a request and waits for the head of the reply.
-    pub fn request(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
-        self.pooled.request(request)
+    pub async fn request(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<ReplyBody>, legacy::Error> {
+        let pool = self.pool();
+        let place = Place::taken_in(&pool.in_flight);
+        let response = pool.client.request(request).await?;
+        Ok(response.map(|body| ReplyBody::new(body, place)))
     }
 
     /// The same over a connection that may be upgraded.
     pub(super) fn switch(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
         self.switching.request(request)
+    }
+
+    /// The first one that has not enough to carry, or the one with the least.
+    fn pool(&self) -> &Pool {
+        let mut pools = self.pools.iter();
+        let first = pools.find(|pool| pool.load() < ENOUGH);
+        let least = || self.pools.iter().min_by_key(|pool| pool.load());
+        first.or_else(least).unwrap_or(&self.pools[0])
+    }
+}
+
+impl Pool {
+    fn load(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+impl Place {
+    fn taken_in(in_flight: &Arc<AtomicUsize>) -> Self {
+        in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(in_flight))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -63,17 +120,25 @@ pub fn connect_with(tls: ClientConfig, timeout: Duration) -> Client {
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp);
+    let pooled = timed(pooled);
     Client {
-        pooled: legacy::Client::builder(TokioExecutor::new())
+        pools: (0..POOLS).map(|_| pool(pooled.clone())).collect(),
+        switching: legacy::Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(timed(switching)),
+    }
+}
+
+fn pool(connector: TimedConnector) -> Pool {
+    Pool {
+        client: legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
             .timer(TokioTimer::new())
             .http2_keep_alive_interval(PING)
             .http2_adaptive_window(true)
-            .build(timed(pooled)),
-        switching: legacy::Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build(timed(switching)),
+            .build(connector),
+        in_flight: Arc::default(),
     }
 }
 
@@ -117,5 +182,40 @@ impl Service<Uri> for TimedConnector {
                 .await
                 .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Client, Duration, ENOUGH, POOLS, Place, Pool, connect_with};
+    use crate::wire::tls;
+
+    fn send(client: &Client, requests: usize) -> Vec<Place> {
+        let take = |_| Place::taken_in(&client.pool().in_flight);
+        (0..requests).map(take).collect()
+    }
+
+    fn loads(client: &Client) -> Vec<usize> {
+        let mut loads: Vec<usize> = client.pools.iter().map(Pool::load).collect();
+        loads.truncate(3);
+        loads
+    }
+
+    #[tokio::test]
+    async fn a_further_pool_is_used_only_while_those_before_it_have_enough() {
+        let client = connect_with(tls::client(None).unwrap(), Duration::from_secs(1));
+        let first = send(&client, ENOUGH);
+        assert_eq!(loads(&client), [ENOUGH, 0, 0]);
+        let second = send(&client, 40);
+        assert_eq!(loads(&client), [ENOUGH, 40, 0]);
+        drop(first);
+        let third = send(&client, 1);
+        assert_eq!(loads(&client), [1, 40, 0]);
+        drop((second, third));
+        assert_eq!(loads(&client), [0, 0, 0]);
+
+        // With enough everywhere, they share what comes.
+        let _all = send(&client, (ENOUGH + 1) * POOLS);
+        assert_eq!(loads(&client), [ENOUGH + 1; 3]);
     }
 }

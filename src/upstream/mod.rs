@@ -6,6 +6,7 @@ mod client;
 mod credential;
 mod deployment;
 mod models;
+mod reply;
 mod send;
 mod upgrade;
 
@@ -14,10 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use hyper::body::Incoming;
 
 pub use client::{Client, connect_with};
 pub use credential::Credential;
+pub use reply::{Reply, ReplyBody};
 pub use send::SendError;
 pub use upgrade::Switch;
 
@@ -52,17 +53,6 @@ pub struct Outbound {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-}
-
-/// What an upstream sends back, before anybody has looked at its body.
-#[derive(Debug)]
-pub struct Reply {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers as they came.
-    pub headers: HeaderMap,
-    /// The body as it comes.
-    pub body: Incoming,
 }
 
 impl Upstream {

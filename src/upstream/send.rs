@@ -4,9 +4,8 @@ use std::error::Error;
 use std::io;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper_util::client::legacy;
 
 use super::{Outbound, Reply, Upstream, deployment};
@@ -52,17 +51,6 @@ impl Upstream {
             credential.put_on(request.headers_mut());
         }
         Ok(request)
-    }
-}
-
-impl From<Response<Incoming>> for Reply {
-    fn from(response: Response<Incoming>) -> Self {
-        let (head, body) = response.into_parts();
-        Self {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        }
     }
 }
 

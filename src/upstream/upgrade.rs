@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode};
 use hyper::upgrade::Upgraded;
 
 use super::send::failure;
-use super::{Outbound, Reply, SendError, Upstream};
+use super::{Outbound, Reply, ReplyBody, SendError, Upstream};
 use crate::outcome::Outcome;
 
 /// What an upstream says to an upgrade.
@@ -28,7 +28,7 @@ impl Upstream {
         let request = self.request(key, outbound)?;
         let mut response = self.client.switch(request).await.map_err(failure)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Switch::Refused(response.into()));
+            return Ok(Switch::Refused(response.map(ReplyBody::from).into()));
         }
         let connection = hyper::upgrade::on(&mut response).await;
         let connection = connection.map_err(|error| SendError {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body as HttpBody, Incoming};
+use hyper::body::Body as HttpBody;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,6 +23,11 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
         .map_err(|never| match never {})
         .boxed_unsync()
 }
+
+/// A body as it comes from a connection.
+pub trait Arriving: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin {}
+
+impl<B: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin> Arriving for B {}
 
 /// How patient reading a body is.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +57,7 @@ pub enum ReadError {
 
 /// Reads a body whole. One that came in a single piece is not copied.
 pub async fn read_whole(
-    mut body: Incoming,
+    mut body: impl Arriving,
     limit: usize,
     patience: Patience,
 ) -> Result<Bytes, ReadError> {
@@ -77,7 +82,7 @@ pub async fn read_whole(
 
 /// The next piece of data of a body, or `None` at its end; trailers are passed over.
 pub async fn next_data(
-    body: &mut Incoming,
+    body: &mut impl Arriving,
     patience: Patience,
 ) -> Result<Option<Bytes>, ReadError> {
     let idle_until = Instant::now() + patience.idle;

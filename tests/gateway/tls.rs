@@ -3,9 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use backstop::simulator::{Script, Simulator};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::{Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -120,6 +122,35 @@ async fn an_upstream_behind_tls_is_asked_in_the_version_that_it_chooses() {
         }
         assert_eq!((first.received_count(), second.received_count()), (2, 0));
     }
+}
+
+/// An upstream of HTTP/2 whose streams take so long, of which it takes 100 at a time on a connection.
+async fn of_many_streams(identity: &Identity, pause: Duration) -> Simulator {
+    let script = Script::healthy().with_streams(100).with_token_delay(pause);
+    Simulator::start_tls("first", script, identity.server(&[b"h2"]))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn more_streams_than_one_connection_takes_do_not_wait_for_each_other() {
+    let identity = Identity::new();
+    let first = of_many_streams(&identity, Duration::from_secs(2)).await;
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let file = identity.certificate_file();
+    let upstreams = upstreams(&first, &second, Some(&file));
+    let gateway = TestGateway::start(&format!("{upstreams}timeouts: {{first_token: 3s}}\n")).await;
+    let body = chat_stream();
+    let asking = (0..130).map(|_| gateway.post(CHAT, &body));
+    for answered in join_all(asking).await {
+        assert_eq!(answered.trail(), ["first:ok"]);
+        let whole = ("Hello from first.".to_owned(), true);
+        assert_eq!(stream_text(&answered.text()), whole);
+    }
+    assert_eq!((first.received_count(), second.received_count()), (130, 0));
+    let metrics = gateway.admin("/metrics").await.text();
+    let closed = "backstop_upstream_state{model=\"\",upstream=\"first\"} 0";
+    assert!(metrics.contains(closed), "{metrics}");
 }
 
 #[tokio::test]

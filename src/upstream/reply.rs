@@ -1,0 +1,77 @@
+//! What an upstream sends back.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::client::Place;
+
+/// What an upstream sends back, before anybody has looked at its body.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers as they came.
+    pub headers: HeaderMap,
+    /// The body as it comes.
+    pub body: ReplyBody,
+}
+
+impl From<Response<ReplyBody>> for Reply {
+    fn from(response: Response<ReplyBody>) -> Self {
+        let (head, body) = response.into_parts();
+        Self {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
+    }
+}
+
+/// The body of a reply, whose request is in flight until all of it has come, or nobody wants it any more.
+#[derive(Debug)]
+pub struct ReplyBody {
+    body: Incoming,
+    place: Option<Place>,
+}
+
+impl ReplyBody {
+    pub(super) fn new(body: Incoming, place: Place) -> Self {
+        let place = Some(place);
+        Self { body, place }
+    }
+}
+
+/// That of a request that has a connection to itself.
+impl From<Incoming> for ReplyBody {
+    fn from(body: Incoming) -> Self {
+        Self { body, place: None }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.place = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
