@@ -14,7 +14,7 @@ use super::answer::PassedOver;
 use super::order::{Ask, Order, unspeakable};
 use crate::config::UpstreamId;
 use crate::health::{Permit, Reason, Refusal};
-use crate::outcome::{Outcome, Retry};
+use crate::outcome::{Blame, Outcome, Retry};
 use crate::routing::Candidate;
 
 /// A candidate with one of its keys.
@@ -27,6 +27,11 @@ pub(super) struct Target<'a> {
 impl<'a> Target<'a> {
     pub(super) fn blocked_until(&self, now: Instant) -> Option<Instant> {
         self.candidate.leaf.blocked_until(self.key, now)
+    }
+
+    /// When it may be asked again.
+    pub(super) fn back_at(&self, now: Instant) -> Instant {
+        self.blocked_until(now).unwrap_or(now)
     }
 }
 
@@ -53,6 +58,8 @@ pub(super) struct Plan<'a> {
     passed_over: Vec<(UpstreamId, PassedOver)>,
     has_tried_last_resort: bool,
     tried: Vec<Target<'a>>,
+    /// Who has said something against the request itself.
+    objecting: Vec<UpstreamId>,
 }
 
 impl<'a> Plan<'a> {
@@ -67,6 +74,7 @@ impl<'a> Plan<'a> {
             passed_over: order.passed_over,
             has_tried_last_resort: false,
             tried: Vec::new(),
+            objecting: Vec::new(),
         }
     }
 
@@ -120,6 +128,9 @@ impl<'a> Plan<'a> {
     pub(super) fn failed(&mut self, upstream: &UpstreamId, outcome: &Outcome) {
         if outcome.retry() != Retry::OtherKey {
             self.other_keys.clear();
+        }
+        if outcome.blame() == Blame::Client {
+            self.objecting.push(upstream.clone());
         }
         if matches!(outcome, Outcome::TooLong { .. })
             && let Some(window) = self.window_of(upstream)
@@ -188,15 +199,17 @@ impl<'a> Plan<'a> {
             .any(|target| target.candidate.leaf.is_network_lost())
     }
 
-    /// When the first of those that were tried or refused may be asked again.
+    /// When the first of those that were tried or refused may be asked again, but for those that have something against
+    /// the request itself: they would say it again.
     pub(super) fn retry_in(&self, now: Instant) -> Option<Duration> {
         let refused = self.refused.iter().map(|(_, refusal)| refusal.until);
-        let tried = self
-            .tried
-            .iter()
-            .filter_map(|target| target.blocked_until(now));
+        let objects = |target: &&Target<'_>| {
+            let upstream = target.candidate.upstream.id();
+            self.objecting.contains(upstream)
+        };
+        let tried = self.tried.iter().filter(|target| !objects(target));
         refused
-            .chain(tried)
+            .chain(tried.map(|target| target.back_at(now)))
             .min()
             .map(|until| until.saturating_duration_since(now))
     }

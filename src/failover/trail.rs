@@ -77,7 +77,7 @@ impl Trail {
     /// The story of a request that was forwarded to these in vain.
     pub(super) fn in_vain(self, asked: &[Target<'_>], lives_at: Option<&UpstreamId>) -> Exhausted {
         let now = Instant::now();
-        let back_at = asked.iter().filter_map(|target| target.blocked_until(now));
+        let back_at = asked.iter().map(|target| target.back_at(now));
         Exhausted {
             attempts: self.attempts,
             waited: self.waited,

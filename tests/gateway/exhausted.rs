@@ -75,10 +75,18 @@ async fn when_all_upstreams_are_rate_limited_so_is_the_client() {
 
 #[tokio::test]
 async fn a_rate_limit_among_other_failures_is_no_429() {
-    let (gateway, _first, second) = both(Script::status(429)).await;
+    let (gateway, _first, second) = both(rate_limited(30)).await;
     second.play(Script::status(500)).await;
-    let answered = gateway.post(CHAT, &chat()).await;
-    refusal(&answered, 503, "all_upstreams_failed");
+    for trail in [
+        &["first:rate_limited", "second:server_error"][..],
+        &["second:server_error"],
+    ] {
+        let answered = gateway.post(CHAT, &chat()).await;
+        refusal(&answered, 503, "all_upstreams_failed");
+        assert_eq!(answered.trail(), trail);
+        // The one that has asked for no pause is asked again at once, so the other one's pause is nobody's business.
+        assert_eq!(retry_after(&answered), 1);
+    }
 }
 
 #[tokio::test]
@@ -336,7 +344,9 @@ async fn what_the_first_choice_says_comes_back_whatever_becomes_of_the_others() 
     ] {
         let answered = gateway.post(CHAT, &chat()).await;
         assert_eq!(answered.trail(), trail);
-        refusal(&answered, 503, "all_upstreams_failed");
+        let error = refusal(&answered, 503, "all_upstreams_failed");
+        // To the second one it will be the same request.
+        assert!((10..=30).contains(&retry_after(&answered)), "{error}");
     }
     assert_eq!(first.received_count(), 1);
 }
