@@ -17,7 +17,7 @@ use crate::wire::json::fingerprint;
 pub(super) struct Question {
     /// The model that a client would name.
     model: String,
-    /// `embeddings`, where that matters.
+    /// What the request is for, as metrics name it or by its path; told by the body, if it is left out.
     #[serde(default)]
     endpoint: String,
     /// The client's `prompt_cache_key` or `user`, if it sends one.
@@ -35,13 +35,12 @@ pub(super) fn json(body: &[u8], routes: &RouteTable, now: Instant) -> Result<Val
     let rule = routes
         .find(&question.model)
         .ok_or_else(|| format!("no route is for model `{}`", question.model))?;
-    let endpoint = if question.endpoint == Endpoint::Embeddings.label() {
-        Endpoint::Embeddings
-    } else {
-        Endpoint::ChatCompletions
-    };
     let session = fingerprint(format!("\"{}\"", question.session).as_bytes());
     let body = question.request.as_ref().map_or("", |body| body.get());
+    let endpoint = match &*question.endpoint {
+        "" => guessed(body),
+        name => named(name)?,
+    };
     let seen = peek(body.as_bytes()).unwrap_or_default();
     let mut ask = Ask::new(endpoint, &question.model, session);
     ask.needs = Needs {
@@ -51,10 +50,62 @@ pub(super) fn json(body: &[u8], routes: &RouteTable, now: Instant) -> Result<Val
     let candidates = explain(rule, ask, now);
     Ok(json!({
         "model": question.model,
+        "endpoint": endpoint.label(),
         "route": &*rule.route,
         "pattern": &**rule.pattern.as_str(),
         "candidates": candidates.iter().enumerate().map(candidate).collect::<Vec<_>>(),
     }))
+}
+
+/// What a request can be for that is explained.
+const ENDPOINTS: [Endpoint; 5] = [
+    Endpoint::ChatCompletions,
+    Endpoint::Completions,
+    Endpoint::Embeddings,
+    Endpoint::Responses,
+    Endpoint::Messages,
+];
+
+fn named(name: &str) -> Result<Endpoint, String> {
+    let path = name.trim_start_matches('/');
+    let label = path.strip_prefix("v1/").unwrap_or(path).replace('/', "_");
+    let mut known = ENDPOINTS.into_iter();
+    known
+        .find(|endpoint| endpoint.label() == label)
+        .ok_or_else(|| {
+            let labels = ENDPOINTS.map(Endpoint::label).join(", ");
+            format!("no endpoint `{name}` can be explained; there are: {labels}")
+        })
+}
+
+/// What a body is for, by fields that only one of the APIs has.
+///
+/// `input` is a field of embeddings as well, which must be named to be explained. Anthropic's `system` stands beside the
+/// messages, and its tools bring an `input_schema`, or a `type` with a date (`web_search_20250305`).
+fn guessed(body: &str) -> Endpoint {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let has = |field: &str| body.get(field).is_some();
+    if !has("messages") {
+        return if has("input") {
+            Endpoint::Responses
+        } else {
+            Endpoint::ChatCompletions
+        };
+    }
+    let mut tools = body["tools"].as_array().into_iter().flatten();
+    if has("system") || tools.any(is_anthropic) {
+        Endpoint::Messages
+    } else {
+        Endpoint::ChatCompletions
+    }
+}
+
+/// Tools of chats are of the types `function` and `custom`, none of which ends in a date.
+fn is_anthropic(tool: &Value) -> bool {
+    let kind = tool["type"].as_str().unwrap_or_default();
+    let version = kind.rsplit_once('_').map_or("", |(_, version)| version);
+    let is_date = version.len() == 8 && version.bytes().all(|byte| byte.is_ascii_digit());
+    tool.get("input_schema").is_some() || is_date
 }
 
 fn candidate((index, explained): (usize, &Explained)) -> Value {

@@ -21,6 +21,7 @@ mod continuation;
 mod conversation;
 mod ernie;
 mod exhausted;
+mod explain;
 mod failover;
 mod forwarding;
 mod health;

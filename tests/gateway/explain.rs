@@ -1,0 +1,83 @@
+//! What `POST /api/explain` makes of a question.
+
+use backstop::simulator::{Script, Simulator};
+use serde_json::json;
+
+use crate::harness::{TestGateway, two_upstreams};
+
+async fn both() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    (first, second)
+}
+
+#[tokio::test]
+async fn what_a_request_is_for_is_told_by_its_body_or_by_name() {
+    let (first, second) = both().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let message = json!([{"role": "user", "content": "hi"}]);
+    let search = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    let own = json!([{"name": "f", "input_schema": {"type": "object"}}]);
+    let function = json!([{"type": "function", "function": {"name": "f"}}]);
+    for (request, endpoint) in [
+        (json!({"messages": message}), "chat_completions"),
+        (
+            json!({"messages": message, "tools": function}),
+            "chat_completions",
+        ),
+        (json!({"messages": message, "tools": search}), "messages"),
+        (json!({"messages": message, "tools": own}), "messages"),
+        (json!({"messages": message, "system": "s"}), "messages"),
+        (json!({"input": "hi"}), "responses"),
+    ] {
+        let question = json!({"model": "m", "request": request});
+        let told = gateway.admin_post("/api/explain", &question).await.json();
+        assert_eq!(told["endpoint"], endpoint, "{question}");
+    }
+    for (name, endpoint) in [
+        ("chat/completions", "chat_completions"),
+        ("/v1/messages", "messages"),
+        ("responses", "responses"),
+        ("completions", "completions"),
+        ("embeddings", "embeddings"),
+    ] {
+        let question = json!({"model": "m", "endpoint": name});
+        let told = gateway.admin_post("/api/explain", &question).await.json();
+        assert_eq!(told["endpoint"], endpoint, "{question}");
+    }
+    let question = json!({"model": "m", "endpoint": "message"});
+    let refused = gateway.admin_post("/api/explain", &question).await;
+    assert_eq!(refused.status, 400);
+    let error = refused.json()["error"].to_string();
+    assert!(
+        error.contains("`message`") && error.contains("responses, messages"),
+        "{error}"
+    );
+}
+
+/// A tool that only Anthropic runs keeps a message at Claude, and a chat cannot have it.
+#[tokio::test]
+async fn a_message_is_explained_as_it_would_be_served() {
+    let (first, second) = both().await;
+    let yaml = two_upstreams(&first, &second).replacen(
+        "provider: openai-compatible",
+        "provider: anthropic",
+        1,
+    );
+    let gateway = TestGateway::start(&yaml).await;
+    let tools = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    let body = json!({"model": "claude-sonnet-4-5", "max_tokens": 9, "tools": tools,
+        "messages": [{"role": "user", "content": "hi"}]});
+    let question = json!({"model": "claude-sonnet-4-5", "request": body});
+    let told = gateway.admin_post("/api/explain", &question).await.json();
+    let [claude, other] = [0, 1].map(|index| &told["candidates"][index]);
+    assert_eq!(
+        (&claude["upstream"], &claude["why"]),
+        (&json!("first"), &json!("healthy"))
+    );
+    assert_eq!(other["upstream"], "second");
+    assert!(
+        other["why"].as_str().unwrap().starts_with("never: "),
+        "{told}"
+    );
+}
