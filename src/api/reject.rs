@@ -81,6 +81,11 @@ impl Rejection {
         }
     }
 
+    /// Whether the client hung up while it sent its request.
+    fn is_to_nobody(&self) -> bool {
+        matches!(self, Self::Body(ReadError::Broken(_)))
+    }
+
     fn refusal(&self) -> Refusal {
         match self {
             Self::NoKey => Refusal::new(
@@ -104,18 +109,7 @@ impl Rejection {
                 "the only protocol to change to is `websocket`, with GET over HTTP/1.1 at /v1/realtime or /v1/responses",
             ),
             Self::Coding(error) => packed_wrongly(error),
-            Self::Body(ReadError::TooLarge(limit)) => Refusal::new(
-                413,
-                "request_too_large",
-                format!(
-                    "the request body is larger than {limit} bytes (limits.body in the proxy's configuration)"
-                ),
-            ),
-            Self::Body(error) => Refusal::new(
-                408,
-                "request_body_timeout",
-                format!("the request could not be read: {error}"),
-            ),
+            Self::Body(error) => unread(error),
             Self::NotJson(error) => Refusal::new(
                 400,
                 "invalid_json",
@@ -142,6 +136,23 @@ impl Rejection {
             Self::CreatorGone(creator) => creator_gone(creator),
             Self::Exhausted(exhausted) => exhausted::refusal(exhausted),
         }
+    }
+}
+
+fn unread(error: &ReadError) -> Refusal {
+    let message = format!("the request could not be read: {error}");
+    match error {
+        ReadError::TooLarge(limit) => Refusal::new(
+            413,
+            "request_too_large",
+            format!(
+                "the request body is larger than {limit} bytes (limits.body in the proxy's configuration)"
+            ),
+        ),
+        ReadError::Stalled | ReadError::TooLate => {
+            Refusal::new(408, "request_body_timeout", message)
+        }
+        ReadError::Broken(_) => Refusal::new(400, "request_body_broken", message),
     }
 }
 
@@ -184,6 +195,10 @@ pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body>
         }
         tally.attempts = exhausted.attempts.len();
         result = RequestResult::Failed;
+    }
+    if rejection.is_to_nobody() {
+        // Never finished, it counts as given up by the client.
+        return response;
     }
     tally.answering(refusal.status, None);
     tally.finish(result);
