@@ -39,12 +39,15 @@ pub(super) async fn run(
         Switch::Agreed { .. } => Err(Outcome::UpgradeRefused { status: 101 }.into()),
         Switch::Refused(reply) => {
             let idle = until.saturating_duration_since(Instant::now());
+            let upstream = &target.candidate.upstream;
+            let told =
+                |status, said| openai::shaped(status, upstream.without_key(target.key, said));
             refusal(
                 reply,
                 Patience { idle, until },
                 Refusals::Return,
                 openai::classify_handshake,
-                openai::shaped,
+                told,
             )
             .await
         }

@@ -2,7 +2,7 @@
 
 use backstop::event::{Event, HealthChange};
 use backstop::simulator::{Fault, Script, Simulator};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 
 use super::outcomes;
@@ -155,6 +155,21 @@ async fn the_clients_own_fault_goes_back_as_it_is() {
     assert_eq!(first.received_count(), 1);
     assert!(second.is_unasked());
     assert_eq!(outcomes(&gateway), ["rejected"]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_repeats_our_key_comes_without_it() {
+    let said = json!({"error": {"message": "not with first-key", "type": "t", "code": null}});
+    let script = Script::fault(Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(said.to_string()),
+    });
+    let first = Simulator::start("first", script).await.unwrap();
+    let gateway = gateway(&first, &Provider::start().await, "").await;
+    let answered = refused(&gateway, REALTIME, &[]).await;
+    assert_eq!((answered.status, answered.upstream()), (400, "first"));
+    assert_eq!(answered.json()["error"]["message"], "not with ***");
 }
 
 #[tokio::test]
