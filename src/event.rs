@@ -73,7 +73,8 @@ pub struct AttemptReport {
     pub phase: Phase,
     /// How it ended.
     pub outcome: Outcome,
-    /// What exactly went wrong, in words; never a secret, never content.
+    /// What exactly went wrong, in words; never a secret. What an upstream has against the request, in its own words, may
+    /// quote from the request.
     pub detail: Option<String>,
     /// Until the outcome was known; in the trail of a stream, until its first content.
     pub elapsed: Duration,

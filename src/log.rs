@@ -1,7 +1,8 @@
 //! Events turned into log lines.
 //!
 //! A line reads alone and carries the same as fields. `warn` says that we coped, `info` that something changed;
-//! single requests are told at `debug`. Never a body, a prompt or a key.
+//! single requests are told at `debug`. Never a body, a prompt or a key; but at `debug`, what an upstream has against a
+//! request, in its own words, which may quote from it.
 
 use crate::event::{Event, HealthChange, RequestReport, RequestResult, Sink};
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::LOCATION;
 use hyper::upgrade::Upgraded;
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::events::EventStream;
@@ -71,6 +72,15 @@ pub(super) struct Lost {
 }
 
 impl Lost {
+    /// By what an upstream has said against the request.
+    pub(super) fn by_verdict(outcome: Outcome, verdict: Verdict) -> Self {
+        Self {
+            detail: verdict.reason(),
+            verdict: Some(Box::new(verdict)),
+            ..outcome.into()
+        }
+    }
+
     /// By an event that says so.
     pub(super) fn by_event(outcome: Outcome, said: Bytes) -> Self {
         let verdict = Verdict {
@@ -96,18 +106,20 @@ impl Lost {
 
     /// By a verdict that may be about our words.
     pub(super) fn doubtful(won: Won) -> Self {
-        let verdict = match won.body {
-            WonBody::Whole(body) => Some(Box::new(Verdict {
-                status: won.status,
-                headers: won.headers,
-                body,
-            })),
-            _ => None,
+        let lost = match won.body {
+            WonBody::Whole(body) => {
+                let verdict = Verdict {
+                    status: won.status,
+                    headers: won.headers,
+                    body,
+                };
+                Self::by_verdict(won.outcome, verdict)
+            }
+            _ => won.outcome.into(),
         };
         Self {
-            verdict,
             is_doubtful: true,
-            ..won.outcome.into()
+            ..lost
         }
     }
 }
@@ -118,6 +130,33 @@ pub(super) struct Verdict {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+}
+
+/// Enough of a reason to understand it.
+const LONGEST_REASON: usize = 300;
+
+/// `{"error": {"message": "..."}}`, as both `OpenAI`'s and Anthropic's clients are told.
+#[derive(Deserialize)]
+struct Told {
+    error: Reason,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    message: String,
+}
+
+impl Verdict {
+    /// What it says in words, shortened.
+    fn reason(&self) -> Option<String> {
+        let told: Told = serde_json::from_slice(&self.body).ok()?;
+        let mut reason = told.error.message;
+        if let Some((end, _)) = reason.char_indices().nth(LONGEST_REASON) {
+            reason.truncate(end);
+            reason.push('…');
+        }
+        Some(reason)
+    }
 }
 
 /// What an upstream has said against a request.

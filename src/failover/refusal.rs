@@ -58,10 +58,7 @@ pub(super) fn settle(
                 headers,
                 body: told,
             };
-            Err(Lost {
-                verdict: Some(Box::new(verdict)),
-                ..outcome.into()
-            })
+            Err(Lost::by_verdict(outcome, verdict))
         }
         outcome => Err(outcome.into()),
     }

@@ -347,6 +347,41 @@ async fn what_the_first_choice_says_comes_back_whatever_becomes_of_the_others() 
         let error = refusal(&answered, 503, "all_upstreams_failed");
         // To the second one it will be the same request.
         assert!((10..=30).contains(&retry_after(&answered)), "{error}");
+        let attempts = error["attempts"].as_array().unwrap();
+        assert_eq!(attempts.last().unwrap()["detail"], "no such field");
     }
     assert_eq!(first.received_count(), 1);
+}
+
+#[tokio::test]
+async fn why_a_stand_in_refuses_what_we_made_of_a_request_is_told_but_for_our_key() {
+    let first = Simulator::start("first", Script::status(503))
+        .await
+        .unwrap();
+    let reason = |end: &str| format!("messages.0: not for {end}");
+    let said = json!({"type": "error", "error": {
+        "type": "invalid_request_error", "message": reason(&format!("second-key{}", "é".repeat(300)))}});
+    let script = Script::fault(Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(said.to_string()),
+    });
+    let second = Simulator::start("second", script).await.unwrap();
+    let upstreams = two_upstreams(&first, &second).replace(
+        "second: {provider: openai-compatible",
+        "second: {provider: anthropic",
+    );
+    let gateway = TestGateway::start(&upstreams).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.trail(), ["first:overloaded", "second:rejected"]);
+    let error = refusal(&answered, 503, "all_upstreams_failed");
+    let told = error["attempts"][1]["detail"].as_str().unwrap();
+    let begins = reason("***é");
+    assert!(told.starts_with(&begins) && told.ends_with("é…"), "{told}");
+    assert_eq!(told.chars().count(), 301);
+    assert!(error["message"].as_str().unwrap().contains(told));
+
+    // Metrics know no words of upstreams.
+    let metrics = gateway.admin("/metrics").await.text();
+    assert!(!metrics.contains("messages.0"), "{metrics}");
 }
