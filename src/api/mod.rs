@@ -140,7 +140,7 @@ impl Api {
             "/" => Some(Ok(greeting())),
             "/models" | "/models/" => {
                 let list = self.models.list(&self.routes, dialect, path.as_str());
-                Some(list.await)
+                Some(Ok(list.await))
             }
             path => {
                 let name = path.strip_prefix("/models/")?;

@@ -41,12 +41,7 @@ impl Models {
     }
 
     /// All of them, in the words of one API; for Anthropic's clients, the page that the query of `path` asks for.
-    pub(super) async fn list(
-        &self,
-        routes: &RouteTable,
-        dialect: Dialect,
-        path: &str,
-    ) -> Result<Own, Rejection> {
+    pub(super) async fn list(&self, routes: &RouteTable, dialect: Dialect, path: &str) -> Own {
         let exact = routes
             .rules()
             .iter()
@@ -73,13 +68,13 @@ impl Models {
             }
         }
         let silent: Vec<String> = silent.into_iter().collect();
-        Ok(Own {
+        Own {
             json: match dialect {
                 Dialect::OpenAi => list_of_openai(&names),
-                Dialect::Anthropic => page_of_anthropic(&names, path)?,
+                Dialect::Anthropic => page_of_anthropic(&names, path),
             },
             note: (!silent.is_empty()).then(|| ("x-backstop-unlisted", silent.join(", "))),
-        })
+        }
     }
 
     /// Asks whoever has not been asked for a while, all at once. An old list is better than none.
@@ -152,25 +147,24 @@ fn list_of_openai(names: &IndexSet<String>) -> Value {
     json!({ "object": "list", "data": models })
 }
 
-/// Up to `limit` of them (1 to 1000, by default 20), after `after_id` or before `before_id`:
+/// Up to `limit` of them (1 to 1000, by default 20), after `after_id` or before `before_id`; none where there is no such model
+/// any more, as a list that began anew would have no end:
 /// <https://platform.claude.com/docs/en/api/models/list>.
-fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Result<Value, Rejection> {
+fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Value {
     let limit = query::parameter(path, "limit").and_then(|limit| limit.parse().ok());
     let limit = limit.unwrap_or(20).clamp(1, 1000);
-    let index_of = |parameter| match query::parameter(path, parameter) {
-        None => Ok(None),
-        Some(id) => names
-            .get_index_of(&id)
-            .map(Some)
-            .ok_or(Rejection::UnknownCursor(parameter)),
+    let place_of = |parameter| {
+        let id = query::parameter(path, parameter)?;
+        Some(names.get_index_of(&id))
     };
-    let (range, has_more) = match (index_of("before_id")?, index_of("after_id")?) {
-        (Some(end), _) => {
+    let (range, has_more) = match (place_of("before_id"), place_of("after_id")) {
+        (Some(Some(end)), _) => {
             let start = end.saturating_sub(limit);
             (start..end, start > 0)
         }
+        (Some(None), _) | (None, Some(None)) => (0..0, false),
         (None, after) => {
-            let start = after.map_or(0, |last| last + 1);
+            let start = after.flatten().map_or(0, |last| last + 1);
             let end = names.len().min(start + limit);
             (start..end, end < names.len())
         }
@@ -180,12 +174,12 @@ fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Result<Value, Reje
         .iter()
         .map(|name| model(name, Dialect::Anthropic))
         .collect();
-    Ok(json!({
+    json!({
         "data": models,
         "first_id": names.first(),
         "last_id": names.last(),
         "has_more": has_more,
-    }))
+    })
 }
 
 /// When a model was made is not known here; the field must be there for SDKs.

@@ -30,7 +30,6 @@ pub(super) enum Rejection {
     NotJson(serde_json::Error),
     NoModel,
     UnknownModel { model: String, hint: String },
-    UnknownCursor(&'static str),
     TooBusy,
     CreatorGone(UpstreamId),
     Exhausted(Box<Exhausted>),
@@ -124,9 +123,6 @@ impl Rejection {
                 format!("the proxy has no route for model `{model}`; {hint}"),
             )
             .about("model"),
-            Self::UnknownCursor(parameter) => {
-                Refusal::new(400, "unknown_model", "no such model is in the list").about(parameter)
-            }
             Self::TooBusy => Refusal::new(
                 503,
                 "too_many_requests_in_flight",

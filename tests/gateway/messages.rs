@@ -459,13 +459,11 @@ async fn anthropics_clients_get_models_by_the_page() {
         ("?limit=3&before_id=model-05", (Some(2), 3, true)),
         ("?limit=3&before_id=model-03", (Some(0), 3, false)),
         ("?before_id=model-00", (None, 0, false)),
+        ("?after_id=gone", (None, 0, false)),
+        ("?limit=1&before_id=gone", (None, 0, false)),
     ] {
         assert_eq!(page(query).await, expected, "{query}");
     }
-    let lost = "/v1/models?after_id=gone";
-    let answered = gateway.send(Method::GET, lost, JSON, "").await;
-    assert_eq!(answered.status, 400);
-    assert_eq!(answered.json()["error"]["type"], "invalid_request_error");
 }
 
 async fn claude_before_openai(claude: &Simulator, openai: &Simulator) -> TestGateway {
