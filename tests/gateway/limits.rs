@@ -127,55 +127,46 @@ async fn a_request_too_many_is_told_to_come_back_soon() {
     }
 }
 
-/// Nobody reads an error of ours then, and nobody has done anything wrong.
-#[tokio::test]
-async fn a_client_that_hangs_up_while_it_uploads_counts_as_gone() {
-    let (gateway, upstream) = gateway("").await;
-    let mut raw = Raw::open(&gateway).await;
+/// A request of which only the beginning is sent.
+async fn half(gateway: &TestGateway) -> Raw {
+    let mut raw = Raw::open(gateway).await;
     raw.say(&format!(
         "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{{"
     ))
     .await;
+    raw
+}
+
+/// How the next request to end is counted.
+async fn end(gateway: &TestGateway) -> (RequestResult, u16) {
+    let ended = |event: &Event| match event {
+        Event::RequestFinished(report) => Some((report.result, report.status)),
+        _ => None,
+    };
+    gateway.events.wait_for(ended).await
+}
+
+/// Nobody reads an error of ours then, and nobody has done anything wrong.
+#[tokio::test]
+async fn a_client_that_hangs_up_while_it_uploads_counts_as_gone() {
+    let (gateway, upstream) = gateway("").await;
+    let raw = half(&gateway).await;
     gateway
         .events
         .wait_for(|event| matches!(event, Event::RequestStarted).then_some(()))
         .await;
     drop(raw);
-    let report = gateway
-        .events
-        .wait_for(|event| match event {
-            Event::RequestFinished(report) => Some(report.clone()),
-            _ => None,
-        })
-        .await;
-    assert_eq!(
-        (report.result, report.status),
-        (RequestResult::ClientGone, 499)
-    );
+    assert_eq!(end(&gateway).await, (RequestResult::ClientGone, 499));
     assert_eq!(upstream.received_count(), 0);
 }
 
 #[tokio::test]
 async fn a_client_that_stalls_while_it_uploads_is_told_so() {
     let (gateway, upstream) = gateway("}\ntimeouts: {idle: 200ms").await;
-    let mut raw = Raw::open(&gateway).await;
-    raw.say(&format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{{"
-    ))
-    .await;
+    let raw = half(&gateway).await;
     let answer = raw.until_closed().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    let report = gateway
-        .events
-        .wait_for(|event| match event {
-            Event::RequestFinished(report) => Some(report.clone()),
-            _ => None,
-        })
-        .await;
-    assert_eq!(
-        (report.result, report.status),
-        (RequestResult::Rejected, 408)
-    );
+    assert_eq!(end(&gateway).await, (RequestResult::Rejected, 408));
     assert_eq!(upstream.received_count(), 0);
 }
 
