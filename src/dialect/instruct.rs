@@ -14,12 +14,17 @@ pub(super) fn instruct(text: &str, messages: &mut Vec<Value>) {
         append(text, last);
         return;
     }
-    let text = format!("<system-reminder>\n{text}\n</system-reminder>");
+    let text = reminder(text);
     if last["role"] == "user" {
         append(&text, last);
     } else {
         messages.push(json!({ "role": "user", "content": text }));
     }
+}
+
+/// What the system says amid the talk, as a user says it.
+pub(super) fn reminder(text: &str) -> String {
+    format!("<system-reminder>\n{text}\n</system-reminder>")
 }
 
 fn append(text: &str, message: &mut Value) {

@@ -9,6 +9,7 @@ mod answer;
 pub mod anthropic;
 mod arguments;
 mod beginning;
+mod call_ids;
 mod chunks;
 mod dropped;
 mod finish;

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::messages::CallIds;
+use super::messages::accepted;
+use crate::dialect::call_ids::CallIds;
 
 /// A Messages body without thoughts, which another maker has signed, or has not had where calls of tools are; and with ids of
 /// calls that are taken. Also the fields that were left out. `None`: nothing of it is foreign.
@@ -11,7 +12,7 @@ pub fn cleared(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let mut dropped = Vec::new();
     let mut is_changed = false;
-    let mut ids = CallIds::default();
+    let mut ids = CallIds::new(accepted);
     for message in body["messages"].as_array_mut()? {
         let Some(blocks) = message["content"].as_array_mut() else {
             continue;
@@ -46,7 +47,8 @@ pub fn cleared(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
     is_foreign.then(|| (body.to_string().into(), dropped))
 }
 
-pub(super) fn is_thought(block: &Value) -> bool {
+/// Whether a block is a thought, readable or not.
+pub fn is_thought(block: &Value) -> bool {
     block["type"] == "thinking" || block["type"] == "redacted_thinking"
 }
 

@@ -1,10 +1,11 @@
 //! The conversation: roles, parts, tool calls and their results.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
 use super::media;
+use crate::dialect::call_ids::CallIds;
 use crate::dialect::names::Names;
 
 /// A conversation as Anthropic has it.
@@ -18,34 +19,6 @@ pub(super) struct Conversation {
     results: usize,
 }
 
-/// The ids of calls, and those that are sent in their place: they must be unique, and of certain letters.
-#[derive(Default)]
-pub(super) struct CallIds {
-    sent: HashSet<String>,
-    /// How many had to be made up.
-    made: usize,
-    /// What was sent for the calls whose results have not come yet.
-    open: HashMap<String, VecDeque<String>>,
-}
-
-impl CallIds {
-    pub(super) fn call(&mut self, id: String) -> String {
-        let fine = accepted(&id);
-        let mut sent = fine.clone();
-        while !self.sent.insert(sent.clone()) {
-            self.made += 1;
-            sent = format!("{fine}_{}", self.made);
-        }
-        self.open.entry(id).or_default().push_back(sent.clone());
-        sent
-    }
-
-    pub(super) fn result(&mut self, id: &str) -> String {
-        let sent = self.open.get_mut(id).and_then(VecDeque::pop_front);
-        sent.unwrap_or_else(|| accepted(id))
-    }
-}
-
 /// What stands where there must be some text.
 const NOTHING: &str = "(empty)";
 
@@ -55,7 +28,7 @@ pub(super) fn conversation(messages: &[Value], names: &mut Names) -> Conversatio
         system: Vec::new(),
         messages: Vec::new(),
         has_tool_calls: false,
-        ids: CallIds::default(),
+        ids: CallIds::new(accepted),
         results: 0,
     };
     let leading = messages
@@ -215,7 +188,7 @@ fn id_of(id: &Value) -> String {
 }
 
 /// Some upstreams give ids that others do not take: `functions.get_weather:0`.
-fn accepted(id: &str) -> String {
+pub(super) fn accepted(id: &str) -> String {
     let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
     id.chars()
         .map(|letter| if is_fine(letter) { letter } else { '_' })

@@ -30,7 +30,7 @@ pub use adapt::adapt;
 pub use answer::answer;
 pub use batches::{is_batches, results_here};
 pub use error::error;
-pub use foreign::cleared;
+pub use foreign::{cleared, is_thought};
 pub use lacks::lacks;
 pub use model::prefill;
 pub use request::{Translated, request};

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::dialect::anthropic::is_thought;
 use crate::dialect::instruct::instruct;
 use crate::dialect::names::Names;
 
@@ -38,7 +39,7 @@ pub(super) fn has_thoughts(body: &Value) -> bool {
     let messages = body["messages"].as_array().into_iter().flatten();
     let mut blocks =
         messages.flat_map(|message| message["content"].as_array().into_iter().flatten());
-    blocks.any(|block| block["type"] == "thinking" || block["type"] == "redacted_thinking")
+    blocks.any(is_thought)
 }
 
 /// The messages of a chat, the system prompt before the others. `more`: what else the system says.

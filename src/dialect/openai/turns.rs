@@ -1,12 +1,13 @@
 //! The order of the turns of a chat, and their texts, where a provider is particular about them.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use super::history::change_calls;
+use crate::dialect::call_ids::CallIds;
+use crate::dialect::instruct::reminder;
 use crate::wire::json::Fields;
 
 /// What a model is made to say between the results of tools and what a user says.
@@ -42,8 +43,7 @@ pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
             && let (Some(said), Ok(user)) = (text_of(message), to_raw_value("user"))
         {
             message.insert("role".into(), Cow::Owned(user));
-            let said = format!("<system-reminder>\n{said}\n</system-reminder>");
-            is_changed |= put_text(message, &said);
+            is_changed |= put_text(message, &reminder(&said));
         }
     }
     if is_changed {
@@ -85,31 +85,21 @@ pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
     messages.len() > before
 }
 
-/// Gives calls other ids where several have the same one, and their results in the same order: some upstreams begin anew with
-/// every answer (`call_0`). Says whether there was any.
+/// Gives calls other ids where several have the same one, and their results in the same order. Says whether there was any.
 pub(super) fn tell_calls_apart(messages: &mut [Fields<'_>]) -> bool {
-    let mut known = HashSet::new();
-    let mut open: HashMap<String, VecDeque<String>> = HashMap::new();
+    let mut ids = CallIds::new(str::to_owned);
     let mut is_changed = false;
     for message in messages {
         is_changed |= change_calls(message, |call| {
-            let Some(id) = id_of(call, "id") else {
-                return false;
-            };
-            let mut name = id.clone();
-            let mut copies = 0;
-            while !known.insert(name.clone()) {
-                copies += 1;
-                name = format!("{id}_{copies}");
-            }
-            let is_other = name != id && put(call, "id", &name);
-            open.entry(id).or_default().push_back(name);
-            is_other
+            let id = id_of(call, "id");
+            id.is_some_and(|id| {
+                let sent = ids.call(id.clone());
+                sent != id && put(call, "id", &sent)
+            })
         });
-        if let Some(id) = id_of(message, "tool_call_id")
-            && let Some(name) = open.get_mut(&id).and_then(VecDeque::pop_front)
-        {
-            is_changed |= name != id && put(message, "tool_call_id", &name);
+        if let Some(id) = id_of(message, "tool_call_id") {
+            let sent = ids.result(&id);
+            is_changed |= sent != id && put(message, "tool_call_id", &sent);
         }
     }
     is_changed

@@ -1,0 +1,44 @@
+//! The ids of calls on their way to an upstream.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+/// The ids of a conversation's calls, and those that are sent in their place: they must be unique, and such as are accepted.
+/// Some upstreams begin anew with every answer (`call_0`); then results belong to calls in order.
+pub(super) struct CallIds {
+    /// An id as it is accepted.
+    accepted: fn(&str) -> String,
+    sent: HashSet<String>,
+    /// How many had to be made up.
+    made: usize,
+    /// What was sent for the calls whose results have not come yet.
+    open: HashMap<String, VecDeque<String>>,
+}
+
+impl CallIds {
+    pub(super) fn new(accepted: fn(&str) -> String) -> Self {
+        Self {
+            accepted,
+            sent: HashSet::new(),
+            made: 0,
+            open: HashMap::new(),
+        }
+    }
+
+    /// What is sent for a call.
+    pub(super) fn call(&mut self, id: String) -> String {
+        let fine = (self.accepted)(&id);
+        let mut sent = fine.clone();
+        while !self.sent.insert(sent.clone()) {
+            self.made += 1;
+            sent = format!("{fine}_{}", self.made);
+        }
+        self.open.entry(id).or_default().push_back(sent.clone());
+        sent
+    }
+
+    /// What is sent for the result of a call.
+    pub(super) fn result(&mut self, id: &str) -> String {
+        let sent = self.open.get_mut(id).and_then(VecDeque::pop_front);
+        sent.unwrap_or_else(|| (self.accepted)(id))
+    }
+}
