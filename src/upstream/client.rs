@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tower_service::Service;
 
-use super::reply::ReplyBody;
+use super::reply::{Place, ReplyBody};
 
 type Inner = legacy::Client<TimedConnector, Full<Bytes>>;
 
@@ -43,10 +43,6 @@ struct Pool {
     client: Inner,
     in_flight: Arc<AtomicUsize>,
 }
-
-/// The place of a request that is in flight, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Place(Arc<AtomicUsize>);
 
 /// So many requests are enough for one connection of HTTP/2; the few up to 100 are left for those that have ended here
 /// but not yet there.
@@ -83,19 +79,6 @@ impl Client {
 impl Pool {
     fn load(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
-    }
-}
-
-impl Place {
-    fn taken_in(in_flight: &Arc<AtomicUsize>) -> Self {
-        in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(in_flight))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

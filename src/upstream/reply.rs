@@ -1,13 +1,13 @@
 //! What an upstream sends back.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-
-use super::client::Place;
 
 /// What an upstream sends back, before anybody has looked at its body.
 #[derive(Debug)]
@@ -28,6 +28,23 @@ impl From<Response<ReplyBody>> for Reply {
             headers: head.headers,
             body,
         }
+    }
+}
+
+/// The place of a request that is in flight, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    pub(super) fn taken_in(in_flight: &Arc<AtomicUsize>) -> Self {
+        in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(in_flight))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::entries::{change, change_calls};
 use super::turns::{answer_tools, join_texts, remind, tell_calls_apart};
 use crate::config::{CallIds, Manners};
 use crate::dialect::chunks::fit_call_id;
@@ -92,33 +93,6 @@ pub(super) fn without_developer(messages: &RawValue) -> Option<Box<RawValue>> {
 fn is_gemini_3(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     name.starts_with("gemini-3")
-}
-
-/// A list with its entries changed; `None`: none was, or it is no list of objects.
-fn change(
-    list: &RawValue,
-    mut change: impl FnMut(&mut Fields<'_>) -> bool,
-) -> Option<Box<RawValue>> {
-    let mut entries: Vec<Fields<'_>> = serde_json::from_str(list.get()).ok()?;
-    let mut is_changed = false;
-    for entry in &mut entries {
-        is_changed |= change(entry);
-    }
-    is_changed.then(|| to_raw_value(&entries).ok()).flatten()
-}
-
-pub(super) fn change_calls(
-    message: &mut Fields<'_>,
-    by: impl FnMut(&mut Fields<'_>) -> bool,
-) -> bool {
-    let Some(calls) = message.get_mut("tool_calls") else {
-        return false;
-    };
-    let Some(changed) = change(calls, by) else {
-        return false;
-    };
-    *calls = Cow::Owned(changed);
-    true
 }
 
 fn demote(message: &mut Fields<'_>) -> bool {

@@ -2,6 +2,7 @@
 
 mod adapt;
 pub mod continuation;
+mod entries;
 mod error;
 mod history;
 mod numbers;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-use super::history::change_calls;
+use super::entries::change_calls;
 use crate::dialect::call_ids::CallIds;
 use crate::dialect::instruct::reminder;
 use crate::wire::json::Fields;
