@@ -45,7 +45,7 @@ pub enum Event {
     /// What is believed of an upstream, or of our own network, has changed.
     HealthChanged(HealthChange),
     /// A free probe was sent to an upstream that could not be connected to.
-    Probed {
+    HealthChecked {
         /// Which one.
         upstream: UpstreamId,
         /// Whether it answered.
@@ -83,13 +83,13 @@ pub struct AttemptReport {
 /// As it is told in error bodies: `{"upstream", "outcome", "status", "detail", "elapsed_ms"}`.
 impl Serialize for AttemptReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut told = serializer.serialize_struct("AttemptReport", 5)?;
-        told.serialize_field("upstream", self.upstream.as_ref())?;
-        told.serialize_field("outcome", self.outcome.label())?;
-        told.serialize_field("status", &self.outcome.status())?;
-        told.serialize_field("detail", &self.detail)?;
-        told.serialize_field("elapsed_ms", &(self.elapsed.as_millis() as u64))?;
-        told.end()
+        let mut fields = serializer.serialize_struct("AttemptReport", 5)?;
+        fields.serialize_field("upstream", self.upstream.as_ref())?;
+        fields.serialize_field("outcome", self.outcome.label())?;
+        fields.serialize_field("status", &self.outcome.status())?;
+        fields.serialize_field("detail", &self.detail)?;
+        fields.serialize_field("elapsed_ms", &(self.elapsed.as_millis() as u64))?;
+        fields.end()
     }
 }
 
@@ -99,11 +99,11 @@ pub enum Phase {
     /// Its turn had come: first, or after a failure.
     Normal,
     /// To see whether the upstream has healed.
-    Trial,
+    HalfOpenProbe,
     /// Because nobody who is trusted was left.
     LastResort,
     /// Beside one that waits for an upstream which is trusted no more.
-    Rescue,
+    EjectionHedge,
     /// Beside one whose first token is late.
     Hedge,
 }
@@ -113,9 +113,9 @@ impl Phase {
     pub fn label(self) -> &'static str {
         match self {
             Self::Normal => "normal",
-            Self::Trial => "trial",
+            Self::HalfOpenProbe => "half_open_probe",
             Self::LastResort => "last_resort",
-            Self::Rescue => "rescue",
+            Self::EjectionHedge => "ejection_hedge",
             Self::Hedge => "hedge",
         }
     }

@@ -15,7 +15,7 @@
 //! Around them: [`health`] is what we believe about each upstream, learnt from live requests as evidence; [`event`] carries
 //! facts from the data path to [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything
 //! together from a [`config`], and takes over another one while running; [`cli`] is the command line; [`simulator`] pretends to be a provider, for the demo and the tests.
-//! [`pins`] remembers which upstream created what. [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
+//! [`affinity`] remembers which upstream created what. [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
 //!
 //! ```text
 //! client ─▶ server ─▶ api::Api::handle
@@ -81,6 +81,7 @@
 //! | drain | finish what is open, then stop |
 
 pub mod admin;
+pub mod affinity;
 pub mod api;
 pub mod cli;
 pub mod config;
@@ -92,7 +93,6 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod outcome;
-pub mod pins;
 pub mod request;
 pub mod routing;
 pub mod server;

@@ -39,10 +39,10 @@ impl Sink for Log {
                 "{to} goes on with a stream that broke off at {from}"
             ),
             Event::HealthChanged(change) => health_changed(change),
-            Event::Probed {
+            Event::HealthChecked {
                 upstream,
                 is_reached,
-            } => tracing::debug!(%upstream, is_reached, "free probe"),
+            } => tracing::debug!(%upstream, is_reached, "health check"),
             Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
             Event::ConfigRejected { reason } => {
                 tracing::error!(

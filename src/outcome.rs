@@ -69,7 +69,7 @@ pub enum Outcome {
         status: u16,
     },
     /// The request brings items that only another upstream can read or has kept.
-    ForeignItems {
+    ProviderBoundItems {
         /// The upstream's status.
         status: u16,
     },
@@ -174,7 +174,7 @@ impl Outcome {
             | Self::ContentRefused { .. }
             | Self::TooLong { .. }
             | Self::Unsupported { .. }
-            | Self::ForeignItems { .. }
+            | Self::ProviderBoundItems { .. }
             | Self::ClientGone => Blame::Client,
             _ => Blame::Upstream,
         }
@@ -243,7 +243,7 @@ impl Outcome {
             Self::ModelUnavailable => "model_unavailable",
             Self::TooLong { .. } => "too_long",
             Self::Unsupported { .. } => "unsupported",
-            Self::ForeignItems { .. } => "foreign_items",
+            Self::ProviderBoundItems { .. } => "provider_bound_items",
             Self::EndpointMissing { .. } => "endpoint_missing",
             Self::UpgradeRefused { .. } => "upgrade_refused",
             Self::InvalidReply(Defect::Redirect) => "redirect",
@@ -271,7 +271,7 @@ impl Outcome {
             | Self::UpgradeRefused { status }
             | Self::TooLong { status }
             | Self::Unsupported { status }
-            | Self::ForeignItems { status }
+            | Self::ProviderBoundItems { status }
             | Self::EndpointMissing { status }
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),

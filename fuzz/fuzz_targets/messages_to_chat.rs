@@ -2,16 +2,16 @@
 
 #![no_main]
 
-use backstop::config::{Dialect, Manners};
-use backstop::dialect::Language;
+use backstop::config::{Dialect, Quirks};
+use backstop::dialect::UpstreamApi;
 use backstop::request::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
-const LANGUAGE: Language = Language {
+const LANGUAGE: UpstreamApi = UpstreamApi {
     has_responses: false,
-    manners: Manners::OPENAI,
+    quirks: Quirks::OPENAI,
     max_output: Some(9),
-    ..Language::new(Dialect::OpenAi)
+    ..UpstreamApi::new(Dialect::OpenAi)
 };
 
 fuzz_target!(|data: &[u8]| backstop_fuzz::translate(LANGUAGE, Endpoint::Messages, data));

@@ -3,13 +3,13 @@
 #![no_main]
 
 use backstop::config::Dialect;
-use backstop::dialect::Language;
+use backstop::dialect::UpstreamApi;
 use backstop::request::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
-const LANGUAGE: Language = Language {
+const LANGUAGE: UpstreamApi = UpstreamApi {
     has_responses: false,
-    ..Language::new(Dialect::Anthropic)
+    ..UpstreamApi::new(Dialect::Anthropic)
 };
 
 fuzz_target!(|data: &[u8]| backstop_fuzz::translate(LANGUAGE, Endpoint::Responses, data));

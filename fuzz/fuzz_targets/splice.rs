@@ -58,7 +58,7 @@ fn request(endpoint: Endpoint) -> ModelRequest {
         reasoning: false,
         demands: Default::default(),
         store: None,
-        lives_at: None,
+        pinned_to: None,
         session: 0,
         retries: 0,
     }

@@ -1,7 +1,7 @@
 //! What the fuzz targets share: a stream cut anywhere must be read as the same stream, and nothing that is translated may
 //! bring a translator down.
 
-use backstop::dialect::Language;
+use backstop::dialect::UpstreamApi;
 use backstop::dialect::stream::{Signal, StreamReader};
 use backstop::request::Endpoint;
 use backstop::wire::sse::{self, Framer};
@@ -59,8 +59,8 @@ pub fn supervise(endpoint: Endpoint, data: &[u8]) {
 fn read(reader: &mut StreamReader, bytes: &[u8], signals: &mut Vec<Signal>) {
     for event in sse::events(bytes) {
         let signal = reader.read(&event);
-        let mut plain = Vec::new();
-        event.write_plain(&mut plain);
+        let mut normalised = Vec::new();
+        event.write_normalised(&mut normalised);
         // Lines without meaning may be cut into events in more than one way.
         if event.data.is_some() {
             signals.push(signal);
@@ -70,25 +70,25 @@ fn read(reader: &mut StreamReader, bytes: &[u8], signals: &mut Vec<Signal>) {
 
 /// Translates a request into a language, and a reply back. The bytes are the length of the request, in two of them, the
 /// request, and the reply.
-pub fn translate(language: Language, endpoint: Endpoint, data: &[u8]) {
+pub fn translate(api: UpstreamApi, endpoint: Endpoint, data: &[u8]) {
     let Some((length, rest)) = data.split_first_chunk() else {
         return;
     };
     let (request, reply) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
     // A reply is read, too, where the request is no good.
     let usual = br#"{"model":"claude-sonnet-4-5","messages":[],"input":"x","stream":true}"#;
-    let _ = language.lacks(endpoint, request, "m");
-    let speech = language.speak(endpoint, Bytes::copy_from_slice(request), Some("m"));
-    if let Some(speech) = &speech {
-        serde_json::from_slice::<serde_json::Value>(&speech.body).expect("JSON");
+    let _ = api.unsupported_feature(endpoint, request, "m");
+    let translated = api.translate(endpoint, Bytes::copy_from_slice(request), Some("m"));
+    if let Some(translated) = &translated {
+        serde_json::from_slice::<serde_json::Value>(&translated.body).expect("JSON");
     }
-    let Some(speech) = speech.or_else(|| language.speak(endpoint, Bytes::from_static(usual), None)) else {
+    let Some(translated) = translated.or_else(|| api.translate(endpoint, Bytes::from_static(usual), None)) else {
         return;
     };
-    assert!(speech.interpreter.changes());
-    let _ = speech.interpreter.answer(Bytes::copy_from_slice(reply));
-    let _ = speech.interpreter.error(400, Bytes::copy_from_slice(reply));
-    if let Some(mut translator) = speech.interpreter.translator() {
+    assert!(translated.translator.changes());
+    let _ = translated.translator.answer(Bytes::copy_from_slice(reply));
+    let _ = translated.translator.error(400, Bytes::copy_from_slice(reply));
+    if let Some(mut translator) = translated.translator.translator() {
         let told = translator.translate(Bytes::copy_from_slice(reply));
         let rest = translator.finish();
         assert!(std::str::from_utf8(&told).is_ok() || std::str::from_utf8(reply).is_err());

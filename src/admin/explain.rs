@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::failover::{Ask, Explained, explain};
-use crate::health::Outlook;
+use crate::failover::{Explained, RoutingRequest, explain};
+use crate::health::AdmissionPreview;
 use crate::request::{Endpoint, Needs, peek};
 use crate::routing::RouteTable;
 use crate::wire::json::fingerprint;
@@ -42,7 +42,7 @@ pub(super) fn json(body: &[u8], routes: &RouteTable, now: Instant) -> Result<Val
         name => named(name)?,
     };
     let seen = peek(body.as_bytes()).unwrap_or_default();
-    let mut ask = Ask::new(endpoint, &question.model, session);
+    let mut ask = RoutingRequest::new(endpoint, &question.model, session);
     ask.needs = Needs {
         demands: seen.demands,
         body: body.as_bytes(),
@@ -119,35 +119,35 @@ fn candidate((index, explained): (usize, &Explained)) -> Value {
 }
 
 fn why(explained: &Explained) -> String {
-    if let Some(passed_over) = explained.passed_over {
-        return format!("never: {}", passed_over.reason());
+    if let Some(skipped) = explained.skipped {
+        return format!("never: {}", skipped.reason());
     }
-    let outlooks: Vec<String> = explained.outlooks.iter().map(in_words).collect();
-    match outlooks.as_slice() {
+    let previews: Vec<String> = explained.previews.iter().map(in_words).collect();
+    match previews.as_slice() {
         [only] => only.clone(),
         several => several
             .iter()
             .enumerate()
-            .map(|(index, outlook)| format!("key {}: {outlook}", index + 1))
+            .map(|(index, preview)| format!("key {}: {preview}", index + 1))
             .collect::<Vec<_>>()
             .join("; "),
     }
 }
 
-fn in_words(outlook: &Outlook) -> String {
-    match outlook {
-        Outlook::Admitted => "healthy".to_owned(),
-        Outlook::Ramp { fraction } => {
+fn in_words(preview: &AdmissionPreview) -> String {
+    match preview {
+        AdmissionPreview::Admitted => "healthy".to_owned(),
+        AdmissionPreview::SlowStart { fraction } => {
             format!("coming back: {:.0} % of its requests", fraction * 100.0)
         }
-        Outlook::Trial => "on trial: a few requests at a time".to_owned(),
-        Outlook::Out { cause, retry_in } => {
+        AdmissionPreview::HalfOpenProbe => "on trial: a few requests at a time".to_owned(),
+        AdmissionPreview::Out { cause, retry_in } => {
             format!(
                 "out of rotation for {cause}, next trial within {:.0} s",
                 retry_in.as_secs_f32().ceil()
             )
         }
-        Outlook::Gated { reason, opens_in } => {
+        AdmissionPreview::CoolingDown { reason, opens_in } => {
             format!(
                 "gated by {}, {:.0} s to go",
                 reason.label(),

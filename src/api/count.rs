@@ -67,25 +67,25 @@ mod tests {
         own.json["input_tokens"].as_u64().unwrap()
     }
 
-    fn said(content: &Value) -> Value {
+    fn message(content: &Value) -> Value {
         json!({"model": "claude", "messages": [{"role": "user", "content": content}]})
     }
 
     #[test]
     fn text_counts_by_its_letters() {
         let english = "the quick brown fox jumps over the lazy dog ".repeat(100);
-        assert_eq!(tokens(&said(&json!(english))), 4400 * 2 / 7 + 1 + 4);
-        assert_eq!(tokens(&said(&json!("数".repeat(100)))), 104);
+        assert_eq!(tokens(&message(&json!(english))), 4400 * 2 / 7 + 1 + 4);
+        assert_eq!(tokens(&message(&json!("数".repeat(100)))), 104);
         let blocks =
             json!([{"type": "text", "text": english, "cache_control": {"type": "ephemeral"}}]);
-        assert_eq!(tokens(&said(&blocks)), tokens(&said(&json!(english))));
+        assert_eq!(tokens(&message(&blocks)), tokens(&message(&json!(english))));
     }
 
     #[test]
     fn an_image_counts_the_same_however_large_its_data() {
         let image = |data: &str| {
             let source = json!({"type": "base64", "media_type": "image/png", "data": data});
-            tokens(&said(&json!([{"type": "image", "source": source}])))
+            tokens(&message(&json!([{"type": "image", "source": source}])))
         };
         assert_eq!(image("AAAA"), image(&"A".repeat(1_000_000)));
         assert_eq!(image("AAAA"), 1_604);
@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn system_tools_and_their_calls_count_too() {
-        let bare = tokens(&said(&json!("hi")));
-        let mut body = said(&json!("hi"));
+        let bare = tokens(&message(&json!("hi")));
+        let mut body = message(&json!("hi"));
         body["system"] = json!([{"type": "text", "text": "You are terse."}]);
         let with_system = tokens(&body);
         assert!(with_system > bare);
@@ -103,7 +103,7 @@ mod tests {
         assert!(tokens(&body) > with_system + 20);
         let call =
             json!([{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"what": "x"}}]);
-        assert!(tokens(&said(&call)) > 5);
+        assert!(tokens(&message(&call)) > 5);
         assert_eq!(tokens(&json!({})), 1);
     }
 }

@@ -2,12 +2,12 @@
 
 use http::header::{HeaderMap, HeaderValue};
 
-use super::tally::Tally;
+use super::record::RequestRecord;
 use crate::config::Dialect;
 use crate::event::AttemptReport;
 
 /// The trail of attempts as a structured header (RFC 8941): `openai;outcome=overloaded;status=503;ms=12, ...`.
-pub(super) fn trail(attempts: &[AttemptReport]) -> HeaderValue {
+pub(super) fn attempts_header(attempts: &[AttemptReport]) -> HeaderValue {
     let entries: Vec<String> = attempts
         .iter()
         .map(|attempt| {
@@ -27,9 +27,9 @@ pub(super) fn trail(attempts: &[AttemptReport]) -> HeaderValue {
 }
 
 /// The id of a request, by the names under which SDKs tell it to whoever catches an error.
-pub(super) fn put_id(headers: &mut HeaderMap, tally: &Tally) {
-    let id = header(tally.id.as_str());
-    if tally.dialect == Dialect::Anthropic {
+pub(super) fn put_id(headers: &mut HeaderMap, record: &RequestRecord) {
+    let id = header(record.id.as_str());
+    if record.dialect == Dialect::Anthropic {
         // The upstream's own is the one that its support asks for.
         headers.entry("request-id").or_insert(id.clone());
     }

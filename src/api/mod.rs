@@ -4,15 +4,15 @@
 
 mod auth;
 mod count;
+mod error;
 mod exhausted;
 mod headers;
 mod models;
 mod read;
-mod refusal;
+mod record;
 mod reject;
 mod respond;
 mod stream;
-mod tally;
 mod upgrade;
 mod waiting;
 
@@ -29,10 +29,10 @@ use tokio::time::timeout;
 pub use auth::ClientKeys;
 
 use self::models::Models;
-use self::read::{Limits, Path};
+use self::read::{BodyLimits, Path};
+use self::record::RequestRecord;
 use self::reject::Rejection;
 use self::respond::Own;
-use self::tally::Tally;
 use self::waiting::{Run, Waiting};
 use crate::event::Events;
 use crate::failover::{Answer, Failover};
@@ -47,7 +47,7 @@ pub struct Api {
     routes: Arc<RouteTable>,
     failover: Failover,
     events: Events,
-    limits: Limits,
+    limits: BodyLimits,
     models: Models,
     /// After so long the client of a stream gets a sign of life.
     keepalive: Duration,
@@ -78,7 +78,7 @@ impl Api {
             routes,
             failover,
             events,
-            limits: Limits {
+            limits: BodyLimits {
                 body: config.limits.body,
                 idle: config.timeouts.idle,
                 total: config.timeouts.total,
@@ -92,12 +92,12 @@ impl Api {
     /// Answers one request; never fails.
     pub async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let mut tally = Tally::start(self.events.clone());
-        match self.answer(head, body, &mut tally).await {
-            Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, tally),
-            Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, tally),
-            Ok(Reply::Own(own)) => respond::with_own(&own, tally),
-            Err(rejection) => reject::respond(&rejection, tally),
+        let mut record = RequestRecord::start(self.events.clone());
+        match self.answer(head, body, &mut record).await {
+            Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, record),
+            Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record),
+            Ok(Reply::Own(own)) => respond::with_own(&own, record),
+            Err(rejection) => reject::respond(&rejection, record),
         }
     }
 
@@ -105,32 +105,32 @@ impl Api {
         &self,
         head: Parts,
         body: Incoming,
-        tally: &mut Tally,
+        record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
-        tally.dialect = read::dialect(&head);
+        record.dialect = read::dialect(&head);
         let path = Path::of(&head.uri)?;
-        tally.endpoint = Endpoint::of(&head.method, path.without_query());
+        record.endpoint = Endpoint::of(&head.method, path.without_query());
         let slot = Arc::clone(&self.slots).try_acquire_owned();
-        tally.hold(slot.map_err(|_| Rejection::TooBusy)?);
-        tally.client = self.clients.identify(&head.headers)?;
+        record.hold(slot.map_err(|_| Rejection::TooBusy)?);
+        record.client = self.clients.identify(&head.headers)?;
         if matches!(head.method, Method::GET | Method::HEAD)
             && let Some(own) = self.own(&head.headers, &path).await
         {
             return own.map(Reply::Own);
         }
         if upgrade::is_wanted(&head) {
-            let mut request = upgrade::request(tally, head, path, &body)?;
-            tally.read(request.received_at);
-            request.lives_at = self.failover.creator(&request);
-            return self.serve(Arc::new(request), tally).await;
+            let mut request = upgrade::request(record, head, path, &body)?;
+            record.read(request.received_at);
+            request.pinned_to = self.failover.owner(&request);
+            return self.serve(Arc::new(request), record).await;
         }
-        let mut request = read::request(tally, head, path, body, self.limits).await?;
-        tally.read(request.received_at);
-        request.lives_at = self.failover.creator(&request);
+        let mut request = read::request(record, head, path, body, self.limits).await?;
+        record.read(request.received_at);
+        request.pinned_to = self.failover.owner(&request);
         if request.endpoint == Endpoint::Other {
-            return self.forward(&request, tally).await;
+            return self.forward(&request, record).await;
         }
-        self.serve(Arc::new(request), tally).await
+        self.serve(Arc::new(request), record).await
     }
 
     /// What is asked of us and nobody else.
@@ -150,9 +150,13 @@ impl Api {
     }
 
     /// What lives at an unknown path is sent on untouched.
-    async fn forward(&self, request: &ModelRequest, tally: &mut Tally) -> Result<Reply, Rejection> {
+    async fn forward(
+        &self,
+        request: &ModelRequest,
+        record: &mut RequestRecord,
+    ) -> Result<Reply, Rejection> {
         let rule = self.rule_for_forwarding(request)?;
-        tally.route = Some(Arc::clone(&rule.route));
+        record.route = Some(Arc::clone(&rule.route));
         let answer = self.failover.forward(request, rule).await?;
         Ok(Reply::Upstream(Box::new(answer)))
     }
@@ -160,10 +164,10 @@ impl Api {
     async fn serve(
         &self,
         request: Arc<ModelRequest>,
-        tally: &mut Tally,
+        record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
         let rule = self.rule_for(&request)?;
-        tally.route = Some(Arc::clone(&rule.route));
+        record.route = Some(Arc::clone(&rule.route));
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
         let body = request.body.clone();
         let run = self.failover.clone().run(request, Arc::clone(rule));
@@ -171,7 +175,7 @@ impl Api {
             return Ok(match run.await {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
                 Err(exhausted) => {
-                    tally.attempts = exhausted.attempts.len();
+                    record.attempts = exhausted.attempts.len();
                     Reply::Own(count::estimated(&body))
                 }
             });
@@ -194,12 +198,12 @@ impl Api {
     fn rule_for_forwarding(&self, request: &ModelRequest) -> Result<&Arc<Rule>, Rejection> {
         let model = request.model.as_ref().map(|_| request.model_name());
         let rule = self.routes.find_for_forwarding(model);
-        if let Some(creator) = &request.lives_at {
-            let is_there = |candidate: &Candidate| candidate.upstream.id() == creator;
+        if let Some(owner) = &request.pinned_to {
+            let is_there = |candidate: &Candidate| candidate.upstream.id() == owner;
             return self
                 .routes
                 .find_with(rule, is_there)
-                .ok_or_else(|| Rejection::CreatorGone(creator.clone()));
+                .ok_or_else(|| Rejection::OwnerUnavailable(owner.clone()));
         }
         let dialect = request::dialect_of(&request.headers);
         let speaks_it = |candidate: &Candidate| candidate.upstream.dialect() == dialect;

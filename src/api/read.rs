@@ -10,8 +10,8 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::auth;
+use super::record::RequestRecord;
 use super::reject::Rejection;
-use super::tally::Tally;
 use crate::config::Dialect;
 use crate::request::{Endpoint, ModelRequest, Peek, dialect_of, is_reasoning_model, peek};
 use crate::wire::body::{Patience, read_whole};
@@ -21,7 +21,7 @@ use crate::wire::{headers, multipart};
 
 /// How much a client may send, and how slowly.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct BodyLimits {
     pub(super) body: usize,
     pub(super) idle: Duration,
     pub(super) total: Duration,
@@ -88,11 +88,11 @@ pub(super) fn dialect(head: &Parts) -> Dialect {
 
 /// Reads a request whole.
 pub(super) async fn request(
-    tally: &Tally,
+    record: &RequestRecord,
     head: Parts,
     path: Path,
     body: Incoming,
-    limits: Limits,
+    limits: BodyLimits,
 ) -> Result<ModelRequest, Rejection> {
     let patience = Patience {
         idle: limits.idle,
@@ -100,31 +100,31 @@ pub(super) async fn request(
     };
     let mut body = read_whole(body, limits.body, patience).await?;
     let mut headers = auth::for_upstream(&head.headers);
-    if tally.endpoint != Endpoint::Other
+    if record.endpoint != Endpoint::Other
         && let Some(codings) = headers.remove(CONTENT_ENCODING)
     {
         let codings = codings.to_str().unwrap_or("binary");
         body = unpack(codings, body, limits.body)?;
     }
-    let seen = look_into(tally.endpoint, &head.method, &head.headers, &body).await?;
-    let session = seen.session.unwrap_or_else(|| beginning(&body));
+    let seen = look_into(record.endpoint, &head.method, &head.headers, &body).await?;
+    let session = seen.session.unwrap_or_else(|| fingerprint_of_start(&body));
     let retries = retries(&head.headers);
     let named = seen.model.as_ref().map_or("", |field| &field.name);
     Ok(ModelRequest {
         reasoning: seen.reasoning || is_reasoning_model(named),
-        id: tally.id.clone(),
+        id: record.id.clone(),
         received_at: Instant::now(),
-        client: tally.client.clone(),
-        endpoint: tally.endpoint,
+        client: record.client.clone(),
+        endpoint: record.endpoint,
         method: head.method,
         path: path.0,
         headers,
         body,
         model: seen.model,
-        streaming: seen.streaming && tally.endpoint.can_stream(),
+        streaming: seen.streaming && record.endpoint.can_stream(),
         demands: seen.demands,
         store: seen.store,
-        lives_at: None,
+        pinned_to: None,
         session,
         retries,
     })
@@ -132,7 +132,7 @@ pub(super) async fn request(
 
 /// Without a name for its conversation, a request is known by how it begins: the requests of a conversation repeat what
 /// went before.
-fn beginning(body: &[u8]) -> u64 {
+fn fingerprint_of_start(body: &[u8]) -> u64 {
     const ENOUGH: usize = 1024;
     json::fingerprint(&body[..body.len().min(ENOUGH)])
 }

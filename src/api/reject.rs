@@ -6,10 +6,10 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use strsim::jaro_winkler;
 
+use super::error::ErrorResponse;
 use super::exhausted;
-use super::headers::{put_id, trail};
-use super::refusal::Refusal;
-use super::tally::Tally;
+use super::headers::{attempts_header, put_id};
+use super::record::RequestRecord;
 use crate::config::{Dialect, UpstreamId};
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
@@ -31,7 +31,7 @@ pub(super) enum Rejection {
     NoModel,
     UnknownModel { model: String, hint: String },
     TooBusy,
-    CreatorGone(UpstreamId),
+    OwnerUnavailable(UpstreamId),
     Exhausted(Box<Exhausted>),
 }
 
@@ -85,60 +85,61 @@ impl Rejection {
         matches!(self, Self::Body(ReadError::Broken(_)))
     }
 
-    fn refusal(&self) -> Refusal {
+    fn error_response(&self) -> ErrorResponse {
         match self {
-            Self::NoKey => Refusal::new(
+            Self::NoKey => ErrorResponse::new(
                 401,
                 "invalid_api_key",
                 "no API key was sent; use one of those that the proxy's configuration lists under `clients`",
             ),
-            Self::WrongKey => Refusal::new(
+            Self::WrongKey => ErrorResponse::new(
                 401,
                 "invalid_api_key",
                 "this API key is not among the proxy's `clients`",
             ),
-            Self::BadPath => Refusal::new(
+            Self::BadPath => ErrorResponse::new(
                 400,
                 "invalid_path",
                 "the path must not contain `.` or `..` segments",
             ),
-            Self::Upgrade => Refusal::new(
+            Self::Upgrade => ErrorResponse::new(
                 404,
                 "upgrade_not_supported",
                 "the only protocol to change to is `websocket`, with GET over HTTP/1.1 at /v1/realtime or /v1/responses",
             ),
             Self::Coding(error) => packed_wrongly(error),
             Self::Body(error) => unread(error),
-            Self::NotJson(error) => Refusal::new(
+            Self::NotJson(error) => ErrorResponse::new(
                 400,
                 "invalid_json",
                 format!("the request body is not a JSON object: {error}"),
             ),
             Self::NoModel => {
-                Refusal::new(400, "missing_model", "the request names no `model`").about("model")
+                ErrorResponse::new(400, "missing_model", "the request names no `model`")
+                    .about("model")
             }
-            Self::UnknownModel { model, hint } => Refusal::new(
+            Self::UnknownModel { model, hint } => ErrorResponse::new(
                 404,
                 "model_not_found",
                 format!("the proxy has no route for model `{model}`; {hint}"),
             )
             .about("model"),
-            Self::TooBusy => Refusal::new(
+            Self::TooBusy => ErrorResponse::new(
                 503,
                 "too_many_requests_in_flight",
                 "the proxy serves as many requests as it may (limits.requests)",
             )
             .after(Duration::from_secs(1)),
-            Self::CreatorGone(creator) => creator_gone(creator),
-            Self::Exhausted(exhausted) => exhausted::refusal(exhausted),
+            Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
+            Self::Exhausted(exhausted) => exhausted::error_response(exhausted),
         }
     }
 }
 
-fn unread(error: &ReadError) -> Refusal {
+fn unread(error: &ReadError) -> ErrorResponse {
     let message = format!("the request could not be read: {error}");
     match error {
-        ReadError::TooLarge(limit) => Refusal::new(
+        ReadError::TooLarge(limit) => ErrorResponse::new(
             413,
             "request_too_large",
             format!(
@@ -146,58 +147,58 @@ fn unread(error: &ReadError) -> Refusal {
             ),
         ),
         ReadError::Stalled | ReadError::TooLate => {
-            Refusal::new(408, "request_body_timeout", message)
+            ErrorResponse::new(408, "request_body_timeout", message)
         }
-        ReadError::Broken(_) => Refusal::new(400, "request_body_broken", message),
+        ReadError::Broken(_) => ErrorResponse::new(400, "request_body_broken", message),
     }
 }
 
-fn creator_gone(creator: &UpstreamId) -> Refusal {
+fn owner_unavailable_error(owner: &UpstreamId) -> ErrorResponse {
     let message = format!(
-        "what the request refers to lives at {creator}, to which no route of the proxy leads any more"
+        "what the request refers to lives at {owner}, to which no route of the proxy leads any more"
     );
-    Refusal::new(404, "creator_unavailable", message)
+    ErrorResponse::new(404, "owner_unavailable", message)
 }
 
-fn packed_wrongly(error: &CodingError) -> Refusal {
+fn packed_wrongly(error: &CodingError) -> ErrorResponse {
     let (status, code) = match error {
         CodingError::Unknown(_) => (415, "unsupported_content_encoding"),
         CodingError::Broken(..) => (400, "invalid_content_encoding"),
         CodingError::TooLarge(_) => (413, "request_too_large"),
     };
-    Refusal::new(status, code, error.to_string())
+    ErrorResponse::new(status, code, error.to_string())
 }
 
 /// The error response for a rejection.
-pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body> {
-    let refusal = rejection.refusal();
-    let body = match tally.dialect {
-        Dialect::Anthropic => refusal.anthropic_body(tally.id.as_str()),
-        Dialect::OpenAi => refusal.body(),
+pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Response<Body> {
+    let error_response = rejection.error_response();
+    let body = match record.dialect {
+        Dialect::Anthropic => error_response.anthropic_body(record.id.as_str()),
+        Dialect::OpenAi => error_response.body(),
     };
     let mut response = Response::new(full(body));
     *response.status_mut() =
-        StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        StatusCode::from_u16(error_response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    put_id(headers, &tally);
-    if let Some(wait) = refusal.retry_after {
+    put_id(headers, &record);
+    if let Some(wait) = error_response.retry_after {
         put_retry_after(headers, wait);
     }
     let mut result = RequestResult::Rejected;
     if let Rejection::Exhausted(exhausted) = rejection {
         if !exhausted.attempts.is_empty() {
-            headers.insert("x-backstop-attempts", trail(&exhausted.attempts));
+            headers.insert("x-backstop-attempts", attempts_header(&exhausted.attempts));
         }
-        tally.attempts = exhausted.attempts.len();
+        record.attempts = exhausted.attempts.len();
         result = RequestResult::Failed;
     }
     if rejection.is_to_nobody() {
         // Never finished, it counts as given up by the client.
         return response;
     }
-    tally.answering(refusal.status, None);
-    tally.finish(result);
+    record.answering(error_response.status, None);
+    record.finish(result);
     response
 }
 
@@ -205,8 +206,8 @@ pub(super) fn respond(rejection: &Rejection, mut tally: Tally) -> Response<Body>
 /// always between 1 and 60 s, and a longer one is said by asking for no retry at all.
 fn put_retry_after(headers: &mut HeaderMap, wait: Duration) {
     let seconds = wait.as_secs_f64().ceil();
-    let told = seconds.clamp(1.0, 60.0) as u64;
-    headers.insert(RETRY_AFTER, HeaderValue::from(told));
+    let whole_seconds = seconds.clamp(1.0, 60.0) as u64;
+    headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds));
     if seconds > 60.0 {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }

@@ -5,9 +5,9 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::headers::{header, put_id, trail};
-use super::stream::TalliedStream;
-use super::tally::Tally;
+use super::headers::{attempts_header, header, put_id};
+use super::record::RequestRecord;
+use super::stream::RecordedStream;
 use super::upgrade;
 use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
@@ -17,26 +17,26 @@ use crate::wire::body::{Body, full};
 use crate::wire::headers::{JSON, for_client};
 
 /// The response that hands an upstream's answer on.
-pub(super) fn with_answer(answer: Answer, mut tally: Tally) -> Response<Body> {
-    tally.attempts = answer.attempts.len();
-    tally.served_by = Some(answer.served_by.clone());
-    tally.answering(answer.status, Some(answer.waited));
-    let mut headers = headers_of(&answer, &tally);
+pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Response<Body> {
+    record.attempts = answer.attempts.len();
+    record.served_by = Some(answer.served_by.clone());
+    record.answering(answer.status, Some(answer.waited));
+    let mut headers = headers_of(&answer, &record);
     let result = result_of(&answer.attempts);
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
-            tally.finish(result);
+            record.finish(result);
             // An error that was put in the client's words, or had our key in it, is not as long as it was.
             headers.remove(CONTENT_LENGTH);
             full(bytes)
         }
-        AnswerBody::Relay(relay) => return upgrade::respond(relay, headers, tally),
+        AnswerBody::Relay(relay) => return upgrade::respond(relay, headers, record),
         AnswerBody::Stream(stream) => {
             // An end may be added to it.
             headers.remove(CONTENT_LENGTH);
-            TalliedStream::new(stream, tally, RequestResult::Answered).boxed_unsync()
+            RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()
         }
-        AnswerBody::Opaque(stream) => TalliedStream::new(stream, tally, result).boxed_unsync(),
+        AnswerBody::Opaque(stream) => RecordedStream::new(stream, record, result).boxed_unsync(),
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -54,8 +54,8 @@ fn result_of(attempts: &[AttemptReport]) -> RequestResult {
 }
 
 /// The response for a stream whose upstream keeps silent: its head and signs of life now, the answer when it comes.
-pub(super) fn with_waiting(waiting: Waiting, mut tally: Tally) -> Response<Body> {
-    tally.answering(200, None);
+pub(super) fn with_waiting(waiting: Waiting, mut record: RequestRecord) -> Response<Body> {
+    record.answering(200, None);
     let mut response = Response::new(full(""));
     let headers = response.headers_mut();
     headers.insert(
@@ -63,8 +63,8 @@ pub(super) fn with_waiting(waiting: Waiting, mut tally: Tally) -> Response<Body>
         HeaderValue::from_static("text/event-stream; charset=utf-8"),
     );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    put_id(headers, &tally);
-    *response.body_mut() = waiting.into_body(tally);
+    put_id(headers, &record);
+    *response.body_mut() = waiting.into_body(record);
     response
 }
 
@@ -82,38 +82,38 @@ impl From<Value> for Own {
 }
 
 /// The response that says it.
-pub(super) fn with_own(own: &Own, mut tally: Tally) -> Response<Body> {
+pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
     let mut response = Response::new(full(own.json.to_string()));
     let headers = response.headers_mut();
     if let Some((name, text)) = &own.note {
         headers.insert(*name, header(text));
     }
     headers.insert(CONTENT_TYPE, JSON);
-    put_id(headers, &tally);
-    tally.answering(200, None);
-    tally.finish(RequestResult::Answered);
+    put_id(headers, &record);
+    record.answering(200, None);
+    record.finish(RequestResult::Answered);
     response
 }
 
-fn headers_of(answer: &Answer, tally: &Tally) -> HeaderMap {
+fn headers_of(answer: &Answer, record: &RequestRecord) -> HeaderMap {
     let mut headers = for_client(&answer.headers);
     if let Some(theirs) = answer.headers.get("x-request-id") {
         headers.insert("x-backstop-upstream-request-id", theirs.clone());
     }
-    put_id(&mut headers, tally);
+    put_id(&mut headers, record);
     headers.insert("x-backstop-upstream", header(answer.served_by.as_ref()));
-    headers.insert("x-backstop-attempts", trail(&answer.attempts));
+    headers.insert("x-backstop-attempts", attempts_header(&answer.attempts));
     if !answer.dropped.is_empty() {
         headers.insert("x-backstop-dropped", header(&answer.dropped.join(", ")));
     }
     if let Some(continuation) = answer.continuation {
-        headers.insert("x-backstop-continuation", told(continuation));
+        headers.insert("x-backstop-continuation", continuation_header(continuation));
     }
     headers
 }
 
 /// Whether a stream would go on elsewhere, as a structured header: `prefill`, `regenerate` or `off;reason=tools`.
-fn told(continuation: Continuability) -> HeaderValue {
+fn continuation_header(continuation: Continuability) -> HeaderValue {
     match continuation {
         Continuability::Possible(way) => HeaderValue::from_static(way.label()),
         Continuability::Refused(reason) => header(&format!("off;reason={reason}")),

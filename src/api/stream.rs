@@ -6,24 +6,24 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame};
 
-use super::tally::Tally;
+use super::record::RequestRecord;
 use crate::event::RequestResult;
 use crate::failover::Watched;
 use crate::wire::body::BodyError;
 
 /// A body whose end, or whose loss, closes the tally of its request.
-pub(super) struct TalliedStream<S> {
+pub(super) struct RecordedStream<S> {
     stream: Box<S>,
-    tally: Option<Tally>,
+    record: Option<RequestRecord>,
     /// What the client has got when it is whole.
     whole: RequestResult,
 }
 
-impl<S: Watched> TalliedStream<S> {
-    pub(super) fn new(stream: Box<S>, tally: Tally, whole: RequestResult) -> Self {
+impl<S: Watched> RecordedStream<S> {
+    pub(super) fn new(stream: Box<S>, record: RequestRecord, whole: RequestResult) -> Self {
         let mut tallied = Self {
             stream,
-            tally: Some(tally),
+            record: Some(record),
             whole,
         };
         tallied.finish_if_over();
@@ -33,10 +33,10 @@ impl<S: Watched> TalliedStream<S> {
     /// Not when it is asked for more: nobody asks a body for more than its length, or one that is empty.
     fn finish_if_over(&mut self) {
         if let Some(end) = self.stream.ended()
-            && let Some(mut tally) = self.tally.take()
+            && let Some(mut record) = self.record.take()
         {
-            tally.attempts = end.attempts;
-            tally.finish(if end.is_broken {
+            record.attempts = end.attempts;
+            record.finish(if end.is_broken {
                 RequestResult::Broken
             } else {
                 self.whole
@@ -45,7 +45,7 @@ impl<S: Watched> TalliedStream<S> {
     }
 }
 
-impl<S: Watched> HttpBody for TalliedStream<S> {
+impl<S: Watched> HttpBody for RecordedStream<S> {
     type Data = Bytes;
     type Error = BodyError;
 

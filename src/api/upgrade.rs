@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::auth;
 use super::read::{Path, retries};
+use super::record::RequestRecord;
 use super::reject::Rejection;
-use super::tally::Tally;
 use crate::config::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
@@ -17,7 +17,7 @@ use crate::request::{Endpoint, ModelRequest};
 use crate::wire::body::{Body, full};
 use crate::wire::json::ModelField;
 use crate::wire::query;
-use crate::wire::takeover::Takeover;
+use crate::wire::upgrade::UpgradeHandler;
 use crate::wire::websocket::{is_handshake, put_handshake};
 
 /// Where a WebSocket may be asked for.
@@ -30,7 +30,7 @@ pub(super) fn is_wanted(head: &Parts) -> bool {
 
 /// Understands a WebSocket's handshake; everything else that asks for another protocol is refused.
 pub(super) fn request(
-    tally: &mut Tally,
+    record: &mut RequestRecord,
     head: Parts,
     path: Path,
     body: &Incoming,
@@ -43,13 +43,13 @@ pub(super) fn request(
     if !is_relayed {
         return Err(Rejection::Upgrade);
     }
-    tally.endpoint = Endpoint::Realtime;
+    record.endpoint = Endpoint::Realtime;
     let path = path.into_text();
     let model = query::parameter(&path, "model").filter(|name| !name.is_empty());
     Ok(ModelRequest {
-        id: tally.id.clone(),
+        id: record.id.clone(),
         received_at: Instant::now(),
-        client: tally.client.clone(),
+        client: record.client.clone(),
         endpoint: Endpoint::Realtime,
         method: head.method,
         path,
@@ -60,7 +60,7 @@ pub(super) fn request(
         reasoning: false,
         demands: Abilities::default(),
         store: None,
-        lives_at: None,
+        pinned_to: None,
         // What conversation this is shows only in its frames, so any candidate will do.
         session: fastrand::u64(..),
         retries: retries(&head.headers),
@@ -74,19 +74,23 @@ fn for_upstream(sent: &HeaderMap) -> HeaderMap {
 }
 
 /// The answer to a handshake that an upstream has agreed to: what follows on the client's connection is the relay.
-pub(super) fn respond(relay: Box<Relay>, headers: HeaderMap, tally: Tally) -> Response<Body> {
+pub(super) fn respond(
+    relay: Box<Relay>,
+    headers: HeaderMap,
+    record: RequestRecord,
+) -> Response<Body> {
     let mut response = Response::new(full(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;
     response.headers_mut().remove(CONTENT_LENGTH);
     put_handshake(response.headers_mut());
-    let takeover = Takeover::new(|client, cut| async move {
-        tally.finish(match relay.run(client, cut).await {
+    let handler = UpgradeHandler::new(|client, shutdown| async move {
+        record.finish(match relay.run(client, shutdown).await {
             RelayEnd::Closed => RequestResult::Answered,
             RelayEnd::Broken => RequestResult::Broken,
             RelayEnd::ClientGone => RequestResult::ClientGone,
         });
     });
-    takeover.put_into(&mut response);
+    handler.put_into(&mut response);
     response
 }

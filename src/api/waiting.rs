@@ -11,8 +11,8 @@ use hyper::body::{Body as HttpBody, Frame};
 use tokio::time::{Interval, interval};
 
 use super::exhausted;
-use super::stream::TalliedStream;
-use super::tally::Tally;
+use super::record::RequestRecord;
+use super::stream::RecordedStream;
 use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Exhausted, error_events};
 use crate::request::Endpoint;
@@ -38,9 +38,9 @@ impl Waiting {
         }
     }
 
-    pub(super) fn into_body(self, tally: Tally) -> Body {
+    pub(super) fn into_body(self, record: RequestRecord) -> Body {
         WaitingBody {
-            waiting: Some((self, tally)),
+            waiting: Some((self, record)),
             answer: None,
         }
         .boxed_unsync()
@@ -48,39 +48,39 @@ impl Waiting {
 }
 
 struct WaitingBody {
-    waiting: Option<(Waiting, Tally)>,
+    waiting: Option<(Waiting, RequestRecord)>,
     answer: Option<Body>,
 }
 
 /// What the client gets after the comments.
-fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut tally: Tally) -> Body {
+fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut record: RequestRecord) -> Body {
     match run {
         Err(exhausted) => {
-            tally.attempts = exhausted.attempts.len();
-            tally.finish(RequestResult::Failed);
-            let refusal = exhausted::refusal(&exhausted);
+            record.attempts = exhausted.attempts.len();
+            record.finish(RequestResult::Failed);
+            let error_response = exhausted::error_response(&exhausted);
             let error = if endpoint.is_anthropic() {
-                refusal.anthropic_error()
+                error_response.anthropic_error()
             } else {
-                refusal.error()
+                error_response.error()
             };
             full(error_events(endpoint, &error))
         }
         Ok(answer) => {
-            tally.served_by = Some(answer.served_by);
+            record.served_by = Some(answer.served_by);
             match answer.body {
                 AnswerBody::Stream(stream) => {
-                    TalliedStream::new(stream, tally, RequestResult::Answered).boxed_unsync()
+                    RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()
                 }
                 AnswerBody::Opaque(stream) => {
-                    TalliedStream::new(stream, tally, RequestResult::Answered).boxed_unsync()
+                    RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()
                 }
                 // No head goes out before a handshake is answered.
                 AnswerBody::Relay(_) => full(""),
                 // No stream: the upstream's verdict that the request is wrong.
                 AnswerBody::Whole(bytes) => {
-                    tally.attempts = answer.attempts.len();
-                    tally.finish(RequestResult::Rejected);
+                    record.attempts = answer.attempts.len();
+                    record.finish(RequestResult::Rejected);
                     full(error_events(endpoint, &error_in(&bytes)))
                 }
             }
@@ -118,8 +118,8 @@ impl HttpBody for WaitingBody {
                     });
                 }
                 Poll::Ready(run) => {
-                    if let Some((waiting, tally)) = self.waiting.take() {
-                        self.answer = Some(body_of(run, waiting.endpoint, tally));
+                    if let Some((waiting, record)) = self.waiting.take() {
+                        self.answer = Some(body_of(run, waiting.endpoint, record));
                     }
                 }
             }

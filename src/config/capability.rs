@@ -98,7 +98,7 @@ pub struct Capabilities {
     /// How many tokens its answer may have.
     pub max_output: Option<u32>,
     /// What it cannot do.
-    pub lacks: Abilities,
+    pub missing: Abilities,
 }
 
 /// What the configuration says about it; left out: what the built-in tables say.
@@ -145,14 +145,14 @@ impl CapabilitiesConfig {
     /// What is known, once this has been said.
     #[must_use]
     pub fn over(self, known: Capabilities) -> Capabilities {
-        let said = |lacks: Abilities, ability: Ability| match self.about(ability) {
-            Some(can) => lacks.with(ability, !can),
-            None => lacks,
+        let configured = |missing: Abilities, ability: Ability| match self.about(ability) {
+            Some(can) => missing.with(ability, !can),
+            None => missing,
         };
         Capabilities {
             context_window: self.context_window.or(known.context_window),
             max_output: self.max_output.or(known.max_output),
-            lacks: Ability::ALL.into_iter().fold(known.lacks, said),
+            missing: Ability::ALL.into_iter().fold(known.missing, configured),
         }
     }
 

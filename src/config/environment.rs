@@ -49,7 +49,7 @@ fn route(patterns: &[&str], first: Provider, providers: &[Provider]) -> String {
         text += &format!(
             "      - {{upstream: {}, model: \"{}\"}}\n",
             other.name(),
-            other.stand_in()
+            other.fallback_model()
         );
     }
     text

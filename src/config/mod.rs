@@ -13,11 +13,11 @@ mod env;
 mod environment;
 mod limits;
 mod locate;
-mod manners;
 mod model;
 mod path;
 mod problem;
 mod provider;
+mod quirks;
 mod recover;
 mod route;
 mod secret;
@@ -37,9 +37,9 @@ pub use capability::{Abilities, Ability, Capabilities, CapabilitiesConfig};
 pub use env::process_environment;
 pub use environment::from_environment;
 pub use limits::LimitsConfig;
-pub use manners::{CallIds, Efforts, Manners};
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, KeyHeader, Prefill, Provider};
+pub use quirks::{CallIds, Efforts, Quirks};
 pub use route::{
     CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
 };

@@ -82,7 +82,7 @@ pub(super) fn known(name: &str) -> Capabilities {
     Capabilities {
         context_window: window.or_else(|| window_in(&name)),
         max_output: family.and_then(|family| fixed(family.2)),
-        lacks: Abilities::of(family.map_or(&[], |family| family.3)),
+        missing: Abilities::of(family.map_or(&[], |family| family.3)),
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_a_model_lacks_is_known_by_its_family() {
-        let lacks = |name, ability| known(name).lacks.contains(ability);
+        let lacks = |name, ability| known(name).missing.contains(ability);
         assert!(lacks("gpt-3.5-turbo", Ability::Vision));
         assert!(!lacks("gpt-4o", Ability::Vision));
         assert!(lacks("ernie-4.5-turbo-128k", Ability::Vision));

@@ -7,9 +7,9 @@ use serde::de::{Deserializer, Error, Visitor};
 
 use super::capability::Ability::{Audio, Logprobs, Several};
 use super::capability::{Abilities, Ability, Capabilities};
-use super::manners::Manners;
 use super::model;
 use super::problem::did_you_mean;
+use super::quirks::Quirks;
 
 /// The API that a provider speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +62,13 @@ struct Entry {
     key_variable: Option<&'static str>,
     prefill: Prefill,
     has_responses: bool,
-    manners: Manners,
+    quirks: Quirks,
     /// What none of its models can do there.
-    lacks: Abilities,
+    missing: Abilities,
     /// The patterns of its models' names, where they tell.
     families: &'static [&'static str],
     /// The model to ask it for when it stands in for another provider.
-    stand_in: &'static str,
+    fallback_model: &'static str,
 }
 
 impl Entry {
@@ -85,10 +85,10 @@ impl Entry {
             key_variable: Some(key_variable),
             prefill: Prefill::None,
             has_responses: true,
-            manners: Manners::OLDER,
-            lacks: Abilities::of(&[]),
+            quirks: Quirks::OLDER,
+            missing: Abilities::of(&[]),
             families: &[],
-            stand_in: "",
+            fallback_model: "",
         }
     }
 
@@ -103,21 +103,21 @@ impl Entry {
         }
     }
 
-    const fn with(self, manners: Manners) -> Self {
-        Self { manners, ..self }
+    const fn with(self, quirks: Quirks) -> Self {
+        Self { quirks, ..self }
     }
 
     const fn lacking(self, abilities: &[Ability]) -> Self {
         Self {
-            lacks: Abilities::of(abilities),
+            missing: Abilities::of(abilities),
             ..self
         }
     }
 
-    const fn models(self, families: &'static [&'static str], stand_in: &'static str) -> Self {
+    const fn models(self, families: &'static [&'static str], fallback_model: &'static str) -> Self {
         Self {
             families,
-            stand_in,
+            fallback_model,
             ..self
         }
     }
@@ -127,7 +127,7 @@ impl Entry {
 static TABLE: [Entry; 16] = [
     Entry::openai("openai", "https://api.openai.com/v1", "OPENAI_API_KEY")
         .models(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"], "gpt-4o")
-        .with(Manners::OPENAI),
+        .with(Quirks::OPENAI),
     Entry {
         dialect: Dialect::Anthropic,
         key_header: KeyHeader::XApiKey,
@@ -153,23 +153,23 @@ static TABLE: [Entry; 16] = [
     )
     .models(&["gemini-*"], "gemini-2.5-flash")
     .without_responses()
-    .with(Manners::GEMINI),
+    .with(Quirks::GEMINI),
     Entry::openai(
         "deepseek",
         "https://api.deepseek.com/v1",
         "DEEPSEEK_API_KEY",
     )
     .models(&["deepseek-*"], "deepseek-v4-flash")
-    .with(Manners::DEEPSEEK),
+    .with(Quirks::DEEPSEEK),
     Entry::openai("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
         .models(&["mistral-*"], "mistral-large-latest")
         .without_responses()
         .continuing(Prefill::Prefix)
-        .with(Manners::MISTRAL)
+        .with(Quirks::MISTRAL)
         .lacking(&[Logprobs]),
     Entry::openai("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
         .models(&[], "llama-3.3-70b-versatile")
-        .with(Manners::GROQ)
+        .with(Quirks::GROQ)
         .lacking(&[Audio, Several, Logprobs]),
     Entry::openai(
         "openrouter",
@@ -177,7 +177,7 @@ static TABLE: [Entry; 16] = [
         "OPENROUTER_API_KEY",
     )
     .models(&[], "openai/gpt-4o")
-    .with(Manners::UNKNOWN),
+    .with(Quirks::UNKNOWN),
     Entry::openai(
         "together",
         "https://api.together.xyz/v1",
@@ -189,19 +189,19 @@ static TABLE: [Entry; 16] = [
     Entry {
         base_url: None,
         key_header: KeyHeader::ApiKey,
-        ..Entry::openai("azure", "", "AZURE_OPENAI_API_KEY").with(Manners::OPENAI)
+        ..Entry::openai("azure", "", "AZURE_OPENAI_API_KEY").with(Quirks::OPENAI)
     },
     Entry {
         base_url: None,
         ..Entry::openai("bedrock", "", "AWS_BEARER_TOKEN_BEDROCK")
             .without_responses()
-            .with(Manners::UNKNOWN)
+            .with(Quirks::UNKNOWN)
     },
     Entry {
         base_url: None,
         ..Entry::openai("vertex", "", "VERTEX_ACCESS_TOKEN")
             .without_responses()
-            .with(Manners::GEMINI)
+            .with(Quirks::GEMINI)
     },
     Entry {
         key_variable: None,
@@ -219,7 +219,7 @@ static TABLE: [Entry; 16] = [
     Entry {
         base_url: None,
         key_variable: None,
-        ..Entry::openai("openai-compatible", "", "").with(Manners::UNKNOWN)
+        ..Entry::openai("openai-compatible", "", "").with(Quirks::UNKNOWN)
     },
 ];
 
@@ -260,15 +260,15 @@ impl Provider {
     }
 
     /// How chat requests are put to it.
-    pub fn manners(self) -> Manners {
-        self.0.manners
+    pub fn quirks(self) -> Quirks {
+        self.0.quirks
     }
 
     /// What is known of a model there.
     pub fn capabilities(self, model: &str) -> Capabilities {
         let known = model::known(model);
         Capabilities {
-            lacks: known.lacks.or(self.0.lacks),
+            missing: known.missing.or(self.0.missing),
             ..known
         }
     }
@@ -284,8 +284,8 @@ impl Provider {
     }
 
     /// The model to ask it for when it stands in for another provider.
-    pub(super) fn stand_in(self) -> &'static str {
-        self.0.stand_in
+    pub(super) fn fallback_model(self) -> &'static str {
+        self.0.fallback_model
     }
 }
 

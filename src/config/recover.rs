@@ -46,8 +46,8 @@ fn note(
         Segment::Enum { .. } | Segment::Unknown => None,
     });
     let path = Path(steps.collect());
-    let told = error.inner().to_string();
-    if let Some((key, known)) = unknown_key(&told) {
+    let problem_text = error.inner().to_string();
+    if let Some((key, known)) = unknown_key(&problem_text) {
         let mut parent = path;
         if matches!(parent.0.last(), Some(Step::Key(last)) if *last == key) {
             parent.0.pop();
@@ -59,10 +59,10 @@ fn note(
         Some(Value::Null) => {}
         Some(Value::String(text)) => {
             let shown = format!("`{}`", found.shown(&path, text));
-            let message = without_content(&told).replace(&format!("`{text}`"), &shown);
+            let message = without_content(&problem_text).replace(&format!("`{text}`"), &shown);
             found.note(path.clone(), message, None);
         }
-        _ => found.note(path.clone(), without_content(&told), None),
+        _ => found.note(path.clone(), without_content(&problem_text), None),
     }
     path
 }
@@ -98,24 +98,24 @@ fn at<'a>(value: &'a Value, path: &Path) -> Option<&'a Value> {
 }
 
 /// serde's "unknown field `x`, expected one of `a`, `b`": the name, and the known ones.
-fn unknown_key(told: &str) -> Option<(String, Vec<String>)> {
-    let rest = told.strip_prefix("unknown field `")?;
+fn unknown_key(problem_text: &str) -> Option<(String, Vec<String>)> {
+    let rest = problem_text.strip_prefix("unknown field `")?;
     let mut names = rest.split('`').step_by(2).map(str::to_owned);
     let key = names.next()?;
     Some((key, names.filter(|name| !name.is_empty()).collect()))
 }
 
 /// serde's "invalid type: string "x", expected y" without the x, which may be a secret.
-fn without_content(told: &str) -> String {
-    if told.contains("invalid value: ") {
+fn without_content(problem_text: &str) -> String {
+    if problem_text.contains("invalid value: ") {
         return "is out of range".to_owned();
     }
-    let Some((_, rest)) = told.split_once("invalid type: ") else {
+    let Some((_, rest)) = problem_text.split_once("invalid type: ") else {
         // serde_yaml puts the path before its messages; ours is better.
-        return told
+        return problem_text
             .split_once(": ")
             .filter(|(path, _)| is_path(path))
-            .map_or(told, |(_, message)| message)
+            .map_or(problem_text, |(_, message)| message)
             .to_owned();
     };
     let kind = match rest.split([' ', ',']).next() {

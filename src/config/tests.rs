@@ -128,9 +128,9 @@ routes:
 
 #[test]
 fn an_empty_file_says_what_is_needed() {
-    let told = problems("# nothing yet\n");
-    assert_eq!(told.len(), 2);
-    assert!(told[0].contains("upstreams: there are none"), "{told:?}");
+    let found = problems("# nothing yet\n");
+    assert_eq!(found.len(), 2);
+    assert!(found[0].contains("upstreams: there are none"), "{found:?}");
 }
 
 #[test]
@@ -143,11 +143,11 @@ fn broken_yaml_and_double_keys_have_a_line() {
 fn no_secret_is_ever_printed() {
     let config = parse(GOOD).unwrap();
     assert!(!format!("{config:?}").contains("secret"));
-    let told = problems(
+    let found = problems(
         "timeouts: {connect: \"${KEY}\"}\nupstreams: {x: {provider: \"${KEY}\", api_key: {a: sk-secret}}}\n",
     );
-    assert!(!told.join("\n").contains("secret"), "{told:#?}");
-    assert!(told[0].contains("`${KEY}` is not a duration"), "{told:?}");
+    assert!(!found.join("\n").contains("secret"), "{found:#?}");
+    assert!(found[0].contains("`${KEY}` is not a duration"), "{found:?}");
 }
 
 #[test]
@@ -161,9 +161,9 @@ upstreams:
   c: {provider: openai, api_key: \"secret\\n\", base_url: \"http://secret@host\"}
 routes: [{models: [\"${KEY}\", \"${KEY}\", \"*${KEY}\"], candidates: [{upstream: \"${KEY}\", tier: \"${KEY}\"}]}]
 ";
-    let told = problems(text);
-    assert_eq!(told.len(), 15, "{told:#?}");
-    assert!(!told.join("\n").contains("secret"), "{told:#?}");
+    let found = problems(text);
+    assert_eq!(found.len(), 15, "{found:#?}");
+    assert!(!found.join("\n").contains("secret"), "{found:#?}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) enum Place {
     /// The last one goes on.
     GoesOn,
     /// It belongs to one that is over, and has been told as it was.
-    Strays,
+    OutOfOrder,
 }
 
 /// The calls of tools in a chat's stream: they come one after the other, in pieces.
@@ -73,7 +73,7 @@ impl Calls {
             *of_other == position && (id.is_empty() || id == id_of_other)
         };
         if self.begun.iter().any(is_known) {
-            return Place::Strays;
+            return Place::OutOfOrder;
         }
         self.begun.push((position, id.to_owned()));
         Place::Begins
@@ -119,7 +119,7 @@ pub(super) fn new_call_id() -> String {
 }
 
 /// The error for a stream whose calls come in no order that could be told.
-pub(super) fn astray() -> Value {
+pub(super) fn out_of_order() -> Value {
     serde_json::json!({
         "message": "the upstream went on with a tool call that was over",
         "type": "server_error",
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn calls_are_told_apart_by_position_and_by_id() {
-        use Place::{Begins, GoesOn, Strays};
+        use Place::{Begins, GoesOn, OutOfOrder};
         let mut calls = Calls::default();
         for (piece, is_open, place) in [
             (json!({"index": 0, "id": "a"}), false, Begins),
@@ -187,10 +187,10 @@ mod tests {
             (json!({"index": 0, "id": "b"}), true, Begins),
             (json!({"index": 1, "id": "c"}), true, Begins),
             (json!({}), true, GoesOn),
-            (json!({"index": 0, "id": "a"}), true, Strays),
-            (json!({"index": 0}), true, Strays),
+            (json!({"index": 0, "id": "a"}), true, OutOfOrder),
+            (json!({"index": 0}), true, OutOfOrder),
             // A text has come between.
-            (json!({"index": 1}), false, Strays),
+            (json!({"index": 1}), false, OutOfOrder),
             (json!({"index": 2}), false, Begins),
         ] {
             assert_eq!(calls.place(&piece, is_open), place, "{piece}");

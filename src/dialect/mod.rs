@@ -8,38 +8,36 @@
 mod answer;
 pub mod anthropic;
 mod arguments;
-mod beginning;
 mod call_ids;
 mod chunks;
 mod dropped;
 mod finish;
-mod foreign;
 mod instruct;
 pub mod messages;
 mod names;
 pub mod openai;
+mod prefill;
+mod provider_state;
 mod refusal;
 pub mod responses;
 pub mod stream;
-mod translator;
+mod stream_translator;
 
 use bytes::Bytes;
 
 pub use answer::inspect;
-pub use foreign::cleared;
+pub use provider_state::strip_provider_state;
 pub use refusal::{begins_with_refusal, is_refusal};
-pub use translator::Translator;
+pub use stream_translator::StreamTranslator;
 
-use self::anthropic::Glossary;
 use self::dropped::{in_clients_words, left_out};
 use self::names::Names;
-use self::responses::Memo;
-use crate::config::{Dialect, Manners, Prefill};
+use crate::config::{Dialect, Prefill, Quirks};
 use crate::request::Endpoint;
 
 /// A request in an upstream's words.
 #[derive(Debug)]
-pub struct Speech {
+pub struct UpstreamRequest {
     /// Where it goes, if not where the client sent it.
     pub path: Option<&'static str>,
     /// Headers that the API wants.
@@ -47,7 +45,7 @@ pub struct Speech {
     /// The body.
     pub body: Bytes,
     /// How the reply is turned back.
-    pub interpreter: Interpreter,
+    pub translator: ResponseTranslator,
     /// Fields that were left out.
     pub dropped: Vec<String>,
     /// Whether more of it is ours than the model's name.
@@ -57,9 +55,9 @@ pub struct Speech {
 /// Turns replies back into the client's API: first messages into a chat, then a chat into a response or a message, as far
 /// as needed.
 #[derive(Clone, Debug, Default)]
-pub struct Interpreter {
-    messages: Option<Glossary>,
-    response: Option<Memo>,
+pub struct ResponseTranslator {
+    messages: Option<anthropic::RequestContext>,
+    response: Option<responses::RequestContext>,
     /// Where the client wants a message, and gets a chat: what the tools were called.
     message: Option<Names>,
     /// Whether the calls of a chat's stream have to be numbered.
@@ -68,13 +66,13 @@ pub struct Interpreter {
 
 /// What an upstream speaks.
 #[derive(Clone, Copy, Debug)]
-pub struct Language {
+pub struct UpstreamApi {
     /// Its API.
     pub dialect: Dialect,
     /// Whether it has `/responses`.
     pub has_responses: bool,
     /// How chats are put.
-    pub manners: Manners,
+    pub quirks: Quirks,
     /// How the beginning of an answer is put.
     pub prefill: Prefill,
     /// Whether it takes the wish for usage in a stream.
@@ -83,13 +81,13 @@ pub struct Language {
     pub max_output: Option<u32>,
 }
 
-impl Language {
+impl UpstreamApi {
     /// An API as its maker has it.
     pub const fn new(dialect: Dialect) -> Self {
         Self {
             dialect,
             has_responses: true,
-            manners: Manners::UNKNOWN,
+            quirks: Quirks::UNKNOWN,
             prefill: Prefill::None,
             has_stream_usage: true,
             max_output: None,
@@ -118,86 +116,98 @@ impl Language {
     }
 
     /// What a request of a kind that can be said needs that this model of the upstream has not; `None`: it can be said.
-    pub fn lacks(self, endpoint: Endpoint, body: &[u8], model: &str) -> Option<&'static str> {
+    pub fn unsupported_feature(
+        self,
+        endpoint: Endpoint,
+        body: &[u8],
+        model: &str,
+    ) -> Option<&'static str> {
         if model.is_empty() && self.translates(endpoint) {
             return Some("a model");
         }
         match (self.dialect, endpoint) {
             (Dialect::OpenAi, Endpoint::Messages) => {
-                messages::lacks(&serde_json::from_slice(body).ok()?)
+                messages::unsupported_feature(&serde_json::from_slice(body).ok()?)
             }
             (Dialect::OpenAi, Endpoint::Responses) if !self.has_responses => {
-                responses::lacks(&serde_json::from_slice(body).ok()?, false)
+                responses::unsupported_feature(&serde_json::from_slice(body).ok()?, false)
             }
             (Dialect::Anthropic, Endpoint::ChatCompletions) => {
-                anthropic::lacks(&serde_json::from_slice(body).ok()?, model)
+                anthropic::unsupported_feature(&serde_json::from_slice(body).ok()?, model)
             }
-            (Dialect::Anthropic, Endpoint::Responses) => {
-                responses::lacks(&serde_json::from_slice(body).ok()?, true).or_else(|| {
-                    let chat = responses::request(body, true)?;
-                    anthropic::lacks(&serde_json::from_slice(&chat.body).ok()?, model)
-                })
-            }
+            (Dialect::Anthropic, Endpoint::Responses) => responses::unsupported_feature(
+                &serde_json::from_slice(body).ok()?,
+                true,
+            )
+            .or_else(|| {
+                let chat = responses::request(body, true)?;
+                anthropic::unsupported_feature(&serde_json::from_slice(&chat.body).ok()?, model)
+            }),
             _ => None,
         }
     }
 
     /// A request, which is in the client's words, in those of the upstream; `None` if they lack something. `model`: the
     /// upstream's name for the model, where it is another than the client's; the body has it already.
-    pub fn speak(self, endpoint: Endpoint, body: Bytes, model: Option<&str>) -> Option<Speech> {
-        let mut speech = Speech {
+    pub fn translate(
+        self,
+        endpoint: Endpoint,
+        body: Bytes,
+        model: Option<&str>,
+    ) -> Option<UpstreamRequest> {
+        let mut translated = UpstreamRequest {
             path: None,
             headers: &[],
             body,
-            interpreter: Interpreter::default(),
+            translator: ResponseTranslator::default(),
             dropped: Vec::new(),
             is_rewritten: false,
         };
         match self.dialect {
             Dialect::OpenAi => {
                 if endpoint == Endpoint::Messages {
-                    speech.chat_for_message(model, &self)?;
+                    translated.chat_for_message(model, &self)?;
                 } else if endpoint == Endpoint::Responses && !self.has_responses {
-                    speech.chat_for_response(false)?;
+                    translated.chat_for_response(false)?;
                 }
-                let is_chat = endpoint == Endpoint::ChatCompletions || speech.path.is_some();
-                speech.interpreter.numbers_calls =
-                    endpoint == Endpoint::ChatCompletions && self.manners.numbers_calls_alike;
-                if model.is_some() || speech.interpreter.changes() {
+                let is_chat = endpoint == Endpoint::ChatCompletions || translated.path.is_some();
+                translated.translator.numbers_calls =
+                    endpoint == Endpoint::ChatCompletions && self.quirks.numbers_calls_alike;
+                if model.is_some() || translated.translator.changes() {
                     if is_chat {
-                        speech.adapt_chat(&self);
+                        translated.adapt_chat(&self);
                     } else if endpoint == Endpoint::Responses {
-                        speech.adapt_response(&self);
+                        translated.adapt_response(&self);
                     }
                 }
             }
             Dialect::Anthropic if endpoint == Endpoint::ChatCompletions => {
-                speech.message_for_chat(model, self.max_output)?;
+                translated.message_for_chat(model, self.max_output)?;
             }
             Dialect::Anthropic if endpoint == Endpoint::Responses => {
-                speech.chat_for_response(true)?;
-                speech.message_for_chat(model, self.max_output)?;
+                translated.chat_for_response(true)?;
+                translated.message_for_chat(model, self.max_output)?;
             }
             Dialect::Anthropic => {
                 if let Some(model) = model {
-                    speech.adapt_message(model, self.max_output);
+                    translated.adapt_message(model, self.max_output);
                 }
             }
         }
-        if speech.interpreter.changes() {
-            speech.is_rewritten = true;
-            speech.dropped = in_clients_words(endpoint, speech.dropped);
+        if translated.translator.changes() {
+            translated.is_rewritten = true;
+            translated.dropped = in_clients_words(endpoint, translated.dropped);
         }
-        Some(speech)
+        Some(translated)
     }
 }
 
-impl Speech {
-    fn chat_for_message(&mut self, model: Option<&str>, language: &Language) -> Option<()> {
-        let translated = messages::request(&self.body, model, language)?;
+impl UpstreamRequest {
+    fn chat_for_message(&mut self, model: Option<&str>, api: &UpstreamApi) -> Option<()> {
+        let translated = messages::request(&self.body, model, api)?;
         self.path = Some("/chat/completions");
         self.body = translated.body;
-        self.interpreter.message = Some(translated.names);
+        self.translator.message = Some(translated.names);
         self.dropped = translated.dropped;
         Some(())
     }
@@ -207,7 +217,7 @@ impl Speech {
         let translated = responses::request(&self.body, can_search)?;
         self.path = Some("/chat/completions");
         self.body = translated.body;
-        self.interpreter.response = Some(translated.memo);
+        self.translator.response = Some(translated.context);
         self.dropped = translated.dropped;
         Some(())
     }
@@ -217,14 +227,14 @@ impl Speech {
         self.path = Some("/messages");
         self.headers = &[("anthropic-version", anthropic::VERSION)];
         self.body = translated.body;
-        self.interpreter.messages = Some(translated.glossary);
+        self.translator.messages = Some(translated.context);
         self.dropped.extend(translated.dropped);
         Some(())
     }
 
-    fn adapt_chat(&mut self, language: &Language) {
-        let is_ours = self.interpreter.changes();
-        if let Some(mut adapted) = openai::adapt_chat(&self.body, language, is_ours) {
+    fn adapt_chat(&mut self, api: &UpstreamApi) {
+        let is_ours = self.translator.changes();
+        if let Some(mut adapted) = openai::adapt_chat(&self.body, api, is_ours) {
             if is_ours {
                 // The client has never asked for that.
                 adapted.dropped.retain(|field| field != "stream_options");
@@ -233,8 +243,8 @@ impl Speech {
         }
     }
 
-    fn adapt_response(&mut self, language: &Language) {
-        if let Some(adapted) = openai::adapt_response(&self.body, &language.manners) {
+    fn adapt_response(&mut self, api: &UpstreamApi) {
+        if let Some(adapted) = openai::adapt_response(&self.body, &api.quirks) {
             self.take(adapted.body, adapted.dropped);
         }
     }
@@ -252,7 +262,7 @@ impl Speech {
     }
 }
 
-impl Interpreter {
+impl ResponseTranslator {
     /// Whether replies are turned into something else.
     pub fn changes(&self) -> bool {
         self.messages.is_some() || self.response.is_some() || self.message.is_some()
@@ -260,11 +270,11 @@ impl Interpreter {
 
     /// A whole answer. What is none stays as it is, to be seen as what it is.
     pub fn answer(&self, mut body: Bytes) -> Bytes {
-        if let Some(glossary) = &self.messages {
-            body = anthropic::answer(&body, glossary).unwrap_or(body);
+        if let Some(context) = &self.messages {
+            body = anthropic::answer(&body, context).unwrap_or(body);
         }
-        if let Some(memo) = &self.response {
-            body = responses::answer(&body, memo).unwrap_or(body);
+        if let Some(context) = &self.response {
+            body = responses::answer(&body, context).unwrap_or(body);
         }
         if let Some(names) = &self.message {
             body = messages::answer(&body, names).unwrap_or(body);
@@ -284,7 +294,7 @@ impl Interpreter {
     }
 
     /// For the events of a stream.
-    pub fn translator(&self) -> Option<Translator> {
-        (self.changes() || self.numbers_calls).then(|| Translator::new(self))
+    pub fn translator(&self) -> Option<StreamTranslator> {
+        (self.changes() || self.numbers_calls).then(|| StreamTranslator::new(self))
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::Body;
 
-use super::ending::Heard;
+use super::ending::ReceivedError;
 use super::{OpaqueStream, Relay, SupervisedStream};
 use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
@@ -79,15 +79,15 @@ pub struct Exhausted {
     /// How long they were waited for.
     pub waited: Duration,
     /// Who was not asked, and why.
-    pub passed_over: Vec<(UpstreamId, PassedOver)>,
+    pub skipped: Vec<(UpstreamId, SkipReason)>,
     /// When the first of them may be asked again.
     pub retry_in: Option<Duration>,
     /// Whether our own network is believed to be lost.
     pub is_network_lost: bool,
     /// The only upstream that could have answered, because something that the request refers to lives there.
-    pub lives_at: Option<UpstreamId>,
+    pub pinned_to: Option<UpstreamId>,
     /// What upstreams have said against the request.
-    pub(super) verdict: Option<Heard>,
+    pub(super) error: Option<ReceivedError>,
 }
 
 impl Exhausted {
@@ -99,9 +99,9 @@ impl Exhausted {
             let mut attempts = self.attempts.iter();
             attempts.any(|attempt| attempt.upstream == *upstream)
         };
-        let mut passed_over = self.passed_over.iter();
+        let mut skipped = self.skipped.iter();
         attempts.all(|attempt| attempt.outcome.blame() == Blame::Client)
-            && !passed_over.any(|(upstream, why)| why.is_for_now() && !was_asked(upstream))
+            && !skipped.any(|(upstream, why)| why.is_for_now() && !was_asked(upstream))
     }
 
     /// What an upstream has said against the request, if everybody has something against it, or if it is the one that the
@@ -110,18 +110,18 @@ impl Exhausted {
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
     )]
-    pub(super) fn or_verdict(mut self) -> Result<Answer, Self> {
+    pub(super) fn or_upstream_error(mut self) -> Result<Answer, Self> {
         let is_against_request = self.is_against_request();
-        let stands = |heard: &mut Heard| heard.is_definite || is_against_request;
-        let Some(heard) = self.verdict.take_if(stands) else {
+        let stands = |received: &mut ReceivedError| received.is_definite || is_against_request;
+        let Some(received) = self.error.take_if(stands) else {
             return Err(self);
         };
-        let verdict = heard.verdict;
+        let error = received.error;
         Ok(Answer {
-            status: verdict.status,
-            headers: verdict.headers,
-            body: AnswerBody::Whole(verdict.body),
-            served_by: heard.upstream,
+            status: error.status,
+            headers: error.headers,
+            body: AnswerBody::Whole(error.body),
+            served_by: received.upstream,
             attempts: self.attempts,
             waited: self.waited,
             dropped: Vec::new(),
@@ -132,11 +132,11 @@ impl Exhausted {
 
 /// Why a candidate is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassedOver {
+pub enum SkipReason {
     /// What the request refers to lives at another upstream.
     Elsewhere,
     /// It lacks something that the request needs.
-    Lacks(&'static str),
+    Unsupported(&'static str),
     /// The request is longer than its context window.
     TooSmall,
     /// Its embeddings would come from another model, and vectors of two models cannot be compared.
@@ -157,7 +157,7 @@ pub enum PassedOver {
     ModelMissing,
 }
 
-impl PassedOver {
+impl SkipReason {
     /// Whether it will be asked again by and by, whatever is requested.
     pub fn is_for_now(self) -> bool {
         match self {
@@ -168,7 +168,7 @@ impl PassedOver {
             | Self::QuotaExhausted
             | Self::ModelMissing => true,
             Self::Elsewhere
-            | Self::Lacks(_)
+            | Self::Unsupported(_)
             | Self::TooSmall
             | Self::OtherModel
             | Self::CannotContinue => false,
@@ -178,7 +178,9 @@ impl PassedOver {
     /// The reason in words.
     pub fn reason(self) -> String {
         let reason = match self {
-            Self::Lacks(what) => return format!("it cannot do what the request needs: {what}"),
+            Self::Unsupported(what) => {
+                return format!("it cannot do what the request needs: {what}");
+            }
             Self::Elsewhere => "what the request refers to lives elsewhere",
             Self::TooSmall => "its context window is too small",
             Self::OtherModel => "embeddings of another model cannot be compared",

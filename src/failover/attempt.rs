@@ -8,17 +8,17 @@ use tokio::time::Instant;
 
 use super::commit::{Hold, hold};
 use super::deadline::Deadline;
-use super::ending::{Lost, Won, WonBody};
+use super::ending::{AttemptAnswer, AttemptBody, Failure};
+use super::error_reply::{LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
 use super::order::prefill;
 use super::outbound::{outbound_as, send};
 use super::plan::Target;
-use super::refusal::{LARGEST_ERROR, refusal, settle, wait_asked_by};
-use super::timers::Limits;
+use super::timers::StreamTimeouts;
 use crate::config::{Ability, HoldConfig, Prefill, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
-use crate::dialect::{self, Interpreter, Language, Speech};
+use crate::dialect::{self, ResponseTranslator, UpstreamApi, UpstreamRequest};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
@@ -43,64 +43,67 @@ pub(super) struct Attempt<'a> {
     /// Whether what the client is told is noted, so that a stream can go on elsewhere.
     pub(super) is_noted: bool,
     /// What the client has been told by a stream that broke off and is to be continued.
-    pub(super) said: Option<&'a Transcript>,
+    pub(super) transcript: Option<&'a Transcript>,
 }
 
 impl Attempt<'_> {
     /// Asks for an answer.
-    pub(super) async fn run(self) -> Result<Won, Lost> {
+    pub(super) async fn run(self) -> Result<AttemptAnswer, Failure> {
         if self.request.endpoint == Endpoint::Realtime {
             let first = self.deadline.first_token(self.to_first_content());
             return handshake::run(self.request, self.target, first).await;
         }
-        match self.exchange(self.speech(self.body())?).await {
-            Err(lost) => self.once_more(lost).await,
-            won => won,
+        match self.exchange(self.translated(self.body())?).await {
+            Err(failure) => self.once_more(failure).await,
+            answer => answer,
         }
     }
 
     /// What the upstream cannot read may be put in another way.
-    async fn once_more(&self, lost: Lost) -> Result<Won, Lost> {
-        match lost.outcome {
-            Outcome::EndpointMissing { .. } => match self.speech_without_responses() {
-                Ok(speech) => {
-                    let won = self.exchange(speech).await?;
+    async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
+        match failure.outcome {
+            Outcome::EndpointMissing { .. } => match self.without_responses() {
+                Ok(translated) => {
+                    let answer = self.exchange(translated).await?;
                     // Only now it is sure that it was the path that was missing.
                     self.target.candidate.upstream.do_without_responses();
-                    Ok(won)
+                    Ok(answer)
                 }
-                Err(_) => Err(lost),
+                Err(_) => Err(failure),
             },
-            Outcome::ForeignItems { .. } => match self.speech_without_foreign() {
-                Some(speech) => self.exchange(speech).await,
-                None => Err(lost),
+            Outcome::ProviderBoundItems { .. } => match self.without_provider_state() {
+                Some(translated) => self.exchange(translated).await,
+                None => Err(failure),
             },
-            _ => Err(lost),
+            _ => Err(failure),
         }
     }
 
     /// Sends a request in the upstream's words, and looks at what comes.
-    async fn exchange(&self, speech: Speech) -> Result<Won, Lost> {
-        let outbound = outbound_as(self.request, self.target.candidate, &speech);
+    async fn exchange(&self, translated: UpstreamRequest) -> Result<AttemptAnswer, Failure> {
+        let outbound = outbound_as(self.request, self.target.candidate, &translated);
         let first = self.deadline.first_token(self.to_first_content());
         let reply = send(&self.target, outbound, self.to_head(first)).await?;
-        let interpreter = speech.interpreter;
+        let translator = translated.translator;
         let is_success = matches!(reply.status, 200..=299);
-        let mut won = match reply.status {
-            200..=299 if self.request.streaming => self.stream(reply, first, &interpreter).await?,
-            200..=299 => self.whole(reply, &interpreter).await?,
+        let mut answer = match reply.status {
+            200..=299 if self.request.streaming => self.stream(reply, first, &translator).await?,
+            200..=299 => self.whole(reply, &translator).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => self.refusal(reply, &interpreter).await?,
+            _ => self.refusal(reply, &translator).await?,
         };
         // The upstream may object to what we have made of the request, or to what was written for another model.
-        if (speech.is_rewritten || self.stands_in())
-            && matches!(won.outcome, Outcome::RejectedRequest { status: 400 | 422 })
+        if (translated.is_rewritten || self.is_fallback())
+            && matches!(
+                answer.outcome,
+                Outcome::RejectedRequest { status: 400 | 422 }
+            )
         {
-            return Err(Lost::doubtful(won));
+            return Err(Failure::doubtful(answer));
         }
-        won.is_kept = is_success && self.request.is_kept() && !interpreter.changes();
-        won.dropped = speech.dropped;
-        Ok(won)
+        answer.is_kept = is_success && self.request.is_kept() && !translator.changes();
+        answer.dropped = translated.dropped;
+        Ok(answer)
     }
 
     /// How long the first content may take.
@@ -113,7 +116,7 @@ impl Attempt<'_> {
             .to_first_content(self.request.streaming, self.is_reasoning())
     }
 
-    fn stands_in(&self) -> bool {
+    fn is_fallback(&self) -> bool {
         self.target.candidate.model.is_some() && !self.is_first_choice
     }
 
@@ -125,46 +128,51 @@ impl Attempt<'_> {
     /// The client's request, or what asks for the rest of its answer.
     fn body(&self) -> Option<Bytes> {
         let model = self.target.candidate.model.as_deref();
-        match self.said {
+        match self.transcript {
             None => Some(openai::body(self.request, model)),
-            Some(said) => continuation::body(self.request, model, said, self.prefill()),
+            Some(transcript) => continuation::body(self.request, model, transcript, self.prefill()),
         }
     }
 
-    fn speech_without_responses(&self) -> Result<Speech, Lost> {
-        let language = Language {
+    fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
+        let api = UpstreamApi {
             has_responses: false,
-            ..self.target.candidate.upstream.language()
+            ..self.target.candidate.upstream.api()
         };
-        self.speech_in(language, self.body())
+        self.translated_for(api, self.body())
     }
 
-    fn speech_without_foreign(&self) -> Option<Speech> {
-        let language = self.target.candidate.upstream.language();
-        let (body, dropped) = dialect::cleared(self.request.endpoint, &self.body()?, language)?;
-        let before = self.speech(self.body()).ok()?;
-        let mut speech = self.speech(Some(body)).ok()?;
-        speech.dropped.extend(dropped);
-        speech.is_rewritten = true;
+    fn without_provider_state(&self) -> Option<UpstreamRequest> {
+        let api = self.target.candidate.upstream.api();
+        let (body, dropped) =
+            dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
+        let before = self.translated(self.body()).ok()?;
+        let mut translated = self.translated(Some(body)).ok()?;
+        translated.dropped.extend(dropped);
+        translated.is_rewritten = true;
         // One who stands in has been asked in this way already.
-        (speech.body != before.body).then_some(speech)
+        (translated.body != before.body).then_some(translated)
     }
 
-    fn speech(&self, body: Option<Bytes>) -> Result<Speech, Lost> {
-        self.speech_in(self.target.candidate.upstream.language(), body)
+    fn translated(&self, body: Option<Bytes>) -> Result<UpstreamRequest, Failure> {
+        self.translated_for(self.target.candidate.upstream.api(), body)
     }
 
-    fn speech_in(&self, mut language: Language, body: Option<Bytes>) -> Result<Speech, Lost> {
+    fn translated_for(
+        &self,
+        mut api: UpstreamApi,
+        body: Option<Bytes>,
+    ) -> Result<UpstreamRequest, Failure> {
         let candidate = self.target.candidate;
         let model = candidate.model.as_deref();
         let endpoint = self.request.endpoint;
         // What the client wrote for this model passes as it is, whatever is known of the model.
-        if model.is_some() || language.translates(endpoint) {
+        if model.is_some() || api.translates(endpoint) {
             let abilities = candidate.capabilities(self.request.model_name());
-            language.has_stream_usage = !abilities.lacks.contains(Ability::StreamUsage);
-            language.max_output = abilities.max_output;
+            api.has_stream_usage = !abilities.missing.contains(Ability::StreamUsage);
+            api.max_output = abilities.max_output;
         }
-        body.and_then(|body| language.speak(endpoint, body, model))
+        body.and_then(|body| api.translate(endpoint, body, model))
             .ok_or_else(|| Outcome::InvalidReply(Defect::NoSeam).into())
     }
 
@@ -190,7 +198,11 @@ impl Attempt<'_> {
 
     /// An answer in one piece: received whole before the client gets any of it, so that every defect can fail over. It
     /// is there as soon as its head is; one that trickles is not waited for.
-    async fn whole(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
+    async fn whole(
+        &self,
+        reply: Reply,
+        translator: &ResponseTranslator,
+    ) -> Result<AttemptAnswer, Failure> {
         check_form(&reply.headers)?;
         let mut patience = self.to_the_end();
         patience.until = patience.until.min(Instant::now() + self.timeouts.content);
@@ -200,15 +212,15 @@ impl Attempt<'_> {
             }
             read => read?,
         };
-        let said = body.clone();
-        let body = interpreter.answer(body);
+        let body = body.clone();
+        let body = translator.answer(body);
         let wait = wait_asked_by(&reply.headers);
         if let Err(outcome) = dialect::inspect(self.request.endpoint, &body, wait) {
-            return self.told_inside(outcome, reply.headers, interpreter, said);
+            return self.error_inside(outcome, reply.headers, translator, body);
         }
         self.accept(reply.status, &body, dialect::is_refusal)?;
-        let body = WonBody::Whole(body);
-        Ok(Won::new(
+        let body = AttemptBody::Whole(body);
+        Ok(AttemptAnswer::new(
             reply.status,
             reply.headers,
             body,
@@ -231,70 +243,89 @@ impl Attempt<'_> {
 
     /// JSON where events were asked for is an error in disguise, or an upstream that cannot stream. SDKs would take
     /// either for an empty stream.
-    async fn no_stream(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
-        let said = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
-        let body = interpreter.answer(said.clone());
+    async fn no_stream(
+        &self,
+        reply: Reply,
+        translator: &ResponseTranslator,
+    ) -> Result<AttemptAnswer, Failure> {
+        let body = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
+        let body = translator.answer(body.clone());
         let wait = wait_asked_by(&reply.headers);
         match dialect::inspect(self.request.endpoint, &body, wait) {
             Ok(()) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
-            Err(outcome) => self.told_inside(outcome, reply.headers, interpreter, said),
+            Err(outcome) => self.error_inside(outcome, reply.headers, translator, body),
         }
     }
 
     /// What an upstream says in a body of status 200 counts as if it came with an error status.
-    fn told_inside(
+    fn error_inside(
         &self,
         outcome: Outcome,
         mut headers: HeaderMap,
-        interpreter: &Interpreter,
-        said: Bytes,
-    ) -> Result<Won, Lost> {
+        translator: &ResponseTranslator,
+        body: Bytes,
+    ) -> Result<AttemptAnswer, Failure> {
         let status = outcome.status().unwrap_or(400);
-        let told = self.told(interpreter, status, said);
+        let error_body = self.error_body(translator, status, body);
         headers.insert(CONTENT_TYPE, JSON);
-        settle(status, headers, told, outcome, self.refusals)
+        settle(status, headers, error_body, outcome, self.refusals)
     }
 
     /// What an upstream says against the request in an event goes back like what comes with an error status.
-    fn told_by_event(&self, lost: Lost, mut headers: HeaderMap) -> Result<Won, Lost> {
-        let lost = lost.until(wait_asked_by(&headers));
-        let Some(verdict) = lost.verdict else {
-            return Err(lost);
+    fn error_by_event(
+        &self,
+        failure: Failure,
+        mut headers: HeaderMap,
+    ) -> Result<AttemptAnswer, Failure> {
+        let failure = failure.until(wait_asked_by(&headers));
+        let Some(error) = failure.error else {
+            return Err(failure);
         };
         headers.insert(CONTENT_TYPE, JSON);
-        let status = verdict.status;
-        let said = self.without_key(verdict.body);
-        let told = match self.request.endpoint.is_anthropic() {
-            true => said,
-            false => openai::shaped(status, openai::error_of_event(said)),
+        let status = error.status;
+        let body = self.without_key(error.body);
+        let error_body = match self.request.endpoint.is_anthropic() {
+            true => body,
+            false => openai::shaped(status, openai::error_of_event(body)),
         };
-        settle(status, headers, told, lost.outcome, self.refusals)
+        settle(status, headers, error_body, failure.outcome, self.refusals)
     }
 
     /// What an upstream says against the request, in the client's words.
-    fn told(&self, interpreter: &Interpreter, status: u16, said: Bytes) -> Bytes {
-        let said = self.without_key(said);
-        let told = interpreter.error(status, said);
+    fn error_body(&self, translator: &ResponseTranslator, status: u16, body: Bytes) -> Bytes {
+        let body = self.without_key(body);
+        let error_body = translator.error(status, body);
         match self.request.endpoint.is_anthropic() {
-            true => told,
-            false => openai::shaped(status, told),
+            true => error_body,
+            false => openai::shaped(status, error_body),
         }
     }
 
-    fn without_key(&self, said: Bytes) -> Bytes {
+    fn without_key(&self, body: Bytes) -> Bytes {
         let Target { candidate, key } = self.target;
-        candidate.upstream.without_key(key, said)
+        candidate.upstream.without_key(key, body)
     }
 
-    async fn refusal(&self, reply: Reply, interpreter: &Interpreter) -> Result<Won, Lost> {
-        let is_native = !interpreter.changes();
+    async fn refusal(
+        &self,
+        reply: Reply,
+        translator: &ResponseTranslator,
+    ) -> Result<AttemptAnswer, Failure> {
+        let is_native = !translator.changes();
         let classify = if is_native && self.request.endpoint == Endpoint::Responses {
             openai::classify_response
         } else {
             openai::classify
         };
-        let told = |status, body| self.told(interpreter, status, body);
-        refusal(reply, self.to_the_end(), self.refusals, classify, told).await
+        let error_body = |status, body| self.error_body(translator, status, body);
+        refusal(
+            reply,
+            self.to_the_end(),
+            self.refusals,
+            classify,
+            error_body,
+        )
+        .await
     }
 
     /// An answer in events: held back until the first real one, or longer where that is wanted.
@@ -302,33 +333,33 @@ impl Attempt<'_> {
         &self,
         reply: Reply,
         first: (Instant, Stage),
-        interpreter: &Interpreter,
-    ) -> Result<Won, Lost> {
+        translator: &ResponseTranslator,
+    ) -> Result<AttemptAnswer, Failure> {
         check_form(&reply.headers)?;
         let endpoint = self.request.endpoint;
         if has_media_type(&reply.headers, "application/json") {
-            return self.no_stream(reply, interpreter).await;
+            return self.no_stream(reply, translator).await;
         }
         let transcript = self.is_noted.then(|| Transcript::new(endpoint));
         let wanted = Hold {
             first,
             more: self.hold,
-            limits: Limits {
+            limits: StreamTimeouts {
                 idle: self.timeouts.idle,
                 content: Some(self.timeouts.between_content(self.is_reasoning())),
                 min_rate: self.timeouts.min_rate,
                 deadline: self.deadline.until(),
             },
         };
-        let events = EventStream::new(endpoint, interpreter.translator(), transcript);
+        let events = EventStream::new(endpoint, translator.translator(), transcript);
         let mut held = match hold(events, reply.body, wanted).await {
             Ok(held) => held,
-            Err(lost) => return self.told_by_event(lost, reply.headers),
+            Err(failure) => return self.error_by_event(failure, reply.headers),
         };
         self.accept(reply.status, &held.first, dialect::begins_with_refusal)?;
         held.prefill = self.prefill();
-        let body = WonBody::Stream(Box::new(held));
-        Ok(Won::new(
+        let body = AttemptBody::Stream(Box::new(held));
+        Ok(AttemptAnswer::new(
             reply.status,
             reply.headers,
             body,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::ending::{Held, Lost};
+use super::ending::{Failure, Held};
 use super::events::EventStream;
-use super::timers::Limits;
+use super::timers::StreamTimeouts;
 use crate::config::{HoldConfig, Prefill};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::upstream::ReplyBody;
@@ -26,7 +26,7 @@ pub(super) struct Hold {
     /// What is kept back beyond the first content.
     pub(super) more: Option<HoldConfig>,
     /// The limits that hold from the first content on.
-    pub(super) limits: Limits,
+    pub(super) limits: StreamTimeouts,
 }
 
 /// What has come so far.
@@ -42,7 +42,7 @@ pub(super) async fn hold(
     mut events: EventStream,
     mut body: ReplyBody,
     mut hold: Hold,
-) -> Result<Held, Lost> {
+) -> Result<Held, Failure> {
     let mut kept = Kept {
         is_empty: true,
         bytes: BytesMut::new(),
@@ -65,11 +65,11 @@ pub(super) async fn hold(
             Err(error) => return Err(error.into()),
         };
         kept.take(&taken.pass, taken.content);
-        if taken.untold > 0 {
+        if taken.hidden_progress > 0 {
             hold.wait_on();
         }
         if let Some(outcome) = taken.failure.filter(|_| !events.is_complete()) {
-            return Err(Lost::by_event(outcome, taken.said));
+            return Err(Failure::by_event(outcome, taken.error_event));
         }
         if hold.is_enough(&kept) || kept.since.is_some() && events.is_complete() {
             return Ok(hold.release(kept, body, events));

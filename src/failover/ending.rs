@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::events::EventStream;
-use super::timers::Limits;
+use super::timers::StreamTimeouts;
 use crate::config::{Prefill, UpstreamId};
 use crate::outcome::{Blame, Defect, Outcome, Stage};
 use crate::upstream::{ReplyBody, SendError};
@@ -18,10 +18,10 @@ use crate::wire::body::ReadError;
 
 /// An attempt that brought something for the client.
 #[derive(Debug)]
-pub(super) struct Won {
+pub(super) struct AttemptAnswer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    pub(super) body: WonBody,
+    pub(super) body: AttemptBody,
     /// Success, or the upstream's verdict that the request is wrong; of a forwarded request, whatever its status tells.
     pub(super) outcome: Outcome,
     /// Fields of the request that its translation had to leave out.
@@ -30,9 +30,14 @@ pub(super) struct Won {
     pub(super) is_kept: bool,
 }
 
-impl Won {
-    /// Won by a request from which nothing was left out.
-    pub(super) fn new(status: u16, headers: HeaderMap, body: WonBody, outcome: Outcome) -> Self {
+impl AttemptAnswer {
+    /// AttemptAnswer by a request from which nothing was left out.
+    pub(super) fn new(
+        status: u16,
+        headers: HeaderMap,
+        body: AttemptBody,
+        outcome: Outcome,
+    ) -> Self {
         Self {
             status,
             headers,
@@ -52,44 +57,44 @@ impl Won {
 
 /// The body that was won.
 #[derive(Debug)]
-pub(super) enum WonBody {
+pub(super) enum AttemptBody {
     Whole(Bytes),
     Stream(Box<Held>),
     Opaque(Box<Opaque>),
     /// A connection that speaks WebSocket from here on.
-    Switched(Upgraded),
+    Upgraded(Upgraded),
 }
 
 /// An attempt that brought nothing.
 #[derive(Debug)]
-pub(super) struct Lost {
+pub(super) struct Failure {
     pub(super) outcome: Outcome,
     pub(super) detail: Option<String>,
     /// What the upstream has said against the request, in the client's words.
-    pub(super) verdict: Option<Box<Verdict>>,
+    pub(super) error: Option<Box<UpstreamError>>,
     /// Whether that may be about our words rather than the client's, so that others are asked.
     pub(super) is_doubtful: bool,
 }
 
-impl Lost {
+impl Failure {
     /// By what an upstream has said against the request.
-    pub(super) fn by_verdict(outcome: Outcome, verdict: Verdict) -> Self {
+    pub(super) fn by_upstream_error(outcome: Outcome, error: UpstreamError) -> Self {
         Self {
-            detail: verdict.reason(),
-            verdict: Some(Box::new(verdict)),
+            detail: error.reason(),
+            error: Some(Box::new(error)),
             ..outcome.into()
         }
     }
 
     /// By an event that says so.
-    pub(super) fn by_event(outcome: Outcome, said: Bytes) -> Self {
-        let verdict = Verdict {
+    pub(super) fn by_event(outcome: Outcome, error_event: Bytes) -> Self {
+        let error = UpstreamError {
             status: outcome.status().unwrap_or(400),
             headers: HeaderMap::new(),
-            body: said,
+            body: error_event,
         };
         Self {
-            verdict: (outcome.blame() == Blame::Client).then(|| Box::new(verdict)),
+            error: (outcome.blame() == Blame::Client).then(|| Box::new(error)),
             ..outcome.into()
         }
     }
@@ -105,28 +110,28 @@ impl Lost {
     }
 
     /// By a verdict that may be about our words.
-    pub(super) fn doubtful(won: Won) -> Self {
-        let lost = match won.body {
-            WonBody::Whole(body) => {
-                let verdict = Verdict {
-                    status: won.status,
-                    headers: won.headers,
+    pub(super) fn doubtful(answer: AttemptAnswer) -> Self {
+        let failure = match answer.body {
+            AttemptBody::Whole(body) => {
+                let error = UpstreamError {
+                    status: answer.status,
+                    headers: answer.headers,
                     body,
                 };
-                Self::by_verdict(won.outcome, verdict)
+                Self::by_upstream_error(answer.outcome, error)
             }
-            _ => won.outcome.into(),
+            _ => answer.outcome.into(),
         };
         Self {
             is_doubtful: true,
-            ..lost
+            ..failure
         }
     }
 }
 
 /// An upstream's word against a request, which goes to the client if nobody else answers.
 #[derive(Debug)]
-pub(super) struct Verdict {
+pub(super) struct UpstreamError {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -137,7 +142,7 @@ const LONGEST_REASON: usize = 300;
 
 /// `{"error": {"message": "..."}}`, as both `OpenAI`'s and Anthropic's clients are told.
 #[derive(Deserialize)]
-struct Told {
+struct ErrorBody {
     error: Reason,
 }
 
@@ -146,11 +151,11 @@ struct Reason {
     message: String,
 }
 
-impl Verdict {
+impl UpstreamError {
     /// What it says in words, shortened.
     fn reason(&self) -> Option<String> {
-        let told: Told = serde_json::from_slice(&self.body).ok()?;
-        let mut reason = told.error.message;
+        let error_body: ErrorBody = serde_json::from_slice(&self.body).ok()?;
+        let mut reason = error_body.error.message;
         if let Some((end, _)) = reason.char_indices().nth(LONGEST_REASON) {
             reason.truncate(end);
             reason.push('…');
@@ -161,25 +166,25 @@ impl Verdict {
 
 /// What an upstream has said against a request.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct ReceivedError {
     pub(super) upstream: UpstreamId,
-    pub(super) verdict: Box<Verdict>,
+    pub(super) error: Box<UpstreamError>,
     /// Whether it stands whatever becomes of the others: it is the word of whom the client would have asked without us.
     pub(super) is_definite: bool,
 }
 
-impl From<Outcome> for Lost {
+impl From<Outcome> for Failure {
     fn from(outcome: Outcome) -> Self {
         Self {
             outcome,
             detail: None,
-            verdict: None,
+            error: None,
             is_doubtful: false,
         }
     }
 }
 
-impl From<SendError> for Lost {
+impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
         Self {
             detail: Some(error.detail),
@@ -188,7 +193,7 @@ impl From<SendError> for Lost {
     }
 }
 
-impl From<ReadError> for Lost {
+impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         let outcome = match error {
             ReadError::TooLarge(_) => Outcome::InvalidReply(Defect::TooLarge),
@@ -213,7 +218,7 @@ pub(super) struct Held {
     /// How to read it.
     pub(super) events: EventStream,
     /// How patient it is waited for.
-    pub(super) limits: Limits,
+    pub(super) limits: StreamTimeouts,
     /// When the first content came.
     pub(super) since: Instant,
     /// How the upstream was asked to continue a given beginning.
@@ -227,5 +232,5 @@ pub(super) struct Opaque {
     /// How long it is, if the upstream has said so.
     pub(super) length: Option<u64>,
     /// How patient it is waited for.
-    pub(super) limits: Limits,
+    pub(super) limits: StreamTimeouts,
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::dialect::Translator;
+use crate::dialect::StreamTranslator;
 use crate::dialect::openai::Transcript;
 use crate::dialect::stream::{Signal, StreamReader};
 use crate::outcome::Outcome;
@@ -14,7 +14,7 @@ use crate::wire::sse::{self, Event, Framer};
 pub(super) struct EventStream {
     framer: Framer,
     /// Turns what comes into the client's API.
-    translator: Option<Translator>,
+    translator: Option<StreamTranslator>,
     reader: StreamReader,
     /// What the client has been told, where the answer may be continued elsewhere.
     transcript: Option<Box<Transcript>>,
@@ -28,11 +28,11 @@ pub(super) struct Taken {
     /// How many of them have content.
     pub(super) content: usize,
     /// How much of the answer has come that the client is not told.
-    pub(super) untold: usize,
+    pub(super) hidden_progress: usize,
     /// How the answer failed.
     pub(super) failure: Option<Outcome>,
     /// The data of the event that said so.
-    pub(super) said: Bytes,
+    pub(super) error_event: Bytes,
 }
 
 impl Taken {
@@ -41,9 +41,9 @@ impl Taken {
         Self {
             pass,
             content: 0,
-            untold: 0,
+            hidden_progress: 0,
             failure: None,
-            said: Bytes::new(),
+            error_event: Bytes::new(),
         }
     }
 }
@@ -51,7 +51,7 @@ impl Taken {
 impl EventStream {
     pub(super) fn new(
         endpoint: Endpoint,
-        translator: Option<Translator>,
+        translator: Option<StreamTranslator>,
         transcript: Option<Transcript>,
     ) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl EventStream {
 
     /// What a translation has kept back.
     pub(super) fn flush(&mut self) -> Taken {
-        let rest = self.translator.as_mut().map(Translator::finish);
+        let rest = self.translator.as_mut().map(StreamTranslator::finish);
         self.read(rest.unwrap_or_default())
     }
 
@@ -97,9 +97,9 @@ impl EventStream {
             None => self.read(whole),
             Some(translator) => {
                 let translated = translator.translate(whole);
-                let untold = translator.take_untold();
+                let hidden_progress = translator.take_hidden_progress();
                 Taken {
-                    untold,
+                    hidden_progress,
                     ..self.read(translated)
                 }
             }
@@ -110,15 +110,15 @@ impl EventStream {
     pub(super) fn read(&mut self, whole: Bytes) -> Taken {
         let mut taken = Taken::bytes(Bytes::new());
         let mut end = whole.len();
-        let mut is_odd = false;
+        let mut is_nonstandard = false;
         for event in sse::events(&whole) {
-            is_odd |= self.is_odd(&event);
+            is_nonstandard |= self.is_nonstandard(&event);
             match self.reader.read(&event) {
                 Signal::Preamble => {}
                 Signal::Content => taken.content += 1,
                 Signal::Failed(outcome) => {
                     taken.failure = Some(outcome);
-                    taken.said = event.data.unwrap_or_default().into_owned().into();
+                    taken.error_event = event.data.unwrap_or_default().into_owned().into();
                     end = event.start;
                     break;
                 }
@@ -128,8 +128,8 @@ impl EventStream {
             }
         }
         taken.pass = whole.slice(..end);
-        if is_odd {
-            taken.pass = self.plain(&taken.pass);
+        if is_nonstandard {
+            taken.pass = self.normalised(&taken.pass);
         }
         taken
     }
@@ -146,7 +146,11 @@ impl EventStream {
 
     /// Whether only little can come, and at once.
     pub(super) fn is_ending(&self) -> bool {
-        self.is_complete() || self.translator.as_ref().is_some_and(Translator::is_ending)
+        self.is_complete()
+            || self
+                .translator
+                .as_ref()
+                .is_some_and(StreamTranslator::is_ending)
     }
 
     /// What the upstream left out at the end of a complete stream.
@@ -164,27 +168,27 @@ impl EventStream {
         self.transcript.as_deref()
     }
 
-    fn is_odd(&self, event: &Event<'_>) -> bool {
+    fn is_nonstandard(&self, event: &Event<'_>) -> bool {
         let is_ragged_end = || {
             let data = event.data.as_deref().unwrap_or_default();
             data.len() != DONE.len() && data.trim_ascii() == DONE
         };
-        event.is_odd || self.reader.is_noise(event) || is_ragged_end()
+        event.is_nonstandard || self.reader.is_ignorable(event) || is_ragged_end()
     }
 
     /// The same events in the form that every client understands; those that say nothing are left out.
-    fn plain(&self, events: &[u8]) -> Bytes {
-        let mut plain = Vec::with_capacity(events.len());
+    fn normalised(&self, events: &[u8]) -> Bytes {
+        let mut normalised = Vec::with_capacity(events.len());
         for event in sse::events(events) {
-            if !self.is_odd(&event) {
-                plain.extend_from_slice(&events[event.start..event.end]);
+            if !self.is_nonstandard(&event) {
+                normalised.extend_from_slice(&events[event.start..event.end]);
             } else if event.data.as_deref().map(<[u8]>::trim_ascii) == Some(DONE) {
-                plain.extend_from_slice(b"data: [DONE]\n\n");
-            } else if !self.reader.is_noise(&event) {
-                event.write_plain(&mut plain);
+                normalised.extend_from_slice(b"data: [DONE]\n\n");
+            } else if !self.reader.is_ignorable(&event) {
+                event.write_normalised(&mut normalised);
             }
         }
-        plain.into()
+        normalised.into()
     }
 }
 

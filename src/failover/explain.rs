@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 
-use super::answer::PassedOver;
-use super::order::{Ask, order, unspeakable};
+use super::answer::SkipReason;
+use super::order::{RoutingRequest, order, unsupported};
 use crate::config::UpstreamId;
-use crate::health::Outlook;
+use crate::health::AdmissionPreview;
 use crate::routing::Rule;
 
 /// One candidate for a request.
@@ -18,18 +18,18 @@ pub struct Explained {
     /// Its tier; lower ones are tried first.
     pub tier: u32,
     /// What each of its keys would be told by health; none if it cannot serve the request at all.
-    pub outlooks: Vec<Outlook>,
+    pub previews: Vec<AdmissionPreview>,
     /// Why it cannot serve the request at all.
-    pub passed_over: Option<PassedOver>,
+    pub skipped: Option<SkipReason>,
 }
 
 /// The candidates for a request in the order in which they would be tried now, those that would not be tried last.
-pub fn explain(rule: &Rule, ask: Ask<'_>, now: Instant) -> Vec<Explained> {
-    let mut order = order(rule, ask, fastrand::f64);
-    let passed_over = &mut order.passed_over;
+pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Explained> {
+    let mut order = order(rule, request, fastrand::f64);
+    let skipped = &mut order.skipped;
     order.candidates.retain(|candidate| {
-        let why = unspeakable(candidate, ask);
-        passed_over.extend(why.map(|why| (candidate.upstream.id().clone(), why)));
+        let why = unsupported(candidate, request);
+        skipped.extend(why.map(|why| (candidate.upstream.id().clone(), why)));
         why.is_none()
     });
     let mut explained: Vec<Explained> = order
@@ -37,37 +37,38 @@ pub fn explain(rule: &Rule, ask: Ask<'_>, now: Instant) -> Vec<Explained> {
         .iter()
         .map(|candidate| Explained {
             upstream: candidate.upstream.id().clone(),
-            model: candidate.model.as_deref().unwrap_or(ask.model).to_owned(),
+            model: candidate
+                .model
+                .as_deref()
+                .unwrap_or(request.model)
+                .to_owned(),
             tier: candidate.tier,
-            outlooks: (0..candidate.upstream.key_count().max(1))
-                .map(|key| candidate.leaf.outlook(key, now))
+            previews: (0..candidate.upstream.key_count().max(1))
+                .map(|key| candidate.health.preview(key, now))
                 .collect(),
-            passed_over: None,
+            skipped: None,
         })
         .collect();
     explained.sort_by_key(|candidate| !candidate.is_open());
-    explained.extend(
-        order
-            .passed_over
-            .into_iter()
-            .map(|(upstream, why)| Explained {
-                upstream,
-                model: ask.model.to_owned(),
-                tier: 0,
-                outlooks: Vec::new(),
-                passed_over: Some(why),
-            }),
-    );
+    explained.extend(order.skipped.into_iter().map(|(upstream, why)| Explained {
+        upstream,
+        model: request.model.to_owned(),
+        tier: 0,
+        previews: Vec::new(),
+        skipped: Some(why),
+    }));
     explained
 }
 
 impl Explained {
     /// Whether a request might come in.
     pub fn is_open(&self) -> bool {
-        self.outlooks.iter().any(|outlook| {
+        self.previews.iter().any(|preview| {
             matches!(
-                outlook,
-                Outlook::Admitted | Outlook::Ramp { .. } | Outlook::Trial
+                preview,
+                AdmissionPreview::Admitted
+                    | AdmissionPreview::SlowStart { .. }
+                    | AdmissionPreview::HalfOpenProbe
             )
         })
     }

@@ -16,14 +16,14 @@ use tokio::time::Instant;
 
 use super::attempt::LARGEST_ANSWER;
 use super::deadline::Deadline;
-use super::ending::{Lost, Opaque, Won, WonBody};
+use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
+use super::error_reply::{LARGEST_ERROR, wait_asked_by};
+use super::in_flight::InFlightAttempt;
+use super::log::AttemptLog;
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
-use super::refusal::{LARGEST_ERROR, wait_asked_by};
-use super::running::Running;
-use super::timers::Limits;
-use super::trail::Trail;
-use super::{Answer, Exhausted, Failover, MOST_ATTEMPTS, Victory};
+use super::timers::StreamTimeouts;
+use super::{Answer, Exhausted, Failover, MOST_ATTEMPTS, WinningAttempt};
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
 use crate::outcome::{Blame, Defect, Outcome, Retry};
@@ -56,38 +56,39 @@ impl Failover {
         let common = self.common(request);
         let deadline = Deadline::after(request.received_at, self.timeouts.total);
         let limit = self.timeouts.to_first_content(false, request.reasoning);
-        let mut trail = Trail::default();
+        let mut log = AttemptLog::default();
         let mut queue = Queue::new(rule, request);
         let mut next = queue.first();
         let mut asked = Vec::new();
         while let Some(target) = next {
             let model = known_as(rule, target.candidate, request);
-            self.report_forwarding(request, &trail, target.candidate);
-            let attempt = Running::start(&common, &target, None, trail.begin(), limit);
+            self.report_forwarding(request, &log, target.candidate);
+            let attempt = InFlightAttempt::start(&common, &target, None, log.begin(), limit);
             asked.push(target);
             let ended = self.exchange(request, &target, model, deadline).await;
-            trail.waited = request.received_at.elapsed();
+            log.waited = request.received_at.elapsed();
             let outcome = match &ended {
-                Ok(won) => &won.outcome,
-                Err(lost) => &lost.outcome,
+                Ok(answer) => &answer.outcome,
+                Err(failure) => &failure.outcome,
             };
-            let may_go_on = trail.started() < MOST_ATTEMPTS;
+            let may_go_on = log.started() < MOST_ATTEMPTS;
             next = may_go_on.then(|| queue.after(outcome)).flatten();
-            let lost = match ended {
-                Ok(won) if next.is_none() => {
-                    let victory = Victory {
-                        won,
+            let failure = match ended {
+                Ok(answer) if next.is_none() => {
+                    let winner = WinningAttempt {
+                        answer,
                         attempt,
-                        trail,
+                        log,
                     };
-                    return Ok(victory.into_answer(&self.pins, None, None));
+                    return Ok(winner.into_answer(&self.affinity, None, None));
                 }
-                Ok(won) => won.outcome.into(),
-                Err(lost) => lost,
+                Ok(answer) => answer.outcome.into(),
+                Err(failure) => failure,
             };
-            trail.attempts.push(attempt.end(lost.outcome, lost.detail));
+            log.attempts
+                .push(attempt.end(failure.outcome, failure.detail));
         }
-        Err(trail.in_vain(&asked, request.lives_at.as_ref()))
+        Err(log.in_vain(&asked, request.pinned_to.as_ref()))
     }
 
     async fn exchange(
@@ -96,7 +97,7 @@ impl Failover {
         target: &Target<'_>,
         model: Option<&str>,
         deadline: Deadline,
-    ) -> Result<Won, Lost> {
+    ) -> Result<AttemptAnswer, Failure> {
         let first = self.timeouts.to_first_content(false, request.reasoning);
         let mut outbound = outbound(request, &target.candidate.upstream, model);
         outbound.body = body(request, model);
@@ -117,14 +118,14 @@ impl Failover {
             && has_media_type(&reply.headers, READABLE[0])
         {
             let body = read_whole(reply.body, LARGEST_ANSWER, patience).await?;
-            let body = WonBody::Whole(anthropic::results_here(body));
-            let won = Won::new(reply.status, reply.headers, body, Outcome::Success);
-            return Ok(Won {
+            let body = AttemptBody::Whole(anthropic::results_here(body));
+            let answer = AttemptAnswer::new(reply.status, reply.headers, body, Outcome::Success);
+            return Ok(AttemptAnswer {
                 is_kept: true,
-                ..won
+                ..answer
             });
         }
-        let limits = Limits {
+        let limits = StreamTimeouts {
             idle: self.timeouts.idle,
             content: None,
             min_rate: None,
@@ -134,18 +135,18 @@ impl Failover {
             && READABLE
                 .iter()
                 .any(|form| has_media_type(&reply.headers, form));
-        let outcome = told_by_status(request, &reply);
-        let body = WonBody::Opaque(Box::new(Opaque {
+        let outcome = outcome_by_status(request, &reply);
+        let body = AttemptBody::Opaque(Box::new(Opaque {
             rest: reply.body,
             length: length(&reply.headers),
             limits,
         }));
-        let won = Won::new(reply.status, reply.headers, body, outcome);
-        Ok(Won { is_kept, ..won })
+        let answer = AttemptAnswer::new(reply.status, reply.headers, body, outcome);
+        Ok(AttemptAnswer { is_kept, ..answer })
     }
 
-    fn report_forwarding(&self, request: &ModelRequest, trail: &Trail, to: &Candidate) {
-        if let Some(failed) = trail.attempts.last() {
+    fn report_forwarding(&self, request: &ModelRequest, log: &AttemptLog, to: &Candidate) {
+        if let Some(failed) = log.attempts.last() {
             self.events.emit(&Event::FailedOver {
                 request: request.id.clone(),
                 from: failed.upstream.clone(),
@@ -156,7 +157,7 @@ impl Failover {
     }
 }
 
-/// Whom to ask, one after the other.
+/// Whom to request, one after the other.
 struct Queue<'a> {
     request: &'a ModelRequest,
     /// Another key of the candidate asked last.
@@ -193,11 +194,11 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// Whom to ask, those in rotation first. Where nobody speaks the client's API, the first one may know the path nevertheless.
+/// Whom to request, those in rotation first. Where nobody speaks the client's API, the first one may know the path nevertheless.
 fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> {
     let all = rule.candidates.iter();
-    if let Some(creator) = &request.lives_at {
-        let lives_there = |candidate: &&Candidate| candidate.upstream.id() == creator;
+    if let Some(owner) = &request.pinned_to {
+        let lives_there = |candidate: &&Candidate| candidate.upstream.id() == owner;
         return all.filter(lives_there).take(1).collect();
     }
     let dialect = dialect_of(&request.headers);
@@ -207,7 +208,7 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     if candidates.is_empty() {
         candidates.extend(rule.candidates.first());
     }
-    candidates.sort_by_cached_key(|candidate| candidate.leaf.is_out());
+    candidates.sort_by_cached_key(|candidate| candidate.health.is_out());
     candidates.truncate(MOST_ATTEMPTS);
     candidates
 }
@@ -226,12 +227,17 @@ async fn error(
     target: &Target<'_>,
     reply: Reply,
     patience: Patience,
-) -> Result<Won, Lost> {
-    let outcome = told_by_status(request, &reply);
-    let said = read_whole(reply.body, LARGEST_ERROR, patience).await?;
-    let told = target.candidate.upstream.without_key(target.key, said);
-    let body = WonBody::Whole(told);
-    Ok(Won::new(reply.status, reply.headers, body, outcome))
+) -> Result<AttemptAnswer, Failure> {
+    let outcome = outcome_by_status(request, &reply);
+    let body = read_whole(reply.body, LARGEST_ERROR, patience).await?;
+    let error_body = target.candidate.upstream.without_key(target.key, body);
+    let body = AttemptBody::Whole(error_body);
+    Ok(AttemptAnswer::new(
+        reply.status,
+        reply.headers,
+        body,
+        outcome,
+    ))
 }
 
 /// Whether a redirect would make the client send its request, and perhaps its key, to the upstream itself. Elsewhere it may
@@ -279,7 +285,7 @@ fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
 }
 
 /// What a status tells. At paths where things are kept, 404, 409 and 410 are about what the client refers to.
-fn told_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
+fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,
         status @ (404 | 409 | 410) if !is_stateless(request) => Outcome::RejectedRequest { status },

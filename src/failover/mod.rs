@@ -20,54 +20,54 @@ mod budget;
 mod commit;
 mod deadline;
 mod ending;
+mod error_reply;
 mod events;
 mod explain;
 mod forward;
 mod handshake;
-mod leg;
+mod in_flight;
+mod log;
 mod opaque;
 mod order;
 mod outbound;
 mod plan;
 mod race;
-mod refusal;
 mod relay;
 mod resume;
-mod running;
+mod segment;
 mod supervise;
 mod timers;
-mod trail;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-pub use answer::{Answer, AnswerBody, Continuability, Exhausted, PassedOver, StreamEnd, Watched};
+pub use answer::{Answer, AnswerBody, Continuability, Exhausted, SkipReason, StreamEnd, Watched};
 pub use explain::{Explained, explain};
 pub use opaque::OpaqueStream;
-pub use order::Ask;
+pub use order::RoutingRequest;
 pub use relay::{Relay, RelayEnd};
 pub use supervise::SupervisedStream;
 
 use self::attempt::Attempt;
 use self::budget::{Budget, Expense};
 use self::deadline::Deadline;
-use self::ending::{Won, WonBody};
+use self::ending::{AttemptAnswer, AttemptBody};
 use self::forward::EVENTS;
+use self::in_flight::{Common, InFlightAttempt};
+use self::log::AttemptLog;
 use self::order::order;
-use self::plan::{Left, Plan, Target};
-use self::race::{Alarm, Contender, Race, Step};
+use self::plan::{AttemptPlan, Remaining, Target};
+use self::race::{Alarm, Race, Racer, Step};
 use self::resume::Resume;
-use self::running::{Common, Running};
-use self::trail::Trail;
+use crate::affinity::Affinity;
 use crate::config::{Refusals, TimeoutsConfig, UpstreamId};
 use crate::dialect::openai::Transcript;
 use crate::dialect::stream::StreamReader;
 use crate::event::{Event, Events, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::{Outcome, Retry};
-use crate::pins::Pins;
 use crate::request::{Endpoint, ModelRequest};
 use crate::routing::Rule;
 use crate::wire::headers::has_media_type;
@@ -87,7 +87,7 @@ pub struct Failover {
     timeouts: Arc<TimeoutsConfig>,
     /// By the name of the route.
     budgets: Arc<HashMap<Arc<str>, Budget>>,
-    pins: Pins,
+    affinity: Affinity,
     events: Events,
 }
 
@@ -97,21 +97,21 @@ impl Failover {
     pub fn new(
         timeouts: TimeoutsConfig,
         routes: impl Iterator<Item = Arc<str>>,
-        pins: Pins,
+        affinity: Affinity,
         events: Events,
     ) -> Self {
         let now = Instant::now();
         Self {
             timeouts: Arc::new(timeouts),
             budgets: Arc::new(routes.map(|route| (route, Budget::new(now))).collect()),
-            pins,
+            affinity,
             events,
         }
     }
 
     /// Where something that a request refers to lives, if that is known.
-    pub fn creator(&self, request: &ModelRequest) -> Option<UpstreamId> {
-        self.pins.creator(request)
+    pub fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
+        self.affinity.owner(request)
     }
 
     /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
@@ -122,22 +122,22 @@ impl Failover {
     ) -> Result<Answer, Exhausted> {
         let run = self.prepare(&request, &rule, None);
         let continuation = run.continuation;
-        let plan = Plan::new(order(&rule, Ask::of(&request), fastrand::f64));
-        let victory = match run.to_the_end(plan, Trail::default()).await {
-            Ok(victory) => victory,
-            Err(exhausted) => return exhausted.or_verdict(),
+        let plan = AttemptPlan::new(order(&rule, RoutingRequest::of(&request), fastrand::f64));
+        let winner = match run.to_the_end(plan, AttemptLog::default()).await {
+            Ok(winner) => winner,
+            Err(exhausted) => return exhausted.or_upstream_error(),
         };
         let resume = matches!(continuation, Some(Continuability::Possible(_)))
             .then(|| Resume::new(&self, &request, &rule));
-        Ok(victory.into_answer(&self.pins, continuation, resume))
+        Ok(winner.into_answer(&self.affinity, continuation, resume))
     }
 
-    /// `said`: what the client has been told by a stream that broke off and is to be continued.
+    /// `transcript`: what the client has been told by a stream that broke off and is to be continued.
     fn prepare<'a>(
         &'a self,
         request: &'a ModelRequest,
         rule: &'a Rule,
-        said: Option<&'a Transcript>,
+        transcript: Option<&'a Transcript>,
     ) -> Run<'a> {
         Run {
             failover: self,
@@ -147,11 +147,11 @@ impl Failover {
             deadline: Deadline::after(request.received_at, self.timeouts.total),
             budget: self.budgets.get(&rule.route),
             // What goes on with a stream is noted as part of it.
-            continuation: match said {
+            continuation: match transcript {
                 None => resume::continuability(request, rule),
                 Some(_) => None,
             },
-            said,
+            transcript,
         }
     }
 
@@ -179,67 +179,72 @@ struct Run<'a> {
     deadline: Deadline,
     budget: Option<&'a Budget>,
     continuation: Option<Continuability>,
-    said: Option<&'a Transcript>,
+    transcript: Option<&'a Transcript>,
 }
 
 /// An attempt that won, and how it came to that.
-struct Victory {
-    won: Won,
-    attempt: Running,
-    trail: Trail,
+struct WinningAttempt {
+    answer: AttemptAnswer,
+    attempt: InFlightAttempt,
+    log: AttemptLog,
 }
 
 impl<'a> Run<'a> {
-    async fn to_the_end(&self, mut plan: Plan<'a>, mut trail: Trail) -> Result<Victory, Exhausted> {
+    async fn to_the_end(
+        &self,
+        mut plan: AttemptPlan<'a>,
+        mut log: AttemptLog,
+    ) -> Result<WinningAttempt, Exhausted> {
         let mut race = Race::default();
         let mut is_hedge_due = false;
         self.requested(&plan);
         loop {
-            if self.may_start(&race, &trail, &mut plan, is_hedge_due)
+            if self.may_start(&race, &log, &mut plan, is_hedge_due)
                 && let Some((target, permit)) = plan.next(Instant::now())
             {
-                self.report_failover(&race, &trail, &target);
+                self.report_failover(&race, &log, &target);
                 let beside = (!race.is_empty()).then_some(if is_hedge_due {
                     Phase::Hedge
                 } else {
-                    Phase::Rescue
+                    Phase::EjectionHedge
                 });
-                race.start(self.attempt(target, permit, trail.begin(), beside));
+                race.start(self.attempt(target, permit, log.begin(), beside));
             }
             is_hedge_due = false;
             if race.is_empty() {
-                return Err(trail.exhausted(&plan));
+                return Err(log.exhausted(&plan));
             }
             let waiting_since = Instant::now();
             let step = race.next().await;
-            trail.waited += waiting_since.elapsed();
+            log.waited += waiting_since.elapsed();
             match step {
                 Step::Waits(alarm) => is_hedge_due = alarm == Alarm::Hedge,
                 Step::Ended(ended) => match *ended {
-                    (attempt, Ok(won)) => {
+                    (attempt, Ok(answer)) => {
                         for loser in race.into_losers() {
-                            trail.attempts.push(loser.end(Outcome::Superseded, None));
+                            log.attempts.push(loser.end(Outcome::Superseded, None));
                         }
                         self.succeeded();
-                        attempt.allowed(&won.headers);
-                        return Ok(Victory {
-                            won,
+                        attempt.note_rate_limit(&answer.headers);
+                        return Ok(WinningAttempt {
+                            answer,
                             attempt,
-                            trail,
+                            log,
                         });
                     }
-                    (attempt, Err(lost)) => {
-                        if let Some(verdict) = lost.verdict {
+                    (attempt, Err(failure)) => {
+                        if let Some(error) = failure.error {
                             let is_first = !plan.has_refused();
-                            trail.heard(attempt.upstream(), verdict, is_first, lost.is_doubtful);
+                            log.received(attempt.upstream(), error, is_first, failure.is_doubtful);
                         }
-                        plan.failed(attempt.upstream(), &lost.outcome);
-                        let has_others = !race.is_empty() || plan.left() == Left::Trusted;
-                        let is_asked_again = lost.is_doubtful && has_others;
-                        let is_final = self.is_final(&lost.outcome) && !is_asked_again;
-                        trail.attempts.push(attempt.end(lost.outcome, lost.detail));
+                        plan.failed(attempt.upstream(), &failure.outcome);
+                        let has_others = !race.is_empty() || plan.remaining() == Remaining::Trusted;
+                        let is_asked_again = failure.is_doubtful && has_others;
+                        let is_final = self.is_final(&failure.outcome) && !is_asked_again;
+                        log.attempts
+                            .push(attempt.end(failure.outcome, failure.detail));
                         if is_final {
-                            return Err(trail.exhausted(&plan));
+                            return Err(log.exhausted(&plan));
                         }
                     }
                 },
@@ -254,7 +259,7 @@ impl<'a> Run<'a> {
         permit: Permit,
         number: usize,
         beside: Option<Phase>,
-    ) -> Contender<'a> {
+    ) -> Racer<'a> {
         let exchange = Attempt {
             timeouts: &self.failover.timeouts,
             request: self.request,
@@ -264,37 +269,38 @@ impl<'a> Run<'a> {
             hold: self.rule.hold,
             refusals: self.rule.refusals,
             is_noted: matches!(self.continuation, Some(Continuability::Possible(_))),
-            said: self.said,
+            transcript: self.transcript,
         };
         let limit = exchange.to_first_content();
-        let mut attempt = Running::start(&self.common, &target, Some(permit), number, limit);
+        let mut attempt =
+            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit);
         if let Some(phase) = beside {
             attempt = attempt.beside(phase);
         }
         let hedge_after = attempt.hedge_after().filter(|_| self.rule.is_hedged);
-        Contender::new(attempt, exchange.run(), hedge_after)
+        Racer::new(attempt, exchange.run(), hedge_after)
     }
 
     /// Whether a further attempt may begin now, and can be paid for.
     fn may_start(
         &self,
         race: &Race<'_>,
-        trail: &Trail,
-        plan: &mut Plan<'_>,
+        log: &AttemptLog,
+        plan: &mut AttemptPlan<'_>,
         is_hedge_due: bool,
     ) -> bool {
-        let left = plan.left();
-        if trail.started() >= MOST_ATTEMPTS || left == Left::Nobody {
+        let remaining = plan.remaining();
+        if log.started() >= MOST_ATTEMPTS || remaining == Remaining::Nobody {
             return false;
         }
         let expense = if race.is_empty() {
             // The first attempt and the first failover to somebody who is trusted are free.
-            (trail.started() >= 2 || trail.started() == 1 && left == Left::LastResort)
+            (log.started() >= 2 || log.started() == 1 && remaining == Remaining::LastResort)
                 .then_some(Expense::Retry)
-        } else if left == Left::LastResort {
+        } else if remaining == Remaining::LastResort {
             // Nobody would answer sooner than the one that is waited for.
             return false;
-        } else if race.needs_rescue() || is_hedge_due && race.is_single() {
+        } else if race.needs_ejection_hedge() || is_hedge_due && race.is_single() {
             Some(Expense::Paid)
         } else {
             return false;
@@ -312,7 +318,7 @@ impl<'a> Run<'a> {
         outcome.retry() == Retry::Never && !is_asked_elsewhere
     }
 
-    fn requested(&self, plan: &Plan<'_>) {
+    fn requested(&self, plan: &AttemptPlan<'_>) {
         let now = Instant::now();
         plan.demand(now);
         if let Some(budget) = self.budget {
@@ -326,8 +332,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn report_failover(&self, race: &Race<'_>, trail: &Trail, target: &Target<'_>) {
-        if let Some(failed) = trail.attempts.last().filter(|_| race.is_empty()) {
+    fn report_failover(&self, race: &Race<'_>, log: &AttemptLog, target: &Target<'_>) {
+        if let Some(failed) = log.attempts.last().filter(|_| race.is_empty()) {
             self.failover.events.emit(&Event::FailedOver {
                 request: self.common.request.clone(),
                 from: failed.upstream.clone(),
@@ -338,59 +344,61 @@ impl<'a> Run<'a> {
     }
 }
 
-impl Victory {
+impl WinningAttempt {
     /// What the client gets. `resume`: how a stream goes on if it breaks off.
     fn into_answer(
         self,
-        pins: &Pins,
+        affinity: &Affinity,
         continuation: Option<Continuability>,
         resume: Option<Resume>,
     ) -> Answer {
         let Self {
-            won,
+            answer,
             mut attempt,
-            trail,
+            log,
         } = self;
         let served_by = attempt.upstream().clone();
-        let is_stream = has_media_type(&won.headers, EVENTS);
-        let witness = won.is_kept.then(|| pins.witness(&served_by, is_stream));
-        if let Some(place) = won.created_at() {
-            pins.put_at(place, &served_by);
+        let is_stream = has_media_type(&answer.headers, EVENTS);
+        let witness = answer
+            .is_kept
+            .then(|| affinity.witness(&served_by, is_stream));
+        if let Some(place) = answer.created_at() {
+            affinity.put_at(place, &served_by);
         }
-        let mut attempts = trail.attempts.clone();
-        attempts.push(attempt.report(won.outcome.clone(), None));
-        let body = match won.body {
-            WonBody::Whole(bytes) => {
+        let mut attempts = log.attempts.clone();
+        attempts.push(attempt.report(answer.outcome.clone(), None));
+        let body = match answer.body {
+            AttemptBody::Whole(bytes) => {
                 if let Some(witness) = &witness {
                     witness.saw_whole(&bytes);
                 }
-                if won.outcome == Outcome::Success {
+                if answer.outcome == Outcome::Success {
                     attempt.answered(Instant::now());
                 }
-                attempt.end(won.outcome, None);
+                attempt.end(answer.outcome, None);
                 AnswerBody::Whole(bytes)
             }
-            WonBody::Stream(held) => {
-                let stream = SupervisedStream::new(*held, attempt, witness, trail.attempts, resume);
+            AttemptBody::Stream(held) => {
+                let stream = SupervisedStream::new(*held, attempt, witness, log.attempts, resume);
                 AnswerBody::Stream(Box::new(stream))
             }
-            WonBody::Opaque(body) => {
+            AttemptBody::Opaque(body) => {
                 let tried = attempts.len();
-                let stream = OpaqueStream::new(*body, won.outcome, attempt, witness, tried);
+                let stream = OpaqueStream::new(*body, answer.outcome, attempt, witness, tried);
                 AnswerBody::Opaque(Box::new(stream))
             }
-            WonBody::Switched(connection) => {
+            AttemptBody::Upgraded(connection) => {
                 AnswerBody::Relay(Box::new(Relay::new(connection, attempt)))
             }
         };
         Answer {
-            status: won.status,
-            headers: won.headers,
+            status: answer.status,
+            headers: answer.headers,
             body,
             served_by,
             attempts,
-            waited: trail.waited,
-            dropped: won.dropped,
+            waited: log.waited,
+            dropped: answer.dropped,
             continuation,
         }
     }

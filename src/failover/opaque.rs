@@ -10,10 +10,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::answer::{StreamEnd, Watched};
 use super::ending::Opaque;
-use super::running::Running;
+use super::in_flight::InFlightAttempt;
 use super::timers::{Timers, patience_with};
+use crate::affinity::Witness;
 use crate::outcome::Outcome;
-use crate::pins::Witness;
 use crate::upstream::ReplyBody;
 use crate::wire::body::BodyError;
 
@@ -24,7 +24,7 @@ pub struct OpaqueStream {
     /// How many bytes are still to come, where the upstream has said so: the client reads no further.
     left: Option<u64>,
     /// `None` once it is over.
-    attempt: Option<Running>,
+    attempt: Option<InFlightAttempt>,
     /// What the attempt comes to when the body is whole.
     outcome: Outcome,
     witness: Option<Witness>,
@@ -40,7 +40,7 @@ impl OpaqueStream {
     pub(super) fn new(
         body: Opaque,
         outcome: Outcome,
-        attempt: Running,
+        attempt: InFlightAttempt,
         witness: Option<Witness>,
         attempts: usize,
     ) -> Self {
@@ -61,7 +61,7 @@ impl OpaqueStream {
     }
 
     fn take(&mut self, data: &Bytes) {
-        self.timers.heard(0, Instant::now());
+        self.timers.received(0, Instant::now());
         if let Some(witness) = &mut self.witness {
             witness.saw(data);
         }

@@ -7,7 +7,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::answer::PassedOver;
+use super::answer::SkipReason;
 use crate::config::{Capabilities, Continuation, Dialect, Prefill, Strategy, UpstreamId};
 use crate::dialect::anthropic;
 use crate::request::{Endpoint, ModelRequest, Needs};
@@ -15,7 +15,7 @@ use crate::routing::{Candidate, Rule};
 
 /// What of a request decides the order.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
+pub struct RoutingRequest<'a> {
     /// The kind of request.
     pub endpoint: Endpoint,
     /// The model it names.
@@ -29,10 +29,10 @@ pub struct Ask<'a> {
     /// What it asks of a model.
     pub needs: Needs<'a>,
     /// Where something that it refers to lives.
-    pub lives_at: Option<&'a UpstreamId>,
+    pub pinned_to: Option<&'a UpstreamId>,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> RoutingRequest<'a> {
     /// A first question of a conversation.
     pub fn new(endpoint: Endpoint, model: &'a str, session: u64) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl<'a> Ask<'a> {
             session,
             retries: 0,
             needs: Needs::default(),
-            lives_at: None,
+            pinned_to: None,
             continuation: Continuation::Off,
         }
     }
@@ -50,7 +50,7 @@ impl<'a> Ask<'a> {
         Self {
             retries: request.retries,
             needs: request.needs(),
-            lives_at: request.lives_at.as_ref(),
+            pinned_to: request.pinned_to.as_ref(),
             ..Self::new(request.endpoint, request.model_name(), request.session)
         }
     }
@@ -60,25 +60,30 @@ impl<'a> Ask<'a> {
 #[derive(Debug)]
 pub(super) struct Order<'a> {
     /// For this.
-    pub(super) ask: Ask<'a>,
+    pub(super) request: RoutingRequest<'a>,
     pub(super) candidates: Vec<&'a Candidate>,
-    pub(super) passed_over: Vec<(UpstreamId, PassedOver)>,
+    pub(super) skipped: Vec<(UpstreamId, SkipReason)>,
 }
 
 /// The order for a request. `draw` gives random numbers between 0 and 1.
 ///
 /// Where the built-in tables leave nobody, they may be wrong: then only what the configuration says keeps a candidate out,
 /// and the upstream's own error tells.
-pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'a>, draw: impl Fn() -> f64) -> Order<'a> {
-    let (mut fit, mut passed_over) =
-        sort_out(rule, ask, |candidate| candidate.capabilities(ask.model));
+pub(super) fn order<'a>(
+    rule: &'a Rule,
+    request: RoutingRequest<'a>,
+    draw: impl Fn() -> f64,
+) -> Order<'a> {
+    let (mut fit, mut skipped) = sort_out(rule, request, |candidate| {
+        candidate.capabilities(request.model)
+    });
     if fit.is_empty() {
-        (fit, passed_over) = sort_out(rule, ask, |candidate| candidate.knowledge.said());
+        (fit, skipped) = sort_out(rule, request, |candidate| candidate.knowledge.configured());
     }
     let mut ranked: Vec<(&Candidate, (u32, bool, f64))> = Vec::with_capacity(fit.len());
     for candidate in fit {
         let draw = match rule.strategy {
-            Strategy::Weighted => affinity(ask.session, candidate),
+            Strategy::Weighted => affinity(request.session, candidate),
             Strategy::Latency => draw(),
         };
         let rank = rank(candidate.weight, draw);
@@ -95,83 +100,93 @@ pub(super) fn order<'a>(rule: &'a Rule, ask: Ask<'a>, draw: impl Fn() -> f64) ->
         ranked.into_iter().map(|(candidate, _)| candidate).collect();
     if !candidates.is_empty() {
         // A client that tries again was not helped by the one that it was sent to before.
-        let other = ask.retries % candidates.len();
+        let other = request.retries % candidates.len();
         candidates.rotate_left(other);
     }
     Order {
-        ask,
+        request,
         candidates,
-        passed_over,
+        skipped,
     }
 }
 
 /// Who may serve a request, and who not, if this is what they can do.
 fn sort_out<'a>(
     rule: &'a Rule,
-    ask: Ask<'_>,
+    request: RoutingRequest<'_>,
     capabilities: impl Fn(&Candidate) -> Capabilities,
-) -> (Vec<&'a Candidate>, Vec<(UpstreamId, PassedOver)>) {
+) -> (Vec<&'a Candidate>, Vec<(UpstreamId, SkipReason)>) {
     let mut fit = Vec::with_capacity(rule.candidates.len());
-    let mut passed_over = Vec::new();
+    let mut skipped = Vec::new();
     for candidate in &rule.candidates {
-        match unfit(candidate, capabilities(candidate), rule, ask) {
+        match ineligible(candidate, capabilities(candidate), rule, request) {
             None => fit.push(candidate),
-            Some(why) => passed_over.push((candidate.upstream.id().clone(), why)),
+            Some(why) => skipped.push((candidate.upstream.id().clone(), why)),
         }
     }
-    (fit, passed_over)
+    (fit, skipped)
 }
 
 /// Why a candidate cannot serve a request at all, as far as that shows without translating it.
-fn unfit(
+fn ineligible(
     candidate: &Candidate,
     capabilities: Capabilities,
     rule: &Rule,
-    ask: Ask<'_>,
-) -> Option<PassedOver> {
-    if ask.lives_at.is_some_and(|at| at != candidate.upstream.id()) {
-        return Some(PassedOver::Elsewhere);
+    request: RoutingRequest<'_>,
+) -> Option<SkipReason> {
+    if request
+        .pinned_to
+        .is_some_and(|at| at != candidate.upstream.id())
+    {
+        return Some(SkipReason::Elsewhere);
     }
-    if !candidate.upstream.language().has(ask.endpoint) {
-        return Some(PassedOver::Lacks("this endpoint"));
+    if !candidate.upstream.api().has(request.endpoint) {
+        return Some(SkipReason::Unsupported("this endpoint"));
     }
-    let mut lacks = capabilities.lacks.iter();
-    if let Some(lack) = lacks.find(|ability| ask.needs.include(*ability)) {
-        return Some(PassedOver::Lacks(lack.label()));
+    let mut missing = capabilities.missing.iter();
+    if let Some(lack) = missing.find(|ability| request.needs.include(*ability)) {
+        return Some(SkipReason::Unsupported(lack.label()));
     }
     let window = capabilities.context_window;
-    if window.is_some_and(|window| ask.needs.exceed(window)) {
-        return Some(PassedOver::TooSmall);
+    if window.is_some_and(|window| request.needs.exceed(window)) {
+        return Some(SkipReason::TooSmall);
     }
     // A plain prompt is gone on with by everybody.
-    if ask.continuation == Continuation::Prefill
-        && ask.endpoint != Endpoint::Completions
-        && prefill(candidate, ask.model) == Prefill::None
+    if request.continuation == Continuation::Prefill
+        && request.endpoint != Endpoint::Completions
+        && prefill(candidate, request.model) == Prefill::None
     {
-        return Some(PassedOver::CannotContinue);
+        return Some(SkipReason::CannotContinue);
     }
-    let model_of =
-        |candidate: &Candidate| candidate.model.clone().unwrap_or_else(|| ask.model.into());
+    let model_of = |candidate: &Candidate| {
+        candidate
+            .model
+            .clone()
+            .unwrap_or_else(|| request.model.into())
+    };
     let is_other_model = || {
         let first = rule.candidates.first().map(model_of);
         first.is_some_and(|first| first != model_of(candidate))
     };
-    (ask.endpoint == Endpoint::Embeddings && is_other_model()).then_some(PassedOver::OtherModel)
+    (request.endpoint == Endpoint::Embeddings && is_other_model()).then_some(SkipReason::OtherModel)
 }
 
 /// Why a request cannot be put into a candidate's words. That takes reading it whole, so it is asked when the candidate's
 /// turn has come.
-pub(super) fn unspeakable(candidate: &Candidate, ask: Ask<'_>) -> Option<PassedOver> {
-    let model = candidate.model.as_deref().unwrap_or(ask.model);
-    let language = candidate.upstream.language();
-    let lack = language.lacks(ask.endpoint, ask.needs.body, model)?;
-    Some(PassedOver::Lacks(lack))
+pub(super) fn unsupported(
+    candidate: &Candidate,
+    request: RoutingRequest<'_>,
+) -> Option<SkipReason> {
+    let model = candidate.model.as_deref().unwrap_or(request.model);
+    let api = candidate.upstream.api();
+    let lack = api.unsupported_feature(request.endpoint, request.needs.body, model)?;
+    Some(SkipReason::Unsupported(lack))
 }
 
 /// How a candidate is asked to continue a given beginning of an answer.
 pub(super) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
     match candidate.upstream.dialect() {
-        Dialect::OpenAi => candidate.upstream.language().prefill,
+        Dialect::OpenAi => candidate.upstream.api().prefill,
         Dialect::Anthropic => anthropic::prefill(candidate.model.as_deref().unwrap_or(model)),
     }
 }
@@ -184,7 +199,7 @@ fn shares_trouble(candidate: &Candidate, rule: &Rule) -> bool {
     rule.candidates.iter().any(|other| {
         other.upstream.id() != candidate.upstream.id()
             && other.domain.as_ref() == Some(domain)
-            && other.leaf.has_failed()
+            && other.health.has_failed()
     })
 }
 
@@ -205,7 +220,7 @@ fn take_the_less_loaded(ranked: &mut [(&Candidate, (u32, bool, f64))]) {
         return;
     };
     let is_same_tier = (of_first.0, of_first.1) == (of_second.0, of_second.1);
-    let load = |candidate: &Candidate| candidate.leaf.load() / candidate.weight as f32;
+    let load = |candidate: &Candidate| candidate.health.load() / candidate.weight as f32;
     if is_same_tier && load(second) < load(first) {
         ranked.swap(0, 1);
     }

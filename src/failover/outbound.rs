@@ -3,9 +3,9 @@
 use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
-use super::ending::Lost;
+use super::ending::Failure;
 use super::plan::Target;
-use crate::dialect::Speech;
+use crate::dialect::UpstreamRequest;
 use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
@@ -34,17 +34,17 @@ pub(super) fn outbound(
 pub(super) fn outbound_as(
     request: &ModelRequest,
     candidate: &Candidate,
-    speech: &Speech,
+    translated: &UpstreamRequest,
 ) -> Outbound {
     let mut outbound = outbound(request, &candidate.upstream, candidate.model.as_deref());
-    outbound.body = speech.body.clone();
-    if let Some(path) = speech.path {
+    outbound.body = translated.body.clone();
+    if let Some(path) = translated.path {
         path.clone_into(&mut outbound.path);
         for name in ["anthropic-version", "anthropic-beta", "openai-beta"] {
             outbound.headers.remove(name);
         }
     }
-    for (name, value) in speech.headers {
+    for (name, value) in translated.headers {
         let value = HeaderValue::from_static(value);
         outbound
             .headers
@@ -58,7 +58,7 @@ pub(super) async fn send(
     target: &Target<'_>,
     outbound: Outbound,
     (until, stage): (Instant, Stage),
-) -> Result<Reply, Lost> {
+) -> Result<Reply, Failure> {
     let sending = target.candidate.upstream.send(target.key, outbound);
     match timeout_at(until, sending).await {
         Ok(reply) => Ok(reply?),

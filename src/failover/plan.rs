@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::answer::PassedOver;
-use super::order::{Ask, Order, unspeakable};
+use super::answer::SkipReason;
+use super::order::{Order, RoutingRequest, unsupported};
 use crate::config::UpstreamId;
-use crate::health::{Permit, Reason, Refusal};
+use crate::health::{CooldownReason, NotAdmitted, Permit};
 use crate::outcome::{Blame, Outcome, Retry};
 use crate::routing::Candidate;
 
@@ -26,7 +26,7 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     pub(super) fn blocked_until(&self, now: Instant) -> Option<Instant> {
-        self.candidate.leaf.blocked_until(self.key, now)
+        self.candidate.health.blocked_until(self.key, now)
     }
 
     /// When it may be asked again.
@@ -37,7 +37,7 @@ impl<'a> Target<'a> {
 
 /// Who is left to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum Remaining {
     /// Somebody whom health may admit.
     Trusted,
     /// Only somebody whom it did not admit.
@@ -47,31 +47,31 @@ pub(super) enum Left {
 
 /// The order for one request, and how far it has got.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
-    ask: Ask<'a>,
+pub(super) struct AttemptPlan<'a> {
+    request: RoutingRequest<'a>,
     waiting: VecDeque<&'a Candidate>,
     /// Whether the request can be put to the first of them: finding out takes reading it whole.
     is_first_known: bool,
     /// The keys of the candidate tried last that have not been tried.
     other_keys: VecDeque<Target<'a>>,
-    refused: Vec<(Target<'a>, Refusal)>,
-    passed_over: Vec<(UpstreamId, PassedOver)>,
+    refused: Vec<(Target<'a>, NotAdmitted)>,
+    skipped: Vec<(UpstreamId, SkipReason)>,
     has_tried_last_resort: bool,
     tried: Vec<Target<'a>>,
     /// Who has said something against the request itself.
     objecting: Vec<UpstreamId>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> AttemptPlan<'a> {
     /// Goes through the candidates of an order.
     pub(super) fn new(order: Order<'a>) -> Self {
         Self {
-            ask: order.ask,
+            request: order.request,
             waiting: order.candidates.into(),
             is_first_known: false,
             other_keys: VecDeque::new(),
             refused: Vec::new(),
-            passed_over: order.passed_over,
+            skipped: order.skipped,
             has_tried_last_resort: false,
             tried: Vec::new(),
             objecting: Vec::new(),
@@ -81,23 +81,23 @@ impl<'a> Plan<'a> {
     /// Counts the request for everybody who may serve it.
     pub(super) fn demand(&self, now: Instant) {
         for candidate in &self.waiting {
-            candidate.leaf.demanded(now);
+            candidate.health.demanded(now);
         }
     }
 
     /// The only upstream that can serve the request, if there is but one.
-    pub(super) fn lives_at(&self) -> Option<&'a UpstreamId> {
-        self.ask.lives_at
+    pub(super) fn pinned_to(&self) -> Option<&'a UpstreamId> {
+        self.request.pinned_to
     }
 
     /// Who is left to be asked.
-    pub(super) fn left(&mut self) -> Left {
+    pub(super) fn remaining(&mut self) -> Remaining {
         if !self.other_keys.is_empty() || self.turn().is_some() {
-            Left::Trusted
+            Remaining::Trusted
         } else if !self.has_tried_last_resort && self.soonest_back().is_some() {
-            Left::LastResort
+            Remaining::LastResort
         } else {
-            Left::Nobody
+            Remaining::Nobody
         }
     }
 
@@ -135,7 +135,7 @@ impl<'a> Plan<'a> {
         if matches!(outcome, Outcome::TooLong { .. })
             && let Some(window) = self.window_of(upstream)
         {
-            self.pass_over_windows_up_to(window);
+            self.skip_windows_up_to(window);
         }
     }
 
@@ -146,33 +146,32 @@ impl<'a> Plan<'a> {
             if self.is_first_known {
                 return Some(candidate);
             }
-            let Some(why) = unspeakable(candidate, self.ask) else {
+            let Some(why) = unsupported(candidate, self.request) else {
                 self.is_first_known = true;
                 return Some(candidate);
             };
             self.waiting.pop_front();
-            self.passed_over
-                .push((candidate.upstream.id().clone(), why));
+            self.skipped.push((candidate.upstream.id().clone(), why));
         }
     }
 
     fn window_of(&self, upstream: &UpstreamId) -> Option<u32> {
         let mut tried = self.tried.iter().rev();
         let target = tried.find(|target| target.candidate.upstream.id() == upstream)?;
-        let model = self.ask.model;
+        let model = self.request.model;
         target.candidate.capabilities(model).context_window
     }
 
     /// What was too long for one window is too long for every other that is not larger.
-    fn pass_over_windows_up_to(&mut self, too_small: u32) {
-        let model = self.ask.model;
-        let passed_over = &mut self.passed_over;
+    fn skip_windows_up_to(&mut self, too_small: u32) {
+        let model = self.request.model;
+        let skipped = &mut self.skipped;
         self.is_first_known = false;
         self.waiting.retain(|candidate| {
             let window = candidate.capabilities(model).context_window;
             let is_larger = window.is_none_or(|window| window > too_small);
             if !is_larger {
-                passed_over.push((candidate.upstream.id().clone(), PassedOver::TooSmall));
+                skipped.push((candidate.upstream.id().clone(), SkipReason::TooSmall));
             }
             is_larger
         });
@@ -184,19 +183,19 @@ impl<'a> Plan<'a> {
     }
 
     /// Who was not asked, and why.
-    pub(super) fn passed_over(&self) -> Vec<(UpstreamId, PassedOver)> {
+    pub(super) fn skipped(&self) -> Vec<(UpstreamId, SkipReason)> {
         let refused = self.refused.iter().map(|(target, refusal)| {
             let upstream = target.candidate.upstream.id().clone();
-            (upstream, why_refused(refusal))
+            (upstream, why_not_admitted(refusal))
         });
-        self.passed_over.iter().cloned().chain(refused).collect()
+        self.skipped.iter().cloned().chain(refused).collect()
     }
 
     /// Whether those that were tried could not be reached because our own network is lost.
     pub(super) fn is_network_lost(&self) -> bool {
         self.tried
             .iter()
-            .any(|target| target.candidate.leaf.is_network_lost())
+            .any(|target| target.candidate.health.is_network_lost())
     }
 
     /// When the first of those that were tried or refused may be asked again, but for those that have something against
@@ -215,7 +214,7 @@ impl<'a> Plan<'a> {
     }
 
     fn admit(&mut self, target: Target<'a>, now: Instant) -> Option<Permit> {
-        match target.candidate.leaf.admit(target.key, now) {
+        match target.candidate.health.admit(target.key, now) {
             Ok(permit) => {
                 self.tried.push(target);
                 Some(permit)
@@ -234,27 +233,27 @@ impl<'a> Plan<'a> {
         let index = self.soonest_back()?;
         let (target, _) = self.refused.remove(index);
         self.tried.push(target);
-        Some((target, target.candidate.leaf.force(target.key, now)))
+        Some((target, target.candidate.health.force(target.key, now)))
     }
 
     /// Which of the refused is due back soonest, and did not ask us to stay away.
     fn soonest_back(&self) -> Option<usize> {
         let refused = self.refused.iter().enumerate();
         let (index, _) = refused
-            .filter(|(_, (_, refusal))| refusal.gated_by.is_none())
+            .filter(|(_, (_, refusal))| refusal.cooldown_reason.is_none())
             .min_by_key(|(_, (_, refusal))| refusal.until)?;
         Some(index)
     }
 }
 
-fn why_refused(refusal: &Refusal) -> PassedOver {
-    match refusal.gated_by {
-        None => PassedOver::OutOfRotation,
-        Some(Reason::RateLimit) => PassedOver::RateLimited,
-        Some(Reason::Overload) => PassedOver::Busy,
-        Some(Reason::Credential) => PassedOver::KeyRefused,
-        Some(Reason::Quota) => PassedOver::QuotaExhausted,
-        Some(Reason::Model) => PassedOver::ModelMissing,
+fn why_not_admitted(refusal: &NotAdmitted) -> SkipReason {
+    match refusal.cooldown_reason {
+        None => SkipReason::OutOfRotation,
+        Some(CooldownReason::RateLimit) => SkipReason::RateLimited,
+        Some(CooldownReason::Overload) => SkipReason::Busy,
+        Some(CooldownReason::Credential) => SkipReason::KeyRefused,
+        Some(CooldownReason::Quota) => SkipReason::QuotaExhausted,
+        Some(CooldownReason::Model) => SkipReason::ModelMissing,
     }
 }
 

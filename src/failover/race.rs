@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ending::{Lost, Won};
-use super::running::Running;
+use super::ending::{AttemptAnswer, Failure};
+use super::in_flight::InFlightAttempt;
 
 /// How often an attempt that has been slow for long looks whether its upstream is still trusted.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -16,9 +16,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const NEVER: Duration = Duration::from_secs(86_400);
 
 /// One attempt with its exchange.
-pub(super) struct Contender<'a> {
-    attempt: Running,
-    exchange: Pin<Box<dyn Future<Output = Result<Won, Lost>> + Send + 'a>>,
+pub(super) struct Racer<'a> {
+    attempt: InFlightAttempt,
+    exchange: Pin<Box<dyn Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a>>,
     alarm: Pin<Box<Sleep>>,
     slow_after: Duration,
     hedge_after: Option<Duration>,
@@ -27,16 +27,16 @@ pub(super) struct Contender<'a> {
 /// What happened in a race.
 pub(super) enum Step {
     /// An attempt is over.
-    Ended(Box<(Running, Result<Won, Lost>)>),
+    Ended(Box<(InFlightAttempt, Result<AttemptAnswer, Failure>)>),
     /// An attempt has waited for long, and still does.
     Waits(Alarm),
 }
 
-impl<'a> Contender<'a> {
+impl<'a> Racer<'a> {
     /// `hedge_after`: when a second candidate may be asked, too.
     pub(super) fn new(
-        attempt: Running,
-        exchange: impl Future<Output = Result<Won, Lost>> + Send + 'a,
+        attempt: InFlightAttempt,
+        exchange: impl Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a,
         hedge_after: Option<Duration>,
     ) -> Self {
         let slow_after = attempt.slow_after().unwrap_or(NEVER);
@@ -84,33 +84,31 @@ pub(super) enum Alarm {
 /// The attempts under way, in the order in which they began.
 #[derive(Default)]
 pub(super) struct Race<'a> {
-    contenders: Vec<Contender<'a>>,
+    racers: Vec<Racer<'a>>,
 }
 
 impl<'a> Race<'a> {
-    pub(super) fn start(&mut self, contender: Contender<'a>) {
-        self.contenders.push(contender);
+    pub(super) fn start(&mut self, racer: Racer<'a>) {
+        self.racers.push(racer);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.contenders.is_empty()
+        self.racers.is_empty()
     }
 
     /// Whether an attempt waits alone, for an upstream that is trusted no more.
-    pub(super) fn needs_rescue(&self) -> bool {
-        matches!(self.contenders.as_slice(), [only] if only.attempt.is_lost_cause())
+    pub(super) fn needs_ejection_hedge(&self) -> bool {
+        matches!(self.racers.as_slice(), [only] if only.attempt.is_lost_cause())
     }
 
     /// Whether one attempt is under way, and no more.
     pub(super) fn is_single(&self) -> bool {
-        self.contenders.len() == 1
+        self.racers.len() == 1
     }
 
     /// Those that are still under way when another one has won.
-    pub(super) fn into_losers(self) -> impl Iterator<Item = Running> {
-        self.contenders
-            .into_iter()
-            .map(|contender| contender.attempt)
+    pub(super) fn into_losers(self) -> impl Iterator<Item = InFlightAttempt> {
+        self.racers.into_iter().map(|racer| racer.attempt)
     }
 
     /// Waits for something to happen.
@@ -119,14 +117,14 @@ impl<'a> Race<'a> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Step> {
-        for index in 0..self.contenders.len() {
-            let contender = &mut self.contenders[index];
-            if let Poll::Ready(ended) = contender.exchange.as_mut().poll(context) {
-                let attempt = self.contenders.remove(index).attempt;
+        for index in 0..self.racers.len() {
+            let racer = &mut self.racers[index];
+            if let Poll::Ready(ended) = racer.exchange.as_mut().poll(context) {
+                let attempt = self.racers.remove(index).attempt;
                 return Poll::Ready(Step::Ended(Box::new((attempt, ended))));
             }
-            if contender.alarm.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Step::Waits(contender.rung()));
+            if racer.alarm.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Step::Waits(racer.rung()));
             }
         }
         Poll::Pending

@@ -2,7 +2,7 @@
 //!
 //! Frames pass byte for byte; only their heads are looked at, to know where they end and whether the conversation was
 //! closed. An upstream that is lost before that cannot be replaced, because the conversation so far is there and not here.
-//! So the client is told to connect again, where a frame may be put in; else its connection is cut. No timer watches the
+//! So the client is told to connect again, where a frame may be put in; else its connection is shutdown. No timer watches the
 //! silence: the protocol has pings of its own, which pass as everything else does, and TCP's keepalive finds peers that are
 //! gone without a word.
 
@@ -18,9 +18,9 @@ use tokio::io::{
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::running::Running;
+use super::in_flight::InFlightAttempt;
 use crate::outcome::Outcome;
-use crate::wire::takeover::Cut;
+use crate::wire::upgrade::Shutdown;
 use crate::wire::websocket::{Frames, close_frame};
 
 const BUFFER: usize = 16 << 10;
@@ -42,7 +42,7 @@ const REASON_OF_DRAIN: &str = "the proxy is stopping, connect again";
 #[derive(Debug)]
 pub struct Relay {
     upstream: Upgraded,
-    attempt: Running,
+    attempt: InFlightAttempt,
 }
 
 /// How a relay ended for the client.
@@ -61,27 +61,27 @@ enum End {
     Closed,
     UpstreamLost(Option<io::Error>),
     ClientGone,
-    Cut,
+    Shutdown,
 }
 
 impl Relay {
-    pub(super) fn new(upstream: Upgraded, mut attempt: Running) -> Self {
+    pub(super) fn new(upstream: Upgraded, mut attempt: InFlightAttempt) -> Self {
         attempt.settled();
         Self { upstream, attempt }
     }
 
-    /// Relays until it is over, or cut.
-    pub async fn run(self, client: Upgraded, cut: Cut) -> RelayEnd {
+    /// Relays until it is over, or shutdown.
+    pub async fn run(self, client: Upgraded, shutdown: Shutdown) -> RelayEnd {
         let (from_upstream, to_upstream) = split(TokioIo::new(self.upstream));
         let (from_client, to_client) = split(TokioIo::new(client));
         let mut down = Direction::new(from_upstream, to_client);
         let mut up = Direction::new(from_client, to_upstream);
-        let end = match converse(&mut down, &mut up, cut).await {
+        let end = match converse(&mut down, &mut up, shutdown).await {
             _ if down.frames.has_closed() || up.frames.has_closed() => End::Closed,
             end => end,
         };
         let (outcome, detail) = match &end {
-            End::UpstreamLost(error) => (Outcome::StreamBroken, Some(told(error.as_ref()))),
+            End::UpstreamLost(error) => (Outcome::StreamBroken, Some(detail_of(error.as_ref()))),
             _ => (Outcome::Success, None),
         };
         self.attempt.end(outcome, detail);
@@ -104,7 +104,7 @@ impl Relay {
                 part(up.from, down.to, &down.frames, close_frame(code, REASON)).await;
                 RelayEnd::Broken
             }
-            End::Cut => {
+            End::Shutdown => {
                 drop((down.from, up.to));
                 let goodbye = close_frame(RESTART, REASON_OF_DRAIN);
                 part(up.from, down.to, &down.frames, goodbye).await;
@@ -178,12 +178,12 @@ impl Direction {
 }
 
 /// Passes bytes in both directions until that is over.
-async fn converse(down: &mut Direction, up: &mut Direction, mut cut: Cut) -> End {
+async fn converse(down: &mut Direction, up: &mut Direction, mut shutdown: Shutdown) -> End {
     let closed = Semaphore::new(0);
     let (gone, is_down) = tokio::select! {
         gone = down.pass(&closed) => (gone, true),
         gone = up.pass(&closed) => (gone, false),
-        _ = cut.wait_for(|cut| *cut) => return End::Cut,
+        _ = shutdown.wait_for(|is_due| *is_due) => return End::Shutdown,
         () = goodbyes(&closed) => return End::Closed,
     };
     // Who does not take our bytes any more may have said why.
@@ -231,7 +231,7 @@ async fn hang_up(
     let _ = timeout(patience, ending).await;
 }
 
-fn told(error: Option<&io::Error>) -> String {
+fn detail_of(error: Option<&io::Error>) -> String {
     match error {
         None => "the upstream hung up without a Close frame".to_owned(),
         Some(error) => format!("the connection to the upstream broke: {error}"),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::Failover;
 use super::answer::Continuability;
 use super::budget::Expense;
-use super::ending::{Held, WonBody};
-use super::order::{Ask, order};
-use super::plan::Plan;
-use super::running::Running;
-use super::trail::Trail;
+use super::ending::{AttemptBody, Held};
+use super::in_flight::InFlightAttempt;
+use super::log::AttemptLog;
+use super::order::{RoutingRequest, order};
+use super::plan::AttemptPlan;
 use crate::config::{Continuation, UpstreamId};
 use crate::dialect::openai::{Splicer, Transcript, continuation};
 use crate::event::{AttemptReport, Event};
@@ -39,7 +39,7 @@ pub(super) type Resuming =
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) held: Held,
-    pub(super) attempt: Running,
+    pub(super) attempt: InFlightAttempt,
     pub(super) splicer: Splicer,
     /// The attempts that failed on the way.
     pub(super) attempts: Vec<AttemptReport>,
@@ -66,12 +66,12 @@ impl Resume {
     /// no sense.
     pub(super) fn begin(
         &mut self,
-        said: Option<&Transcript>,
+        transcript: Option<&Transcript>,
         broken: UpstreamId,
         attempts: usize,
     ) -> Result<Resuming, &'static str> {
-        let said = said.ok_or("no text")?;
-        if let Some(obstacle) = said.obstacle() {
+        let transcript = transcript.ok_or("no text")?;
+        if let Some(obstacle) = transcript.obstacle() {
             return Err(obstacle);
         }
         if self.broken.len() >= MOST_CONTINUATIONS {
@@ -83,7 +83,7 @@ impl Resume {
             request: Arc::clone(&self.request),
             rule: Arc::clone(&self.rule),
             broken: self.broken.clone(),
-            said: said.clone(),
+            transcript: transcript.clone(),
         };
         Ok(Box::pin(next.ask(attempts)))
     }
@@ -95,7 +95,7 @@ struct Next {
     request: Arc<ModelRequest>,
     rule: Arc<Rule>,
     broken: Vec<UpstreamId>,
-    said: Transcript,
+    transcript: Transcript,
 }
 
 impl Next {
@@ -108,30 +108,30 @@ impl Next {
             }
             let run = self
                 .failover
-                .prepare(&self.request, &self.rule, Some(&self.said));
-            let trail = Trail::after(already + attempts.len());
-            let victory = match run.to_the_end(self.plan(), trail).await {
-                Ok(victory) => victory,
+                .prepare(&self.request, &self.rule, Some(&self.transcript));
+            let log = AttemptLog::after(already + attempts.len());
+            let winner = match run.to_the_end(self.plan(), log).await {
+                Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);
                     return not("no candidate could go on with it", attempts);
                 }
             };
-            attempts.extend(victory.trail.attempts);
-            let upstream = victory.attempt.upstream().clone();
-            match victory.won.body {
-                WonBody::Stream(held) if victory.won.outcome == Outcome::Success => {
+            attempts.extend(winner.log.attempts);
+            let upstream = winner.attempt.upstream().clone();
+            match winner.answer.body {
+                AttemptBody::Stream(held) if winner.answer.outcome == Outcome::Success => {
                     self.report(upstream);
                     return Ok(Resumed {
-                        splicer: Splicer::new(&self.request, &self.said, held.prefill),
+                        splicer: Splicer::new(&self.request, &self.transcript, held.prefill),
                         held: *held,
-                        attempt: victory.attempt,
+                        attempt: winner.attempt,
                         attempts,
                     });
                 }
                 // It will not have the answer so far as its last message.
                 _ => {
-                    attempts.push(victory.attempt.end(victory.won.outcome, None));
+                    attempts.push(winner.attempt.end(winner.answer.outcome, None));
                     self.broken.push(upstream);
                 }
             }
@@ -144,16 +144,16 @@ impl Next {
         budget.is_none_or(|budget| budget.take(Expense::Paid))
     }
 
-    fn plan(&self) -> Plan<'_> {
-        let ask = Ask {
+    fn plan(&self) -> AttemptPlan<'_> {
+        let request = RoutingRequest {
             continuation: self.rule.continuation,
-            ..Ask::of(&self.request)
+            ..RoutingRequest::of(&self.request)
         };
-        let mut order = order(&self.rule, ask, fastrand::f64);
+        let mut order = order(&self.rule, request, fastrand::f64);
         order
             .candidates
             .retain(|candidate| !self.broken.contains(candidate.upstream.id()));
-        Plan::new(order)
+        AttemptPlan::new(order)
     }
 
     fn report(&self, to: UpstreamId) {

@@ -17,13 +17,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::answer::{StreamEnd, Watched};
 use super::ending::Held;
 use super::events::{EventStream, Taken};
-use super::leg::{Leg, Splice, Then};
+use super::in_flight::InFlightAttempt;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
-use super::running::Running;
+use super::segment::{Segment, Splice, Then};
 use super::timers::patience_with;
+use crate::affinity::Witness;
 use crate::event::AttemptReport;
 use crate::outcome::{Defect, Outcome};
-use crate::pins::Witness;
 use crate::wire::body::BodyError;
 
 /// A larger event would be held in memory until it is whole.
@@ -49,7 +49,7 @@ pub struct SupervisedStream {
 /// Where the stream comes from.
 enum Source {
     /// An upstream.
-    Leg(Box<Leg>),
+    Segment(Box<Segment>),
     /// The next upstream is being asked.
     Resuming(Resuming, Outcome),
     /// Nothing more comes.
@@ -61,7 +61,7 @@ impl SupervisedStream {
     /// it breaks off.
     pub(super) fn new(
         held: Held,
-        attempt: Running,
+        attempt: InFlightAttempt,
         witness: Option<Witness>,
         earlier: Vec<AttemptReport>,
         resume: Option<Resume>,
@@ -74,15 +74,15 @@ impl SupervisedStream {
             since,
             ..
         } = held;
-        let mut leg = Leg::new(rest, limits, attempt, since, None);
-        leg.witness = witness;
-        if let Some(witness) = &mut leg.witness {
+        let mut segment = Segment::new(rest, limits, attempt, since, None);
+        segment.witness = witness;
+        if let Some(witness) = &mut segment.witness {
             witness.saw_events(&first);
         }
         let mut stream = Self {
             ready: [first].into(),
-            alarm: Box::pin(sleep_until(leg.timers.next())),
-            source: Source::Leg(Box::new(leg)),
+            alarm: Box::pin(sleep_until(segment.timers.next())),
+            source: Source::Segment(Box::new(segment)),
             front: events,
             resume: resume.map(Box::new),
             attempts: earlier,
@@ -94,11 +94,11 @@ impl SupervisedStream {
 
     /// Takes what came; queues what may go out.
     fn take(&mut self, data: Bytes) {
-        let Source::Leg(leg) = &mut self.source else {
+        let Source::Segment(segment) = &mut self.source else {
             return;
         };
         let was_ending = self.front.is_ending();
-        let (taken, held) = leg.take(&mut self.front, data);
+        let (taken, held) = segment.take(&mut self.front, data);
         if held > LARGEST_EVENT {
             let too_large = Outcome::InvalidReply(Defect::TooLarge);
             self.end(too_large, "an event is too large");
@@ -112,10 +112,10 @@ impl SupervisedStream {
 
     /// Queues whole events, and ends the stream where nothing follows them.
     fn pass(&mut self, taken: Taken) {
-        let Source::Leg(leg) = &mut self.source else {
+        let Source::Segment(segment) = &mut self.source else {
             return;
         };
-        let (pass, then) = leg.pass(&mut self.front, taken);
+        let (pass, then) = segment.pass(&mut self.front, taken);
         if !pass.is_empty() {
             self.ready.push_back(pass);
         }
@@ -131,18 +131,18 @@ impl SupervisedStream {
 
     /// After a complete answer only little can come, and at once.
     fn hurry_if_ending(&mut self) {
-        if let Source::Leg(leg) = &mut self.source
+        if let Source::Segment(segment) = &mut self.source
             && self.front.is_ending()
         {
-            leg.timers.completed();
-            self.alarm.as_mut().reset(leg.timers.next());
+            segment.timers.completed();
+            self.alarm.as_mut().reset(segment.timers.next());
         }
     }
 
     /// The upstream has nothing more.
     fn finish(&mut self) {
-        if let Source::Leg(leg) = &mut self.source {
-            let taken = leg.take_rest(&mut self.front);
+        if let Source::Segment(segment) = &mut self.source {
+            let taken = segment.take_rest(&mut self.front);
             self.pass(taken);
         }
         self.end(Outcome::StreamBroken, INCOMPLETE);
@@ -151,32 +151,34 @@ impl SupervisedStream {
     /// Ends what the upstream sends, unless it has ended: well if the answer is complete. Else another one goes on, or the
     /// client gets an error that it cannot overlook.
     fn end(&mut self, outcome: Outcome, message: &str) {
-        let mut leg = match std::mem::replace(&mut self.source, Source::Over) {
-            Source::Leg(leg) => leg,
+        let mut segment = match std::mem::replace(&mut self.source, Source::Over) {
+            Source::Segment(segment) => segment,
             other => {
                 self.source = other;
                 return;
             }
         };
-        let rest = leg.flush(&mut self.front);
+        let rest = segment.flush(&mut self.front);
         if !rest.is_empty() {
             self.ready.push_back(rest);
         }
         if self.front.is_complete() {
-            self.attempts.push(leg.attempt.end(Outcome::Success, None));
+            self.attempts
+                .push(segment.attempt.end(Outcome::Success, None));
             let end = self.front.missing_end();
             if !end.is_empty() {
                 self.ready.push_back(end);
             }
             return;
         }
-        let broken = leg.attempt.upstream().clone();
+        let broken = segment.attempt.upstream().clone();
         let detail = Some(message.to_owned());
-        self.attempts.push(leg.attempt.end(outcome.clone(), detail));
-        let said = self.front.transcript();
+        self.attempts
+            .push(segment.attempt.end(outcome.clone(), detail));
+        let transcript = self.front.transcript();
         let already = self.attempts.len();
         let resume = self.resume.as_mut();
-        match resume.map(|resume| resume.begin(said, broken, already)) {
+        match resume.map(|resume| resume.begin(transcript, broken, already)) {
             None => self.interrupt(message),
             Some(Err(obstacle)) => self.interrupt(&format!("{message}; not continued: {obstacle}")),
             Some(Ok(resuming)) => self.source = Source::Resuming(resuming, outcome),
@@ -222,16 +224,16 @@ impl SupervisedStream {
         self.ready.push_back(note.into());
         let events = held.events;
         let splice = Splice { events, splicer };
-        let leg = Leg::new(held.rest, held.limits, attempt, held.since, Some(splice));
-        self.alarm.as_mut().reset(leg.timers.next());
-        self.source = Source::Leg(Box::new(leg));
+        let segment = Segment::new(held.rest, held.limits, attempt, held.since, Some(splice));
+        self.alarm.as_mut().reset(segment.timers.next());
+        self.source = Source::Segment(Box::new(segment));
         self.pass(Taken::bytes(held.first));
         self.hurry_if_ending();
     }
 
     /// Waits for more, for as long as patience lasts.
     fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let leg = match &mut self.source {
+        let segment = match &mut self.source {
             Source::Over => return Poll::Ready(()),
             Source::Resuming(resuming, reason) => {
                 let resumed = ready!(resuming.as_mut().poll(context));
@@ -239,9 +241,9 @@ impl SupervisedStream {
                 self.resumed(resumed, &reason);
                 return Poll::Ready(());
             }
-            Source::Leg(leg) => leg,
+            Source::Segment(segment) => segment,
         };
-        match Pin::new(&mut leg.rest).poll_frame(context) {
+        match Pin::new(&mut segment.rest).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
                     self.take(data);
@@ -256,9 +258,9 @@ impl SupervisedStream {
             }
             Poll::Pending => {
                 ready!(self.alarm.as_mut().poll(context));
-                match leg.timers.expired(Instant::now()) {
+                match segment.timers.expired(Instant::now()) {
                     // Something came since the alarm was set.
-                    None => self.alarm.as_mut().reset(leg.timers.next()),
+                    None => self.alarm.as_mut().reset(segment.timers.next()),
                     Some(stage) => self.end(Outcome::TimedOut(stage), patience_with(stage)),
                 }
             }
@@ -300,7 +302,7 @@ impl Watched for SupervisedStream {
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Leg(leg) => leg.fmt(f),
+            Self::Segment(segment) => segment.fmt(f),
             Self::Resuming(_, reason) => write!(f, "Resuming({reason})"),
             Self::Over => f.write_str("Over"),
         }

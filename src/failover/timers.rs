@@ -16,7 +16,7 @@ const AFTER_THE_END: Duration = Duration::from_secs(2);
 
 /// How patient a stream is waited for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct StreamTimeouts {
     /// The longest silence.
     pub(super) idle: Duration,
     /// The longest time without content; `None` for bytes of unknown meaning.
@@ -30,7 +30,7 @@ pub(super) struct Limits {
 /// The state of the timers.
 #[derive(Debug)]
 pub(super) struct Timers {
-    limits: Limits,
+    limits: StreamTimeouts,
     last_byte: Instant,
     last_content: Instant,
     window_start: Instant,
@@ -38,7 +38,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    pub(super) fn start(limits: Limits, now: Instant) -> Self {
+    pub(super) fn start(limits: StreamTimeouts, now: Instant) -> Self {
         Self {
             limits,
             last_byte: now,
@@ -49,7 +49,7 @@ impl Timers {
     }
 
     /// Something came, with so many events of content in it.
-    pub(super) fn heard(&mut self, content: usize, now: Instant) {
+    pub(super) fn received(&mut self, content: usize, now: Instant) {
         self.last_byte = now;
         if content > 0 {
             self.last_content = now;
@@ -120,13 +120,13 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Limits, Timers};
+    use super::{StreamTimeouts, Timers};
     use crate::outcome::Stage;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn timers(start: Instant, min_rate: Option<f64>) -> Timers {
-        let limits = Limits {
+        let limits = StreamTimeouts {
             idle: SECOND * 30,
             content: Some(SECOND * 120),
             min_rate,
@@ -141,7 +141,7 @@ mod tests {
         loop {
             let now = timers.next().min(next);
             if now == next {
-                timers.heard(content, now);
+                timers.received(content, now);
                 next += SECOND * every;
             } else if let Some(stage) = timers.expired(now) {
                 return ((now - start).as_secs(), stage);
@@ -172,7 +172,7 @@ mod tests {
     fn after_the_terminal_event_the_rest_has_to_hurry() {
         let start = Instant::now();
         let mut timers = timers(start, Some(0.5));
-        timers.heard(1, start);
+        timers.received(1, start);
         timers.completed();
         assert_eq!(timers.next(), start + SECOND * 2);
     }

@@ -6,18 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::StartError;
+use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::config::{
     CandidateConfig, Config, Continuation, Refusals, RouteConfig, Strategy, UpstreamConfig,
     UpstreamId,
 };
-use crate::dialect::Language;
+use crate::dialect::UpstreamApi;
 use crate::event::{Events, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::pins::Pins;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Credential, Upstream, connect_with};
 use crate::wire::tls;
@@ -27,7 +27,7 @@ use crate::wire::tls;
 pub(super) struct Foundation {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
-    pub(super) pins: Pins,
+    pub(super) affinity: Affinity,
     pub(super) events: Events,
 }
 
@@ -42,22 +42,22 @@ impl Foundation {
         Ok(Self {
             metrics,
             health: Arc::new(Health::new()),
-            pins: pins(state_dir),
+            affinity: affinity(state_dir),
             events: Events::new(sinks),
         })
     }
 }
 
 /// Nobody is left without an answer because a disk is full or another process holds the folder.
-fn pins(state_dir: Option<&Path>) -> Pins {
+fn affinity(state_dir: Option<&Path>) -> Affinity {
     let Some(folder) = state_dir else {
-        return Pins::in_memory();
+        return Affinity::in_memory();
     };
-    Pins::in_folder(folder).unwrap_or_else(|reason| {
+    Affinity::in_folder(folder).unwrap_or_else(|reason| {
         tracing::warn!(
             "state_dir cannot be used, so after a restart it will be forgotten which upstream created what: {reason}"
         );
-        Pins::in_memory()
+        Affinity::in_memory()
     })
 }
 
@@ -74,7 +74,7 @@ impl Generation {
     pub(super) fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
         let Foundation {
             health,
-            pins,
+            affinity,
             events,
             ..
         } = foundation;
@@ -91,9 +91,14 @@ impl Generation {
             config,
         };
         let routes = Arc::new(assembly.route_table());
-        health.forget_unless(|scope| routes.leaves().any(|leaf| leaf.id() == scope));
+        health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
         let names = config.routes.iter().map(|route| route.name().into());
-        let failover = Failover::new(config.timeouts.clone(), names, pins.clone(), events.clone());
+        let failover = Failover::new(
+            config.timeouts.clone(),
+            names,
+            affinity.clone(),
+            events.clone(),
+        );
         let clients = ClientKeys::new(&config.clients);
         Ok(Self {
             api: Api::new(
@@ -169,7 +174,9 @@ impl Assembly<'_> {
         let upstream = Arc::clone(self.upstreams.get(&config.upstream)?);
         let model: Option<Arc<str>> = config.model.as_deref().map(Into::into);
         let label = model.as_ref().unwrap_or(pattern.as_str());
-        let leaf = self.health.leaf(upstream.id(), label, upstream.key_count());
+        let health = self
+            .health
+            .model(upstream.id(), label, upstream.key_count());
         let account = self.config.upstreams.get(&config.upstream)?;
         let knowledge = Knowledge::of(
             account.provider,
@@ -184,7 +191,7 @@ impl Assembly<'_> {
             tier: config.tier.unwrap_or(position),
             weight: config.weight.unwrap_or(1),
             domain: account.domain.as_deref().map(Into::into),
-            leaf,
+            health,
         })
     }
 
@@ -243,13 +250,13 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
         .iter()
         .filter_map(|key| Credential::new(key, config.provider.key_header()))
         .collect();
-    let language = Language {
+    let api = UpstreamApi {
         has_responses: config.has_responses(),
-        manners: config.provider.manners(),
+        quirks: config.provider.quirks(),
         prefill: config.prefill(),
-        ..Language::new(config.provider.dialect())
+        ..UpstreamApi::new(config.provider.dialect())
     };
-    Upstream::new(id.clone(), language, config.base_url(), credentials, client)
+    Upstream::new(id.clone(), api, config.base_url(), credentials, client)
         .with_api_version(config.api_version.as_deref())
 }
 

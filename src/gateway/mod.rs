@@ -2,7 +2,7 @@
 
 mod assemble;
 mod fixed;
-mod probes;
+mod health_checks;
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use self::assemble::{Foundation, Generation, listener_tls};
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::event::{Event, Sink};
-use crate::server::{Limits, Server};
+use crate::server::{ConnectionLimits, Server};
 use crate::wire::tls::TlsError;
 
 /// A running gateway. Dropped, it stops at once; `drain` stops it gently.
@@ -87,7 +87,9 @@ impl Gateway {
         gateway.serve_clients(Server::new(listener, tls, limits(config)), stopping.clone());
         let server = Server::new(admin_listener, None, limits(config));
         gateway.serve_operators(server, stopping, admin_stopping);
-        gateway.background.spawn(probes::run(foundation, current));
+        gateway
+            .background
+            .spawn(health_checks::run(foundation, current));
         Ok(gateway)
     }
 
@@ -130,9 +132,9 @@ impl Gateway {
     }
 
     fn take_over(&self, config: &Config) -> Result<(), String> {
-        let told = |error: StartError| error.to_string();
-        let tls = listener_tls(config).map_err(told)?;
-        let next = Generation::of(config, &self.foundation).map_err(told)?;
+        let message = |error: StartError| error.to_string();
+        let tls = listener_tls(config).map_err(message)?;
+        let next = Generation::of(config, &self.foundation).map_err(message)?;
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }
@@ -177,8 +179,8 @@ fn address_of(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, S
     })
 }
 
-fn limits(config: &Config) -> Limits {
-    Limits {
+fn limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
         connections: config.limits.connections,
         headers: config.limits.headers,
         idle: config.limits.idle_connection,

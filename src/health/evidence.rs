@@ -11,7 +11,7 @@ pub(super) const SUCCESS: f32 = -0.305;
 
 /// What an attempt showed of the upstream's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(super) enum Evidence {
     /// No connection: refused, DNS, TLS, or none in time. Tolerated: 0.5 %.
     Connection,
     /// 5xx, a lost connection, a reply that is none. Tolerated: 5 %.
@@ -21,19 +21,19 @@ pub(super) enum Sign {
     /// No first token when almost every healthy request has had one; still in flight. Tolerated: 2 %.
     Slow,
     /// A stream that broke after its first token: no retry can mend that. Tolerated: 1 %.
-    Cut,
+    BrokenStream,
 }
 
-impl Sign {
+impl Evidence {
     /// The weight of the sign, in nats.
-    pub(super) fn weight(self) -> f32 {
+    pub(super) fn log_likelihood(self) -> f32 {
         match self {
             Self::Connection => 4.1,
             Self::Failure => 1.79,
             Self::Timeout => 3.4,
             Self::Slow => 2.7,
             // The success of its first token is taken back.
-            Self::Cut => 3.4 - SUCCESS,
+            Self::BrokenStream => 3.4 - SUCCESS,
         }
     }
 
@@ -42,7 +42,7 @@ impl Sign {
     pub(super) fn successes_to_heal(self) -> u32 {
         match self {
             Self::Connection | Self::Timeout | Self::Slow => 3,
-            Self::Failure | Self::Cut => 5,
+            Self::Failure | Self::BrokenStream => 5,
         }
     }
 
@@ -50,10 +50,10 @@ impl Sign {
     pub(super) fn of(outcome: &Outcome, had_content: bool) -> Option<Self> {
         match outcome {
             outcome if !outcome.hurts_health() => None,
-            _ if had_content => Some(Self::Cut),
+            _ if had_content => Some(Self::BrokenStream),
             Outcome::Unreachable(_) => Some(Self::Connection),
             Outcome::TimedOut(_) => Some(Self::Timeout),
-            Outcome::StreamBroken => Some(Self::Cut),
+            Outcome::StreamBroken => Some(Self::BrokenStream),
             _ => Some(Self::Failure),
         }
     }
@@ -65,7 +65,7 @@ impl Sign {
             Self::Failure => "failures",
             Self::Timeout => "timeouts",
             Self::Slow => "slowness",
-            Self::Cut => "broken_streams",
+            Self::BrokenStream => "broken_streams",
         }
     }
 
@@ -78,7 +78,7 @@ impl Sign {
             0 => Self::Connection,
             2 => Self::Timeout,
             3 => Self::Slow,
-            4 => Self::Cut,
+            4 => Self::BrokenStream,
             _ => Self::Failure,
         }
     }

@@ -2,45 +2,45 @@
 //!
 //! Every attempt leaves signs (`evidence`), which are weighed on two scopes: the upstream, and the model at it. A
 //! `scope` that has gathered enough is taken out of rotation, tried again by a few live requests, and given its
-//! traffic back step by step. Who is guilty, the upstream or one model, is decided by contrast (`leaf`). Waiting for
+//! traffic back step by step. Who is guilty, the upstream or one model, is decided by contrast (`model`). Waiting for
 //! too long is a sign while it lasts (`slow`). Rate limits, refused keys and missing models are no signs of ill
-//! health but `gate`s: facts with a deadline. If several upstreams vanish at once, it is our own `network`.
+//! health but `cooldown`s: facts with a deadline. If several upstreams vanish at once, it is our own `network`.
 //!
 //! *Invariant:* no I/O and no clock in here: `now` is an argument, changes of state are return values. No lock is
 //! taken to admit or to report.
 
+mod cooldown;
+mod counters;
 mod evidence;
-mod gate;
-mod leaf;
+mod model_health;
 mod network;
-mod outlook;
+mod packed;
 mod permit;
-mod ramp;
+mod preview;
 mod scope;
 mod score;
 mod slow;
-mod tallies;
+mod slow_start;
 mod time;
 mod transition;
 mod view;
-mod word;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-pub use gate::Reason;
-pub use leaf::Leaf;
-pub use outlook::Outlook;
+pub use cooldown::CooldownReason;
+pub use counters::Counts;
+pub use model_health::ModelHealth;
+pub use packed::Phase;
 pub use permit::Permit;
+pub use preview::AdmissionPreview;
 pub use slow::Shape;
-pub use tallies::Counts;
-pub use view::{GateView, ScopeView};
-pub use word::Phase;
+pub use view::{CooldownView, ScopeView};
 
-use self::gate::Gate;
-use self::leaf::Account;
+use self::cooldown::Cooldown;
+use self::model_health::UpstreamHealth;
 use self::network::Network;
 use self::time::Epoch;
 use crate::config::UpstreamId;
@@ -48,11 +48,11 @@ use crate::event::{HealthChange, ScopeId};
 
 /// Why no attempt may be made now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct NotAdmitted {
     /// When asking again makes sense.
     pub until: Instant,
     /// What keeps even a last resort from calling it; `None`: it is only out of rotation.
-    pub gated_by: Option<Reason>,
+    pub cooldown_reason: Option<CooldownReason>,
 }
 
 /// All that is believed. It outlives configurations: asking twice for the same leaf gives the same one.
@@ -60,8 +60,8 @@ pub struct Refusal {
 pub struct Health {
     epoch: Epoch,
     network: Arc<Network>,
-    accounts: Mutex<HashMap<UpstreamId, Arc<Account>>>,
-    leaves: Mutex<HashMap<ScopeId, Arc<Leaf>>>,
+    upstreams: Mutex<HashMap<UpstreamId, Arc<UpstreamHealth>>>,
+    models: Mutex<HashMap<ScopeId, Arc<ModelHealth>>>,
     /// What makes an upstream the same account as before.
     identities: Mutex<HashMap<UpstreamId, u64>>,
 }
@@ -72,8 +72,8 @@ impl Health {
         Self {
             epoch: Epoch::now(),
             network: Arc::default(),
-            accounts: Mutex::default(),
-            leaves: Mutex::default(),
+            upstreams: Mutex::default(),
+            models: Mutex::default(),
             identities: Mutex::default(),
         }
     }
@@ -83,59 +83,59 @@ impl Health {
     pub fn adopt(&self, upstreams: HashMap<UpstreamId, u64>) {
         let mut known = locked(&self.identities);
         let is_same = |id: &UpstreamId| known.get(id) == upstreams.get(id);
-        locked(&self.accounts).retain(|id, _| is_same(id));
-        locked(&self.leaves).retain(|scope, _| is_same(&scope.upstream));
+        locked(&self.upstreams).retain(|id, _| is_same(id));
+        locked(&self.models).retain(|scope, _| is_same(&scope.upstream));
         *known = upstreams;
     }
 
     /// Forgets the models of which `is_used` says no: no route leads to them any more.
     pub fn forget_unless(&self, is_used: impl Fn(&ScopeId) -> bool) {
-        locked(&self.leaves).retain(|scope, _| is_used(scope));
+        locked(&self.models).retain(|scope, _| is_used(scope));
     }
 
     /// The leaf for a model, as the configuration names it, at an upstream with so many keys.
-    pub fn leaf(&self, upstream: &UpstreamId, model: &Arc<str>, keys: usize) -> Arc<Leaf> {
-        let account = self.account(upstream, keys);
+    pub fn model(&self, upstream: &UpstreamId, model: &Arc<str>, keys: usize) -> Arc<ModelHealth> {
+        let upstream_health = self.upstream(upstream, keys);
         let id = ScopeId {
             upstream: upstream.clone(),
             model: Some(Arc::clone(model)),
         };
-        let mut leaves = locked(&self.leaves);
-        if let Some(leaf) = leaves.get(&id) {
-            return Arc::clone(leaf);
+        let mut models = locked(&self.models);
+        if let Some(model) = models.get(&id) {
+            return Arc::clone(model);
         }
-        let siblings = account.all_leaves();
-        let leaf = Arc::new(Leaf {
+        let siblings = upstream_health.all_models();
+        let model = Arc::new(ModelHealth {
             index: siblings
                 .iter()
-                .map(|leaf| leaf.index + 1)
+                .map(|model| model.index + 1)
                 .max()
                 .unwrap_or(0),
-            account: Arc::clone(&account),
+            upstream: Arc::clone(&upstream_health),
             id: id.clone(),
             scope: scope::Scope::new(),
-            gates: (0..keys.max(1)).map(|_| Gate::default()).collect(),
+            cooldowns: (0..keys.max(1)).map(|_| Cooldown::default()).collect(),
             baselines: slow::Baselines::default(),
-            tallies: tallies::Tallies::default(),
+            counters: counters::Counters::default(),
             epoch: self.epoch,
             network: Arc::clone(&self.network),
         });
-        let more = siblings.iter().chain([&leaf]).map(Arc::downgrade);
-        account.leaves.store(Arc::new(more.collect()));
-        leaves.insert(id, Arc::clone(&leaf));
-        leaf
+        let more = siblings.iter().chain([&model]).map(Arc::downgrade);
+        upstream_health.models.store(Arc::new(more.collect()));
+        models.insert(id, Arc::clone(&model));
+        model
     }
 
-    fn account(&self, upstream: &UpstreamId, keys: usize) -> Arc<Account> {
-        let mut accounts = locked(&self.accounts);
-        let account = accounts
+    fn upstream(&self, upstream: &UpstreamId, keys: usize) -> Arc<UpstreamHealth> {
+        let mut upstreams = locked(&self.upstreams);
+        let upstream = upstreams
             .entry(upstream.clone())
-            .or_insert_with(|| Arc::new(Account::new(upstream.clone(), keys.max(1))))
+            .or_insert_with(|| Arc::new(UpstreamHealth::new(upstream.clone(), keys.max(1))))
             .clone();
         self.network
-            .accounts
-            .store(Arc::new(accounts.values().map(Arc::downgrade).collect()));
-        account
+            .upstreams
+            .store(Arc::new(upstreams.values().map(Arc::downgrade).collect()));
+        upstream
     }
 
     /// Whether our own network is believed to be lost.
@@ -145,33 +145,36 @@ impl Health {
 
     /// Upstreams that a free probe may bring back: those out of rotation because no connection came about, or all of
     /// them while our own network is lost.
-    pub fn to_probe(&self) -> Vec<UpstreamId> {
+    pub fn to_check(&self) -> Vec<UpstreamId> {
         let is_lost = self.is_network_lost();
-        let accounts = locked(&self.accounts);
+        let upstreams = locked(&self.upstreams);
         let waits = |scope: &scope::Scope| {
             let core = scope.core();
-            core.phase == Phase::Open && core.cause == evidence::Sign::Connection
+            core.phase == Phase::Open && core.cause == evidence::Evidence::Connection
         };
-        accounts
+        upstreams
             .values()
-            .filter(|account| {
+            .filter(|upstream| {
                 is_lost
-                    || waits(&account.scope)
-                    || account.all_leaves().iter().any(|leaf| waits(&leaf.scope))
+                    || waits(&upstream.scope)
+                    || upstream
+                        .all_models()
+                        .iter()
+                        .any(|model| waits(&model.scope))
             })
-            .map(|account| account.id.clone())
+            .map(|upstream| upstream.id.clone())
             .collect()
     }
 
     /// A free probe has reached an upstream: it may be tried now. It cannot close or trip anything.
-    pub fn probed(&self, upstream: &UpstreamId, now: Instant) -> Option<HealthChange> {
+    pub fn health_checked(&self, upstream: &UpstreamId, now: Instant) -> Option<HealthChange> {
         let now = self.epoch.tick(now);
         let is_network_back = self.network.reached(now);
-        let accounts = locked(&self.accounts);
-        if let Some(account) = accounts.get(upstream) {
-            account.scope.shorten(now);
-            for leaf in account.all_leaves() {
-                leaf.scope.shorten(now);
+        let upstreams = locked(&self.upstreams);
+        if let Some(upstream) = upstreams.get(upstream) {
+            upstream.scope.shorten(now);
+            for model in upstream.all_models() {
+                model.scope.shorten(now);
             }
         }
         is_network_back.then_some(HealthChange::NetworkBack)
@@ -189,6 +192,6 @@ impl Default for Health {
 }
 
 #[cfg(all(test, model))]
-mod model;
+mod model_health;
 #[cfg(all(test, not(model)))]
 mod tests;

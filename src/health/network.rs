@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
 
-use super::leaf::Account;
+use super::model_health::UpstreamHealth;
 use super::time::Tick;
 use crate::outcome::{Outcome, Unreachable};
 
@@ -24,7 +24,7 @@ const SOON: f32 = 1.0;
 /// What is believed about our own network.
 #[derive(Debug, Default)]
 pub(super) struct Network {
-    pub(super) accounts: ArcSwap<Vec<Weak<Account>>>,
+    pub(super) upstreams: ArcSwap<Vec<Weak<UpstreamHealth>>>,
     reached_at: AtomicU32,
     /// Since when it is believed to be lost; 0: it is not.
     lost_since: AtomicU32,
@@ -51,7 +51,7 @@ impl Network {
     }
 
     /// A connection failed. True if that is our own network's fault.
-    pub(super) fn lost(&self, account: &Account, outcome: &Outcome, now: Tick) -> bool {
+    pub(super) fn lost(&self, upstream: &UpstreamHealth, outcome: &Outcome, now: Tick) -> bool {
         let may_be_ours = matches!(
             outcome,
             Outcome::Unreachable(Unreachable::Dns | Unreachable::TimedOut | Unreachable::Other)
@@ -60,15 +60,15 @@ impl Network {
             self.reached(now);
             return false;
         }
-        account.lost_at.store(now.0, Ordering::Release);
+        upstream.lost_at.store(now.0, Ordering::Release);
         if self.lost_since().is_some() {
             return true;
         }
-        if self.is_refuted(now) || self.lost_accounts(now) < 2 {
+        if self.is_refuted(now) || self.lost_upstreams(now) < 2 {
             return false;
         }
         self.lost_since.store(now.0.max(1), Ordering::Release);
-        self.pardon(now);
+        self.undo_trip(now);
         true
     }
 
@@ -78,23 +78,23 @@ impl Network {
     }
 
     /// How many upstreams were lost since anything succeeded.
-    fn lost_accounts(&self, now: Tick) -> usize {
+    fn lost_upstreams(&self, now: Tick) -> usize {
         let reached_at = self.reached_at.load(Ordering::Acquire);
-        self.accounts
+        self.upstreams
             .load()
             .iter()
             .filter_map(Weak::upgrade)
-            .map(|account| account.lost_at.load(Ordering::Acquire))
+            .map(|upstream| upstream.lost_at.load(Ordering::Acquire))
             .filter(|lost_at| *lost_at > reached_at && Tick(*lost_at).seconds_until(now) < TOGETHER)
             .count()
     }
 
     /// Takes back what the loss was blamed on upstreams before there was a second witness.
-    fn pardon(&self, now: Tick) {
-        for account in self.accounts.load().iter().filter_map(Weak::upgrade) {
-            account.scope.pardon(now, TOGETHER);
-            for leaf in account.all_leaves() {
-                leaf.scope.pardon(now, TOGETHER);
+    fn undo_trip(&self, now: Tick) {
+        for upstream in self.upstreams.load().iter().filter_map(Weak::upgrade) {
+            upstream.scope.undo_trip(now, TOGETHER);
+            for model in upstream.all_models() {
+                model.scope.undo_trip(now, TOGETHER);
             }
         }
     }

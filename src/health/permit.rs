@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::evidence::{self, Sign};
-use super::gate;
-use super::leaf::{Finding, Leaf};
+use super::cooldown;
+use super::evidence::{self, Evidence};
+use super::model_health::{Finding, ModelHealth};
+use super::packed::Phase;
 use super::slow::Shape;
 use super::time::Tick;
-use super::word::Phase;
 use crate::event::HealthChange;
 use crate::outcome::Outcome;
 
 /// Dropped without a verdict, it counts for nothing and gives the places of its trials back.
 #[derive(Debug)]
 pub struct Permit {
-    leaf: Arc<Leaf>,
+    model: Arc<ModelHealth>,
     key: usize,
     /// The epochs of upstream and model when the attempt began.
     epochs: (u32, u32),
-    is_trial_of_account: bool,
-    is_trial_of_leaf: bool,
+    is_probe_of_upstream: bool,
+    is_probe_of_model: bool,
     is_last_resort: bool,
     started: Tick,
     has_content: bool,
@@ -32,14 +32,19 @@ pub struct Permit {
 }
 
 impl Permit {
-    pub(super) fn new(leaf: &Arc<Leaf>, key: usize, trials: (bool, bool), now: Tick) -> Self {
-        leaf.account.in_flight.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn new(
+        model: &Arc<ModelHealth>,
+        key: usize,
+        probes: (bool, bool),
+        now: Tick,
+    ) -> Self {
+        model.upstream.in_flight.fetch_add(1, Ordering::Relaxed);
         Self {
-            epochs: (leaf.account.scope.core().epoch, leaf.scope.core().epoch),
-            leaf: Arc::clone(leaf),
+            epochs: (model.upstream.scope.core().epoch, model.scope.core().epoch),
+            model: Arc::clone(model),
             key,
-            is_trial_of_account: trials.0,
-            is_trial_of_leaf: trials.1,
+            is_probe_of_upstream: probes.0,
+            is_probe_of_model: probes.1,
             is_last_resort: false,
             started: now,
             has_content: false,
@@ -49,8 +54,8 @@ impl Permit {
     }
 
     /// Whether it is one of the few attempts that show whether something has healed.
-    pub fn is_trial(&self) -> bool {
-        self.is_trial_of_account || self.is_trial_of_leaf
+    pub fn is_probe(&self) -> bool {
+        self.is_probe_of_upstream || self.is_probe_of_model
     }
 
     /// For an attempt at an upstream that is out of rotation.
@@ -66,35 +71,35 @@ impl Permit {
     }
 
     /// The leaf it is for.
-    pub fn leaf(&self) -> &Arc<Leaf> {
-        &self.leaf
+    pub fn health(&self) -> &Arc<ModelHealth> {
+        &self.model
     }
 
     /// The first content has come: a success, for the time being.
     pub fn answered(&mut self, shape: Shape, limit: Duration, now: Instant) -> Vec<HealthChange> {
-        let now = self.leaf.epoch.tick(now);
+        let now = self.model.epoch.tick(now);
         self.has_content = true;
-        let is_network_back = self.leaf.network.reached(now);
-        self.leaf.tallies.count(true, now);
-        for gate in self
-            .leaf
-            .account
+        let is_network_back = self.model.network.reached(now);
+        self.model.counters.count(true, now);
+        for cooldown in self
+            .model
+            .upstream
             .keys
             .get(self.key)
             .into_iter()
-            .chain(self.leaf.gates.get(self.key))
+            .chain(self.model.cooldowns.get(self.key))
         {
-            gate.forget(now);
+            cooldown.forget(now);
         }
-        let is_well = self.leaf.scope.core().phase == Phase::Closed
-            && self.leaf.scope.score(now) < 0.5 * self.leaf.scope.threshold();
+        let is_well = self.model.scope.core().phase == Phase::Closed
+            && self.model.scope.score(now) < 0.5 * self.model.scope.threshold();
         if is_well {
             let took = Duration::from_secs_f32(self.started.seconds_until(now));
-            self.leaf.baselines.learn(shape, took, limit);
+            self.model.baselines.learn(shape, took, limit);
         }
         let finding = Finding {
-            sign: None,
-            weight: evidence::SUCCESS,
+            evidence: None,
+            log_likelihood: evidence::SUCCESS,
         };
         let mut changes = self.observe(finding, now);
         if is_network_back {
@@ -108,10 +113,10 @@ impl Permit {
         if std::mem::replace(&mut self.was_slow, true) {
             return Vec::new();
         }
-        let now = self.leaf.epoch.tick(now);
+        let now = self.model.epoch.tick(now);
         let finding = Finding {
-            sign: Some(Sign::Slow),
-            weight: Sign::Slow.weight(),
+            evidence: Some(Evidence::Slow),
+            log_likelihood: Evidence::Slow.log_likelihood(),
         };
         self.observe(finding, now)
     }
@@ -119,35 +124,38 @@ impl Permit {
     /// What was answered is a conversation that may last for hours: it is under way no more, and no trial waits for its
     /// end.
     pub fn settled(&mut self, now: Instant) -> Vec<HealthChange> {
-        let now = self.leaf.epoch.tick(now);
+        let now = self.model.epoch.tick(now);
         self.leave();
         self.completed(now)
     }
 
     fn leave(&mut self) {
         if std::mem::take(&mut self.is_under_way) {
-            self.leaf.account.in_flight.fetch_sub(1, Ordering::Relaxed);
+            self.model
+                .upstream
+                .in_flight
+                .fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     /// The attempt is over. A stream whose first content was reported is judged by how it ended.
     pub fn finish(mut self, outcome: &Outcome, now: Instant) -> Vec<HealthChange> {
-        let now = self.leaf.epoch.tick(now);
-        if let Some((reason, asked, is_for_key)) = gate::of(outcome) {
-            self.close_gate(reason, asked, is_for_key, now);
+        let now = self.model.epoch.tick(now);
+        if let Some((reason, asked, is_for_key)) = cooldown::of(outcome) {
+            self.begin_cooldown(reason, asked, is_for_key, now);
         }
-        match Sign::of(outcome, self.has_content) {
-            Some(sign) => self.failed(sign, outcome, now),
+        match Evidence::of(outcome, self.has_content) {
+            Some(evidence) => self.failed(evidence, outcome, now),
             None if *outcome == Outcome::Success && self.has_content => self.completed(now),
             None => Vec::new(),
         }
     }
 
-    fn failed(&mut self, sign: Sign, outcome: &Outcome, now: Tick) -> Vec<HealthChange> {
-        self.leaf.tallies.count(false, now);
-        if sign == Sign::Connection {
-            let was_lost = self.leaf.network.lost_since().is_some();
-            if self.leaf.network.lost(&self.leaf.account, outcome, now) {
+    fn failed(&mut self, evidence: Evidence, outcome: &Outcome, now: Tick) -> Vec<HealthChange> {
+        self.model.counters.count(false, now);
+        if evidence == Evidence::Connection {
+            let was_lost = self.model.network.lost_since().is_some();
+            if self.model.network.lost(&self.model.upstream, outcome, now) {
                 // It is our own network: what we believe of upstreams stays as it is.
                 return if was_lost {
                     Vec::new()
@@ -157,102 +165,110 @@ impl Permit {
             }
         }
         // A timeout was announced by slowness, and weighs only what is left.
-        let announced = if self.was_slow && sign == Sign::Timeout {
-            Sign::Slow.weight()
+        let announced = if self.was_slow && evidence == Evidence::Timeout {
+            Evidence::Slow.log_likelihood()
         } else {
             0.0
         };
         let finding = Finding {
-            sign: Some(sign),
-            weight: sign.weight() - announced,
+            evidence: Some(evidence),
+            log_likelihood: evidence.log_likelihood() - announced,
         };
         self.observe(finding, now)
     }
 
     /// A stream ended well. After cuts, only that heals.
     fn completed(&mut self, now: Tick) -> Vec<HealthChange> {
-        self.settle_trials();
+        self.settle_probes();
         let mut changes = Vec::new();
-        if self.is_trial_of_account && std::mem::take(&mut self.is_trial_of_account) {
-            changes.extend(self.leaf.end_account_trial(None, self.epochs.0, now));
+        if self.is_probe_of_upstream && std::mem::take(&mut self.is_probe_of_upstream) {
+            changes.extend(self.model.end_upstream_probe(None, self.epochs.0, now));
         }
-        if self.is_trial_of_leaf && std::mem::take(&mut self.is_trial_of_leaf) {
-            changes.extend(self.leaf.end_leaf_trial(None, self.epochs.1, now));
+        if self.is_probe_of_model && std::mem::take(&mut self.is_probe_of_model) {
+            changes.extend(self.model.end_model_probe(None, self.epochs.1, now));
         }
         changes
     }
 
     /// As many requests are left as are under way: a gate now saves each further one a refusal.
-    pub fn allowance(&self, remaining: i64, reset_in: Duration, now: Instant) {
-        let under_way = i64::from(self.leaf.account.in_flight.load(Ordering::Relaxed));
+    pub fn rate_limit(&self, remaining: i64, reset_in: Duration, now: Instant) {
+        let under_way = i64::from(self.model.upstream.in_flight.load(Ordering::Relaxed));
         if (0..under_way).contains(&remaining) {
-            let now = self.leaf.epoch.tick(now);
-            self.close_gate(gate::Reason::RateLimit, Some(reset_in), false, now);
+            let now = self.model.epoch.tick(now);
+            self.begin_cooldown(
+                cooldown::CooldownReason::RateLimit,
+                Some(reset_in),
+                false,
+                now,
+            );
         }
     }
 
-    fn close_gate(
+    fn begin_cooldown(
         &self,
-        reason: gate::Reason,
+        reason: cooldown::CooldownReason,
         asked: Option<Duration>,
         is_for_key: bool,
         now: Tick,
     ) {
         // Behind a pattern are many models, most of which may be there.
-        let model = self.leaf.id.model.as_deref().unwrap_or("*");
-        if reason == gate::Reason::Model && model.ends_with('*') {
+        let model = self.model.id.model.as_deref().unwrap_or("*");
+        if reason == cooldown::CooldownReason::Model && model.ends_with('*') {
             return;
         }
-        let gates = if is_for_key {
-            &self.leaf.account.keys
+        let cooldowns = if is_for_key {
+            &self.model.upstream.keys
         } else {
-            &self.leaf.gates
+            &self.model.cooldowns
         };
-        if let Some(gate) = gates.get(self.key) {
-            gate.close(reason, asked, now);
+        if let Some(cooldown) = cooldowns.get(self.key) {
+            cooldown.begin(reason, asked, now);
         }
     }
 
     /// Forgets trials of states that are over.
-    fn settle_trials(&mut self) {
+    fn settle_probes(&mut self) {
         let is_on = |scope: &super::scope::Scope, epoch: u32| {
             let core = scope.core();
             core.phase == Phase::HalfOpen && core.epoch == epoch
         };
-        self.is_trial_of_account &= is_on(&self.leaf.account.scope, self.epochs.0);
-        self.is_trial_of_leaf &= is_on(&self.leaf.scope, self.epochs.1);
+        self.is_probe_of_upstream &= is_on(&self.model.upstream.scope, self.epochs.0);
+        self.is_probe_of_model &= is_on(&self.model.scope, self.epochs.1);
     }
 
     fn observe(&mut self, finding: Finding, now: Tick) -> Vec<HealthChange> {
-        self.settle_trials();
-        let is_ok = finding.sign.is_none();
+        self.settle_probes();
+        let is_ok = finding.evidence.is_none();
         // Where streams were cut, the verdict falls when the stream ends.
-        let waits_for_end = |cause: Sign| is_ok && cause == Sign::Cut;
+        let waits_for_end = |cause: Evidence| is_ok && cause == Evidence::BrokenStream;
         let mut changes = Vec::new();
-        if self.is_trial_of_account {
-            if !waits_for_end(self.leaf.account.scope.core().cause) {
-                self.is_trial_of_account = false;
+        if self.is_probe_of_upstream {
+            if !waits_for_end(self.model.upstream.scope.core().cause) {
+                self.is_probe_of_upstream = false;
                 changes = self
-                    .leaf
-                    .end_account_trial(finding.sign, self.epochs.0, now);
+                    .model
+                    .end_upstream_probe(finding.evidence, self.epochs.0, now);
             }
-            if !self.is_trial_of_leaf {
+            if !self.is_probe_of_model {
                 return changes;
             }
-            self.settle_trials();
+            self.settle_probes();
         }
-        if self.is_trial_of_leaf {
-            if !waits_for_end(self.leaf.scope.core().cause) {
-                self.is_trial_of_leaf = false;
-                changes.extend(self.leaf.end_leaf_trial(finding.sign, self.epochs.1, now));
+        if self.is_probe_of_model {
+            if !waits_for_end(self.model.scope.core().cause) {
+                self.is_probe_of_model = false;
+                changes.extend(
+                    self.model
+                        .end_model_probe(finding.evidence, self.epochs.1, now),
+                );
             }
             return changes;
         }
         if is_ok {
-            self.leaf.account.scope.revive(self.epochs.0, now);
-            self.leaf.scope.revive(self.epochs.1, now);
+            self.model.upstream.scope.revive(self.epochs.0, now);
+            self.model.scope.revive(self.epochs.1, now);
         }
-        changes.extend(self.leaf.weigh(finding, self.epochs, now));
+        changes.extend(self.model.add_evidence(finding, self.epochs, now));
         changes
     }
 }
@@ -260,12 +276,12 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.leave();
-        self.settle_trials();
-        if self.is_trial_of_account {
-            self.leaf.account.scope.end_trial();
+        self.settle_probes();
+        if self.is_probe_of_upstream {
+            self.model.upstream.scope.end_probe();
         }
-        if self.is_trial_of_leaf {
-            self.leaf.scope.end_trial();
+        if self.is_probe_of_model {
+            self.model.scope.end_probe();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is believed about one scope: eight words of atomics, one cache line.
 //!
 //! ```text
-//! CLOSED ──score ≥ threshold──▶ OPEN ──pause over, or a free probe──▶ HALF-OPEN ──enough successes──▶ RAMP ──▶ CLOSED
+//! CLOSED ──score ≥ threshold──▶ OPEN ──pause over, or a free probe──▶ HALF-OPEN ──enough successes──▶ SLOW_START ──▶ CLOSED
 //!                                ▲                                        │ one failure                │ score ≥ threshold
 //!                                └────────────────────────────────────────┴────────────────────────────┘
 //! ```
@@ -14,14 +14,14 @@
 //! *Invariant:* the word `core` changes by compare-and-swap only, and whoever changes it tidies up the others; so two
 //! threads that trip at once make one transition.
 
-use super::word::atomic::{AtomicU64, Ordering};
+use super::packed::atomic::{AtomicU64, Ordering};
 
-use super::evidence::Sign;
+use super::evidence::Evidence;
+use super::packed::{Core, Phase, SlowStart, halves, pair};
 use super::time::Tick;
-use super::word::{Core, Phase, Ramp, halves, pair};
 /// A trial without a verdict for so long, in seconds, is handed on.
 const LEASE: f32 = 35.0;
-const MOST_TRIALS: u32 = 4;
+const MOST_PROBES: u32 = 4;
 /// One step of the ramp, in seconds; also how soon a refused request may ask again.
 pub(super) const STEP: f32 = 1.0;
 
@@ -33,11 +33,11 @@ pub(super) struct Scope {
     /// Score (f32), tick of the last evidence.
     pub(super) score: AtomicU64,
     /// Fraction and slow-start threshold (16 bits each, of 65535), tick of the last step.
-    pub(super) ramp: AtomicU64,
+    pub(super) slow_start: AtomicU64,
     /// Successes, failures since the last step.
     pub(super) counts: AtomicU64,
-    /// Trials under way, tick of the last one.
-    pub(super) trials: AtomicU64,
+    /// Probes under way, tick of the last one.
+    pub(super) probes: AtomicU64,
     /// Offered requests, averaged (f32), tick of the last one.
     pub(super) demand: AtomicU64,
     /// Tick of the last full close, tick of leaving CLOSED.
@@ -50,13 +50,13 @@ pub(super) struct Scope {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Admission {
     Admitted,
-    Trial,
+    Probe,
     Refused { until: Tick },
 }
 impl Scope {
     /// A scope that is trusted.
     pub(super) fn new() -> Self {
-        let whole = Ramp {
+        let whole = SlowStart {
             fraction: 1.0,
             threshold: 1.0,
             tick: Tick(0),
@@ -64,7 +64,7 @@ impl Scope {
         let core = Core {
             phase: Phase::Closed,
             level: 0,
-            cause: Sign::Failure,
+            cause: Evidence::Failure,
             good: 0,
             is_forced: false,
             epoch: 0,
@@ -73,9 +73,9 @@ impl Scope {
         Self {
             core: AtomicU64::new(core.pack()),
             score: AtomicU64::new(0),
-            ramp: AtomicU64::new(whole.pack()),
+            slow_start: AtomicU64::new(whole.pack()),
             counts: AtomicU64::new(0),
-            trials: AtomicU64::new(0),
+            probes: AtomicU64::new(0),
             demand: AtomicU64::new(0),
             times: AtomicU64::new(0),
             since: AtomicU64::new(0),
@@ -104,11 +104,11 @@ impl Scope {
         }
     }
 
-    pub(super) fn change(word: &AtomicU64, change: impl Fn(u64) -> u64) -> u64 {
-        let mut seen = word.load(Ordering::Relaxed);
+    pub(super) fn change(packed: &AtomicU64, change: impl Fn(u64) -> u64) -> u64 {
+        let mut seen = packed.load(Ordering::Relaxed);
         loop {
             let new = change(seen);
-            match word.compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Relaxed) {
+            match packed.compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return new,
                 Err(now) => seen = now,
             }
@@ -122,13 +122,14 @@ impl Scope {
             match core.phase {
                 Phase::Closed => return Admission::Admitted,
                 Phase::Open if now < core.until => return Admission::Refused { until: core.until },
-                Phase::Open => self.begin_trials(now),
-                Phase::HalfOpen => return self.admit_trial(core, now),
-                Phase::Ramp => {
+                Phase::Open => self.begin_probes(now),
+                Phase::HalfOpen => return self.admit_probe(core, now),
+                Phase::SlowStart => {
                     self.climb(now);
-                    let ramp = self.load_ramp();
-                    let is_on_ramp = self.core().phase == Phase::Ramp;
-                    if !is_on_ramp || ramp.fraction >= 1.0 || draw < ramp.fraction {
+                    let slow_start = self.load_slow_start();
+                    let is_in_slow_start = self.core().phase == Phase::SlowStart;
+                    if !is_in_slow_start || slow_start.fraction >= 1.0 || draw < slow_start.fraction
+                    {
                         return Admission::Admitted;
                     }
                     return Admission::Refused {
@@ -139,7 +140,7 @@ impl Scope {
         }
     }
 
-    fn begin_trials(&self, now: Tick) {
+    fn begin_probes(&self, now: Tick) {
         let begun = self.swap(|core| {
             (core.phase == Phase::Open && now >= core.until).then_some(Core {
                 phase: Phase::HalfOpen,
@@ -148,16 +149,16 @@ impl Scope {
             })
         });
         if begun.is_some() {
-            self.trials.store(0, Ordering::Release);
+            self.probes.store(0, Ordering::Release);
             self.note_change(now);
         }
     }
 
-    fn admit_trial(&self, core: Core, now: Tick) -> Admission {
-        let (running, last) = halves(self.trials.load(Ordering::Acquire));
+    fn admit_probe(&self, core: Core, now: Tick) -> Admission {
+        let (running, last) = halves(self.probes.load(Ordering::Acquire));
         let is_lost = Tick(last).seconds_until(now) > LEASE;
-        if running < MOST_TRIALS.min(1 + core.good) || is_lost {
-            Admission::Trial
+        if running < MOST_PROBES.min(1 + core.good) || is_lost {
+            Admission::Probe
         } else {
             Admission::Refused {
                 until: now.plus(STEP),
@@ -166,13 +167,13 @@ impl Scope {
     }
 
     /// Takes a place for a trial that `admit` offered; false if somebody else was quicker.
-    pub(super) fn begin_trial(&self, now: Tick) -> bool {
+    pub(super) fn begin_probe(&self, now: Tick) -> bool {
         let core = self.core();
         if core.phase != Phase::HalfOpen {
             return false;
         }
-        let most = MOST_TRIALS.min(1 + core.good);
-        let mut seen = self.trials.load(Ordering::Acquire);
+        let most = MOST_PROBES.min(1 + core.good);
+        let mut seen = self.probes.load(Ordering::Acquire);
         loop {
             let (running, last) = halves(seen);
             let is_lost = Tick(last).seconds_until(now) > LEASE;
@@ -180,7 +181,7 @@ impl Scope {
                 return false;
             }
             let running = if is_lost { 1 } else { running + 1 };
-            match self.trials.compare_exchange_weak(
+            match self.probes.compare_exchange_weak(
                 seen,
                 pair(running, now.0),
                 Ordering::AcqRel,
@@ -193,24 +194,24 @@ impl Scope {
     }
 
     /// Gives a trial's place back.
-    pub(super) fn end_trial(&self) {
-        Self::change(&self.trials, |word| {
-            let (running, last) = halves(word);
+    pub(super) fn end_probe(&self) {
+        Self::change(&self.probes, |packed| {
+            let (running, last) = halves(packed);
             pair(running.saturating_sub(1), last)
         });
     }
 
     /// How many trials are under way.
-    pub(super) fn trials(&self) -> u32 {
-        halves(self.trials.load(Ordering::Acquire)).0
+    pub(super) fn probes(&self) -> u32 {
+        halves(self.probes.load(Ordering::Acquire)).0
     }
 
-    pub(super) fn last_trial(&self) -> Tick {
-        Tick(halves(self.trials.load(Ordering::Acquire)).1)
+    pub(super) fn last_probe(&self) -> Tick {
+        Tick(halves(self.probes.load(Ordering::Acquire)).1)
     }
 
-    pub(super) fn touch_trials(&self, now: Tick) {
-        Self::change(&self.trials, |word| pair(halves(word).0, now.0));
+    pub(super) fn touch_probes(&self, now: Tick) {
+        Self::change(&self.probes, |packed| pair(halves(packed).0, now.0));
     }
 
     /// Remembers that an attempt was made although it is open.
@@ -226,7 +227,7 @@ impl Scope {
     /// A free probe got through: an open scope may be tried now.
     pub(super) fn shorten(&self, now: Tick) -> bool {
         self.swap(|core| {
-            (core.phase == Phase::Open && core.cause == Sign::Connection && core.until > now)
+            (core.phase == Phase::Open && core.cause == Evidence::Connection && core.until > now)
                 .then_some(Core { until: now, ..core })
         })
         .is_some()

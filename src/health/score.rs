@@ -1,10 +1,10 @@
 //! The evidence against a scope, and how much of it is enough.
 
-use super::word::atomic::Ordering;
+use super::packed::atomic::Ordering;
 
+use super::packed::{Phase, halves, pair};
 use super::scope::Scope;
 use super::time::Tick;
-use super::word::{Phase, halves, pair};
 
 /// The score forgets with this time constant, in seconds.
 const FORGET: f32 = 300.0;
@@ -17,16 +17,16 @@ impl Scope {
     /// Counts a request for which this scope was a candidate.
     pub(super) fn demanded(&self, now: Tick) {
         if self.since.load(Ordering::Relaxed) >> 32 == 0 {
-            Self::change(&self.since, |word| {
-                if word >> 32 == 0 {
-                    pair(now.0, word as u32)
+            Self::change(&self.since, |packed| {
+                if packed >> 32 == 0 {
+                    pair(now.0, packed as u32)
                 } else {
-                    word
+                    packed
                 }
             });
         }
-        Self::change(&self.demand, |word| {
-            let (value, tick) = halves(word);
+        Self::change(&self.demand, |packed| {
+            let (value, tick) = halves(packed);
             let faded =
                 f32::from_bits(value) * (-Tick(tick).seconds_until(now) / RATE_WINDOW).exp();
             pair((faded + 1.0).to_bits(), now.0.max(tick))
@@ -60,13 +60,13 @@ impl Scope {
     }
 
     /// Adds a weight to the score; true if that trips it.
-    pub(super) fn weigh(&self, weight: f32, now: Tick) -> bool {
-        let is_listening = matches!(self.core().phase, Phase::Closed | Phase::Ramp);
-        let score = Self::change(&self.score, |word| {
-            let (value, tick) = halves(word);
+    pub(super) fn add_evidence(&self, log_likelihood: f32, now: Tick) -> bool {
+        let is_listening = matches!(self.core().phase, Phase::Closed | Phase::SlowStart);
+        let score = Self::change(&self.score, |packed| {
+            let (value, tick) = halves(packed);
             let faded = f32::from_bits(value) * (-Tick(tick).seconds_until(now) / FORGET).exp();
             let score = if is_listening {
-                (faded + weight).max(0.0)
+                (faded + log_likelihood).max(0.0)
             } else {
                 faded
             };
@@ -76,16 +76,16 @@ impl Scope {
             return false;
         }
         // What weighs nothing, a stale failure, is not counted either.
-        if weight != 0.0 {
-            self.count(weight < 0.0);
+        if log_likelihood != 0.0 {
+            self.count(log_likelihood < 0.0);
         }
-        weight > 0.0 && f32::from_bits(halves(score).0) >= self.threshold()
+        log_likelihood > 0.0 && f32::from_bits(halves(score).0) >= self.threshold()
     }
 
     pub(super) fn count(&self, is_good: bool) {
         let is_closed = self.core().phase == Phase::Closed;
-        Self::change(&self.counts, |word| {
-            let (good, bad) = halves(word);
+        Self::change(&self.counts, |packed| {
+            let (good, bad) = halves(packed);
             let (good, bad) = if is_good {
                 (good + 1, bad)
             } else {

@@ -129,10 +129,10 @@ impl Baseline {
     }
 }
 
-fn unpack(word: u64) -> (f32, f32) {
+fn unpack(packed: u64) -> (f32, f32) {
     (
-        f32::from_bits((word >> 32) as u32),
-        f32::from_bits(word as u32),
+        f32::from_bits((packed >> 32) as u32),
+        f32::from_bits(packed as u32),
     )
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::gate::Gate;
-use super::leaf::{Account, Leaf};
+use super::cooldown::Cooldown;
+use super::counters::Counts;
+use super::model_health::{ModelHealth, UpstreamHealth};
+use super::packed::Phase;
 use super::scope::Scope;
-use super::tallies::Counts;
 use super::time::Tick;
-use super::word::Phase;
-use super::{Health, Reason};
+use super::{CooldownReason, Health};
 use crate::event::ScopeId;
 
 /// One scope as it is now.
@@ -40,16 +40,16 @@ pub struct ScopeView {
     /// Attempts under way; counted for the upstream as a whole.
     pub in_flight: u32,
     /// What keeps requests away for a while, besides.
-    pub gates: Vec<GateView>,
+    pub cooldowns: Vec<CooldownView>,
 }
 
 /// A closed gate.
 #[derive(Clone, Copy, Debug)]
-pub struct GateView {
+pub struct CooldownView {
     /// The position of the key among the upstream's keys, from 1.
     pub key: usize,
     /// Why.
-    pub reason: Reason,
+    pub reason: CooldownReason,
     /// How much longer.
     pub opens_in: Duration,
 }
@@ -61,7 +61,7 @@ impl Phase {
             Self::Closed => "closed",
             Self::Open => "open",
             Self::HalfOpen => "half_open",
-            Self::Ramp => "ramp",
+            Self::SlowStart => "slow_start",
         }
     }
 }
@@ -70,13 +70,13 @@ impl Health {
     /// All scopes, upstream by upstream, each before its models.
     pub fn view(&self, now: Instant) -> Vec<ScopeView> {
         let now = self.epoch.tick(now);
-        let accounts = super::locked(&self.accounts);
-        let mut views: Vec<ScopeView> = accounts
+        let upstreams = super::locked(&self.upstreams);
+        let mut views: Vec<ScopeView> = upstreams
             .values()
-            .flat_map(|account| {
-                let leaves = account.all_leaves();
-                let mut views = vec![of_account(account, &leaves, now)];
-                views.extend(leaves.iter().map(|leaf| of_leaf(leaf, now)));
+            .flat_map(|upstream| {
+                let models = upstream.all_models();
+                let mut views = vec![of_upstream(upstream, &models, now)];
+                views.extend(models.iter().map(|model| of_model(model, now)));
                 views
             })
             .collect();
@@ -85,10 +85,14 @@ impl Health {
     }
 }
 
-fn of_account(account: &Account, leaves: &[std::sync::Arc<Leaf>], now: Tick) -> ScopeView {
+fn of_upstream(
+    upstream: &UpstreamHealth,
+    models: &[std::sync::Arc<ModelHealth>],
+    now: Tick,
+) -> ScopeView {
     let sum = |minutes| {
-        leaves.iter().fold(Counts::default(), |sum, leaf| {
-            let counts = leaf.tallies.last_minutes(minutes, now);
+        models.iter().fold(Counts::default(), |sum, model| {
+            let counts = model.counters.last_minutes(minutes, now);
             Counts {
                 good: sum.good + counts.good,
                 bad: sum.bad + counts.bad,
@@ -98,18 +102,18 @@ fn of_account(account: &Account, leaves: &[std::sync::Arc<Leaf>], now: Tick) -> 
     ScopeView {
         last_minute: sum(1),
         last_five_minutes: sum(5),
-        in_flight: account.in_flight.load(Ordering::Relaxed),
-        gates: of_gates(&account.keys, now),
-        ..of_scope(account.scope_id(), &account.scope, now)
+        in_flight: upstream.in_flight.load(Ordering::Relaxed),
+        cooldowns: of_cooldowns(&upstream.keys, now),
+        ..of_scope(upstream.scope_id(), &upstream.scope, now)
     }
 }
 
-fn of_leaf(leaf: &Leaf, now: Tick) -> ScopeView {
+fn of_model(model: &ModelHealth, now: Tick) -> ScopeView {
     ScopeView {
-        last_minute: leaf.tallies.last_minutes(1, now),
-        last_five_minutes: leaf.tallies.last_minutes(5, now),
-        gates: of_gates(&leaf.gates, now),
-        ..of_scope(leaf.id.clone(), &leaf.scope, now)
+        last_minute: model.counters.last_minutes(1, now),
+        last_five_minutes: model.counters.last_minutes(5, now),
+        cooldowns: of_cooldowns(&model.cooldowns, now),
+        ..of_scope(model.id.clone(), &model.scope, now)
     }
 }
 
@@ -129,18 +133,21 @@ fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {
         last_minute: Counts::default(),
         last_five_minutes: Counts::default(),
         in_flight: 0,
-        gates: Vec::new(),
+        cooldowns: Vec::new(),
     }
 }
 
-fn of_gates(gates: &[Gate], now: Tick) -> Vec<GateView> {
-    let closed = gates.iter().enumerate().filter_map(|(index, gate)| {
-        let (reason, until) = gate.closed(now)?;
-        Some(GateView {
-            key: index + 1,
-            reason,
-            opens_in: Duration::from_secs_f32(now.seconds_until(until)),
-        })
-    });
+fn of_cooldowns(cooldowns: &[Cooldown], now: Tick) -> Vec<CooldownView> {
+    let closed = cooldowns
+        .iter()
+        .enumerate()
+        .filter_map(|(index, cooldown)| {
+            let (reason, until) = cooldown.active(now)?;
+            Some(CooldownView {
+                key: index + 1,
+                reason,
+                opens_in: Duration::from_secs_f32(now.seconds_until(until)),
+            })
+        });
     closed.collect()
 }

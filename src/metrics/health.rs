@@ -13,7 +13,7 @@ pub(super) struct HealthGauges {
     fraction: GaugeVec,
     errors: GaugeVec,
     in_flight: GaugeVec,
-    gates: GaugeVec,
+    cooldowns: GaugeVec,
     network_lost: IntGauge,
 }
 
@@ -57,9 +57,9 @@ impl HealthGauges {
                 "Attempts under way.",
                 &["upstream"],
             )?,
-            gates: gauge(
+            cooldowns: gauge(
                 registry,
-                "backstop_upstream_gate_seconds",
+                "backstop_upstream_cooldown_seconds",
                 "How much longer a rate limit, a refused key or a missing model keeps requests away.",
                 &["upstream", "model", "key", "reason"],
             )?,
@@ -70,7 +70,7 @@ impl HealthGauges {
     pub(super) fn show(&self, views: &[ScopeView], is_network_lost: bool) {
         self.network_lost.set(i64::from(is_network_lost));
         // Gates and ratios that are gone must not linger.
-        self.gates.reset();
+        self.cooldowns.reset();
         self.errors.reset();
         for view in views {
             self.show_scope(view);
@@ -85,7 +85,7 @@ impl HealthGauges {
             Phase::Closed => 0.0,
             Phase::Open => 1.0,
             Phase::HalfOpen => 2.0,
-            Phase::Ramp => 3.0,
+            Phase::SlowStart => 3.0,
         };
         self.state.with_label_values(&labels).set(state);
         let suspicion = f64::from(view.score / view.threshold);
@@ -105,10 +105,15 @@ impl HealthGauges {
                 .with_label_values(&[upstream])
                 .set(f64::from(view.in_flight));
         }
-        for gate in &view.gates {
-            self.gates
-                .with_label_values(&[upstream, model, &gate.key.to_string(), gate.reason.label()])
-                .set(gate.opens_in.as_secs_f64());
+        for cooldown in &view.cooldowns {
+            self.cooldowns
+                .with_label_values(&[
+                    upstream,
+                    model,
+                    &cooldown.key.to_string(),
+                    cooldown.reason.label(),
+                ])
+                .set(cooldown.opens_in.as_secs_f64());
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Metrics {
     failovers: IntCounterVec,
     continuations: IntCounterVec,
     changes: IntCounterVec,
-    probes: IntCounterVec,
+    health_checks: IntCounterVec,
     reloads: IntCounterVec,
     health: HealthGauges,
     timings: Timings,
@@ -68,9 +68,9 @@ impl Metrics {
                 "How often an upstream, or a model at it, went out of rotation (`open`) or began to come back (`healed`).",
                 &["upstream", "model", "to", "cause"],
             )?,
-            probes: counter(
+            health_checks: counter(
                 &registry,
-                "backstop_probes_total",
+                "backstop_health_checks_total",
                 "Free probes of upstreams that could not be connected to.",
                 &["upstream", "result"],
             )?,
@@ -135,11 +135,11 @@ impl Sink for Metrics {
                     report.phase.label(),
                 ])
                 .inc(),
-            Event::Probed {
+            Event::HealthChecked {
                 upstream,
                 is_reached,
             } => self
-                .probes
+                .health_checks
                 .with_label_values(&[
                     upstream.as_ref(),
                     if *is_reached { "reached" } else { "failed" },

@@ -48,7 +48,7 @@ pub struct ModelRequest {
     /// Whether the answer is to be kept by whoever gives it; `None` leaves that to the API.
     pub store: Option<bool>,
     /// Where something that it refers to lives: nobody else can serve it.
-    pub lives_at: Option<UpstreamId>,
+    pub pinned_to: Option<UpstreamId>,
     /// What it has in common with the other requests of its conversation.
     pub session: u64,
     /// How often the client itself has tried before.

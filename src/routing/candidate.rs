@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Capabilities, CapabilitiesConfig, Provider};
-use crate::health::Leaf;
+use crate::health::ModelHealth;
 use crate::upstream::Upstream;
 
 /// One upstream in a route.
@@ -22,7 +22,7 @@ pub struct Candidate {
     /// What it shares with other upstreams: a cloud, a CDN.
     pub domain: Option<Arc<str>>,
     /// What is believed about it.
-    pub leaf: Arc<Leaf>,
+    pub health: Arc<ModelHealth>,
 }
 
 impl Candidate {
@@ -36,29 +36,29 @@ impl Candidate {
 #[derive(Clone, Copy, Debug)]
 pub struct Knowledge {
     provider: Provider,
-    said: CapabilitiesConfig,
+    configured: CapabilitiesConfig,
     /// Looked up already, where the model is settled.
     settled: Option<Capabilities>,
 }
 
 impl Knowledge {
     /// Of a model at a provider, where the model is settled, and what the configuration says about it.
-    pub fn of(provider: Provider, model: Option<&str>, said: CapabilitiesConfig) -> Self {
+    pub fn of(provider: Provider, model: Option<&str>, configured: CapabilitiesConfig) -> Self {
         Self {
             provider,
-            said,
-            settled: model.map(|model| said.over(provider.capabilities(model))),
+            configured,
+            settled: model.map(|model| configured.over(provider.capabilities(model))),
         }
     }
 
     /// What the configuration says, and else the built-in tables.
     pub fn about(&self, model: &str) -> Capabilities {
-        let look_up = || self.said.over(self.provider.capabilities(model));
+        let look_up = || self.configured.over(self.provider.capabilities(model));
         self.settled.unwrap_or_else(look_up)
     }
 
     /// What the configuration says, and nothing else.
-    pub fn said(&self) -> Capabilities {
-        self.said.over(Capabilities::default())
+    pub fn configured(&self) -> Capabilities {
+        self.configured.over(Capabilities::default())
     }
 }

@@ -9,7 +9,7 @@ pub use candidate::{Candidate, Knowledge};
 pub use pattern::Pattern;
 
 use crate::config::{Continuation, HoldConfig, Refusals, Strategy};
-use crate::health::Leaf;
+use crate::health::ModelHealth;
 
 impl Rule {
     /// Whether it is the candidate that stands first in the file, for which its requests are meant.
@@ -81,9 +81,9 @@ impl RouteTable {
     }
 
     /// What is believed about each model at each upstream that a rule leads to.
-    pub fn leaves(&self) -> impl Iterator<Item = &Arc<Leaf>> {
+    pub fn healths(&self) -> impl Iterator<Item = &Arc<ModelHealth>> {
         let rules = self.rules.iter().chain([&self.first_upstream]);
-        rules.flat_map(|rule| rule.candidates.iter().map(|candidate| &candidate.leaf))
+        rules.flat_map(|rule| rule.candidates.iter().map(|candidate| &candidate.health))
     }
 
     /// All rules, the most specific first.

@@ -17,9 +17,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::Limits;
+use super::ConnectionLimits;
 use crate::wire::body::Body;
-use crate::wire::takeover::Takeover;
+use crate::wire::upgrade::UpgradeHandler;
 
 /// Finds peers that are gone without a word.
 const PING: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ const PING: Duration = Duration::from_secs(30);
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) tls: Option<TlsAcceptor>,
-    pub(super) limits: Limits,
+    pub(super) limits: ConnectionLimits,
     pub(super) watcher: Watcher,
     /// Tells those that have left HTTP that it is time to go.
     pub(super) cut: Arc<watch::Sender<bool>>,
@@ -35,14 +35,14 @@ pub(super) struct Connection {
 
 /// What follows on a connection once HTTP is over on it.
 #[derive(Clone, Default)]
-struct Next(Arc<Mutex<Option<(OnUpgrade, Takeover)>>>);
+struct Next(Arc<Mutex<Option<(OnUpgrade, UpgradeHandler)>>>);
 
 impl Next {
-    fn put(&self, client: OnUpgrade, takeover: Takeover) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((client, takeover));
+    fn put(&self, client: OnUpgrade, handler: UpgradeHandler) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((client, handler));
     }
 
-    fn take(&self) -> Option<(OnUpgrade, Takeover)> {
+    fn take(&self) -> Option<(OnUpgrade, UpgradeHandler)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -64,12 +64,12 @@ impl Connection {
         let next = Next::default();
         let cut = Arc::clone(&self.cut);
         self.serve_http(builder, idle, handler, next.clone()).await;
-        if let Some((client, takeover)) = next.take()
+        if let Some((client, handler)) = next.take()
             && let Ok(client) = client.await
         {
-            // Held to the end, because it is what the server waits for after the cut.
-            let cut = cut.subscribe();
-            takeover.run(client, cut.clone()).await;
+            // Held to the end, because it is what the server waits for after the shutdown.
+            let shutdown = cut.subscribe();
+            handler.run(client, shutdown.clone()).await;
         }
     }
 
@@ -101,7 +101,7 @@ impl Connection {
     }
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+fn builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -144,8 +144,8 @@ impl Http {
             let next = next.clone();
             async move {
                 let mut response = answering.await;
-                if let Some(takeover) = Takeover::take_from(&mut response) {
-                    next.put(client, takeover);
+                if let Some(handler) = UpgradeHandler::take_from(&mut response) {
+                    next.put(client, handler);
                 }
                 Ok::<_, Infallible>(response)
             }

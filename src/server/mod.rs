@@ -1,6 +1,6 @@
 //! Accepting connections, over TLS or not, HTTP/1.1 or HTTP/2, within limits, until told to drain.
 //!
-//! An answer may take its connection over for another protocol (`wire::takeover`); until that is over, the connection
+//! An answer may take its connection over for another protocol (`wire::upgrade`); until that is over, the connection
 //! counts and is drained as any other.
 //!
 //! *Invariant:* only this module accepts connections; what answers a request is a parameter.
@@ -29,7 +29,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What keeps one address and its connections within bounds.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// How many connections may be open; further ones wait to be accepted.
     pub connections: usize,
     /// The size of a request's head, in bytes.
@@ -45,7 +45,7 @@ pub struct Limits {
 pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
-    limits: Limits,
+    limits: ConnectionLimits,
 }
 
 impl Server {
@@ -53,7 +53,7 @@ impl Server {
     pub fn new(
         listener: TcpListener,
         tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
-        limits: Limits,
+        limits: ConnectionLimits,
     ) -> Self {
         Self {
             listener,

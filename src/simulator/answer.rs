@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::{
     Fault, Received,
     ledger::{Caller, Ledger},
-    line::Switch,
-    openai::Ask,
+    line::Breaker,
+    openai::Asked,
     playback::{BrokenOff, Playback},
     reply,
 };
@@ -19,21 +19,21 @@ use super::{
 pub(super) async fn answer(
     request: Request<Incoming>,
     ledger: Arc<Ledger>,
-    switch: Arc<Switch>,
+    breaker: Arc<Breaker>,
 ) -> Result<Response<Playback>, BrokenOff> {
     let received = read(request).await?;
     let (number, script) = ledger.record(received.clone());
-    let ask = Ask::read(&received, ledger.name(), number);
+    let asked = Asked::read(&received, ledger.name(), number);
     let mut caller = Caller::waiting(&ledger);
     tokio::time::sleep(script.answer_delay).await;
-    meet(&script.fault, &mut caller, &switch).await?;
+    meet(&script.fault, &mut caller, &breaker).await?;
 
-    let reply = reply::to(&ask, &script);
+    let reply = reply::to(&asked, &script);
     tokio::time::sleep(reply.delay).await;
-    let mut response = Response::new(Playback::new(reply.steps, caller, switch));
+    let mut response = Response::new(Playback::new(reply.steps, caller, breaker));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
-    sign(response.headers_mut(), &ask);
+    sign(response.headers_mut(), &asked);
     Ok(response)
 }
 
@@ -55,21 +55,21 @@ async fn read(request: Request<Incoming>) -> Result<Received, BrokenOff> {
 }
 
 /// Plays the faults that come before any byte of an answer.
-async fn meet(fault: &Fault, caller: &mut Caller, switch: &Switch) -> Result<(), BrokenOff> {
+async fn meet(fault: &Fault, caller: &mut Caller, breaker: &Breaker) -> Result<(), BrokenOff> {
     match fault {
         Fault::Hang => std::future::pending().await,
-        Fault::Reset => switch.reset(),
+        Fault::Reset => breaker.reset(),
         // Refusing closes the connections anyway; a request that slips in meets the same end.
-        Fault::Close | Fault::Refuse => switch.close(),
+        Fault::Close | Fault::Refuse => breaker.close(),
         _ => return Ok(()),
     }
     caller.served();
     Err(BrokenOff)
 }
 
-fn sign(headers: &mut HeaderMap, ask: &Ask) {
-    append(headers, "x-simulator", &ask.name);
-    append(headers, "x-request-id", &ask.id("req_"));
+fn sign(headers: &mut HeaderMap, asked: &Asked) {
+    append(headers, "x-simulator", &asked.name);
+    append(headers, "x-request-id", &asked.id("req_"));
 }
 
 /// Adds a header; one that HTTP does not allow is left out.

@@ -18,12 +18,12 @@ use tokio::{
 
 /// Cuts the connection it belongs to.
 #[derive(Debug, Default)]
-pub(super) struct Switch {
+pub(super) struct Breaker {
     reset: AtomicBool,
     cut: Notify,
 }
 
-impl Switch {
+impl Breaker {
     /// Closes the connection without another byte.
     pub(super) fn close(&self) {
         self.cut.notify_one();
@@ -45,16 +45,16 @@ impl Switch {
 #[derive(Debug)]
 pub(super) struct Line {
     tcp: TcpStream,
-    switch: Arc<Switch>,
+    breaker: Arc<Breaker>,
 }
 
 impl Line {
-    pub(super) fn new(tcp: TcpStream, switch: &Arc<Switch>) -> Self {
+    pub(super) fn new(tcp: TcpStream, breaker: &Arc<Breaker>) -> Self {
         // Without it the kernel would merge the events of a stream; failing here changes only that.
         let _ = tcp.set_nodelay(true);
         Self {
             tcp,
-            switch: Arc::clone(switch),
+            breaker: Arc::clone(breaker),
         }
     }
 }
@@ -62,7 +62,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         // HTTP owns the socket until it drops it, so this is the only moment to ask for RST.
-        if self.switch.reset.load(Ordering::Acquire) {
+        if self.breaker.reset.load(Ordering::Acquire) {
             let _ = self.tcp.set_zero_linger();
         }
     }

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     answer::answer,
     ledger::Ledger,
-    line::{Line, Switch},
+    line::{Breaker, Line},
 };
 
 /// Open or close the port, and say when it is done.
@@ -122,24 +122,24 @@ impl Listener {
     }
 
     fn serve(&mut self, tcp: TcpStream) {
-        let switch = Arc::new(Switch::default());
-        let line = Line::new(tcp, &switch);
+        let breaker = Arc::new(Breaker::default());
+        let line = Line::new(tcp, &breaker);
         let ledger = Arc::clone(&self.ledger);
         let tls = self.tls.clone();
         self.connections.spawn(async move {
             let talk = async {
                 let Some(tls) = tls else {
-                    return converse(line, &ledger, &switch).await;
+                    return converse(line, &ledger, &breaker).await;
                 };
                 // A failed handshake is the caller's to notice.
                 if let Ok(secured) = tls.accept(line).await {
-                    converse(secured, &ledger, &switch).await;
+                    converse(secured, &ledger, &breaker).await;
                 }
             };
             // Biased, so that a cut connection sends nothing more.
             tokio::select! {
                 biased;
-                () = switch.thrown() => {}
+                () = breaker.thrown() => {}
                 () = talk => {}
             }
         });
@@ -171,11 +171,11 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-async fn converse<S>(stream: S, ledger: &Arc<Ledger>, switch: &Arc<Switch>)
+async fn converse<S>(stream: S, ledger: &Arc<Ledger>, breaker: &Arc<Breaker>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| answer(request, Arc::clone(ledger), Arc::clone(switch)));
+    let service = service_fn(|request| answer(request, Arc::clone(ledger), Arc::clone(breaker)));
     let mut server = auto::Builder::new(TokioExecutor::new());
     if let Some(most) = ledger.streams() {
         server.http2().max_concurrent_streams(most);

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::Sleep;
 
-use super::{ledger::Caller, line::Switch};
+use super::{ledger::Caller, line::Breaker};
 
 /// One thing a body does; after the last one it ends cleanly.
 #[derive(Clone, Debug)]
@@ -42,11 +42,11 @@ pub(super) struct Playback {
     sleep: Option<Pin<Box<Sleep>>>,
     flushed: bool,
     caller: Caller,
-    switch: Arc<Switch>,
+    breaker: Arc<Breaker>,
 }
 
 impl Playback {
-    pub(super) fn new(steps: VecDeque<Step>, mut caller: Caller, switch: Arc<Switch>) -> Self {
+    pub(super) fn new(steps: VecDeque<Step>, mut caller: Caller, breaker: Arc<Breaker>) -> Self {
         if steps.is_empty() {
             caller.served();
         }
@@ -57,7 +57,7 @@ impl Playback {
             sleep: None,
             flushed,
             caller,
-            switch,
+            breaker,
         }
     }
 
@@ -111,7 +111,7 @@ impl Body for Playback {
                 }
                 Some(Step::Abort) => return this.break_off(),
                 Some(Step::Reset) => {
-                    this.switch.reset();
+                    this.breaker.reset();
                     return this.break_off();
                 }
                 Some(Step::Repeat(bytes, pause)) => {

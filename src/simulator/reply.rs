@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use super::{Fault, Script, answer::append, openai::Ask, playback::Step, sse};
+use super::{Fault, Script, answer::append, openai::Asked, playback::Step, sse};
 
 /// An answer that is ready to be sent.
 #[derive(Debug)]
@@ -18,30 +18,30 @@ pub(super) struct Reply {
     pub(super) steps: VecDeque<Step>,
 }
 
-/// The reply to `ask`; faults without any reply have been met before.
-pub(super) fn to(ask: &Ask, script: &Script) -> Reply {
+/// The reply to `asked`; faults without any reply have been met before.
+pub(super) fn to(asked: &Asked, script: &Script) -> Reply {
     match &script.fault {
         Fault::Status {
             code,
             headers,
             body,
         } => {
-            let typical = || ask.refusal(*code).to_string();
+            let typical = || asked.refusal(*code).to_string();
             let body = body.clone().unwrap_or_else(typical);
             Reply::whole(*code, JSON, body).with_headers(headers)
         }
-        Fault::RateLimited { after } => rate_limited(ask, *after),
+        Fault::RateLimited { after } => rate_limited(asked, *after),
         Fault::Redirect { to } => Reply::whole(302, HTML, REDIRECT_PAGE)
             .with_headers(&[("location".to_owned(), to.clone())]),
         Fault::Html => Reply::whole(200, HTML, PAGE),
-        Fault::JsonForStream => inner_error(ask, &script.fault),
-        _ if ask.stream => stream(ask, script).with_headers(&script.headers),
-        _ => single(ask, script).with_headers(&script.headers),
+        Fault::JsonForStream => inner_error(asked, &script.fault),
+        _ if asked.stream => stream(asked, script).with_headers(&script.headers),
+        _ => single(asked, script).with_headers(&script.headers),
     }
 }
 
-fn rate_limited(ask: &Ask, after: Duration) -> Reply {
-    let body = ask.refusal(429).to_string();
+fn rate_limited(asked: &Asked, after: Duration) -> Reply {
+    let body = asked.refusal(429).to_string();
     let millis = after.as_millis();
     Reply::whole(429, JSON, body).with_headers(&[
         ("retry-after".to_owned(), millis.div_ceil(1000).to_string()),
@@ -49,24 +49,24 @@ fn rate_limited(ask: &Ask, after: Duration) -> Reply {
     ])
 }
 
-fn inner_error(ask: &Ask, fault: &Fault) -> Reply {
-    let body = ask.refusal(fault.inner_status());
+fn inner_error(asked: &Asked, fault: &Fault) -> Reply {
+    let body = asked.refusal(fault.inner_status());
     Reply::whole(200, JSON, body.to_string())
 }
 
-fn stream(ask: &Ask, script: &Script) -> Reply {
-    Reply::open(EVENTS, sse::steps(ask, script))
+fn stream(asked: &Asked, script: &Script) -> Reply {
+    Reply::open(EVENTS, sse::steps(asked, script))
 }
 
 /// The reply to a request that asked for no stream.
-fn single(ask: &Ask, script: &Script) -> Reply {
-    let text = ask.text(script);
-    let body = || ask.answer(&text);
+fn single(asked: &Asked, script: &Script) -> Reply {
+    let text = asked.text(script);
+    let body = || asked.answer(&text);
     match &script.fault {
         Fault::Empty | Fault::OnlyDone | Fault::RoleThenEnd => Reply::whole(200, JSON, ""),
         Fault::Garbage | Fault::GarbageAfter(_) => Reply::whole(200, JSON, NOT_JSON),
-        Fault::ErrorInside { .. } | Fault::ErrorAfter(_) => inner_error(ask, &script.fault),
-        Fault::NoChoices => Reply::whole(200, JSON, ask.empty_answer().to_string()),
+        Fault::ErrorInside { .. } | Fault::ErrorAfter(_) => inner_error(asked, &script.fault),
+        Fault::NoChoices => Reply::whole(200, JSON, asked.empty_answer().to_string()),
         Fault::Trickle => {
             let bytes = body().bytes;
             let drops = (0..bytes.len())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Fault, Framing, Script, openai::Ask, playback::Step, reply::COMMENT_PAUSE};
+use super::{Fault, Framing, Script, openai::Asked, playback::Step, reply::COMMENT_PAUSE};
 
 /// The events of one streamed answer, in the order in which they are sent.
 #[derive(Debug, Default)]
@@ -21,34 +21,36 @@ pub(super) struct Events {
     /// What is sent when the answer fails midway.
     pub(super) failure: Vec<String>,
     /// The whole stream of an answer without content.
-    pub(super) hollow: Vec<String>,
+    pub(super) empty_answer: Vec<String>,
 }
 
 /// The steps that play the stream asked for, fault included.
-pub(super) fn steps(ask: &Ask, script: &Script) -> Vec<Step> {
-    let events = ask.events(script);
+pub(super) fn steps(asked: &Asked, script: &Script) -> Vec<Step> {
+    let events = asked.events(script);
     let player = Player { script, events };
     match &script.fault {
         Fault::Empty => Vec::new(),
         Fault::HangAfterHeaders => vec![Step::Hang],
         Fault::OnlyComments => vec![comments()],
-        Fault::Garbage => player.plain(&[GARBAGE.to_owned()]),
-        Fault::OnlyDone => player.plain(&[DONE.to_owned()]),
-        Fault::ErrorInside { .. } => player.plain(&player.events.failure),
-        Fault::NoChoices => player.plain(&player.events.hollow),
+        Fault::Garbage => player.whole_events(&[GARBAGE.to_owned()]),
+        Fault::OnlyDone => player.whole_events(&[DONE.to_owned()]),
+        Fault::ErrorInside { .. } => player.whole_events(&player.events.failure),
+        Fault::NoChoices => player.whole_events(&player.events.empty_answer),
         Fault::Truncated | Fault::RoleThenCut => player.until(0, Some(Step::Abort)),
         Fault::RoleThenEnd => player.until(0, None),
         Fault::StallAfter(count) => player.until(*count, Some(Step::Hang)),
         Fault::CutAfter(count) => player.until(*count, Some(Step::Abort)),
         Fault::ResetAfter(count) => player.until(*count, Some(Step::Reset)),
         Fault::EndAfter(count) => player.until(*count, None),
-        Fault::ErrorAfter(count) => player.until(*count, player.plain(&player.events.failure)),
+        Fault::ErrorAfter(count) => {
+            player.until(*count, player.whole_events(&player.events.failure))
+        }
         Fault::GarbageAfter(count) => {
-            player.until(*count, player.plain(&[BROKEN_EVENT.to_owned()]))
+            player.until(*count, player.whole_events(&[BROKEN_EVENT.to_owned()]))
         }
         Fault::CommentsAfter(count) => player.until(*count, [comments()]),
         Fault::StallAtEnd => player.to_the_finish([Step::Hang]),
-        Fault::ErrorAtEnd => player.to_the_finish(player.plain(&player.events.failure)),
+        Fault::ErrorAtEnd => player.to_the_finish(player.whole_events(&player.events.failure)),
         Fault::ResetAtEnd => player.to_the_finish([Step::Reset]),
         Fault::Raw(stream) => {
             let events = stream.split_inclusive("\n\n");
@@ -56,8 +58,8 @@ pub(super) fn steps(ask: &Ask, script: &Script) -> Vec<Step> {
         }
         Fault::NoDone => player.to_the_finish([]),
         _ => {
-            let mut ending = player.plain(&player.events.closing);
-            ending.extend(player.plain(&player.events.done));
+            let mut ending = player.whole_events(&player.events.closing);
+            ending.extend(player.whole_events(&player.events.done));
             player.until(usize::MAX, ending)
         }
     }
@@ -71,7 +73,7 @@ struct Player<'a> {
 impl Player<'_> {
     /// The opening and at most `count` tokens at the script's speed, then `ending`.
     fn until(&self, count: usize, ending: impl IntoIterator<Item = Step>) -> Vec<Step> {
-        let mut steps = self.plain(&self.events.opening);
+        let mut steps = self.whole_events(&self.events.opening);
         for (position, token) in self.events.tokens.iter().take(count).enumerate() {
             let pause = if position == 0 {
                 self.script.first_token_delay
@@ -89,7 +91,7 @@ impl Player<'_> {
 
     /// Everything up to the finish, then `ending`.
     fn to_the_finish(&self, ending: impl IntoIterator<Item = Step>) -> Vec<Step> {
-        let mut closing = self.plain(&self.events.closing);
+        let mut closing = self.whole_events(&self.events.closing);
         closing.extend(ending);
         self.until(usize::MAX, closing)
     }
@@ -101,7 +103,7 @@ impl Player<'_> {
         wait.into_iter().chain(self.frame(event)).collect()
     }
 
-    fn plain(&self, events: &[String]) -> Vec<Step> {
+    fn whole_events(&self, events: &[String]) -> Vec<Step> {
         events.iter().flat_map(|event| self.frame(event)).collect()
     }
 

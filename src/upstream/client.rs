@@ -35,7 +35,7 @@ pub struct Client {
     /// Upgrades are a matter of HTTP/1.1: over HTTP/2 they would be an extended CONNECT, which hardly any provider
     /// offers, and a pooled connection may well have agreed on HTTP/2. So they get connections of their own, which offer
     /// nothing else, and are not shared.
-    switching: Inner,
+    upgrading: Inner,
 }
 
 #[derive(Debug)]
@@ -63,8 +63,8 @@ impl Client {
     }
 
     /// The same over a connection that may be upgraded.
-    pub(super) fn switch(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
-        self.switching.request(request)
+    pub(super) fn upgrade(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
+        self.upgrading.request(request)
     }
 
     /// The first one that has not enough to carry, or the one with the least.
@@ -97,7 +97,7 @@ pub fn connect_with(tls: ClientConfig, timeout: Duration) -> Client {
     let tcp = tcp(timeout);
     let mut only_http1 = tls.clone();
     only_http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let switching = HttpsConnector::from((tcp.clone(), only_http1));
+    let upgrading = HttpsConnector::from((tcp.clone(), only_http1));
     let pooled = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
@@ -106,9 +106,9 @@ pub fn connect_with(tls: ClientConfig, timeout: Duration) -> Client {
     let pooled = timed(pooled);
     Client {
         pools: (0..POOLS).map(|_| pool(pooled.clone())).collect(),
-        switching: legacy::Client::builder(TokioExecutor::new())
+        upgrading: legacy::Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
-            .build(timed(switching)),
+            .build(timed(upgrading)),
     }
 }
 

@@ -71,28 +71,28 @@ mod tests {
     use super::Credential;
     use crate::config::{KeyHeader, Secret};
 
-    fn told(key: &str, header: KeyHeader, said: &'static [u8]) -> Bytes {
+    fn hidden(key: &str, header: KeyHeader, body: &'static [u8]) -> Bytes {
         let key: Secret = serde_json::from_value(key.into()).unwrap();
         let credential = Credential::new(&key, header).unwrap();
-        credential.hide_in(Bytes::from_static(said))
+        credential.hide_in(Bytes::from_static(body))
     }
 
     #[test]
     fn a_key_is_hidden_wherever_it_is_repeated_and_nothing_else_changes() {
         for header in [KeyHeader::Bearer, KeyHeader::XApiKey, KeyHeader::ApiKey] {
-            let told = |said| told("sk-secret", header, said);
+            let hidden = |body| hidden("sk-secret", header, body);
             assert_eq!(
-                &told(b"sk-secret\xff\0 Bearer sk-secretsk-secret sk-secre")[..],
+                &hidden(b"sk-secret\xff\0 Bearer sk-secretsk-secret sk-secre")[..],
                 b"***\xff\0 Bearer ****** sk-secre"
             );
-            assert_eq!(&told(b"Bearer sk-secreT")[..], b"Bearer sk-secreT");
-            assert_eq!(&told(b"")[..], b"");
+            assert_eq!(&hidden(b"Bearer sk-secreT")[..], b"Bearer sk-secreT");
+            assert_eq!(&hidden(b"")[..], b"");
         }
     }
 
     #[test]
     fn placeholders_are_no_secrets() {
-        let said = b"there is none";
-        assert_eq!(&told("none", KeyHeader::Bearer, said)[..], said);
+        let body = b"there is none";
+        assert_eq!(&hidden("none", KeyHeader::Bearer, body)[..], body);
     }
 }

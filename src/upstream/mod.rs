@@ -20,18 +20,18 @@ pub use client::{Client, connect_with};
 pub use credential::Credential;
 pub use reply::{Reply, ReplyBody};
 pub use send::SendError;
-pub use upgrade::Switch;
+pub use upgrade::Upgrade;
 
 use crate::config::{Dialect, UpstreamId};
-use crate::dialect::Language;
+use crate::dialect::UpstreamApi;
 
 /// Everything needed to talk to one provider account.
 #[derive(Debug)]
 pub struct Upstream {
     id: UpstreamId,
-    language: Language,
+    api: UpstreamApi,
     /// It has been seen to have no `/responses`, whatever was believed.
-    lacks_responses: AtomicBool,
+    has_no_responses: AtomicBool,
     base_url: String,
     /// Its paths name the model, in this version of the API.
     api_version: Option<String>,
@@ -60,15 +60,15 @@ impl Upstream {
     /// configuration.
     pub fn new(
         id: UpstreamId,
-        language: Language,
+        api: UpstreamApi,
         base_url: &str,
         credentials: Vec<Credential>,
         client: Client,
     ) -> Self {
         Self {
             id,
-            language,
-            lacks_responses: AtomicBool::new(false),
+            api,
+            has_no_responses: AtomicBool::new(false),
             base_url: base_url.to_owned(),
             api_version: None,
             credentials,
@@ -103,21 +103,20 @@ impl Upstream {
 
     /// The API that it speaks.
     pub fn dialect(&self) -> Dialect {
-        self.language.dialect
+        self.api.dialect
     }
 
     /// What it speaks, as far as that is no matter of the model.
-    pub fn language(&self) -> Language {
-        Language {
-            has_responses: self.language.has_responses
-                && !self.lacks_responses.load(Ordering::Relaxed),
-            ..self.language
+    pub fn api(&self) -> UpstreamApi {
+        UpstreamApi {
+            has_responses: self.api.has_responses && !self.has_no_responses.load(Ordering::Relaxed),
+            ..self.api
         }
     }
 
     /// From now on it is asked for chat completions instead of `/responses`, which it turned out not to have.
     pub fn do_without_responses(&self) {
-        if !self.lacks_responses.swap(true, Ordering::Relaxed) {
+        if !self.has_no_responses.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 upstream = %self.id,
                 "it has no /responses, so it is asked for chat completions from now on; `responses: false` in the \
@@ -127,10 +126,10 @@ impl Upstream {
     }
 
     /// What it says, without the key that it was asked with: some upstreams repeat one that they refuse.
-    pub fn without_key(&self, key: usize, said: Bytes) -> Bytes {
+    pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
         match self.credentials.get(key) {
-            Some(credential) => credential.hide_in(said),
-            None => said,
+            Some(credential) => credential.hide_in(body),
+            None => body,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 
 /// What an upstream says to an upgrade.
 #[derive(Debug)]
-pub enum Switch {
+pub enum Upgrade {
     /// It agrees.
     Agreed {
         /// The headers of its 101.
@@ -24,18 +24,18 @@ pub enum Switch {
 impl Upstream {
     /// Asks to change the protocol, as the headers of the request say, and waits for what comes of it. Dropping the
     /// future ends the exchange at once.
-    pub async fn switch(&self, key: usize, outbound: Outbound) -> Result<Switch, SendError> {
+    pub async fn upgrade(&self, key: usize, outbound: Outbound) -> Result<Upgrade, SendError> {
         let request = self.request(key, outbound)?;
-        let mut response = self.client.switch(request).await.map_err(failure)?;
+        let mut response = self.client.upgrade(request).await.map_err(failure)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Switch::Refused(response.map(ReplyBody::from).into()));
+            return Ok(Upgrade::Refused(response.map(ReplyBody::from).into()));
         }
         let connection = hyper::upgrade::on(&mut response).await;
         let connection = connection.map_err(|error| SendError {
             outcome: Outcome::ConnectionLost,
             detail: error.to_string(),
         })?;
-        Ok(Switch::Agreed {
+        Ok(Upgrade::Agreed {
             headers: std::mem::take(response.headers_mut()),
             connection,
         })

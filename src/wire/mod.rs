@@ -3,14 +3,14 @@
 //!
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 
-pub mod allowance;
 pub mod body;
 pub mod coding;
 pub mod headers;
 pub mod json;
 pub mod multipart;
 pub mod query;
+pub mod rate_limit;
 pub mod sse;
-pub mod takeover;
 pub mod tls;
+pub mod upgrade;
 pub mod websocket;

@@ -117,7 +117,7 @@ pub struct Event<'a> {
     pub name: Option<&'a [u8]>,
     /// Whether it has what the parsers of clients trip over: `id` or `retry` lines, a byte order mark, a name or an
     /// empty `data` line without anything behind it.
-    pub is_odd: bool,
+    pub is_nonstandard: bool,
     /// The offset of its first byte in the bytes that were read.
     pub start: usize,
     /// The offset behind its last byte.
@@ -141,7 +141,7 @@ fn read_event(bytes: &[u8], start: usize) -> Event<'_> {
     let mut event = Event {
         data: None,
         name: None,
-        is_odd: false,
+        is_nonstandard: false,
         start,
         end: start,
     };
@@ -156,11 +156,11 @@ fn read_event(bytes: &[u8], start: usize) -> Event<'_> {
             break;
         }
     }
-    let is_hollow = match &event.data {
+    let is_empty = match &event.data {
         None => event.name.is_some(),
         Some(data) => data.is_empty(),
     };
-    event.is_odd |= is_hollow;
+    event.is_nonstandard |= is_empty;
     event
 }
 
@@ -169,7 +169,7 @@ impl<'a> Event<'a> {
     fn take(&mut self, line: &'a [u8]) {
         // A byte order mark may open the stream.
         let unmarked = line.strip_prefix(b"\xef\xbb\xbf");
-        self.is_odd |= unmarked.is_some();
+        self.is_nonstandard |= unmarked.is_some();
         let line = unmarked.unwrap_or(line);
         if let Some(value) = value_of(line, b"data") {
             self.data = Some(match self.data.take() {
@@ -187,12 +187,12 @@ impl<'a> Event<'a> {
             .or_else(|| value_of(line, b"retry"))
             .is_some()
         {
-            self.is_odd = true;
+            self.is_nonstandard = true;
         }
     }
 
     /// The event without what is odd about it; nothing, if nothing is left.
-    pub fn write_plain(&self, to: &mut Vec<u8>) {
+    pub fn write_normalised(&self, to: &mut Vec<u8>) {
         let data = self.data.as_deref().unwrap_or_default();
         if data.is_empty() {
             return;
@@ -279,24 +279,24 @@ mod tests {
 
     #[test]
     fn what_clients_trip_over_is_seen_and_can_be_left_out() {
-        let plain = |stream: &'static str| {
-            let mut plain = Vec::new();
-            let mut odd = 0;
+        let normalised = |stream: &'static str| {
+            let mut normalised = Vec::new();
+            let mut nonstandard = 0;
             for event in events(stream.as_bytes()) {
-                odd += usize::from(event.is_odd);
-                event.write_plain(&mut plain);
+                nonstandard += usize::from(event.is_nonstandard);
+                event.write_normalised(&mut normalised);
             }
-            (odd, String::from_utf8(plain).unwrap())
+            (nonstandard, String::from_utf8(normalised).unwrap())
         };
         for usual in [
             "data: a\n\n",
             "event: x\ndata: a\n\n",
             "data: a\ndata: b\n\n",
         ] {
-            assert_eq!(plain(usual), (0, usual.to_owned()));
+            assert_eq!(normalised(usual), (0, usual.to_owned()));
         }
-        assert_eq!(plain(": comment\n\n"), (0, String::new()));
-        for (odd, left) in [
+        assert_eq!(normalised(": comment\n\n"), (0, String::new()));
+        for (nonstandard, left) in [
             ("id: 0\ndata: a\n\n", "data: a\n\n"),
             ("retry: 10\n\n", ""),
             ("event: ping\n\n", ""),
@@ -307,7 +307,11 @@ mod tests {
                 "event: x\ndata: a\ndata: b\n\n",
             ),
         ] {
-            assert_eq!(plain(odd), (1, left.to_owned()), "{odd:?}");
+            assert_eq!(
+                normalised(nonstandard),
+                (1, left.to_owned()),
+                "{nonstandard:?}"
+            );
         }
     }
 

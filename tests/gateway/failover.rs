@@ -171,7 +171,7 @@ async fn a_broken_upstream_is_left_alone_and_comes_back_once_it_has_healed() {
 }
 
 #[tokio::test]
-async fn a_trial_that_fails_costs_no_client_its_answer() {
+async fn a_probe_that_fails_costs_no_client_its_answer() {
     let (first, second) = simulators().await;
     first.play(Script::status(500)).await;
     let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;

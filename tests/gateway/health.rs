@@ -178,7 +178,7 @@ async fn clients_faults_trip_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_probed_for_free_and_comes_back_by_itself() {
+async fn a_refused_connection_is_health_checked_and_comes_back_by_itself() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
     first.play(Script::fault(Fault::Refuse)).await;
@@ -194,10 +194,10 @@ async fn a_refused_connection_is_probed_for_free_and_comes_back_by_itself() {
     assert_eq!(first.received()[0].path, "/v1/models");
     let back = load(&gateway, |who| who == "first").await;
     assert!(back < Duration::from_secs(10), "{back:?}");
-    assert!(gateway.phases().contains(&"trial"));
+    assert!(gateway.phases().contains(&"half_open_probe"));
     let metrics = gateway.admin("/metrics").await.text();
-    let probed = "backstop_probes_total{result=\"reached\",upstream=\"first\"} 1";
-    assert!(metrics.contains(probed), "{metrics}");
+    let health_checked = "backstop_health_checks_total{result=\"reached\",upstream=\"first\"} 1";
+    assert!(metrics.contains(health_checked), "{metrics}");
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn requests_that_wait_for_a_hanging_upstream_are_rescued() {
         "{trails:?}"
     );
     within(first.wait_abandoned(8)).await;
-    assert!(gateway.phases().contains(&"rescue"));
+    assert!(gateway.phases().contains(&"ejection_hedge"));
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "failover",
         &[
-            "config", "dialect", "event", "health", "outcome", "pins", "request", "routing",
+            "config", "dialect", "event", "health", "outcome", "affinity", "request", "routing",
             "upstream", "wire",
         ],
     ),
@@ -36,7 +36,7 @@ const LADDER: &[(&str, &[&str])] = &[
         "gateway",
         &[
             "admin", "api", "config", "dialect", "event", "failover", "health", "log", "metrics",
-            "pins", "routing", "server", "upstream", "wire",
+            "affinity", "routing", "server", "upstream", "wire",
         ],
     ),
     ("health", &["config", "event", "outcome"]),
@@ -45,7 +45,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("main", &[]),
     ("metrics", &["event", "health"]),
     ("outcome", &[]),
-    ("pins", &["config", "request", "wire"]),
+    ("affinity", &["config", "request", "wire"]),
     ("request", &["config", "wire"]),
     ("routing", &["config", "health", "upstream"]),
     ("server", &["wire"]),

@@ -10,6 +10,7 @@
 mod harness;
 mod streamed;
 
+mod affinity;
 mod api;
 mod applications;
 mod capabilities;
@@ -29,7 +30,6 @@ mod layers;
 mod limits;
 mod messages;
 mod metrics;
-mod pins;
 mod providers;
 mod reload;
 mod sdk;

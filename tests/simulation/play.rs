@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstop::config::UpstreamId;
 use backstop::event::HealthChange;
-use backstop::health::{Health, Leaf, Permit, Shape};
+use backstop::health::{Health, ModelHealth, Permit, Shape};
 use backstop::outcome::{Outcome, Stage, Unreachable};
 use fastrand::Rng;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use crate::world::{Call, FIRST_TOKEN_TIMEOUT, Seen, Trace, World};
 const UPSTREAMS: usize = 3;
 const MOST_ATTEMPTS: usize = 3;
 /// Free probes, in seconds.
-const PROBE: f64 = 5.0;
+const CHECK: f64 = 5.0;
 /// How often a waiting attempt looks whether its upstream is still trusted.
 const LOOK: f64 = 0.25;
 const SHAPE: Shape = Shape {
@@ -69,7 +69,7 @@ struct Attempt {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Probe(usize),
+    Check(usize),
     Outcome,
     Waits,
     StreamEnds,
@@ -111,7 +111,7 @@ struct Play {
     world: World,
     health: Health,
     base: Instant,
-    leaves: Vec<[Arc<Leaf>; 2]>,
+    healths: Vec<[Arc<ModelHealth>; 2]>,
     ids: Vec<UpstreamId>,
     heap: BinaryHeap<Event>,
     number: u64,
@@ -127,12 +127,12 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
     let health = Health::new();
     let ids: Vec<UpstreamId> = ["a", "b", "c"].map(UpstreamId::from).to_vec();
     let models: [Arc<str>; 2] = ["m0".into(), "m1".into()];
-    let leaves = ids
+    let healths = ids
         .iter()
         .map(|id| {
             [
-                health.leaf(id, &models[0], 1),
-                health.leaf(id, &models[1], 1),
+                health.model(id, &models[0], 1),
+                health.model(id, &models[1], 1),
             ]
         })
         .collect();
@@ -141,7 +141,7 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
         world: World::new(trace, rate, (plan.from, plan.to), seed),
         health,
         base: Instant::now(),
-        leaves,
+        healths,
         ids,
         heap: BinaryHeap::new(),
         number: 0,
@@ -161,9 +161,9 @@ impl Play {
     fn run(&mut self, rate: f64, end: f64, arrivals: &mut Rng) {
         for upstream in 0..UPSTREAMS {
             self.push(
-                PROBE * (upstream + 1) as f64 / UPSTREAMS as f64,
+                CHECK * (upstream + 1) as f64 / UPSTREAMS as f64,
                 0,
-                Kind::Probe(upstream),
+                Kind::Check(upstream),
             );
         }
         let mut gap = || -(1.0 - arrivals.f64()).ln() / rate;
@@ -177,7 +177,7 @@ impl Play {
             }
             let Some(event) = self.heap.pop() else { return };
             match event.kind {
-                Kind::Probe(upstream) => self.probe(event.at, upstream, end),
+                Kind::Check(upstream) => self.check(event.at, upstream, end),
                 Kind::Outcome => self.outcome(event.at, event.attempt),
                 Kind::Waits => self.waits(event.at, event.attempt),
                 Kind::StreamEnds => self.stream_ends(event.at, event.attempt),
@@ -220,8 +220,8 @@ impl Play {
             is_done: false,
             under_way: 0,
         });
-        for leaves in &self.leaves {
-            leaves[model].demanded(self.instant(at));
+        for healths in &self.healths {
+            healths[model].demanded(self.instant(at));
         }
         if !self.dispatch(at, index) {
             self.finish(at, index, None);
@@ -244,7 +244,7 @@ impl Play {
         request.under_way += 1;
         request.first.get_or_insert(upstream);
         let attempt = self.attempts.len();
-        let slow_after = self.leaves[upstream][request.model].slow_after(SHAPE, LIMIT);
+        let slow_after = self.healths[upstream][request.model].slow_after(SHAPE, LIMIT);
         self.attempts.push(Attempt {
             request: index,
             upstream,
@@ -268,9 +268,9 @@ impl Play {
         let request = self.requests[index];
         let mut last_resort: Option<(Instant, usize)> = None;
         for upstream in (0..UPSTREAMS).filter(|upstream| !request.tried[*upstream]) {
-            match self.leaves[upstream][request.model].admit(0, now) {
+            match self.healths[upstream][request.model].admit(0, now) {
                 Ok(permit) => return Some((upstream, permit)),
-                Err(refusal) if refusal.gated_by.is_some() => {}
+                Err(refusal) if refusal.cooldown_reason.is_some() => {}
                 Err(refusal) if last_resort.is_none_or(|(until, _)| refusal.until < until) => {
                     last_resort = Some((refusal.until, upstream));
                 }
@@ -281,7 +281,10 @@ impl Play {
             return None;
         }
         let (_, upstream) = last_resort?;
-        Some((upstream, self.leaves[upstream][request.model].force(0, now)))
+        Some((
+            upstream,
+            self.healths[upstream][request.model].force(0, now),
+        ))
     }
 
     fn outcome(&mut self, at: f64, index: usize) {
@@ -363,7 +366,7 @@ impl Play {
         };
         let changes = permit.slow(now);
         self.note(changes);
-        let is_out = self.leaves[upstream][self.requests[request].model].is_out();
+        let is_out = self.healths[upstream][self.requests[request].model].is_out();
         let attempt = &mut self.attempts[index];
         if is_out && !attempt.is_rescued && at > attempt.sent {
             attempt.is_rescued = true;
@@ -399,15 +402,16 @@ impl Play {
         }
     }
 
-    fn probe(&mut self, at: f64, upstream: usize, end: f64) {
+    fn check(&mut self, at: f64, upstream: usize, end: f64) {
         if at >= end {
             return;
         }
-        let is_wanted = self.health.to_probe().contains(&self.ids[upstream]);
-        if is_wanted && self.world.answers_probe(at, upstream) {
-            self.health.probed(&self.ids[upstream], self.instant(at));
+        let is_wanted = self.health.to_check().contains(&self.ids[upstream]);
+        if is_wanted && self.world.answers_check(at, upstream) {
+            self.health
+                .health_checked(&self.ids[upstream], self.instant(at));
         }
-        self.push(at + PROBE, 0, Kind::Probe(upstream));
+        self.push(at + CHECK, 0, Kind::Check(upstream));
     }
 }
 

@@ -125,7 +125,7 @@ impl World {
     }
 
     /// Whether a free probe of an upstream is answered.
-    pub(crate) fn answers_probe(&self, now: f64, upstream: usize) -> bool {
+    pub(crate) fn answers_check(&self, now: f64, upstream: usize) -> bool {
         let is_down = match self.trace {
             Trace::Hard | Trace::Blackhole | Trace::Herd => upstream == 0,
             Trace::Flapping => upstream == 0 && self.is_flapped(now),

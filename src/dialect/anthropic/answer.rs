@@ -6,10 +6,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::citations::annotations;
-use super::tools::{Glossary, JSON_TOOL};
+use super::tools::{JSON_TOOL, RequestContext};
 
 /// The chat completion for a message; `None` if it is none, or says nothing.
-pub fn answer(message: &[u8], glossary: &Glossary) -> Option<Bytes> {
+pub fn answer(message: &[u8], context: &RequestContext) -> Option<Bytes> {
     let message: Value = serde_json::from_slice(message).ok()?;
     let blocks = message["content"].as_array()?;
     // A message without a word and without a reason is no answer.
@@ -18,12 +18,12 @@ pub fn answer(message: &[u8], glossary: &Glossary) -> Option<Bytes> {
     }
     let mut said = Said::default();
     for block in blocks {
-        said.take(block, glossary);
+        said.take(block, context);
     }
-    let reason = finish_reason(&message["stop_reason"], !said.calls.is_empty(), glossary)?;
+    let reason = finish_reason(&message["stop_reason"], !said.calls.is_empty(), context)?;
     let choice = json!({
         "index": 0,
-        "message": said.into_message(&message, glossary),
+        "message": said.into_message(&message, context),
         "logprobs": null,
         "finish_reason": reason,
     });
@@ -47,16 +47,16 @@ struct Said {
 }
 
 impl Said {
-    fn take(&mut self, block: &Value, glossary: &Glossary) {
+    fn take(&mut self, block: &Value, context: &RequestContext) {
         match block["type"].as_str() {
             Some("text") => self.say(block),
             Some("thinking") => self.thoughts += block["thinking"].as_str().unwrap_or_default(),
-            Some("tool_use") if glossary.is_json_tool && block["name"] == JSON_TOOL => {
+            Some("tool_use") if context.is_json_tool && block["name"] == JSON_TOOL => {
                 // Words before it are none of the JSON that was asked for.
                 self.text = block["input"].to_string();
             }
             Some("tool_use") => {
-                let name = glossary
+                let name = context
                     .names
                     .own(block["name"].as_str().unwrap_or_default());
                 let arguments = block["input"].to_string();
@@ -80,7 +80,7 @@ impl Said {
             .extend(annotations(citations, &(start..end)));
     }
 
-    fn into_message(mut self, message: &Value, glossary: &Glossary) -> Value {
+    fn into_message(mut self, message: &Value, context: &RequestContext) -> Value {
         let mut said = Map::new();
         said.insert("role".to_owned(), "assistant".into());
         let content = (!self.text.is_empty() || self.calls.is_empty()).then_some(self.text);
@@ -101,7 +101,7 @@ impl Said {
         if !self.thoughts.is_empty() {
             said.insert("reasoning_content".to_owned(), self.thoughts.into());
         }
-        if glossary.is_older
+        if context.is_older
             && let Some(call) = self.calls.first_mut()
         {
             said.insert("function_call".to_owned(), call["function"].take());
@@ -116,11 +116,11 @@ impl Said {
 pub(super) fn finish_reason(
     stop: &Value,
     has_calls: bool,
-    glossary: &Glossary,
+    context: &RequestContext,
 ) -> Option<&'static str> {
     Some(match stop.as_str()? {
         "max_tokens" | "model_context_window_exceeded" | "pause_turn" | "compaction" => "length",
-        "tool_use" if has_calls && glossary.is_older => "function_call",
+        "tool_use" if has_calls && context.is_older => "function_call",
         "tool_use" if has_calls => "tool_calls",
         "refusal" => "content_filter",
         _ => "stop",

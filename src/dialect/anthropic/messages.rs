@@ -244,7 +244,7 @@ fn part(part: &Value) -> Option<Value> {
 }
 
 /// What a part needs that Claude has not.
-pub(super) fn lacks_part(part: &Value) -> Option<&'static str> {
+pub(super) fn unsupported_part(part: &Value) -> Option<&'static str> {
     match part["type"].as_str() {
         Some("text" | "input_text" | "output_text" | "refusal") => None,
         Some("input_audio") => Some("audio"),

@@ -1,7 +1,7 @@
 //! Anthropic's Messages API, for clients that speak `OpenAI`'s Chat Completions.
 //!
 //! ```text
-//! chat request ─▶ request (messages, tools, model) ─▶ Messages request, and a Glossary of what must be turned back
+//! chat request ─▶ request (messages, tools, model) ─▶ Messages request, and a RequestContext of what must be turned back
 //! chat answer  ◀─ answer, or Translator event by event ◀─ message
 //! ```
 //!
@@ -15,28 +15,28 @@ mod answer;
 mod batches;
 mod citations;
 mod error;
-mod foreign;
-mod lacks;
 mod media;
 mod messages;
 mod model;
+mod provider_state;
 mod request;
 mod schema;
 mod stream;
 mod thinking;
 mod tools;
+mod unsupported;
 
 pub use adapt::adapt;
 pub use answer::answer;
 pub use batches::{is_batches, results_here};
 pub use error::error;
-pub use foreign::{cleared, is_thought};
-pub use lacks::lacks;
 pub use model::prefill;
+pub use provider_state::{is_thought, strip_provider_state};
 pub use request::{Translated, request};
 pub use stream::Translator;
 pub use thinking::effort_of_budget;
-pub use tools::Glossary;
+pub use tools::RequestContext;
+pub use unsupported::unsupported_feature;
 
 /// The version of the API whose rules these are.
 pub const VERSION: &str = "2023-06-01";

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::lacks::lacks;
 use super::messages::conversation;
 use super::model::Model;
 use super::schema;
-use super::tools::{self, Glossary, JSON_TOOL};
-use crate::dialect::beginning::wish;
+use super::tools::{self, JSON_TOOL, RequestContext};
+use super::unsupported::unsupported_feature;
 use crate::dialect::left_out;
+use crate::dialect::prefill::continue_prompt;
 
 /// A request in Anthropic's words.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Translated {
     /// The body.
     pub body: Bytes,
     /// What must be turned back in the answer.
-    pub glossary: Glossary,
+    pub context: RequestContext,
     /// Fields that had to be left out; none of them changes what the answer means.
     pub dropped: Vec<String>,
 }
@@ -59,7 +59,7 @@ const SAID: [&str; 27] = [
 pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let name = model.or_else(|| body["model"].as_str())?;
-    if lacks(&body, name).is_some() {
+    if unsupported_feature(&body, name).is_some() {
         return None;
     }
     let mut draft = Draft {
@@ -67,13 +67,13 @@ pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Opt
         model: Model::of(name),
         body: &body,
         out: Map::new(),
-        glossary: Glossary::default(),
+        context: RequestContext::default(),
         has_calls: false,
         has_tools: false,
         dropped: left_out(&body, &SAID),
     };
     if body["web_search_options"].is_object() {
-        draft.glossary.names.keep_free(tools::WEB_SEARCH);
+        draft.context.names.keep_free(tools::WEB_SEARCH);
     }
     draft.put("model", name);
     draft.talk()?;
@@ -84,7 +84,7 @@ pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Opt
     draft.rest();
     Some(Translated {
         body: Value::Object(draft.out).to_string().into(),
-        glossary: draft.glossary,
+        context: draft.context,
         dropped: draft.dropped,
     })
 }
@@ -95,7 +95,7 @@ pub(super) struct Draft<'a> {
     pub(super) model: Model,
     pub(super) body: &'a Value,
     pub(super) out: Map<String, Value>,
-    glossary: Glossary,
+    context: RequestContext,
     /// Whether tools were called before.
     pub(super) has_calls: bool,
     /// Whether there are tools that may be called.
@@ -114,7 +114,7 @@ impl Draft<'_> {
 
     /// System and messages.
     fn talk(&mut self) -> Option<()> {
-        let mut talk = conversation(self.body["messages"].as_array()?, &mut self.glossary.names);
+        let mut talk = conversation(self.body["messages"].as_array()?, &mut self.context.names);
         if let Some(last) = talk
             .messages
             .last()
@@ -125,14 +125,15 @@ impl Draft<'_> {
                 trim_end_of(talk.messages.last_mut()?);
             } else {
                 // The newer models answer a turn of the user only.
-                let blocks = [json!({ "type": "text", "text": wish(&said) })];
+                let blocks = [json!({ "type": "text", "text": continue_prompt(&said) })];
                 talk.messages
                     .push(json!({ "role": "user", "content": blocks }));
             }
         }
         if self.body["response_format"]["type"] == "json_object" {
-            let wish = "Answer with one JSON object and nothing else.";
-            talk.system.push(json!({ "type": "text", "text": wish }));
+            let instruction = "Answer with one JSON object and nothing else.";
+            talk.system
+                .push(json!({ "type": "text", "text": instruction }));
         }
         if !talk.system.is_empty() {
             self.put("system", talk.system);
@@ -144,7 +145,7 @@ impl Draft<'_> {
 
     /// Tools and the choice among them.
     fn equip(&mut self) {
-        let names = &mut self.glossary.names;
+        let names = &mut self.context.names;
         let tools = tools::tools(self.body, names);
         if tools.is_empty() {
             if self.has_calls {
@@ -153,7 +154,7 @@ impl Draft<'_> {
             return;
         }
         self.has_tools = true;
-        self.glossary.is_older = tools::are_older(self.body);
+        self.context.is_older = tools::are_older(self.body);
         let choice = tools::choice(self.body, names);
         if tools::are_strict(self.body) {
             self.drop("strict");
@@ -247,14 +248,14 @@ impl Draft<'_> {
             self.out.remove("output_config");
             self.drop("reasoning_effort");
         }
-        self.glossary.is_json_tool = true;
+        self.context.is_json_tool = true;
     }
 
     /// What remains.
     fn rest(&mut self) {
         if self.body["stream"] == true {
             self.put("stream", true);
-            self.glossary.wants_usage = self.body["stream_options"]["include_usage"] == true;
+            self.context.wants_usage = self.body["stream_options"]["include_usage"] == true;
         }
         let user = self.body["safety_identifier"]
             .as_str()

@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 use super::answer::{finish_reason, now, usage};
 use super::citations::annotations;
 use super::error;
-use super::tools::{Glossary, JSON_TOOL};
+use super::tools::{JSON_TOOL, RequestContext};
 use crate::wire::sse;
 
 /// Translates one stream.
 #[derive(Debug)]
 pub struct Translator {
-    glossary: Glossary,
+    context: RequestContext,
     id: Value,
     model: Value,
     created: u64,
@@ -49,9 +49,9 @@ enum Block {
 
 impl Translator {
     /// For the answer to a request that was translated with this glossary.
-    pub fn new(glossary: Glossary) -> Self {
+    pub fn new(context: RequestContext) -> Self {
         Self {
-            glossary,
+            context,
             id: Value::Null,
             model: Value::Null,
             created: now(),
@@ -112,11 +112,11 @@ impl Translator {
         self.block = match block["type"].as_str() {
             Some("text") => Block::Text,
             Some("thinking") => Block::Thoughts,
-            Some("tool_use") if self.glossary.is_json_tool && block["name"] == JSON_TOOL => {
+            Some("tool_use") if self.context.is_json_tool && block["name"] == JSON_TOOL => {
                 Block::Json
             }
             // Who calls them functions knows of one.
-            Some("tool_use") if self.glossary.is_older && self.calls > 0 => Block::None,
+            Some("tool_use") if self.context.is_older && self.calls > 0 => Block::None,
             Some("tool_use") => {
                 self.begin_call(block, out);
                 Block::Call {
@@ -140,11 +140,11 @@ impl Translator {
 
     fn begin_call(&mut self, block: &Value, out: &mut Vec<u8>) {
         let name = block["name"].as_str().unwrap_or_default();
-        let function = json!({ "name": self.glossary.names.own(name), "arguments": "" });
+        let function = json!({ "name": self.context.names.own(name), "arguments": "" });
         let index = self.calls;
         self.calls += 1;
         self.input = block["input"].clone();
-        let delta = if self.glossary.is_older {
+        let delta = if self.context.is_older {
             json!({ "function_call": function })
         } else {
             let call = json!({
@@ -215,7 +215,7 @@ impl Translator {
 
     fn tell_arguments(&mut self, arguments: &str, out: &mut Vec<u8>) {
         let function = json!({ "arguments": arguments });
-        let delta = if self.glossary.is_older {
+        let delta = if self.context.is_older {
             json!({ "function_call": function })
         } else {
             let index = self.calls.saturating_sub(1);
@@ -230,7 +230,7 @@ impl Translator {
             return;
         }
         // Without a reason it has not ended, which the missing end tells.
-        let Some(reason) = finish_reason(&self.stop_reason, self.calls > 0, &self.glossary) else {
+        let Some(reason) = finish_reason(&self.stop_reason, self.calls > 0, &self.context) else {
             return;
         };
         if let Some(refusal) = self.refusal.as_str().filter(|_| reason == "content_filter") {
@@ -239,7 +239,7 @@ impl Translator {
         let choice =
             json!([{ "index": 0, "delta": {}, "logprobs": null, "finish_reason": reason }]);
         self.chunk(choice, Value::Null, out);
-        if self.glossary.wants_usage {
+        if self.context.wants_usage {
             let used = usage(&Value::Object(self.usage.clone()));
             self.chunk(json!([]), used, out);
         }
@@ -263,7 +263,7 @@ impl Translator {
             "model": self.model,
             "choices": choices,
         });
-        if self.glossary.wants_usage {
+        if self.context.wants_usage {
             chunk["usage"] = usage;
         }
         out.extend_from_slice(format!("data: {chunk}\n\n").as_bytes());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Glossary, Translator, answer, error, lacks, request};
+use super::{RequestContext, Translator, answer, error, request, unsupported_feature};
 use crate::config::Provider;
 
 fn anthropic() -> Provider {
@@ -41,7 +41,7 @@ fn read(folder_name: &str, file: &str) -> Value {
 }
 
 /// The glossary of a request with these fields.
-fn glossary(asked: &Value) -> Glossary {
+fn context(asked: &Value) -> RequestContext {
     let mut body = asked.clone();
     if body["model"].is_null() {
         body["model"] = json!("claude-sonnet-4-5");
@@ -49,7 +49,7 @@ fn glossary(asked: &Value) -> Glossary {
     body["messages"] = json!([{ "role": "user", "content": "x" }]);
     request(body.to_string().as_bytes(), None, None)
         .unwrap()
-        .glossary
+        .context
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn messages_become_chat_completions() {
         let expected = read("answers", &format!("{case}.chat.json"));
         let body = answer(
             given["message"].to_string().as_bytes(),
-            &glossary(&given["asked"]),
+            &context(&given["asked"]),
         );
         let mut completion: Value = serde_json::from_slice(&body.unwrap()).unwrap();
         assert!(completion["created"].as_u64().unwrap() > 1_700_000_000);
@@ -107,14 +107,14 @@ fn what_no_claude_model_can_do_is_not_asked_for() {
     ] {
         let mut body = json!({"model": "claude-opus-5", "messages": []});
         body[field] = value;
-        assert_eq!(lacks(&body, "claude-opus-5"), Some(lack));
+        assert_eq!(unsupported_feature(&body, "claude-opus-5"), Some(lack));
         assert!(request(body.to_string().as_bytes(), None, None).is_none());
     }
     assert_eq!(
-        lacks(&json!({"n": 1, "messages": []}), "claude-opus-5"),
+        unsupported_feature(&json!({"n": 1, "messages": []}), "claude-opus-5"),
         None
     );
-    for (wish, model, lack) in [
+    for (choice_asked, model, lack) in [
         (json!("required"), "claude-fable-5-1", Some("tool_choice")),
         (
             json!({"type": "function", "function": {"name": "f"}}),
@@ -125,8 +125,12 @@ fn what_no_claude_model_can_do_is_not_asked_for() {
         (json!("required"), "claude-fable-5", None),
         (json!("required"), "claude-opus-5-5", None),
     ] {
-        let body = json!({"tool_choice": wish, "messages": []});
-        assert_eq!(lacks(&body, model), lack, "{model} {wish}");
+        let body = json!({"tool_choice": choice_asked, "messages": []});
+        assert_eq!(
+            unsupported_feature(&body, model),
+            lack,
+            "{model} {choice_asked}"
+        );
     }
 }
 
@@ -160,7 +164,7 @@ fn events_become_chunks_wherever_they_are_cut() {
         let (asked, rest) = text.split_once('\n').unwrap();
         let (events, expected) = rest.split_once("=====\n").unwrap();
         let asked: Value = serde_json::from_str(asked).unwrap();
-        let mut translator = Translator::new(glossary(&asked));
+        let mut translator = Translator::new(context(&asked));
         let chunks = translator.translate(events.as_bytes());
         let mut seen = String::new();
         for line in std::str::from_utf8(&chunks).unwrap().lines() {

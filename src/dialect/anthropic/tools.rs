@@ -12,7 +12,7 @@ pub(super) const WEB_SEARCH: &str = "web_search";
 
 /// What must be turned back in the answer.
 #[derive(Clone, Debug)]
-pub struct Glossary {
+pub struct RequestContext {
     /// The names of tools.
     pub(super) names: Names,
     /// Whether the answer is the input of [`JSON_TOOL`].
@@ -23,7 +23,7 @@ pub struct Glossary {
     pub(super) wants_usage: bool,
 }
 
-impl Default for Glossary {
+impl Default for RequestContext {
     fn default() -> Self {
         Self {
             names: Names::up_to(128),
@@ -91,22 +91,22 @@ fn web_search(options: &Value) -> Value {
 
 /// The choice among the tools, if any is made.
 pub(super) fn choice(body: &Value, names: &mut Names) -> Option<Value> {
-    let wish = match &body["tool_choice"] {
+    let choice_asked = match &body["tool_choice"] {
         Value::Null => &body["function_call"],
-        wish => wish,
+        choice_asked => choice_asked,
     };
     let is_single = is_single(body);
-    let mut choice = match wish {
-        Value::String(wish) => match wish.as_str() {
+    let mut choice = match choice_asked {
+        Value::String(choice_asked) => match choice_asked.as_str() {
             "none" => return Some(json!({ "type": "none" })),
             "required" => json!({ "type": "any" }),
             _ => json!({ "type": "auto" }),
         },
-        Value::Object(wish) => {
-            let named = wish
+        Value::Object(choice_asked) => {
+            let named = choice_asked
                 .get("function")
                 .and_then(|function| function["name"].as_str());
-            let name = named.or_else(|| wish.get("name")?.as_str())?;
+            let name = named.or_else(|| choice_asked.get("name")?.as_str())?;
             json!({ "type": "tool", "name": names.send(name) })
         }
         _ if is_single => json!({ "type": "auto" }),
@@ -120,11 +120,11 @@ pub(super) fn choice(body: &Value, names: &mut Names) -> Option<Value> {
 
 /// Whether a request leaves the model no choice but to call a tool.
 pub(super) fn is_forced(body: &Value) -> bool {
-    let wish = match &body["tool_choice"] {
+    let choice_asked = match &body["tool_choice"] {
         Value::Null => &body["function_call"],
-        wish => wish,
+        choice_asked => choice_asked,
     };
-    wish.is_object() || wish == "required"
+    choice_asked.is_object() || choice_asked == "required"
 }
 
 /// Whether any tool is to be called with what keeps to its schema strictly. It is not asked for: many schemas that are fine

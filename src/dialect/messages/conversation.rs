@@ -10,15 +10,15 @@ use crate::dialect::names::Names;
 const BILLING: &str = "x-anthropic-billing-header";
 
 /// What a message needs that a chat has not.
-pub(super) fn lacks_message(message: &Value) -> Option<&'static str> {
+pub(super) fn unsupported_message(message: &Value) -> Option<&'static str> {
     let blocks = message["content"].as_array().into_iter().flatten();
-    blocks.filter_map(lacks_block).next()
+    blocks.filter_map(unsupported_block).next()
 }
 
-fn lacks_block(block: &Value) -> Option<&'static str> {
+fn unsupported_block(block: &Value) -> Option<&'static str> {
     match block["type"].as_str() {
         _ if block["source"]["type"] == "file" => Some("file_id"),
-        Some("tool_result") => lacks_message(block),
+        Some("tool_result") => unsupported_message(block),
         Some("document") if block["source"]["type"] == "url" => Some("documents by URL"),
         // Its images would have to stand within its text.
         Some("document") if block["source"]["type"] == "content" => {

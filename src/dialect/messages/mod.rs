@@ -15,7 +15,7 @@ mod stream;
 mod tools;
 
 pub use answer::{answer, error, error_kind};
-pub use request::{Translated, lacks, request};
+pub use request::{Translated, request, unsupported_feature};
 pub use stream::Translator;
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::conversation::{has_thoughts, lacks_message, messages};
+use super::conversation::{has_thoughts, messages, unsupported_message};
 use super::effort::{asked_of, effort};
 use super::tools::{self, Toolbox};
 use crate::dialect::names::Names;
-use crate::dialect::{Language, beginning, left_out};
+use crate::dialect::{UpstreamApi, left_out, prefill};
 
 /// A request in the words of Chat Completions.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ const SAID: [&str; 16] = [
 const MOST_STOPS: usize = 4;
 
 /// What a request needs that Chat Completions do not have; `None`: it can be translated.
-pub fn lacks(body: &Value) -> Option<&'static str> {
+pub fn unsupported_feature(body: &Value) -> Option<&'static str> {
     let tools = body["tools"].as_array().into_iter().flatten();
     let is_hosted = |tool: &Value| tool["type"].as_str().is_some_and(|kind| kind != "custom");
     if tools.into_iter().any(is_hosted) {
@@ -55,20 +55,20 @@ pub fn lacks(body: &Value) -> Option<&'static str> {
         return Some("containers and MCP servers");
     }
     match body["messages"].as_array() {
-        Some(messages) => messages.iter().find_map(lacks_message),
+        Some(messages) => messages.iter().find_map(unsupported_message),
         None => Some("a list of messages"),
     }
 }
 
 /// Translates a Messages request; `None` if it is none, or needs what a chat has not.
-pub fn request(body: &[u8], model: Option<&str>, language: &Language) -> Option<Translated> {
+pub fn request(body: &[u8], model: Option<&str>, api: &UpstreamApi) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    if lacks(&body).is_some() {
+    if unsupported_feature(&body).is_some() {
         return None;
     }
     let name = model.or_else(|| body["model"].as_str())?;
     let mut names = Names::up_to(LONGEST_NAME);
-    let toolbox = Toolbox::of(&body, &mut names, language.manners.longest_description);
+    let toolbox = Toolbox::of(&body, &mut names, api.quirks.longest_description);
     let mut draft = Draft {
         body: &body,
         chat: Map::new(),
@@ -85,7 +85,7 @@ pub fn request(body: &[u8], model: Option<&str>, language: &Language) -> Option<
         draft.drop("messages.thinking");
     }
     let mut chat = Value::Object(draft.chat);
-    beginning::mark(&mut chat, language.prefill);
+    prefill::put(&mut chat, api.prefill);
     Some(Translated {
         body: chat.to_string().into(),
         names,
@@ -148,10 +148,10 @@ impl Draft<'_> {
         if toolbox.tools.is_empty() {
             return;
         }
-        let wish = &self.body["tool_choice"];
+        let choice_asked = &self.body["tool_choice"];
         self.put("tools", toolbox.tools);
-        self.put("tool_choice", tools::choice(wish, names));
-        if wish["disable_parallel_tool_use"] == true {
+        self.put("tool_choice", tools::choice(choice_asked, names));
+        if choice_asked["disable_parallel_tool_use"] == true {
             self.put("parallel_tool_calls", false);
         }
     }

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::answer::{id, input, object, stop_reason, usage};
 use crate::dialect::arguments::arguments_of;
-use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, has_thoughts, pieces, text_of};
+use crate::dialect::chunks::{
+    Calls, Piece, Place, failed, has_thoughts, out_of_order, pieces, text_of,
+};
 use crate::dialect::finish::{Finish, finish};
 use crate::dialect::names::Names;
 
@@ -25,7 +27,7 @@ pub struct Translator {
     usage: Value,
     has_ended: bool,
     /// Pieces that the client is not told.
-    pub(in crate::dialect) untold: usize,
+    pub(in crate::dialect) hidden_progress: usize,
 }
 
 /// The block that is being sent.
@@ -51,7 +53,7 @@ impl Translator {
             finish: Value::Null,
             usage: Value::Null,
             has_ended: false,
-            untold: 0,
+            hidden_progress: 0,
         }
     }
 
@@ -109,10 +111,10 @@ impl Translator {
         }
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
-        self.untold += usize::from(has_thoughts(delta));
+        self.hidden_progress += usize::from(has_thoughts(delta));
         self.say(&text_of(&delta["content"]), out);
         let refusal = text_of(&delta["refusal"]);
-        self.untold += usize::from(!refusal.is_empty());
+        self.hidden_progress += usize::from(!refusal.is_empty());
         self.refusal += &refusal;
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             self.call(call, out);
@@ -175,8 +177,8 @@ impl Translator {
                 });
                 self.begin(Open::Call, block, out);
             }
-            Place::Strays => {
-                self.give_up(&astray(), out);
+            Place::OutOfOrder => {
+                self.give_up(&out_of_order(), out);
                 return;
             }
         }

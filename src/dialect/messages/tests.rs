@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Translator, answer, error, lacks, request};
+use super::{Translator, answer, error, request, unsupported_feature};
 use crate::config::Dialect;
-use crate::dialect::Language;
+use crate::dialect::UpstreamApi;
 use crate::dialect::names::Names;
 use crate::wire::sse;
 
-fn language() -> Language {
-    Language::new(Dialect::OpenAi)
+fn api() -> UpstreamApi {
+    UpstreamApi::new(Dialect::OpenAi)
 }
 
 fn names() -> Names {
@@ -17,7 +17,7 @@ fn names() -> Names {
 }
 
 fn chat(body: &Value) -> Value {
-    let translated = request(body.to_string().as_bytes(), Some("gpt-4o"), &language()).unwrap();
+    let translated = request(body.to_string().as_bytes(), Some("gpt-4o"), &api()).unwrap();
     serde_json::from_slice(&translated.body).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn messages_requests_become_chats() {
                     {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}]}]},
         ],
     });
-    let translated = request(asked.to_string().as_bytes(), Some("gpt-4o"), &language()).unwrap();
+    let translated = request(asked.to_string().as_bytes(), Some("gpt-4o"), &api()).unwrap();
     assert_eq!(
         translated.dropped,
         ["top_k", "thinking", "messages.thinking"]
@@ -67,7 +67,7 @@ fn messages_requests_become_chats() {
     );
     let mut thinks = json!({"model": "x", "messages": [], "thinking": {"type": "enabled", "budget_tokens": 20000}});
     let effort = |asked: &Value| {
-        let translated = request(asked.to_string().as_bytes(), Some("o3"), &language()).unwrap();
+        let translated = request(asked.to_string().as_bytes(), Some("o3"), &api()).unwrap();
         let chat: Value = serde_json::from_slice(&translated.body).unwrap();
         chat["reasoning_effort"].clone()
     };
@@ -81,7 +81,7 @@ fn a_name_of_a_user_that_openai_would_refuse_is_left_out() {
     for (length, dropped) in [(64, &[][..]), (65, &["metadata".to_owned()])] {
         let user = "u".repeat(length);
         let asked = json!({"model": "x", "messages": [], "metadata": {"user_id": user}});
-        let translated = request(asked.to_string().as_bytes(), None, &language()).unwrap();
+        let translated = request(asked.to_string().as_bytes(), None, &api()).unwrap();
         assert_eq!(translated.dropped, dropped);
         assert_eq!(chat(&asked)["user"].is_null(), !dropped.is_empty());
     }
@@ -113,17 +113,19 @@ fn what_the_system_says_amid_the_talk_goes_with_the_user() {
 #[test]
 fn what_chats_do_not_have_is_named() {
     assert_eq!(
-        lacks(&json!({"tools": [{"type": "web_search_20250305", "name": "w"}]})),
+        unsupported_feature(&json!({"tools": [{"type": "web_search_20250305", "name": "w"}]})),
         Some("hosted tools")
     );
     assert_eq!(
-        lacks(&json!({"messages": [], "tools": [{"type": "custom", "name": "w"}, {"name": "v"}]})),
+        unsupported_feature(
+            &json!({"messages": [], "tools": [{"type": "custom", "name": "w"}, {"name": "v"}]})
+        ),
         None
     );
     let file = json!({"messages": [{"content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}]});
-    assert_eq!(lacks(&file), Some("file_id"));
+    assert_eq!(unsupported_feature(&file), Some("file_id"));
     let far = json!({"messages": [{"content": [{"type": "document", "source": {"type": "url", "url": "u"}}]}]});
-    assert_eq!(lacks(&far), Some("documents by URL"));
+    assert_eq!(unsupported_feature(&far), Some("documents by URL"));
 }
 
 #[test]
@@ -231,12 +233,19 @@ fn calls_that_come_out_of_order_are_no_answer() {
         json!({"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": call}, "finish_reason": null}]})
     };
     let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]});
-    let strayed = kinds(
+    let out_of_order = kinds(
         &[call(0, "{"), call(1, "{}"), call(0, "}"), end],
         "data: [DONE]\n\n",
     );
-    assert!(strayed.contains(&"error ".to_owned()), "{strayed:?}");
-    assert!(!strayed.iter().any(|kind| kind.starts_with("message_stop")));
+    assert!(
+        out_of_order.contains(&"error ".to_owned()),
+        "{out_of_order:?}"
+    );
+    assert!(
+        !out_of_order
+            .iter()
+            .any(|kind| kind.starts_with("message_stop"))
+    );
 }
 
 #[test]
@@ -258,7 +267,7 @@ fn long_names_of_tools_come_back_as_they_were() {
     let asked = json!({"model": "m", "max_tokens": 5, "tools": [{"name": long, "input_schema": {}}],
         "tool_choice": {"type": "tool", "name": long},
         "messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": long, "input": {}}]}]});
-    let translated = request(asked.to_string().as_bytes(), Some("m"), &language()).unwrap();
+    let translated = request(asked.to_string().as_bytes(), Some("m"), &api()).unwrap();
     let sent: Value = serde_json::from_slice(&translated.body).unwrap();
     let name = sent["tools"][0]["function"]["name"].as_str().unwrap();
     assert!(name.len() <= 64);
@@ -311,10 +320,10 @@ fn nothing_of_a_conversation_vanishes() {
         ),
     ] {
         let body = json!({"messages": [{"role": "user", "content": [block]}]});
-        assert_eq!(lacks(&body), Some(lack));
+        assert_eq!(unsupported_feature(&body), Some(lack));
     }
     assert_eq!(
-        lacks(&json!({"messages": "hi"})),
+        unsupported_feature(&json!({"messages": "hi"})),
         Some("a list of messages")
     );
 }

@@ -11,8 +11,8 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::history::{self, Thoughts};
-use crate::config::{CallIds, Efforts, Manners};
-use crate::dialect::Language;
+use crate::config::{CallIds, Efforts, Quirks};
+use crate::dialect::UpstreamApi;
 use crate::request::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 use crate::wire::json::Fields;
 
@@ -37,36 +37,36 @@ pub struct Adapted {
 }
 
 /// Puts the body of a chat in a provider's manner; `None`: it is so already. `is_ours`: it is a translation.
-pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Adapted> {
-    let manners = &language.manners;
+pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapted> {
+    let quirks = &api.quirks;
     // Translations ask for usage by themselves.
-    let no_usage = is_ours && !language.has_stream_usage;
+    let no_usage = is_ours && !api.has_stream_usage;
     let more: &[&str] = if no_usage { &["stream_options"] } else { &[] };
-    if !may_differ(body, language, more) {
+    if !may_differ(body, api, more) {
         return None;
     }
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
-    let mut is_changed = limit(&mut fields, manners.limit, language.max_output);
+    let mut is_changed = limit(&mut fields, quirks.limit, api.max_output);
     let model = model_of(&fields);
     let mut of_messages = BTreeSet::new();
     if let Some(messages) = fields.get("messages")
-        && let Some(adapted) = history::adapted(messages, manners, &model, &mut of_messages)
+        && let Some(adapted) = history::adapted(messages, quirks, &model, &mut of_messages)
     {
         fields.insert("messages".into(), Cow::Owned(adapted));
         is_changed = true;
     }
     let only_if = |is_so: bool, fields: &'static [&'static str]| if is_so { fields } else { &[] };
-    let of_thinkers = only_if(is_reasoning_model(&model), manners.refuses_of_thinkers);
-    let of_o_models = only_if(is_o_model(&model), manners.refuses_of_o_models);
+    let of_thinkers = only_if(is_reasoning_model(&model), quirks.refuses_of_thinkers);
+    let of_o_models = only_if(is_o_model(&model), quirks.refuses_of_o_models);
     let before = fields.len();
     let mut dropped: Vec<String> = of_messages.into_iter().collect();
-    if manners.wants_thoughts_back && stop_thinking(&mut fields) {
+    if quirks.wants_thoughts_back && stop_thinking(&mut fields) {
         is_changed = true;
         if fields.shift_remove("reasoning_effort").is_some() {
             dropped.push("reasoning_effort".to_owned());
         }
     }
-    if let Some(said) = effort(&fields, &model, manners.efforts) {
+    if let Some(said) = effort(&fields, &model, quirks.efforts) {
         is_changed = true;
         let asked = match said.and_then(|said| to_raw_value(said).ok()) {
             Some(said) => fields.insert("reasoning_effort".into(), Cow::Owned(said)),
@@ -77,7 +77,7 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
             dropped.push("reasoning_effort".to_owned());
         }
     }
-    let refused = [manners.refuses, of_thinkers, of_o_models, more];
+    let refused = [quirks.refuses, of_thinkers, of_o_models, more];
     for field in refused.into_iter().flatten() {
         if let Some(value) = fields.shift_remove(*field)
             && !asks_for_nothing(field, &value)
@@ -85,7 +85,7 @@ pub fn adapt_chat(body: &[u8], language: &Language, is_ours: bool) -> Option<Ada
             dropped.push((*field).to_owned());
         }
     }
-    if is_strict(manners) {
+    if is_strict(quirks) {
         fields.retain(|field, value| !asks_for_nothing(field, value));
     }
     if !is_changed && fields.len() == before {
@@ -143,8 +143,8 @@ fn stop_thinking(fields: &mut Fields<'_>) -> bool {
 }
 
 /// Puts the body of a request for a response in a provider's manner; `None`: it is so already.
-pub fn adapt_response(body: &[u8], manners: &Manners) -> Option<Adapted> {
-    if manners.has_developer || !has(body, "developer") {
+pub fn adapt_response(body: &[u8], quirks: &Quirks) -> Option<Adapted> {
+    if quirks.has_developer || !has(body, "developer") {
         return None;
     }
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
@@ -161,22 +161,22 @@ fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
 }
 
 /// Whether anything of a chat may have to change: bodies that have none of these names need not be read.
-fn may_differ(body: &[u8], language: &Language, more: &[&str]) -> bool {
-    let manners = &language.manners;
-    let is_limited = language.max_output.is_some() || manners.limit.is_some();
-    is_strict(manners)
-        || manners.wants_signed_calls
-        || manners.has_plain_turns && (has(body, "system") || has(body, "text"))
-        || manners.efforts == Efforts::Three && has(body, "reasoning_effort")
-        || manners.efforts == Efforts::NoneWithTools && has(body, "tools")
-        || manners.wants_thoughts_back && has(body, "tools")
-        || manners.call_ids != CallIds::Any && has(body, "tool_call_id")
+fn may_differ(body: &[u8], api: &UpstreamApi, more: &[&str]) -> bool {
+    let quirks = &api.quirks;
+    let is_limited = api.max_output.is_some() || quirks.limit.is_some();
+    is_strict(quirks)
+        || quirks.wants_signed_calls
+        || quirks.has_plain_turns && (has(body, "system") || has(body, "text"))
+        || quirks.efforts == Efforts::Three && has(body, "reasoning_effort")
+        || quirks.efforts == Efforts::NoneWithTools && has(body, "tools")
+        || quirks.wants_thoughts_back && has(body, "tools")
+        || quirks.call_ids != CallIds::Any && has(body, "tool_call_id")
         || is_limited && LIMITS.into_iter().any(|name| has(body, name))
-        || !manners.has_developer && has(body, "developer")
+        || !quirks.has_developer && has(body, "developer")
         || [
-            manners.refuses,
-            manners.refuses_of_thinkers,
-            manners.refuses_of_o_models,
+            quirks.refuses,
+            quirks.refuses_of_thinkers,
+            quirks.refuses_of_o_models,
             more,
         ]
         .into_iter()
@@ -185,8 +185,8 @@ fn may_differ(body: &[u8], language: &Language, more: &[&str]) -> bool {
 }
 
 /// Whether it is known to refuse what it does not know, wherever that stands.
-fn is_strict(manners: &Manners) -> bool {
-    manners.message_fields.is_some()
+fn is_strict(quirks: &Quirks) -> bool {
+    quirks.message_fields.is_some()
 }
 
 fn has(body: &[u8], name: &str) -> bool {
@@ -231,16 +231,16 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{adapt_chat, adapt_response};
-    use crate::config::{Dialect, Manners};
-    use crate::dialect::Language;
+    use crate::config::{Dialect, Quirks};
+    use crate::dialect::UpstreamApi;
 
-    fn adapted(body: &str, manners: Manners) -> Option<(String, Vec<String>)> {
-        let language = Language {
-            manners,
+    fn adapted(body: &str, quirks: Quirks) -> Option<(String, Vec<String>)> {
+        let api = UpstreamApi {
+            quirks,
             max_output: Some(9000),
-            ..Language::new(Dialect::OpenAi)
+            ..UpstreamApi::new(Dialect::OpenAi)
         };
-        let adapted = adapt_chat(body.as_bytes(), &language, false)?;
+        let adapted = adapt_chat(body.as_bytes(), &api, false)?;
         let body = String::from_utf8(adapted.body.to_vec()).unwrap();
         Some((body, adapted.dropped))
     }
@@ -248,15 +248,15 @@ mod tests {
     #[test]
     fn what_suits_everybody_is_not_touched() {
         let body = r#"{"model":"m","messages":[{"role":"system","content":"x"}],"max_tokens":5}"#;
-        for manners in [Manners::OLDER, Manners::UNKNOWN, Manners::GEMINI] {
-            assert!(adapted(body, manners).is_none());
+        for quirks in [Quirks::OLDER, Quirks::UNKNOWN, Quirks::GEMINI] {
+            assert!(adapted(body, quirks).is_none());
         }
     }
 
     #[test]
     fn only_what_must_change_does() {
         let body = r#"{"model":"m", "max_completion_tokens":5,"messages":[{"role":"developer","content":"x","odd":1e400}],"new": 12345678901234567890123}"#;
-        let (body, dropped) = adapted(body, Manners::OLDER).unwrap();
+        let (body, dropped) = adapted(body, Quirks::OLDER).unwrap();
         assert_eq!(
             body,
             r#"{"model":"m","messages":[{"role":"system","content":"x","odd":1e400}],"new":12345678901234567890123,"max_tokens":5}"#
@@ -268,7 +268,7 @@ mod tests {
     fn what_a_provider_refuses_is_left_out_and_told() {
         let body = json!({"model": "m", "seed": 0, "user": "u", "store": false, "logprobs": false, "temperature": 0, "messages": [
             {"role": "assistant", "content": "x", "annotations": [], "tool_calls": [], "name": "n"}]});
-        let (body, dropped) = adapted(&body.to_string(), Manners::MISTRAL).unwrap();
+        let (body, dropped) = adapted(&body.to_string(), Quirks::MISTRAL).unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(dropped, ["messages.name", "seed", "user"]);
         let message = json!({"role": "assistant", "content": "x", "tool_calls": []});
@@ -282,7 +282,7 @@ mod tests {
     fn models_that_think_get_no_sampling_at_openai() {
         let ask = |model: &str| {
             let body = json!({"model": model, "temperature": 0.5, "max_tokens": 5});
-            adapted(&body.to_string(), Manners::OPENAI).unwrap()
+            adapted(&body.to_string(), Quirks::OPENAI).unwrap()
         };
         assert_eq!(ask("gpt-5").1, ["temperature"]);
         assert_eq!(
@@ -302,40 +302,40 @@ mod tests {
             ("gpt-5.1", &["stop"][..]),
             ("o4-mini", &["stop", "parallel_tool_calls"]),
         ] {
-            let (_, dropped) = adapted(&body(model).to_string(), Manners::OPENAI).unwrap();
+            let (_, dropped) = adapted(&body(model).to_string(), Quirks::OPENAI).unwrap();
             assert_eq!(dropped, expected, "{model}");
         }
-        assert!(adapted(&body("gpt-4o").to_string(), Manners::OPENAI).is_none());
+        assert!(adapted(&body("gpt-4o").to_string(), Quirks::OPENAI).is_none());
     }
 
     #[test]
     fn models_are_asked_to_think_as_hard_as_they_can_be() {
-        let put = |asked: &str, manners: Manners| adapted(asked, manners);
+        let put = |asked: &str, quirks: Quirks| adapted(asked, quirks);
         let effort = |effort: &str| format!(r#"{{"model":"m","reasoning_effort":"{effort}"}}"#);
         for (asked, said) in [("minimal", "low"), ("xhigh", "high"), ("max", "high")] {
             let expected = (effort(said), Vec::new());
-            assert_eq!(put(&effort(asked), Manners::OLDER), Some(expected));
+            assert_eq!(put(&effort(asked), Quirks::OLDER), Some(expected));
         }
         let dropped = vec!["reasoning_effort".to_owned()];
         let left = (r#"{"model":"m"}"#.to_owned(), dropped.clone());
-        assert_eq!(put(&effort("none"), Manners::GEMINI), Some(left));
-        assert_eq!(put(&effort("high"), Manners::OLDER), None);
+        assert_eq!(put(&effort("none"), Quirks::GEMINI), Some(left));
+        assert_eq!(put(&effort("high"), Quirks::OLDER), None);
 
         let tools = r#""tools":[{}]"#;
         let plain = format!(r#"{{"model":"gpt-5.6",{tools}}}"#);
         let said = format!(r#"{{"model":"gpt-5.6",{tools},"reasoning_effort":"none"}}"#);
         assert_eq!(
-            put(&plain, Manners::OPENAI),
+            put(&plain, Quirks::OPENAI),
             Some((said.clone(), Vec::new()))
         );
         let low = said.replace("none", "low");
-        assert_eq!(put(&low, Manners::OPENAI), Some((said.clone(), dropped)));
+        assert_eq!(put(&low, Quirks::OPENAI), Some((said.clone(), dropped)));
         for fine in [
             said,
             plain.replace("5.6", "5.1"),
             effort("low").replace("\"m\"", "\"gpt-5.6\""),
         ] {
-            assert_eq!(put(&fine, Manners::OPENAI), None, "{fine}");
+            assert_eq!(put(&fine, Quirks::OPENAI), None, "{fine}");
         }
     }
 
@@ -355,7 +355,7 @@ mod tests {
             (format!("{on}{missing}"), format!("{off}{missing}")),
         ] {
             let asked = body(&format!(r#"{asked},"reasoning_effort":"high""#));
-            let (sent, dropped) = adapted(&asked, Manners::DEEPSEEK).unwrap();
+            let (sent, dropped) = adapted(&asked, Quirks::DEEPSEEK).unwrap();
             assert_eq!(sent, body(&expected));
             assert_eq!(dropped, ["reasoning_effort"]);
         }
@@ -364,14 +364,14 @@ mod tests {
             body(&given),
             r#"{"model":"m","tools":[],"reasoning_effort":"high"}"#.to_owned(),
         ] {
-            assert!(adapted(&kept, Manners::DEEPSEEK).is_none(), "{kept}");
+            assert!(adapted(&kept, Quirks::DEEPSEEK).is_none(), "{kept}");
         }
     }
 
     #[test]
     fn what_is_no_request_stays_as_it_is() {
         for body in ["", "[]", "\"seed\"", r#"{"seed":"#] {
-            assert!(adapted(body, Manners::MISTRAL).is_none(), "{body}");
+            assert!(adapted(body, Quirks::MISTRAL).is_none(), "{body}");
         }
     }
 
@@ -388,16 +388,16 @@ mod tests {
                 r#"{"max_tokens":7}"#,
             ),
         ] {
-            assert_eq!(adapted(body, Manners::OLDER).unwrap().0, expected);
+            assert_eq!(adapted(body, Quirks::OLDER).unwrap().0, expected);
         }
     }
 
     #[test]
     fn of_a_response_only_the_roles_change() {
         let body = r#"{"max_output_tokens":1,"seed":2,"input":[{"role":"developer","content":"x"},{"type":"function_call","call_id":"c"}]}"#;
-        let adapted = adapt_response(body.as_bytes(), &Manners::GROQ).unwrap();
+        let adapted = adapt_response(body.as_bytes(), &Quirks::GROQ).unwrap();
         assert_eq!(adapted.body, body.replace("developer", "system"));
-        assert!(adapt_response(body.as_bytes(), &Manners::OPENAI).is_none());
-        assert!(adapt_response(br#"{"input":"developer"}"#, &Manners::GROQ).is_none());
+        assert!(adapt_response(body.as_bytes(), &Quirks::OPENAI).is_none());
+        assert!(adapt_response(br#"{"input":"developer"}"#, &Quirks::GROQ).is_none());
     }
 }

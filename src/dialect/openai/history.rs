@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::entries::{change, change_calls};
 use super::turns::{answer_tools, join_texts, remind, tell_calls_apart};
-use crate::config::{CallIds, Manners};
+use crate::config::{CallIds, Quirks};
 use crate::dialect::chunks::fit_call_id;
 use crate::wire::json::{Fields, fingerprint};
 
@@ -20,16 +20,16 @@ const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 /// that had to be left out and said something.
 pub(super) fn adapted(
     messages: &RawValue,
-    manners: &Manners,
+    quirks: &Quirks,
     model: &str,
     dropped: &mut BTreeSet<String>,
 ) -> Option<Box<RawValue>> {
-    let signs_calls = manners.wants_signed_calls && is_gemini_3(model);
+    let signs_calls = quirks.wants_signed_calls && is_gemini_3(model);
     let mut messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).ok()?;
     let mut is_changed = false;
     for message in &mut messages {
-        is_changed |= !manners.has_developer && demote(message);
-        if let Some(known) = manners.message_fields {
+        is_changed |= !quirks.has_developer && demote(message);
+        if let Some(known) = quirks.message_fields {
             let before = message.len();
             message.retain(|field, value| {
                 let is_known = known.contains(&field.as_ref());
@@ -40,17 +40,17 @@ pub(super) fn adapted(
             });
             is_changed |= message.len() < before;
         }
-        is_changed |= manners.has_plain_turns && join_texts(message);
+        is_changed |= quirks.has_plain_turns && join_texts(message);
         if signs_calls {
             is_changed |= change_calls(message, sign);
         }
     }
-    is_changed |= manners.has_plain_turns && remind(&mut messages);
-    is_changed |= manners.answers_tools && answer_tools(&mut messages);
-    if manners.call_ids != CallIds::Any {
+    is_changed |= quirks.has_plain_turns && remind(&mut messages);
+    is_changed |= quirks.answers_tools && answer_tools(&mut messages);
+    if quirks.call_ids != CallIds::Any {
         is_changed |= tell_calls_apart(&mut messages);
         for message in &mut messages {
-            is_changed |= rename_calls(message, manners.call_ids);
+            is_changed |= rename_calls(message, quirks.call_ids);
         }
     }
     is_changed.then(|| to_raw_value(&messages).ok()).flatten()
@@ -162,7 +162,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{NO_SIGNATURE, adapted};
-    use crate::config::Manners;
+    use crate::config::Quirks;
 
     fn history() -> Value {
         json!([
@@ -172,11 +172,11 @@ mod tests {
         ])
     }
 
-    fn put(messages: &Value, manners: &Manners, model: &str) -> Option<Value> {
+    fn put(messages: &Value, quirks: &Quirks, model: &str) -> Option<Value> {
         let mut dropped = BTreeSet::new();
         let adapted = adapted(
             &to_raw_value(messages).unwrap(),
-            manners,
+            quirks,
             model,
             &mut dropped,
         )?;
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn calls_get_ids_that_mistral_takes() {
-        let put = put(&history(), &Manners::MISTRAL, "m").unwrap();
+        let put = put(&history(), &Quirks::MISTRAL, "m").unwrap();
         let id = put[0]["tool_calls"][0]["id"].as_str().unwrap();
         assert!(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         assert_eq!(put[1]["tool_call_id"], id);
@@ -196,12 +196,12 @@ mod tests {
 
     #[test]
     fn calls_get_ids_that_openai_takes() {
-        assert_eq!(put(&history(), &Manners::OPENAI, "m"), None);
+        assert_eq!(put(&history(), &Quirks::OPENAI, "m"), None);
         let long = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
         let history = json!([
             {"role": "assistant", "tool_calls": [{"id": long}]}, {"role": "tool", "tool_call_id": long},
         ]);
-        let put = put(&history, &Manners::OPENAI, "m").unwrap();
+        let put = put(&history, &Quirks::OPENAI, "m").unwrap();
         let id = put[0]["tool_calls"][0]["id"].as_str().unwrap();
         assert!(id.len() <= 40, "{id}");
         assert_eq!(put[1]["tool_call_id"], id);
@@ -209,10 +209,10 @@ mod tests {
 
     #[test]
     fn calls_of_others_are_signed_for_the_models_that_want_it() {
-        let signed = put(&history(), &Manners::GEMINI, "google/gemini-3-pro").unwrap();
+        let signed = put(&history(), &Quirks::GEMINI, "google/gemini-3-pro").unwrap();
         let signature = &signed[0]["tool_calls"][0]["extra_content"]["google"];
         assert_eq!(signature["thought_signature"], NO_SIGNATURE);
-        assert_eq!(put(&signed, &Manners::GEMINI, "gemini-3-pro"), None);
-        assert_eq!(put(&history(), &Manners::GEMINI, "gemini-2.5-flash"), None);
+        assert_eq!(put(&signed, &Quirks::GEMINI, "gemini-3-pro"), None);
+        assert_eq!(put(&history(), &Quirks::GEMINI, "gemini-2.5-flash"), None);
     }
 }

@@ -40,7 +40,7 @@ impl Numbers {
             let calls = self.of_choice(choice["index"].as_u64().unwrap_or(0));
             let pieces = choice["delta"]["tool_calls"].as_array_mut();
             for piece in pieces.into_iter().flatten() {
-                if calls.place(piece, true) == Place::Strays {
+                if calls.place(piece, true) == Place::OutOfOrder {
                     continue;
                 }
                 let number = Value::from(calls.count().saturating_sub(1));

@@ -25,7 +25,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::dialect::responses::answer;
-    use crate::dialect::responses::tests::{chunk, events, memo};
+    use crate::dialect::responses::tests::{chunk, context, events};
 
     fn cited(url: &str, start: usize, end: usize) -> Value {
         let page = json!({"url": url, "title": "T", "start_index": start, "end_index": end});
@@ -40,8 +40,8 @@ mod tests {
     fn a_response_tells_where_its_text_is_from() {
         let given = json!([cited("a", 0, 2), {"type": "file", "file": {}}, cited("b", 1, 2)]);
         let completion = json!({"choices": [{"message": {"content": "Né", "annotations": given}, "finish_reason": "stop"}]});
-        let memo = memo(&json!({"model": "m", "input": "x"}));
-        let body = answer(completion.to_string().as_bytes(), &memo).unwrap();
+        let context = context(&json!({"model": "m", "input": "x"}));
+        let body = answer(completion.to_string().as_bytes(), &context).unwrap();
         let response: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(
             response["output"][0]["content"][0]["annotations"],

@@ -10,13 +10,13 @@ use crate::dialect::finish::{Finish, finish};
 
 /// What a response repeats of its request, and its names.
 #[derive(Clone, Debug)]
-pub struct Memo {
+pub struct RequestContext {
     asked: Value,
     pub(super) toolbox: Toolbox,
     name: String,
 }
 
-impl Memo {
+impl RequestContext {
     pub(super) fn of(asked: Value, toolbox: Toolbox) -> Self {
         let name = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         Self {
@@ -102,7 +102,7 @@ impl Memo {
 }
 
 /// The response for a chat completion; `None` if it is none, or has failed.
-pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
+pub fn answer(completion: &[u8], context: &RequestContext) -> Option<Bytes> {
     let completion: Value = serde_json::from_slice(completion).ok()?;
     let choice = completion["choices"].as_array()?.first()?;
     let (message, reason) = (&choice["message"], &choice["finish_reason"]);
@@ -119,16 +119,16 @@ pub fn answer(completion: &[u8], memo: &Memo) -> Option<Bytes> {
         } else {
             Part::Refusal.of(refusal)
         };
-        output.push(message_item(&memo.id("msg", 0), status, json!([part])));
+        output.push(message_item(&context.id("msg", 0), status, json!([part])));
     }
     for call in message["tool_calls"].as_array().into_iter().flatten() {
         let function = &call["function"];
-        let id = memo.call_id(&function["name"], output.len());
+        let id = context.call_id(&function["name"], output.len());
         let call_id = call_id(call["id"].as_str().unwrap_or_default());
-        output.push(memo.toolbox.item(&id, status, &call_id, function));
+        output.push(context.toolbox.item(&id, status, &call_id, function));
     }
     let usage = &completion["usage"];
-    let response = memo.ended(output.into(), &completion, reason, usage);
+    let response = context.ended(output.into(), &completion, reason, usage);
     Some(response.to_string().into())
 }
 

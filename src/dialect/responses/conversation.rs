@@ -8,7 +8,7 @@ use super::tools::{self, Toolbox};
 use crate::dialect::instruct::instruct;
 
 /// What an item needs that a chat has not. `can_search`: a search that was made is history.
-pub(super) fn lacks_item(item: &Value, can_search: bool) -> Option<&'static str> {
+pub(super) fn unsupported_item(item: &Value, can_search: bool) -> Option<&'static str> {
     let content = match item["type"].as_str() {
         None | Some("message") => &item["content"],
         Some("function_call_output" | "custom_tool_call_output") => &item["output"],
@@ -22,10 +22,10 @@ pub(super) fn lacks_item(item: &Value, can_search: bool) -> Option<&'static str>
         .as_array()
         .into_iter()
         .flatten()
-        .find_map(lacks_part)
+        .find_map(unsupported_part)
 }
 
-fn lacks_part(part: &Value) -> Option<&'static str> {
+fn unsupported_part(part: &Value) -> Option<&'static str> {
     if !part["file_id"].is_null() {
         return Some("file_id");
     }

@@ -1,7 +1,7 @@
 //! `OpenAI`'s Responses API, for upstreams that have Chat Completions only.
 //!
 //! ```text
-//! response request ─▶ request ─▶ chat request, and a Memo of what the answer repeats
+//! response request ─▶ request ─▶ chat request, and a RequestContext of what the answer repeats
 //! response         ◀─ answer, or Translator event by event ◀─ chat completion
 //! ```
 //!
@@ -16,9 +16,9 @@ mod request;
 mod stream;
 mod tools;
 
-pub use answer::{Memo, answer};
+pub use answer::{RequestContext, answer};
 pub(super) use answer::{message_item, text_part};
-pub use request::{Translated, lacks, request};
+pub use request::{Translated, request, unsupported_feature};
 pub use stream::Translator;
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::Memo;
-use super::conversation::{lacks_item, messages};
+use super::RequestContext;
+use super::conversation::{messages, unsupported_item};
 use super::tools::{self, Toolbox};
 use crate::dialect::left_out;
 
@@ -14,7 +14,7 @@ pub struct Translated {
     /// The body.
     pub body: Bytes,
     /// What the answer repeats.
-    pub memo: Memo,
+    pub context: RequestContext,
     /// Fields that had to be left out.
     pub dropped: Vec<String>,
 }
@@ -52,7 +52,7 @@ const SAID: [&str; 14] = [
 
 /// What a request needs that Chat Completions do not have; `None`: it can be translated. `can_search`: where it goes, the web
 /// can be searched.
-pub fn lacks(body: &Value, can_search: bool) -> Option<&'static str> {
+pub fn unsupported_feature(body: &Value, can_search: bool) -> Option<&'static str> {
     let stored = ["previous_response_id", "conversation", "prompt"];
     if let Some(field) = stored.into_iter().find(|field| !body[*field].is_null()) {
         return Some(field);
@@ -75,7 +75,9 @@ pub fn lacks(body: &Value, can_search: bool) -> Option<&'static str> {
     }
     match &body["input"] {
         Value::String(_) => None,
-        Value::Array(items) => items.iter().find_map(|item| lacks_item(item, can_search)),
+        Value::Array(items) => items
+            .iter()
+            .find_map(|item| unsupported_item(item, can_search)),
         _ => Some("a text or a list as input"),
     }
 }
@@ -83,7 +85,7 @@ pub fn lacks(body: &Value, can_search: bool) -> Option<&'static str> {
 /// Translates a Responses request; `None` if it is none, or needs what a chat has not.
 pub fn request(body: &[u8], can_search: bool) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    if lacks(&body, can_search).is_some() {
+    if unsupported_feature(&body, can_search).is_some() {
         return None;
     }
     let mut chat = Map::new();
@@ -130,7 +132,7 @@ pub fn request(body: &[u8], can_search: bool) -> Option<Translated> {
     }
     Some(Translated {
         body: Value::Object(chat).to_string().into(),
-        memo: Memo::of(body, toolbox),
+        context: RequestContext::of(body, toolbox),
         dropped,
     })
 }

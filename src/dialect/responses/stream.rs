@@ -4,15 +4,17 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::annotations::annotations;
-use super::answer::{Memo, Part, message_item, status_of_items};
+use super::answer::{Part, RequestContext, message_item, status_of_items};
 use crate::dialect::arguments::arguments_of;
-use crate::dialect::chunks::{Calls, Piece, Place, astray, failed, has_thoughts, pieces, text_of};
+use crate::dialect::chunks::{
+    Calls, Piece, Place, failed, has_thoughts, out_of_order, pieces, text_of,
+};
 use crate::dialect::finish::{Finish, finish};
 
 /// Translates one stream.
 #[derive(Debug)]
 pub struct Translator {
-    memo: Memo,
+    context: RequestContext,
     /// A chunk, for what all have in common; null before the first one.
     chunk: Value,
     number: u64,
@@ -24,7 +26,7 @@ pub struct Translator {
     usage: Value,
     has_ended: bool,
     /// Pieces that the client is not told.
-    pub(in crate::dialect) untold: usize,
+    pub(in crate::dialect) hidden_progress: usize,
 }
 
 /// The item that is being sent.
@@ -47,9 +49,9 @@ enum Open {
 
 impl Translator {
     /// For the answer to a request that was translated with this memo.
-    pub fn new(memo: Memo) -> Self {
+    pub fn new(context: RequestContext) -> Self {
         Self {
-            memo,
+            context,
             chunk: Value::Null,
             number: 0,
             output: Vec::new(),
@@ -58,7 +60,7 @@ impl Translator {
             finish: Value::Null,
             usage: Value::Null,
             has_ended: false,
-            untold: 0,
+            hidden_progress: 0,
         }
     }
 
@@ -103,7 +105,7 @@ impl Translator {
     fn take(&mut self, chunk: Value, out: &mut Vec<u8>) {
         if self.chunk.is_null() {
             self.chunk = chunk.clone();
-            let response = self.memo.response("in_progress", json!([]), &chunk);
+            let response = self.context.response("in_progress", json!([]), &chunk);
             self.tell("response.created", json!({ "response": response }), out);
             self.tell("response.in_progress", json!({ "response": response }), out);
         }
@@ -112,7 +114,7 @@ impl Translator {
         }
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
-        self.untold += usize::from(has_thoughts(delta));
+        self.hidden_progress += usize::from(has_thoughts(delta));
         for (field, part) in [("content", Part::Text), ("refusal", Part::Refusal)] {
             let text = text_of(&delta[field]);
             if !text.is_empty() {
@@ -145,7 +147,7 @@ impl Translator {
             return;
         }
         self.close("completed", out);
-        let id = self.memo.id("msg", self.output.len());
+        let id = self.context.id("msg", self.output.len());
         let item = message_item(&id, "in_progress", json!([]));
         let index = self.output.len();
         let added = json!({ "output_index": index, "item": item });
@@ -177,7 +179,7 @@ impl Translator {
 
     /// Where the text is from, which may be told before the text, but not while a call goes on.
     fn annotate(&mut self, told: &Value, out: &mut Vec<u8>) {
-        let annotations = annotations(told, told_before(&self.output));
+        let annotations = annotations(told, sent_before(&self.output));
         if annotations.is_empty() || matches!(self.open, Open::Call { .. }) {
             return;
         }
@@ -203,8 +205,8 @@ impl Translator {
         match self.calls.place(call, is_open) {
             Place::GoesOn => {}
             Place::Begins => self.begin_call(&call["function"]["name"], out),
-            Place::Strays => {
-                self.give_up(&astray(), out);
+            Place::OutOfOrder => {
+                self.give_up(&out_of_order(), out);
                 return;
             }
         }
@@ -220,8 +222,8 @@ impl Translator {
         {
             arguments.push_str(&more);
             // Plain text is told at its end, when it can be read whole.
-            if self.memo.toolbox.is_custom(name) {
-                self.untold += 1;
+            if self.context.toolbox.is_custom(name) {
+                self.hidden_progress += 1;
                 return;
             }
             let delta = json!({ "item_id": id, "output_index": index, "delta": more });
@@ -231,10 +233,10 @@ impl Translator {
 
     fn begin_call(&mut self, name: &Value, out: &mut Vec<u8>) {
         self.close("completed", out);
-        let id = self.memo.call_id(name, self.output.len());
+        let id = self.context.call_id(name, self.output.len());
         let call_id = self.calls.id();
         let begun = json!({ "name": name, "arguments": "" });
-        let toolbox = &self.memo.toolbox;
+        let toolbox = &self.context.toolbox;
         let item = toolbox.item(&id, "in_progress", &call_id, &begun);
         let added = json!({ "output_index": self.output.len(), "item": item });
         self.tell("response.output_item.added", added, out);
@@ -276,8 +278,8 @@ impl Translator {
                 ..
             } => {
                 let call = json!({ "name": name, "arguments": arguments });
-                let item = self.memo.toolbox.item(&id, status, &call_id, &call);
-                self.tell_call(index, &item, out);
+                let item = self.context.toolbox.item(&id, status, &call_id, &call);
+                self.send_call(index, &item, out);
                 item
             }
         };
@@ -287,7 +289,7 @@ impl Translator {
     }
 
     /// What a call was given is whole.
-    fn tell_call(&mut self, index: usize, item: &Value, out: &mut Vec<u8>) {
+    fn send_call(&mut self, index: usize, item: &Value, out: &mut Vec<u8>) {
         let mut done = json!({ "item_id": item["id"], "output_index": index });
         if item["type"] == "custom_tool_call" {
             let mut delta = done.clone();
@@ -310,7 +312,7 @@ impl Translator {
         }
         let output = Value::from(self.output.clone());
         let response = self
-            .memo
+            .context
             .ended(output, &self.chunk, &self.finish, &self.usage);
         let kind = format!(
             "response.{}",
@@ -328,7 +330,7 @@ impl Translator {
 }
 
 /// How many characters the texts have that are done; a chat counts all of them as one.
-fn told_before(output: &[Value]) -> usize {
+fn sent_before(output: &[Value]) -> usize {
     let texts = output
         .iter()
         .filter_map(|item| item["content"][0]["text"].as_str());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Memo, Translator, answer, lacks, request};
+use super::{RequestContext, Translator, answer, request, unsupported_feature};
 use crate::wire::sse;
 
 fn chat(body: &Value) -> Value {
@@ -10,8 +10,8 @@ fn chat(body: &Value) -> Value {
     serde_json::from_slice(&translated.body).unwrap()
 }
 
-pub(super) fn memo(body: &Value) -> Memo {
-    request(body.to_string().as_bytes(), false).unwrap().memo
+pub(super) fn context(body: &Value) -> RequestContext {
+    request(body.to_string().as_bytes(), false).unwrap().context
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
     ] {
         let mut body = json!({"model": "m", "input": "x"});
         body[field] = value;
-        assert_eq!(lacks(&body, false), Some(lack));
+        assert_eq!(unsupported_feature(&body, false), Some(lack));
     }
 }
 
@@ -121,7 +121,7 @@ fn completions_become_responses() {
         "tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": "{}"}}]}, "finish_reason": "tool_calls"}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}});
     let asked = json!({"model": "m", "input": "x", "metadata": {"a": "b"}});
-    let body = answer(completion.to_string().as_bytes(), &memo(&asked)).unwrap();
+    let body = answer(completion.to_string().as_bytes(), &context(&asked)).unwrap();
     let response: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(
         (&response["status"], &response["model"]),
@@ -136,14 +136,14 @@ fn completions_become_responses() {
         1
     );
     let cut = json!({"choices": [{"message": {"content": "H"}, "finish_reason": "length"}]});
-    let body = answer(cut.to_string().as_bytes(), &memo(&asked)).unwrap();
+    let body = answer(cut.to_string().as_bytes(), &context(&asked)).unwrap();
     let response: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(response["status"], "incomplete");
     assert_eq!(
         response["incomplete_details"]["reason"],
         "max_output_tokens"
     );
-    assert!(answer(b"{}", &memo(&asked)).is_none());
+    assert!(answer(b"{}", &context(&asked)).is_none());
 }
 
 #[test]
@@ -156,8 +156,8 @@ fn thoughts_that_only_the_total_tells_are_output() {
     ] {
         let usage = json!({"prompt_tokens": 6, "completion_tokens": 5, "total_tokens": total});
         let completion = json!({"usage": usage, "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]});
-        let memo = memo(&json!({"model": "m", "input": "x"}));
-        let body = answer(completion.to_string().as_bytes(), &memo).unwrap();
+        let context = context(&json!({"model": "m", "input": "x"}));
+        let body = answer(completion.to_string().as_bytes(), &context).unwrap();
         let response: Value = serde_json::from_slice(&body).unwrap();
         let used = &response["usage"];
         assert_eq!(used["output_tokens"], output, "{total}");
@@ -167,8 +167,9 @@ fn thoughts_that_only_the_total_tells_are_output() {
 
 /// The events for some chunks, numbered without a gap.
 pub(super) fn events(chunks: &[Value], end: &str) -> Vec<Value> {
-    let mut translator =
-        Translator::new(memo(&json!({"model": "m", "input": "x", "stream": true})));
+    let mut translator = Translator::new(context(
+        &json!({"model": "m", "input": "x", "stream": true}),
+    ));
     let mut out = Vec::new();
     for chunk in chunks {
         out.extend_from_slice(&translator.translate(format!("data: {chunk}\n\n").as_bytes()));
@@ -312,7 +313,7 @@ fn what_is_left_out_is_told() {
     let translated = request(asked.to_string().as_bytes(), false).unwrap();
     assert_eq!(translated.dropped, ["include", "brand_new"]);
     let wants = json!({"model": "m", "input": "x", "include": ["message.output_text.logprobs"]});
-    assert_eq!(lacks(&wants, false), Some("logprobs"));
+    assert_eq!(unsupported_feature(&wants, false), Some("logprobs"));
 }
 
 #[test]
@@ -341,7 +342,7 @@ fn a_chat_that_says_that_it_failed_is_no_response() {
     assert!(
         answer(
             failed.to_string().as_bytes(),
-            &memo(&json!({"model": "m", "input": "x"}))
+            &context(&json!({"model": "m", "input": "x"}))
         )
         .is_none()
     );
@@ -368,8 +369,8 @@ fn the_web_is_searched_where_that_can_be() {
     let place = json!({"type": "approximate", "city": "Paris"});
     let asked = json!({"model": "m", "tools": [{"type": "web_search", "user_location": place}],
         "input": [{"role": "user", "content": "x"}, {"type": "web_search_call", "id": "ws_1", "status": "completed"}]});
-    assert_eq!(lacks(&asked, false), Some("hosted tools"));
-    assert_eq!(lacks(&asked, true), None);
+    assert_eq!(unsupported_feature(&asked, false), Some("hosted tools"));
+    assert_eq!(unsupported_feature(&asked, true), None);
     let translated = request(asked.to_string().as_bytes(), true).unwrap();
     let chat: Value = serde_json::from_slice(&translated.body).unwrap();
     let location = json!({"type": "approximate", "approximate": place});
@@ -386,10 +387,10 @@ fn calls_get_ids_that_every_api_takes() {
     let call = json!({"id": "functions.f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}});
     let completion =
         json!({"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]});
-    let memo = request(br#"{"model":"m","input":"hi"}"#, false)
+    let context = request(br#"{"model":"m","input":"hi"}"#, false)
         .unwrap()
-        .memo;
-    let response = answer(completion.to_string().as_bytes(), &memo).unwrap();
+        .context;
+    let response = answer(completion.to_string().as_bytes(), &context).unwrap();
     let response: Value = serde_json::from_slice(&response).unwrap();
     let id = response["output"][0]["call_id"].as_str().unwrap();
     assert!(id.len() == 21 && !id.contains([':', '.']), "{id}");

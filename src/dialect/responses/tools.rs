@@ -220,7 +220,9 @@ fn input(arguments: &str) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::dialect::responses::{Memo, Translator, answer, lacks, request};
+    use crate::dialect::responses::{
+        RequestContext, Translator, answer, request, unsupported_feature,
+    };
     use crate::wire::sse;
 
     fn chat(asked: &Value) -> Value {
@@ -251,7 +253,7 @@ mod tests {
     #[test]
     fn tools_that_a_chat_has_not_are_functions() {
         let mut asked = with_tools_of_all_kinds();
-        assert_eq!(lacks(&asked, false), None);
+        assert_eq!(unsupported_feature(&asked, false), None);
         let said = chat(&asked);
         let functions = said["tools"].as_array().unwrap();
         let names: Vec<&Value> = functions
@@ -285,14 +287,14 @@ mod tests {
         assert_eq!(chat(&asked)["tool_choice"], choice);
         asked["tools"] =
             json!([{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}]);
-        assert_eq!(lacks(&asked, false), Some("hosted tools"));
+        assert_eq!(unsupported_feature(&asked, false), Some("hosted tools"));
     }
 
     /// The events for a chunk with these calls.
-    fn streamed(memo: Memo, calls: &Value) -> Vec<Value> {
+    fn streamed(context: RequestContext, calls: &Value) -> Vec<Value> {
         let choice = json!({"delta": {"tool_calls": calls}, "finish_reason": "tool_calls"});
         let chunk = format!("data: {}\n\n", json!({"choices": [choice]}));
-        let mut translator = Translator::new(memo);
+        let mut translator = Translator::new(context);
         let mut stream = translator.translate(chunk.as_bytes()).to_vec();
         stream.extend_from_slice(&translator.finish());
         let events = sse::events(&stream);
@@ -319,7 +321,7 @@ mod tests {
             {"type": "custom_tool_call", "status": "completed", "call_id": "c5", "name": "patch", "input": "b"},
         ]);
         let body = with_tools_of_all_kinds().to_string();
-        let memo = request(body.as_bytes(), false).unwrap().memo;
+        let context = request(body.as_bytes(), false).unwrap().context;
         let without_ids = |mut output: Value| {
             for item in output.as_array_mut().unwrap() {
                 let id = item.as_object_mut().unwrap().remove("id").unwrap();
@@ -333,11 +335,11 @@ mod tests {
             output
         };
         let completion = json!({"choices": [{"message": {"content": null, "tool_calls": calls}, "finish_reason": "tool_calls"}]});
-        let body = answer(completion.to_string().as_bytes(), &memo).unwrap();
+        let body = answer(completion.to_string().as_bytes(), &context).unwrap();
         let mut response: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(without_ids(response["output"].take()), expected);
 
-        let mut events = streamed(memo, &calls);
+        let mut events = streamed(context, &calls);
         let is_input = |event: &&Value| {
             event["type"]
                 .as_str()

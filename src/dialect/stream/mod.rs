@@ -62,7 +62,7 @@ impl StreamReader {
         let signal = match event.data.as_deref() {
             None | Some(b"") => Signal::Preamble,
             Some(data) if data.trim_ascii() == b"[DONE]" => self.read_done(),
-            Some(_) if self.is_noise(event) => Signal::Preamble,
+            Some(_) if self.is_ignorable(event) => Signal::Preamble,
             Some(data) if self.endpoint == Endpoint::Responses => self.read_response_event(data),
             Some(data) if self.endpoint == Endpoint::Messages => self.read_message_event(data),
             Some(data) if event.name == Some(b"error") => read_named_error(data),
@@ -73,7 +73,7 @@ impl StreamReader {
     }
 
     /// Whether an event says nothing, and would be taken for a chunk by clients: `data: null`, a ping with data.
-    pub fn is_noise(&self, event: &Event<'_>) -> bool {
+    pub fn is_ignorable(&self, event: &Event<'_>) -> bool {
         let is_chunked = !matches!(self.endpoint, Endpoint::Responses | Endpoint::Messages);
         let is_ping = event.name == Some(b"ping") && is_chunked;
         is_ping || event.data.as_deref() == Some(b"null")
@@ -148,7 +148,7 @@ impl StreamReader {
                 Signal::Preamble
             }
             "keepalive" => Signal::Preamble,
-            "response.output_item.added" | "response.content_part.added" if event.is_hollow() => {
+            "response.output_item.added" | "response.content_part.added" if event.is_empty() => {
                 Signal::Preamble
             }
             "error" => Signal::Failed(

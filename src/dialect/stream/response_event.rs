@@ -24,7 +24,7 @@ pub(super) struct ResponseEvent<'a> {
 
 impl ResponseEvent<'_> {
     /// Whether it announces a message or a text that has nothing in it yet. Other items say something by their kind.
-    pub(super) fn is_hollow(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         let is_empty =
             |raw: Option<&RawValue>| raw.is_none_or(|raw| matches!(raw.get(), "[]" | "\"\""));
         let piece = self.item.or(self.part);

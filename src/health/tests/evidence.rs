@@ -7,7 +7,7 @@ use proptest::prelude::{
 
 use super::{Bench, FAILURE, REFUSED, TIMEOUT, failures, outcomes};
 use crate::health::Phase;
-use crate::health::evidence::{SUCCESS, Sign};
+use crate::health::evidence::{Evidence, SUCCESS};
 use crate::health::scope::Scope;
 use crate::health::time::Tick;
 use crate::outcome::Outcome;
@@ -15,15 +15,15 @@ use crate::outcome::Outcome;
 /// Weighs outcomes in one instant, at a score to begin with; says the score that comes out.
 fn score_after(outcomes: &[Outcome], begin: f32) -> f32 {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
+    let model = bench.model("a", "m");
     // Busy, so that the threshold is far away.
-    bench.warm(&leaf, 100.0, 300);
-    leaf.scope.set_score(begin, leaf.epoch.tick(bench.now));
+    bench.warm(&model, 100.0, 300);
+    model.scope.set_score(begin, model.epoch.tick(bench.now));
     for outcome in outcomes {
-        bench.attempt(&leaf, outcome);
+        bench.attempt(&model, outcome);
     }
-    assert_eq!(bench.phase(&leaf), Phase::Closed);
-    bench.score(&leaf)
+    assert_eq!(bench.phase(&model), Phase::Closed);
+    bench.score(&model)
 }
 
 fn shuffled() -> impl Strategy<Value = (Vec<Outcome>, Vec<Outcome>)> {
@@ -43,12 +43,12 @@ fn false_trips(rate: f64, hours: f64, random: &mut fastrand::Rng) -> u32 {
         seconds -= random.f64().max(1e-12).ln() / rate;
         let now = Tick(1_000_000).plus(seconds as f32);
         scope.demanded(now);
-        let weight = if random.f64() < 0.05 {
-            Sign::Failure.weight()
+        let log_likelihood = if random.f64() < 0.05 {
+            Evidence::Failure.log_likelihood()
         } else {
             SUCCESS
         };
-        if scope.weigh(weight, now) {
+        if scope.add_evidence(log_likelihood, now) {
             trips += 1;
             scope.set_score(0.0, now);
         }
@@ -75,7 +75,7 @@ fn a_sibling_that_fails_now_and_then_is_hardly_ever_taken_along() {
     let mut taken_along = 0;
     for _ in 0..100 {
         let mut bench = Bench::new();
-        let (bad, good) = (bench.leaf("a", "bad"), bench.leaf("a", "good"));
+        let (bad, good) = (bench.model("a", "bad"), bench.model("a", "good"));
         let is_taken = (0..300).any(|_| {
             bench.attempt(&bad, &FAILURE);
             let outcome = if random.f64() < 0.01 {
@@ -106,7 +106,7 @@ proptest! {
         prop_assume!(!history.is_empty());
         let place = place % history.len();
         let mut benches = [Bench::new(), Bench::new()];
-        let [plain, worse] = benches.each_ref().map(|bench| bench.leaf("a", "m"));
+        let [plain, worse] = benches.each_ref().map(|bench| bench.model("a", "m"));
         for (index, (outcome, pause)) in history.iter().enumerate() {
             benches.iter_mut().for_each(|bench| bench.pass(*pause));
             let is_changed = index == place && !outcome.hurts_health();
@@ -143,30 +143,30 @@ proptest! {
         causes in proptest::collection::vec(failures(), 1..10),
     ) {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        bench.warm(&leaf, rate, 60);
-        bench.trip(&leaf, &causes[0]);
+        let model = bench.model("a", "m");
+        bench.warm(&model, rate, 60);
+        bench.trip(&model, &causes[0]);
         for outcome in causes {
-            let scope = if leaf.account.scope.core().phase == Phase::Open {
-                &leaf.account.scope
+            let scope = if model.upstream.scope.core().phase == Phase::Open {
+                &model.upstream.scope
             } else {
-                &leaf.scope
+                &model.scope
             };
             let core = scope.core();
             let longest = (12.0 / scope.rate()).clamp(30.0, 120.0) * 1.2;
-            let longest = if core.cause == Sign::Connection { 300.0 } else { longest };
+            let longest = if core.cause == Evidence::Connection { 300.0 } else { longest };
             let mut waited = 0.0;
-            let trial = loop {
-                if let Ok(trial) = leaf.admit(0, bench.now) {
-                    break trial;
+            let probe = loop {
+                if let Ok(probe) = model.admit(0, bench.now) {
+                    break probe;
                 }
                 bench.pass(0.5);
                 waited += 0.5;
                 // An upstream whose only model failed its trial waits ten seconds for another one before it opens.
                 prop_assert!(waited <= longest + 11.5, "{waited} of {longest} s, {core:?}");
             };
-            prop_assert!(trial.is_trial());
-            bench.end(trial, &outcome);
+            prop_assert!(probe.is_probe());
+            bench.end(probe, &outcome);
         }
     }
 
@@ -178,7 +178,7 @@ proptest! {
         ),
     ) {
         let mut bench = Bench::new();
-        let (bad, good) = (bench.leaf("a", "bad"), bench.leaf("a", "good"));
+        let (bad, good) = (bench.model("a", "bad"), bench.model("a", "good"));
         for (outcome, pause) in history {
             bench.pass(pause);
             // Without a connection, it is not the model's fault.
@@ -186,7 +186,7 @@ proptest! {
             bench.attempt(&bad, &outcome);
             prop_assert!(bench.attempt(&good, &Outcome::Success).is_some());
             prop_assert_eq!(good.scope.core().epoch, 0);
-            prop_assert_eq!(good.account.scope.core().epoch, 0);
+            prop_assert_eq!(good.upstream.scope.core().epoch, 0);
             prop_assert!(bench.score(&good) <= f32::EPSILON);
         }
     }
@@ -197,7 +197,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_ramp_gives_at_least_a_twentieth_and_at_most_all(
+    fn slow_start_gives_at_least_a_twentieth_and_at_most_all(
         rate in prop_oneof![Just(0.2), Just(5.0), Just(200.0)],
         outage in prop_oneof![Just(0.0), Just(20.0), Just(60.0)],
         shares in proptest::collection::vec(prop_oneof![Just(0.0), Just(0.25), 0.0..0.6f64], 1..30),
@@ -205,22 +205,22 @@ proptest! {
     ) {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        bench.warm(&leaf, rate, 300);
-        bench.trip(&leaf, &FAILURE);
+        let model = bench.model("a", "m");
+        bench.warm(&model, rate, 300);
+        bench.trip(&model, &FAILURE);
         bench.pass(outage);
-        while bench.phase(&leaf) != Phase::Ramp {
-            let trial = bench.trial(&leaf);
-            bench.end(trial, &Outcome::Success);
+        while bench.phase(&model) != Phase::SlowStart {
+            let probe = bench.probe(&model);
+            bench.end(probe, &Outcome::Success);
         }
         for share in shares {
             for _ in 0..rate.max(1.0) as usize {
                 let is_bad = random.f64() < share;
-                bench.attempt(&leaf, if is_bad { &FAILURE } else { &Outcome::Success });
+                bench.attempt(&model, if is_bad { &FAILURE } else { &Outcome::Success });
                 bench.pass(1.0 / rate);
-                let fraction = leaf.fraction();
-                match bench.phase(&leaf) {
-                    Phase::Ramp => prop_assert!((0.05..=1.0).contains(&fraction), "{fraction}"),
+                let fraction = model.fraction();
+                match bench.phase(&model) {
+                    Phase::SlowStart => prop_assert!((0.05..=1.0).contains(&fraction), "{fraction}"),
                     Phase::Closed => prop_assert!(fraction >= 1.0),
                     Phase::Open | Phase::HalfOpen => prop_assert!(fraction <= 0.0),
                 }

@@ -8,39 +8,44 @@ use proptest::prelude::{Just, any, prop_assert, prop_assert_eq, prop_oneof, prop
 use super::{Bench, FAILURE, LIMIT, SHAPE, outcomes};
 use crate::config::UpstreamId;
 use crate::event::HealthChange;
-use crate::health::{Permit, Phase, Reason};
+use crate::health::{CooldownReason, Permit, Phase};
 use crate::outcome::{Outcome, Unreachable};
 
 #[test]
-fn an_open_scope_comes_back_through_trials_and_a_ramp() {
+fn an_open_scope_comes_back_through_probes_and_slow_start() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
-    assert_eq!(bench.phase(&leaf), Phase::Open);
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    assert_eq!(bench.phase(&model), Phase::Open);
     let mut phases = vec![Phase::Open];
     for _ in 0..600 {
         bench.pass(0.1);
-        bench.attempt(&leaf, &Outcome::Success);
-        let phase = bench.phase(&leaf);
+        bench.attempt(&model, &Outcome::Success);
+        let phase = bench.phase(&model);
         if phases.last() != Some(&phase) {
             phases.push(phase);
         }
     }
     assert_eq!(
         phases,
-        [Phase::Open, Phase::HalfOpen, Phase::Ramp, Phase::Closed]
+        [
+            Phase::Open,
+            Phase::HalfOpen,
+            Phase::SlowStart,
+            Phase::Closed
+        ]
     );
 }
 
 #[test]
 fn a_sibling_that_fails_too_convicts_the_upstream() {
     let mut bench = Bench::new();
-    let (one, two) = (bench.leaf("a", "one"), bench.leaf("a", "two"));
+    let (one, two) = (bench.model("a", "one"), bench.model("a", "two"));
     for _ in 0..40 {
         bench.attempt(&one, &FAILURE);
         bench.attempt(&two, &FAILURE);
         bench.pass(0.1);
-        if one.account.scope.core().phase == Phase::Open {
+        if one.upstream.scope.core().phase == Phase::Open {
             assert!(one.admit(0, bench.now).is_err());
             assert!(two.admit(0, bench.now).is_err());
             return;
@@ -52,61 +57,65 @@ fn a_sibling_that_fails_too_convicts_the_upstream() {
 #[test]
 fn a_model_that_fails_alone_leaves_its_sibling_alone() {
     let mut bench = Bench::new();
-    let (bad, good) = (bench.leaf("a", "bad"), bench.leaf("a", "good"));
+    let (bad, good) = (bench.model("a", "bad"), bench.model("a", "good"));
     for _ in 0..200 {
         bench.attempt(&bad, &FAILURE);
         assert!(bench.attempt(&good, &Outcome::Success).is_some());
         bench.pass(0.05);
     }
-    assert_eq!(bad.account.scope.core().phase, Phase::Closed);
+    assert_eq!(bad.upstream.scope.core().phase, Phase::Closed);
 }
 
 #[test]
 fn answers_from_before_a_trip_weigh_nothing() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    let early: Vec<Permit> = (0..20).map(|_| leaf.admit(0, bench.now).unwrap()).collect();
-    bench.trip(&leaf, &FAILURE);
-    let epoch = leaf.scope.core().epoch;
+    let model = bench.model("a", "m");
+    let early: Vec<Permit> = (0..20)
+        .map(|_| model.admit(0, bench.now).unwrap())
+        .collect();
+    bench.trip(&model, &FAILURE);
+    let epoch = model.scope.core().epoch;
     for permit in early {
         permit.finish(&FAILURE, bench.now);
     }
-    assert_eq!(leaf.scope.core().epoch, epoch);
-    assert!(leaf.scope.score(leaf.epoch.tick(bench.now)) <= f32::EPSILON);
+    assert_eq!(model.scope.core().epoch, epoch);
+    assert!(model.scope.score(model.epoch.tick(bench.now)) <= f32::EPSILON);
 }
 
 #[test]
-fn a_rate_limit_gates_its_key_and_model_only_and_trips_nothing() {
+fn a_rate_limit_cooldowns_its_key_and_model_only_and_trips_nothing() {
     let bench = Bench::new();
-    let leaf = bench
+    let model = bench
         .health
-        .leaf(&UpstreamId::from("a"), &Arc::from("m"), 2);
+        .model(&UpstreamId::from("a"), &Arc::from("m"), 2);
     let sibling = bench
         .health
-        .leaf(&UpstreamId::from("a"), &Arc::from("n"), 2);
+        .model(&UpstreamId::from("a"), &Arc::from("n"), 2);
     let limited = Outcome::RateLimited {
         retry_after: Some(Duration::from_secs(30)),
     };
-    leaf.admit(0, bench.now)
+    model
+        .admit(0, bench.now)
         .unwrap()
         .finish(&limited, bench.now);
-    let refusal = leaf.admit(0, bench.now).unwrap_err();
-    assert_eq!(refusal.gated_by, Some(Reason::RateLimit));
-    assert!(leaf.admit(1, bench.now).is_ok());
+    let refusal = model.admit(0, bench.now).unwrap_err();
+    assert_eq!(refusal.cooldown_reason, Some(CooldownReason::RateLimit));
+    assert!(model.admit(1, bench.now).is_ok());
     assert!(sibling.admit(0, bench.now).is_ok());
-    assert!(leaf.admit(0, bench.now + Duration::from_secs(31)).is_ok());
+    assert!(model.admit(0, bench.now + Duration::from_secs(31)).is_ok());
 }
 
 #[test]
 fn a_refused_key_is_gated_for_all_models_and_never_for_good() {
     let mut bench = Bench::new();
-    let (leaf, sibling) = (bench.leaf("a", "m"), bench.leaf("a", "n"));
-    leaf.admit(0, bench.now)
+    let (model, sibling) = (bench.model("a", "m"), bench.model("a", "n"));
+    model
+        .admit(0, bench.now)
         .unwrap()
         .finish(&Outcome::Unauthorized { status: 401 }, bench.now);
     assert_eq!(
-        sibling.admit(0, bench.now).unwrap_err().gated_by,
-        Some(Reason::Credential)
+        sibling.admit(0, bench.now).unwrap_err().cooldown_reason,
+        Some(CooldownReason::Credential)
     );
     bench.pass(61.0);
     assert!(sibling.admit(0, bench.now).is_ok());
@@ -115,7 +124,7 @@ fn a_refused_key_is_gated_for_all_models_and_never_for_good() {
 #[test]
 fn several_upstreams_that_vanish_at_once_are_not_to_blame() {
     let mut bench = Bench::new();
-    let (a, b) = (bench.leaf("a", "m"), bench.leaf("b", "m"));
+    let (a, b) = (bench.model("a", "m"), bench.model("b", "m"));
     let gone = Outcome::Unreachable(Unreachable::Other);
     bench.attempt(&a, &Outcome::Success);
     bench.pass(1.0);
@@ -148,17 +157,17 @@ fn several_upstreams_that_vanish_at_once_are_not_to_blame() {
 #[test]
 fn upstreams_that_refuse_were_reached() {
     let mut bench = Bench::new();
-    let (a, b) = (bench.leaf("a", "m"), bench.leaf("b", "m"));
+    let (a, b) = (bench.model("a", "m"), bench.model("b", "m"));
     let refused = Outcome::Unreachable(Unreachable::Refused);
     bench.trip(&a, &refused);
     bench.trip(&b, &refused);
     assert!(!bench.health.is_network_lost());
-    assert_eq!(bench.health.to_probe().len(), 2);
+    assert_eq!(bench.health.to_check().len(), 2);
     let a_id = UpstreamId::from("a");
     bench.pass(5.0);
     assert!(a.admit(0, bench.now).is_err());
-    bench.health.probed(&a_id, bench.now);
-    assert!(a.admit(0, bench.now).is_ok_and(|permit| permit.is_trial()));
+    bench.health.health_checked(&a_id, bench.now);
+    assert!(a.admit(0, bench.now).is_ok_and(|permit| permit.is_probe()));
 }
 
 proptest! {
@@ -167,15 +176,15 @@ proptest! {
         history in proptest::collection::vec((outcomes(), 0.0..5.0f64), 1..200),
     ) {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
+        let model = bench.model("a", "m");
         for (outcome, pause) in history {
             bench.pass(pause);
-            let tick = leaf.epoch.tick(bench.now);
-            let (before, epoch) = (leaf.scope.score(tick), leaf.scope.core().epoch);
-            bench.attempt(&leaf, &outcome);
-            let after = leaf.scope.score(tick);
+            let tick = model.epoch.tick(bench.now);
+            let (before, epoch) = (model.scope.score(tick), model.scope.core().epoch);
+            bench.attempt(&model, &outcome);
+            let after = model.scope.score(tick);
             prop_assert!(after.is_finite() && after >= 0.0);
-            if !outcome.hurts_health() && leaf.scope.core().epoch == epoch {
+            if !outcome.hurts_health() && model.scope.core().epoch == epoch {
                 prop_assert!(after <= before + 1e-4, "{before} {after}");
             }
         }
@@ -184,13 +193,13 @@ proptest! {
     #[test]
     fn what_is_no_sign_of_health_changes_nothing(count in 1usize..100, gone in any::<bool>()) {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
+        let model = bench.model("a", "m");
         let outcome = if gone { Outcome::ClientGone } else { Outcome::RejectedRequest { status: 422 } };
         for _ in 0..count {
-            prop_assert!(bench.attempt(&leaf, &outcome).is_some_and(|changes| changes.is_empty()));
+            prop_assert!(bench.attempt(&model, &outcome).is_some_and(|changes| changes.is_empty()));
             bench.pass(0.01);
         }
-        prop_assert_eq!(bench.phase(&leaf), Phase::Closed);
+        prop_assert_eq!(bench.phase(&model), Phase::Closed);
     }
 
     #[test]
@@ -198,15 +207,15 @@ proptest! {
         endings in proptest::collection::vec((0usize..8, prop_oneof![Just(0), Just(1), Just(2)]), 1..60),
     ) {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        bench.trip(&leaf, &FAILURE);
+        let model = bench.model("a", "m");
+        bench.trip(&model, &FAILURE);
         let mut permits: Vec<Permit> = Vec::new();
         for (index, ending) in endings {
             bench.pass(3.0);
-            if let Ok(permit) = leaf.admit(0, bench.now) {
+            if let Ok(permit) = model.admit(0, bench.now) {
                 permits.push(permit);
             }
-            prop_assert!(leaf.scope.trials() <= 4);
+            prop_assert!(model.scope.probes() <= 4);
             if index < permits.len() {
                 let mut permit = permits.swap_remove(index);
                 match ending {
@@ -217,7 +226,7 @@ proptest! {
             }
         }
         permits.clear();
-        prop_assert_eq!(leaf.scope.trials(), 0);
-        prop_assert_eq!(leaf.account.scope.trials(), 0);
+        prop_assert_eq!(model.scope.probes(), 0);
+        prop_assert_eq!(model.upstream.scope.probes(), 0);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use tokio::time::Instant;
 
-use super::{Health, Leaf, Permit, Phase, Shape};
+use super::{Health, ModelHealth, Permit, Phase, Shape};
 use crate::config::UpstreamId;
 use crate::event::HealthChange;
 use crate::outcome::{Outcome, Stage, Unreachable};
@@ -38,9 +38,9 @@ impl Bench {
         }
     }
 
-    fn leaf(&self, upstream: &str, model: &str) -> Arc<Leaf> {
+    fn model(&self, upstream: &str, model: &str) -> Arc<ModelHealth> {
         self.health
-            .leaf(&UpstreamId::from(upstream), &Arc::from(model), 1)
+            .model(&UpstreamId::from(upstream), &Arc::from(model), 1)
     }
 
     fn pass(&mut self, seconds: f64) {
@@ -48,9 +48,9 @@ impl Bench {
     }
 
     /// Makes one attempt, if it is admitted; says what changed.
-    fn attempt(&self, leaf: &Arc<Leaf>, outcome: &Outcome) -> Option<Vec<HealthChange>> {
-        leaf.demanded(self.now);
-        let permit = leaf.admit(0, self.now).ok()?;
+    fn attempt(&self, model: &Arc<ModelHealth>, outcome: &Outcome) -> Option<Vec<HealthChange>> {
+        model.demanded(self.now);
+        let permit = model.admit(0, self.now).ok()?;
         Some(self.end(permit, outcome))
     }
 
@@ -65,16 +65,16 @@ impl Bench {
     }
 
     /// A time of health at so many requests per second.
-    fn warm(&mut self, leaf: &Arc<Leaf>, rate: f64, requests: usize) {
+    fn warm(&mut self, model: &Arc<ModelHealth>, rate: f64, requests: usize) {
         for _ in 0..requests {
-            assert!(self.attempt(leaf, &Outcome::Success).is_some());
+            assert!(self.attempt(model, &Outcome::Success).is_some());
             self.pass(1.0 / rate);
         }
     }
 
-    fn trip(&mut self, leaf: &Arc<Leaf>, outcome: &Outcome) {
+    fn trip(&mut self, model: &Arc<ModelHealth>, outcome: &Outcome) {
         let mut attempts = 0;
-        while self.attempt(leaf, outcome).is_some() {
+        while self.attempt(model, outcome).is_some() {
             attempts += 1;
             assert!(attempts < 100, "it does not trip");
             self.pass(0.1);
@@ -82,11 +82,11 @@ impl Bench {
     }
 
     /// Waits for the first trial after a trip.
-    fn trial(&mut self, leaf: &Arc<Leaf>) -> Permit {
+    fn probe(&mut self, model: &Arc<ModelHealth>) -> Permit {
         let mut waited = 0;
         loop {
-            if let Ok(permit) = leaf.admit(0, self.now) {
-                assert!(permit.is_trial(), "{leaf:?}");
+            if let Ok(permit) = model.admit(0, self.now) {
+                assert!(permit.is_probe(), "{model:?}");
                 return permit;
             }
             self.pass(1.0);
@@ -96,31 +96,31 @@ impl Bench {
     }
 
     /// Lets everything succeed until all traffic is back.
-    fn heal(&mut self, leaf: &Arc<Leaf>) {
+    fn heal(&mut self, model: &Arc<ModelHealth>) {
         let mut waited = 0;
-        while [&leaf.scope, &leaf.account.scope]
+        while [&model.scope, &model.upstream.scope]
             .iter()
             .any(|scope| scope.core().phase != Phase::Closed)
         {
             self.pass(0.1);
-            self.attempt(leaf, &Outcome::Success);
+            self.attempt(model, &Outcome::Success);
             waited += 1;
             assert!(waited < 4000, "it does not come back");
         }
     }
 
-    fn phase(&self, leaf: &Leaf) -> Phase {
-        leaf.scope.core().phase
+    fn phase(&self, model: &ModelHealth) -> Phase {
+        model.scope.core().phase
     }
 
-    fn score(&self, leaf: &Leaf) -> f32 {
-        leaf.scope.score(leaf.epoch.tick(self.now))
+    fn score(&self, model: &ModelHealth) -> f32 {
+        model.scope.score(model.epoch.tick(self.now))
     }
 
     /// For how long, in seconds, it is still open.
-    fn pause(&self, leaf: &Leaf) -> f32 {
-        let now = leaf.epoch.tick(self.now);
-        now.seconds_until(leaf.scope.core().until)
+    fn pause(&self, model: &ModelHealth) -> f32 {
+        let now = model.epoch.tick(self.now);
+        now.seconds_until(model.scope.core().until)
     }
 }
 

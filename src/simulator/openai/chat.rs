@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{Ask, now};
+use super::{Asked, now};
 use crate::simulator::{
     refusal,
     sse::{DONE, Events, data, tokens},
 };
 
-pub(super) fn answer(ask: &Ask, text: &str) -> Value {
+pub(super) fn answer(asked: &Asked, text: &str) -> Value {
     let choice = json!({
         "index": 0,
         "message": {
@@ -20,43 +20,43 @@ pub(super) fn answer(ask: &Ask, text: &str) -> Value {
         "logprobs": null,
         "finish_reason": "stop",
     });
-    completion(ask, json!([choice]), text)
+    completion(asked, json!([choice]), text)
 }
 
-pub(super) fn hollow(ask: &Ask) -> Value {
-    completion(ask, json!([]), "")
+pub(super) fn empty_answer(asked: &Asked) -> Value {
+    completion(asked, json!([]), "")
 }
 
-fn completion(ask: &Ask, choices: Value, text: &str) -> Value {
+fn completion(asked: &Asked, choices: Value, text: &str) -> Value {
     json!({
-        "id": ask.id("chatcmpl-"),
+        "id": asked.id("chatcmpl-"),
         "object": "chat.completion",
         "created": now(),
-        "model": ask.model,
+        "model": asked.model,
         "choices": choices,
-        "usage": ask.usage(text),
+        "usage": asked.usage(text),
         "service_tier": "default",
         "system_fingerprint": FINGERPRINT,
     })
 }
 
-pub(super) fn events(ask: &Ask, text: &str, status: u16) -> Events {
-    let mut closing = vec![chunk(ask, &choice(json!({}), Some("stop")), None)];
-    if ask.include_usage() {
-        closing.push(chunk(ask, &json!([]), Some(ask.usage(text))));
+pub(super) fn events(asked: &Asked, text: &str, status: u16) -> Events {
+    let mut closing = vec![chunk(asked, &choice(json!({}), Some("stop")), None)];
+    if asked.include_usage() {
+        closing.push(chunk(asked, &json!([]), Some(asked.usage(text))));
     }
-    let nothing = chunk(ask, &json!([]), None);
+    let nothing = chunk(asked, &json!([]), None);
     let role = json!({ "role": "assistant", "content": "", "refusal": null });
     Events {
-        opening: vec![chunk(ask, &choice(role, None), None)],
+        opening: vec![chunk(asked, &choice(role, None), None)],
         tokens: tokens(text)
             .into_iter()
-            .map(|token| chunk(ask, &choice(json!({ "content": token }), None), None))
+            .map(|token| chunk(asked, &choice(json!({ "content": token }), None), None))
             .collect(),
         closing,
         done: vec![DONE.to_owned()],
-        failure: vec![data(&refusal::body(status, &ask.model))],
-        hollow: vec![nothing.clone(), nothing, DONE.to_owned()],
+        failure: vec![data(&refusal::body(status, &asked.model))],
+        empty_answer: vec![nothing.clone(), nothing, DONE.to_owned()],
     }
 }
 
@@ -64,17 +64,17 @@ fn choice(delta: Value, finish: Option<&str>) -> Value {
     json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }])
 }
 
-fn chunk(ask: &Ask, choices: &Value, usage: Option<Value>) -> String {
+fn chunk(asked: &Asked, choices: &Value, usage: Option<Value>) -> String {
     let mut chunk = json!({
-        "id": ask.id("chatcmpl-"),
+        "id": asked.id("chatcmpl-"),
         "object": "chat.completion.chunk",
         "created": now(),
-        "model": ask.model,
+        "model": asked.model,
         "choices": choices,
         "service_tier": "default",
         "system_fingerprint": FINGERPRINT,
     });
-    if ask.include_usage() {
+    if asked.include_usage() {
         // Asked for, the field is in every chunk, and null in all but the last.
         chunk["usage"] = usage.into();
     }

@@ -2,40 +2,40 @@
 
 use serde_json::{Value, json};
 
-use super::{Ask, now};
+use super::{Asked, now};
 use crate::simulator::{
     refusal,
     sse::{DONE, Events, data, tokens},
 };
 
-pub(super) fn answer(ask: &Ask, text: &str) -> Value {
-    let mut answer = completion(ask, &choice(text, Some("stop")));
-    answer["usage"] = ask.usage(text);
+pub(super) fn answer(asked: &Asked, text: &str) -> Value {
+    let mut answer = completion(asked, &choice(text, Some("stop")));
+    answer["usage"] = asked.usage(text);
     answer
 }
 
-pub(super) fn hollow(ask: &Ask) -> Value {
-    let mut answer = completion(ask, &json!([]));
-    answer["usage"] = ask.usage("");
+pub(super) fn empty_answer(asked: &Asked) -> Value {
+    let mut answer = completion(asked, &json!([]));
+    answer["usage"] = asked.usage("");
     answer
 }
 
-pub(super) fn events(ask: &Ask, text: &str, status: u16) -> Events {
-    let mut closing = vec![chunk(ask, &choice("", Some("stop")), None)];
-    if ask.include_usage() {
-        closing.push(chunk(ask, &json!([]), Some(ask.usage(text))));
+pub(super) fn events(asked: &Asked, text: &str, status: u16) -> Events {
+    let mut closing = vec![chunk(asked, &choice("", Some("stop")), None)];
+    if asked.include_usage() {
+        closing.push(chunk(asked, &json!([]), Some(asked.usage(text))));
     }
-    let nothing = chunk(ask, &json!([]), None);
+    let nothing = chunk(asked, &json!([]), None);
     Events {
         opening: Vec::new(),
         tokens: tokens(text)
             .into_iter()
-            .map(|token| chunk(ask, &choice(token, None), None))
+            .map(|token| chunk(asked, &choice(token, None), None))
             .collect(),
         closing,
         done: vec![DONE.to_owned()],
-        failure: vec![data(&refusal::body(status, &ask.model))],
-        hollow: vec![nothing.clone(), nothing, DONE.to_owned()],
+        failure: vec![data(&refusal::body(status, &asked.model))],
+        empty_answer: vec![nothing.clone(), nothing, DONE.to_owned()],
     }
 }
 
@@ -43,19 +43,19 @@ fn choice(text: &str, finish: Option<&str>) -> Value {
     json!([{ "text": text, "index": 0, "logprobs": null, "finish_reason": finish }])
 }
 
-fn completion(ask: &Ask, choices: &Value) -> Value {
+fn completion(asked: &Asked, choices: &Value) -> Value {
     json!({
-        "id": ask.id("cmpl-"),
+        "id": asked.id("cmpl-"),
         "object": "text_completion",
         "created": now(),
-        "model": ask.model,
+        "model": asked.model,
         "choices": choices,
     })
 }
 
-fn chunk(ask: &Ask, choices: &Value, usage: Option<Value>) -> String {
-    let mut chunk = completion(ask, choices);
-    if ask.include_usage() {
+fn chunk(asked: &Asked, choices: &Value, usage: Option<Value>) -> String {
+    let mut chunk = completion(asked, choices);
+    if asked.include_usage() {
         // Asked for, the field is in every chunk, and null in all but the last.
         chunk["usage"] = usage.into();
     }

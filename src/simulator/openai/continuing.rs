@@ -8,7 +8,7 @@ use crate::simulator::Continuing;
 pub(super) fn rest(body: &Value, text: String, habit: Continuing) -> String {
     let rest = match habit {
         Continuing::Never => None,
-        Continuing::Exactly => beginning(body, &text).map(|said| text[said..].to_owned()),
+        Continuing::Exactly => prefill_end(body, &text).map(|prefill| text[prefill..].to_owned()),
         Continuing::WithEcho => None,
         Continuing::WhenTold => wanted_words(body).and_then(|words| {
             let place = text.find(&words)?;
@@ -24,19 +24,20 @@ pub(super) fn rest(body: &Value, text: String, habit: Continuing) -> String {
 }
 
 /// How much of the text the request brings.
-fn beginning(body: &Value, text: &str) -> Option<usize> {
+fn prefill_end(body: &Value, text: &str) -> Option<usize> {
     if let Some(prompt) = body["prompt"].as_str() {
         let cuts = text.char_indices().map(|(cut, _)| cut);
         return cuts.rev().find(|cut| prompt.ends_with(&text[..*cut]));
     }
-    let said = last_message(body, "assistant")?;
-    text.starts_with(&said).then_some(said.len())
+    let prefill = last_message(body, "assistant")?;
+    text.starts_with(&prefill).then_some(prefill.len())
 }
 
 /// The words behind "Its last words are: " at the end of the last message.
 fn wanted_words(body: &Value) -> Option<String> {
-    let wish = last_message(body, "user")?;
-    wish.rsplit_once("Its last words are: ")
+    let prompt = last_message(body, "user")?;
+    prompt
+        .rsplit_once("Its last words are: ")
         .map(|(_, words)| words.to_owned())
 }
 

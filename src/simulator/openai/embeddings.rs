@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::Ask;
+use super::Asked;
 
-pub(super) fn answer(ask: &Ask) -> Value {
-    let packed = ask.body["encoding_format"] == "base64";
-    let data = inputs(&ask.body["input"]).into_iter().enumerate();
+pub(super) fn answer(asked: &Asked) -> Value {
+    let packed = asked.body["encoding_format"] == "base64";
+    let data = inputs(&asked.body["input"]).into_iter().enumerate();
     let data = data.map(|(index, input)| {
         let vector = vector(&input);
         let embedding = if packed {
@@ -16,19 +16,19 @@ pub(super) fn answer(ask: &Ask) -> Value {
         };
         json!({ "object": "embedding", "index": index, "embedding": embedding })
     });
-    list(ask, data.collect())
+    list(asked, data.collect())
 }
 
-pub(super) fn hollow(ask: &Ask) -> Value {
-    list(ask, json!([]))
+pub(super) fn empty_answer(asked: &Asked) -> Value {
+    list(asked, json!([]))
 }
 
-fn list(ask: &Ask, data: Value) -> Value {
-    let tokens = ask.prompt_tokens();
+fn list(asked: &Asked, data: Value) -> Value {
+    let tokens = asked.prompt_tokens();
     json!({
         "object": "list",
         "data": data,
-        "model": ask.model,
+        "model": asked.model,
         "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
     })
 }

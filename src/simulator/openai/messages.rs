@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::Ask;
+use super::Asked;
 use crate::simulator::{
     refusal,
     sse::{Events, named, tokens},
 };
 
-pub(super) fn answer(ask: &Ask, text: &str) -> Value {
-    message(ask, &json!([{ "type": "text", "text": text }]), text)
+pub(super) fn answer(asked: &Asked, text: &str) -> Value {
+    message(asked, &json!([{ "type": "text", "text": text }]), text)
 }
 
-pub(super) fn hollow(ask: &Ask) -> Value {
-    message(ask, &json!([]), "")
+pub(super) fn empty_answer(asked: &Asked) -> Value {
+    message(asked, &json!([]), "")
 }
 
 /// The error body of this API.
@@ -37,21 +37,21 @@ pub(super) fn error(status: u16, model: &str) -> Value {
     })
 }
 
-fn message(ask: &Ask, content: &Value, text: &str) -> Value {
+fn message(asked: &Asked, content: &Value, text: &str) -> Value {
     json!({
-        "id": ask.id("msg_"),
+        "id": asked.id("msg_"),
         "type": "message",
         "role": "assistant",
-        "model": ask.model,
+        "model": asked.model,
         "content": content,
         "stop_reason": "end_turn",
         "stop_sequence": null,
-        "usage": { "input_tokens": ask.prompt_tokens(), "output_tokens": tokens(text).len() },
+        "usage": { "input_tokens": asked.prompt_tokens(), "output_tokens": tokens(text).len() },
     })
 }
 
-pub(super) fn events(ask: &Ask, text: &str, status: u16) -> Events {
-    let mut begun = message(ask, &json!([]), "");
+pub(super) fn events(asked: &Asked, text: &str, status: u16) -> Events {
+    let mut begun = message(asked, &json!([]), "");
     begun["stop_reason"] = Value::Null;
     let block = json!({ "type": "text", "text": "" });
     let begin = json!({ "type": "content_block_start", "index": 0, "content_block": block });
@@ -72,11 +72,11 @@ pub(super) fn events(ask: &Ask, text: &str, status: u16) -> Events {
         named(&json!({ "type": "message_stop" })),
     ];
     Events {
-        hollow: [&opening[..1], &closing[1..]].concat(),
+        empty_answer: [&opening[..1], &closing[1..]].concat(),
         opening,
         tokens: tokens(text).into_iter().map(delta).collect(),
         closing,
         done: Vec::new(),
-        failure: vec![named(&error(status, &ask.model))],
+        failure: vec![named(&error(status, &asked.model))],
     }
 }

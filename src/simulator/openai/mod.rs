@@ -56,7 +56,7 @@ impl Endpoint {
 
 /// A request, understood.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(super) struct Asked {
     /// The simulator's name.
     pub(super) name: String,
     number: usize,
@@ -71,7 +71,7 @@ pub(super) struct Ask {
     body_bytes: usize,
 }
 
-impl Ask {
+impl Asked {
     pub(super) fn read(received: &Received, name: &str, number: usize) -> Self {
         let endpoint = Endpoint::of(&received.method, &received.path);
         let body = received.json();
@@ -129,12 +129,12 @@ impl Ask {
     /// An answer of the right shape with nothing in it.
     pub(super) fn empty_answer(&self) -> Value {
         match self.endpoint {
-            Endpoint::Chat => chat::hollow(self),
-            Endpoint::Completions => completions::hollow(self),
-            Endpoint::Responses => responses::hollow(self),
-            Endpoint::Embeddings => embeddings::hollow(self),
-            Endpoint::Messages => messages::hollow(self),
-            Endpoint::Models => models::hollow(),
+            Endpoint::Chat => chat::empty_answer(self),
+            Endpoint::Completions => completions::empty_answer(self),
+            Endpoint::Responses => responses::empty_answer(self),
+            Endpoint::Embeddings => embeddings::empty_answer(self),
+            Endpoint::Messages => messages::empty_answer(self),
+            Endpoint::Models => models::empty_answer(),
             _ => json!({}),
         }
     }

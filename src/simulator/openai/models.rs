@@ -2,24 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::{Ask, MODEL};
+use super::{Asked, MODEL};
 
-pub(super) fn list(ask: &Ask) -> Value {
-    let own = format!("{}-model", ask.name);
-    json!({ "object": "list", "data": [model(ask, MODEL), model(ask, &own)] })
+pub(super) fn list(asked: &Asked) -> Value {
+    let own = format!("{}-model", asked.name);
+    json!({ "object": "list", "data": [model(asked, MODEL), model(asked, &own)] })
 }
 
 /// Any model asked for by name exists.
-pub(super) fn one(ask: &Ask) -> Value {
-    let path = ask.path.split('?').next().unwrap_or_default();
+pub(super) fn one(asked: &Asked) -> Value {
+    let path = asked.path.split('?').next().unwrap_or_default();
     let name = path.split_once("/models/").map_or(MODEL, |(_, name)| name);
-    model(ask, name)
+    model(asked, name)
 }
 
-pub(super) fn hollow() -> Value {
+pub(super) fn empty_answer() -> Value {
     json!({ "object": "list", "data": [] })
 }
 
-fn model(ask: &Ask, name: &str) -> Value {
-    json!({ "id": name, "object": "model", "created": 1_700_000_000, "owned_by": ask.name })
+fn model(asked: &Asked, name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 1_700_000_000, "owned_by": asked.name })
 }

@@ -2,27 +2,27 @@
 
 use serde_json::{Value, json};
 
-use super::{Ask, now};
+use super::{Asked, now};
 use crate::simulator::{
     refusal,
     sse::{Events, named, tokens},
 };
 
-pub(super) fn answer(ask: &Ask, text: &str) -> Value {
+pub(super) fn answer(asked: &Asked, text: &str) -> Value {
     response(
-        ask,
+        asked,
         "completed",
-        json!([message(ask, "completed", Some(text))]),
+        json!([message(asked, "completed", Some(text))]),
         text,
     )
 }
 
-pub(super) fn hollow(ask: &Ask) -> Value {
-    response(ask, "completed", json!([]), "")
+pub(super) fn empty_answer(asked: &Asked) -> Value {
+    response(asked, "completed", json!([]), "")
 }
 
-pub(super) fn events(ask: &Ask, text: &str, status: u16) -> Events {
-    let mut numbered = Numbered { ask, next: 0 };
+pub(super) fn events(asked: &Asked, text: &str, status: u16) -> Events {
+    let mut numbered = Numbered { asked, next: 0 };
     let opening = opening(&mut numbered);
     let tokens = tokens(text)
         .into_iter()
@@ -40,26 +40,26 @@ pub(super) fn events(ask: &Ask, text: &str, status: u16) -> Events {
         closing,
         done: Vec::new(),
         failure: failure(&mut numbered, status),
-        hollow: whole(&mut Numbered { ask, next: 0 }),
+        empty_answer: whole(&mut Numbered { asked, next: 0 }),
     }
 }
 
 fn opening(numbered: &mut Numbered<'_>) -> Vec<String> {
-    let ask = numbered.ask;
-    let begun = response(ask, "in_progress", json!([]), "");
+    let asked = numbered.asked;
+    let begun = response(asked, "in_progress", json!([]), "");
     vec![
         numbered.event("response.created", json!({ "response": begun })),
         numbered.event("response.in_progress", json!({ "response": begun })),
         numbered.event(
             "response.output_item.added",
-            json!({ "output_index": 0, "item": message(ask, "in_progress", None) }),
+            json!({ "output_index": 0, "item": message(asked, "in_progress", None) }),
         ),
         numbered.part("response.content_part.added", json!({ "part": part("") })),
     ]
 }
 
 fn closing(numbered: &mut Numbered<'_>, text: &str) -> Vec<String> {
-    let ask = numbered.ask;
+    let asked = numbered.asked;
     vec![
         numbered.part(
             "response.output_text.done",
@@ -68,31 +68,34 @@ fn closing(numbered: &mut Numbered<'_>, text: &str) -> Vec<String> {
         numbered.part("response.content_part.done", json!({ "part": part(text) })),
         numbered.event(
             "response.output_item.done",
-            json!({ "output_index": 0, "item": message(ask, "completed", Some(text)) }),
+            json!({ "output_index": 0, "item": message(asked, "completed", Some(text)) }),
         ),
         numbered.event(
             "response.completed",
-            json!({ "response": answer(ask, text) }),
+            json!({ "response": answer(asked, text) }),
         ),
     ]
 }
 
 /// The stream of a response without any output.
 fn whole(numbered: &mut Numbered<'_>) -> Vec<String> {
-    let ask = numbered.ask;
-    let begun = response(ask, "in_progress", json!([]), "");
+    let asked = numbered.asked;
+    let begun = response(asked, "in_progress", json!([]), "");
     vec![
         numbered.event("response.created", json!({ "response": begun })),
         numbered.event("response.in_progress", json!({ "response": begun })),
-        numbered.event("response.completed", json!({ "response": hollow(ask) })),
+        numbered.event(
+            "response.completed",
+            json!({ "response": empty_answer(asked) }),
+        ),
     ]
 }
 
 fn failure(numbered: &mut Numbered<'_>, status: u16) -> Vec<String> {
-    let ask = numbered.ask;
-    let error = refusal::flat_event(status, &ask.model, numbered.next);
+    let asked = numbered.asked;
+    let error = refusal::flat_event(status, &asked.model, numbered.next);
     numbered.next += 1;
-    let mut failed = response(ask, "failed", json!([]), "");
+    let mut failed = response(asked, "failed", json!([]), "");
     failed["error"] = json!({ "code": error["code"], "message": error["message"] });
     vec![
         named(&error),
@@ -102,7 +105,7 @@ fn failure(numbered: &mut Numbered<'_>, status: u16) -> Vec<String> {
 
 /// Names events and gives them increasing sequence numbers.
 struct Numbered<'a> {
-    ask: &'a Ask,
+    asked: &'a Asked,
     next: usize,
 }
 
@@ -116,7 +119,7 @@ impl Numbered<'_> {
 
     /// An event about the one content part of the one output item.
     fn part(&mut self, name: &str, mut fields: Value) -> String {
-        fields["item_id"] = self.ask.id("msg_").into();
+        fields["item_id"] = self.asked.id("msg_").into();
         fields["output_index"] = 0.into();
         fields["content_index"] = 0.into();
         self.event(name, fields)
@@ -127,9 +130,9 @@ fn part(text: &str) -> Value {
     json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
 }
 
-fn message(ask: &Ask, status: &str, text: Option<&str>) -> Value {
+fn message(asked: &Asked, status: &str, text: Option<&str>) -> Value {
     json!({
-        "id": ask.id("msg_"),
+        "id": asked.id("msg_"),
         "type": "message",
         "role": "assistant",
         "status": status,
@@ -137,42 +140,42 @@ fn message(ask: &Ask, status: &str, text: Option<&str>) -> Value {
     })
 }
 
-fn response(ask: &Ask, status: &str, output: Value, text: &str) -> Value {
-    let asked = |field: &str, usual: Value| match &ask.body[field] {
+fn response(asked: &Asked, status: &str, output: Value, text: &str) -> Value {
+    let echoed = |field: &str, usual: Value| match &asked.body[field] {
         Value::Null => usual,
         value => value.clone(),
     };
     json!({
-        "id": ask.id("resp_"),
+        "id": asked.id("resp_"),
         "object": "response",
         "created_at": now(),
         "status": status,
         "background": false,
         "error": null,
         "incomplete_details": null,
-        "instructions": ask.body["instructions"],
-        "max_output_tokens": ask.body["max_output_tokens"],
-        "metadata": asked("metadata", json!({})),
-        "model": ask.model,
+        "instructions": asked.body["instructions"],
+        "max_output_tokens": asked.body["max_output_tokens"],
+        "metadata": echoed("metadata", json!({})),
+        "model": asked.model,
         "output": output,
         "parallel_tool_calls": true,
-        "previous_response_id": ask.body["previous_response_id"],
+        "previous_response_id": asked.body["previous_response_id"],
         "reasoning": { "effort": null, "summary": null },
         "service_tier": "default",
-        "store": asked("store", true.into()),
-        "temperature": asked("temperature", json!(1.0)),
+        "store": echoed("store", true.into()),
+        "temperature": echoed("temperature", json!(1.0)),
         "text": { "format": { "type": "text" } },
         "tool_choice": "auto",
         "tools": [],
-        "top_p": asked("top_p", json!(1.0)),
+        "top_p": echoed("top_p", json!(1.0)),
         "truncation": "disabled",
-        "usage": if status == "completed" { usage(ask, text) } else { Value::Null },
+        "usage": if status == "completed" { usage(asked, text) } else { Value::Null },
         "user": null,
     })
 }
 
-fn usage(ask: &Ask, text: &str) -> Value {
-    let (input, output) = (ask.prompt_tokens(), tokens(text).len());
+fn usage(asked: &Asked, text: &str) -> Value {
+    let (input, output) = (asked.prompt_tokens(), tokens(text).len());
     json!({
         "input_tokens": input,
         "input_tokens_details": { "cached_tokens": 0, "cache_write_tokens": 0 },

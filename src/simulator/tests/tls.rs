@@ -39,7 +39,7 @@ fn configs(protocol: &[u8]) -> (Arc<ServerConfig>, ClientConfig) {
     (Arc::new(server), client)
 }
 
-async fn ask(simulator: &Simulator, tls: ClientConfig) -> Result<Response<Incoming>, Error> {
+async fn asked(simulator: &Simulator, tls: ClientConfig) -> Result<Response<Incoming>, Error> {
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_only()
@@ -63,7 +63,7 @@ async fn alpn_chooses_the_version() {
             .await
             .unwrap();
         assert!(simulator.base_url().starts_with("https://127.0.0.1:"));
-        let response = ask(&simulator, client).await.unwrap();
+        let response = asked(&simulator, client).await.unwrap();
         assert_eq!(response.version(), version);
         let body = within(response.into_body().collect()).await.unwrap();
         assert!(body.to_bytes().ends_with(b"data: [DONE]\n\n"));
@@ -77,16 +77,16 @@ async fn faults_reach_through_http_2() {
     let simulator = Simulator::start_tls("a", Script::fault(Fault::Reset), server)
         .await
         .unwrap();
-    assert!(ask(&simulator, client.clone()).await.is_err());
+    assert!(asked(&simulator, client.clone()).await.is_err());
     for fault in [Fault::CutAfter(1), Fault::ResetAfter(1), Fault::Truncated] {
         simulator.play(Script::fault(fault.clone())).await;
-        let response = ask(&simulator, client.clone()).await.unwrap();
+        let response = asked(&simulator, client.clone()).await.unwrap();
         assert!(
             within(response.into_body().collect()).await.is_err(),
             "{fault:?}"
         );
     }
     simulator.play(Script::fault(Fault::StallAfter(1))).await;
-    drop(ask(&simulator, client).await.unwrap());
+    drop(asked(&simulator, client).await.unwrap());
     within(simulator.wait_abandoned(1)).await;
 }

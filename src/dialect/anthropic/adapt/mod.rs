@@ -9,10 +9,10 @@ use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
-use super::foreign::{is_thought, leave_thoughts};
 use super::model::{Model, Thinking, takes_effort};
+use super::provider_state::{is_thought, leave_thoughts};
 use super::thinking::{budget, effort_of_budget};
-use crate::dialect::beginning::wish;
+use crate::dialect::prefill::continue_prompt;
 use crate::wire::json::Fields;
 
 /// The body of a request as this model takes it, and the fields that had to be left out; `None`: it is so already.
@@ -234,8 +234,9 @@ impl Request<'_> {
         let mut turns: Vec<Box<RawValue>> = serde_json::from_str(messages).unwrap_or_default();
         let last = turns.last().map_or("null", |last| last.get());
         let last = serde_json::from_str(last).unwrap_or_default();
-        if let Some(begun) = beginning(&last)
-            && let Ok(turn) = to_raw_value(&json!({ "role": "user", "content": wish(&begun) }))
+        if let Some(begun) = prefill_of(&last)
+            && let Ok(turn) =
+                to_raw_value(&json!({ "role": "user", "content": continue_prompt(&begun) }))
         {
             turns.push(turn);
             self.put("messages", turns);
@@ -244,7 +245,7 @@ impl Request<'_> {
 }
 
 /// The text of a turn in which an answer is begun.
-fn beginning(turn: &Value) -> Option<String> {
+fn prefill_of(turn: &Value) -> Option<String> {
     if turn["role"] != "assistant" {
         return None;
     }

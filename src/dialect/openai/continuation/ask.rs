@@ -44,15 +44,15 @@ pub fn body(
 /// Puts the answer so far at the end of a conversation, and the wish to go on behind it where that must be said.
 fn ask(body: &mut Value, list: &str, said: &Transcript, prefill: Prefill) -> Option<()> {
     // Some refuse a beginning that ends in white space.
-    let beginning = said.text.trim_end();
-    let mut message = json!({ "role": "assistant", "content": beginning });
+    let text = said.text.trim_end();
+    let mut message = json!({ "role": "assistant", "content": text });
     if prefill == Prefill::Prefix {
         message["prefix"] = true.into();
     }
     let messages = body[list].as_array_mut()?;
     messages.push(message);
     if prefill == Prefill::None {
-        messages.push(json!({ "role": "user", "content": instruction(beginning) }));
+        messages.push(json!({ "role": "user", "content": instruction(text) }));
     }
     if prefill == Prefill::Vllm {
         body["continue_final_message"] = true.into();
@@ -61,12 +61,12 @@ fn ask(body: &mut Value, list: &str, said: &Transcript, prefill: Prefill) -> Opt
     Some(())
 }
 
-fn instruction(beginning: &str) -> String {
+fn instruction(text: &str) -> String {
     format!(
         "Your last message was cut off by a lost connection. Continue it from exactly where it stops, in the same \
-         language, style and format, as if nothing had happened. Begin by repeating its last words verbatim, without \
+         api, style and format, as if nothing had happened. Begin by repeating its last words verbatim, without \
          quotation marks, and then go on. Do not comment on this and do not start over. Its last words are: {}",
-        anchor(beginning)
+        anchor(text)
     )
 }
 

@@ -20,7 +20,7 @@ pub(super) fn rewrite(
     chunk.insert("choices".to_owned(), json!([]));
     if let Some(choice) = choice {
         let choice = rest_of(splicer, choice)?;
-        is_worth_telling = !choice["finish_reason"].is_null() || !is_hollow(&choice);
+        is_worth_telling = !choice["finish_reason"].is_null() || !is_empty(&choice);
         chunk.insert("choices".to_owned(), json!([choice]));
     }
     if let Some(usage) = chunk.get_mut("usage").filter(|usage| usage.is_object()) {
@@ -34,7 +34,7 @@ pub(super) fn rewrite(
     Ok(())
 }
 
-fn is_hollow(choice: &Value) -> bool {
+fn is_empty(choice: &Value) -> bool {
     choice["text"].as_str().is_none_or(str::is_empty)
         && choice["delta"].as_object().is_none_or(Map::is_empty)
 }

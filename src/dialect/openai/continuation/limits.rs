@@ -15,7 +15,7 @@ pub(super) enum Stop {
 
 /// The limits of one continuation.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(super) struct OutputLimits {
     /// What stop sequences still lack that began before the seam.
     straddling: Vec<String>,
     /// The new text, as long as it may be part of one of them.
@@ -24,7 +24,7 @@ pub(super) struct Limits {
     left: Option<u64>,
 }
 
-impl Limits {
+impl OutputLimits {
     /// For a request whose answer has come to `said` in so many tokens.
     pub(super) fn new(request: &Value, said: &str, tokens: u64) -> Self {
         let most = LIMITS.iter().find_map(|limit| request[*limit].as_u64());
@@ -84,11 +84,11 @@ fn rests(stop: &str, said: &str) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{Limits, Stop};
+    use super::{OutputLimits, Stop};
 
     #[test]
     fn a_stop_sequence_may_lie_across_the_seam() {
-        let limits = || Limits::new(&json!({"stop": ["END.", "###"]}), "so E", 3);
+        let limits = || OutputLimits::new(&json!({"stop": ["END.", "###"]}), "so E", 3);
         let mut stopped = limits();
         assert_eq!(stopped.take("N", false), (String::new(), None));
         assert_eq!(
@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn what_was_said_counts_as_part_of_the_length() {
-        let mut limits = Limits::new(&json!({"max_completion_tokens": 5}), "one two three", 3);
+        let mut limits =
+            OutputLimits::new(&json!({"max_completion_tokens": 5}), "one two three", 3);
         assert_eq!(limits.take(" four", false), (" four".to_owned(), None));
         assert_eq!(limits.take("", false), (String::new(), None));
         assert_eq!(limits.take(" five", false), (" five".to_owned(), None));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::limits::{Limits, Stop};
+use super::limits::{OutputLimits, Stop};
 use super::seam::{Seam, Verdict};
 use super::transcript::Transcript;
 use super::{chat, response};
@@ -15,7 +15,7 @@ use crate::wire::sse;
 pub struct Splicer {
     said: Transcript,
     seam: Option<Seam>,
-    limits: Limits,
+    limits: OutputLimits,
     stopped: Option<Stop>,
 }
 
@@ -31,7 +31,7 @@ impl Splicer {
         Self {
             said: said.clone(),
             seam: Some(Seam::new(&said.text, prefill, is_plain_prompt)),
-            limits: Limits::new(&body, &said.text, said.tokens),
+            limits: OutputLimits::new(&body, &said.text, said.tokens),
             stopped: None,
         }
     }

@@ -21,7 +21,7 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
         streaming: true,
         reasoning: false,
         store: None,
-        lives_at: None,
+        pinned_to: None,
         demands: Default::default(),
         session: 0,
         retries: 0,

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    FOREIGN_IN_WORDS, OVERLOADED, QUOTA, QUOTA_IN_WORDS, REFUSED, STATUS_OF, TOO_LONG,
+    OVERLOADED, PROVIDER_BOUND_IN_WORDS, QUOTA, QUOTA_IN_WORDS, REFUSED, STATUS_OF, TOO_LONG,
     TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS,
 };
-use crate::wire::allowance::reset_in;
+use crate::wire::rate_limit::reset_in;
 
 /// The fields of an error that decide.
 #[derive(Debug, Default)]
@@ -91,9 +91,9 @@ impl ErrorFields {
         match serde_json::from_str::<RawFields<'_>>(fields) {
             Ok(raw) => Self {
                 wait: wait(&raw),
-                code: plain(raw.code),
+                code: text_or_number(raw.code),
                 kind: raw.kind.unwrap_or_default().into_owned(),
-                name: error_code(raw.details).unwrap_or_else(|| plain(raw.status)),
+                name: error_code(raw.details).unwrap_or_else(|| text_or_number(raw.status)),
                 is_daily: detail(raw.details, "PerDay"),
                 is_about_key: detail(raw.details, "\"API_KEY_INVALID\"")
                     || raw
@@ -145,13 +145,13 @@ impl ErrorFields {
     }
 
     /// Whether it is about items that another organisation has sealed or kept.
-    pub(super) fn is_about_foreign_items(&self) -> bool {
+    pub(super) fn is_about_provider_bound_items(&self) -> bool {
         self.is("invalid_encrypted_content") || self.message.starts_with("Item with id")
     }
 
     /// Whether it is about what another maker's model has left in the conversation: thoughts that it has signed, or has not had
     /// before its calls, and the ids that it has given them.
-    pub(super) fn is_about_foreign_talk(&self) -> bool {
+    pub(super) fn is_about_provider_bound_history(&self) -> bool {
         let is_of_anthropic = self.message.starts_with("messages.")
             && (self
                 .message
@@ -171,7 +171,7 @@ impl ErrorFields {
             && self.message.contains("].tool_call");
         is_of_anthropic
             || is_of_openai
-            || FOREIGN_IN_WORDS
+            || PROVIDER_BOUND_IN_WORDS
                 .iter()
                 .any(|words| self.message.starts_with(words))
     }
@@ -263,6 +263,6 @@ fn text_of(raw: &RawValue) -> String {
     serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
-fn plain(raw: Option<&RawValue>) -> String {
+fn text_or_number(raw: Option<&RawValue>) -> String {
     raw.map_or_else(String::new, |raw| raw.get().trim_matches('"').to_owned())
 }

@@ -39,7 +39,9 @@ pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8
 pub fn classify_response(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     let error = ErrorFields::read(body);
     match status {
-        400 | 404 if error.is_about_foreign_items() => Outcome::ForeignItems { status },
+        400 | 404 if error.is_about_provider_bound_items() => {
+            Outcome::ProviderBoundItems { status }
+        }
         404 | 405 | 501 if error.names_no_model() => Outcome::EndpointMissing { status },
         _ => outcome(status, retry_after, &error),
     }
@@ -63,7 +65,9 @@ pub(in crate::dialect) fn classify_inner(
 fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
     let retry_after = retry_after.or(error.wait);
     match status {
-        400 | 422 if error.is_about_foreign_talk() => Outcome::ForeignItems { status },
+        400 | 422 if error.is_about_provider_bound_history() => {
+            Outcome::ProviderBoundItems { status }
+        }
         401 if error.is("invalid_model") => Outcome::ModelUnavailable,
         400 | 403 | 422 if error.refuses_content() => Outcome::ContentRefused { status },
         400 | 403 | 413 | 422 | 429 if error.says_too_long() => Outcome::TooLong { status },
@@ -125,7 +129,7 @@ const TOO_LONG_IN_WORDS: [&str; 8] = [
 ];
 
 /// How messages begin that say: another model's turns cannot be gone on with as they are.
-const FOREIGN_IN_WORDS: [&str; 7] = [
+const PROVIDER_BOUND_IN_WORDS: [&str; 7] = [
     // Mistral
     "Tool call id was ",
     "Unexpected role 'user' after role 'tool'",

@@ -217,7 +217,7 @@ fn a_missing_path_is_told_from_a_missing_model() {
     assert_eq!(label(no_model), "model_unavailable");
     let no_item =
         r#"{"error":{"message":"Item with id 'rs_1' not found.","type":"invalid_request_error"}}"#;
-    assert_eq!(label(no_item), "foreign_items");
+    assert_eq!(label(no_item), "provider_bound_items");
 }
 
 #[test]
@@ -379,7 +379,11 @@ fn what_others_have_left_in_a_conversation_is_no_fault_of_the_clients() {
     ] {
         let body = serde_json::json!({"error": {"message": message, "code": code}});
         let outcome = classify(400, None, body.to_string().as_bytes());
-        assert_eq!(outcome, Outcome::ForeignItems { status: 400 }, "{message}");
+        assert_eq!(
+            outcome,
+            Outcome::ProviderBoundItems { status: 400 },
+            "{message}"
+        );
     }
     for (message, code) in [
         ("messages.1.content.0.text: Field required", ""),

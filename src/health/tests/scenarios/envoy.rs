@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use crate::event::HealthChange;
-use crate::health::evidence::Sign;
+use crate::health::evidence::Evidence;
 use crate::health::tests::{Bench, FAILURE, REFUSED};
 use crate::health::{Permit, Phase};
 use crate::outcome::Outcome;
@@ -13,20 +13,20 @@ use crate::outcome::Outcome;
 #[test]
 fn each_relapse_doubles_the_pause_and_minutes_of_health_forgive_it() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
+    let model = bench.model("a", "m");
     // Plenty of traffic: the first pause is two seconds, the longest thirty.
     for _ in 0..600 {
-        bench.attempt(&leaf, &Outcome::Success);
+        bench.attempt(&model, &Outcome::Success);
         bench.pass(0.1);
     }
     let mut levels = Vec::new();
-    bench.trip(&leaf, &FAILURE);
+    bench.trip(&model, &FAILURE);
     for _ in 0..5 {
-        let core = leaf.scope.core();
-        let pause = leaf.epoch.tick(bench.now).seconds_until(core.until);
+        let core = model.scope.core();
+        let pause = model.epoch.tick(bench.now).seconds_until(core.until);
         levels.push((core.level, pause));
         bench.pass(f64::from(pause) + 0.1);
-        bench.attempt(&leaf, &FAILURE);
+        bench.attempt(&model, &FAILURE);
     }
     for (index, (level, pause)) in levels.iter().enumerate() {
         assert_eq!(*level as usize, index + 1);
@@ -37,27 +37,27 @@ fn each_relapse_doubles_the_pause_and_minutes_of_health_forgive_it() {
         );
     }
     // Healthy for minutes, it is forgiven as many levels.
-    while bench.phase(&leaf) != Phase::Closed {
+    while bench.phase(&model) != Phase::Closed {
         bench.pass(0.2);
-        bench.attempt(&leaf, &Outcome::Success);
+        bench.attempt(&model, &Outcome::Success);
     }
-    let before = leaf.scope.core().level;
+    let before = model.scope.core().level;
     bench.pass(185.0);
-    bench.trip(&leaf, &FAILURE);
-    assert_eq!(leaf.scope.core().level, before - 3 + 1);
+    bench.trip(&model, &FAILURE);
+    assert_eq!(model.scope.core().level, before - 3 + 1);
 }
 
 /// After Envoy's issue 1491: a counter that was not reset let a host be ejected only once until it had a success.
 #[test]
 fn without_any_success_it_is_taken_out_again_and_again() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
     for round in 1..=10 {
-        assert_eq!(bench.phase(&leaf), Phase::Open, "round {round}");
-        assert!(bench.score(&leaf) <= f32::EPSILON, "round {round}");
-        let trial = bench.trial(&leaf);
-        let changes = bench.end(trial, &FAILURE);
+        assert_eq!(bench.phase(&model), Phase::Open, "round {round}");
+        assert!(bench.score(&model) <= f32::EPSILON, "round {round}");
+        let probe = bench.probe(&model);
+        let changes = bench.end(probe, &FAILURE);
         assert!(
             matches!(changes.as_slice(), [HealthChange::Opened { .. }]),
             "round {round}: {changes:?}"
@@ -71,11 +71,11 @@ fn without_any_success_it_is_taken_out_again_and_again() {
 fn failures_of_many_threads_at_once_trip_exactly_once_each_time() {
     const THREADS: usize = 8;
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
+    let model = bench.model("a", "m");
     for round in 0..20 {
-        let epoch = leaf.scope.core().epoch;
+        let epoch = model.scope.core().epoch;
         let mut permits: Vec<Permit> = (0..10 * THREADS)
-            .map(|_| leaf.admit(0, bench.now).unwrap())
+            .map(|_| model.admit(0, bench.now).unwrap())
             .collect();
         let start = Barrier::new(THREADS);
         let (start, now) = (&start, bench.now);
@@ -93,9 +93,9 @@ fn failures_of_many_threads_at_once_trip_exactly_once_each_time() {
             workers.into_iter().map(|one| one.join().unwrap()).sum()
         });
         assert_eq!(opened, 1, "round {round}");
-        assert_eq!(bench.phase(&leaf), Phase::Open);
-        assert_eq!(leaf.scope.core().epoch, epoch + 1, "round {round}");
-        bench.heal(&leaf);
+        assert_eq!(bench.phase(&model), Phase::Open);
+        assert_eq!(model.scope.core().epoch, epoch + 1, "round {round}");
+        bench.heal(&model);
     }
 }
 
@@ -104,39 +104,41 @@ fn failures_of_many_threads_at_once_trip_exactly_once_each_time() {
 #[test]
 fn of_two_verdicts_about_a_state_the_first_counts() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    let core = leaf.scope.core();
+    let model = bench.model("a", "m");
+    let core = model.scope.core();
     let trip = |bench: &Bench| {
-        let now = leaf.epoch.tick(bench.now);
-        leaf.scope.trip(core.epoch, Sign::Failure, now, 0.5)
+        let now = model.epoch.tick(bench.now);
+        model.scope.trip(core.epoch, Evidence::Failure, now, 0.5)
     };
     assert!(trip(&bench));
-    let opened = leaf.scope.core();
+    let opened = model.scope.core();
     bench.pass(1.0);
     assert!(!trip(&bench));
-    assert_eq!(leaf.scope.core(), opened);
-    bench.heal(&leaf);
+    assert_eq!(model.scope.core(), opened);
+    bench.heal(&model);
     assert!(!trip(&bench));
-    assert_eq!(bench.phase(&leaf), Phase::Closed);
+    assert_eq!(bench.phase(&model), Phase::Closed);
 }
 
 /// After Envoy's issue 18950, in the order that lost the ejection: failures from before arrive when it is tried again.
 #[test]
 fn failures_that_arrive_at_its_return_neither_trip_nor_protect_it() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    let early: Vec<Permit> = (0..20).map(|_| leaf.admit(0, bench.now).unwrap()).collect();
-    bench.trip(&leaf, &REFUSED);
-    bench.health.probed(&leaf.id().upstream, bench.now);
-    let trial = bench.trial(&leaf);
-    let epoch = leaf.account.scope.core().epoch;
+    let model = bench.model("a", "m");
+    let early: Vec<Permit> = (0..20)
+        .map(|_| model.admit(0, bench.now).unwrap())
+        .collect();
+    bench.trip(&model, &REFUSED);
+    bench.health.health_checked(&model.id().upstream, bench.now);
+    let probe = bench.probe(&model);
+    let epoch = model.upstream.scope.core().epoch;
     for permit in early {
         assert!(permit.finish(&REFUSED, bench.now).is_empty());
     }
-    assert_eq!(leaf.account.scope.core().epoch, epoch);
-    assert_eq!(leaf.account.scope.core().phase, Phase::HalfOpen);
-    assert_eq!(bench.end(trial, &REFUSED).len(), 1);
-    assert_eq!(leaf.account.scope.core().phase, Phase::Open);
+    assert_eq!(model.upstream.scope.core().epoch, epoch);
+    assert_eq!(model.upstream.scope.core().phase, Phase::HalfOpen);
+    assert_eq!(bench.end(probe, &REFUSED).len(), 1);
+    assert_eq!(model.upstream.scope.core().phase, Phase::Open);
 }
 
 /// After Envoy's pull request 27909. There no more than a share of the hosts is ejected, and of fewer than ten hosts none
@@ -145,16 +147,16 @@ fn failures_that_arrive_at_its_return_neither_trip_nor_protect_it() {
 fn the_only_upstream_is_taken_out_and_so_are_all_of_many() {
     for count in [1, 2, 9, 12] {
         let mut bench = Bench::new();
-        let leaves: Vec<_> = (0..count)
-            .map(|index| bench.leaf(&format!("upstream-{index}"), "m"))
+        let models: Vec<_> = (0..count)
+            .map(|index| bench.model(&format!("upstream-{index}"), "m"))
             .collect();
-        for leaf in &leaves {
-            bench.trip(leaf, &FAILURE);
+        for model in &models {
+            bench.trip(model, &FAILURE);
         }
-        for leaf in &leaves {
-            assert_eq!(bench.phase(leaf), Phase::Open, "of {count}");
+        for model in &models {
+            assert_eq!(bench.phase(model), Phase::Open, "of {count}");
         }
-        let last = leaves.last().unwrap();
+        let last = models.last().unwrap();
         let change = bench.end(last.force(0, bench.now), &Outcome::Success);
         assert!(change.is_empty());
         assert_eq!(bench.phase(last), Phase::HalfOpen, "of {count}");

@@ -10,12 +10,12 @@ use crate::outcome::Outcome;
 #[test]
 fn a_success_takes_back_only_a_part_of_a_failure() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
+    let model = bench.model("a", "m");
     let mut attempts = 0;
     loop {
         attempts += 1;
-        if bench.attempt(&leaf, &FAILURE).is_none()
-            || bench.attempt(&leaf, &Outcome::Success).is_none()
+        if bench.attempt(&model, &FAILURE).is_none()
+            || bench.attempt(&model, &Outcome::Success).is_none()
         {
             break;
         }
@@ -27,41 +27,41 @@ fn a_success_takes_back_only_a_part_of_a_failure() {
 /// After "A failure during probing that does not mark dead moves back to probing". There the policy may pass over a failure;
 /// here what is no sign of health does, and the trial's place is free again.
 #[test]
-fn a_trial_that_ends_without_a_verdict_is_followed_by_another() {
+fn a_probe_that_ends_without_a_verdict_is_followed_by_another() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
     for _ in 0..20 {
-        let trial = bench.trial(&leaf);
-        let core = leaf.scope.core();
-        bench.end(trial, &Outcome::RejectedRequest { status: 400 });
-        assert_eq!(leaf.scope.core(), core);
+        let probe = bench.probe(&model);
+        let core = model.scope.core();
+        bench.end(probe, &Outcome::RejectedRequest { status: 400 });
+        assert_eq!(model.scope.core(), core);
     }
-    let trial = bench.trial(&leaf);
-    assert_eq!(bench.end(trial, &FAILURE).len(), 1);
-    assert_eq!(bench.phase(&leaf), Phase::Open);
+    let probe = bench.probe(&model);
+    assert_eq!(bench.end(probe, &FAILURE).len(), 1);
+    assert_eq!(bench.phase(&model), Phase::Open);
 }
 
 /// As above, for an upstream: one model's failure may be that model's own, so the upstream goes on being tried by others.
 #[test]
-fn one_models_failed_trial_leaves_the_upstream_to_be_tried_by_another() {
+fn one_models_failed_probe_leaves_the_upstream_to_be_tried_by_another() {
     let mut bench = Bench::new();
-    let (one, two) = (bench.leaf("a", "one"), bench.leaf("a", "two"));
-    while one.account.scope.core().phase == Phase::Closed {
+    let (one, two) = (bench.model("a", "one"), bench.model("a", "two"));
+    while one.upstream.scope.core().phase == Phase::Closed {
         bench.attempt(&one, &FAILURE);
         bench.attempt(&two, &FAILURE);
         bench.pass(0.1);
     }
-    let trial = bench.trial(&one);
-    assert!(bench.end(trial, &FAILURE).is_empty());
-    assert_eq!(one.account.scope.core().phase, Phase::HalfOpen);
+    let probe = bench.probe(&one);
+    assert!(bench.end(probe, &FAILURE).is_empty());
+    assert_eq!(one.upstream.scope.core().phase, Phase::HalfOpen);
     assert!(one.admit(0, bench.now).is_err());
     for _ in 0..5 {
-        assert_eq!(one.account.scope.core().phase, Phase::HalfOpen);
-        let trial = bench.trial(&two);
-        bench.end(trial, &Outcome::Success);
+        assert_eq!(one.upstream.scope.core().phase, Phase::HalfOpen);
+        let probe = bench.probe(&two);
+        bench.end(probe, &Outcome::Success);
     }
-    assert_eq!(one.account.scope.core().phase, Phase::Ramp);
+    assert_eq!(one.upstream.scope.core().phase, Phase::SlowStart);
     assert_eq!(bench.phase(&two), Phase::Closed);
     assert_eq!(bench.phase(&one), Phase::Open);
 }
@@ -71,22 +71,22 @@ fn one_models_failed_trial_leaves_the_upstream_to_be_tried_by_another() {
 #[test]
 fn a_success_alone_does_not_shorten_the_next_pause_but_health_does() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
     for level in 2..=4 {
-        let trial = bench.trial(&leaf);
-        bench.end(trial, &Outcome::Success);
-        let trial = bench.trial(&leaf);
-        let changes = bench.end(trial, &FAILURE);
+        let probe = bench.probe(&model);
+        bench.end(probe, &Outcome::Success);
+        let probe = bench.probe(&model);
+        let changes = bench.end(probe, &FAILURE);
         assert!(matches!(changes.as_slice(), [HealthChange::Opened { .. }]));
-        assert_eq!(leaf.scope.core().level, level);
+        assert_eq!(model.scope.core().level, level);
     }
-    bench.heal(&leaf);
+    bench.heal(&model);
     bench.pass(61.0);
-    bench.trip(&leaf, &FAILURE);
-    assert_eq!(leaf.scope.core().level, 4);
-    bench.heal(&leaf);
+    bench.trip(&model, &FAILURE);
+    assert_eq!(model.scope.core().level, 4);
+    bench.heal(&model);
     bench.pass(241.0);
-    bench.trip(&leaf, &FAILURE);
-    assert_eq!(leaf.scope.core().level, 1);
+    bench.trip(&model, &FAILURE);
+    assert_eq!(model.scope.core().level, 1);
 }

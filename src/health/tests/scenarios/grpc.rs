@@ -13,28 +13,28 @@ use crate::outcome::Outcome;
 #[test]
 fn of_three_only_the_one_that_fails_is_taken_out_and_it_comes_back() {
     let mut bench = Bench::new();
-    let leaves = ["a", "b", "c"].map(|upstream| bench.leaf(upstream, "m"));
+    let models = ["a", "b", "c"].map(|upstream| bench.model(upstream, "m"));
     for _ in 0..5 {
-        for leaf in &leaves {
-            assert!(bench.attempt(leaf, &Outcome::Success).is_some());
+        for model in &models {
+            assert!(bench.attempt(model, &Outcome::Success).is_some());
         }
         bench.pass(1.0);
     }
     for _ in 0..6 {
-        for (leaf, outcome) in leaves
+        for (model, outcome) in models
             .iter()
             .zip([&Outcome::Success, &Outcome::Success, &FAILURE])
         {
-            bench.attempt(leaf, outcome);
+            bench.attempt(model, outcome);
         }
         bench.pass(1.0);
     }
-    let phases = leaves.each_ref().map(|leaf| bench.phase(leaf));
+    let phases = models.each_ref().map(|model| bench.phase(model));
     assert_eq!(phases, [Phase::Closed, Phase::Closed, Phase::Open]);
-    let trial = bench.trial(&leaves[2]);
-    bench.end(trial, &Outcome::Success);
-    assert_eq!(bench.phase(&leaves[2]), Phase::HalfOpen);
-    bench.heal(&leaves[2]);
+    let probe = bench.probe(&models[2]);
+    bench.end(probe, &Outcome::Success);
+    assert_eq!(bench.phase(&models[2]), Phase::HalfOpen);
+    bench.heal(&models[2]);
 }
 
 /// After `TestEjectUnejectSuccessRate`, too. There an address is compared with its peers, so that none is ejected if all
@@ -42,15 +42,15 @@ fn of_three_only_the_one_that_fails_is_taken_out_and_it_comes_back() {
 #[test]
 fn those_that_fail_alike_are_all_taken_out() {
     let mut bench = Bench::new();
-    let leaves = ["a", "b", "c"].map(|upstream| bench.leaf(upstream, "m"));
+    let models = ["a", "b", "c"].map(|upstream| bench.model(upstream, "m"));
     for _ in 0..12 {
-        for leaf in &leaves {
-            bench.attempt(leaf, &FAILURE);
+        for model in &models {
+            bench.attempt(model, &FAILURE);
         }
         bench.pass(1.0);
     }
-    for leaf in &leaves {
-        assert_ne!(bench.phase(leaf), Phase::Closed);
+    for model in &models {
+        assert_ne!(bench.phase(model), Phase::Closed);
     }
 }
 
@@ -60,7 +60,7 @@ fn those_that_fail_alike_are_all_taken_out() {
 fn what_counts_is_the_share_of_failures() {
     let requests_until_out = |one_in: usize, rate: f64| {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
+        let model = bench.model("a", "m");
         (1..=2000).find(|index| {
             bench.pass(1.0 / rate);
             let outcome = if index % one_in == 0 {
@@ -68,8 +68,8 @@ fn what_counts_is_the_share_of_failures() {
             } else {
                 &Outcome::Success
             };
-            bench.attempt(&leaf, outcome);
-            bench.phase(&leaf) == Phase::Open
+            bench.attempt(&model, outcome);
+            bench.phase(&model) == Phase::Open
         })
     };
     for rate in [0.05, 1.0, 50.0] {
@@ -92,16 +92,16 @@ fn what_counts_is_the_share_of_failures() {
 #[test]
 fn asked_for_again_it_is_as_it_was_and_another_name_begins_anew() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
-    let (core, pause) = (leaf.scope.core(), bench.pause(&leaf));
-    drop(leaf);
-    let again = bench.leaf("a", "m");
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let (core, pause) = (model.scope.core(), bench.pause(&model));
+    drop(model);
+    let again = bench.model("a", "m");
     assert_eq!(again.scope.core(), core);
     assert!((bench.pause(&again) - pause).abs() <= f32::EPSILON);
     assert!(again.admit(0, bench.now).is_err());
-    assert!(bench.leaf("a", "n").admit(0, bench.now).is_ok());
-    assert!(bench.leaf("b", "m").admit(0, bench.now).is_ok());
+    assert!(bench.model("a", "n").admit(0, bench.now).is_ok());
+    assert!(bench.model("b", "m").admit(0, bench.now).is_ok());
 }
 
 /// After `TestConcurrentOperations`: threads that do everything at once, for as long as there is something to break.
@@ -109,24 +109,24 @@ fn asked_for_again_it_is_as_it_was_and_another_name_begins_anew() {
 fn threads_that_do_everything_at_once_leave_nothing_behind() {
     const ENDINGS: [Outcome; 4] = [FAILURE, REFUSED, TIMEOUT, Outcome::ClientGone];
     let mut bench = Bench::new();
-    let leaves = [bench.leaf("a", "m"), bench.leaf("a", "n")];
+    let models = [bench.model("a", "m"), bench.model("a", "n")];
     let (passed, start) = (AtomicU64::new(0), bench.now);
     thread::scope(|scope| {
         for seed in 0..4 {
-            let (bench, leaves, passed) = (&bench, &leaves, &passed);
+            let (bench, models, passed) = (&bench, &models, &passed);
             scope.spawn(move || {
                 fastrand::seed(seed);
                 let mut open: Vec<Permit> = Vec::new();
                 for _ in 0..2500 {
                     let millis = passed.fetch_add(fastrand::u64(0..8), Ordering::Relaxed);
                     let now = start + Duration::from_millis(millis);
-                    let leaf = bench.leaf("a", ["m", "n"][fastrand::usize(0..2)]);
-                    leaf.demanded(now);
-                    open.extend(leaf.admit(0, now));
+                    let model = bench.model("a", ["m", "n"][fastrand::usize(0..2)]);
+                    model.demanded(now);
+                    open.extend(model.admit(0, now));
                     match fastrand::u8(0..20) {
-                        0 => open.push(leaf.force(0, now)),
-                        1 => drop(bench.health.probed(&leaf.id().upstream, now)),
-                        2 => drop(bench.health.to_probe()),
+                        0 => open.push(model.force(0, now)),
+                        1 => drop(bench.health.health_checked(&model.id().upstream, now)),
+                        2 => drop(bench.health.to_check()),
                         _ => {}
                     }
                     if open.len() > fastrand::usize(0..6) {
@@ -141,22 +141,22 @@ fn threads_that_do_everything_at_once_leave_nothing_behind() {
                             _ => drop(permit.finish(&ENDINGS[fastrand::usize(0..4)], now)),
                         }
                     }
-                    for leaf in leaves {
-                        assert!(leaf.scope.trials() <= 4 && leaf.account.scope.trials() <= 4);
-                        assert!((0.0..=1.0).contains(&leaf.fraction()));
+                    for model in models {
+                        assert!(model.scope.probes() <= 4 && model.upstream.scope.probes() <= 4);
+                        assert!((0.0..=1.0).contains(&model.fraction()));
                     }
                 }
             });
         }
     });
     bench.now = start + Duration::from_millis(passed.into_inner());
-    for leaf in &leaves {
-        assert!(leaf.scope.core().epoch > 0, "nothing happened");
-        assert_eq!(leaf.account.in_flight.load(Ordering::Relaxed), 0);
-        for scope in [&leaf.scope, &leaf.account.scope] {
-            assert!(scope.core().phase != Phase::HalfOpen || scope.trials() == 0);
-            assert!(scope.score(leaf.epoch.tick(bench.now)).is_finite());
+    for model in &models {
+        assert!(model.scope.core().epoch > 0, "nothing happened");
+        assert_eq!(model.upstream.in_flight.load(Ordering::Relaxed), 0);
+        for scope in [&model.scope, &model.upstream.scope] {
+            assert!(scope.core().phase != Phase::HalfOpen || scope.probes() == 0);
+            assert!(scope.score(model.epoch.tick(bench.now)).is_finite());
         }
-        bench.heal(leaf);
+        bench.heal(model);
     }
 }

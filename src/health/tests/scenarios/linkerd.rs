@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::event::HealthChange;
 use crate::health::tests::{Bench, FAILURE, LIMITED, REFUSED, TIMEOUT};
-use crate::health::{Permit, Phase, Reason};
+use crate::health::{CooldownReason, Permit, Phase};
 use crate::outcome::Outcome;
 
 /// After `trips_on_consecutive_failures`. There so many failures in a row trip at any traffic; here more of them at more
@@ -13,11 +13,11 @@ use crate::outcome::Outcome;
 fn failures_in_a_row_trip_sooner_at_thin_traffic() {
     let failures_to_trip = |rate: f64, outcome: &Outcome| {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
+        let model = bench.model("a", "m");
         let requests = (rate * 300.0).clamp(10.0, 5000.0) as usize;
-        bench.warm(&leaf, rate, requests);
+        bench.warm(&model, rate, requests);
         let mut failures = 1;
-        while bench.attempt(&leaf, outcome).unwrap().is_empty() {
+        while bench.attempt(&model, outcome).unwrap().is_empty() {
             failures += 1;
             bench.pass(1.0 / rate);
         }
@@ -40,32 +40,32 @@ fn failures_in_a_row_trip_sooner_at_thin_traffic() {
 fn the_first_failure_of_all_trips_nothing() {
     for outcome in [FAILURE, REFUSED, TIMEOUT, Outcome::StreamBroken] {
         let bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        assert!(bench.attempt(&leaf, &outcome).unwrap().is_empty());
-        assert!(leaf.admit(0, bench.now).is_ok(), "{outcome}");
-        assert!(bench.score(&leaf) > 1.0, "{outcome}");
+        let model = bench.model("a", "m");
+        assert!(bench.attempt(&model, &outcome).unwrap().is_empty());
+        assert!(model.admit(0, bench.now).is_ok(), "{outcome}");
+        assert!(bench.score(&model) > 1.0, "{outcome}");
     }
 }
 
 /// After `probation_failure_on_429`. There a 429 fails the trial; here it is a fact with a deadline and no verdict: the
 /// place comes back, and the next trial waits for the gate only.
 #[test]
-fn a_trial_that_is_rate_limited_is_no_failure() {
+fn a_probe_that_is_rate_limited_is_no_failure() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
-    let trial = bench.trial(&leaf);
-    let core = leaf.scope.core();
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let probe = bench.probe(&model);
+    let core = model.scope.core();
     let limited = Outcome::RateLimited {
         retry_after: Some(Duration::from_secs(3)),
     };
-    assert!(trial.finish(&limited, bench.now).is_empty());
-    assert_eq!(leaf.scope.core(), core);
-    assert_eq!(leaf.scope.trials(), 0);
-    let refusal = leaf.admit(0, bench.now).unwrap_err();
-    assert_eq!(refusal.gated_by, Some(Reason::RateLimit));
+    assert!(probe.finish(&limited, bench.now).is_empty());
+    assert_eq!(model.scope.core(), core);
+    assert_eq!(model.scope.probes(), 0);
+    let refusal = model.admit(0, bench.now).unwrap_err();
+    assert_eq!(refusal.cooldown_reason, Some(CooldownReason::RateLimit));
     bench.pass(3.1);
-    assert!(leaf.admit(0, bench.now).is_ok_and(|next| next.is_trial()));
+    assert!(model.admit(0, bench.now).is_ok_and(|next| next.is_probe()));
 }
 
 /// After `consecutive_failures_ignores_429`: a 429 neither adds to a run of failures nor ends it.
@@ -73,18 +73,18 @@ fn a_trial_that_is_rate_limited_is_no_failure() {
 fn rate_limits_between_failures_change_nothing() {
     let failures_to_trip = |is_limited: bool| {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
+        let model = bench.model("a", "m");
         for failures in 1..100 {
             if is_limited {
-                let permit = leaf.admit(0, bench.now).unwrap();
-                let before = bench.score(&leaf);
+                let permit = model.admit(0, bench.now).unwrap();
+                let before = bench.score(&model);
                 assert!(bench.end(permit, &LIMITED).is_empty());
-                assert!((bench.score(&leaf) - before).abs() <= f32::EPSILON);
+                assert!((bench.score(&model) - before).abs() <= f32::EPSILON);
             }
             // Longer than any gate.
             bench.pass(61.0);
-            bench.attempt(&leaf, &FAILURE);
-            if bench.phase(&leaf) == Phase::Open {
+            bench.attempt(&model, &FAILURE);
+            if bench.phase(&model) == Phase::Open {
                 return failures;
             }
         }
@@ -98,23 +98,23 @@ fn rate_limits_between_failures_change_nothing() {
 #[test]
 fn one_that_flaps_pauses_longer_each_time_and_one_long_well_as_at_first() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.warm(&leaf, 10.0, 600);
+    let model = bench.model("a", "m");
+    bench.warm(&model, 10.0, 600);
     let mut levels = Vec::new();
     for _ in 0..4 {
-        bench.trip(&leaf, &FAILURE);
-        levels.push(leaf.scope.core().level);
-        bench.heal(&leaf);
+        bench.trip(&model, &FAILURE);
+        levels.push(model.scope.core().level);
+        bench.heal(&model);
     }
     assert!(
         levels.windows(2).all(|pair| pair[0] < pair[1]),
         "{levels:?}"
     );
     bench.pass(600.0);
-    bench.warm(&leaf, 10.0, 600);
-    bench.trip(&leaf, &FAILURE);
-    assert_eq!(leaf.scope.core().level, 1);
-    assert!((1.4..=2.6).contains(&bench.pause(&leaf)));
+    bench.warm(&model, 10.0, 600);
+    bench.trip(&model, &FAILURE);
+    assert_eq!(model.scope.core().level, 1);
+    assert!((1.4..=2.6).contains(&bench.pause(&model)));
 }
 
 /// After `idle_reengages_cold_start_with_success` and its kin: after a long silence old failures are forgotten, and one
@@ -123,15 +123,15 @@ fn one_that_flaps_pauses_longer_each_time_and_one_long_well_as_at_first() {
 fn after_a_long_silence_one_failure_trips_nothing() {
     let trips_after = |silence: f64| {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        bench.warm(&leaf, 1.0, 60);
-        while bench.score(&leaf) + 1.79 < leaf.scope.threshold() {
-            bench.attempt(&leaf, &FAILURE);
+        let model = bench.model("a", "m");
+        bench.warm(&model, 1.0, 60);
+        while bench.score(&model) + 1.79 < model.scope.threshold() {
+            bench.attempt(&model, &FAILURE);
         }
-        assert_eq!(bench.phase(&leaf), Phase::Closed);
+        assert_eq!(bench.phase(&model), Phase::Closed);
         bench.pass(silence);
-        bench.attempt(&leaf, &FAILURE);
-        bench.phase(&leaf) == Phase::Open
+        bench.attempt(&model, &FAILURE);
+        bench.phase(&model) == Phase::Open
     };
     assert!(trips_after(0.1));
     assert!(!trips_after(3600.0));
@@ -140,41 +140,41 @@ fn after_a_long_silence_one_failure_trips_nothing() {
 /// After `probation_admits_single_probe`. There one trial decides; here the first is alone, too, and each success lets one
 /// more in beside.
 #[test]
-fn the_first_trial_is_alone() {
+fn the_first_probe_is_alone() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
-    let first = bench.trial(&leaf);
-    assert!(leaf.admit(0, bench.now).is_err());
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let first = bench.probe(&model);
+    assert!(model.admit(0, bench.now).is_err());
     bench.end(first, &Outcome::Success);
     for good in 1..=4 {
-        assert_eq!(leaf.scope.core().good, good);
+        assert_eq!(model.scope.core().good, good);
         let permits: Vec<_> = (0..10)
-            .filter_map(|_| leaf.admit(0, bench.now).ok())
+            .filter_map(|_| model.admit(0, bench.now).ok())
             .collect();
         assert_eq!(permits.len(), (good as usize + 1).min(4));
-        assert!(permits.iter().all(Permit::is_trial));
+        assert!(permits.iter().all(Permit::is_probe));
         drop(permits);
-        let next = leaf.admit(0, bench.now).unwrap();
+        let next = model.admit(0, bench.now).unwrap();
         bench.end(next, &Outcome::Success);
     }
-    assert_eq!(bench.phase(&leaf), Phase::Ramp);
+    assert_eq!(bench.phase(&model), Phase::SlowStart);
 }
 
 /// After `slow_healthy_probe_reopens`: a trial that takes long counts when it is done, even if it was handed on by then.
 #[test]
-fn a_trial_that_takes_long_still_counts() {
+fn a_probe_that_takes_long_still_counts() {
     for seconds in [20.0, 34.0, 90.0] {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
-        bench.trip(&leaf, &TIMEOUT);
+        let model = bench.model("a", "m");
+        bench.trip(&model, &TIMEOUT);
         for good in 1..=3 {
-            let trial = bench.trial(&leaf);
+            let probe = bench.probe(&model);
             bench.pass(seconds);
-            bench.end(trial, &Outcome::Success);
-            assert_eq!(leaf.scope.core().good, good, "after {seconds} s");
+            bench.end(probe, &Outcome::Success);
+            assert_eq!(model.scope.core().good, good, "after {seconds} s");
         }
-        assert_eq!(bench.phase(&leaf), Phase::Ramp);
+        assert_eq!(bench.phase(&model), Phase::SlowStart);
     }
 }
 
@@ -183,9 +183,9 @@ fn a_trial_that_takes_long_still_counts() {
 #[test]
 fn one_failure_that_is_enough_for_two_scopes_opens_one() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
+    let model = bench.model("a", "m");
     let mut changes = Vec::new();
-    while let Some(more) = bench.attempt(&leaf, &REFUSED) {
+    while let Some(more) = bench.attempt(&model, &REFUSED) {
         changes.extend(more);
         bench.pass(0.1);
     }
@@ -196,20 +196,20 @@ fn one_failure_that_is_enough_for_two_scopes_opens_one() {
         ),
         "{changes:?}"
     );
-    assert_eq!(bench.phase(&leaf), Phase::Closed);
+    assert_eq!(bench.phase(&model), Phase::Closed);
 }
 
 /// As above, for two models that cross theirs in the same moment: the upstream they share is told once.
 #[test]
 fn two_models_that_cross_at_once_open_their_upstream_once() {
     let mut bench = Bench::new();
-    let leaves = [bench.leaf("a", "m"), bench.leaf("a", "n")];
+    let models = [bench.model("a", "m"), bench.model("a", "n")];
     let mut changes = Vec::new();
     for _ in 0..20 {
-        let permits: Vec<_> = leaves
+        let permits: Vec<_> = models
             .iter()
-            .inspect(|leaf| leaf.demanded(bench.now))
-            .filter_map(|leaf| leaf.admit(0, bench.now).ok())
+            .inspect(|model| model.demanded(bench.now))
+            .filter_map(|model| model.admit(0, bench.now).ok())
             .collect();
         for permit in permits {
             changes.extend(permit.finish(&FAILURE, bench.now));

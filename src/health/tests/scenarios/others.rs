@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::UpstreamId;
 use crate::health::tests::{Bench, FAILURE, LIMITED};
-use crate::health::{Phase, Reason};
+use crate::health::{CooldownReason, Phase};
 use crate::outcome::Outcome;
 
 /// After LiteLLM's issue of 25 errors in a row that stayed in rotation.
@@ -12,9 +12,9 @@ use crate::outcome::Outcome;
 fn errors_in_a_row_never_stay_in_rotation() {
     for rate in [0.02, 0.2, 5.0, 500.0] {
         let mut bench = Bench::new();
-        let leaf = bench.leaf("a", "m");
+        let model = bench.model("a", "m");
         let mut failures = 0;
-        while bench.attempt(&leaf, &FAILURE).is_some() {
+        while bench.attempt(&model, &FAILURE).is_some() {
             failures += 1;
             bench.pass(1.0 / rate);
             assert!(failures <= 12, "at {rate}/s");
@@ -28,23 +28,23 @@ fn errors_in_a_row_never_stay_in_rotation() {
 fn an_account_without_money_is_left_alone_and_spends_no_health() {
     let mut bench = Bench::new();
     let id = UpstreamId::from("a");
-    let [leaf, sibling] = ["m", "n"].map(|model| bench.health.leaf(&id, &Arc::from(model), 2));
+    let [model, sibling] = ["m", "n"].map(|model| bench.health.model(&id, &Arc::from(model), 2));
     let mut calls = 0;
     for _ in 0..1000 {
-        leaf.demanded(bench.now);
-        if let Ok(permit) = leaf.admit(0, bench.now) {
+        model.demanded(bench.now);
+        if let Ok(permit) = model.admit(0, bench.now) {
             calls += 1;
             assert!(bench.end(permit, &Outcome::QuotaExhausted).is_empty());
         }
-        assert!(bench.score(&leaf) <= f32::EPSILON);
+        assert!(bench.score(&model) <= f32::EPSILON);
         bench.pass(1.0);
     }
     // The first one, and one after ten minutes.
     assert_eq!(calls, 2);
-    assert_eq!(bench.phase(&leaf), Phase::Closed);
-    for model in [&leaf, &sibling] {
+    assert_eq!(bench.phase(&model), Phase::Closed);
+    for model in [&model, &sibling] {
         let refusal = model.admit(0, bench.now).unwrap_err();
-        assert_eq!(refusal.gated_by, Some(Reason::Quota));
+        assert_eq!(refusal.cooldown_reason, Some(CooldownReason::Quota));
         assert!(model.admit(1, bench.now).is_ok());
     }
 }
@@ -54,8 +54,8 @@ fn an_account_without_money_is_left_alone_and_spends_no_health() {
 #[test]
 fn trials_that_are_ignored_or_lost_give_their_places_back() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
     for round in 0..20 {
         for outcome in [
             Outcome::RejectedRequest { status: 422 },
@@ -63,57 +63,57 @@ fn trials_that_are_ignored_or_lost_give_their_places_back() {
             Outcome::Superseded,
             LIMITED,
         ] {
-            let trial = bench.trial(&leaf);
-            bench.end(trial, &outcome);
-            assert_eq!(leaf.scope.trials(), 0, "{outcome} in round {round}");
+            let probe = bench.probe(&model);
+            bench.end(probe, &outcome);
+            assert_eq!(model.scope.probes(), 0, "{outcome} in round {round}");
         }
-        drop(bench.trial(&leaf));
-        assert_eq!(leaf.scope.trials(), 0, "lost in round {round}");
+        drop(bench.probe(&model));
+        assert_eq!(model.scope.probes(), 0, "lost in round {round}");
     }
-    assert_eq!(bench.phase(&leaf), Phase::HalfOpen);
-    bench.heal(&leaf);
+    assert_eq!(bench.phase(&model), Phase::HalfOpen);
+    bench.heal(&model);
 }
 
 /// After Olla's circuit breaker, which hands a stale probe on: a trial that is never heard of again is followed by another.
 #[test]
-fn a_trial_that_is_lost_is_handed_on() {
+fn a_probe_that_is_lost_is_handed_on() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
-    let lost = bench.trial(&leaf);
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let lost = bench.probe(&model);
     bench.pass(34.0);
-    assert!(leaf.admit(0, bench.now).is_err());
+    assert!(model.admit(0, bench.now).is_err());
     bench.pass(2.0);
-    let next = leaf.admit(0, bench.now).unwrap();
-    assert!(next.is_trial());
-    assert!(leaf.admit(0, bench.now).is_err());
+    let next = model.admit(0, bench.now).unwrap();
+    assert!(next.is_probe());
+    assert!(model.admit(0, bench.now).is_err());
     drop((lost, next));
-    assert_eq!(leaf.scope.trials(), 0);
+    assert_eq!(model.scope.probes(), 0);
 }
 
 /// After Olla's circuit breaker, which fences late results off: what an old trial says about a state that is over neither
 /// closes nor trips anything.
 #[test]
-fn a_late_trial_says_nothing_about_a_later_state() {
+fn a_late_probe_says_nothing_about_a_later_state() {
     let mut bench = Bench::new();
-    let leaf = bench.leaf("a", "m");
-    bench.trip(&leaf, &FAILURE);
-    let late = [bench.trial(&leaf), {
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let late = [bench.probe(&model), {
         bench.pass(36.0);
-        bench.trial(&leaf)
+        bench.probe(&model)
     }];
     bench.pass(36.0);
-    let verdict = bench.trial(&leaf);
+    let verdict = bench.probe(&model);
     bench.end(verdict, &FAILURE);
-    let core = leaf.scope.core();
+    let core = model.scope.core();
     assert_eq!(core.phase, Phase::Open);
     let [good, bad] = late;
     assert!(bench.end(good, &Outcome::Success).is_empty());
-    assert_eq!(leaf.scope.core(), core);
-    let trial = bench.trial(&leaf);
-    let core = leaf.scope.core();
+    assert_eq!(model.scope.core(), core);
+    let probe = bench.probe(&model);
+    let core = model.scope.core();
     assert!(bench.end(bad, &FAILURE).is_empty());
-    assert_eq!(leaf.scope.core(), core);
-    assert_eq!(leaf.scope.trials(), 1);
-    drop(trial);
+    assert_eq!(model.scope.core(), core);
+    assert_eq!(model.scope.probes(), 1);
+    drop(probe);
 }

@@ -2,7 +2,7 @@
 
 use memchr::memmem::find;
 
-use super::Pins;
+use super::Affinity;
 use super::ids::{given_out, given_out_by_events};
 use crate::config::UpstreamId;
 
@@ -24,8 +24,8 @@ const TELLING: [&[u8]; 5] = [
 /// cancelled or taken up again by its id while it runs. The rest is noted when this is dropped, however the answer ended.
 #[derive(Debug)]
 pub struct Witness {
-    pins: Pins,
-    creator: UpstreamId,
+    affinity: Affinity,
+    owner: UpstreamId,
     is_stream: bool,
     /// The pieces of unknown meaning.
     seen: Vec<u8>,
@@ -35,10 +35,10 @@ pub struct Witness {
 }
 
 impl Witness {
-    pub(super) fn new(pins: Pins, creator: UpstreamId, is_stream: bool) -> Self {
+    pub(super) fn new(affinity: Affinity, owner: UpstreamId, is_stream: bool) -> Self {
         Self {
-            pins,
-            creator,
+            affinity,
+            owner,
             is_stream,
             seen: Vec::new(),
             passed: 0,
@@ -85,7 +85,7 @@ impl Witness {
 
     fn note(&self, ids: &[String]) {
         for id in ids {
-            self.pins.note(id, &self.creator);
+            self.affinity.note(id, &self.owner);
         }
     }
 }
@@ -98,62 +98,64 @@ impl Drop for Witness {
 
 #[cfg(test)]
 mod tests {
+    use crate::affinity::Affinity;
     use crate::config::UpstreamId;
-    use crate::pins::Pins;
 
-    fn creators(pins: &Pins, ids: &[&str]) -> Vec<bool> {
-        ids.iter().map(|id| pins.creator_of(id).is_some()).collect()
+    fn owners(affinity: &Affinity, ids: &[&str]) -> Vec<bool> {
+        ids.iter()
+            .map(|id| affinity.owner_of(id).is_some())
+            .collect()
     }
 
     #[test]
     fn answers_are_understood_however_they_come_in_pieces() {
-        let pins = Pins::in_memory();
-        let mut witness = pins.witness(&UpstreamId::from("first"), false);
+        let affinity = Affinity::in_memory();
+        let mut witness = affinity.witness(&UpstreamId::from("first"), false);
         for byte in br#"{"id":"batch_12","output_file_id":"file-34x"}"# {
             witness.saw(&[*byte]);
         }
-        assert_eq!(creators(&pins, &["batch_12", "file-34x"]), [false, false]);
+        assert_eq!(owners(&affinity, &["batch_12", "file-34x"]), [false, false]);
         drop(witness);
-        assert_eq!(creators(&pins, &["batch_12", "file-34x"]), [true, true]);
+        assert_eq!(owners(&affinity, &["batch_12", "file-34x"]), [true, true]);
     }
 
     #[test]
     fn the_first_and_the_last_events_of_an_answer_are_enough() {
-        let pins = Pins::in_memory();
-        let mut witness = pins.witness(&UpstreamId::from("first"), true);
+        let affinity = Affinity::in_memory();
+        let mut witness = affinity.witness(&UpstreamId::from("first"), true);
         for event in [
             r#"{"type":"response.created","response":{"id":"resp_1234"}}"#,
             r#"{"type":"response.output_text.delta","item_id":"msg_00000"}"#,
             r#"{"type":"response.completed","response":{"id":"resp_1234","output":[{"id":"msg_5678"}]}}"#,
         ] {
             witness.saw_events(format!("data: {event}\n\n").as_bytes());
-            assert_eq!(creators(&pins, &["resp_1234"]), [true]);
+            assert_eq!(owners(&affinity, &["resp_1234"]), [true]);
         }
         assert_eq!(
-            creators(&pins, &["resp_1234", "msg_5678", "msg_00000"]),
+            owners(&affinity, &["resp_1234", "msg_5678", "msg_00000"]),
             [true, true, false]
         );
     }
 
     #[test]
     fn a_whole_answer_is_read_to_its_end() {
-        let pins = Pins::in_memory();
+        let affinity = Affinity::in_memory();
         let image = "x".repeat(super::LONGEST);
         let answer = format!(r#"{{"output":[{{"result":"{image}"}}],"id":"resp_1234"}}"#);
-        let witness = pins.witness(&UpstreamId::from("first"), false);
+        let witness = affinity.witness(&UpstreamId::from("first"), false);
         witness.saw_whole(answer.as_bytes());
-        assert_eq!(creators(&pins, &["resp_1234"]), [true]);
+        assert_eq!(owners(&affinity, &["resp_1234"]), [true]);
     }
 
     #[test]
     fn the_first_id_in_events_is_noted_while_they_come() {
-        let pins = Pins::in_memory();
-        let mut opaque = pins.witness(&UpstreamId::from("first"), true);
+        let affinity = Affinity::in_memory();
+        let mut opaque = affinity.witness(&UpstreamId::from("first"), true);
         for piece in ["data: {\"id\":\"thread", "_1234\"}\n", "\ndata: {"] {
             opaque.saw(piece.as_bytes());
         }
-        assert_eq!(creators(&pins, &["thread_1234"]), [true]);
-        let mut events = pins.witness(&UpstreamId::from("first"), true);
+        assert_eq!(owners(&affinity, &["thread_1234"]), [true]);
+        let mut events = affinity.witness(&UpstreamId::from("first"), true);
         for event in [
             ": not yet\n\n",
             "data: {\"id\":\"chatcmpl-1\"}\n\n",
@@ -163,7 +165,7 @@ mod tests {
             events.saw_events(event.as_bytes());
         }
         assert_eq!(
-            creators(&pins, &["chatcmpl-1", "chatcmpl-2", "audio_1"]),
+            owners(&affinity, &["chatcmpl-1", "chatcmpl-2", "audio_1"]),
             [true, false, true]
         );
     }

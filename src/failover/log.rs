@@ -5,38 +5,38 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::Exhausted;
-use super::ending::{Heard, Verdict};
-use super::plan::{Plan, Target};
+use super::ending::{ReceivedError, UpstreamError};
+use super::plan::{AttemptPlan, Target};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 
 /// What has been tried, and how long it was waited for.
 #[derive(Debug, Default)]
-pub(super) struct Trail {
+pub(super) struct AttemptLog {
     pub(super) attempts: Vec<AttemptReport>,
     pub(super) waited: Duration,
     started: usize,
     /// How many attempts there were before.
     numbered_from: usize,
     /// What upstreams have said against the request.
-    verdict: Option<Heard>,
+    error: Option<ReceivedError>,
 }
 
-impl Trail {
+impl AttemptLog {
     /// Keeps what an upstream has said against the request: the first one, unless another one says that it is wrong.
     /// `is_first_choice`: nobody was to be asked before it. `is_doubtful`: it may be about words of ours.
-    pub(super) fn heard(
+    pub(super) fn received(
         &mut self,
         upstream: &UpstreamId,
-        verdict: Box<Verdict>,
+        error: Box<UpstreamError>,
         is_first_choice: bool,
         is_doubtful: bool,
     ) {
-        let is_replaced = |known: &Heard| !known.is_definite && is_doubtful;
-        if self.verdict.as_ref().is_none_or(is_replaced) {
-            self.verdict = Some(Heard {
+        let is_replaced = |known: &ReceivedError| !known.is_definite && is_doubtful;
+        if self.error.as_ref().is_none_or(is_replaced) {
+            self.error = Some(ReceivedError {
                 upstream: upstream.clone(),
-                verdict,
+                error,
                 is_definite: is_first_choice && !is_doubtful && self.attempts.is_empty(),
             });
         }
@@ -62,32 +62,32 @@ impl Trail {
     }
 
     /// The story of a request that nobody answered.
-    pub(super) fn exhausted(self, plan: &Plan<'_>) -> Exhausted {
+    pub(super) fn exhausted(self, plan: &AttemptPlan<'_>) -> Exhausted {
         Exhausted {
             attempts: self.attempts,
             waited: self.waited,
-            verdict: self.verdict,
-            passed_over: plan.passed_over(),
+            error: self.error,
+            skipped: plan.skipped(),
             retry_in: plan.retry_in(Instant::now()),
             is_network_lost: plan.is_network_lost(),
-            lives_at: plan.lives_at().cloned(),
+            pinned_to: plan.pinned_to().cloned(),
         }
     }
 
     /// The story of a request that was forwarded to these in vain.
-    pub(super) fn in_vain(self, asked: &[Target<'_>], lives_at: Option<&UpstreamId>) -> Exhausted {
+    pub(super) fn in_vain(self, asked: &[Target<'_>], pinned_to: Option<&UpstreamId>) -> Exhausted {
         let now = Instant::now();
         let back_at = asked.iter().map(|target| target.back_at(now));
         Exhausted {
             attempts: self.attempts,
             waited: self.waited,
-            verdict: None,
-            passed_over: Vec::new(),
+            error: None,
+            skipped: Vec::new(),
             retry_in: back_at.min().map(|at| at.saturating_duration_since(now)),
             is_network_lost: asked
                 .iter()
-                .any(|target| target.candidate.leaf.is_network_lost()),
-            lives_at: lives_at.cloned(),
+                .any(|target| target.candidate.health.is_network_lost()),
+            pinned_to: pinned_to.cloned(),
         }
     }
 }

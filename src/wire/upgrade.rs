@@ -12,23 +12,23 @@ use hyper::upgrade::Upgraded;
 use tokio::sync::watch;
 
 /// Turns true when it is time to say goodbye.
-pub type Cut = watch::Receiver<bool>;
+pub type Shutdown = watch::Receiver<bool>;
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Start = Box<dyn FnOnce(Upgraded, Cut) -> Running + Send>;
+type Start = Box<dyn FnOnce(Upgraded, Shutdown) -> Running + Send>;
 
 /// What is to be done with the connection. Dropped without being run, it was never the client's turn: the client has
 /// gone.
 #[derive(Clone)]
-pub struct Takeover(Arc<Mutex<Option<Start>>>);
+pub struct UpgradeHandler(Arc<Mutex<Option<Start>>>);
 
-impl Takeover {
-    /// Does this with the connection, until it is over or cut.
-    pub fn new<F>(run: impl FnOnce(Upgraded, Cut) -> F + Send + 'static) -> Self
+impl UpgradeHandler {
+    /// Does this with the connection, until it is over or shutdown.
+    pub fn new<F>(run: impl FnOnce(Upgraded, Shutdown) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let start: Start = Box::new(|client, cut| Box::pin(run(client, cut)));
+        let start: Start = Box::new(|client, shutdown| Box::pin(run(client, shutdown)));
         Self(Arc::new(Mutex::new(Some(start))))
     }
 
@@ -43,17 +43,17 @@ impl Takeover {
     }
 
     /// Does it, once.
-    pub async fn run(self, client: Upgraded, cut: Cut) {
+    pub async fn run(self, client: Upgraded, shutdown: Shutdown) {
         let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(self);
         if let Some(start) = start {
-            start(client, cut).await;
+            start(client, shutdown).await;
         }
     }
 }
 
-impl fmt::Debug for Takeover {
+impl fmt::Debug for UpgradeHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Takeover")
+        f.write_str("UpgradeHandler")
     }
 }

@@ -147,8 +147,8 @@ mod tests {
         assert_eq!(ids, ["conv_2", "msg_44", "resp_1ab", "vs_0003"]);
         let file = br#"{"messages":[{"content":[{"file":{"file_id":"file-123"}}]}],"conversation":"conv_1"}"#;
         assert_eq!(references(Endpoint::ChatCompletions, file), ["file-123"]);
-        let said = br#"{"audio":{"voice":"alloy"},"messages":[{"role":"assistant","audio":{"id":"audio_12"}}]}"#;
-        assert_eq!(references(Endpoint::ChatCompletions, said), ["audio_12"]);
+        let body = br#"{"audio":{"voice":"alloy"},"messages":[{"role":"assistant","audio":{"id":"audio_12"}}]}"#;
+        assert_eq!(references(Endpoint::ChatCompletions, body), ["audio_12"]);
         let text = br#"{"messages":[{"content":"\"file_id\":\"file-123\""}]}"#;
         assert!(references(Endpoint::ChatCompletions, text).is_empty());
     }

@@ -10,16 +10,16 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use super::evidence::Sign;
-use super::gate::Gate;
+use super::cooldown::Cooldown;
+use super::counters::Counters;
+use super::evidence::Evidence;
 use super::network::Network;
+use super::packed::Phase;
 use super::permit::Permit;
 use super::scope::{Admission, Scope};
 use super::slow::{Baselines, Shape};
-use super::tallies::Tallies;
 use super::time::{Epoch, Tick};
-use super::word::Phase;
-use super::{Refusal, gate};
+use super::{NotAdmitted, cooldown};
 use crate::config::UpstreamId;
 use crate::event::{HealthChange, ScopeId};
 
@@ -31,12 +31,12 @@ const WITNESS: f32 = 60.0;
 
 /// What is believed about an upstream as a whole, and its keys.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct UpstreamHealth {
     pub(super) id: UpstreamId,
     pub(super) scope: Scope,
-    pub(super) leaves: ArcSwap<Vec<Weak<Leaf>>>,
+    pub(super) models: ArcSwap<Vec<Weak<ModelHealth>>>,
     /// Gates for all models of a key.
-    pub(super) keys: Vec<Gate>,
+    pub(super) keys: Vec<Cooldown>,
     /// Leaves whose trial failed while the upstream is half-open, by their index.
     blocked: AtomicU64,
     /// When the last connection failed in a way that our own network may have caused.
@@ -46,15 +46,15 @@ pub(super) struct Account {
 
 /// What is believed about one model at an upstream.
 #[derive(Debug)]
-pub struct Leaf {
-    pub(super) account: Arc<Account>,
+pub struct ModelHealth {
+    pub(super) upstream: Arc<UpstreamHealth>,
     pub(super) id: ScopeId,
     pub(super) index: u32,
     pub(super) scope: Scope,
     /// Gates for this model, one for each key.
-    pub(super) gates: Vec<Gate>,
+    pub(super) cooldowns: Vec<Cooldown>,
     pub(super) baselines: Baselines,
-    pub(super) tallies: Tallies,
+    pub(super) counters: Counters,
     pub(super) epoch: Epoch,
     pub(super) network: Arc<Network>,
 }
@@ -63,25 +63,25 @@ pub struct Leaf {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Finding {
     /// `None` for a success.
-    pub(super) sign: Option<Sign>,
-    pub(super) weight: f32,
+    pub(super) evidence: Option<Evidence>,
+    pub(super) log_likelihood: f32,
 }
 
-impl Account {
+impl UpstreamHealth {
     pub(super) fn new(id: UpstreamId, keys: usize) -> Self {
         Self {
             id,
             scope: Scope::new(),
-            leaves: ArcSwap::default(),
-            keys: (0..keys).map(|_| Gate::default()).collect(),
+            models: ArcSwap::default(),
+            keys: (0..keys).map(|_| Cooldown::default()).collect(),
             blocked: AtomicU64::new(0),
             lost_at: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
         }
     }
 
-    pub(super) fn all_leaves(&self) -> Vec<Arc<Leaf>> {
-        self.leaves
+    pub(super) fn all_models(&self) -> Vec<Arc<ModelHealth>> {
+        self.models
             .load()
             .iter()
             .filter_map(Weak::upgrade)
@@ -95,16 +95,16 @@ impl Account {
         }
     }
 
-    fn trip(&self, epoch: u32, sign: Sign, now: Tick) -> Option<HealthChange> {
-        let has_tripped = self.scope.trip(epoch, sign, now, fastrand::f32());
+    fn trip(&self, epoch: u32, evidence: Evidence, now: Tick) -> Option<HealthChange> {
+        let has_tripped = self.scope.trip(epoch, evidence, now, fastrand::f32());
         has_tripped.then(|| {
             self.blocked.store(0, Ordering::Release);
             opened(self.scope_id(), &self.scope, now)
         })
     }
 
-    fn convict(&self, sign: Sign, now: Tick) -> Option<HealthChange> {
-        let has_tripped = self.scope.convict(sign, now, fastrand::f32());
+    fn trip_now(&self, evidence: Evidence, now: Tick) -> Option<HealthChange> {
+        let has_tripped = self.scope.trip_now(evidence, now, fastrand::f32());
         has_tripped.then(|| {
             self.blocked.store(0, Ordering::Release);
             opened(self.scope_id(), &self.scope, now)
@@ -121,14 +121,14 @@ fn opened(scope: ScopeId, of: &Scope, now: Tick) -> HealthChange {
     }
 }
 
-fn healed(scope: ScopeId, cause: Sign) -> HealthChange {
+fn healed(scope: ScopeId, cause: Evidence) -> HealthChange {
     HealthChange::Healed {
         scope,
         cause: cause.label(),
     }
 }
 
-impl Leaf {
+impl ModelHealth {
     /// Its name.
     pub fn id(&self) -> &ScopeId {
         &self.id
@@ -138,43 +138,44 @@ impl Leaf {
     pub fn demanded(&self, now: Instant) {
         let now = self.epoch.tick(now);
         self.scope.demanded(now);
-        self.account.scope.demanded(now);
+        self.upstream.scope.demanded(now);
     }
 
     /// Asks whether an attempt may be made now, through one of the keys.
-    pub fn admit(self: &Arc<Self>, key: usize, now: Instant) -> Result<Permit, Refusal> {
+    pub fn admit(self: &Arc<Self>, key: usize, now: Instant) -> Result<Permit, NotAdmitted> {
         let tick = self.epoch.tick(now);
-        if let Some((reason, until)) = self.gate(key, tick) {
-            return Err(self.refusal(until, Some(reason)));
+        if let Some((reason, until)) = self.cooldown(key, tick) {
+            return Err(self.not_admitted(until, Some(reason)));
         }
-        let is_trial_of_account = self.pass_account(tick)?;
-        if !is_trial_of_account {
+        let is_probe_of_upstream = self.pass_upstream(tick)?;
+        if !is_probe_of_upstream {
             match self.scope.admit(tick, fastrand::f32()) {
-                Admission::Refused { until } => return Err(self.refusal(until, None)),
-                Admission::Admitted | Admission::Trial => {}
+                Admission::Refused { until } => return Err(self.not_admitted(until, None)),
+                Admission::Admitted | Admission::Probe => {}
             }
         }
-        self.enter(key, is_trial_of_account, tick)
+        self.enter(key, is_probe_of_upstream, tick)
     }
 
     /// Permits an attempt although the scope is out of rotation, because nothing better is left.
     pub fn force(self: &Arc<Self>, key: usize, now: Instant) -> Permit {
         self.scope.force();
-        self.account.scope.force();
+        self.upstream.scope.force();
         Permit::new(self, key, (false, false), self.epoch.tick(now)).marked_last_resort()
     }
 
     /// When it may be asked again through a key, if it may not now.
     pub fn blocked_until(&self, key: usize, now: Instant) -> Option<Instant> {
         let tick = self.epoch.tick(now);
-        let gate = self.gate(key, tick).map(|(_, until)| until);
-        let open = [&self.scope, &self.account.scope]
+        let cooldown = self.cooldown(key, tick).map(|(_, until)| until);
+        let open = [&self.scope, &self.upstream.scope]
             .into_iter()
             .filter_map(|scope| {
                 let core = scope.core();
                 (core.phase == Phase::Open && core.until > tick).then_some(core.until)
             });
-        gate.into_iter()
+        cooldown
+            .into_iter()
             .chain(open)
             .max()
             .map(|until| self.epoch.instant(until))
@@ -188,57 +189,73 @@ impl Leaf {
     /// Whether requests that wait here had better be answered elsewhere.
     pub fn is_out(&self) -> bool {
         let is_out = |scope: &Scope| matches!(scope.core().phase, Phase::Open | Phase::HalfOpen);
-        is_out(&self.scope) || is_out(&self.account.scope)
+        is_out(&self.scope) || is_out(&self.upstream.scope)
     }
 
     /// The fraction of its traffic that it gets.
     pub fn fraction(&self) -> f32 {
-        self.scope.fraction().min(self.account.scope.fraction())
+        self.scope.fraction().min(self.upstream.scope.fraction())
     }
 
-    pub(super) fn gate(&self, key: usize, now: Tick) -> Option<(gate::Reason, Tick)> {
-        let of_key = self.account.keys.get(key).and_then(|gate| gate.closed(now));
-        of_key.or_else(|| self.gates.get(key).and_then(|gate| gate.closed(now)))
+    pub(super) fn cooldown(
+        &self,
+        key: usize,
+        now: Tick,
+    ) -> Option<(cooldown::CooldownReason, Tick)> {
+        let of_key = self
+            .upstream
+            .keys
+            .get(key)
+            .and_then(|cooldown| cooldown.active(now));
+        of_key.or_else(|| {
+            self.cooldowns
+                .get(key)
+                .and_then(|cooldown| cooldown.active(now))
+        })
     }
 
-    fn refusal(&self, until: Tick, gated_by: Option<gate::Reason>) -> Refusal {
-        Refusal {
+    fn not_admitted(
+        &self,
+        until: Tick,
+        cooldown_reason: Option<cooldown::CooldownReason>,
+    ) -> NotAdmitted {
+        NotAdmitted {
             until: self.epoch.instant(until),
-            gated_by,
+            cooldown_reason,
         }
     }
 
     /// Whether the upstream lets an attempt pass, and as its trial.
-    fn pass_account(&self, now: Tick) -> Result<bool, Refusal> {
-        let account = &self.account;
-        let core = account.scope.core();
+    fn pass_upstream(&self, now: Tick) -> Result<bool, NotAdmitted> {
+        let upstream = &self.upstream;
+        let core = upstream.scope.core();
         if core.phase == Phase::Closed {
             return Ok(false);
         }
         if core.phase == Phase::HalfOpen {
             self.check_blocked(core.epoch, now)?;
         }
-        match account.scope.admit(now, fastrand::f32()) {
-            Admission::Refused { until } => Err(self.refusal(until, None)),
-            Admission::Trial => Ok(true),
+        match upstream.scope.admit(now, fastrand::f32()) {
+            Admission::Refused { until } => Err(self.not_admitted(until, None)),
+            Admission::Probe => Ok(true),
             Admission::Admitted => Ok(false),
         }
     }
 
     /// While the upstream is half-open, a model whose trial failed waits for another model to tell more.
-    fn check_blocked(&self, epoch: u32, now: Tick) -> Result<(), Refusal> {
-        let account = &self.account;
-        let blocked = account.blocked.load(Ordering::Acquire);
+    fn check_blocked(&self, epoch: u32, now: Tick) -> Result<(), NotAdmitted> {
+        let upstream = &self.upstream;
+        let blocked = upstream.blocked.load(Ordering::Acquire);
         if blocked == 0 {
             return Ok(());
         }
-        let waited = account.scope.last_trial().seconds_until(now);
-        if waited > NO_OTHER_MODEL && account.scope.trials() == 0 {
-            account.trip(epoch, Sign::Failure, now);
-            return Err(self.refusal(account.scope.core().until, None));
+        let waited = upstream.scope.last_probe().seconds_until(now);
+        if waited > NO_OTHER_MODEL && upstream.scope.probes() == 0 {
+            upstream.trip(epoch, Evidence::Failure, now);
+            return Err(self.not_admitted(upstream.scope.core().until, None));
         }
         if blocked & self.bit() != 0 {
-            return Err(self.refusal(now.plus(1.0), None));
+            return Err(self.not_admitted(now.plus(1.0), None));
         }
         Ok(())
     }
@@ -251,28 +268,28 @@ impl Leaf {
     fn enter(
         self: &Arc<Self>,
         key: usize,
-        is_trial_of_account: bool,
+        is_probe_of_upstream: bool,
         now: Tick,
-    ) -> Result<Permit, Refusal> {
-        let busy = || self.refusal(now.plus(1.0), None);
-        if is_trial_of_account && !self.account.scope.begin_trial(now) {
+    ) -> Result<Permit, NotAdmitted> {
+        let busy = || self.not_admitted(now.plus(1.0), None);
+        if is_probe_of_upstream && !self.upstream.scope.begin_probe(now) {
             return Err(busy());
         }
-        let mut is_trial_of_leaf = false;
+        let mut is_probe_of_model = false;
         match self.scope.core().phase {
             Phase::HalfOpen => {
-                is_trial_of_leaf = self.scope.begin_trial(now);
-                if !is_trial_of_leaf && !is_trial_of_account {
+                is_probe_of_model = self.scope.begin_probe(now);
+                if !is_probe_of_model && !is_probe_of_upstream {
                     return Err(busy());
                 }
             }
             Phase::Open => self.scope.force(),
-            Phase::Closed | Phase::Ramp => {}
+            Phase::Closed | Phase::SlowStart => {}
         }
         Ok(Permit::new(
             self,
             key,
-            (is_trial_of_account, is_trial_of_leaf),
+            (is_probe_of_upstream, is_probe_of_model),
             now,
         ))
     }
@@ -280,32 +297,32 @@ impl Leaf {
     // === evidence
 
     /// The trial of the upstream that began in this epoch is over.
-    pub(super) fn end_account_trial(
+    pub(super) fn end_upstream_probe(
         &self,
-        sign: Option<Sign>,
+        evidence: Option<Evidence>,
         epoch: u32,
         now: Tick,
     ) -> Vec<HealthChange> {
-        let account = &self.account;
-        match sign {
+        let upstream = &self.upstream;
+        match evidence {
             None => {
-                let cause = account.scope.core().cause;
-                if account.scope.succeed_trial(epoch, now) {
-                    return self.bring_leaves_back(cause, now);
+                let cause = upstream.scope.core().cause;
+                if upstream.scope.succeed_probe(epoch, now) {
+                    return self.bring_models_back(cause, now);
                 }
                 Vec::new()
             }
-            Some(Sign::Connection) => account
-                .trip(epoch, Sign::Connection, now)
+            Some(Evidence::Connection) => upstream
+                .trip(epoch, Evidence::Connection, now)
                 .into_iter()
                 .collect(),
-            Some(sign) => {
-                account.scope.end_trial();
-                account.scope.touch_trials(now);
-                let blocked = account.blocked.fetch_or(self.bit(), Ordering::AcqRel) | self.bit();
+            Some(evidence) => {
+                upstream.scope.end_probe();
+                upstream.scope.touch_probes(now);
+                let blocked = upstream.blocked.fetch_or(self.bit(), Ordering::AcqRel) | self.bit();
                 let has_more = blocked.count_ones() >= 2;
                 has_more
-                    .then(|| account.trip(epoch, sign, now))
+                    .then(|| upstream.trip(epoch, evidence, now))
                     .flatten()
                     .into_iter()
                     .collect()
@@ -314,96 +331,102 @@ impl Leaf {
     }
 
     /// The upstream has healed, and its models with it, on probation; but not the one whose trial failed.
-    fn bring_leaves_back(&self, cause: Sign, now: Tick) -> Vec<HealthChange> {
-        let blocked = self.account.blocked.swap(0, Ordering::AcqRel);
-        let mut changes = vec![healed(self.account.scope_id(), cause)];
-        for leaf in self.account.all_leaves() {
-            if blocked & leaf.bit() != 0 {
-                let epoch = leaf.scope.core().epoch;
-                if leaf.scope.trip(epoch, Sign::Failure, now, fastrand::f32()) {
-                    changes.push(opened(leaf.id.clone(), &leaf.scope, now));
+    fn bring_models_back(&self, cause: Evidence, now: Tick) -> Vec<HealthChange> {
+        let blocked = self.upstream.blocked.swap(0, Ordering::AcqRel);
+        let mut changes = vec![healed(self.upstream.scope_id(), cause)];
+        for model in self.upstream.all_models() {
+            if blocked & model.bit() != 0 {
+                let epoch = model.scope.core().epoch;
+                if model
+                    .scope
+                    .trip(epoch, Evidence::Failure, now, fastrand::f32())
+                {
+                    changes.push(opened(model.id.clone(), &model.scope, now));
                 }
             } else {
-                leaf.scope.release(now);
+                model.scope.release(now);
             }
         }
         changes
     }
 
     /// The trial of the model that began in this epoch is over.
-    pub(super) fn end_leaf_trial(
+    pub(super) fn end_model_probe(
         &self,
-        sign: Option<Sign>,
+        evidence: Option<Evidence>,
         epoch: u32,
         now: Tick,
     ) -> Option<HealthChange> {
         let cause = self.scope.core().cause;
-        match sign {
+        match evidence {
             None => self
                 .scope
-                .succeed_trial(epoch, now)
+                .succeed_probe(epoch, now)
                 .then(|| healed(self.id.clone(), cause)),
-            Some(sign) => self
+            Some(evidence) => self
                 .scope
-                .trip(epoch, sign, now, fastrand::f32())
+                .trip(epoch, evidence, now, fastrand::f32())
                 .then(|| opened(self.id.clone(), &self.scope, now)),
         }
     }
 
     /// Weighs a finding that is no trial's, and decides who is guilty if it is enough. Failures of attempts that began
     /// before the last change of state weigh nothing.
-    pub(super) fn weigh(
+    pub(super) fn add_evidence(
         &self,
         finding: Finding,
         epochs: (u32, u32),
         now: Tick,
     ) -> Option<HealthChange> {
-        let account = &self.account;
-        let is_fresh = account.scope.core().epoch == epochs.0;
+        let upstream = &self.upstream;
+        let is_fresh = upstream.scope.core().epoch == epochs.0;
         let is_fresh_here = is_fresh && self.scope.core().epoch == epochs.1;
-        let weight = |is_fresh: bool| {
+        let log_likelihood = |is_fresh: bool| {
             if is_fresh {
-                finding.weight
+                finding.log_likelihood
             } else {
-                finding.weight.min(0.0)
+                finding.log_likelihood.min(0.0)
             }
         };
-        let is_account_over = account.scope.weigh(weight(is_fresh), now);
-        let is_leaf_over = self.scope.weigh(weight(is_fresh_here), now);
-        let sign = finding.sign?;
-        if !is_account_over && !is_leaf_over {
+        let is_upstream_over = upstream.scope.add_evidence(log_likelihood(is_fresh), now);
+        let is_model_over = self.scope.add_evidence(log_likelihood(is_fresh_here), now);
+        let evidence = finding.evidence?;
+        if !is_upstream_over && !is_model_over {
             return None;
         }
         let witness = self.witness(now);
-        if is_account_over && (sign == Sign::Connection || witness != Witness::None) {
-            return account.convict(sign, now);
+        if is_upstream_over && (evidence == Evidence::Connection || witness != Witness::None) {
+            return upstream.trip_now(evidence, now);
         }
-        if !is_leaf_over {
+        if !is_model_over {
             return None;
         }
-        let may_convict_account = matches!(account.scope.core().phase, Phase::Closed | Phase::Ramp);
+        let may_convict_account = matches!(
+            upstream.scope.core().phase,
+            Phase::Closed | Phase::SlowStart
+        );
         if witness == Witness::Suspicious && may_convict_account {
-            let change = account.convict(sign, now);
-            for leaf in account.all_leaves() {
-                leaf.scope.calm(now);
+            let change = upstream.trip_now(evidence, now);
+            for model in upstream.all_models() {
+                model.scope.calm(now);
             }
             return change;
         }
         self.scope
-            .convict(sign, now, fastrand::f32())
+            .trip_now(evidence, now, fastrand::f32())
             .then(|| opened(self.id.clone(), &self.scope, now))
     }
 
     /// What the other models of the upstream say.
     fn witness(&self, now: Tick) -> Witness {
         let mut witness = Witness::None;
-        for leaf in self.account.all_leaves() {
-            if leaf.index == self.index || leaf.scope.idle_for(now) > WITNESS {
+        for model in self.upstream.all_models() {
+            if model.index == self.index || model.scope.idle_for(now) > WITNESS {
                 continue;
             }
-            if leaf.scope.core().phase == Phase::Open {
+            if model.scope.core().phase == Phase::Open {
                 witness = witness.max(Witness::Open);
-            } else if leaf.scope.score(now) >= 0.25 * leaf.scope.threshold() {
+            } else if model.scope.score(now) >= 0.25 * model.scope.threshold() {
                 witness = Witness::Suspicious;
             }
         }

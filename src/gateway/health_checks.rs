@@ -31,7 +31,7 @@ pub(super) async fn run(foundation: Foundation, current: Arc<ArcSwap<Generation>
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let wanted = health.to_probe();
+        let wanted = health.to_check();
         next.retain(|id, _| wanted.contains(id));
         for id in wanted {
             let now = Instant::now();
@@ -44,11 +44,11 @@ pub(super) async fn run(foundation: Foundation, current: Arc<ArcSwap<Generation>
             let is_reached = timeout(PATIENCE, upstream.send(0, question()))
                 .await
                 .is_ok_and(|reply| reply.is_ok());
-            events.emit(&Event::Probed {
+            events.emit(&Event::HealthChecked {
                 upstream: id.clone(),
                 is_reached,
             });
-            if is_reached && let Some(change) = health.probed(&id, Instant::now()) {
+            if is_reached && let Some(change) = health.health_checked(&id, Instant::now()) {
                 events.emit(&Event::HealthChanged(change));
             }
         }

@@ -4,18 +4,18 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::events::{EventStream, Taken};
-use super::running::Running;
-use super::timers::{Limits, Timers};
+use super::in_flight::InFlightAttempt;
+use super::timers::{StreamTimeouts, Timers};
+use crate::affinity::Witness;
 use crate::dialect::openai::Splicer;
 use crate::outcome::{Defect, Outcome};
-use crate::pins::Witness;
 use crate::upstream::ReplyBody;
 
 /// What one upstream sends. `front`, in its functions, is the stream as the client sees it.
 #[derive(Debug)]
-pub(super) struct Leg {
+pub(super) struct Segment {
     pub(super) rest: ReplyBody,
-    pub(super) attempt: Running,
+    pub(super) attempt: InFlightAttempt,
     pub(super) timers: Timers,
     /// Who takes note of what is created by it.
     pub(super) witness: Option<Witness>,
@@ -41,12 +41,12 @@ pub(super) enum Then {
     Failure(Outcome),
 }
 
-impl Leg {
+impl Segment {
     /// The first content came at that time.
     pub(super) fn new(
         rest: ReplyBody,
-        limits: Limits,
-        mut attempt: Running,
+        limits: StreamTimeouts,
+        mut attempt: InFlightAttempt,
         since: Instant,
         splice: Option<Splice>,
     ) -> Self {
@@ -66,7 +66,7 @@ impl Leg {
         let taken = events.take(data);
         let held = events.held();
         self.timers
-            .heard(taken.content + taken.untold, Instant::now());
+            .received(taken.content + taken.hidden_progress, Instant::now());
         (taken, held)
     }
 

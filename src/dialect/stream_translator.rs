@@ -3,25 +3,25 @@
 use bytes::Bytes;
 
 use super::openai::Numbers;
-use super::{Interpreter, anthropic, messages, responses};
+use super::{ResponseTranslator, anthropic, messages, responses};
 
 /// Translates the events of one stream.
 #[derive(Debug)]
-pub struct Translator {
+pub struct StreamTranslator {
     messages: Option<anthropic::Translator>,
     response: Option<responses::Translator>,
     message: Option<messages::Translator>,
     numbers: Option<Numbers>,
 }
 
-impl Translator {
-    pub(super) fn new(interpreter: &Interpreter) -> Self {
-        let Interpreter {
+impl StreamTranslator {
+    pub(super) fn new(translator: &ResponseTranslator) -> Self {
+        let ResponseTranslator {
             messages,
             response,
             message,
             numbers_calls,
-        } = interpreter.clone();
+        } = translator.clone();
         Self {
             messages: messages.map(anthropic::Translator::new),
             response: response.map(responses::Translator::new),
@@ -50,11 +50,17 @@ impl Translator {
 
     /// How many pieces have come since the last call that the client is not told, though they are work on its answer:
     /// thoughts, and what is told at its end only.
-    pub fn take_untold(&mut self) -> usize {
-        let response = self.response.as_mut().map(|response| &mut response.untold);
-        let message = self.message.as_mut().map(|message| &mut message.untold);
-        let untold = response.into_iter().chain(message);
-        untold.map(std::mem::take).sum()
+    pub fn take_hidden_progress(&mut self) -> usize {
+        let response = self
+            .response
+            .as_mut()
+            .map(|response| &mut response.hidden_progress);
+        let message = self
+            .message
+            .as_mut()
+            .map(|message| &mut message.hidden_progress);
+        let hidden_progress = response.into_iter().chain(message);
+        hidden_progress.map(std::mem::take).sum()
     }
 
     /// Whether all of the answer has come, though its end is not said yet.

@@ -11,7 +11,7 @@ use super::MOST;
 use crate::config::UpstreamId;
 
 /// The number of a pin; the fingerprint of an id, and the name of its creator. The pin wanted last has the highest number.
-const PINS: TableDefinition<'_, u64, (u64, &str)> = TableDefinition::new("pins");
+const OWNERS: TableDefinition<'_, u64, (u64, &str)> = TableDefinition::new("affinity");
 /// Written at once, as one transaction.
 const BATCH: usize = 1024;
 /// What waits to be written; beyond it, a pin lives as long as the process.
@@ -24,7 +24,7 @@ pub(super) struct Entry {
     /// The number that the same id had before.
     pub(super) replaces: Option<u64>,
     pub(super) id: u64,
-    pub(super) creator: UpstreamId,
+    pub(super) owner: UpstreamId,
 }
 
 /// Keeps what it is given. Dropped, it finishes writing first.
@@ -43,7 +43,7 @@ impl Store {
         let entries = read(&database).with_context(|| path.display().to_string())?;
         let (queue, queued) = sync_channel(BACKLOG);
         let writer = std::thread::Builder::new()
-            .name("pins".to_owned())
+            .name("affinity".to_owned())
             .spawn(move || write_all(&database, &queued))?;
         let store = Self {
             queue: Some(queue),
@@ -74,18 +74,18 @@ impl Drop for Store {
 fn read(database: &Database) -> anyhow::Result<Vec<Entry>> {
     // A table that nobody has written to does not exist.
     let transaction = database.begin_write()?;
-    transaction.open_table(PINS)?;
+    transaction.open_table(OWNERS)?;
     transaction.commit()?;
-    let table = database.begin_read()?.open_table(PINS)?;
+    let table = database.begin_read()?.open_table(OWNERS)?;
     let mut entries = Vec::new();
     for row in table.iter()? {
         let (number, value) = row?;
-        let (id, creator) = value.value();
+        let (id, owner) = value.value();
         entries.push(Entry {
             number: number.value(),
             replaces: None,
             id,
-            creator: creator.into(),
+            owner: owner.into(),
         });
     }
     Ok(entries)
@@ -105,12 +105,12 @@ fn write_all(database: &Database, queued: &Receiver<Entry>) {
 fn write(database: &Database, batch: &[Entry]) -> anyhow::Result<()> {
     let transaction = database.begin_write()?;
     {
-        let mut table = transaction.open_table(PINS)?;
+        let mut table = transaction.open_table(OWNERS)?;
         for entry in batch {
             if let Some(before) = entry.replaces {
                 table.remove(before)?;
             }
-            table.insert(entry.number, (entry.id, entry.creator.as_ref()))?;
+            table.insert(entry.number, (entry.id, entry.owner.as_ref()))?;
         }
         while table.len()? > MOST as u64 {
             table.pop_first()?;
@@ -133,7 +133,7 @@ mod tests {
                 number,
                 replaces,
                 id,
-                creator: "first".into(),
+                owner: "first".into(),
             });
         }
         drop(store);

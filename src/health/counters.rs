@@ -10,7 +10,7 @@ const LENGTH: u32 = 625;
 
 /// A ring of ten-second buckets: in one word the bucket's number (32 bits), successes and failures (16 bits each).
 #[derive(Debug, Default)]
-pub(super) struct Tallies([AtomicU64; BUCKETS]);
+pub(super) struct Counters([AtomicU64; BUCKETS]);
 
 /// Successes and failures of a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Counts {
     pub bad: u32,
 }
 
-impl Tallies {
+impl Counters {
     pub(super) fn count(&self, is_good: bool, now: Tick) {
         let number = now.0 / LENGTH;
         let bucket = &self.0[number as usize % BUCKETS];
@@ -38,8 +38,8 @@ impl Tallies {
             } else {
                 (good, bad.saturating_add(1))
             };
-            let word = u64::from(number) << 32 | u64::from(good) << 16 | u64::from(bad);
-            match bucket.compare_exchange_weak(seen, word, Ordering::Relaxed, Ordering::Relaxed) {
+            let packed = u64::from(number) << 32 | u64::from(good) << 16 | u64::from(bad);
+            match bucket.compare_exchange_weak(seen, packed, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
@@ -52,10 +52,10 @@ impl Tallies {
         let oldest = newest.saturating_sub(minutes * 6 - 1);
         let mut counts = Counts::default();
         for bucket in &self.0 {
-            let word = bucket.load(Ordering::Relaxed);
-            if (oldest..=newest).contains(&((word >> 32) as u32)) {
-                counts.good += u32::from((word >> 16) as u16);
-                counts.bad += u32::from(word as u16);
+            let packed = bucket.load(Ordering::Relaxed);
+            if (oldest..=newest).contains(&((packed >> 32) as u32)) {
+                counts.good += u32::from((packed >> 16) as u16);
+                counts.bad += u32::from(packed as u16);
             }
         }
         counts
@@ -84,20 +84,20 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, LENGTH, Tallies};
+    use super::{Counters, Counts, LENGTH};
     use crate::health::time::Tick;
 
     #[test]
     fn old_counts_fade_from_the_shorter_window_first() {
-        let tallies = Tallies::default();
+        let counters = Counters::default();
         let start = 1000 * LENGTH;
-        tallies.count(false, Tick(start));
-        tallies.count(true, Tick(start + 12 * LENGTH));
+        counters.count(false, Tick(start));
+        counters.count(true, Tick(start + 12 * LENGTH));
         let now = Tick(start + 12 * LENGTH);
-        assert_eq!(tallies.last_minutes(1, now), Counts { good: 1, bad: 0 });
-        assert_eq!(tallies.last_minutes(5, now), Counts { good: 1, bad: 1 });
+        assert_eq!(counters.last_minutes(1, now), Counts { good: 1, bad: 0 });
+        assert_eq!(counters.last_minutes(5, now), Counts { good: 1, bad: 1 });
         assert_eq!(
-            tallies.last_minutes(5, Tick(start + 50 * LENGTH)),
+            counters.last_minutes(5, Tick(start + 50 * LENGTH)),
             Counts::default()
         );
     }

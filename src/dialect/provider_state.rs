@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 
-use super::{Language, anthropic, openai};
+use super::{UpstreamApi, anthropic, openai};
 use crate::config::CallIds;
 use crate::request::Endpoint;
 
 /// The body of a request, which is in the upstream's own API, without what only others can read, and the fields that had to be
 /// left out; `None`: there is nothing of that kind. A chat is put as to one who stands in.
-pub fn cleared(
+pub fn strip_provider_state(
     endpoint: Endpoint,
     body: &[u8],
-    mut language: Language,
+    mut api: UpstreamApi,
 ) -> Option<(Bytes, Vec<String>)> {
     match endpoint {
         Endpoint::Responses => {
@@ -19,13 +19,13 @@ pub fn cleared(
             Some((body, vec!["input.reasoning".to_owned()]))
         }
         Endpoint::ChatCompletions => {
-            if language.manners.call_ids == CallIds::Any {
-                language.manners.call_ids = CallIds::Short;
+            if api.quirks.call_ids == CallIds::Any {
+                api.quirks.call_ids = CallIds::Short;
             }
-            let adapted = openai::adapt_chat(body, &language, false)?;
+            let adapted = openai::adapt_chat(body, &api, false)?;
             Some((adapted.body, adapted.dropped))
         }
-        Endpoint::Messages => anthropic::cleared(body),
+        Endpoint::Messages => anthropic::strip_provider_state(body),
         _ => None,
     }
 }

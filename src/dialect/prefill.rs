@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::config::Prefill;
 
 /// Puts a beginning so that an upstream goes on with it: `messages` are those of the chat request `body`.
-pub(super) fn mark(body: &mut Value, prefill: Prefill) {
+pub(super) fn put(body: &mut Value, prefill: Prefill) {
     let Some(messages) = body["messages"].as_array_mut() else {
         return;
     };
@@ -23,20 +23,20 @@ pub(super) fn mark(body: &mut Value, prefill: Prefill) {
             body["add_generation_prompt"] = false.into();
         }
         Prefill::None => {
-            let wish = wish(last["content"].as_str().unwrap_or_default());
-            messages.push(json!({ "role": "user", "content": wish }));
+            let prompt = continue_prompt(last["content"].as_str().unwrap_or_default());
+            messages.push(json!({ "role": "user", "content": prompt }));
         }
     }
 }
 
 /// The words by which a model is asked to go on behind a beginning.
-pub(super) fn wish(beginning: &str) -> String {
+pub(super) fn continue_prompt(prefill: &str) -> String {
     const ENOUGH: usize = 200;
-    let start = beginning.len().saturating_sub(ENOUGH);
-    let start = beginning.ceil_char_boundary(start);
+    let start = prefill.len().saturating_sub(ENOUGH);
+    let start = prefill.ceil_char_boundary(start);
     format!(
         "Continue your last message exactly behind its last words: {}",
-        beginning[start..].trim()
+        prefill[start..].trim()
     )
 }
 
@@ -44,12 +44,12 @@ pub(super) fn wish(beginning: &str) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{mark, wish};
+    use super::{continue_prompt, put};
     use crate::config::Prefill;
 
     fn marked(last: Value, prefill: Prefill) -> Value {
         let mut body = json!({"messages": [{"role": "user", "content": "x"}, last]});
-        mark(&mut body, prefill);
+        put(&mut body, prefill);
         body
     }
 
@@ -67,7 +67,7 @@ mod tests {
         let asked = marked(begun, Prefill::None);
         assert_eq!(
             asked["messages"][2],
-            json!({"role": "user", "content": wish("Once")})
+            json!({"role": "user", "content": continue_prompt("Once")})
         );
     }
 
@@ -83,6 +83,6 @@ mod tests {
     #[test]
     fn only_the_last_words_are_repeated() {
         let long = format!("{}\u{e9}nd ", "ä".repeat(300));
-        assert!(wish(&long).ends_with("\u{e9}nd") && wish(&long).len() < 300);
+        assert!(continue_prompt(&long).ends_with("\u{e9}nd") && continue_prompt(&long).len() < 300);
     }
 }

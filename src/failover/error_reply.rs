@@ -5,60 +5,60 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
-use super::ending::{Lost, Verdict, Won, WonBody};
+use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError};
 use crate::config::Refusals;
 use crate::outcome::{Blame, Outcome};
 use crate::upstream::Reply;
-use crate::wire::allowance;
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, retry_after};
+use crate::wire::rate_limit;
 
 /// Enough of an error to classify it and to hand it on.
 pub(super) const LARGEST_ERROR: usize = 1 << 20;
 
 /// The client's fault goes back, everything else is lost; of refused content the route decides. `classify` tells them apart,
-/// `told` puts what an upstream says in the client's words.
+/// `error_body` puts what an upstream says in the client's words.
 pub(super) async fn refusal(
     reply: Reply,
     patience: Patience,
     refusals: Refusals,
     classify: impl Fn(u16, Option<Duration>, &[u8]) -> Outcome,
-    told: impl Fn(u16, Bytes) -> Bytes,
-) -> Result<Won, Lost> {
+    error_body: impl Fn(u16, Bytes) -> Bytes,
+) -> Result<AttemptAnswer, Failure> {
     // A body that breaks off leaves the status to decide.
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
         .await
         .unwrap_or_default();
     let outcome = classify(reply.status, wait_asked_by(&reply.headers), &body);
-    let told = told(reply.status, body.clone());
+    let error_body = error_body(reply.status, body.clone());
     let mut headers = reply.headers;
-    if told != body {
+    if error_body != body {
         headers.remove(CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, JSON);
     }
-    settle(reply.status, headers, told, outcome, refusals)
+    settle(reply.status, headers, error_body, outcome, refusals)
 }
 
-/// What follows from what an upstream says, `told` in the client's words.
+/// What follows from what an upstream says, `error_body` in the client's words.
 pub(super) fn settle(
     status: u16,
     headers: HeaderMap,
-    told: Bytes,
+    error_body: Bytes,
     outcome: Outcome,
     refusals: Refusals,
-) -> Result<Won, Lost> {
+) -> Result<AttemptAnswer, Failure> {
     match outcome {
         outcome if is_answer(&outcome, refusals) => {
-            let body = WonBody::Whole(told);
-            Ok(Won::new(status, headers, body, outcome))
+            let body = AttemptBody::Whole(error_body);
+            Ok(AttemptAnswer::new(status, headers, body, outcome))
         }
         outcome if outcome.blame() == Blame::Client => {
-            let verdict = Verdict {
+            let error = UpstreamError {
                 status,
                 headers,
-                body: told,
+                body: error_body,
             };
-            Err(Lost::by_verdict(outcome, verdict))
+            Err(Failure::by_upstream_error(outcome, error))
         }
         outcome => Err(outcome.into()),
     }
@@ -75,5 +75,5 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
 /// How long a reply asks us to stay away: by `Retry-After`, else until an allowance that is used up is full again.
 pub(super) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
     let now = SystemTime::now();
-    retry_after(headers, now).or_else(|| allowance::exhausted(headers, now))
+    retry_after(headers, now).or_else(|| rate_limit::exhausted(headers, now))
 }

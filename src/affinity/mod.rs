@@ -30,7 +30,7 @@ pub const MOST: usize = 65_536;
 
 /// Who created what.
 #[derive(Clone, Debug)]
-pub struct Pins(Arc<Inner>);
+pub struct Affinity(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -43,7 +43,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Known {
     /// By the fingerprint of the id.
-    pins: HashMap<u64, Pin>,
+    affinity: HashMap<u64, Owned>,
     /// The fingerprints by the numbers of their pins: the first one is forgotten first.
     order: BTreeMap<u64, u64>,
     /// The number of the next pin.
@@ -51,13 +51,13 @@ struct Known {
 }
 
 #[derive(Debug)]
-struct Pin {
-    creator: UpstreamId,
+struct Owned {
+    owner: UpstreamId,
     /// Its place among the others; also that of its row in the store.
     number: u64,
 }
 
-impl Pins {
+impl Affinity {
     /// Remembers nothing beyond the process.
     pub fn in_memory() -> Self {
         Self(Arc::new(Inner {
@@ -71,7 +71,7 @@ impl Pins {
         let (store, entries) = Store::open(folder).map_err(|error| format!("{error:#}"))?;
         let mut known = Known::default();
         for entry in entries {
-            known.put(entry.number, entry.id, entry.creator);
+            known.put(entry.number, entry.id, entry.owner);
         }
         Ok(Self(Arc::new(Inner {
             known: Mutex::new(known),
@@ -80,43 +80,43 @@ impl Pins {
     }
 
     /// Who created what a request refers to; `None` if that is not known, or it refers to nothing.
-    pub fn creator(&self, request: &ModelRequest) -> Option<UpstreamId> {
-        if self.with(|known| known.pins.is_empty()) {
+    pub fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
+        if self.with(|known| known.affinity.is_empty()) {
             return None;
         }
-        let mentioned = |id: &str| self.creator_of(id);
+        let mentioned = |id: &str| self.owner_of(id);
         ids::in_path(&request.path).find_map(mentioned).or_else(|| {
             let ids = match request.endpoint {
                 Endpoint::Other if request.is_form() => ids::in_form(request),
                 Endpoint::Other => ids::anywhere(&request.body),
                 endpoint => ids::references(endpoint, &request.body),
             };
-            ids.iter().find_map(|id| self.creator_of(id))
+            ids.iter().find_map(|id| self.owner_of(id))
         })
     }
 
     /// An upstream has told where it has put something: calls are told so.
-    pub fn put_at(&self, path: &str, creator: &UpstreamId) {
+    pub fn put_at(&self, path: &str, owner: &UpstreamId) {
         for id in ids::in_path(path) {
-            self.note(id, creator);
+            self.note(id, owner);
         }
     }
 
     /// Somebody who sees an answer of an upstream pass, and takes note of what it has created.
-    pub fn witness(&self, creator: &UpstreamId, is_stream: bool) -> Witness {
-        Witness::new(self.clone(), creator.clone(), is_stream)
+    pub fn witness(&self, owner: &UpstreamId, is_stream: bool) -> Witness {
+        Witness::new(self.clone(), owner.clone(), is_stream)
     }
 
-    fn note(&self, id: &str, creator: &UpstreamId) {
+    fn note(&self, id: &str, owner: &UpstreamId) {
         let id = fingerprint(id.as_bytes());
-        self.keep(self.with(|known| known.note(id, creator)));
+        self.keep(self.with(|known| known.note(id, owner)));
     }
 
-    fn creator_of(&self, id: &str) -> Option<UpstreamId> {
+    fn owner_of(&self, id: &str) -> Option<UpstreamId> {
         let id = fingerprint(id.as_bytes());
-        let (creator, moved) = self.with(|known| known.look_up(id))?;
+        let (owner, moved) = self.with(|known| known.look_up(id))?;
         self.keep(moved);
-        Some(creator)
+        Some(owner)
     }
 
     fn keep(&self, entry: Option<Entry>) {
@@ -132,44 +132,44 @@ impl Pins {
 
 impl Known {
     /// Gives out what the store has to know of it, if that has changed.
-    fn note(&mut self, id: u64, creator: &UpstreamId) -> Option<Entry> {
-        let is_fresh = |pin: &Pin| pin.creator == *creator && !self.is_old(pin);
-        if self.pins.get(&id).is_some_and(is_fresh) {
+    fn note(&mut self, id: u64, owner: &UpstreamId) -> Option<Entry> {
+        let is_fresh = |owned: &Owned| owned.owner == *owner && !self.is_old(owned);
+        if self.affinity.get(&id).is_some_and(is_fresh) {
             return None;
         }
-        Some(self.put_last(id, creator.clone()))
+        Some(self.put_last(id, owner.clone()))
     }
 
     /// Who created it; also what the store has to know, if it has moved to the end by being asked for.
     fn look_up(&mut self, id: u64) -> Option<(UpstreamId, Option<Entry>)> {
-        let pin = self.pins.get(&id)?;
-        let (creator, is_old) = (pin.creator.clone(), self.is_old(pin));
-        let moved = is_old.then(|| self.put_last(id, creator.clone()));
-        Some((creator, moved))
+        let owned = self.affinity.get(&id)?;
+        let (owner, is_old) = (owned.owner.clone(), self.is_old(owned));
+        let moved = is_old.then(|| self.put_last(id, owner.clone()));
+        Some((owner, moved))
     }
 
     /// Only what is in the older half moves when it is wanted: so most look-ups change nothing, and write nothing to a disk,
     /// and what was wanted survives half of all places being taken by others.
-    fn is_old(&self, pin: &Pin) -> bool {
-        self.next - pin.number > MOST as u64 / 2
+    fn is_old(&self, owned: &Owned) -> bool {
+        self.next - owned.number > MOST as u64 / 2
     }
 
-    fn put_last(&mut self, id: u64, creator: UpstreamId) -> Entry {
+    fn put_last(&mut self, id: u64, owner: UpstreamId) -> Entry {
         let number = self.next;
-        let replaces = self.put(number, id, creator.clone());
+        let replaces = self.put(number, id, owner.clone());
         Entry {
             number,
             replaces,
             id,
-            creator,
+            owner,
         }
     }
 
     /// Gives it a number beyond all others, and says which one it had before.
-    fn put(&mut self, number: u64, id: u64, creator: UpstreamId) -> Option<u64> {
+    fn put(&mut self, number: u64, id: u64, owner: UpstreamId) -> Option<u64> {
         self.next = number + 1;
-        let before = self.pins.insert(id, Pin { creator, number });
-        let before = before.map(|pin| pin.number);
+        let before = self.affinity.insert(id, Owned { owner, number });
+        let before = before.map(|owned| owned.number);
         if let Some(before) = before {
             self.order.remove(&before);
         }
@@ -177,7 +177,7 @@ impl Known {
         if self.order.len() > MOST
             && let Some((_, oldest)) = self.order.pop_first()
         {
-            self.pins.remove(&oldest);
+            self.affinity.remove(&oldest);
         }
         before
     }
@@ -185,39 +185,39 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, MOST, Pins};
+    use super::{Affinity, Known, MOST};
     use crate::config::UpstreamId;
 
     #[test]
     fn what_nobody_wants_is_forgotten_first() {
-        let pins = Pins::in_memory();
+        let affinity = Affinity::in_memory();
         let (first, second) = (UpstreamId::from("first"), UpstreamId::from("second"));
         for number in 0..MOST {
-            pins.note(&format!("file-{number}"), &first);
+            affinity.note(&format!("file-{number}"), &first);
         }
-        assert_eq!(pins.creator_of("file-0").as_ref(), Some(&first));
-        pins.note("file-1", &first);
-        pins.note("file-2", &second);
-        pins.note("one-more", &first);
-        pins.note("and-another", &first);
-        let is_known = |number: usize| pins.creator_of(&format!("file-{number}")).is_some();
+        assert_eq!(affinity.owner_of("file-0").as_ref(), Some(&first));
+        affinity.note("file-1", &first);
+        affinity.note("file-2", &second);
+        affinity.note("one-more", &first);
+        affinity.note("and-another", &first);
+        let is_known = |number: usize| affinity.owner_of(&format!("file-{number}")).is_some();
         assert_eq!(
             [0, 1, 3, 4, 5].map(is_known),
             [true, true, false, false, true]
         );
-        assert_eq!(pins.creator_of("file-2"), Some(second));
+        assert_eq!(affinity.owner_of("file-2"), Some(second));
     }
 
     #[test]
     fn only_what_is_in_the_older_half_moves() {
         let mut known = Known::default();
-        let creator = UpstreamId::from("first");
-        let entry = known.note(0, &creator).unwrap();
+        let owner = UpstreamId::from("first");
+        let entry = known.note(0, &owner).unwrap();
         assert_eq!((entry.number, entry.replaces), (0, None));
-        assert!(known.note(0, &creator).is_none());
+        assert!(known.note(0, &owner).is_none());
         assert!(known.look_up(0).unwrap().1.is_none());
         for id in 1..=MOST as u64 / 2 {
-            known.note(id, &creator);
+            known.note(id, &owner);
         }
         let moved = known.look_up(0).unwrap().1.unwrap();
         assert_eq!(
@@ -225,28 +225,28 @@ mod tests {
             (MOST as u64 / 2 + 1, Some(0))
         );
         assert!(known.look_up(0).unwrap().1.is_none());
-        assert_eq!(known.order.len(), known.pins.len());
+        assert_eq!(known.order.len(), known.affinity.len());
     }
 
     #[test]
     fn what_is_kept_in_a_folder_is_there_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("made/when/needed");
-        let creator = UpstreamId::from("first");
+        let owner = UpstreamId::from("first");
         for round in 0..3 {
-            let pins = Pins::in_folder(&folder).unwrap();
+            let affinity = Affinity::in_folder(&folder).unwrap();
             for before in 0..round {
                 let id = format!("file-{before}");
-                assert_eq!(pins.creator_of(&id).as_ref(), Some(&creator), "{id}");
+                assert_eq!(affinity.owner_of(&id).as_ref(), Some(&owner), "{id}");
             }
-            pins.note(&format!("file-{round}"), &creator);
+            affinity.note(&format!("file-{round}"), &owner);
         }
     }
 
     #[test]
     fn a_folder_serves_one_process_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let _first = Pins::in_folder(folder.path()).unwrap();
-        assert!(Pins::in_folder(folder.path()).is_err());
+        let _first = Affinity::in_folder(folder.path()).unwrap();
+        assert!(Affinity::in_folder(folder.path()).is_err());
     }
 }

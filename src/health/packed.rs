@@ -8,7 +8,7 @@ pub(super) mod atomic {
     pub(in crate::health) use std::sync::atomic::{AtomicU64, Ordering};
 }
 
-use super::evidence::Sign;
+use super::evidence::Evidence;
 use super::time::Tick;
 
 /// The state of a scope.
@@ -21,7 +21,7 @@ pub enum Phase {
     /// A few live requests are let through to see whether it has healed.
     HalfOpen,
     /// Traffic returns step by step.
-    Ramp,
+    SlowStart,
 }
 
 /// The word that decides.
@@ -29,7 +29,7 @@ pub enum Phase {
 pub(super) struct Core {
     pub(super) phase: Phase,
     pub(super) level: u64,
-    pub(super) cause: Sign,
+    pub(super) cause: Evidence,
     pub(super) good: u32,
     /// Whether a last-resort attempt was made since it opened.
     pub(super) is_forced: bool,
@@ -48,20 +48,20 @@ impl Core {
             | u64::from(self.until.0) << 32
     }
 
-    pub(super) fn unpack(word: u64) -> Self {
+    pub(super) fn unpack(packed: u64) -> Self {
         Self {
-            phase: match word & 3 {
+            phase: match packed & 3 {
                 0 => Phase::Closed,
                 1 => Phase::Open,
                 2 => Phase::HalfOpen,
-                _ => Phase::Ramp,
+                _ => Phase::SlowStart,
             },
-            level: word >> 2 & 7,
-            cause: Sign::from_code(word >> 5 & 7),
-            good: (word >> 8 & 15) as u32,
-            is_forced: word >> 12 & 1 == 1,
-            epoch: (word >> 13) as u32 & EPOCHS,
-            until: Tick((word >> 32) as u32),
+            level: packed >> 2 & 7,
+            cause: Evidence::from_code(packed >> 5 & 7),
+            good: (packed >> 8 & 15) as u32,
+            is_forced: packed >> 12 & 1 == 1,
+            epoch: (packed >> 13) as u32 & EPOCHS,
+            until: Tick((packed >> 32) as u32),
         }
     }
 }
@@ -72,8 +72,8 @@ pub(super) fn pair(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-pub(super) fn halves(word: u64) -> (u32, u32) {
-    ((word >> 32) as u32, word as u32)
+pub(super) fn halves(packed: u64) -> (u32, u32) {
+    ((packed >> 32) as u32, packed as u32)
 }
 
 /// A fraction in 16 bits.
@@ -83,14 +83,14 @@ fn fixed(fraction: f32) -> u32 {
 
 /// How far the ramp has come.
 #[derive(Clone, Copy)]
-pub(super) struct Ramp {
+pub(super) struct SlowStart {
     pub(super) fraction: f32,
     /// Up to here it rises quickly.
     pub(super) threshold: f32,
     pub(super) tick: Tick,
 }
 
-impl Ramp {
+impl SlowStart {
     pub(super) fn pack(self) -> u64 {
         pair(
             fixed(self.fraction) << 16 | fixed(self.threshold),
@@ -98,8 +98,8 @@ impl Ramp {
         )
     }
 
-    pub(super) fn unpack(word: u64) -> Self {
-        let (fractions, tick) = halves(word);
+    pub(super) fn unpack(packed: u64) -> Self {
+        let (fractions, tick) = halves(packed);
         Self {
             fraction: (fractions >> 16) as f32 / 65535.0,
             threshold: (fractions & 0xffff) as f32 / 65535.0,

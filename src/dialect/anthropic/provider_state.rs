@@ -8,7 +8,7 @@ use crate::dialect::call_ids::CallIds;
 
 /// A Messages body without thoughts, which another maker has signed, or has not had where calls of tools are; and with ids of
 /// calls that are taken. Also the fields that were left out. `None`: nothing of it is foreign.
-pub fn cleared(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
+pub fn strip_provider_state(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let mut dropped = Vec::new();
     let mut is_changed = false;
@@ -43,8 +43,8 @@ pub fn cleared(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
             leave_thoughts(management);
         }
     }
-    let is_foreign = is_changed || !dropped.is_empty();
-    is_foreign.then(|| (body.to_string().into(), dropped))
+    let is_changed_at_all = is_changed || !dropped.is_empty();
+    is_changed_at_all.then(|| (body.to_string().into(), dropped))
 }
 
 /// Whether a block is a thought, readable or not.
@@ -89,7 +89,7 @@ fn rename(block: &mut Value, ids: &mut CallIds) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::cleared;
+    use super::strip_provider_state;
 
     #[test]
     fn thoughts_go_and_ids_are_taken() {
@@ -105,7 +105,7 @@ mod tests {
                 {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "functions.f:0"}]},
             ],
         });
-        let (sent, dropped) = cleared(body.to_string().as_bytes()).unwrap();
+        let (sent, dropped) = strip_provider_state(body.to_string().as_bytes()).unwrap();
         assert_eq!(dropped, ["messages.thinking", "thinking"]);
         let sent: Value = serde_json::from_slice(&sent).unwrap();
         let id = sent["messages"][1]["content"][0]["id"].as_str().unwrap();
@@ -122,7 +122,7 @@ mod tests {
                 ],
             })
         );
-        assert!(cleared(sent.to_string().as_bytes()).is_none());
+        assert!(strip_provider_state(sent.to_string().as_bytes()).is_none());
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         let call = |id: &str| json!({"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "f", "input": {}}]});
         let result = |id: &str, text: &str| json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": text}]});
         let body = json!({"messages": [call("call_0"), result("call_0", "1"), call("call_0"), result("call_0", "2")]});
-        let (sent, dropped) = cleared(body.to_string().as_bytes()).unwrap();
+        let (sent, dropped) = strip_provider_state(body.to_string().as_bytes()).unwrap();
         let sent: Value = serde_json::from_slice(&sent).unwrap();
         let expected = json!([
             call("call_0"),

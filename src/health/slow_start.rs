@@ -1,34 +1,34 @@
 //! Giving a scope its traffic back step by step, as TCP does: quickly up to where it failed before, slowly from there.
 
-use super::word::atomic::Ordering;
+use super::packed::atomic::Ordering;
 
+use super::packed::{Core, EPOCHS, Phase, SlowStart, halves, pair};
 use super::scope::{STEP, Scope};
 use super::time::Tick;
-use super::word::{Core, EPOCHS, Phase, Ramp, halves, pair};
 
 /// The smallest fraction of its traffic that a scope on the ramp gets.
 pub(super) const LOWEST_FRACTION: f32 = 0.05;
 
 impl Scope {
-    pub(super) fn load_ramp(&self) -> Ramp {
-        Ramp::unpack(self.ramp.load(Ordering::Acquire))
+    pub(super) fn load_slow_start(&self) -> SlowStart {
+        SlowStart::unpack(self.slow_start.load(Ordering::Acquire))
     }
 
     /// The fraction of its traffic that it gets.
     pub(super) fn fraction(&self) -> f32 {
         match self.core().phase {
             Phase::Closed => 1.0,
-            Phase::Ramp => self.load_ramp().fraction,
+            Phase::SlowStart => self.load_slow_start().fraction,
             Phase::Open | Phase::HalfOpen => 0.0,
         }
     }
 
     /// Takes all steps of the ramp that are due.
     pub(super) fn climb(&self, now: Tick) {
-        while self.core().phase == Phase::Ramp {
-            let seen = self.ramp.load(Ordering::Acquire);
-            let ramp = Ramp::unpack(seen);
-            let waited = ramp.tick.seconds_until(now);
+        while self.core().phase == Phase::SlowStart {
+            let seen = self.slow_start.load(Ordering::Acquire);
+            let slow_start = SlowStart::unpack(seen);
+            let waited = slow_start.tick.seconds_until(now);
             if waited < STEP {
                 return;
             }
@@ -38,28 +38,28 @@ impl Scope {
                 return;
             }
             // With thin traffic, time alone is evidence.
-            let fraction = if good > 0 || self.rate() * ramp.fraction < 2.0 {
-                let factor = if ramp.fraction < ramp.threshold {
+            let fraction = if good > 0 || self.rate() * slow_start.fraction < 2.0 {
+                let factor = if slow_start.fraction < slow_start.threshold {
                     1.5
                 } else {
                     1.15
                 };
-                (ramp.fraction * factor).min(1.0)
+                (slow_start.fraction * factor).min(1.0)
             } else {
-                ramp.fraction
+                slow_start.fraction
             };
             let from = if waited > 30.0 {
                 now
             } else {
-                ramp.tick.plus(STEP)
+                slow_start.tick.plus(STEP)
             };
-            let next = Ramp {
+            let next = SlowStart {
                 fraction,
                 tick: from,
-                ..ramp
+                ..slow_start
             };
             if self
-                .ramp
+                .slow_start
                 .compare_exchange(seen, next.pack(), Ordering::AcqRel, Ordering::Acquire)
                 .is_err()
             {
@@ -74,13 +74,13 @@ impl Scope {
 
     pub(super) fn close(&self, now: Tick) {
         let closed = self.swap(|core| {
-            (core.phase == Phase::Ramp).then_some(Core {
+            (core.phase == Phase::SlowStart).then_some(Core {
                 phase: Phase::Closed,
                 ..core
             })
         });
         if closed.is_some() {
-            Self::change(&self.times, |word| pair(now.0, word as u32));
+            Self::change(&self.times, |packed| pair(now.0, packed as u32));
             self.note_change(now);
         }
     }
@@ -88,27 +88,27 @@ impl Scope {
     /// Takes load off a scope that works in part.
     pub(super) fn shed(&self, now: Tick, factor: f32) {
         let shed = self.swap(|core| {
-            matches!(core.phase, Phase::Ramp | Phase::Closed).then_some(Core {
-                phase: Phase::Ramp,
+            matches!(core.phase, Phase::SlowStart | Phase::Closed).then_some(Core {
+                phase: Phase::SlowStart,
                 epoch: core.epoch.wrapping_add(1) & EPOCHS,
                 ..core
             })
         });
         if shed.is_some() {
-            let fraction = (self.load_ramp().fraction * factor).max(LOWEST_FRACTION);
-            let ramp = Ramp {
+            let fraction = (self.load_slow_start().fraction * factor).max(LOWEST_FRACTION);
+            let slow_start = SlowStart {
                 fraction,
                 threshold: fraction,
                 tick: now,
             };
-            self.ramp.store(ramp.pack(), Ordering::Release);
+            self.slow_start.store(slow_start.pack(), Ordering::Release);
             self.counts.store(0, Ordering::Release);
             self.set_score(self.threshold() * 0.5, now);
         }
     }
 
     /// After a short blip at half speed, after a long outage with care, but never below one request a second.
-    pub(super) fn start_ramp(&self, now: Tick) {
+    pub(super) fn begin_slow_start(&self, now: Tick) {
         let (_, left_at) = halves(self.times.load(Ordering::Acquire));
         let out = Tick(left_at).seconds_until(now);
         let first = match out {
@@ -117,12 +117,12 @@ impl Scope {
             _ => LOWEST_FRACTION,
         };
         let fraction = (1.0 / self.rate()).max(first).min(1.0);
-        let ramp = Ramp {
+        let slow_start = SlowStart {
             fraction,
             tick: now,
-            ..self.load_ramp()
+            ..self.load_slow_start()
         };
-        self.ramp.store(ramp.pack(), Ordering::Release);
+        self.slow_start.store(slow_start.pack(), Ordering::Release);
         self.counts.store(0, Ordering::Release);
         self.set_score(self.threshold() * 0.5, now);
         self.note_change(now);

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::messages::lacks_part;
+use super::messages::unsupported_part;
 use super::model::{Model, takes_forced_tools};
 use super::schema;
 use super::tools::is_forced;
 
 /// What a request needs that this Claude model, or every one, has not; `None`: it can be translated.
-pub fn lacks(body: &Value, model: &str) -> Option<&'static str> {
+pub fn unsupported_feature(body: &Value, model: &str) -> Option<&'static str> {
     let is_several = body["n"].as_u64().is_some_and(|n| n > 1);
     let wants_audio = body["modalities"]
         .as_array()
@@ -37,7 +37,7 @@ pub fn lacks(body: &Value, model: &str) -> Option<&'static str> {
         Some("tool_choice")
     } else {
         match body["messages"].as_array() {
-            Some(messages) => messages.iter().find_map(lacks_message),
+            Some(messages) => messages.iter().find_map(unsupported_message),
             None => Some("a list of messages"),
         }
     }
@@ -57,11 +57,11 @@ fn has_unknown_choice(body: &Value) -> bool {
     choice.is_object() && choice["type"] != "function"
 }
 
-fn lacks_message(message: &Value) -> Option<&'static str> {
+fn unsupported_message(message: &Value) -> Option<&'static str> {
     // What was said aloud lives at who said it.
     if !message["audio"].is_null() {
         return Some("audio");
     }
     let parts = message["content"].as_array().into_iter().flatten();
-    parts.filter_map(lacks_part).next()
+    parts.filter_map(unsupported_part).next()
 }

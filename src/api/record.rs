@@ -15,7 +15,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// Dropped before it is finished, it counts as given up by the client.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct RequestRecord {
     pub(super) id: RequestId,
     pub(super) client: Option<Arc<str>>,
     pub(super) endpoint: Endpoint,
@@ -33,7 +33,7 @@ pub(super) struct Tally {
     is_finished: bool,
 }
 
-impl Tally {
+impl RequestRecord {
     pub(super) fn start(events: Events) -> Self {
         events.emit(&Event::RequestStarted);
         Self {
@@ -95,7 +95,7 @@ impl Tally {
     }
 }
 
-impl Drop for Tally {
+impl Drop for RequestRecord {
     fn drop(&mut self) {
         if !self.is_finished {
             self.close(RequestResult::ClientGone);

@@ -5,7 +5,7 @@
 
 /// How chat requests are put to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manners {
+pub struct Quirks {
     /// The name of the limit of an answer's tokens; `None`: it takes either.
     pub limit: Option<&'static str>,
     /// Whether it knows the role `developer`.
@@ -67,7 +67,7 @@ const OLD_LIMIT: &str = "max_tokens";
 /// `reasoning_content` included.
 const PLAIN_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "prefix"];
 
-impl Manners {
+impl Quirks {
     /// `OpenAI` itself: models that think take no other sampling than their own, and end where they like.
     pub const OPENAI: Self = Self {
         limit: Some(NEW_LIMIT),

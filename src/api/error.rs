@@ -9,7 +9,7 @@ use crate::event::AttemptReport;
 
 /// What an error response says: a status, and an error in `OpenAI`'s shape.
 #[derive(Debug, Serialize)]
-pub(super) struct Refusal {
+pub(super) struct ErrorResponse {
     #[serde(skip)]
     pub(super) status: u16,
     message: String,
@@ -23,7 +23,7 @@ pub(super) struct Refusal {
     pub(super) retry_after: Option<Duration>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -66,7 +66,7 @@ impl Refusal {
     pub(super) fn body(&self) -> String {
         #[derive(Serialize)]
         struct Envelope<'a> {
-            error: &'a Refusal,
+            error: &'a ErrorResponse,
         }
         // Texts and numbers only: there is nothing in it that could fail.
         serde_json::to_string(&Envelope { error: self }).unwrap_or_default()

@@ -55,7 +55,7 @@ async fn create(gateway: &TestGateway) -> String {
 }
 
 #[tokio::test]
-async fn follow_ups_go_to_the_creator_and_everything_else_where_it_always_goes() {
+async fn follow_ups_go_to_the_owner_and_everything_else_where_it_always_goes() {
     let two = Two::start().await;
     let gateway = two.gateway().await;
     let id = create(&gateway).await;
@@ -123,18 +123,18 @@ async fn a_restart_forgets_nothing() {
 }
 
 #[tokio::test]
-async fn a_creator_that_is_down_is_named_and_nobody_else_is_asked() {
+async fn a_owner_that_is_down_is_named_and_nobody_else_is_asked() {
     let two = Two::start().await;
     let gateway = two.gateway().await;
     let id = create(&gateway).await;
     two.second.play(Script::fault(Fault::Refuse)).await;
     let answered = gateway.get(&format!("/v1/batches/{id}")).await;
-    let message = refusal(&answered, 503, "creator_unavailable")["message"].to_string();
+    let message = refusal(&answered, 503, "owner_unavailable")["message"].to_string();
     assert!(message.contains("lives at second only"), "{message}");
 
     let asked = json!({"model": "gpt-4o", "input": "hi", "previous_response_id": id});
     let answered = gateway.post("/v1/responses", &asked).await;
-    refusal(&answered, 503, "creator_unavailable");
+    refusal(&answered, 503, "owner_unavailable");
     assert_eq!(two.first.received_count(), 0);
 }
 
@@ -153,7 +153,7 @@ async fn an_upstream_that_is_gone_is_named() {
         .gateway
         .reload(configuration.map_err(|problems| problems.to_string()));
     let answered = gateway.get(&format!("/v1/batches/{id}")).await;
-    let message = refusal(&answered, 404, "creator_unavailable")["message"].to_string();
+    let message = refusal(&answered, 404, "owner_unavailable")["message"].to_string();
     assert!(message.contains("second"), "{message}");
     assert_eq!(two.first.received_count(), 0);
 }

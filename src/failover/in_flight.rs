@@ -11,11 +11,11 @@ use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
 use crate::request::RequestId;
-use crate::wire::allowance;
+use crate::wire::rate_limit;
 
 /// Dropped without an end, it was given up because the client went away.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct InFlightAttempt {
     events: Events,
     request: RequestId,
     number: usize,
@@ -38,7 +38,7 @@ pub(super) struct Common {
     pub(super) shape: Shape,
 }
 
-impl Running {
+impl InFlightAttempt {
     /// `limit`: the time that it has for its first content.
     pub(super) fn start(
         common: &Common,
@@ -53,7 +53,7 @@ impl Running {
             number,
             phase: match &permit {
                 Some(permit) if permit.is_last_resort() => Phase::LastResort,
-                Some(permit) if permit.is_trial() => Phase::Trial,
+                Some(permit) if permit.is_probe() => Phase::HalfOpenProbe,
                 _ => Phase::Normal,
             },
             upstream: target.candidate.upstream.id().clone(),
@@ -93,10 +93,10 @@ impl Running {
     }
 
     /// What the upstream says of what it still allows.
-    pub(super) fn allowed(&self, headers: &HeaderMap) {
-        let left = allowance::requests(headers, SystemTime::now());
+    pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
+        let left = rate_limit::requests(headers, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
-            permit.allowance(left.remaining, left.reset_in, Instant::now());
+            permit.rate_limit(left.remaining, left.reset_in, Instant::now());
         }
     }
 
@@ -112,16 +112,16 @@ impl Running {
     pub(super) fn slow_after(&self) -> Option<Duration> {
         self.permit
             .as_ref()?
-            .leaf()
+            .health()
             .slow_after(self.shape, self.limit)
     }
 
     /// After how long a second candidate may be asked, too; `None` unless both can be trusted.
     pub(super) fn hedge_after(&self) -> Option<Duration> {
-        let leaf = self.permit.as_ref()?.leaf();
-        let late = leaf.late_after(self.shape)?;
+        let health = self.permit.as_ref()?.health();
+        let late = health.late_after(self.shape)?;
         let slow = self.slow_after()?;
-        (leaf.fraction() >= 1.0).then(|| late.max(slow / 2))
+        (health.fraction() >= 1.0).then(|| late.max(slow / 2))
     }
 
     /// For how long it has been under way.
@@ -133,7 +133,7 @@ impl Running {
     pub(super) fn is_lost_cause(&self) -> bool {
         self.permit
             .as_ref()
-            .is_some_and(|permit| permit.leaf().is_out())
+            .is_some_and(|permit| permit.health().is_out())
     }
 
     /// The attempt is over.
@@ -175,7 +175,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for InFlightAttempt {
     fn drop(&mut self) {
         if !self.is_over {
             self.close(Outcome::ClientGone, None);
