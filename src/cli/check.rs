@@ -1,6 +1,8 @@
 //! `backstop check`: every problem of the configuration, or the routes as they will be tried.
 
-use super::{ConfigArgs, Failure, settings};
+use super::arguments::ConfigArgs;
+use super::failure::Failure;
+use super::settings;
 use crate::config::{CandidateConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
 
 /// Prints the good news; the bad ones are the error.

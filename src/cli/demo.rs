@@ -9,7 +9,7 @@ use http::Request;
 use http_body_util::Full;
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::DemoArgs;
+use super::arguments::DemoArgs;
 use super::ask::{ask, client};
 use super::stop::Stop;
 use crate::config::Config;

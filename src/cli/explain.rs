@@ -5,7 +5,7 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use super::ExplainArgs;
+use super::arguments::ExplainArgs;
 use super::ask::{ask, client};
 use super::healthcheck::reachable;
 

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use http::Request;
 use http_body_util::Full;
 
-use super::HealthcheckArgs;
+use super::arguments::HealthcheckArgs;
 use super::ask::{ask, client};
 
 /// Asks `/readyz`.

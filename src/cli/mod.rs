@@ -6,25 +6,26 @@
     reason = "a command line talks to the terminal"
 )]
 
+mod arguments;
 mod ask;
 mod check;
 mod demo;
 mod explain;
+mod failure;
 mod healthcheck;
 mod logging;
 mod serve;
 mod settings;
 mod stop;
 
-use std::net::SocketAddr;
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::config::Problems;
+use self::arguments::{ConfigArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeArgs};
+use self::failure::Failure;
 
 /// The exit code for a configuration that is wrong or missing (`EX_CONFIG` of sysexits.h).
 const BAD_CONFIG: u8 = 78;
@@ -60,83 +61,10 @@ enum Command {
     Check(ConfigArgs),
     /// See a failover with simulated providers; needs no key and no configuration
     Demo(DemoArgs),
-    /// RoutingRequest a running proxy who would be tried for a model now, and why
+    /// Ask a running proxy who would be tried for a model now, and why
     Explain(ExplainArgs),
-    /// RoutingRequest a running proxy whether it is ready: exit code 0 or 1
+    /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(HealthcheckArgs),
-}
-
-#[derive(Args, Debug)]
-struct ConfigArgs {
-    /// The configuration; without it ./backstop.yaml, else one made from the provider keys in the environment
-    #[arg(long, env = "BACKSTOP_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-struct ServeArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-
-    /// Serve clients here, whatever the configuration says
-    #[arg(long, env = "BACKSTOP_LISTEN", value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-
-    /// Serve operators (metrics, health) here, whatever the configuration says
-    #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS")]
-    admin_listen: Option<SocketAddr>,
-
-    /// Remember here which upstream created what (files, batches, stored responses), whatever the configuration says;
-    /// without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
-    #[arg(long, env = "BACKSTOP_STATE_DIR", value_name = "FOLDER")]
-    state_dir: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-struct DemoArgs {
-    /// Serve clients here
-    #[arg(long, default_value = "127.0.0.1:4000", value_name = "ADDRESS")]
-    listen: SocketAddr,
-
-    /// Serve operators here
-    #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS")]
-    admin_listen: SocketAddr,
-}
-
-#[derive(Args, Debug)]
-struct ExplainArgs {
-    /// The model that a client would name
-    #[arg(long)]
-    model: String,
-
-    #[command(flatten)]
-    proxy: HealthcheckArgs,
-}
-
-#[derive(Args, Debug)]
-struct HealthcheckArgs {
-    /// The operators' address of the proxy; 0.0.0.0 stands for this machine
-    #[arg(
-        long,
-        env = "BACKSTOP_ADMIN_LISTEN",
-        default_value = "127.0.0.1:4001",
-        value_name = "ADDRESS"
-    )]
-    admin_listen: SocketAddr,
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] Problems),
-    /// There is no configuration.
-    #[error("{}", settings::NO_CONFIGURATION)]
-    NoConfig,
-    /// Anything else.
-    #[error("{0:#}")]
-    Other(#[from] anyhow::Error),
 }
 
 /// Runs the program.

@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::arguments::ServeArgs;
+use super::failure::Failure;
+use super::settings;
 use super::stop::Stop;
-use super::{Failure, ServeArgs, settings};
+
 use crate::config::Config;
 use crate::gateway::Gateway;
 

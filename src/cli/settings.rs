@@ -2,23 +2,12 @@
 
 use std::path::Path;
 
-use super::{ConfigArgs, Failure};
+use super::arguments::ConfigArgs;
+use super::failure::Failure;
 use crate::config::{Config, from_environment, process_environment};
 
 const FILE: &str = "backstop.yaml";
 const ENVIRONMENT: &str = "the configuration made from the environment";
-
-/// What to say when there is none.
-pub(super) const NO_CONFIGURATION: &str = "\
-backstop: there is no configuration. Do one of these:
-
-  export a provider's key and start again (the first one is preferred, the others stand in for it):
-      export OPENAI_API_KEY=...        also ANTHROPIC_API_KEY, QIANFAN_API_KEY, GEMINI_API_KEY, DEEPSEEK_API_KEY,
-                                       MISTRAL_API_KEY, GROQ_API_KEY, OPENROUTER_API_KEY, TOGETHER_API_KEY
-  write ./backstop.yaml, or name a file (config.example.yaml documents every key):
-      backstop serve --config FILE
-  see it work without any key:
-      backstop demo";
 
 /// A configuration and where it came from.
 pub(super) struct Found {

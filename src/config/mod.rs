@@ -11,6 +11,7 @@ mod check;
 mod duration;
 mod env;
 mod environment;
+mod file;
 mod limits;
 mod locate;
 mod model;
@@ -26,16 +27,14 @@ mod size;
 mod timeouts;
 mod upstream;
 
-use std::net::SocketAddr;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 
-use indexmap::IndexMap;
-use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
 pub use capability::{Abilities, Ability, Capabilities, CapabilitiesConfig};
 pub use env::process_environment;
 pub use environment::from_environment;
+pub use file::Config;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, KeyHeader, Prefill, Provider};
@@ -49,50 +48,6 @@ pub use timeouts::TimeoutsConfig;
 pub use upstream::{UpstreamConfig, UpstreamId};
 
 use self::problem::Found;
-
-/// Everything that can be configured.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// Where clients are served.
-    #[serde(deserialize_with = "server::address")]
-    pub listen: SocketAddr,
-    /// Serve clients over TLS.
-    pub tls: Option<ListenerTls>,
-    /// The operators' address.
-    pub admin: AdminConfig,
-    /// Who may call; empty: whoever reaches the address.
-    pub clients: Vec<ClientConfig>,
-    /// The provider accounts, in the order of the file.
-    pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
-    /// Which models are served by whom.
-    pub routes: Vec<RouteConfig>,
-    /// Where `/models` has its models from.
-    pub list_models: ModelList,
-    /// How patient we are.
-    pub timeouts: TimeoutsConfig,
-    /// How much we take.
-    pub limits: LimitsConfig,
-    /// Where to remember, over a restart, which upstream created what.
-    pub state_dir: Option<PathBuf>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
-            tls: None,
-            admin: AdminConfig::default(),
-            clients: Vec::new(),
-            upstreams: IndexMap::new(),
-            routes: Vec::new(),
-            list_models: ModelList::default(),
-            timeouts: TimeoutsConfig::default(),
-            limits: LimitsConfig::default(),
-            state_dir: None,
-        }
-    }
-}
 
 impl Config {
     /// Reads and checks a file, with the variables of this process.

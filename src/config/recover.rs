@@ -6,7 +6,7 @@
 use serde_path_to_error::Segment;
 use serde_yaml::{Mapping, Value};
 
-use super::Config;
+use super::file::Config;
 use super::path::{Path, Step};
 use super::problem::{Found, nearest};
 

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::StartError;
+use super::start_error::StartError;
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::config::{

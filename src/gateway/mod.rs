@@ -3,23 +3,23 @@
 mod assemble;
 mod fixed;
 mod health_checks;
+mod start_error;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+pub use start_error::StartError;
 
 use self::assemble::{Foundation, Generation, listener_tls};
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::event::{Event, Sink};
 use crate::server::{ConnectionLimits, Server};
-use crate::wire::tls::TlsError;
 
 /// A running gateway. Dropped, it stops at once; `drain` stops it gently.
 #[derive(Debug)]
@@ -36,30 +36,6 @@ pub struct Gateway {
     admin_stop: watch::Sender<bool>,
     /// Work that nobody waits for; it ends with the gateway.
     background: JoinSet<()>,
-}
-
-/// Why a gateway cannot start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// A certificate or key cannot be used.
-    #[error("{whose}: {reason}")]
-    Tls {
-        /// The place in the configuration.
-        whose: String,
-        /// What is wrong.
-        reason: TlsError,
-    },
-    /// The metrics contradict each other; a defect of ours.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
 }
 
 impl Gateway {

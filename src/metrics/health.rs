@@ -2,7 +2,7 @@
 
 use prometheus::{GaugeVec, IntGauge, Opts, Registry};
 
-use super::model_label;
+use super::labels::model_label;
 use crate::health::{Phase, ScopeView};
 
 /// Gauges over all scopes.

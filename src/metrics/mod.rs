@@ -4,13 +4,15 @@
 //! configuration, whatever clients send.
 
 mod health;
+mod labels;
 mod timings;
 
 use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use self::health::HealthGauges;
+use self::labels::{model_label, status_label};
 use self::timings::Timings;
-use crate::event::{Event, HealthChange, RequestReport, ScopeId, Sink};
+use crate::event::{Event, HealthChange, RequestReport, Sink};
 use crate::health::ScopeView;
 
 /// All metrics of one process.
@@ -160,19 +162,6 @@ impl Sink for Metrics {
             Event::ConfigRejected { .. } => self.reloads.with_label_values(&["rejected"]).inc(),
             Event::RequestFinished(report) => self.finished(report),
         }
-    }
-}
-
-/// The upstream as a whole has no model; to Prometheus an empty label is none.
-fn model_label(scope: &ScopeId) -> &str {
-    scope.model.as_deref().unwrap_or_default()
-}
-
-/// HTTP defines statuses up to 599; whatever an upstream invents beyond is one label.
-fn status_label(status: u16) -> String {
-    match status {
-        100..=599 => status.to_string(),
-        _ => "other".to_owned(),
     }
 }
 

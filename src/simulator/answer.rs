@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use super::{
     line::Breaker,
     openai::Asked,
     playback::{BrokenOff, Playback},
-    reply,
+    reply::{self, append},
 };
 
 pub(super) async fn answer(
@@ -70,14 +70,4 @@ async fn meet(fault: &Fault, caller: &mut Caller, breaker: &Breaker) -> Result<(
 fn sign(headers: &mut HeaderMap, asked: &Asked) {
     append(headers, "x-simulator", &asked.name);
     append(headers, "x-request-id", &asked.id("req_"));
-}
-
-/// Adds a header; one that HTTP does not allow is left out.
-pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (
-        HeaderName::from_bytes(name.as_bytes()),
-        HeaderValue::from_str(value),
-    ) {
-        headers.append(name, value);
-    }
 }

@@ -17,6 +17,8 @@ use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_rustls::TlsAcceptor;
 
 mod answer;
+mod content;
+mod events;
 mod fault;
 mod ledger;
 mod line;

@@ -3,10 +3,16 @@
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::Value;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{Fault, Script, answer::append, openai::Asked, playback::Step, sse};
+use super::{
+    Fault, Script,
+    content::{Content, JSON},
+    events::tokens,
+    openai::Asked,
+    playback::Step,
+    sse::{self, COMMENT_PAUSE},
+};
 
 /// An answer that is ready to be sent.
 #[derive(Debug)]
@@ -91,24 +97,8 @@ fn single(asked: &Asked, script: &Script) -> Reply {
         _ => {
             let content = body();
             let mut reply = Reply::whole(200, content.kind, content.bytes);
-            reply.delay = script.whole_delay(sse::tokens(&text).len());
+            reply.delay = script.whole_delay(tokens(&text).len());
             reply
-        }
-    }
-}
-
-/// The body of an answer that is not streamed.
-#[derive(Clone, Debug)]
-pub(super) struct Content {
-    pub(super) kind: &'static str,
-    pub(super) bytes: Bytes,
-}
-
-impl From<Value> for Content {
-    fn from(value: Value) -> Self {
-        Self {
-            kind: JSON,
-            bytes: value.to_string().into(),
         }
     }
 }
@@ -152,12 +142,19 @@ impl Reply {
     }
 }
 
-const JSON: &str = "application/json";
+/// Adds a header; one that HTTP does not allow is left out.
+pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (
+        HeaderName::from_bytes(name.as_bytes()),
+        HeaderValue::from_str(value),
+    ) {
+        headers.append(name, value);
+    }
+}
+
 const HTML: &str = "text/html; charset=utf-8";
 const EVENTS: &str = "text/event-stream; charset=utf-8";
 const NOT_JSON: &str = "<<< this is not JSON >>>";
 const PAGE: &str =
     "<!doctype html><title>Welcome</title><p>Please accept the terms to go online.</p>";
 const REDIRECT_PAGE: &str = "<!doctype html><title>Found</title>";
-/// The pause between two signs of life that carry no content.
-pub(super) const COMMENT_PAUSE: Duration = Duration::from_millis(50);

@@ -3,26 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 
-use super::{Fault, Framing, Script, openai::Asked, playback::Step, reply::COMMENT_PAUSE};
-
-/// The events of one streamed answer, in the order in which they are sent.
-#[derive(Debug, Default)]
-pub(super) struct Events {
-    /// What comes before the first content.
-    pub(super) opening: Vec<String>,
-    /// One event per content token.
-    pub(super) tokens: Vec<String>,
-    /// The finish and what follows it.
-    pub(super) closing: Vec<String>,
-    /// `[DONE]`, where the API has it.
-    pub(super) done: Vec<String>,
-    /// What is sent when the answer fails midway.
-    pub(super) failure: Vec<String>,
-    /// The whole stream of an answer without content.
-    pub(super) empty_answer: Vec<String>,
-}
+use super::{
+    Fault, Framing, Script,
+    events::{DONE, Events},
+    openai::Asked,
+    playback::Step,
+};
 
 /// The steps that play the stream asked for, fault included.
 pub(super) fn steps(asked: &Asked, script: &Script) -> Vec<Step> {
@@ -123,37 +110,8 @@ fn comments() -> Step {
     Step::Repeat(Bytes::from_static(COMMENT), COMMENT_PAUSE)
 }
 
-/// An event that has only data.
-pub(super) fn data(value: &Value) -> String {
-    format!("data: {value}\n\n")
-}
-
-/// An event named by the `type` of its data.
-pub(super) fn named(value: &Value) -> String {
-    let name = value["type"].as_str().unwrap_or_default();
-    format!("event: {name}\ndata: {value}\n\n")
-}
-
-/// Cuts a text into words, each with the space before it; together they are the text.
-pub(super) fn tokens(text: &str) -> Vec<&str> {
-    let mut tokens = Vec::new();
-    let mut start = 0;
-    let mut in_word = false;
-    for (position, letter) in text.char_indices() {
-        if letter.is_whitespace() && in_word {
-            tokens.push(&text[start..position]);
-            start = position;
-        }
-        in_word = !letter.is_whitespace();
-    }
-    if start < text.len() {
-        tokens.push(&text[start..]);
-    }
-    tokens
-}
-
-/// The last event of a chat or completion stream.
-pub(super) const DONE: &str = "data: [DONE]\n\n";
 const COMMENT: &[u8] = b": ping\n\n";
 const GARBAGE: &str = "<<< these are no events >>>\n\n";
 const BROKEN_EVENT: &str = "data: {\"id\":\"broken\",\"choices\":[{\"delta\n\n";
+/// The pause between two signs of life that carry no content.
+pub(super) const COMMENT_PAUSE: Duration = Duration::from_millis(50);

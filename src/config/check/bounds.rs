@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Check;
-use crate::config::RouteConfig;
+use super::notes::Check;
 use crate::config::path::Path;
+use crate::config::route::RouteConfig;
 
 /// Anything longer is a mistake, and could not be added to a point in time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,6 +1,7 @@
 //! What types cannot say: names that must exist, things that must not be missing or contradict each other.
 
 mod bounds;
+mod notes;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
@@ -8,11 +9,14 @@ use std::path::Path as FilePath;
 use http::{HeaderValue, Uri};
 use serde_yaml::Value;
 
+use self::notes::Check;
+use super::capability::CapabilitiesConfig;
+use super::file::Config;
 use super::path::Path;
 use super::problem::{Found, did_you_mean};
-use super::{
-    CandidateConfig, CapabilitiesConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId,
-};
+use super::route::{CandidateConfig, RouteConfig};
+use super::secret::Secret;
+use super::upstream::{UpstreamConfig, UpstreamId};
 
 /// Notes everything that is wrong with a configuration that could be read.
 pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
@@ -29,18 +33,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.limits();
 }
 
-struct Check<'a> {
-    config: &'a Config,
-    /// The values that the configuration was read from: they tell what was left out.
-    value: &'a Value,
-    found: &'a mut Found,
-}
-
 impl Check<'_> {
-    fn note(&mut self, path: Path, message: impl Into<String>) {
-        self.found.note(path, message, None);
-    }
-
     fn addresses(&mut self) {
         let root = Path::default();
         let (listen, admin) = (self.config.listen, self.config.admin.listen);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Asked;
+use super::asked::Asked;
 
 pub(super) fn answer(asked: &Asked) -> Value {
     let packed = asked.body["encoding_format"] == "base64";

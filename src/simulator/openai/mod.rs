@@ -1,17 +1,11 @@
 //! The OpenAI API, and Anthropic's messages, as far as they are simulated: which endpoint was asked, and for what.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
-use http::Method;
 use serde_json::{Value, json};
 
-use super::{
-    Received, Script, refusal,
-    reply::Content,
-    sse::{Events, tokens},
-};
+use super::{Script, content::Content, events::Events, refusal};
 
+mod asked;
 mod chat;
 mod completions;
 mod continuing;
@@ -20,90 +14,10 @@ mod messages;
 mod models;
 mod responses;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Endpoint {
-    Chat,
-    Completions,
-    Responses,
-    Embeddings,
-    Messages,
-    CountTokens,
-    Models,
-    Model,
-    Download,
-    Other,
-}
-
-impl Endpoint {
-    /// Recognised by the end of the path, so that any prefix (`/v1`, a deployment) will do.
-    fn of(method: &Method, path: &str) -> Self {
-        let path = path.split('?').next().unwrap_or_default();
-        let ends = |end: &str| path.ends_with(end);
-        match *method {
-            Method::POST if ends("/chat/completions") => Self::Chat,
-            Method::POST if ends("/completions") => Self::Completions,
-            Method::POST if ends("/responses") => Self::Responses,
-            Method::POST if ends("/embeddings") => Self::Embeddings,
-            Method::POST if ends("/messages") => Self::Messages,
-            Method::POST if ends("/messages/count_tokens") => Self::CountTokens,
-            Method::GET if ends("/models") => Self::Models,
-            Method::GET if path.contains("/models/") => Self::Model,
-            Method::GET if path.contains("/files/") && ends("/content") => Self::Download,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// A request, understood.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// The simulator's name.
-    pub(super) name: String,
-    number: usize,
-    /// The model asked for, echoed in the answer.
-    pub(super) model: String,
-    /// Whether the answer is to be streamed.
-    pub(super) stream: bool,
-    endpoint: Endpoint,
-    method: Method,
-    path: String,
-    body: Value,
-    body_bytes: usize,
-}
+pub(super) use self::asked::Asked;
+use self::asked::Endpoint;
 
 impl Asked {
-    pub(super) fn read(received: &Received, name: &str, number: usize) -> Self {
-        let endpoint = Endpoint::of(&received.method, &received.path);
-        let body = received.json();
-        let can_stream = matches!(
-            endpoint,
-            Endpoint::Chat | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages
-        );
-        Self {
-            name: name.to_owned(),
-            number,
-            model: body["model"].as_str().unwrap_or(MODEL).to_owned(),
-            stream: can_stream && body["stream"] == true,
-            endpoint,
-            method: received.method.clone(),
-            path: received.path.clone(),
-            body,
-            body_bytes: received.body.len(),
-        }
-    }
-
-    /// The text the script wants said.
-    pub(super) fn text(&self, script: &Script) -> String {
-        let usual = || format!("Hello from {}.", self.name);
-        let text = script.text.clone().unwrap_or_else(usual);
-        continuing::rest(&self.body, text, script.continuing)
-    }
-
-    /// An identifier that no other request of this simulator has.
-    pub(super) fn id(&self, prefix: &str) -> String {
-        format!("{prefix}{}{:06}", self.name, self.number)
-    }
-
     /// The good answer to a request that asked for no stream.
     pub(super) fn answer(&self, text: &str) -> Content {
         match self.endpoint {
@@ -168,39 +82,4 @@ impl Asked {
             _ => refusal::body(status, &self.model),
         }
     }
-
-    fn include_usage(&self) -> bool {
-        self.body["stream_options"]["include_usage"] == true
-    }
-
-    /// A rough count, as good as any tokenizer for a pretend model.
-    fn prompt_tokens(&self) -> usize {
-        (self.body_bytes / 4).max(1)
-    }
-
-    /// The `usage` object of chat and plain completions.
-    fn usage(&self, text: &str) -> Value {
-        let (prompt, completion) = (self.prompt_tokens(), tokens(text).len());
-        json!({
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-            "prompt_tokens_details": { "cached_tokens": 0, "audio_tokens": 0 },
-            "completion_tokens_details": {
-                "reasoning_tokens": 0,
-                "audio_tokens": 0,
-                "accepted_prediction_tokens": 0,
-                "rejected_prediction_tokens": 0,
-            },
-        })
-    }
 }
-
-/// Seconds since 1970, as `created` fields have them.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
-}
-
-const MODEL: &str = "simulated-model";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, MODEL};
+use super::asked::{Asked, MODEL};
 
 pub(super) fn list(asked: &Asked) -> Value {
     let own = format!("{}-model", asked.name);

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, now};
+use super::asked::{Asked, now};
 use crate::simulator::{
+    events::{Events, named, tokens},
     refusal,
-    sse::{Events, named, tokens},
 };
 
 pub(super) fn answer(asked: &Asked, text: &str) -> Value {

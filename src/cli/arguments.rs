@@ -1,0 +1,65 @@
+//! What may be typed behind a command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args, Debug)]
+pub(super) struct ConfigArgs {
+    /// The configuration; without it ./backstop.yaml, else one made from the provider keys in the environment
+    #[arg(long, env = "BACKSTOP_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    /// Serve clients here, whatever the configuration says
+    #[arg(long, env = "BACKSTOP_LISTEN", value_name = "ADDRESS")]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Serve operators (metrics, health) here, whatever the configuration says
+    #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub(super) admin_listen: Option<SocketAddr>,
+
+    /// Remember here which upstream created what (files, batches, stored responses), whatever the configuration says;
+    /// without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
+    #[arg(long, env = "BACKSTOP_STATE_DIR", value_name = "FOLDER")]
+    pub(super) state_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// Serve clients here
+    #[arg(long, default_value = "127.0.0.1:4000", value_name = "ADDRESS")]
+    pub(super) listen: SocketAddr,
+
+    /// Serve operators here
+    #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS")]
+    pub(super) admin_listen: SocketAddr,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// The model that a client would name
+    #[arg(long)]
+    pub(super) model: String,
+
+    #[command(flatten)]
+    pub(super) proxy: HealthcheckArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct HealthcheckArgs {
+    /// The operators' address of the proxy; 0.0.0.0 stands for this machine
+    #[arg(
+        long,
+        env = "BACKSTOP_ADMIN_LISTEN",
+        default_value = "127.0.0.1:4001",
+        value_name = "ADDRESS"
+    )]
+    pub(super) admin_listen: SocketAddr,
+}

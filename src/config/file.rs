@@ -1,0 +1,57 @@
+//! The file as a whole: its top-level keys, and what holds without them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use super::limits::LimitsConfig;
+use super::route::{ModelList, RouteConfig};
+use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
+use super::timeouts::TimeoutsConfig;
+use super::upstream::{UpstreamConfig, UpstreamId};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where clients are served.
+    #[serde(deserialize_with = "server::address")]
+    pub listen: SocketAddr,
+    /// Serve clients over TLS.
+    pub tls: Option<ListenerTls>,
+    /// The operators' address.
+    pub admin: AdminConfig,
+    /// Who may call; empty: whoever reaches the address.
+    pub clients: Vec<ClientConfig>,
+    /// The provider accounts, in the order of the file.
+    pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
+    /// Which models are served by whom.
+    pub routes: Vec<RouteConfig>,
+    /// Where `/models` has its models from.
+    pub list_models: ModelList,
+    /// How patient we are.
+    pub timeouts: TimeoutsConfig,
+    /// How much we take.
+    pub limits: LimitsConfig,
+    /// Where to remember, over a restart, which upstream created what.
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            tls: None,
+            admin: AdminConfig::default(),
+            clients: Vec::new(),
+            upstreams: IndexMap::new(),
+            routes: Vec::new(),
+            list_models: ModelList::default(),
+            timeouts: TimeoutsConfig::default(),
+            limits: LimitsConfig::default(),
+            state_dir: None,
+        }
+    }
+}

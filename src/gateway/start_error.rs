@@ -1,0 +1,32 @@
+//! Why a gateway cannot start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::wire::tls::TlsError;
+
+/// Why a gateway cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// A certificate or key cannot be used.
+    #[error("{whose}: {reason}")]
+    Tls {
+        /// The place in the configuration.
+        whose: String,
+        /// What is wrong.
+        reason: TlsError,
+    },
+    /// The metrics contradict each other; a defect of ours.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}

@@ -1,0 +1,1 @@
+//! The words of the field, and those that it does not know.
