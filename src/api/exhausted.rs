@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::ErrorResponse;
 use crate::event::AttemptReport;
-use crate::failover::{Exhausted, SkipReason};
+use crate::failover::{Exhausted, SkipReason, Skipped};
 use crate::outcome::Outcome;
 
 /// What only a change of the configuration can mend; no retry makes sense.
@@ -73,7 +73,7 @@ fn is_unknown(exhausted: &Exhausted) -> bool {
 fn is_all_about(exhausted: &Exhausted, is_it: impl Fn(&Outcome) -> bool, it: SkipReason) -> bool {
     let attempts = exhausted.attempts.iter();
     let tried = attempts.map(|attempt| is_it(&attempt.outcome));
-    let reasons = exhausted.skipped.iter().map(|(_, why)| *why);
+    let reasons = exhausted.skipped.iter().map(|skipped| skipped.reason);
     let skipped = reasons.filter(|why| why.is_for_now());
     let mut all = tried.chain(skipped.map(|why| why == it)).peekable();
     all.peek().is_some() && all.all(|is_it| is_it)
@@ -83,7 +83,7 @@ fn is_all_about(exhausted: &Exhausted, is_it: impl Fn(&Outcome) -> bool, it: Ski
 fn is_too_long(exhausted: &Exhausted) -> bool {
     let mut attempts = exhausted.attempts.iter();
     let mut skipped = exhausted.skipped.iter();
-    let is_too_small = |(_, why): &(_, SkipReason)| *why == SkipReason::TooSmall;
+    let is_too_small = |skipped: &Skipped| skipped.reason == SkipReason::TooSmall;
     if exhausted.attempts.is_empty() {
         !exhausted.skipped.is_empty() && skipped.all(is_too_small)
     } else {
@@ -109,18 +109,21 @@ fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
 
 /// What somebody lacks whom the request could go to, if nothing is in the way that could change.
 fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
-    let mut lacks = exhausted.skipped.iter().filter_map(|(_, why)| match why {
-        SkipReason::Unsupported(feature) => Some(Some(*feature)),
-        SkipReason::TooSmall | SkipReason::OtherModel | SkipReason::CannotContinue => None,
-        _ => Some(None),
-    });
+    let mut missing = exhausted
+        .skipped
+        .iter()
+        .filter_map(|skipped| match skipped.reason {
+            SkipReason::Unsupported(feature) => Some(Some(feature)),
+            SkipReason::TooSmall | SkipReason::OtherModel | SkipReason::CannotContinue => None,
+            _ => Some(None),
+        });
     let is_missing =
         |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::EndpointMissing { .. });
     if !exhausted.attempts.iter().all(is_missing) {
         return None;
     }
-    match lacks.next() {
-        Some(first) => first.filter(|_| lacks.all(|feature| feature.is_some())),
+    match missing.next() {
+        Some(first) => first.filter(|_| missing.all(|feature| feature.is_some())),
         None => (!exhausted.attempts.is_empty()).then_some("this endpoint"),
     }
 }
@@ -128,7 +131,7 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
 /// Whether nobody was asked, and nobody will be.
 fn has_no_candidate(exhausted: &Exhausted) -> bool {
     let mut skipped = exhausted.skipped.iter();
-    exhausted.attempts.is_empty() && !skipped.any(|(_, why)| why.is_for_now())
+    exhausted.attempts.is_empty() && !skipped.any(|skipped| skipped.reason.is_for_now())
 }
 
 fn story(exhausted: &Exhausted) -> String {
@@ -141,9 +144,9 @@ fn story(exhausted: &Exhausted) -> String {
             detail.collect::<String>()
         )
     });
-    let skipped = exhausted
-        .skipped
-        .iter()
-        .map(|(upstream, why)| format!("{upstream}: not asked, {}", why.reason()));
+    let skipped = exhausted.skipped.iter().map(|skipped| {
+        let (upstream, reason) = (&skipped.upstream, skipped.reason.reason());
+        format!("{upstream}: not asked, {reason}")
+    });
     attempts.chain(skipped).collect::<Vec<_>>().join("; ")
 }

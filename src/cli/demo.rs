@@ -100,13 +100,13 @@ fn introduce(gateway: &Gateway) {
 async fn play(gateway: &Gateway, primary: &Simulator) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut audience = Audience::new(gateway)?;
-    for (index, (second, turn, told)) in STORY.iter().enumerate() {
+    for (index, (second, turn, story)) in STORY.iter().enumerate() {
         match turn {
             Turn::Heal => primary.play(script("primary")).await,
             Turn::Break => primary.play(Script::fault(Fault::status(503))).await,
             Turn::End => {}
         }
-        println!("{second:>3} s  {told}");
+        println!("{second:>3} s  {story}");
         if let Some((next, ..)) = STORY.get(index + 1) {
             audience.ask_until(start + Duration::from_secs(*next)).await;
         }

@@ -132,12 +132,12 @@ mod tests {
 
     #[test]
     fn what_a_model_lacks_is_known_by_its_family() {
-        let lacks = |name, ability| known(name).missing.contains(ability);
-        assert!(lacks("gpt-3.5-turbo", Ability::Vision));
-        assert!(!lacks("gpt-4o", Ability::Vision));
-        assert!(lacks("ernie-4.5-turbo-128k", Ability::Vision));
-        assert!(!lacks("ernie-4.5-turbo-vl-32k", Ability::Vision));
-        assert!(lacks("deepseek-chat", Ability::JsonSchema));
-        assert!(Ability::ALL.iter().all(|ability| !lacks("x", *ability)));
+        let missing = |name, ability| known(name).missing.contains(ability);
+        assert!(missing("gpt-3.5-turbo", Ability::Vision));
+        assert!(!missing("gpt-4o", Ability::Vision));
+        assert!(missing("ernie-4.5-turbo-128k", Ability::Vision));
+        assert!(!missing("ernie-4.5-turbo-vl-32k", Ability::Vision));
+        assert!(missing("deepseek-chat", Ability::JsonSchema));
+        assert!(Ability::ALL.iter().all(|ability| !missing("x", *ability)));
     }
 }

@@ -40,15 +40,15 @@ pub(super) fn in_clients_words(endpoint: Endpoint, fields: Vec<String>) -> Vec<S
         Endpoint::Responses => &OF_RESPONSES,
         _ => return fields,
     };
-    let mut told = Vec::with_capacity(fields.len());
+    let mut reported = Vec::with_capacity(fields.len());
     for field in fields {
         let name = names.iter().find(|(of_chat, _)| *of_chat == field);
         let name = name.map_or_else(|| field.clone(), |(_, name)| (*name).to_owned());
-        if !told.contains(&name) {
-            told.push(name);
+        if !reported.contains(&name) {
+            reported.push(name);
         }
     }
-    told
+    reported
 }
 
 #[cfg(test)]
@@ -60,16 +60,16 @@ mod tests {
 
     #[test]
     fn clients_are_told_in_their_own_words() {
-        let told = |endpoint| {
+        let reported = |endpoint| {
             let fields = ["thinking", "stop", "reasoning_effort", "temperature"];
             in_clients_words(endpoint, fields.map(str::to_owned).to_vec())
         };
         let expected = ["thinking", "stop_sequences", "temperature"];
-        assert_eq!(told(Endpoint::Messages), expected);
+        assert_eq!(reported(Endpoint::Messages), expected);
         let expected = ["thinking", "stop", "reasoning", "temperature"];
-        assert_eq!(told(Endpoint::Responses), expected);
+        assert_eq!(reported(Endpoint::Responses), expected);
         let expected = ["thinking", "stop", "reasoning_effort", "temperature"];
-        assert_eq!(told(Endpoint::ChatCompletions), expected);
+        assert_eq!(reported(Endpoint::ChatCompletions), expected);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::names::Names;
 use super::openai::Numbers;
-use super::{ResponseTranslator, anthropic, messages, responses};
+use super::{anthropic, messages, responses};
 
 /// Translates the events of one stream.
 #[derive(Debug)]
@@ -15,13 +16,12 @@ pub struct StreamTranslator {
 }
 
 impl StreamTranslator {
-    pub(super) fn new(translator: &ResponseTranslator) -> Self {
-        let ResponseTranslator {
-            messages,
-            response,
-            message,
-            numbers_calls,
-        } = translator.clone();
+    pub(super) fn new(
+        messages: Option<anthropic::RequestContext>,
+        response: Option<responses::RequestContext>,
+        message: Option<Names>,
+        numbers_calls: bool,
+    ) -> Self {
         Self {
             messages: messages.map(anthropic::Translator::new),
             response: response.map(responses::Translator::new),

@@ -1,17 +1,24 @@
-//! What a run ends with: an answer, or the story of why there is none.
+//! What a run ends with if all goes well: an answer.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use hyper::body::Body;
+use tokio::time::Instant;
 
-use super::ending::ReceivedError;
-use super::{OpaqueStream, Relay, SupervisedStream};
-use crate::config::{Continuation, UpstreamId};
+use super::continuability::Continuability;
+use super::ending::{AttemptBody, ReceivedError};
+use super::exhausted::Exhausted;
+use super::opaque::OpaqueStream;
+use super::relay::Relay;
+use super::resume::Resume;
+use super::run::WinningAttempt;
+use super::supervise::SupervisedStream;
+use crate::affinity::Affinity;
+use crate::config::UpstreamId;
 use crate::event::AttemptReport;
-use crate::outcome::Blame;
-use crate::wire::body::BodyError;
+use crate::outcome::Outcome;
+use crate::wire::headers::{EVENTS, has_media_type};
 
 /// An upstream's answer, on its way to the client.
 #[derive(Debug)]
@@ -34,15 +41,6 @@ pub struct Answer {
     pub continuation: Option<Continuability>,
 }
 
-/// Whether a stream would go on elsewhere if it broke off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Continuability {
-    /// It would, in this way.
-    Possible(Continuation),
-    /// The request asks for something that cannot be continued.
-    Refused(&'static str),
-}
-
 /// The body of an answer.
 #[derive(Debug)]
 pub enum AnswerBody {
@@ -56,52 +54,63 @@ pub enum AnswerBody {
     Relay(Box<Relay>),
 }
 
-/// A body that is watched to its end.
-pub trait Watched: Body<Data = Bytes, Error = BodyError> + Unpin {
-    /// How it ended, as soon as all of it has been handed out.
-    fn ended(&self) -> Option<StreamEnd>;
-}
-
-/// How a watched body ended.
-#[derive(Clone, Copy, Debug)]
-pub struct StreamEnd {
-    /// How many attempts it took.
-    pub attempts: usize,
-    /// Whether it ended before it was whole.
-    pub is_broken: bool,
-}
-
-/// No candidate gave an answer.
-#[derive(Debug)]
-pub struct Exhausted {
-    /// All attempts, in order; none if nobody could be asked.
-    pub attempts: Vec<AttemptReport>,
-    /// How long they were waited for.
-    pub waited: Duration,
-    /// Who was not asked, and why.
-    pub skipped: Vec<(UpstreamId, SkipReason)>,
-    /// When the first of them may be asked again.
-    pub retry_in: Option<Duration>,
-    /// Whether our own network is believed to be lost.
-    pub is_network_lost: bool,
-    /// The only upstream that could have answered, because something that the request refers to lives there.
-    pub pinned_to: Option<UpstreamId>,
-    /// What upstreams have said against the request.
-    pub(super) error: Option<ReceivedError>,
-}
-
-impl Exhausted {
-    /// Whether everybody who could be asked has something against the request itself. Where somebody else has failed, or
-    /// is left alone for now, a 400 may be about words of ours, and the request may do well later.
-    pub fn is_against_request(&self) -> bool {
-        let mut attempts = self.attempts.iter();
-        let was_asked = |upstream: &UpstreamId| {
-            let mut attempts = self.attempts.iter();
-            attempts.any(|attempt| attempt.upstream == *upstream)
+impl Answer {
+    /// What the client gets. `resume`: how a stream goes on if it breaks off.
+    pub(super) fn of(
+        winner: WinningAttempt,
+        affinity: &Affinity,
+        continuation: Option<Continuability>,
+        resume: Option<Resume>,
+    ) -> Self {
+        let WinningAttempt {
+            answer,
+            mut attempt,
+            log,
+        } = winner;
+        let served_by = attempt.upstream().clone();
+        let is_stream = has_media_type(&answer.headers, EVENTS);
+        let witness = answer
+            .is_kept
+            .then(|| affinity.witness(&served_by, is_stream));
+        if let Some(place) = answer.created_at() {
+            affinity.put_at(place, &served_by);
+        }
+        let mut attempts = log.attempts.clone();
+        attempts.push(attempt.report(answer.outcome.clone(), None));
+        let body = match answer.body {
+            AttemptBody::Whole(bytes) => {
+                if let Some(witness) = &witness {
+                    witness.saw_whole(&bytes);
+                }
+                if answer.outcome == Outcome::Success {
+                    attempt.answered(Instant::now());
+                }
+                attempt.end(answer.outcome, None);
+                AnswerBody::Whole(bytes)
+            }
+            AttemptBody::Stream(held) => {
+                let stream = SupervisedStream::new(*held, attempt, witness, log.attempts, resume);
+                AnswerBody::Stream(Box::new(stream))
+            }
+            AttemptBody::Opaque(body) => {
+                let tried = attempts.len();
+                let stream = OpaqueStream::new(*body, answer.outcome, attempt, witness, tried);
+                AnswerBody::Opaque(Box::new(stream))
+            }
+            AttemptBody::Upgraded(connection) => {
+                AnswerBody::Relay(Box::new(Relay::new(connection, attempt)))
+            }
         };
-        let mut skipped = self.skipped.iter();
-        attempts.all(|attempt| attempt.outcome.blame() == Blame::Client)
-            && !skipped.any(|(upstream, why)| why.is_for_now() && !was_asked(upstream))
+        Self {
+            status: answer.status,
+            headers: answer.headers,
+            body,
+            served_by,
+            attempts,
+            waited: log.waited,
+            dropped: answer.dropped,
+            continuation,
+        }
     }
 
     /// What an upstream has said against the request, if everybody has something against it, or if it is the one that the
@@ -110,88 +119,22 @@ impl Exhausted {
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
     )]
-    pub(super) fn or_upstream_error(mut self) -> Result<Answer, Self> {
-        let is_against_request = self.is_against_request();
+    pub(super) fn or_upstream_error(mut exhausted: Exhausted) -> Result<Self, Exhausted> {
+        let is_against_request = exhausted.is_against_request();
         let stands = |received: &mut ReceivedError| received.is_definite || is_against_request;
-        let Some(received) = self.error.take_if(stands) else {
-            return Err(self);
+        let Some(received) = exhausted.error.take_if(stands) else {
+            return Err(exhausted);
         };
         let error = received.error;
-        Ok(Answer {
+        Ok(Self {
             status: error.status,
             headers: error.headers,
             body: AnswerBody::Whole(error.body),
             served_by: received.upstream,
-            attempts: self.attempts,
-            waited: self.waited,
+            attempts: exhausted.attempts,
+            waited: exhausted.waited,
             dropped: Vec::new(),
             continuation: None,
         })
-    }
-}
-
-/// Why a candidate is not asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SkipReason {
-    /// What the request refers to lives at another upstream.
-    Elsewhere,
-    /// It lacks something that the request needs.
-    Unsupported(&'static str),
-    /// The request is longer than its context window.
-    TooSmall,
-    /// Its embeddings would come from another model, and vectors of two models cannot be compared.
-    OtherModel,
-    /// It cannot continue a given beginning of an answer.
-    CannotContinue,
-    /// It is out of rotation after failures.
-    OutOfRotation,
-    /// It asked us to stay away for a while, because we had sent too much.
-    RateLimited,
-    /// It asked us to stay away for a while, because it had too much to do.
-    Busy,
-    /// It has refused the key, and is not asked again so soon.
-    KeyRefused,
-    /// Its account had no money or allowance left.
-    QuotaExhausted,
-    /// It did not have the model.
-    ModelMissing,
-}
-
-impl SkipReason {
-    /// Whether it will be asked again by and by, whatever is requested.
-    pub fn is_for_now(self) -> bool {
-        match self {
-            Self::OutOfRotation
-            | Self::RateLimited
-            | Self::Busy
-            | Self::KeyRefused
-            | Self::QuotaExhausted
-            | Self::ModelMissing => true,
-            Self::Elsewhere
-            | Self::Unsupported(_)
-            | Self::TooSmall
-            | Self::OtherModel
-            | Self::CannotContinue => false,
-        }
-    }
-
-    /// The reason in words.
-    pub fn reason(self) -> String {
-        let reason = match self {
-            Self::Unsupported(what) => {
-                return format!("it cannot do what the request needs: {what}");
-            }
-            Self::Elsewhere => "what the request refers to lives elsewhere",
-            Self::TooSmall => "its context window is too small",
-            Self::OtherModel => "embeddings of another model cannot be compared",
-            Self::CannotContinue => "cannot continue a given beginning",
-            Self::OutOfRotation => "out of rotation after failures",
-            Self::RateLimited => "asked for a pause (rate limit)",
-            Self::Busy => "asked for a pause (overload)",
-            Self::KeyRefused => "its key was refused",
-            Self::QuotaExhausted => "its quota was exhausted",
-            Self::ModelMissing => "it did not have the model",
-        };
-        reason.to_owned()
     }
 }

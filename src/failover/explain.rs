@@ -2,8 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::answer::SkipReason;
 use super::order::{RoutingRequest, order, unsupported};
+use super::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
 use crate::health::AdmissionPreview;
 use crate::routing::Rule;
@@ -29,7 +29,7 @@ pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Ex
     let skipped = &mut order.skipped;
     order.candidates.retain(|candidate| {
         let why = unsupported(candidate, request);
-        skipped.extend(why.map(|why| (candidate.upstream.id().clone(), why)));
+        skipped.extend(why.map(|why| Skipped::new(candidate, why)));
         why.is_none()
     });
     let mut explained: Vec<Explained> = order
@@ -50,12 +50,12 @@ pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Ex
         })
         .collect();
     explained.sort_by_key(|candidate| !candidate.is_open());
-    explained.extend(order.skipped.into_iter().map(|(upstream, why)| Explained {
-        upstream,
+    explained.extend(order.skipped.into_iter().map(|skipped| Explained {
+        upstream: skipped.upstream,
         model: request.model.to_owned(),
         tier: 0,
         previews: Vec::new(),
-        skipped: Some(why),
+        skipped: Some(skipped.reason),
     }));
     explained
 }

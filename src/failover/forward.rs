@@ -14,16 +14,19 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, LOCATION};
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
+use super::answer::Answer;
 use super::attempt::LARGEST_ANSWER;
 use super::deadline::Deadline;
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
+use super::engine::Failover;
 use super::error_reply::{LARGEST_ERROR, wait_asked_by};
+use super::exhausted::Exhausted;
 use super::in_flight::InFlightAttempt;
 use super::log::AttemptLog;
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
+use super::run::{MOST_ATTEMPTS, WinningAttempt};
 use super::timers::StreamTimeouts;
-use super::{Answer, Exhausted, Failover, MOST_ATTEMPTS, WinningAttempt};
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
 use crate::outcome::{Blame, Defect, Outcome, Retry};
@@ -31,11 +34,9 @@ use crate::request::{ModelRequest, dialect_of};
 use crate::routing::{Candidate, Rule};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_whole};
-use crate::wire::headers::has_media_type;
+use crate::wire::headers::{EVENTS, has_media_type};
 use crate::wire::multipart;
 
-/// A stream of events.
-pub(super) const EVENTS: &str = "text/event-stream";
 /// What may tell the ids of objects.
 const READABLE: [&str; 2] = ["application/json", EVENTS];
 /// Paths at which nothing is kept that could be referred to, so that it does no harm to ask twice.
@@ -80,7 +81,7 @@ impl Failover {
                         attempt,
                         log,
                     };
-                    return Ok(winner.into_answer(&self.affinity, None, None));
+                    return Ok(Answer::of(winner, &self.affinity, None, None));
                 }
                 Ok(answer) => answer.outcome.into(),
                 Err(failure) => failure,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::answer::Exhausted;
 use super::ending::{ReceivedError, UpstreamError};
+use super::exhausted::Exhausted;
 use super::plan::{AttemptPlan, Target};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::answer::{StreamEnd, Watched};
 use super::ending::Opaque;
 use super::in_flight::InFlightAttempt;
 use super::timers::{Timers, patience_with};
+use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
 use crate::outcome::Outcome;
 use crate::upstream::ReplyBody;

@@ -7,7 +7,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::answer::SkipReason;
+use super::skip::{SkipReason, Skipped};
 use crate::config::{Capabilities, Continuation, Dialect, Prefill, Strategy, UpstreamId};
 use crate::dialect::anthropic;
 use crate::request::{Endpoint, ModelRequest, Needs};
@@ -62,7 +62,7 @@ pub(super) struct Order<'a> {
     /// For this.
     pub(super) request: RoutingRequest<'a>,
     pub(super) candidates: Vec<&'a Candidate>,
-    pub(super) skipped: Vec<(UpstreamId, SkipReason)>,
+    pub(super) skipped: Vec<Skipped>,
 }
 
 /// The order for a request. `draw` gives random numbers between 0 and 1.
@@ -115,13 +115,13 @@ fn sort_out<'a>(
     rule: &'a Rule,
     request: RoutingRequest<'_>,
     capabilities: impl Fn(&Candidate) -> Capabilities,
-) -> (Vec<&'a Candidate>, Vec<(UpstreamId, SkipReason)>) {
+) -> (Vec<&'a Candidate>, Vec<Skipped>) {
     let mut fit = Vec::with_capacity(rule.candidates.len());
     let mut skipped = Vec::new();
     for candidate in &rule.candidates {
         match ineligible(candidate, capabilities(candidate), rule, request) {
             None => fit.push(candidate),
-            Some(why) => skipped.push((candidate.upstream.id().clone(), why)),
+            Some(why) => skipped.push(Skipped::new(candidate, why)),
         }
     }
     (fit, skipped)

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::answer::SkipReason;
 use super::order::{Order, RoutingRequest, unsupported};
+use super::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
 use crate::health::{CooldownReason, NotAdmitted, Permit};
 use crate::outcome::{Blame, Outcome, Retry};
@@ -55,7 +55,7 @@ pub(super) struct AttemptPlan<'a> {
     /// The keys of the candidate tried last that have not been tried.
     other_keys: VecDeque<Target<'a>>,
     refused: Vec<(Target<'a>, NotAdmitted)>,
-    skipped: Vec<(UpstreamId, SkipReason)>,
+    skipped: Vec<Skipped>,
     has_tried_last_resort: bool,
     tried: Vec<Target<'a>>,
     /// Who has said something against the request itself.
@@ -151,7 +151,7 @@ impl<'a> AttemptPlan<'a> {
                 return Some(candidate);
             };
             self.waiting.pop_front();
-            self.skipped.push((candidate.upstream.id().clone(), why));
+            self.skipped.push(Skipped::new(candidate, why));
         }
     }
 
@@ -171,7 +171,7 @@ impl<'a> AttemptPlan<'a> {
             let window = candidate.capabilities(model).context_window;
             let is_larger = window.is_none_or(|window| window > too_small);
             if !is_larger {
-                skipped.push((candidate.upstream.id().clone(), SkipReason::TooSmall));
+                skipped.push(Skipped::new(candidate, SkipReason::TooSmall));
             }
             is_larger
         });
@@ -183,11 +183,11 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// Who was not asked, and why.
-    pub(super) fn skipped(&self) -> Vec<(UpstreamId, SkipReason)> {
-        let refused = self.refused.iter().map(|(target, refusal)| {
-            let upstream = target.candidate.upstream.id().clone();
-            (upstream, why_not_admitted(refusal))
-        });
+    pub(super) fn skipped(&self) -> Vec<Skipped> {
+        let refused = self
+            .refused
+            .iter()
+            .map(|(target, refusal)| Skipped::new(target.candidate, why_not_admitted(refusal)));
         self.skipped.iter().cloned().chain(refused).collect()
     }
 

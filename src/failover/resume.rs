@@ -3,16 +3,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::Failover;
-use super::answer::Continuability;
 use super::budget::Expense;
 use super::ending::{AttemptBody, Held};
+use super::engine::Failover;
 use super::in_flight::InFlightAttempt;
 use super::log::AttemptLog;
 use super::order::{RoutingRequest, order};
 use super::plan::AttemptPlan;
-use crate::config::{Continuation, UpstreamId};
-use crate::dialect::openai::{Splicer, Transcript, continuation};
+use super::run::Run;
+use crate::config::UpstreamId;
+use crate::dialect::openai::{Splicer, Transcript};
 use crate::event::{AttemptReport, Event};
 use crate::outcome::Outcome;
 use crate::request::ModelRequest;
@@ -106,9 +106,8 @@ impl Next {
             if !self.can_pay() {
                 return not("the route's budget is used up", attempts);
             }
-            let run = self
-                .failover
-                .prepare(&self.request, &self.rule, Some(&self.transcript));
+            let transcript = Some(&self.transcript);
+            let run = Run::new(&self.failover, &self.request, &self.rule, transcript);
             let log = AttemptLog::after(already + attempts.len());
             let winner = match run.to_the_end(self.plan(), log).await {
                 Ok(winner) => winner,
@@ -165,17 +164,4 @@ impl Next {
             });
         }
     }
-}
-
-/// Whether a stream would go on elsewhere if it broke off; `None` where that is not asked for.
-pub(super) fn continuability(request: &ModelRequest, rule: &Rule) -> Option<Continuability> {
-    if rule.continuation == Continuation::Off || !request.streaming {
-        return None;
-    }
-    Some(
-        match continuation::obstacle(request.endpoint, &request.body) {
-            Some(obstacle) => Continuability::Refused(obstacle),
-            None => Continuability::Possible(rule.continuation),
-        },
-    )
 }

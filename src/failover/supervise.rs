@@ -14,13 +14,13 @@ use hyper::body::{Body, Frame};
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::answer::{StreamEnd, Watched};
 use super::ending::Held;
 use super::events::{EventStream, Taken};
 use super::in_flight::InFlightAttempt;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
 use super::timers::patience_with;
+use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
 use crate::event::AttemptReport;
 use crate::outcome::{Defect, Outcome};

@@ -51,7 +51,7 @@ pub enum Continuing {
     /// Asked to begin with certain last words, the answer does and goes on.
     WhenTold,
     /// The answer is another one.
-    Astray,
+    Elsewhere,
 }
 
 /// How the events of a stream are put on the wire.

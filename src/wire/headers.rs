@@ -7,6 +7,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 /// The content type of what we write ourselves.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// The media type of server-sent events.
+pub const EVENTS: &str = "text/event-stream";
+
 /// Headers that speak about one connection only (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 /// Turns true when it is time to say goodbye.
 pub type Shutdown = watch::Receiver<bool>;
 
-type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Start = Box<dyn FnOnce(Upgraded, Shutdown) -> Running + Send>;
+type UpgradeTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Start = Box<dyn FnOnce(Upgraded, Shutdown) -> UpgradeTask + Send>;
 
 /// What is to be done with the connection. Dropped without being run, it was never the client's turn: the client has
 /// gone.

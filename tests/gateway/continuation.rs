@@ -335,7 +335,7 @@ async fn a_reply_that_does_not_fit_is_not_spliced_in() {
         let first = simulator("first", Script::fault(Fault::CutAfter(9))).await;
         let second = simulator(
             "second",
-            Script::healthy().with_continuing(Continuing::Astray),
+            Script::healthy().with_continuing(Continuing::Elsewhere),
         )
         .await;
         let gateway = gateway("regenerate", &[(&first, "none"), (&second, "none")]).await;

@@ -8,7 +8,7 @@ use super::model::Model;
 use super::schema;
 use super::tools::{self, JSON_TOOL, RequestContext};
 use super::unsupported::unsupported_feature;
-use crate::dialect::left_out;
+use crate::dialect::dropped::left_out;
 use crate::dialect::prefill::continue_prompt;
 
 /// A request in Anthropic's words.

@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 use super::conversation::{has_thoughts, messages, unsupported_message};
 use super::effort::{asked_of, effort};
 use super::tools::{self, Toolbox};
+use crate::dialect::dropped::left_out;
 use crate::dialect::names::Names;
-use crate::dialect::{UpstreamApi, left_out, prefill};
+use crate::dialect::prefill;
+use crate::dialect::upstream_api::UpstreamApi;
 
 /// A request in the words of Chat Completions.
 #[derive(Debug)]

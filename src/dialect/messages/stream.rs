@@ -313,10 +313,10 @@ mod tests {
     #[test]
     fn arguments_that_are_an_object_are_told_as_its_json() {
         let events = events(&[call(0, &json!({"a": 1}))], "tool_calls");
-        let told = events
+        let reported = events
             .iter()
             .find(|event| event["delta"]["type"] == "input_json_delta");
-        assert_eq!(told.unwrap()["delta"]["partial_json"], "{\"a\":1}");
+        assert_eq!(reported.unwrap()["delta"]["partial_json"], "{\"a\":1}");
         assert_eq!(events.last().unwrap()["type"], "message_stop");
     }
 }

@@ -12,7 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::history::{self, Thoughts};
 use crate::config::{CallIds, Efforts, Quirks};
-use crate::dialect::UpstreamApi;
+use crate::dialect::upstream_api::UpstreamApi;
 use crate::request::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 use crate::wire::json::Fields;
 
@@ -232,7 +232,7 @@ mod tests {
 
     use super::{adapt_chat, adapt_response};
     use crate::config::{Dialect, Quirks};
-    use crate::dialect::UpstreamApi;
+    use crate::dialect::upstream_api::UpstreamApi;
 
     fn adapted(body: &str, quirks: Quirks) -> Option<(String, Vec<String>)> {
         let api = UpstreamApi {

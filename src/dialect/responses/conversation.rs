@@ -121,7 +121,7 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
         let mut shown = Vec::new();
         for id in ids {
             let outputs = id.as_str().and_then(|id| outputs.get_mut(id));
-            let told = match outputs.and_then(VecDeque::pop_front) {
+            let reported = match outputs.and_then(VecDeque::pop_front) {
                 Some(Value::Array(parts)) => {
                     let (texts, others): (Vec<Value>, Vec<Value>) = parts
                         .iter()
@@ -133,7 +133,7 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
                 Some(output) => output.clone(),
                 None => "no result".into(),
             };
-            completed.push(json!({ "role": "tool", "tool_call_id": id, "content": told }));
+            completed.push(json!({ "role": "tool", "tool_call_id": id, "content": reported }));
         }
         if !shown.is_empty() {
             completed.push(json!({ "role": "user", "content": content(&shown) }));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::RequestContext;
 use super::conversation::{messages, unsupported_item};
 use super::tools::{self, Toolbox};
-use crate::dialect::left_out;
+use crate::dialect::dropped::left_out;
 
 /// A request in the words of Chat Completions.
 #[derive(Debug)]

@@ -96,10 +96,10 @@ impl Translator {
     }
 
     fn fail(&mut self, error: &Value, out: &mut Vec<u8>) {
-        let told = json!({
+        let reported = json!({
             "code": error["code"], "message": error["message"], "param": null, "error": error,
         });
-        self.tell("error", told, out);
+        self.tell("error", reported, out);
     }
 
     fn take(&mut self, chunk: Value, out: &mut Vec<u8>) {
@@ -178,8 +178,8 @@ impl Translator {
     }
 
     /// Where the text is from, which may be told before the text, but not while a call goes on.
-    fn annotate(&mut self, told: &Value, out: &mut Vec<u8>) {
-        let annotations = annotations(told, sent_before(&self.output));
+    fn annotate(&mut self, reported: &Value, out: &mut Vec<u8>) {
+        let annotations = annotations(reported, sent_before(&self.output));
         if annotations.is_empty() || matches!(self.open, Open::Call { .. }) {
             return;
         }

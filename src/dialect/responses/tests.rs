@@ -407,8 +407,8 @@ fn results_of_calls_with_the_same_id_are_told_in_order() {
             .unwrap();
     let messages = chat["messages"].as_array().unwrap().iter();
     let results = messages.filter(|message| message["role"] == "tool");
-    let told: Vec<&str> = results
+    let reported: Vec<&str> = results
         .map(|result| result["content"].as_str().unwrap())
         .collect();
-    assert_eq!(told, ["1", "2", "no result"]);
+    assert_eq!(reported, ["1", "2", "no result"]);
 }

@@ -56,9 +56,9 @@ impl MessageEvent<'_> {
 /// The error event with which a stream that broke ends. `error` is an error object in `OpenAI`'s shape or in Anthropic's;
 /// by its type clients decide whether they try again.
 pub(super) fn interruption(error: &serde_json::Value) -> Vec<u8> {
-    let mut told = error.as_object().cloned().unwrap_or_default();
-    told.insert("type".to_owned(), error_kind(error).into());
-    let event = json!({ "type": "error", "error": told });
+    let mut reported = error.as_object().cloned().unwrap_or_default();
+    reported.insert("type".to_owned(), error_kind(error).into());
+    let event = json!({ "type": "error", "error": reported });
     format!("event: error\ndata: {event}\n\n").into_bytes()
 }
 
@@ -68,7 +68,7 @@ mod tests {
 
     use super::interruption;
 
-    fn told(error: &Value) -> Value {
+    fn reported(error: &Value) -> Value {
         let event = String::from_utf8(interruption(error)).unwrap();
         let data = event.strip_prefix("event: error\ndata: ").unwrap();
         serde_json::from_str(data).unwrap()
@@ -99,12 +99,12 @@ mod tests {
             ("timeout_error", "", "timeout_error"),
             ("unheard_of", "", "api_error"),
         ] {
-            let told = told(&json!({"type": kind, "code": code, "message": "gone"}));
-            assert_eq!(told["type"], "error");
-            assert_eq!(told["error"]["type"], expected, "{kind} {code}");
-            assert_eq!(told["error"]["message"], "gone");
+            let reported = reported(&json!({"type": kind, "code": code, "message": "gone"}));
+            assert_eq!(reported["type"], "error");
+            assert_eq!(reported["error"]["type"], expected, "{kind} {code}");
+            assert_eq!(reported["error"]["message"], "gone");
         }
-        let without = told(&json!({"message": "gone"}));
+        let without = reported(&json!({"message": "gone"}));
         assert_eq!(without["error"]["type"], "api_error");
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn rest(body: &Value, text: String, habit: Continuing) -> String {
             let place = text.find(&words)?;
             Some(text[place..].to_owned())
         }),
-        Continuing::Astray => {
+        Continuing::Elsewhere => {
             let is_asked =
                 last_message(body, "assistant").is_some() || wanted_words(body).is_some();
             is_asked.then(|| "I would rather talk about something else.".to_owned())

@@ -109,7 +109,7 @@ fn circles_are_found_however_files_import_each_other() {
     for import in imports {
         let sources = Sources::of(vec![
             file("lib.rs", "pub mod a;"),
-            file("a/mod.rs", "mod up; mod down; pub use down::Handed;"),
+            file("a/mod.rs", "mod up;\nmod down;\npub use down::Handed;"),
             file("a/up.rs", import),
             file(
                 "a/down.rs",

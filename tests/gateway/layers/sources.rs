@@ -120,7 +120,7 @@ pub(super) fn without_tests(text: &str) -> &str {
         .unwrap_or_default()
 }
 
-fn without_comments_and_strings(text: &str) -> String {
+pub(super) fn without_comments_and_strings(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     for line in text.lines() {
         let mut is_quoted = false;
@@ -151,7 +151,12 @@ fn paths_in(code: &str, of: &[String], names: &BTreeSet<Vec<String>>) -> Paths {
     while let Some(at) = find_use(left) {
         rest.push_str(&left[..at]);
         let end = at + left[at..].find(';').unwrap_or(left.len() - at);
-        let is_public = left[..at].trim_end().ends_with("pub");
+        let before = left[..at]
+            .trim_end()
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default();
+        let is_public = before.trim_start().starts_with("pub");
         let tree = left[at + "use ".len()..end]
             .split_whitespace()
             .collect::<Vec<_>>()

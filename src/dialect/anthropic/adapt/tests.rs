@@ -20,7 +20,7 @@ fn asking(more: &Value) -> Value {
 #[test]
 fn thinking_is_asked_for_as_each_model_takes_it() {
     let none: &[&str] = &[];
-    for (model, asked, sent, told) in [
+    for (model, asked, sent, reported) in [
         (
             "claude-haiku-4-5",
             json!({"thinking": {"type": "adaptive"}}),
@@ -74,7 +74,7 @@ fn thinking_is_asked_for_as_each_model_takes_it() {
     ] {
         let (body, dropped) = adapted(&asking(&asked), model).unwrap();
         assert_eq!(body, asking(&sent), "{model}");
-        assert_eq!(dropped, told, "{model}");
+        assert_eq!(dropped, reported, "{model}");
     }
 }
 
@@ -105,7 +105,7 @@ fn nobody_thinks_with_a_budget_where_that_is_refused() {
 #[test]
 fn what_a_model_refuses_is_left_out_and_told() {
     let sampling = json!({"temperature": 0.5, "top_p": 0.9, "top_k": 5});
-    for (model, asked, told) in [
+    for (model, asked, reported) in [
         (
             "claude-opus-4-7",
             &sampling,
@@ -119,8 +119,8 @@ fn what_a_model_refuses_is_left_out_and_told() {
         ),
     ] {
         let (body, dropped) = adapted(&asking(asked), model).unwrap();
-        assert_eq!(dropped, told, "{model}");
-        for field in told {
+        assert_eq!(dropped, reported, "{model}");
+        for field in reported {
             assert!(body[field].is_null(), "{model} {field}");
         }
         assert!(body["output_config"].is_null());

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::limits::Stop;
-use super::splice::{NoSeam, Splicer, sum};
+use super::rest::{NoSeam, Rest, sum};
 
 /// Writes the chunk that the client gets for a chunk of the reply, if it gets one.
 pub(super) fn rewrite(
-    splicer: &mut Splicer,
+    rest: &mut Rest,
     mut chunk: Map<String, Value>,
     out: &mut Vec<u8>,
 ) -> Result<(), NoSeam> {
@@ -19,16 +19,16 @@ pub(super) fn rewrite(
     let mut is_worth_telling = false;
     chunk.insert("choices".to_owned(), json!([]));
     if let Some(choice) = choice {
-        let choice = rest_of(splicer, choice)?;
+        let choice = rest_of(rest, choice)?;
         is_worth_telling = !choice["finish_reason"].is_null() || !is_empty(&choice);
         chunk.insert("choices".to_owned(), json!([choice]));
     }
     if let Some(usage) = chunk.get_mut("usage").filter(|usage| usage.is_object()) {
-        add_usage(splicer, usage);
+        add_usage(rest, usage);
         is_worth_telling = true;
     }
     if is_worth_telling {
-        chunk.extend(splicer.said().identity.clone());
+        chunk.extend(rest.transcript().identity.clone());
         out.extend_from_slice(format!("data: {}\n\n", Value::Object(chunk)).as_bytes());
     }
     Ok(())
@@ -40,7 +40,7 @@ fn is_empty(choice: &Value) -> bool {
 }
 
 /// The choice with what is new of its text; all that is not text is left out.
-fn rest_of(splicer: &mut Splicer, choice: &Value) -> Result<Value, NoSeam> {
+fn rest_of(rest: &mut Rest, choice: &Value) -> Result<Value, NoSeam> {
     let mut finish = choice["finish_reason"].clone();
     let is_plain = choice["text"].is_string();
     let piece = if is_plain {
@@ -48,8 +48,8 @@ fn rest_of(splicer: &mut Splicer, choice: &Value) -> Result<Value, NoSeam> {
     } else {
         &choice["delta"]["content"]
     };
-    let text = splicer.new_text(piece.as_str().unwrap_or_default(), !finish.is_null())?;
-    match splicer.stopped() {
+    let text = rest.new_text(piece.as_str().unwrap_or_default(), !finish.is_null())?;
+    match rest.stopped() {
         Some(Stop::Sequence) => finish = "stop".into(),
         Some(Stop::Length) => finish = "length".into(),
         None => {}
@@ -66,14 +66,14 @@ fn rest_of(splicer: &mut Splicer, choice: &Value) -> Result<Value, NoSeam> {
 }
 
 /// Both upstreams were paid; the client's prompt was one.
-fn add_usage(splicer: &mut Splicer, usage: &mut Value) {
-    let said = splicer.said();
+fn add_usage(rest: &mut Rest, usage: &mut Value) {
+    let transcript = rest.transcript();
     let completion = sum(
-        &said.usage["completion_tokens"],
-        said.tokens,
+        &transcript.usage["completion_tokens"],
+        transcript.tokens,
         &usage["completion_tokens"],
     );
-    let prompt = match said.usage["prompt_tokens"].as_u64() {
+    let prompt = match transcript.usage["prompt_tokens"].as_u64() {
         Some(prompt) => prompt,
         None => usage["prompt_tokens"].as_u64().unwrap_or(0),
     };

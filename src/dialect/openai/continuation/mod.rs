@@ -12,13 +12,15 @@ mod chat;
 mod eligible;
 mod limits;
 mod response;
+mod rest;
 mod seam;
 mod splice;
 mod transcript;
 
 pub use ask::body;
 pub use eligible::obstacle;
-pub use splice::{NoSeam, Splicer};
+pub use rest::NoSeam;
+pub use splice::Splicer;
 pub use transcript::Transcript;
 
 #[cfg(test)]

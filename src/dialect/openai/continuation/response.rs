@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::limits::Stop;
-use super::splice::{NoSeam, Splicer, sum};
+use super::rest::{NoSeam, Rest, sum};
 use crate::dialect::responses::{message_item, text_part};
 
 /// Writes the events that the client gets for an event of the reply, if it gets any.
 pub(super) fn rewrite(
-    splicer: &mut Splicer,
+    rest: &mut Rest,
     mut event: Map<String, Value>,
     out: &mut Vec<u8>,
 ) -> Result<(), NoSeam> {
@@ -20,30 +20,30 @@ pub(super) fn rewrite(
     match kind.as_str() {
         "response.output_text.delta" => {
             let piece = event.get("delta").and_then(Value::as_str);
-            let text = splicer.new_text(piece.unwrap_or_default(), false)?;
-            tell_text(splicer, &text, out);
-            if splicer.stopped().is_some() {
-                close(splicer, out);
+            let text = rest.new_text(piece.unwrap_or_default(), false)?;
+            tell_text(rest, &text, out);
+            if rest.stopped().is_some() {
+                close(rest, out);
             }
         }
         // The reply's text is over: what was kept back for the seam goes out before.
         "response.output_text.done" => {
-            let text = splicer.new_text("", true)?;
-            tell_text(splicer, &text, out);
-            event.insert("text".to_owned(), splicer.said().text.clone().into());
-            tell(splicer, event, out);
+            let text = rest.new_text("", true)?;
+            tell_text(rest, &text, out);
+            event.insert("text".to_owned(), rest.transcript().text.clone().into());
+            tell(rest, event, out);
         }
         "response.content_part.done" if is_text(event.get("part")) => {
-            event["part"]["text"] = splicer.said().text.clone().into();
-            tell(splicer, event, out);
+            event["part"]["text"] = rest.transcript().text.clone().into();
+            tell(rest, event, out);
         }
         "response.output_item.done" if is_message(event.get("item")) => {
-            name_message(splicer, &mut event["item"]);
-            tell(splicer, event, out);
+            name_message(rest, &mut event["item"]);
+            tell(rest, event, out);
         }
         "response.completed" | "response.incomplete" => {
-            name_response(splicer, &mut event);
-            tell(splicer, event, out);
+            name_response(rest, &mut event);
+            tell(rest, event, out);
         }
         // The client has heard of the response and its one message; whatever else the reply has, it has not.
         _ => {}
@@ -59,7 +59,7 @@ fn is_message(item: Option<&Value>) -> bool {
     item.is_some_and(|item| item["type"] == "message")
 }
 
-fn tell_text(splicer: &mut Splicer, text: &str, out: &mut Vec<u8>) {
+fn tell_text(rest: &mut Rest, text: &str, out: &mut Vec<u8>) {
     if text.is_empty() {
         return;
     }
@@ -70,12 +70,12 @@ fn tell_text(splicer: &mut Splicer, text: &str, out: &mut Vec<u8>) {
     event.insert("item_id".to_owned(), Value::Null);
     event.insert("content_index".to_owned(), Value::Null);
     event.insert("output_index".to_owned(), Value::Null);
-    tell(splicer, event, out);
+    tell(rest, event, out);
 }
 
 /// Numbers an event, puts it in its place and writes it.
-fn tell(splicer: &mut Splicer, mut event: Map<String, Value>, out: &mut Vec<u8>) {
-    let place = &mut splicer.said().place;
+fn tell(rest: &mut Rest, mut event: Map<String, Value>, out: &mut Vec<u8>) {
+    let place = &mut rest.transcript().place;
     place.sequence_number += 1;
     event.insert("sequence_number".to_owned(), place.sequence_number.into());
     for (field, value) in [
@@ -92,21 +92,21 @@ fn tell(splicer: &mut Splicer, mut event: Map<String, Value>, out: &mut Vec<u8>)
     out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
 }
 
-fn name_message(splicer: &mut Splicer, message: &mut Value) {
-    let said = splicer.said();
-    message["id"] = said.place.item_id.clone();
+fn name_message(rest: &mut Rest, message: &mut Value) {
+    let transcript = rest.transcript();
+    message["id"] = transcript.place.item_id.clone();
     let parts = message["content"].as_array_mut();
     let texts = parts
         .into_iter()
         .flatten()
         .filter(|part| part["type"] == "output_text");
     for part in texts {
-        part["text"] = said.text.clone().into();
+        part["text"] = transcript.text.clone().into();
     }
 }
 
 /// The final response: the first one's name, one message, and what both have used.
-fn name_response(splicer: &mut Splicer, event: &mut Map<String, Value>) {
+fn name_response(rest: &mut Rest, event: &mut Map<String, Value>) {
     let Some(response) = event
         .get_mut("response")
         .filter(|response| response.is_object())
@@ -119,18 +119,18 @@ fn name_response(splicer: &mut Splicer, event: &mut Map<String, Value>) {
         .map(Value::take)
         .find(|item| item["type"] == "message");
     let mut message = message.unwrap_or_else(empty_message);
-    name_message(splicer, &mut message);
+    name_message(rest, &mut message);
     response["output"] = json!([message]);
     if response["usage"].is_object() {
-        let said = splicer.said();
+        let transcript = rest.transcript();
         let usage = &mut response["usage"];
-        let output = sum(&Value::Null, said.tokens, &usage["output_tokens"]);
+        let output = sum(&Value::Null, transcript.tokens, &usage["output_tokens"]);
         let input = usage["input_tokens"].as_u64().unwrap_or(0);
         usage["output_tokens"] = output.into();
         usage["total_tokens"] = (input + output).into();
     }
     for field in ["id", "created_at", "model"] {
-        if let Some(value) = splicer.said().identity.get(field) {
+        if let Some(value) = rest.transcript().identity.get(field) {
             response[field] = value.clone();
         }
     }
@@ -141,10 +141,10 @@ fn empty_message() -> Value {
 }
 
 /// Ends a response that stops before its upstream does.
-fn close(splicer: &mut Splicer, out: &mut Vec<u8>) {
-    let is_cut = splicer.stopped() == Some(Stop::Length);
+fn close(rest: &mut Rest, out: &mut Vec<u8>) {
+    let is_cut = rest.stopped() == Some(Stop::Length);
     let status = if is_cut { "incomplete" } else { "completed" };
-    let text = splicer.said().text.clone();
+    let text = rest.transcript().text.clone();
     let place = json!({ "item_id": null, "output_index": null, "content_index": null });
     let event = |kind: &str, fields: Value| {
         let mut event = place.as_object().cloned().unwrap_or_default();
@@ -153,10 +153,10 @@ fn close(splicer: &mut Splicer, out: &mut Vec<u8>) {
         event
     };
     let mut message = empty_message();
-    name_message(splicer, &mut message);
+    name_message(rest, &mut message);
     message["status"] = status.into();
     let part = message["content"][0].clone();
-    let mut response = splicer.said().identity.clone();
+    let mut response = rest.transcript().identity.clone();
     response.insert("status".to_owned(), status.into());
     response.insert("output".to_owned(), json!([message]));
     if is_cut {
@@ -173,10 +173,10 @@ fn close(splicer: &mut Splicer, out: &mut Vec<u8>) {
         event("response.content_part.done", json!({ "part": part })),
         event("response.output_item.done", json!({ "item": message })),
     ] {
-        tell(splicer, event, out);
+        tell(rest, event, out);
     }
     let mut last = Map::new();
     last.insert("type".to_owned(), format!("response.{status}").into());
     last.insert("response".to_owned(), Value::Object(response));
-    tell(splicer, last, out);
+    tell(rest, last, out);
 }

@@ -11,13 +11,13 @@ const DIGRESSION: usize = 256;
 
 /// What has become of the search.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Match {
     /// More of the reply is needed.
     Undecided,
     /// The text goes on with this.
     Found(String),
     /// The reply does not go on where the text stopped.
-    Lost,
+    NotFound,
 }
 
 /// The search in one reply.
@@ -61,7 +61,7 @@ impl Seam {
     }
 
     /// Takes the next piece of the reply; `is_over`: the last one.
-    pub(super) fn take(&mut self, piece: &str, is_over: bool) -> Verdict {
+    pub(super) fn take(&mut self, piece: &str, is_over: bool) -> Match {
         self.reply.push_str(piece);
         let found = match self.way {
             Way::Exact => Some(self.reply.as_str()),
@@ -73,15 +73,15 @@ impl Seam {
             Way::Words => match self.past_words(is_over) {
                 Ok(rest) => Some(rest),
                 Err(Pending) if !is_over => None,
-                Err(Pending) => return Verdict::Lost,
+                Err(Pending) => return Match::NotFound,
             },
         };
         match found {
             Some(rest) if is_over || !self.is_within_space(rest) => {
-                Verdict::Found(self.without_known_space(rest).to_owned())
+                Match::Found(self.without_known_space(rest).to_owned())
             }
-            None if self.reply.len() > self.said.len() + DIGRESSION => Verdict::Lost,
-            _ => Verdict::Undecided,
+            None if self.reply.len() > self.said.len() + DIGRESSION => Match::NotFound,
+            _ => Match::Undecided,
         }
     }
 
@@ -143,7 +143,7 @@ pub(super) fn anchor(text: &str) -> &str {
 mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
 
-    use super::{Seam, Verdict, anchor};
+    use super::{Match, Seam, anchor};
     use crate::config::Prefill;
 
     /// What is new in a reply, given piece by piece; `None` if the seam is not found.
@@ -152,13 +152,13 @@ mod tests {
         let mut pieces = reply.chars().peekable();
         while let Some(letter) = pieces.next() {
             match seam.take(letter.encode_utf8(&mut [0; 4]), pieces.peek().is_none()) {
-                Verdict::Undecided => {}
-                Verdict::Found(rest) => return Some(rest + &pieces.collect::<String>()),
-                Verdict::Lost => return None,
+                Match::Undecided => {}
+                Match::Found(rest) => return Some(rest + &pieces.collect::<String>()),
+                Match::NotFound => return None,
             }
         }
         match seam.take("", true) {
-            Verdict::Found(rest) => Some(rest),
+            Match::Found(rest) => Some(rest),
             _ => None,
         }
     }

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::limits::{OutputLimits, Stop};
-use super::seam::{Seam, Verdict};
+use super::rest::{NoSeam, Rest};
 use super::transcript::Transcript;
 use super::{chat, response};
 use crate::config::Prefill;
@@ -13,32 +12,20 @@ use crate::wire::sse;
 /// Rewrites one reply.
 #[derive(Debug)]
 pub struct Splicer {
-    said: Transcript,
-    seam: Option<Seam>,
-    limits: OutputLimits,
-    stopped: Option<Stop>,
+    rest: Rest,
 }
-
-/// The reply does not go on where the first stream broke off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoSeam;
 
 impl Splicer {
     /// For the reply to a request that was made from `request` by [`super::body`].
-    pub fn new(request: &ModelRequest, said: &Transcript, prefill: Prefill) -> Self {
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let is_plain_prompt = request.endpoint == Endpoint::Completions;
+    pub fn new(request: &ModelRequest, transcript: &Transcript, prefill: Prefill) -> Self {
         Self {
-            said: said.clone(),
-            seam: Some(Seam::new(&said.text, prefill, is_plain_prompt)),
-            limits: OutputLimits::new(&body, &said.text, said.tokens),
-            stopped: None,
+            rest: Rest::new(request, transcript, prefill),
         }
     }
 
     /// Whether the answer is over, though the upstream may have more.
     pub fn has_stopped(&self) -> bool {
-        self.stopped.is_some()
+        self.rest.stopped().is_some()
     }
 
     /// What the client gets for some whole events of the reply.
@@ -50,9 +37,9 @@ impl Splicer {
             }
             let data = event.data.as_deref();
             match data.map(serde_json::from_slice) {
-                Some(Ok(Value::Object(object))) => match self.said.endpoint() {
-                    Endpoint::Responses => response::rewrite(self, object, &mut out)?,
-                    _ => chat::rewrite(self, object, &mut out)?,
+                Some(Ok(Value::Object(object))) => match self.rest.transcript().endpoint() {
+                    Endpoint::Responses => response::rewrite(&mut self.rest, object, &mut out)?,
+                    _ => chat::rewrite(&mut self.rest, object, &mut out)?,
                 },
                 // Comments, `[DONE]`.
                 _ => out.extend_from_slice(&events[event.start..event.end]),
@@ -60,35 +47,4 @@ impl Splicer {
         }
         Ok(out)
     }
-
-    /// The new part of a piece of the reply's text. `is_over`: the reply has no more.
-    pub(super) fn new_text(&mut self, piece: &str, is_over: bool) -> Result<String, NoSeam> {
-        let piece = match self.seam.as_mut().map(|seam| seam.take(piece, is_over)) {
-            None => piece.to_owned(),
-            Some(Verdict::Undecided) => return Ok(String::new()),
-            Some(Verdict::Lost) => return Err(NoSeam),
-            Some(Verdict::Found(rest)) => {
-                self.seam = None;
-                rest
-            }
-        };
-        let (text, stop) = self.limits.take(&piece, is_over);
-        self.stopped = self.stopped.or(stop);
-        self.said.text.push_str(&text);
-        Ok(text)
-    }
-
-    /// What the client has been told, the new text included.
-    pub(super) fn said(&mut self) -> &mut Transcript {
-        &mut self.said
-    }
-
-    pub(super) fn stopped(&self) -> Option<Stop> {
-        self.stopped
-    }
-}
-
-/// The sum of two counts of tokens, of which the first may be unknown: then it is `otherwise`.
-pub(super) fn sum(first: &Value, otherwise: u64, second: &Value) -> u64 {
-    first.as_u64().unwrap_or(otherwise) + second.as_u64().unwrap_or(0)
 }

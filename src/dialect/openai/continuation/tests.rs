@@ -171,7 +171,7 @@ fn a_continued_response_is_one_response() {
     let said = parsed(RESPONSE_SAID);
     let mut splicer = splicer(Endpoint::Responses, &json!({}), &said, Prefill::Trailing);
     let out = rewrite(&mut splicer, &parsed(RESPONSE_REPLY)).unwrap();
-    let told: Vec<(u64, &str)> = out
+    let reported: Vec<(u64, &str)> = out
         .iter()
         .map(|event| {
             let kind = event["type"].as_str().unwrap();
@@ -179,7 +179,7 @@ fn a_continued_response_is_one_response() {
         })
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             (4, "response.output_text.delta"),
             (5, "response.output_text.done"),

@@ -174,7 +174,7 @@ mod tests {
     use super::Transcript;
     use crate::request::Endpoint;
 
-    fn told(endpoint: Endpoint, events: &[&str]) -> Transcript {
+    fn reported(endpoint: Endpoint, events: &[&str]) -> Transcript {
         let mut transcript = Transcript::new(endpoint);
         for event in events {
             transcript.note(event.as_bytes());
@@ -186,7 +186,7 @@ mod tests {
     fn text_is_kept_and_everything_else_is_an_obstacle() {
         let chat = |delta: &str| {
             let chunk = format!("{{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}");
-            told(
+            reported(
                 Endpoint::ChatCompletions,
                 &[r#"{"choices":[{"delta":{"content":"Hello"}}]}"#, &chunk],
             )
@@ -205,14 +205,14 @@ mod tests {
             assert_eq!(chat(delta).obstacle(), Some(obstacle), "{delta}");
         }
         assert_eq!(
-            told(Endpoint::ChatCompletions, &[]).obstacle(),
+            reported(Endpoint::ChatCompletions, &[]).obstacle(),
             Some("no text")
         );
     }
 
     #[test]
     fn the_place_of_a_responses_text_is_remembered() {
-        let transcript = told(
+        let transcript = reported(
             Endpoint::Responses,
             &[
                 r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}"#,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{
+use super::known::{
     OVERLOADED, PROVIDER_BOUND_IN_WORDS, QUOTA, QUOTA_IN_WORDS, REFUSED, STATUS_OF, TOO_LONG,
     TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS,
 };
@@ -244,7 +244,7 @@ fn wait(error: &RawFields<'_>) -> Option<Duration> {
         let (_, rest) = error.message?.get().split_once("try again in ")?;
         rest.split([' ', ','])
             .next()
-            .map(|word| word.trim_end_matches(['.', '"']))
+            .map(|token| token.trim_end_matches(['.', '"']))
     };
     reset_in(delay.as_deref().or_else(in_words)?, SystemTime::UNIX_EPOCH)
 }

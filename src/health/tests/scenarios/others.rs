@@ -103,8 +103,8 @@ fn a_late_probe_says_nothing_about_a_later_state() {
         bench.probe(&model)
     }];
     bench.pass(36.0);
-    let verdict = bench.probe(&model);
-    bench.end(verdict, &FAILURE);
+    let last = bench.probe(&model);
+    bench.end(last, &FAILURE);
     let core = model.scope.core();
     assert_eq!(core.phase, Phase::Open);
     let [good, bad] = late;

@@ -1,0 +1,66 @@
+//! The rest of a broken stream, as far as a reply has brought it: where its text begins, and where it must end.
+
+use serde_json::Value;
+
+use super::limits::{OutputLimits, Stop};
+use super::seam::{Match, Seam};
+use super::transcript::Transcript;
+use crate::config::Prefill;
+use crate::request::{Endpoint, ModelRequest};
+
+/// What has come of the rest.
+#[derive(Debug)]
+pub(super) struct Rest {
+    transcript: Transcript,
+    seam: Option<Seam>,
+    limits: OutputLimits,
+    stopped: Option<Stop>,
+}
+
+/// The reply does not go on where the first stream broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSeam;
+
+impl Rest {
+    pub(super) fn new(request: &ModelRequest, transcript: &Transcript, prefill: Prefill) -> Self {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let is_plain_prompt = request.endpoint == Endpoint::Completions;
+        Self {
+            transcript: transcript.clone(),
+            seam: Some(Seam::new(&transcript.text, prefill, is_plain_prompt)),
+            limits: OutputLimits::new(&body, &transcript.text, transcript.tokens),
+            stopped: None,
+        }
+    }
+
+    /// The new part of a piece of the reply's text. `is_over`: the reply has no more.
+    pub(super) fn new_text(&mut self, piece: &str, is_over: bool) -> Result<String, NoSeam> {
+        let piece = match self.seam.as_mut().map(|seam| seam.take(piece, is_over)) {
+            None => piece.to_owned(),
+            Some(Match::Undecided) => return Ok(String::new()),
+            Some(Match::NotFound) => return Err(NoSeam),
+            Some(Match::Found(rest)) => {
+                self.seam = None;
+                rest
+            }
+        };
+        let (text, stop) = self.limits.take(&piece, is_over);
+        self.stopped = self.stopped.or(stop);
+        self.transcript.text.push_str(&text);
+        Ok(text)
+    }
+
+    /// What the client has been told, the new text included.
+    pub(super) fn transcript(&mut self) -> &mut Transcript {
+        &mut self.transcript
+    }
+
+    pub(super) fn stopped(&self) -> Option<Stop> {
+        self.stopped
+    }
+}
+
+/// The sum of two counts of tokens, of which the first may be unknown: then it is `otherwise`.
+pub(super) fn sum(first: &Value, otherwise: u64, second: &Value) -> u64 {
+    first.as_u64().unwrap_or(otherwise) + second.as_u64().unwrap_or(0)
+}

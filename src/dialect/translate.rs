@@ -1,0 +1,175 @@
+//! From a client's request to the upstream's.
+
+use bytes::Bytes;
+
+use super::dropped::in_clients_words;
+use super::response_translator::ResponseTranslator;
+use super::upstream_api::UpstreamApi;
+use super::{anthropic, messages, openai, responses};
+use crate::config::Dialect;
+use crate::request::Endpoint;
+
+/// A request in an upstream's words.
+#[derive(Debug)]
+pub struct UpstreamRequest {
+    /// Where it goes, if not where the client sent it.
+    pub path: Option<&'static str>,
+    /// Headers that the API wants.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// The body.
+    pub body: Bytes,
+    /// How the reply is turned back.
+    pub translator: ResponseTranslator,
+    /// Fields that were left out.
+    pub dropped: Vec<String>,
+    /// Whether more of it is ours than the model's name.
+    pub is_rewritten: bool,
+}
+
+impl UpstreamApi {
+    /// What a request of a kind that can be said needs that this model of the upstream has not; `None`: it can be said.
+    pub fn unsupported_feature(
+        self,
+        endpoint: Endpoint,
+        body: &[u8],
+        model: &str,
+    ) -> Option<&'static str> {
+        if model.is_empty() && self.translates(endpoint) {
+            return Some("a model");
+        }
+        match (self.dialect, endpoint) {
+            (Dialect::OpenAi, Endpoint::Messages) => {
+                messages::unsupported_feature(&serde_json::from_slice(body).ok()?)
+            }
+            (Dialect::OpenAi, Endpoint::Responses) if !self.has_responses => {
+                responses::unsupported_feature(&serde_json::from_slice(body).ok()?, false)
+            }
+            (Dialect::Anthropic, Endpoint::ChatCompletions) => {
+                anthropic::unsupported_feature(&serde_json::from_slice(body).ok()?, model)
+            }
+            (Dialect::Anthropic, Endpoint::Responses) => responses::unsupported_feature(
+                &serde_json::from_slice(body).ok()?,
+                true,
+            )
+            .or_else(|| {
+                let chat = responses::request(body, true)?;
+                anthropic::unsupported_feature(&serde_json::from_slice(&chat.body).ok()?, model)
+            }),
+            _ => None,
+        }
+    }
+
+    /// A request, which is in the client's words, in those of the upstream; `None` if they lack something. `model`: the
+    /// upstream's name for the model, where it is another than the client's; the body has it already.
+    pub fn translate(
+        self,
+        endpoint: Endpoint,
+        body: Bytes,
+        model: Option<&str>,
+    ) -> Option<UpstreamRequest> {
+        let mut translated = UpstreamRequest {
+            path: None,
+            headers: &[],
+            body,
+            translator: ResponseTranslator::default(),
+            dropped: Vec::new(),
+            is_rewritten: false,
+        };
+        match self.dialect {
+            Dialect::OpenAi => {
+                if endpoint == Endpoint::Messages {
+                    translated.chat_for_message(model, &self)?;
+                } else if endpoint == Endpoint::Responses && !self.has_responses {
+                    translated.chat_for_response(false)?;
+                }
+                let is_chat = endpoint == Endpoint::ChatCompletions || translated.path.is_some();
+                translated.translator.numbers_calls =
+                    endpoint == Endpoint::ChatCompletions && self.quirks.numbers_calls_alike;
+                if model.is_some() || translated.translator.changes() {
+                    if is_chat {
+                        translated.adapt_chat(&self);
+                    } else if endpoint == Endpoint::Responses {
+                        translated.adapt_response(&self);
+                    }
+                }
+            }
+            Dialect::Anthropic if endpoint == Endpoint::ChatCompletions => {
+                translated.message_for_chat(model, self.max_output)?;
+            }
+            Dialect::Anthropic if endpoint == Endpoint::Responses => {
+                translated.chat_for_response(true)?;
+                translated.message_for_chat(model, self.max_output)?;
+            }
+            Dialect::Anthropic => {
+                if let Some(model) = model {
+                    translated.adapt_message(model, self.max_output);
+                }
+            }
+        }
+        if translated.translator.changes() {
+            translated.is_rewritten = true;
+            translated.dropped = in_clients_words(endpoint, translated.dropped);
+        }
+        Some(translated)
+    }
+}
+
+impl UpstreamRequest {
+    fn chat_for_message(&mut self, model: Option<&str>, api: &UpstreamApi) -> Option<()> {
+        let translated = messages::request(&self.body, model, api)?;
+        self.path = Some("/chat/completions");
+        self.body = translated.body;
+        self.translator.message = Some(translated.names);
+        self.dropped = translated.dropped;
+        Some(())
+    }
+
+    /// `can_search`: where it goes, the web can be searched.
+    fn chat_for_response(&mut self, can_search: bool) -> Option<()> {
+        let translated = responses::request(&self.body, can_search)?;
+        self.path = Some("/chat/completions");
+        self.body = translated.body;
+        self.translator.response = Some(translated.context);
+        self.dropped = translated.dropped;
+        Some(())
+    }
+
+    fn message_for_chat(&mut self, model: Option<&str>, max_output: Option<u32>) -> Option<()> {
+        let translated = anthropic::request(&self.body, model, max_output)?;
+        self.path = Some("/messages");
+        self.headers = &[("anthropic-version", anthropic::VERSION)];
+        self.body = translated.body;
+        self.translator.messages = Some(translated.context);
+        self.dropped.extend(translated.dropped);
+        Some(())
+    }
+
+    fn adapt_chat(&mut self, api: &UpstreamApi) {
+        let is_ours = self.translator.changes();
+        if let Some(mut adapted) = openai::adapt_chat(&self.body, api, is_ours) {
+            if is_ours {
+                // The client has never asked for that.
+                adapted.dropped.retain(|field| field != "stream_options");
+            }
+            self.take(adapted.body, adapted.dropped);
+        }
+    }
+
+    fn adapt_response(&mut self, api: &UpstreamApi) {
+        if let Some(adapted) = openai::adapt_response(&self.body, &api.quirks) {
+            self.take(adapted.body, adapted.dropped);
+        }
+    }
+
+    fn adapt_message(&mut self, model: &str, max_output: Option<u32>) {
+        if let Some((body, dropped)) = anthropic::adapt(&self.body, model, max_output) {
+            self.take(body, dropped);
+        }
+    }
+
+    fn take(&mut self, body: Bytes, dropped: Vec<String>) {
+        self.body = body;
+        self.is_rewritten = true;
+        self.dropped.extend(dropped);
+    }
+}

@@ -1,0 +1,35 @@
+//! A request from its first attempt to its answer.
+
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::continuability::Continuability;
+use super::engine::Failover;
+use super::exhausted::Exhausted;
+use super::log::AttemptLog;
+use super::order::{RoutingRequest, order};
+use super::plan::AttemptPlan;
+use super::resume::Resume;
+use super::run::Run;
+use crate::request::ModelRequest;
+use crate::routing::Rule;
+
+impl Failover {
+    /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
+    pub async fn run(
+        self,
+        request: Arc<ModelRequest>,
+        rule: Arc<Rule>,
+    ) -> Result<Answer, Exhausted> {
+        let run = Run::new(&self, &request, &rule, None);
+        let continuation = run.continuation;
+        let plan = AttemptPlan::new(order(&rule, RoutingRequest::of(&request), fastrand::f64));
+        let winner = match run.to_the_end(plan, AttemptLog::default()).await {
+            Ok(winner) => winner,
+            Err(exhausted) => return Answer::or_upstream_error(exhausted),
+        };
+        let resume = matches!(continuation, Some(Continuability::Possible(_)))
+            .then(|| Resume::new(&self, &request, &rule));
+        Ok(Answer::of(winner, &self.affinity, continuation, resume))
+    }
+}

@@ -1,0 +1,88 @@
+//! Candidates that are not asked, and why.
+
+use crate::config::UpstreamId;
+use crate::routing::Candidate;
+
+/// A candidate that is not asked.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// Which one.
+    pub upstream: UpstreamId,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+impl Skipped {
+    pub(super) fn new(candidate: &Candidate, reason: SkipReason) -> Self {
+        Self {
+            upstream: candidate.upstream.id().clone(),
+            reason,
+        }
+    }
+}
+
+/// Why a candidate is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// What the request refers to lives at another upstream.
+    Elsewhere,
+    /// It lacks something that the request needs.
+    Unsupported(&'static str),
+    /// The request is longer than its context window.
+    TooSmall,
+    /// Its embeddings would come from another model, and vectors of two models cannot be compared.
+    OtherModel,
+    /// It cannot continue a given beginning of an answer.
+    CannotContinue,
+    /// It is out of rotation after failures.
+    OutOfRotation,
+    /// It asked us to stay away for a while, because we had sent too much.
+    RateLimited,
+    /// It asked us to stay away for a while, because it had too much to do.
+    Busy,
+    /// It has refused the key, and is not asked again so soon.
+    KeyRefused,
+    /// Its account had no money or allowance left.
+    QuotaExhausted,
+    /// It did not have the model.
+    ModelMissing,
+}
+
+impl SkipReason {
+    /// Whether it will be asked again by and by, whatever is requested.
+    pub fn is_for_now(self) -> bool {
+        match self {
+            Self::OutOfRotation
+            | Self::RateLimited
+            | Self::Busy
+            | Self::KeyRefused
+            | Self::QuotaExhausted
+            | Self::ModelMissing => true,
+            Self::Elsewhere
+            | Self::Unsupported(_)
+            | Self::TooSmall
+            | Self::OtherModel
+            | Self::CannotContinue => false,
+        }
+    }
+
+    /// The reason in words.
+    pub fn reason(self) -> String {
+        let reason = match self {
+            Self::Unsupported(what) => {
+                return format!("it cannot do what the request needs: {what}");
+            }
+            Self::Elsewhere => "what the request refers to lives elsewhere",
+            Self::TooSmall => "its context window is too small",
+            Self::OtherModel => "embeddings of another model cannot be compared",
+            Self::CannotContinue => "cannot continue a given beginning",
+            Self::OutOfRotation => "out of rotation after failures",
+            Self::RateLimited => "asked for a pause (rate limit)",
+            Self::Busy => "asked for a pause (overload)",
+            Self::KeyRefused => "its key was refused",
+            Self::QuotaExhausted => "its quota was exhausted",
+            Self::ModelMissing => "it did not have the model",
+        };
+        reason.to_owned()
+    }
+}
