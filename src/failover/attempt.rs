@@ -206,17 +206,16 @@ impl Attempt<'_> {
         check_form(&reply.headers)?;
         let mut patience = self.to_the_end();
         patience.until = patience.until.min(Instant::now() + self.timeouts.content);
-        let body = match read_whole(reply.body, LARGEST_ANSWER, patience).await {
+        let received = match read_whole(reply.body, LARGEST_ANSWER, patience).await {
             Err(ReadError::TooLate) if patience.until < self.deadline.until() => {
                 return Err(Outcome::TimedOut(Stage::Content).into());
             }
             read => read?,
         };
-        let body = body.clone();
-        let body = translator.answer(body);
+        let body = translator.answer(received.clone());
         let wait = wait_asked_by(&reply.headers);
         if let Err(outcome) = dialect::inspect(self.request.endpoint, &body, wait) {
-            return self.error_inside(outcome, reply.headers, translator, body);
+            return self.error_inside(outcome, reply.headers, translator, received);
         }
         self.accept(reply.status, &body, dialect::is_refusal)?;
         let body = AttemptBody::Whole(body);
@@ -248,12 +247,12 @@ impl Attempt<'_> {
         reply: Reply,
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
-        let body = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
-        let body = translator.answer(body.clone());
+        let received = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
+        let body = translator.answer(received.clone());
         let wait = wait_asked_by(&reply.headers);
         match dialect::inspect(self.request.endpoint, &body, wait) {
             Ok(()) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
-            Err(outcome) => self.error_inside(outcome, reply.headers, translator, body),
+            Err(outcome) => self.error_inside(outcome, reply.headers, translator, received),
         }
     }
 
