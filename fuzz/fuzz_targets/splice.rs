@@ -4,7 +4,7 @@
 
 use backstop::config::Prefill;
 use backstop::dialect::openai::{Splicer, Transcript};
-use backstop::request::{Endpoint, ModelRequest, RequestId};
+use backstop::request::{ClientApi, Endpoint, ModelRequest, RequestId};
 use backstop::wire::sse;
 use libfuzzer_sys::fuzz_target;
 
@@ -48,6 +48,7 @@ fn request(endpoint: Endpoint) -> ModelRequest {
         id: RequestId::random(),
         received_at: tokio::time::Instant::now(),
         client: None,
+        client_api: ClientApi::OpenAi,
         endpoint,
         method: http::Method::POST,
         path: String::new(),

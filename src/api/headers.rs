@@ -3,8 +3,8 @@
 use http::header::{HeaderMap, HeaderValue};
 
 use super::record::RequestRecord;
-use crate::config::Dialect;
 use crate::event::AttemptReport;
+use crate::request::ClientApi;
 
 /// The trail of attempts as a structured header (RFC 8941): `openai;outcome=overloaded;status=503;ms=12, ...`.
 pub(super) fn attempts_header(attempts: &[AttemptReport]) -> HeaderValue {
@@ -29,7 +29,7 @@ pub(super) fn attempts_header(attempts: &[AttemptReport]) -> HeaderValue {
 /// The id of a request, by the names under which SDKs tell it to whoever catches an error.
 pub(super) fn put_id(headers: &mut HeaderMap, record: &RequestRecord) {
     let id = header(record.id.as_str());
-    if record.dialect == Dialect::Anthropic {
+    if record.client_api == ClientApi::Anthropic {
         // The upstream's own is the one that its support asks for.
         headers.entry("request-id").or_insert(id.clone());
     }

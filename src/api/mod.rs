@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -36,7 +36,7 @@ use self::respond::Own;
 use self::waiting::{Run, Waiting};
 use crate::event::Events;
 use crate::failover::{Answer, Failover};
-use crate::request::{self, Endpoint, ModelRequest};
+use crate::request::{ClientApi, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::body::Body;
 
@@ -107,14 +107,14 @@ impl Api {
         body: Incoming,
         record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
-        record.dialect = read::dialect(&head);
+        record.client_api = ClientApi::of(head.uri.path(), &head.headers);
         let path = Path::of(&head.uri)?;
         record.endpoint = Endpoint::of(&head.method, path.without_query());
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         record.hold(slot.map_err(|_| Rejection::TooBusy)?);
         record.client = self.clients.identify(&head.headers)?;
         if matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(own) = self.own(&head.headers, &path).await
+            && let Some(own) = self.own(record.client_api, &path).await
         {
             return own.map(Reply::Own);
         }
@@ -134,17 +134,16 @@ impl Api {
     }
 
     /// What is asked of us and nobody else.
-    async fn own(&self, headers: &HeaderMap, path: &Path) -> Option<Result<Own, Rejection>> {
-        let dialect = request::dialect_of(headers);
+    async fn own(&self, client_api: ClientApi, path: &Path) -> Option<Result<Own, Rejection>> {
         match path.without_query() {
             "/" => Some(Ok(greeting())),
             "/models" | "/models/" => {
-                let list = self.models.list(&self.routes, dialect, path.as_str());
+                let list = self.models.list(&self.routes, client_api, path.as_str());
                 Some(Ok(list.await))
             }
             path => {
                 let name = path.strip_prefix("/models/")?;
-                Some(models::one(name, &self.routes, dialect))
+                Some(models::one(name, &self.routes, client_api))
             }
         }
     }
@@ -205,8 +204,9 @@ impl Api {
                 .find_with(rule, is_there)
                 .ok_or_else(|| Rejection::OwnerUnavailable(owner.clone()));
         }
-        let dialect = request::dialect_of(&request.headers);
-        let speaks_it = |candidate: &Candidate| candidate.upstream.dialect() == dialect;
+        let client_api = request.client_api;
+        let speaks_it =
+            |candidate: &Candidate| client_api.is_spoken_by(candidate.upstream.dialect());
         Ok(self.routes.find_with(rule, speaks_it).unwrap_or(rule))
     }
 

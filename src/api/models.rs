@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::reject::Rejection;
 use super::respond::Own;
-use crate::config::{Dialect, ModelList, UpstreamId};
+use crate::config::{ModelList, UpstreamId};
+use crate::request::ClientApi;
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::query;
 
@@ -41,7 +42,7 @@ impl Models {
     }
 
     /// All of them, in the words of one API; for Anthropic's clients, the page that the query of `path` asks for.
-    pub(super) async fn list(&self, routes: &RouteTable, dialect: Dialect, path: &str) -> Own {
+    pub(super) async fn list(&self, routes: &RouteTable, client_api: ClientApi, path: &str) -> Own {
         let exact = routes
             .rules()
             .iter()
@@ -69,9 +70,9 @@ impl Models {
         }
         let silent: Vec<String> = silent.into_iter().collect();
         Own {
-            json: match dialect {
-                Dialect::OpenAi => list_of_openai(&names),
-                Dialect::Anthropic => page_of_anthropic(&names, path),
+            json: match client_api {
+                ClientApi::OpenAi => list_of_openai(&names),
+                ClientApi::Anthropic => page_of_anthropic(&names, path),
             },
             note: (!silent.is_empty()).then(|| ("x-backstop-unlisted", silent.join(", "))),
         }
@@ -108,10 +109,14 @@ impl List {
 }
 
 /// One model, in the words of one API. In `segment` its name may be escaped: many a name has a slash in it.
-pub(super) fn one(segment: &str, routes: &RouteTable, dialect: Dialect) -> Result<Own, Rejection> {
+pub(super) fn one(
+    segment: &str,
+    routes: &RouteTable,
+    client_api: ClientApi,
+) -> Result<Own, Rejection> {
     let name = query::unescaped(segment).unwrap_or_else(|| segment.to_owned());
     match routes.find(&name) {
-        Some(_) => Ok(Own::from(model(&name, dialect))),
+        Some(_) => Ok(Own::from(model(&name, client_api))),
         None => Err(Rejection::unknown_model(&name, routes)),
     }
 }
@@ -142,7 +147,7 @@ fn is_for(rule: &Rule, name: &str, routes: &RouteTable) -> bool {
 fn list_of_openai(names: &IndexSet<String>) -> Value {
     let models: Vec<Value> = names
         .iter()
-        .map(|name| model(name, Dialect::OpenAi))
+        .map(|name| model(name, ClientApi::OpenAi))
         .collect();
     json!({ "object": "list", "data": models })
 }
@@ -172,7 +177,7 @@ fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Value {
     let names = &names.as_slice()[range];
     let models: Vec<Value> = names
         .iter()
-        .map(|name| model(name, Dialect::Anthropic))
+        .map(|name| model(name, ClientApi::Anthropic))
         .collect();
     json!({
         "data": models,
@@ -183,12 +188,12 @@ fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Value {
 }
 
 /// When a model was made is not known here; the field must be there for SDKs.
-fn model(name: &str, dialect: Dialect) -> Value {
-    match dialect {
-        Dialect::OpenAi => {
+fn model(name: &str, client_api: ClientApi) -> Value {
+    match client_api {
+        ClientApi::OpenAi => {
             json!({ "id": name, "object": "model", "created": 0, "owned_by": "backstop" })
         }
-        Dialect::Anthropic => json!({
+        ClientApi::Anthropic => json!({
             "id": name,
             "type": "model",
             "display_name": name,

@@ -12,8 +12,7 @@ use tokio::time::Instant;
 use super::auth;
 use super::record::RequestRecord;
 use super::reject::Rejection;
-use crate::config::Dialect;
-use crate::request::{Endpoint, ModelRequest, Peek, dialect_of, is_reasoning_model, peek};
+use crate::request::{Endpoint, ModelRequest, Peek, is_reasoning_model, peek};
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::coding::unpack;
 use crate::wire::json::{self, ModelField};
@@ -74,18 +73,6 @@ impl Path {
     }
 }
 
-/// Whose API a client speaks: by its headers, or by a path that only Anthropic has. Nothing has to be right with the
-/// path, because the error that says what is wrong with it must be in the client's words, too.
-pub(super) fn dialect(head: &Parts) -> Dialect {
-    let mut segments = head.uri.path().split('/');
-    let first = segments.find(|segment| !matches!(*segment, "" | "v1"));
-    if first == Some("messages") {
-        Dialect::Anthropic
-    } else {
-        dialect_of(&head.headers)
-    }
-}
-
 /// Reads a request whole.
 pub(super) async fn request(
     record: &RequestRecord,
@@ -115,6 +102,7 @@ pub(super) async fn request(
         id: record.id.clone(),
         received_at: Instant::now(),
         client: record.client.clone(),
+        client_api: record.client_api,
         endpoint: record.endpoint,
         method: head.method,
         path: path.0,

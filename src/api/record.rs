@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::config::{Dialect, UpstreamId};
+use crate::config::UpstreamId;
 use crate::event::{Event, Events, RequestReport, RequestResult};
-use crate::request::{Endpoint, RequestId};
+use crate::request::{ClientApi, Endpoint, RequestId};
 
 /// The status under which a request counts whose client left before it had one.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -19,8 +19,8 @@ pub(super) struct RequestRecord {
     pub(super) id: RequestId,
     pub(super) client: Option<Arc<str>>,
     pub(super) endpoint: Endpoint,
-    /// Whose API the client speaks: errors of ours are put in its words.
-    pub(super) dialect: Dialect,
+    /// The API that the client speaks: errors of ours are put in its words.
+    pub(super) client_api: ClientApi,
     pub(super) route: Option<Arc<str>>,
     pub(super) served_by: Option<UpstreamId>,
     pub(super) attempts: usize,
@@ -40,7 +40,7 @@ impl RequestRecord {
             id: RequestId::random(),
             client: None,
             endpoint: Endpoint::Other,
-            dialect: Dialect::OpenAi,
+            client_api: ClientApi::default(),
             route: None,
             served_by: None,
             attempts: 0,

@@ -10,9 +10,10 @@ use super::error::ErrorResponse;
 use super::exhausted;
 use super::headers::{attempts_header, put_id};
 use super::record::RequestRecord;
-use crate::config::{Dialect, UpstreamId};
+use crate::config::UpstreamId;
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
+use crate::request::ClientApi;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
 use crate::wire::coding::CodingError;
@@ -172,9 +173,9 @@ fn packed_wrongly(error: &CodingError) -> ErrorResponse {
 /// The error response for a rejection.
 pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Response<Body> {
     let error_response = rejection.error_response();
-    let body = match record.dialect {
-        Dialect::Anthropic => error_response.anthropic_body(record.id.as_str()),
-        Dialect::OpenAi => error_response.body(),
+    let body = match record.client_api {
+        ClientApi::Anthropic => error_response.anthropic_body(record.id.as_str()),
+        ClientApi::OpenAi => error_response.body(),
     };
     let mut response = Response::new(full(body));
     *response.status_mut() =

@@ -50,6 +50,7 @@ pub(super) fn request(
         id: record.id.clone(),
         received_at: Instant::now(),
         client: record.client.clone(),
+        client_api: record.client_api,
         endpoint: Endpoint::Realtime,
         method: head.method,
         path,

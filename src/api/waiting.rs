@@ -15,7 +15,7 @@ use super::record::RequestRecord;
 use super::stream::RecordedStream;
 use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Exhausted, error_events};
-use crate::request::Endpoint;
+use crate::request::{ClientApi, Endpoint};
 use crate::wire::body::{Body, BodyError, full};
 
 /// A request that is being served.
@@ -57,12 +57,12 @@ fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut record: Reque
     match run {
         Err(exhausted) => {
             record.attempts = exhausted.attempts.len();
+            let client_api = record.client_api;
             record.finish(RequestResult::Failed);
             let error_response = exhausted::error_response(&exhausted);
-            let error = if endpoint.is_anthropic() {
-                error_response.anthropic_error()
-            } else {
-                error_response.error()
+            let error = match client_api {
+                ClientApi::Anthropic => error_response.anthropic_error(),
+                ClientApi::OpenAi => error_response.error(),
             };
             full(error_events(endpoint, &error))
         }

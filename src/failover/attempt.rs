@@ -20,7 +20,7 @@ use crate::config::{Ability, HoldConfig, Prefill, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
 use crate::dialect::{self, ResponseTranslator, UpstreamApi, UpstreamRequest};
 use crate::outcome::{Defect, Outcome, Stage};
-use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
+use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, ReadError, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
@@ -283,9 +283,9 @@ impl Attempt<'_> {
         headers.insert(CONTENT_TYPE, JSON);
         let status = error.status;
         let body = self.without_key(error.body);
-        let error_body = match self.request.endpoint.is_anthropic() {
-            true => body,
-            false => openai::shaped(status, openai::error_of_event(body)),
+        let error_body = match self.request.client_api {
+            ClientApi::Anthropic => body,
+            ClientApi::OpenAi => openai::shaped(status, openai::error_of_event(body)),
         };
         settle(status, headers, error_body, failure.outcome, self.refusals)
     }
@@ -294,9 +294,9 @@ impl Attempt<'_> {
     fn error_body(&self, translator: &ResponseTranslator, status: u16, body: Bytes) -> Bytes {
         let body = self.without_key(body);
         let error_body = translator.error(status, body);
-        match self.request.endpoint.is_anthropic() {
-            true => error_body,
-            false => openai::shaped(status, error_body),
+        match self.request.client_api {
+            ClientApi::Anthropic => error_body,
+            ClientApi::OpenAi => openai::shaped(status, error_body),
         }
     }
 

@@ -30,7 +30,7 @@ use super::timers::StreamTimeouts;
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
 use crate::outcome::{Blame, Defect, Outcome, Retry};
-use crate::request::{ModelRequest, dialect_of};
+use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_whole};
@@ -202,9 +202,12 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
         let lives_there = |candidate: &&Candidate| candidate.upstream.id() == owner;
         return all.filter(lives_there).take(1).collect();
     }
-    let dialect = dialect_of(&request.headers);
     let mut candidates: Vec<&Candidate> = all
-        .filter(|candidate| candidate.upstream.dialect() == dialect)
+        .filter(|candidate| {
+            request
+                .client_api
+                .is_spoken_by(candidate.upstream.dialect())
+        })
         .collect();
     if candidates.is_empty() {
         candidates.extend(rule.candidates.first());

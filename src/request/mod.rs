@@ -1,5 +1,6 @@
 //! What the client asked for, understood once and never changed afterwards.
 
+mod client_api;
 mod media;
 mod needs;
 mod peek;
@@ -11,10 +12,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
+pub use client_api::ClientApi;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
 
-use crate::config::{Abilities, Ability, Dialect, UpstreamId};
+use crate::config::{Abilities, Ability, UpstreamId};
 use crate::wire::headers::has_media_type;
 use crate::wire::json::ModelField;
 
@@ -27,6 +29,8 @@ pub struct ModelRequest {
     pub received_at: Instant,
     /// The name of the client's key, where keys are configured.
     pub client: Option<Arc<str>>,
+    /// The API that the client speaks.
+    pub client_api: ClientApi,
     /// What kind of answer is wanted.
     pub endpoint: Endpoint,
     /// The method as sent.
@@ -85,15 +89,6 @@ impl ModelRequest {
             demands: self.demands,
             body: &self.body,
         }
-    }
-}
-
-/// Whose API a client speaks where the path does not tell: Anthropic's is known by a header.
-pub fn dialect_of(headers: &HeaderMap) -> Dialect {
-    if headers.contains_key("anthropic-version") {
-        Dialect::Anthropic
-    } else {
-        Dialect::OpenAi
     }
 }
 
@@ -183,7 +178,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether its clients expect errors in Anthropic's shape.
+    /// Whether it is one of Anthropic's.
     pub fn is_anthropic(self) -> bool {
         matches!(self, Self::Messages | Self::CountTokens)
     }

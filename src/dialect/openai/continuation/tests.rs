@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{NoSeam, Splicer, Transcript};
 use crate::config::Prefill;
-use crate::request::{Endpoint, ModelRequest, RequestId};
+use crate::request::{ClientApi, Endpoint, ModelRequest, RequestId};
 use crate::wire::sse;
 
 fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
@@ -12,6 +12,7 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
         id: RequestId::random(),
         received_at: tokio::time::Instant::now(),
         client: None,
+        client_api: ClientApi::OpenAi,
         endpoint,
         method: http::Method::POST,
         path: String::new(),
