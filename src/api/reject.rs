@@ -10,6 +10,7 @@ use super::error::ErrorResponse;
 use super::exhausted;
 use super::headers::{attempts_header, put_id};
 use super::record::RequestRecord;
+use crate::browser::Refused;
 use crate::config::{Dialect, UpstreamId};
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
@@ -21,6 +22,7 @@ use crate::wire::headers::JSON;
 /// Why a client gets an error from us.
 #[derive(Debug)]
 pub(super) enum Rejection {
+    Browser(Refused),
     NoKey,
     WrongKey,
     BadPath,
@@ -33,6 +35,12 @@ pub(super) enum Rejection {
     TooBusy,
     OwnerUnavailable(UpstreamId),
     Exhausted(Box<Exhausted>),
+}
+
+impl From<Refused> for Rejection {
+    fn from(refused: Refused) -> Self {
+        Self::Browser(refused)
+    }
 }
 
 impl From<ReadError> for Rejection {
@@ -87,6 +95,7 @@ impl Rejection {
 
     fn error_response(&self) -> ErrorResponse {
         match self {
+            Self::Browser(refused) => kept_out(refused),
             Self::NoKey => ErrorResponse::new(
                 401,
                 "invalid_api_key",
@@ -134,6 +143,14 @@ impl Rejection {
             Self::Exhausted(exhausted) => exhausted::error_response(exhausted),
         }
     }
+}
+
+fn kept_out(refused: &Refused) -> ErrorResponse {
+    let code = match refused {
+        Refused::Host(_) => "host_not_allowed",
+        Refused::Origin(_) | Refused::CrossSite => "origin_not_allowed",
+    };
+    ErrorResponse::new(403, code, refused.to_string())
 }
 
 fn unread(error: &ReadError) -> ErrorResponse {

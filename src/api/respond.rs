@@ -95,6 +95,17 @@ pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
     response
 }
 
+/// The response that only says what may be asked.
+pub(super) fn with_options(headers: HeaderMap, mut record: RequestRecord) -> Response<Body> {
+    let mut response = Response::new(full(""));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    put_id(response.headers_mut(), &record);
+    record.answering(204, None);
+    record.finish(RequestResult::Answered);
+    response
+}
+
 fn headers_of(answer: &Answer, record: &RequestRecord) -> HeaderMap {
     let mut headers = for_client(&answer.headers);
     if let Some(theirs) = answer.headers.get("x-request-id") {
