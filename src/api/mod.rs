@@ -6,6 +6,7 @@ mod auth;
 mod count;
 mod error;
 mod exhausted;
+mod header_policy;
 mod headers;
 mod models;
 mod read;
@@ -118,6 +119,9 @@ impl Api {
         record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
         record.dialect = read::dialect(&head);
+        if !is_served(&head.method) {
+            return Err(Rejection::Method);
+        }
         self.browsers.admit(&head)?;
         if head.method == Method::OPTIONS {
             // Before a key is looked for: browsers ask without one.
@@ -234,6 +238,20 @@ impl Api {
             .find(model)
             .ok_or_else(|| Rejection::unknown_model(model, &self.routes))
     }
+}
+
+/// What the APIs are spoken with. Of other methods nobody knows what they do; TRACE would send our key back.
+fn is_served(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
+            | Method::OPTIONS
+    )
 }
 
 fn greeting() -> Own {

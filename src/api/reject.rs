@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use strsim::jaro_winkler;
 
@@ -10,7 +10,7 @@ use super::error::ErrorResponse;
 use super::exhausted;
 use super::headers::{attempts_header, put_id};
 use super::record::RequestRecord;
-use crate::browser::Refused;
+use crate::browser::{METHODS, Refused};
 use crate::config::{Dialect, UpstreamId};
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
@@ -25,7 +25,9 @@ pub(super) enum Rejection {
     Browser(Refused),
     NoKey,
     WrongKey,
+    Method,
     BadPath,
+    TwoModels,
     Upgrade,
     Coding(CodingError),
     Body(ReadError),
@@ -106,16 +108,28 @@ impl Rejection {
                 "invalid_api_key",
                 "this API key is not among the proxy's `clients`",
             ),
+            Self::Method => ErrorResponse::new(
+                405,
+                "method_not_allowed",
+                "the proxy does not pass this method on",
+            ),
             Self::BadPath => ErrorResponse::new(
                 400,
                 "invalid_path",
-                "the path must not contain `.` or `..` segments",
+                "servers would read the path in different ways: it must not have `.` or `..` segments, backslashes, semicolons, \
+                 control characters, or any of them or broken text in escapes",
             ),
             Self::Upgrade => ErrorResponse::new(
                 404,
                 "upgrade_not_supported",
                 "the only protocol to change to is `websocket`, with GET over HTTP/1.1 at /v1/realtime or /v1/responses",
             ),
+            Self::TwoModels => ErrorResponse::new(
+                400,
+                "invalid_query",
+                "the query names `model` more than once",
+            )
+            .about("model"),
             Self::Coding(error) => packed_wrongly(error),
             Self::Body(error) => unread(error),
             Self::NotJson(error) => ErrorResponse::new(
@@ -201,6 +215,9 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
     put_id(headers, &record);
     if let Some(wait) = error_response.retry_after {
         put_retry_after(headers, wait);
+    }
+    if matches!(rejection, Rejection::Method) {
+        headers.insert(ALLOW, METHODS);
     }
     let mut result = RequestResult::Rejected;
     if let Rejection::Exhausted(exhausted) = rejection {

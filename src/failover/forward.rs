@@ -15,6 +15,7 @@ use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::attempt::LARGEST_ANSWER;
+use super::beginning::first_piece;
 use super::deadline::Deadline;
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
 use super::error_reply::{LARGEST_ERROR, wait_asked_by};
@@ -101,7 +102,7 @@ impl Failover {
         let first = self.timeouts.to_first_content(false, request.reasoning);
         let mut outbound = outbound(request, &target.candidate.upstream, model);
         outbound.body = body(request, model);
-        let reply = send(target, outbound, deadline.first_token(first)).await?;
+        let mut reply = send(target, outbound, deadline.first_token(first)).await?;
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
@@ -125,6 +126,7 @@ impl Failover {
                 ..answer
             });
         }
+        let first = first_piece(&mut reply.body).await?;
         let limits = StreamTimeouts {
             idle: self.timeouts.idle,
             content: None,
@@ -137,6 +139,7 @@ impl Failover {
                 .any(|form| has_media_type(&reply.headers, form));
         let outcome = outcome_by_status(request, &reply);
         let body = AttemptBody::Opaque(Box::new(Opaque {
+            first,
             rest: reply.body,
             length: length(&reply.headers),
             limits,

@@ -240,6 +240,9 @@ async fn a_listed_page_is_served_and_can_read_all_of_it() {
     assert!(!received.is_empty());
     for request in received {
         assert_ne!(request.method, "OPTIONS", "{request:?}");
+        for name in ["origin", "referer", "sec-fetch-site", "sec-ch-ua"] {
+            assert_eq!(request.header(name), None, "{name}: {request:?}");
+        }
     }
 }
 

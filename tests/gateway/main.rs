@@ -32,6 +32,7 @@ mod limits;
 mod messages;
 mod metrics;
 mod origins;
+mod passing;
 mod providers;
 mod reload;
 mod sdk;
