@@ -15,10 +15,11 @@
 //! Around them: [`health`] is what we believe about each upstream, learnt from live requests as evidence; [`event`] carries
 //! facts from the data path to [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything
 //! together from a [`config`], and takes over another one while running; [`cli`] is the command line; [`simulator`] pretends to be a provider, for the demo and the tests.
-//! [`affinity`] remembers which upstream created what. [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
+//! [`affinity`] remembers which upstream created what. [`browser`] says which web pages may come in. [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
 //!
 //! ```text
 //! client ─▶ server ─▶ api::Api::handle
+//!                      browser   a web page that may not, a name that is not ours?   else 403
 //!                      auth      who is calling?                          else 401
 //!                      read      path and body → ModelRequest             else 400, 408, 413, 415
 //!                      pins      what it refers to → its creator
@@ -46,6 +47,7 @@
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      metrics (health), log (event)     simulator (nothing)
 //!                                         pins (request, wire)
+//!                 browser (config)
 //!                 leaves for everyone: request, outcome, event, config
 //! ```
 //!
@@ -83,6 +85,7 @@
 pub mod admin;
 pub mod affinity;
 pub mod api;
+pub mod browser;
 pub mod cli;
 pub mod config;
 pub mod dialect;

@@ -141,6 +141,8 @@ pub enum Defect {
     NoSeam,
     /// Larger than any answer may be.
     TooLarge,
+    /// Another protocol from here on (101), which was not asked for.
+    Protocol,
 }
 
 /// Whose fault an outcome is.
@@ -255,6 +257,7 @@ impl Outcome {
             Self::InvalidReply(Defect::CutShort) => "cut_short",
             Self::InvalidReply(Defect::NoSeam) => "no_seam",
             Self::InvalidReply(Defect::TooLarge) => "reply_too_large",
+            Self::InvalidReply(Defect::Protocol) => "unasked_protocol",
             Self::StreamBroken => "stream_broken",
             Self::ClientGone => "client_gone",
             Self::Superseded => "superseded",

@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::browser::{BrowserPolicy, Refused};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
-use crate::wire::headers::JSON;
+use crate::wire::headers::{JSON, has_media_type};
 
 /// Questions are short.
 const LARGEST_QUESTION: usize = 64 << 10;
@@ -30,17 +31,20 @@ pub struct Admin {
     health: Arc<Health>,
     routes: Arc<RouteTable>,
     stopping: watch::Receiver<bool>,
+    browsers: BrowserPolicy,
 }
 
 impl Admin {
-    /// Shows these metrics and beliefs, and is ready until `stopping` turns true.
+    /// Shows those who may come in these metrics and beliefs, and is ready until `stopping` turns true.
     pub fn new(
+        browsers: BrowserPolicy,
         metrics: Arc<Metrics>,
         health: Arc<Health>,
         routes: Arc<RouteTable>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
+            browsers,
             metrics,
             health,
             routes,
@@ -50,9 +54,21 @@ impl Admin {
 
     /// Answers one request.
     pub async fn handle(self, request: Request<Incoming>) -> Response<Body> {
-        let path = request.uri().path().to_owned();
-        match (request.method(), path.as_str()) {
-            (&Method::POST, "/api/explain") => self.explain(request).await,
+        let (head, body) = request.into_parts();
+        if let Err(refused) = self.browsers.admit(&head) {
+            return kept_out(&refused);
+        }
+        match (&head.method, head.uri.path()) {
+            (&Method::POST, "/api/explain")
+                if has_media_type(&head.headers, "application/json") =>
+            {
+                self.explain(body).await
+            }
+            // A page can send any other type without asking first.
+            (&Method::POST, "/api/explain") => text(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the question must come with content-type: application/json\n",
+            ),
             (&Method::GET | &Method::HEAD, path) => self.show(path),
             _ => text(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -80,12 +96,12 @@ impl Admin {
         }
     }
 
-    async fn explain(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn explain(&self, body: Incoming) -> Response<Body> {
         let patience = Patience {
             idle: PATIENCE,
             until: Instant::now() + PATIENCE,
         };
-        let answer = match read_whole(request.into_body(), LARGEST_QUESTION, patience).await {
+        let answer = match read_whole(body, LARGEST_QUESTION, patience).await {
             Ok(body) => explain::json(&body, &self.routes, Instant::now()),
             Err(error) => Err(error.to_string()),
         };
@@ -107,6 +123,17 @@ impl Admin {
         );
         response
     }
+}
+
+/// What a page may list of origins is for the clients' address only.
+fn kept_out(refused: &Refused) -> Response<Body> {
+    let error = match refused {
+        Refused::Host(_) => refused.to_string(),
+        Refused::Origin(_) | Refused::CrossSite => {
+            "the operators' address is for no web page of another origin".to_owned()
+        }
+    };
+    json(StatusCode::FORBIDDEN, &json!({ "error": error }))
 }
 
 fn json(status: StatusCode, value: &Value) -> Response<Body> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq;
 
+use super::header_policy;
 use super::reject::Rejection;
 use crate::config::{ClientConfig, Secret};
-use crate::wire::headers;
 use crate::wire::websocket::{keep_subprotocols, subprotocols};
 
 /// The keys of those who may call; without any, everybody who reaches the address may.
@@ -65,7 +65,7 @@ fn key_in(subprotocol: &str) -> Option<&str> {
 /// The headers of a client's request that may go on to an upstream. Subprotocols are looked through whether a WebSocket
 /// is asked for or not: a proxy before us may drop `upgrade` and leave the client's key where it is.
 pub(super) fn for_upstream(sent: &HeaderMap) -> HeaderMap {
-    let mut headers = headers::for_upstream(sent);
+    let mut headers = header_policy::for_upstream(sent);
     keep_subprotocols(&mut headers, |name| !is_about_client(name));
     headers
 }

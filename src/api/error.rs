@@ -87,6 +87,7 @@ impl ErrorResponse {
     pub(super) fn anthropic_error(&self) -> Value {
         let kind = match self.status {
             401 => "authentication_error",
+            403 => "permission_error",
             404 => "not_found_error",
             413 => "request_too_large",
             429 => "rate_limit_error",

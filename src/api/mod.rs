@@ -6,6 +6,7 @@ mod auth;
 mod count;
 mod error;
 mod exhausted;
+mod header_policy;
 mod headers;
 mod models;
 mod read;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -34,6 +35,7 @@ use self::record::RequestRecord;
 use self::reject::Rejection;
 use self::respond::Own;
 use self::waiting::{Run, Waiting};
+use crate::browser::BrowserPolicy;
 use crate::event::Events;
 use crate::failover::{Answer, Failover};
 use crate::request::{ClientApi, Endpoint, ModelRequest};
@@ -43,6 +45,7 @@ use crate::wire::body::Body;
 /// Everything needed to answer clients.
 #[derive(Debug)]
 pub struct Api {
+    browsers: BrowserPolicy,
     clients: ClientKeys,
     routes: Arc<RouteTable>,
     failover: Failover,
@@ -62,6 +65,8 @@ enum Reply {
     Waiting(Box<Waiting>),
     /// Something that we know ourselves.
     Own(Own),
+    /// What may be asked, which only headers say.
+    Options(HeaderMap),
 }
 
 impl Api {
@@ -74,6 +79,7 @@ impl Api {
         config: &crate::config::Config,
     ) -> Self {
         Self {
+            browsers: BrowserPolicy::for_clients(config),
             clients,
             routes,
             failover,
@@ -93,12 +99,17 @@ impl Api {
     pub async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let mut record = RequestRecord::start(self.events.clone());
-        match self.answer(head, body, &mut record).await {
+        let origin = self.browsers.listed_origin(&head.headers);
+        let mut response = match self.answer(head, body, &mut record).await {
             Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, record),
             Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record),
             Ok(Reply::Own(own)) => respond::with_own(&own, record),
+            Ok(Reply::Options(headers)) => respond::with_options(headers, record),
             Err(rejection) => reject::respond(&rejection, record),
-        }
+        };
+        // Errors, too: a page that cannot read one does not learn what is wrong.
+        self.browsers.open_to(origin, response.headers_mut());
+        response
     }
 
     async fn answer(
@@ -108,6 +119,14 @@ impl Api {
         record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
         record.client_api = ClientApi::of(head.uri.path(), &head.headers);
+        if !is_served(&head.method) {
+            return Err(Rejection::Method);
+        }
+        self.browsers.admit(&head)?;
+        if head.method == Method::OPTIONS {
+            // Before a key is looked for: browsers ask without one.
+            return Ok(Reply::Options(self.browsers.options(&head)));
+        }
         let path = Path::of(&head.uri)?;
         record.endpoint = Endpoint::of(&head.method, path.without_query());
         let slot = Arc::clone(&self.slots).try_acquire_owned();
@@ -219,6 +238,20 @@ impl Api {
             .find(model)
             .ok_or_else(|| Rejection::unknown_model(model, &self.routes))
     }
+}
+
+/// What the APIs are spoken with. Of other methods nobody knows what they do; TRACE would send our key back.
+fn is_served(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
+            | Method::OPTIONS
+    )
 }
 
 fn greeting() -> Own {

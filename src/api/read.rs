@@ -16,6 +16,8 @@ use crate::request::{Endpoint, ModelRequest, Peek, is_reasoning_model, peek};
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::coding::unpack;
 use crate::wire::json::{self, ModelField};
+use crate::wire::path::is_unambiguous;
+use crate::wire::query::without;
 use crate::wire::{headers, multipart};
 
 /// How much a client may send, and how slowly.
@@ -33,15 +35,12 @@ pub(super) struct Path(String);
 impl Path {
     /// `/v1/x` and `/x` are the same, and so are `/v1//x` and `/v1/x`.
     pub(super) fn of(uri: &Uri) -> Result<Self, Rejection> {
+        // Upstreams may resolve dots, and reach what lies outside of their API.
+        if !is_unambiguous(uri.path()) {
+            return Err(Rejection::BadPath);
+        }
         let mut path = String::with_capacity(uri.path().len());
         for segment in uri.path().split('/').filter(|segment| !segment.is_empty()) {
-            // Upstreams may resolve these, and reach what lies outside of their API.
-            if matches!(
-                segment.to_ascii_lowercase().as_str(),
-                "." | ".." | "%2e" | "%2e%2e" | ".%2e" | "%2e."
-            ) {
-                return Err(Rejection::BadPath);
-            }
             path.push('/');
             path.push_str(segment);
         }
@@ -54,8 +53,11 @@ impl Path {
             _ => path,
         };
         if let Some(query) = uri.query() {
-            path.push('?');
-            path.push_str(query);
+            let query = without(query, tells_a_key);
+            if !query.is_empty() {
+                path.push('?');
+                path.push_str(&query);
+            }
         }
         Ok(Self(path))
     }
@@ -71,6 +73,28 @@ impl Path {
     pub(super) fn without_query(&self) -> &str {
         self.0.split_once('?').map_or(&self.0, |(path, _)| path)
     }
+}
+
+/// Whether a parameter holds a key, or what was signed with one, as some APIs take it: the client's, which no upstream may
+/// see.
+fn tells_a_key(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "key",
+        "api_key",
+        "api-key",
+        "apikey",
+        "x-api-key",
+        "access_key",
+        "access_token",
+        "authorization",
+        "subscription-key",
+    ];
+    const PREFIXES: [&str; 2] = ["x-amz-", "x-goog-"];
+    let begins = |prefix: &str| {
+        let start = name.as_bytes().get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)) || PREFIXES.into_iter().any(begins)
 }
 
 /// Reads a request whole.
@@ -193,8 +217,22 @@ mod tests {
 
     #[test]
     fn nothing_leads_out_of_the_upstreams_api() {
-        for text in ["/v1/../admin", "/v1/%2e%2E/admin", "/v1/./x"] {
+        for text in ["/v1/../admin", "/v1/%2e%2E/admin", "/v1/./x", "/v1/..%2fx"] {
             assert_eq!(path(text), None, "{text}");
+        }
+        let named = "/models/openai%2Fgpt-4o";
+        assert_eq!(path(&format!("/v1{named}")).as_deref(), Some(named));
+    }
+
+    #[test]
+    fn keys_in_a_query_stay_here() {
+        for (text, expected) in [
+            ("/v1/files?key=k&limit=2", "/files?limit=2"),
+            ("/v1/files?limit=2&API-Key=k&api%5Fkey=k", "/files?limit=2"),
+            ("/v1/files?X-Amz-Signature=k&x-goog-api-key=k", "/files"),
+            ("/v1/files?keys=k&after=key", "/files?keys=k&after=key"),
+        ] {
+            assert_eq!(path(text).as_deref(), Some(expected));
         }
     }
 }

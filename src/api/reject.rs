@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use strsim::jaro_winkler;
 
@@ -10,6 +10,7 @@ use super::error::ErrorResponse;
 use super::exhausted;
 use super::headers::{attempts_header, put_id};
 use super::record::RequestRecord;
+use crate::browser::{METHODS, Refused};
 use crate::config::UpstreamId;
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
@@ -22,9 +23,12 @@ use crate::wire::headers::JSON;
 /// Why a client gets an error from us.
 #[derive(Debug)]
 pub(super) enum Rejection {
+    Browser(Refused),
     NoKey,
     WrongKey,
+    Method,
     BadPath,
+    TwoModels,
     Upgrade,
     Coding(CodingError),
     Body(ReadError),
@@ -34,6 +38,12 @@ pub(super) enum Rejection {
     TooBusy,
     OwnerUnavailable(UpstreamId),
     Exhausted(Box<Exhausted>),
+}
+
+impl From<Refused> for Rejection {
+    fn from(refused: Refused) -> Self {
+        Self::Browser(refused)
+    }
 }
 
 impl From<ReadError> for Rejection {
@@ -88,6 +98,7 @@ impl Rejection {
 
     fn error_response(&self) -> ErrorResponse {
         match self {
+            Self::Browser(refused) => kept_out(refused),
             Self::NoKey => ErrorResponse::new(
                 401,
                 "invalid_api_key",
@@ -98,16 +109,28 @@ impl Rejection {
                 "invalid_api_key",
                 "this API key is not among the proxy's `clients`",
             ),
+            Self::Method => ErrorResponse::new(
+                405,
+                "method_not_allowed",
+                "the proxy does not pass this method on",
+            ),
             Self::BadPath => ErrorResponse::new(
                 400,
                 "invalid_path",
-                "the path must not contain `.` or `..` segments",
+                "servers would read the path in different ways: it must not have `.` or `..` segments, backslashes, semicolons, \
+                 control characters, or any of them or broken text in escapes",
             ),
             Self::Upgrade => ErrorResponse::new(
                 404,
                 "upgrade_not_supported",
                 "the only protocol to change to is `websocket`, with GET over HTTP/1.1 at /v1/realtime or /v1/responses",
             ),
+            Self::TwoModels => ErrorResponse::new(
+                400,
+                "invalid_query",
+                "the query names `model` more than once",
+            )
+            .about("model"),
             Self::Coding(error) => packed_wrongly(error),
             Self::Body(error) => unread(error),
             Self::NotJson(error) => ErrorResponse::new(
@@ -135,6 +158,14 @@ impl Rejection {
             Self::Exhausted(exhausted) => exhausted::error_response(exhausted),
         }
     }
+}
+
+fn kept_out(refused: &Refused) -> ErrorResponse {
+    let code = match refused {
+        Refused::Host(_) => "host_not_allowed",
+        Refused::Origin(_) | Refused::CrossSite => "origin_not_allowed",
+    };
+    ErrorResponse::new(403, code, refused.to_string())
 }
 
 fn unread(error: &ReadError) -> ErrorResponse {
@@ -185,6 +216,9 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
     put_id(headers, &record);
     if let Some(wait) = error_response.retry_after {
         put_retry_after(headers, wait);
+    }
+    if matches!(rejection, Rejection::Method) {
+        headers.insert(ALLOW, METHODS);
     }
     let mut result = RequestResult::Rejected;
     if let Rejection::Exhausted(exhausted) = rejection {

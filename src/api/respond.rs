@@ -1,10 +1,11 @@
 //! From an upstream's answer to an HTTP response.
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
+use super::header_policy::for_client;
 use super::headers::{attempts_header, header, put_id};
 use super::record::RequestRecord;
 use super::stream::RecordedStream;
@@ -14,7 +15,7 @@ use crate::event::{AttemptReport, RequestResult};
 use crate::failover::{Answer, AnswerBody, Continuability};
 use crate::outcome::Blame;
 use crate::wire::body::{Body, full};
-use crate::wire::headers::{JSON, for_client};
+use crate::wire::headers::JSON;
 
 /// The response that hands an upstream's answer on.
 pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Response<Body> {
@@ -95,8 +96,23 @@ pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
     response
 }
 
+/// The response that only says what may be asked.
+pub(super) fn with_options(headers: HeaderMap, mut record: RequestRecord) -> Response<Body> {
+    let mut response = Response::new(full(""));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    put_id(response.headers_mut(), &record);
+    record.answering(204, None);
+    record.finish(RequestResult::Answered);
+    response
+}
+
 fn headers_of(answer: &Answer, record: &RequestRecord) -> HeaderMap {
     let mut headers = for_client(&answer.headers);
+    if answer.status >= 400 {
+        // An error leads nowhere.
+        headers.remove(LOCATION);
+    }
     if let Some(theirs) = answer.headers.get("x-request-id") {
         headers.insert("x-backstop-upstream-request-id", theirs.clone());
     }

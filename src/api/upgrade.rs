@@ -25,7 +25,7 @@ const PATHS: [&str; 2] = ["/realtime", "/responses"];
 
 /// Whether a request asks for another protocol than HTTP.
 pub(super) fn is_wanted(head: &Parts) -> bool {
-    head.headers.contains_key(UPGRADE) || head.method == Method::CONNECT
+    head.headers.contains_key(UPGRADE)
 }
 
 /// Understands a WebSocket's handshake; everything else that asks for another protocol is refused.
@@ -45,6 +45,9 @@ pub(super) fn request(
     }
     record.endpoint = Endpoint::Realtime;
     let path = path.into_text();
+    if query::is_repeated(&path, "model") {
+        return Err(Rejection::TwoModels);
+    }
     let model = query::parameter(&path, "model").filter(|name| !name.is_empty());
     Ok(ModelRequest {
         id: record.id.clone(),

@@ -25,6 +25,15 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS")]
     pub(super) admin_listen: Option<SocketAddr>,
 
+    /// Names by which the proxy may be called, with commas between them, besides those under `hosts` in the configuration
+    #[arg(
+        long,
+        env = "BACKSTOP_HOSTS",
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
+    pub(super) hosts: Vec<String>,
+
     /// Remember here which upstream created what (files, batches, stored responses), whatever the configuration says;
     /// without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
     #[arg(long, env = "BACKSTOP_STATE_DIR", value_name = "FOLDER")]

@@ -2,19 +2,22 @@
 
 use anyhow::{Context, bail};
 use http::Request;
+use http::header::CONTENT_TYPE;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::arguments::ExplainArgs;
 use super::ask::{ask, client};
 use super::healthcheck::reachable;
+use crate::wire::headers::JSON;
 
 /// Asks `/api/explain` and prints the answer as a list.
 pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let address = reachable(args.proxy.admin_listen);
     let question = json!({"model": args.model}).to_string();
-    let request =
-        Request::post(format!("http://{address}/api/explain")).body(Full::from(question))?;
+    let request = Request::post(format!("http://{address}/api/explain"))
+        .header(CONTENT_TYPE, JSON)
+        .body(Full::from(question))?;
     let (head, body) = ask(&client()?, request)
         .await
         .with_context(|| format!("no proxy answers at {address}"))?;

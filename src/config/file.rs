@@ -25,6 +25,10 @@ pub struct Config {
     pub admin: AdminConfig,
     /// Who may call; empty: whoever reaches the address.
     pub clients: Vec<ClientConfig>,
+    /// Names by which the proxy may be called, besides IP addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// Origins whose web pages may call.
+    pub cors: Vec<String>,
     /// The provider accounts, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
     /// Which models are served by whom.
@@ -46,6 +50,8 @@ impl Default for Config {
             tls: None,
             admin: AdminConfig::default(),
             clients: Vec::new(),
+            hosts: Vec::new(),
+            cors: Vec::new(),
             upstreams: IndexMap::new(),
             routes: Vec::new(),
             list_models: ModelList::default(),

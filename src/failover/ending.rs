@@ -228,6 +228,9 @@ pub(super) struct Held {
 /// A body of unknown meaning.
 #[derive(Debug)]
 pub(super) struct Opaque {
+    /// What has come of it so far.
+    pub(super) first: Option<Bytes>,
+    /// What is still to come.
     pub(super) rest: ReplyBody,
     /// How long it is, if the upstream has said so.
     pub(super) length: Option<u64>,

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempt::LARGEST_ANSWER;
+use super::beginning::first_piece;
 use super::deadline::Deadline;
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
 use super::engine::Failover;
@@ -102,7 +103,7 @@ impl Failover {
         let first = self.timeouts.to_first_content(false, request.reasoning);
         let mut outbound = outbound(request, &target.candidate.upstream, model);
         outbound.body = body(request, model);
-        let reply = send(target, outbound, deadline.first_token(first)).await?;
+        let mut reply = send(target, outbound, deadline.first_token(first)).await?;
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
@@ -126,6 +127,7 @@ impl Failover {
                 ..answer
             });
         }
+        let first = first_piece(&mut reply.body).await?;
         let limits = StreamTimeouts {
             idle: self.timeouts.idle,
             content: None,
@@ -138,6 +140,7 @@ impl Failover {
                 .any(|form| has_media_type(&reply.headers, form));
         let outcome = outcome_by_status(request, &reply);
         let body = AttemptBody::Opaque(Box::new(Opaque {
+            first,
             rest: reply.body,
             length: length(&reply.headers),
             limits,

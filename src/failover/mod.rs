@@ -16,6 +16,7 @@
 
 mod answer;
 mod attempt;
+mod beginning;
 mod budget;
 mod commit;
 mod continuability;

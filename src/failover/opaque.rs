@@ -20,6 +20,8 @@ use crate::wire::body::BodyError;
 /// Bytes on their way to the client.
 #[derive(Debug)]
 pub struct OpaqueStream {
+    /// What has come, and has not gone out yet.
+    first: Option<Bytes>,
     rest: ReplyBody,
     /// How many bytes are still to come, where the upstream has said so: the client reads no further.
     left: Option<u64>,
@@ -46,6 +48,7 @@ impl OpaqueStream {
     ) -> Self {
         let timers = Timers::start(body.limits, Instant::now());
         let mut stream = Self {
+            first: None,
             rest: body.rest,
             left: body.length,
             attempt: Some(attempt),
@@ -56,7 +59,11 @@ impl OpaqueStream {
             attempts,
             is_broken: false,
         };
-        stream.end_if_whole();
+        match &body.first {
+            Some(data) => stream.take(data),
+            None => stream.end_if_whole(),
+        }
+        stream.first = body.first;
         stream
     }
 
@@ -104,6 +111,9 @@ impl Body for OpaqueStream {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
         while self.attempt.is_some() {
             match Pin::new(&mut self.rest).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -137,13 +147,13 @@ impl Body for OpaqueStream {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.attempt.is_none()
+        self.first.is_none() && self.attempt.is_none()
     }
 }
 
 impl Watched for OpaqueStream {
     fn ended(&self) -> Option<StreamEnd> {
-        self.attempt.is_none().then_some(StreamEnd {
+        self.is_end_stream().then_some(StreamEnd {
             attempts: self.attempts,
             is_broken: self.is_broken,
         })

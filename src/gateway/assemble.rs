@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::start_error::StartError;
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
+use crate::browser::BrowserPolicy;
 use crate::config::{
     CandidateConfig, Config, Continuation, Refusals, RouteConfig, Strategy, UpstreamConfig,
     UpstreamId,
@@ -67,6 +68,8 @@ pub(super) struct Generation {
     pub(super) api: Api,
     pub(super) upstreams: Upstreams,
     pub(super) routes: Arc<RouteTable>,
+    /// Who may come in at the operators' address.
+    pub(super) operators: BrowserPolicy,
 }
 
 impl Generation {
@@ -110,6 +113,7 @@ impl Generation {
             ),
             upstreams,
             routes,
+            operators: BrowserPolicy::for_operators(config),
         })
     }
 }

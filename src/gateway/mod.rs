@@ -101,8 +101,10 @@ impl Gateway {
             let Foundation {
                 metrics, health, ..
             } = foundation.clone();
-            let routes = Arc::clone(&current.load().routes);
-            Admin::new(metrics, health, routes, stopping.clone()).handle(request)
+            let generation = current.load();
+            let routes = Arc::clone(&generation.routes);
+            let operators = generation.operators.clone();
+            Admin::new(operators, metrics, health, routes, stopping.clone()).handle(request)
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }

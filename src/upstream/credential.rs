@@ -3,59 +3,124 @@
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use memchr::memmem::{find, find_iter};
+use memchr::memmem::Finder;
 
 use crate::config::{KeyHeader, Secret};
+use crate::wire::query::escaped;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
-const BEARER: &str = "Bearer ";
-
 /// What stands where a key was.
-const HIDDEN: &[u8] = b"***";
+const HIDDEN: &str = "***";
 /// Shorter ones are no secrets but placeholders, such as `none`, which are found in innocent words.
 const SHORTEST_SECRET: usize = 8;
 
 /// One key of an upstream, ready to be sent.
 #[derive(Clone)]
-pub struct Credential(HeaderName, HeaderValue);
+pub struct Credential {
+    header: HeaderName,
+    value: HeaderValue,
+    /// How an upstream may repeat it, the shortest one first; none, if it is no secret.
+    spellings: Vec<Finder<'static>>,
+}
 
 impl Credential {
     /// A key that goes out in this header; `None` if it has characters that no header may hold.
     pub fn new(key: &Secret, header: KeyHeader) -> Option<Self> {
-        let (name, value) = match header {
-            KeyHeader::Bearer => (AUTHORIZATION, format!("{BEARER}{}", key.expose())),
-            KeyHeader::XApiKey => (X_API_KEY, key.expose().to_owned()),
-            KeyHeader::ApiKey => (API_KEY, key.expose().to_owned()),
+        let key = key.expose();
+        let (header, value) = match header {
+            KeyHeader::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
+            KeyHeader::XApiKey => (X_API_KEY, key.to_owned()),
+            KeyHeader::ApiKey => (API_KEY, key.to_owned()),
         };
         let mut value = HeaderValue::try_from(value).ok()?;
         value.set_sensitive(true);
-        Some(Self(name, value))
+        Some(Self {
+            header,
+            value,
+            spellings: spellings(key),
+        })
     }
 
     /// Adds it to the headers of a request.
     pub(super) fn put_on(&self, headers: &mut HeaderMap) {
-        headers.insert(self.0.clone(), self.1.clone());
+        headers.insert(self.header.clone(), self.value.clone());
     }
 
     /// The same text without the key.
     pub(super) fn hide_in(&self, text: Bytes) -> Bytes {
-        let value = self.1.as_bytes();
-        let key = value.strip_prefix(BEARER.as_bytes()).unwrap_or(value);
-        if key.len() < SHORTEST_SECRET || find(&text, key).is_none() {
-            return text;
-        }
-        let mut hidden = Vec::with_capacity(text.len());
-        let mut rest = 0;
-        for at in find_iter(&text, key) {
-            hidden.extend_from_slice(&text[rest..at]);
-            hidden.extend_from_slice(HIDDEN);
-            rest = at + key.len();
-        }
-        hidden.extend_from_slice(&text[rest..]);
-        hidden.into()
+        self.hidden_in(&text).map_or(text, Bytes::from)
     }
+
+    /// Takes it out of the headers of a reply.
+    pub(super) fn hide_in_headers(&self, headers: &mut HeaderMap) {
+        for value in headers.values_mut() {
+            if let Some(hidden) = self.hidden_in(value.as_bytes()) {
+                let hidden = HeaderValue::from_bytes(&hidden);
+                *value = hidden.unwrap_or_else(|_| HeaderValue::from_static(HIDDEN));
+            }
+        }
+    }
+
+    /// `None` if the key is not in it.
+    fn hidden_in(&self, text: &[u8]) -> Option<Vec<u8>> {
+        // Hardly any header is long enough to have a key in it.
+        if text.len() < self.spellings.first()?.needle().len() {
+            return None;
+        }
+        let mut hidden = None;
+        for spelling in &self.spellings {
+            let text = hidden.as_deref().unwrap_or(text);
+            if let Some(without) = without(text, spelling) {
+                hidden = Some(without);
+            }
+        }
+        hidden
+    }
+}
+
+/// The key as it is, in a URL, and in JSON that escapes slashes. Nobody is known to repeat one in any other way, such as
+/// base64.
+fn spellings(key: &str) -> Vec<Finder<'static>> {
+    if key.len() < SHORTEST_SECRET {
+        return Vec::new();
+    }
+    let in_url = escaped(key);
+    let mut spellings = vec![key.to_owned()];
+    for other in [in_small_digits(&in_url), in_url, key.replace('/', "\\/")] {
+        let is_escaped = other.len() > key.len();
+        if is_escaped && !spellings.contains(&other) {
+            spellings.push(other);
+        }
+    }
+    let finders = spellings.iter().map(Finder::new);
+    finders.map(Finder::into_owned).collect()
+}
+
+/// `%2F` as `%2f`.
+fn in_small_digits(escaped: &str) -> String {
+    let mut parts = escaped.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let (digits, rest) = part.split_at(part.len().min(2));
+        format!("{text}%{}{rest}", digits.to_ascii_lowercase())
+    })
+}
+
+fn without(text: &[u8], key: &Finder<'_>) -> Option<Vec<u8>> {
+    let mut hidden = Vec::new();
+    let mut rest = 0;
+    for at in key.find_iter(text) {
+        hidden.extend_from_slice(&text[rest..at]);
+        hidden.extend_from_slice(HIDDEN.as_bytes());
+        rest = at + key.needle().len();
+    }
+    if rest == 0 {
+        return None;
+    }
+    hidden.extend_from_slice(&text[rest..]);
+    Some(hidden)
 }
 
 impl std::fmt::Debug for Credential {
@@ -67,6 +132,7 @@ impl std::fmt::Debug for Credential {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue};
 
     use super::Credential;
     use crate::config::{KeyHeader, Secret};
@@ -88,6 +154,36 @@ mod tests {
             assert_eq!(&hidden(b"Bearer sk-secreT")[..], b"Bearer sk-secreT");
             assert_eq!(&hidden(b"")[..], b"");
         }
+    }
+
+    #[test]
+    fn other_spellings_are_hidden_too() {
+        let hidden = |body| hidden("aB/cd+efgh==", KeyHeader::Bearer, body);
+        for body in [
+            &b"aB/cd+efgh=="[..],
+            b"aB%2Fcd%2Befgh%3D%3D",
+            b"aB%2fcd%2befgh%3d%3d",
+            b"aB\\/cd+efgh==",
+        ] {
+            assert_eq!(&hidden(body)[..], b"***", "{body:?}");
+        }
+        assert_eq!(
+            &hidden(b"AB%2FCD%2BEFGH%3D%3D")[..],
+            b"AB%2FCD%2BEFGH%3D%3D"
+        );
+    }
+
+    #[test]
+    fn no_header_of_a_reply_has_the_key_in_it() {
+        let key: Secret = serde_json::from_value("sk-secret".into()).unwrap();
+        let credential = Credential::new(&key, KeyHeader::XApiKey).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append("x-echo", HeaderValue::from_static("key=sk-secret;x"));
+        headers.append("x-echo", HeaderValue::from_static("sk-secre"));
+        headers.append("x-odd", HeaderValue::from_bytes(b"\xff sk-secret").unwrap());
+        credential.hide_in_headers(&mut headers);
+        let hidden: Vec<&[u8]> = headers.values().map(HeaderValue::as_bytes).collect();
+        assert_eq!(hidden, [&b"key=***;x"[..], b"sk-secre", b"\xff ***"]);
     }
 
     #[test]

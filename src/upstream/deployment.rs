@@ -1,5 +1,8 @@
 //! Azure's older API: the path names a deployment, which is what is called a model elsewhere, and the query a version.
 
+use crate::wire::path::is_unambiguous;
+use crate::wire::query::{escaped, without};
+
 /// Paths that belong to a deployment; all others belong to the resource.
 const OF_A_DEPLOYMENT: [&str; 8] = [
     "/audio/speech",
@@ -12,18 +15,24 @@ const OF_A_DEPLOYMENT: [&str; 8] = [
     "/images/generations",
 ];
 
-/// The path and query for a version of that API, behind `https://NAME.openai.azure.com/openai`.
-pub(super) fn path(path: &str, model: Option<&str>, version: &str) -> String {
+/// The path and query for a version of that API, behind `https://NAME.openai.azure.com/openai`; `None` where the name of
+/// the model would lead elsewhere.
+pub(super) fn path(path: &str, model: Option<&str>, version: &str) -> Option<String> {
     let (plain, query) = path.split_once('?').unwrap_or((path, ""));
     let mut out = match model {
         Some(model) if OF_A_DEPLOYMENT.contains(&plain) => {
+            if !is_unambiguous(model) {
+                return None;
+            }
             format!("/deployments/{}{plain}", escaped(model))
         }
         _ => plain.to_owned(),
     };
     out.push('?');
+    // Ours to say, whatever a client says.
+    let query = without(query, |name| matches!(name, "api-version" | "deployment"));
     if !query.is_empty() {
-        out.push_str(query);
+        out.push_str(&query);
         out.push('&');
     }
     out.push_str("api-version=");
@@ -32,21 +41,7 @@ pub(super) fn path(path: &str, model: Option<&str>, version: &str) -> String {
         out.push_str("&deployment=");
         out.push_str(&escaped(model));
     }
-    out
-}
-
-/// Percent-encoded but for what needs not be (RFC 3986, 2.3).
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(byte.into());
-            }
-            _ => escaped += &format!("%{byte:02X}"),
-        }
-    }
-    escaped
+    Some(out)
 }
 
 #[cfg(test)]
@@ -74,8 +69,28 @@ mod tests {
             ),
             ("/files?limit=2", None, "/files?limit=2&api-version=v"),
             ("/chat/completions", None, "/chat/completions?api-version=v"),
+            (
+                "/realtime?deployment=theirs&api-version=1&api%2Dversion=2",
+                Some("ours"),
+                "/realtime?api-version=v&deployment=ours",
+            ),
         ] {
-            assert_eq!(path(asked, model, "v"), expected);
+            assert_eq!(path(asked, model, "v").as_deref(), Some(expected));
+        }
+    }
+    #[test]
+    fn no_name_leads_out_of_the_deployments() {
+        for model in [
+            "..",
+            ".",
+            "../../admin",
+            "a/../../b",
+            "..%2f",
+            "a\\b",
+            "a;b",
+            "a\0",
+        ] {
+            assert_eq!(path("/embeddings", Some(model), "v"), None, "{model}");
         }
     }
 }

@@ -133,6 +133,18 @@ impl Upstream {
         }
     }
 
+    /// A reply without that key in its headers.
+    fn discreet(&self, key: usize, mut reply: Reply) -> Reply {
+        self.hide_key(key, &mut reply.headers);
+        reply
+    }
+
+    fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
+        if let Some(credential) = self.credentials.get(key) {
+            credential.hide_in_headers(headers);
+        }
+    }
+
     /// How many keys it has.
     pub fn key_count(&self) -> usize {
         self.credentials.len()

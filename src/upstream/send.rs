@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper_util::client::legacy;
 
 use super::{Outbound, Reply, Upstream, deployment};
-use crate::outcome::{Outcome, Unreachable};
+use crate::outcome::{Defect, Outcome, Unreachable};
 
 /// No reply came.
 #[derive(Debug)]
@@ -26,7 +26,13 @@ impl Upstream {
     pub async fn send(&self, key: usize, outbound: Outbound) -> Result<Reply, SendError> {
         let request = self.request(key, outbound)?;
         let response = self.client.request(request).await.map_err(failure)?;
-        Ok(response.into())
+        if response.status().is_informational() {
+            return Err(SendError {
+                outcome: Outcome::InvalidReply(Defect::Protocol),
+                detail: format!("{} was not asked for", response.status()),
+            });
+        }
+        Ok(self.discreet(key, response.into()))
     }
 
     pub(super) fn request(
@@ -38,7 +44,13 @@ impl Upstream {
         *request.method_mut() = outbound.method;
         let path = match &self.api_version {
             None => outbound.path,
-            Some(version) => deployment::path(&outbound.path, outbound.model.as_deref(), version),
+            Some(version) => {
+                let model = outbound.model.as_deref();
+                deployment::path(&outbound.path, model, version).ok_or_else(|| SendError {
+                    outcome: Outcome::RejectedRequest { status: 400 },
+                    detail: "the name of the model cannot stand in a path".to_owned(),
+                })?
+            }
         };
         *request.uri_mut() = format!("{}{path}", self.base_url).try_into().map_err(
             |error: http::uri::InvalidUri| SendError {

@@ -28,15 +28,18 @@ impl Upstream {
         let request = self.request(key, outbound)?;
         let mut response = self.client.upgrade(request).await.map_err(failure)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Upgrade::Refused(response.map(ReplyBody::from).into()));
+            let reply = response.map(ReplyBody::from).into();
+            return Ok(Upgrade::Refused(self.discreet(key, reply)));
         }
         let connection = hyper::upgrade::on(&mut response).await;
         let connection = connection.map_err(|error| SendError {
             outcome: Outcome::ConnectionLost,
             detail: error.to_string(),
         })?;
+        let mut headers = std::mem::take(response.headers_mut());
+        self.hide_key(key, &mut headers);
         Ok(Upgrade::Agreed {
-            headers: std::mem::take(response.headers_mut()),
+            headers,
             connection,
         })
     }

@@ -8,6 +8,7 @@ pub mod coding;
 pub mod headers;
 pub mod json;
 pub mod multipart;
+pub mod path;
 pub mod query;
 pub mod rate_limit;
 pub mod sse;

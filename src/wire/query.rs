@@ -1,6 +1,18 @@
 //! One parameter of a query: reading it, and replacing it without touching the rest. And what is escaped in a path.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What stands for itself nowhere.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+/// Names of models have slashes and colons in them, both of which a query may hold as they are.
+const IN_A_QUERY: &AsciiSet = &RESERVED.remove(b'/').remove(b':').remove(b'@');
 
 /// The value of the first parameter of this name, decoded; `None` if there is none, or it is no text.
 pub fn parameter(path: &str, name: &str) -> Option<String> {
@@ -10,21 +22,55 @@ pub fn parameter(path: &str, name: &str) -> Option<String> {
 
 /// A part of a path without its escapes; `None` if they are none, or it is no text. Only in a query a plus is a space.
 pub fn unescaped(part: &str) -> Option<String> {
-    let mut bytes = part.bytes();
-    let mut decoded = Vec::with_capacity(part.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
-            other => other,
-        });
+    let is_escape = |after: &str| {
+        let digits = after.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let is_well_formed = part.split('%').skip(1).all(is_escape);
+    let decoded = percent_decode_str(part).decode_utf8().ok()?;
+    is_well_formed.then(|| decoded.into_owned())
+}
+
+/// A text with everything escaped that has a meaning in a path or a query (RFC 3986, section 2.3).
+pub fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// Whether a parameter stands there more than once: servers disagree which one counts.
+pub fn is_repeated(path: &str, name: &str) -> bool {
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let named = |pair: &&str| is_named(pair, |is| is == name);
+    query.split('&').filter(named).count() > 1
+}
+
+/// A query without the parameters of some names.
+pub fn without(query: &str, is_unwanted: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    let unwanted = |pair: &&str| is_named(pair, &is_unwanted);
+    if !query.split('&').any(|pair| unwanted(&pair)) {
+        return query.into();
     }
-    String::from_utf8(decoded).ok()
+    let kept: Vec<&str> = query.split('&').filter(|pair| !unwanted(pair)).collect();
+    kept.join("&").into()
+}
+
+/// What a parameter's name is, its escapes taken out.
+fn is_named(pair: &str, is_it: impl Fn(&str) -> bool) -> bool {
+    let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
+    if !name.contains(['%', '+']) {
+        return is_it(name);
+    }
+    unescaped(&name.replace('+', " ")).is_some_and(|name| is_it(&name))
 }
 
 /// The path and query with another value for the parameter; as it is, where there is no such parameter.
 pub fn with_parameter(path: &str, name: &str, value: &str) -> String {
     match value_span(path, name) {
-        Some(span) => [&path[..span.start], &encode(value), &path[span.end..]].concat(),
+        Some(span) => [
+            &path[..span.start],
+            &utf8_percent_encode(value, IN_A_QUERY).to_string(),
+            &path[span.end..],
+        ]
+        .concat(),
         None => path.to_owned(),
     }
 }
@@ -34,10 +80,8 @@ fn value_span(path: &str, name: &str) -> Option<Range<usize>> {
     loop {
         let end = path[start..].find('&').map_or(path.len(), |at| start + at);
         let pair = &path[start..end];
-        if let Some(value) = pair
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix('='))
-        {
+        if pair.contains('=') && is_named(pair, |is| is == name) {
+            let value = pair.find('=').map_or("", |at| &pair[at + 1..]);
             return Some(end - value.len()..end);
         }
         if end == path.len() {
@@ -47,28 +91,9 @@ fn value_span(path: &str, name: &str) -> Option<Range<usize>> {
     }
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
-}
-
-fn encode(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        // Names of models have slashes and colons in them, both of which a query may hold as they are.
-        if byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{parameter, unescaped, with_parameter};
+    use super::{is_repeated, parameter, unescaped, with_parameter, without};
 
     #[test]
     fn a_parameter_is_read_wherever_it_stands() {
@@ -79,6 +104,7 @@ mod tests {
             Some("openai/gpt 4")
         );
         assert_eq!(model("/realtime?model=").as_deref(), Some(""));
+        assert_eq!(model("/realtime?mod%65l=x").as_deref(), Some("x"));
         for none in [
             "/realtime",
             "/realtime?",
@@ -113,5 +139,16 @@ mod tests {
             "/realtime?model=openai/gpt:1"
         );
         assert_eq!(with_parameter("/responses", "model", "y"), "/responses");
+    }
+    #[test]
+    fn parameters_go_by_their_names_however_those_are_written() {
+        let rest = |query| without(query, |name| name == "key");
+        assert_eq!(rest("a=1&key=2&b=3&k%65y=4&key"), "a=1&b=3");
+        assert_eq!(rest("key=1"), "");
+        assert_eq!(rest("keys=1&a=key&a&&%zz=1"), "keys=1&a=key&a&&%zz=1");
+        assert!(is_repeated("/realtime?model=a&x=1&mod%65l=b", "model"));
+        for once in ["/realtime?model=a&models=b", "/realtime?model", "/model"] {
+            assert!(!is_repeated(once, "model"), "{once}");
+        }
     }
 }

@@ -158,9 +158,11 @@ async fn a_model_is_known_by_an_escaped_name() {
         assert_eq!(answered.status, 200, "{name}");
         assert_eq!(answered.json()["id"], "meta-llama/Llama+3", "{name}");
     }
-    for name in ["meta-llama%2FLlama%203", "meta-llama%2", "%ff"] {
-        let answered = gateway.get(&format!("/v1/models/{name}")).await;
-        refusal(&answered, 404, "model_not_found");
+    let other = gateway.get("/v1/models/meta-llama%2FLlama%203").await;
+    refusal(&other, 404, "model_not_found");
+    for broken in ["meta-llama%2", "%ff"] {
+        let answered = gateway.get(&format!("/v1/models/{broken}")).await;
+        refusal(&answered, 400, "invalid_path");
     }
     assert_eq!(upstream.received_count(), 0);
 }
@@ -245,11 +247,39 @@ async fn a_path_that_leads_out_of_the_api_is_refused() {
         "/v1/files/%2e%2E/%2e%2e/admin",
         "/v1/./chat/completions",
         "/v1/files/..",
+        "/v1/..%2fadmin",
+        "/v1/..%252fadmin",
+        "/v1/files/..%5cadmin",
+        "/v1/files/..;/admin",
+        "/v1/files/%c0%ae%c0%ae/admin",
+        "/v1/files/a%00",
+        "/v1/files/a%23b",
     ] {
         let answered = gateway.post(path, &chat()).await;
         refusal(&answered, 400, "invalid_path");
     }
     assert_eq!(upstream.received_count(), 0);
+}
+
+#[tokio::test]
+async fn names_with_escapes_in_them_go_on_as_they_are_and_keys_in_a_query_do_not() {
+    let (gateway, upstream) = gateway(ALL).await;
+    for (path, expected) in [
+        ("/v1/files/a%20b", "/v1/files/a%20b"),
+        (
+            "/v1/fine_tuning/openai%2Fgpt-4o",
+            "/v1/fine_tuning/openai%2Fgpt-4o",
+        ),
+        ("/v1/files/100%25?a=%2e%2e/b", "/v1/files/100%25?a=%2e%2e/b"),
+        (
+            "/v1/files?limit=2&key=client-key&API-Key=client-key",
+            "/v1/files?limit=2",
+        ),
+        ("/v1/files?api%5Fkey=client-key", "/v1/files"),
+    ] {
+        gateway.get(path).await;
+        assert_eq!(upstream.received().last().unwrap().path, expected);
+    }
 }
 
 #[tokio::test]

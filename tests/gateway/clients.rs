@@ -235,4 +235,12 @@ async fn azures_older_api_has_the_deployment_in_the_path() {
             .iter()
             .all(|request| request.header("api-key") == Some("a-key"))
     );
+
+    // A name is no way out.
+    for model in ["..", "../../admin", "a/..%2f..", "a\\..\\b"] {
+        let question = json!({"model": model, "input": "x"});
+        let answered = gateway.post("/v1/embeddings", &question).await;
+        assert_eq!(answered.status, 400, "{model}");
+    }
+    assert_eq!(azure.received_count(), 3);
 }

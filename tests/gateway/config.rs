@@ -18,6 +18,8 @@ const KEYS: &[&str] = &[
     "key",
     "admin",
     "clients",
+    "hosts",
+    "cors",
     "name",
     "upstreams",
     "provider",

@@ -386,7 +386,7 @@ async fn an_error_that_repeats_our_key_comes_without_it() {
 }
 
 /// An upstream of which every connection gets these bytes and is closed then.
-async fn raw(reply: String) -> String {
+pub(crate) async fn raw(reply: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

@@ -170,21 +170,30 @@ impl TestGateway {
 
     /// The operators' page at a path.
     pub(crate) async fn admin(&self, path: &str) -> Answered {
-        self.ask_admin(Method::GET, path, "".to_owned()).await
+        self.ask_admin(Method::GET, path, &[], "").await
     }
 
     /// Posts a question to the operators' address.
     pub(crate) async fn admin_post(&self, path: &str, body: &Value) -> Answered {
-        self.ask_admin(Method::POST, path, body.to_string()).await
+        let headers = [("content-type", "application/json")];
+        self.ask_admin(Method::POST, path, &headers, body.to_string())
+            .await
     }
 
-    async fn ask_admin(&self, method: Method, path: &str, body: String) -> Answered {
+    /// Asks at the operators' address.
+    pub(crate) async fn ask_admin(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answered {
         let url = format!("http://{}{path}", self.gateway.admin_address());
-        let request = Request::builder()
-            .method(method)
-            .uri(url)
-            .body(Full::from(body))
-            .unwrap();
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
         let (head, body) = self.client.request(request).await.unwrap().into_parts();
         Answered {
             status: head.status.as_u16(),

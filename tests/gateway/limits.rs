@@ -40,7 +40,7 @@ impl Raw {
         let body = json!({"model": model, "messages": []}).to_string();
         let length = body.len();
         self.say(&format!(
-            "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"
+            "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"
         ))
         .await;
     }
@@ -131,7 +131,7 @@ async fn a_request_too_many_is_told_to_come_back_soon() {
 async fn half(gateway: &TestGateway) -> Raw {
     let mut raw = Raw::open(gateway).await;
     raw.say(&format!(
-        "POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{{"
+        "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{{"
     ))
     .await;
     raw
@@ -179,7 +179,7 @@ async fn a_connection_that_does_not_come_to_the_point_is_closed() {
         "P",
         "PRI * HTTP/2.0\r\n",
         "POST /v1/chat/completions HT",
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-le",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-le",
     ] {
         let mut raw = Raw::open(&gateway).await;
         raw.say(said).await;
@@ -247,7 +247,7 @@ async fn a_head_over_the_limit_is_refused() {
         let mut raw = Raw::open(&gateway).await;
         let padding = "x".repeat(size);
         raw.say(&format!(
-            "GET /v1/models HTTP/1.1\r\nhost: x\r\nx-padding: {padding}\r\n\r\n"
+            "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-padding: {padding}\r\n\r\n"
         ))
         .await;
         let answer = raw.answer().await;

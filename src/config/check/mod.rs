@@ -1,6 +1,7 @@
 //! What types cannot say: names that must exist, things that must not be missing or contradict each other.
 
 mod bounds;
+mod browsers;
 mod notes;
 
 use std::collections::{HashMap, HashSet};
@@ -27,6 +28,8 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     };
     check.addresses();
     check.clients();
+    check.hosts();
+    check.cors();
     check.upstreams();
     check.routes();
     check.timeouts();

@@ -13,15 +13,16 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "failover", "health", "metrics", "request", "routing", "wire",
+            "browser", "failover", "health", "metrics", "request", "routing", "wire",
         ],
     ),
     (
         "api",
         &[
-            "config", "event", "failover", "outcome", "request", "routing", "wire",
+            "browser", "config", "event", "failover", "outcome", "request", "routing", "wire",
         ],
     ),
+    ("browser", &["config"]),
     (
         "cli",
         &["config", "gateway", "simulator", "upstream", "wire"],
@@ -39,8 +40,8 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "gateway",
         &[
-            "admin", "api", "config", "dialect", "event", "failover", "health", "log", "metrics",
-            "affinity", "routing", "server", "upstream", "wire",
+            "admin", "api", "browser", "config", "dialect", "event", "failover", "health", "log",
+            "metrics", "affinity", "routing", "server", "upstream", "wire",
         ],
     ),
     ("health", &["config", "event", "outcome"]),

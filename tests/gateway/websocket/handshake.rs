@@ -193,6 +193,7 @@ async fn the_upstream_sees_the_handshake_but_not_the_client() {
         client.header("x-backstop-upstream-request-id"),
         "req_theirs"
     );
+    assert_eq!(client.header("x-echo"), "Bearer ***");
     let upstream = provider.next().await;
     assert_eq!(upstream.uri, "/v1/realtime?model=gpt-4o&a=%20");
     for (name, value) in [
@@ -261,6 +262,8 @@ async fn the_model_in_the_query_decides_the_route() {
     let gateway = gateway(&first, &second, "").await;
     let answered = refused(&gateway, "/v1/realtime?model=gpt-4o-mini", &[]).await;
     refusal(&answered, 404, "model_not_found");
+    let twice = "/v1/realtime?model=gpt-4o&mod%65l=gpt-4o-mini";
+    refusal(&refused(&gateway, twice, &[]).await, 400, "invalid_query");
     assert_eq!(first.received_count(), 0);
 
     // Without one, and without a route for all models, the first upstream is asked.

@@ -98,9 +98,11 @@ async fn accept(tcp: TcpStream) -> Accepted {
             let headers = response.headers_mut();
             headers.insert("sec-websocket-protocol", first);
         }
-        response
-            .headers_mut()
-            .insert("x-request-id", "req_theirs".parse().unwrap());
+        let headers = response.headers_mut();
+        headers.insert("x-request-id", "req_theirs".parse().unwrap());
+        if let Some(key) = request.headers().get("authorization") {
+            headers.insert("x-echo", key.clone());
+        }
         Ok(response)
     };
     let stream = accept_hdr_async(tcp, answer).await.unwrap();

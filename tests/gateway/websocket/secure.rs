@@ -113,10 +113,10 @@ async fn over_http_2_no_other_protocol_is_offered_and_a_tunnel_is_refused() {
         request
     };
     let answered = within(sender.send_request(ask(None))).await.unwrap();
-    assert_eq!(answered.status(), 404);
+    assert_eq!(answered.status(), 405);
     let body = answered.into_body().collect().await.unwrap().to_bytes();
     let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(error["error"]["code"], "upgrade_not_supported");
+    assert_eq!(error["error"]["code"], "method_not_allowed");
 
     // Clients that look at the settings, as they must, know that they need HTTP/1.1 for it.
     let asked = within(sender.send_request(ask(Some("websocket")))).await;

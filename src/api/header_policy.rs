@@ -1,0 +1,279 @@
+//! Which headers may pass, in each direction: all but those that are about somebody else.
+//!
+//! These are lists of what is kept back, because new headers of the APIs must pass without us.
+
+use http::HeaderMap;
+
+use crate::wire::headers::end_to_end;
+
+/// What a client sends that no upstream may see.
+const OF_CLIENTS: KeptBack = KeptBack {
+    names: &[
+        // Its credentials and cookies, and whose account it uses elsewhere.
+        "authorization",
+        "api-key",
+        "cookie",
+        "cookie2",
+        "chatgpt-account-id",
+        "openai-organization",
+        "openai-project",
+        "remote-user",
+        // What our own connection to the upstream decides anew.
+        "host",
+        "content-length",
+        "expect",
+        "max-forwards",
+        "http2-settings",
+        "priority",
+        "early-data",
+        "alt-used",
+        // Where it came from, and by which way.
+        "forwarded",
+        "via",
+        "cdn-loop",
+        "true-client-ip",
+        "do-connecting-ip",
+        "front-end-https",
+        // What its browser says of pages, people and machines.
+        "origin",
+        "referer",
+        "dnt",
+        "purpose",
+        "save-data",
+        "device-memory",
+        "viewport-width",
+        "upgrade-insecure-requests",
+    ],
+    prefixes: &[
+        "proxy-",
+        "access-control-",
+        "sec-",
+        "cf-",
+        "client-cert",
+        "fastly-",
+        "fly-",
+        "ocp-apim-",
+        "ssl-client-",
+        "wl-proxy-",
+    ],
+    x_names: &[
+        "api-key",
+        "access-token",
+        "csrf-token",
+        "xsrf-token",
+        // By these some servers take a request for another one.
+        "http-method",
+        "http-method-override",
+        "method-override",
+        "override-url",
+        "rewrite-url",
+        "host",
+        "server-name",
+        // Where it came from.
+        "real-ip",
+        "client-ip",
+        "client-port",
+        "client-dn",
+        "client-verify",
+        "cluster-client-ip",
+        "originating-ip",
+        "azure-clientip",
+        "azure-socketip",
+        "scheme",
+        "url-scheme",
+    ],
+    x_prefixes: &[
+        "backstop-",
+        "forwarded",
+        "original-",
+        "remote-",
+        "real-",
+        "accel-",
+        // Who it is, as found out by a proxy before us.
+        "auth",
+        "client-cert",
+        "ssl-",
+        "tls-",
+        "arr-",
+        "consumer-",
+        "credential-",
+        "webauth-",
+        "ms-client-principal",
+        "ms-token-",
+        "appengine-",
+        "envoy-",
+        "vercel-",
+        "proxy",
+        // Signatures, tokens and projects of cloud accounts.
+        "amz-",
+        "amzn-",
+        "goog-",
+    ],
+    but: &["sec-websocket-", "x-amzn-bedrock-"],
+};
+
+/// What an upstream sends that no client may see.
+const OF_UPSTREAMS: KeptBack = KeptBack {
+    names: &[
+        // Names of our accounts; cookies; questions for a password that a browser would put to a person.
+        "openai-organization",
+        "openai-project",
+        "anthropic-organization-id",
+        "set-cookie",
+        "set-cookie2",
+        "www-authenticate",
+        "authentication-info",
+        // What is ours to say.
+        "date",
+        "server",
+        // What a browser would do for or to our own origin: go elsewhere, report, forget, ask again.
+        "alt-svc",
+        "strict-transport-security",
+        "expect-ct",
+        "public-key-pins",
+        "public-key-pins-report-only",
+        "clear-site-data",
+        "refresh",
+        "link",
+        "nel",
+        "report-to",
+        "reporting-endpoints",
+        "server-timing",
+        "timing-allow-origin",
+        "accept-ch",
+        "critical-ch",
+        "service-worker-allowed",
+        "set-login",
+        "speculation-rules",
+        "supports-loading-mode",
+        "observe-browsing-topics",
+    ],
+    prefixes: &[
+        "proxy-",
+        "access-control-",
+        "attribution-reporting-",
+        "sec-",
+    ],
+    x_names: &[
+        // Ours, by which the upstream's goes out under another name.
+        "request-id",
+        // By these a proxy before us would send something else.
+        "sendfile",
+        "lighttpd-send-file",
+        "litespeed-location",
+    ],
+    x_prefixes: &["backstop-", "accel-", "reproxy-"],
+    but: &["sec-websocket-", "x-accel-buffering"],
+};
+
+/// The headers of a client's request that may go on to an upstream.
+pub(super) fn for_upstream(headers: &HeaderMap) -> HeaderMap {
+    end_to_end(headers, |name| !OF_CLIENTS.has(name))
+}
+
+/// The headers of an upstream's reply that may go on to the client.
+pub(super) fn for_client(headers: &HeaderMap) -> HeaderMap {
+    end_to_end(headers, |name| !OF_UPSTREAMS.has(name))
+}
+
+/// Names in small letters, as they always are here. Those that begin with `x-`, which many do, stand apart without it, so
+/// that each name meets only half of the lists.
+struct KeptBack {
+    names: &'static [&'static str],
+    prefixes: &'static [&'static str],
+    x_names: &'static [&'static str],
+    x_prefixes: &'static [&'static str],
+    /// What passes although a prefix is kept back.
+    but: &'static [&'static str],
+}
+
+impl KeptBack {
+    fn has(&self, name: &str) -> bool {
+        let (rest, names, prefixes) = match name.strip_prefix("x-") {
+            Some(rest) => (rest, self.x_names, self.x_prefixes),
+            None => (name, self.names, self.prefixes),
+        };
+        names.contains(&rest) || begins_with_any(rest, prefixes) && !begins_with_any(name, self.but)
+    }
+}
+
+fn begins_with_any(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::{HeaderName, HeaderValue};
+
+    use super::{for_client, for_upstream};
+
+    fn passed(pass: fn(&HeaderMap) -> HeaderMap, names: &str) -> String {
+        let mut headers = HeaderMap::new();
+        for name in names.split_whitespace() {
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_static("1"));
+        }
+        let passed = pass(&headers);
+        let passed: Vec<&str> = passed.keys().map(HeaderName::as_str).collect();
+        passed.join(" ")
+    }
+
+    #[test]
+    fn what_a_client_says_to_the_api_goes_on() {
+        let names = "\
+            accept accept-api anthropic-beta anthropic-dangerous-direct-browser-access \
+            anthropic-version content-type http-referer idempotency-key if-none-match openai-beta range \
+            sec-websocket-extensions sec-websocket-protocol traceparent user-agent \
+            x-amzn-bedrock-guardrailidentifier x-client-request-id x-ms-client-request-id x-request-id \
+            x-stainless-retry-count x-title";
+        assert_eq!(passed(for_upstream, names), names);
+    }
+
+    #[test]
+    fn what_a_client_says_to_somebody_else_does_not() {
+        let names = "\
+            access-control-request-headers access-control-request-method \
+            access-control-request-private-network alt-used api-key authorization cdn-loop \
+            cf-access-jwt-assertion cf-connecting-ip cf-ipcountry chatgpt-account-id client-cert \
+            client-cert-chain connection content-length cookie dnt early-data expect fastly-client-ip \
+            fly-client-ip forwarded host keep-alive ocp-apim-subscription-key openai-organization \
+            openai-project origin priority proxy-authorization proxy-connection referer sec-ch-ua \
+            sec-ch-ua-platform sec-fetch-site sec-gpc ssl-client-cert te trailer transfer-encoding \
+            true-client-ip upgrade upgrade-insecure-requests via x-amz-date x-amz-security-token \
+            x-amzn-oidc-data x-amzn-trace-id x-api-key x-appengine-user-ip x-auth-request-email x-auth-token \
+            x-authenticated-user x-azure-clientip x-backstop-dropped x-client-cert x-client-ip \
+            x-cluster-client-ip x-consumer-username x-envoy-external-address x-forwarded \
+            x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-prefix \
+            x-forwarded-proto x-goog-api-key x-goog-iap-jwt-assertion x-goog-user-project x-host \
+            x-http-method x-http-method-override x-method-override x-ms-client-principal \
+            x-ms-client-principal-id x-original-forwarded-for x-original-host x-original-url \
+            x-originating-ip x-proxyuser-ip x-real-ip x-remote-addr x-remote-user x-rewrite-url x-scheme \
+            x-ssl-client-verify";
+        assert_eq!(passed(for_upstream, names), "");
+    }
+
+    #[test]
+    fn what_an_upstream_says_of_its_answer_goes_on() {
+        let names = "\
+            anthropic-ratelimit-requests-remaining cache-control cf-ray content-disposition content-encoding \
+            content-length content-type etag location openai-processing-ms openai-version request-id \
+            retry-after retry-after-ms sec-websocket-accept vary x-accel-buffering x-amzn-requestid \
+            x-ratelimit-remaining-requests x-should-retry";
+        assert_eq!(passed(for_client, names), names);
+    }
+
+    #[test]
+    fn what_an_upstream_must_not_say_does_not() {
+        let names = "\
+            accept-ch access-control-allow-credentials access-control-allow-origin alt-svc \
+            anthropic-organization-id attribution-reporting-register-source clear-site-data connection \
+            critical-ch date keep-alive link nel openai-organization openai-project proxy-authenticate \
+            proxy-authentication-info refresh report-to reporting-endpoints sec-session-registration server \
+            server-timing service-worker-allowed set-cookie strict-transport-security trailer \
+            transfer-encoding upgrade www-authenticate x-accel-redirect x-backstop-attempts \
+            x-backstop-continuation x-backstop-dropped x-backstop-estimated x-backstop-upstream \
+            x-backstop-whatever-comes x-request-id x-sendfile";
+        assert_eq!(passed(for_client, names), "");
+    }
+}

@@ -1,0 +1,149 @@
+//! The names by which we may be called.
+
+use std::net::IpAddr;
+
+use http::header::HOST;
+use http::request::Parts;
+
+/// Any name, or those of this machine and those that are listed.
+#[derive(Clone, Debug)]
+pub(super) enum Hosts {
+    Any,
+    Listed(Vec<Box<str>>),
+}
+
+impl Hosts {
+    pub(super) fn any() -> Self {
+        Self::Any
+    }
+
+    pub(super) fn listed(names: &[String]) -> Self {
+        if names.iter().any(|name| name == "*") {
+            return Self::Any;
+        }
+        Self::Listed(names.iter().map(|name| name.as_str().into()).collect())
+    }
+
+    /// A name in the request that is none of ours. An absolute target, and HTTP/2, have one in the target; whatever
+    /// stands there, one in `host` must be ours, too.
+    pub(super) fn foreign_name(&self, head: &Parts) -> Option<String> {
+        let Self::Listed(listed) = self else {
+            return None;
+        };
+        let target = head.uri.authority().map(|name| name.as_str().as_bytes());
+        let hosts = head.headers.get_all(HOST).iter();
+        target
+            .into_iter()
+            .chain(hosts.map(http::HeaderValue::as_bytes))
+            // No browser leaves it out.
+            .filter(|name| !name.is_empty())
+            .find_map(|name| foreign(name, listed))
+    }
+}
+
+fn foreign(authority: &[u8], listed: &[Box<str>]) -> Option<String> {
+    let text = String::from_utf8_lossy(authority);
+    match host_of(&text) {
+        Some(host) if is_ours(host, listed) => None,
+        Some(host) => Some(host.to_owned()),
+        None => Some(text.into_owned()),
+    }
+}
+
+/// The host of `host`, `host:port` or `[address]:port`.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(host)
+}
+
+fn is_ours(host: &str, listed: &[Box<str>]) -> bool {
+    // With a dot at its end it is the same name.
+    let host = host.strip_suffix('.').unwrap_or(host);
+    // An address is not looked up, so that no page can make it lead to us instead of to itself.
+    if let Ok(address) = host.parse::<IpAddr>()
+        && !address.to_canonical().is_unspecified()
+    {
+        return true;
+    }
+    // 0.0.0.0 does lead to this machine, but browsers do not treat it as such, and leave out what tells pages apart.
+    is_localhost(host) || listed.iter().any(|name| name.eq_ignore_ascii_case(host))
+}
+
+/// `localhost` and the names below it always mean this machine (RFC 6761, section 6.3).
+fn is_localhost(host: &str) -> bool {
+    let name = host.rsplit('.').next().unwrap_or(host);
+    name.eq_ignore_ascii_case("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::Hosts;
+
+    fn refused(hosts: &Hosts, target: &str, host: &str) -> Option<String> {
+        let request = Request::get(target).header("host", host).body(()).unwrap();
+        hosts.foreign_name(&request.into_parts().0)
+    }
+
+    #[test]
+    fn this_machine_addresses_and_listed_names_are_ours() {
+        let hosts = Hosts::listed(&["backstop".to_owned(), "LLM.example.com".to_owned()]);
+        for host in [
+            "localhost",
+            "LocalHost:4000",
+            "localhost.",
+            "app.localhost:4000",
+            "127.0.0.1:4000",
+            "127.8.9.1",
+            "192.168.1.5:4000",
+            "[::1]:4000",
+            "[::1]",
+            "[fd00::5]:4000",
+            "backstop:4000",
+            "llm.example.com",
+            "",
+        ] {
+            assert_eq!(refused(&hosts, "/", host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_not() {
+        let hosts = Hosts::listed(&["backstop".to_owned()]);
+        for (host, name) in [
+            ("evil.example:4000", "evil.example"),
+            ("localhost.evil.example", "localhost.evil.example"),
+            ("127.0.0.1.evil.example", "127.0.0.1.evil.example"),
+            ("notlocalhost", "notlocalhost"),
+            ("backstop.evil.example", "backstop.evil.example"),
+            ("0.0.0.0:4000", "0.0.0.0"),
+            ("[::]:4000", "::"),
+            ("[::ffff:0.0.0.0]", "::ffff:0.0.0.0"),
+            ("0x7f.1", "0x7f.1"),
+            ("2130706433", "2130706433"),
+            ("127.0.0.1:80@evil.example", "127.0.0.1:80@evil.example"),
+            ("[::1]evil.example", "[::1]evil.example"),
+            ("[::1", "[::1"),
+            (":4000", ""),
+        ] {
+            assert_eq!(refused(&hosts, "/", host).as_deref(), Some(name), "{host}");
+        }
+    }
+
+    #[test]
+    fn every_name_in_a_request_counts() {
+        let hosts = Hosts::listed(&[]);
+        let refused = |target, host| refused(&hosts, target, host).is_some();
+        assert!(refused("http://evil.example/v1", "127.0.0.1:4000"));
+        assert!(refused("http://127.0.0.1:4000/v1", "evil.example"));
+        assert!(!refused("http://127.0.0.1:4000/v1", "127.0.0.1:4000"));
+
+        let any = Hosts::listed(&["backstop".to_owned(), "*".to_owned()]);
+        assert_eq!(super::tests::refused(&any, "/", "evil.example"), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! Browsers: which web pages may use the proxy, and by which names it may be called.
+//!
+//! A browser sends requests for any page that somebody opens, also to loopback and private addresses. A page of another
+//! origin is told by `origin` and `sec-fetch-site`, which no page can forge. A page whose own name was made to resolve to
+//! our address (DNS rebinding) counts as our own origin, and is told by the name in `host`.
+//!
+//! *Invariant:* only this module decides about hosts and origins, and only it writes `access-control-*`.
+
+mod cors;
+mod host;
+mod origin;
+
+use http::HeaderMap;
+use http::header::{HeaderValue, ORIGIN};
+use http::request::Parts;
+use thiserror::Error;
+
+pub use cors::METHODS;
+
+use self::host::Hosts;
+use self::origin::Origins;
+use crate::config::Config;
+
+/// Who may come in through a browser at one of our addresses.
+#[derive(Clone, Debug)]
+pub struct BrowserPolicy {
+    hosts: Hosts,
+    origins: Origins,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Error)]
+pub enum Refused {
+    /// It calls us by a name that is not ours.
+    #[error(
+        "the proxy does not answer to the name `{0}`; if it is yours, add it to the proxy's configuration: \
+         hosts: [\"{0}\"] (or BACKSTOP_HOSTS={0} in its environment)"
+    )]
+    Host(String),
+    /// A web page of this origin sent it.
+    #[error(
+        "web pages of `{0}` may not use the proxy; if you trust them, add their origin to the proxy's configuration: \
+         cors: [\"{0}\"]"
+    )]
+    Origin(String),
+    /// A web page of another site sent it, without saying of which.
+    #[error(
+        "a web page of another site sent this request without its origin; pages that you trust are listed in the proxy's \
+         configuration, under `cors`, and must call with fetch"
+    )]
+    CrossSite,
+}
+
+impl BrowserPolicy {
+    /// At the clients' address. Where `clients` are configured any name will do: a page under a foreign name has no key.
+    pub fn for_clients(config: &Config) -> Self {
+        Self {
+            hosts: match config.clients.as_slice() {
+                [] => Hosts::listed(&config.hosts),
+                _ => Hosts::any(),
+            },
+            origins: Origins::listed(&config.cors),
+        }
+    }
+
+    /// At the operators' address, which has no keys and is for no page.
+    pub fn for_operators(config: &Config) -> Self {
+        Self {
+            hosts: Hosts::listed(&config.hosts),
+            origins: Origins::default(),
+        }
+    }
+
+    /// Refuses what a page sent that may not.
+    pub fn admit(&self, head: &Parts) -> Result<(), Refused> {
+        match self.hosts.foreign_name(head) {
+            Some(name) => Err(Refused::Host(name)),
+            None => self.origins.admit(head),
+        }
+    }
+
+    /// The origin that a request comes from, if it is listed.
+    pub fn listed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(ORIGIN)?;
+        self.origins.lists(origin).then(|| origin.clone())
+    }
+
+    /// Lets the page of a listed origin read an answer.
+    pub fn open_to(&self, origin: Option<HeaderValue>, answer: &mut HeaderMap) {
+        if !self.origins.is_empty() {
+            cors::open_to(origin, answer);
+        }
+    }
+
+    /// The headers of the answer to OPTIONS, which asks what may be sent. It is never asked of an upstream.
+    pub fn options(&self, head: &Parts) -> HeaderMap {
+        cors::options(&head.headers, self.listed_origin(&head.headers).is_some())
+    }
+}
