@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
 use crate::wire::headers::JSON;
+use crate::wire::memory::Memory;
 
 /// Questions are short.
 const LARGEST_QUESTION: usize = 64 << 10;
@@ -29,6 +30,7 @@ pub struct Admin {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     routes: Arc<RouteTable>,
+    memory: Memory,
     stopping: watch::Receiver<bool>,
 }
 
@@ -38,12 +40,14 @@ impl Admin {
         metrics: Arc<Metrics>,
         health: Arc<Health>,
         routes: Arc<RouteTable>,
+        memory: Memory,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
             metrics,
             health,
             routes,
+            memory,
             stopping,
         }
     }
@@ -97,6 +101,8 @@ impl Admin {
 
     fn metrics(&self) -> Response<Body> {
         let views = self.health.view(Instant::now());
+        self.metrics
+            .show_memory(self.memory.used(), self.memory.refused());
         let mut response = text(
             StatusCode::OK,
             self.metrics.render(&views, self.health.is_network_lost()),

@@ -39,6 +39,7 @@ use crate::failover::{Answer, Failover};
 use crate::request::{self, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::body::Body;
+use crate::wire::offload;
 
 /// Everything needed to answer clients.
 #[derive(Debug)]
@@ -121,12 +122,13 @@ impl Api {
         if upgrade::is_wanted(&head) {
             let mut request = upgrade::request(record, head, path, &body)?;
             record.read(request.received_at);
-            request.pinned_to = self.failover.owner(&request);
+            request.pinned_to = self.failover.owner(&request).await;
             return self.serve(Arc::new(request), record).await;
         }
-        let mut request = read::request(record, head, path, body, self.limits).await?;
+        let bounds = (self.limits, self.failover.memory());
+        let mut request = read::request(record, head, path, body, bounds).await?;
         record.read(request.received_at);
-        request.pinned_to = self.failover.owner(&request);
+        request.pinned_to = self.failover.owner(&request).await;
         if request.endpoint == Endpoint::Other {
             return self.forward(&request, record).await;
         }
@@ -176,7 +178,7 @@ impl Api {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
                 Err(exhausted) => {
                     record.attempts = exhausted.attempts.len();
-                    Reply::Own(count::estimated(&body))
+                    Reply::Own(offload::run(body.len(), || count::estimated(&body)).await)
                 }
             });
         }

@@ -12,6 +12,7 @@ use crate::config::{Continuation, UpstreamId};
 use crate::event::AttemptReport;
 use crate::outcome::Blame;
 use crate::wire::body::BodyError;
+use crate::wire::json::Fault;
 
 /// An upstream's answer, on its way to the client.
 #[derive(Debug)]
@@ -86,6 +87,8 @@ pub struct Exhausted {
     pub is_network_lost: bool,
     /// The only upstream that could have answered, because something that the request refers to lives there.
     pub pinned_to: Option<UpstreamId>,
+    /// Why the request could not be translated, and where.
+    pub fault: Option<Fault>,
     /// What upstreams have said against the request.
     pub(super) error: Option<ReceivedError>,
 }
@@ -155,6 +158,12 @@ pub enum SkipReason {
     QuotaExhausted,
     /// It did not have the model.
     ModelMissing,
+    /// The request would have to be translated, and its JSON cannot be read into a tree.
+    Unreadable,
+    /// The request would have to be translated, and takes more memory for that than any may have.
+    TooLarge,
+    /// The request would have to be translated, and others had the memory for that.
+    NoMemory,
 }
 
 impl SkipReason {
@@ -166,12 +175,15 @@ impl SkipReason {
             | Self::Busy
             | Self::KeyRefused
             | Self::QuotaExhausted
-            | Self::ModelMissing => true,
+            | Self::ModelMissing
+            | Self::NoMemory => true,
             Self::Elsewhere
             | Self::Unsupported(_)
             | Self::TooSmall
             | Self::OtherModel
-            | Self::CannotContinue => false,
+            | Self::CannotContinue
+            | Self::Unreadable
+            | Self::TooLarge => false,
         }
     }
 
@@ -191,6 +203,11 @@ impl SkipReason {
             Self::KeyRefused => "its key was refused",
             Self::QuotaExhausted => "its quota was exhausted",
             Self::ModelMissing => "it did not have the model",
+            Self::Unreadable => "it has another API, and the JSON cannot be translated",
+            Self::TooLarge => "it has another API, and the request is too large to be translated",
+            Self::NoMemory => {
+                "it has another API, and there was no memory to translate the request"
+            }
         };
         reason.to_owned()
     }

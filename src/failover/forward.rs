@@ -30,9 +30,9 @@ use crate::outcome::{Blame, Defect, Outcome, Retry};
 use crate::request::{ModelRequest, dialect_of};
 use crate::routing::{Candidate, Rule};
 use crate::upstream::Reply;
-use crate::wire::body::{Patience, read_whole};
+use crate::wire::body::{Patience, read_into, read_whole};
 use crate::wire::headers::has_media_type;
-use crate::wire::multipart;
+use crate::wire::{multipart, offload};
 
 /// A stream of events.
 pub(super) const EVENTS: &str = "text/event-stream";
@@ -117,8 +117,10 @@ impl Failover {
             && anthropic::is_batches(&request.path)
             && has_media_type(&reply.headers, READABLE[0])
         {
-            let body = read_whole(reply.body, LARGEST_ANSWER, patience).await?;
-            let body = AttemptBody::Whole(anthropic::results_here(body));
+            let mut share = self.memory.share();
+            let body = read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await?;
+            let body = share.hold(offload::run(body.len(), || anthropic::results_here(body)).await);
+            let body = AttemptBody::Whole(body);
             let answer = AttemptAnswer::new(reply.status, reply.headers, body, Outcome::Success);
             return Ok(AttemptAnswer {
                 is_kept: true,

@@ -37,6 +37,7 @@ mod resume;
 mod segment;
 mod supervise;
 mod timers;
+mod translation;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ use crate::outcome::{Outcome, Retry};
 use crate::request::{Endpoint, ModelRequest};
 use crate::routing::Rule;
 use crate::wire::headers::has_media_type;
+use crate::wire::memory::Memory;
+use crate::wire::offload;
 
 /// No request makes more calls than that, whatever happens.
 const MOST_ATTEMPTS: usize = 3;
@@ -88,16 +91,18 @@ pub struct Failover {
     /// By the name of the route.
     budgets: Arc<HashMap<Arc<str>, Budget>>,
     affinity: Affinity,
+    memory: Memory,
     events: Events,
 }
 
 impl Failover {
-    /// With these limits of patience, a budget for each of these routes, noting who creates what, reporting to these
-    /// listeners.
+    /// With these limits of patience, a budget for each of these routes, noting who creates what, within this memory for
+    /// bodies, reporting to these listeners.
     pub fn new(
         timeouts: TimeoutsConfig,
         routes: impl Iterator<Item = Arc<str>>,
         affinity: Affinity,
+        memory: Memory,
         events: Events,
     ) -> Self {
         let now = Instant::now();
@@ -105,13 +110,19 @@ impl Failover {
             timeouts: Arc::new(timeouts),
             budgets: Arc::new(routes.map(|route| (route, Budget::new(now))).collect()),
             affinity,
+            memory,
             events,
         }
     }
 
+    /// The memory for the bodies of requests and answers.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Where something that a request refers to lives, if that is known.
-    pub fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
-        self.affinity.owner(request)
+    pub async fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
+        offload::scan(request.body.len(), || self.affinity.owner(request)).await
     }
 
     /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
@@ -120,9 +131,14 @@ impl Failover {
         request: Arc<ModelRequest>,
         rule: Arc<Rule>,
     ) -> Result<Answer, Exhausted> {
-        let run = self.prepare(&request, &rule, None);
+        let run = self.prepare(&request, &rule, None).await;
         let continuation = run.continuation;
-        let plan = AttemptPlan::new(order(&rule, RoutingRequest::of(&request), fastrand::f64));
+        let size = request.body.len();
+        let order = offload::scan(size, || {
+            order(&rule, RoutingRequest::of(&request), fastrand::f64)
+        })
+        .await;
+        let plan = AttemptPlan::new(order, &self.memory);
         let winner = match run.to_the_end(plan, AttemptLog::default()).await {
             Ok(winner) => winner,
             Err(exhausted) => return exhausted.or_upstream_error(),
@@ -133,7 +149,7 @@ impl Failover {
     }
 
     /// `transcript`: what the client has been told by a stream that broke off and is to be continued.
-    fn prepare<'a>(
+    async fn prepare<'a>(
         &'a self,
         request: &'a ModelRequest,
         rule: &'a Rule,
@@ -148,7 +164,7 @@ impl Failover {
             budget: self.budgets.get(&rule.route),
             // What goes on with a stream is noted as part of it.
             continuation: match transcript {
-                None => resume::continuability(request, rule),
+                None => resume::continuability(request, rule, &self.memory).await,
                 Some(_) => None,
             },
             transcript,
@@ -199,8 +215,9 @@ impl<'a> Run<'a> {
         let mut is_hedge_due = false;
         self.requested(&plan);
         loop {
-            if self.may_start(&race, &log, &mut plan, is_hedge_due)
-                && let Some((target, permit)) = plan.next(Instant::now())
+            let remaining = plan.remaining().await;
+            if self.may_start(&race, &log, left, is_hedge_due)
+                && let Some((target, permit)) = plan.next(Instant::now()).await
             {
                 self.report_failover(&race, &log, &target);
                 let beside = (!race.is_empty()).then_some(if is_hedge_due {
@@ -238,7 +255,8 @@ impl<'a> Run<'a> {
                             log.received(attempt.upstream(), error, is_first, failure.is_doubtful);
                         }
                         plan.failed(attempt.upstream(), &failure.outcome);
-                        let has_others = !race.is_empty() || plan.remaining() == Remaining::Trusted;
+                        let has_others =
+                            !race.is_empty() || plan.remaining().await == Remaining::Trusted;
                         let is_asked_again = failure.is_doubtful && has_others;
                         let is_final = self.is_final(&failure.outcome) && !is_asked_again;
                         log.attempts
@@ -262,6 +280,7 @@ impl<'a> Run<'a> {
     ) -> Racer<'a> {
         let exchange = Attempt {
             timeouts: &self.failover.timeouts,
+            memory: &self.failover.memory,
             request: self.request,
             target,
             is_first_choice: self.rule.is_first(target.candidate),
@@ -286,10 +305,9 @@ impl<'a> Run<'a> {
         &self,
         race: &Race<'_>,
         log: &AttemptLog,
-        plan: &mut AttemptPlan<'_>,
+        left: Remaining,
         is_hedge_due: bool,
     ) -> bool {
-        let remaining = plan.remaining();
         if log.started() >= MOST_ATTEMPTS || remaining == Remaining::Nobody {
             return false;
         }

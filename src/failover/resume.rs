@@ -11,12 +11,15 @@ use super::in_flight::InFlightAttempt;
 use super::log::AttemptLog;
 use super::order::{RoutingRequest, order};
 use super::plan::AttemptPlan;
-use crate::config::{Continuation, UpstreamId};
+use super::translation::reserve;
+use crate::config::{Continuation, Prefill, UpstreamId};
 use crate::dialect::openai::{Splicer, Transcript, continuation};
 use crate::event::{AttemptReport, Event};
 use crate::outcome::Outcome;
 use crate::request::ModelRequest;
 use crate::routing::Rule;
+use crate::wire::memory::Memory;
+use crate::wire::offload;
 
 /// No stream is continued more often.
 const MOST_CONTINUATIONS: usize = 2;
@@ -108,9 +111,10 @@ impl Next {
             }
             let run = self
                 .failover
-                .prepare(&self.request, &self.rule, Some(&self.transcript));
+                .prepare(&self.request, &self.rule, Some(&self.transcript))
+                .await;
             let log = AttemptLog::after(already + attempts.len());
-            let winner = match run.to_the_end(self.plan(), log).await {
+            let winner = match run.to_the_end(self.plan().await, log).await {
                 Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);
@@ -123,7 +127,7 @@ impl Next {
                 AttemptBody::Stream(held) if winner.answer.outcome == Outcome::Success => {
                     self.report(upstream);
                     return Ok(Resumed {
-                        splicer: Splicer::new(&self.request, &self.transcript, held.prefill),
+                        splicer: self.splicer(held.prefill).await,
                         held: *held,
                         attempt: winner.attempt,
                         attempts,
@@ -144,16 +148,27 @@ impl Next {
         budget.is_none_or(|budget| budget.take(Expense::Paid))
     }
 
-    fn plan(&self) -> AttemptPlan<'_> {
+    async fn splicer(&self, prefill: Prefill) -> Splicer {
+        let body = &self.request.body;
+        offload::run(body.len(), || {
+            // What has gone out must go on, so it is read even if the memory is used up.
+            let _share = reserve(body, &self.failover.memory);
+            Splicer::new(&self.request, &self.transcript, prefill)
+        })
+        .await
+    }
+
+    async fn plan(&self) -> AttemptPlan<'_> {
         let request = RoutingRequest {
             continuation: self.rule.continuation,
             ..RoutingRequest::of(&self.request)
         };
-        let mut order = order(&self.rule, request, fastrand::f64);
+        let size = self.request.body.len();
+        let mut order = offload::scan(size, || order(&self.rule, request, fastrand::f64)).await;
         order
             .candidates
             .retain(|candidate| !self.broken.contains(candidate.upstream.id()));
-        AttemptPlan::new(order)
+        AttemptPlan::new(order, &self.failover.memory)
     }
 
     fn report(&self, to: UpstreamId) {
@@ -168,14 +183,20 @@ impl Next {
 }
 
 /// Whether a stream would go on elsewhere if it broke off; `None` where that is not asked for.
-pub(super) fn continuability(request: &ModelRequest, rule: &Rule) -> Option<Continuability> {
+pub(super) async fn continuability(
+    request: &ModelRequest,
+    rule: &Rule,
+    memory: &Memory,
+) -> Option<Continuability> {
     if rule.continuation == Continuation::Off || !request.streaming {
         return None;
     }
-    Some(
-        match continuation::obstacle(request.endpoint, &request.body) {
-            Some(obstacle) => Continuability::Refused(obstacle),
-            None => Continuability::Possible(rule.continuation),
-        },
-    )
+    let look = || match reserve(&request.body, memory) {
+        Ok(_share) => continuation::obstacle(request.endpoint, &request.body),
+        Err(_) => Some("size"),
+    };
+    Some(match offload::run(request.body.len(), look).await {
+        Some(obstacle) => Continuability::Refused(obstacle),
+        None => Continuability::Possible(rule.continuation),
+    })
 }

@@ -123,10 +123,13 @@ impl Gateway {
         let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
         let handler = move |request| {
             let Foundation {
-                metrics, health, ..
+                metrics,
+                health,
+                memory,
+                ..
             } = foundation.clone();
             let routes = Arc::clone(&current.load().routes);
-            Admin::new(metrics, health, routes, stopping.clone()).handle(request)
+            Admin::new(metrics, health, routes, memory, stopping.clone()).handle(request)
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }

@@ -8,7 +8,7 @@ use super::transcript::Transcript;
 use super::{chat, response};
 use crate::config::Prefill;
 use crate::request::{Endpoint, ModelRequest};
-use crate::wire::sse;
+use crate::wire::{json, sse};
 
 /// Rewrites one reply.
 #[derive(Debug)]
@@ -26,7 +26,9 @@ pub struct NoSeam;
 impl Splicer {
     /// For the reply to a request that was made from `request` by [`super::body`].
     pub fn new(request: &ModelRequest, said: &Transcript, prefill: Prefill) -> Self {
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let mended = json::mended(&request.body);
+        let body = mended.as_ref().unwrap_or(&request.body);
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let is_plain_prompt = request.endpoint == Endpoint::Completions;
         Self {
             said: said.clone(),

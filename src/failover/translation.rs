@@ -1,0 +1,45 @@
+//! Reading large requests and answers into trees: within the memory for bodies, and where it holds up nobody else.
+
+use super::answer::SkipReason;
+use super::order::{RoutingRequest, unsupported};
+use crate::routing::Candidate;
+use crate::wire::json::{self, Fault, tree_size};
+use crate::wire::memory::{FREE, Memory, NoMemory, Share};
+use crate::wire::offload;
+
+/// What was read, what is made of it, and the text of that.
+const TREES: usize = 2;
+
+/// Memory for the translation of a body, which it has until that is done; small ones need none.
+pub(super) fn reserve(body: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
+    if body.len() <= FREE {
+        return Ok(memory.share());
+    }
+    memory.for_work(TREES * tree_size(body) + body.len())
+}
+
+/// Why a request cannot be put into a candidate's words.
+pub(super) async fn obstacle(
+    candidate: &Candidate,
+    request: RoutingRequest<'_>,
+    memory: &Memory,
+) -> Option<SkipReason> {
+    if !candidate.upstream.api().translates(request.endpoint) {
+        return None;
+    }
+    let look = || match reserve(request.needs.body, memory) {
+        Ok(_share) => unsupported(candidate, request),
+        Err(NoMemory::Now) => Some(SkipReason::NoMemory),
+        Err(NoMemory::Ever) => Some(SkipReason::TooLarge),
+    };
+    offload::run(request.needs.body.len(), look).await
+}
+
+/// What is wrong with a request that cannot be read.
+pub(super) async fn fault(body: &[u8]) -> Option<Fault> {
+    let look = || {
+        let mended = json::mended(body);
+        json::fault(mended.as_deref().unwrap_or(body))
+    };
+    offload::run(body.len(), look).await
+}
