@@ -106,6 +106,17 @@ limits: {body: big}
 }
 
 #[test]
+fn the_memory_for_bodies_holds_the_largest_one() {
+    let text = "upstreams: {a: {provider: ollama}}\nlimits: {body: 8MiB, memory: 4MiB}\n";
+    assert_eq!(
+        problems(text),
+        [
+            "line 2   limits.memory: is less than limits.body: the largest request could never be served"
+        ]
+    );
+}
+
+#[test]
 fn values_of_the_wrong_kind_do_not_hide_other_mistakes() {
     let text = "\
 upstreams: {a: nothing, b: {provider: ollama, api_keys: sk-literal-secret}}

@@ -1,6 +1,7 @@
 //! JSON of which a part changes, and the rest stays as it was written.
 
 mod tree;
+mod walk;
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
@@ -11,6 +12,7 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
 pub use tree::{Fault, fault, mended, tree_size};
+pub use walk::{Token, walk};
 
 /// The fields of an object in their order, their values as they were written.
 pub type Fields<'a> = IndexMap<Cow<'a, str>, Cow<'a, RawValue>>;

@@ -79,15 +79,12 @@ impl Memory {
         Ok(share)
     }
 
-    fn take(&self, bytes: usize) -> Result<(), NoMemory> {
+    /// Whether it has been taken.
+    fn take(&self, bytes: usize) -> bool {
         let limit = self.0.limit.load(Ordering::Relaxed);
         let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= limit);
         let order = Ordering::Relaxed;
-        match self.0.used.fetch_update(order, order, more) {
-            Ok(_) => Ok(()),
-            Err(_) if bytes > limit => Err(self.refuse(NoMemory::Ever)),
-            Err(_) => Err(self.refuse(NoMemory::Now)),
-        }
+        self.0.used.fetch_update(order, order, more).is_ok()
     }
 
     fn refuse(&self, why: NoMemory) -> NoMemory {
@@ -106,20 +103,33 @@ pub struct Share {
 impl Share {
     /// Holds at least so many bytes from here on; small bodies hold nothing.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), NoMemory> {
-        if bytes > self.bytes && bytes > FREE {
-            self.memory.take(bytes - self.bytes)?;
-            self.bytes = bytes;
+        if self.has_grown_to(bytes) {
+            return Ok(());
         }
-        Ok(())
+        let limit = self.memory.0.limit.load(Ordering::Relaxed);
+        Err(self.memory.refuse(match bytes > limit {
+            true => NoMemory::Ever,
+            false => NoMemory::Now,
+        }))
     }
 
     /// The same for something that grows piece by piece: a little is taken in advance.
     pub fn keep_up_with(&mut self, bytes: usize) -> Result<(), NoMemory> {
-        if bytes > self.bytes && bytes > FREE {
-            self.grow_to(bytes.next_multiple_of(STEP))
-                .or_else(|_| self.grow_to(bytes))?;
+        if bytes <= self.bytes.max(FREE) || self.has_grown_to(bytes.next_multiple_of(STEP)) {
+            return Ok(());
         }
-        Ok(())
+        self.grow_to(bytes)
+    }
+
+    fn has_grown_to(&mut self, bytes: usize) -> bool {
+        if bytes <= self.bytes.max(FREE) {
+            return true;
+        }
+        let has_grown = self.memory.take(bytes - self.bytes);
+        if has_grown {
+            self.bytes = bytes;
+        }
+        has_grown
     }
 
     /// Gives back what is beyond so many bytes.
@@ -177,7 +187,7 @@ mod tests {
         assert_eq!(memory.used(), 10 * FREE);
         first.shrink_to(2 * FREE);
         second.grow_to(8 * FREE).unwrap();
-        assert_eq!(second.grow_to(11 * FREE), Err(NoMemory::Now));
+        assert_eq!(second.grow_to(9 * FREE), Err(NoMemory::Now));
         drop((first, second));
         assert_eq!((memory.used(), memory.refused()), (0, 2));
         assert_eq!(memory.share().grow_to(11 * FREE), Err(NoMemory::Ever));
@@ -226,6 +236,7 @@ mod tests {
         share.keep_up_with(FREE + 1).unwrap();
         assert_eq!(memory.used(), FREE + 1);
         share.keep_up_with(3 * FREE).unwrap();
-        assert_eq!(share.keep_up_with(3 * FREE + 1), Err(NoMemory::Now));
+        assert_eq!(share.keep_up_with(3 * FREE + 1), Err(NoMemory::Ever));
+        assert_eq!(memory.refused(), 1);
     }
 }

@@ -1,3 +1,5 @@
+//! Forms as clients write them, and as nobody should.
+
 use bytes::Bytes;
 use http::HeaderMap;
 use memchr::memmem::find;
