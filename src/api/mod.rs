@@ -39,7 +39,6 @@ use crate::failover::{Answer, Failover};
 use crate::request::{self, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::body::Body;
-use crate::wire::offload;
 
 /// Everything needed to answer clients.
 #[derive(Debug)]
@@ -178,7 +177,7 @@ impl Api {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
                 Err(exhausted) => {
                     record.attempts = exhausted.attempts.len();
-                    Reply::Own(offload::run(body.len(), || count::estimated(&body)).await)
+                    Reply::Own(count::estimated(&body, self.failover.memory()).await?)
                 }
             });
         }

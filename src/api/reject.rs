@@ -17,6 +17,7 @@ use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
 use crate::wire::coding::CodingError;
 use crate::wire::headers::JSON;
+use crate::wire::json::Fault;
 use crate::wire::memory::NoMemory;
 use crate::wire::multipart::FormError;
 
@@ -30,6 +31,8 @@ pub(super) enum Rejection {
     Coding(CodingError),
     Body(ReadError),
     NotJson(serde_json::Error),
+    Untranslatable(Fault),
+    NoMemory(NoMemory),
     Form(FormError),
     NoModel,
     UnknownModel { model: String, hint: String },
@@ -53,6 +56,12 @@ impl From<CodingError> for Rejection {
 impl From<serde_json::Error> for Rejection {
     fn from(error: serde_json::Error) -> Self {
         Self::NotJson(error)
+    }
+}
+
+impl From<NoMemory> for Rejection {
+    fn from(why: NoMemory) -> Self {
+        Self::NoMemory(why)
     }
 }
 
@@ -123,6 +132,12 @@ impl Rejection {
                 "invalid_json",
                 format!("the request body is not a JSON object: {error}"),
             ),
+            Self::Untranslatable(fault) => ErrorResponse::new(
+                400,
+                "untranslatable_json",
+                format!("the JSON cannot be read: {fault}"),
+            ),
+            Self::NoMemory(why) => no_memory(*why),
             Self::Form(error) => ErrorResponse::new(400, "invalid_form", error.to_string()),
             Self::NoModel => {
                 ErrorResponse::new(400, "missing_model", "the request names no `model`")

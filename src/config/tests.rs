@@ -107,11 +107,15 @@ limits: {body: big}
 
 #[test]
 fn the_memory_for_bodies_holds_the_largest_one() {
-    let text = "upstreams: {a: {provider: ollama}}\nlimits: {body: 8MiB, memory: 4MiB}\n";
+    let text = "\
+upstreams: {a: {provider: ollama}}
+routes: [{models: [\"*\"], candidates: [{upstream: a}]}]
+limits: {body: 8MiB, memory: 4MiB}
+";
     assert_eq!(
         problems(text),
         [
-            "line 2   limits.memory: is less than limits.body: the largest request could never be served"
+            "line 3   limits.memory: is less than limits.body: the largest request could never be served"
         ]
     );
 }

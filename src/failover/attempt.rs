@@ -51,13 +51,17 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Asks for an answer.
-    pub(super) async fn run(self) -> Result<AttemptAnswer, Failure> {
+    /// Asks for an answer. `translated`: the request in the upstream's words; putting it so may take a while in which nobody
+    /// waits for the upstream.
+    pub(super) async fn run(
+        self,
+        translated: Result<UpstreamRequest, Failure>,
+    ) -> Result<AttemptAnswer, Failure> {
         if self.request.endpoint == Endpoint::Realtime {
             let first = self.deadline.first_token(self.to_first_content());
             return handshake::run(self.request, self.target, first).await;
         }
-        match self.exchange(self.translated().await?).await {
+        match self.exchange(translated?).await {
             Err(failure) => self.once_more(failure).await,
             answer => answer,
         }
@@ -164,7 +168,8 @@ impl Attempt<'_> {
         self.prepare(true, speak).await.ok()?.ok()
     }
 
-    async fn translated(&self) -> Result<UpstreamRequest, Failure> {
+    /// The request in the upstream's words.
+    pub(super) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
         let api = self.target.candidate.upstream.api();
         let is_read = self.target.candidate.model.is_some()
             || self.transcript.is_some()
@@ -266,7 +271,7 @@ impl Attempt<'_> {
                 Outcome::Success,
             ))
         };
-        offload::run(body.len(), look).await
+        offload::at_once(body.len(), look)
     }
 
     /// A whole answer, turned back into the client's API within the memory for bodies.
@@ -291,10 +296,14 @@ impl Attempt<'_> {
         body: &[u8],
         is_refusal: impl Fn(Endpoint, &[u8]) -> bool,
     ) -> Result<(), Outcome> {
-        if self.refusals == Refusals::Next && is_refusal(self.request.endpoint, body) {
-            return Err(Outcome::ContentRefused { status });
+        if self.refusals != Refusals::Next {
+            return Ok(());
         }
-        Ok(())
+        let _share = reserve(body, self.memory).map_err(|_| Outcome::NoMemory)?;
+        match is_refusal(self.request.endpoint, body) {
+            true => Err(Outcome::ContentRefused { status }),
+            false => Ok(()),
+        }
     }
 
     /// JSON where events were asked for is an error in disguise, or an upstream that cannot stream. SDKs would take
@@ -305,12 +314,14 @@ impl Attempt<'_> {
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         let body = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
-        let body = translator.answer(body.clone());
         let wait = wait_asked_by(&reply.headers);
-        match dialect::inspect(self.request.endpoint, &body, wait) {
-            Ok(()) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
-            Err(outcome) => self.error_inside(outcome, reply.headers, translator, body),
-        }
+        offload::at_once(body.len(), || {
+            let body = translator.answer(body.clone());
+            match dialect::inspect(self.request.endpoint, &body, wait) {
+                Ok(()) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
+                Err(outcome) => self.error_inside(outcome, reply.headers, translator, body),
+            }
+        })
     }
 
     /// What an upstream says in a body of status 200 counts as if it came with an error status.

@@ -23,6 +23,7 @@ use super::log::AttemptLog;
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
 use super::timers::StreamTimeouts;
+use super::translation::reserve;
 use super::{Answer, Exhausted, Failover, MOST_ATTEMPTS, WinningAttempt};
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
@@ -119,8 +120,11 @@ impl Failover {
         {
             let mut share = self.memory.share();
             let body = read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await?;
-            let body = share.hold(offload::run(body.len(), || anthropic::results_here(body)).await);
-            let body = AttemptBody::Whole(body);
+            let body = offload::at_once(body.len(), || {
+                let _share = reserve(&body, &self.memory)?;
+                Ok::<_, Failure>(anthropic::results_here(body))
+            })?;
+            let body = AttemptBody::Whole(share.hold(body));
             let answer = AttemptAnswer::new(reply.status, reply.headers, body, Outcome::Success);
             return Ok(AttemptAnswer {
                 is_kept: true,

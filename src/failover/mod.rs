@@ -225,7 +225,8 @@ impl<'a> Run<'a> {
                 } else {
                     Phase::EjectionHedge
                 });
-                race.start(self.attempt(target, permit, log.begin(), beside));
+                let attempt = self.attempt(target, permit, log.begin(), beside);
+                race.start(attempt.await);
             }
             is_hedge_due = false;
             if race.is_empty() {
@@ -271,7 +272,7 @@ impl<'a> Run<'a> {
     }
 
     /// `beside`: why it runs beside another attempt.
-    fn attempt(
+    async fn attempt(
         &self,
         target: Target<'a>,
         permit: Permit,
@@ -291,13 +292,14 @@ impl<'a> Run<'a> {
             transcript: self.transcript,
         };
         let limit = exchange.to_first_content();
+        let translated = exchange.translated().await;
         let mut attempt =
             InFlightAttempt::start(&self.common, &target, Some(permit), number, limit);
         if let Some(phase) = beside {
             attempt = attempt.beside(phase);
         }
         let hedge_after = attempt.hedge_after().filter(|_| self.rule.is_hedged);
-        Racer::new(attempt, exchange.run(), hedge_after)
+        Racer::new(attempt, exchange.run(translated), hedge_after)
     }
 
     /// Whether a further attempt may begin now, and can be paid for.
@@ -388,7 +390,7 @@ impl WinningAttempt {
         let body = match answer.body {
             AttemptBody::Whole(bytes) => {
                 if let Some(witness) = &witness {
-                    witness.saw_whole(&bytes);
+                    offload::at_once(bytes.len(), || witness.saw_whole(&bytes));
                 }
                 if answer.outcome == Outcome::Success {
                     attempt.answered(Instant::now());

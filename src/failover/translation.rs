@@ -3,19 +3,16 @@
 use super::answer::SkipReason;
 use super::order::{RoutingRequest, unsupported};
 use crate::routing::Candidate;
-use crate::wire::json::{self, Fault, tree_size};
-use crate::wire::memory::{FREE, Memory, NoMemory, Share};
+use crate::wire::json::{self, Fault};
+use crate::wire::memory::{Memory, NoMemory, Share};
 use crate::wire::offload;
 
-/// What was read, what is made of it, and the text of that.
+/// What was read, and what is made of it.
 const TREES: usize = 2;
 
-/// Memory for the translation of a body, which it has until that is done; small ones need none.
+/// Memory for the translation of a body.
 pub(super) fn reserve(body: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
-    if body.len() <= FREE {
-        return Ok(memory.share());
-    }
-    memory.for_work(TREES * tree_size(body) + body.len())
+    json::reserve(TREES, body, memory)
 }
 
 /// Why a request cannot be put into a candidate's words.

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
-pub use tree::{Fault, fault, mended, tree_size};
+pub use tree::{Fault, fault, mended, reserve};
 pub use walk::{Token, walk};
 
 /// The fields of an object in their order, their values as they were written.

@@ -26,6 +26,18 @@ pub async fn run<T>(size: usize, work: impl FnOnce() -> T) -> T {
     }
     // They are never closed; a permit is a place, and nothing depends on having one.
     let _place = LANES[usize::from(size > HUGE)].acquire().await;
+    aside(work)
+}
+
+/// Does work on so many bytes that must not wait for a turn: for that wait somebody else would be blamed.
+pub fn at_once<T>(size: usize, work: impl FnOnce() -> T) -> T {
+    match size {
+        0..=SMALL => work(),
+        _ => aside(work),
+    }
+}
+
+fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => block_in_place(work),
         // There is nobody to hand the other tasks to.

@@ -65,6 +65,16 @@ async fn metric(gateway: &TestGateway, name: &str) -> u64 {
         .unwrap()
 }
 
+/// Waits until no body holds any memory.
+async fn until_free(gateway: &TestGateway) {
+    let free = async {
+        while metric(gateway, "backstop_body_memory_bytes ").await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(free).await;
+}
+
 #[tokio::test]
 async fn bodies_that_are_mostly_packing_are_refused() {
     let (gateway, upstream) = gateway("").await;
@@ -131,12 +141,7 @@ async fn beyond_the_memory_for_bodies_a_request_is_told_to_come_back() {
         () = meanwhile => {}
     }
     assert_eq!(upstream.received_count(), 3);
-    let free = async {
-        while metric(&gateway, "backstop_body_memory_bytes ").await > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    within(free).await;
+    until_free(&gateway).await;
     let answered = gateway.post(CHAT, &long("m", 900 << 10)).await;
     assert_eq!(chat_text(&answered), "Hello from only.");
 }
@@ -205,7 +210,7 @@ async fn what_is_too_large_to_be_translated_goes_to_whom_it_need_not_be() {
 async fn large_bodies_are_translated_and_packed_ones_unpacked() {
     let (gateway, upstream) = gateway("").await;
     for (path, model) in [(CHAT, "gpt-4o"), (MESSAGES, "claude")] {
-        let body = many(model, 9000);
+        let body = many(model, 2500);
         let little = chat();
         let (large, small) = tokio::join!(gateway.post(path, &body), gateway.post(CHAT, &little));
         assert_eq!((large.status, small.status), (200, 200));
@@ -213,12 +218,12 @@ async fn large_bodies_are_translated_and_packed_ones_unpacked() {
     let answered = ask(
         &gateway,
         "gzip",
-        gzip(many("gpt-4o", 9000).to_string().as_bytes()),
+        gzip(many("gpt-4o", 2500).to_string().as_bytes()),
     )
     .await;
     assert_eq!(chat_text(&answered), "Hello from only.");
     assert_eq!(upstream.received_count(), 5);
-    assert_eq!(metric(&gateway, "backstop_body_memory_bytes ").await, 0);
+    until_free(&gateway).await;
 }
 
 /// Requests that are packed small and come all at once hold no more than the budget between them.
@@ -228,13 +233,13 @@ async fn many_packed_bodies_at_once_stay_within_the_memory() {
     let text = many("gpt-4o", 2500).to_string();
     let body = Bytes::from(gzip(text.as_bytes()));
     let ask = |_| ask(&gateway, "gzip", body.clone());
-    let answers = futures_util::future::join_all((0..40).map(ask)).await;
+    let answers = futures_util::future::join_all((0..12).map(ask)).await;
     let served = answers.iter().filter(|answer| answer.status == 200).count();
     assert!(served > 0);
     for answer in answers.iter().filter(|answer| answer.status != 200) {
         refusal(answer, 503, "memory_limit_reached");
     }
-    assert_eq!(metric(&gateway, "backstop_body_memory_bytes ").await, 0);
+    until_free(&gateway).await;
 }
 
 #[tokio::test]

@@ -7,14 +7,25 @@ use memchr::memmem::{Finder, find};
 use memchr::{memchr, memchr2};
 use serde_json::Value;
 
+use crate::wire::memory::{FREE, Memory, NoMemory, Share};
+
 /// What a value takes in a tree beyond its text, fields of objects with their names and tables included.
 const VALUE: usize = 256;
 /// Stands for a character that is not there (U+FFFD), as an escape.
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
 /// An estimate of the memory that one tree of this text takes, from above.
-pub fn tree_size(text: &[u8]) -> usize {
+fn tree_size(text: &[u8]) -> usize {
     text.len() + VALUE * count_values(text)
+}
+
+/// Memory for so many trees of a text, and as many texts of that length, which are there until the work on it is done; what
+/// is small needs none.
+pub fn reserve(trees: usize, text: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
+    if text.len() <= FREE {
+        return Ok(memory.share());
+    }
+    memory.for_work(trees * tree_size(text) + text.len())
 }
 
 /// Values stand behind commas and brackets, those in strings not counted.
