@@ -86,6 +86,8 @@ pub enum Outcome {
     ClientGone,
     /// Another attempt of the same request answered first.
     Superseded,
+    /// We had no memory left for the request in the upstream's words, or for its answer.
+    NoMemory,
 }
 
 /// Why no connection came about.
@@ -171,7 +173,7 @@ impl Outcome {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Success | Self::Superseded => Blame::Nobody,
+            Self::Success | Self::Superseded | Self::NoMemory => Blame::Nobody,
             Self::RejectedRequest { .. }
             | Self::ContentRefused { .. }
             | Self::TooLong { .. }
@@ -190,6 +192,7 @@ impl Outcome {
             | Self::ContentRefused { .. }
             | Self::ClientGone
             | Self::Superseded
+            | Self::NoMemory
             | Self::StreamBroken
             | Self::TimedOut(Stage::Total) => Retry::Never,
             Self::RateLimited { .. } | Self::QuotaExhausted | Self::Unauthorized { .. } => {
@@ -261,6 +264,7 @@ impl Outcome {
             Self::StreamBroken => "stream_broken",
             Self::ClientGone => "client_gone",
             Self::Superseded => "superseded",
+            Self::NoMemory => "no_memory",
         }
     }
 

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
+use crate::wire::memory::Memory;
 
 /// Questions are short.
 const LARGEST_QUESTION: usize = 64 << 10;
@@ -30,6 +31,7 @@ pub struct Admin {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     routes: Arc<RouteTable>,
+    memory: Memory,
     stopping: watch::Receiver<bool>,
     browsers: BrowserPolicy,
 }
@@ -41,6 +43,7 @@ impl Admin {
         metrics: Arc<Metrics>,
         health: Arc<Health>,
         routes: Arc<RouteTable>,
+        memory: Memory,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -48,6 +51,7 @@ impl Admin {
             metrics,
             health,
             routes,
+            memory,
             stopping,
         }
     }
@@ -113,6 +117,8 @@ impl Admin {
 
     fn metrics(&self) -> Response<Body> {
         let views = self.health.view(Instant::now());
+        self.metrics
+            .show_memory(self.memory.used(), self.memory.refused());
         let mut response = text(
             StatusCode::OK,
             self.metrics.render(&views, self.health.is_network_lost()),

@@ -1,9 +1,9 @@
 //! Finding the ids of objects in paths, requests and answers.
 
 use memchr::memmem::find;
-use serde_json::Value;
 
 use crate::request::{Endpoint, ModelRequest};
+use crate::wire::json::{self, Token};
 use crate::wire::{multipart, sse};
 
 /// What requests for an answer refer by to something that lives at one provider, in quotes: inside a JSON text quotes are
@@ -29,11 +29,7 @@ pub(super) fn in_path(path: &str) -> impl Iterator<Item = &str> {
 
 /// Every text of a JSON body that may be an id.
 pub(super) fn anywhere(body: &[u8]) -> Vec<String> {
-    let mut ids = Vec::new();
-    if let Ok(body) = serde_json::from_slice(body) {
-        collect(&body, &|_| true, true, &mut ids);
-    }
-    ids
+    collect(body, |_| true)
 }
 
 /// Every short text of a form that may be an id.
@@ -55,32 +51,83 @@ pub(super) fn references(endpoint: Endpoint, body: &[u8]) -> Vec<String> {
     };
     let is_there = |name: &&str| find(body, name.as_bytes()).is_some();
     let refers = |key: &str| names.iter().any(|name| name.trim_matches('"') == key);
-    let mut ids = Vec::new();
-    if names.iter().any(is_there)
-        && let Ok(body) = serde_json::from_slice(body)
-    {
-        collect(&body, &refers, false, &mut ids);
+    match names.iter().any(is_there) {
+        true => collect(body, refers),
+        false => Vec::new(),
     }
-    ids
 }
 
-/// Texts below keys that are wanted. An item of the type `item_reference` is wanted for its `id`.
-fn collect(value: &Value, wants: &dyn Fn(&str) -> bool, is_wanted: bool, ids: &mut Vec<String>) {
-    match value {
-        Value::String(text) if is_wanted && is_like_an_id(text) => ids.push(text.clone()),
-        Value::Array(list) => {
-            for value in list {
-                collect(value, wants, is_wanted, ids);
-            }
+/// Texts below keys that are wanted. An item of the type `item_reference` is wanted for its `id`. What cannot be read has none.
+fn collect(body: &[u8], wants: impl Fn(&str) -> bool) -> Vec<String> {
+    let mended = json::mended(body);
+    let body = mended.as_deref().unwrap_or(body);
+    let mut ids = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
+    // Of the value that comes next: whether it is wanted, and the field that it is of.
+    let mut next = (false, Field::Else);
+    let read = json::walk(body, |token| {
+        let is_wanted = open.last().is_some_and(|within| within.is_wanted);
+        match token {
+            Token::Open => open.push(Open {
+                is_wanted: next.0,
+                ..Open::default()
+            }),
+            Token::Close => ids.extend(open.pop().and_then(Open::reference)),
+            Token::Text(text) => match open.last_mut() {
+                _ if next.0 && is_like_an_id(text) => ids.push(text.to_owned()),
+                Some(object) => object.note(next.1, text),
+                None => {}
+            },
+            Token::Key(_) => {}
         }
-        Value::Object(fields) => {
-            let is_reference = value["type"] == "item_reference";
-            for (key, value) in fields {
-                let is_wanted = is_wanted || wants(key) || is_reference && key == "id";
-                collect(value, wants, is_wanted, ids);
+        next = match token {
+            Token::Key(name) => (is_wanted || wants(name), Field::of(name)),
+            _ => {
+                let is_wanted = open.last().is_some_and(|within| within.is_wanted);
+                (is_wanted, Field::Else)
             }
+        };
+    });
+    read.map_or_else(|_| Vec::new(), |()| ids)
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Field {
+    Type,
+    Id,
+    Else,
+}
+
+impl Field {
+    fn of(name: &str) -> Self {
+        match name {
+            "type" => Self::Type,
+            "id" => Self::Id,
+            _ => Self::Else,
         }
-        _ => {}
+    }
+}
+
+/// An object or a list that is being read.
+#[derive(Debug, Default)]
+struct Open {
+    /// Whether texts in it are wanted.
+    is_wanted: bool,
+    is_reference: bool,
+    id: Option<String>,
+}
+
+impl Open {
+    fn note(&mut self, field: Field, text: &str) {
+        match field {
+            Field::Type => self.is_reference = text == "item_reference",
+            Field::Id => self.id = is_like_an_id(text).then(|| text.to_owned()),
+            Field::Else => {}
+        }
+    }
+
+    fn reference(self) -> Option<String> {
+        self.id.filter(|_| self.is_reference)
     }
 }
 
@@ -108,11 +155,7 @@ pub(super) fn given_out(answer: &[u8]) -> Vec<String> {
     let gives_out = |key: &str| {
         key == "id" || key.ends_with("_id") && !key.ends_with("call_id") && key != "custom_id"
     };
-    let mut ids = Vec::new();
-    if let Ok(answer) = serde_json::from_slice(answer) {
-        collect(&answer, &gives_out, false, &mut ids);
-    }
-    ids
+    collect(answer, gives_out)
 }
 
 /// The same of an answer in events.

@@ -1,8 +1,12 @@
 //! Counting the tokens of a request for a message where no upstream counts them: an estimate, and marked as one.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::reject::Rejection;
 use super::respond::Own;
+use crate::wire::json;
+use crate::wire::memory::Memory;
+use crate::wire::offload;
 
 /// "Approximately 3.5 English characters" (Anthropic's glossary); 2 of 7 in whole numbers.
 const TOKENS_PER_7_LETTERS: usize = 2;
@@ -16,12 +20,26 @@ const PAGE_BYTES: usize = 100_000;
 const FRAME: usize = 4;
 
 /// The answer to a request for a count that no upstream has answered.
-pub(super) fn estimated(body: &[u8]) -> Own {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+pub(super) async fn estimated(body: &[u8], memory: &Memory) -> Result<Own, Rejection> {
+    let estimate = || {
+        let _share = json::reserve(1, body, memory)?;
+        let mended = json::mended(body);
+        let body = mended.as_deref().unwrap_or(body);
+        match serde_json::from_slice(body) {
+            Ok(body) => Ok(of_request(&body)),
+            Err(error) => {
+                Err(json::fault(body).map_or(Rejection::NotJson(error), Rejection::Untranslatable))
+            }
+        }
+    };
+    offload::run(body.len(), estimate).await
+}
+
+fn of_request(body: &Value) -> Own {
     let parts = ["system", "messages", "tools"];
     let tokens: usize = parts.iter().map(|part| of(&body[part])).sum();
     Own {
-        json: json!({ "input_tokens": tokens.max(1) }),
+        json: serde_json::json!({ "input_tokens": tokens.max(1) }),
         note: Some(("x-backstop-estimated", "input_tokens".to_owned())),
     }
 }
@@ -60,10 +78,10 @@ fn of_text(text: &str) -> usize {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::estimated;
+    use super::of_request;
 
     fn tokens(body: &Value) -> u64 {
-        let own = estimated(body.to_string().as_bytes());
+        let own = of_request(body);
         own.json["input_tokens"].as_u64().unwrap()
     }
 

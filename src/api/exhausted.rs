@@ -31,9 +31,18 @@ pub(super) fn error_response(exhausted: &Exhausted) -> ErrorResponse {
         )
     } else if let Some((code, summary)) = rejected(exhausted) {
         ErrorResponse::new(400, code, message(summary))
+    } else if lacks_memory(exhausted) {
+        no_memory(message("there was no memory for the request"))
     } else if exhausted.is_network_lost {
         let message = message("our own network seems to be lost: no upstream can be connected to");
         ErrorResponse::new(503, "local_network_unreachable", message).after(Duration::from_secs(1))
+    } else if is_ruled_out(exhausted, SkipReason::TooLarge) {
+        let message = message(
+            "the request is too large to be translated (limits.memory in the proxy's configuration)",
+        );
+        ErrorResponse::new(413, "request_too_large", message)
+    } else if is_ruled_out(exhausted, SkipReason::Unreadable) {
+        ErrorResponse::new(400, "untranslatable_json", untranslatable(exhausted))
     } else if let Some(feature) = unsupported_feature(exhausted) {
         ErrorResponse::new(
             400,
@@ -107,6 +116,34 @@ fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// For a request for which there is no memory now.
+pub(super) fn no_memory(message: String) -> ErrorResponse {
+    let message = format!("{message} (limits.memory in the proxy's configuration)");
+    ErrorResponse::new(503, "memory_limit_reached", message).after(Duration::from_secs(1))
+}
+
+fn lacks_memory(exhausted: &Exhausted) -> bool {
+    let mut attempts = exhausted.attempts.iter();
+    let mut skipped = exhausted.skipped.iter();
+    attempts.any(|attempt| attempt.outcome == Outcome::NoMemory)
+        || skipped.any(|skipped| skipped.reason == SkipReason::NoMemory)
+}
+
+/// Whether this keeps out somebody who could answer else, and nothing is in the way that could change.
+fn is_ruled_out(exhausted: &Exhausted, by: SkipReason) -> bool {
+    let skipped = exhausted.skipped.iter();
+    let mut reasons = skipped.map(|skipped| skipped.reason);
+    exhausted.attempts.is_empty()
+        && reasons.clone().any(|why| why == by)
+        && !reasons.any(SkipReason::is_for_now)
+}
+
+fn untranslatable(exhausted: &Exhausted) -> String {
+    let fault = exhausted.fault.as_ref().map(ToString::to_string);
+    let fault = fault.unwrap_or_else(|| "it cannot be read".to_owned());
+    format!("no upstream speaks this API, and the JSON cannot be translated: {fault}")
+}
+
 /// What somebody lacks whom the request could go to, if nothing is in the way that could change.
 fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
     let mut missing = exhausted
@@ -114,8 +151,19 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
         .iter()
         .filter_map(|skipped| match skipped.reason {
             SkipReason::Unsupported(feature) => Some(Some(feature)),
-            SkipReason::TooSmall | SkipReason::OtherModel | SkipReason::CannotContinue => None,
-            _ => Some(None),
+            SkipReason::TooSmall
+            | SkipReason::OtherModel
+            | SkipReason::CannotContinue
+            | SkipReason::Unreadable
+            | SkipReason::TooLarge => None,
+            SkipReason::Elsewhere
+            | SkipReason::OutOfRotation
+            | SkipReason::RateLimited
+            | SkipReason::Busy
+            | SkipReason::KeyRefused
+            | SkipReason::QuotaExhausted
+            | SkipReason::ModelMissing
+            | SkipReason::NoMemory => Some(None),
         });
     let is_missing =
         |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::EndpointMissing { .. });

@@ -140,12 +140,13 @@ impl Api {
         if upgrade::is_wanted(&head) {
             let mut request = upgrade::request(record, head, path, &body)?;
             record.read(request.received_at);
-            request.pinned_to = self.failover.owner(&request);
+            request.pinned_to = self.failover.owner(&request).await;
             return self.serve(Arc::new(request), record).await;
         }
-        let mut request = read::request(record, head, path, body, self.limits).await?;
+        let bounds = (self.limits, self.failover.memory());
+        let mut request = read::request(record, head, path, body, bounds).await?;
         record.read(request.received_at);
-        request.pinned_to = self.failover.owner(&request);
+        request.pinned_to = self.failover.owner(&request).await;
         if request.endpoint == Endpoint::Other {
             return self.forward(&request, record).await;
         }
@@ -194,7 +195,7 @@ impl Api {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
                 Err(exhausted) => {
                     record.attempts = exhausted.attempts.len();
-                    Reply::Own(count::estimated(&body))
+                    Reply::Own(count::estimated(&body, self.failover.memory()).await?)
                 }
             });
         }

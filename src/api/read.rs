@@ -13,12 +13,16 @@ use super::auth;
 use super::record::RequestRecord;
 use super::reject::Rejection;
 use crate::request::{Endpoint, ModelRequest, Peek, is_reasoning_model, peek};
-use crate::wire::body::{Patience, read_whole};
+use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::unpack;
 use crate::wire::json::{self, ModelField};
+use crate::wire::memory::Memory;
 use crate::wire::path::is_unambiguous;
 use crate::wire::query::without;
-use crate::wire::{headers, multipart};
+use crate::wire::{headers, multipart, offload};
+
+/// No coding packs JSON better, but for bombs.
+const MOST_UNPACKED: usize = 64;
 
 /// How much a client may send, and how slowly.
 #[derive(Clone, Copy, Debug)]
@@ -103,21 +107,29 @@ pub(super) async fn request(
     head: Parts,
     path: Path,
     body: Incoming,
-    limits: BodyLimits,
+    (limits, memory): (BodyLimits, &Memory),
 ) -> Result<ModelRequest, Rejection> {
     let patience = Patience {
         idle: limits.idle,
         until: Instant::now() + limits.total,
     };
-    let mut body = read_whole(body, limits.body, patience).await?;
+    let mut share = memory.share();
+    let mut body = read_into(&mut share, body, limits.body, patience).await?;
     let mut headers = auth::for_upstream(&head.headers);
     if record.endpoint != Endpoint::Other
         && let Some(codings) = headers.remove(CONTENT_ENCODING)
     {
         let codings = codings.to_str().unwrap_or("binary");
-        body = unpack(codings, body, limits.body)?;
+        let mut unpacked = memory.share();
+        // A kilobyte is as much work as a few hundred of them that are not packed.
+        let size = body.len().saturating_mul(MOST_UNPACKED);
+        let unpack = || unpack(codings, body, limits.body, &mut unpacked);
+        body = offload::run(size, unpack).await?;
+        share = unpacked;
     }
-    let seen = look_into(record.endpoint, &head.method, &head.headers, &body).await?;
+    let body = share.hold(body);
+    let look = || look_into(record.endpoint, &head.method, &head.headers, &body);
+    let seen = offload::scan(body.len(), look).await?;
     let session = seen.session.unwrap_or_else(|| fingerprint_of_start(&body));
     let retries = retries(&head.headers);
     let named = seen.model.as_ref().map_or("", |field| &field.name);
@@ -157,14 +169,14 @@ pub(super) fn retries(headers: &HeaderMap) -> usize {
         .unwrap_or(0)
 }
 
-async fn look_into(
+fn look_into(
     endpoint: Endpoint,
     method: &Method,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Peek, Rejection> {
     if endpoint == Endpoint::Other {
-        return Ok(guess(method, headers, body).await);
+        return guess(method, headers, body);
     }
     let seen = peek(body)?;
     match &seen.model {
@@ -175,18 +187,18 @@ async fn look_into(
 }
 
 /// What can be seen of a request that is forwarded whatever it is.
-async fn guess(method: &Method, headers: &HeaderMap, body: &Bytes) -> Peek {
+fn guess(method: &Method, headers: &HeaderMap, body: &Bytes) -> Result<Peek, Rejection> {
     if method != Method::POST || body.is_empty() {
-        return Peek::default();
+        return Ok(Peek::default());
     }
-    if headers::has_media_type(headers, "multipart/form-data") {
-        let model = multipart::model(headers, body).await;
-        return Peek {
-            model: model.map(|name| ModelField { name, span: None }),
-            ..Peek::default()
-        };
+    if !headers::has_media_type(headers, "multipart/form-data") {
+        return Ok(peek(body).unwrap_or_default());
     }
-    peek(body).unwrap_or_default()
+    let model = multipart::model(headers, body)?;
+    Ok(Peek {
+        model: model.map(|(name, _)| ModelField { name, span: None }),
+        ..Peek::default()
+    })
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
 use crate::wire::coding::CodingError;
 use crate::wire::headers::JSON;
+use crate::wire::json::Fault;
+use crate::wire::memory::NoMemory;
+use crate::wire::multipart::FormError;
 
 /// Why a client gets an error from us.
 #[derive(Debug)]
@@ -33,6 +36,9 @@ pub(super) enum Rejection {
     Coding(CodingError),
     Body(ReadError),
     NotJson(serde_json::Error),
+    Untranslatable(Fault),
+    NoMemory(NoMemory),
+    Form(FormError),
     NoModel,
     UnknownModel { model: String, hint: String },
     TooBusy,
@@ -61,6 +67,18 @@ impl From<CodingError> for Rejection {
 impl From<serde_json::Error> for Rejection {
     fn from(error: serde_json::Error) -> Self {
         Self::NotJson(error)
+    }
+}
+
+impl From<NoMemory> for Rejection {
+    fn from(why: NoMemory) -> Self {
+        Self::NoMemory(why)
+    }
+}
+
+impl From<FormError> for Rejection {
+    fn from(error: FormError) -> Self {
+        Self::Form(error)
     }
 }
 
@@ -138,6 +156,13 @@ impl Rejection {
                 "invalid_json",
                 format!("the request body is not a JSON object: {error}"),
             ),
+            Self::Untranslatable(fault) => ErrorResponse::new(
+                400,
+                "untranslatable_json",
+                format!("the JSON cannot be read: {fault}"),
+            ),
+            Self::NoMemory(why) => no_memory(*why),
+            Self::Form(error) => ErrorResponse::new(400, "invalid_form", error.to_string()),
             Self::NoModel => {
                 ErrorResponse::new(400, "missing_model", "the request names no `model`")
                     .about("model")
@@ -182,6 +207,19 @@ fn unread(error: &ReadError) -> ErrorResponse {
             ErrorResponse::new(408, "request_body_timeout", message)
         }
         ReadError::Broken(_) => ErrorResponse::new(400, "request_body_broken", message),
+        ReadError::NoMemory(why) => no_memory(*why),
+    }
+}
+
+/// For a body that does not fit into the memory for bodies.
+fn no_memory(why: NoMemory) -> ErrorResponse {
+    match why {
+        NoMemory::Now => exhausted::no_memory(why.to_string()),
+        NoMemory::Ever => ErrorResponse::new(
+            413,
+            "request_too_large",
+            "the request takes more memory than one request may have (limits.memory in the proxy's configuration)",
+        ),
     }
 }
 
@@ -194,9 +232,10 @@ fn owner_unavailable_error(owner: &UpstreamId) -> ErrorResponse {
 
 fn packed_wrongly(error: &CodingError) -> ErrorResponse {
     let (status, code) = match error {
-        CodingError::Unknown(_) => (415, "unsupported_content_encoding"),
-        CodingError::Broken(..) => (400, "invalid_content_encoding"),
-        CodingError::TooLarge(_) => (413, "request_too_large"),
+        CodingError::Unknown(_) | CodingError::Several(_) => (415, "unsupported_content_encoding"),
+        CodingError::Broken(..) | CodingError::Padded => (400, "invalid_content_encoding"),
+        CodingError::TooLarge(_) | CodingError::Bomb(_) => (413, "request_too_large"),
+        CodingError::NoMemory(why) => return no_memory(*why),
     };
     ErrorResponse::new(status, code, error.to_string())
 }

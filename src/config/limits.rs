@@ -13,6 +13,9 @@ pub struct LimitsConfig {
     /// The largest request body, in bytes.
     #[serde(deserialize_with = "size::read")]
     pub body: usize,
+    /// The memory for the bodies of all requests together, in bytes.
+    #[serde(deserialize_with = "size::read")]
+    pub memory: usize,
     /// The largest head of a request, in bytes.
     #[serde(deserialize_with = "size::read")]
     pub headers: usize,
@@ -33,6 +36,8 @@ impl Default for LimitsConfig {
         Self {
             // The SDKs upload files in parts of 64 MiB.
             body: 72 << 20,
+            // Seven of the largest bodies; a thousand of an agent's long conversations.
+            memory: 512 << 20,
             headers: 64 << 10,
             connections: 4096,
             requests: 2048,

@@ -106,6 +106,21 @@ limits: {body: big}
 }
 
 #[test]
+fn the_memory_for_bodies_holds_the_largest_one() {
+    let text = "\
+upstreams: {a: {provider: ollama}}
+routes: [{models: [\"*\"], candidates: [{upstream: a}]}]
+limits: {body: 8MiB, memory: 4MiB}
+";
+    assert_eq!(
+        problems(text),
+        [
+            "line 3   limits.memory: is less than limits.body: the largest request could never be served"
+        ]
+    );
+}
+
+#[test]
 fn values_of_the_wrong_kind_do_not_hide_other_mistakes() {
     let text = "\
 upstreams: {a: nothing, b: {provider: ollama, api_keys: sk-literal-secret}}

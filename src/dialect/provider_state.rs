@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{UpstreamApi, anthropic, openai};
 use crate::config::CallIds;
 use crate::request::Endpoint;
+use crate::wire::json;
 
 /// The body of a request, which is in the upstream's own API, without what only others can read, and the fields that had to be
 /// left out; `None`: there is nothing of that kind. A chat is put as to one who stands in.
@@ -13,6 +14,8 @@ pub fn strip_provider_state(
     body: &[u8],
     mut api: UpstreamApi,
 ) -> Option<(Bytes, Vec<String>)> {
+    let mended = json::mended(body);
+    let body = mended.as_deref().unwrap_or(body);
     match endpoint {
         Endpoint::Responses => {
             let body = openai::without_thoughts(body)?;

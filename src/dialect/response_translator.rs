@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::names::Names;
 use super::stream_translator::StreamTranslator;
 use super::{anthropic, messages, openai, responses};
+use crate::wire::json;
 
 /// Turns replies back into the client's API: first messages into a chat, then a chat into a response or a message, as far
 /// as needed.
@@ -26,6 +27,11 @@ impl ResponseTranslator {
 
     /// A whole answer. What is none stays as it is, to be seen as what it is.
     pub fn answer(&self, mut body: Bytes) -> Bytes {
+        if self.changes()
+            && let Some(mended) = json::mended(&body)
+        {
+            body = mended;
+        }
         if let Some(context) = &self.messages {
             body = anthropic::answer(&body, context).unwrap_or(body);
         }

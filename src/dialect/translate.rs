@@ -8,6 +8,7 @@ use super::upstream_api::UpstreamApi;
 use super::{anthropic, messages, openai, responses};
 use crate::config::Dialect;
 use crate::request::Endpoint;
+use crate::wire::json;
 
 /// A request in an upstream's words.
 #[derive(Debug)]
@@ -26,37 +27,50 @@ pub struct UpstreamRequest {
     pub is_rewritten: bool,
 }
 
+/// Why a request cannot be put into an upstream's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untranslatable {
+    /// They lack something that it needs.
+    Unsupported(&'static str),
+    /// It is JSON that cannot be read into a tree: too deep, or with numbers that no computer has.
+    Unreadable,
+}
+
 impl UpstreamApi {
-    /// What a request of a kind that can be said needs that this model of the upstream has not; `None`: it can be said.
+    /// Why a request of a kind that can be said cannot be put into the words of this model of the upstream; `None`: it can.
     pub fn unsupported_feature(
         self,
         endpoint: Endpoint,
         body: &[u8],
         model: &str,
-    ) -> Option<&'static str> {
-        if model.is_empty() && self.translates(endpoint) {
-            return Some("a model");
+    ) -> Option<Untranslatable> {
+        if !self.translates(endpoint) {
+            return None;
         }
-        match (self.dialect, endpoint) {
-            (Dialect::OpenAi, Endpoint::Messages) => {
-                messages::unsupported_feature(&serde_json::from_slice(body).ok()?)
-            }
-            (Dialect::OpenAi, Endpoint::Responses) if !self.has_responses => {
-                responses::unsupported_feature(&serde_json::from_slice(body).ok()?, false)
-            }
+        if model.is_empty() {
+            return Some(Untranslatable::Unsupported("a model"));
+        }
+        let mended = json::mended(body);
+        let body = mended.as_deref().unwrap_or(body);
+        let Ok(tree) = serde_json::from_slice(body) else {
+            return Some(Untranslatable::Unreadable);
+        };
+        let lack = match (self.dialect, endpoint) {
+            (Dialect::OpenAi, Endpoint::Messages) => messages::unsupported_feature(&tree),
+            (Dialect::OpenAi, Endpoint::Responses) => responses::unsupported_feature(&tree, false),
             (Dialect::Anthropic, Endpoint::ChatCompletions) => {
-                anthropic::unsupported_feature(&serde_json::from_slice(body).ok()?, model)
+                anthropic::unsupported_feature(&tree, model)
             }
-            (Dialect::Anthropic, Endpoint::Responses) => responses::unsupported_feature(
-                &serde_json::from_slice(body).ok()?,
-                true,
-            )
-            .or_else(|| {
-                let chat = responses::request(body, true)?;
-                anthropic::unsupported_feature(&serde_json::from_slice(&chat.body).ok()?, model)
-            }),
+            (Dialect::Anthropic, Endpoint::Responses) => {
+                responses::unsupported_feature(&tree, true).or_else(|| {
+                    drop(tree);
+                    let chat = responses::request(body, true)?;
+                    anthropic::unsupported_feature(&serde_json::from_slice(&chat.body).ok()?, model)
+                })
+            }
             _ => None,
-        }
+        };
+        lack.map(Untranslatable::Unsupported)
     }
 
     /// A request, which is in the client's words, in those of the upstream; `None` if they lack something. `model`: the
@@ -67,10 +81,13 @@ impl UpstreamApi {
         body: Bytes,
         model: Option<&str>,
     ) -> Option<UpstreamRequest> {
+        // What nobody looks into passes as it is.
+        let is_read = model.is_some() || self.translates(endpoint);
+        let mended = is_read.then(|| json::mended(&body)).flatten();
         let mut translated = UpstreamRequest {
             path: None,
             headers: &[],
-            body,
+            body: mended.unwrap_or_else(|| body.clone()),
             translator: ResponseTranslator::default(),
             dropped: Vec::new(),
             is_rewritten: false,
@@ -109,6 +126,9 @@ impl UpstreamApi {
         if translated.translator.changes() {
             translated.is_rewritten = true;
             translated.dropped = in_clients_words(endpoint, translated.dropped);
+        }
+        if !translated.is_rewritten {
+            translated.body = body;
         }
         Some(translated)
     }

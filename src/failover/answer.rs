@@ -19,6 +19,7 @@ use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 use crate::outcome::Outcome;
 use crate::wire::headers::{EVENTS, has_media_type};
+use crate::wire::offload;
 
 /// An upstream's answer, on its way to the client.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Answer {
         let body = match answer.body {
             AttemptBody::Whole(bytes) => {
                 if let Some(witness) = &witness {
-                    witness.saw_whole(&bytes);
+                    offload::at_once(bytes.len(), || witness.saw_whole(&bytes));
                 }
                 if answer.outcome == Outcome::Success {
                     attempt.answered(Instant::now());

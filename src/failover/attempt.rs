@@ -16,14 +16,17 @@ use super::order::prefill;
 use super::outbound::{outbound_as, send};
 use super::plan::Target;
 use super::timers::StreamTimeouts;
+use super::translation::reserve;
 use crate::config::{Ability, HoldConfig, Prefill, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, Transcript, continuation};
 use crate::dialect::{self, ResponseTranslator, UpstreamApi, UpstreamRequest};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
-use crate::wire::body::{Patience, ReadError, read_whole};
+use crate::wire::body::{Patience, ReadError, read_into, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
+use crate::wire::memory::{FREE, Memory, NoMemory};
+use crate::wire::offload;
 
 /// No answer is larger than this; images in base64 are the largest there are.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
@@ -31,6 +34,7 @@ pub(super) const LARGEST_ANSWER: usize = 64 << 20;
 /// One try at one target.
 pub(super) struct Attempt<'a> {
     pub(super) timeouts: &'a TimeoutsConfig,
+    pub(super) memory: &'a Memory,
     pub(super) request: &'a ModelRequest,
     pub(super) target: Target<'a>,
     /// Whether it is the candidate that the route names first.
@@ -47,13 +51,17 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Asks for an answer.
-    pub(super) async fn run(self) -> Result<AttemptAnswer, Failure> {
+    /// Asks for an answer. `translated`: the request in the upstream's words; putting it so may take a while in which nobody
+    /// waits for the upstream.
+    pub(super) async fn run(
+        self,
+        translated: Result<UpstreamRequest, Failure>,
+    ) -> Result<AttemptAnswer, Failure> {
         if self.request.endpoint == Endpoint::Realtime {
             let first = self.deadline.first_token(self.to_first_content());
             return handshake::run(self.request, self.target, first).await;
         }
-        match self.exchange(self.translated(self.body())?).await {
+        match self.exchange(translated?).await {
             Err(failure) => self.once_more(failure).await,
             answer => answer,
         }
@@ -62,7 +70,7 @@ impl Attempt<'_> {
     /// What the upstream cannot read may be put in another way.
     async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
         match failure.outcome {
-            Outcome::EndpointMissing { .. } => match self.without_responses() {
+            Outcome::EndpointMissing { .. } => match self.without_responses().await {
                 Ok(translated) => {
                     let answer = self.exchange(translated).await?;
                     // Only now it is sure that it was the path that was missing.
@@ -71,7 +79,7 @@ impl Attempt<'_> {
                 }
                 Err(_) => Err(failure),
             },
-            Outcome::ProviderBoundItems { .. } => match self.without_provider_state() {
+            Outcome::ProviderBoundItems { .. } => match self.without_provider_state().await {
                 Some(translated) => self.exchange(translated).await,
                 None => Err(failure),
             },
@@ -134,35 +142,68 @@ impl Attempt<'_> {
         }
     }
 
-    fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
+    async fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
         let api = UpstreamApi {
             has_responses: false,
             ..self.target.candidate.upstream.api()
         };
-        self.translated_for(api, self.body())
+        let speak = || self.translated_for(api, self.body());
+        // It has no `/responses` after all, so it is to be translated.
+        self.prepare(true, speak).await?.map_err(Failure::from)
     }
 
-    fn without_provider_state(&self) -> Option<UpstreamRequest> {
+    async fn without_provider_state(&self) -> Option<UpstreamRequest> {
         let api = self.target.candidate.upstream.api();
-        let (body, dropped) =
-            dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
-        let before = self.translated(self.body()).ok()?;
-        let mut translated = self.translated(Some(body)).ok()?;
-        translated.dropped.extend(dropped);
-        translated.is_rewritten = true;
-        // One who stands in has been asked in this way already.
-        (translated.body != before.body).then_some(translated)
+        let speak = || {
+            let (body, dropped) =
+                dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
+            let before = self.translated_for(api, self.body()).ok()?;
+            let mut translated = self.translated_for(api, Some(body)).ok()?;
+            translated.dropped.extend(dropped);
+            translated.is_rewritten = true;
+            // One who stands in has been asked in this way already.
+            (translated.body != before.body).then_some(Ok(translated))
+        };
+        let speak = || speak().unwrap_or(Err(Outcome::InvalidReply(Defect::NoSeam)));
+        self.prepare(true, speak).await.ok()?.ok()
     }
 
-    fn translated(&self, body: Option<Bytes>) -> Result<UpstreamRequest, Failure> {
-        self.translated_for(self.target.candidate.upstream.api(), body)
+    /// The request in the upstream's words.
+    pub(super) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
+        let api = self.target.candidate.upstream.api();
+        let is_read = self.target.candidate.model.is_some()
+            || self.transcript.is_some()
+            || api.translates(self.request.endpoint);
+        let speak = || self.translated_for(api, self.body());
+        self.prepare(is_read, speak).await?.map_err(Failure::from)
+    }
+
+    /// Puts the request in other words, within the memory for bodies; `is_read`: whether that takes more than passing it on.
+    async fn prepare(
+        &self,
+        is_read: bool,
+        speak: impl FnOnce() -> Result<UpstreamRequest, Outcome>,
+    ) -> Result<Result<UpstreamRequest, Outcome>, NoMemory> {
+        let body = &self.request.body;
+        if !is_read || body.len() <= FREE {
+            return Ok(speak());
+        }
+        let speak = || {
+            let mut share = reserve(body, self.memory)?;
+            Ok(speak().map(|mut translated| {
+                share.shrink_to(translated.body.len());
+                translated.body = share.hold(translated.body);
+                translated
+            }))
+        };
+        offload::run(body.len(), speak).await
     }
 
     fn translated_for(
         &self,
         mut api: UpstreamApi,
         body: Option<Bytes>,
-    ) -> Result<UpstreamRequest, Failure> {
+    ) -> Result<UpstreamRequest, Outcome> {
         let candidate = self.target.candidate;
         let model = candidate.model.as_deref();
         let endpoint = self.request.endpoint;
@@ -173,7 +214,7 @@ impl Attempt<'_> {
             api.max_output = abilities.max_output;
         }
         body.and_then(|body| api.translate(endpoint, body, model))
-            .ok_or_else(|| Outcome::InvalidReply(Defect::NoSeam).into())
+            .ok_or(Outcome::InvalidReply(Defect::NoSeam))
     }
 
     fn prefill(&self) -> Prefill {
@@ -206,25 +247,46 @@ impl Attempt<'_> {
         check_form(&reply.headers)?;
         let mut patience = self.to_the_end();
         patience.until = patience.until.min(Instant::now() + self.timeouts.content);
-        let received = match read_whole(reply.body, LARGEST_ANSWER, patience).await {
+        let mut share = self.memory.share();
+        let received = match read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await {
             Err(ReadError::TooLate) if patience.until < self.deadline.until() => {
                 return Err(Outcome::TimedOut(Stage::Content).into());
             }
             read => read?,
         };
-        let body = translator.answer(received.clone());
+        let received = share.hold(received);
         let wait = wait_asked_by(&reply.headers);
-        if let Err(outcome) = dialect::inspect(self.request.endpoint, &body, wait) {
-            return self.error_inside(outcome, reply.headers, translator, received);
+        let headers = reply.headers;
+        let look = || {
+            let body = self.in_clients_words(translator, received.clone())?;
+            if let Err(outcome) = dialect::inspect(self.request.endpoint, &body, wait) {
+                return self.error_inside(outcome, headers, translator, received.clone());
+            }
+            self.accept(reply.status, &body, dialect::is_refusal)?;
+            let body = AttemptBody::Whole(body);
+            Ok(AttemptAnswer::new(
+                reply.status,
+                headers,
+                body,
+                Outcome::Success,
+            ))
+        };
+        offload::at_once(received.len(), look)
+    }
+
+    /// A whole answer, turned back into the client's API within the memory for bodies.
+    fn in_clients_words(
+        &self,
+        translator: &ResponseTranslator,
+        body: Bytes,
+    ) -> Result<Bytes, NoMemory> {
+        if !translator.changes() {
+            return Ok(body);
         }
-        self.accept(reply.status, &body, dialect::is_refusal)?;
-        let body = AttemptBody::Whole(body);
-        Ok(AttemptAnswer::new(
-            reply.status,
-            reply.headers,
-            body,
-            Outcome::Success,
-        ))
+        let mut share = reserve(&body, self.memory)?;
+        let answer = translator.answer(body);
+        share.shrink_to(answer.len());
+        Ok(share.hold(answer))
     }
 
     /// Takes an answer, unless it refuses the content and the route asks elsewhere then.
@@ -234,10 +296,14 @@ impl Attempt<'_> {
         body: &[u8],
         is_refusal: impl Fn(Endpoint, &[u8]) -> bool,
     ) -> Result<(), Outcome> {
-        if self.refusals == Refusals::Next && is_refusal(self.request.endpoint, body) {
-            return Err(Outcome::ContentRefused { status });
+        if self.refusals != Refusals::Next {
+            return Ok(());
         }
-        Ok(())
+        let _share = reserve(body, self.memory).map_err(|_| Outcome::NoMemory)?;
+        match is_refusal(self.request.endpoint, body) {
+            true => Err(Outcome::ContentRefused { status }),
+            false => Ok(()),
+        }
     }
 
     /// JSON where events were asked for is an error in disguise, or an upstream that cannot stream. SDKs would take
@@ -248,12 +314,16 @@ impl Attempt<'_> {
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         let received = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
-        let body = translator.answer(received.clone());
         let wait = wait_asked_by(&reply.headers);
-        match dialect::inspect(self.request.endpoint, &body, wait) {
-            Ok(()) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
-            Err(outcome) => self.error_inside(outcome, reply.headers, translator, received),
-        }
+        offload::at_once(received.len(), || {
+            let body = translator.answer(received.clone());
+            match dialect::inspect(self.request.endpoint, &body, wait) {
+                Ok(()) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
+                Err(outcome) => {
+                    self.error_inside(outcome, reply.headers, translator, received.clone())
+                }
+            }
+        })
     }
 
     /// What an upstream says in a body of status 200 counts as if it came with an error status.

@@ -1,9 +1,12 @@
 //! Whether a stream would go on elsewhere if it broke off.
 
+use super::translation::reserve;
 use crate::config::Continuation;
 use crate::dialect::openai::continuation;
 use crate::request::ModelRequest;
 use crate::routing::Rule;
+use crate::wire::memory::Memory;
+use crate::wire::offload;
 
 /// Whether a stream would go on elsewhere if it broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,14 +18,20 @@ pub enum Continuability {
 }
 
 /// Whether a stream would go on elsewhere if it broke off; `None` where that is not asked for.
-pub(super) fn continuability(request: &ModelRequest, rule: &Rule) -> Option<Continuability> {
+pub(super) async fn continuability(
+    request: &ModelRequest,
+    rule: &Rule,
+    memory: &Memory,
+) -> Option<Continuability> {
     if rule.continuation == Continuation::Off || !request.streaming {
         return None;
     }
-    Some(
-        match continuation::obstacle(request.endpoint, &request.body) {
-            Some(obstacle) => Continuability::Refused(obstacle),
-            None => Continuability::Possible(rule.continuation),
-        },
-    )
+    let look = || match reserve(&request.body, memory) {
+        Ok(_share) => continuation::obstacle(request.endpoint, &request.body),
+        Err(_) => Some("size"),
+    };
+    Some(match offload::run(request.body.len(), look).await {
+        Some(obstacle) => Continuability::Refused(obstacle),
+        None => Continuability::Possible(rule.continuation),
+    })
 }

@@ -15,6 +15,7 @@ use crate::config::{Prefill, UpstreamId};
 use crate::outcome::{Blame, Defect, Outcome, Stage};
 use crate::upstream::{ReplyBody, SendError};
 use crate::wire::body::ReadError;
+use crate::wire::memory::NoMemory;
 
 /// An attempt that brought something for the client.
 #[derive(Debug)]
@@ -193,6 +194,15 @@ impl From<SendError> for Failure {
     }
 }
 
+impl From<NoMemory> for Failure {
+    fn from(error: NoMemory) -> Self {
+        Self {
+            detail: Some(error.to_string()),
+            ..Outcome::NoMemory.into()
+        }
+    }
+}
+
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         let outcome = match error {
@@ -200,6 +210,7 @@ impl From<ReadError> for Failure {
             ReadError::Stalled => Outcome::TimedOut(Stage::Idle),
             ReadError::TooLate => Outcome::TimedOut(Stage::Total),
             ReadError::Broken(_) => Outcome::ConnectionLost,
+            ReadError::NoMemory(_) => Outcome::NoMemory,
         };
         Self {
             detail: Some(error.to_string()),

@@ -12,6 +12,8 @@ use crate::config::{TimeoutsConfig, UpstreamId};
 use crate::event::Events;
 use crate::health::Shape;
 use crate::request::{Endpoint, ModelRequest};
+use crate::wire::memory::Memory;
+use crate::wire::offload;
 
 /// Runs requests against the candidates of a rule.
 #[derive(Clone, Debug)]
@@ -20,16 +22,18 @@ pub struct Failover {
     /// By the name of the route.
     pub(super) budgets: Arc<HashMap<Arc<str>, Budget>>,
     pub(super) affinity: Affinity,
+    pub(super) memory: Memory,
     pub(super) events: Events,
 }
 
 impl Failover {
-    /// With these limits of patience, a budget for each of these routes, noting who creates what, reporting to these
-    /// listeners.
+    /// With these limits of patience, a budget for each of these routes, noting who creates what, within this memory for
+    /// bodies, reporting to these listeners.
     pub fn new(
         timeouts: TimeoutsConfig,
         routes: impl Iterator<Item = Arc<str>>,
         affinity: Affinity,
+        memory: Memory,
         events: Events,
     ) -> Self {
         let now = Instant::now();
@@ -37,13 +41,19 @@ impl Failover {
             timeouts: Arc::new(timeouts),
             budgets: Arc::new(routes.map(|route| (route, Budget::new(now))).collect()),
             affinity,
+            memory,
             events,
         }
     }
 
+    /// The memory for the bodies of requests and answers.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Where something that a request refers to lives, if that is known.
-    pub fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
-        self.affinity.owner(request)
+    pub async fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
+        offload::scan(request.body.len(), || self.affinity.owner(request)).await
     }
 
     pub(super) fn common(&self, request: &ModelRequest) -> Common {

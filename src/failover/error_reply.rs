@@ -11,6 +11,7 @@ use crate::outcome::{Blame, Outcome};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, retry_after};
+use crate::wire::offload;
 use crate::wire::rate_limit;
 
 /// Enough of an error to classify it and to hand it on.
@@ -29,8 +30,11 @@ pub(super) async fn refusal(
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
         .await
         .unwrap_or_default();
-    let outcome = classify(reply.status, wait_asked_by(&reply.headers), &body);
-    let error_body = error_body(reply.status, body.clone());
+    let wait = wait_asked_by(&reply.headers);
+    let (outcome, error_body) = offload::at_once(body.len(), || {
+        let outcome = classify(reply.status, wait, &body);
+        (outcome, error_body(reply.status, body.clone()))
+    });
     let mut headers = reply.headers;
     if error_body != body {
         headers.remove(CONTENT_ENCODING);

@@ -7,6 +7,7 @@ use super::skip::Skipped;
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 use crate::outcome::Blame;
+use crate::wire::json::Fault;
 
 /// No candidate gave an answer.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Exhausted {
     pub is_network_lost: bool,
     /// The only upstream that could have answered, because something that the request refers to lives there.
     pub pinned_to: Option<UpstreamId>,
+    /// Why the request could not be translated, and where.
+    pub fault: Option<Fault>,
     /// What upstreams have said against the request.
     pub(super) error: Option<ReceivedError>,
 }

@@ -28,15 +28,16 @@ use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
 use super::run::{MOST_ATTEMPTS, WinningAttempt};
 use super::timers::StreamTimeouts;
+use super::translation::reserve;
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
 use crate::outcome::{Blame, Defect, Outcome, Retry};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
 use crate::upstream::Reply;
-use crate::wire::body::{Patience, read_whole};
+use crate::wire::body::{Patience, read_into, read_whole};
 use crate::wire::headers::{EVENTS, has_media_type};
-use crate::wire::multipart;
+use crate::wire::{multipart, offload};
 
 /// What may tell the ids of objects.
 const READABLE: [&str; 2] = ["application/json", EVENTS];
@@ -119,8 +120,13 @@ impl Failover {
             && anthropic::is_batches(&request.path)
             && has_media_type(&reply.headers, READABLE[0])
         {
-            let body = read_whole(reply.body, LARGEST_ANSWER, patience).await?;
-            let body = AttemptBody::Whole(anthropic::results_here(body));
+            let mut share = self.memory.share();
+            let body = read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await?;
+            let body = offload::at_once(body.len(), || {
+                let _share = reserve(&body, &self.memory)?;
+                Ok::<_, Failure>(anthropic::results_here(body))
+            })?;
+            let body = AttemptBody::Whole(share.hold(body));
             let answer = AttemptAnswer::new(reply.status, reply.headers, body, Outcome::Success);
             return Ok(AttemptAnswer {
                 is_kept: true,

@@ -67,6 +67,7 @@ impl AttemptLog {
             attempts: self.attempts,
             waited: self.waited,
             error: self.error,
+            fault: plan.fault().cloned(),
             skipped: plan.skipped(),
             retry_in: plan.retry_in(Instant::now()),
             is_network_lost: plan.is_network_lost(),
@@ -82,6 +83,7 @@ impl AttemptLog {
             attempts: self.attempts,
             waited: self.waited,
             error: None,
+            fault: None,
             skipped: Vec::new(),
             retry_in: back_at.min().map(|at| at.saturating_duration_since(now)),
             is_network_lost: asked

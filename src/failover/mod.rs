@@ -44,6 +44,7 @@ mod serve;
 mod skip;
 mod supervise;
 mod timers;
+mod translation;
 mod watched;
 
 pub use answer::{Answer, AnswerBody};

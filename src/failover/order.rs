@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::skip::{SkipReason, Skipped};
 use crate::config::{Capabilities, Continuation, Dialect, Prefill, Strategy, UpstreamId};
-use crate::dialect::anthropic;
+use crate::dialect::{Untranslatable, anthropic};
 use crate::request::{Endpoint, ModelRequest, Needs};
 use crate::routing::{Candidate, Rule};
 
@@ -172,15 +172,18 @@ fn ineligible(
 }
 
 /// Why a request cannot be put into a candidate's words. That takes reading it whole, so it is asked when the candidate's
-/// turn has come.
+/// turn has come; of a large request, by `translation`.
 pub(super) fn unsupported(
     candidate: &Candidate,
     request: RoutingRequest<'_>,
 ) -> Option<SkipReason> {
     let model = candidate.model.as_deref().unwrap_or(request.model);
     let api = candidate.upstream.api();
-    let lack = api.unsupported_feature(request.endpoint, request.needs.body, model)?;
-    Some(SkipReason::Unsupported(lack))
+    let why = api.unsupported_feature(request.endpoint, request.needs.body, model)?;
+    Some(match why {
+        Untranslatable::Unsupported(lack) => SkipReason::Unsupported(lack),
+        Untranslatable::Unreadable => SkipReason::Unreadable,
+    })
 }
 
 /// How a candidate is asked to continue a given beginning of an answer.

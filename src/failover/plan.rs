@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::order::{Order, RoutingRequest, unsupported};
+use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
+use super::translation::{fault, obstacle};
 use crate::config::UpstreamId;
 use crate::health::{CooldownReason, NotAdmitted, Permit};
 use crate::outcome::{Blame, Outcome, Retry};
 use crate::routing::Candidate;
+use crate::wire::json::Fault;
+use crate::wire::memory::Memory;
 
 /// A candidate with one of its keys.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,7 @@ pub(super) enum Remaining {
 #[derive(Debug)]
 pub(super) struct AttemptPlan<'a> {
     request: RoutingRequest<'a>,
+    memory: &'a Memory,
     waiting: VecDeque<&'a Candidate>,
     /// Whether the request can be put to the first of them: finding out takes reading it whole.
     is_first_known: bool,
@@ -60,13 +64,16 @@ pub(super) struct AttemptPlan<'a> {
     tried: Vec<Target<'a>>,
     /// Who has said something against the request itself.
     objecting: Vec<UpstreamId>,
+    /// Why the request could not be translated, and where.
+    fault: Option<Fault>,
 }
 
 impl<'a> AttemptPlan<'a> {
     /// Goes through the candidates of an order.
-    pub(super) fn new(order: Order<'a>) -> Self {
+    pub(super) fn new(order: Order<'a>, memory: &'a Memory) -> Self {
         Self {
             request: order.request,
+            memory,
             waiting: order.candidates.into(),
             is_first_known: false,
             other_keys: VecDeque::new(),
@@ -75,6 +82,7 @@ impl<'a> AttemptPlan<'a> {
             has_tried_last_resort: false,
             tried: Vec::new(),
             objecting: Vec::new(),
+            fault: None,
         }
     }
 
@@ -90,9 +98,14 @@ impl<'a> AttemptPlan<'a> {
         self.request.pinned_to
     }
 
+    /// Why the request could not be translated, and where.
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
     /// Who is left to be asked.
-    pub(super) fn remaining(&mut self) -> Remaining {
-        if !self.other_keys.is_empty() || self.turn().is_some() {
+    pub(super) async fn remaining(&mut self) -> Remaining {
+        if !self.other_keys.is_empty() || self.turn().await.is_some() {
             Remaining::Trusted
         } else if !self.has_tried_last_resort && self.soonest_back().is_some() {
             Remaining::LastResort
@@ -102,13 +115,13 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// The next target, with health's permission.
-    pub(super) fn next(&mut self, now: Instant) -> Option<(Target<'a>, Permit)> {
+    pub(super) async fn next(&mut self, now: Instant) -> Option<(Target<'a>, Permit)> {
         while let Some(target) = self.other_keys.pop_front() {
             if let Some(permit) = self.admit(target, now) {
                 return Some((target, permit));
             }
         }
-        while let Some(candidate) = self.turn() {
+        while let Some(candidate) = self.turn().await {
             self.waiting.pop_front();
             self.is_first_known = false;
             let mut keys = keys_in_turn(candidate);
@@ -140,16 +153,19 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// Whose turn it is. Those to whom the request cannot even be put are passed over.
-    fn turn(&mut self) -> Option<&'a Candidate> {
+    async fn turn(&mut self) -> Option<&'a Candidate> {
         loop {
             let candidate = *self.waiting.front()?;
             if self.is_first_known {
                 return Some(candidate);
             }
-            let Some(why) = unsupported(candidate, self.request) else {
+            let Some(why) = obstacle(candidate, self.request, self.memory).await else {
                 self.is_first_known = true;
                 return Some(candidate);
             };
+            if why == SkipReason::Unreadable && self.fault.is_none() {
+                self.fault = fault(self.request.needs.body).await;
+            }
             self.waiting.pop_front();
             self.skipped.push(Skipped::new(candidate, why));
         }

@@ -11,12 +11,14 @@ use super::log::AttemptLog;
 use super::order::{RoutingRequest, order};
 use super::plan::AttemptPlan;
 use super::run::Run;
-use crate::config::UpstreamId;
+use super::translation::reserve;
+use crate::config::{Prefill, UpstreamId};
 use crate::dialect::openai::{Splicer, Transcript};
 use crate::event::{AttemptReport, Event};
 use crate::outcome::Outcome;
 use crate::request::ModelRequest;
 use crate::routing::Rule;
+use crate::wire::offload;
 
 /// No stream is continued more often.
 const MOST_CONTINUATIONS: usize = 2;
@@ -107,9 +109,9 @@ impl Next {
                 return not("the route's budget is used up", attempts);
             }
             let transcript = Some(&self.transcript);
-            let run = Run::new(&self.failover, &self.request, &self.rule, transcript);
+            let run = Run::new(&self.failover, &self.request, &self.rule, transcript).await;
             let log = AttemptLog::after(already + attempts.len());
-            let winner = match run.to_the_end(self.plan(), log).await {
+            let winner = match run.to_the_end(self.plan().await, log).await {
                 Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);
@@ -122,7 +124,7 @@ impl Next {
                 AttemptBody::Stream(held) if winner.answer.outcome == Outcome::Success => {
                     self.report(upstream);
                     return Ok(Resumed {
-                        splicer: Splicer::new(&self.request, &self.transcript, held.prefill),
+                        splicer: self.splicer(held.prefill).await,
                         held: *held,
                         attempt: winner.attempt,
                         attempts,
@@ -143,16 +145,27 @@ impl Next {
         budget.is_none_or(|budget| budget.take(Expense::Paid))
     }
 
-    fn plan(&self) -> AttemptPlan<'_> {
+    async fn splicer(&self, prefill: Prefill) -> Splicer {
+        let body = &self.request.body;
+        offload::run(body.len(), || {
+            // What has gone out must go on, so it is read even if the memory is used up.
+            let _share = reserve(body, &self.failover.memory);
+            Splicer::new(&self.request, &self.transcript, prefill)
+        })
+        .await
+    }
+
+    async fn plan(&self) -> AttemptPlan<'_> {
         let request = RoutingRequest {
             continuation: self.rule.continuation,
             ..RoutingRequest::of(&self.request)
         };
-        let mut order = order(&self.rule, request, fastrand::f64);
+        let size = self.request.body.len();
+        let mut order = offload::scan(size, || order(&self.rule, request, fastrand::f64)).await;
         order
             .candidates
             .retain(|candidate| !self.broken.contains(candidate.upstream.id()));
-        AttemptPlan::new(order)
+        AttemptPlan::new(order, &self.failover.memory)
     }
 
     fn report(&self, to: UpstreamId) {

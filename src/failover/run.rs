@@ -45,7 +45,7 @@ pub(super) struct WinningAttempt {
 
 impl<'a> Run<'a> {
     /// `transcript`: what the client has got of a stream that broke off and is to be continued.
-    pub(super) fn new(
+    pub(super) async fn new(
         failover: &'a Failover,
         request: &'a ModelRequest,
         rule: &'a Rule,
@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
             budget: failover.budgets.get(&rule.route),
             // What goes on with a stream is noted as part of it.
             continuation: match transcript {
-                None => continuability(request, rule),
+                None => continuability(request, rule, &failover.memory).await,
                 Some(_) => None,
             },
             transcript,
@@ -76,8 +76,9 @@ impl<'a> Run<'a> {
         let mut is_hedge_due = false;
         self.requested(&plan);
         loop {
-            if self.may_start(&race, &log, &mut plan, is_hedge_due)
-                && let Some((target, permit)) = plan.next(Instant::now())
+            let remaining = plan.remaining().await;
+            if self.may_start(&race, &log, remaining, is_hedge_due)
+                && let Some((target, permit)) = plan.next(Instant::now()).await
             {
                 self.report_failover(&race, &log, &target);
                 let beside = (!race.is_empty()).then_some(if is_hedge_due {
@@ -85,7 +86,8 @@ impl<'a> Run<'a> {
                 } else {
                     Phase::EjectionHedge
                 });
-                race.start(self.attempt(target, permit, log.begin(), beside));
+                let attempt = self.attempt(target, permit, log.begin(), beside);
+                race.start(attempt.await);
             }
             is_hedge_due = false;
             if race.is_empty() {
@@ -115,7 +117,8 @@ impl<'a> Run<'a> {
                             log.received(attempt.upstream(), error, is_first, failure.is_doubtful);
                         }
                         plan.failed(attempt.upstream(), &failure.outcome);
-                        let has_others = !race.is_empty() || plan.remaining() == Remaining::Trusted;
+                        let has_others =
+                            !race.is_empty() || plan.remaining().await == Remaining::Trusted;
                         let is_asked_again = failure.is_doubtful && has_others;
                         let is_final = self.is_final(&failure.outcome) && !is_asked_again;
                         log.attempts
@@ -130,7 +133,7 @@ impl<'a> Run<'a> {
     }
 
     /// `beside`: why it runs beside another attempt.
-    fn attempt(
+    async fn attempt(
         &self,
         target: Target<'a>,
         permit: Permit,
@@ -139,6 +142,7 @@ impl<'a> Run<'a> {
     ) -> Racer<'a> {
         let exchange = Attempt {
             timeouts: &self.failover.timeouts,
+            memory: &self.failover.memory,
             request: self.request,
             target,
             is_first_choice: self.rule.is_first(target.candidate),
@@ -149,13 +153,14 @@ impl<'a> Run<'a> {
             transcript: self.transcript,
         };
         let limit = exchange.to_first_content();
+        let translated = exchange.translated().await;
         let mut attempt =
             InFlightAttempt::start(&self.common, &target, Some(permit), number, limit);
         if let Some(phase) = beside {
             attempt = attempt.beside(phase);
         }
         let hedge_after = attempt.hedge_after().filter(|_| self.rule.is_hedged);
-        Racer::new(attempt, exchange.run(), hedge_after)
+        Racer::new(attempt, exchange.run(translated), hedge_after)
     }
 
     /// Whether a further attempt may begin now, and can be paid for.
@@ -163,10 +168,9 @@ impl<'a> Run<'a> {
         &self,
         race: &Race<'_>,
         log: &AttemptLog,
-        plan: &mut AttemptPlan<'_>,
+        remaining: Remaining,
         is_hedge_due: bool,
     ) -> bool {
-        let remaining = plan.remaining();
         if log.started() >= MOST_ATTEMPTS || remaining == Remaining::Nobody {
             return false;
         }

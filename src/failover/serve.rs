@@ -13,6 +13,7 @@ use super::resume::Resume;
 use super::run::Run;
 use crate::request::ModelRequest;
 use crate::routing::Rule;
+use crate::wire::offload;
 
 impl Failover {
     /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
@@ -21,9 +22,14 @@ impl Failover {
         request: Arc<ModelRequest>,
         rule: Arc<Rule>,
     ) -> Result<Answer, Exhausted> {
-        let run = Run::new(&self, &request, &rule, None);
+        let run = Run::new(&self, &request, &rule, None).await;
         let continuation = run.continuation;
-        let plan = AttemptPlan::new(order(&rule, RoutingRequest::of(&request), fastrand::f64));
+        let size = request.body.len();
+        let order = offload::scan(size, || {
+            order(&rule, RoutingRequest::of(&request), fastrand::f64)
+        })
+        .await;
+        let plan = AttemptPlan::new(order, &self.memory);
         let winner = match run.to_the_end(plan, AttemptLog::default()).await {
             Ok(winner) => winner,
             Err(exhausted) => return Answer::or_upstream_error(exhausted),

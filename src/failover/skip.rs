@@ -46,6 +46,12 @@ pub enum SkipReason {
     QuotaExhausted,
     /// It did not have the model.
     ModelMissing,
+    /// The request would have to be translated, and its JSON cannot be read into a tree.
+    Unreadable,
+    /// The request would have to be translated, and takes more memory for that than any may have.
+    TooLarge,
+    /// The request would have to be translated, and others had the memory for that.
+    NoMemory,
 }
 
 impl SkipReason {
@@ -57,12 +63,15 @@ impl SkipReason {
             | Self::Busy
             | Self::KeyRefused
             | Self::QuotaExhausted
-            | Self::ModelMissing => true,
+            | Self::ModelMissing
+            | Self::NoMemory => true,
             Self::Elsewhere
             | Self::Unsupported(_)
             | Self::TooSmall
             | Self::OtherModel
-            | Self::CannotContinue => false,
+            | Self::CannotContinue
+            | Self::Unreadable
+            | Self::TooLarge => false,
         }
     }
 
@@ -82,6 +91,11 @@ impl SkipReason {
             Self::KeyRefused => "its key was refused",
             Self::QuotaExhausted => "its quota was exhausted",
             Self::ModelMissing => "it did not have the model",
+            Self::Unreadable => "it has another API, and the JSON cannot be translated",
+            Self::TooLarge => "it has another API, and the request is too large to be translated",
+            Self::NoMemory => {
+                "it has another API, and there was no memory to translate the request"
+            }
         };
         reason.to_owned()
     }

@@ -21,6 +21,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Credential, Upstream, connect_with};
+use crate::wire::memory::Memory;
 use crate::wire::tls;
 
 /// What lasts as long as the process, whatever its configuration becomes.
@@ -29,6 +30,7 @@ pub(super) struct Foundation {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
+    pub(super) memory: Memory,
     pub(super) events: Events,
 }
 
@@ -44,6 +46,8 @@ impl Foundation {
             metrics,
             health: Arc::new(Health::new()),
             affinity: affinity(state_dir),
+            // Each configuration brings its limit.
+            memory: Memory::new(0),
             events: Events::new(sinks),
         })
     }
@@ -78,6 +82,7 @@ impl Generation {
         let Foundation {
             health,
             affinity,
+            memory,
             events,
             ..
         } = foundation;
@@ -96,10 +101,12 @@ impl Generation {
         let routes = Arc::new(assembly.route_table());
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
         let names = config.routes.iter().map(|route| route.name().into());
+        memory.set_limit(config.limits.memory);
         let failover = Failover::new(
             config.timeouts.clone(),
             names,
             affinity.clone(),
+            memory.clone(),
             events.clone(),
         );
         let clients = ClientKeys::new(&config.clients);

@@ -99,12 +99,15 @@ impl Gateway {
         let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
         let handler = move |request| {
             let Foundation {
-                metrics, health, ..
+                metrics,
+                health,
+                memory,
+                ..
             } = foundation.clone();
             let generation = current.load();
             let routes = Arc::clone(&generation.routes);
             let operators = generation.operators.clone();
-            Admin::new(operators, metrics, health, routes, stopping.clone()).handle(request)
+            Admin::new(operators, metrics, health, routes, memory, stopping.clone()).handle(request)
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }

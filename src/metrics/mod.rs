@@ -5,12 +5,14 @@
 
 mod health;
 mod labels;
+mod memory;
 mod timings;
 
 use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use self::health::HealthGauges;
 use self::labels::{model_label, status_label};
+use self::memory::MemoryMetrics;
 use self::timings::Timings;
 use crate::event::{Event, HealthChange, RequestReport, Sink};
 use crate::health::ScopeView;
@@ -28,6 +30,7 @@ pub struct Metrics {
     health_checks: IntCounterVec,
     reloads: IntCounterVec,
     health: HealthGauges,
+    memory: MemoryMetrics,
     timings: Timings,
 }
 
@@ -83,6 +86,7 @@ impl Metrics {
                 &["result"],
             )?,
             health: HealthGauges::new(&registry)?,
+            memory: MemoryMetrics::new(&registry)?,
             timings: Timings::new(&registry)?,
             registry,
         };
@@ -100,6 +104,11 @@ impl Metrics {
         // Encoding into a string fails only for metrics without a name.
         let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
         text
+    }
+
+    /// Takes note of how many bytes bodies hold now, and how often there was no memory for one.
+    pub fn show_memory(&self, used: usize, refused: u64) {
+        self.memory.show(used, refused);
     }
 
     fn health_changed(&self, change: &HealthChange) {

@@ -1,10 +1,11 @@
 //! What stands in the messages of a request besides text.
 //!
 //! A quoted name cannot stand inside a JSON text, where quotes are escaped, so a search for its bytes is enough to say that
-//! there is none; only where it is found, the body is parsed.
+//! there is none; only where it is found, the body is gone through.
 
 use memchr::memmem::find;
-use serde_json::Value;
+
+use crate::wire::json::{Token, walk};
 
 /// The types of parts that are images, in all APIs.
 const IMAGES: [&str; 3] = ["image_url", "input_image", "image"];
@@ -37,32 +38,75 @@ pub(super) fn may_run_code(body: &[u8]) -> bool {
 
 fn has_part(body: &[u8], kinds: &[&str]) -> bool {
     let is_named = |kind: &&str| find(body, format!("\"{kind}\"").as_bytes()).is_some();
-    kinds.iter().any(is_named)
-        && serde_json::from_slice(body).is_ok_and(|body: Value| {
-            let has = |list: &Value| contents(list).any(|part| is_one_of(part, kinds));
-            has(&body["messages"]) || has(&body["input"])
-        })
-}
-
-/// The parts of all messages; those of results of tools among them.
-fn contents(messages: &Value) -> impl Iterator<Item = &Value> {
-    let messages = messages.as_array().into_iter().flatten();
-    let parts = messages.flat_map(|message| {
-        ["content", "output"]
-            .into_iter()
-            .filter_map(|field| message[field].as_array())
-            .flatten()
+    if !kinds.iter().any(is_named) {
+        return false;
+    }
+    let mut place = Place::default();
+    let mut has_some = false;
+    // What cannot be read to its end has no parts that anybody would look at.
+    let read = walk(body, |token| {
+        if let Token::Text(text) = token {
+            has_some |= kinds.contains(&text) && place.is_type_of_part();
+        }
+        place.follow(token);
     });
-    parts.flat_map(|part| {
-        let inner = part["content"].as_array().into_iter().flatten();
-        std::iter::once(part).chain(inner)
-    })
+    read.is_ok() && has_some
 }
 
-fn is_one_of(part: &Value, kinds: &[&str]) -> bool {
-    part["type"]
-        .as_str()
-        .is_some_and(|kind| kinds.contains(&kind))
+/// The fields in which one is, outermost first; `Else` stands for lists, too.
+#[derive(Debug, Default)]
+struct Place {
+    /// How many objects and lists are open that are not in `fields`.
+    beyond: usize,
+    fields: Vec<Field>,
+    /// The field whose value comes next.
+    next: Field,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Field {
+    /// A list of messages.
+    Messages,
+    /// A list of parts.
+    Parts,
+    Type,
+    #[default]
+    Else,
+}
+
+impl Place {
+    /// Deeper than that, there are no parts: in the list of the parts of a part of a message.
+    const DEEPEST: usize = 8;
+
+    fn follow(&mut self, token: Token<'_>) {
+        match token {
+            Token::Open if self.fields.len() < Self::DEEPEST => self.fields.push(self.next),
+            Token::Open => self.beyond += 1,
+            Token::Close if self.beyond == 0 => {
+                self.fields.pop();
+            }
+            Token::Close => self.beyond -= 1,
+            Token::Key(_) | Token::Text(_) => {}
+        }
+        self.next = match token {
+            Token::Key("messages" | "input") => Field::Messages,
+            Token::Key("content" | "output") => Field::Parts,
+            Token::Key("type") => Field::Type,
+            _ => Field::Else,
+        };
+    }
+
+    /// Whether the value that comes next is the type of a part of a message, or of a part of such a part: what the result of
+    /// a tool shows.
+    fn is_type_of_part(&self) -> bool {
+        use Field::{Else, Messages, Parts};
+        let (outer, message) = ([Else, Messages, Else], [Parts, Else]);
+        let inside = self.fields.strip_prefix(&outer[..]);
+        let is_part = inside.is_some_and(|inside| {
+            inside == message || inside.strip_prefix(&message[..]) == Some(&message[..])
+        });
+        self.beyond == 0 && self.next == Field::Type && is_part
+    }
 }
 
 #[cfg(test)]

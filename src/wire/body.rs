@@ -9,6 +9,8 @@ use hyper::body::Body as HttpBody;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+use super::memory::{NoMemory, Share};
+
 /// The body of every answer that backstop gives.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
@@ -53,26 +55,60 @@ pub enum ReadError {
     /// The connection broke, or the body ended before its announced length.
     #[error("the body broke off: {0}")]
     Broken(#[from] hyper::Error),
+    /// There is no room for it.
+    #[error("the body cannot be held: {0}")]
+    NoMemory(#[from] NoMemory),
 }
 
-/// Reads a body whole. One that came in a single piece is not copied.
+/// Reads a body whole that is small, whatever it is. One that came in a single piece is not copied.
 pub async fn read_whole(
-    mut body: impl Arriving,
+    body: impl Arriving,
     limit: usize,
     patience: Patience,
 ) -> Result<Bytes, ReadError> {
+    read(body, limit, patience, |_| Ok(())).await
+}
+
+/// Reads a body whole, and takes its memory from `share`: all of it at once if its length was announced, else as it grows.
+pub async fn read_into(
+    share: &mut Share,
+    body: impl Arriving,
+    limit: usize,
+    patience: Patience,
+) -> Result<Bytes, ReadError> {
+    let whole = read(body, limit, patience, |length| share.keep_up_with(length)).await?;
+    share.shrink_to(whole.len());
+    Ok(whole)
+}
+
+async fn read(
+    mut body: impl Arriving,
+    limit: usize,
+    patience: Patience,
+    mut make_room: impl FnMut(usize) -> Result<(), NoMemory>,
+) -> Result<Bytes, ReadError> {
     // A body that announces too much is refused before it is read.
-    if body.size_hint().lower() > limit as u64 {
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
         return Err(ReadError::TooLarge(limit));
     }
+    let announced = announced as usize;
+    make_room(announced)?;
     let Some(first) = next_data(&mut body, patience).await? else {
         return Ok(Bytes::new());
     };
-    let mut whole = BytesMut::from(first);
+    let mut whole = if first.len() < announced {
+        let mut whole = BytesMut::with_capacity(announced);
+        whole.extend_from_slice(&first);
+        whole
+    } else {
+        BytesMut::from(first)
+    };
     loop {
         if whole.len() > limit {
             return Err(ReadError::TooLarge(limit));
         }
+        make_room(whole.len())?;
         match next_data(&mut body, patience).await? {
             Some(data) => whole.extend_from_slice(&data),
             None => return Ok(whole.freeze()),

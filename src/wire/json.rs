@@ -1,5 +1,8 @@
 //! JSON of which a part changes, and the rest stays as it was written.
 
+mod tree;
+mod walk;
+
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
@@ -7,6 +10,9 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
+
+pub use tree::{Fault, fault, mended, reserve};
+pub use walk::{Token, walk};
 
 /// The fields of an object in their order, their values as they were written.
 pub type Fields<'a> = IndexMap<Cow<'a, str>, Cow<'a, RawValue>>;

@@ -1,5 +1,5 @@
 //! HTTP plumbing without opinions: bodies, headers, server-sent events, JSON, query and multipart peeking, WebSocket
-//! frames, TLS settings.
+//! frames, TLS settings, the memory that bodies take, and work on large ones.
 //!
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 
@@ -7,7 +7,9 @@ pub mod body;
 pub mod coding;
 pub mod headers;
 pub mod json;
+pub mod memory;
 pub mod multipart;
+pub mod offload;
 pub mod path;
 pub mod query;
 pub mod rate_limit;

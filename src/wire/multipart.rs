@@ -1,29 +1,62 @@
 //! The fields of a form upload: finding the `model`, so that it can be routed, putting another one there, and what may be ids.
+//!
+//! One reader for all of that, so that the model by which a form is routed is the one that is replaced. It is strict where
+//! servers disagree about what a form says: it takes lines that end in CRLF only, and one `model` only.
+
+mod head;
 
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap};
-use http_body_util::{BodyDataStream, Full};
-use memchr::memmem::find;
+use memchr::memmem::{Finder, find};
+use thiserror::Error;
 
-/// The `model` field of a `multipart/form-data` body; `None` if there is none, or the body is no such form.
-pub async fn model(headers: &HeaderMap, body: &Bytes) -> Option<String> {
-    let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let boundary = multer::parse_boundary(content_type).ok()?;
-    let body = BodyDataStream::new(Full::<Bytes>::new(body.clone()));
-    let mut form = multer::Multipart::new(body, boundary);
-    while let Ok(Some(field)) = form.next_field().await {
-        if field.name() == Some("model") {
-            return field.text().await.ok();
-        }
+use self::head::{Disposition, boundary};
+
+/// Why a form cannot be routed by its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FormError {
+    /// Nobody can say which one is meant.
+    #[error("the form has more than one field `model`")]
+    SeveralModels,
+    /// The model is a file, is encoded, or is no text.
+    #[error("the form's field `model` must be a plain text")]
+    NoText,
+}
+
+/// A part of a form.
+#[derive(Debug)]
+struct Part<'a> {
+    disposition: Disposition<'a>,
+    /// Where its content is.
+    content: Range<usize>,
+}
+
+/// The `model` field of a `multipart/form-data` body, and where its value is; `None` if there is none, or the body is no such
+/// form.
+pub fn model(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Option<(String, Range<usize>)>, FormError> {
+    let parts = parts(headers, body).into_iter().flatten();
+    let mut models = parts.filter(|part| *part.disposition.name == b"model"[..]);
+    let Some(part) = models.next() else {
+        return Ok(None);
+    };
+    if models.next().is_some() {
+        return Err(FormError::SeveralModels);
     }
-    None
+    let name = std::str::from_utf8(&body[part.content.clone()]);
+    match name {
+        Ok(name) if part.disposition.is_plain => Ok(Some((name.to_owned(), part.content))),
+        _ => Err(FormError::NoText),
+    }
 }
 
 /// The form with another model; every other byte stays as it is. `None` if it has none.
 pub fn with_model(headers: &HeaderMap, body: &Bytes, model: &str) -> Option<Bytes> {
-    let (_, place) = parts(headers, body)?.find(|(head, _)| names_model(head))?;
+    let (_, place) = self::model(headers, body).ok()??;
     let mut replaced = BytesMut::with_capacity(body.len() + model.len());
     replaced.extend_from_slice(&body[..place.start]);
     replaced.extend_from_slice(model.as_bytes());
@@ -34,71 +67,55 @@ pub fn with_model(headers: &HeaderMap, body: &Bytes, model: &str) -> Option<Byte
 /// The short texts in a form that are no files.
 pub fn texts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Vec<&'a str> {
     const LONGEST: usize = 256;
-    let is_file = |head: &[u8]| find(&head.to_ascii_lowercase(), b"filename").is_some();
     let parts = parts(headers, body).into_iter().flatten();
     parts
-        .filter(|(head, place)| place.len() <= LONGEST && !is_file(head))
-        .filter_map(|(_, place)| std::str::from_utf8(&body[place]).ok())
+        .filter(|part| part.content.len() <= LONGEST && !part.disposition.is_file)
+        .filter_map(|part| std::str::from_utf8(&body[part.content]).ok())
         .collect()
 }
 
-/// The head of each part, and where its content is; `None` if the body is no form.
-fn parts<'a>(
-    headers: &HeaderMap,
-    body: &'a [u8],
-) -> Option<impl Iterator<Item = (&'a [u8], Range<usize>)>> {
+/// The parts of a form that are whole; `None` if the body is no form.
+fn parts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<impl Iterator<Item = Part<'a>>> {
     let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let delimiter = format!("\r\n--{}", multer::parse_boundary(content_type).ok()?);
-    // The first one has no line before it.
-    let mut part = find(body, &delimiter.as_bytes()[2..])? + delimiter.len() - 2;
+    let delimiter = format!("\r\n--{}", boundary(content_type)?);
+    // The first one has no line before it, or a preamble.
+    let mut at = match body.starts_with(&delimiter.as_bytes()[2..]) {
+        true => delimiter.len() - 2,
+        false => find(body, delimiter.as_bytes())? + delimiter.len(),
+    };
+    let finder = Finder::new(delimiter.as_bytes()).into_owned();
     Some(std::iter::from_fn(move || {
-        let end = part + find(&body[part..], delimiter.as_bytes())?;
-        let head = part + find(&body[part..end], b"\r\n\r\n")?;
-        let found = (&body[part..head], head + 4..end);
-        part = end + delimiter.len();
-        Some(found)
+        // Behind a delimiter there may be blanks (RFC 2046, section 5.1.1); behind the last one there are two hyphens.
+        let blanks = body[at..].iter().take_while(|byte| b" \t".contains(byte));
+        let start = at + blanks.count();
+        let rest = body[start..].strip_prefix(b"\r\n")?;
+        let start = start + 2;
+        let end = start + next_delimiter(&finder, rest)?;
+        at = end + delimiter.len();
+        // A part may have no head: then an empty line comes first.
+        let (head, content) = match rest.starts_with(b"\r\n") {
+            true => (&rest[..0], start + 2),
+            false => {
+                let head = find(&body[start..end], b"\r\n\r\n")?;
+                (&rest[..head], start + head + 4)
+            }
+        };
+        Some(Part {
+            disposition: Disposition::of(head),
+            content: content.min(end)..end,
+        })
     }))
 }
 
-fn names_model(head: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let mut disposition = head
-        .lines()
-        .filter(|line| line.starts_with("content-disposition:"));
-    disposition.any(|line| {
-        line.split(';')
-            .any(|part| matches!(part.trim(), "name=\"model\"" | "name=model"))
+/// Where the next line is that is a delimiter: a longer boundary that begins alike is none.
+fn next_delimiter(finder: &Finder<'_>, rest: &[u8]) -> Option<usize> {
+    finder.find_iter(rest).find(|at| {
+        let behind = &rest[at + finder.needle().len()..];
+        let blanks = behind.iter().take_while(|byte| b" \t".contains(byte));
+        let behind = &behind[blanks.count()..];
+        behind.starts_with(b"\r\n") || behind.starts_with(b"--")
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use http::HeaderMap;
-
-    use super::{model, texts, with_model};
-
-    #[tokio::test]
-    async fn the_model_is_found_behind_a_file() {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            "content-type",
-            "multipart/form-data; boundary=xx".parse().unwrap(),
-        );
-        let body = Bytes::from_static(
-            b"--xx\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n\x00\xff--x\r\n\
-              --xx\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--xx--\r\n",
-        );
-        assert_eq!(model(&headers, &body).await.as_deref(), Some("whisper-1"));
-        assert_eq!(model(&HeaderMap::new(), &body).await, None);
-
-        let replaced = with_model(&headers, &body, "whisper-large-v3").unwrap();
-        let name = model(&headers, &replaced).await;
-        assert_eq!(name.as_deref(), Some("whisper-large-v3"));
-        let file = b"\r\n\r\n\x00\xff--x\r\n--xx\r\n";
-        assert!(memchr::memmem::find(&replaced, file).is_some());
-        assert_eq!(texts(&headers, &body), ["whisper-1"]);
-        let empty = Bytes::from_static(b"--xx--");
-        assert_eq!(with_model(&headers, &empty, "m"), None);
-    }
-}
+mod tests;

@@ -63,6 +63,7 @@ const KEYS: &[&str] = &[
     "reasoning",
     "total",
     "max_output",
+    "memory",
     "min_rate",
     "keepalive",
     "limits",

@@ -72,6 +72,7 @@ impl Check<'_> {
         let path = Path::default().key("limits");
         let all = [
             ("body", limits.body),
+            ("memory", limits.memory),
             ("headers", limits.headers),
             ("connections", limits.connections),
             ("requests", limits.requests),
@@ -80,6 +81,12 @@ impl Check<'_> {
             if limit == 0 {
                 self.note(path.key(name), "must be at least 1");
             }
+        }
+        if limits.memory < limits.body && !self.found.is_spoilt(&path.key("body")) {
+            self.note(
+                path.key("memory"),
+                "is less than limits.body: the largest request could never be served",
+            );
         }
         if limits.idle_connection == Duration::ZERO {
             self.note(path.key("idle_connection"), "must be longer than nothing");

@@ -7,6 +7,7 @@ use super::Transcript;
 use super::seam::anchor;
 use crate::config::Prefill;
 use crate::request::{Endpoint, ModelRequest};
+use crate::wire::json;
 
 /// The client's request, with the answer so far as its last message; `None` if that cannot be said, or if the answer has
 /// as many tokens already as were asked for.
@@ -16,7 +17,9 @@ pub fn body(
     said: &Transcript,
     prefill: Prefill,
 ) -> Option<Bytes> {
-    let mut body: Value = serde_json::from_slice(&request.body).ok()?;
+    let mended = json::mended(&request.body);
+    let body = mended.as_ref().unwrap_or(&request.body);
+    let mut body: Value = serde_json::from_slice(body).ok()?;
     if let Some(model) = model {
         body["model"] = model.into();
     }

@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use crate::request::Endpoint;
+use crate::wire::json;
 
 /// Why the answer to a request could not be continued elsewhere; `None` if it could.
 pub fn obstacle(endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
+    let mended = json::mended(body);
+    let body = mended.as_deref().unwrap_or(body);
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return Some("unreadable");
     };

@@ -7,6 +7,7 @@ use super::seam::{Match, Seam};
 use super::transcript::Transcript;
 use crate::config::Prefill;
 use crate::request::{Endpoint, ModelRequest};
+use crate::wire::json;
 
 /// What has come of the rest.
 #[derive(Debug)]
@@ -23,7 +24,9 @@ pub struct NoSeam;
 
 impl Rest {
     pub(super) fn new(request: &ModelRequest, transcript: &Transcript, prefill: Prefill) -> Self {
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let mended = json::mended(&request.body);
+        let body = mended.as_ref().unwrap_or(&request.body);
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let is_plain_prompt = request.endpoint == Endpoint::Completions;
         Self {
             transcript: transcript.clone(),

@@ -1,0 +1,42 @@
+//! Reading large requests and answers into trees: within the memory for bodies, and where it holds up nobody else.
+
+use super::order::{RoutingRequest, unsupported};
+use super::skip::SkipReason;
+use crate::routing::Candidate;
+use crate::wire::json::{self, Fault};
+use crate::wire::memory::{Memory, NoMemory, Share};
+use crate::wire::offload;
+
+/// What was read, and what is made of it.
+const TREES: usize = 2;
+
+/// Memory for the translation of a body.
+pub(super) fn reserve(body: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
+    json::reserve(TREES, body, memory)
+}
+
+/// Why a request cannot be put into a candidate's words.
+pub(super) async fn obstacle(
+    candidate: &Candidate,
+    request: RoutingRequest<'_>,
+    memory: &Memory,
+) -> Option<SkipReason> {
+    if !candidate.upstream.api().translates(request.endpoint) {
+        return None;
+    }
+    let look = || match reserve(request.needs.body, memory) {
+        Ok(_share) => unsupported(candidate, request),
+        Err(NoMemory::Now) => Some(SkipReason::NoMemory),
+        Err(NoMemory::Ever) => Some(SkipReason::TooLarge),
+    };
+    offload::run(request.needs.body.len(), look).await
+}
+
+/// What is wrong with a request that cannot be read.
+pub(super) async fn fault(body: &[u8]) -> Option<Fault> {
+    let look = || {
+        let mended = json::mended(body);
+        json::fault(mended.as_deref().unwrap_or(body))
+    };
+    offload::run(body.len(), look).await
+}

@@ -1,0 +1,121 @@
+//! How much goes into a decoder for what comes out of it.
+
+use std::io::{self, BufRead, Read};
+
+use bytes::Bytes;
+
+use super::CodingError;
+use crate::wire::memory::Share;
+
+/// So much may go in while nothing comes out, for heads and tables.
+const SLACK: usize = 64 << 10;
+/// So much may go in for each byte that comes out: data that cannot be packed takes hardly more than one, small pieces that
+/// are flushed each for itself a few.
+const MOST_PER_BYTE: usize = 8;
+/// Text is seldom packed to a fiftieth.
+const MOST_RATIO: usize = 256;
+/// Below this, the ratio does not matter.
+const SMALL_OUTPUT: usize = 1 << 20;
+
+/// Packed data that can be read as long as something comes out.
+#[derive(Debug)]
+pub(super) struct Meter<'a> {
+    packed: &'a [u8],
+    /// How much more may go in before something has to come out.
+    credit: usize,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(packed: &'a [u8]) -> Self {
+        Self {
+            packed,
+            credit: SLACK,
+        }
+    }
+
+    pub(super) fn came_out(&mut self, bytes: usize) {
+        self.credit = SLACK.min(self.credit + MOST_PER_BYTE * bytes);
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.credit == 0
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.packed.is_empty()
+    }
+}
+
+impl BufRead for Meter<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.is_spent() {
+            return Err(io::Error::other("too many empty parts"));
+        }
+        // In small pieces: a decoder goes through all that it is given.
+        Ok(&self.packed[..self.packed.len().min(4096)])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.packed = &self.packed[count..];
+        self.credit = self.credit.saturating_sub(count);
+    }
+}
+
+impl Read for Meter<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(to)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+/// What has come out so far, within its bounds.
+pub(super) struct Output<'a> {
+    body: Vec<u8>,
+    limit: usize,
+    /// The most that so much packed data may come to.
+    most: usize,
+    share: &'a mut Share,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(packed: usize, limit: usize, share: &'a mut Share) -> Self {
+        Self {
+            body: Vec::new(),
+            limit,
+            most: packed.saturating_mul(MOST_RATIO).max(SMALL_OUTPUT),
+            share,
+        }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), CodingError> {
+        let length = self.body.len() + piece.len();
+        if length > self.limit {
+            return Err(CodingError::TooLarge(self.limit));
+        }
+        if length > self.most {
+            return Err(CodingError::Bomb(MOST_RATIO));
+        }
+        if length > self.body.capacity() {
+            let room = (2 * length).min(self.limit.max(length));
+            self.share.grow_to(room)?;
+            self.body.reserve_exact(room - self.body.len());
+        }
+        self.body.extend_from_slice(piece);
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Bytes {
+        self.body.shrink_to_fit();
+        self.share.shrink_to(self.body.len());
+        self.body.into()
+    }
+}

@@ -1,0 +1,70 @@
+//! Unpacking zstd (RFC 8878).
+
+use std::io;
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::meter::Output;
+use super::{CodingError, MOST_PARTS, broken};
+
+/// Every decoder should have room for as much of what came before (RFC 8878, section 3.1.1.1.2), 8 MiB.
+const LEAST_WINDOW: usize = 8 << 20;
+/// A block brings up to 128 KiB; those who flush small pieces make smaller ones. There is no way to make one that is long
+/// and brings little, so bounding their number bounds the work.
+const LEAST_PER_BLOCK: usize = 512;
+
+/// All frames of it. A frame is held back up to the size of its window, so that is bounded, too.
+pub(super) fn unpack(mut packed: &[u8], out: &mut Output<'_>) -> Result<(), CodingError> {
+    let mut frame = FrameDecoder::new();
+    frame.set_max_window_size(out.limit().max(LEAST_WINDOW) as u64);
+    let mut blocks = 0;
+    for _ in 0..MOST_PARTS {
+        match frame.init(&mut packed) {
+            Ok(()) => one_frame(&mut frame, &mut packed, out, &mut blocks)?,
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                length,
+                ..
+            })) => {
+                let rest = packed.get(length as usize..);
+                packed = rest.ok_or_else(|| broken("zstd", "it is cut off"))?;
+            }
+            Err(error) => return Err(CodingError::Broken("zstd", io::Error::other(error))),
+        }
+        if packed.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(CodingError::Padded)
+}
+
+/// `blocks`: how many there were before.
+fn one_frame(
+    frame: &mut FrameDecoder,
+    packed: &mut &[u8],
+    out: &mut Output<'_>,
+    blocks: &mut usize,
+) -> Result<(), CodingError> {
+    let mut piece = Vec::new();
+    while !frame.is_finished() {
+        frame
+            .decode_blocks(&mut *packed, BlockDecodingStrategy::UptoBlocks(1))
+            .map_err(|error| CodingError::Broken("zstd", io::Error::other(error)))?;
+        piece.clear();
+        frame
+            .collect_to_writer(&mut piece)
+            .map_err(|error| CodingError::Broken("zstd", error))?;
+        out.push(&piece)?;
+        *blocks += 1;
+        // A window full of what has been unpacked may be held back.
+        let unpacked = out.len() + LEAST_WINDOW;
+        if *blocks > MOST_PARTS + unpacked / LEAST_PER_BLOCK {
+            return Err(CodingError::Padded);
+        }
+    }
+    let checksum = frame.get_checksum_from_data();
+    if checksum.is_some() && checksum != frame.get_calculated_checksum() {
+        return Err(broken("zstd", "its checksum is another one"));
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What the heads of a form and its parts say: the boundary, and the names of fields.
+
+use std::borrow::Cow;
+
+/// The longest boundary (RFC 2046, section 5.1.1).
+const LONGEST_BOUNDARY: usize = 70;
+
+/// The boundary that a content type names.
+pub(super) fn boundary(content_type: &str) -> Option<String> {
+    let (_, value) = parameters(content_type.as_bytes()).find(|(name, _)| name == "boundary")?;
+    let boundary = std::str::from_utf8(&value).ok()?;
+    let is_usable = !boundary.is_empty() && boundary.len() <= LONGEST_BOUNDARY;
+    (is_usable && boundary.bytes().all(|byte| matches!(byte, b' '..=b'~')))
+        .then(|| boundary.to_owned())
+}
+
+/// What the head of a part says of its field.
+#[derive(Debug, Default)]
+pub(super) struct Disposition<'a> {
+    /// Its name; empty if it has none.
+    pub(super) name: Cow<'a, [u8]>,
+    pub(super) is_file: bool,
+    /// Whether the content is the value as it is.
+    pub(super) is_plain: bool,
+}
+
+impl<'a> Disposition<'a> {
+    pub(super) fn of(head: &'a [u8]) -> Self {
+        let mut it = Self {
+            is_plain: true,
+            ..Self::default()
+        };
+        for line in head.split(|byte| *byte == b'\n') {
+            let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+                continue;
+            };
+            let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
+            if name.eq_ignore_ascii_case(b"content-disposition") {
+                it.read(value);
+            } else if name.eq_ignore_ascii_case(b"content-transfer-encoding") {
+                let plain = [&b"7bit"[..], b"8bit", b"binary"];
+                it.is_plain &= plain.iter().any(|it| value.eq_ignore_ascii_case(it));
+            }
+        }
+        it
+    }
+
+    fn read(&mut self, value: &'a [u8]) {
+        for (name, value) in parameters(value) {
+            match &*name {
+                "name" => self.name = value,
+                "filename" | "filename*" => {
+                    self.is_file = true;
+                    self.is_plain = false;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The parameters behind the first word, their names in small letters, their values without quotes.
+fn parameters(value: &[u8]) -> impl Iterator<Item = (String, Cow<'_, [u8]>)> {
+    let semicolon = |text: &[u8]| text.iter().position(|byte| *byte == b';');
+    let mut rest = semicolon(value).map_or(&[][..], |at| &value[at + 1..]);
+    std::iter::from_fn(move || {
+        let equals = rest.iter().position(|byte| *byte == b'=')?;
+        // What has no value is passed over.
+        let name = rest[..equals].rsplit(|byte| *byte == b';').next()?;
+        let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
+        let value = rest[equals + 1..].trim_ascii_start();
+        let (value, behind) = match value.strip_prefix(b"\"") {
+            Some(quoted) => unquoted(quoted),
+            None => {
+                let end = semicolon(value).unwrap_or(value.len());
+                (Cow::Borrowed(value[..end].trim_ascii()), &value[end..])
+            }
+        };
+        rest = semicolon(behind).map_or(&[][..], |at| &behind[at + 1..]);
+        Some((name, value))
+    })
+}
+
+/// A value whose opening quote has been read, and what follows it.
+fn unquoted(text: &[u8]) -> (Cow<'_, [u8]>, &[u8]) {
+    let mut value = Vec::new();
+    let mut at = 0;
+    while at < text.len() && text[at] != b'"' {
+        // Browsers write backslashes of file names as they are; only a quote or another one is escaped by one.
+        let is_escape = text[at] == b'\\' && matches!(text.get(at + 1), Some(b'"' | b'\\'));
+        at += usize::from(is_escape);
+        value.push(text[at]);
+        at += 1;
+    }
+    (value.into(), text.get(at + 1..).unwrap_or_default())
+}
