@@ -1,6 +1,6 @@
-//! The table of the health engine: what clients feel and what it costs, for every trace of the simulation.
+//! The figures of the health engine: what clients notice and what it costs, for every trace of the simulation.
 //!
-//! `cargo bench --bench health`, on virtual time, in about a minute.
+//! `cargo bench --bench health` prints them as a table. It runs on virtual time, for about a minute.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 

@@ -44,7 +44,7 @@ pub enum Event {
     },
     /// What is believed of an upstream, or of our own network, has changed.
     HealthChanged(HealthChange),
-    /// A free probe was sent to an upstream that could not be connected to.
+    /// A health check was sent to an upstream that could not be connected to.
     HealthChecked {
         /// Which one.
         upstream: UpstreamId,
@@ -152,14 +152,14 @@ pub enum HealthChange {
         /// How long it is left alone.
         retry_in: Duration,
     },
-    /// A scope has passed its trials, and gets its traffic back step by step.
+    /// A scope has passed its half-open probes, and begins its slow start.
     Healed {
         /// Which one.
         scope: ScopeId,
         /// The kind of failures that had taken it out.
         cause: &'static str,
     },
-    /// Our own network is lost, by all signs.
+    /// Our own network seems to be lost.
     NetworkLost,
     /// It is back.
     NetworkBack,

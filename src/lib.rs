@@ -28,7 +28,7 @@
 //!                          order     tiers, failure domains, conversations that stay where they are
 //!                      ┌─▶ plan      the next target that health admits   none left: 503 or 429 with every attempt
 //!                      │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
-//!                      │   race      too slow, and its upstream is trusted no more: a second attempt to the rescue
+//!                      │   race      too slow, and its upstream went out of rotation: a hedge on ejection
 //!                      └── failed?   health, events, on to the next at once
 //!                          commit    first real content: headers go out, no way back
 //!                      respond   supervise: stream to the client; one that breaks off goes on from
@@ -72,11 +72,12 @@
 //! | verdict | what an upstream says against a request; the client's, if nobody takes it |
 //! | continuation | the rest of a stream that broke off, from another upstream |
 //! | transcript, seam, splice | what the client has; where the rest begins; making one stream of both |
-//! | scope | what health keeps apart: an upstream as a whole, or a model at it (a leaf) |
-//! | sign, score | what an attempt showed of health; the evidence of all signs |
-//! | closed, open, half-open, ramp | traffic flows, is blocked, a few trials, comes back step by step |
-//! | trial | a live request that is let through to see whether a scope has healed |
-//! | gate | a fact with a deadline, such as a rate limit; no matter of health |
+//! | scope | what health keeps apart: an upstream as a whole, or a model at it; each has a circuit breaker |
+//! | evidence, score | what an attempt says about health, as a log-likelihood ratio; the sum of all evidence |
+//! | closed, open, half-open, slow start | all traffic is admitted, none, a few probes, more with each step |
+//! | half-open probe | a live request that is admitted to see whether a scope has healed |
+//! | health check | a free request to an upstream that could not be connected to; it lets probes begin |
+//! | cooldown | a fact with a deadline, such as a rate limit; no evidence |
 //! | last resort | the one attempt that is made though nobody is admitted |
 //! | creator, pin | the upstream where something lives that a request refers to; that fact |
 //! | generation | what serves by one configuration, until a reload |

@@ -62,7 +62,7 @@ fn health_changed(change: &HealthChange) {
             retry_in,
         } => tracing::warn!(
             upstream = %scope.upstream, model = scope.model.as_deref(), cause, retry_in_ms = retry_in.as_millis() as u64,
-            "{scope} is out of rotation for {cause}; next trial within {:.1} s", retry_in.as_secs_f32()
+            "{scope} is out of rotation for {cause}; next half-open probe within {:.1} s", retry_in.as_secs_f32()
         ),
         HealthChange::Healed { scope, cause } => tracing::info!(
             upstream = %scope.upstream, model = scope.model.as_deref(), cause,
@@ -95,6 +95,8 @@ fn request_finished(report: &RequestReport) {
     match report.result {
         RequestResult::Failed => line!(error, "a request failed: every upstream did"),
         RequestResult::Broken => line!(warn, "an answer broke off; the client was told"),
-        _ => line!(debug, "request ended"),
+        RequestResult::Answered | RequestResult::Rejected | RequestResult::ClientGone => {
+            line!(debug, "request ended");
+        }
     }
 }

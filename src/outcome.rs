@@ -180,7 +180,19 @@ impl Outcome {
             | Self::Unsupported { .. }
             | Self::ProviderBoundItems { .. }
             | Self::ClientGone => Blame::Client,
-            _ => Blame::Upstream,
+            Self::Unreachable(_)
+            | Self::ConnectionLost
+            | Self::TimedOut(_)
+            | Self::ServerError { .. }
+            | Self::Overloaded { .. }
+            | Self::RateLimited { .. }
+            | Self::QuotaExhausted
+            | Self::Unauthorized { .. }
+            | Self::ModelUnavailable
+            | Self::UpgradeRefused { .. }
+            | Self::EndpointMissing { .. }
+            | Self::InvalidReply(_)
+            | Self::StreamBroken => Blame::Upstream,
         }
     }
 
@@ -198,28 +210,66 @@ impl Outcome {
             Self::RateLimited { .. } | Self::QuotaExhausted | Self::Unauthorized { .. } => {
                 Retry::OtherKey
             }
-            _ => Retry::Elsewhere,
+            Self::Unreachable(_)
+            | Self::ConnectionLost
+            | Self::TimedOut(
+                Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
+            )
+            | Self::ServerError { .. }
+            | Self::Overloaded { .. }
+            | Self::ModelUnavailable
+            | Self::UpgradeRefused { .. }
+            | Self::TooLong { .. }
+            | Self::Unsupported { .. }
+            | Self::ProviderBoundItems { .. }
+            | Self::EndpointMissing { .. }
+            | Self::InvalidReply(_) => Retry::Elsewhere,
         }
     }
 
-    /// Whether the upstream's health should remember it as a failure.
+    /// Whether it is evidence against the upstream's health.
     ///
-    /// Rate limits, refused keys, empty accounts and missing models do not: they are facts about a key or a model, and
-    /// no sign of ill health. Nor does our own deadline, which earlier attempts may have used up, nor a model that would
-    /// not go on where another one had stopped.
+    /// Rate limits, refused keys, empty accounts and missing models are not: they are facts about a key or a model. Nor is
+    /// our own deadline, which earlier attempts may have used up, nor a model that does not continue where another one
+    /// stopped.
     pub fn hurts_health(&self) -> bool {
-        let is_fact = matches!(
-            self,
+        match self {
+            Self::Unreachable(_)
+            | Self::ConnectionLost
+            | Self::TimedOut(
+                Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
+            )
+            | Self::ServerError { .. }
+            | Self::Overloaded { .. }
+            | Self::InvalidReply(
+                Defect::Redirect
+                | Defect::ContentType
+                | Defect::Compressed
+                | Defect::Empty
+                | Defect::Unparsable
+                | Defect::NoAnswer
+                | Defect::CutShort
+                | Defect::TooLarge,
+            )
+            | Self::StreamBroken => true,
             Self::RateLimited { .. }
-                | Self::Unauthorized { .. }
-                | Self::QuotaExhausted
-                | Self::ModelUnavailable
-                | Self::UpgradeRefused { .. }
-                | Self::EndpointMissing { .. }
-                | Self::InvalidReply(Defect::NoSeam)
-                | Self::TimedOut(Stage::Total)
-        );
-        self.blame() == Blame::Upstream && !is_fact
+            | Self::QuotaExhausted
+            | Self::Unauthorized { .. }
+            | Self::ModelUnavailable
+            | Self::UpgradeRefused { .. }
+            | Self::EndpointMissing { .. }
+            | Self::InvalidReply(Defect::NoSeam)
+            | Self::TimedOut(Stage::Total) => false,
+            // The upstream is not to blame.
+            Self::Success
+            | Self::RejectedRequest { .. }
+            | Self::ContentRefused { .. }
+            | Self::TooLong { .. }
+            | Self::Unsupported { .. }
+            | Self::ProviderBoundItems { .. }
+            | Self::ClientGone
+            | Self::Superseded => false,
+        }
     }
 
     /// A short constant name: the value of the `outcome` and `reason` labels, of log fields and of the trail.
@@ -283,7 +333,15 @@ impl Outcome {
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::ModelUnavailable => Some(404),
-            _ => None,
+            Self::Success
+            | Self::Unreachable(_)
+            | Self::ConnectionLost
+            | Self::TimedOut(_)
+            | Self::QuotaExhausted
+            | Self::InvalidReply(_)
+            | Self::StreamBroken
+            | Self::ClientGone
+            | Self::Superseded => None,
         }
     }
 }

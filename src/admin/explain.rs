@@ -138,20 +138,22 @@ fn in_words(preview: &AdmissionPreview) -> String {
     match preview {
         AdmissionPreview::Admitted => "healthy".to_owned(),
         AdmissionPreview::SlowStart { fraction } => {
-            format!("coming back: {:.0} % of its requests", fraction * 100.0)
+            format!("slow start: {:.0} % of its requests", fraction * 100.0)
         }
-        AdmissionPreview::HalfOpenProbe => "on trial: a few requests at a time".to_owned(),
+        AdmissionPreview::HalfOpenProbe => {
+            "half-open: a few requests at a time, as probes".to_owned()
+        }
         AdmissionPreview::Out { cause, retry_in } => {
             format!(
-                "out of rotation for {cause}, next trial within {:.0} s",
+                "out of rotation for {cause}, next half-open probe within {:.0} s",
                 retry_in.as_secs_f32().ceil()
             )
         }
-        AdmissionPreview::CoolingDown { reason, opens_in } => {
+        AdmissionPreview::CoolingDown { reason, ends_in } => {
             format!(
-                "gated by {}, {:.0} s to go",
+                "cooling down for {}, {:.0} s to go",
                 reason.label(),
-                opens_in.as_secs_f32().ceil()
+                ends_in.as_secs_f32().ceil()
             )
         }
     }

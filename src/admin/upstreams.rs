@@ -29,10 +29,10 @@ fn scope(view: &ScopeView) -> Value {
         "errors_1m": errors(view.last_minute),
         "errors_5m": errors(view.last_five_minutes),
         "in_flight": view.id.model.is_none().then_some(view.in_flight),
-        "gates": view.cooldowns.iter().map(|cooldown| json!({
+        "cooldowns": view.cooldowns.iter().map(|cooldown| json!({
             "key": cooldown.key,
             "reason": cooldown.reason.label(),
-            "opens_in_seconds": seconds(cooldown.opens_in),
+            "ends_in_seconds": seconds(cooldown.ends_in),
         })).collect::<Vec<_>>(),
     })
 }

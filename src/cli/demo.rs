@@ -29,7 +29,11 @@ const STORY: [(u64, Turn, &str); 4] = [
         Turn::Break,
         "primary breaks: it answers 503 to everything",
     ),
-    (9, Turn::Heal, "primary is well again: trials bring it back"),
+    (
+        9,
+        Turn::Heal,
+        "primary is well again: half-open probes bring it back",
+    ),
     (15, Turn::End, "that was it"),
 ];
 

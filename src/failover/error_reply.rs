@@ -72,7 +72,25 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
     match outcome {
         Outcome::RejectedRequest { .. } => true,
         Outcome::ContentRefused { .. } => refusals == Refusals::Return,
-        _ => false,
+        Outcome::Success
+        | Outcome::Unreachable(_)
+        | Outcome::ConnectionLost
+        | Outcome::TimedOut(_)
+        | Outcome::ServerError { .. }
+        | Outcome::Overloaded { .. }
+        | Outcome::RateLimited { .. }
+        | Outcome::QuotaExhausted
+        | Outcome::Unauthorized { .. }
+        | Outcome::ModelUnavailable
+        | Outcome::UpgradeRefused { .. }
+        | Outcome::TooLong { .. }
+        | Outcome::Unsupported { .. }
+        | Outcome::ProviderBoundItems { .. }
+        | Outcome::EndpointMissing { .. }
+        | Outcome::InvalidReply(_)
+        | Outcome::StreamBroken
+        | Outcome::ClientGone
+        | Outcome::Superseded => false,
     }
 }
 

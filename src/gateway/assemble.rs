@@ -5,6 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::start_error::StartError;
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
@@ -44,7 +46,7 @@ impl Foundation {
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
             metrics,
-            health: Arc::new(Health::new()),
+            health: Arc::new(Health::new(Instant::now())),
             affinity: affinity(state_dir),
             // Each configuration brings its limit.
             memory: Memory::new(0),

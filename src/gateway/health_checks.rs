@@ -1,7 +1,7 @@
-//! Free probes: asking upstreams that could not be connected to whether they are back.
+//! Health checks: asking upstreams that could not be connected to whether they are back.
 //!
-//! A probe is a `GET /models`, which costs nothing; any answer at all will do. It is only sent to upstreams that are out
-//! of rotation because no connection came about, and can do no more than let live requests try again.
+//! A health check is a `GET /models`, which costs nothing; any answer will do. It is sent only to upstreams that are out of
+//! rotation because no connection came about. It closes nothing: it only lets live requests probe the upstream again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::config::UpstreamId;
 use crate::event::Event;
 use crate::upstream::Outbound;
 
-/// How often is looked whether anybody needs a probe.
+/// How often to look for upstreams that need a health check.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often one upstream is probed, give or take a fifth, while our own network is there.
+/// How often one upstream is checked, give or take a fifth, while our own network is there.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Probes for as long as it is polled.
+/// Sends health checks for as long as it is polled.
 pub(super) async fn run(foundation: Foundation, current: Arc<ArcSwap<Generation>>) {
     let Foundation { health, events, .. } = foundation;
     let mut next: HashMap<UpstreamId, Instant> = HashMap::new();

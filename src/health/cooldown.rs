@@ -1,4 +1,6 @@
-//! Gates: facts with a deadline, such as a rate limit. They say nothing about health and are never permanent.
+//! Cooldowns: facts with a deadline, such as a rate limit.
+//!
+//! A cooldown says nothing about health, and none is permanent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,18 +8,18 @@ use std::time::Duration;
 use super::time::Tick;
 use crate::outcome::Outcome;
 
-/// Why nothing may be sent for a while.
+/// Why no request may be sent for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CooldownReason {
     /// Too many requests or tokens.
     RateLimit,
     /// The credential was refused.
     Credential,
-    /// No money or allowance is left.
+    /// The account has no money or no quota left.
     Quota,
-    /// The model is not there.
+    /// The upstream does not have the model.
     Model,
-    /// It has too much to do, and has said until when.
+    /// The upstream is overloaded, and said for how long.
     Overload,
 }
 
@@ -43,7 +45,7 @@ impl CooldownReason {
         }
     }
 
-    /// How long it lasts if nobody says, the first time and at most.
+    /// How long it lasts if the upstream does not say: the first time, and at most. In seconds.
     fn usual(self) -> (f32, f32) {
         const MINUTE: f32 = 60.0;
         match self {
@@ -55,24 +57,25 @@ impl CooldownReason {
     }
 }
 
-/// A wait that is asked for is believed within these bounds, in seconds.
+/// A wait that the upstream asks for is limited to these bounds, in seconds.
 const SHORTEST: f32 = 0.25;
 const LONGEST: f32 = 120.0;
-const LONGEST_BUSY: Duration = Duration::from_secs(60);
+const LONGEST_OVERLOAD: Duration = Duration::from_secs(60);
 
-/// One gate: in one word the tick until which it is closed (32 bits), why, and how often in a row.
+/// One cooldown, in 64 bits: the tick at which it ends (32 bits), the reason, and how often in a row it has begun.
 #[derive(Debug, Default)]
 pub(super) struct Cooldown(AtomicU64);
 
 impl Cooldown {
-    /// Why and until when it is closed, if it is.
+    /// The reason and the end, while it lasts.
     pub(super) fn active(&self, now: Tick) -> Option<(CooldownReason, Tick)> {
         let packed = self.0.load(Ordering::Acquire);
         let until = Tick((packed >> 32) as u32);
         (now < until).then(|| (CooldownReason::from_code(packed & 7), until))
     }
 
-    /// Closes it, for as long as asked, else for longer each time in a row. Never shortens what is closed already.
+    /// Begins it: for as long as the upstream asked, else for longer each time in a row. It never shortens a cooldown
+    /// that lasts already. Returns how long it lasts now.
     pub(super) fn begin(
         &self,
         reason: CooldownReason,
@@ -94,13 +97,13 @@ impl Cooldown {
                 .compare_exchange_weak(seen, packed, Ordering::AcqRel, Ordering::Acquire)
             {
                 Ok(_) => return Duration::from_secs_f32(now.seconds_until(until)),
-                Err(now) => seen = now,
+                Err(actual) => seen = actual,
             }
         }
     }
 
-    /// An attempt went well: the next closing starts from the beginning. One that is closed now stays so: what went
-    /// well may have begun before.
+    /// An attempt succeeded, so the next cooldown is short again. One that lasts still is left alone: the attempt may
+    /// have begun before it.
     pub(super) fn forget(&self, now: Tick) {
         let packed = self.0.load(Ordering::Relaxed);
         if packed != 0 && self.active(now).is_none() {
@@ -116,7 +119,7 @@ fn length(reason: CooldownReason, asked: Option<Duration>, times: u32) -> f32 {
         return asked.as_secs_f32().clamp(SHORTEST, LONGEST);
     }
     let (first, longest) = reason.usual();
-    // A refused key is looked at again soon once, and then seldom: outages cause false refusals.
+    // A refused key is tried again soon once, because outages cause false refusals; after that, seldom.
     let factor = match (reason, times) {
         (CooldownReason::Credential, 1..) => 10.0 * 2f32.powi(times as i32 - 1),
         _ => 2f32.powi(times as i32),
@@ -124,29 +127,57 @@ fn length(reason: CooldownReason, asked: Option<Duration>, times: u32) -> f32 {
     (first * factor).min(longest)
 }
 
-/// The gate that an outcome closes: why, for how long if said, and whether for all models of the key.
-pub(super) fn of(outcome: &Outcome) -> Option<(CooldownReason, Option<Duration>, bool)> {
-    match outcome {
-        Outcome::RateLimited { retry_after } => {
-            Some((CooldownReason::RateLimit, *retry_after, false))
-        }
-        // 403 may be about this model alone.
-        Outcome::Unauthorized { status } => {
-            Some((CooldownReason::Credential, None, *status != 403))
-        }
-        Outcome::QuotaExhausted => Some((CooldownReason::Quota, None, true)),
-        // Busy, and knows until when: left alone for that long, besides what it says about health.
+/// A cooldown that an outcome asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Requested {
+    pub(super) reason: CooldownReason,
+    /// For how long, if the upstream says so.
+    pub(super) length: Option<Duration>,
+    /// Whether it is for all models of the key; else it is for this model alone.
+    pub(super) is_for_key: bool,
+}
+
+/// The cooldown that an outcome asks for, if any.
+pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
+    let (reason, length, is_for_key) = match outcome {
+        Outcome::RateLimited { retry_after } => (CooldownReason::RateLimit, *retry_after, false),
+        // A 403 may be about this model alone.
+        Outcome::Unauthorized { status } => (CooldownReason::Credential, None, *status != 403),
+        Outcome::QuotaExhausted => (CooldownReason::Quota, None, true),
+        // This is also evidence; but an upstream that says how long it will be overloaded is left alone for that long.
         Outcome::Overloaded {
             retry_after: Some(wait),
             ..
-        } => Some((
-            CooldownReason::Overload,
-            Some((*wait).min(LONGEST_BUSY)),
-            false,
-        )),
-        Outcome::ModelUnavailable => Some((CooldownReason::Model, None, false)),
-        _ => None,
-    }
+        } => {
+            let wait = (*wait).min(LONGEST_OVERLOAD);
+            (CooldownReason::Overload, Some(wait), false)
+        }
+        Outcome::ModelUnavailable => (CooldownReason::Model, None, false),
+        Outcome::Overloaded {
+            retry_after: None, ..
+        }
+        | Outcome::Success
+        | Outcome::RejectedRequest { .. }
+        | Outcome::ContentRefused { .. }
+        | Outcome::Unreachable(_)
+        | Outcome::ConnectionLost
+        | Outcome::TimedOut(_)
+        | Outcome::ServerError { .. }
+        | Outcome::UpgradeRefused { .. }
+        | Outcome::TooLong { .. }
+        | Outcome::Unsupported { .. }
+        | Outcome::ProviderBoundItems { .. }
+        | Outcome::EndpointMissing { .. }
+        | Outcome::InvalidReply(_)
+        | Outcome::StreamBroken
+        | Outcome::ClientGone
+        | Outcome::Superseded => return None,
+    };
+    Some(Requested {
+        reason,
+        length,
+        is_for_key,
+    })
 }
 
 #[cfg(test)]
@@ -159,8 +190,8 @@ mod tests {
     const NOW: Tick = Tick(1000);
 
     #[test]
-    fn a_rate_limit_lasts_as_long_as_asked_within_bounds() {
-        let close = |seconds| {
+    fn a_rate_limit_lasts_as_long_as_the_upstream_asks_within_bounds() {
+        let begin = |seconds| {
             let cooldown = Cooldown::default();
             cooldown
                 .begin(
@@ -170,13 +201,13 @@ mod tests {
                 )
                 .as_secs_f32()
         };
-        assert!((close(30.0) - 30.0).abs() < 0.02);
-        assert!((close(0.0) - 0.25).abs() < 0.02);
-        assert!((close(9999.0) - 120.0).abs() < 0.02);
+        assert!((begin(30.0) - 30.0).abs() < 0.02);
+        assert!((begin(0.0) - 0.25).abs() < 0.02);
+        assert!((begin(9999.0) - 120.0).abs() < 0.02);
     }
 
     #[test]
-    fn without_a_wish_it_doubles_until_something_goes_well() {
+    fn a_cooldown_without_a_given_length_doubles_until_an_attempt_succeeds() {
         let cooldown = Cooldown::default();
         let mut now = NOW;
         let mut lengths = Vec::new();

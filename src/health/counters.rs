@@ -1,4 +1,4 @@
-//! Live counts of the last five minutes, for people to see; decisions are made on the score.
+//! Counts of successes and failures in the last five minutes. People read them; decisions use the score.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,16 +8,16 @@ const BUCKETS: usize = 30;
 /// Ten seconds, in ticks.
 const LENGTH: u32 = 625;
 
-/// A ring of ten-second buckets: in one word the bucket's number (32 bits), successes and failures (16 bits each).
+/// A ring of ten-second buckets. A bucket is 64 bits: its number (32 bits), successes and failures (16 bits each).
 #[derive(Debug, Default)]
 pub(super) struct Counters([AtomicU64; BUCKETS]);
 
-/// Successes and failures of a while.
+/// Successes and failures in a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counts {
-    /// Requests with a first token.
+    /// Requests that got a first token.
     pub good: u32,
-    /// Failures.
+    /// Requests that failed, as far as that is evidence against the upstream.
     pub bad: u32,
 }
 
@@ -41,12 +41,12 @@ impl Counters {
             let packed = u64::from(number) << 32 | u64::from(good) << 16 | u64::from(bad);
             match bucket.compare_exchange_weak(seen, packed, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
-                Err(now) => seen = now,
+                Err(actual) => seen = actual,
             }
         }
     }
 
-    /// The counts of the last minutes.
+    /// The counts of the last few minutes.
     pub(super) fn last_minutes(&self, minutes: u32, now: Tick) -> Counts {
         let newest = now.0 / LENGTH;
         let oldest = newest.saturating_sub(minutes * 6 - 1);
@@ -69,7 +69,7 @@ impl Counts {
         (all > 0.0).then(|| f64::from(self.bad) / all)
     }
 
-    /// Between which bounds the true share lies, with 95 % confidence (Wilson, 1927).
+    /// The 95 % confidence interval of the share of failures (Wilson, 1927).
     pub fn error_bounds(self) -> Option<(f64, f64)> {
         const Z: f64 = 1.96;
         let ratio = self.error_ratio()?;
@@ -88,7 +88,7 @@ mod tests {
     use crate::health::time::Tick;
 
     #[test]
-    fn old_counts_fade_from_the_shorter_window_first() {
+    fn old_counts_leave_the_shorter_window_first() {
         let counters = Counters::default();
         let start = 1000 * LENGTH;
         counters.count(false, Tick(start));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn few_requests_leave_wide_bounds() {
+    fn few_requests_give_a_wide_confidence_interval() {
         let (low, high) = Counts { good: 9, bad: 1 }.error_bounds().unwrap();
         assert!(low < 0.02 && high > 0.4, "{low} {high}");
         let (low, high) = Counts {

@@ -1,11 +1,12 @@
-//! Every interleaving of two threads on one scope (loom).
+//! Every interleaving of two threads on one scope, tried by loom.
 
 use std::sync::Arc;
 
+use super::admission::Admission;
 use super::evidence::Evidence;
-use super::scope::{Admission, Scope};
-use super::time::Tick;
 use super::packed::Phase;
+use super::scope::Scope;
+use super::time::Tick;
 
 const NOW: Tick = Tick(1_000_000);
 
@@ -24,7 +25,7 @@ fn two_threads_that_trip_at_once_make_one_transition() {
 }
 
 #[test]
-fn two_threads_get_one_trial() {
+fn two_threads_get_one_probe() {
     loom::model(|| {
         let scope = Arc::new(Scope::new());
         scope.trip(0, Evidence::Failure, NOW, 0.5);
@@ -36,7 +37,7 @@ fn two_threads_get_one_trial() {
         let thread = loom::thread::spawn(move || ask(&other));
         let here = ask(&scope);
         let there = thread.join().unwrap();
-        // Both may see the pause end; the places are counted once it has.
+        // Both may end the pause, which sets the count of probes to zero.
         assert!(here || there);
         assert!(scope.probes() <= 1 + u32::from(here && there));
         assert_eq!(scope.core().phase, Phase::HalfOpen);
@@ -44,7 +45,7 @@ fn two_threads_get_one_trial() {
 }
 
 #[test]
-fn a_probe_that_ends_twice_at_once_is_counted_once_each_way() {
+fn of_a_success_and_a_trip_at_once_the_trip_remains() {
     loom::model(|| {
         let scope = Arc::new(Scope::new());
         scope.trip(0, Evidence::Failure, NOW, 0.5);

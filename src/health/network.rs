@@ -1,30 +1,30 @@
 //! Telling the loss of our own network from the failure of upstreams.
 //!
-//! If two upstreams cannot be connected to within seconds and nothing at all succeeds in between, the fault is most
-//! likely ours: nobody is blamed, and what was blamed on them is taken back. An upstream that refuses a connection has
-//! been reached, so refusals never count. If something succeeds shortly after, the suspicion was wrong, and is not
-//! raised again for a minute.
+//! If connections to two upstreams fail within seconds, and nothing succeeds in between, then most likely our own
+//! network is lost: the upstreams are not blamed, and trips for it are undone. An upstream that refuses a connection
+//! has been reached, so a refusal never counts. If something succeeds shortly after, then the suspicion was wrong, and
+//! it is not raised again for a minute.
 
-use std::sync::Weak;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 
-use super::model_health::UpstreamHealth;
 use super::time::Tick;
+use super::upstream_health::UpstreamHealth;
 use crate::outcome::{Outcome, Unreachable};
 
-/// Losses count together if they happen within this time, in seconds.
+/// Lost connections count together if they happen within this time, in seconds.
 const TOGETHER: f32 = 10.0;
 /// How long a refuted suspicion is not raised again, in seconds.
 const REFUTED: f32 = 60.0;
-/// A suspicion that is refuted so soon, in seconds, was wrong; later, the network has come back.
+/// If something succeeds so soon, in seconds, the suspicion was wrong; later, the network has come back.
 const SOON: f32 = 1.0;
 
 /// What is believed about our own network.
 #[derive(Debug, Default)]
 pub(super) struct Network {
-    pub(super) upstreams: ArcSwap<Vec<Weak<UpstreamHealth>>>,
+    upstreams: ArcSwap<Vec<Weak<UpstreamHealth>>>,
     reached_at: AtomicU32,
     /// Since when it is believed to be lost; 0: it is not.
     lost_since: AtomicU32,
@@ -32,12 +32,18 @@ pub(super) struct Network {
 }
 
 impl Network {
+    /// Sets which upstreams are reached through it.
+    pub(super) fn lead_to<'a>(&self, upstreams: impl Iterator<Item = &'a Arc<UpstreamHealth>>) {
+        let upstreams = upstreams.map(Arc::downgrade).collect();
+        self.upstreams.store(Arc::new(upstreams));
+    }
+
     /// Since when it is believed to be lost.
     pub(super) fn lost_since(&self) -> Option<Tick> {
         Some(Tick(self.lost_since.load(Ordering::Acquire))).filter(|tick| tick.0 != 0)
     }
 
-    /// Something succeeded, so it is there. True if it was believed to be lost.
+    /// Something succeeded, so the network is there. True if it was believed to be lost.
     pub(super) fn reached(&self, now: Tick) -> bool {
         self.reached_at.store(now.0, Ordering::Release);
         if self.lost_since.load(Ordering::Acquire) == 0 {
@@ -50,13 +56,9 @@ impl Network {
         since != 0
     }
 
-    /// A connection failed. True if that is our own network's fault.
+    /// No connection came about. True if the cause is our own network.
     pub(super) fn lost(&self, upstream: &UpstreamHealth, outcome: &Outcome, now: Tick) -> bool {
-        let may_be_ours = matches!(
-            outcome,
-            Outcome::Unreachable(Unreachable::Dns | Unreachable::TimedOut | Unreachable::Other)
-        );
-        if !may_be_ours {
+        if !may_be_ours(outcome) {
             self.reached(now);
             return false;
         }
@@ -68,7 +70,7 @@ impl Network {
             return false;
         }
         self.lost_since.store(now.0.max(1), Ordering::Release);
-        self.undo_trip(now);
+        self.undo_trips(now);
         true
     }
 
@@ -89,13 +91,24 @@ impl Network {
             .count()
     }
 
-    /// Takes back what the loss was blamed on upstreams before there was a second witness.
-    fn undo_trip(&self, now: Tick) {
+    /// Undoes the trips for lost connections that happened before a second upstream was lost.
+    fn undo_trips(&self, now: Tick) {
         for upstream in self.upstreams.load().iter().filter_map(Weak::upgrade) {
             upstream.scope.undo_trip(now, TOGETHER);
-            for model in upstream.all_models() {
+            for model in upstream.models.all() {
                 model.scope.undo_trip(now, TOGETHER);
             }
         }
+    }
+}
+
+/// Whether our own network may be the cause: without it no name is resolved and nobody answers at all.
+fn may_be_ours(outcome: &Outcome) -> bool {
+    let Outcome::Unreachable(unreachable) = outcome else {
+        return false;
+    };
+    match unreachable {
+        Unreachable::Dns | Unreachable::TimedOut | Unreachable::Other => true,
+        Unreachable::Refused | Unreachable::Tls => false,
     }
 }

@@ -1,6 +1,6 @@
-//! The words of a scope: several small values that change together, packed into 64 bits.
+//! The packed state of a scope: several small values that change together, in 64 bits.
 
-/// The atomics of scopes: `loom`'s where every interleaving is to be tried (`--cfg model`), else the standard ones.
+/// The atomics of scopes: those of `loom` where every interleaving is tried (`--cfg model`), else the standard ones.
 pub(super) mod atomic {
     #[cfg(model)]
     pub(in crate::health) use loom::sync::atomic::{AtomicU64, Ordering};
@@ -11,29 +11,54 @@ pub(super) mod atomic {
 use super::evidence::Evidence;
 use super::time::Tick;
 
-/// The state of a scope.
+/// The state of a scope's circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Traffic flows.
+    /// All traffic is admitted.
     Closed,
-    /// Traffic is blocked.
+    /// No traffic is admitted.
     Open,
-    /// A few live requests are let through to see whether it has healed.
+    /// A few live requests are admitted as probes, to see whether the scope has healed.
     HalfOpen,
     /// Traffic returns step by step.
     SlowStart,
 }
 
-/// The word that decides.
+impl Phase {
+    /// A short constant name for labels and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::SlowStart => "slow_start",
+        }
+    }
+
+    /// Whether the scope is out of rotation. If not, it serves requests, and gathers evidence from them.
+    pub(super) fn is_out(self) -> bool {
+        match self {
+            Self::Open | Self::HalfOpen => true,
+            Self::Closed | Self::SlowStart => false,
+        }
+    }
+}
+
+/// The word that holds the circuit breaker's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Core {
     pub(super) phase: Phase,
+    /// How often in a row the scope has tripped; each time doubles the pause.
     pub(super) level: u64,
+    /// What it tripped for, last.
     pub(super) cause: Evidence,
+    /// Successful probes in this half-open phase.
     pub(super) good: u32,
     /// Whether a last-resort attempt was made since it opened.
     pub(super) is_forced: bool,
+    /// Which state this is. What an attempt finds is evidence only about the state in which the attempt began.
     pub(super) epoch: u32,
+    /// When an open scope becomes half-open.
     pub(super) until: Tick,
 }
 
@@ -64,9 +89,14 @@ impl Core {
             until: Tick((packed >> 32) as u32),
         }
     }
+
+    /// The number of the state after this one.
+    pub(super) fn next_epoch(self) -> u32 {
+        self.epoch.wrapping_add(1) & EPOCHS
+    }
 }
 
-pub(super) const EPOCHS: u32 = (1 << 19) - 1;
+const EPOCHS: u32 = (1 << 19) - 1;
 
 pub(super) fn pair(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
@@ -81,12 +111,14 @@ fn fixed(fraction: f32) -> u32 {
     (fraction.clamp(0.0, 1.0) * 65535.0).round() as u32
 }
 
-/// How far the ramp has come.
+/// The progress of a slow start.
 #[derive(Clone, Copy)]
 pub(super) struct SlowStart {
+    /// The fraction of its traffic that the scope gets.
     pub(super) fraction: f32,
-    /// Up to here it rises quickly.
+    /// Below it, the fraction rises quickly.
     pub(super) threshold: f32,
+    /// When the last step was taken.
     pub(super) tick: Tick,
 }
 

@@ -1,31 +1,20 @@
-//! What is believed about one scope: eight words of atomics, one cache line.
+//! One scope, that is an upstream or a model at it: a circuit breaker in eight words of atomics, on one cache line.
 //!
 //! ```text
-//! CLOSED ──score ≥ threshold──▶ OPEN ──pause over, or a free probe──▶ HALF-OPEN ──enough successes──▶ SLOW_START ──▶ CLOSED
+//! CLOSED ──score ≥ threshold──▶ OPEN ──pause over, or a health check──▶ HALF-OPEN ──enough successes──▶ SLOW START ──▶ CLOSED
 //!                                ▲                                        │ one failure                │ score ≥ threshold
 //!                                └────────────────────────────────────────┴────────────────────────────┘
 //! ```
 //!
-//! The score is a CUSUM (Page, 1954): the sum of the weights of all signs, never below zero, half forgotten within
-//! minutes. The threshold `ln(r·3600) + ½ ln(r)` follows the rate `r` of requests, so that an upstream which fails just
-//! as often as tolerated trips about once an hour at any traffic (the mean time between false alarms of a CUSUM is at
-//! least `e^h` samples; Lorden, 1971).
-//!
-//! *Invariant:* the word `core` changes by compare-and-swap only, and whoever changes it tidies up the others; so two
-//! threads that trip at once make one transition.
-
-use super::packed::atomic::{AtomicU64, Ordering};
+//! *Invariant:* the word `core` changes by compare-and-swap only, and the thread that changes it updates the others. So
+//! two threads that trip a scope at once make one transition.
 
 use super::evidence::Evidence;
+use super::packed::atomic::{AtomicU64, Ordering};
 use super::packed::{Core, Phase, SlowStart, halves, pair};
 use super::time::Tick;
-/// A trial without a verdict for so long, in seconds, is handed on.
-const LEASE: f32 = 35.0;
-const MOST_PROBES: u32 = 4;
-/// One step of the ramp, in seconds; also how soon a refused request may ask again.
-pub(super) const STEP: f32 = 1.0;
 
-/// One scope: a provider, or a model at it.
+/// The circuit breaker of an upstream, or of a model at it.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Scope {
@@ -36,7 +25,7 @@ pub(super) struct Scope {
     pub(super) slow_start: AtomicU64,
     /// Successes, failures since the last step.
     pub(super) counts: AtomicU64,
-    /// Probes under way, tick of the last one.
+    /// Probes in flight, tick of the last one.
     pub(super) probes: AtomicU64,
     /// Offered requests, averaged (f32), tick of the last one.
     pub(super) demand: AtomicU64,
@@ -46,15 +35,8 @@ pub(super) struct Scope {
     pub(super) since: AtomicU64,
 }
 
-/// What a scope says to a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Admission {
-    Admitted,
-    Probe,
-    Refused { until: Tick },
-}
 impl Scope {
-    /// A scope that is trusted.
+    /// A new scope is closed: it is trusted.
     pub(super) fn new() -> Self {
         let whole = SlowStart {
             fraction: 1.0,
@@ -86,7 +68,7 @@ impl Scope {
         Core::unpack(self.core.load(Ordering::Acquire))
     }
 
-    /// Changes the deciding word, if `change` still wants to when it sees the word that is there.
+    /// Changes `core`, unless `change` declines the state that it finds. Returns the state before and after.
     pub(super) fn swap(&self, change: impl Fn(Core) -> Option<Core>) -> Option<(Core, Core)> {
         let mut seen = self.core.load(Ordering::Acquire);
         loop {
@@ -99,137 +81,29 @@ impl Scope {
                 Ordering::Acquire,
             ) {
                 Ok(_) => return Some((old, new)),
-                Err(now) => seen = now,
+                Err(actual) => seen = actual,
             }
         }
     }
 
-    pub(super) fn change(packed: &AtomicU64, change: impl Fn(u64) -> u64) -> u64 {
-        let mut seen = packed.load(Ordering::Relaxed);
+    /// Changes one of the other words, and returns it.
+    pub(super) fn change(word: &AtomicU64, change: impl Fn(u64) -> u64) -> u64 {
+        let mut seen = word.load(Ordering::Relaxed);
         loop {
             let new = change(seen);
-            match packed.compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Relaxed) {
+            match word.compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return new,
-                Err(now) => seen = now,
+                Err(actual) => seen = actual,
             }
         }
     }
 
-    /// Whether a request may go here. `draw` is a random number between 0 and 1.
-    pub(super) fn admit(&self, now: Tick, draw: f32) -> Admission {
-        loop {
-            let core = self.core();
-            match core.phase {
-                Phase::Closed => return Admission::Admitted,
-                Phase::Open if now < core.until => return Admission::Refused { until: core.until },
-                Phase::Open => self.begin_probes(now),
-                Phase::HalfOpen => return self.admit_probe(core, now),
-                Phase::SlowStart => {
-                    self.climb(now);
-                    let slow_start = self.load_slow_start();
-                    let is_in_slow_start = self.core().phase == Phase::SlowStart;
-                    if !is_in_slow_start || slow_start.fraction >= 1.0 || draw < slow_start.fraction
-                    {
-                        return Admission::Admitted;
-                    }
-                    return Admission::Refused {
-                        until: now.plus(STEP),
-                    };
-                }
-            }
-        }
+    pub(super) fn note_change(&self, now: Tick) {
+        Self::change(&self.since, |packed| pair(halves(packed).0, now.0));
     }
 
-    fn begin_probes(&self, now: Tick) {
-        let begun = self.swap(|core| {
-            (core.phase == Phase::Open && now >= core.until).then_some(Core {
-                phase: Phase::HalfOpen,
-                good: 0,
-                ..core
-            })
-        });
-        if begun.is_some() {
-            self.probes.store(0, Ordering::Release);
-            self.note_change(now);
-        }
-    }
-
-    fn admit_probe(&self, core: Core, now: Tick) -> Admission {
-        let (running, last) = halves(self.probes.load(Ordering::Acquire));
-        let is_lost = Tick(last).seconds_until(now) > LEASE;
-        if running < MOST_PROBES.min(1 + core.good) || is_lost {
-            Admission::Probe
-        } else {
-            Admission::Refused {
-                until: now.plus(STEP),
-            }
-        }
-    }
-
-    /// Takes a place for a trial that `admit` offered; false if somebody else was quicker.
-    pub(super) fn begin_probe(&self, now: Tick) -> bool {
-        let core = self.core();
-        if core.phase != Phase::HalfOpen {
-            return false;
-        }
-        let most = MOST_PROBES.min(1 + core.good);
-        let mut seen = self.probes.load(Ordering::Acquire);
-        loop {
-            let (running, last) = halves(seen);
-            let is_lost = Tick(last).seconds_until(now) > LEASE;
-            if running >= most && !is_lost {
-                return false;
-            }
-            let running = if is_lost { 1 } else { running + 1 };
-            match self.probes.compare_exchange_weak(
-                seen,
-                pair(running, now.0),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return true,
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    /// Gives a trial's place back.
-    pub(super) fn end_probe(&self) {
-        Self::change(&self.probes, |packed| {
-            let (running, last) = halves(packed);
-            pair(running.saturating_sub(1), last)
-        });
-    }
-
-    /// How many trials are under way.
-    pub(super) fn probes(&self) -> u32 {
-        halves(self.probes.load(Ordering::Acquire)).0
-    }
-
-    pub(super) fn last_probe(&self) -> Tick {
-        Tick(halves(self.probes.load(Ordering::Acquire)).1)
-    }
-
-    pub(super) fn touch_probes(&self, now: Tick) {
-        Self::change(&self.probes, |packed| pair(halves(packed).0, now.0));
-    }
-
-    /// Remembers that an attempt was made although it is open.
-    pub(super) fn force(&self) {
-        self.swap(|core| {
-            (core.phase == Phase::Open && !core.is_forced).then_some(Core {
-                is_forced: true,
-                ..core
-            })
-        });
-    }
-
-    /// A free probe got through: an open scope may be tried now.
-    pub(super) fn shorten(&self, now: Tick) -> bool {
-        self.swap(|core| {
-            (core.phase == Phase::Open && core.cause == Evidence::Connection && core.until > now)
-                .then_some(Core { until: now, ..core })
-        })
-        .is_some()
+    /// When its state last changed; tick 0: never.
+    pub(super) fn changed_at(&self) -> Tick {
+        Tick(halves(self.since.load(Ordering::Relaxed)).1)
     }
 }

@@ -1,14 +1,18 @@
-//! The evidence against a scope, and how much of it is enough.
+//! The score of a scope, which is the sum of the evidence against it; and the threshold at which the scope trips.
+//!
+//! The score is a CUSUM (Page, 1954): it sums the log-likelihood ratios of all evidence, never falls below zero, and
+//! forgets half within minutes. The threshold `ln(r·3600) + ½ ln(r)` grows with the rate `r` of requests, so that an
+//! upstream which fails exactly as often as tolerated trips about once an hour at any traffic (the mean time between
+//! false alarms of a CUSUM with threshold `h` is at least `e^h` samples; Lorden, 1971).
 
 use super::packed::atomic::Ordering;
-
 use super::packed::{Phase, halves, pair};
 use super::scope::Scope;
 use super::time::Tick;
 
-/// The score forgets with this time constant, in seconds.
+/// The time constant with which the score decays, in seconds.
 const FORGET: f32 = 300.0;
-/// The rate is averaged over this time, in seconds.
+/// The time over which the rate is averaged, in seconds.
 const RATE_WINDOW: f32 = 60.0;
 const LOWEST_THRESHOLD: f32 = 3.3;
 const HIGHEST_THRESHOLD: f32 = 20.0;
@@ -33,7 +37,7 @@ impl Scope {
         });
     }
 
-    /// Offered requests per second: an exponential average, corrected for having begun at nothing.
+    /// Offered requests per second: an exponential average, corrected for its start at zero.
     pub(super) fn rate(&self) -> f32 {
         let (value, tick) = halves(self.demand.load(Ordering::Relaxed));
         let (first, _) = halves(self.since.load(Ordering::Relaxed));
@@ -59,9 +63,9 @@ impl Scope {
             .store(pair(score.to_bits(), now.0), Ordering::Release);
     }
 
-    /// Adds a weight to the score; true if that trips it.
+    /// Adds a log-likelihood ratio to the score. True if the score is now enough to trip the scope.
     pub(super) fn add_evidence(&self, log_likelihood: f32, now: Tick) -> bool {
-        let is_listening = matches!(self.core().phase, Phase::Closed | Phase::SlowStart);
+        let is_listening = !self.core().phase.is_out();
         let score = Self::change(&self.score, |packed| {
             let (value, tick) = halves(packed);
             let faded = f32::from_bits(value) * (-Tick(tick).seconds_until(now) / FORGET).exp();
@@ -75,7 +79,7 @@ impl Scope {
         if !is_listening {
             return false;
         }
-        // What weighs nothing, a stale failure, is not counted either.
+        // A stale failure adds nothing to the score, and is not counted either.
         if log_likelihood != 0.0 {
             self.count(log_likelihood < 0.0);
         }
@@ -91,7 +95,7 @@ impl Scope {
             } else {
                 (good, bad + 1)
             };
-            // Only the share counts while it is closed; so old counts may fade.
+            // While it is closed only the share of failures matters, so old counts may fade.
             if is_closed && good + bad > 1000 {
                 pair(good / 2, bad / 2)
             } else {
@@ -100,7 +104,7 @@ impl Scope {
         });
     }
 
-    /// Limits the score to half of what trips.
+    /// Limits the score to half of the threshold.
     pub(super) fn calm(&self, now: Tick) {
         let half = self.threshold() * 0.5;
         if self.score(now) > half {
@@ -108,7 +112,7 @@ impl Scope {
         }
     }
 
-    /// How long nobody has asked for it, in seconds.
+    /// How long no request has asked for it, in seconds.
     pub(super) fn idle_for(&self, now: Tick) -> f32 {
         let (_, last) = halves(self.demand.load(Ordering::Relaxed));
         Tick(last).seconds_until(now)

@@ -1,8 +1,9 @@
-//! How long a healthy upstream takes to its first token, and when waiting has become a sign.
+//! How long a healthy upstream takes to its first token, and from when on a wait is evidence of slowness.
 //!
-//! The logarithm of the time is averaged (mean and variance, exponentially, α = 0.02) while the scope is well. Almost
-//! every healthy request has its first token within `e^μ · max(3, e^{3σ})`, the 99.9th percentile of a log-normal. The
-//! time must be learnt: set at the 97th percentile it ejects healthy upstreams dozens of times an hour.
+//! The mean and variance of the logarithm of the time are averaged exponentially (α = 0.02) while the scope is healthy.
+//! Almost every healthy request gets its first token within `e^μ · max(3, e^{3σ})`, the 99.9th percentile of a
+//! log-normal distribution. The time must be learnt, and the percentile must be high: the 97th would eject healthy
+//! upstreams dozens of times an hour.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,17 +13,17 @@ const EARLIEST: f32 = 4.0;
 const ENOUGH: u32 = 30;
 const ENOUGH_WHOLE: u32 = 50;
 
-/// What kind of request it is, as far as its time to the first token depends on that.
+/// The properties of a request on which its time to the first token depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Whether it is streamed; a whole answer takes as long as all its tokens.
+    /// Whether the answer is streamed; an answer that is not takes as long as all its tokens.
     pub is_streamed: bool,
     /// The size of the request body, in bytes; long prompts take longer.
     pub size: usize,
 }
 
 impl Shape {
-    /// A handshake, which no model has to answer: what is learnt from it says nothing of answers.
+    /// A handshake, which no model has to answer: its time says nothing about the time of answers.
     pub const HANDSHAKE: Self = Self {
         is_streamed: true,
         size: usize::MAX,
@@ -41,7 +42,7 @@ impl Shape {
     }
 }
 
-/// The baselines of one leaf.
+/// The baselines of one model: one for each kind of request.
 #[derive(Debug, Default)]
 pub(super) struct Baselines([Baseline; 7]);
 
@@ -53,18 +54,19 @@ struct Baseline {
 }
 
 impl Baselines {
-    /// After how long a request without a first token is a sign; `None` while that cannot be said.
+    /// How long a request may wait for its first token before that is evidence of slowness; `None` while too little is
+    /// known.
     pub(super) fn slow_after(&self, shape: Shape, limit: Duration) -> Option<Duration> {
         let half = limit.as_secs_f32() / 2.0;
         let baseline = &self.0[shape.index()];
         let samples = baseline.samples.load(Ordering::Relaxed);
         let seconds = match (shape.is_streamed, samples) {
-            // Half of the time that is granted, as long as nothing better is known.
+            // Until enough is known, half of the time limit.
             (true, ..ENOUGH) => half,
             (false, ..ENOUGH_WHOLE) => return None,
             _ => baseline.quantile(),
         };
-        // A limit below the earliest time leaves half of it.
+        // With a short time limit, half of it comes before the earliest time.
         Some(Duration::from_secs_f32(seconds.max(EARLIEST).min(half)))
     }
 
@@ -79,7 +81,7 @@ impl Baselines {
         })
     }
 
-    /// Later than 95 % of first tokens: `e^{μ + 1.645 σ}`; `None` until enough have been seen.
+    /// The 95th percentile of the time to the first token, `e^{μ + 1.645 σ}`; `None` while too little is known.
     pub(super) fn late_after(&self, shape: Shape) -> Option<Duration> {
         let baseline = &self.0[shape.index()];
         if baseline.samples.load(Ordering::Relaxed) < ENOUGH {
@@ -91,7 +93,7 @@ impl Baselines {
         ))
     }
 
-    /// Learns from a first token of a healthy upstream.
+    /// Learns from the time that a healthy upstream took to a first token.
     pub(super) fn learn(&self, shape: Shape, took: Duration, limit: Duration) {
         let ceiling = self.slow_after(shape, limit).unwrap_or(limit);
         let seconds = took.min(ceiling).as_secs_f32().max(0.001);
@@ -107,7 +109,7 @@ impl Baseline {
 
     fn learn(&self, value: f32) {
         let samples = self.samples.fetch_add(1, Ordering::Relaxed);
-        // The first samples weigh as in a plain average, so that the beginning does not linger.
+        // The first samples make a plain average, so that the very first one does not count for too much.
         let alpha = ALPHA.max(1.0 / (samples.min(1 << 20) as f32 + 1.0));
         let mut seen = self.moments.load(Ordering::Relaxed);
         loop {
@@ -123,7 +125,7 @@ impl Baseline {
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return,
-                Err(now) => seen = now,
+                Err(actual) => seen = actual,
             }
         }
     }
@@ -153,7 +155,7 @@ mod tests {
     };
 
     #[test]
-    fn before_anything_is_learnt_streams_get_a_long_time_and_whole_answers_any() {
+    fn before_anything_is_learnt_a_stream_is_slow_late_and_a_whole_answer_never() {
         let baselines = Baselines::default();
         assert_eq!(
             baselines.slow_after(STREAM, LIMIT),
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quick_upstream_is_slow_early_and_a_slow_one_late() {
+    fn a_fast_upstream_counts_as_slow_earlier_than_a_slow_one() {
         let learnt = |seconds: f32| {
             let baselines = Baselines::default();
             for step in 0..200 {

@@ -1,12 +1,14 @@
-//! Giving a scope its traffic back step by step, as TCP does: quickly up to where it failed before, slowly from there.
+//! Slow start: a scope that has healed gets its traffic back step by step, as in TCP. The fraction rises quickly up to
+//! where the scope failed before, and slowly from there.
 
 use super::packed::atomic::Ordering;
-
-use super::packed::{Core, EPOCHS, Phase, SlowStart, halves, pair};
-use super::scope::{STEP, Scope};
+use super::packed::{Core, Phase, SlowStart, halves, pair};
+use super::scope::Scope;
 use super::time::Tick;
 
-/// The smallest fraction of its traffic that a scope on the ramp gets.
+/// One step of the slow start, in seconds. A request that is refused may ask again after as long.
+pub(super) const STEP: f32 = 1.0;
+/// The smallest fraction of its traffic that a scope in slow start gets.
 pub(super) const LOWEST_FRACTION: f32 = 0.05;
 
 impl Scope {
@@ -23,7 +25,7 @@ impl Scope {
         }
     }
 
-    /// Takes all steps of the ramp that are due.
+    /// Takes all steps that are due.
     pub(super) fn climb(&self, now: Tick) {
         while self.core().phase == Phase::SlowStart {
             let seen = self.slow_start.load(Ordering::Acquire);
@@ -37,7 +39,7 @@ impl Scope {
                 self.shed(now, 0.6);
                 return;
             }
-            // With thin traffic, time alone is evidence.
+            // Thin traffic brings few successes, so time alone is enough.
             let fraction = if good > 0 || self.rate() * slow_start.fraction < 2.0 {
                 let factor = if slow_start.fraction < slow_start.threshold {
                     1.5
@@ -72,7 +74,7 @@ impl Scope {
         }
     }
 
-    pub(super) fn close(&self, now: Tick) {
+    fn close(&self, now: Tick) {
         let closed = self.swap(|core| {
             (core.phase == Phase::SlowStart).then_some(Core {
                 phase: Phase::Closed,
@@ -85,12 +87,12 @@ impl Scope {
         }
     }
 
-    /// Takes load off a scope that works in part.
+    /// Sheds load: reduces the traffic of a scope that works in part.
     pub(super) fn shed(&self, now: Tick, factor: f32) {
         let shed = self.swap(|core| {
-            matches!(core.phase, Phase::SlowStart | Phase::Closed).then_some(Core {
+            (!core.phase.is_out()).then_some(Core {
                 phase: Phase::SlowStart,
-                epoch: core.epoch.wrapping_add(1) & EPOCHS,
+                epoch: core.next_epoch(),
                 ..core
             })
         });
@@ -107,7 +109,8 @@ impl Scope {
         }
     }
 
-    /// After a short blip at half speed, after a long outage with care, but never below one request a second.
+    /// Begins with half of the traffic after a short outage, with less after a long one, but never with less than one
+    /// request a second.
     pub(super) fn begin_slow_start(&self, now: Tick) {
         let (_, left_at) = halves(self.times.load(Ordering::Acquire));
         let out = Tick(left_at).seconds_until(now);
@@ -129,7 +132,7 @@ impl Scope {
     }
 }
 
-/// Two standard deviations above one failure in ten, and at least three.
+/// More failures than two standard deviations above one in ten, and at least three.
 fn is_too_bad(good: u32, bad: u32) -> bool {
     let expected = 0.1 * (good + bad) as f32;
     bad >= 3 && bad as f32 > expected + 2.0 * expected.sqrt()

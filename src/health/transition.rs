@@ -1,19 +1,22 @@
-//! The changes of a scope's state, each made by exactly one thread.
+//! The changes of a scope's state. Each is made by exactly one thread.
 
-use super::packed::atomic::Ordering;
+use std::time::Duration;
 
 use super::evidence::Evidence;
-use super::packed::{Core, EPOCHS, Phase, SlowStart, halves, pair};
+use super::packed::atomic::Ordering;
+use super::packed::{Core, Phase, SlowStart, halves, pair};
 use super::scope::Scope;
 use super::slow_start::LOWEST_FRACTION;
 use super::time::Tick;
+use crate::event::{HealthChange, ScopeId};
 
 const HIGHEST_LEVEL: u64 = 6;
-/// For so long after closing, in seconds, a relapse remembers how far the ramp had come.
+/// For so long after closing, in seconds, a relapse remembers how far the slow start had come.
 const PROBATION: f32 = 60.0;
 
 impl Scope {
-    /// The evidence is enough: opens it, or sheds load if it works in part on the ramp. True if it opened.
+    /// The score has reached the threshold: opens the scope, or sheds load if it works in part during its slow start.
+    /// True if it opened.
     pub(super) fn trip_now(&self, evidence: Evidence, now: Tick, jitter: f32) -> bool {
         let (good, bad) = halves(self.counts.load(Ordering::Acquire));
         let share = good as f32 / (good + bad).max(1) as f32;
@@ -30,7 +33,7 @@ impl Scope {
         }
     }
 
-    /// Opens it, unless it has changed since `epoch`. `jitter` is a random number between 0 and 1.
+    /// Opens the scope, unless its state has changed since `epoch`. `jitter` is a random number between 0 and 1.
     pub(super) fn trip(&self, epoch: u32, evidence: Evidence, now: Tick, jitter: f32) -> bool {
         let (closed_at, _) = halves(self.times.load(Ordering::Acquire));
         let closed_for = Tick(closed_at).seconds_until(now);
@@ -39,7 +42,7 @@ impl Scope {
             if core.phase == Phase::Open || core.epoch != epoch {
                 return None;
             }
-            // One level is forgiven for each minute of health.
+            // Each minute of health takes one level back.
             let forgiven = if core.phase == Phase::Closed {
                 (closed_for / 60.0) as u64
             } else {
@@ -52,7 +55,7 @@ impl Scope {
                 cause: evidence,
                 good: 0,
                 is_forced: false,
-                epoch: epoch.wrapping_add(1) & EPOCHS,
+                epoch: core.next_epoch(),
                 until: now.plus(pause(evidence, level, rate, jitter)),
             })
         });
@@ -75,7 +78,7 @@ impl Scope {
             Ordering::Release,
         );
         if old.phase == Phase::Closed {
-            Self::change(&self.times, |packed| pair((packed >> 32) as u32, now.0));
+            Self::change(&self.times, |packed| pair(halves(packed).0, now.0));
         }
         self.probes.store(0, Ordering::Release);
         self.set_score(0.0, now);
@@ -83,7 +86,7 @@ impl Scope {
         true
     }
 
-    /// A trial ended well; true if that was enough to leave HALF-OPEN.
+    /// A probe succeeded. True if that was the last one needed, so that slow start begins.
     pub(super) fn succeed_probe(&self, epoch: u32, now: Tick) -> bool {
         self.end_probe();
         let step = self.swap(|core| {
@@ -95,49 +98,50 @@ impl Scope {
                 Core {
                     phase: Phase::SlowStart,
                     good,
-                    epoch: epoch.wrapping_add(1) & EPOCHS,
+                    epoch: core.next_epoch(),
                     ..core
                 }
             } else {
                 Core { good, ..core }
             })
         });
-        let has_healed = matches!(
-            step,
-            Some((
-                _,
-                Core {
-                    phase: Phase::SlowStart,
-                    ..
-                }
-            ))
-        );
+        let has_healed = step.is_some_and(|(_, new)| new.phase == Phase::SlowStart);
         if has_healed {
-            // Probes that are still under way belong to a state that is over.
+            // Probes that are still in flight belong to a state that is over.
             self.probes.store(0, Ordering::Release);
             self.begin_slow_start(now);
         }
         has_healed
     }
 
-    /// Closes it on probation, because the scope above it has healed.
+    /// Closes the scope of a model on probation, because its upstream has healed.
     pub(super) fn release(&self, now: Tick) -> bool {
         let released = self.swap(|core| {
-            matches!(core.phase, Phase::Open | Phase::HalfOpen).then_some(Core {
+            core.phase.is_out().then_some(Core {
                 phase: Phase::Closed,
-                epoch: core.epoch.wrapping_add(1) & EPOCHS,
+                epoch: core.next_epoch(),
                 ..core
             })
         });
         if released.is_some() {
-            Self::change(&self.times, |packed| pair(now.0, packed as u32));
+            Self::change(&self.times, |packed| pair(now.0, halves(packed).1));
             self.set_score(self.threshold() * 0.5, now);
             self.note_change(now);
         }
         released.is_some()
     }
 
-    /// A last-resort attempt succeeded: that counts as the first trial.
+    /// Remembers that a last-resort attempt is made while the scope is open.
+    pub(super) fn force(&self) {
+        self.swap(|core| {
+            (core.phase == Phase::Open && !core.is_forced).then_some(Core {
+                is_forced: true,
+                ..core
+            })
+        });
+    }
+
+    /// A last-resort attempt succeeded: it counts as the first probe.
     pub(super) fn revive(&self, epoch: u32, now: Tick) -> bool {
         let revived = self.swap(|core| {
             let is_due = core.phase == Phase::Open
@@ -158,39 +162,39 @@ impl Scope {
         revived.is_some()
     }
 
-    pub(super) fn note_change(&self, now: Tick) {
-        Self::change(&self.since, |packed| pair((packed >> 32) as u32, now.0));
+    /// A health check reached the upstream: a scope that is open for lost connections may be probed now.
+    pub(super) fn shorten(&self, now: Tick) -> bool {
+        self.swap(|core| {
+            (core.phase == Phase::Open && core.cause == Evidence::Connection && core.until > now)
+                .then_some(Core { until: now, ..core })
+        })
+        .is_some()
     }
 
-    /// Takes back a trip for a lost connection in the last `window` seconds, as if nothing had happened.
+    /// Undoes a trip for lost connections in the last `window` seconds, as if nothing had happened.
     pub(super) fn undo_trip(&self, now: Tick, window: f32) {
         let is_recent = self.changed_at().seconds_until(now) < window;
-        let undo_trip = self.swap(|core| {
+        let undone = self.swap(|core| {
             let is_due =
                 is_recent && core.phase == Phase::Open && core.cause == Evidence::Connection;
             is_due.then_some(Core {
                 phase: Phase::Closed,
                 level: core.level.saturating_sub(1),
-                epoch: core.epoch.wrapping_add(1) & EPOCHS,
+                epoch: core.next_epoch(),
                 ..core
             })
         });
-        if undo_trip.is_some() || is_recent || self.core().phase == Phase::Closed {
+        if undone.is_some() || is_recent || self.core().phase == Phase::Closed {
             self.set_score(0.0, now);
         }
-        if undo_trip.is_some() {
+        if undone.is_some() {
             self.note_change(now);
         }
     }
-
-    /// When its state last changed.
-    pub(super) fn changed_at(&self) -> Tick {
-        Tick(halves(self.since.load(Ordering::Relaxed)).1)
-    }
 }
 
-/// How long to stay open, in seconds: twice as long each time, but so that trials cost at most a twelfth of the traffic.
-/// After a connection failure the free probe decides, and a live trial is only insurance.
+/// How long a scope stays open, in seconds. The pause doubles with each level, but probes cost at most a twelfth of the
+/// traffic. After lost connections a health check decides, and a live probe is only insurance.
 fn pause(evidence: Evidence, level: u64, rate: f32, jitter: f32) -> f32 {
     if evidence == Evidence::Connection {
         return 300.0;
@@ -198,4 +202,22 @@ fn pause(evidence: Evidence, level: u64, rate: f32, jitter: f32) -> f32 {
     let first = (2.0 / rate).clamp(2.0, 20.0);
     let longest = (12.0 / rate).clamp(30.0, 120.0);
     (first * (1u32 << level) as f32).min(longest) * (0.8 + 0.4 * jitter)
+}
+
+/// What observers are told of a scope that has just opened.
+pub(super) fn opened(id: ScopeId, scope: &Scope, now: Tick) -> HealthChange {
+    let core = scope.core();
+    HealthChange::Opened {
+        scope: id,
+        cause: core.cause.label(),
+        retry_in: Duration::from_secs_f32(now.seconds_until(core.until)),
+    }
+}
+
+/// What observers are told of a scope that has healed from a cause.
+pub(super) fn healed(id: ScopeId, cause: Evidence) -> HealthChange {
+    HealthChange::Healed {
+        scope: id,
+        cause: cause.label(),
+    }
 }

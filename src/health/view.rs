@@ -1,17 +1,19 @@
-//! What is believed, for people and machines to read.
+//! What is believed now, as data for operators: for `/api/upstreams` and the metrics.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cooldown::Cooldown;
+use super::cooldown::{Cooldown, CooldownReason};
 use super::counters::Counts;
-use super::model_health::{ModelHealth, UpstreamHealth};
+use super::model_health::ModelHealth;
 use super::packed::Phase;
+use super::registry::Health;
 use super::scope::Scope;
 use super::time::Tick;
-use super::{CooldownReason, Health};
+use super::upstream_health::UpstreamHealth;
 use crate::event::ScopeId;
 
 /// One scope as it is now.
@@ -19,17 +21,17 @@ use crate::event::ScopeId;
 pub struct ScopeView {
     /// Which one.
     pub id: ScopeId,
-    /// Its state.
+    /// The state of its circuit breaker.
     pub phase: Phase,
-    /// What it was taken out of rotation for, last.
+    /// The kind of failures that opened it, last.
     pub cause: &'static str,
-    /// How long it has been in this state; `None`: from the beginning.
+    /// How long it has been in this state; `None`: since the start.
     pub since: Option<Duration>,
-    /// How long until it is tried again, while it is open.
+    /// How long until it becomes half-open, while it is open.
     pub retry_in: Option<Duration>,
     /// The evidence against it.
     pub score: f32,
-    /// The evidence that takes it out of rotation.
+    /// The evidence that opens it.
     pub threshold: f32,
     /// The fraction of its traffic that it gets.
     pub fraction: f32,
@@ -37,13 +39,13 @@ pub struct ScopeView {
     pub last_minute: Counts,
     /// Requests of the last five minutes.
     pub last_five_minutes: Counts,
-    /// Attempts under way; counted for the upstream as a whole.
+    /// Attempts in flight; counted for the upstream as a whole.
     pub in_flight: u32,
-    /// What keeps requests away for a while, besides.
+    /// The cooldowns that last now.
     pub cooldowns: Vec<CooldownView>,
 }
 
-/// A closed gate.
+/// A cooldown that lasts now.
 #[derive(Clone, Copy, Debug)]
 pub struct CooldownView {
     /// The position of the key among the upstream's keys, from 1.
@@ -51,59 +53,40 @@ pub struct CooldownView {
     /// Why.
     pub reason: CooldownReason,
     /// How much longer.
-    pub opens_in: Duration,
-}
-
-impl Phase {
-    /// A short constant name for labels and logs.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::HalfOpen => "half_open",
-            Self::SlowStart => "slow_start",
-        }
-    }
+    pub ends_in: Duration,
 }
 
 impl Health {
     /// All scopes, upstream by upstream, each before its models.
     pub fn view(&self, now: Instant) -> Vec<ScopeView> {
         let now = self.epoch.tick(now);
-        let upstreams = super::locked(&self.upstreams);
-        let mut views: Vec<ScopeView> = upstreams
-            .values()
-            .flat_map(|upstream| {
-                let models = upstream.all_models();
-                let mut views = vec![of_upstream(upstream, &models, now)];
-                views.extend(models.iter().map(|model| of_model(model, now)));
-                views
-            })
-            .collect();
+        let (upstreams, models) = (self.upstreams(), self.models());
+        let of_upstreams = upstreams
+            .iter()
+            .map(|upstream| of_upstream(upstream, &models, now));
+        let of_models = models.iter().map(|model| of_model(model, now));
+        let mut views: Vec<ScopeView> = of_upstreams.chain(of_models).collect();
         views.sort_by(|a, b| a.id.cmp(&b.id));
         views
     }
 }
 
-fn of_upstream(
-    upstream: &UpstreamHealth,
-    models: &[std::sync::Arc<ModelHealth>],
-    now: Tick,
-) -> ScopeView {
+fn of_upstream(upstream: &UpstreamHealth, models: &[Arc<ModelHealth>], now: Tick) -> ScopeView {
     let sum = |minutes| {
-        models.iter().fold(Counts::default(), |sum, model| {
-            let counts = model.counters.last_minutes(minutes, now);
-            Counts {
+        models
+            .iter()
+            .filter(|model| model.id().upstream == upstream.id)
+            .map(|model| model.counters.last_minutes(minutes, now))
+            .fold(Counts::default(), |sum, counts| Counts {
                 good: sum.good + counts.good,
                 bad: sum.bad + counts.bad,
-            }
-        })
+            })
     };
     ScopeView {
         last_minute: sum(1),
         last_five_minutes: sum(5),
         in_flight: upstream.in_flight.load(Ordering::Relaxed),
-        cooldowns: of_cooldowns(&upstream.keys, now),
+        cooldowns: of_cooldowns(&upstream.cooldowns, now),
         ..of_scope(upstream.scope_id(), &upstream.scope, now)
     }
 }
@@ -113,7 +96,7 @@ fn of_model(model: &ModelHealth, now: Tick) -> ScopeView {
         last_minute: model.counters.last_minutes(1, now),
         last_five_minutes: model.counters.last_minutes(5, now),
         cooldowns: of_cooldowns(&model.cooldowns, now),
-        ..of_scope(model.id.clone(), &model.scope, now)
+        ..of_scope(model.id().clone(), model.scope(), now)
     }
 }
 
@@ -138,7 +121,7 @@ fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {
 }
 
 fn of_cooldowns(cooldowns: &[Cooldown], now: Tick) -> Vec<CooldownView> {
-    let closed = cooldowns
+    let active = cooldowns
         .iter()
         .enumerate()
         .filter_map(|(index, cooldown)| {
@@ -146,8 +129,8 @@ fn of_cooldowns(cooldowns: &[Cooldown], now: Tick) -> Vec<CooldownView> {
             Some(CooldownView {
                 key: index + 1,
                 reason,
-                opens_in: Duration::from_secs_f32(now.seconds_until(until)),
+                ends_in: Duration::from_secs_f32(now.seconds_until(until)),
             })
         });
-    closed.collect()
+    active.collect()
 }

@@ -76,7 +76,7 @@ impl Metrics {
             health_checks: counter(
                 &registry,
                 "backstop_health_checks_total",
-                "Free probes of upstreams that could not be connected to.",
+                "Health checks of upstreams that could not be connected to.",
                 &["upstream", "result"],
             )?,
             reloads: counter(

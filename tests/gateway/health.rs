@@ -201,7 +201,7 @@ async fn a_refused_connection_is_health_checked_and_comes_back_by_itself() {
 }
 
 #[tokio::test]
-async fn requests_that_wait_for_a_hanging_upstream_are_rescued() {
+async fn requests_that_wait_for_a_hanging_upstream_are_hedged() {
     let (first, second) = simulators().await;
     let timeouts = "timeouts: {first_token: 6s, idle: 6s}\n";
     let gateway = TestGateway::before(&first, &second, timeouts).await;
@@ -213,7 +213,7 @@ async fn requests_that_wait_for_a_hanging_upstream_are_rescued() {
         assert_eq!(stream_text(&answered.text()), ("second".to_owned(), true));
         answered.trail()
     };
-    // Slow after half of the first token's time; enough of them convict the upstream, and all are rescued.
+    // Slow after half of the first token's time; enough of them trip the upstream, and all are hedged.
     let trails = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());
     assert!(
         start.elapsed() < Duration::from_secs(6),

@@ -1,7 +1,7 @@
 //! The health engine in simulated outages, on virtual time.
 //!
-//! The bounds are what a published comparison of detectors measured for this design, plus half: an engine that gets
-//! worse by more is broken. `cargo bench --bench health` prints the whole table.
+//! The bounds are the figures that a published comparison of detectors measured for this design, plus half: an engine
+//! that gets worse by more is broken. `cargo bench --bench health` prints the whole table.
 
 mod play;
 mod report;
@@ -11,9 +11,9 @@ use play::Plan;
 use report::{Figures, figures, plan};
 use world::Trace;
 
-/// Half more than measured is still good.
+/// A figure may be half more than measured.
 const SLACK: f64 = 1.5;
-/// Figures are rounded to hundredths, and small ones are a matter of a few requests.
+/// The measured figures are rounded to hundredths, and small ones depend on a few requests.
 const ROUNDING: f64 = 0.01;
 
 /// Plays a trace at the three rates and compares one figure with its bounds.
@@ -61,13 +61,13 @@ fn a_hard_outage_is_seen_at_once_and_its_end_within_seconds() {
 
 #[test]
 fn connections_that_vanish_are_left_behind() {
-    // Measured: 0.17, 0.035 and 0.082 extra calls; at 500/s all that are under way when it begins.
+    // Measured: 0.17, 0.035 and 0.082 extra calls; at 500/s those are the attempts in flight when the fault begins.
     check(Trace::Blackhole, "extra calls", extra, [0.17, 0.035, 0.082]);
     check(Trace::Blackhole, "bad %", bad, [0.0; 3]);
 }
 
 #[test]
-fn blips_of_a_second_are_masked() {
+fn blips_of_a_second_reach_no_client() {
     check(Trace::Blips, "extra calls", extra, [0.03; 3]);
     check(Trace::Blips, "bad %", bad, [0.0; 3]);
 }
@@ -101,8 +101,8 @@ fn a_quarter_of_errors_for_hours_is_left_behind() {
 }
 
 #[test]
-fn a_brownout_is_felt_by_almost_nobody() {
-    // At one request in five seconds a single one counts for much: more seeds than usual.
+fn a_brownout_reaches_almost_no_client() {
+    // At one request in five seconds a single one matters: more seeds than usual.
     let (plan, seeds) = plan(0.2);
     let figures = figures(Trace::Slow, 0.2, plan, 4 * seeds);
     assert!(figures.bad <= 0.43 * SLACK, "{figures:?}");
@@ -116,7 +116,7 @@ fn cut_streams_are_left_behind() {
 }
 
 #[test]
-fn a_rate_limit_is_obeyed() {
+fn a_rate_limit_is_respected() {
     check(Trace::RateLimit, "extra calls", extra, [0.18, 0.01, 0.01]);
     check(Trace::RateLimit, "bad %", bad, [0.0; 3]);
 }
@@ -131,18 +131,18 @@ fn a_flapping_upstream_costs_little() {
 fn a_broken_model_leaves_its_sibling_in_rotation() {
     let (plan, seeds) = plan(5.0);
     let figures = figures(Trace::OneModel, 5.0, plan, seeds);
-    // Half of the requests are for the sibling, so the upstream itself is never left.
+    // Half of the requests are for the sibling, so the upstream itself stays in rotation.
     assert_eq!(figures.detection, None, "{figures:?}");
     assert!(figures.extra <= 0.03, "{figures:?}");
 }
 
 #[test]
-fn when_all_is_down_nothing_is_hammered() {
+fn when_all_upstreams_are_down_they_get_few_calls() {
     check(Trace::AllDown, "extra calls", extra, [0.42, 0.03, 0.01]);
 }
 
 #[test]
-fn an_upstream_that_comes_back_cold_is_not_overrun() {
+fn an_upstream_that_comes_back_cold_is_not_overloaded() {
     check(Trace::Herd, "bad %", bad, [0.0; 3]);
     let (plan, seeds) = plan(5.0);
     let figures = figures(Trace::Herd, 5.0, plan, seeds);

@@ -1,4 +1,4 @@
-//! Playing a trace against the real engine, on virtual time: three upstreams in strict order, two models.
+//! Plays a trace against the real health engine, on virtual time: three upstreams in strict order, two models.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -16,9 +16,9 @@ use crate::world::{Call, FIRST_TOKEN_TIMEOUT, Seen, Trace, World};
 
 const UPSTREAMS: usize = 3;
 const MOST_ATTEMPTS: usize = 3;
-/// Free probes, in seconds.
+/// The time between two health checks of an upstream, in seconds.
 const CHECK: f64 = 5.0;
-/// How often a waiting attempt looks whether its upstream is still trusted.
+/// How often a waiting attempt looks whether its upstream is still in rotation, in seconds.
 const LOOK: f64 = 0.25;
 const SHAPE: Shape = Shape {
     is_streamed: true,
@@ -26,7 +26,7 @@ const SHAPE: Shape = Shape {
 };
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// When what goes wrong, and for how long it is watched.
+/// When the fault begins and ends, and when the play ends, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) from: f64,
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
 pub(crate) struct Request {
     pub(crate) at: f64,
     model: usize,
-    /// Whom it was sent to first.
+    /// The upstream that it was sent to first.
     pub(crate) first: Option<usize>,
     pub(crate) served_by: Option<usize>,
     pub(crate) took: f64,
@@ -48,10 +48,10 @@ pub(crate) struct Request {
     tried: [bool; UPSTREAMS],
     has_used_last_resort: bool,
     is_done: bool,
-    under_way: usize,
+    in_flight: usize,
 }
 
-/// Everything that happened.
+/// Everything that happened in a play.
 pub(crate) struct Played {
     pub(crate) requests: Vec<Request>,
     /// How often the first upstream, or a model at it, went out of rotation.
@@ -64,7 +64,7 @@ struct Attempt {
     call: Call,
     permit: Option<Permit>,
     sent: f64,
-    is_rescued: bool,
+    is_hedged: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl PartialOrd for Event {
 }
 
 impl Ord for Event {
-    /// The earliest is the greatest: a heap gives out the greatest first.
+    /// The earliest event is the greatest, because a heap pops the greatest first.
     fn cmp(&self, other: &Self) -> Ordering {
         other
             .at
@@ -124,7 +124,8 @@ struct Play {
 /// Plays one trace.
 pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
     fastrand::seed(seed * 7919 + 13);
-    let health = Health::new();
+    let base = Instant::now();
+    let health = Health::new(base);
     let ids: Vec<UpstreamId> = ["a", "b", "c"].map(UpstreamId::from).to_vec();
     let models: [Arc<str>; 2] = ["m0".into(), "m1".into()];
     let healths = ids
@@ -140,7 +141,7 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
         trace,
         world: World::new(trace, rate, (plan.from, plan.to), seed),
         health,
-        base: Instant::now(),
+        base,
         healths,
         ids,
         heap: BinaryHeap::new(),
@@ -218,7 +219,7 @@ impl Play {
             tried: [false; UPSTREAMS],
             has_used_last_resort: false,
             is_done: false,
-            under_way: 0,
+            in_flight: 0,
         });
         for healths in &self.healths {
             healths[model].demanded(self.instant(at));
@@ -228,7 +229,7 @@ impl Play {
         }
     }
 
-    /// Sends a request to the best upstream that may be asked.
+    /// Sends a request to the best upstream that admits it.
     fn dispatch(&mut self, at: f64, index: usize) -> bool {
         let request = self.requests[index];
         if request.attempts >= MOST_ATTEMPTS {
@@ -241,7 +242,7 @@ impl Play {
         let request = &mut self.requests[index];
         request.tried[upstream] = true;
         request.attempts += 1;
-        request.under_way += 1;
+        request.in_flight += 1;
         request.first.get_or_insert(upstream);
         let attempt = self.attempts.len();
         let slow_after = self.healths[upstream][request.model].slow_after(SHAPE, LIMIT);
@@ -251,7 +252,7 @@ impl Play {
             call,
             permit: Some(permit),
             sent: at,
-            is_rescued: false,
+            is_hedged: false,
         });
         self.push(at + call.takes, attempt, Kind::Outcome);
         if let Some(slow_after) = slow_after
@@ -294,7 +295,7 @@ impl Play {
         let Some(mut permit) = attempt.permit.take() else {
             return;
         };
-        self.requests[request].under_way -= 1;
+        self.requests[request].in_flight -= 1;
         let outcome = match call.outcome {
             Seen::Good | Seen::Cut { .. } => {
                 let changes = permit.answered(SHAPE, LIMIT, now);
@@ -314,7 +315,7 @@ impl Play {
         self.note(changes);
         if !self.requests[request].is_done
             && !self.dispatch(at, request)
-            && self.requests[request].under_way == 0
+            && self.requests[request].in_flight == 0
         {
             self.finish(at, request, None);
         }
@@ -356,7 +357,7 @@ impl Play {
         }
     }
 
-    /// An attempt still has no first token: a sign, and perhaps a reason to ask somebody else.
+    /// An attempt still has no first token: that is evidence. If its upstream goes out of rotation, the attempt is hedged.
     fn waits(&mut self, at: f64, index: usize) {
         let now = self.instant(at);
         let attempt = &mut self.attempts[index];
@@ -368,10 +369,10 @@ impl Play {
         self.note(changes);
         let is_out = self.healths[upstream][self.requests[request].model].is_out();
         let attempt = &mut self.attempts[index];
-        if is_out && !attempt.is_rescued && at > attempt.sent {
-            attempt.is_rescued = true;
+        if is_out && !attempt.is_hedged && at > attempt.sent {
+            attempt.is_hedged = true;
             self.dispatch(at, request);
-        } else if !attempt.is_rescued {
+        } else if !attempt.is_hedged {
             self.push(at + LOOK, index, Kind::Waits);
         }
     }
@@ -385,8 +386,8 @@ impl Play {
         request.took = at - request.at;
         // A first token after ten seconds is as bad as none to most clients.
         request.is_bad = served_by.is_none() || request.took > 10.0;
-        if request.under_way > 0 {
-            // The others are given up at once.
+        if request.in_flight > 0 {
+            // Its other attempts are cancelled at once.
             for attempt in self
                 .attempts
                 .iter_mut()
@@ -396,7 +397,7 @@ impl Play {
             {
                 let is_waiting = attempt.sent + attempt.call.takes > at;
                 if is_waiting && attempt.permit.take().is_some() {
-                    request.under_way -= 1;
+                    request.in_flight -= 1;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What a play comes to, in figures.
+//! The figures of a play.
 
 use crate::play::{Plan, Played, Request, play};
 use crate::world::Trace;
@@ -10,15 +10,15 @@ pub(crate) struct Figures {
     pub(crate) bad: f64,
     /// Calls per request during the fault, beyond one.
     pub(crate) extra: f64,
-    /// Until the faulty upstream is tried first by at most a fifth of the requests, in seconds.
+    /// Seconds until at most a fifth of the requests go to the faulty upstream first.
     pub(crate) detection: Option<f64>,
-    /// From the end of the fault until it serves four fifths again, in seconds.
+    /// Seconds from the end of the fault until the upstream serves four fifths of the requests again.
     pub(crate) comeback: Option<f64>,
-    /// How often it went out of rotation, per hour.
+    /// How often the upstream, or a model at it, went out of rotation, per hour.
     pub(crate) ejections: f64,
 }
 
-/// When faults happen at a rate, and with how many seeds that is played.
+/// When the fault happens at this request rate, and with how many seeds it is played.
 pub(crate) fn plan(rate: f64) -> (Plan, u64) {
     match rate {
         ..1.0 => (
@@ -48,7 +48,7 @@ pub(crate) fn plan(rate: f64) -> (Plan, u64) {
     }
 }
 
-/// Plays a trace at a rate with all its seeds.
+/// Plays a trace at a request rate, once for each seed.
 pub(crate) fn figures(trace: Trace, rate: f64, plan: Plan, seeds: u64) -> Figures {
     let all: Vec<Figures> = (0..seeds)
         .map(|seed| of(&play(trace, rate, plan, seed), rate, plan))
@@ -100,7 +100,7 @@ fn of(played: &Played, rate: f64, plan: Plan) -> Figures {
     }
 }
 
-/// When the first window of so many requests begins of which four fifths are as wanted.
+/// The beginning of the first window of so many requests of which four fifths are as wanted.
 fn first_window(
     requests: &[Request],
     length: usize,

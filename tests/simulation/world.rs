@@ -1,8 +1,8 @@
-//! The upstreams of a simulation, and what is wrong with the first of them.
+//! The upstreams of a simulation, and the fault of the first one.
 
 use fastrand::Rng;
 
-/// A call that was made: when its outcome shows, and what that is.
+/// The outcome of a call, and when it shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Call {
     pub(crate) outcome: Seen,
@@ -10,7 +10,7 @@ pub(crate) struct Call {
     pub(crate) takes: f64,
 }
 
-/// What a caller sees of a call.
+/// What the caller sees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Seen {
     Good,
@@ -20,13 +20,13 @@ pub(crate) enum Seen {
     RateLimited {
         retry_after: f64,
     },
-    /// Good, but cut so many seconds after the first token.
+    /// Good, but the stream breaks so many seconds after the first token.
     Cut {
         after: f64,
     },
 }
 
-/// What happens, between `from` and `to`, to the first upstream, or to all.
+/// The fault that the first upstream, or all, have between `from` and `to`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Trace {
     Healthy,
@@ -86,8 +86,8 @@ pub(crate) struct World {
     herd: Herd,
 }
 
-/// An upstream that comes back cold: it stands a tenth of its load at first, and collapses under more than twice of
-/// what it can stand.
+/// An upstream that comes back cold: it can take a tenth of its load at first, and collapses under more than twice of
+/// what it can take.
 struct Herd {
     slice: i64,
     calls: u32,
@@ -124,7 +124,7 @@ impl World {
         (self.from..self.to).contains(&now)
     }
 
-    /// Whether a free probe of an upstream is answered.
+    /// Whether an upstream answers a health check.
     pub(crate) fn answers_check(&self, now: f64, upstream: usize) -> bool {
         let is_down = match self.trace {
             Trace::Hard | Trace::Blackhole | Trace::Herd => upstream == 0,
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    /// 40 % of the load a minute, and no more.
+    /// A rate limit of 40 % of the load, each minute.
     fn limited(&mut self, now: f64) -> Option<Call> {
         let minute = (now / 60.0) as i64;
         if self.limit.0 != minute {

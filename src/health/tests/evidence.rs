@@ -1,4 +1,5 @@
-//! What the evidence promises: it is monotone, it does not care about order, it seldom errs, and the way back is bounded.
+//! Properties of evidence: more failures mean a higher score, order does not matter, false alarms are rare, and the
+//! pause before a probe is bounded.
 
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_assume, prop_oneof,
@@ -12,13 +13,13 @@ use crate::health::scope::Scope;
 use crate::health::time::Tick;
 use crate::outcome::Outcome;
 
-/// Weighs outcomes in one instant, at a score to begin with; says the score that comes out.
+/// The score after outcomes that all come in one instant, from a score to begin with.
 fn score_after(outcomes: &[Outcome], begin: f32) -> f32 {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
-    // Busy, so that the threshold is far away.
+    // Plenty of traffic puts the threshold far away.
     bench.warm(&model, 100.0, 300);
-    model.scope.set_score(begin, model.epoch.tick(bench.now));
+    model.scope().set_score(begin, model.epoch.tick(bench.now));
     for outcome in outcomes {
         bench.attempt(&model, outcome);
     }
@@ -35,7 +36,7 @@ fn shuffled() -> impl Strategy<Value = (Vec<Outcome>, Vec<Outcome>)> {
     })
 }
 
-/// How often in so many hours a scope trips that fails exactly as often as is tolerated, at so many requests per second.
+/// How often a scope that fails exactly as often as tolerated trips, in so many hours at so many requests per second.
 fn false_trips(rate: f64, hours: f64, random: &mut fastrand::Rng) -> u32 {
     let scope = Scope::new();
     let (mut seconds, mut trips) = (0.0, 0);
@@ -63,16 +64,16 @@ fn what_fails_as_often_as_tolerated_trips_at_most_twice_an_hour() {
     for rate in [0.01, 0.05, 0.2, 1.0, 5.0, 50.0, 500.0] {
         let hours = (30_000.0 / rate / 3600.0f64).clamp(0.05, 300.0);
         let trips = false_trips(rate, hours, &mut random);
-        // Two an hour, and three standard deviations for luck.
+        // Two an hour, and three standard deviations for chance.
         let most = 2.0 * hours + 3.0 * (2.0 * hours).sqrt();
         assert!(f64::from(trips) <= most, "{trips} in {hours} h at {rate}/s");
     }
 }
 
 #[test]
-fn a_sibling_that_fails_now_and_then_is_hardly_ever_taken_along() {
+fn a_broken_model_hardly_ever_takes_an_occasionally_failing_sibling_out() {
     let mut random = fastrand::Rng::with_seed(2026);
-    let mut taken_along = 0;
+    let mut taken_out = 0;
     for _ in 0..100 {
         let mut bench = Bench::new();
         let (bad, good) = (bench.model("a", "bad"), bench.model("a", "good"));
@@ -86,19 +87,19 @@ fn a_sibling_that_fails_now_and_then_is_hardly_ever_taken_along() {
             bench.pass(0.05);
             bench.attempt(&good, outcome).is_none()
         });
-        taken_along += u32::from(is_taken);
+        taken_out += u32::from(is_taken);
     }
-    assert!(taken_along <= 3, "{taken_along} of 100");
+    assert!(taken_out <= 3, "{taken_out} of 100");
 }
 
 proptest! {
     #[test]
-    fn a_failure_more_never_makes_it_more_admissible(
+    fn one_more_failure_never_makes_it_more_admissible(
         history in proptest::collection::vec((outcomes(), 0.0..5.0f64), 1..80),
         place in 0usize..80,
         failure in failures(),
     ) {
-        // Gates have deadlines of their own; this is about evidence.
+        // Cooldowns have deadlines of their own, and are no evidence.
         let history: Vec<_> = history
             .into_iter()
             .filter(|(outcome, _)| !matches!(outcome, Outcome::RateLimited { .. }))
@@ -114,7 +115,7 @@ proptest! {
             benches[1].attempt(&worse, if is_changed { &failure } else { outcome });
             prop_assert!(worse.is_out() || !plain.is_out(), "at {index}");
             if worse.is_out() {
-                // When it comes back is another matter.
+                // What follows depends on random pauses.
                 break;
             }
             let [score, worse_score] = [benches[0].score(&plain), benches[1].score(&worse)];
@@ -127,10 +128,10 @@ proptest! {
 
     #[test]
     fn the_order_within_an_instant_does_not_matter((one, other) in shuffled()) {
-        // Far enough above zero nothing is cut off.
+        // Far enough above zero the score is never cut off.
         let (first, second) = (score_after(&one, 4.0), score_after(&other, 4.0));
         prop_assert!((first - second).abs() < 1e-3, "{first} {second}");
-        // From zero, successes that come first are lost, and no more.
+        // From zero, only the successes that come first are cut off.
         let (first, second) = (score_after(&one, 0.0), score_after(&other, 0.0));
         let successes = one.iter().filter(|outcome| **outcome == Outcome::Success).count();
         let most = -SUCCESS * successes as f32;
@@ -138,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_open_is_tried_again_in_time(
+    fn whatever_is_open_is_probed_in_time(
         rate in prop_oneof![Just(0.01), Just(0.2), Just(5.0), Just(500.0)],
         causes in proptest::collection::vec(failures(), 1..10),
     ) {
@@ -150,7 +151,7 @@ proptest! {
             let scope = if model.upstream.scope.core().phase == Phase::Open {
                 &model.upstream.scope
             } else {
-                &model.scope
+                model.scope()
             };
             let core = scope.core();
             let longest = (12.0 / scope.rate()).clamp(30.0, 120.0) * 1.2;
@@ -162,7 +163,7 @@ proptest! {
                 }
                 bench.pass(0.5);
                 waited += 0.5;
-                // An upstream whose only model failed its trial waits ten seconds for another one before it opens.
+                // An upstream whose only model failed its probe waits ten seconds for another model before it opens.
                 prop_assert!(waited <= longest + 11.5, "{waited} of {longest} s, {core:?}");
             };
             prop_assert!(probe.is_probe());
@@ -171,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn what_one_model_does_changes_nothing_for_a_sound_sibling(
+    fn one_models_failures_change_nothing_for_a_healthy_sibling(
         history in proptest::collection::vec(
             (prop_oneof![outcomes(), Just(Outcome::StreamBroken)], 0.0..2.0f64),
             1..200,
@@ -181,11 +182,11 @@ proptest! {
         let (bad, good) = (bench.model("a", "bad"), bench.model("a", "good"));
         for (outcome, pause) in history {
             bench.pass(pause);
-            // Without a connection, it is not the model's fault.
+            // A refused connection is evidence against the upstream, not the model.
             let outcome = if outcome == REFUSED { FAILURE } else { outcome };
             bench.attempt(&bad, &outcome);
             prop_assert!(bench.attempt(&good, &Outcome::Success).is_some());
-            prop_assert_eq!(good.scope.core().epoch, 0);
+            prop_assert_eq!(good.scope().core().epoch, 0);
             prop_assert_eq!(good.upstream.scope.core().epoch, 0);
             prop_assert!(bench.score(&good) <= f32::EPSILON);
         }

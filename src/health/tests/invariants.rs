@@ -1,4 +1,4 @@
-//! What must always hold, whatever happens in which order.
+//! Invariants: what always holds, whatever happens in whatever order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::health::{CooldownReason, Permit, Phase};
 use crate::outcome::{Outcome, Unreachable};
 
 #[test]
-fn an_open_scope_comes_back_through_probes_and_slow_start() {
+fn an_open_scope_comes_back_through_half_open_probes_and_slow_start() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     bench.trip(&model, &FAILURE);
@@ -38,7 +38,7 @@ fn an_open_scope_comes_back_through_probes_and_slow_start() {
 }
 
 #[test]
-fn a_sibling_that_fails_too_convicts_the_upstream() {
+fn two_models_that_fail_trip_their_upstream() {
     let mut bench = Bench::new();
     let (one, two) = (bench.model("a", "one"), bench.model("a", "two"));
     for _ in 0..40 {
@@ -51,11 +51,11 @@ fn a_sibling_that_fails_too_convicts_the_upstream() {
             return;
         }
     }
-    panic!("the upstream is not convicted");
+    panic!("the upstream does not trip");
 }
 
 #[test]
-fn a_model_that_fails_alone_leaves_its_sibling_alone() {
+fn a_model_that_fails_alone_leaves_its_sibling_in_rotation() {
     let mut bench = Bench::new();
     let (bad, good) = (bench.model("a", "bad"), bench.model("a", "good"));
     for _ in 0..200 {
@@ -67,23 +67,23 @@ fn a_model_that_fails_alone_leaves_its_sibling_alone() {
 }
 
 #[test]
-fn answers_from_before_a_trip_weigh_nothing() {
+fn failures_of_attempts_from_before_a_trip_add_no_evidence() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     let early: Vec<Permit> = (0..20)
         .map(|_| model.admit(0, bench.now).unwrap())
         .collect();
     bench.trip(&model, &FAILURE);
-    let epoch = model.scope.core().epoch;
+    let epoch = model.scope().core().epoch;
     for permit in early {
         permit.finish(&FAILURE, bench.now);
     }
-    assert_eq!(model.scope.core().epoch, epoch);
-    assert!(model.scope.score(model.epoch.tick(bench.now)) <= f32::EPSILON);
+    assert_eq!(model.scope().core().epoch, epoch);
+    assert!(model.scope().score(model.epoch.tick(bench.now)) <= f32::EPSILON);
 }
 
 #[test]
-fn a_rate_limit_cooldowns_its_key_and_model_only_and_trips_nothing() {
+fn a_rate_limit_cools_down_its_key_and_model_only_and_trips_nothing() {
     let bench = Bench::new();
     let model = bench
         .health
@@ -106,7 +106,7 @@ fn a_rate_limit_cooldowns_its_key_and_model_only_and_trips_nothing() {
 }
 
 #[test]
-fn a_refused_key_is_gated_for_all_models_and_never_for_good() {
+fn a_refused_key_cools_down_for_all_models_and_never_for_good() {
     let mut bench = Bench::new();
     let (model, sibling) = (bench.model("a", "m"), bench.model("a", "n"));
     model
@@ -155,7 +155,7 @@ fn several_upstreams_that_vanish_at_once_are_not_to_blame() {
 }
 
 #[test]
-fn upstreams_that_refuse_were_reached() {
+fn a_health_check_brings_a_probe_to_an_upstream_that_refused_connections() {
     let mut bench = Bench::new();
     let (a, b) = (bench.model("a", "m"), bench.model("b", "m"));
     let refused = Outcome::Unreachable(Unreachable::Refused);
@@ -180,18 +180,18 @@ proptest! {
         for (outcome, pause) in history {
             bench.pass(pause);
             let tick = model.epoch.tick(bench.now);
-            let (before, epoch) = (model.scope.score(tick), model.scope.core().epoch);
+            let (before, epoch) = (model.scope().score(tick), model.scope().core().epoch);
             bench.attempt(&model, &outcome);
-            let after = model.scope.score(tick);
+            let after = model.scope().score(tick);
             prop_assert!(after.is_finite() && after >= 0.0);
-            if !outcome.hurts_health() && model.scope.core().epoch == epoch {
+            if !outcome.hurts_health() && model.scope().core().epoch == epoch {
                 prop_assert!(after <= before + 1e-4, "{before} {after}");
             }
         }
     }
 
     #[test]
-    fn what_is_no_sign_of_health_changes_nothing(count in 1usize..100, gone in any::<bool>()) {
+    fn an_outcome_that_is_no_evidence_changes_nothing(count in 1usize..100, gone in any::<bool>()) {
         let mut bench = Bench::new();
         let model = bench.model("a", "m");
         let outcome = if gone { Outcome::ClientGone } else { Outcome::RejectedRequest { status: 422 } };
@@ -203,7 +203,7 @@ proptest! {
     }
 
     #[test]
-    fn trials_are_few_and_their_places_come_back(
+    fn probes_are_few_and_all_of_them_end(
         endings in proptest::collection::vec((0usize..8, prop_oneof![Just(0), Just(1), Just(2)]), 1..60),
     ) {
         let mut bench = Bench::new();
@@ -215,7 +215,7 @@ proptest! {
             if let Ok(permit) = model.admit(0, bench.now) {
                 permits.push(permit);
             }
-            prop_assert!(model.scope.probes() <= 4);
+            prop_assert!(model.scope().probes() <= 4);
             if index < permits.len() {
                 let mut permit = permits.swap_remove(index);
                 match ending {
@@ -226,7 +226,7 @@ proptest! {
             }
         }
         permits.clear();
-        prop_assert_eq!(model.scope.probes(), 0);
+        prop_assert_eq!(model.scope().probes(), 0);
         prop_assert_eq!(model.upstream.scope.probes(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The engine on a bench: virtual time, and attempts that end as told.
+//! Tests of the whole of health, on virtual time, with attempts whose outcomes the test chooses.
 
 mod evidence;
 mod invariants;
@@ -32,9 +32,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        let now = Instant::now();
         Self {
-            health: Health::new(),
-            now: Instant::now(),
+            health: Health::new(now),
+            now,
         }
     }
 
@@ -47,14 +48,14 @@ impl Bench {
         self.now += Duration::from_secs_f64(seconds);
     }
 
-    /// Makes one attempt, if it is admitted; says what changed.
+    /// Makes one attempt, if it is admitted. Returns what changed.
     fn attempt(&self, model: &Arc<ModelHealth>, outcome: &Outcome) -> Option<Vec<HealthChange>> {
         model.demanded(self.now);
         let permit = model.admit(0, self.now).ok()?;
         Some(self.end(permit, outcome))
     }
 
-    /// Ends an attempt; one that succeeds has had content before.
+    /// Ends an attempt. One that succeeds gets its first content before.
     fn end(&self, mut permit: Permit, outcome: &Outcome) -> Vec<HealthChange> {
         let mut changes = Vec::new();
         if *outcome == Outcome::Success {
@@ -64,7 +65,7 @@ impl Bench {
         changes
     }
 
-    /// A time of health at so many requests per second.
+    /// Lets so many requests per second succeed.
     fn warm(&mut self, model: &Arc<ModelHealth>, rate: f64, requests: usize) {
         for _ in 0..requests {
             assert!(self.attempt(model, &Outcome::Success).is_some());
@@ -81,7 +82,7 @@ impl Bench {
         }
     }
 
-    /// Waits for the first trial after a trip.
+    /// Waits until a half-open probe is admitted.
     fn probe(&mut self, model: &Arc<ModelHealth>) -> Permit {
         let mut waited = 0;
         loop {
@@ -91,14 +92,14 @@ impl Bench {
             }
             self.pass(1.0);
             waited += 1;
-            assert!(waited < 400, "it is not tried again");
+            assert!(waited < 400, "no probe is admitted");
         }
     }
 
     /// Lets everything succeed until all traffic is back.
     fn heal(&mut self, model: &Arc<ModelHealth>) {
         let mut waited = 0;
-        while [&model.scope, &model.upstream.scope]
+        while [model.scope(), &model.upstream.scope]
             .iter()
             .any(|scope| scope.core().phase != Phase::Closed)
         {
@@ -110,17 +111,17 @@ impl Bench {
     }
 
     fn phase(&self, model: &ModelHealth) -> Phase {
-        model.scope.core().phase
+        model.scope().core().phase
     }
 
     fn score(&self, model: &ModelHealth) -> f32 {
-        model.scope.score(model.epoch.tick(self.now))
+        model.scope().score(model.epoch.tick(self.now))
     }
 
-    /// For how long, in seconds, it is still open.
+    /// How long it stays open, in seconds.
     fn pause(&self, model: &ModelHealth) -> f32 {
         let now = model.epoch.tick(self.now);
-        now.seconds_until(model.scope.core().until)
+        now.seconds_until(model.scope().core().until)
     }
 }
 

@@ -9,9 +9,9 @@ use crate::health::tests::{Bench, FAILURE, REFUSED};
 use crate::health::{Permit, Phase};
 use crate::outcome::Outcome;
 
-/// After Envoy's `EjectTimeBackoff`: each relapse doubles the pause, and health is forgiven step by step.
+/// After Envoy's `EjectTimeBackoff`: each relapse doubles the pause, and each healthy minute takes one doubling back.
 #[test]
-fn each_relapse_doubles_the_pause_and_minutes_of_health_forgive_it() {
+fn each_relapse_doubles_the_pause_and_each_healthy_minute_halves_it() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     // Plenty of traffic: the first pause is two seconds, the longest thirty.
@@ -22,7 +22,7 @@ fn each_relapse_doubles_the_pause_and_minutes_of_health_forgive_it() {
     let mut levels = Vec::new();
     bench.trip(&model, &FAILURE);
     for _ in 0..5 {
-        let core = model.scope.core();
+        let core = model.scope().core();
         let pause = model.epoch.tick(bench.now).seconds_until(core.until);
         levels.push((core.level, pause));
         bench.pass(f64::from(pause) + 0.1);
@@ -36,20 +36,20 @@ fn each_relapse_doubles_the_pause_and_minutes_of_health_forgive_it() {
             "{levels:?}"
         );
     }
-    // Healthy for minutes, it is forgiven as many levels.
+    // Three healthy minutes take three levels back.
     while bench.phase(&model) != Phase::Closed {
         bench.pass(0.2);
         bench.attempt(&model, &Outcome::Success);
     }
-    let before = model.scope.core().level;
+    let before = model.scope().core().level;
     bench.pass(185.0);
     bench.trip(&model, &FAILURE);
-    assert_eq!(model.scope.core().level, before - 3 + 1);
+    assert_eq!(model.scope().core().level, before - 3 + 1);
 }
 
 /// After Envoy's issue 1491: a counter that was not reset let a host be ejected only once until it had a success.
 #[test]
-fn without_any_success_it_is_taken_out_again_and_again() {
+fn without_any_success_it_trips_again_and_again() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     bench.trip(&model, &FAILURE);
@@ -73,7 +73,7 @@ fn failures_of_many_threads_at_once_trip_exactly_once_each_time() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     for round in 0..20 {
-        let epoch = model.scope.core().epoch;
+        let epoch = model.scope().core().epoch;
         let mut permits: Vec<Permit> = (0..10 * THREADS)
             .map(|_| model.admit(0, bench.now).unwrap())
             .collect();
@@ -94,35 +94,36 @@ fn failures_of_many_threads_at_once_trip_exactly_once_each_time() {
         });
         assert_eq!(opened, 1, "round {round}");
         assert_eq!(bench.phase(&model), Phase::Open);
-        assert_eq!(model.scope.core().epoch, epoch + 1, "round {round}");
+        assert_eq!(model.scope().core().epoch, epoch + 1, "round {round}");
         bench.heal(&model);
     }
 }
 
-/// As above, in every order there is: of two verdicts about the same state the first one counts, also if the second comes
-/// when the state is over.
+/// As above, in every order: of two trips of the same state only the first one counts, also if the second one comes
+/// when that state is over.
 #[test]
-fn of_two_verdicts_about_a_state_the_first_counts() {
+fn of_two_trips_of_the_same_state_the_first_counts() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
-    let core = model.scope.core();
+    let core = model.scope().core();
     let trip = |bench: &Bench| {
         let now = model.epoch.tick(bench.now);
-        model.scope.trip(core.epoch, Evidence::Failure, now, 0.5)
+        model.scope().trip(core.epoch, Evidence::Failure, now, 0.5)
     };
     assert!(trip(&bench));
-    let opened = model.scope.core();
+    let opened = model.scope().core();
     bench.pass(1.0);
     assert!(!trip(&bench));
-    assert_eq!(model.scope.core(), opened);
+    assert_eq!(model.scope().core(), opened);
     bench.heal(&model);
     assert!(!trip(&bench));
     assert_eq!(bench.phase(&model), Phase::Closed);
 }
 
-/// After Envoy's issue 18950, in the order that lost the ejection: failures from before arrive when it is tried again.
+/// After Envoy's issue 18950, in the order that lost the ejection: failures from before the trip arrive while it is
+/// half-open.
 #[test]
-fn failures_that_arrive_at_its_return_neither_trip_nor_protect_it() {
+fn late_failures_that_arrive_during_a_probe_neither_trip_nor_protect_it() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     let early: Vec<Permit> = (0..20)
@@ -141,10 +142,10 @@ fn failures_that_arrive_at_its_return_neither_trip_nor_protect_it() {
     assert_eq!(model.upstream.scope.core().phase, Phase::Open);
 }
 
-/// After Envoy's pull request 27909. There no more than a share of the hosts is ejected, and of fewer than ten hosts none
-/// at all; here each is judged for itself, since with nobody left the last resort still calls one.
+/// After Envoy's pull request 27909. There no more than a share of the hosts is ejected, and of fewer than ten hosts
+/// none at all; here each trips for itself, since a last-resort attempt still calls one when none is left.
 #[test]
-fn the_only_upstream_is_taken_out_and_so_are_all_of_many() {
+fn the_only_upstream_trips_and_so_do_all_of_many() {
     for count in [1, 2, 9, 12] {
         let mut bench = Bench::new();
         let models: Vec<_> = (0..count)
@@ -160,6 +161,6 @@ fn the_only_upstream_is_taken_out_and_so_are_all_of_many() {
         let change = bench.end(last.force(0, bench.now), &Outcome::Success);
         assert!(change.is_empty());
         assert_eq!(bench.phase(last), Phase::HalfOpen, "of {count}");
-        assert_eq!(last.scope.core().good, 1);
+        assert_eq!(last.scope().core().good, 1);
     }
 }

@@ -5,8 +5,8 @@ use crate::health::Phase;
 use crate::health::tests::{Bench, FAILURE};
 use crate::outcome::Outcome;
 
-/// After Finagle's "a failing service should reset failure counters after an individual success", which evidence need
-/// not do: what counts is how much more fails than should.
+/// After Finagle's "a failing service should reset failure counters after an individual success", which evidence does
+/// not do: what counts is how much more fails than is tolerated.
 #[test]
 fn a_success_takes_back_only_a_part_of_a_failure() {
     let mut bench = Bench::new();
@@ -24,27 +24,28 @@ fn a_success_takes_back_only_a_part_of_a_failure() {
     }
 }
 
-/// After "A failure during probing that does not mark dead moves back to probing". There the policy may pass over a failure;
-/// here what is no sign of health does, and the trial's place is free again.
+/// After "A failure during probing that does not mark dead moves back to probing". There the policy may pass over a
+/// failure; here an outcome that is no evidence does, and another probe may begin.
 #[test]
-fn a_probe_that_ends_without_a_verdict_is_followed_by_another() {
+fn a_probe_that_ends_without_evidence_is_followed_by_another() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     bench.trip(&model, &FAILURE);
     for _ in 0..20 {
         let probe = bench.probe(&model);
-        let core = model.scope.core();
+        let core = model.scope().core();
         bench.end(probe, &Outcome::RejectedRequest { status: 400 });
-        assert_eq!(model.scope.core(), core);
+        assert_eq!(model.scope().core(), core);
     }
     let probe = bench.probe(&model);
     assert_eq!(bench.end(probe, &FAILURE).len(), 1);
     assert_eq!(bench.phase(&model), Phase::Open);
 }
 
-/// As above, for an upstream: one model's failure may be that model's own, so the upstream goes on being tried by others.
+/// As above, for an upstream: one model's failure may be its own, so requests for other models still probe the
+/// upstream.
 #[test]
-fn one_models_failed_probe_leaves_the_upstream_to_be_tried_by_another() {
+fn after_one_models_failed_probe_another_model_probes_the_upstream() {
     let mut bench = Bench::new();
     let (one, two) = (bench.model("a", "one"), bench.model("a", "two"));
     while one.upstream.scope.core().phase == Phase::Closed {
@@ -66,8 +67,8 @@ fn one_models_failed_probe_leaves_the_upstream_to_be_tried_by_another() {
     assert_eq!(bench.phase(&one), Phase::Open);
 }
 
-/// After "backoff time should be reset after a success". There one good trial resets the pause; here a success during the
-/// trials or on the ramp does not yet, but a minute of health forgives one doubling.
+/// After "backoff time should be reset after a success". There one successful probe resets the pause; here a success
+/// during half-open or slow start does not yet, but each healthy minute takes one doubling back.
 #[test]
 fn a_success_alone_does_not_shorten_the_next_pause_but_health_does() {
     let mut bench = Bench::new();
@@ -79,14 +80,14 @@ fn a_success_alone_does_not_shorten_the_next_pause_but_health_does() {
         let probe = bench.probe(&model);
         let changes = bench.end(probe, &FAILURE);
         assert!(matches!(changes.as_slice(), [HealthChange::Opened { .. }]));
-        assert_eq!(model.scope.core().level, level);
+        assert_eq!(model.scope().core().level, level);
     }
     bench.heal(&model);
     bench.pass(61.0);
     bench.trip(&model, &FAILURE);
-    assert_eq!(model.scope.core().level, 4);
+    assert_eq!(model.scope().core().level, 4);
     bench.heal(&model);
     bench.pass(241.0);
     bench.trip(&model, &FAILURE);
-    assert_eq!(model.scope.core().level, 1);
+    assert_eq!(model.scope().core().level, 1);
 }

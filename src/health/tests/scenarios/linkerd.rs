@@ -7,8 +7,8 @@ use crate::health::tests::{Bench, FAILURE, LIMITED, REFUSED, TIMEOUT};
 use crate::health::{CooldownReason, Permit, Phase};
 use crate::outcome::Outcome;
 
-/// After `trips_on_consecutive_failures`. There so many failures in a row trip at any traffic; here more of them at more
-/// traffic, where runs happen by chance, and fewer of a kind that hardly ever does.
+/// After `trips_on_consecutive_failures`. There a fixed number of failures in a row trips at any traffic; here it takes
+/// more of them at more traffic, where runs happen by chance, and fewer of a kind that is rare.
 #[test]
 fn failures_in_a_row_trip_sooner_at_thin_traffic() {
     let failures_to_trip = |rate: f64, outcome: &Outcome| {
@@ -34,8 +34,8 @@ fn failures_in_a_row_trip_sooner_at_thin_traffic() {
     );
 }
 
-/// After `cold_start_protects_success_rate`. There a breaker needs so many requests before it trips; here the first sign,
-/// of whatever kind, is not enough, and the second may be.
+/// After `cold_start_protects_success_rate`. There a breaker needs a number of requests before it trips; here the first
+/// failure, of whatever kind, is not enough, and the second may be.
 #[test]
 fn the_first_failure_of_all_trips_nothing() {
     for outcome in [FAILURE, REFUSED, TIMEOUT, Outcome::StreamBroken] {
@@ -47,21 +47,21 @@ fn the_first_failure_of_all_trips_nothing() {
     }
 }
 
-/// After `probation_failure_on_429`. There a 429 fails the trial; here it is a fact with a deadline and no verdict: the
-/// place comes back, and the next trial waits for the gate only.
+/// After `probation_failure_on_429`. There a 429 fails the probe; here it begins a cooldown and is no evidence: the
+/// probe ends, and the next one waits for the end of the cooldown only.
 #[test]
 fn a_probe_that_is_rate_limited_is_no_failure() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     bench.trip(&model, &FAILURE);
     let probe = bench.probe(&model);
-    let core = model.scope.core();
+    let core = model.scope().core();
     let limited = Outcome::RateLimited {
         retry_after: Some(Duration::from_secs(3)),
     };
     assert!(probe.finish(&limited, bench.now).is_empty());
-    assert_eq!(model.scope.core(), core);
-    assert_eq!(model.scope.probes(), 0);
+    assert_eq!(model.scope().core(), core);
+    assert_eq!(model.scope().probes(), 0);
     let refusal = model.admit(0, bench.now).unwrap_err();
     assert_eq!(refusal.cooldown_reason, Some(CooldownReason::RateLimit));
     bench.pass(3.1);
@@ -81,7 +81,7 @@ fn rate_limits_between_failures_change_nothing() {
                 assert!(bench.end(permit, &LIMITED).is_empty());
                 assert!((bench.score(&model) - before).abs() <= f32::EPSILON);
             }
-            // Longer than any gate.
+            // Longer than any cooldown.
             bench.pass(61.0);
             bench.attempt(&model, &FAILURE);
             if bench.phase(&model) == Phase::Open {
@@ -93,17 +93,17 @@ fn rate_limits_between_failures_change_nothing() {
     assert_eq!(failures_to_trip(true), failures_to_trip(false));
 }
 
-/// After `backoff_resets_to_base_on_retrip`. There each trip begins with the shortest pause; here only what has been well
-/// for minutes does, so that one that flaps is not called every two seconds.
+/// After `backoff_resets_to_base_on_retrip`. There each trip begins with the shortest pause; here only a trip after
+/// some healthy minutes does, so that a flapping upstream is not called every two seconds.
 #[test]
-fn one_that_flaps_pauses_longer_each_time_and_one_long_well_as_at_first() {
+fn one_that_flaps_pauses_longer_each_time_and_one_that_was_healthy_for_long_does_not() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     bench.warm(&model, 10.0, 600);
     let mut levels = Vec::new();
     for _ in 0..4 {
         bench.trip(&model, &FAILURE);
-        levels.push(model.scope.core().level);
+        levels.push(model.scope().core().level);
         bench.heal(&model);
     }
     assert!(
@@ -113,7 +113,7 @@ fn one_that_flaps_pauses_longer_each_time_and_one_long_well_as_at_first() {
     bench.pass(600.0);
     bench.warm(&model, 10.0, 600);
     bench.trip(&model, &FAILURE);
-    assert_eq!(model.scope.core().level, 1);
+    assert_eq!(model.scope().core().level, 1);
     assert!((1.4..=2.6).contains(&bench.pause(&model)));
 }
 
@@ -125,7 +125,7 @@ fn after_a_long_silence_one_failure_trips_nothing() {
         let mut bench = Bench::new();
         let model = bench.model("a", "m");
         bench.warm(&model, 1.0, 60);
-        while bench.score(&model) + 1.79 < model.scope.threshold() {
+        while bench.score(&model) + 1.79 < model.scope().threshold() {
             bench.attempt(&model, &FAILURE);
         }
         assert_eq!(bench.phase(&model), Phase::Closed);
@@ -137,8 +137,8 @@ fn after_a_long_silence_one_failure_trips_nothing() {
     assert!(!trips_after(3600.0));
 }
 
-/// After `probation_admits_single_probe`. There one trial decides; here the first is alone, too, and each success lets one
-/// more in beside.
+/// After `probation_admits_single_probe`. There one probe decides; here the first one is alone, too, and each success
+/// makes room for one more.
 #[test]
 fn the_first_probe_is_alone() {
     let mut bench = Bench::new();
@@ -148,7 +148,7 @@ fn the_first_probe_is_alone() {
     assert!(model.admit(0, bench.now).is_err());
     bench.end(first, &Outcome::Success);
     for good in 1..=4 {
-        assert_eq!(model.scope.core().good, good);
+        assert_eq!(model.scope().core().good, good);
         let permits: Vec<_> = (0..10)
             .filter_map(|_| model.admit(0, bench.now).ok())
             .collect();
@@ -161,7 +161,8 @@ fn the_first_probe_is_alone() {
     assert_eq!(bench.phase(&model), Phase::SlowStart);
 }
 
-/// After `slow_healthy_probe_reopens`: a trial that takes long counts when it is done, even if it was handed on by then.
+/// After `slow_healthy_probe_reopens`: a probe that takes long counts when it is done, even if another one has begun by
+/// then.
 #[test]
 fn a_probe_that_takes_long_still_counts() {
     for seconds in [20.0, 34.0, 90.0] {
@@ -172,14 +173,14 @@ fn a_probe_that_takes_long_still_counts() {
             let probe = bench.probe(&model);
             bench.pass(seconds);
             bench.end(probe, &Outcome::Success);
-            assert_eq!(model.scope.core().good, good, "after {seconds} s");
+            assert_eq!(model.scope().core().good, good, "after {seconds} s");
         }
         assert_eq!(bench.phase(&model), Phase::SlowStart);
     }
 }
 
-/// After `simultaneous_threshold_cross_reports_consecutive_reason`: where two limits are crossed by one answer, one
-/// reason is told. Here the two are those of the upstream and of its model: without a connection it is the upstream.
+/// After `simultaneous_threshold_cross_reports_consecutive_reason`: one answer crosses two limits, and one reason is
+/// reported. Here the two are those of the upstream and of its model: a refused connection trips the upstream.
 #[test]
 fn one_failure_that_is_enough_for_two_scopes_opens_one() {
     let mut bench = Bench::new();
@@ -199,7 +200,7 @@ fn one_failure_that_is_enough_for_two_scopes_opens_one() {
     assert_eq!(bench.phase(&model), Phase::Closed);
 }
 
-/// As above, for two models that cross theirs in the same moment: the upstream they share is told once.
+/// As above, for two models that cross theirs in the same moment: the upstream that they share is reported once.
 #[test]
 fn two_models_that_cross_at_once_open_their_upstream_once() {
     let mut bench = Bench::new();

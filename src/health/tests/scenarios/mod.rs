@@ -1,4 +1,4 @@
-//! What others published as tests or as bugs, and what happens here. Where the right thing is another one here, the test
+//! Tests and bugs that other projects published, played here. Where the right behaviour is another one here, the test
 //! says why.
 
 mod envoy;

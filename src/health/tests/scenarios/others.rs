@@ -22,10 +22,10 @@ fn errors_in_a_row_never_stay_in_rotation() {
     }
 }
 
-/// After LiteLLM's issue 37592: an account without money was called over and over, because its 402, or 400, cooled nothing
-/// down. Here it closes its key's gate and spends no health; the upstream's other key goes on.
+/// After LiteLLM's issue 37592: an account without money was called over and over, because its 402, or 400, cooled
+/// nothing down. Here its key cools down, and that is no evidence; the upstream's other key stays in use.
 #[test]
-fn an_account_without_money_is_left_alone_and_spends_no_health() {
+fn an_account_without_money_cools_down_and_is_no_evidence() {
     let mut bench = Bench::new();
     let id = UpstreamId::from("a");
     let [model, sibling] = ["m", "n"].map(|model| bench.health.model(&id, &Arc::from(model), 2));
@@ -49,10 +49,10 @@ fn an_account_without_money_is_left_alone_and_spends_no_health() {
     }
 }
 
-/// After resilience4j's issues 544 and 935: calls that were ignored or lost kept their places, until none was left and the
-/// breaker stayed half-open for ever.
+/// After resilience4j's issues 544 and 935: calls that were ignored or lost never ended as probes, until no other one
+/// was admitted and the breaker stayed half-open for ever.
 #[test]
-fn trials_that_are_ignored_or_lost_give_their_places_back() {
+fn probes_that_are_ignored_or_lost_end() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     bench.trip(&model, &FAILURE);
@@ -65,18 +65,19 @@ fn trials_that_are_ignored_or_lost_give_their_places_back() {
         ] {
             let probe = bench.probe(&model);
             bench.end(probe, &outcome);
-            assert_eq!(model.scope.probes(), 0, "{outcome} in round {round}");
+            assert_eq!(model.scope().probes(), 0, "{outcome} in round {round}");
         }
         drop(bench.probe(&model));
-        assert_eq!(model.scope.probes(), 0, "lost in round {round}");
+        assert_eq!(model.scope().probes(), 0, "lost in round {round}");
     }
     assert_eq!(bench.phase(&model), Phase::HalfOpen);
     bench.heal(&model);
 }
 
-/// After Olla's circuit breaker, which hands a stale probe on: a trial that is never heard of again is followed by another.
+/// After Olla's circuit breaker, which replaces a stale probe: after a probe that is never heard of again, another one
+/// begins.
 #[test]
-fn a_probe_that_is_lost_is_handed_on() {
+fn a_probe_that_is_lost_is_replaced() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     bench.trip(&model, &FAILURE);
@@ -88,11 +89,11 @@ fn a_probe_that_is_lost_is_handed_on() {
     assert!(next.is_probe());
     assert!(model.admit(0, bench.now).is_err());
     drop((lost, next));
-    assert_eq!(model.scope.probes(), 0);
+    assert_eq!(model.scope().probes(), 0);
 }
 
-/// After Olla's circuit breaker, which fences late results off: what an old trial says about a state that is over neither
-/// closes nor trips anything.
+/// After Olla's circuit breaker, which fences late results off: a late probe of a state that is over neither closes nor
+/// trips anything.
 #[test]
 fn a_late_probe_says_nothing_about_a_later_state() {
     let mut bench = Bench::new();
@@ -103,17 +104,17 @@ fn a_late_probe_says_nothing_about_a_later_state() {
         bench.probe(&model)
     }];
     bench.pass(36.0);
-    let last = bench.probe(&model);
-    bench.end(last, &FAILURE);
-    let core = model.scope.core();
+    let decisive = bench.probe(&model);
+    bench.end(decisive, &FAILURE);
+    let core = model.scope().core();
     assert_eq!(core.phase, Phase::Open);
     let [good, bad] = late;
     assert!(bench.end(good, &Outcome::Success).is_empty());
-    assert_eq!(model.scope.core(), core);
+    assert_eq!(model.scope().core(), core);
     let probe = bench.probe(&model);
-    let core = model.scope.core();
+    let core = model.scope().core();
     assert!(bench.end(bad, &FAILURE).is_empty());
-    assert_eq!(model.scope.core(), core);
-    assert_eq!(model.scope.probes(), 1);
+    assert_eq!(model.scope().core(), core);
+    assert_eq!(model.scope().probes(), 1);
     drop(probe);
 }

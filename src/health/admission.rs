@@ -1,0 +1,65 @@
+//! Admission: what a scope answers to a request that wants to make an attempt.
+
+use tokio::time::Instant;
+
+use super::cooldown::CooldownReason;
+use super::packed::Phase;
+use super::scope::Scope;
+use super::slow_start::STEP;
+use super::time::Tick;
+
+/// Why no attempt may be made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAdmitted {
+    /// When it makes sense to ask again.
+    pub until: Instant,
+    /// The cooldown, which forbids even a last-resort attempt; `None`: the circuit breaker alone does not admit it.
+    pub cooldown_reason: Option<CooldownReason>,
+}
+
+/// What a scope answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Admission {
+    Admitted,
+    /// As a half-open probe, which has yet to begin.
+    Probe,
+    Refused {
+        until: Tick,
+    },
+}
+
+impl Scope {
+    /// Whether a request may go here. `draw` is a random number between 0 and 1.
+    pub(super) fn admit(&self, now: Tick, draw: f32) -> Admission {
+        loop {
+            let core = self.core();
+            match core.phase {
+                Phase::Closed => return Admission::Admitted,
+                Phase::Open if now < core.until => return Admission::Refused { until: core.until },
+                Phase::Open => self.begin_probes(now),
+                Phase::HalfOpen if self.has_room(core, now) => return Admission::Probe,
+                Phase::HalfOpen => return refused_for_a_step(now),
+                Phase::SlowStart => {
+                    self.climb(now);
+                    if self.is_in_fraction(draw) {
+                        return Admission::Admitted;
+                    }
+                    return refused_for_a_step(now);
+                }
+            }
+        }
+    }
+
+    fn is_in_fraction(&self, draw: f32) -> bool {
+        let slow_start = self.load_slow_start();
+        // The last step may just have closed it.
+        let is_over = self.core().phase != Phase::SlowStart;
+        is_over || slow_start.fraction >= 1.0 || draw < slow_start.fraction
+    }
+}
+
+fn refused_for_a_step(now: Tick) -> Admission {
+    Admission::Refused {
+        until: now.plus(STEP),
+    }
+}

@@ -1,0 +1,144 @@
+//! Everything that is believed, by upstream and model.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::evidence::Evidence;
+use super::model_health::ModelHealth;
+use super::network::Network;
+use super::packed::Phase;
+use super::scope::Scope;
+use super::time::Epoch;
+use super::upstream_health::UpstreamHealth;
+use crate::config::UpstreamId;
+use crate::event::{HealthChange, ScopeId};
+
+/// The health of all upstreams and models. It outlives configurations: a model that is asked for again is as it was.
+#[derive(Debug)]
+pub struct Health {
+    pub(super) epoch: Epoch,
+    network: Arc<Network>,
+    upstreams: Mutex<HashMap<UpstreamId, Arc<UpstreamHealth>>>,
+    models: Mutex<HashMap<ScopeId, Arc<ModelHealth>>>,
+    /// A number for the URL and keys of each upstream: with another number it is another account.
+    identities: Mutex<HashMap<UpstreamId, u64>>,
+}
+
+impl Health {
+    /// Nothing is known yet, so everything is trusted. No later call may be given an earlier time than `now`.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            epoch: Epoch::starting_at(now),
+            network: Arc::default(),
+            upstreams: Mutex::default(),
+            models: Mutex::default(),
+            identities: Mutex::default(),
+        }
+    }
+
+    /// Sets which upstreams there are, each with a number that stands for its URL and keys. What is believed about an
+    /// upstream that is gone, or has become another account, is forgotten.
+    pub fn adopt(&self, upstreams: HashMap<UpstreamId, u64>) {
+        let mut known = locked(&self.identities);
+        let is_same = |id: &UpstreamId| known.get(id) == upstreams.get(id);
+        locked(&self.upstreams).retain(|id, _| is_same(id));
+        locked(&self.models).retain(|scope, _| is_same(&scope.upstream));
+        *known = upstreams;
+    }
+
+    /// Forgets the models for which `is_used` is false: no route leads to them any more.
+    pub fn forget_unless(&self, is_used: impl Fn(&ScopeId) -> bool) {
+        locked(&self.models).retain(|scope, _| is_used(scope));
+    }
+
+    /// The health of a model, as the configuration names it, at an upstream that has so many keys.
+    pub fn model(&self, upstream: &UpstreamId, model: &Arc<str>, keys: usize) -> Arc<ModelHealth> {
+        let keys = keys.max(1);
+        let upstream_health = self.upstream(upstream, keys);
+        let id = ScopeId {
+            upstream: upstream.clone(),
+            model: Some(Arc::clone(model)),
+        };
+        let mut models = locked(&self.models);
+        let known = models.entry(id).or_insert_with_key(|id| {
+            let scope = upstream_health.models.add(id.clone());
+            let network = Arc::clone(&self.network);
+            Arc::new(ModelHealth::new(
+                upstream_health,
+                scope,
+                keys,
+                self.epoch,
+                network,
+            ))
+        });
+        Arc::clone(known)
+    }
+
+    fn upstream(&self, id: &UpstreamId, keys: usize) -> Arc<UpstreamHealth> {
+        let mut upstreams = locked(&self.upstreams);
+        let new = || Arc::new(UpstreamHealth::new(id.clone(), keys));
+        let upstream = Arc::clone(upstreams.entry(id.clone()).or_insert_with(new));
+        self.network.lead_to(upstreams.values());
+        upstream
+    }
+
+    pub(super) fn upstreams(&self) -> Vec<Arc<UpstreamHealth>> {
+        locked(&self.upstreams).values().cloned().collect()
+    }
+
+    pub(super) fn models(&self) -> Vec<Arc<ModelHealth>> {
+        locked(&self.models).values().cloned().collect()
+    }
+
+    /// Whether our own network is believed to be lost.
+    pub fn is_network_lost(&self) -> bool {
+        self.network.lost_since().is_some()
+    }
+
+    /// Since when our own network is believed to be lost.
+    pub fn network_lost_for(&self, now: Instant) -> Option<Duration> {
+        let now = self.epoch.tick(now);
+        let since = self.network.lost_since()?;
+        Some(Duration::from_secs_f32(since.seconds_until(now)))
+    }
+
+    /// The upstreams that a health check may bring back: those out of rotation because no connection came about, or all
+    /// while our own network is believed to be lost.
+    pub fn to_check(&self) -> Vec<UpstreamId> {
+        let is_lost = self.is_network_lost();
+        let waits = |scope: &Scope| {
+            let core = scope.core();
+            core.phase == Phase::Open && core.cause == Evidence::Connection
+        };
+        let may_come_back = |upstream: &UpstreamHealth| {
+            let mut models = upstream.models.all().into_iter();
+            is_lost || waits(&upstream.scope) || models.any(|model| waits(&model.scope))
+        };
+        locked(&self.upstreams)
+            .values()
+            .filter(|upstream| may_come_back(upstream))
+            .map(|upstream| upstream.id.clone())
+            .collect()
+    }
+
+    /// A health check has reached an upstream, so that a half-open probe may be made now. A health check alone neither
+    /// closes nor trips a scope.
+    pub fn health_checked(&self, upstream: &UpstreamId, now: Instant) -> Option<HealthChange> {
+        let now = self.epoch.tick(now);
+        let is_network_back = self.network.reached(now);
+        if let Some(upstream) = locked(&self.upstreams).get(upstream) {
+            upstream.scope.shorten(now);
+            for model in upstream.models.all() {
+                model.scope.shorten(now);
+            }
+        }
+        is_network_back.then_some(HealthChange::NetworkBack)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,182 @@
+//! What an attempt reports: first content, slowness, its end. Each is evidence, and may change a scope's state.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::cooldown::{self, CooldownReason, Requested};
+use super::evidence::{Evidence, Finding};
+use super::packed::Phase;
+use super::permit::Permit;
+use super::slow::Shape;
+use super::time::Tick;
+use crate::event::HealthChange;
+use crate::outcome::Outcome;
+
+impl Permit {
+    /// The first content has come. That is a success, although the stream may still break.
+    pub fn answered(&mut self, shape: Shape, limit: Duration, now: Instant) -> Vec<HealthChange> {
+        let model = &self.model;
+        let now = model.epoch.tick(now);
+        self.has_content = true;
+        let is_network_back = model.network.reached(now);
+        model.counters.count(true, now);
+        for cooldown in model.cooldowns_of(self.key) {
+            cooldown.forget(now);
+        }
+        let scope = model.scope();
+        let is_healthy =
+            scope.core().phase == Phase::Closed && scope.score(now) < 0.5 * scope.threshold();
+        if is_healthy {
+            let took = Duration::from_secs_f32(self.started.seconds_until(now));
+            model.baselines.learn(shape, took, limit);
+        }
+        let mut changes = self.observe(Finding::SUCCESS, now);
+        if is_network_back {
+            changes.push(HealthChange::NetworkBack);
+        }
+        changes
+    }
+
+    /// There is still no first token, although almost every healthy request would have one by now.
+    pub fn slow(&mut self, now: Instant) -> Vec<HealthChange> {
+        if std::mem::replace(&mut self.was_slow, true) {
+            return Vec::new();
+        }
+        let now = self.model.epoch.tick(now);
+        self.observe(Finding::against(Evidence::Slow), now)
+    }
+
+    /// The answer is a connection that may last for hours. It no longer counts as in flight, and no probe waits for its
+    /// end.
+    pub fn settled(&mut self, now: Instant) -> Vec<HealthChange> {
+        let now = self.model.epoch.tick(now);
+        self.land();
+        self.completed(now)
+    }
+
+    /// The attempt is over. If its first content was reported, then only a broken stream is evidence.
+    pub fn finish(mut self, outcome: &Outcome, now: Instant) -> Vec<HealthChange> {
+        let now = self.model.epoch.tick(now);
+        if let Some(requested) = cooldown::requested_by(outcome) {
+            self.begin_cooldown(requested, now);
+        }
+        match Evidence::of(outcome, self.has_content) {
+            Some(evidence) => self.failed(evidence, outcome, now),
+            None if *outcome == Outcome::Success && self.has_content => self.completed(now),
+            None => Vec::new(),
+        }
+    }
+
+    /// The upstream allows so many more requests until its rate limit resets. If that is less than what is in flight,
+    /// then a cooldown saves the next requests a refusal.
+    pub fn rate_limit(&self, remaining: i64, reset_in: Duration, now: Instant) {
+        let in_flight = i64::from(self.model.upstream.in_flight.load(Ordering::Relaxed));
+        if (0..in_flight).contains(&remaining) {
+            let requested = Requested {
+                reason: CooldownReason::RateLimit,
+                length: Some(reset_in),
+                is_for_key: false,
+            };
+            self.begin_cooldown(requested, self.model.epoch.tick(now));
+        }
+    }
+
+    fn begin_cooldown(&self, requested: Requested, now: Tick) {
+        let Requested {
+            reason,
+            length,
+            is_for_key,
+        } = requested;
+        // A pattern stands for many models, and the upstream may have the others.
+        let model = self.model.id().model.as_deref().unwrap_or("*");
+        if reason == CooldownReason::Model && model.ends_with('*') {
+            return;
+        }
+        let cooldowns = if is_for_key {
+            &self.model.upstream.cooldowns
+        } else {
+            &self.model.cooldowns
+        };
+        if let Some(cooldown) = cooldowns.get(self.key) {
+            cooldown.begin(reason, length, now);
+        }
+    }
+
+    fn failed(&mut self, evidence: Evidence, outcome: &Outcome, now: Tick) -> Vec<HealthChange> {
+        let model = &self.model;
+        model.counters.count(false, now);
+        if evidence == Evidence::Connection {
+            let was_lost = model.network.lost_since().is_some();
+            if model.network.lost(&model.upstream, outcome, now) {
+                // The cause is our own network, so this is no evidence against the upstream.
+                return if was_lost {
+                    Vec::new()
+                } else {
+                    vec![HealthChange::NetworkLost]
+                };
+            }
+        }
+        let mut finding = Finding::against(evidence);
+        if self.was_slow && evidence == Evidence::Timeout {
+            // Its slowness was counted already.
+            finding.log_likelihood -= Evidence::Slow.log_likelihood();
+        }
+        self.observe(finding, now)
+    }
+
+    /// The answer ended well. If broken streams had opened a scope, only this is a successful probe.
+    fn completed(&mut self, now: Tick) -> Vec<HealthChange> {
+        self.forget_stale_probes();
+        let mut changes = Vec::new();
+        if self.is_probe.upstream {
+            changes = self.end_upstream_probe(None, now);
+        }
+        if self.is_probe.model {
+            changes.extend(self.end_model_probe(None, now));
+        }
+        changes
+    }
+
+    fn observe(&mut self, finding: Finding, now: Tick) -> Vec<HealthChange> {
+        self.forget_stale_probes();
+        let is_success = finding.evidence.is_none();
+        // Where streams broke, a probe has succeeded when its stream has ended.
+        let waits_for_end = |cause: Evidence| is_success && cause == Evidence::BrokenStream;
+        let mut changes = Vec::new();
+        if self.is_probe.upstream {
+            if !waits_for_end(self.model.upstream.scope.core().cause) {
+                changes = self.end_upstream_probe(finding.evidence, now);
+            }
+            if !self.is_probe.model {
+                return changes;
+            }
+            self.forget_stale_probes();
+        }
+        if self.is_probe.model {
+            if !waits_for_end(self.model.scope().core().cause) {
+                changes.extend(self.end_model_probe(finding.evidence, now));
+            }
+            return changes;
+        }
+        if is_success {
+            let began_in = self.began_in;
+            self.model.upstream.scope.revive(began_in.upstream, now);
+            self.model.scope().revive(began_in.model, now);
+        }
+        changes.extend(self.model.add_evidence(finding, self.began_in, now));
+        changes
+    }
+
+    fn end_upstream_probe(&mut self, evidence: Option<Evidence>, now: Tick) -> Vec<HealthChange> {
+        self.is_probe.upstream = false;
+        let (model, epoch) = (&self.model, self.began_in.upstream);
+        model.upstream.end_probe(&model.own, evidence, epoch, now)
+    }
+
+    fn end_model_probe(&mut self, evidence: Option<Evidence>, now: Tick) -> Option<HealthChange> {
+        self.is_probe.model = false;
+        self.model.end_probe(evidence, self.began_in.model, now)
+    }
+}
