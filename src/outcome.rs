@@ -86,6 +86,8 @@ pub enum Outcome {
     ClientGone,
     /// Another attempt of the same request answered first.
     Superseded,
+    /// We were stopped first.
+    Stopped,
 }
 
 /// Why no connection came about.
@@ -169,7 +171,7 @@ impl Outcome {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Success | Self::Superseded => Blame::Nobody,
+            Self::Success | Self::Superseded | Self::Stopped => Blame::Nobody,
             Self::RejectedRequest { .. }
             | Self::ContentRefused { .. }
             | Self::TooLong { .. }
@@ -188,6 +190,7 @@ impl Outcome {
             | Self::ContentRefused { .. }
             | Self::ClientGone
             | Self::Superseded
+            | Self::Stopped
             | Self::StreamBroken
             | Self::TimedOut(Stage::Total) => Retry::Never,
             Self::RateLimited { .. } | Self::QuotaExhausted | Self::Unauthorized { .. } => {
@@ -258,6 +261,7 @@ impl Outcome {
             Self::StreamBroken => "stream_broken",
             Self::ClientGone => "client_gone",
             Self::Superseded => "superseded",
+            Self::Stopped => "shutting_down",
         }
     }
 

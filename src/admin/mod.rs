@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
 use crate::wire::headers::JSON;
+use crate::wire::host::check_host;
 
 /// Questions are short.
 const LARGEST_QUESTION: usize = 64 << 10;
@@ -50,6 +51,11 @@ impl Admin {
 
     /// Answers one request.
     pub async fn handle(self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        if let Err(error) = check_host(&head) {
+            return text(StatusCode::BAD_REQUEST, format!("{error}\n"));
+        }
+        let request = Request::from_parts(head, body);
         let path = request.uri().path().to_owned();
         match (request.method(), path.as_str()) {
             (&Method::POST, "/api/explain") => self.explain(request).await,

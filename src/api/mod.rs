@@ -12,6 +12,7 @@ mod read;
 mod record;
 mod reject;
 mod respond;
+mod stopping;
 mod stream;
 mod upgrade;
 mod waiting;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -38,7 +39,8 @@ use crate::event::Events;
 use crate::failover::{Answer, Failover};
 use crate::request::{self, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
-use crate::wire::body::Body;
+use crate::wire::host::check_host;
+use crate::wire::upgrade::{Cut, Handled};
 
 /// Everything needed to answer clients.
 #[derive(Debug)]
@@ -89,15 +91,20 @@ impl Api {
         }
     }
 
-    /// Answers one request; never fails.
-    pub async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Answers one request; never fails. What is not answered when `cut` turns true is refused.
+    pub async fn handle(&self, request: Request<Incoming>, cut: Cut) -> Handled {
         let (head, body) = request.into_parts();
-        let mut record = RequestRecord::start(self.events.clone());
-        match self.answer(head, body, &mut record).await {
+        let mut record = RequestRecord::start(self.events.clone(), head.version, cut.clone());
+        let reply = tokio::select! {
+            biased;
+            reply = self.answer(head, body, &mut record) => reply,
+            () = stopping::is_over(cut) => Err(Rejection::Stopping),
+        };
+        match reply {
             Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, record),
-            Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record),
-            Ok(Reply::Own(own)) => respond::with_own(&own, record),
-            Err(rejection) => reject::respond(&rejection, record),
+            Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record).into(),
+            Ok(Reply::Own(own)) => respond::with_own(&own, record).into(),
+            Err(rejection) => reject::respond(&rejection, record).into(),
         }
     }
 
@@ -108,6 +115,7 @@ impl Api {
         record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
         record.dialect = read::dialect(&head);
+        check_host(&head)?;
         let path = Path::of(&head.uri)?;
         record.endpoint = Endpoint::of(&head.method, path.without_query());
         let slot = Arc::clone(&self.slots).try_acquire_owned();

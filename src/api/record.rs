@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Version;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::config::{Dialect, UpstreamId};
 use crate::event::{Event, Events, RequestReport, RequestResult};
 use crate::request::{Endpoint, RequestId};
+use crate::wire::upgrade::Cut;
 
 /// The status under which a request counts whose client left before it had one.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -21,6 +23,10 @@ pub(super) struct RequestRecord {
     pub(super) endpoint: Endpoint,
     /// Whose API the client speaks: errors of ours are put in its words.
     pub(super) dialect: Dialect,
+    /// Whether it came over HTTP/2.
+    pub(super) is_http2: bool,
+    /// Turns true when it has to end, because we stop.
+    pub(super) cut: Cut,
     pub(super) route: Option<Arc<str>>,
     pub(super) served_by: Option<UpstreamId>,
     pub(super) attempts: usize,
@@ -34,13 +40,15 @@ pub(super) struct RequestRecord {
 }
 
 impl RequestRecord {
-    pub(super) fn start(events: Events) -> Self {
+    pub(super) fn start(events: Events, version: Version, cut: Cut) -> Self {
         events.emit(&Event::RequestStarted);
         Self {
             id: RequestId::random(),
             client: None,
             endpoint: Endpoint::Other,
             dialect: Dialect::OpenAi,
+            is_http2: version == Version::HTTP_2,
+            cut,
             route: None,
             served_by: None,
             attempts: 0,

@@ -10,6 +10,7 @@ use super::error::ErrorResponse;
 use super::exhausted;
 use super::headers::{attempts_header, put_id};
 use super::record::RequestRecord;
+use super::stopping;
 use crate::config::{Dialect, UpstreamId};
 use crate::event::RequestResult;
 use crate::failover::Exhausted;
@@ -17,12 +18,14 @@ use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
 use crate::wire::coding::CodingError;
 use crate::wire::headers::JSON;
+use crate::wire::host::HostError;
 
 /// Why a client gets an error from us.
 #[derive(Debug)]
 pub(super) enum Rejection {
     NoKey,
     WrongKey,
+    Host(HostError),
     BadPath,
     Upgrade,
     Coding(CodingError),
@@ -33,6 +36,13 @@ pub(super) enum Rejection {
     TooBusy,
     OwnerUnavailable(UpstreamId),
     Exhausted(Box<Exhausted>),
+    Stopping,
+}
+
+impl From<HostError> for Rejection {
+    fn from(error: HostError) -> Self {
+        Self::Host(error)
+    }
 }
 
 impl From<ReadError> for Rejection {
@@ -97,6 +107,7 @@ impl Rejection {
                 "invalid_api_key",
                 "this API key is not among the proxy's `clients`",
             ),
+            Self::Host(error) => ErrorResponse::new(400, "invalid_host", error.to_string()),
             Self::BadPath => ErrorResponse::new(
                 400,
                 "invalid_path",
@@ -132,6 +143,7 @@ impl Rejection {
             .after(Duration::from_secs(1)),
             Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
             Self::Exhausted(exhausted) => exhausted::error_response(exhausted),
+            Self::Stopping => stopping::error_response(),
         }
     }
 }
@@ -185,7 +197,10 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
     if let Some(wait) = error_response.retry_after {
         put_retry_after(headers, wait);
     }
-    let mut result = RequestResult::Rejected;
+    let mut result = match rejection {
+        Rejection::Stopping => RequestResult::Failed,
+        _ => RequestResult::Rejected,
+    };
     if let Rejection::Exhausted(exhausted) = rejection {
         if !exhausted.attempts.is_empty() {
             headers.insert("x-backstop-attempts", attempts_header(&exhausted.attempts));

@@ -80,7 +80,7 @@ impl Failover {
                         attempt,
                         log,
                     };
-                    return Ok(winner.into_answer(&self.affinity, None, None));
+                    return Ok(winner.into_answer(self, None, None));
                 }
                 Ok(answer) => answer.outcome.into(),
                 Err(failure) => failure,

@@ -129,7 +129,7 @@ impl Failover {
         };
         let resume = matches!(continuation, Some(Continuability::Possible(_)))
             .then(|| Resume::new(&self, &request, &rule));
-        Ok(winner.into_answer(&self.affinity, continuation, resume))
+        Ok(winner.into_answer(&self, continuation, resume))
     }
 
     /// `transcript`: what the client has been told by a stream that broke off and is to be continued.
@@ -348,7 +348,7 @@ impl WinningAttempt {
     /// What the client gets. `resume`: how a stream goes on if it breaks off.
     fn into_answer(
         self,
-        affinity: &Affinity,
+        failover: &Failover,
         continuation: Option<Continuability>,
         resume: Option<Resume>,
     ) -> Answer {
@@ -357,6 +357,7 @@ impl WinningAttempt {
             mut attempt,
             log,
         } = self;
+        let affinity = &failover.affinity;
         let served_by = attempt.upstream().clone();
         let is_stream = has_media_type(&answer.headers, EVENTS);
         let witness = answer
@@ -388,7 +389,8 @@ impl WinningAttempt {
                 AnswerBody::Opaque(Box::new(stream))
             }
             AttemptBody::Upgraded(connection) => {
-                AnswerBody::Relay(Box::new(Relay::new(connection, attempt)))
+                let relay = Relay::new(connection, attempt, failover.timeouts.idle);
+                AnswerBody::Relay(Box::new(relay))
             }
         };
         Answer {

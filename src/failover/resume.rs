@@ -1,6 +1,5 @@
 //! Asking another upstream to go on with a stream that broke off.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Failover;
@@ -17,6 +16,7 @@ use crate::event::{AttemptReport, Event};
 use crate::outcome::Outcome;
 use crate::request::ModelRequest;
 use crate::routing::Rule;
+use crate::wire::own_task::OwnTask;
 
 /// No stream is continued more often.
 const MOST_CONTINUATIONS: usize = 2;
@@ -31,9 +31,9 @@ pub(super) struct Resume {
     broken: Vec<UpstreamId>,
 }
 
-/// Another upstream on its way to its first content.
-pub(super) type Resuming =
-    Pin<Box<dyn Future<Output = Result<Resumed, NotResumed>> + Send + 'static>>;
+/// Another upstream on its way to its first content. It is waited for by itself, as it must not seem slow while the client
+/// reads slowly.
+pub(super) type Resuming = OwnTask<Result<Resumed, NotResumed>>;
 
 /// Another upstream goes on.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Resume {
             broken: self.broken.clone(),
             transcript: transcript.clone(),
         };
-        Ok(Box::pin(next.ask(attempts)))
+        Ok(OwnTask::start(next.ask(attempts)))
     }
 }
 

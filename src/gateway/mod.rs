@@ -107,9 +107,9 @@ impl Gateway {
     /// Each request is answered by the configuration that is current when it comes.
     fn serve_clients(&mut self, server: Server, stopping: watch::Receiver<bool>) {
         let current = Arc::clone(&self.current);
-        let handler = move |request| {
+        let handler = move |request, cut| {
             let generation = current.load_full();
-            async move { generation.api.handle(request).await }
+            async move { generation.api.handle(request, cut).await }
         };
         self.tasks.spawn(server.serve(handler, stopping));
     }
@@ -121,12 +121,13 @@ impl Gateway {
         admin_stopping: watch::Receiver<bool>,
     ) {
         let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
-        let handler = move |request| {
+        let handler = move |request, _| {
             let Foundation {
                 metrics, health, ..
             } = foundation.clone();
             let routes = Arc::clone(&current.load().routes);
-            Admin::new(metrics, health, routes, stopping.clone()).handle(request)
+            let admin = Admin::new(metrics, health, routes, stopping.clone());
+            async move { admin.handle(request).await.into() }
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }
@@ -184,6 +185,7 @@ fn limits(config: &Config) -> ConnectionLimits {
         connections: config.limits.connections,
         headers: config.limits.headers,
         idle: config.limits.idle_connection,
+        write: config.limits.write,
         drain: config.limits.drain,
     }
 }

@@ -6,8 +6,10 @@
 pub mod body;
 pub mod coding;
 pub mod headers;
+pub mod host;
 pub mod json;
 pub mod multipart;
+pub mod own_task;
 pub mod query;
 pub mod rate_limit;
 pub mod sse;

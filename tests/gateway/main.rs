@@ -7,7 +7,9 @@
     reason = "a failed setup should fail the test"
 )]
 
+mod frames;
 mod harness;
+mod raw;
 mod streamed;
 
 mod affinity;
@@ -20,12 +22,14 @@ mod clients;
 mod config;
 mod continuation;
 mod conversation;
+mod drain;
 mod ernie;
 mod exhausted;
 mod explain;
 mod failover;
 mod forwarding;
 mod health;
+mod idle;
 mod layers;
 mod limits;
 mod messages;
@@ -37,4 +41,5 @@ mod streaming;
 mod supervision;
 mod timers;
 mod tls;
+mod unread;
 mod websocket;
