@@ -12,6 +12,7 @@ mod harness;
 mod raw;
 mod streamed;
 
+mod abuse;
 mod affinity;
 mod api;
 mod applications;
