@@ -88,6 +88,8 @@ pub enum Outcome {
     Superseded,
     /// We had no memory left for the request in the upstream's words, or for its answer.
     NoMemory,
+    /// We were stopped first.
+    Stopped,
 }
 
 /// Why no connection came about.
@@ -173,7 +175,7 @@ impl Outcome {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Success | Self::Superseded | Self::NoMemory => Blame::Nobody,
+            Self::Success | Self::Superseded | Self::NoMemory | Self::Stopped => Blame::Nobody,
             Self::RejectedRequest { .. }
             | Self::ContentRefused { .. }
             | Self::TooLong { .. }
@@ -205,6 +207,7 @@ impl Outcome {
             | Self::ClientGone
             | Self::Superseded
             | Self::NoMemory
+            | Self::Stopped
             | Self::StreamBroken
             | Self::TimedOut(Stage::Total) => Retry::Never,
             Self::RateLimited { .. } | Self::QuotaExhausted | Self::Unauthorized { .. } => {
@@ -249,6 +252,7 @@ impl Outcome {
                 | Defect::Unparsable
                 | Defect::NoAnswer
                 | Defect::CutShort
+                | Defect::Protocol
                 | Defect::TooLarge,
             )
             | Self::StreamBroken => true,
@@ -268,7 +272,9 @@ impl Outcome {
             | Self::Unsupported { .. }
             | Self::ProviderBoundItems { .. }
             | Self::ClientGone
-            | Self::Superseded => false,
+            | Self::Superseded
+            | Self::NoMemory
+            | Self::Stopped => false,
         }
     }
 
@@ -315,6 +321,7 @@ impl Outcome {
             Self::ClientGone => "client_gone",
             Self::Superseded => "superseded",
             Self::NoMemory => "no_memory",
+            Self::Stopped => "shutting_down",
         }
     }
 
@@ -341,7 +348,9 @@ impl Outcome {
             | Self::InvalidReply(_)
             | Self::StreamBroken
             | Self::ClientGone
-            | Self::Superseded => None,
+            | Self::Superseded
+            | Self::NoMemory
+            | Self::Stopped => None,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
+use crate::wire::host::check_host;
 use crate::wire::memory::Memory;
 
 /// Questions are short.
@@ -59,6 +60,9 @@ impl Admin {
     /// Answers one request.
     pub async fn handle(self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
+        if let Err(error) = check_host(&head) {
+            return text(StatusCode::BAD_REQUEST, format!("{error}\n"));
+        }
         if let Err(refused) = self.browsers.admit(&head) {
             return kept_out(&refused);
         }

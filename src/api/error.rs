@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::event::AttemptReport;
+use crate::request::ClientApi;
 
 /// What an error response says: a status, and an error in `OpenAI`'s shape.
 #[derive(Debug, Serialize)]
@@ -79,12 +80,20 @@ impl ErrorResponse {
     }
 
     /// The error object, for the end of a stream.
-    pub(super) fn error(&self) -> Value {
+    fn error(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 
+    /// The error object in the client's words.
+    pub(super) fn error_for(&self, client_api: ClientApi) -> Value {
+        match client_api {
+            ClientApi::Anthropic => self.anthropic_error(),
+            ClientApi::OpenAi => self.error(),
+        }
+    }
+
     /// The error object with Anthropic's type.
-    pub(super) fn anthropic_error(&self) -> Value {
+    fn anthropic_error(&self) -> Value {
         let kind = match self.status {
             401 => "authentication_error",
             403 => "permission_error",

@@ -13,6 +13,7 @@ mod read;
 mod record;
 mod reject;
 mod respond;
+mod stopping;
 mod stream;
 mod upgrade;
 mod waiting;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -40,7 +41,8 @@ use crate::event::Events;
 use crate::failover::{Answer, Failover};
 use crate::request::{ClientApi, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
-use crate::wire::body::Body;
+use crate::wire::host::check_host;
+use crate::wire::upgrade::{Handled, Shutdown};
 
 /// Everything needed to answer clients.
 #[derive(Debug)]
@@ -95,21 +97,27 @@ impl Api {
         }
     }
 
-    /// Answers one request; never fails.
-    pub async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Answers one request; never fails. What is not answered when `shutdown` turns true is refused.
+    pub async fn handle(&self, request: Request<Incoming>, shutdown: Shutdown) -> Handled {
         let (head, body) = request.into_parts();
-        let mut record = RequestRecord::start(self.events.clone());
+        let mut record = RequestRecord::start(self.events.clone(), head.version, shutdown.clone());
         let origin = self.browsers.listed_origin(&head.headers);
-        let mut response = match self.answer(head, body, &mut record).await {
+        let reply = tokio::select! {
+            biased;
+            reply = self.answer(head, body, &mut record) => reply,
+            () = stopping::is_over(shutdown) => Err(Rejection::Stopping),
+        };
+        let mut handled = match reply {
             Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, record),
-            Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record),
-            Ok(Reply::Own(own)) => respond::with_own(&own, record),
-            Ok(Reply::Options(headers)) => respond::with_options(headers, record),
-            Err(rejection) => reject::respond(&rejection, record),
+            Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record).into(),
+            Ok(Reply::Own(own)) => respond::with_own(&own, record).into(),
+            Ok(Reply::Options(headers)) => respond::with_options(headers, record).into(),
+            Err(rejection) => reject::respond(&rejection, record).into(),
         };
         // Errors, too: a page that cannot read one does not learn what is wrong.
-        self.browsers.open_to(origin, response.headers_mut());
-        response
+        self.browsers
+            .open_to(origin, handled.response.headers_mut());
+        handled
     }
 
     async fn answer(
@@ -119,6 +127,7 @@ impl Api {
         record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
         record.client_api = ClientApi::of(head.uri.path(), &head.headers);
+        check_host(&head)?;
         if !is_served(&head.method) {
             return Err(Rejection::Method);
         }

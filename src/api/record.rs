@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Version;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::config::UpstreamId;
 use crate::event::{Event, Events, RequestReport, RequestResult};
 use crate::request::{ClientApi, Endpoint, RequestId};
+use crate::wire::upgrade::Shutdown;
 
 /// The status under which a request counts whose client left before it had one.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -21,6 +23,10 @@ pub(super) struct RequestRecord {
     pub(super) endpoint: Endpoint,
     /// The API that the client speaks: errors of ours are put in its words.
     pub(super) client_api: ClientApi,
+    /// Whether it came over HTTP/2.
+    pub(super) is_http2: bool,
+    /// Turns true when it has to end, because we stop.
+    pub(super) shutdown: Shutdown,
     pub(super) route: Option<Arc<str>>,
     pub(super) served_by: Option<UpstreamId>,
     pub(super) attempts: usize,
@@ -34,13 +40,15 @@ pub(super) struct RequestRecord {
 }
 
 impl RequestRecord {
-    pub(super) fn start(events: Events) -> Self {
+    pub(super) fn start(events: Events, version: Version, shutdown: Shutdown) -> Self {
         events.emit(&Event::RequestStarted);
         Self {
             id: RequestId::random(),
             client: None,
             endpoint: Endpoint::Other,
             client_api: ClientApi::default(),
+            is_http2: version == Version::HTTP_2,
+            shutdown,
             route: None,
             served_by: None,
             attempts: 0,

@@ -10,6 +10,7 @@ use super::error::ErrorResponse;
 use super::exhausted;
 use super::headers::{attempts_header, put_id};
 use super::record::RequestRecord;
+use super::stopping;
 use crate::browser::{METHODS, Refused};
 use crate::config::UpstreamId;
 use crate::event::RequestResult;
@@ -19,6 +20,7 @@ use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
 use crate::wire::coding::CodingError;
 use crate::wire::headers::JSON;
+use crate::wire::host::HostError;
 use crate::wire::json::Fault;
 use crate::wire::memory::NoMemory;
 use crate::wire::multipart::FormError;
@@ -30,6 +32,7 @@ pub(super) enum Rejection {
     NoKey,
     WrongKey,
     Method,
+    Host(HostError),
     BadPath,
     TwoModels,
     Upgrade,
@@ -44,6 +47,13 @@ pub(super) enum Rejection {
     TooBusy,
     OwnerUnavailable(UpstreamId),
     Exhausted(Box<Exhausted>),
+    Stopping,
+}
+
+impl From<HostError> for Rejection {
+    fn from(error: HostError) -> Self {
+        Self::Host(error)
+    }
 }
 
 impl From<Refused> for Rejection {
@@ -132,6 +142,7 @@ impl Rejection {
                 "method_not_allowed",
                 "the proxy does not pass this method on",
             ),
+            Self::Host(error) => ErrorResponse::new(400, "invalid_host", error.to_string()),
             Self::BadPath => ErrorResponse::new(
                 400,
                 "invalid_path",
@@ -181,6 +192,7 @@ impl Rejection {
             .after(Duration::from_secs(1)),
             Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
             Self::Exhausted(exhausted) => exhausted::error_response(exhausted),
+            Self::Stopping => stopping::error_response(),
         }
     }
 }
@@ -259,7 +271,10 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
     if matches!(rejection, Rejection::Method) {
         headers.insert(ALLOW, METHODS);
     }
-    let mut result = RequestResult::Rejected;
+    let mut result = match rejection {
+        Rejection::Stopping => RequestResult::Failed,
+        _ => RequestResult::Rejected,
+    };
     if let Rejection::Exhausted(exhausted) = rejection {
         if !exhausted.attempts.is_empty() {
             headers.insert("x-backstop-attempts", attempts_header(&exhausted.attempts));

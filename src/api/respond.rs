@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::header_policy::for_client;
 use super::headers::{attempts_header, header, put_id};
 use super::record::RequestRecord;
-use super::stream::RecordedStream;
+use super::stream::{RecordedStream, Whole};
 use super::upgrade;
 use super::waiting::Waiting;
 use crate::event::{AttemptReport, RequestResult};
@@ -16,9 +16,10 @@ use crate::failover::{Answer, AnswerBody, Continuability};
 use crate::outcome::Blame;
 use crate::wire::body::{Body, full};
 use crate::wire::headers::JSON;
+use crate::wire::upgrade::Handled;
 
 /// The response that hands an upstream's answer on.
-pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Response<Body> {
+pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Handled {
     record.attempts = answer.attempts.len();
     record.served_by = Some(answer.served_by.clone());
     record.answering(answer.status, Some(answer.waited));
@@ -26,10 +27,10 @@ pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Response
     let result = result_of(&answer.attempts);
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
-            record.finish(result);
             // An error that was put in the client's words, or had our key in it, is not as long as it was.
             headers.remove(CONTENT_LENGTH);
-            full(bytes)
+            let whole = Whole::new(bytes, answer.attempts.len());
+            RecordedStream::new(whole, record, result).boxed_unsync()
         }
         AnswerBody::Relay(relay) => return upgrade::respond(relay, headers, record),
         AnswerBody::Stream(stream) => {
@@ -42,7 +43,7 @@ pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Response
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = headers;
-    response
+    response.into()
 }
 
 /// What a client gets by an answer that is whole: of a forwarded request, that may be an upstream's failure.

@@ -4,35 +4,44 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::record::RequestRecord;
+use super::stopping::Stopping;
 use crate::event::RequestResult;
-use crate::failover::Watched;
+use crate::failover::{StreamEnd, Watched};
 use crate::wire::body::BodyError;
+
+/// Nothing larger is handed to the connection at once, so that it shows in time whether the client takes it.
+const PIECE: usize = 16 << 10;
 
 /// A body whose end, or whose loss, closes the tally of its request.
 pub(super) struct RecordedStream<S> {
-    stream: Box<S>,
+    stream: S,
+    /// What of the last frame is still to be handed out.
+    rest: Bytes,
     record: Option<RequestRecord>,
     /// What the client has got when it is whole.
     whole: RequestResult,
+    stopping: Stopping,
 }
 
 impl<S: Watched> RecordedStream<S> {
-    pub(super) fn new(stream: Box<S>, record: RequestRecord, whole: RequestResult) -> Self {
+    pub(super) fn new(stream: S, record: RequestRecord, whole: RequestResult) -> Self {
         let mut tallied = Self {
             stream,
-            record: Some(record),
+            rest: Bytes::new(),
             whole,
+            stopping: Stopping::new(record.shutdown.clone()),
+            record: Some(record),
         };
         tallied.finish_if_over();
         tallied
     }
 
-    /// Not when it is asked for more: nobody asks a body for more than its length, or one that is empty.
     fn finish_if_over(&mut self) {
-        if let Some(end) = self.stream.ended()
+        if self.rest.is_empty()
+            && let Some(end) = self.stream.ended()
             && let Some(mut record) = self.record.take()
         {
             record.attempts = end.attempts;
@@ -42,6 +51,31 @@ impl<S: Watched> RecordedStream<S> {
                 self.whole
             });
         }
+    }
+
+    /// Whether the connection asks for more once it has got rid of the last piece. HTTP/2 does, when the client's window
+    /// has let it through. HTTP/1 does not ask a body for more than its length, but buffers only little.
+    fn is_asked_for_its_end(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.is_http2)
+    }
+
+    fn poll_stream(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.stopping.has_come() {
+            self.stream.stop();
+        }
+        let polled = Pin::new(&mut self.stream).poll_frame(context);
+        if polled.is_ready() || self.stopping.poll(context).is_pending() {
+            return polled;
+        }
+        self.stream.stop();
+        Pin::new(&mut self.stream).poll_frame(context)
+    }
+
+    fn next_piece(&mut self) -> Bytes {
+        self.rest.split_to(self.rest.len().min(PIECE))
     }
 }
 
@@ -53,12 +87,83 @@ impl<S: Watched> HttpBody for RecordedStream<S> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut *self.stream).poll_frame(context);
         self.finish_if_over();
+        let mut polled = Poll::Ready(None);
+        if self.rest.is_empty() {
+            polled = self.poll_stream(context);
+            if let Poll::Ready(Some(Ok(frame))) = &mut polled
+                && let Some(data) = frame.data_mut()
+                && data.len() > PIECE
+            {
+                self.rest = std::mem::take(data);
+            }
+        }
+        if !self.rest.is_empty() {
+            let piece = self.next_piece();
+            polled = Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let is_last = matches!(polled, Poll::Ready(None | Some(Err(_))));
+        if is_last || !self.is_asked_for_its_end() {
+            self.finish_if_over();
+        }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
+        self.record.is_none() && self.rest.is_empty() && self.stream.is_end_stream()
     }
+
+    fn size_hint(&self) -> SizeHint {
+        let hint = self.stream.size_hint();
+        match hint.exact() {
+            Some(length) => SizeHint::with_exact(length + self.rest.len() as u64),
+            None => hint,
+        }
+    }
+}
+
+/// An answer that is there as a whole.
+pub(super) struct Whole {
+    bytes: Bytes,
+    attempts: usize,
+}
+
+impl Whole {
+    /// `attempts`: how many it took.
+    pub(super) fn new(bytes: Bytes, attempts: usize) -> Self {
+        Self { bytes, attempts }
+    }
+}
+
+impl HttpBody for Whole {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let bytes = std::mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
+    }
+}
+
+impl Watched for Whole {
+    fn ended(&self) -> Option<StreamEnd> {
+        self.bytes.is_empty().then_some(StreamEnd {
+            attempts: self.attempts,
+            is_broken: false,
+        })
+    }
+
+    /// All of it is there.
+    fn stop(&mut self) {}
 }

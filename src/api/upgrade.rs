@@ -14,10 +14,10 @@ use crate::config::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
 use crate::request::{Endpoint, ModelRequest};
-use crate::wire::body::{Body, full};
+use crate::wire::body::full;
 use crate::wire::json::ModelField;
 use crate::wire::query;
-use crate::wire::upgrade::UpgradeHandler;
+use crate::wire::upgrade::{Handled, UpgradeHandler};
 use crate::wire::websocket::{is_handshake, put_handshake};
 
 /// Where a WebSocket may be asked for.
@@ -78,23 +78,21 @@ fn for_upstream(sent: &HeaderMap) -> HeaderMap {
 }
 
 /// The answer to a handshake that an upstream has agreed to: what follows on the client's connection is the relay.
-pub(super) fn respond(
-    relay: Box<Relay>,
-    headers: HeaderMap,
-    record: RequestRecord,
-) -> Response<Body> {
+pub(super) fn respond(relay: Box<Relay>, headers: HeaderMap, record: RequestRecord) -> Handled {
     let mut response = Response::new(full(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;
     response.headers_mut().remove(CONTENT_LENGTH);
     put_handshake(response.headers_mut());
-    let handler = UpgradeHandler::new(|client, shutdown| async move {
+    let upgrade = UpgradeHandler::new(|client, shutdown| async move {
         record.finish(match relay.run(client, shutdown).await {
             RelayEnd::Closed => RequestResult::Answered,
             RelayEnd::Broken => RequestResult::Broken,
             RelayEnd::ClientGone => RequestResult::ClientGone,
         });
     });
-    handler.put_into(&mut response);
-    response
+    Handled {
+        response,
+        upgrade: Some(upgrade),
+    }
 }

@@ -2,7 +2,7 @@
 //! for dead: its head has gone out, and comments follow until the first event. Failing over is still possible.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,18 +12,21 @@ use tokio::time::{Interval, interval};
 
 use super::exhausted;
 use super::record::RequestRecord;
+use super::stopping::{self, Stopping};
 use super::stream::RecordedStream;
 use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Exhausted, error_events};
-use crate::request::{ClientApi, Endpoint};
+use crate::request::Endpoint;
 use crate::wire::body::{Body, BodyError, full};
+use crate::wire::own_task::OwnTask;
 
 /// A request that is being served.
 pub(super) type Run = Pin<Box<dyn Future<Output = Result<Answer, Exhausted>> + Send>>;
 
-/// A request whose answer is still waited for.
+/// A request whose answer is still waited for. It runs by itself: nobody asks for the next comment while the client reads
+/// slowly, and upstreams must not seem slow for that.
 pub(super) struct Waiting {
-    run: Run,
+    run: OwnTask<Result<Answer, Exhausted>>,
     endpoint: Endpoint,
     comments: Interval,
 }
@@ -32,7 +35,7 @@ impl Waiting {
     /// `every`: the pause between two comments; the first one goes out at once.
     pub(super) fn new(run: Run, endpoint: Endpoint, every: Duration) -> Self {
         Self {
-            run,
+            run: OwnTask::start(run),
             endpoint,
             comments: interval(every),
         }
@@ -40,6 +43,7 @@ impl Waiting {
 
     pub(super) fn into_body(self, record: RequestRecord) -> Body {
         WaitingBody {
+            stopping: Stopping::new(record.shutdown.clone()),
             waiting: Some((self, record)),
             answer: None,
         }
@@ -50,6 +54,38 @@ impl Waiting {
 struct WaitingBody {
     waiting: Option<(Waiting, RequestRecord)>,
     answer: Option<Body>,
+    stopping: Stopping,
+}
+
+impl WaitingBody {
+    /// What follows the comments, once that is known.
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some((waiting, _)) = &mut self.waiting else {
+            return Poll::Ready(());
+        };
+        let run = match Pin::new(&mut waiting.run).poll(context) {
+            Poll::Ready(run) => Some(run),
+            Poll::Pending => {
+                ready!(self.stopping.poll(context));
+                None
+            }
+        };
+        if let Some((waiting, record)) = self.waiting.take() {
+            self.answer = Some(match run {
+                Some(run) => body_of(run, waiting.endpoint, record),
+                None => stopped(waiting.endpoint, record),
+            });
+        }
+        Poll::Ready(())
+    }
+}
+
+/// What the client gets if we stop before there is an answer.
+fn stopped(endpoint: Endpoint, record: RequestRecord) -> Body {
+    let client_api = record.client_api;
+    record.finish(RequestResult::Broken);
+    let error = stopping::error_response().error_for(client_api);
+    full(error_events(endpoint, &error))
 }
 
 /// What the client gets after the comments.
@@ -60,11 +96,10 @@ fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut record: Reque
             let client_api = record.client_api;
             record.finish(RequestResult::Failed);
             let error_response = exhausted::error_response(&exhausted);
-            let error = match client_api {
-                ClientApi::Anthropic => error_response.anthropic_error(),
-                ClientApi::OpenAi => error_response.error(),
-            };
-            full(error_events(endpoint, &error))
+            full(error_events(
+                endpoint,
+                &error_response.error_for(client_api),
+            ))
         }
         Ok(answer) => {
             record.served_by = Some(answer.served_by);
@@ -109,20 +144,13 @@ impl HttpBody for WaitingBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some((waiting, _)) = &mut self.waiting {
-            match waiting.run.as_mut().poll(context) {
-                Poll::Pending => {
-                    return waiting.comments.poll_tick(context).map(|_| {
-                        let comment = Bytes::from_static(b": keepalive\n\n");
-                        Some(Ok(Frame::data(comment)))
-                    });
-                }
-                Poll::Ready(run) => {
-                    if let Some((waiting, record)) = self.waiting.take() {
-                        self.answer = Some(body_of(run, waiting.endpoint, record));
-                    }
-                }
-            }
+        if self.poll_answer(context).is_pending()
+            && let Some((waiting, _)) = &mut self.waiting
+        {
+            return waiting.comments.poll_tick(context).map(|_| {
+                let comment = Bytes::from_static(b": keepalive\n\n");
+                Some(Ok(Frame::data(comment)))
+            });
         }
         match &mut self.answer {
             Some(answer) => Pin::new(answer).poll_frame(context),

@@ -19,13 +19,17 @@ pub struct LimitsConfig {
     /// The largest head of a request, in bytes.
     #[serde(deserialize_with = "size::read")]
     pub headers: usize,
-    /// How many connections may be open; further ones wait.
+    /// How many connections may be open; a further one takes the place of the one that has been idle for the longest time,
+    /// or waits.
     pub connections: usize,
     /// How many requests may be served at a time; further ones get 503.
     pub requests: usize,
-    /// How long a connection may take over the head of its first or next request.
+    /// How long a connection may be without an open request.
     #[serde(deserialize_with = "duration::read")]
     pub idle_connection: Duration,
+    /// How long a client may take nothing of an answer that waits for it. Progress counts, not the total.
+    #[serde(deserialize_with = "duration::read")]
+    pub write: Duration,
     /// How long open requests may take to finish when we stop.
     #[serde(deserialize_with = "duration::read")]
     pub drain: Duration,
@@ -42,6 +46,7 @@ impl Default for LimitsConfig {
             connections: 4096,
             requests: 2048,
             idle_connection: Duration::from_secs(60),
+            write: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
     }

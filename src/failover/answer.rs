@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use super::continuability::Continuability;
 use super::ending::{AttemptBody, ReceivedError};
+use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::opaque::OpaqueStream;
 use super::relay::Relay;
 use super::resume::Resume;
 use super::run::WinningAttempt;
 use super::supervise::SupervisedStream;
-use crate::affinity::Affinity;
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 use crate::outcome::Outcome;
@@ -59,7 +59,7 @@ impl Answer {
     /// What the client gets. `resume`: how a stream goes on if it breaks off.
     pub(super) fn of(
         winner: WinningAttempt,
-        affinity: &Affinity,
+        failover: &Failover,
         continuation: Option<Continuability>,
         resume: Option<Resume>,
     ) -> Self {
@@ -68,6 +68,7 @@ impl Answer {
             mut attempt,
             log,
         } = winner;
+        let affinity = &failover.affinity;
         let served_by = attempt.upstream().clone();
         let is_stream = has_media_type(&answer.headers, EVENTS);
         let witness = answer
@@ -99,7 +100,8 @@ impl Answer {
                 AnswerBody::Opaque(Box::new(stream))
             }
             AttemptBody::Upgraded(connection) => {
-                AnswerBody::Relay(Box::new(Relay::new(connection, attempt)))
+                let relay = Relay::new(connection, attempt, failover.timeouts.idle);
+                AnswerBody::Relay(Box::new(relay))
             }
         };
         Self {

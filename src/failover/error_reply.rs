@@ -90,7 +90,9 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
         | Outcome::InvalidReply(_)
         | Outcome::StreamBroken
         | Outcome::ClientGone
-        | Outcome::Superseded => false,
+        | Outcome::Superseded
+        | Outcome::NoMemory
+        | Outcome::Stopped => false,
     }
 }
 

@@ -83,7 +83,7 @@ impl Failover {
                         attempt,
                         log,
                     };
-                    return Ok(Answer::of(winner, &self.affinity, None, None));
+                    return Ok(Answer::of(winner, self, None, None));
                 }
                 Ok(answer) => answer.outcome.into(),
                 Err(failure) => failure,

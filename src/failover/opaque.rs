@@ -35,6 +35,7 @@ pub struct OpaqueStream {
     /// How many attempts it took.
     attempts: usize,
     is_broken: bool,
+    is_stopped: bool,
 }
 
 impl OpaqueStream {
@@ -58,6 +59,7 @@ impl OpaqueStream {
             timers,
             attempts,
             is_broken: false,
+            is_stopped: false,
         };
         match &body.first {
             Some(data) => stream.take(data),
@@ -115,6 +117,10 @@ impl Body for OpaqueStream {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         while self.attempt.is_some() {
+            if self.is_stopped {
+                let error = self.cut(Outcome::Stopped, "the proxy is being stopped");
+                return Poll::Ready(Some(Err(error)));
+            }
             match Pin::new(&mut self.rest).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
@@ -128,6 +134,7 @@ impl Body for OpaqueStream {
                     return Poll::Ready(Some(Err(self.cut(Outcome::StreamBroken, why))));
                 }
                 Poll::Pending => {
+                    self.timers.waits();
                     ready!(self.alarm.as_mut().poll(context));
                     match self.timers.expired(Instant::now()) {
                         // Something came since the alarm was set.
@@ -157,5 +164,9 @@ impl Watched for OpaqueStream {
             attempts: self.attempts,
             is_broken: self.is_broken,
         })
+    }
+
+    fn stop(&mut self) {
+        self.is_stopped = true;
     }
 }

@@ -4,7 +4,8 @@
 //! closed. An upstream that is lost before that cannot be replaced, because the conversation so far is there and not here.
 //! So the client is told to connect again, where a frame may be put in; else its connection is shutdown. No timer watches the
 //! silence: the protocol has pings of its own, which pass as everything else does, and TCP's keepalive finds peers that are
-//! gone without a word.
+//! gone without a word. But who takes nothing of what is waiting for it is given up: the server watches the client, and an
+//! upstream is watched here.
 
 use std::io;
 use std::ops::Range;
@@ -43,6 +44,8 @@ const REASON_OF_DRAIN: &str = "the proxy is stopping, connect again";
 pub struct Relay {
     upstream: Upgraded,
     attempt: InFlightAttempt,
+    /// How long the upstream may take nothing.
+    patience: Duration,
 }
 
 /// How a relay ended for the client.
@@ -65,17 +68,26 @@ enum End {
 }
 
 impl Relay {
-    pub(super) fn new(upstream: Upgraded, mut attempt: InFlightAttempt) -> Self {
+    /// `patience`: how long the upstream may take nothing of what is waiting for it.
+    pub(super) fn new(
+        upstream: Upgraded,
+        mut attempt: InFlightAttempt,
+        patience: Duration,
+    ) -> Self {
         attempt.settled();
-        Self { upstream, attempt }
+        Self {
+            upstream,
+            attempt,
+            patience,
+        }
     }
 
     /// Relays until it is over, or shutdown.
     pub async fn run(self, client: Upgraded, shutdown: Shutdown) -> RelayEnd {
         let (from_upstream, to_upstream) = split(TokioIo::new(self.upstream));
         let (from_client, to_client) = split(TokioIo::new(client));
-        let mut down = Direction::new(from_upstream, to_client);
-        let mut up = Direction::new(from_client, to_upstream);
+        let mut down = Direction::new(from_upstream, to_client, None);
+        let mut up = Direction::new(from_client, to_upstream, Some(self.patience));
         let end = match converse(&mut down, &mut up, shutdown).await {
             _ if down.frames.has_closed() || up.frames.has_closed() => End::Closed,
             end => end,
@@ -99,8 +111,8 @@ impl Relay {
             }
             End::UpstreamLost(error) => {
                 drop((down.from, up.to));
-                let is_silence = error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
-                let code = if is_silence { LATER } else { RESTART };
+                let is_silent = error.as_ref().is_some_and(is_silence);
+                let code = if is_silent { LATER } else { RESTART };
                 part(up.from, down.to, &down.frames, close_frame(code, REASON)).await;
                 RelayEnd::Broken
             }
@@ -125,6 +137,8 @@ struct Direction {
     buffer: Vec<u8>,
     /// What of the buffer is still to go out.
     ready: Range<usize>,
+    /// How long the sink may take nothing, if that is watched here.
+    patience: Option<Duration>,
 }
 
 /// Which end of a direction is gone.
@@ -134,13 +148,14 @@ enum Gone {
 }
 
 impl Direction {
-    fn new(from: ReadHalf<Side>, to: WriteHalf<Side>) -> Self {
+    fn new(from: ReadHalf<Side>, to: WriteHalf<Side>, patience: Option<Duration>) -> Self {
         Self {
             from,
             to,
             frames: Frames::default(),
             buffer: vec![0; BUFFER],
             ready: 0..0,
+            patience,
         }
     }
 
@@ -166,7 +181,11 @@ impl Direction {
     async fn write(&mut self) -> io::Result<()> {
         while !self.ready.is_empty() {
             let bytes = &self.buffer[self.ready.clone()];
-            let count = self.to.write(bytes).await?;
+            let writing = self.to.write(bytes);
+            let count = match self.patience {
+                Some(patience) => timeout(patience, writing).await??,
+                None => writing.await?,
+            };
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -191,6 +210,10 @@ async fn converse(down: &mut Direction, up: &mut Direction, mut shutdown: Shutdo
         (Gone::Source(error), true) => return End::UpstreamLost(error),
         (Gone::Source(_), false) => return End::ClientGone,
         (Gone::Sink(_), true) => (End::ClientGone, up),
+        // An upstream may stop reading because the client does not read its words.
+        (Gone::Sink(error), false) if is_silence(&error) && !down.ready.is_empty() => {
+            return End::ClientGone;
+        }
         (Gone::Sink(error), false) => (End::UpstreamLost(Some(error)), down),
     };
     let _ = timeout(LAST_WORDS, other.pass(&closed)).await;
@@ -229,6 +252,11 @@ async fn hang_up(
         copy(&mut from, &mut sink()).await
     };
     let _ = timeout(patience, ending).await;
+}
+
+/// Whether a connection was given up because nothing came or went any more.
+fn is_silence(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
 }
 
 fn detail_of(error: Option<&io::Error>) -> String {

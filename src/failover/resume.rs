@@ -1,6 +1,5 @@
 //! Asking another upstream to go on with a stream that broke off.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::budget::Expense;
@@ -19,6 +18,7 @@ use crate::outcome::Outcome;
 use crate::request::ModelRequest;
 use crate::routing::Rule;
 use crate::wire::offload;
+use crate::wire::own_task::OwnTask;
 
 /// No stream is continued more often.
 const MOST_CONTINUATIONS: usize = 2;
@@ -33,9 +33,9 @@ pub(super) struct Resume {
     broken: Vec<UpstreamId>,
 }
 
-/// Another upstream on its way to its first content.
-pub(super) type Resuming =
-    Pin<Box<dyn Future<Output = Result<Resumed, NotResumed>> + Send + 'static>>;
+/// Another upstream on its way to its first content. It is waited for by itself, as it must not seem slow while the client
+/// reads slowly.
+pub(super) type Resuming = OwnTask<Result<Resumed, NotResumed>>;
 
 /// Another upstream goes on.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Resume {
             broken: self.broken.clone(),
             transcript: transcript.clone(),
         };
-        Ok(Box::pin(next.ask(attempts)))
+        Ok(OwnTask::start(next.ask(attempts)))
     }
 }
 

@@ -36,6 +36,6 @@ impl Failover {
         };
         let resume = matches!(continuation, Some(Continuability::Possible(_)))
             .then(|| Resume::new(&self, &request, &rule));
-        Ok(Answer::of(winner, &self.affinity, continuation, resume))
+        Ok(Answer::of(winner, &self, continuation, resume))
     }
 }

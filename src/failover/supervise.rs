@@ -28,6 +28,8 @@ use crate::wire::body::BodyError;
 
 /// A larger event would be held in memory until it is whole.
 const LARGEST_EVENT: usize = 16 << 20;
+/// What is said of one that we end.
+const STOPPED: &str = "the proxy is being stopped; send the request again";
 /// What is said of a stream that ended without its terminal event.
 const INCOMPLETE: &str = "the upstream ended the stream before the answer was complete";
 
@@ -179,20 +181,26 @@ impl SupervisedStream {
         let already = self.attempts.len();
         let resume = self.resume.as_mut();
         match resume.map(|resume| resume.begin(transcript, broken, already)) {
-            None => self.interrupt(message),
-            Some(Err(obstacle)) => self.interrupt(&format!("{message}; not continued: {obstacle}")),
+            None => self.interrupt(&outcome, message),
+            Some(Err(obstacle)) => {
+                self.interrupt(&outcome, &format!("{message}; not continued: {obstacle}"));
+            }
             Some(Ok(resuming)) => self.source = Source::Resuming(resuming, outcome),
         }
     }
 
     /// The honest end of a stream that cannot go on.
-    fn interrupt(&mut self, message: &str) {
+    fn interrupt(&mut self, outcome: &Outcome, message: &str) {
         self.is_broken = true;
+        let code = match outcome {
+            Outcome::Stopped => "shutting_down",
+            _ => "stream_interrupted",
+        };
         let error = json!({
             "message": message,
             "type": "upstream_error",
             "param": null,
-            "code": "stream_interrupted",
+            "code": code,
             "attempts": self.attempts,
         });
         self.ready.push_back(self.front.interruption(&error));
@@ -209,7 +217,7 @@ impl SupervisedStream {
                     "the stream broke off ({reason}) and could not be continued: {}",
                     failed.reason
                 );
-                self.interrupt(&why);
+                self.interrupt(reason, &why);
                 return;
             }
         };
@@ -236,7 +244,7 @@ impl SupervisedStream {
         let segment = match &mut self.source {
             Source::Over => return Poll::Ready(()),
             Source::Resuming(resuming, reason) => {
-                let resumed = ready!(resuming.as_mut().poll(context));
+                let resumed = ready!(Pin::new(resuming).poll(context));
                 let reason = reason.clone();
                 self.resumed(resumed, &reason);
                 return Poll::Ready(());
@@ -257,6 +265,7 @@ impl SupervisedStream {
                 );
             }
             Poll::Pending => {
+                segment.timers.waits();
                 ready!(self.alarm.as_mut().poll(context));
                 match segment.timers.expired(Instant::now()) {
                     // Something came since the alarm was set.
@@ -296,6 +305,15 @@ impl Watched for SupervisedStream {
             attempts: self.attempts.len(),
             is_broken: self.is_broken,
         })
+    }
+
+    fn stop(&mut self) {
+        self.resume = None;
+        if matches!(self.source, Source::Resuming(..)) {
+            self.source = Source::Over;
+            self.interrupt(&Outcome::Stopped, STOPPED);
+        }
+        self.end(Outcome::Stopped, STOPPED);
     }
 }
 

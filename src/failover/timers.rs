@@ -2,6 +2,9 @@
 //!
 //! Nothing is set anew when an event comes, which would cost more than passing the event on: the alarm rings at the time
 //! that was the soonest when it was set, and then looks whether that time has moved.
+//!
+//! Only the time counts in which the upstream was waited for. While the client does not take what has come, nobody asks
+//! the upstream for more, and it may not even be able to send.
 
 use std::time::Duration;
 
@@ -35,6 +38,10 @@ pub(super) struct Timers {
     last_content: Instant,
     window_start: Instant,
     window_events: usize,
+    /// Up to when all time has been counted.
+    counted: Instant,
+    /// Whether the upstream has been waited for since.
+    is_waiting: bool,
 }
 
 impl Timers {
@@ -45,11 +52,35 @@ impl Timers {
             last_content: now,
             window_start: now,
             window_events: 0,
+            counted: now,
+            is_waiting: false,
         }
+    }
+
+    /// Nothing is there yet: from now on the upstream is waited for.
+    pub(super) fn waits(&mut self) {
+        if !self.is_waiting {
+            self.pass_over_pause(Instant::now());
+            self.is_waiting = true;
+        }
+    }
+
+    /// What has passed since somebody asked for the last time does not count.
+    fn pass_over_pause(&mut self, now: Instant) {
+        let pause = now.saturating_duration_since(self.counted);
+        self.last_byte += pause;
+        self.last_content += pause;
+        self.window_start += pause;
+        self.counted = now;
     }
 
     /// Something came, with so many events of content in it.
     pub(super) fn received(&mut self, content: usize, now: Instant) {
+        if !self.is_waiting {
+            self.pass_over_pause(now);
+        }
+        self.is_waiting = false;
+        self.counted = now;
         self.last_byte = now;
         if content > 0 {
             self.last_content = now;
@@ -118,7 +149,7 @@ pub(super) fn patience_with(stage: Stage) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use tokio::time::Instant;
+    use tokio::time::{Instant, advance};
 
     use super::{StreamTimeouts, Timers};
     use crate::outcome::Stage;
@@ -141,6 +172,7 @@ mod tests {
         loop {
             let now = timers.next().min(next);
             if now == next {
+                timers.is_waiting = true;
                 timers.received(content, now);
                 next += SECOND * every;
             } else if let Some(stage) = timers.expired(now) {
@@ -175,5 +207,27 @@ mod tests {
         timers.received(1, start);
         timers.completed();
         assert_eq!(timers.next(), start + SECOND * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pause_of_a_client_does_not_count() {
+        let start = Instant::now();
+        let mut timers = timers(start, Some(0.5));
+        for _ in 0..5 {
+            timers.waits();
+            advance(SECOND).await;
+            timers.received(1, Instant::now());
+            advance(SECOND * 100).await;
+        }
+        timers.waits();
+        let resumed = Instant::now();
+        assert_eq!(timers.expired(resumed), None);
+        assert_eq!(
+            timers.next(),
+            resumed + SECOND * 25,
+            "the window of the rate"
+        );
+        advance(SECOND * 30).await;
+        assert_eq!(timers.expired(Instant::now()), Some(Stage::Idle));
     }
 }

@@ -9,6 +9,19 @@ use crate::wire::body::BodyError;
 pub trait Watched: Body<Data = Bytes, Error = BodyError> + Unpin {
     /// How it ended, as soon as all of it has been handed out.
     fn ended(&self) -> Option<StreamEnd>;
+
+    /// Ends it as it is, because we stop: the client is told so, or cut off.
+    fn stop(&mut self);
+}
+
+impl<S: Watched> Watched for Box<S> {
+    fn ended(&self) -> Option<StreamEnd> {
+        S::ended(self)
+    }
+
+    fn stop(&mut self) {
+        S::stop(self);
+    }
 }
 
 /// How a watched body ended.

@@ -16,6 +16,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
             "limits.idle_connection",
             old.idle_connection != new.idle_connection,
         ),
+        ("limits.write", old.write != new.write),
         ("limits.drain", old.drain != new.drain),
     ]
     .into_iter()

@@ -83,9 +83,9 @@ impl Gateway {
     /// Each request is answered by the configuration that is current when it comes.
     fn serve_clients(&mut self, server: Server, stopping: watch::Receiver<bool>) {
         let current = Arc::clone(&self.current);
-        let handler = move |request| {
+        let handler = move |request, shutdown| {
             let generation = current.load_full();
-            async move { generation.api.handle(request).await }
+            async move { generation.api.handle(request, shutdown).await }
         };
         self.tasks.spawn(server.serve(handler, stopping));
     }
@@ -97,7 +97,7 @@ impl Gateway {
         admin_stopping: watch::Receiver<bool>,
     ) {
         let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
-        let handler = move |request| {
+        let handler = move |request, _| {
             let Foundation {
                 metrics,
                 health,
@@ -107,7 +107,8 @@ impl Gateway {
             let generation = current.load();
             let routes = Arc::clone(&generation.routes);
             let operators = generation.operators.clone();
-            Admin::new(operators, metrics, health, routes, memory, stopping.clone()).handle(request)
+            let admin = Admin::new(operators, metrics, health, routes, memory, stopping.clone());
+            async move { admin.handle(request).await.into() }
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }
@@ -165,6 +166,7 @@ fn limits(config: &Config) -> ConnectionLimits {
         connections: config.limits.connections,
         headers: config.limits.headers,
         idle: config.limits.idle_connection,
+        write: config.limits.write,
         drain: config.limits.drain,
     }
 }

@@ -171,7 +171,9 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
         | Outcome::InvalidReply(_)
         | Outcome::StreamBroken
         | Outcome::ClientGone
-        | Outcome::Superseded => return None,
+        | Outcome::Superseded
+        | Outcome::NoMemory
+        | Outcome::Stopped => return None,
     };
     Some(Requested {
         reason,

@@ -87,7 +87,9 @@ impl Evidence {
             | Outcome::ProviderBoundItems { .. }
             | Outcome::EndpointMissing { .. }
             | Outcome::ClientGone
-            | Outcome::Superseded => None,
+            | Outcome::Superseded
+            | Outcome::NoMemory
+            | Outcome::Stopped => None,
         }
     }
 

@@ -1,108 +1,130 @@
 //! One accepted connection from its first byte to its last, whatever protocol it changes to.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::Watcher;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
-use tokio::time::{Duration, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::ConnectionLimits;
-use crate::wire::body::Body;
-use crate::wire::upgrade::UpgradeHandler;
-
-/// Finds peers that are gone without a word.
-const PING: Duration = Duration::from_secs(30);
+use super::activity::Activity;
+use super::client_stream::{ClientStream, PING};
+use super::lifetime::Lifetime;
+use super::stream_task::{ServedBody, StreamExecutor};
+use crate::wire::upgrade::{Handled, Shutdown, UpgradeHandler};
 
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: ConnectionLimits,
-    pub(super) watcher: Watcher,
-    /// Tells those that have left HTTP that it is time to go.
-    pub(super) cut: Arc<watch::Sender<bool>>,
-}
-
-/// What follows on a connection once HTTP is over on it.
-#[derive(Clone, Default)]
-struct Next(Arc<Mutex<Option<(OnUpgrade, UpgradeHandler)>>>);
-
-impl Next {
-    fn put(&self, client: OnUpgrade, handler: UpgradeHandler) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((client, handler));
-    }
-
-    fn take(&self) -> Option<(OnUpgrade, UpgradeHandler)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+    pub(super) activity: Arc<Activity>,
+    /// Turns true when open requests are to be the last ones.
+    pub(super) stop: watch::Receiver<bool>,
+    /// Tells those that are still busy when the grace time is over that it is time to go.
+    pub(super) shutdown: Shutdown,
 }
 
 impl Connection {
     /// Serves its requests. How a connection ends is the client's business, so errors are only traced.
     pub(super) async fn serve<H, F>(self, handler: H)
     where
-        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
+        H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
+        F: Future<Output = Handled> + Send + 'static,
     {
-        // Latency counts for more than the number of packets.
-        let _ = self.stream.set_nodelay(true);
-        // HTTP/1.1 and what it is upgraded to have no pings that we could send.
-        let pings = TcpKeepalive::new().with_time(PING).with_interval(PING);
-        let _ = SockRef::from(&self.stream).set_tcp_keepalive(&pings);
-        let builder = builder(&self.limits);
-        let idle = self.limits.idle;
-        let next = Next::default();
-        let cut = Arc::clone(&self.cut);
-        self.serve_http(builder, idle, handler, next.clone()).await;
-        if let Some((client, handler)) = next.take()
-            && let Ok(client) = client.await
-        {
-            // Held to the end, because it is what the server waits for after the shutdown.
-            let shutdown = cut.subscribe();
-            handler.run(client, shutdown.clone()).await;
-        }
-    }
-
-    async fn serve_http<H, F>(
-        self,
-        builder: auto::Builder<TokioExecutor>,
-        idle: Duration,
-        handler: H,
-        next: Next,
-    ) where
-        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
-    {
+        let (switch, mut switched) = mpsc::channel(1);
+        let ConnectionLimits { idle, write, .. } = self.limits;
         let http = Http {
-            builder,
-            idle,
-            watcher: self.watcher,
-            next,
+            limits: self.limits,
+            lifetime: Lifetime {
+                activity: Arc::clone(&self.activity),
+                idle,
+                write,
+                stop: self.stop,
+            },
+            shutdown: self.shutdown.clone(),
+            switch,
         };
+        let stream = ClientStream::new(self.stream, write);
         match self.tls {
-            None => http.drive(self.stream, handler).await,
+            None => http.drive(stream, handler).await,
             Some(acceptor) => {
-                let Ok(Ok(stream)) = timeout(idle, acceptor.accept(self.stream)).await else {
-                    return;
+                let accepted = tokio::select! {
+                    accepted = timeout(idle, acceptor.accept(stream)) => accepted,
+                    () = self.activity.must_make_room() => return,
                 };
+                let Ok(Ok(stream)) = accepted else { return };
                 http.drive(stream, handler).await;
             }
+        }
+        let _open = self.activity.begin();
+        if let Ok((client, handler)) = switched.try_recv()
+            && let Ok(client) = client.await
+        {
+            handler.run(client, self.shutdown).await;
         }
     }
 }
 
-fn builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+/// How HTTP is spoken on a connection.
+struct Http {
+    limits: ConnectionLimits,
+    lifetime: Lifetime,
+    shutdown: Shutdown,
+    /// Takes what follows on the connection once HTTP is over on it.
+    switch: mpsc::Sender<(OnUpgrade, UpgradeHandler)>,
+}
+
+impl Http {
+    async fn drive<S, H, F>(self, stream: S, handler: H)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
+        F: Future<Output = Handled> + Send + 'static,
+    {
+        let builder = builder(&self.limits);
+        let activity = Arc::clone(&self.lifetime.activity);
+        let service = service_fn(move |mut request| {
+            let open = activity.begin();
+            let is_last = is_chunked(&request);
+            let client = hyper::upgrade::on(&mut request);
+            let answering = handler(request, self.shutdown.clone());
+            let switch = self.switch.clone();
+            async move {
+                let mut handled = answering.await;
+                if let Some(upgrade) = handled.upgrade {
+                    let _ = switch.try_send((client, upgrade));
+                } else if is_last {
+                    let headers = handled.response.headers_mut();
+                    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                let response = handled.response.map(|body| ServedBody::new(body, open));
+                Ok::<_, Infallible>(response)
+            }
+        });
+        // Which version of HTTP it is shows in its first bytes, with and without TLS.
+        let connection = builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), service)
+            .into_owned();
+        if let Err(error) = Box::pin(self.lifetime.of(connection)).await {
+            tracing::trace!(error, "a connection ended early");
+        }
+    }
+}
+
+fn builder(limits: &ConnectionLimits) -> auto::Builder<StreamExecutor> {
+    let mut builder = auto::Builder::new(StreamExecutor {
+        limit: limits.write,
+    });
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -119,53 +141,9 @@ fn builder(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
 /// hyper's own lower bound.
 const SMALLEST_BUFFER: usize = 8192;
 
-/// How HTTP is spoken on a connection.
-struct Http {
-    builder: auto::Builder<TokioExecutor>,
-    idle: Duration,
-    watcher: Watcher,
-    next: Next,
-}
-
-impl Http {
-    async fn drive<S, H, F>(self, stream: S, handler: H)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
-    {
-        let asked = Arc::new(Notify::new());
-        let first = Arc::clone(&asked);
-        let next = self.next;
-        let service = service_fn(move |mut request| {
-            asked.notify_one();
-            let client = hyper::upgrade::on(&mut request);
-            let answering = handler(request);
-            let next = next.clone();
-            async move {
-                let mut response = answering.await;
-                if let Some(handler) = UpgradeHandler::take_from(&mut response) {
-                    next.put(client, handler);
-                }
-                Ok::<_, Infallible>(response)
-            }
-        });
-        // Which version of HTTP it is shows in its first bytes, with and without TLS.
-        let connection = self
-            .builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let mut connection = Box::pin(self.watcher.watch(connection.into_owned()));
-        // The HTTP library would wait for ever for the bytes that tell the protocol, and for HTTP/2's first request.
-        let ended = tokio::select! {
-            biased;
-            ended = &mut connection => ended,
-            in_time = timeout(self.idle, first.notified()) => match in_time {
-                Ok(()) => connection.await,
-                Err(_) => return,
-            },
-        };
-        if let Err(error) = ended {
-            tracing::trace!(error, "a connection ended early");
-        }
-    }
+/// Whether nothing may follow a request on its connection. The HTTP library takes what follows a malformed last chunk
+/// (`0\r\n\n`) for trailers, and with it a next request; and somebody between us and the client may see its end
+/// elsewhere.
+fn is_chunked(request: &Request<Incoming>) -> bool {
+    request.version() < Version::HTTP_2 && request.headers().contains_key(TRANSFER_ENCODING)
 }

@@ -5,37 +5,45 @@
 //!
 //! *Invariant:* only this module accepts connections; what answers a request is a parameter.
 
+mod activity;
+mod client_stream;
 mod connection;
+mod connections;
+mod lifetime;
+mod stream_task;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use self::activity::Activity;
 use self::connection::Connection;
-use crate::wire::body::Body;
+use self::connections::{Connections, room};
+use crate::wire::upgrade::{Handled, Shutdown};
 
-/// How long those may take to say goodbye that speak another protocol than HTTP, once the grace time is over.
+/// How long what is still open may take to say goodbye once the grace time is over.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What keeps one address and its connections within bounds.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// How many connections may be open; further ones wait to be accepted.
+    /// How many connections may be open; a further one takes the place of the one that has been idle for the longest
+    /// time, or waits.
     pub connections: usize,
     /// The size of a request's head, in bytes.
     pub headers: usize,
-    /// How long a connection may take over the head of a request, its first or its next.
+    /// How long a connection may be without an open request.
     pub idle: Duration,
+    /// How long a client may take nothing of what waits for it.
+    pub write: Duration,
     /// How long open requests may take to finish once draining has begun.
     pub drain: Duration,
 }
@@ -63,65 +71,63 @@ impl Server {
     }
 
     /// Serves until `stop` turns true; then accepts nothing more, lets open requests finish, and cuts what is left
-    /// after the grace time.
+    /// after the grace time. The handler gets each request with what tells it that the grace time is over.
     pub async fn serve<H, F>(self, handler: H, mut stop: watch::Receiver<bool>)
     where
-        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
+        H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
+        F: Future<Output = Handled> + Send + 'static,
     {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
-        let graceful = GracefulShutdown::new();
-        let cut = Arc::new(watch::Sender::new(false));
-        let mut connections = JoinSet::new();
+        let cut = watch::Sender::new(false);
+        let stopping = stop.clone();
+        let mut connections = Connections::default();
+        let mut accepted = None;
         loop {
             tokio::select! {
                 // Stopping comes first, so that a flood of connections cannot keep it from being seen.
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                Some(_) = connections.join_next() => {}
-                accepted = accept(&self.listener, &slots) => {
-                    let Some((stream, slot)) = accepted else { continue };
+                Some(ended) = connections.tasks.join_next_with_id() => connections.remove(ended),
+                stream = accept(&self.listener), if accepted.is_none() => accepted = stream,
+                Ok(slot) = room(&slots, &connections.activities), if accepted.is_some() => {
+                    let Some(stream) = accepted.take() else { continue };
+                    let activity = Activity::new();
                     let connection = Connection {
                         stream,
                         tls: self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.load_full())),
                         limits: self.limits.clone(),
-                        watcher: graceful.watcher(),
-                        cut: Arc::clone(&cut),
+                        activity: Arc::clone(&activity),
+                        stop: stopping.clone(),
+                        shutdown: cut.subscribe(),
                     };
                     let handler = handler.clone();
-                    connections.spawn(async move {
+                    connections.add(activity, async move {
                         connection.serve(handler).await;
                         drop(slot);
                     });
                 }
             }
         }
-        drop(self.listener);
-        let finishing = async {
-            graceful.shutdown().await;
-            // Those that have left HTTP behind finish, too.
-            while connections.join_next().await.is_some() {}
-        };
-        if timeout(self.limits.drain, finishing).await.is_err() {
+        drop((self.listener, accepted));
+        if timeout(self.limits.drain, connections.all_end())
+            .await
+            .is_err()
+        {
             tracing::warn!(
-                connections = connections.len(),
+                connections = connections.tasks.len(),
                 "the grace time is over: cutting the connections that are still busy"
             );
             cut.send_replace(true);
-            let _ = timeout(GOODBYE, cut.closed()).await;
+            let _ = timeout(GOODBYE, connections.all_end()).await;
         }
-        connections.shutdown().await;
+        connections.tasks.shutdown().await;
     }
 }
 
-/// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+/// The next connection, if there is one.
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
+        Ok((stream, _)) => Some(stream),
         Err(error) => {
             if !is_about_one_connection(&error) {
                 // Out of file descriptors, most likely. Trying again at once would only burn the processor.

@@ -6,10 +6,12 @@
 pub mod body;
 pub mod coding;
 pub mod headers;
+pub mod host;
 pub mod json;
 pub mod memory;
 pub mod multipart;
 pub mod offload;
+pub mod own_task;
 pub mod path;
 pub mod query;
 pub mod rate_limit;

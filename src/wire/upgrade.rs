@@ -1,26 +1,42 @@
-//! What becomes of a client's connection after an answer that ends HTTP on it (101).
-//!
-//! An answer carries its takeover along to whoever serves the connection, so that a connection with another protocol on
-//! it counts, and is cut at the end of a drain, as any other.
+//! What a handler answers a request with, and what becomes of the client's connection after an answer that ends HTTP on
+//! it (101).
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Response;
 use hyper::upgrade::Upgraded;
 use tokio::sync::watch;
 
-/// Turns true when it is time to say goodbye.
+use super::body::Body;
+
+/// Turns true when the grace time of a drain is over: it is time to say goodbye.
 pub type Shutdown = watch::Receiver<bool>;
+
+/// What a handler answers a request with.
+#[derive(Debug)]
+pub struct Handled {
+    /// The answer.
+    pub response: Response<Body>,
+    /// What is to be done with the connection after an answer that ends HTTP on it.
+    pub upgrade: Option<UpgradeHandler>,
+}
+
+impl From<Response<Body>> for Handled {
+    fn from(response: Response<Body>) -> Self {
+        Self {
+            response,
+            upgrade: None,
+        }
+    }
+}
 
 type UpgradeTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Start = Box<dyn FnOnce(Upgraded, Shutdown) -> UpgradeTask + Send>;
 
 /// What is to be done with the connection. Dropped without being run, it was never the client's turn: the client has
 /// gone.
-#[derive(Clone)]
-pub struct UpgradeHandler(Arc<Mutex<Option<Start>>>);
+pub struct UpgradeHandler(Start);
 
 impl UpgradeHandler {
     /// Does this with the connection, until it is over or shutdown.
@@ -28,27 +44,12 @@ impl UpgradeHandler {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let start: Start = Box::new(|client, shutdown| Box::pin(run(client, shutdown)));
-        Self(Arc::new(Mutex::new(Some(start))))
+        Self(Box::new(|client, shutdown| Box::pin(run(client, shutdown))))
     }
 
-    /// Lets an answer carry it.
-    pub fn put_into<B>(self, response: &mut Response<B>) {
-        response.extensions_mut().insert(self);
-    }
-
-    /// Takes it from an answer that carries one.
-    pub fn take_from<B>(response: &mut Response<B>) -> Option<Self> {
-        response.extensions_mut().remove()
-    }
-
-    /// Does it, once.
+    /// Does it.
     pub async fn run(self, client: Upgraded, shutdown: Shutdown) {
-        let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(self);
-        if let Some(start) = start {
-            start(client, shutdown).await;
-        }
+        (self.0)(client, shutdown).await;
     }
 }
 

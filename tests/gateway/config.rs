@@ -72,6 +72,7 @@ const KEYS: &[&str] = &[
     "connections",
     "requests",
     "idle_connection",
+    "write",
     "drain",
     "state_dir",
 ];

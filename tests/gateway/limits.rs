@@ -1,5 +1,7 @@
 //! Bounds on what clients may take: requests, connections, heads and patience.
 
+use std::time::Duration;
+
 use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Fault, Received, Script, Simulator};
 use serde_json::json;
@@ -217,27 +219,31 @@ async fn a_connection_is_kept_for_the_next_request_and_closed_when_none_comes() 
 #[tokio::test]
 async fn a_connection_too_many_waits_until_another_one_closes() {
     let (gateway, upstream) = gateway("connections: 2").await;
+    let hang = Script::fault(Fault::Hang).with_only_model("endless");
+    upstream.play(hang).await;
     let mut open = Raw::open(&gateway).await;
-    let mut closed_soon = Raw::open(&gateway).await;
-    for raw in [&mut open, &mut closed_soon] {
-        raw.ask("early").await;
-        raw.answer().await;
-    }
+    open.ask("early").await;
+    open.answer().await;
+    let mut busy = Raw::open(&gateway).await;
+    busy.ask("endless").await;
+    upstream.wait_received(2).await;
+    // It is not the idle one that has to wait.
+    open.ask("endless").await;
+    upstream.wait_received(3).await;
     let mut waiting = Raw::open(&gateway).await;
     waiting.ask("late").await;
-    // Many a request on an accepted connection overtakes the one that waits.
-    for _ in 0..20 {
-        open.ask("early").await;
-        open.answer().await;
-    }
-    drop(closed_soon);
+    let meanwhile = within(waiting.0.read_u8());
+    let patience = tokio::time::timeout(Duration::from_millis(1500), meanwhile);
+    assert!(
+        patience.await.is_err(),
+        "no connection may be closed for it"
+    );
+    drop(busy);
     let answer = waiting.answer().await;
     assert!(answer.contains("Hello from only."), "{answer}");
     let received = upstream.received();
     let models: Vec<_> = received.iter().filter_map(Received::model).collect();
-    assert_eq!(models.len(), 23);
-    assert!(models[..22].iter().all(|model| model == "early"));
-    assert_eq!(models[22], "late");
+    assert_eq!(models, ["early", "endless", "endless", "late"]);
 }
 
 #[tokio::test]

@@ -7,9 +7,12 @@
     reason = "a failed setup should fail the test"
 )]
 
+mod frames;
 mod harness;
+mod raw;
 mod streamed;
 
+mod abuse;
 mod affinity;
 mod api;
 mod applications;
@@ -22,12 +25,14 @@ mod clients;
 mod config;
 mod continuation;
 mod conversation;
+mod drain;
 mod ernie;
 mod exhausted;
 mod explain;
 mod failover;
 mod forwarding;
 mod health;
+mod idle;
 mod layers;
 mod limits;
 mod messages;
@@ -42,4 +47,5 @@ mod streaming;
 mod supervision;
 mod timers;
 mod tls;
+mod unread;
 mod websocket;

@@ -88,10 +88,15 @@ impl Check<'_> {
                 "is less than limits.body: the largest request could never be served",
             );
         }
-        if limits.idle_connection == Duration::ZERO {
-            self.note(path.key("idle_connection"), "must be longer than nothing");
+        for (name, duration) in [
+            ("idle_connection", limits.idle_connection),
+            ("write", limits.write),
+        ] {
+            if duration.is_zero() {
+                self.note(path.key(name), "must be longer than nothing");
+            }
+            self.not_endless(path.key(name), duration);
         }
-        self.not_endless(path.key("idle_connection"), limits.idle_connection);
         self.not_endless(path.key("drain"), limits.drain);
     }
 }

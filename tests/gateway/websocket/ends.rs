@@ -127,6 +127,35 @@ async fn an_upstream_is_left_soon_after_its_client_has_gone() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let (gateway, _provider, client, mut upstream) = conversation("limits: {write: 300ms}\n").await;
+    // A provider that is not read would stop reading, too; the client stalls in both directions.
+    let talk = async {
+        let words = Message::binary(vec![0; 1 << 20]);
+        while upstream.stream.send(words.clone()).await.is_ok() {}
+    };
+    within(talk).await;
+    assert_eq!(finished(&gateway).await.result, RequestResult::ClientGone);
+    assert_eq!(outcomes(&gateway), ["ok"]);
+    idle(&gateway).await;
+    drop(client);
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_read_is_given_up() {
+    let (gateway, _provider, mut client, upstream) =
+        conversation("timeouts: {idle: 300ms}\n").await;
+    let talk = async {
+        let words = Message::binary(vec![0; 1 << 20]);
+        while client.stream.send(words.clone()).await.is_ok() {}
+    };
+    within(talk).await;
+    assert_eq!(finished(&gateway).await.result, RequestResult::Broken);
+    assert_eq!(outcomes(&gateway), ["stream_broken"]);
+    drop(upstream);
+}
+
+#[tokio::test]
 async fn a_conversation_holds_a_place_among_the_requests_until_its_end() {
     let (gateway, mut provider, mut client, mut upstream) =
         conversation("limits: {requests: 1}\n").await;

@@ -1,0 +1,54 @@
+//! The end of a drain's grace time, as answers wait for it that are still under way.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::error::ErrorResponse;
+use crate::wire::upgrade::Shutdown;
+
+/// Turns ready when what is still under way has to end.
+pub(super) struct Stopping {
+    shutdown: Shutdown,
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Stopping {
+    pub(super) fn new(shutdown: Shutdown) -> Self {
+        Self {
+            shutdown,
+            waiting: None,
+        }
+    }
+
+    /// Whether it has come, without waiting.
+    pub(super) fn has_come(&self) -> bool {
+        *self.shutdown.borrow()
+    }
+
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let shutdown = &self.shutdown;
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(is_over(shutdown.clone())));
+        waiting.as_mut().poll(context)
+    }
+}
+
+/// Waits for the end of the grace time.
+pub(super) async fn is_over(mut shutdown: Shutdown) {
+    if shutdown.wait_for(|shutdown| *shutdown).await.is_err() {
+        // Nobody will ever say so.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What clients are told then.
+pub(super) fn error_response() -> ErrorResponse {
+    ErrorResponse::new(
+        503,
+        "shutting_down",
+        "the proxy is being stopped; send the request again",
+    )
+    .after(Duration::from_secs(1))
+}

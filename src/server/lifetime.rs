@@ -1,0 +1,50 @@
+//! When a connection ends: by itself, when the server stops, after an idle time, or to make room for another one.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::sync::watch;
+
+use super::activity::Activity;
+
+/// For a client whose connection has to make room, to take note of that.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What ends a connection that does not end by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Lifetime {
+    pub(super) activity: Arc<Activity>,
+    /// How long it may be without an open request.
+    pub(super) idle: Duration,
+    /// How long a client may take to acknowledge that an idle connection is closed.
+    pub(super) write: Duration,
+    /// Turns true when open requests are to be the last ones.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Lifetime {
+    /// Drives a connection to its end. Requests that are open when it is asked to end are finished first.
+    pub(super) async fn of<C: GracefulConnection>(mut self, connection: C) -> Result<(), C::Error> {
+        let mut connection = pin!(connection);
+        let patience = tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended,
+            _ = self.stop.wait_for(|stop| *stop) => None,
+            () = self.activity.idle_for(self.idle) => Some(self.write),
+            () = self.activity.must_make_room() => Some(FAREWELL),
+        };
+        connection.as_mut().graceful_shutdown();
+        let Some(patience) = patience else {
+            return connection.await;
+        };
+        // A last request may have been on its way.
+        self.activity.restart();
+        tokio::select! {
+            biased;
+            ended = connection => ended,
+            () = self.activity.idle_for(patience) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What clients are told whose requests are still under way when the grace time of a drain is over.
+
+use std::time::Duration;
+
+use backstop::event::{Event, RequestResult};
+use backstop::simulator::{Fault, Script, Simulator};
+use serde_json::{Value, json};
+
+use crate::frames::{Frames, RST_STREAM, data};
+use crate::harness::{EventLog, TestGateway, chat, chat_stream, within};
+use crate::raw::Raw;
+use crate::streamed::read;
+
+const CHAT: &str = "/v1/chat/completions";
+const RESPONSES: &str = "/v1/responses";
+const MESSAGES: &str = "/v1/messages";
+
+fn streams() -> [(&'static str, Value); 3] {
+    let message = json!({"role": "user", "content": "hi"});
+    [
+        (CHAT, chat_stream()),
+        (
+            RESPONSES,
+            json!({"model": "gpt-4o", "input": "hi", "stream": true}),
+        ),
+        (
+            MESSAGES,
+            json!({"model": "gpt-4o", "max_tokens": 9, "messages": [message], "stream": true}),
+        ),
+    ]
+}
+
+async fn gateway(fault: Fault, more: &str) -> (TestGateway, Simulator) {
+    let upstream = Simulator::start("only", Script::fault(fault))
+        .await
+        .unwrap();
+    let yaml = format!(
+        "upstreams: {{only: {{provider: openai-compatible, base_url: \"{}\"}}}}\n\
+         routes: [{{models: [\"*\"], continuation: regenerate, candidates: [{{upstream: only}}]}}]\n\
+         limits: {{drain: 300ms}}\n{more}",
+        upstream.base_url()
+    );
+    (TestGateway::start(&yaml).await, upstream)
+}
+
+/// How the only request, and its only attempt, ended.
+async fn ended(events: &EventLog) -> (RequestResult, &'static str) {
+    let result = |event: &Event| match event {
+        Event::RequestFinished(report) => Some(report.result),
+        _ => None,
+    };
+    let outcome = |event: &Event| match event {
+        Event::AttemptFinished { report, .. } => Some(report.outcome.label()),
+        _ => None,
+    };
+    (
+        events.wait_for(result).await,
+        events.wait_for(outcome).await,
+    )
+}
+
+/// Drains; says how the only request ended.
+async fn drain(gateway: TestGateway) -> (RequestResult, &'static str) {
+    let events = gateway.events.clone();
+    within(gateway.gateway.drain()).await;
+    ended(&events).await
+}
+
+fn ends_with_notice(text: &str) {
+    let streamed = read(text);
+    let is_told = streamed.ends_with_failure || text.contains("event: error\n");
+    assert!(is_told && !streamed.claims_end, "{text}");
+    assert!(
+        text.contains("shutting_down") || text.contains("is being stopped"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_an_error_that_says_why() {
+    for (path, body) in streams() {
+        let (gateway, _upstream) = gateway(Fault::StallAfter(2), "").await;
+        let mut client = Raw::open(gateway.gateway.address()).await;
+        client.ask(path, &body.to_string()).await;
+        client.until("from").await;
+        let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
+        assert_eq!(ended, (RequestResult::Broken, "shutting_down"), "{path}");
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(body.ends_with("\r\n0\r\n\r\n"), "a proper end: {body}");
+        let lines = body.lines().filter(|line| !line.is_empty());
+        ends_with_notice(&lines.collect::<Vec<_>>().join("\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_over_http2_ends_so_too() {
+    for (path, body) in streams() {
+        let (gateway, _upstream) = gateway(Fault::StallAfter(2), "").await;
+        let mut client = Frames::open(gateway.gateway.address(), &[]).await;
+        client.ask(1, path, &body.to_string()).await;
+        let mut frames = Vec::new();
+        while !String::from_utf8_lossy(&data(&frames, 1)).contains("from") {
+            frames.push(client.next().await.unwrap());
+        }
+        let (ended, rest) = tokio::join!(drain(gateway), client.until_closed());
+        assert_eq!(ended, (RequestResult::Broken, "shutting_down"), "{path}");
+        frames.extend(rest);
+        assert!(
+            frames
+                .iter()
+                .any(|frame| frame.ends(1) && frame.kind != RST_STREAM)
+        );
+        ends_with_notice(&String::from_utf8(data(&frames, 1)).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_never_pauses_ends_so_too() {
+    let text = format!("word{} ", "-".repeat(2000)).repeat(5000);
+    let (gateway, upstream) = gateway(Fault::None, "").await;
+    upstream.play(Script::answer(text)).await;
+    let mut client = Raw::open(gateway.gateway.address()).await;
+    client.ask(CHAT, &chat_stream().to_string()).await;
+    client.until("word").await;
+    let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
+    // On a fast machine it may be whole before the grace time is over.
+    match ended.0 {
+        RequestResult::Answered => assert!(text.contains("[DONE]")),
+        _ => assert!(text.contains("shutting_down") && text.ends_with("\r\n0\r\n\r\n")),
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_has_not_begun_is_told_too() {
+    for (path, body) in streams() {
+        let (gateway, _upstream) = gateway(Fault::Hang, "timeouts: {keepalive: 50ms}\n").await;
+        let mut client = Raw::open(gateway.gateway.address()).await;
+        client.ask(path, &body.to_string()).await;
+        client.until(": keepalive").await;
+        let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
+        assert_eq!(ended, (RequestResult::Broken, "client_gone"), "{path}");
+        assert!(text.ends_with("\r\n0\r\n\r\n"), "{text}");
+        assert!(text.contains("shutting_down"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn who_still_waits_is_told_to_come_back() {
+    let message = json!({"model": "gpt-4o", "max_tokens": 9, "messages": []});
+    for (path, body, shape) in [
+        (CHAT, chat(), "{\"error\":{"),
+        (MESSAGES, message, "{\"type\":\"error\",\"error\":{"),
+    ] {
+        let (gateway, upstream) = gateway(Fault::Hang, "").await;
+        let mut client = Raw::open(gateway.gateway.address()).await;
+        client.ask(path, &body.to_string()).await;
+        upstream.wait_received(1).await;
+        let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
+        assert_eq!(ended, (RequestResult::Failed, "client_gone"), "{path}");
+        assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+        assert!(text.contains("\r\nretry-after: 1\r\n"), "{text}");
+        assert!(
+            text.contains(shape) && text.contains("shutting_down"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_cut() {
+    let (gateway, _upstream) = gateway(Fault::StallAfter(2), "").await;
+    let mut client = Raw::open(gateway.gateway.address()).await;
+    client.ask("/v1/audio/speech", "{}").await;
+    client.until("\r\n\r\n").await;
+    let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
+    assert_eq!(ended, (RequestResult::Broken, "shutting_down"));
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let promised = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    match promised {
+        Some(length) => assert!(body.len() < length.parse().unwrap(), "{text}"),
+        None => assert!(!body.ends_with("0\r\n\r\n"), "{text}"),
+    }
+}
+
+#[tokio::test]
+async fn what_ends_within_the_grace_time_is_whole() {
+    let (gateway, upstream) = gateway(Fault::None, "").await;
+    let slow = Script::healthy().with_answer_delay(Duration::from_millis(100));
+    upstream.play(slow).await;
+    let mut client = Raw::open(gateway.gateway.address()).await;
+    client.ask(CHAT, &chat().to_string()).await;
+    upstream.wait_received(1).await;
+    let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
+    assert_eq!(ended, (RequestResult::Answered, "ok"));
+    assert!(text.contains("Hello from only."), "{text}");
+}
