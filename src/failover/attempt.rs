@@ -175,7 +175,22 @@ impl Attempt<'_> {
             || self.transcript.is_some()
             || api.translates(self.request.endpoint);
         let speak = || self.translated_for(api, self.body());
-        self.prepare(is_read, speak).await?.map_err(Failure::from)
+        match self.prepare(is_read, speak).await {
+            // Nobody but the upstream can say whether it takes this, so nothing but the model's name is changed.
+            Err(NoMemory::Ever) if self.transcript.is_none() => self.renamed(api),
+            translated => translated?.map_err(Failure::from),
+        }
+    }
+
+    /// What is too large to be read, under the upstream's name for the model.
+    fn renamed(&self, api: UpstreamApi) -> Result<UpstreamRequest, Failure> {
+        let mut share = self.memory.share();
+        share.grow_to(self.request.body.len())?;
+        let endpoint = self.request.endpoint;
+        let body = self.body().map(|body| share.hold(body));
+        body.filter(|_| !api.translates(endpoint))
+            .and_then(|body| api.translate(endpoint, body, None))
+            .ok_or_else(|| NoMemory::Ever.into())
     }
 
     /// Puts the request in other words, within the memory for bodies; `is_read`: whether that takes more than passing it on.

@@ -103,7 +103,14 @@ impl Failover {
     ) -> Result<AttemptAnswer, Failure> {
         let first = self.timeouts.to_first_content(false, request.reasoning);
         let mut outbound = outbound(request, &target.candidate.upstream, model);
-        outbound.body = body(request, model);
+        let mut share = self.memory.share();
+        if model.is_some() {
+            // With another name in it, it is there twice.
+            share.grow_to(request.body.len())?;
+        }
+        outbound.body = share.hold(offload::at_once(request.body.len(), || {
+            body(request, model)
+        }));
         let mut reply = send(target, outbound, deadline.first_token(first)).await?;
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());

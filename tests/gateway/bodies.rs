@@ -28,6 +28,7 @@ async fn gateway(limits: &str) -> (TestGateway, Simulator) {
          routes:\n\
          \x20 - {{models: [\"gpt-*\"], candidates: [{{upstream: anthropic}}]}}\n\
          \x20 - {{models: [\"both-*\"], candidates: [{{upstream: anthropic}}, {{upstream: openai}}]}}\n\
+         \x20 - {{models: [renamed], candidates: [{{upstream: openai, model: mistral-small}}]}}\n\
          \x20 - {{models: [\"*\"], candidates: [{{upstream: openai}}]}}\n\
          limits: {{{limits}}}\n"
     );
@@ -199,10 +200,16 @@ async fn what_is_too_large_to_be_translated_goes_to_whom_it_need_not_be() {
     assert_eq!(answered.json()["error"]["type"], "request_too_large");
     assert_eq!(upstream.received_count(), 1);
 
-    let body = many("both-1", 9000);
+    let mut body = many("both-1", 9000);
     let answered = gateway.post(CHAT, &body).await;
     assert_eq!(answered.upstream(), "openai");
     assert_eq!(upstream.received()[1].json(), body);
+    // Another name for the model is no translation.
+    body["model"] = "renamed".into();
+    let answered = gateway.post(CHAT, &body).await;
+    assert_eq!(answered.status, 200, "{answered:?}");
+    body["model"] = "mistral-small".into();
+    assert_eq!(upstream.received()[2].json(), body);
 }
 
 /// A gateway with one processor would answer nobody while it unpacks and translates, if it did so on its only thread.

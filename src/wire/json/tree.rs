@@ -11,6 +11,8 @@ use crate::wire::memory::{FREE, Memory, NoMemory, Share};
 
 /// What a value takes in a tree beyond its text, fields of objects with their names and tables included.
 const VALUE: usize = 256;
+/// Enough of a path to find a place.
+const LONGEST_PATH: usize = 80;
 /// Stands for a character that is not there (U+FFFD), as an escape.
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
@@ -142,11 +144,18 @@ impl Fault {
         Self {
             path: match path {
                 "." => "the top level".to_owned(),
-                path => path.to_owned(),
+                path => shortened(path),
             },
             reason: reason.strip_suffix(&place).unwrap_or(&reason).to_owned(),
             byte: byte_at(text, error.line(), error.column()),
         }
+    }
+}
+
+fn shortened(path: &str) -> String {
+    match path.char_indices().nth(LONGEST_PATH) {
+        Some((end, _)) => format!("{}…", &path[..end]),
+        None => path.to_owned(),
     }
 }
 
