@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::healthcheck::reachable;
 use super::stop::Stop;
 use super::{Failure, ServeArgs, settings};
 use crate::config::Config;
@@ -80,8 +81,10 @@ fn usual_state_dir() -> Option<PathBuf> {
 
 fn announce(gateway: &Gateway, source: &str) {
     let (address, admin) = (gateway.address(), gateway.admin_address());
-    tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL=http://{address}/v1");
-    tracing::info!(address = %admin, "serving operators: http://{admin}/metrics");
+    // What is told must be what can be called.
+    let (here, there) = (reachable(address), reachable(admin));
+    tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL=http://{here}/v1");
+    tracing::info!(address = %admin, "serving operators: http://{there}/metrics");
 }
 
 /// Whoever reaches the address can spend the keys behind it.

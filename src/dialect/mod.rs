@@ -5,6 +5,7 @@
 //!
 //! *Invariant:* no I/O, no keys.
 
+pub mod allowance;
 mod answer;
 pub mod anthropic;
 mod arguments;

@@ -10,7 +10,6 @@ pub mod json;
 pub mod multipart;
 pub mod path;
 pub mod query;
-pub mod rate_limit;
 pub mod sse;
 pub mod tls;
 pub mod upgrade;

@@ -10,7 +10,7 @@ use http::HeaderMap;
 
 /// What is left of one allowance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
+pub struct Allowance {
     /// What is left. Azure sends negative numbers, which mean nothing.
     pub remaining: i64,
     /// When it is full again.
@@ -55,8 +55,8 @@ pub fn exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     KINDS
         .iter()
         .filter_map(|kind| read(headers, *kind, now))
-        .filter(|rate_limit| rate_limit.remaining == 0)
-        .map(|rate_limit| rate_limit.reset_in)
+        .filter(|allowance| allowance.remaining == 0)
+        .map(|allowance| allowance.reset_in)
         .chain(plan_exhausted(headers, now))
         .max()
 }
@@ -69,7 +69,7 @@ fn plan_exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 /// The allowance of requests, if the upstream tells.
-pub fn requests(headers: &HeaderMap, now: SystemTime) -> Option<RateLimit> {
+pub fn requests(headers: &HeaderMap, now: SystemTime) -> Option<Allowance> {
     [KINDS[0], KINDS[2]]
         .into_iter()
         .find_map(|kind| read(headers, kind, now))
@@ -79,9 +79,9 @@ fn read(
     headers: &HeaderMap,
     (remaining, reset): (&str, &str),
     now: SystemTime,
-) -> Option<RateLimit> {
+) -> Option<Allowance> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
-    Some(RateLimit {
+    Some(Allowance {
         remaining: text(remaining)?.trim().parse().ok()?,
         reset_in: reset_in(text(reset)?.trim(), now)?,
     })
