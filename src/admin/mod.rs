@@ -139,7 +139,7 @@ impl Admin {
 fn kept_out(refused: &Refused) -> Response<Body> {
     let error = match refused {
         Refused::Host(_) => refused.to_string(),
-        Refused::Origin(_) | Refused::CrossSite => {
+        Refused::Origin(_) | Refused::Nameless => {
             "the operators' address is for no web page of another origin".to_owned()
         }
     };

@@ -2,13 +2,15 @@
 //!
 //! These are lists of what is kept back, because new headers of the APIs must pass without us.
 
+use std::iter;
+
 use http::HeaderMap;
 
 use crate::wire::headers::end_to_end;
 
 /// What a client sends that no upstream may see.
-const OF_CLIENTS: KeptBack = KeptBack {
-    names: &[
+static OF_CLIENTS: KeptBack = KeptBack {
+    names: Words::of(&[
         // Its credentials and cookies, and whose account it uses elsewhere.
         "authorization",
         "api-key",
@@ -43,8 +45,8 @@ const OF_CLIENTS: KeptBack = KeptBack {
         "device-memory",
         "viewport-width",
         "upgrade-insecure-requests",
-    ],
-    prefixes: &[
+    ]),
+    prefixes: Words::of(&[
         "proxy-",
         "access-control-",
         "sec-",
@@ -55,8 +57,8 @@ const OF_CLIENTS: KeptBack = KeptBack {
         "ocp-apim-",
         "ssl-client-",
         "wl-proxy-",
-    ],
-    x_names: &[
+    ]),
+    x_names: Words::of(&[
         "api-key",
         "access-token",
         "csrf-token",
@@ -81,8 +83,8 @@ const OF_CLIENTS: KeptBack = KeptBack {
         "azure-socketip",
         "scheme",
         "url-scheme",
-    ],
-    x_prefixes: &[
+    ]),
+    x_prefixes: Words::of(&[
         "backstop-",
         "forwarded",
         "original-",
@@ -108,13 +110,13 @@ const OF_CLIENTS: KeptBack = KeptBack {
         "amz-",
         "amzn-",
         "goog-",
-    ],
-    but: &["sec-websocket-", "x-amzn-bedrock-"],
+    ]),
+    but: Words::of(&["sec-websocket-", "x-amzn-bedrock-"]),
 };
 
 /// What an upstream sends that no client may see.
-const OF_UPSTREAMS: KeptBack = KeptBack {
-    names: &[
+static OF_UPSTREAMS: KeptBack = KeptBack {
+    names: Words::of(&[
         // Names of our accounts; cookies; questions for a password that a browser would put to a person.
         "openai-organization",
         "openai-project",
@@ -147,23 +149,23 @@ const OF_UPSTREAMS: KeptBack = KeptBack {
         "speculation-rules",
         "supports-loading-mode",
         "observe-browsing-topics",
-    ],
-    prefixes: &[
+    ]),
+    prefixes: Words::of(&[
         "proxy-",
         "access-control-",
         "attribution-reporting-",
         "sec-",
-    ],
-    x_names: &[
+    ]),
+    x_names: Words::of(&[
         // Ours, by which the upstream's goes out under another name.
         "request-id",
         // By these a proxy before us would send something else.
         "sendfile",
         "lighttpd-send-file",
         "litespeed-location",
-    ],
-    x_prefixes: &["backstop-", "accel-", "reproxy-"],
-    but: &["sec-websocket-", "x-accel-buffering"],
+    ]),
+    x_prefixes: Words::of(&["backstop-", "accel-", "reproxy-"]),
+    but: Words::of(&["sec-websocket-", "x-accel-buffering"]),
 };
 
 /// The headers of a client's request that may go on to an upstream.
@@ -176,29 +178,62 @@ pub(super) fn for_client(headers: &HeaderMap) -> HeaderMap {
     end_to_end(headers, |name| !OF_UPSTREAMS.has(name))
 }
 
-/// Names in small letters, as they always are here. Those that begin with `x-`, which many do, stand apart without it, so
-/// that each name meets only half of the lists.
+/// Names in small letters, as they always are here. Those that begin with `x-`, which many do, stand apart without it.
 struct KeptBack {
-    names: &'static [&'static str],
-    prefixes: &'static [&'static str],
-    x_names: &'static [&'static str],
-    x_prefixes: &'static [&'static str],
+    names: Words,
+    prefixes: Words,
+    x_names: Words,
+    x_prefixes: Words,
     /// What passes although a prefix is kept back.
-    but: &'static [&'static str],
+    but: Words,
 }
 
 impl KeptBack {
     fn has(&self, name: &str) -> bool {
         let (rest, names, prefixes) = match name.strip_prefix("x-") {
-            Some(rest) => (rest, self.x_names, self.x_prefixes),
-            None => (name, self.names, self.prefixes),
+            Some(rest) => (rest, &self.x_names, &self.x_prefixes),
+            None => (name, &self.names, &self.prefixes),
         };
-        names.contains(&rest) || begins_with_any(rest, prefixes) && !begins_with_any(name, self.but)
+        names.like(rest).any(|known| known == rest)
+            || prefixes.like(rest).any(|prefix| rest.starts_with(prefix))
+                && !self.but.like(name).any(|prefix| name.starts_with(prefix))
     }
 }
 
-fn begins_with_any(name: &str, prefixes: &[&str]) -> bool {
-    prefixes.iter().any(|prefix| name.starts_with(prefix))
+/// Up to 64 words, and which of them begin with which letter: every header of every request and reply is looked up here,
+/// and should meet few of them.
+struct Words {
+    words: &'static [&'static str],
+    /// For each letter a bit for each word.
+    by_letter: [u64; 26],
+}
+
+impl Words {
+    const fn of(words: &'static [&'static str]) -> Self {
+        let mut by_letter = [0; 26];
+        let mut index = 0;
+        while index < words.len() {
+            let letter = words[index].as_bytes()[0] - b'a';
+            by_letter[letter as usize] |= 1 << index;
+            index += 1;
+        }
+        Self { words, by_letter }
+    }
+
+    /// Those with the same first letter.
+    fn like(&self, name: &str) -> impl Iterator<Item = &'static str> {
+        let letter = name
+            .as_bytes()
+            .first()
+            .map(|first| first.wrapping_sub(b'a'));
+        let bits = letter.and_then(|letter| self.by_letter.get(usize::from(letter)));
+        let mut left = bits.copied().unwrap_or(0);
+        iter::from_fn(move || {
+            let index = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            self.words.get(index).copied()
+        })
+    }
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ impl Rejection {
 fn kept_out(refused: &Refused) -> ErrorResponse {
     let code = match refused {
         Refused::Host(_) => "host_not_allowed",
-        Refused::Origin(_) | Refused::CrossSite => "origin_not_allowed",
+        Refused::Origin(_) | Refused::Nameless => "origin_not_allowed",
     };
     ErrorResponse::new(403, code, refused.to_string())
 }

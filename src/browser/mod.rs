@@ -43,12 +43,12 @@ pub enum Refused {
          cors: [\"{0}\"]"
     )]
     Origin(String),
-    /// A web page of another site sent it, without saying of which.
+    /// A web page sent it that does not say whose it is.
     #[error(
-        "a web page of another site sent this request without its origin; pages that you trust are listed in the proxy's \
-         configuration, under `cors`, and must call with fetch"
+        "this request comes from a web page that does not say whose it is, as links, images, files and sandboxed frames do; \
+         pages that you trust are listed under `cors` in the proxy's configuration, are served over HTTP and call with fetch"
     )]
-    CrossSite,
+    Nameless,
 }
 
 impl BrowserPolicy {

@@ -47,12 +47,14 @@ impl Origins {
         let is_elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
         let mut origins = head.headers.get_all(ORIGIN).iter().peekable();
         if origins.peek().is_none() && is_elsewhere {
-            return Err(Refused::CrossSite);
+            return Err(Refused::Nameless);
         }
         let mut foreign = origins
             .filter(|origin| !self.lists(origin))
             .filter(|origin| is_elsewhere || !is_our_own(origin, head));
         match foreign.next() {
+            // A list that had it would let in any page that hides its origin.
+            Some(origin) if origin == "null" => Err(Refused::Nameless),
             Some(origin) => {
                 let origin = String::from_utf8_lossy(origin.as_bytes());
                 Err(Refused::Origin(origin.into_owned()))
@@ -91,7 +93,7 @@ mod tests {
         let head = request.body(()).unwrap().into_parts().0;
         match Origins::listed(&listed).admit(&head) {
             Ok(()) => true,
-            Err(Refused::Origin(_) | Refused::CrossSite) => false,
+            Err(Refused::Origin(_) | Refused::Nameless) => false,
             Err(Refused::Host(host)) => panic!("{host}"),
         }
     }

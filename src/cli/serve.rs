@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::ServeArgs;
 use super::failure::Failure;
+use super::healthcheck::reachable;
 use super::settings;
 use super::stop::Stop;
 
@@ -83,8 +84,10 @@ fn usual_state_dir() -> Option<PathBuf> {
 
 fn announce(gateway: &Gateway, source: &str) {
     let (address, admin) = (gateway.address(), gateway.admin_address());
-    tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL=http://{address}/v1");
-    tracing::info!(address = %admin, "serving operators: http://{admin}/metrics");
+    // What is told must be what can be called.
+    let (here, there) = (reachable(address), reachable(admin));
+    tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL=http://{here}/v1");
+    tracing::info!(address = %admin, "serving operators: http://{there}/metrics");
 }
 
 /// Whoever reaches the address can spend the keys behind it.

@@ -18,6 +18,7 @@ mod names;
 pub mod openai;
 mod prefill;
 mod provider_state;
+pub mod rate_limit;
 mod refusal;
 mod response_translator;
 pub mod responses;

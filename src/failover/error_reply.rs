@@ -7,12 +7,12 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError};
 use crate::config::Refusals;
+use crate::dialect::rate_limit;
 use crate::outcome::{Blame, Outcome};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, retry_after};
 use crate::wire::offload;
-use crate::wire::rate_limit;
 
 /// Enough of an error to classify it and to hand it on.
 pub(super) const LARGEST_ERROR: usize = 1 << 20;

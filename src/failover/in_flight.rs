@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use super::plan::Target;
 use crate::config::UpstreamId;
+use crate::dialect::rate_limit;
 use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
 use crate::request::RequestId;
-use crate::wire::rate_limit;
 
 /// Dropped without an end, it was given up because the client went away.
 #[derive(Debug)]

@@ -25,7 +25,9 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 /// The headers that are about more than one connection, of those that may pass.
 pub fn end_to_end(headers: &HeaderMap, may_pass: impl Fn(&str) -> bool) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(headers.len());
-    let has_more = headers.contains_key(header::CONNECTION);
+    // Hardly any sender lists names there.
+    let mut connection = headers.get_all(header::CONNECTION).iter();
+    let has_more = connection.any(|value| value != "keep-alive" && value != "close");
     for (name, value) in headers {
         if may_pass(name.as_str())
             && !HOP_BY_HOP.contains(name)

@@ -14,7 +14,6 @@ pub mod offload;
 pub mod own_task;
 pub mod path;
 pub mod query;
-pub mod rate_limit;
 pub mod sse;
 pub mod tls;
 pub mod upgrade;

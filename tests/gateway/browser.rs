@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::time::Duration;
 
 use backstop::simulator::{Script, Simulator};
 use bytes::Bytes;
@@ -16,9 +17,12 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::harness::{TestGateway, within};
+use crate::harness::TestGateway;
 
+/// A browser takes long to start where many start.
+const PATIENCE: Duration = Duration::from_secs(120);
 const PAGE: &str = include_str!("../browser/page.html");
 /// What the page tries at the clients' address, all of which would reach an upstream.
 const TRIES: [&str; 14] = [
@@ -137,7 +141,7 @@ async fn browse(site: &mut Site, url: &str, flags: &[String]) -> Value {
         panic!("chromium: {error}; these tests need it: apt-get install chromium")
     });
     let result = tokio::select! {
-        result = within(site.results.recv()) => result.unwrap(),
+        result = timeout(PATIENCE, site.results.recv()) => result.expect("in time").unwrap(),
         ended = browser.wait() => panic!("chromium is gone: {ended:?}"),
     };
     browser.kill().await.unwrap();

@@ -214,7 +214,9 @@ async fn a_page_that_is_not_listed_is_refused_even_with_a_key() {
         let answered = gateway
             .send(Method::POST, CHAT, &headers, chat().to_string())
             .await;
-        refusal(&answered, 403, "origin_not_allowed");
+        let error = refusal(&answered, 403, "origin_not_allowed");
+        // What would be no valid configuration is not proposed.
+        assert!(!error.to_string().contains("\\\"null"), "{error}");
     }
     let headers = [KEY, ("sec-fetch-site", "cross-site")];
     let answered = gateway.send(Method::GET, "/v1/files", &headers, "").await;

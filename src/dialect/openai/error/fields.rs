@@ -10,7 +10,7 @@ use super::known::{
     OVERLOADED, PROVIDER_BOUND_IN_WORDS, QUOTA, QUOTA_IN_WORDS, REFUSED, STATUS_OF, TOO_LONG,
     TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS,
 };
-use crate::wire::rate_limit::reset_in;
+use crate::dialect::rate_limit::reset_in;
 
 /// The fields of an error that decide.
 #[derive(Debug, Default)]

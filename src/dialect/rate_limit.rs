@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 
-/// What is left of one allowance.
+/// What is left of one rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// What is left. Azure sends negative numbers, which mean nothing.
@@ -17,7 +17,7 @@ pub struct RateLimit {
     pub reset_in: Duration,
 }
 
-/// The kinds of allowances, as their headers name them.
+/// The kinds of rate limits, as their headers name them.
 const KINDS: [(&str, &str); 7] = [
     (
         "x-ratelimit-remaining-requests",
@@ -44,13 +44,13 @@ const KINDS: [(&str, &str); 7] = [
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
 ];
 
-/// The allowance of Anthropic's plans: `rejected` when it is used up, and the epoch at which it is full again.
+/// The rate limit of Anthropic's plans: `rejected` when it is used up, and the epoch at which it is full again.
 const PLAN: (&str, &str) = (
     "anthropic-ratelimit-unified-status",
     "anthropic-ratelimit-unified-reset",
 );
 
-/// How long until the last of the exhausted allowances is full again; `None` if none is exhausted.
+/// How long until the last of the exhausted rate limits is full again; `None` if none is exhausted.
 pub fn exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     KINDS
         .iter()
@@ -68,7 +68,7 @@ fn plan_exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     reset_in(reset.trim(), now).filter(|_| is_rejected)
 }
 
-/// The allowance of requests, if the upstream tells.
+/// The rate limit of requests, if the upstream tells.
 pub fn requests(headers: &HeaderMap, now: SystemTime) -> Option<RateLimit> {
     [KINDS[0], KINDS[2]]
         .into_iter()
