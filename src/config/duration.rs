@@ -1,8 +1,9 @@
-//! Durations as people write them: `500ms`, `30s`, `2m`, `1h`, `1m30s`.
+//! Durations as people write them: `500ms`, `30s`, `2m`, `1h`, `1m30s`, `1h 30m`.
 
 use std::fmt;
 use std::time::Duration;
 
+use jiff::fmt::friendly::SpanParser;
 use serde::de::{Deserializer, Error, Visitor};
 
 /// Reads a duration.
@@ -41,31 +42,9 @@ impl Visitor<'_> for Text {
     }
 }
 
+/// A number without a unit is no duration.
 fn parse(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    let mut total = Duration::ZERO;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: u64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let letters = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);
-        let part = match rest[..letters].trim() {
-            "ms" => Duration::from_millis(number),
-            "s" => seconds(1)?,
-            "m" => seconds(60)?,
-            "h" => seconds(3600)?,
-            _ => return None,
-        };
-        total = total.checked_add(part)?;
-        rest = &rest[letters..];
-    }
-    Some(total)
+    SpanParser::new().parse_unsigned_duration(text.trim()).ok()
 }
 
 #[cfg(test)]
@@ -80,13 +59,19 @@ mod tests {
         assert_eq!(parse("30s"), Some(Duration::from_secs(30)));
         assert_eq!(parse("1m30s"), Some(Duration::from_secs(90)));
         assert_eq!(parse("1h"), Some(Duration::from_secs(3600)));
+        assert_eq!(parse("1h 30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse(" 30 s "), Some(Duration::from_secs(30)));
+        assert_eq!(parse("1.5s"), Some(Duration::from_millis(1500)));
+        assert_eq!(parse("2 minutes"), Some(Duration::from_secs(120)));
         for wrong in [
             "",
             "30",
             "3 parsecs",
             "-1s",
             "s",
-            "1.5s",
+            "1d",
+            "30s1m",
+            "30s ago",
             "99999999999999999999s",
             "18446744073709551615h",
         ] {

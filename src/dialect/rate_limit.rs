@@ -7,6 +7,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
+use jiff::Timestamp;
+use jiff::fmt::friendly::SpanParser;
 
 /// What is left of one rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +89,8 @@ fn read(
     })
 }
 
-/// A Go duration, plain seconds, an epoch in seconds or milliseconds, an RFC 3339 time or an HTTP date.
+/// How long until a reset: a Go duration, plain seconds, an epoch in seconds or milliseconds, an RFC 3339 time or an HTTP
+/// date.
 pub fn reset_in(text: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(number) = text.parse::<f64>() {
         return match number {
@@ -99,80 +102,19 @@ pub fn reset_in(text: &str, now: SystemTime) -> Option<Duration> {
             _ => Duration::try_from_secs_f64(number).ok(),
         };
     }
-    go_duration(text)
-        .or_else(|| until(rfc3339(text)?, now))
-        .or_else(|| until(httpdate::parse_http_date(text).ok()?, now))
+    // A time of day has a colon, and a duration with units has none.
+    if !text.contains(':') {
+        return SpanParser::new().parse_unsigned_duration(text).ok();
+    }
+    let time = match text.parse::<Timestamp>() {
+        Ok(rfc3339) => rfc3339.try_into().ok()?,
+        Err(_) => httpdate::parse_http_date(text).ok()?,
+    };
+    until(time, now)
 }
 
 fn until(time: SystemTime, now: SystemTime) -> Option<Duration> {
     Some(time.duration_since(now).unwrap_or_default())
-}
-
-/// `1h2m3.5s`, `547ms`, `12µs`.
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut seconds = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let letters = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        seconds += number
-            * match &rest[..letters] {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 1e-3,
-                "us" | "µs" => 1e-6,
-                "ns" => 1e-9,
-                _ => return None,
-            };
-        rest = &rest[letters..];
-    }
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|_| !text.is_empty())
-}
-
-/// `2026-10-21T12:00:00Z`, with a fraction or an offset if need be.
-fn rfc3339(text: &str) -> Option<SystemTime> {
-    let (date, time) = text.split_once(['T', 't', ' '])?;
-    let (time, offset) = match time.find(['Z', 'z', '+', '-']) {
-        Some(place) => time.split_at(place),
-        None => (time, "Z"),
-    };
-    let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let mut clock = time.split(':').map(|part| part.parse::<f64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let seconds = days_since_epoch(year, month, day) as f64 * 86_400.0
-        + hour * 3600.0
-        + minute * 60.0
-        + second;
-    let seconds = seconds - offset_seconds(offset)?;
-    Some(UNIX_EPOCH + Duration::try_from_secs_f64(seconds).ok()?)
-}
-
-fn offset_seconds(offset: &str) -> Option<f64> {
-    let sign = match offset.as_bytes().first()? {
-        b'+' => 1.0,
-        b'-' => -1.0,
-        _ => return Some(0.0),
-    };
-    let (hours, minutes) = offset[1..].split_once(':')?;
-    Some(sign * (hours.parse::<f64>().ok()? * 3600.0 + minutes.parse::<f64>().ok()? * 60.0))
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar (Hinnant, "chrono-compatible low-level date algorithms").
-fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]
@@ -194,14 +136,20 @@ mod tests {
         assert_eq!(millis("6m0s"), Some(360_000));
         assert_eq!(millis("547ms"), Some(547));
         assert_eq!(millis("2m52.8s"), Some(172_800));
+        assert_eq!(millis("1h0m0.5s"), Some(3_600_500));
+        assert_eq!(reset_in("12µs", now()), Some(Duration::from_micros(12)));
         assert_eq!(millis("64"), Some(64_000));
         assert_eq!(millis("1792584030"), Some(30_000));
         assert_eq!(millis("1792584030000"), Some(30_000));
         assert_eq!(millis("2026-10-21T12:00:30Z"), Some(30_000));
         assert_eq!(millis("2026-10-21T14:00:30.5+02:00"), Some(30_500));
         assert_eq!(millis("2026-10-21T11:00:00Z"), Some(0));
+        assert_eq!(millis("2026-10-21 12:00:30z"), Some(30_000));
         assert_eq!(millis("Wed, 21 Oct 2026 12:01:00 GMT"), Some(60_000));
-        for wrong in ["", "soon", "5x", "2026-10-21", "-3"] {
+        // The two old forms, which a recipient must still read (RFC 9110, section 5.6.7).
+        assert_eq!(millis("Wednesday, 21-Oct-26 12:01:00 GMT"), Some(60_000));
+        assert_eq!(millis("Wed Oct 21 12:01:00 2026"), Some(60_000));
+        for wrong in ["", "soon", "5x", "2026-10-21", "-3", "-3s", "12:00"] {
             assert_eq!(millis(wrong), None, "{wrong}");
         }
     }
