@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::stop::Stop;
-use super::{Failure, ServeArgs, settings};
+use super::{Failure, ServeArgs, print, settings};
 use crate::config::Config;
 use crate::gateway::Gateway;
 
@@ -19,7 +19,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let found = settings::find(&args.config)?;
     let config = args.applied_to(found.config);
     if let Some(made) = &found.made {
-        println!("{made}");
+        print::open().context("cannot write to standard output")?;
+        print::tell(made);
     }
     warn_if_open(&config);
     let gateway = Gateway::start(&config, Vec::new())

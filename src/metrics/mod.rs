@@ -4,11 +4,13 @@
 //! configuration, whatever clients send.
 
 mod health;
+mod log_lines;
 mod timings;
 
 use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use self::health::HealthGauges;
+use self::log_lines::LogLinesLost;
 use self::timings::Timings;
 use crate::event::{Event, HealthChange, RequestReport, ScopeId, Sink};
 use crate::health::ScopeView;
@@ -88,6 +90,7 @@ impl Metrics {
             .registry
             .register(Box::new(metrics.in_flight.clone()))?;
         metrics.registry.register(Box::new(build_info()?))?;
+        metrics.registry.register(Box::new(LogLinesLost::new()?))?;
         Ok(metrics)
     }
 
