@@ -23,6 +23,8 @@ pub enum Outcome {
     },
     /// No connection could be made, so nothing was sent.
     Unreachable(Unreachable),
+    /// We had no file descriptor, port or memory left to make a connection with, so nothing was sent.
+    NoResources,
     /// The connection was reset or closed before the reply was whole.
     ConnectionLost,
     /// The upstream stayed silent for too long.
@@ -146,7 +148,7 @@ pub enum Defect {
 /// Whose fault an outcome is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// Nobody's.
+    /// Nobody's but perhaps our own.
     Nobody,
     /// The upstream's, its network's or its credential's.
     Upstream,
@@ -169,14 +171,26 @@ impl Outcome {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Success | Self::Superseded => Blame::Nobody,
+            Self::Success | Self::Superseded | Self::NoResources => Blame::Nobody,
             Self::RejectedRequest { .. }
             | Self::ContentRefused { .. }
             | Self::TooLong { .. }
             | Self::Unsupported { .. }
             | Self::ProviderBoundItems { .. }
             | Self::ClientGone => Blame::Client,
-            _ => Blame::Upstream,
+            Self::Unreachable(_)
+            | Self::ConnectionLost
+            | Self::TimedOut(_)
+            | Self::ServerError { .. }
+            | Self::Overloaded { .. }
+            | Self::RateLimited { .. }
+            | Self::QuotaExhausted
+            | Self::Unauthorized { .. }
+            | Self::ModelUnavailable
+            | Self::UpgradeRefused { .. }
+            | Self::EndpointMissing { .. }
+            | Self::InvalidReply(_)
+            | Self::StreamBroken => Blame::Upstream,
         }
     }
 
@@ -193,7 +207,21 @@ impl Outcome {
             Self::RateLimited { .. } | Self::QuotaExhausted | Self::Unauthorized { .. } => {
                 Retry::OtherKey
             }
-            _ => Retry::Elsewhere,
+            Self::Unreachable(_)
+            | Self::NoResources
+            | Self::ConnectionLost
+            | Self::TimedOut(
+                Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
+            )
+            | Self::ServerError { .. }
+            | Self::Overloaded { .. }
+            | Self::ModelUnavailable
+            | Self::UpgradeRefused { .. }
+            | Self::TooLong { .. }
+            | Self::Unsupported { .. }
+            | Self::ProviderBoundItems { .. }
+            | Self::EndpointMissing { .. }
+            | Self::InvalidReply(_) => Retry::Elsewhere,
         }
     }
 
@@ -228,6 +256,7 @@ impl Outcome {
             Self::Unreachable(Unreachable::Tls) => "tls_failed",
             Self::Unreachable(Unreachable::TimedOut) => "connect_timeout",
             Self::Unreachable(Unreachable::Other) => "connect_failed",
+            Self::NoResources => "no_resources",
             Self::ConnectionLost => "connection_lost",
             Self::TimedOut(Stage::Headers) => "headers_timeout",
             Self::TimedOut(Stage::FirstToken) => "first_token_timeout",
@@ -276,7 +305,16 @@ impl Outcome {
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::ModelUnavailable => Some(404),
-            _ => None,
+            Self::Success
+            | Self::Unreachable(_)
+            | Self::NoResources
+            | Self::ConnectionLost
+            | Self::TimedOut(_)
+            | Self::QuotaExhausted
+            | Self::InvalidReply(_)
+            | Self::StreamBroken
+            | Self::ClientGone
+            | Self::Superseded => None,
         }
     }
 }
@@ -327,6 +365,13 @@ mod tests {
             assert_eq!(outcome.retry(), Retry::Elsewhere, "{outcome}");
             assert!(outcome.hurts_health(), "{outcome}");
         }
+    }
+
+    #[test]
+    fn what_we_ourselves_lack_is_no_failure_of_the_upstream() {
+        assert_eq!(Outcome::NoResources.blame(), Blame::Nobody);
+        assert_eq!(Outcome::NoResources.retry(), Retry::Elsewhere);
+        assert!(!Outcome::NoResources.hurts_health());
     }
 
     #[test]

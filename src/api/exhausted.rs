@@ -31,6 +31,11 @@ pub(super) fn error_response(exhausted: &Exhausted) -> ErrorResponse {
         )
     } else if let Some((code, summary)) = rejected(exhausted) {
         ErrorResponse::new(400, code, message(summary))
+    } else if is_ours(exhausted) {
+        let message = message(
+            "the proxy has no file descriptor, port or memory left for a connection to an upstream",
+        );
+        ErrorResponse::new(503, "local_resources_exhausted", message).after(Duration::from_secs(1))
     } else if exhausted.is_network_lost {
         let message = message("our own network seems to be lost: no upstream can be connected to");
         ErrorResponse::new(503, "local_network_unreachable", message).after(Duration::from_secs(1))
@@ -105,6 +110,13 @@ fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
         }
         _ => None,
     }
+}
+
+/// Whether no attempt came as far as an upstream, for lack of something of our own.
+fn is_ours(exhausted: &Exhausted) -> bool {
+    let mut attempts = exhausted.attempts.iter();
+    !exhausted.attempts.is_empty()
+        && attempts.all(|attempt| attempt.outcome == Outcome::NoResources)
 }
 
 /// What somebody lacks whom the request could go to, if nothing is in the way that could change.

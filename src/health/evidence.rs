@@ -54,6 +54,7 @@ impl Evidence {
             Outcome::Unreachable(_) => Some(Self::Connection),
             Outcome::TimedOut(_) => Some(Self::Timeout),
             Outcome::StreamBroken => Some(Self::BrokenStream),
+            // A reply that shows something broken; whatever else there is does not hurt health.
             _ => Some(Self::Failure),
         }
     }

@@ -6,8 +6,8 @@
 //! *Invariant:* only this module accepts connections; what answers a request is a parameter.
 
 mod connection;
+mod door;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +15,14 @@ use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use self::connection::Connection;
+use self::door::Door;
 use crate::wire::body::Body;
 
 /// How long those may take to say goodbye that speak another protocol than HTTP, once the grace time is over.
@@ -69,7 +70,7 @@ impl Server {
         H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let mut door = Door::new(self.listener, self.limits.connections);
         let graceful = GracefulShutdown::new();
         let cut = Arc::new(watch::Sender::new(false));
         let mut connections = JoinSet::new();
@@ -79,7 +80,7 @@ impl Server {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(_) = connections.join_next() => {}
-                accepted = accept(&self.listener, &slots) => {
+                accepted = door.accept() => {
                     let Some((stream, slot)) = accepted else { continue };
                     let connection = Connection {
                         stream,
@@ -96,7 +97,7 @@ impl Server {
                 }
             }
         }
-        drop(self.listener);
+        drop(door);
         let finishing = async {
             graceful.shutdown().await;
             // Those that have left HTTP behind finish, too.
@@ -112,32 +113,4 @@ impl Server {
         }
         connections.shutdown().await;
     }
-}
-
-/// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
-        Err(error) => {
-            if !is_about_one_connection(&error) {
-                // Out of file descriptors, most likely. Trying again at once would only burn the processor.
-                tracing::error!(%error, "cannot accept connections");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            None
-        }
-    }
-}
-
-fn is_about_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-    )
 }

@@ -35,6 +35,7 @@ mod reload;
 mod sdk;
 mod streaming;
 mod supervision;
+mod surroundings;
 mod timers;
 mod tls;
 mod websocket;
