@@ -3,10 +3,12 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
 use std::panic;
+use std::thread;
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
+use crate::affinity;
 use crate::output::STDERR;
 
 /// Sends log lines to standard error from here on; panics, too.
@@ -44,6 +46,10 @@ pub(super) fn open() -> io::Result<()> {
 
 /// The default hook would write to standard error itself, and wait for whoever reads it.
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
+    if thread::current().name() == Some(affinity::THREAD) {
+        tracing::debug!("the database panicked, which is coped with: {info}");
+        return;
+    }
     let backtrace = Backtrace::capture();
     let is_captured = backtrace.status() == BacktraceStatus::Captured;
     tracing::error!(

@@ -24,6 +24,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "config",
             "gateway",
             "output",
+            "affinity",
             "simulator",
             "upstream",
             "wire",
