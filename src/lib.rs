@@ -15,7 +15,7 @@
 //! Around them: [`health`] is what we believe about each upstream, learnt from live requests as evidence; [`event`] carries
 //! facts from the data path to [`metrics`] and [`log`]; [`admin`] is the operators' address; [`gateway`] puts everything
 //! together from a [`config`], and takes over another one while running; [`cli`] is the command line; [`simulator`] pretends to be a provider, for the demo and the tests.
-//! [`affinity`] remembers which upstream created what. [`browser`] says which web pages may come in. [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
+//! [`affinity`] remembers which upstream created what. [`browser`] says which web pages may come in. [`output`] writes lines without making anybody wait. [`wire`] is HTTP plumbing. [`request`] and [`outcome`] are what the steps hand to each other.
 //!
 //! ```text
 //! client ─▶ server ─▶ api::Api::handle
@@ -48,7 +48,7 @@
 //!                 server (wire only)      metrics (health), log (event)     simulator (nothing)
 //!                                         pins (request, wire)
 //!                 browser (config)
-//!                 leaves for everyone: request, outcome, event, config
+//!                 leaves for everyone: request, outcome, event, config, output
 //! ```
 //!
 //! # The words
@@ -97,6 +97,7 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod outcome;
+pub mod output;
 pub mod request;
 pub mod routing;
 pub mod server;

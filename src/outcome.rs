@@ -23,6 +23,8 @@ pub enum Outcome {
     },
     /// No connection could be made, so nothing was sent.
     Unreachable(Unreachable),
+    /// We had no file descriptor, port or memory left to make a connection with, so nothing was sent.
+    NoResources,
     /// The connection was reset or closed before the reply was whole.
     ConnectionLost,
     /// The upstream stayed silent for too long.
@@ -152,7 +154,7 @@ pub enum Defect {
 /// Whose fault an outcome is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// Nobody's.
+    /// Nobody's but perhaps our own.
     Nobody,
     /// The upstream's, its network's or its credential's.
     Upstream,
@@ -175,7 +177,11 @@ impl Outcome {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Success | Self::Superseded | Self::NoMemory | Self::Stopped => Blame::Nobody,
+            Self::Success
+            | Self::Superseded
+            | Self::NoMemory
+            | Self::NoResources
+            | Self::Stopped => Blame::Nobody,
             Self::RejectedRequest { .. }
             | Self::ContentRefused { .. }
             | Self::TooLong { .. }
@@ -214,6 +220,7 @@ impl Outcome {
                 Retry::OtherKey
             }
             Self::Unreachable(_)
+            | Self::NoResources
             | Self::ConnectionLost
             | Self::TimedOut(
                 Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
@@ -274,6 +281,7 @@ impl Outcome {
             | Self::ClientGone
             | Self::Superseded
             | Self::NoMemory
+            | Self::NoResources
             | Self::Stopped => false,
         }
     }
@@ -289,6 +297,7 @@ impl Outcome {
             Self::Unreachable(Unreachable::Tls) => "tls_failed",
             Self::Unreachable(Unreachable::TimedOut) => "connect_timeout",
             Self::Unreachable(Unreachable::Other) => "connect_failed",
+            Self::NoResources => "no_resources",
             Self::ConnectionLost => "connection_lost",
             Self::TimedOut(Stage::Headers) => "headers_timeout",
             Self::TimedOut(Stage::FirstToken) => "first_token_timeout",
@@ -342,6 +351,7 @@ impl Outcome {
             Self::ModelUnavailable => Some(404),
             Self::Success
             | Self::Unreachable(_)
+            | Self::NoResources
             | Self::ConnectionLost
             | Self::TimedOut(_)
             | Self::QuotaExhausted
@@ -401,6 +411,13 @@ mod tests {
             assert_eq!(outcome.retry(), Retry::Elsewhere, "{outcome}");
             assert!(outcome.hurts_health(), "{outcome}");
         }
+    }
+
+    #[test]
+    fn what_we_ourselves_lack_is_no_failure_of_the_upstream() {
+        assert_eq!(Outcome::NoResources.blame(), Blame::Nobody);
+        assert_eq!(Outcome::NoResources.retry(), Retry::Elsewhere);
+        assert!(!Outcome::NoResources.hurts_health());
     }
 
     #[test]

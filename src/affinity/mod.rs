@@ -3,14 +3,17 @@
 //! Ids are noted as they pass in answers, and requests that name one go to its creator, after a restart, too.
 //!
 //! ```text
-//! answer  ─▶ witness ─▶ ids   the names that it gives out ─▶ note ─▶ store (a file, written in the background)
+//! answer  ─▶ witness ─▶ ids   the names that it gives out ─▶ note ─▶ store (a file, written in the background by a keeper)
 //! request ─▶ creator ─▶ ids   the names that it mentions
 //! ```
 //!
 //! Only fingerprints of ids are kept, and of the 65,536 that were given out or asked for last: what is older goes to the
-//! upstream that such requests go to by default.
+//! upstream that such requests go to by default. A file that is damaged, held by another process or full costs what it
+//! remembers, and nothing else.
 
+mod file;
 mod ids;
+mod keeper;
 mod store;
 mod witness;
 
@@ -18,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use store::THREAD;
 pub use witness::Witness;
 
 use self::store::{Entry, Store};
@@ -35,7 +39,7 @@ pub struct Affinity(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     /// Held for a few instructions at a time.
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
     store: Option<Store>,
 }
 
@@ -61,22 +65,17 @@ impl Affinity {
     /// Remembers nothing beyond the process.
     pub fn in_memory() -> Self {
         Self(Arc::new(Inner {
-            known: Mutex::default(),
+            known: Arc::default(),
             store: None,
         }))
     }
 
-    /// Goes on from what a file in this folder remembers; both are made if they are not there.
-    pub fn in_folder(folder: &Path) -> Result<Self, String> {
-        let (store, entries) = Store::open(folder).map_err(|error| format!("{error:#}"))?;
-        let mut known = Known::default();
-        for entry in entries {
-            known.put(entry.number, entry.id, entry.owner);
-        }
-        Ok(Self(Arc::new(Inner {
-            known: Mutex::new(known),
-            store: Some(store),
-        })))
+    /// Goes on from what a file in this folder remembers; both are made if they are not there. While the file cannot be
+    /// used, it does without.
+    pub fn in_folder(folder: &Path) -> Self {
+        let known = Arc::default();
+        let store = Store::start(folder, Arc::clone(&known));
+        Self(Arc::new(Inner { known, store }))
     }
 
     /// Who created what a request refers to; `None` if that is not known, or it refers to nothing.
@@ -181,6 +180,41 @@ impl Known {
         }
         before
     }
+
+    /// Numbers what becomes known from here on.
+    fn begin_at(&mut self, number: u64) {
+        self.next = self.next.max(number);
+    }
+
+    /// Learns what was known before: it is older than everything that is known by now, and does not push it out.
+    fn learn(&mut self, earlier: Vec<Entry>) {
+        for Entry {
+            number, id, owner, ..
+        } in earlier.into_iter().rev()
+        {
+            let is_news = !self.affinity.contains_key(&id) && !self.order.contains_key(&number);
+            if is_news && self.affinity.len() < MOST {
+                self.affinity.insert(id, Owned { owner, number });
+                self.order.insert(number, id);
+                self.next = self.next.max(number + 1);
+            }
+        }
+    }
+
+    /// So many pins from this number on.
+    fn after(&self, number: u64, count: usize) -> Vec<Entry> {
+        let numbered = self.order.range(number..).take(count);
+        let entry = |(&number, id): (&u64, &u64)| {
+            let owner = self.affinity.get(id)?.owner.clone();
+            Some(Entry {
+                number,
+                replaces: None,
+                id: *id,
+                owner,
+            })
+        };
+        numbered.filter_map(entry).collect()
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +268,7 @@ mod tests {
         let folder = folder.path().join("made/when/needed");
         let owner = UpstreamId::from("first");
         for round in 0..3 {
-            let affinity = Affinity::in_folder(&folder).unwrap();
+            let affinity = Affinity::in_folder(&folder);
             for before in 0..round {
                 let id = format!("file-{before}");
                 assert_eq!(affinity.owner_of(&id).as_ref(), Some(&owner), "{id}");
@@ -244,9 +278,91 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_serves_one_process_at_a_time() {
+    fn no_damage_ends_the_start_and_the_file_works_again_after_it() {
         let folder = tempfile::tempdir().unwrap();
-        let _first = Affinity::in_folder(folder.path()).unwrap();
-        assert!(Affinity::in_folder(folder.path()).is_err());
+        let (path, owner) = (folder.path().join("pins.redb"), UpstreamId::from("first"));
+        let affinity = Affinity::in_folder(folder.path());
+        (0..3000).for_each(|number| affinity.note(&format!("file-{number}"), &owner));
+        drop(affinity);
+        let good = std::fs::read(&path).unwrap();
+        let mut random = fastrand::Rng::with_seed(7);
+        for round in 0..36 {
+            std::fs::write(&path, damaged(&good, round, &mut random)).unwrap();
+            let affinity = Affinity::in_folder(folder.path());
+            affinity.note("file-new", &owner);
+            assert_eq!(affinity.owner_of("file-new").as_ref(), Some(&owner));
+            drop(affinity);
+            let affinity = Affinity::in_folder(folder.path());
+            let known = affinity.owner_of("file-new");
+            assert_eq!(known.as_ref(), Some(&owner), "round {round}");
+            let names = (0..3000).filter_map(|number| affinity.owner_of(&format!("file-{number}")));
+            assert!(names.into_iter().all(|name| name == owner), "round {round}");
+        }
+        let files = std::fs::read_dir(folder.path()).unwrap().count();
+        assert!((2..=4).contains(&files), "{files} files");
+    }
+
+    /// What may become of a file on a bad day.
+    fn damaged(good: &[u8], round: usize, random: &mut fastrand::Rng) -> Vec<u8> {
+        let mut bytes = good.to_vec();
+        let place = random.usize(..bytes.len());
+        match round % 6 {
+            0 => bytes.truncate(place),
+            1 => bytes[place] ^= 1 << random.u8(..8),
+            2 => (0..40).for_each(|_| bytes[random.usize(..good.len())] = random.u8(..)),
+            3 => bytes[place / 4096 * 4096..]
+                .iter_mut()
+                .take(4096)
+                .for_each(|byte| *byte = 0),
+            // Beginnings tell where everything else is.
+            4 => (0..4).for_each(|_| bytes[random.usize(..600)] = random.u8(..)),
+            _ => bytes = (0..random.usize(..20_000)).map(|_| random.u8(..)).collect(),
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_directory_in_its_place_is_moved_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("pins.redb/inside")).unwrap();
+        let owner = UpstreamId::from("first");
+        Affinity::in_folder(folder.path()).note("file-1", &owner);
+        assert_eq!(
+            Affinity::in_folder(folder.path()).owner_of("file-1"),
+            Some(owner)
+        );
+        assert!(folder.path().join("pins.redb.damaged-1/inside").exists());
+    }
+
+    #[test]
+    fn what_became_known_while_the_folder_could_not_be_used_is_written_when_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, owner) = (folder.path().join("state"), UpstreamId::from("first"));
+        std::fs::write(&place, "a file where a folder should be").unwrap();
+        let affinity = Affinity::in_folder(&place);
+        affinity.note("file-1", &owner);
+        assert_eq!(affinity.owner_of("file-1").as_ref(), Some(&owner));
+        std::fs::remove_file(&place).unwrap();
+        // Its last try comes with its end.
+        drop(affinity);
+        assert_eq!(Affinity::in_folder(&place).owner_of("file-1"), Some(owner));
+    }
+
+    #[test]
+    fn a_folder_serves_one_process_at_a_time_and_then_keeps_what_both_knew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (UpstreamId::from("one"), UpstreamId::from("other"));
+        let first = Affinity::in_folder(folder.path());
+        first.note("file-1", &one);
+        let second = Affinity::in_folder(folder.path());
+        second.note("file-2", &other);
+        assert_eq!(second.owner_of("file-1"), None);
+        assert_eq!(second.owner_of("file-2").as_ref(), Some(&other));
+        drop(first);
+        // Its last try comes with its end.
+        drop(second);
+        let third = Affinity::in_folder(folder.path());
+        assert_eq!(third.owner_of("file-1"), Some(one));
+        assert_eq!(third.owner_of("file-2"), Some(other));
     }
 }

@@ -33,6 +33,11 @@ pub(super) fn error_response(exhausted: &Exhausted) -> ErrorResponse {
         ErrorResponse::new(400, code, message(summary))
     } else if lacks_memory(exhausted) {
         no_memory(message("there was no memory for the request"))
+    } else if is_ours(exhausted) {
+        let message = message(
+            "the proxy has no file descriptor, port or memory left for a connection to an upstream",
+        );
+        ErrorResponse::new(503, "local_resources_exhausted", message).after(Duration::from_secs(1))
     } else if exhausted.is_network_lost {
         let message = message("our own network seems to be lost: no upstream can be connected to");
         ErrorResponse::new(503, "local_network_unreachable", message).after(Duration::from_secs(1))
@@ -142,6 +147,13 @@ fn untranslatable(exhausted: &Exhausted) -> String {
     let fault = exhausted.fault.as_ref().map(ToString::to_string);
     let fault = fault.unwrap_or_else(|| "it cannot be read".to_owned());
     format!("no upstream speaks this API, and the JSON cannot be translated: {fault}")
+}
+
+/// Whether no attempt came as far as an upstream, for lack of something of our own.
+fn is_ours(exhausted: &Exhausted) -> bool {
+    let mut attempts = exhausted.attempts.iter();
+    !exhausted.attempts.is_empty()
+        && attempts.all(|attempt| attempt.outcome == Outcome::NoResources)
 }
 
 /// What somebody lacks whom the request could go to, if nothing is in the way that could change.

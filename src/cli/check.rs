@@ -2,16 +2,15 @@
 
 use super::arguments::ConfigArgs;
 use super::failure::Failure;
+use super::print::print;
 use super::settings;
 use crate::config::{CandidateConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
 
 /// Prints the good news; the bad ones are the error.
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let found = settings::find(args)?;
-    if let Some(made) = &found.made {
-        println!("{made}");
-    }
-    print!("{}", describe(&found.source, &found.config));
+    let made = found.made.map(|made| made + "\n").unwrap_or_default();
+    print(&(made + &describe(&found.source, &found.config)))?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::arguments::DemoArgs;
 use super::ask::{ask, client};
+use super::print::{self, tell};
 use super::stop::Stop;
 use crate::config::Config;
 use crate::gateway::Gateway;
@@ -46,6 +47,7 @@ enum Turn {
 
 /// Plays the story once, then serves until it is interrupted.
 pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
+    print::open().context("cannot write to standard output")?;
     let primary = Simulator::start("primary", script("primary")).await?;
     let standby = Simulator::start("standby", script("standby")).await?;
     let config = Config::parse(
@@ -62,7 +64,7 @@ pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
         played = play(&gateway, &primary) => played?,
         () = stop.asked() => return Ok(()),
     }
-    println!("\nThe proxy and both providers go on until you press Ctrl-C. Try the curl line.");
+    tell("\nThe proxy and both providers go on until you press Ctrl-C. Try the curl line.");
     stop.asked().await;
     stop.drain(gateway).await;
     Ok(())
@@ -92,13 +94,13 @@ fn yaml(args: &DemoArgs, primary: &Simulator, standby: &Simulator) -> String {
 
 fn introduce(gateway: &Gateway) {
     let (address, admin) = (gateway.address(), gateway.admin_address());
-    println!(
+    tell(format_args!(
         "Two simulated providers, `primary` and `standby`, with the real proxy in front. In another terminal:\n\n\
          export OPENAI_BASE_URL=http://{address}/v1 OPENAI_API_KEY=any\n\
          curl -i $OPENAI_BASE_URL/chat/completions -H 'content-type: application/json' -d '{QUESTION}'\n\
          curl http://{admin}/metrics\n\n\
          Meanwhile a client asks five times a second. Lines with a level are the proxy's own log.\n"
-    );
+    ));
 }
 
 async fn play(gateway: &Gateway, primary: &Simulator) -> anyhow::Result<()> {
@@ -110,17 +112,17 @@ async fn play(gateway: &Gateway, primary: &Simulator) -> anyhow::Result<()> {
             Turn::Break => primary.play(Script::fault(Fault::status(503))).await,
             Turn::End => {}
         }
-        println!("{second:>3} s  {story}");
+        tell(format_args!("{second:>3} s  {story}"));
         if let Some((next, ..)) = STORY.get(index + 1) {
             audience.ask_until(start + Duration::from_secs(*next)).await;
         }
     }
-    println!(
+    tell(format_args!(
         "\n{} requests, {} answered, {} failed",
         audience.asked,
         audience.asked - audience.failed,
         audience.failed
-    );
+    ));
     Ok(())
 }
 
@@ -163,11 +165,11 @@ impl Audience {
             .iter()
             .map(|(who, count)| format!("{who} {count}"))
             .collect();
-        println!(
+        tell(format_args!(
             "       answered by: {}; the slowest took {} ms",
             answers.join(", "),
             slowest.as_millis()
-        );
+        ));
     }
 
     /// Asks once; says who answered.

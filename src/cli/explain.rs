@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::arguments::ExplainArgs;
 use super::ask::{ask, client};
 use super::healthcheck::reachable;
+use super::print::print;
 use crate::wire::headers::JSON;
 
 /// Asks `/api/explain` and prints the answer as a list.
@@ -25,19 +26,19 @@ pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     if !head.status.is_success() {
         bail!("{}", answer["error"].as_str().unwrap_or("refused"));
     }
-    println!("{} by the route {}:", args.model, text(&answer["route"]));
+    let mut told = format!("{} by the route {}:\n", args.model, text(&answer["route"]));
     for candidate in answer["candidates"].as_array().into_iter().flatten() {
         let place = candidate["place"]
             .as_u64()
             .map_or_else(|| "-".to_owned(), |place| format!("{place}."));
-        println!(
-            "  {place:<3} {:<14} {:<28} {}",
+        told += &format!(
+            "  {place:<3} {:<14} {:<28} {}\n",
             text(&candidate["upstream"]),
             text(&candidate["model"]),
             text(&candidate["why"])
         );
     }
-    Ok(())
+    print(&told)
 }
 
 fn text(value: &Value) -> &str {

@@ -1,18 +1,26 @@
-//! Logs: readable on a terminal, one JSON object a line otherwise.
+//! Logs: readable on a terminal, one JSON object a line otherwise. Nobody waits for a line to be written.
 
-use std::io::{self, IsTerminal};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::thread;
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-/// Sends log lines to standard error from here on.
+use crate::affinity;
+use crate::output::STDERR;
+
+/// Sends log lines to standard error from here on; panics, too.
 pub(super) fn start(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log: `{filter}` is not a log filter; try info, debug or warn,backstop=debug")
     })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        // Such an error would be written to standard error at once, whether or not that blocks.
+        .log_internal_errors(false)
+        .with_writer(|| Line);
     if io::stderr().is_terminal() {
         lines.compact().with_target(false).init();
     } else {
@@ -22,5 +30,47 @@ pub(super) fn start(filter: &str) -> anyhow::Result<()> {
             .with_current_span(false)
             .init();
     }
+    panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Lets lines be written to standard error from here on.
+pub(super) fn open() -> io::Result<()> {
+    STDERR.start(io::stderr(), |lines| {
+        tracing::warn!(
+            lines,
+            "{lines} log lines were lost: they could not be written to standard error"
+        );
+    })
+}
+
+/// The default hook would write to standard error itself, and wait for whoever reads it.
+fn log_panic(info: &panic::PanicHookInfo<'_>) {
+    if thread::current().name() == Some(affinity::THREAD) {
+        tracing::debug!("the database panicked, which is coped with: {info}");
+        return;
+    }
+    let backtrace = Backtrace::capture();
+    let is_captured = backtrace.status() == BacktraceStatus::Captured;
+    tracing::error!(
+        location = info.location().map(tracing::field::display),
+        backtrace = is_captured.then(|| tracing::field::display(backtrace)),
+        "a thread panicked: {}",
+        info.payload_as_str()
+            .unwrap_or("for a reason without words")
+    );
+}
+
+/// A log line: `tracing` writes each one as a whole.
+struct Line;
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        STDERR.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

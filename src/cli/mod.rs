@@ -1,11 +1,5 @@
 //! The command line: what was typed, and what each command prints.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line talks to the terminal"
-)]
-
 mod arguments;
 mod ask;
 mod check;
@@ -14,21 +8,27 @@ mod explain;
 mod failure;
 mod healthcheck;
 mod logging;
+mod print;
 mod serve;
 mod settings;
 mod stop;
 
 use std::num::NonZero;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use self::arguments::{ConfigArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeArgs};
 use self::failure::Failure;
+use crate::output::{STDERR, STDOUT};
 
 /// The exit code for a configuration that is wrong or missing (`EX_CONFIG` of sysexits.h).
 const BAD_CONFIG: u8 = 78;
+/// How long the end waits for the last lines to be read, and for what still runs on other threads.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A failover proxy for LLM APIs: one OpenAI-compatible endpoint in front of every provider you have.
 ///
@@ -69,24 +69,29 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    match run(CommandLine::parse()) {
+    let code = match run(CommandLine::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            print::push(&STDERR, &failure);
             ExitCode::from(match failure {
                 Failure::Config(_) | Failure::NoConfig => BAD_CONFIG,
                 Failure::Other(_) => 1,
             })
         }
-    }
+    };
+    STDOUT.flush(GOODBYE);
+    STDERR.flush(GOODBYE);
+    code
 }
 
 fn run(line: CommandLine) -> Result<(), Failure> {
+    logging::open().context("cannot write to standard error")?;
     if let Some(Command::Check(args)) = &line.command {
         return check::run(args);
     }
     logging::start(&line.log)?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
         match line.command {
             Some(Command::Demo(args)) => Ok(demo::run(&args).await?),
             Some(Command::Explain(args)) => Ok(explain::run(&args).await?),
@@ -94,7 +99,10 @@ fn run(line: CommandLine) -> Result<(), Failure> {
             Some(Command::Serve(args)) => serve::run(&args).await,
             Some(Command::Check(_)) | None => serve::run(&line.serve).await,
         }
-    })
+    });
+    // A name that is still being looked up would hold the end for as long as the resolver likes.
+    runtime.shutdown_timeout(GOODBYE);
+    result
 }
 
 /// Threads for half of the processors: a request is little work, and handing it between threads costs more than it gains.

@@ -10,9 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::arguments::ServeArgs;
 use super::failure::Failure;
 use super::healthcheck::reachable;
-use super::settings;
 use super::stop::Stop;
-
+use super::{print, settings};
 use crate::config::Config;
 use crate::gateway::Gateway;
 
@@ -23,7 +22,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let found = settings::find(&args.config)?;
     let config = args.applied_to(found.config);
     if let Some(made) = &found.made {
-        println!("{made}");
+        print::open().context("cannot write to standard output")?;
+        print::tell(made);
     }
     warn_if_open(&config);
     let gateway = Gateway::start(&config, Vec::new())

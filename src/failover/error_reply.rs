@@ -92,6 +92,7 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
         | Outcome::ClientGone
         | Outcome::Superseded
         | Outcome::NoMemory
+        | Outcome::NoResources
         | Outcome::Stopped => false,
     }
 }

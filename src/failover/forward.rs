@@ -319,7 +319,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 /// Whether another upstream may be asked after this without doing the same thing twice.
 fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unreachable(_))
+    matches!(outcome, Outcome::Unreachable(_) | Outcome::NoResources)
         || is_stateless(request)
             && outcome.blame() == Blame::Upstream
             && outcome.retry() != Retry::Never

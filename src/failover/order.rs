@@ -5,13 +5,12 @@
 //! (rendezvous hashing: highest random weight, Thaler and Ravishankar, 1998, in proportion to the weights); `latency`
 //! takes the less loaded of two that are drawn by weight (power of two choices, Mitzenmacher, 2001).
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use super::skip::{SkipReason, Skipped};
 use crate::config::{Capabilities, Continuation, Dialect, Prefill, Strategy, UpstreamId};
 use crate::dialect::{Untranslatable, anthropic};
 use crate::request::{Endpoint, ModelRequest, Needs};
 use crate::routing::{Candidate, Rule};
+use crate::wire::json::fingerprint_of;
 
 /// What of a request decides the order.
 #[derive(Clone, Copy, Debug)]
@@ -213,9 +212,8 @@ fn rank(weight: u32, draw: f64) -> f64 {
 
 /// The same number between 0 and 1 for a conversation and a candidate each time.
 fn affinity(session: u64, candidate: &Candidate) -> f64 {
-    let mut hasher = DefaultHasher::new();
-    (session, candidate.upstream.id(), &candidate.model).hash(&mut hasher);
-    (hasher.finish() >> 11) as f64 / (1u64 << 53) as f64
+    let number = fingerprint_of(&(session, candidate.upstream.id(), &candidate.model));
+    (number >> 11) as f64 / (1u64 << 53) as f64
 }
 
 fn take_the_less_loaded(ranked: &mut [(&Candidate, (u32, bool, f64))]) {

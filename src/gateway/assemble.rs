@@ -47,25 +47,12 @@ impl Foundation {
         Ok(Self {
             metrics,
             health: Arc::new(Health::new(Instant::now())),
-            affinity: affinity(state_dir),
+            affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
             // Each configuration brings its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
         })
     }
-}
-
-/// Nobody is left without an answer because a disk is full or another process holds the folder.
-fn affinity(state_dir: Option<&Path>) -> Affinity {
-    let Some(folder) = state_dir else {
-        return Affinity::in_memory();
-    };
-    Affinity::in_folder(folder).unwrap_or_else(|reason| {
-        tracing::warn!(
-            "state_dir cannot be used, so after a restart it will be forgotten which upstream created what: {reason}"
-        );
-        Affinity::in_memory()
-    })
 }
 
 /// What serves by one configuration, until the next one takes over.

@@ -1,6 +1,7 @@
 //! The process: everything put together from a configuration, started, reloaded, and drained.
 
 mod assemble;
+mod descriptors;
 mod fixed;
 mod health_checks;
 mod start_error;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 pub use start_error::StartError;
 
 use self::assemble::{Foundation, Generation, listener_tls};
+use self::descriptors::Descriptors;
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::event::{Event, Sink};
@@ -60,8 +62,12 @@ impl Gateway {
             admin_stop,
             background: JoinSet::new(),
         };
-        gateway.serve_clients(Server::new(listener, tls, limits(config)), stopping.clone());
-        let server = Server::new(admin_listener, None, limits(config));
+        let descriptors = Descriptors::raised();
+        let mut limits = limits(config);
+        limits.connections = descriptors.for_clients(limits.connections);
+        gateway.serve_clients(Server::new(listener, tls, limits.clone()), stopping.clone());
+        limits.connections = descriptors.for_operators(config.limits.connections);
+        let server = Server::new(admin_listener, None, limits);
         gateway.serve_operators(server, stopping, admin_stopping);
         gateway
             .background

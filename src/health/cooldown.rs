@@ -173,6 +173,7 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
         | Outcome::ClientGone
         | Outcome::Superseded
         | Outcome::NoMemory
+        | Outcome::NoResources
         | Outcome::Stopped => return None,
     };
     Some(Requested {

@@ -89,6 +89,7 @@ impl Evidence {
             | Outcome::ClientGone
             | Outcome::Superseded
             | Outcome::NoMemory
+            | Outcome::NoResources
             | Outcome::Stopped => None,
         }
     }

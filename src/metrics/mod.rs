@@ -5,6 +5,7 @@
 
 mod health;
 mod labels;
+mod log_lines;
 mod memory;
 mod timings;
 
@@ -12,6 +13,7 @@ use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use self::health::HealthGauges;
 use self::labels::{model_label, status_label};
+use self::log_lines::LogLinesLost;
 use self::memory::MemoryMetrics;
 use self::timings::Timings;
 use crate::event::{Event, HealthChange, RequestReport, Sink};
@@ -94,6 +96,7 @@ impl Metrics {
             .registry
             .register(Box::new(metrics.in_flight.clone()))?;
         metrics.registry.register(Box::new(build_info()?))?;
+        metrics.registry.register(Box::new(LogLinesLost::new()?))?;
         Ok(metrics)
     }
 

@@ -9,17 +9,17 @@ mod activity;
 mod client_stream;
 mod connection;
 mod connections;
+mod door;
 mod lifetime;
 mod stream_task;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::Request;
 use hyper::body::Incoming;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use self::activity::Activity;
 use self::connection::Connection;
 use self::connections::{Connections, room};
+use self::door::Door;
 use crate::wire::upgrade::{Handled, Shutdown};
 
 /// How long what is still open may take to say goodbye once the grace time is over.
@@ -78,6 +79,7 @@ impl Server {
         F: Future<Output = Handled> + Send + 'static,
     {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let mut door = Door::new(self.listener);
         let cut = watch::Sender::new(false);
         let stopping = stop.clone();
         let mut connections = Connections::default();
@@ -88,7 +90,7 @@ impl Server {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = connections.tasks.join_next_with_id() => connections.remove(ended),
-                stream = accept(&self.listener), if accepted.is_none() => accepted = stream,
+                stream = door.accept(), if accepted.is_none() => accepted = stream,
                 Ok(slot) = room(&slots, &connections.activities), if accepted.is_some() => {
                     let Some(stream) = accepted.take() else { continue };
                     let activity = Activity::new();
@@ -108,7 +110,7 @@ impl Server {
                 }
             }
         }
-        drop((self.listener, accepted));
+        drop((door, accepted));
         if timeout(self.limits.drain, connections.all_end())
             .await
             .is_err()
@@ -122,28 +124,4 @@ impl Server {
         }
         connections.tasks.shutdown().await;
     }
-}
-
-/// The next connection, if there is one.
-async fn accept(listener: &TcpListener) -> Option<TcpStream> {
-    match listener.accept().await {
-        Ok((stream, _)) => Some(stream),
-        Err(error) => {
-            if !is_about_one_connection(&error) {
-                // Out of file descriptors, most likely. Trying again at once would only burn the processor.
-                tracing::error!(%error, "cannot accept connections");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            None
-        }
-    }
-}
-
-fn is_about_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-    )
 }

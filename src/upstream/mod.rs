@@ -8,6 +8,7 @@ mod deployment;
 mod models;
 mod reply;
 mod send;
+mod shortage;
 mod upgrade;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use http::Request;
 use http_body_util::Full;
 use hyper_util::client::legacy;
 
-use super::{Outbound, Reply, Upstream, deployment};
+use super::{Outbound, Reply, Upstream, deployment, shortage};
 use crate::outcome::{Defect, Outcome, Unreachable};
 
 /// No reply came.
@@ -67,10 +67,16 @@ impl Upstream {
 }
 
 pub(super) fn failure(error: legacy::Error) -> SendError {
-    let outcome = if error.is_connect() {
-        Outcome::Unreachable(why_unreachable(&error))
-    } else {
+    let outcome = if !error.is_connect() {
         Outcome::ConnectionLost
+    } else if causes(&error).any(shortage::is_ours) {
+        Outcome::NoResources
+    } else {
+        match why_unreachable(&error) {
+            // The resolver needs descriptors, too, and does not always say that it got none.
+            Unreachable::Dns if shortage::has_no_descriptor() => Outcome::NoResources,
+            why => Outcome::Unreachable(why),
+        }
     };
     SendError {
         outcome,

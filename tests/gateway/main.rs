@@ -45,6 +45,7 @@ mod reload;
 mod sdk;
 mod streaming;
 mod supervision;
+mod surroundings;
 mod timers;
 mod tls;
 mod unread;

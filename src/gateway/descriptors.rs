@@ -1,0 +1,77 @@
+//! File descriptors: as many as the system gives, and never all of them for clients.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What is asked for where the system names no upper bound.
+const PLENTY: u64 = 1 << 20;
+/// The fewest and the most descriptors that are kept for everything but clients and their upstreams: sockets to listen on,
+/// files, names to look up, operators.
+const RESERVE: (u64, u64) = (32, 256);
+
+/// How many connections the file descriptors of this process allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Descriptors {
+    limit: u64,
+    reserve: u64,
+}
+
+impl Descriptors {
+    /// Raises the limit of this process as far as the system allows.
+    pub(super) fn raised() -> Self {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let wanted = maximum.unwrap_or(PLENTY);
+        if current.is_some_and(|current| current < wanted) {
+            let raised = Rlimit {
+                current: Some(wanted),
+                maximum,
+            };
+            // Whether that worked shows below.
+            let _ = setrlimit(Resource::Nofile, raised);
+        }
+        Self::of(getrlimit(Resource::Nofile).current.unwrap_or(PLENTY))
+    }
+
+    fn of(limit: u64) -> Self {
+        let reserve = (limit / 16).clamp(RESERVE.0, RESERVE.1);
+        Self { limit, reserve }
+    }
+
+    /// How many clients may be connected, if so many are configured: each one needs a connection to an upstream, too.
+    pub(super) fn for_clients(self, configured: usize) -> usize {
+        let pairs = self.limit.saturating_sub(self.reserve) / 2;
+        let allowed = usize::try_from(pairs).unwrap_or(usize::MAX).max(1);
+        if allowed < configured {
+            tracing::warn!(
+                limit = self.limit,
+                "at most {allowed} clients can be connected, not {configured} (limits.connections): the process may \
+                 open {} files (ulimit -n, LimitNOFILE), and each client needs two",
+                self.limit
+            );
+        }
+        configured.min(allowed)
+    }
+
+    /// How many operators may be connected.
+    pub(super) fn for_operators(self, configured: usize) -> usize {
+        configured.min(usize::try_from(self.reserve / 4).unwrap_or(usize::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Descriptors;
+
+    #[test]
+    fn every_client_can_have_an_upstream_and_some_descriptors_remain() {
+        for limit in [0, 3, 64, 256, 1024, 4096, 65_536, 1 << 20] {
+            let descriptors = Descriptors::of(limit);
+            let clients = descriptors.for_clients(usize::MAX);
+            assert!(clients >= 1);
+            assert!(clients == 1 || 2 * clients as u64 + 32 <= limit, "{limit}");
+        }
+        assert_eq!(Descriptors::of(64).for_clients(4096), 16);
+        assert_eq!(Descriptors::of(1024).for_clients(100), 100);
+        assert_eq!(Descriptors::of(64).for_operators(4096), 8);
+        assert_eq!(Descriptors::of(1 << 20).for_operators(10), 10);
+    }
+}

@@ -1,0 +1,116 @@
+//! Where connections come in. If the process can open nothing more, they are turned away at once instead of waiting for
+//! nothing.
+
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep};
+
+/// Trying again at once would only burn the processor.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often a shortage is logged at most.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// A listener that stays responsive when file descriptors run out.
+#[derive(Debug)]
+pub(super) struct Door {
+    listener: TcpListener,
+    /// A file descriptor that can be given up to accept a connection, only to close it.
+    spare: Option<File>,
+    /// When a shortage was logged last.
+    logged_at: Option<Instant>,
+}
+
+impl Door {
+    pub(super) fn new(listener: TcpListener) -> Self {
+        Self {
+            listener,
+            spare: spare(),
+            logged_at: None,
+        }
+    }
+
+    /// The next connection, if there is one.
+    pub(super) async fn accept(&mut self) -> Option<TcpStream> {
+        match self.listener.accept().await {
+            Ok((stream, _)) => return Some(stream),
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                self.log(&error);
+                if !(is_out_of_descriptors(&error) && self.turn_away().await) {
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+        None
+    }
+
+    fn log(&mut self, error: &io::Error) {
+        if self.logged_at.is_none_or(|at| at.elapsed() >= SILENCE) {
+            self.logged_at = Some(Instant::now());
+            tracing::error!(%error, "cannot accept connections");
+        }
+    }
+
+    /// Closes the connection that waits. False if that did not come about.
+    async fn turn_away(&mut self) -> bool {
+        if self.spare.take().is_none() {
+            self.spare = spare();
+            return false;
+        }
+        // It is there, unless it has gone meanwhile: nothing is waited for.
+        let accepted = tokio::time::timeout(Duration::ZERO, self.listener.accept()).await;
+        let is_done = matches!(accepted, Ok(Ok(_)));
+        drop(accepted);
+        self.spare = spare();
+        is_done && self.spare.is_some()
+    }
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
+}
+
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Door, Errno, TcpListener, TcpStream, io, is_out_of_descriptors};
+
+    #[tokio::test]
+    async fn who_cannot_be_served_is_turned_away_and_the_next_one_is_let_in() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut door = Door::new(listener);
+        let refused = TcpStream::connect(address).await.unwrap();
+        assert!(door.turn_away().await);
+        assert_eq!(refused.peek(&mut [0]).await.unwrap_or(0), 0);
+        let _served = TcpStream::connect(address).await.unwrap();
+        assert!(door.accept().await.is_some());
+    }
+
+    #[test]
+    fn the_systems_shortages_are_known() {
+        let error = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        assert!(is_out_of_descriptors(&error(Errno::MFILE)));
+        assert!(is_out_of_descriptors(&error(Errno::NFILE)));
+        assert!(!is_out_of_descriptors(&error(Errno::CONNABORTED)));
+    }
+}

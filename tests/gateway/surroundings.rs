@@ -1,0 +1,293 @@
+//! What surrounds the process fails: nobody reads its log, the disk is full, file descriptors run out.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+
+use backstop::simulator::{Fault, Script, Simulator};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+use crate::harness::{chat, two_upstreams, within};
+
+type Http = Client<HttpConnector, Full<Bytes>>;
+
+/// The program, on addresses that were free a moment ago: its log cannot be asked for them.
+struct Program {
+    child: Child,
+    clients: String,
+    operators: String,
+    http: Http,
+    _folder: TempDir,
+}
+
+impl Program {
+    /// Starts it by a shell's command line, `$0` being the program, and waits until it serves.
+    async fn start(yaml: &str, shell: &str, stderr: Stdio) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clients, operators) = free_addresses();
+        let addresses = format!("listen: {clients}\nadmin: {{listen: \"{operators}\"}}\n");
+        std::fs::write(folder.path().join("backstop.yaml"), addresses + yaml).unwrap();
+        let child = Command::new("sh")
+            .args(["-c", shell, env!("CARGO_BIN_EXE_backstop")])
+            .env("HOME", folder.path())
+            .current_dir(folder.path())
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let mut program = Self {
+            child,
+            clients,
+            operators,
+            http: Client::builder(TokioExecutor::new()).build_http(),
+            _folder: folder,
+        };
+        within(program.is_serving()).await;
+        program
+    }
+
+    async fn is_serving(&mut self) {
+        while self.try_operators("/healthz").await.is_none() {
+            assert!(self.child.try_wait().unwrap().is_none(), "it has ended");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn try_operators(&self, path: &str) -> Option<String> {
+        let url = format!("http://{}{path}", self.operators);
+        let request = Request::get(url).body(Full::default()).unwrap();
+        let answer = self.http.request(request).await.ok()?;
+        let body = answer.into_body().collect().await.ok()?.to_bytes();
+        Some(String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn operators(&self, path: &str) -> String {
+        within(self.try_operators(path)).await.expect("an answer")
+    }
+
+    /// Asks with a client; the status, and the code of an error.
+    fn ask(&self, http: &Http) -> impl Future<Output = (u16, String)> + Send + use<> {
+        let url = format!("http://{}/v1/chat/completions", self.clients);
+        let request = Request::post(url)
+            .header("content-type", "application/json")
+            .body(Full::from(chat().to_string()))
+            .unwrap();
+        let asking = http.request(request);
+        async move {
+            let (head, body) = within(asking).await.expect("an answer").into_parts();
+            let body = within(body.collect()).await.expect("a whole body");
+            let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap();
+            let code = body["error"]["code"].as_str().unwrap_or_default();
+            (head.status.as_u16(), code.to_owned())
+        }
+    }
+
+    async fn lost_lines(&self) -> u64 {
+        let metrics = self.operators("/metrics").await;
+        let value = |line: &str| {
+            let value = line.strip_prefix("backstop_log_lines_lost_total ")?;
+            value.parse().ok()
+        };
+        metrics.lines().find_map(value).expect("the metric")
+    }
+
+    /// Asks until lines are lost: every request is answered.
+    async fn ask_until_lines_are_lost(&self) {
+        for _ in 0..20_000 {
+            let mut asking = JoinSet::new();
+            (0..8).for_each(|_| drop(asking.spawn(self.ask(&self.http))));
+            for (status, code) in asking.join_all().await {
+                assert_eq!(status, 200, "{code}");
+            }
+            if self.lost_lines().await > 0 {
+                return;
+            }
+        }
+        panic!("no line was lost");
+    }
+
+    /// What is believed of the upstreams.
+    async fn states(&self) -> Vec<String> {
+        let page: Value = serde_json::from_str(&self.operators("/api/upstreams").await).unwrap();
+        let scopes = page["scopes"].as_array().unwrap().iter();
+        scopes
+            .map(|scope| scope["state"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    async fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().unwrap().to_string();
+        let killing = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(killing.await.unwrap().success());
+        within(self.child.wait()).await.unwrap().code()
+    }
+}
+
+fn free_addresses() -> (String, String) {
+    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (one, other) = (listen(), listen());
+    let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
+    (address(&one), address(&other))
+}
+
+/// A fallback that is well, behind an upstream that fails.
+async fn failing_and_well() -> (Simulator, Simulator) {
+    let failing = Script::fault(Fault::status(500));
+    let first = Simulator::start("first", failing).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    (first, second)
+}
+
+/// Every request is answered, operators are served, and it stops when it should, whatever standard error is.
+async fn loses_only_lines(stderr: Stdio) {
+    let (first, second) = failing_and_well().await;
+    let yaml = two_upstreams(&first, &second);
+    let program = Program::start(&yaml, "exec \"$0\" --log trace", stderr).await;
+    program.ask_until_lines_are_lost().await;
+    assert!(first.received_count() > 0);
+    assert!(second.received_count() > 0);
+    assert_eq!(program.operators("/healthz").await.trim(), "ok");
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nobody() {
+    let (_unread, stderr) = io::pipe().unwrap();
+    loses_only_lines(stderr.into()).await;
+}
+
+#[tokio::test]
+async fn a_reader_of_the_log_that_has_gone_takes_nobody_along() {
+    let (reader, stderr) = io::pipe().unwrap();
+    drop(reader);
+    loses_only_lines(stderr.into()).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_log_on_a_full_disk_stops_nobody() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    loses_only_lines(full.into()).await;
+}
+
+#[tokio::test]
+async fn lost_lines_are_announced_when_somebody_reads_again() {
+    let (first, second) = failing_and_well().await;
+    let yaml = two_upstreams(&first, &second);
+    let (mut reader, stderr) = io::pipe().unwrap();
+    let program = Program::start(&yaml, "exec \"$0\" --log trace", stderr.into()).await;
+    program.ask_until_lines_are_lost().await;
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        log
+    });
+    assert_eq!(program.terminate().await, Some(0));
+    let log = within(reading).await.unwrap();
+    assert!(log.contains("log lines were lost"), "not announced");
+    let last = log.lines().last().unwrap();
+    assert!(last.starts_with('{') && last.ends_with('}'), "{last}");
+}
+
+#[tokio::test]
+async fn what_nobody_wants_to_read_is_no_failure_of_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, stdout) = io::pipe().unwrap();
+    drop(reader);
+    let checking = Command::new(env!("CARGO_BIN_EXE_backstop"))
+        .arg("check")
+        .env_clear()
+        .env("OPENAI_API_KEY", "sk-any")
+        .current_dir(folder.path())
+        .stdout(stdout)
+        .output();
+    let output = within(checking).await.unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+/// One upstream that takes its time.
+async fn slow_upstream() -> (Simulator, String) {
+    let script = Script::answer("well").with_answer_delay(Duration::from_millis(500));
+    let upstream = Simulator::start("only", script).await.unwrap();
+    let url = upstream.base_url();
+    let yaml = format!(
+        "upstreams: {{only: {{provider: openai-compatible, base_url: \"{url}\"}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n"
+    );
+    (upstream, yaml)
+}
+
+#[tokio::test]
+async fn more_clients_than_file_descriptors_are_all_answered_and_no_upstream_is_blamed() {
+    let (upstream, yaml) = slow_upstream().await;
+    let shell = "ulimit -n 64; exec \"$0\"";
+    let program = Program::start(&yaml, shell, Stdio::null()).await;
+    let mut asking = JoinSet::new();
+    for _ in 0..80 {
+        let mut builder = Client::builder(TokioExecutor::new());
+        let http = builder.pool_max_idle_per_host(0).build_http();
+        asking.spawn(program.ask(&http));
+    }
+    for answer in asking.join_all().await {
+        assert_eq!(answer, (200, String::new()));
+    }
+    assert_eq!(upstream.received_count(), 80);
+    assert_eq!(program.states().await, ["closed", "closed"]);
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn what_the_proxy_itself_lacks_is_told_to_the_client_and_held_against_nobody() {
+    let (upstream, yaml) = slow_upstream().await;
+    let shell = "ulimit -n 64; exec \"$0\"";
+    let program = Program::start(&yaml, shell, Stdio::null()).await;
+    let mut builder = Client::builder(TokioExecutor::new());
+    // All on one connection, so that only connections to the upstream are wanting.
+    let http = builder.http2_only(true).build_http();
+    assert_eq!(program.ask(&http).await.0, 200);
+    let mut asking = JoinSet::new();
+    (0..90).for_each(|_| drop(asking.spawn(program.ask(&http))));
+    let mut answers = asking.join_all().await;
+    answers.sort();
+    answers.dedup();
+    let lacking = (503, "local_resources_exhausted".to_owned());
+    assert_eq!(answers, [(200, String::new()), lacking]);
+    assert_eq!(program.states().await, ["closed", "closed"]);
+    let metrics = program.operators("/metrics").await;
+    assert!(metrics.contains("backstop_network_lost 0"));
+    assert!(metrics.contains("outcome=\"no_resources\""));
+    let before = upstream.received_count();
+    assert_eq!(program.ask(&http).await.0, 200);
+    assert_eq!(upstream.received_count(), before + 1);
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_limit_of_file_descriptors_is_raised_as_far_as_it_goes() {
+    let (_upstream, yaml) = slow_upstream().await;
+    let shell = "ulimit -n 256; ulimit -S -n 64; exec \"$0\"";
+    let program = Program::start(&yaml, shell, Stdio::null()).await;
+    let limits = format!("/proc/{}/limits", program.child.id().unwrap());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let numbers: Vec<&str> = files.unwrap().split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers, ["256", "256"]);
+    assert_eq!(program.terminate().await, Some(0));
+}
