@@ -1,5 +1,7 @@
 //! A gateway to test, its event log, and a client to talk to it. Nothing here sleeps: tests wait for events.
 
+mod clock;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -77,6 +79,7 @@ impl TestGateway {
         let text = format!("listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\"}}\n{yaml}");
         let config =
             Config::parse("test", &text, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+        clock::keep();
         let events = EventLog::default();
         let gateway = Gateway::start(&config, vec![Box::new(events.clone())])
             .await
