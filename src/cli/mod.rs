@@ -60,9 +60,9 @@ enum Command {
     Check(ConfigArgs),
     /// See a failover with simulated providers; needs no key and no configuration
     Demo(DemoArgs),
-    /// RoutingRequest a running proxy who would be tried for a model now, and why
+    /// Ask a running proxy who would be tried for a model now, and why
     Explain(ExplainArgs),
-    /// RoutingRequest a running proxy whether it is ready: exit code 0 or 1
+    /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(HealthcheckArgs),
 }
 
