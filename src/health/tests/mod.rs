@@ -1,5 +1,6 @@
 //! The engine on a bench: virtual time, and attempts that end as told.
 
+mod cooldowns;
 mod evidence;
 mod invariants;
 mod scenarios;
