@@ -85,3 +85,22 @@ impl Default for TimeoutsConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::TimeoutsConfig;
+
+    #[test]
+    fn an_answer_is_given_four_times_as_long_but_half_of_all_time_at_most() {
+        for (first_token, answer) in [(30, 120), (75, 300), (200, 300)] {
+            let timeouts = TimeoutsConfig {
+                first_token: Duration::from_secs(first_token),
+                ..TimeoutsConfig::default()
+            };
+            let to_answer = timeouts.to_first_content(false, false);
+            assert_eq!(to_answer, Duration::from_secs(answer), "{first_token}");
+        }
+    }
+}

@@ -32,7 +32,7 @@ pub(super) struct AttemptAnswer {
 }
 
 impl AttemptAnswer {
-    /// AttemptAnswer by a request from which nothing was left out.
+    /// The answer to a request from which nothing was left out.
     pub(super) fn new(
         status: u16,
         headers: HeaderMap,

@@ -230,4 +230,17 @@ mod tests {
         advance(SECOND * 30).await;
         assert_eq!(timers.expired(Instant::now()), Some(Stage::Idle));
     }
+
+    #[test]
+    fn each_window_counts_for_itself_and_none_counts_after_the_end() {
+        let start = Instant::now();
+        let mut timers = timers(start, Some(0.5));
+        timers.received(60, start + SECOND);
+        timers.received(0, start + SECOND * 29);
+        assert_eq!(timers.expired(start + SECOND * 30), None);
+        timers.received(0, start + SECOND * 59);
+        assert_eq!(timers.expired(start + SECOND * 60), Some(Stage::Rate));
+        timers.completed();
+        assert_eq!(timers.expired(start + SECOND * 60), None);
+    }
 }

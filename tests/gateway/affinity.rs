@@ -4,7 +4,7 @@ use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{TestGateway, refusal};
+use crate::harness::{Setup, TestGateway, refusal, simulators};
 
 /// Chats and responses go to `first`, then to `second`; what is forwarded goes to `second` if it names the model `special`,
 /// else to `first`.
@@ -15,29 +15,20 @@ struct Two {
 
 impl Two {
     async fn start() -> Self {
-        let simulator = async |name| Simulator::start(name, Script::healthy()).await.unwrap();
-        Self {
-            first: simulator("first").await,
-            second: simulator("second").await,
-        }
+        let (first, second) = simulators().await;
+        Self { first, second }
     }
 
-    fn configuration(&self, more: &str) -> String {
-        let upstream = |simulator: &Simulator| {
-            let (name, url) = (simulator.name(), simulator.base_url());
-            format!("  {name}: {{provider: openai-compatible, base_url: \"{url}\"}}\n")
-        };
-        format!(
-            "upstreams:\n{}{}routes:\n\
-             - {{models: [special], candidates: [{{upstream: second}}]}}\n\
-             - {{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}\n{more}",
-            upstream(&self.first),
-            upstream(&self.second)
-        )
+    fn setup(&self) -> Setup {
+        Setup::new()
+            .upstream(&self.first)
+            .upstream(&self.second)
+            .route(&["special"], &["second"])
+            .route(&["*"], &["first", "second"])
     }
 
     async fn gateway(&self) -> TestGateway {
-        TestGateway::start(&self.configuration("")).await
+        self.setup().start().await
     }
 
     fn counts(&self) -> [usize; 2] {
@@ -111,12 +102,14 @@ async fn a_restart_forgets_nothing() {
     let two = Two::start().await;
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let configuration = two.configuration(&format!("state_dir: {}\n", state.display()));
-    let gateway = TestGateway::start(&configuration).await;
+    let setup = two
+        .setup()
+        .lines(&format!("state_dir: {}", state.display()));
+    let gateway = setup.start().await;
     let id = create(&gateway).await;
     gateway.gateway.drain().await;
 
-    let gateway = TestGateway::start(&configuration).await;
+    let gateway = setup.start().await;
     let answered = gateway.get(&format!("/v1/batches/{id}")).await;
     assert_eq!(answered.upstream(), "second");
     assert_eq!(two.counts(), [0, 2]);
@@ -143,15 +136,8 @@ async fn an_upstream_that_is_gone_is_named() {
     let two = Two::start().await;
     let gateway = two.gateway().await;
     let id = create(&gateway).await;
-    let configuration = format!(
-        "upstreams: {{first: {{provider: openai-compatible, base_url: \"{}\"}}}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}]}}]\n",
-        two.first.base_url()
-    );
-    let configuration = backstop::config::Config::parse("test", &configuration, &|_| None);
-    gateway
-        .gateway
-        .reload(configuration.map_err(|problems| problems.to_string()));
+    let without_it = Setup::new().upstream(&two.first);
+    gateway.gateway.reload(without_it.config());
     let answered = gateway.get(&format!("/v1/batches/{id}")).await;
     let message = refusal(&answered, 404, "owner_unavailable")["message"].to_string();
     assert!(message.contains("second"), "{message}");

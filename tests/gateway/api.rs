@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answered, TestGateway, chat, chat_text, refusal};
+use crate::harness::{Answered, Setup, TestGateway, chat, chat_text, refusal};
 
 const CHAT: &str = "/v1/chat/completions";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -82,20 +82,16 @@ async fn the_list_holds_what_upstreams_offer_where_that_is_asked_for() {
         simulator("claude").await,
         simulator("renamed").await,
     );
-    let gateway = TestGateway::start(&format!(
-        "list_models: upstreams\nupstreams:\n\
-         \x20 first: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         \x20 claude: {{provider: anthropic, base_url: \"{}\", api_key: k}}\n\
-         \x20 renamed: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         routes:\n\
-         - {{models: [gpt-4o], candidates: [{{upstream: first}}]}}\n\
-         - {{models: [\"claude-*\"], candidates: [{{upstream: claude}}]}}\n\
-         - {{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: renamed, model: x}}]}}\n",
-        first.base_url(),
-        claude.base_url(),
-        renamed.base_url(),
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream_as(&claude, "provider: anthropic, api_key: k")
+        .upstream(&renamed)
+        .route(&["gpt-4o"], &["first"])
+        .route(&["claude-*"], &["claude"])
+        .route(&["*"], &["first", "renamed, model: x"])
+        .lines("list_models: upstreams")
+        .start()
+        .await;
     let list = async || {
         let answered = gateway.get("/v1/models").await;
         let list = answered.json();

@@ -3,15 +3,9 @@
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{Answered, TestGateway, chat, chat_stream, refusal};
+use crate::harness::{Answered, Setup, TestGateway, chat, chat_stream, refusal, simulators};
 
 const CHAT: &str = "/v1/chat/completions";
-
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
-}
 
 /// Two upstreams in this order, with these keys more; `route` holds more keys of the route.
 async fn gateway(
@@ -20,17 +14,18 @@ async fn gateway(
     candidates: (&str, &str),
     route: &str,
 ) -> TestGateway {
-    let yaml = format!(
-        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\", {of_first}}}\n  \
-         second: {{provider: openai-compatible, base_url: \"{}\", {of_second}}}\n\
-         routes:\n  - models: [\"*\"]\n    {route}\n    candidates:\n      \
-         - {{upstream: first, {}}}\n      - {{upstream: second, {}}}\n",
-        first.base_url(),
-        second.base_url(),
-        candidates.0,
-        candidates.1,
-    );
-    TestGateway::start(&yaml).await
+    let keys = |more: &str| format!("provider: openai-compatible, {more}");
+    let candidates = [
+        format!("first, {}", candidates.0),
+        format!("second, {}", candidates.1),
+    ];
+    let candidates = candidates.each_ref().map(String::as_str);
+    Setup::new()
+        .upstream_as(first, &keys(of_first))
+        .upstream_as(second, &keys(of_second))
+        .route_with(&["*"], &candidates, route)
+        .start()
+        .await
 }
 
 fn chat_with(field: &str, value: Value) -> Value {

@@ -4,7 +4,7 @@ use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Continuing, Fault, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{TestGateway, chat, chat_stream, chat_text, refusal, stream_text};
+use crate::harness::{Setup, TestGateway, chat, chat_stream, chat_text, refusal, stream_text};
 use crate::streamed::{Streamed, read};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -28,19 +28,17 @@ async fn gateway(
     more: &str,
 ) -> TestGateway {
     let candidates = order.iter().map(|name| match *name {
-        "claude" => "{upstream: claude, model: claude-sonnet-4-5}".to_owned(),
-        name => format!("{{upstream: {name}, model: gpt-4o}}"),
+        "claude" => "claude, model: claude-sonnet-4-5",
+        _ => "openai, model: gpt-4o",
     });
-    TestGateway::start(&format!(
-        "upstreams:\n  openai: {{provider: openai, base_url: \"{}\", api_key: openai-key}}\n\
-         \x20 claude: {{provider: anthropic, base_url: \"{}\", api_key: claude-key}}\n\
-         routes: [{{models: [\"*\"], {more}candidates: [{}]}}]\n\
-         timeouts: {{first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}}\n",
-        openai.base_url(),
-        claude.base_url(),
-        candidates.collect::<Vec<_>>().join(", "),
-    ))
-    .await
+    let candidates: Vec<&str> = candidates.collect();
+    Setup::new()
+        .upstream_as(openai, "provider: openai, api_key: openai-key")
+        .upstream_as(claude, "provider: anthropic, api_key: claude-key")
+        .route_with(&["*"], &candidates, more)
+        .lines("timeouts: {first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}")
+        .start()
+        .await
 }
 
 fn whole() -> Streamed {
@@ -185,7 +183,7 @@ async fn each_goes_on_where_the_other_broke_off() {
                 .play(Script::answer(TEXT).with_continuing(Continuing::Exactly))
                 .await;
         }
-        let gateway = gateway(&openai, &claude, &order, &format!("continuation: {mode}, ")).await;
+        let gateway = gateway(&openai, &claude, &order, &format!("continuation: {mode}")).await;
         let answered = gateway.post(CHAT, &chat_stream()).await;
         assert_eq!(read(&answered.text()), whole(), "{order:?} {mode}");
         assert!(answered.text().contains(": continued by "));
@@ -271,17 +269,16 @@ async fn responses_are_had_from_upstreams_that_have_chats_or_messages_only() {
     let (first, second) = simulators().await;
     first.play(Script::status(503)).await;
     for upstream in [
-        "{provider: openai-compatible, responses: false, base_url: \"URL\"}",
-        "{provider: ernie, api_key: k, base_url: \"URL\"}",
-        "{provider: anthropic, api_key: k, base_url: \"URL\"}",
+        "provider: openai-compatible, responses: false",
+        "provider: ernie, api_key: k",
+        "provider: anthropic, api_key: k",
     ] {
-        let gateway = TestGateway::start(&format!(
-            "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {}\n\
-             routes: [{{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}]\n",
-            first.base_url(),
-            upstream.replace("URL", &second.base_url()),
-        ))
-        .await;
+        let keys = "provider: openai-compatible";
+        let gateway = Setup::new()
+            .upstream_at("first", &first.base_url(), keys)
+            .upstream_at("second", &second.base_url(), upstream)
+            .start()
+            .await;
         let mut body = json!({"model": "gpt-4o", "input": "hi", "instructions": "Be brief."});
         let answered = gateway.post("/v1/responses", &body).await;
         assert_eq!(
@@ -327,14 +324,13 @@ async fn responses_are_had_from_upstreams_that_have_chats_or_messages_only() {
 async fn claude_stands_in_for_claude_in_its_own_manner() {
     let (first, second) = simulators().await;
     first.play(Script::status(529)).await;
-    let gateway = TestGateway::start(&format!(
-        "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: k}}\n\
-         \x20 second: {{provider: anthropic, base_url: \"{}\", api_key: k}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second, model: claude-opus-4-1}}]}}]\n",
-        first.base_url(),
-        second.base_url(),
-    ))
-    .await;
+    let keys = "provider: anthropic, api_key: k";
+    let gateway = Setup::new()
+        .upstream_at("first", &first.base_url(), keys)
+        .upstream_at("second", &second.base_url(), keys)
+        .route(&["*"], &["first", "second, model: claude-opus-4-1"])
+        .start()
+        .await;
     let body = json!({
         "model": "claude-sonnet-5", "max_tokens": 64_000, "thinking": {"type": "adaptive"},
         "output_config": {"effort": "medium"}, "messages": [{"role": "user", "content": "hi"}],

@@ -4,16 +4,10 @@ use backstop::simulator::{Script, Simulator};
 use http::Method;
 use serde_json::json;
 
-use crate::harness::{Answered, TestGateway, chat, chat_text, refusal, two_upstreams};
+use crate::harness::{Answered, Setup, TestGateway, chat, chat_text, refusal, simulators};
 
 const CHAT: &str = "/v1/chat/completions";
 const CLIENTS: &str = "clients: [{name: anna, key: key-of-anna}, {name: bert, key: key-of-bert}]\n";
-
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
-}
 
 async fn ask(gateway: &TestGateway, headers: &[(&str, &str)]) -> Answered {
     gateway
@@ -133,14 +127,19 @@ fn keys_of(upstream: &Simulator) -> Vec<String> {
         .collect()
 }
 
-fn several_keys(first: &Simulator, second: &Simulator) -> String {
-    two_upstreams(first, second).replace("api_key: first-key", "api_keys: [key-1, key-2, key-3]")
+fn several_keys(first: &Simulator, second: &Simulator) -> Setup {
+    Setup::new()
+        .upstream_as(
+            first,
+            "provider: openai-compatible, api_keys: [key-1, key-2, key-3]",
+        )
+        .upstream(second)
 }
 
 #[tokio::test]
 async fn several_keys_are_used_in_turn() {
     let (first, second) = simulators().await;
-    let gateway = TestGateway::start(&several_keys(&first, &second)).await;
+    let gateway = several_keys(&first, &second).start().await;
     for _ in 0..6 {
         let answered = ask(&gateway, &[]).await;
         assert_eq!(answered.trail(), ["first:ok"]);
@@ -154,7 +153,7 @@ async fn a_refused_key_is_followed_by_another_key_before_another_upstream() {
     for status in [401, 403, 429] {
         let (first, second) = simulators().await;
         first.play(Script::status(status)).await;
-        let gateway = TestGateway::start(&several_keys(&first, &second)).await;
+        let gateway = several_keys(&first, &second).start().await;
         let answered = ask(&gateway, &[]).await;
         assert_eq!(chat_text(&answered), "Hello from second.", "{status}");
         assert_eq!(answered.trail().len(), 3, "{status}");
@@ -168,7 +167,7 @@ async fn a_refused_key_is_followed_by_another_key_before_another_upstream() {
 async fn a_failure_that_is_not_about_the_key_costs_one_key_only() {
     let (first, second) = simulators().await;
     first.play(Script::status(500)).await;
-    let gateway = TestGateway::start(&several_keys(&first, &second)).await;
+    let gateway = several_keys(&first, &second).start().await;
     let answered = ask(&gateway, &[]).await;
     assert_eq!(answered.trail(), ["first:server_error", "second:ok"]);
     assert_eq!(keys_of(&first), ["Bearer key-1"]);
@@ -182,12 +181,8 @@ async fn a_key_goes_out_in_the_header_that_its_provider_reads() {
         ("anthropic", "x-api-key", "a-key"),
     ] {
         let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
-        let gateway = TestGateway::start(&format!(
-            "upstreams: {{only: {{provider: {provider}, base_url: \"{}\", api_key: a-key}}}}\n\
-             routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n",
-            upstream.base_url()
-        ))
-        .await;
+        let keys = format!("provider: {provider}, api_key: a-key");
+        let gateway = Setup::new().upstream_as(&upstream, &keys).start().await;
         assert_eq!(
             gateway.post("/v1/chat/completions", &chat()).await.status,
             200
@@ -203,13 +198,14 @@ async fn a_key_goes_out_in_the_header_that_its_provider_reads() {
 #[tokio::test]
 async fn azures_older_api_has_the_deployment_in_the_path() {
     let azure = Simulator::start("azure", Script::healthy()).await.unwrap();
-    let gateway = TestGateway::start(&format!(
-        "upstreams: {{azure: {{provider: azure, base_url: \"http://{}/openai\", api_key: a-key, api_version: 2024-10-21}}}}\n\
-         routes:\n  - {{models: [gpt-4o], candidates: [{{upstream: azure, model: my gpt}}]}}\n\
-         \x20 - {{models: [\"*\"], candidates: [{{upstream: azure}}]}}\n",
-        azure.address()
-    ))
-    .await;
+    let base_url = format!("http://{}/openai", azure.address());
+    let keys = "provider: azure, api_key: a-key, api_version: 2024-10-21";
+    let gateway = Setup::new()
+        .upstream_at("azure", &base_url, keys)
+        .route(&["gpt-4o"], &["azure, model: my gpt"])
+        .route(&["*"], &["azure"])
+        .start()
+        .await;
     assert_eq!(
         chat_text(&gateway.post(CHAT, &chat()).await),
         "Hello from azure."

@@ -1,6 +1,7 @@
 //! `config.example.yaml` is good, and complete; good configurations load, bad ones are told what is wrong.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -93,16 +94,63 @@ fn the_example_shows_the_defaults() {
     })
     .unwrap();
     let default = Config::default();
+    let same = |shown: &dyn Debug, default: &dyn Debug| {
+        assert_eq!(format!("{shown:?}"), format!("{default:?}"));
+    };
+    same(&example.limits, &default.limits);
+    // Shown as what it comes to.
+    let mut timeouts = example.timeouts.clone();
+    let answer = timeouts.answer.take();
     assert_eq!(
-        format!("{:?}", example.limits),
-        format!("{:?}", default.limits)
+        answer,
+        Some(default.timeouts.to_first_content(false, false))
     );
-    let first = |config: &Config| config.timeouts.to_first_content(false, false);
-    assert_eq!(first(&example), first(&default));
+    same(&timeouts, &default.timeouts);
+    same(&example.listen, &default.listen);
+    same(&example.admin, &default.admin);
+    same(&example.tls, &default.tls);
+    same(&example.clients, &default.clients);
+    same(&example.state_dir, &default.state_dir);
+    same(&example.list_models, &default.list_models);
+}
+
+/// The same for what has no default as a whole: a route, and its candidates.
+#[test]
+fn the_example_shows_the_defaults_of_routes() {
+    let parse = |text: &str| {
+        Config::parse("test", text, &|_| Some("a-key".to_owned()))
+            .unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let shown = parse(EXAMPLE);
+    let keys = ["strategy", "hedge", "continuation", "refusals"];
+    let is_shown = |line: &&str| {
+        let key = line.trim_start().split(':').next().unwrap();
+        !keys.contains(&key)
+    };
+    let left_out: Vec<&str> = EXAMPLE.lines().filter(is_shown).collect();
+    assert_eq!(EXAMPLE.lines().count() - left_out.len(), keys.len());
+    let left_out = parse(&left_out.join("\n"));
     assert_eq!(
-        (example.listen, example.admin.listen),
-        (default.listen, default.admin.listen)
+        format!("{:?}", shown.routes),
+        format!("{:?}", left_out.routes)
     );
+}
+
+/// What the comments say of keys that are left out.
+#[test]
+fn the_example_tells_the_defaults_of_what_it_leaves_out() {
+    for (said, is_true) in [
+        (
+            "headers: 10s     # to the head of a streamed answer; left out: as long as first_token",
+            Config::default().timeouts.headers.is_none(),
+        ),
+        (
+            "averaged over 30 s; off by default",
+            Config::default().timeouts.min_rate.is_none(),
+        ),
+    ] {
+        assert!(EXAMPLE.contains(said) && is_true, "{said}");
+    }
 }
 
 #[test]

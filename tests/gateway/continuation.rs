@@ -6,7 +6,7 @@ use backstop::event::{Event, RequestReport, RequestResult};
 use backstop::simulator::{Continuing, Fault, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{Answered, TestGateway, chat_stream};
+use crate::harness::{Answered, Setup, TestGateway, chat_stream};
 use crate::streamed::{Streamed, read};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -25,22 +25,16 @@ async fn simulator(name: &str, script: Script) -> Simulator {
 
 /// A gateway that continues in this way, with upstreams that continue beginnings in these ways, in this order.
 async fn gateway(mode: &str, upstreams: &[(&Simulator, &str)]) -> TestGateway {
-    let mut yaml = "upstreams:\n".to_owned();
+    let mut setup = Setup::new();
+    let mut names = Vec::new();
     for (upstream, prefill) in upstreams {
-        yaml += &format!(
-            "  {}: {{provider: openai-compatible, base_url: \"{}\", prefill: {prefill}}}\n",
-            upstream.name(),
-            upstream.base_url()
-        );
+        let keys = format!("provider: openai-compatible, prefill: {prefill}");
+        setup = setup.upstream_as(upstream, &keys);
+        names.push(upstream.name());
     }
-    let names = upstreams
-        .iter()
-        .map(|(upstream, _)| format!("{{upstream: {}}}", upstream.name()));
-    let names = names.collect::<Vec<_>>().join(", ");
-    yaml += &format!(
-        "routes: [{{models: [\"*\"], continuation: {mode}, candidates: [{names}]}}]\n{TIMEOUTS}"
-    );
-    TestGateway::start(&yaml).await
+    let mode = format!("continuation: {mode}");
+    let setup = setup.route_with(&["*"], &names, &mode).lines(TIMEOUTS);
+    setup.start().await
 }
 
 fn requests() -> [(&'static str, Value); 2] {
@@ -117,6 +111,16 @@ async fn report(gateway: &TestGateway) -> RequestReport {
         _ => None,
     };
     gateway.events.wait_for(finished).await
+}
+
+/// The numbers of the attempts that are over.
+fn numbers(gateway: &TestGateway) -> Vec<usize> {
+    let events = gateway.events.all();
+    let numbers = events.iter().filter_map(|event| match event {
+        Event::AttemptFinished { report, .. } => Some(report.number),
+        _ => None,
+    });
+    numbers.collect()
 }
 
 #[tokio::test]
@@ -245,6 +249,8 @@ async fn a_stream_is_continued_twice_and_no_more() {
         let answered = whole_gateway.post(path, &body).await;
         assert_eq!(read(&answered.text()), whole(), "{}", answered.text());
         is_one_answer(&answered);
+        report(&whole_gateway).await;
+        assert_eq!(numbers(&whole_gateway), [1, 2, 3]);
 
         third.play(breaks(2).with_text(TEXT)).await;
         let fourth = simulator(

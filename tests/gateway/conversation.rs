@@ -3,20 +3,18 @@
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::TestGateway;
+use crate::harness::{Setup, TestGateway};
 
 const CHAT: &str = "/v1/chat/completions";
 const PIXEL: &str = "iVBORw0KGgo=";
 
 async fn gateway(openai: &Simulator, claude: &Simulator) -> TestGateway {
-    TestGateway::start(&format!(
-        "upstreams:\n  openai: {{provider: openai, base_url: \"{}\", api_key: a}}\n\
-         \x20 claude: {{provider: anthropic, base_url: \"{}\", api_key: b}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: openai}}, {{upstream: claude, model: claude-sonnet-4-5}}]}}]\n",
-        openai.base_url(),
-        claude.base_url(),
-    ))
-    .await
+    Setup::new()
+        .upstream_as(openai, "provider: openai, api_key: a")
+        .upstream_as(claude, "provider: anthropic, api_key: b")
+        .route(&["*"], &["openai", "claude, model: claude-sonnet-4-5"])
+        .start()
+        .await
 }
 
 /// A reply with this body, whatever is asked.

@@ -3,19 +3,17 @@
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{TestGateway, chat, chat_stream, chat_text, stream_text};
+use crate::harness::{Setup, TestGateway, chat, chat_stream, chat_text, stream_text};
 
 const CHAT: &str = "/v1/chat/completions";
 
 async fn gateway(ernie: &Simulator, other: &Simulator) -> TestGateway {
-    TestGateway::start(&format!(
-        "upstreams:\n  ernie: {{provider: ernie, base_url: \"{}\", api_key: bce-v3-key}}\n\
-         \x20 other: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: ernie, model: ernie-4.5-turbo-128k}}, {{upstream: other}}]}}]\n",
-        ernie.base_url(),
-        other.base_url(),
-    ))
-    .await
+    Setup::new()
+        .upstream_as(ernie, "provider: ernie, api_key: bce-v3-key")
+        .upstream(other)
+        .route(&["*"], &["ernie, model: ernie-4.5-turbo-128k", "other"])
+        .start()
+        .await
 }
 
 async fn simulators() -> (Simulator, Simulator) {

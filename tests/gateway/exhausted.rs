@@ -5,7 +5,9 @@ use std::time::Duration;
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::json;
 
-use crate::harness::{Answered, TestGateway, chat, chat_stream, chat_text, refusal, two_upstreams};
+use crate::harness::{
+    Answered, Setup, TestGateway, chat, chat_stream, chat_text, refusal, simulators,
+};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -136,6 +138,55 @@ async fn a_pause_of_more_than_a_minute_asks_the_client_not_to_retry() {
     }
 }
 
+/// Who could not serve it on any day is no reason to tell the client anything but to slow down.
+#[tokio::test]
+async fn a_rate_limit_is_one_beside_upstreams_that_cannot_serve_the_request() {
+    let (first, second) = simulators().await;
+    first.play(rate_limited(30)).await;
+    let toolless = "provider: openai-compatible, capabilities: {tools: false}";
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream_as(&second, toolless)
+        .start()
+        .await;
+    let mut body = chat();
+    body["tools"] = json!([{"type": "function", "function": {"name": "f"}}]);
+    for trail in [&["first:rate_limited"][..], &[]] {
+        let answered = gateway.post(CHAT, &body).await;
+        refusal(&answered, 429, "rate_limit_exceeded");
+        assert_eq!(answered.trail(), trail);
+    }
+    assert_eq!(second.received_count(), 0);
+}
+
+/// The first one has too small a window, and vectors of the second one's model are of no use beside the first one's.
+#[tokio::test]
+async fn what_no_candidate_can_ever_serve_is_not_to_be_tried_again() {
+    let (first, second) = simulators().await;
+    let small = "provider: openai-compatible, capabilities: {context_window: 100}";
+    let gateway = Setup::new()
+        .upstream_as(&first, small)
+        .upstream(&second)
+        .route(&["*"], &["first", "second, model: other"])
+        .start()
+        .await;
+    let long = json!({"model": "m", "input": "word ".repeat(1000)});
+    let answered = gateway.post("/v1/embeddings", &long).await;
+    let error = refusal(&answered, 503, "no_upstream_available");
+    let message = error["message"].as_str().unwrap();
+    for upstream in ["first", "second"] {
+        let told = format!("{upstream}: not asked, ");
+        assert!(message.contains(&told), "{message}");
+    }
+    assert_eq!(answered.header("x-should-retry"), "false");
+    assert_eq!(answered.trail(), [""; 0]);
+    assert_eq!((first.received_count(), second.received_count()), (0, 0));
+
+    let short = json!({"model": "m", "input": "word"});
+    let answered = gateway.post("/v1/embeddings", &short).await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+}
+
 #[tokio::test]
 async fn a_model_that_no_upstream_has_is_not_found() {
     let (gateway, first, second) = both(Script::status(404)).await;
@@ -230,8 +281,11 @@ async fn a_model_that_is_known_to_be_nowhere_is_still_not_found() {
     let script = Script::status(404);
     let first = Simulator::start("first", script.clone()).await.unwrap();
     let second = Simulator::start("second", script).await.unwrap();
-    let named = two_upstreams(&first, &second).replace("\"*\"", "gpt-4o");
-    let gateway = TestGateway::start(&named).await;
+    let named = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .route(&["gpt-4o"], &["first", "second"]);
+    let gateway = named.start().await;
     for count in [2, 0, 0] {
         let answered = gateway.post(CHAT, &chat()).await;
         let error = refusal(&answered, 404, "model_not_found");
@@ -242,7 +296,7 @@ async fn a_model_that_is_known_to_be_nowhere_is_still_not_found() {
     }
     // Once one of them cannot say, nobody knows.
     first.play(Script::status(500)).await;
-    let gateway = TestGateway::start(&named).await;
+    let gateway = named.start().await;
     for _ in 0..2 {
         let answered = gateway.post(CHAT, &chat()).await;
         refusal(&answered, 503, "all_upstreams_failed");
@@ -284,20 +338,13 @@ async fn the_total_time_ends_a_request_whoever_is_left_to_ask() {
             .await
             .unwrap(),
     );
-    let upstreams = two_upstreams(&first, &second)
-        .replace(
-            "routes:",
-            &format!(
-                "\x20 third: {{provider: openai-compatible, base_url: \"{}\"}}\nroutes:",
-                third.base_url()
-            ),
-        )
-        .replace(
-            "{upstream: second}",
-            "{upstream: second}, {upstream: third}",
-        );
-    let timeouts = "timeouts: {first_token: 600ms, answer: 600ms, total: 1100ms}\n";
-    let gateway = TestGateway::start(&format!("{upstreams}{timeouts}")).await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .upstream(&third)
+        .lines("timeouts: {first_token: 600ms, answer: 600ms, total: 1100ms}")
+        .start()
+        .await;
     for body in [chat(), chat_stream()] {
         let answered = gateway.post(CHAT, &body).await;
         refusal(&answered, 503, "all_upstreams_failed");
@@ -367,11 +414,11 @@ async fn why_a_stand_in_refuses_what_we_made_of_a_request_is_told_but_for_our_ke
         body: Some(said.to_string()),
     });
     let second = Simulator::start("second", script).await.unwrap();
-    let upstreams = two_upstreams(&first, &second).replace(
-        "second: {provider: openai-compatible",
-        "second: {provider: anthropic",
-    );
-    let gateway = TestGateway::start(&upstreams).await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream_as(&second, "provider: anthropic, api_key: second-key")
+        .start()
+        .await;
     let answered = gateway.post(CHAT, &chat()).await;
     assert_eq!(answered.trail(), ["first:overloaded", "second:rejected"]);
     let error = refusal(&answered, 503, "all_upstreams_failed");

@@ -1,19 +1,12 @@
 //! What `POST /api/explain` makes of a question.
 
-use backstop::simulator::{Script, Simulator};
 use serde_json::json;
 
-use crate::harness::{TestGateway, two_upstreams};
-
-async fn both() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
-}
+use crate::harness::{Setup, TestGateway, simulators};
 
 #[tokio::test]
 async fn what_a_request_is_for_is_told_by_its_body_or_by_name() {
-    let (first, second) = both().await;
+    let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
     let message = json!([{"role": "user", "content": "hi"}]);
     let search = json!([{"type": "web_search_20250305", "name": "web_search"}]);
@@ -58,13 +51,12 @@ async fn what_a_request_is_for_is_told_by_its_body_or_by_name() {
 /// A tool that only Anthropic runs keeps a message at Claude, and a chat cannot have it.
 #[tokio::test]
 async fn a_message_is_explained_as_it_would_be_served() {
-    let (first, second) = both().await;
-    let yaml = two_upstreams(&first, &second).replacen(
-        "provider: openai-compatible",
-        "provider: anthropic",
-        1,
-    );
-    let gateway = TestGateway::start(&yaml).await;
+    let (first, second) = simulators().await;
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: anthropic, api_key: k")
+        .upstream(&second)
+        .start()
+        .await;
     let tools = json!([{"type": "web_search_20250305", "name": "web_search"}]);
     let body = json!({"model": "claude-sonnet-4-5", "max_tokens": 9, "tools": tools,
         "messages": [{"role": "user", "content": "hi"}]});

@@ -4,7 +4,9 @@ use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::harness::{PATIENCE, TestGateway, chat, chat_stream, chat_text, stream_text};
+use crate::harness::{
+    PATIENCE, Setup, TestGateway, chat, chat_stream, chat_text, simulators, stream_text,
+};
 
 const TIMEOUTS: &str =
     "timeouts: {connect: 1s, first_token: 300ms, answer: 300ms, idle: 300ms, total: 20s}\n";
@@ -36,14 +38,6 @@ fn faults() -> Vec<(Fault, &'static str)> {
             "redirect",
         ),
     ]
-}
-
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::answer("Hello from second."))
-        .await
-        .unwrap();
-    (first, second)
 }
 
 #[tokio::test]
@@ -234,14 +228,13 @@ async fn what_nobody_is_left_for_uses_up_no_budget() {
     let third = Simulator::start("third", Script::answer("Hello from third."))
         .await
         .unwrap();
-    let [a, b, c] = [&first, &second, &third].map(|upstream| upstream.base_url().to_owned());
-    let gateway = TestGateway::start(&format!(
-        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{a}\"}}\n  \
-         second: {{provider: openai-compatible, base_url: \"{b}\"}}\n  \
-         third: {{provider: openai-compatible, base_url: \"{c}\"}}\nroutes: [{{models: [\"*\"], candidates: \
-         [{{upstream: first}}, {{upstream: second, model: b}}, {{upstream: third, model: c}}]}}]\n"
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .upstream(&third)
+        .route(&["*"], &["first", "second, model: b", "third, model: c"])
+        .start()
+        .await;
     // It says nothing against their health.
     let body = json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
     let unsupported = Fault::Status {

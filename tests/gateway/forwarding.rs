@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::harness::{TestGateway, chat_text, refusal};
+use crate::harness::{Setup, TestGateway, chat_text, refusal};
 
 const CHAT: &str = "/v1/chat/completions";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -29,19 +29,17 @@ impl Three {
         }
     }
 
-    async fn gateway(&self, routes: &str) -> TestGateway {
-        let upstream = |simulator: &Simulator| {
-            format!(
-                "  {}: {{provider: openai-compatible, base_url: \"{}\"}}\n",
-                simulator.name(),
-                simulator.base_url()
-            )
-        };
-        let [first, special, general] = [&self.first, &self.special, &self.general].map(upstream);
-        TestGateway::start(&format!(
-            "upstreams:\n{first}{special}{general}routes:\n{routes}"
-        ))
-        .await
+    fn setup(&self, routes: &[Route]) -> Setup {
+        let upstreams = Setup::new()
+            .upstream(&self.first)
+            .upstream(&self.special)
+            .upstream(&self.general);
+        let add = |setup: Setup, route: &Route| setup.route(route.0, route.1);
+        routes.iter().fold(upstreams, add)
+    }
+
+    async fn gateway(&self, routes: &[Route]) -> TestGateway {
+        self.setup(routes).start().await
     }
 
     /// How many requests each has had.
@@ -50,9 +48,12 @@ impl Three {
     }
 }
 
-const SPECIAL: &str =
-    "  - {models: [dall-e-3, \"whisper-*\"], candidates: [{upstream: special}]}\n";
-const GENERAL: &str = "  - {models: [\"*\"], candidates: [{upstream: general}]}\n";
+/// Models, and who serves them.
+type Route = (&'static [&'static str], &'static [&'static str]);
+
+const SPECIAL: Route = (&["dall-e-3", "whisper-*"], &["special"]);
+const GENERAL: Route = (&["*"], &["general"]);
+const BOTH: Route = (&["*"], &["general", "special, model: theirs"]);
 
 /// A form with a file that is no text, and then the model.
 fn form(model: &str) -> Vec<u8> {
@@ -72,7 +73,7 @@ const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=xx");
 #[tokio::test]
 async fn the_model_of_a_request_decides_where_it_is_forwarded() {
     let three = Three::start().await;
-    let gateway = three.gateway(&format!("{SPECIAL}{GENERAL}")).await;
+    let gateway = three.gateway(&[SPECIAL, GENERAL]).await;
     let post = async |path, header, body: Vec<u8>| {
         let answered = gateway.send(Method::POST, path, &[header], body).await;
         assert_eq!(answered.status, 200, "{path}");
@@ -96,7 +97,7 @@ async fn the_model_of_a_request_decides_where_it_is_forwarded() {
 #[tokio::test]
 async fn without_a_route_for_all_models_the_first_upstream_of_the_file_is_asked() {
     let three = Three::start().await;
-    let gateway = three.gateway(SPECIAL).await;
+    let gateway = three.gateway(&[SPECIAL]).await;
     assert_eq!(gateway.get("/v1/files").await.upstream(), "first");
     let answered = gateway
         .post("/v1/moderations", &json!({"model": "omni-moderation"}))
@@ -113,14 +114,14 @@ async fn without_a_route_for_all_models_the_first_upstream_of_the_file_is_asked(
 #[tokio::test]
 async fn a_response_may_be_asked_for_without_a_model() {
     let three = Three::start().await;
-    let gateway = three.gateway(&format!("{SPECIAL}{GENERAL}")).await;
+    let gateway = three.gateway(&[SPECIAL, GENERAL]).await;
     let body = json!({"prompt": {"id": "pmpt_1"}, "stream": true});
     let answered = gateway.post("/v1/responses", &body).await;
     assert_eq!(answered.status, 200, "{:?}", answered.body);
     assert!(answered.text().contains("Hello from general."));
     assert_eq!(three.general.received()[0].body, body.to_string());
 
-    let gateway = three.gateway(SPECIAL).await;
+    let gateway = three.gateway(&[SPECIAL]).await;
     let answered = gateway.post("/v1/responses", &body).await;
     assert_eq!(answered.upstream(), "first");
     assert_eq!(three.counts(), [1, 0, 1]);
@@ -129,7 +130,7 @@ async fn a_response_may_be_asked_for_without_a_model() {
 #[tokio::test]
 async fn method_path_body_and_headers_go_on_unchanged() {
     let three = Three::start().await;
-    let gateway = three.gateway(GENERAL).await;
+    let gateway = three.gateway(&[GENERAL]).await;
     let binary: Vec<u8> = (0..=u8::MAX).cycle().take(100_000).collect();
     let octets = ("content-type", "application/octet-stream");
     let cases = [
@@ -182,7 +183,7 @@ async fn a_binary_answer_comes_back_byte_for_byte() {
     let three = Three::start().await;
     let healthy = Script::healthy().with_header("content-disposition", "attachment");
     three.general.play(healthy).await;
-    let gateway = three.gateway(GENERAL).await;
+    let gateway = three.gateway(&[GENERAL]).await;
     let answered = gateway.get("/v1/files/x/content").await;
     assert_eq!(answered.status, 200);
     assert_eq!(answered.body, (0..=u8::MAX).collect::<Bytes>());
@@ -195,9 +196,7 @@ async fn a_binary_answer_comes_back_byte_for_byte() {
 #[tokio::test]
 async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() {
     let three = Three::start().await;
-    let gateway = three
-        .gateway("  - {models: [\"*\"], candidates: [{upstream: general}, {upstream: special}]}\n")
-        .await;
+    let gateway = three.gateway(&[(&["*"], &["general", "special"])]).await;
     let statuses = [
         (404, "rejected"),
         (409, "rejected"),
@@ -249,7 +248,7 @@ async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() 
 #[tokio::test]
 async fn replies_without_a_body_are_whole() {
     let three = Three::start().await;
-    let gateway = three.gateway(GENERAL).await;
+    let gateway = three.gateway(&[GENERAL]).await;
     let empty = |code| Fault::Status {
         code,
         headers: Vec::new(),
@@ -274,14 +273,12 @@ async fn replies_without_a_body_are_whole() {
     }
 }
 
-const BOTH: &str = "  - {models: [\"*\"], candidates: [{upstream: general}, {upstream: special, model: theirs}]}\n";
-
 #[tokio::test]
 async fn a_forwarded_request_is_not_sent_twice() {
     for fault in [Fault::Reset, Fault::Close] {
         let three = Three::start().await;
         three.general.play(Script::fault(fault.clone())).await;
-        let gateway = three.gateway(BOTH).await;
+        let gateway = three.gateway(&[BOTH]).await;
         let answered = gateway.post("/v1/files", &json!({})).await;
         refusal(&answered, 503, "all_upstreams_failed");
         assert_eq!(answered.trail().len(), 1, "{fault:?}");
@@ -290,7 +287,7 @@ async fn a_forwarded_request_is_not_sent_twice() {
     // Where nothing was sent, it is the first time elsewhere.
     let three = Three::start().await;
     three.general.play(Script::fault(Fault::Refuse)).await;
-    let gateway = three.gateway(BOTH).await;
+    let gateway = three.gateway(&[BOTH]).await;
     let answered = gateway.post("/v1/files", &json!({})).await;
     assert_eq!(answered.trail(), ["general:connect_refused", "special:ok"]);
     assert_eq!(three.counts(), [0, 1, 0]);
@@ -298,13 +295,13 @@ async fn a_forwarded_request_is_not_sent_twice() {
 
 /// A first upstream with several keys, of which only `valid` is good, and a second one.
 async fn with_keys(three: &Three, keys: &str) -> TestGateway {
-    TestGateway::start(&format!(
-        "upstreams:\n  general: {{provider: openai-compatible, base_url: \"{}\", api_keys: [{keys}]}}\n  \
-         special: {{provider: openai-compatible, base_url: \"{}\"}}\nroutes:\n{BOTH}",
-        three.general.base_url(),
-        three.special.base_url()
-    ))
-    .await
+    let keys = format!("provider: openai-compatible, api_keys: [{keys}]");
+    Setup::new()
+        .upstream_as(&three.general, &keys)
+        .upstream(&three.special)
+        .route(BOTH.0, BOTH.1)
+        .start()
+        .await
 }
 
 /// Whoever is refused for the key's sake has done nothing.
@@ -406,11 +403,10 @@ async fn an_error_that_is_not_whole_is_none() {
     let endless = format!("connection: close\r\n\r\n{}", "x".repeat((1 << 20) + 1));
     for (rest, outcome) in [(cut, "connection_lost"), (endless, "reply_too_large")] {
         let url = raw(format!("HTTP/1.1 404 Not Found\r\n{rest}")).await;
-        let gateway = TestGateway::start(&format!(
-            "upstreams: {{raw: {{provider: openai-compatible, base_url: \"{url}\"}}}}\n\
-             routes: [{{models: [\"*\"], candidates: [{{upstream: raw}}]}}]\n"
-        ))
-        .await;
+        let gateway = Setup::new()
+            .upstream_at("raw", &url, "provider: openai-compatible")
+            .start()
+            .await;
         let answered = gateway.get("/v1/files/none").await;
         refusal(&answered, 503, "all_upstreams_failed");
         assert_eq!(answered.trail(), [format!("raw:{outcome}")]);
@@ -433,8 +429,8 @@ async fn many_refused_keys_are_not_in_the_way_of_another_upstream() {
 async fn nobody_is_asked_after_the_deadline() {
     let three = Three::start().await;
     three.general.play(Script::fault(Fault::Hang)).await;
-    let routes = format!("{BOTH}timeouts: {{total: 300ms, first_token: 300ms, answer: 300ms}}\n");
-    let gateway = three.gateway(&routes).await;
+    let timeouts = "timeouts: {total: 300ms, first_token: 300ms, answer: 300ms}";
+    let gateway = three.setup(&[BOTH]).lines(timeouts).start().await;
     let image = json!({"model": "dall-e-3"});
     let answered = gateway.post("/v1/images/generations", &image).await;
     assert_eq!(answered.trail(), ["general:deadline"]);
@@ -466,7 +462,7 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
         ] {
             let three = Three::start().await;
             three.general.play(Script::fault(fault.clone())).await;
-            let gateway = three.gateway(BOTH).await;
+            let gateway = three.gateway(&[BOTH]).await;
             let answered = gateway
                 .send(Method::POST, path, &[header], sent.clone())
                 .await;
@@ -482,7 +478,7 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
         }
         // What the client did wrong comes back, and so does the last one's failure.
         let three = Three::start().await;
-        let gateway = three.gateway(BOTH).await;
+        let gateway = three.gateway(&[BOTH]).await;
         three.general.play(Script::status(400)).await;
         let post = async || {
             gateway
@@ -500,7 +496,7 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
 #[tokio::test]
 async fn a_forwarded_answer_that_breaks_off_does_not_look_whole() {
     let three = Three::start().await;
-    let gateway = three.gateway(GENERAL).await;
+    let gateway = three.gateway(&[GENERAL]).await;
     for fault in [Fault::CutAfter(1), Fault::ResetAfter(1)] {
         three.general.play(Script::fault(fault.clone())).await;
         let response = gateway
@@ -515,7 +511,7 @@ async fn a_forwarded_answer_that_breaks_off_does_not_look_whole() {
 #[tokio::test]
 async fn what_is_to_be_understood_is_not_asked_for_in_compressed_form() {
     let three = Three::start().await;
-    let gateway = three.gateway(GENERAL).await;
+    let gateway = three.gateway(&[GENERAL]).await;
     let headers = [JSON, ("accept-encoding", "gzip, br"), ("accept", "*/*")];
     let body = json!({"model": "gpt-4o"}).to_string();
     let answered = gateway.send(Method::POST, CHAT, &headers, body).await;
@@ -530,11 +526,10 @@ async fn a_candidates_own_model_name_replaces_the_clients_and_nothing_else() {
     let three = Three::start().await;
     three.first.play(Script::status(500)).await;
     let gateway = three
-        .gateway(
-            "  - models: [\"*\"]\n    candidates:\n\
-             \x20     - {upstream: first}\n\
-             \x20     - {upstream: special, model: \"their/model \\\"x\\\"\"}\n",
-        )
+        .gateway(&[(
+            &["*"],
+            &["first", "special, model: \"their/model \\\"x\\\"\""],
+        )])
         .await;
     let body = |model: &str| {
         format!(
@@ -560,7 +555,7 @@ async fn a_candidates_own_model_name_replaces_the_clients_and_nothing_else() {
 async fn a_model_that_has_the_right_name_already_leaves_the_body_as_it_is() {
     let three = Three::start().await;
     let gateway = three
-        .gateway("  - {models: [\"*\"], candidates: [{upstream: general, model: \"gpt-4o\"}]}\n")
+        .gateway(&[(&["*"], &["general, model: gpt-4o"])])
         .await;
     // Another way to write the same name.
     for model in ["\"gpt-4o\"", "\"gpt\\u002d4o\""] {
@@ -626,9 +621,7 @@ async fn the_results_of_a_batch_are_got_through_the_gateway() {
 #[tokio::test]
 async fn no_redirect_leads_a_client_past_the_gateway() {
     let three = Three::start().await;
-    let gateway = three
-        .gateway("  - {models: [\"*\"], candidates: [{upstream: general}]}\n")
-        .await;
+    let gateway = three.gateway(&[GENERAL]).await;
     let there = format!("{}/files/file-1", three.general.base_url());
     let cases = [
         (Method::GET, there.as_str(), 503),
@@ -660,17 +653,14 @@ async fn no_redirect_leads_a_client_past_the_gateway() {
 #[tokio::test]
 async fn a_model_is_renamed_only_by_its_own_route() {
     let openai = Simulator::start("openai", Script::healthy()).await.unwrap();
-    let url = openai.base_url();
-    let gateway = TestGateway::start(&format!(
-        "upstreams:
-  claude: {{provider: anthropic, api_key: key, base_url: \"http://127.0.0.1:9/v1\"}}
-  openai: {{provider: openai-compatible, base_url: \"{url}\"}}
-routes:
-  - {{models: [gpt-4o], candidates: [{{upstream: openai, model: other}}]}}
-  - {{models: [\"*\"], candidates: [{{upstream: claude, model: claude-opus-5}}]}}
-"
-    ))
-    .await;
+    let claude = "provider: anthropic, api_key: key";
+    let gateway = Setup::new()
+        .upstream_at("claude", "http://127.0.0.1:9/v1", claude)
+        .upstream(&openai)
+        .route(&["gpt-4o"], &["openai, model: other"])
+        .route(&["*"], &["claude, model: claude-opus-5"])
+        .start()
+        .await;
     let image = r#"{"model":"gpt-image-1","prompt":"a cat"}"#;
     gateway
         .send(Method::POST, "/v1/images/generations", &[JSON], image)

@@ -1,12 +1,15 @@
 //! A gateway to test, its event log, and a client to talk to it. Nothing here sleeps: tests wait for events.
 
+mod clock;
+mod setup;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop::config::Config;
 use backstop::event::{Event, HealthChange, Sink};
 use backstop::gateway::Gateway;
-use backstop::simulator::Simulator;
+use backstop::simulator::{Script, Simulator};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -16,6 +19,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+pub(crate) use self::setup::Setup;
 
 /// No test waits longer for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,6 +82,7 @@ impl TestGateway {
         let text = format!("listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\"}}\n{yaml}");
         let config =
             Config::parse("test", &text, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+        clock::keep();
         let events = EventLog::default();
         let gateway = Gateway::start(&config, vec![Box::new(events.clone())])
             .await
@@ -203,6 +209,13 @@ impl TestGateway {
     }
 }
 
+/// Two healthy upstreams, `first` and `second`.
+pub(crate) async fn simulators() -> (Simulator, Simulator) {
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    (first, second)
+}
+
 /// What comes of something that must not take long.
 pub(crate) async fn within<T>(something: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, something)
@@ -227,16 +240,11 @@ pub(crate) fn refusal(answered: &Answered, status: u16, code: &str) -> Value {
 
 /// The configuration of two upstreams for all models.
 pub(crate) fn two_upstreams(first: &Simulator, second: &Simulator) -> String {
-    format!(
-        "upstreams:\n\
-         \x20 first: {{provider: openai-compatible, base_url: \"{}\", api_key: first-key}}\n\
-         \x20 second: {{provider: openai-compatible, base_url: \"{}\", api_key: second-key}}\n\
-         routes:\n\
-         \x20 - models: [\"*\"]\n\
-         \x20   candidates: [{{upstream: first}}, {{upstream: second}}]\n",
-        first.base_url(),
-        second.base_url()
-    )
+    let keys = |name| format!("provider: openai-compatible, api_key: {name}-key");
+    Setup::new()
+        .upstream_at("first", &first.base_url(), &keys("first"))
+        .upstream_at("second", &second.base_url(), &keys("second"))
+        .yaml()
 }
 
 /// A chat request.

@@ -7,7 +7,7 @@ use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 use tokio::time::{Instant, interval};
 
-use crate::harness::{TestGateway, chat, chat_stream, chat_text, stream_text, within};
+use crate::harness::{Setup, TestGateway, chat, chat_stream, chat_text, stream_text, within};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -72,13 +72,13 @@ async fn thirty_percent_of_errors_take_an_upstream_out_and_healing_brings_it_bac
 #[tokio::test]
 async fn a_broken_model_leaves_its_sibling_where_it_is() {
     let (first, second) = simulators().await;
-    let gateway = TestGateway::start(&format!(
-        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         routes:\n  - {{models: [good], candidates: [{{upstream: first}}, {{upstream: second}}]}}\n  - {{models: [bad], candidates: [{{upstream: first}}, {{upstream: second}}]}}\n",
-        first.base_url(),
-        second.base_url()
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .route(&["good"], &["first", "second"])
+        .route(&["bad"], &["first", "second"])
+        .start()
+        .await;
     first
         .play(
             Script::status(500)
@@ -102,13 +102,12 @@ async fn a_broken_model_leaves_its_sibling_where_it_is() {
 #[tokio::test]
 async fn a_revoked_key_leaves_the_other_key_and_the_upstream_alone() {
     let (first, second) = simulators().await;
-    let gateway = TestGateway::start(&format!(
-        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\", api_keys: [revoked, valid]}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         routes:\n  - {{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}\n",
-        first.base_url(),
-        second.base_url()
-    ))
-    .await;
+    let keys = "provider: openai-compatible, api_keys: [revoked, valid]";
+    let gateway = Setup::new()
+        .upstream_as(&first, keys)
+        .upstream(&second)
+        .start()
+        .await;
     first
         .play(
             Script::status(401)
@@ -287,13 +286,13 @@ async fn what_is_believed_is_shown_and_explained() {
 #[tokio::test]
 async fn a_conversation_stays_with_its_upstream_and_conversations_share_by_weight() {
     let (first, second) = simulators().await;
-    let yaml = format!(
-        "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         routes:\n  - {{models: [\"*\"], candidates: [{{upstream: first, tier: 1, weight: 3}}, {{upstream: second, tier: 1}}]}}\n",
-        first.base_url(),
-        second.base_url()
-    );
-    let gateway = TestGateway::start(&yaml).await;
+    let candidates = ["first, tier: 1, weight: 3", "second, tier: 1"];
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .route(&["*"], &candidates)
+        .start()
+        .await;
     let mut firsts = 0;
     for session in 0..100 {
         let body = json!({"model": "gpt-4o", "messages": [], "prompt_cache_key": format!("session-{session}")});
@@ -328,13 +327,14 @@ async fn a_clients_own_retry_starts_somewhere_else() {
 async fn a_late_first_token_is_hedged_where_the_route_says_so() {
     let (first, second) = simulators().await;
     for (hedge, late) in [(false, "first"), (true, "second")] {
-        let yaml = format!(
-            "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-             routes:\n  - {{models: [\"*\"], hedge: {hedge}, candidates: [{{upstream: first}}, {{upstream: second}}]}}\ntimeouts: {{first_token: 2s}}\n",
-            first.base_url(),
-            second.base_url()
-        );
-        let gateway = TestGateway::start(&yaml).await;
+        let hedge_or_not = format!("hedge: {hedge}");
+        let gateway = Setup::new()
+            .upstream(&first)
+            .upstream(&second)
+            .route_with(&["*"], &["first", "second"], &hedge_or_not)
+            .lines("timeouts: {first_token: 2s}")
+            .start()
+            .await;
         first.play(Script::answer("first")).await;
         for _ in 0..40 {
             // What is usual must be known before anything can be late.
@@ -362,13 +362,13 @@ async fn a_late_first_token_is_hedged_where_the_route_says_so() {
 #[tokio::test]
 async fn a_refusal_of_our_words_does_not_end_a_hedge() {
     let (first, second) = simulators().await;
-    let gateway = TestGateway::start(&format!(
-        "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: k}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         routes:\n  - {{models: [\"*\"], hedge: true, candidates: [{{upstream: first}}, {{upstream: second}}]}}\ntimeouts: {{first_token: 2s}}\n",
-        first.base_url(),
-        second.base_url()
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: anthropic, api_key: k")
+        .upstream(&second)
+        .route_with(&["*"], &["first", "second"], "hedge: true")
+        .lines("timeouts: {first_token: 2s}")
+        .start()
+        .await;
     for _ in 0..40 {
         gateway.post(CHAT, &chat_stream()).await;
     }
@@ -391,19 +391,19 @@ async fn while_a_domain_is_in_trouble_others_come_first_within_a_tier() {
     let third = Simulator::start("third", Script::answer("third"))
         .await
         .unwrap();
-    let upstream = |name: &str, simulator: &Simulator, domain: &str| {
-        format!(
-            "  {name}: {{provider: openai-compatible, base_url: \"{}\", domain: {domain}}}\n",
-            simulator.base_url()
-        )
-    };
-    let yaml = format!(
-        "upstreams:\n{}{}{}routes:\n  - models: [\"*\"]\n    candidates: [{{upstream: first, tier: 1, weight: 1000}}, {{upstream: second, tier: 2, weight: 1000}}, {{upstream: third, tier: 2}}]\n",
-        upstream("first", &first, "cloud"),
-        upstream("second", &second, "cloud"),
-        upstream("third", &third, "elsewhere")
-    );
-    let gateway = TestGateway::start(&yaml).await;
+    let cloud = "provider: openai-compatible, domain: cloud";
+    let candidates = [
+        "first, tier: 1, weight: 1000",
+        "second, tier: 2, weight: 1000",
+        "third, tier: 2",
+    ];
+    let gateway = Setup::new()
+        .upstream_as(&first, cloud)
+        .upstream_as(&second, cloud)
+        .upstream_as(&third, "provider: openai-compatible, domain: elsewhere")
+        .route(&["*"], &candidates)
+        .start()
+        .await;
     first.play(Script::status(500)).await;
     gateway.ask_until_out(&chat()).await;
     let before = second.received_count();

@@ -8,20 +8,16 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{TestGateway, chat, chat_text, refusal, within};
+use crate::harness::{Setup, TestGateway, chat, chat_text, refusal, within};
 
 const CHAT: &str = "/v1/chat/completions";
 
 /// A gateway within these limits, and its only upstream.
 async fn gateway(limits: &str) -> (TestGateway, Simulator) {
     let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
-    let yaml = format!(
-        "upstreams: {{only: {{provider: openai-compatible, base_url: \"{}\"}}}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n\
-         limits: {{{limits}}}\n",
-        upstream.base_url()
-    );
-    (TestGateway::start(&yaml).await, upstream)
+    let limits = format!("limits: {{{limits}}}");
+    let setup = Setup::new().upstream(&upstream).lines(&limits);
+    (setup.start().await, upstream)
 }
 
 /// A connection on which every byte is ours.

@@ -7,9 +7,10 @@ use backstop::simulator::{Fault, Framing, Script, Simulator};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answered, TestGateway};
+use crate::harness::{Answered, Setup, TestGateway, simulators};
 
 const MESSAGES: &str = "/v1/messages?beta=true";
+const TIMEOUTS: &str = "timeouts: {first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}";
 const JSON: &[(&str, &str)] = &[
     ("content-type", "application/json"),
     ("x-api-key", "client-key"),
@@ -17,23 +18,20 @@ const JSON: &[(&str, &str)] = &[
     ("anthropic-beta", "claude-code-20250219"),
 ];
 
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
+async fn gateway(first: &Simulator, second: &Simulator) -> TestGateway {
+    claude_twice(first, second)
+        .lines("clients: [{name: me, key: client-key}]")
+        .lines(TIMEOUTS)
+        .start()
+        .await
 }
 
-async fn gateway(first: &Simulator, second: &Simulator) -> TestGateway {
-    TestGateway::start(&format!(
-        "clients: [{{name: me, key: client-key}}]\nupstreams:\n\
-         \x20 first: {{provider: anthropic, base_url: \"{}\", api_key: first-key}}\n\
-         \x20 second: {{provider: anthropic, base_url: \"{}\", api_key: second-key}}\n\
-         routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}]\n\
-         timeouts: {{first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}}\n",
-        first.base_url(),
-        second.base_url(),
-    ))
-    .await
+/// Two upstreams that speak Anthropic's API.
+fn claude_twice(first: &Simulator, second: &Simulator) -> Setup {
+    Setup::new()
+        .upstream_as(first, "provider: anthropic, api_key: first-key")
+        .upstream_as(second, "provider: anthropic, api_key: second-key")
+        .route(&["claude-*"], &["first", "second"])
 }
 
 fn message(stream: bool) -> String {
@@ -204,13 +202,12 @@ async fn errors_of_ours_have_anthropics_shape() {
 async fn errors_of_ours_have_anthropics_shape_wherever_its_clients_go() {
     let (first, second) = simulators().await;
     first.play(Script::fault(Fault::Refuse)).await;
-    let gateway = TestGateway::start(&format!(
-        "clients: [{{name: me, key: client-key}}]\nlimits: {{body: 64}}\nupstreams:\n\
-         \x20 first: {{provider: anthropic, base_url: \"{}\", api_key: first-key}}\n\
-         routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}]}}]\n",
-        first.base_url(),
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: anthropic, api_key: first-key")
+        .route(&["claude-*"], &["first"])
+        .lines("clients: [{name: me, key: client-key}]\nlimits: {body: 64}")
+        .start()
+        .await;
     let (long, get, post) = ("x".repeat(65), Method::GET, Method::POST);
     let wrong_key = [("x-api-key", "wrong"), ("anthropic-version", "2023-06-01")];
     // Without a version it is the path that tells.
@@ -284,13 +281,12 @@ async fn anthropics_clients_get_an_id_with_every_answer() {
     ] {
         for provider in ["anthropic", "openai"] {
             let upstream = Simulator::start("upstream", script.clone()).await.unwrap();
-            let gateway = TestGateway::start(&format!(
-                "upstreams: {{upstream: {{provider: {provider}, base_url: \"{}\", api_key: k}}}}\n\
-                 routes: [{{models: [\"*\"], candidates: [{{upstream: upstream}}]}}]\n\
-                 timeouts: {{keepalive: 100ms}}\n",
-                upstream.base_url(),
-            ))
-            .await;
+            let keys = format!("provider: {provider}, api_key: k");
+            let gateway = Setup::new()
+                .upstream_as(&upstream, &keys)
+                .lines("timeouts: {keepalive: 100ms}")
+                .start()
+                .await;
             for (path, body) in [
                 (MESSAGES, message(false)),
                 (MESSAGES, message(true)),
@@ -323,16 +319,10 @@ async fn an_error_after_a_sign_of_life_keeps_its_kind() {
         let (first, second) = simulators().await;
         first.play(Script::fault(Fault::Hang)).await;
         second.play(Script::status(status)).await;
-        let gateway = TestGateway::start(&format!(
-            "upstreams:\n\
-             \x20 first: {{provider: anthropic, base_url: \"{}\", api_key: first-key}}\n\
-             \x20 second: {{provider: anthropic, base_url: \"{}\", api_key: second-key}}\n\
-             routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}, {{upstream: second}}]}}]\n\
-             timeouts: {{first_token: 500ms, keepalive: 100ms}}\n",
-            first.base_url(),
-            second.base_url(),
-        ))
-        .await;
+        let gateway = claude_twice(&first, &second)
+            .lines("timeouts: {first_token: 500ms, keepalive: 100ms}")
+            .start()
+            .await;
         let answered = gateway
             .send(Method::POST, MESSAGES, JSON, message(true))
             .await;
@@ -405,13 +395,12 @@ async fn tokens_are_counted_by_an_upstream_that_can_and_else_estimated() {
 #[tokio::test]
 async fn models_are_listed_in_the_callers_words() {
     let (first, second) = simulators().await;
-    let gateway = TestGateway::start(&format!(
-        "upstreams: {{a: {{provider: anthropic, base_url: \"{}\", api_key: k}}, b: {{provider: openai, base_url: \"{}\", api_key: k}}}}\n\
-         routes: [{{models: [claude-opus-5, gpt-4o], candidates: [{{upstream: a}}, {{upstream: b}}]}}]\n",
-        first.base_url(),
-        second.base_url()
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: anthropic, api_key: k")
+        .upstream_as(&second, "provider: openai, api_key: k")
+        .route(&["claude-opus-5", "gpt-4o"], &["first", "second"])
+        .start()
+        .await;
     let openai = gateway.get("/v1/models").await.json();
     assert_eq!(openai["object"], "list");
     let anthropic = gateway
@@ -467,15 +456,13 @@ async fn anthropics_clients_get_models_by_the_page() {
 }
 
 async fn claude_before_openai(claude: &Simulator, openai: &Simulator) -> TestGateway {
-    TestGateway::start(&format!(
-        "upstreams:\n  first: {{provider: anthropic, base_url: \"{}\", api_key: a}}\n\
-         \x20 second: {{provider: openai, base_url: \"{}\", api_key: b}}\n\
-         routes: [{{models: [\"claude-*\"], candidates: [{{upstream: first}}, {{upstream: second, model: gpt-4o}}]}}]\n\
-         timeouts: {{first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}}\n",
-        claude.base_url(),
-        openai.base_url(),
-    ))
-    .await
+    Setup::new()
+        .upstream_as(claude, "provider: anthropic, api_key: a")
+        .upstream_as(openai, "provider: openai, api_key: b")
+        .route(&["claude-*"], &["first", "second, model: gpt-4o"])
+        .lines(TIMEOUTS)
+        .start()
+        .await
 }
 
 #[tokio::test]
@@ -574,12 +561,10 @@ async fn a_refusal_of_our_words_comes_back_where_nobody_else_could_be_asked() {
     let openai = Simulator::start("openai", Script::status(400))
         .await
         .unwrap();
-    let gateway = TestGateway::start(&format!(
-        "upstreams: {{openai: {{provider: openai, base_url: \"{}\", api_keys: [limited, free]}}}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: openai}}]}}]\n",
-        openai.base_url(),
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream_as(&openai, "provider: openai, api_keys: [limited, free]")
+        .start()
+        .await;
     let ask = || gateway.send(Method::POST, MESSAGES, JSON, message(false));
     let refused = async || {
         let answered = ask().await;
@@ -625,12 +610,11 @@ async fn who_thinks_aloud_is_waited_for() {
     let script = Script::fault(Fault::Raw(stream)).with_token_delay(Duration::from_millis(200));
     openai.play(script).await;
     let timeouts = "timeouts: {first_token: 500ms, reasoning: 500ms, idle: 2s, content: 500ms}\n";
-    let gateway = TestGateway::start(&format!(
-        "upstreams: {{openai: {{provider: openai, base_url: \"{}\", api_key: k}}}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: openai}}]}}]\n{timeouts}",
-        openai.base_url(),
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream_as(&openai, "provider: openai, api_key: k")
+        .lines(timeouts)
+        .start()
+        .await;
     let answered = gateway
         .send(Method::POST, MESSAGES, JSON, message(true))
         .await;
@@ -674,14 +658,14 @@ async fn a_talk_that_was_led_by_another_one_comes_back_to_claude() {
 #[tokio::test]
 async fn a_refusal_of_openai_is_known_as_one_and_may_go_on_to_claude() {
     let (openai, claude) = simulators().await;
-    let gateway = TestGateway::start(&format!(
-        "upstreams: {{first: {{provider: openai, base_url: \"{}\", api_key: k}}, second: {{provider: anthropic, base_url: \"{}\", api_key: k}}}}\n\
-         routes:\n- {{models: [shopped], refusals: next, candidates: [{{upstream: first, model: gpt-4o}}, {{upstream: second, model: claude-opus-5}}]}}\n\
-         - {{models: [\"*\"], candidates: [{{upstream: first, model: gpt-4o}}]}}\n",
-        openai.base_url(),
-        claude.base_url()
-    ))
-    .await;
+    let both = ["first, model: gpt-4o", "second, model: claude-opus-5"];
+    let gateway = Setup::new()
+        .upstream_as(&openai, "provider: openai, api_key: k")
+        .upstream_as(&claude, "provider: anthropic, api_key: k")
+        .route_with(&["shopped"], &both, "refusals: next")
+        .route(&["*"], &both[..1])
+        .start()
+        .await;
     let chunk = |delta: Value, finish: Value| {
         let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
         format!("data: {}\n\n", json!({"id": "c", "choices": [choice]}))

@@ -1,17 +1,11 @@
 //! What operators see: probes, and metrics that stay few whatever clients send.
 
-use backstop::simulator::{Fault, Script, Simulator};
+use backstop::simulator::{Fault, Script};
 use serde_json::json;
 
-use crate::harness::{TestGateway, chat, chat_stream, refusal, within};
+use crate::harness::{Setup, TestGateway, chat, chat_stream, refusal, simulators, within};
 
 const CHAT: &str = "/v1/chat/completions";
-
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
-}
 
 /// The value of the series of this name that has all these labels.
 fn value(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
@@ -100,12 +94,11 @@ async fn line_count(gateway: &TestGateway) -> usize {
 #[tokio::test]
 async fn models_that_clients_make_up_add_no_series() {
     let (first, second) = simulators().await;
-    let some = TestGateway::start(&format!(
-        "upstreams: {{first: {{provider: openai-compatible, base_url: \"{}\"}}}}\n\
-         routes: [{{models: [gpt-4o], candidates: [{{upstream: first}}]}}]\n",
-        first.base_url()
-    ))
-    .await;
+    let some = Setup::new()
+        .upstream(&first)
+        .route(&["gpt-4o"], &["first"])
+        .start()
+        .await;
     let all = TestGateway::before(&first, &second, "").await;
     for (gateway, status) in [(&some, 404), (&all, 200)] {
         let ask = async |number: usize| {

@@ -3,26 +3,19 @@
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{TestGateway, chat, chat_text};
+use crate::harness::{Setup, TestGateway, chat, chat_text, simulators};
 
 const CHAT: &str = "/v1/chat/completions";
 
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
-}
-
 /// A gateway whose second upstream, of this provider, stands in for the first one under another name for the model.
 async fn gateway(first: &Simulator, second: &Simulator, provider: &str) -> TestGateway {
-    TestGateway::start(&format!(
-        "upstreams:\n  first: {{provider: openai, base_url: \"{}\", api_key: k}}\n\
-         \x20 second: {{provider: {provider}, base_url: \"{}\", api_key: k}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}, {{upstream: second, model: other}}]}}]\n",
-        first.base_url(),
-        second.base_url(),
-    ))
-    .await
+    let its_keys = format!("provider: {provider}, api_key: k");
+    Setup::new()
+        .upstream_as(first, "provider: openai, api_key: k")
+        .upstream_as(second, &its_keys)
+        .route(&["*"], &["first", "second, model: other"])
+        .start()
+        .await
 }
 
 fn refusing(code: u16, body: &Value) -> Script {

@@ -2,18 +2,14 @@
 
 use backstop::config::Config;
 use backstop::event::Event;
-use backstop::simulator::{Fault, Script, Simulator};
+use backstop::simulator::{Fault, Script};
 use serde_json::json;
 
-use crate::harness::{TestGateway, chat, chat_stream, refusal, two_upstreams, within};
+use crate::harness::{
+    Setup, TestGateway, chat, chat_stream, refusal, simulators, two_upstreams, within,
+};
 
 const CHAT: &str = "/v1/chat/completions";
-
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
-}
 
 fn parsed(yaml: &str) -> Result<Config, String> {
     Config::parse("test", yaml, &|_| None).map_err(|problems| problems.to_string())
@@ -34,11 +30,10 @@ async fn another_configuration_serves_from_the_next_request_on() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
     assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
-    gateway.gateway.reload(parsed(&format!(
-        "upstreams:\n  other: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         routes: [{{models: [gpt-4o], candidates: [{{upstream: other}}]}}]\n",
-        second.base_url()
-    )));
+    let other = Setup::new()
+        .upstream_at("other", &second.base_url(), "provider: openai-compatible")
+        .route(&["gpt-4o"], &["other"]);
+    gateway.gateway.reload(other.config());
     assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "other");
     let mut unknown = chat();
     unknown["model"] = json!("gpt-9");
@@ -127,11 +122,8 @@ async fn a_stream_under_way_ends_as_it_began() {
     let body = chat_stream().to_string();
     let answer = gateway.open(http::Method::POST, CHAT, &headers, body).await;
     assert_eq!(answer.headers()["x-backstop-upstream"], "first");
-    gateway.gateway.reload(parsed(&format!(
-        "upstreams:\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: second}}]}}]\n",
-        second.base_url()
-    )));
+    let without_it = Setup::new().upstream(&second);
+    gateway.gateway.reload(without_it.config());
     assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "second");
     // The old timeouts still hold for it.
     let whole = within(http_body_util::BodyExt::collect(answer.into_body())).await;

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use crate::harness::{TestGateway, chat, chat_stream, chat_text, stream_text, within};
+use crate::harness::{TestGateway, chat, chat_stream, chat_text, simulators, stream_text, within};
 use crate::streamed::{Streamed, read};
 
 const TIMEOUTS: &str =
@@ -27,12 +27,6 @@ const RESPONSES: &str = "/v1/responses";
 fn apis() -> [(&'static str, Value); 2] {
     let response = json!({"model": "gpt-4o", "input": "hi", "stream": true});
     [(CHAT, chat_stream()), (RESPONSES, response)]
-}
-
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
 }
 
 /// Posts to a simulator, past the gateway.

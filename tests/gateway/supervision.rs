@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use backstop::event::{Event, RequestReport, RequestResult};
-use backstop::simulator::{Fault, Framing, Script, Simulator};
+use backstop::simulator::{Fault, Framing, Script};
 use http::Method;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -13,17 +13,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::harness::{TestGateway, chat_stream, stream_text, within};
+use crate::harness::{Setup, TestGateway, chat_stream, simulators, stream_text, within};
 use crate::streamed::read;
 
 const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
-
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
-}
 
 fn apis() -> [(&'static str, Value); 2] {
     let response = json!({"model": "gpt-4o", "input": "hi", "stream": true});
@@ -195,11 +189,11 @@ async fn endless() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn an_upstream_sends_no_faster_than_its_client_reads() {
     let (address, sent) = endless().await;
-    let gateway = TestGateway::start(&format!(
-        "upstreams: {{first: {{provider: openai-compatible, base_url: \"http://{address}/v1\"}}}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}]}}]\n"
-    ))
-    .await;
+    let base_url = format!("http://{address}/v1");
+    let gateway = Setup::new()
+        .upstream_at("endless", &base_url, "provider: openai-compatible")
+        .start()
+        .await;
     let headers = [("content-type", "application/json")];
     let body = chat_stream().to_string();
     let mut answer = gateway.open(Method::POST, CHAT, &headers, body).await;

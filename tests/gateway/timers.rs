@@ -9,17 +9,13 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::{Answered, TestGateway, chat, chat_stream, chat_text, stream_text, within};
+use crate::harness::{
+    Answered, Setup, TestGateway, chat, chat_stream, chat_text, simulators, stream_text, within,
+};
 use crate::streamed::read;
 
 const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
-
-async fn simulators() -> (Simulator, Simulator) {
-    let first = Simulator::start("first", Script::healthy()).await.unwrap();
-    let second = Simulator::start("second", Script::healthy()).await.unwrap();
-    (first, second)
-}
 
 fn for_model(mut body: Value, model: &str) -> Value {
     body["model"] = json!(model);
@@ -108,7 +104,6 @@ async fn a_stall_is_noticed_when_the_gap_is_over() {
     let answered = gateway.post(CHAT, &chat_stream()).await;
     let took = start.elapsed();
     assert!(read(&answered.text()).ends_with_failure);
-    // On a machine that does other things besides, too; it is a few milliseconds on one that does not.
     let gap = Duration::from_millis(500);
     assert!((gap..gap * 2).contains(&took), "{took:?}");
 }
@@ -202,13 +197,13 @@ async fn what_goes_wrong_after_a_sign_of_life_is_told_in_the_stream() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_while_it_is_kept_back_is_replaced() {
-    let kept = |hold: &str, first: &Simulator, second: &Simulator| {
-        format!(
-            "upstreams:\n  first: {{provider: openai-compatible, base_url: \"{}\"}}\n  second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
-             routes: [{{models: [\"*\"], hold: {hold}, candidates: [{{upstream: first}}, {{upstream: second}}]}}]\ntimeouts: {{idle: 400ms}}\n",
-            first.base_url(),
-            second.base_url()
-        )
+    let keeping = |hold: &str, first: &Simulator, second: &Simulator| {
+        let hold = format!("hold: {hold}");
+        Setup::new()
+            .upstream(first)
+            .upstream(second)
+            .route_with(&["*"], &["first", "second"], &hold)
+            .lines("timeouts: {idle: 400ms}")
     };
     for (fault, hold, is_replaced) in [
         (Fault::CutAfter(2), "{tokens: 3}", true),
@@ -221,7 +216,7 @@ async fn a_stream_that_breaks_while_it_is_kept_back_is_replaced() {
     ] {
         let (first, second) = simulators().await;
         first.play(Script::fault(fault.clone())).await;
-        let gateway = TestGateway::start(&kept(hold, &first, &second)).await;
+        let gateway = keeping(hold, &first, &second).start().await;
         let answered = gateway.post(CHAT, &chat_stream()).await;
         let about = format!("{fault:?} {hold} {}", answered.text());
         assert_eq!(second.received_count(), usize::from(is_replaced), "{about}");
@@ -236,7 +231,9 @@ async fn a_stream_that_breaks_while_it_is_kept_back_is_replaced() {
     }
     // What is whole goes out whole, and at once.
     let (first, second) = simulators().await;
-    let gateway = TestGateway::start(&kept("{tokens: 100, time: 60s}", &first, &second)).await;
+    let gateway = keeping("{tokens: 100, time: 60s}", &first, &second)
+        .start()
+        .await;
     let answered = gateway.post(CHAT, &chat_stream()).await;
     assert_eq!(
         stream_text(&answered.text()),

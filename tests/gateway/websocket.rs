@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::peer::{Provider, connect, say, told};
-use crate::harness::TestGateway;
+use crate::harness::{Setup, TestGateway};
 
 /// How the only request was reported.
 async fn finished(gateway: &TestGateway) -> RequestReport {
@@ -90,13 +90,11 @@ async fn a_conversation_passes_unharmed_in_both_directions() {
 #[tokio::test]
 async fn a_key_among_subprotocols_goes_nowhere_even_without_an_upgrade() {
     let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
-    let gateway = TestGateway::start(&format!(
-        "clients: [{{name: browser, key: client-key}}]\n\
-         upstreams: {{only: {{provider: openai-compatible, base_url: \"{}\"}}}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n",
-        upstream.base_url()
-    ))
-    .await;
+    let gateway = Setup::new()
+        .upstream(&upstream)
+        .lines("clients: [{name: browser, key: client-key}]")
+        .start()
+        .await;
     let path = "/v1/realtime?model=gpt-4o";
     let name = "sec-websocket-protocol";
     for (offered, left) in [

@@ -36,6 +36,7 @@ pub(crate) async fn python_with(name: &str, packages: &[&str]) -> PathBuf {
     let _alone = INSTALLING.lock().await;
     let venv = target(name);
     let python = venv.join("bin/python");
+    needs_python().await;
     if !is_installed(&venv, packages) {
         let make = ["-m", "venv"].map(OsStr::new);
         run("python3", &[&make[..], &[venv.as_os_str()]].concat(), "").await;
@@ -74,6 +75,7 @@ async fn pip(python: &Path, arguments: &[&str]) {
 pub(crate) async fn node_with(name: &str, packages: &[&str]) -> PathBuf {
     let _alone = INSTALLING.lock().await;
     let folder = target(name);
+    needs_node().await;
     if !is_installed(&folder, packages) {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("package.json"), "{\"private\": true}").unwrap();
@@ -113,6 +115,34 @@ pub(crate) fn sdk_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
 }
 
+/// Makes sure that a program is there which the tests need, and else says how it is had. It is no reason to pass: a
+/// check that is not made must not look like one that is.
+async fn needs(program: &str, arguments: &[&str], packages: &str) {
+    let mut asking = Command::new(program);
+    let asked = asking.args(arguments).stdin(Stdio::null()).output().await;
+    let is_there = asked.is_ok_and(|output| output.status.success());
+    assert!(is_there, "{}", missing(program, arguments, packages));
+}
+
+fn missing(program: &str, arguments: &[&str], packages: &str) -> String {
+    let asked = [&[program], arguments].concat().join(" ");
+    format!(
+        "`{asked}` fails, and the tests with official SDKs need it. On Debian and Ubuntu: \
+         apt-get install {packages}. All other tests: cargo test -- --skip sdk --skip applications --skip all_tests"
+    )
+}
+
+/// Python, with all that it takes to install packages beside those of the system.
+async fn needs_python() {
+    let modules = ["-c", "import ensurepip, venv"];
+    needs("python3", &modules, "python3 python3-venv").await;
+}
+
+async fn needs_node() {
+    needs("node", &["--version"], "nodejs npm").await;
+    needs("npm", &["--version"], "nodejs npm").await;
+}
+
 /// Runs a program that must succeed; says what it printed.
 pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input: &str) -> String {
     let mut command = Command::new(program);
@@ -122,14 +152,13 @@ pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input:
 
 /// The same, for a command that is made in another way.
 pub(super) async fn succeed(mut command: Command, input: &str) -> String {
-    let needs = "the tests need python3 with venv, node and npm";
     let mut child = command
         .kill_on_drop(true)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; {needs}"));
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
@@ -141,4 +170,13 @@ pub(super) async fn succeed(mut command: Command, input: &str) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_program_that_is_missing_is_named_and_so_is_the_way_to_have_it() {
+    let asking = tokio::spawn(needs("no-such-program", &["--version"], "its-package"));
+    let panicked = asking.await.unwrap_err().into_panic();
+    let told = panicked.downcast::<String>().unwrap();
+    assert!(told.starts_with("`no-such-program --version` fails"));
+    assert!(told.contains("apt-get install its-package"), "{told}");
 }

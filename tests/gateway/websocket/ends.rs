@@ -118,8 +118,7 @@ async fn an_upstream_is_left_soon_after_its_client_has_gone() {
         drop(client);
         let ended = within(upstream.stream.next()).await;
         assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
-        // A hundred milliseconds are meant; a busy machine takes longer.
-        assert!(gone_since.elapsed() < Duration::from_secs(2));
+        assert!(gone_since.elapsed() < Duration::from_secs(1));
         assert_eq!(finished(&gateway).await.result, RequestResult::ClientGone);
         assert_eq!(outcomes(&gateway), ["ok"]);
         idle(&gateway).await;

@@ -7,25 +7,22 @@ use tokio_tungstenite::tungstenite::Error;
 
 use super::outcomes;
 use super::peer::{Client, Provider, connect, try_connect};
-use crate::harness::{Answered, TestGateway, chat, chat_text, refusal};
+use crate::harness::{Answered, Setup, TestGateway, chat, chat_text, refusal};
 
 const REALTIME: &str = "/v1/realtime?model=gpt-4o";
 const TIMEOUTS: &str = "timeouts: {connect: 1s, first_token: 300ms}\n";
 
 /// A gateway with a simulated provider, which answers no WebSocket, before one that does.
 async fn gateway(first: &Simulator, second: &Provider, more: &str) -> TestGateway {
-    TestGateway::start(&format!(
-        "upstreams:\n\
-         \x20 first: {{provider: openai-compatible, base_url: \"{}\", api_key: first-key}}\n\
-         \x20 second: {{provider: openai-compatible, base_url: \"{}\", api_key: second-key}}\n\
-         routes:\n\
-         \x20 - models: [gpt-4o]\n\
-         \x20   candidates: [{{upstream: first}}, {{upstream: second, model: \"maker/gpt 4\"}}]\n\
-         {TIMEOUTS}{more}",
-        first.base_url(),
-        second.base_url()
-    ))
-    .await
+    let keys = "provider: openai-compatible, api_key: second-key";
+    Setup::new()
+        .upstream(first)
+        .upstream_at("second", second.base_url(), keys)
+        .route(&["gpt-4o"], &["first", "second, model: \"maker/gpt 4\""])
+        .lines(TIMEOUTS)
+        .lines(more)
+        .start()
+        .await
 }
 
 /// What a client gets that is refused.

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response as Han
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 
-use crate::harness::{TestGateway, within};
+use crate::harness::{Setup, TestGateway, within};
 
 pub(super) type Stream = WebSocketStream<TcpStream>;
 
@@ -60,12 +60,11 @@ impl Provider {
 
     /// The configuration of a gateway that has this provider alone, for all models, and these further lines.
     pub(super) fn alone(&self, more: &str) -> String {
-        format!(
-            "upstreams: {{only: {{provider: openai-compatible, base_url: \"{}\", api_key: only-key}}}}\n\
-             routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n\
-             {more}",
-            self.base_url
-        )
+        let keys = "provider: openai-compatible, api_key: only-key";
+        Setup::new()
+            .upstream_at("only", &self.base_url, keys)
+            .lines(more)
+            .yaml()
     }
 
     /// The next conversation.

@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, client_async};
 
-use crate::harness::{TestGateway, within};
+use crate::harness::{Setup, TestGateway, within};
 use crate::tls::Identity;
 
 /// A provider that would rather speak HTTP/2, and sends one message back; says what was agreed on.
@@ -41,14 +41,16 @@ async fn provider(identity: &Identity) -> (SocketAddr, JoinHandle<Option<Vec<u8>
 }
 
 async fn gateway(identity: &Identity, provider: SocketAddr) -> TestGateway {
-    TestGateway::start(&format!(
-        "tls: {{cert: \"{cert}\", key: \"{key}\"}}\n\
-         upstreams: {{only: {{provider: openai-compatible, base_url: \"https://{provider}/v1\", ca_file: \"{cert}\"}}}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n",
-        cert = identity.certificate_file().display(),
-        key = identity.key_file().display(),
-    ))
-    .await
+    let cert = identity.certificate_file();
+    let (cert, key) = (cert.display(), identity.key_file());
+    let base_url = format!("https://{provider}/v1");
+    let trust = format!("provider: openai-compatible, ca_file: \"{cert}\"");
+    let tls = format!("tls: {{cert: \"{cert}\", key: \"{}\"}}", key.display());
+    Setup::new()
+        .upstream_at("only", &base_url, &trust)
+        .lines(&tls)
+        .start()
+        .await
 }
 
 /// A connection to the gateway on which this protocol is offered.
