@@ -39,6 +39,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "affinity", "routing", "server", "upstream", "wire",
         ],
     ),
+    ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
     ("lib", &[]),
     ("log", &["event"]),

@@ -31,6 +31,7 @@ mod limits;
 mod messages;
 mod metrics;
 mod providers;
+mod reference;
 mod reload;
 mod sdk;
 mod streaming;
