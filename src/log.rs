@@ -1,8 +1,8 @@
 //! Events turned into log lines.
 //!
-//! A line reads alone and carries the same as fields. `warn` says that we coped, `info` that something changed;
-//! single requests are told at `debug`. Never a body, a prompt or a key; but at `debug`, what an upstream has against a
-//! request, in its own words, which may quote from it.
+//! A line can be read alone, and carries the same as fields. `warn` says that we coped with something, `info` that
+//! something changed; single requests are logged at `debug`. Bodies, prompts and keys are never logged. But at
+//! `debug`, an upstream's own words about a request are, and they may quote from it.
 
 use crate::event::{Event, HealthChange, RequestReport, RequestResult, Sink};
 
@@ -62,7 +62,7 @@ fn health_changed(change: &HealthChange) {
             retry_in,
         } => tracing::warn!(
             upstream = %scope.upstream, model = scope.model.as_deref(), cause, retry_in_ms = retry_in.as_millis() as u64,
-            "{scope} is out of rotation for {cause}; next trial within {:.1} s", retry_in.as_secs_f32()
+            "{scope} is out of rotation for {cause}; next probe within {:.1} s", retry_in.as_secs_f32()
         ),
         HealthChange::Healed { scope, cause } => tracing::info!(
             upstream = %scope.upstream, model = scope.model.as_deref(), cause,

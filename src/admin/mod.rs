@@ -1,4 +1,4 @@
-//! The operators' address: metrics, liveness, readiness, and what is believed about upstreams.
+//! The operators' address: metrics, liveness, readiness, and the state of upstreams.
 
 mod explain;
 mod upstreams;
@@ -19,7 +19,7 @@ use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
 use crate::wire::headers::JSON;
 
-/// Questions are short.
+/// The longest body of a question, in bytes.
 const LARGEST_QUESTION: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -33,7 +33,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Shows these metrics and beliefs, and is ready until `stopping` turns true.
+    /// Shows these metrics and this health, and is ready until `stopping` turns true.
     pub fn new(
         metrics: Arc<Metrics>,
         health: Arc<Health>,

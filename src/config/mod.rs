@@ -67,13 +67,13 @@ pub struct Config {
     pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
     /// Which models are served by whom.
     pub routes: Vec<RouteConfig>,
-    /// Where `/models` has its models from.
+    /// Where `/models` takes its list from.
     pub list_models: ModelList,
-    /// How patient we are.
+    /// How long we wait.
     pub timeouts: TimeoutsConfig,
-    /// How much we take.
+    /// How much we accept.
     pub limits: LimitsConfig,
-    /// Where to remember, over a restart, which upstream created what.
+    /// Where to keep, over a restart, which upstream owns which stored object.
     pub state_dir: Option<PathBuf>,
 }
 
@@ -110,7 +110,7 @@ impl Config {
         Self::parse(&source, &text, &process_environment)
     }
 
-    /// Reads and checks a text. `source` names it in messages; `variable` knows the environment.
+    /// Reads and checks a text. `source` names it in messages; `variable` looks up environment variables.
     pub fn parse(
         source: &str,
         text: &str,

@@ -12,6 +12,8 @@
 //! | [operations] | running, Docker, reload, drain, logs, security, alerts and a runbook |
 //! | [decisions] | why it is built this way |
 //! | [performance] | what it costs, and how that was measured |
+//!
+//! [reference]: mod@reference
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}
@@ -23,6 +25,7 @@ pub mod configuration {}
 pub mod decisions {}
 
 #[doc = include_str!("failover.md")]
+#[doc = "\n[reference]: mod@reference"]
 pub mod failover {}
 
 #[doc = include_str!("health.md")]

@@ -1,4 +1,4 @@
-//! What is believed about upstreams, as gauges that are set when somebody asks.
+//! The state of upstreams, as gauges that are set when Prometheus scrapes.
 
 use prometheus::{GaugeVec, IntGauge, Opts, Registry};
 
@@ -30,7 +30,7 @@ impl HealthGauges {
             state: gauge(
                 registry,
                 "backstop_upstream_state",
-                "0 closed: traffic flows; 1 open: none; 2 half open: a few trials; 3 ramp: it returns step by step. Without a model: the upstream as a whole.",
+                "0 closed: traffic flows; 1 open: none; 2 half-open: a few probes; 3 slow start: it returns step by step. Without a model: the upstream as a whole.",
                 &SCOPE,
             )?,
             suspicion: gauge(
@@ -69,7 +69,7 @@ impl HealthGauges {
 
     pub(super) fn show(&self, views: &[ScopeView], is_network_lost: bool) {
         self.network_lost.set(i64::from(is_network_lost));
-        // Gates and ratios that are gone must not linger.
+        // Cooldowns and ratios that are over must not linger.
         self.cooldowns.reset();
         self.errors.reset();
         for view in views {

@@ -71,7 +71,7 @@ impl Metrics {
             health_checks: counter(
                 &registry,
                 "backstop_health_checks_total",
-                "Free probes of upstreams that could not be connected to.",
+                "Free health checks of upstreams that could not be connected to.",
                 &["upstream", "result"],
             )?,
             reloads: counter(
@@ -91,7 +91,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The metrics in Prometheus' text format; health is shown as it is at this moment.
+    /// The metrics in Prometheus' text format; health is shown as it is now.
     pub fn render(&self, health: &[ScopeView], is_network_lost: bool) -> String {
         self.health.show(health, is_network_lost);
         let mut text = String::new();
@@ -163,7 +163,7 @@ impl Sink for Metrics {
     }
 }
 
-/// The upstream as a whole has no model; to Prometheus an empty label is none.
+/// The upstream as a whole has no model; for Prometheus an empty label is no label.
 fn model_label(scope: &ScopeId) -> &str {
     scope.model.as_deref().unwrap_or_default()
 }

@@ -127,7 +127,7 @@ async fn every_fault_after_content_is_continued_to_the_whole_text() {
         ("prefill", "prefix", Continuing::Exactly),
         ("prefill", "prefix", Continuing::WithEcho),
         ("regenerate", "none", Continuing::Never),
-        ("regenerate", "none", Continuing::WhenTold),
+        ("regenerate", "none", Continuing::OnInstruction),
     ];
     for fault in faults() {
         for (mode, prefill, habit) in ways {
@@ -335,7 +335,7 @@ async fn a_reply_that_does_not_fit_is_not_spliced_in() {
         let first = simulator("first", Script::fault(Fault::CutAfter(9))).await;
         let second = simulator(
             "second",
-            Script::healthy().with_continuing(Continuing::Astray),
+            Script::healthy().with_continuing(Continuing::Unrelated),
         )
         .await;
         let gateway = gateway("regenerate", &[(&first, "none"), (&second, "none")]).await;

@@ -1,4 +1,4 @@
-//! The OpenAI API, and Anthropic's messages, as far as they are simulated: which endpoint was asked, and for what.
+//! The OpenAI API, and Anthropic's messages, as far as they are simulated: the endpoint and what is asked of it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -54,7 +54,7 @@ impl Endpoint {
     }
 }
 
-/// A request, understood.
+/// A parsed request.
 #[derive(Debug)]
 pub(super) struct Asked {
     /// The simulator's name.
@@ -92,7 +92,7 @@ impl Asked {
         }
     }
 
-    /// The text the script wants said.
+    /// The text that the script wants.
     pub(super) fn text(&self, script: &Script) -> String {
         let usual = || format!("Hello from {}.", self.name);
         let text = script.text.clone().unwrap_or_else(usual);
@@ -173,7 +173,7 @@ impl Asked {
         self.body["stream_options"]["include_usage"] == true
     }
 
-    /// A rough count, as good as any tokenizer for a pretend model.
+    /// A rough count, good enough for a simulated model.
     fn prompt_tokens(&self) -> usize {
         (self.body_bytes / 4).max(1)
     }
