@@ -1,4 +1,4 @@
-//! What a run ends with: an answer, or the story of why there is none.
+//! What a run ends with: an answer, or everything that is known about why there is none.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::wire::body::BodyError;
 /// An upstream's answer, on its way to the client.
 #[derive(Debug)]
 pub struct Answer {
-    /// The upstream's status: a success, or its verdict that the request is wrong; of a forwarded request, any.
+    /// The upstream's status: a success, or its rejection of the request; for a forwarded request, any.
     pub status: u16,
-    /// The upstream's headers, as they came.
+    /// The upstream's headers, unchanged.
     pub headers: HeaderMap,
     /// The body.
     pub body: AnswerBody,
@@ -26,48 +26,48 @@ pub struct Answer {
     pub served_by: UpstreamId,
     /// All attempts, the one that answered last.
     pub attempts: Vec<AttemptReport>,
-    /// How long upstreams were waited for.
+    /// How long we waited for upstreams.
     pub waited: Duration,
-    /// Fields of the request that its translation had to leave out.
+    /// Fields of the request that the translation had to drop.
     pub dropped: Vec<String>,
-    /// Whether a stream would go on elsewhere if it broke off, where its route asks for that.
+    /// Whether a stream would continue elsewhere if it broke off; `None` unless its route asks for that.
     pub continuation: Option<Continuability>,
 }
 
-/// Whether a stream would go on elsewhere if it broke off.
+/// Whether a stream would continue elsewhere if it broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Continuability {
     /// It would, in this way.
     Possible(Continuation),
-    /// The request asks for something that cannot be continued.
+    /// The request has something that cannot be continued.
     Refused(&'static str),
 }
 
 /// The body of an answer.
 #[derive(Debug)]
 pub enum AnswerBody {
-    /// Received and looked through.
+    /// Complete, and checked.
     Whole(Bytes),
-    /// Events under way, and watched.
+    /// Events, supervised while they pass.
     Stream(Box<SupervisedStream>),
-    /// Bytes of unknown meaning under way, and watched.
+    /// Bytes of unknown meaning, supervised while they pass.
     Opaque(Box<OpaqueStream>),
     /// A WebSocket, ready to be relayed.
     Relay(Box<Relay>),
 }
 
-/// A body that is watched to its end.
+/// A body that is supervised to its end.
 pub trait Watched: Body<Data = Bytes, Error = BodyError> + Unpin {
     /// How it ended, as soon as all of it has been handed out.
     fn ended(&self) -> Option<StreamEnd>;
 }
 
-/// How a watched body ended.
+/// How a supervised body ended.
 #[derive(Clone, Copy, Debug)]
 pub struct StreamEnd {
     /// How many attempts it took.
     pub attempts: usize,
-    /// Whether it ended before it was whole.
+    /// Whether it ended before it was complete.
     pub is_broken: bool,
 }
 
@@ -76,23 +76,23 @@ pub struct StreamEnd {
 pub struct Exhausted {
     /// All attempts, in order; none if nobody could be asked.
     pub attempts: Vec<AttemptReport>,
-    /// How long they were waited for.
+    /// How long we waited for them.
     pub waited: Duration,
-    /// Who was not asked, and why.
+    /// The candidates that were skipped, and why.
     pub skipped: Vec<(UpstreamId, SkipReason)>,
     /// When the first of them may be asked again.
     pub retry_in: Option<Duration>,
-    /// Whether our own network is believed to be lost.
+    /// Whether our own network seems to be lost.
     pub is_network_lost: bool,
-    /// The only upstream that could have answered, because something that the request refers to lives there.
+    /// The only upstream that could have answered, because it owns an object that the request refers to.
     pub pinned_to: Option<UpstreamId>,
-    /// What upstreams have said against the request.
+    /// The error that an upstream sent about the request.
     pub(super) error: Option<ReceivedError>,
 }
 
 impl Exhausted {
-    /// Whether everybody who could be asked has something against the request itself. Where somebody else has failed, or
-    /// is left alone for now, a 400 may be about words of ours, and the request may do well later.
+    /// Whether every candidate that could be asked rejects the request itself. If another one has failed otherwise,
+    /// or is not available for now, the rejection may be about our changes to the request, and a retry may succeed.
     pub fn is_against_request(&self) -> bool {
         let mut attempts = self.attempts.iter();
         let was_asked = |upstream: &UpstreamId| {
@@ -104,8 +104,7 @@ impl Exhausted {
             && !skipped.any(|(upstream, why)| why.is_for_now() && !was_asked(upstream))
     }
 
-    /// What an upstream has said against the request, if everybody has something against it, or if it is the one that the
-    /// client would have asked without us.
+    /// The upstream error as the answer, if every candidate rejects the request, or if the error is definite.
     #[expect(
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
@@ -133,7 +132,7 @@ impl Exhausted {
 /// Why a candidate is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipReason {
-    /// What the request refers to lives at another upstream.
+    /// Another upstream owns what the request refers to.
     Elsewhere,
     /// It lacks something that the request needs.
     Unsupported(&'static str),
@@ -141,24 +140,24 @@ pub enum SkipReason {
     TooSmall,
     /// Its embeddings would come from another model, and vectors of two models cannot be compared.
     OtherModel,
-    /// It cannot continue a given beginning of an answer.
+    /// It cannot continue the start of an answer.
     CannotContinue,
     /// It is out of rotation after failures.
     OutOfRotation,
-    /// It asked us to stay away for a while, because we had sent too much.
+    /// In a cooldown, because we had sent too much.
     RateLimited,
-    /// It asked us to stay away for a while, because it had too much to do.
+    /// In a cooldown, because it had too much to do.
     Busy,
-    /// It has refused the key, and is not asked again so soon.
+    /// In a cooldown, because it refused the key.
     KeyRefused,
-    /// Its account had no money or allowance left.
+    /// In a cooldown, because its account had no money or quota left.
     QuotaExhausted,
-    /// It did not have the model.
+    /// In a cooldown, because it did not have the model.
     ModelMissing,
 }
 
 impl SkipReason {
-    /// Whether it will be asked again by and by, whatever is requested.
+    /// Whether the reason will pass by itself, whatever the request is.
     pub fn is_for_now(self) -> bool {
         match self {
             Self::OutOfRotation

@@ -1,18 +1,19 @@
 //! Trying candidates until one answers.
 //!
 //! ```text
-//!     ┌─▶ plan       the next target that health admits          none left: every attempt is told
-//!     │   attempt    send, wait, look at what comes              within the deadline and its timers
-//!     │   record     tell health and whoever listens
+//!     ┌─▶ plan       the next target that health admits          none left: an error with every attempt
+//!     │   attempt    send, wait, check the reply                 within the deadline and its timers
+//!     │   record     tell health and events
 //!     └── failed?    on to the next target at once, without a pause
-//!         commit     the first real content is there: the answer goes out
-//!         supervise  to the last byte; a stream that breaks off ends with an error, never as if it were whole,
-//!         resume     or goes on from another upstream, where the route asks for it
+//!         commit     the first real content has come: the answer goes out
+//!         supervise  to the last byte; a stream that breaks off ends with an error, never as if it were complete,
+//!         resume     or continues at another upstream, if the route asks for it
 //! ```
 //!
-//! A WebSocket goes the same way: its `handshake` is the attempt, and what follows is a `relay` instead of a stream.
+//! A WebSocket takes the same steps: its `handshake` is the attempt, and a `relay` follows instead of a stream.
 //!
-//! *Invariant:* nothing of an answer reaches the client before commit; after it, only what continues it does.
+//! *Invariant:* nothing of an answer reaches the client before commit; after it, only the rest of the same answer
+//! does.
 
 mod answer;
 mod attempt;
@@ -72,11 +73,10 @@ use crate::request::{Endpoint, ModelRequest};
 use crate::routing::Rule;
 use crate::wire::headers::has_media_type;
 
-/// No request makes more calls than that, whatever happens.
+/// No request makes more attempts than that, whatever happens.
 const MOST_ATTEMPTS: usize = 3;
 
-/// An error as the last events of a stream whose head has gone out already. `error` is an error object in `OpenAI`'s
-/// shape.
+/// An error as the last events of a stream whose head has been sent. `error` is an error object in `OpenAI`'s shape.
 pub fn error_events(endpoint: Endpoint, error: &serde_json::Value) -> Vec<u8> {
     StreamReader::new(endpoint).interruption(error)
 }
@@ -92,8 +92,8 @@ pub struct Failover {
 }
 
 impl Failover {
-    /// With these limits of patience, a budget for each of these routes, noting who creates what, reporting to these
-    /// listeners.
+    /// With these timeouts, a budget for each of these routes, recording who owns what, and reporting to these
+    /// events.
     pub fn new(
         timeouts: TimeoutsConfig,
         routes: impl Iterator<Item = Arc<str>>,
@@ -109,12 +109,12 @@ impl Failover {
         }
     }
 
-    /// Where something that a request refers to lives, if that is known.
+    /// The owner of an object that the request refers to, if it is known.
     pub fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
         self.affinity.owner(request)
     }
 
-    /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
+    /// Tries the candidates of a rule, best first, until one answers or rejects the request itself.
     pub async fn run(
         self,
         request: Arc<ModelRequest>,
@@ -132,7 +132,7 @@ impl Failover {
         Ok(winner.into_answer(&self.affinity, continuation, resume))
     }
 
-    /// `transcript`: what the client has been told by a stream that broke off and is to be continued.
+    /// `transcript`: what the client has received from a stream that broke off and is to be continued.
     fn prepare<'a>(
         &'a self,
         request: &'a ModelRequest,
@@ -146,7 +146,7 @@ impl Failover {
             common: self.common(request),
             deadline: Deadline::after(request.received_at, self.timeouts.total),
             budget: self.budgets.get(&rule.route),
-            // What goes on with a stream is noted as part of it.
+            // What continues a stream is noted in that stream's transcript.
             continuation: match transcript {
                 None => resume::continuability(request, rule),
                 Some(_) => None,
@@ -182,7 +182,7 @@ struct Run<'a> {
     transcript: Option<&'a Transcript>,
 }
 
-/// An attempt that won, and how it came to that.
+/// The attempt that answered, and the attempts before it.
 struct WinningAttempt {
     answer: AttemptAnswer,
     attempt: InFlightAttempt,
@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// `beside`: why it runs beside another attempt.
+    /// `beside`: the reason why it runs beside another attempt.
     fn attempt(
         &self,
         target: Target<'a>,
@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
         Racer::new(attempt, exchange.run(), hedge_after)
     }
 
-    /// Whether a further attempt may begin now, and can be paid for.
+    /// Whether another attempt may start now, and the budget pays for it.
     fn may_start(
         &self,
         race: &Race<'_>,
@@ -294,11 +294,11 @@ impl<'a> Run<'a> {
             return false;
         }
         let expense = if race.is_empty() {
-            // The first attempt and the first failover to somebody who is trusted are free.
+            // The first attempt is free, and so is the first failover to a candidate that health admits.
             (log.started() >= 2 || log.started() == 1 && remaining == Remaining::LastResort)
                 .then_some(Expense::Retry)
         } else if remaining == Remaining::LastResort {
-            // Nobody would answer sooner than the one that is waited for.
+            // A last resort would not answer sooner than the attempt that is under way.
             return false;
         } else if race.needs_ejection_hedge() || is_hedge_due && race.is_single() {
             Some(Expense::Paid)
@@ -311,7 +311,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether nobody else is to be asked after this.
+    /// Whether no other candidate is to be asked after this outcome.
     fn is_final(&self, outcome: &Outcome) -> bool {
         let is_refusal = matches!(outcome, Outcome::ContentRefused { .. });
         let is_asked_elsewhere = is_refusal && self.rule.refusals == Refusals::Next;
@@ -345,7 +345,7 @@ impl<'a> Run<'a> {
 }
 
 impl WinningAttempt {
-    /// What the client gets. `resume`: how a stream goes on if it breaks off.
+    /// What the client gets. `resume`: how a stream continues if it breaks off.
     fn into_answer(
         self,
         affinity: &Affinity,

@@ -1,4 +1,4 @@
-//! Asking another upstream to go on with a stream that broke off.
+//! Asking another upstream to continue a stream that broke off.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,31 +21,31 @@ use crate::routing::Rule;
 /// No stream is continued more often.
 const MOST_CONTINUATIONS: usize = 2;
 
-/// What it takes to go on with the stream of one request.
+/// What is needed to continue the stream of one request.
 #[derive(Debug)]
 pub(super) struct Resume {
     failover: Failover,
     request: Arc<ModelRequest>,
     rule: Arc<Rule>,
-    /// Upstreams that broke off.
+    /// The upstreams whose streams broke off.
     broken: Vec<UpstreamId>,
 }
 
-/// Another upstream on its way to its first content.
+/// The search for another upstream, up to its first content.
 pub(super) type Resuming =
     Pin<Box<dyn Future<Output = Result<Resumed, NotResumed>> + Send + 'static>>;
 
-/// Another upstream goes on.
+/// Another upstream continues.
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) held: Held,
     pub(super) attempt: InFlightAttempt,
     pub(super) splicer: Splicer,
-    /// The attempts that failed on the way.
+    /// The attempts that failed before it.
     pub(super) attempts: Vec<AttemptReport>,
 }
 
-/// Nobody goes on.
+/// No upstream continues.
 #[derive(Debug)]
 pub(super) struct NotResumed {
     pub(super) reason: &'static str,
@@ -62,8 +62,8 @@ impl Resume {
         }
     }
 
-    /// Begins to ask for the rest of what the client has been told, after so many attempts; says why not, if that makes
-    /// no sense.
+    /// Starts to ask for the rest of what the client has received, after so many attempts; returns why not, if that
+    /// makes no sense.
     pub(super) fn begin(
         &mut self,
         transcript: Option<&Transcript>,
@@ -129,7 +129,7 @@ impl Next {
                         attempts,
                     });
                 }
-                // It will not have the answer so far as its last message.
+                // It did not accept the prefill as its last message.
                 _ => {
                     attempts.push(winner.attempt.end(winner.answer.outcome, None));
                     self.broken.push(upstream);
@@ -138,7 +138,7 @@ impl Next {
         }
     }
 
-    /// What was said is paid for once more.
+    /// The text so far is billed once more.
     fn can_pay(&self) -> bool {
         let budget = self.failover.budgets.get(&self.rule.route);
         budget.is_none_or(|budget| budget.take(Expense::Paid))
@@ -167,7 +167,7 @@ impl Next {
     }
 }
 
-/// Whether a stream would go on elsewhere if it broke off; `None` where that is not asked for.
+/// Whether a stream would continue elsewhere if it broke off; `None` unless the route asks for that.
 pub(super) fn continuability(request: &ModelRequest, rule: &Rule) -> Option<Continuability> {
     if rule.continuation == Continuation::Off || !request.streaming {
         return None;
