@@ -1,7 +1,7 @@
-//! Speaking an upstream's API: what to send, and what a reply means.
+//! Translation between APIs: what to send to an upstream, and what its reply means.
 //!
-//! What clients say goes to an upstream of the same dialect byte for byte. For another one it is translated, and the reply
-//! is turned back before anybody looks into it: `answer` and `stream` read the API that the client speaks.
+//! A request to an upstream that speaks the client's dialect passes byte for byte. For another dialect it is
+//! translated, and the reply is translated back before it is read: `answer` and `stream` read the client's API.
 //!
 //! *Invariant:* no I/O, no keys.
 
@@ -35,54 +35,54 @@ use self::names::Names;
 use crate::config::{Dialect, Prefill, Quirks};
 use crate::request::Endpoint;
 
-/// A request in an upstream's words.
+/// A request in an upstream's API.
 #[derive(Debug)]
 pub struct UpstreamRequest {
-    /// Where it goes, if not where the client sent it.
+    /// Its path, if it is not the client's.
     pub path: Option<&'static str>,
-    /// Headers that the API wants.
+    /// Headers that the API requires.
     pub headers: &'static [(&'static str, &'static str)],
     /// The body.
     pub body: Bytes,
-    /// How the reply is turned back.
+    /// Translates the reply back.
     pub translator: ResponseTranslator,
-    /// Fields that were left out.
+    /// Fields that were dropped.
     pub dropped: Vec<String>,
-    /// Whether more of it is ours than the model's name.
+    /// Whether it differs from the client's by more than the model's name.
     pub is_rewritten: bool,
 }
 
-/// Turns replies back into the client's API: first messages into a chat, then a chat into a response or a message, as far
-/// as needed.
+/// Translates replies into the client's API: first a message into a chat, then a chat into a response or a message,
+/// as far as needed.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseTranslator {
     messages: Option<anthropic::RequestContext>,
     response: Option<responses::RequestContext>,
-    /// Where the client wants a message, and gets a chat: what the tools were called.
+    /// Set if the client wants a message and the upstream sends a chat: the names of the tools.
     message: Option<Names>,
-    /// Whether the calls of a chat's stream have to be numbered.
+    /// Whether the tool calls of a chat's stream must be renumbered.
     numbers_calls: bool,
 }
 
-/// What an upstream speaks.
+/// The API of an upstream.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamApi {
-    /// Its API.
+    /// Its dialect.
     pub dialect: Dialect,
     /// Whether it has `/responses`.
     pub has_responses: bool,
-    /// How chats are put.
+    /// How its chat API differs from `OpenAI`'s.
     pub quirks: Quirks,
-    /// How the beginning of an answer is put.
+    /// How it is asked to continue the start of an answer.
     pub prefill: Prefill,
-    /// Whether it takes the wish for usage in a stream.
+    /// Whether it accepts `stream_options.include_usage`.
     pub has_stream_usage: bool,
-    /// The most tokens that an answer may have.
+    /// The largest answer, in tokens.
     pub max_output: Option<u32>,
 }
 
 impl UpstreamApi {
-    /// An API as its maker has it.
+    /// The API of a dialect, without quirks.
     pub const fn new(dialect: Dialect) -> Self {
         Self {
             dialect,
@@ -94,7 +94,7 @@ impl UpstreamApi {
         }
     }
 
-    /// Whether requests of this kind can be said at all.
+    /// Whether it can serve this endpoint at all.
     pub fn has(self, endpoint: Endpoint) -> bool {
         match self.dialect {
             Dialect::OpenAi => endpoint != Endpoint::CountTokens,
@@ -105,7 +105,7 @@ impl UpstreamApi {
         }
     }
 
-    /// Whether requests of this kind are said in other words than the client's.
+    /// Whether requests for this endpoint must be translated.
     pub fn translates(self, endpoint: Endpoint) -> bool {
         match (self.dialect, endpoint) {
             (Dialect::OpenAi, Endpoint::Messages) => true,
@@ -115,7 +115,8 @@ impl UpstreamApi {
         }
     }
 
-    /// What a request of a kind that can be said needs that this model of the upstream has not; `None`: it can be said.
+    /// A feature that a request needs and that this model of the upstream does not have; `None`: the request can be
+    /// sent.
     pub fn unsupported_feature(
         self,
         endpoint: Endpoint,
@@ -147,8 +148,8 @@ impl UpstreamApi {
         }
     }
 
-    /// A request, which is in the client's words, in those of the upstream; `None` if they lack something. `model`: the
-    /// upstream's name for the model, where it is another than the client's; the body has it already.
+    /// Translates a client's request; `None` if the upstream cannot express it. `model`: the upstream's name for the
+    /// model, if it differs from the client's; the body has it already.
     pub fn translate(
         self,
         endpoint: Endpoint,
@@ -212,7 +213,7 @@ impl UpstreamRequest {
         Some(())
     }
 
-    /// `can_search`: where it goes, the web can be searched.
+    /// `can_search`: the upstream can search the web.
     fn chat_for_response(&mut self, can_search: bool) -> Option<()> {
         let translated = responses::request(&self.body, can_search)?;
         self.path = Some("/chat/completions");
@@ -236,7 +237,7 @@ impl UpstreamRequest {
         let is_ours = self.translator.changes();
         if let Some(mut adapted) = openai::adapt_chat(&self.body, api, is_ours) {
             if is_ours {
-                // The client has never asked for that.
+                // The client has not asked for this field, so it is not reported as dropped.
                 adapted.dropped.retain(|field| field != "stream_options");
             }
             self.take(adapted.body, adapted.dropped);
@@ -263,12 +264,12 @@ impl UpstreamRequest {
 }
 
 impl ResponseTranslator {
-    /// Whether replies are turned into something else.
+    /// Whether replies are translated.
     pub fn changes(&self) -> bool {
         self.messages.is_some() || self.response.is_some() || self.message.is_some()
     }
 
-    /// A whole answer. What is none stays as it is, to be seen as what it is.
+    /// Translates a whole answer. A body that is not an answer stays as it is, so that it is recognised as that.
     pub fn answer(&self, mut body: Bytes) -> Bytes {
         if let Some(context) = &self.messages {
             body = anthropic::answer(&body, context).unwrap_or(body);
@@ -282,7 +283,7 @@ impl ResponseTranslator {
         body
     }
 
-    /// An error body.
+    /// Translates an error body.
     pub fn error(&self, status: u16, body: Bytes) -> Bytes {
         if self.messages.is_some() {
             anthropic::error(&body)
@@ -293,7 +294,7 @@ impl ResponseTranslator {
         }
     }
 
-    /// For the events of a stream.
+    /// A translator for the events of a stream.
     pub fn translator(&self) -> Option<StreamTranslator> {
         (self.changes() || self.numbers_calls).then(|| StreamTranslator::new(self))
     }

@@ -1,4 +1,4 @@
-//! Chunks of a reply as the rest of another stream of chunks.
+//! Chunks of a reply, rewritten as the rest of another stream of chunks.
 
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,7 @@ pub(super) fn rewrite(
         is_worth_telling = true;
     }
     if is_worth_telling {
-        chunk.extend(splicer.said().identity.clone());
+        chunk.extend(splicer.transcript().identity.clone());
         out.extend_from_slice(format!("data: {}\n\n", Value::Object(chunk)).as_bytes());
     }
     Ok(())
@@ -39,7 +39,7 @@ fn is_empty(choice: &Value) -> bool {
         && choice["delta"].as_object().is_none_or(Map::is_empty)
 }
 
-/// The choice with what is new of its text; all that is not text is left out.
+/// The choice with the new part of its text; everything else is left out.
 fn rest_of(splicer: &mut Splicer, choice: &Value) -> Result<Value, NoSeam> {
     let mut finish = choice["finish_reason"].clone();
     let is_plain = choice["text"].is_string();
@@ -65,15 +65,15 @@ fn rest_of(splicer: &mut Splicer, choice: &Value) -> Result<Value, NoSeam> {
     Ok(rest)
 }
 
-/// Both upstreams were paid; the client's prompt was one.
+/// The sum of both usages: both upstreams are paid, but the client's prompt counts once.
 fn add_usage(splicer: &mut Splicer, usage: &mut Value) {
-    let said = splicer.said();
+    let transcript = splicer.transcript();
     let completion = sum(
-        &said.usage["completion_tokens"],
-        said.tokens,
+        &transcript.usage["completion_tokens"],
+        transcript.tokens,
         &usage["completion_tokens"],
     );
-    let prompt = match said.usage["prompt_tokens"].as_u64() {
+    let prompt = match transcript.usage["prompt_tokens"].as_u64() {
         Some(prompt) => prompt,
         None => usage["prompt_tokens"].as_u64().unwrap_or(0),
     };

@@ -1,4 +1,4 @@
-//! Events of a reply as the rest of another stream of Responses events.
+//! Events of a reply, rewritten as the rest of another stream of Responses events.
 
 use serde_json::{Map, Value, json};
 
@@ -26,15 +26,15 @@ pub(super) fn rewrite(
                 close(splicer, out);
             }
         }
-        // The reply's text is over: what was kept back for the seam goes out before.
+        // The reply's text is complete: text that was held back for the seam goes out first.
         "response.output_text.done" => {
             let text = splicer.new_text("", true)?;
             tell_text(splicer, &text, out);
-            event.insert("text".to_owned(), splicer.said().text.clone().into());
+            event.insert("text".to_owned(), splicer.transcript().text.clone().into());
             tell(splicer, event, out);
         }
         "response.content_part.done" if is_text(event.get("part")) => {
-            event["part"]["text"] = splicer.said().text.clone().into();
+            event["part"]["text"] = splicer.transcript().text.clone().into();
             tell(splicer, event, out);
         }
         "response.output_item.done" if is_message(event.get("item")) => {
@@ -45,7 +45,7 @@ pub(super) fn rewrite(
             name_response(splicer, &mut event);
             tell(splicer, event, out);
         }
-        // The client has heard of the response and its one message; whatever else the reply has, it has not.
+        // The client has seen the response and its one message. Anything else in the reply is left out.
         _ => {}
     }
     Ok(())
@@ -73,9 +73,9 @@ fn tell_text(splicer: &mut Splicer, text: &str, out: &mut Vec<u8>) {
     tell(splicer, event, out);
 }
 
-/// Numbers an event, puts it in its place and writes it.
+/// Numbers an event, puts it into the client's message and writes it.
 fn tell(splicer: &mut Splicer, mut event: Map<String, Value>, out: &mut Vec<u8>) {
-    let place = &mut splicer.said().place;
+    let place = &mut splicer.transcript().place;
     place.sequence_number += 1;
     event.insert("sequence_number".to_owned(), place.sequence_number.into());
     for (field, value) in [
@@ -93,19 +93,19 @@ fn tell(splicer: &mut Splicer, mut event: Map<String, Value>, out: &mut Vec<u8>)
 }
 
 fn name_message(splicer: &mut Splicer, message: &mut Value) {
-    let said = splicer.said();
-    message["id"] = said.place.item_id.clone();
+    let transcript = splicer.transcript();
+    message["id"] = transcript.place.item_id.clone();
     let parts = message["content"].as_array_mut();
     let texts = parts
         .into_iter()
         .flatten()
         .filter(|part| part["type"] == "output_text");
     for part in texts {
-        part["text"] = said.text.clone().into();
+        part["text"] = transcript.text.clone().into();
     }
 }
 
-/// The final response: the first one's name, one message, and what both have used.
+/// The final response: the first one's id, one message, and the sum of both usages.
 fn name_response(splicer: &mut Splicer, event: &mut Map<String, Value>) {
     let Some(response) = event
         .get_mut("response")
@@ -122,15 +122,15 @@ fn name_response(splicer: &mut Splicer, event: &mut Map<String, Value>) {
     name_message(splicer, &mut message);
     response["output"] = json!([message]);
     if response["usage"].is_object() {
-        let said = splicer.said();
+        let transcript = splicer.transcript();
         let usage = &mut response["usage"];
-        let output = sum(&Value::Null, said.tokens, &usage["output_tokens"]);
+        let output = sum(&Value::Null, transcript.tokens, &usage["output_tokens"]);
         let input = usage["input_tokens"].as_u64().unwrap_or(0);
         usage["output_tokens"] = output.into();
         usage["total_tokens"] = (input + output).into();
     }
     for field in ["id", "created_at", "model"] {
-        if let Some(value) = splicer.said().identity.get(field) {
+        if let Some(value) = splicer.transcript().identity.get(field) {
             response[field] = value.clone();
         }
     }
@@ -144,7 +144,7 @@ fn empty_message() -> Value {
 fn close(splicer: &mut Splicer, out: &mut Vec<u8>) {
     let is_cut = splicer.stopped() == Some(Stop::Length);
     let status = if is_cut { "incomplete" } else { "completed" };
-    let text = splicer.said().text.clone();
+    let text = splicer.transcript().text.clone();
     let place = json!({ "item_id": null, "output_index": null, "content_index": null });
     let event = |kind: &str, fields: Value| {
         let mut event = place.as_object().cloned().unwrap_or_default();
@@ -156,7 +156,7 @@ fn close(splicer: &mut Splicer, out: &mut Vec<u8>) {
     name_message(splicer, &mut message);
     message["status"] = status.into();
     let part = message["content"][0].clone();
-    let mut response = splicer.said().identity.clone();
+    let mut response = splicer.transcript().identity.clone();
     response.insert("status".to_owned(), status.into());
     response.insert("output".to_owned(), json!([message]));
     if is_cut {

@@ -1,9 +1,9 @@
-//! The events of a reply that goes on with a broken stream, rewritten as the rest of it.
+//! The events of a reply that continues a broken stream, rewritten as the rest of that stream.
 
 use serde_json::Value;
 
 use super::limits::{OutputLimits, Stop};
-use super::seam::{Seam, Verdict};
+use super::seam::{Seam, Search};
 use super::transcript::Transcript;
 use super::{chat, response};
 use crate::config::Prefill;
@@ -13,25 +13,25 @@ use crate::wire::sse;
 /// Rewrites one reply.
 #[derive(Debug)]
 pub struct Splicer {
-    said: Transcript,
+    transcript: Transcript,
     seam: Option<Seam>,
     limits: OutputLimits,
     stopped: Option<Stop>,
 }
 
-/// The reply does not go on where the first stream broke off.
+/// The reply does not continue where the first stream broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSeam;
 
 impl Splicer {
-    /// For the reply to a request that was made from `request` by [`super::body`].
-    pub fn new(request: &ModelRequest, said: &Transcript, prefill: Prefill) -> Self {
+    /// For the reply to a request that [`super::body`] made from `request`.
+    pub fn new(request: &ModelRequest, transcript: &Transcript, prefill: Prefill) -> Self {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let is_plain_prompt = request.endpoint == Endpoint::Completions;
         Self {
-            said: said.clone(),
-            seam: Some(Seam::new(&said.text, prefill, is_plain_prompt)),
-            limits: OutputLimits::new(&body, &said.text, said.tokens),
+            transcript: transcript.clone(),
+            seam: Some(Seam::new(&transcript.text, prefill, is_plain_prompt)),
+            limits: OutputLimits::new(&body, &transcript.text, transcript.tokens),
             stopped: None,
         }
     }
@@ -50,7 +50,7 @@ impl Splicer {
             }
             let data = event.data.as_deref();
             match data.map(serde_json::from_slice) {
-                Some(Ok(Value::Object(object))) => match self.said.endpoint() {
+                Some(Ok(Value::Object(object))) => match self.transcript.endpoint() {
                     Endpoint::Responses => response::rewrite(self, object, &mut out)?,
                     _ => chat::rewrite(self, object, &mut out)?,
                 },
@@ -65,22 +65,22 @@ impl Splicer {
     pub(super) fn new_text(&mut self, piece: &str, is_over: bool) -> Result<String, NoSeam> {
         let piece = match self.seam.as_mut().map(|seam| seam.take(piece, is_over)) {
             None => piece.to_owned(),
-            Some(Verdict::Undecided) => return Ok(String::new()),
-            Some(Verdict::Lost) => return Err(NoSeam),
-            Some(Verdict::Found(rest)) => {
+            Some(Search::Undecided) => return Ok(String::new()),
+            Some(Search::NotFound) => return Err(NoSeam),
+            Some(Search::Found(rest)) => {
                 self.seam = None;
                 rest
             }
         };
         let (text, stop) = self.limits.take(&piece, is_over);
         self.stopped = self.stopped.or(stop);
-        self.said.text.push_str(&text);
+        self.transcript.text.push_str(&text);
         Ok(text)
     }
 
-    /// What the client has been told, the new text included.
-    pub(super) fn said(&mut self) -> &mut Transcript {
-        &mut self.said
+    /// What the client has received, the new text included.
+    pub(super) fn transcript(&mut self) -> &mut Transcript {
+        &mut self.transcript
     }
 
     pub(super) fn stopped(&self) -> Option<Stop> {
@@ -88,7 +88,7 @@ impl Splicer {
     }
 }
 
-/// The sum of two counts of tokens, of which the first may be unknown: then it is `otherwise`.
+/// The sum of two token counts. If the first is unknown, `otherwise` replaces it.
 pub(super) fn sum(first: &Value, otherwise: u64, second: &Value) -> u64 {
     first.as_u64().unwrap_or(otherwise) + second.as_u64().unwrap_or(0)
 }

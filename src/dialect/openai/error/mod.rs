@@ -1,7 +1,7 @@
 //! What an error reply means.
 //!
-//! Status and error code decide. Message texts are asked only where a provider gives nothing else, because
-//! providers echo prompts in them.
+//! Status and error code decide. Message texts are read only where a provider gives nothing else, because providers
+//! echo prompts in them.
 
 mod fields;
 mod shape;
@@ -18,13 +18,13 @@ pub use shape::{error_of_event, shaped};
 use self::fields::ErrorFields;
 use crate::outcome::Outcome;
 
-/// The outcome that an error status and its body stand for.
+/// The outcome for an error status and its body.
 pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     outcome(status, retry_after, &ErrorFields::read(body))
 }
 
-/// The outcome that anything but a 101 to a WebSocket's handshake stands for. That an upstream speaks no WebSocket is no
-/// failure, and says nothing about the model, which may be there for other requests.
+/// The outcome for any answer but 101 to a WebSocket handshake. An upstream without WebSockets has not failed, and
+/// its model may serve other requests.
 pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     let error = ErrorFields::read(body);
     match status {
@@ -34,8 +34,8 @@ pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8
     }
 }
 
-/// The outcome that an error status of `/responses` stands for: that an upstream has no such path, or does not know what
-/// another one has thought, says nothing about the model.
+/// The outcome for an error status of `/responses`. A missing path, or reasoning of another provider that it cannot
+/// read, says nothing about the model.
 pub fn classify_response(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     let error = ErrorFields::read(body);
     match status {
@@ -52,8 +52,8 @@ pub(in crate::dialect) fn says_too_long(error: &Value) -> bool {
     ErrorFields::read(error.to_string().as_bytes()).says_too_long()
 }
 
-/// The outcome that an error inside a good reply stands for: by its code, else by its type; where neither is
-/// known, it is the upstream's fault.
+/// The outcome for an error inside a success reply: by its code, else by its type; if both are unknown, it is the
+/// upstream's fault.
 pub(in crate::dialect) fn classify_inner(
     error: &RawValue,
     retry_after: Option<Duration>,
@@ -81,7 +81,7 @@ fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> O
         429 if error.is_daily => Outcome::QuotaExhausted,
         403 if error.is("model_not_found") => Outcome::ModelUnavailable,
         401 | 403 => Outcome::Unauthorized { status },
-        // OpenRouter, while what is under way uses the budget up.
+        // OpenRouter, while requests in flight use up the budget.
         402 if retry_after.is_some() => Outcome::RateLimited { retry_after },
         402 => Outcome::QuotaExhausted,
         404 if error.is_about_reference() => Outcome::RejectedRequest { status },
@@ -101,7 +101,7 @@ fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> O
     }
 }
 
-/// Codes and types that say: longer than the model's window.
+/// Codes and types for a request that is longer than the context window.
 const TOO_LONG: [&str; 4] = [
     "context_length_exceeded",
     "exceed_context_size_error",
@@ -109,12 +109,12 @@ const TOO_LONG: [&str; 4] = [
     "characters_too_long",
 ];
 
-/// How messages begin that say the same, where no code does.
+/// Starts of messages that mean the same, where there is no code.
 const TOO_LONG_IN_WORDS: [&str; 8] = [
     // Anthropic
     "prompt is too long",
     "input length and `max_tokens` exceed context limit",
-    // vLLM, DeepSeek and kin
+    // vLLM, DeepSeek and others
     "This model's maximum context length is",
     // OpenRouter
     "This endpoint's maximum context length is",
@@ -128,7 +128,7 @@ const TOO_LONG_IN_WORDS: [&str; 8] = [
     "The input token count",
 ];
 
-/// How messages begin that say: another model's turns cannot be gone on with as they are.
+/// Starts of messages that mean: another model's messages cannot be continued as they are.
 const PROVIDER_BOUND_IN_WORDS: [&str; 7] = [
     // Mistral
     "Tool call id was ",
@@ -142,7 +142,7 @@ const PROVIDER_BOUND_IN_WORDS: [&str; 7] = [
     "Missing `reasoning_content` field",
 ];
 
-/// Codes that say: a field or a value that the model does not take.
+/// Codes for a field or value that the model does not accept.
 const UNSUPPORTED: [&str; 4] = [
     "unsupported_parameter",
     "unsupported_value",
@@ -150,7 +150,7 @@ const UNSUPPORTED: [&str; 4] = [
     "extra_forbidden",
 ];
 
-/// How messages begin, and how they end, that say the same, where no code does.
+/// Starts and ends of messages that mean the same, where there is no code.
 const UNSUPPORTED_IN_WORDS: [(&str, &str); 13] = [
     // Anthropic
     ("", "Extra inputs are not permitted"),
@@ -171,14 +171,14 @@ const UNSUPPORTED_IN_WORDS: [(&str, &str); 13] = [
     ("image input is not supported", ""),
     // OpenAI
     ("Function tools with reasoning_effort are not supported", ""),
-    // OpenAI, with 404: the model is there, but not at this path.
+    // OpenAI, with 404: the model exists, but not at this path.
     ("This is a chat model", ""),
     ("This is not a chat model", ""),
     ("This model is only supported in", ""),
     ("Invalid URL (", ""),
 ];
 
-/// Codes and types that say: not about this.
+/// Codes and types for refused content.
 const REFUSED: [&str; 8] = [
     "content_filter",
     "invalid_prompt",
@@ -190,7 +190,7 @@ const REFUSED: [&str; 8] = [
     "misalignment_policy_violation",
 ];
 
-/// Codes and types that say: no money, no allowance. They are not a matter of seconds.
+/// Codes and types for an account without money or quota. These do not pass in seconds.
 const QUOTA: [&str; 13] = [
     "billing_error",
     "organization_on_hold",
@@ -207,20 +207,20 @@ const QUOTA: [&str; 13] = [
     "usage_limit_reached",
 ];
 
-/// How messages of Anthropic begin that say the same with 400.
+/// Starts of Anthropic's messages that mean the same with 400.
 const QUOTA_IN_WORDS: [&str; 2] = [
     "Your credit balance is too low",
     "You have reached your specified API usage limits",
 ];
 
-/// Codes of a 429 that say: it is the provider that has too much to do, or our requests grow too fast.
+/// Codes of a 429 that mean: the provider has too much to do, or our requests grow too fast.
 const OVERLOADED: [&str; 3] = [
     "slow_down",
     "ramp_limit_exceeded",
     "Offline_batch_reasoning_refused",
 ];
 
-/// What codes and types of an error inside a 200 mean as a status. Unknown ones are the upstream's fault.
+/// The status that fits the code or type of an error inside a 200. Unknown ones are the upstream's fault.
 const STATUS_OF: [(&str, u16); 16] = [
     ("invalid_request_error", 400),
     ("BadRequestError", 400),
