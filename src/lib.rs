@@ -80,7 +80,7 @@
 //! | hold | keep back the first content of a stream, so that it can still be replaced |
 //! | continuation | the rest of a stream that broke off, from another upstream: by prefill or regenerate |
 //! | prefill | the text so far, as the start of an answer that the model continues |
-//! | regenerate | ask a model in words to go on from the exact place |
+//! | regenerate | instruct a model to continue at the exact place |
 //! | transcript, seam, splice | what the client has; where the rest begins; making one stream of both |
 //! | hedged request | a second attempt beside a first one whose first token is late |
 //! | hedge on ejection | a second attempt beside a first one whose upstream has just been taken out of rotation |

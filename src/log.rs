@@ -36,7 +36,7 @@ impl Sink for Log {
             ),
             Event::Continued { request, from, to } => tracing::warn!(
                 %request, %from, %to,
-                "{to} goes on with a stream that broke off at {from}"
+                "{to} continues a stream that broke off at {from}"
             ),
             Event::HealthChanged(change) => health_changed(change),
             Event::HealthChecked {
@@ -94,7 +94,7 @@ fn request_finished(report: &RequestReport) {
     }
     match report.result {
         RequestResult::Failed => line!(error, "a request failed: every upstream did"),
-        RequestResult::Broken => line!(warn, "an answer broke off; the client was told"),
+        RequestResult::Broken => line!(warn, "an answer broke off and ended with an error"),
         _ => line!(debug, "request ended"),
     }
 }

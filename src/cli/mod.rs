@@ -31,7 +31,7 @@ const BAD_CONFIG: u8 = 78;
 
 /// A failover proxy for LLM APIs: one OpenAI-compatible endpoint in front of every provider you have.
 ///
-/// Point OPENAI_BASE_URL at it. A request whose provider fails is answered by the next one, before the client notices.
+/// Point OPENAI_BASE_URL at it. When a provider fails, the next one answers the same request, before the client notices.
 #[derive(Debug, Parser)]
 #[command(name = "backstop", version, args_conflicts_with_subcommands = true)]
 struct CommandLine {
@@ -54,21 +54,21 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve clients (what happens without a command, too); SIGHUP reads the configuration again, SIGTERM drains
+    /// Serve clients; this is the default command. SIGHUP reloads the configuration, SIGTERM drains
     Serve(ServeArgs),
-    /// Check the configuration: print every problem, or the routes as they will be tried
+    /// Check the configuration: print every mistake with a fix, or the routes as they will be tried
     Check(ConfigArgs),
-    /// See a failover with simulated providers; needs no key and no configuration
+    /// Show a failover with simulated providers; needs no key and no configuration
     Demo(DemoArgs),
-    /// RoutingRequest a running proxy who would be tried for a model now, and why
+    /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
-    /// RoutingRequest a running proxy whether it is ready: exit code 0 or 1
+    /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(HealthcheckArgs),
 }
 
 #[derive(Args, Debug)]
 struct ConfigArgs {
-    /// The configuration; without it ./backstop.yaml, else one made from the provider keys in the environment
+    /// The configuration file [default: ./backstop.yaml, else made from the provider keys in the environment]
     #[arg(long, env = "BACKSTOP_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -78,27 +78,27 @@ struct ServeArgs {
     #[command(flatten)]
     config: ConfigArgs,
 
-    /// Serve clients here, whatever the configuration says
+    /// The address for clients; overrides the configuration
     #[arg(long, env = "BACKSTOP_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 
-    /// Serve operators (metrics, health) here, whatever the configuration says
+    /// The address for operators (metrics, health); overrides the configuration
     #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS")]
     admin_listen: Option<SocketAddr>,
 
-    /// Remember here which upstream created what (files, batches, stored responses), whatever the configuration says;
-    /// without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
+    /// Where to keep the owners of files, batches and stored responses; overrides the configuration [default:
+    /// `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`]
     #[arg(long, env = "BACKSTOP_STATE_DIR", value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 struct DemoArgs {
-    /// Serve clients here
+    /// The address for clients
     #[arg(long, default_value = "127.0.0.1:4000", value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// Serve operators here
+    /// The address for operators
     #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS")]
     admin_listen: SocketAddr,
 }
@@ -115,7 +115,7 @@ struct ExplainArgs {
 
 #[derive(Args, Debug)]
 struct HealthcheckArgs {
-    /// The operators' address of the proxy; 0.0.0.0 stands for this machine
+    /// The operators' address of the proxy; 0.0.0.0 means this machine
     #[arg(
         long,
         env = "BACKSTOP_ADMIN_LISTEN",
@@ -169,7 +169,7 @@ fn run(line: CommandLine) -> Result<(), Failure> {
     })
 }
 
-/// Threads for half of the processors: a request is little work, and handing it between threads costs more than it gains.
+/// One thread for every two processors: a request is little work, and moving it between threads costs more than it gains.
 fn runtime() -> anyhow::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let runtime = Builder::new_multi_thread()

@@ -65,7 +65,7 @@ pub struct Config {
     pub clients: Vec<ClientConfig>,
     /// The provider accounts, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
-    /// Which models are served by whom.
+    /// Which upstreams serve which models.
     pub routes: Vec<RouteConfig>,
     /// Where `/models` takes its list from.
     pub list_models: ModelList,

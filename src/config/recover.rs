@@ -28,7 +28,7 @@ pub(super) fn read(value: &mut Value, found: &mut Found) -> Config {
     // No later check may mistake the defaults for what was configured.
     found.note(
         Path::default(),
-        "has more mistakes than can be told at once",
+        "has more mistakes than can be shown at once",
         None,
     );
     Config::default()

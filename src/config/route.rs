@@ -1,4 +1,4 @@
-//! Which models are served by whom.
+//! Routes: which upstreams serve which models.
 
 use std::time::Duration;
 

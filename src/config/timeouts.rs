@@ -56,7 +56,7 @@ impl TimeoutsConfig {
         }
     }
 
-    /// How long a stream may go on without content.
+    /// How long a stream may be without content.
     pub fn between_content(&self, is_reasoning: bool) -> Duration {
         self.at_least_reasoning(self.content, is_reasoning)
     }

@@ -180,13 +180,13 @@ impl SkipReason {
             Self::Unsupported(what) => {
                 return format!("it cannot do what the request needs: {what}");
             }
-            Self::Elsewhere => "what the request refers to lives elsewhere",
+            Self::Elsewhere => "what the request refers to lives at another upstream",
             Self::TooSmall => "its context window is too small",
-            Self::OtherModel => "embeddings of another model cannot be compared",
-            Self::CannotContinue => "cannot continue a given beginning",
-            Self::OutOfRotation => "out of rotation after failures",
-            Self::RateLimited => "asked for a pause (rate limit)",
-            Self::Busy => "asked for a pause (overload)",
+            Self::OtherModel => "its embeddings are of another model and cannot be compared",
+            Self::CannotContinue => "it cannot continue a prefill",
+            Self::OutOfRotation => "it is out of rotation after failures",
+            Self::RateLimited => "it is rate limited",
+            Self::Busy => "it is overloaded",
             Self::KeyRefused => "its key was refused",
             Self::QuotaExhausted => "its quota was exhausted",
             Self::ModelMissing => "it did not have the model",

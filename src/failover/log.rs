@@ -75,7 +75,7 @@ impl AttemptLog {
         }
     }
 
-    /// The report on a request that was forwarded to these targets in vain.
+    /// The report on a request that was forwarded to these targets without success.
     pub(super) fn in_vain(self, asked: &[Target<'_>], pinned_to: Option<&UpstreamId>) -> Exhausted {
         let now = Instant::now();
         let back_at = asked.iter().map(|target| target.back_at(now));

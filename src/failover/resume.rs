@@ -114,7 +114,7 @@ impl Next {
                 Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);
-                    return not("no candidate could go on with it", attempts);
+                    return not("no candidate could continue it", attempts);
                 }
             };
             attempts.extend(winner.log.attempts);

@@ -25,7 +25,6 @@ pub mod configuration {}
 pub mod decisions {}
 
 #[doc = include_str!("failover.md")]
-#[doc = "\n[reference]: mod@reference"]
 pub mod failover {}
 
 #[doc = include_str!("health.md")]

@@ -55,7 +55,7 @@ impl Metrics {
             continuations: counter(
                 &registry,
                 "backstop_continuations_total",
-                "Streams that broke off and went on from the upstream `to`.",
+                "Streams that broke off and continued at the upstream `to`.",
                 &["from", "to"],
             )?,
             in_flight: IntGauge::new(

@@ -33,7 +33,7 @@ pub struct ModelRequest {
     pub method: Method,
     /// Path and query behind `/v1`, beginning with a slash.
     pub path: String,
-    /// The headers that may go on to an upstream.
+    /// The headers that may be sent to an upstream.
     pub headers: HeaderMap,
     /// The body, byte for byte.
     pub body: Bytes,

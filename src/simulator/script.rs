@@ -24,7 +24,7 @@ pub struct Script {
     pub framing: Framing,
     /// What happens to a request with a prefill.
     pub continuing: Continuing,
-    /// How many requests a connection of HTTP/2 takes at a time, said when it is opened.
+    /// How many requests a connection of HTTP/2 takes at a time, announced when it is opened.
     pub streams: Option<u32>,
     /// Of so many requests only the last one meets the fault; 0 and 1: every one does.
     pub one_in: usize,

@@ -378,7 +378,7 @@ async fn in_prefill_mode_only_candidates_that_can_are_asked() {
         "{}",
         answered.text()
     );
-    assert!(answered.text().contains("no candidate could go on with it"));
+    assert!(answered.text().contains("no candidate could continue it"));
     assert_eq!(second.received_count(), 0);
 }
 

@@ -218,7 +218,7 @@ async fn upstreams_with_too_much_to_do_are_no_rate_limit() {
         let error = refusal(&answered, 503, "all_upstreams_failed");
         assert_eq!(answered.trail().len(), count, "{error}");
         let message = error["message"].as_str().unwrap();
-        let is_told = message.contains("first: not asked, asked for a pause (overload)");
+        let is_told = message.contains("first: not asked, it is overloaded");
         assert_eq!(is_told, count == 0, "{message}");
         assert!((10..=31).contains(&retry_after(&answered)));
     }
