@@ -51,7 +51,7 @@
 //!
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
-//!                 server (wire only)      affinity (request, wire)      simulator (nothing)
+//!                 server (wire only)      affinity (request, wire)      simulator, guide (nothing)
 //!                                         metrics (event, health)       log (event)
 //!                 for everyone: request, outcome, event, config
 //! ```

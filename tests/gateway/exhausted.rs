@@ -259,7 +259,7 @@ async fn with_everything_out_of_rotation_there_is_still_one_attempt() {
         let error = refusal(&answered, 503, "all_upstreams_failed");
         let message = error["message"].as_str().unwrap();
         lengths.push(answered.trail().len());
-        let has_passed_over = message.contains("not asked, out of rotation");
+        let has_passed_over = message.contains("not asked, it is out of rotation");
         assert_eq!(has_passed_over, lengths.last() == Some(&1), "{message}");
         assert!((1..=60).contains(&retry_after(&answered)));
     }
