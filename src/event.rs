@@ -1,4 +1,4 @@
-//! Facts that the data path reports, and who listens to them.
+//! Facts that the data path reports, and the sinks that take them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::config::UpstreamId;
 use crate::outcome::Outcome;
 use crate::request::{Endpoint, RequestId};
 
-/// Something that happened. Names in it are configured ones, so that listeners may use them as labels.
+/// Something that happened. Names in it are configured ones, so that sinks may use them as labels.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A request was let in.
+    /// A request was accepted.
     RequestStarted,
     /// An attempt ended; for a stream, when the stream did.
     AttemptFinished {
@@ -28,23 +28,23 @@ pub enum Event {
         request: RequestId,
         /// The upstream that failed.
         from: UpstreamId,
-        /// The upstream that is tried now; the same one when only the key changes.
+        /// The upstream that is tried now; the same one if only the key changes.
         to: UpstreamId,
         /// How the first one failed.
         reason: Outcome,
     },
-    /// A stream that broke off goes on from another upstream.
+    /// A stream that broke off continues at another upstream.
     Continued {
         /// The request it is for.
         request: RequestId,
         /// The upstream that broke off.
         from: UpstreamId,
-        /// The upstream that goes on.
+        /// The upstream that continues it.
         to: UpstreamId,
     },
-    /// What is believed of an upstream, or of our own network, has changed.
+    /// The health of an upstream, or of our own network, has changed.
     HealthChanged(HealthChange),
-    /// A health check was sent to an upstream that could not be connected to.
+    /// A health check was made of an upstream that could not be connected to.
     HealthChecked {
         /// Which one.
         upstream: UpstreamId,
@@ -53,16 +53,16 @@ pub enum Event {
     },
     /// Another configuration has taken over.
     ConfigReloaded,
-    /// Another configuration could not be used; the old one goes on.
+    /// Another configuration could not be used; the old one stays.
     ConfigRejected {
         /// What is wrong with it.
         reason: String,
     },
-    /// A request is over: answered whole, in part or not at all.
+    /// A request is over: answered in full, in part or not at all.
     RequestFinished(RequestReport),
 }
 
-/// One attempt in retrospect.
+/// A finished attempt.
 #[derive(Clone, Debug)]
 pub struct AttemptReport {
     /// 1 for the first attempt of a request.
@@ -73,14 +73,14 @@ pub struct AttemptReport {
     pub phase: Phase,
     /// How it ended.
     pub outcome: Outcome,
-    /// What exactly went wrong, in words; never a secret. What an upstream has against the request, in its own words, may
-    /// quote from the request.
+    /// What exactly went wrong, in words; never a secret. An upstream's own words about the request may quote from
+    /// it.
     pub detail: Option<String>,
-    /// Until the outcome was known; in the trail of a stream, until its first content.
+    /// The time until the outcome was known; for the winner of a stream, until its first content.
     pub elapsed: Duration,
 }
 
-/// As it is told in error bodies: `{"upstream", "outcome", "status", "detail", "elapsed_ms"}`.
+/// As error bodies show it: `{"upstream", "outcome", "status", "detail", "elapsed_ms"}`.
 impl Serialize for AttemptReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("AttemptReport", 5)?;
@@ -96,13 +96,13 @@ impl Serialize for AttemptReport {
 /// Why an attempt was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Its turn had come: first, or after a failure.
+    /// It was next: the first attempt, or the one after a failure.
     Normal,
     /// To see whether the upstream has healed.
     HalfOpenProbe,
-    /// Because nobody who is trusted was left.
+    /// Because health admits no other candidate.
     LastResort,
-    /// Beside one that waits for an upstream which is trusted no more.
+    /// Beside one whose upstream has just been taken out of rotation (hedge on ejection).
     EjectionHedge,
     /// Beside one whose first token is late.
     Hedge,
@@ -140,7 +140,7 @@ impl fmt::Display for ScopeId {
     }
 }
 
-/// A change of what is believed.
+/// A change of health.
 #[derive(Clone, Debug)]
 pub enum HealthChange {
     /// A scope went out of rotation.
@@ -149,10 +149,10 @@ pub enum HealthChange {
         scope: ScopeId,
         /// The kind of failures that took it out.
         cause: &'static str,
-        /// How long it is left alone.
+        /// How long it gets no requests.
         retry_in: Duration,
     },
-    /// A scope has passed its half-open probes, and begins its slow start.
+    /// A scope has passed its half-open probes, and gets its traffic back step by step.
     Healed {
         /// Which one.
         scope: ScopeId,
@@ -165,7 +165,7 @@ pub enum HealthChange {
     NetworkBack,
 }
 
-/// One request in retrospect.
+/// A finished request.
 #[derive(Clone, Debug)]
 pub struct RequestReport {
     /// The request.
@@ -195,15 +195,15 @@ pub struct RequestReport {
 /// What the client got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestResult {
-    /// A whole answer from an upstream.
+    /// A complete answer from an upstream.
     Answered,
-    /// An error that the request itself deserved.
+    /// An error because the request itself was wrong.
     Rejected,
-    /// An error because every upstream failed; or the error of the one to which it was forwarded.
+    /// An error because every upstream failed; or the error of the upstream to which the request was forwarded.
     Failed,
-    /// An answer that broke off; the client was told so.
+    /// An answer that broke off; it ended with an error.
     Broken,
-    /// Nothing more: it went away before the end.
+    /// Nothing more: the client left before the end.
     ClientGone,
 }
 
@@ -220,9 +220,9 @@ impl RequestResult {
     }
 }
 
-/// Listens to events. Called on the data path, so it must be quick and must not block.
+/// Takes events. It is called on the data path, so it must be quick and must not block.
 pub trait Sink: Send + Sync {
-    /// Takes note of one event.
+    /// Takes one event.
     fn record(&self, event: &Event);
 }
 
@@ -232,7 +232,7 @@ impl<S: Sink> Sink for Arc<S> {
     }
 }
 
-/// Where the data path reports to: hands every event to all sinks, in order.
+/// Where the data path reports: hands every event to all sinks, in order.
 #[derive(Clone)]
 pub struct Events(Arc<[Box<dyn Sink>]>);
 

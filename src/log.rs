@@ -1,8 +1,8 @@
 //! Events turned into log lines.
 //!
-//! A line reads alone and carries the same as fields. `warn` says that we coped, `info` that something changed;
-//! single requests are told at `debug`. Never a body, a prompt or a key; but at `debug`, what an upstream has against a
-//! request, in its own words, which may quote from it.
+//! A line can be read alone, and carries the same as fields. `warn` says that we coped with something, `info` that
+//! something changed; single requests are logged at `debug`. Bodies, prompts and keys are never logged. But at
+//! `debug`, an upstream's own words about a request are, and they may quote from it.
 
 use crate::event::{Event, HealthChange, RequestReport, RequestResult, Sink};
 
@@ -36,7 +36,7 @@ impl Sink for Log {
             ),
             Event::Continued { request, from, to } => tracing::warn!(
                 %request, %from, %to,
-                "{to} goes on with a stream that broke off at {from}"
+                "{to} continues a stream that broke off at {from}"
             ),
             Event::HealthChanged(change) => health_changed(change),
             Event::HealthChecked {
@@ -94,7 +94,7 @@ fn request_finished(report: &RequestReport) {
     }
     match report.result {
         RequestResult::Failed => line!(error, "a request failed: every upstream did"),
-        RequestResult::Broken => line!(warn, "an answer broke off; the client was told"),
+        RequestResult::Broken => line!(warn, "an answer broke off and ended with an error"),
         RequestResult::Answered | RequestResult::Rejected | RequestResult::ClientGone => {
             line!(debug, "request ended");
         }

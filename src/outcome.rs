@@ -1,22 +1,22 @@
 //! How one attempt at one upstream ended, and what follows from it.
 //!
-//! This is the only place that answers three questions about a failure: whose fault is it, does another try
-//! make sense, and should the upstream's health remember it.
+//! This is the only place that answers three questions about a failure: whose fault is it, does another attempt make
+//! sense, and does it count against the upstream's health.
 
 use std::fmt;
 use std::time::Duration;
 
-/// How an attempt ended. Settled where the failure is seen; everybody else only asks.
+/// How an attempt ended. It is determined where the failure is seen; all other code only reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The upstream gave a whole answer.
+    /// The upstream gave a complete answer.
     Success,
-    /// The upstream says that the request itself is wrong (400, 413, 422 and kin).
+    /// The upstream says that the request itself is wrong (400, 413, 422 and others).
     RejectedRequest {
         /// The upstream's status.
         status: u16,
     },
-    /// The upstream will not answer this for what it says: a content filter, a policy, the model's refusal.
+    /// The upstream refuses the content: a content filter, a policy, the model's own refusal.
     ContentRefused {
         /// The upstream's status.
         status: u16,
@@ -31,19 +31,19 @@ pub enum Outcome {
     TimedOut(Stage),
     /// The upstream failed: 5xx, 408, or an error that says so inside a 200.
     ServerError {
-        /// The status sent, or the one that the error inside a 200 stands for.
+        /// The status sent, or the status that corresponds to the error inside a 200.
         status: u16,
     },
     /// The upstream says it has too much to do (503, 529, 498, 409).
     Overloaded {
         /// The upstream's status.
         status: u16,
-        /// How long it asks us to stay away.
+        /// How long it asks us to wait.
         retry_after: Option<Duration>,
     },
     /// 429 for sending too fast.
     RateLimited {
-        /// How long it asks us to stay away.
+        /// How long it asks us to wait.
         retry_after: Option<Duration>,
     },
     /// The account has no money or allowance left (402, or 429 and 400 with a billing code).
@@ -60,27 +60,27 @@ pub enum Outcome {
         /// The upstream's status.
         status: u16,
     },
-    /// The request is longer than the model can take; another one may have a larger window.
+    /// The request is longer than the model can take; another model may have a larger context window.
     TooLong {
         /// The upstream's status.
         status: u16,
     },
-    /// The upstream does not take some field or value of the request; another one may.
+    /// The upstream does not accept some field or value of the request; another one may.
     Unsupported {
         /// The upstream's status.
         status: u16,
     },
-    /// The request brings items that only another upstream can read or has kept.
+    /// The request has items that only another upstream can read, or that are stored there.
     ProviderBoundItems {
         /// The upstream's status.
         status: u16,
     },
-    /// The upstream has no such path; what it may be asked for instead is not known by the model.
+    /// The upstream has no such path. Whether it has the model is not known.
     EndpointMissing {
         /// The upstream's status.
         status: u16,
     },
-    /// A reply that is not what was asked for.
+    /// The reply is not what was asked for.
     InvalidReply(Defect),
     /// A stream ended without its terminal event after the client had received part of it.
     StreamBroken,
@@ -94,7 +94,7 @@ pub enum Outcome {
     Stopped,
 }
 
-/// Why no connection came about.
+/// Why no connection was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreachable {
     /// Nobody listens at the address.
@@ -126,10 +126,10 @@ pub enum Stage {
     Total,
 }
 
-/// What is wrong with a reply that came with a good status.
+/// What is wrong with a reply that has a success status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// A redirect: followed, it would carry the credential elsewhere.
+    /// A redirect: to follow it would carry the credential elsewhere.
     Redirect,
     /// A content type that was not asked for, such as HTML.
     ContentType,
@@ -137,13 +137,13 @@ pub enum Defect {
     Compressed,
     /// No body at all.
     Empty,
-    /// Not the JSON or the events it should be.
+    /// Not the JSON or the events that it should be.
     Unparsable,
-    /// Well-formed, but without an answer in it (`choices: []`).
+    /// Well-formed, but without an answer (`choices: []`).
     NoAnswer,
     /// It ended in the middle.
     CutShort,
-    /// It was to continue a given beginning, and did not.
+    /// The model was asked to continue a prefill, and did not.
     NoSeam,
     /// Larger than any answer may be.
     TooLarge,
@@ -204,7 +204,7 @@ impl Outcome {
         }
     }
 
-    /// Whether another try makes sense, and where. A refusal of the content is final, unless a route says otherwise.
+    /// Whether another attempt makes sense, and where. A content refusal is final, unless the route says otherwise.
     pub fn retry(&self) -> Retry {
         match self {
             Self::Success
@@ -237,11 +237,11 @@ impl Outcome {
         }
     }
 
-    /// Whether it is evidence against the upstream's health.
+    /// Whether it counts as a failure against the upstream's health.
     ///
-    /// Rate limits, refused keys, empty accounts and missing models are not: they are facts about a key or a model. Nor is
-    /// our own deadline, which earlier attempts may have used up, nor a model that does not continue where another one
-    /// stopped.
+    /// Rate limits, refused keys, exhausted quotas and missing models do not: they are facts about a key or a model,
+    /// and no evidence about health. Nor does our own deadline, which earlier attempts may have used up, nor a model
+    /// that did not continue where another one had stopped.
     pub fn hurts_health(&self) -> bool {
         match self {
             Self::Unreachable(_)
@@ -286,7 +286,8 @@ impl Outcome {
         }
     }
 
-    /// A short constant name: the value of the `outcome` and `reason` labels, of log fields and of the trail.
+    /// A short constant name: the value of the `outcome` and `reason` labels, of log fields and of
+    /// `x-backstop-attempts`.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Success => "ok",

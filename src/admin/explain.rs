@@ -17,13 +17,13 @@ use crate::wire::json::fingerprint;
 pub(super) struct Question {
     /// The model that a client would name.
     model: String,
-    /// What the request is for, as metrics name it or by its path; told by the body, if it is left out.
+    /// The endpoint, by its label or its path; if it is left out, the body shows it.
     #[serde(default)]
     endpoint: String,
     /// The client's `prompt_cache_key` or `user`, if it sends one.
     #[serde(default)]
     session: String,
-    /// The body of a request, where it matters what it asks for.
+    /// A whole body, if what the request needs should be considered.
     #[serde(default)]
     request: Option<Box<RawValue>>,
 }
@@ -42,12 +42,12 @@ pub(super) fn json(body: &[u8], routes: &RouteTable, now: Instant) -> Result<Val
         name => named(name)?,
     };
     let seen = peek(body.as_bytes()).unwrap_or_default();
-    let mut ask = RoutingRequest::new(endpoint, &question.model, session);
-    ask.needs = Needs {
+    let mut routed = RoutingRequest::new(endpoint, &question.model, session);
+    routed.needs = Needs {
         demands: seen.demands,
         body: body.as_bytes(),
     };
-    let candidates = explain(rule, ask, now);
+    let candidates = explain(rule, routed, now);
     Ok(json!({
         "model": question.model,
         "endpoint": endpoint.label(),
@@ -57,7 +57,7 @@ pub(super) fn json(body: &[u8], routes: &RouteTable, now: Instant) -> Result<Val
     }))
 }
 
-/// What a request can be for that is explained.
+/// The endpoints that can be explained.
 const ENDPOINTS: [Endpoint; 5] = [
     Endpoint::ChatCompletions,
     Endpoint::Completions,
@@ -78,10 +78,10 @@ fn named(name: &str) -> Result<Endpoint, String> {
         })
 }
 
-/// What a body is for, by fields that only one of the APIs has.
+/// The endpoint of a body, by fields that only one of the APIs has.
 ///
-/// `input` is a field of embeddings as well, which must be named to be explained. Anthropic's `system` stands beside the
-/// messages, and its tools bring an `input_schema`, or a `type` with a date (`web_search_20250305`).
+/// `input` is a field of embeddings too, so embeddings must be named. Anthropic's `system` stands beside the
+/// messages, and its tools have an `input_schema`, or a `type` with a date (`web_search_20250305`).
 fn guessed(body: &str) -> Endpoint {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let has = |field: &str| body.get(field).is_some();
@@ -100,7 +100,7 @@ fn guessed(body: &str) -> Endpoint {
     }
 }
 
-/// Tools of chats are of the types `function` and `custom`, none of which ends in a date.
+/// Tools of chats have the types `function` and `custom`, neither of which ends in a date.
 fn is_anthropic(tool: &Value) -> bool {
     let kind = tool["type"].as_str().unwrap_or_default();
     let version = kind.rsplit_once('_').map_or("", |(_, version)| version);

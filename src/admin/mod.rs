@@ -1,4 +1,4 @@
-//! The operators' address: metrics, liveness, readiness, and what is believed about upstreams.
+//! The operators' address: metrics, liveness, readiness, and the state of upstreams.
 
 mod explain;
 mod upstreams;
@@ -22,7 +22,7 @@ use crate::wire::headers::{JSON, has_media_type};
 use crate::wire::host::check_host;
 use crate::wire::memory::Memory;
 
-/// Questions are short.
+/// The longest body of a question, in bytes.
 const LARGEST_QUESTION: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -38,7 +38,7 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Shows those who may come in these metrics and beliefs, and is ready until `stopping` turns true.
+    /// Shows these metrics and this health, and is ready until `stopping` turns true.
     pub fn new(
         browsers: BrowserPolicy,
         metrics: Arc<Metrics>,

@@ -1,4 +1,4 @@
-//! `GET /api/upstreams`: what is believed about every upstream and every model at it.
+//! `GET /api/upstreams`: the state of every upstream and every model at it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::health::{Counts, Health, Phase, ScopeView};
 
-/// Everything that is believed, as JSON.
+/// The state of all scopes, as JSON.
 pub(super) fn json(health: &Health, now: Instant) -> Value {
     json!({
         "network_lost_for_seconds": health.network_lost_for(now).map(seconds),
@@ -37,7 +37,7 @@ fn scope(view: &ScopeView) -> Value {
     })
 }
 
-/// The share of failures, with the bounds between which the true one lies with 95 % confidence.
+/// The share of failures, with its 95 % confidence interval.
 fn errors(counts: Counts) -> Value {
     json!({
         "requests": counts.good + counts.bad,

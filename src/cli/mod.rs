@@ -32,7 +32,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A failover proxy for LLM APIs: one OpenAI-compatible endpoint in front of every provider you have.
 ///
-/// Point OPENAI_BASE_URL at it. A request whose provider fails is answered by the next one, before the client notices.
+/// Point OPENAI_BASE_URL at it. When a provider fails, the next one answers the same request, before the client notices.
 #[derive(Debug, Parser)]
 #[command(name = "backstop", version, args_conflicts_with_subcommands = true)]
 struct CommandLine {
@@ -55,13 +55,13 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve clients (what happens without a command, too); SIGHUP reads the configuration again, SIGTERM drains
+    /// Serve clients; this is the default command. SIGHUP reloads the configuration, SIGTERM drains
     Serve(ServeArgs),
-    /// Check the configuration: print every problem, or the routes as they will be tried
+    /// Check the configuration: print every mistake with a fix, or the routes as they will be tried
     Check(ConfigArgs),
-    /// See a failover with simulated providers; needs no key and no configuration
+    /// Show a failover with simulated providers; needs no key and no configuration
     Demo(DemoArgs),
-    /// Ask a running proxy who would be tried for a model now, and why
+    /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(HealthcheckArgs),
@@ -105,7 +105,7 @@ fn run(line: CommandLine) -> Result<(), Failure> {
     result
 }
 
-/// Threads for half of the processors: a request is little work, and handing it between threads costs more than it gains.
+/// One thread for every two processors: a request is little work, and moving it between threads costs more than it gains.
 fn runtime() -> anyhow::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let runtime = Builder::new_multi_thread()

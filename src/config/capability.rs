@@ -9,9 +9,9 @@ pub enum Ability {
     Tools,
     /// Answers in the shape of a JSON schema.
     JsonSchema,
-    /// Looking at images.
+    /// Understanding images.
     Vision,
-    /// Hearing or speaking.
+    /// Understanding or producing audio.
     Audio,
     /// Several answers at once: `n` above 1.
     Several,
@@ -22,7 +22,7 @@ pub enum Ability {
 }
 
 impl Ability {
-    /// All of them.
+    /// All abilities.
     pub const ALL: [Self; 7] = [
         Self::Tools,
         Self::JsonSchema,
@@ -52,7 +52,7 @@ impl Ability {
 pub struct Abilities(u8);
 
 impl Abilities {
-    /// These.
+    /// The set of these abilities.
     pub const fn of(abilities: &[Ability]) -> Self {
         let mut set = 0;
         let mut index = 0;
@@ -63,25 +63,25 @@ impl Abilities {
         Self(set)
     }
 
-    /// Whether this one is among them.
+    /// Whether the set contains this ability.
     pub fn contains(self, ability: Ability) -> bool {
         self.0 & 1 << ability as u8 != 0
     }
 
-    /// Those in it, in the order of [`Ability::ALL`].
+    /// The abilities of the set, in the order of [`Ability::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Ability> {
         Ability::ALL
             .into_iter()
             .filter(move |ability| self.contains(*ability))
     }
 
-    /// Those of either set.
+    /// The abilities of either set.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// With or without this one.
+    /// The set with or without this ability.
     #[must_use]
     pub fn with(self, ability: Ability, is_in: bool) -> Self {
         let bit = 1 << ability as u8;
@@ -89,33 +89,33 @@ impl Abilities {
     }
 }
 
-/// What is known of a model at an upstream. What nobody has said is taken to be there: the upstream's own refusal tells
-/// otherwise.
+/// What is known of a model at an upstream. An ability is assumed unless something says otherwise: a wrong guess
+/// costs one upstream error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// How many tokens it takes, question and answer together.
+    /// The context window in tokens, question and answer together.
     pub context_window: Option<u32>,
-    /// How many tokens its answer may have.
+    /// The largest answer, in tokens.
     pub max_output: Option<u32>,
     /// What it cannot do.
     pub missing: Abilities,
 }
 
-/// What the configuration says about it; left out: what the built-in tables say.
+/// What the configuration says about a model; a key that is left out leaves it to the built-in tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CapabilitiesConfig {
-    /// How many tokens it takes, question and answer together.
+    /// The context window in tokens, question and answer together.
     pub context_window: Option<u32>,
-    /// How many tokens its answer may have.
+    /// The largest answer, in tokens.
     pub max_output: Option<u32>,
     /// Whether it calls functions.
     pub tools: Option<bool>,
     /// Whether it answers in the shape of a JSON schema.
     pub json_schema: Option<bool>,
-    /// Whether it looks at images.
+    /// Whether it understands images.
     pub vision: Option<bool>,
-    /// Whether it hears or speaks.
+    /// Whether it understands or produces audio.
     pub audio: Option<bool>,
     /// Whether it gives several answers at once.
     pub n: Option<bool>,
@@ -126,7 +126,7 @@ pub struct CapabilitiesConfig {
 }
 
 impl CapabilitiesConfig {
-    /// What this says, and where it says nothing, the other.
+    /// These settings, completed by `other` where they say nothing.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl CapabilitiesConfig {
         }
     }
 
-    /// What is known, once this has been said.
+    /// `known`, overridden by these settings.
     #[must_use]
     pub fn over(self, known: Capabilities) -> Capabilities {
         let configured = |missing: Abilities, ability: Ability| match self.about(ability) {

@@ -18,9 +18,10 @@ pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Expands all texts, and notes what was written. What cannot be expanded is a problem, and stays as it is.
+/// Expands all texts, and notes what was written. A variable that cannot be expanded is a problem, and its text stays
+/// as it is.
 ///
-/// Keys that are no texts become texts, so that every place has a path; tags, which mean nothing here, go.
+/// Keys that are not texts become texts, so that every place has a path. YAML tags mean nothing here and are removed.
 pub(super) fn expand(
     value: &mut Value,
     variable: &dyn Fn(&str) -> Option<String>,
@@ -91,7 +92,8 @@ struct Unexpandable {
     hint: Option<String>,
 }
 
-/// `$${` stands for `${` itself. Of what is written no message shows more than the name of a variable: it may be a key.
+/// Expands one text; `$${` stands for `${` itself. No message shows more of a text than the name of a variable: the
+/// text may be a key.
 fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, Unexpandable> {
     let mut result = String::new();
     let mut rest = text;

@@ -3,11 +3,11 @@
 use super::Provider;
 
 /// The text of a configuration for the providers whose keys are set, with references instead of the keys; `None` if
-/// there are none.
+/// no key is set.
 ///
-/// Every model goes first to the provider that it belongs to, then to the others, each with a model of its own.
+/// Every model goes first to its own provider, then to the others as fallbacks, each with a model of its own.
 pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    // Where a part of the URL must be configured, the key alone is not enough.
+    // Where the URL must be configured too, the key alone is not enough.
     let has_key = |provider: &Provider| {
         provider
             .key_variable()

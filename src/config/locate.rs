@@ -1,6 +1,7 @@
 //! The line of a place in a YAML text.
 //!
-//! Parsed YAML knows no lines, but errors do: this walks the text towards the place and fails there on purpose.
+//! Parsed YAML has no line numbers, but its errors do. So this walks the text towards the place and fails there on
+//! purpose.
 
 use std::fmt;
 
@@ -23,13 +24,13 @@ fn place(text: &str, steps: &[Step]) -> Option<usize> {
     error.location().map(|location| location.line())
 }
 
-/// Walks along `steps`; none left means: here it is.
+/// Walks along `steps`; when none is left, the place is reached.
 #[derive(Clone, Copy)]
 struct Walk<'a> {
     steps: &'a [Step],
 }
 
-/// Passes over keys, and stops at the last one of the way.
+/// Skips keys until the wanted one, and stops there if it is the last step.
 struct Key<'a> {
     wanted: &'a str,
     is_last: bool,
@@ -160,7 +161,7 @@ impl<'de> Visitor<'de> for Stop {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every kind of value is refused by the default methods, and the refusal knows its line.
+        // The default methods reject every kind of value, and their error has the line.
         f.write_str("nothing")
     }
 }

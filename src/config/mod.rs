@@ -65,7 +65,7 @@ impl Config {
         Self::parse(&source, &text, &process_environment)
     }
 
-    /// Reads and checks a text. `source` names it in messages; `variable` knows the environment.
+    /// Reads and checks a text. `source` names it in messages; `variable` looks up environment variables.
     pub fn parse(
         source: &str,
         text: &str,

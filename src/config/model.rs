@@ -1,13 +1,13 @@
-//! The models we know: one table, by the beginnings of their names.
+//! The models we know: one table, by the prefixes of their names.
 //!
-//! It says only what their makers document as fixed, as of 2026: windows, and what a model does not take. A model that is
-//! not here, or a line that is missing, costs one refused call at most; a wrong line would keep requests away.
+//! It has only what their makers document as fixed, as of 2026: context windows, and what a model does not support. A
+//! missing line costs one rejected call at most; a wrong line would keep requests away.
 
 use super::capability::Ability::{Audio, JsonSchema, Logprobs, Tools, Vision};
 use super::capability::{Abilities, Ability, Capabilities};
 
-/// Beginning of the name, window and largest answer in tokens (0: not fixed), and what the model lacks. The first that fits
-/// holds.
+/// Prefix of the name, context window and largest answer in tokens (0: not fixed), and what the model lacks. The
+/// first match counts.
 type Family = (&'static str, u32, u32, &'static [Ability]);
 
 const FAMILIES: &[Family] = &[
@@ -70,7 +70,7 @@ const FAMILIES: &[Family] = &[
 
 /// What is known of a model by its name.
 pub(super) fn known(name: &str) -> Capabilities {
-    // Routers put the maker in front: `openai/o3`, `meta-llama/Llama-3.3-70B-Instruct`.
+    // Routers put the vendor in front: `openai/o3`, `meta-llama/Llama-3.3-70B-Instruct`.
     let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     let begins = |family: &&Family| {
         let rest = name.strip_prefix(family.0);
@@ -86,7 +86,7 @@ pub(super) fn known(name: &str) -> Capabilities {
     }
 }
 
-/// Some names tell the window: `ernie-4.5-turbo-128k`, `moonshot-v1-8k`.
+/// Some names contain the window: `ernie-4.5-turbo-128k`, `moonshot-v1-8k`.
 fn window_in(name: &str) -> Option<u32> {
     let last = name.rsplit('-').next()?;
     let thousands: u32 = last.strip_suffix('k')?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: all of it, each with its place and a way out.
+//! What is wrong with a configuration: all of it, each problem with its place and a fix.
 
 use std::fmt;
 
@@ -14,16 +14,16 @@ pub struct Problem {
     pub line: Option<usize>,
     /// What is wrong.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
 /// Everything that is wrong with one configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems {
-    /// The file, or what else the text is.
+    /// The name of the file, or of another source.
     pub source: String,
-    /// At least one, in the order of the text.
+    /// At least one problem, in the order of the text.
     pub list: Vec<Problem>,
 }
 
@@ -54,37 +54,37 @@ impl std::error::Error for Problems {}
 #[derive(Debug, Default)]
 pub(super) struct Found {
     noted: Vec<(Path, String, Option<String>)>,
-    /// Places that are wrong only because something noted is.
+    /// Places that are wrong only because of a problem that is noted already.
     excused: Vec<Path>,
     /// Texts with variables, as they were written.
     written: Vec<(Path, String)>,
 }
 
 impl Found {
-    /// Notes a problem, unless one has been noted for the same place or for what it lies in: one cause, one problem.
+    /// Notes a problem, unless one is noted for the same place or for a place around it: one cause, one problem.
     pub(super) fn note(&mut self, path: Path, message: impl Into<String>, hint: Option<String>) {
         if !self.is_spoilt(&path) {
             self.noted.push((path, message.into(), hint));
         }
     }
 
-    /// Keeps a place free of problems: what is wrong there follows from another one.
+    /// Suppresses problems at a place: whatever is wrong there follows from another problem.
     pub(super) fn excuse(&mut self, path: Path) {
         self.excused.push(path);
     }
 
-    /// Whether there is a problem with this place, or with what it lies in.
+    /// Whether there is a problem with this place, or with a place around it.
     pub(super) fn is_spoilt(&self, path: &Path) -> bool {
         let noted = self.noted.iter().map(|(spoilt, ..)| spoilt);
         noted.chain(&self.excused).any(|spoilt| spoilt.holds(path))
     }
 
-    /// Remembers what was written where variables have been expanded.
+    /// Remembers what was written where variables were expanded.
     pub(super) fn note_written(&mut self, path: Path, written: String) {
         self.written.push((path, written));
     }
 
-    /// What messages show of a text: never what a variable holds, but the reference to it.
+    /// What messages show of a text: never the value of a variable, but the reference to it.
     pub(super) fn shown<'a>(&'a self, path: &Path, text: &'a str) -> &'a str {
         let written = self.written.iter().find(|(place, _)| place == path);
         written.map_or(text, |(_, written)| written)
@@ -110,7 +110,7 @@ impl Found {
     }
 }
 
-/// The known name that looks most like a wrong one.
+/// The known name that is most similar to a wrong one.
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|name| (strsim::jaro_winkler(wrong, name), name))
@@ -119,7 +119,7 @@ pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> 
         .map(|(_, name)| name)
 }
 
-/// The known name that looks most like a wrong one, as a question.
+/// The known name that is most similar to a wrong one, as a question.
 pub(super) fn did_you_mean<'a>(
     wrong: &str,
     known: impl Iterator<Item = &'a str>,

@@ -1,4 +1,4 @@
-//! The providers we know: one table, one entry each.
+//! The providers we know: one table with one entry each.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::quirks::Quirks;
 /// The API that a provider speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// `OpenAI`'s, as most others do.
+    /// `OpenAI`'s API, which most providers speak.
     OpenAi,
     /// Anthropic's Messages.
     Anthropic,
@@ -31,16 +31,16 @@ pub enum KeyHeader {
     ApiKey,
 }
 
-/// How an upstream is asked to continue a given beginning of an answer.
+/// How an upstream is asked to continue the start of an answer (prefill).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Prefill {
-    /// It cannot: a last message of the assistant is history, and another message begins.
+    /// It cannot: a last message of the assistant is history, and the model starts a new message.
     #[default]
     None,
-    /// The beginning is the last message, of the assistant (Claude 4.5, llama.cpp).
+    /// The prefill is the last message, with the role `assistant` (Claude 4.5, llama.cpp).
     Trailing,
-    /// The same, marked with `prefix: true`; the reply may repeat the beginning (Mistral, `DeepSeek` at `/beta`).
+    /// The same, marked with `prefix: true`; the reply may repeat the prefill (Mistral, `DeepSeek` at `/beta`).
     Prefix,
     /// The same, with `continue_final_message: true` and `add_generation_prompt: false` beside the messages (vLLM).
     Vllm,
@@ -63,11 +63,11 @@ struct Entry {
     prefill: Prefill,
     has_responses: bool,
     quirks: Quirks,
-    /// What none of its models can do there.
+    /// What none of its models can do.
     missing: Abilities,
-    /// The patterns of its models' names, where they tell.
+    /// The patterns of its models' names, where they are distinctive.
     families: &'static [&'static str],
-    /// The model to ask it for when it stands in for another provider.
+    /// The model to ask it for when it is the fallback of another provider.
     fallback_model: &'static str,
 }
 
@@ -254,17 +254,17 @@ impl Provider {
         self.0.has_responses
     }
 
-    /// How it is asked to continue a given beginning of an answer.
+    /// How it is asked to continue the start of an answer.
     pub fn prefill(self) -> Prefill {
         self.0.prefill
     }
 
-    /// How chat requests are put to it.
+    /// How chat requests must be written for it.
     pub fn quirks(self) -> Quirks {
         self.0.quirks
     }
 
-    /// What is known of a model there.
+    /// What is known of a model at this provider.
     pub fn capabilities(self, model: &str) -> Capabilities {
         let known = model::known(model);
         Capabilities {
@@ -278,19 +278,19 @@ impl Provider {
         self.0.key_variable
     }
 
-    /// The patterns of its models' names, where they tell.
+    /// The patterns of its models' names, where they are distinctive.
     pub(super) fn families(self) -> &'static [&'static str] {
         self.0.families
     }
 
-    /// The model to ask it for when it stands in for another provider.
+    /// The model to ask it for when it is the fallback of another provider.
     pub(super) fn fallback_model(self) -> &'static str {
         self.0.fallback_model
     }
 }
 
 impl Default for Provider {
-    /// Stands where the configuration has a mistake; never used.
+    /// A placeholder where the configuration has a mistake; never used.
     fn default() -> Self {
         Self(&TABLE[TABLE.len() - 1])
     }

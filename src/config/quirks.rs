@@ -1,55 +1,56 @@
-//! What a provider takes of OpenAI's chat requests, where it differs.
+//! Quirks: how a provider's chat API differs from `OpenAI`'s.
 //!
-//! Requests that a client wrote for a model pass as they are. These are the manners of a provider that stands in for
-//! another one, or is asked in words that the proxy has chosen.
+//! They apply to requests that the proxy has rewritten: for a fallback with another model, or by translation. A
+//! request that a client wrote for the model passes through as it is.
 
-/// How chat requests are put to a provider.
+/// How chat requests must be written for a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// The name of the limit of an answer's tokens; `None`: it takes either.
+    /// The name of the field that limits the tokens of an answer; `None`: the provider accepts either name.
     pub limit: Option<&'static str>,
     /// Whether it knows the role `developer`.
     pub has_developer: bool,
-    /// Hints that it answers with an error.
+    /// Fields that it rejects with an error. They are only hints, so they can be dropped.
     pub refuses: &'static [&'static str],
-    /// Further ones, if the model is one that thinks.
+    /// Further ones, if the model is a reasoning model.
     pub refuses_of_thinkers: &'static [&'static str],
     /// Further ones, if the model is one of `OpenAI`'s o-series (`o3`, `o4-mini`).
     pub refuses_of_o_models: &'static [&'static str],
-    /// The only fields of a message that it takes; `None`: any.
+    /// The only fields of a message that it accepts; `None`: any.
     pub message_fields: Option<&'static [&'static str]>,
-    /// How hard its models can be asked to think.
+    /// Which reasoning efforts its models accept.
     pub efforts: Efforts,
-    /// As long as the description of a tool may be, in bytes.
+    /// The longest description of a tool that it accepts, in bytes.
     pub longest_description: Option<usize>,
-    /// Which ids of calls it takes.
+    /// Which ids of tool calls it accepts.
     pub call_ids: CallIds,
-    /// Whether its models want calls in the history to be signed.
+    /// Whether its models require that tool calls in the history are signed.
     pub wants_signed_calls: bool,
-    /// Whether its texts are no lists of parts, and the system speaks at the beginning only: templates of many models refuse
-    /// anything else.
+    /// Whether a message must be one text instead of a list of parts, and a system message must come first: the chat
+    /// templates of many models reject anything else.
     pub has_plain_turns: bool,
-    /// Whether it wants to answer the results of tools before a user speaks again.
+    /// Whether an assistant message must come between tool results and the next user message.
     pub answers_tools: bool,
-    /// Whether its models think unasked, and refuse a conversation that does not give their thoughts back with their calls.
+    /// Whether its models reason without being asked, and reject a conversation without the reasoning that belongs to
+    /// their tool calls.
     pub wants_thoughts_back: bool,
-    /// Whether all calls of a streamed answer have the same number.
+    /// Whether all tool calls of a streamed answer have the same index.
     pub numbers_calls_alike: bool,
 }
 
-/// How hard a provider's models can be asked to think.
+/// Which reasoning efforts a provider's models accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Efforts {
-    /// As anybody likes.
+    /// Any.
     Any,
     /// `low`, `medium` or `high`.
     Three,
-    /// As anybody likes; but since gpt-5.4 `none` where there are tools, which must be said: `Function tools with
+    /// Any; but since gpt-5.4 only `none` where there are tools, and it must be stated: `Function tools with
     /// reasoning_effort are not supported`.
     NoneWithTools,
 }
 
-/// The ids of calls that a provider takes.
+/// Which ids of tool calls a provider accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallIds {
     /// Any.
@@ -63,12 +64,12 @@ pub enum CallIds {
 const NEW_LIMIT: &str = "max_completion_tokens";
 const OLD_LIMIT: &str = "max_tokens";
 
-/// What strict providers know of a message. Clients send back what they were given, `annotations` and
+/// The fields of a message that strict providers know. Clients send back what they were given, `annotations` and
 /// `reasoning_content` included.
 const PLAIN_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "prefix"];
 
 impl Quirks {
-    /// `OpenAI` itself: models that think take no other sampling than their own, and end where they like.
+    /// `OpenAI` itself: reasoning models accept no sampling parameters and no stop sequences.
     pub const OPENAI: Self = Self {
         limit: Some(NEW_LIMIT),
         has_developer: true,
@@ -86,7 +87,7 @@ impl Quirks {
         call_ids: CallIds::Short,
         ..Self::UNKNOWN
     };
-    /// Nobody knows: as it was written.
+    /// An unknown provider: the request stays as it was written.
     pub const UNKNOWN: Self = Self {
         limit: None,
         has_developer: true,
@@ -103,8 +104,8 @@ impl Quirks {
         wants_thoughts_back: false,
         numbers_calls_alike: false,
     };
-    /// Most others: the older names, and what they do not know is not minded. `messages.0.content : value must be a string`
-    /// (Groq), `invalid type: sequence, expected a string` (`DeepSeek`).
+    /// Most others: they know the older names, and ignore what they do not know. `messages.0.content : value must be
+    /// a string` (Groq), `invalid type: sequence, expected a string` (`DeepSeek`).
     pub const OLDER: Self = Self {
         limit: Some(OLD_LIMIT),
         has_developer: false,
@@ -112,7 +113,7 @@ impl Quirks {
         has_plain_turns: true,
         ..Self::UNKNOWN
     };
-    /// Names the fields that it does not know (`Unknown name "store": Cannot find field.`).
+    /// Rejects fields that it does not know, by name (`Unknown name "store": Cannot find field.`).
     pub const GEMINI: Self = Self {
         refuses: &[
             "frequency_penalty",
@@ -135,8 +136,8 @@ impl Quirks {
         numbers_calls_alike: true,
         ..Self::OLDER
     };
-    /// Forbids what it does not know (`extra_forbidden`); usage ends its streams without being asked for. `Unexpected role
-    /// 'user' after role 'tool'`.
+    /// Forbids fields that it does not know (`extra_forbidden`); its streams end with usage without being asked.
+    /// `Unexpected role 'user' after role 'tool'`.
     pub const MISTRAL: Self = Self {
         refuses: &[
             "logit_bias",

@@ -1,7 +1,7 @@
-//! From YAML values to structs, around every mistake.
+//! From YAML values to structs, in spite of mistakes.
 //!
-//! serde stops at the first error. So its place is noted, what stands there is taken out, and reading starts again,
-//! until nothing is wrong any more.
+//! serde stops at the first error. So we note its place, remove what stands there, and read again, until nothing is
+//! wrong any more.
 
 use serde_path_to_error::Segment;
 use serde_yaml::{Mapping, Value};
@@ -13,7 +13,7 @@ use super::problem::{Found, nearest};
 /// More mistakes than anybody wants to read.
 const MOST_MISTAKES: usize = 200;
 
-/// Reads a configuration; what is wrong is noted, and taken out of `value`.
+/// Reads a configuration; each mistake is noted, and removed from `value`.
 pub(super) fn read(value: &mut Value, found: &mut Found) -> Config {
     for _ in 0..MOST_MISTAKES {
         let error = match serde_path_to_error::deserialize::<_, Config>(&*value) {
@@ -25,16 +25,16 @@ pub(super) fn read(value: &mut Value, found: &mut Found) -> Config {
             break;
         }
     }
-    // Nothing that follows may take the defaults for what was configured.
+    // No later check may mistake the defaults for what was configured.
     found.note(
         Path::default(),
-        "has more mistakes than can be told at once",
+        "has more mistakes than can be shown at once",
         None,
     );
     Config::default()
 }
 
-/// Notes an error of serde, and says where the trouble is.
+/// Notes an error of serde, with its place.
 fn note(
     error: &serde_path_to_error::Error<serde_yaml::Error>,
     value: &Value,
@@ -55,7 +55,7 @@ fn note(
         return note_unknown(&key, &known, &parent, value, found);
     }
     match at(value, &path) {
-        // A key without a value, its lines perhaps commented out, is as good as left out.
+        // A key without a value, its lines perhaps commented out, counts as left out.
         Some(Value::Null) => {}
         Some(Value::String(text)) => {
             let shown = format!("`{}`", found.shown(&path, text));
@@ -76,7 +76,7 @@ fn note_unknown(
 ) -> Path {
     let hint = match nearest(key, known.iter().map(String::as_str)) {
         Some(meant) => {
-            // A misspelt key is not missing, too.
+            // A key that is only misspelt must not be reported as missing too.
             let meant_path = parent.key(meant);
             if at(value, &meant_path).is_none() {
                 found.excuse(meant_path);
@@ -148,8 +148,8 @@ fn in_words(expected: &str) -> &str {
     }
 }
 
-/// Takes out what stands at a place. List entries and upstreams leave something empty behind, so that places keep
-/// their numbers and names stay known.
+/// Removes what stands at a place. List entries and upstreams leave something empty behind, so that places keep their
+/// numbers and names stay known.
 fn take_out(value: &mut Value, path: &Path) -> bool {
     let Some((last, way)) = path.0.split_last() else {
         return false;
@@ -174,7 +174,7 @@ fn take_out(value: &mut Value, path: &Path) -> bool {
         }
         (Step::Index(index), Value::Sequence(entries)) => match entries.get_mut(*index) {
             Some(entry) => {
-                // An empty mapping where a struct is wanted; an empty text where that was not it.
+                // An empty mapping where a struct is wanted; an empty text where a mapping was not it.
                 *entry = if entry.is_mapping() {
                     String::new().into()
                 } else {

@@ -1,4 +1,4 @@
-//! Which models are served by whom.
+//! Routes: which upstreams serve which models.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{CapabilitiesConfig, UpstreamId, duration};
 
-/// Models, and who may serve them.
+/// A route: model patterns, and who may serve them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RouteConfig {
@@ -14,13 +14,13 @@ pub struct RouteConfig {
     pub models: Vec<String>,
     /// How candidates of the same tier share.
     pub strategy: Strategy,
-    /// Whether a first token that is slower than 95 % is answered by asking a second candidate, too.
+    /// Whether a second candidate is asked too when the first token is later than 95 % of them.
     pub hedge: bool,
-    /// What becomes of a streamed answer whose upstream breaks off.
+    /// What happens to a stream that breaks off.
     pub continuation: Continuation,
     /// How much of a stream is kept back, so that one that breaks early can still be replaced.
     pub hold: Option<HoldConfig>,
-    /// What becomes of a request that an upstream refuses for its content.
+    /// What happens to a request that an upstream refuses for its content.
     pub refusals: Refusals,
     /// Who may serve them, in order of preference.
     pub candidates: Vec<CandidateConfig>,
@@ -37,10 +37,10 @@ impl RouteConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelList {
-    /// It has the models that routes name.
+    /// The models that routes name.
     #[default]
     Routes,
-    /// And those that upstreams list, where they serve any model by its own name.
+    /// Those, and the models that upstreams list, where they serve any model by its own name.
     Upstreams,
 }
 
@@ -51,28 +51,28 @@ pub enum Strategy {
     /// By weight, and a conversation always in the same way.
     #[default]
     Weighted,
-    /// By the time to the first token and the requests under way.
+    /// By the time to the first token and the load.
     Latency,
 }
 
-/// What becomes of a streamed answer whose upstream breaks off after its first content.
+/// What happens to a stream that breaks off after its first content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Continuation {
     /// It ends with an error.
     #[default]
     Off,
-    /// A candidate that can continue a given beginning goes on with it.
+    /// A candidate that accepts a prefill continues it.
     Prefill,
-    /// Any candidate is asked to go on at the exact place; only what verifiably fits is used.
+    /// Any candidate is asked to continue at the exact place; only text that verifiably fits is used.
     Regenerate,
 }
 
-/// What becomes of a request that an upstream refuses for its content.
+/// What happens to a request that an upstream refuses for its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Refusals {
-    /// The refusal is the answer: a policy is not to be got round by asking elsewhere.
+    /// The refusal is the answer: a policy must not be circumvented by asking elsewhere.
     #[default]
     Return,
     /// The next candidate is asked.
@@ -90,13 +90,13 @@ impl Continuation {
     }
 }
 
-/// How much of a stream is kept back; the first bound that is reached lets it go.
+/// How much of a stream is kept back; the first bound that is reached releases it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HoldConfig {
-    /// So many events with content.
+    /// This many events with content.
     pub tokens: Option<usize>,
-    /// For so long from the first content.
+    /// This long from the first content.
     #[serde(deserialize_with = "duration::read_optional")]
     pub time: Option<Duration>,
 }
@@ -105,7 +105,7 @@ pub struct HoldConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CandidateConfig {
-    /// Whom to ask.
+    /// The upstream.
     pub upstream: UpstreamId,
     /// The name by which it knows the model; left out: the client's.
     pub model: Option<String>,
@@ -113,6 +113,6 @@ pub struct CandidateConfig {
     pub tier: Option<u32>,
     /// The share among candidates of the same tier; left out: 1.
     pub weight: Option<u32>,
-    /// What the model can do there, where that differs from what is said of its upstream.
+    /// What the model can do there, where that differs from its upstream's `capabilities`.
     pub capabilities: CapabilitiesConfig,
 }

@@ -10,12 +10,12 @@ use serde::Deserialize;
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for those who send or compare it.
+    /// The text itself, for code that sends or compares it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Enough to tell keys apart: the last four characters of a long one, none of a short one.
+    /// Enough to distinguish keys: the last four characters of a long one, none of a short one.
     pub fn masked(&self) -> String {
         let length = self.0.chars().count();
         let shown: String = if length >= 16 {

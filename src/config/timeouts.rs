@@ -1,4 +1,4 @@
-//! How patient we are with upstreams.
+//! How long we wait for upstreams.
 
 use std::time::Duration;
 
@@ -25,26 +25,27 @@ pub struct TimeoutsConfig {
     /// Between two pieces of a reply, whatever is in them.
     #[serde(deserialize_with = "duration::read")]
     pub idle: Duration,
-    /// Between two pieces of the answer itself; comments and pings are none.
+    /// Between two pieces of content; comments and pings are not content.
     #[serde(deserialize_with = "duration::read")]
     pub content: Duration,
-    /// Instead of `first_token` and `content` for models that think before they speak, where it is longer.
+    /// Instead of `first_token` and `content` for reasoning models, where it is longer.
     #[serde(deserialize_with = "duration::read")]
     pub reasoning: Duration,
     /// For a request with all its attempts, to the end of its answer.
     #[serde(deserialize_with = "duration::read")]
     pub total: Duration,
-    /// Events with content per second that a stream must bring, averaged over 30 s; left out: any number.
+    /// Events with content per second that a stream must bring, averaged over 30 s; left out: no minimum.
     pub min_rate: Option<f64>,
-    /// After so long without a first event, a stream's client gets the head of its answer and comments now and then, so
-    /// that nobody in between takes the connection for dead.
+    /// How long a stream's client waits for the first event before it gets the head of its answer and comments now
+    /// and then, so that no middlebox closes the connection as idle.
     #[serde(deserialize_with = "duration::read")]
     pub keepalive: Duration,
 }
 
 impl TimeoutsConfig {
-    /// How long the first content may take. An answer that is not streamed begins when it is complete, so it is given
-    /// four times as long, unless configured; but not so long that nobody else could answer in the time that is left.
+    /// How long the first content may take. An answer that is not streamed begins when it is complete, so it gets
+    /// four times as long, unless configured; but at most half of `total`, so that a fallback still has time to
+    /// answer.
     pub fn to_first_content(&self, is_streamed: bool, is_reasoning: bool) -> Duration {
         let first = self.at_least_reasoning(self.first_token, is_reasoning);
         if is_streamed {
@@ -55,7 +56,7 @@ impl TimeoutsConfig {
         }
     }
 
-    /// How long a stream may go on without content.
+    /// How long a stream may be without content.
     pub fn between_content(&self, is_reasoning: bool) -> Duration {
         self.at_least_reasoning(self.content, is_reasoning)
     }

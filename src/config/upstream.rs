@@ -22,9 +22,9 @@ pub struct UpstreamConfig {
     pub api_key: Option<Secret>,
     /// Several keys, used in turn.
     pub api_keys: Vec<Secret>,
-    /// Whether it has `/responses`; left out: as the provider does. Others are asked for chat completions instead.
+    /// Whether it has `/responses`; left out: as its provider. If not, it is asked for chat completions.
     pub responses: Option<bool>,
-    /// How it is asked to continue a given beginning; left out: as the provider does.
+    /// How it is asked to continue the start of an answer; left out: as its provider.
     pub prefill: Option<Prefill>,
     /// What its models can do, where the built-in tables are wrong.
     pub capabilities: CapabilitiesConfig,
@@ -46,12 +46,12 @@ impl UpstreamConfig {
             .unwrap_or_else(|| self.provider.has_responses())
     }
 
-    /// How it is asked to continue a given beginning of an answer.
+    /// How it is asked to continue the start of an answer.
     pub fn prefill(&self) -> Prefill {
         self.prefill.unwrap_or_else(|| self.provider.prefill())
     }
 
-    /// The URL behind which paths such as `/chat/completions` lie, without trailing slash.
+    /// The URL below which paths such as `/chat/completions` lie, without trailing slash.
     pub fn base_url(&self) -> &str {
         let url = self
             .base_url

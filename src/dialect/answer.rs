@@ -11,7 +11,7 @@ use super::openai::classify_inner;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 
-/// Looks into a whole body: `Ok` if it answers the request, else the outcome that it really is.
+/// Checks a whole body: `Ok` if it answers the request, else the outcome that it stands for.
 pub fn inspect(
     endpoint: Endpoint,
     body: &[u8],
@@ -33,12 +33,12 @@ pub fn inspect(
             has_entries(answer.choices)
         }
         Endpoint::Embeddings => has_entries(answer.data),
-        // `output` may be empty where the answer was cut short, which `status` then says.
+        // `output` may be empty if the answer was cut short; `status` says so.
         Endpoint::Responses => {
             has_entries(answer.output)
                 || matches!(answer.status, Some("incomplete" | "in_progress" | "queued"))
         }
-        // A message may be without content where `stop_reason` says why.
+        // A message may have no content if `stop_reason` says why.
         Endpoint::Messages => {
             has_entries(answer.content)
                 || answer
@@ -51,7 +51,7 @@ pub fn inspect(
     if has_answer {
         Ok(())
     } else if answer.code.is_some() && answer.message.is_some() {
-        // Some providers put code and message on top, with 200.
+        // Some providers put code and message at the top level, with 200.
         serde_json::from_slice(body).map_or(Err(Outcome::InvalidReply(Defect::NoAnswer)), |error| {
             Err(classify_inner(error, retry_after))
         })
@@ -60,7 +60,7 @@ pub fn inspect(
     }
 }
 
-/// The part of a choice that tells whether it failed.
+/// The part of a choice that shows whether it failed.
 #[derive(Deserialize)]
 struct Choice<'a> {
     #[serde(borrow)]
@@ -80,7 +80,7 @@ fn has_failed(list: &RawValue) -> bool {
     })
 }
 
-/// The outcome that the choice which failed tells, if it tells any.
+/// The outcome of the choice that failed, if it names one.
 fn failure(list: &RawValue, retry_after: Option<Duration>) -> Outcome {
     let error = choices(list).into_iter().find_map(|choice| choice.error);
     match error {

@@ -1,10 +1,10 @@
-//! What a tool is called with: JSON in a string, which some give as the object it is.
+//! The arguments of a tool call: JSON in a string, which some providers send as an object.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// The arguments of a call of a function, or those in a piece of one.
+/// The arguments of a function call, or of a piece of one.
 pub(super) fn arguments_of(function: &Value) -> Cow<'_, str> {
     match &function["arguments"] {
         Value::String(text) => Cow::Borrowed(text),

@@ -1,16 +1,16 @@
-//! The ids of calls on their way to an upstream.
+//! The ids of tool calls on their way to an upstream.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// The ids of a conversation's calls, and those that are sent in their place: they must be unique, and such as are accepted.
-/// Some upstreams begin anew with every answer (`call_0`); then results belong to calls in order.
+/// The ids of a conversation's tool calls, and the ids that replace them: these must be unique and accepted by the
+/// upstream. Some upstreams start again with every answer (`call_0`); then results belong to calls in order.
 pub(super) struct CallIds {
-    /// An id as it is accepted.
+    /// Turns an id into one that the upstream accepts.
     accepted: fn(&str) -> String,
     sent: HashSet<String>,
-    /// How many had to be made up.
+    /// How many ids had to be invented.
     made: usize,
-    /// What was sent for the calls whose results have not come yet.
+    /// The ids that were sent for calls whose results have not come yet.
     open: HashMap<String, VecDeque<String>>,
 }
 
@@ -24,7 +24,7 @@ impl CallIds {
         }
     }
 
-    /// What is sent for a call.
+    /// The id to send for a call.
     pub(super) fn call(&mut self, id: String) -> String {
         let fine = (self.accepted)(&id);
         let mut sent = fine.clone();
@@ -36,7 +36,7 @@ impl CallIds {
         sent
     }
 
-    /// What is sent for the result of a call.
+    /// The id to send for the result of a call.
     pub(super) fn result(&mut self, id: &str) -> String {
         let sent = self.open.get_mut(id).and_then(VecDeque::pop_front);
         sent.unwrap_or_else(|| (self.accepted)(id))

@@ -1,4 +1,4 @@
-//! The chunks of a chat, for those that turn them into something else.
+//! The chunks of a chat, read for translation into another API.
 
 use std::borrow::Cow;
 
@@ -15,11 +15,11 @@ pub(super) enum Piece<'a> {
     Error(Value),
     /// `[DONE]`
     Done,
-    /// A comment, or what is no chunk: told as what it is.
+    /// A comment, or something that is not a chunk: it passes as it is.
     Other(&'a [u8]),
 }
 
-/// What some whole events are.
+/// The pieces of some whole events.
 pub(super) fn pieces(events: &[u8]) -> impl Iterator<Item = Piece<'_>> {
     sse::events(events).map(|event| {
         let data = event.data.as_deref();
@@ -35,32 +35,32 @@ pub(super) fn pieces(events: &[u8]) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// What a piece of a call is to those before it.
+/// How a piece of a call relates to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Another call begins.
+    /// It starts another call.
     Begins,
-    /// The last one goes on.
+    /// It continues the last call.
     GoesOn,
-    /// It belongs to one that is over, and has been told as it was.
+    /// It continues a call that is over, and whose end has been sent.
     OutOfOrder,
 }
 
-/// The calls of tools in a chat's stream: they come one after the other, in pieces.
+/// The tool calls in a chat's stream: they come one after the other, in pieces.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    /// Position and id of each one so far.
-    begun: Vec<(u64, String)>,
+    /// Index and id of each call so far.
+    started: Vec<(u64, String)>,
 }
 
 impl Calls {
-    /// Where a piece belongs. `is_open`: nothing else has come since the last call began.
+    /// Where a piece belongs. `is_open`: nothing else has come since the last call started.
     ///
-    /// Gemini has been seen to give every call the position 0, others to leave out ids or to repeat them: another id is
-    /// another call, and so is another position.
+    /// Gemini has been seen to give every call the index 0, others to leave out ids or to repeat them. So another id
+    /// is another call, and so is another index.
     pub(super) fn place(&mut self, call: &Value, is_open: bool) -> Place {
         let id = call["id"].as_str().unwrap_or_default();
-        let last = self.begun.last();
+        let last = self.started.last();
         let position = call["index"].as_u64();
         let position = position.unwrap_or_else(|| last.map_or(0, |(position, _)| *position));
         let is_last = last.is_some_and(|(of_last, id_of_last)| {
@@ -72,31 +72,32 @@ impl Calls {
         let is_known = |(of_other, id_of_other): &(u64, String)| {
             *of_other == position && (id.is_empty() || id == id_of_other)
         };
-        if self.begun.iter().any(is_known) {
+        if self.started.iter().any(is_known) {
             return Place::OutOfOrder;
         }
-        self.begun.push((position, id.to_owned()));
+        self.started.push((position, id.to_owned()));
         Place::Begins
     }
 
-    /// An id for the call that has begun last.
+    /// An id for the call that started last.
     pub(super) fn id(&self) -> String {
-        self.begun
+        self.started
             .last()
             .map_or_else(new_call_id, |(_, id)| call_id(id))
     }
 
-    /// How many have begun.
+    /// How many calls have started.
     pub(super) fn count(&self) -> usize {
-        self.begun.len()
+        self.started.len()
     }
 }
 
-/// `OpenAI` takes no longer ids of calls in a chat.
+/// `OpenAI` accepts no longer ids of tool calls in a chat.
 const LONGEST_ID: usize = 40;
 
-/// The id that a client is given for a call, which comes back to whoever serves its next request: in a form that every API
-/// takes. vLLM gives 46 characters, or `functions.f:0` once more in every answer, which Anthropic refuses; some give none.
+/// The id that a client gets for a call, and sends back to whichever upstream serves its next request: in a form that
+/// every API accepts. vLLM gives 46 characters, or `functions.f:0` again in every answer, which Anthropic rejects;
+/// some give none.
 pub(super) fn call_id(given: &str) -> String {
     if given.is_empty() || fit_call_id(given).is_some() {
         return new_call_id();
@@ -104,7 +105,7 @@ pub(super) fn call_id(given: &str) -> String {
     given.to_owned()
 }
 
-/// Another id in place of one that some API refuses, the same for the same; `None`: it is fine.
+/// A replacement for an id that some API rejects, always the same for the same id; `None`: the id is fine.
 pub(super) fn fit_call_id(id: &str) -> Option<String> {
     let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if id.len() <= LONGEST_ID && id.bytes().all(|byte| is_fine(&byte)) {
@@ -113,12 +114,12 @@ pub(super) fn fit_call_id(id: &str) -> Option<String> {
     Some(format!("call_{:016x}", fingerprint(id.as_bytes())))
 }
 
-/// An id that no other call has: clients tell calls of all answers of a conversation apart by it.
+/// An id that no other call has: clients use it to distinguish the calls of a whole conversation.
 pub(super) fn new_call_id() -> String {
     format!("call_{:016x}", fastrand::u64(..))
 }
 
-/// The error for a stream whose calls come in no order that could be told.
+/// The error for a stream whose calls come in no recognisable order.
 pub(super) fn out_of_order() -> Value {
     serde_json::json!({
         "message": "the upstream went on with a tool call that was over",
@@ -127,7 +128,7 @@ pub(super) fn out_of_order() -> Value {
     })
 }
 
-/// The error for a stream that says by its finish reason that it has failed.
+/// The error for a stream whose finish reason says that it has failed.
 pub(super) fn failed() -> Value {
     serde_json::json!({
         "message": "the upstream says that its answer has failed",
@@ -136,7 +137,7 @@ pub(super) fn failed() -> Value {
     })
 }
 
-/// Whether a delta has thoughts in it, under any of the names that are in use.
+/// Whether a delta has reasoning in it, under any of the usual names.
 pub(super) fn has_thoughts(delta: &Value) -> bool {
     let names = ["reasoning_content", "reasoning", "thinking"];
     names
@@ -144,7 +145,7 @@ pub(super) fn has_thoughts(delta: &Value) -> bool {
         .any(|name| delta[*name].as_str().is_some_and(|text| !text.is_empty()))
 }
 
-/// The text of a content, which some give in parts.
+/// The text of a content, which some providers send in parts.
 pub(super) fn text_of(content: &Value) -> Cow<'_, str> {
     match content {
         Value::String(text) => Cow::Borrowed(text),
@@ -189,7 +190,7 @@ mod tests {
             (json!({}), true, GoesOn),
             (json!({"index": 0, "id": "a"}), true, OutOfOrder),
             (json!({"index": 0}), true, OutOfOrder),
-            // A text has come between.
+            // Text has come in between.
             (json!({"index": 1}), false, OutOfOrder),
             (json!({"index": 2}), false, Begins),
         ] {

@@ -1,13 +1,13 @@
 //! Why a chat has ended.
 
-/// What a finish reason says.
+/// What a finish reason means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finish {
-    /// Nothing: some write an empty text where others write null.
+    /// Nothing: some write an empty text instead of null.
     NotYet,
-    /// The answer is whole, or as long as it may be.
+    /// The answer is complete, or as long as it may be.
     Ended,
-    /// It broke off: `error` (`OpenRouter`, vLLM), `abort` (`SGLang`, vLLM), `network_error` (Zhipu).
+    /// The answer broke off: `error` (`OpenRouter`, vLLM), `abort` (`SGLang`, vLLM), `network_error` (Zhipu).
     Failed,
 }
 

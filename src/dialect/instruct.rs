@@ -1,10 +1,10 @@
-//! What the system says in a chat: templates of many models take that once and at the beginning only, and then turns in
-//! turn.
+//! System messages in a chat: the templates of many models accept one at the beginning only, and then alternating
+//! turns.
 
 use serde_json::{Value, json};
 
-/// Puts it behind what has been said: at the beginning to the rest of its kind, and amid the talk to what the user says,
-/// marked in the way that coding agents use for models which know no other.
+/// Adds a system message at the end. At the beginning it joins the other system messages; later it becomes part of
+/// the user's message, marked in the way that coding agents use for models without system messages.
 pub(super) fn instruct(text: &str, messages: &mut Vec<Value>) {
     let Some(last) = messages.last_mut() else {
         messages.push(json!({ "role": "system", "content": text }));
@@ -22,7 +22,7 @@ pub(super) fn instruct(text: &str, messages: &mut Vec<Value>) {
     }
 }
 
-/// What the system says amid the talk, as a user says it.
+/// A later system message, as part of a user's message.
 pub(super) fn reminder(text: &str) -> String {
     format!("<system-reminder>\n{text}\n</system-reminder>")
 }
@@ -30,7 +30,7 @@ pub(super) fn reminder(text: &str) -> String {
 fn append(text: &str, message: &mut Value) {
     match &mut message["content"] {
         Value::Array(parts) => parts.push(json!({ "type": "text", "text": text })),
-        Value::String(said) => *said += &format!("\n\n{text}"),
+        Value::String(content) => *content += &format!("\n\n{text}"),
         content => *content = text.into(),
     }
 }

@@ -1,7 +1,7 @@
-//! Speaking an upstream's API: what to send, and what a reply means.
+//! Translation between APIs: what to send to an upstream, and what its reply means.
 //!
-//! What clients say goes to an upstream of the same dialect byte for byte. For another one it is translated, and the reply
-//! is turned back before anybody looks into it: `answer` and `stream` read the API that the client speaks.
+//! A request to an upstream that speaks the client's dialect passes byte for byte. For another dialect it is
+//! translated, and the reply is translated back before it is read: `answer` and `stream` read the client's API.
 //!
 //! *Invariant:* no I/O, no keys.
 

@@ -1,22 +1,22 @@
-//! Names of tools that an API does not take, and those that are sent in their place.
+//! Names of tools that an API does not accept, and the names that replace them.
 
 use std::collections::HashMap;
 
-/// Names as they were sent, and the client's own.
+/// The names that were sent, and the client's own.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// As long as a name may be.
+    /// The longest name that is accepted.
     longest: usize,
     /// The client's names, by the names that were sent.
     own: HashMap<String, String>,
-    /// And the other way round.
+    /// The names that were sent, by the client's names.
     sent: HashMap<String, String>,
-    /// A name that is given to something else.
+    /// A name that is reserved.
     taken: Option<&'static str>,
 }
 
 impl Names {
-    /// For an API whose names have up to so many letters, digits, `_` and `-`, as everybody has them.
+    /// For an API that accepts names of up to so many letters, digits, `_` and `-`, as all do.
     pub(super) fn up_to(longest: usize) -> Self {
         Self {
             longest,
@@ -26,7 +26,7 @@ impl Names {
         }
     }
 
-    /// Keeps a name free for something that is not the client's.
+    /// Reserves a name for something that is not the client's.
     pub(super) fn keep_free(&mut self, name: &'static str) {
         self.taken = Some(name);
     }
@@ -44,7 +44,7 @@ impl Names {
         let letters = name
             .chars()
             .map(|letter| if is_fine(letter) { letter } else { '_' });
-        // What the number takes is left free.
+        // Leaves room for the number.
         let readable: String = letters.take(self.longest - 10).collect();
         let sent = format!("t{}_{readable}", self.own.len());
         self.own.insert(sent.clone(), name.to_owned());

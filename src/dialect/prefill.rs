@@ -1,10 +1,10 @@
-//! Conversations that end with the beginning of the answer, for models that would take it for history.
+//! Conversations that end with the start of the answer (prefill), for models that would take it for history.
 
 use serde_json::{Value, json};
 
 use crate::config::Prefill;
 
-/// Puts a beginning so that an upstream goes on with it: `messages` are those of the chat request `body`.
+/// Writes a prefill so that the upstream continues it: `messages` are those of the chat request `body`.
 pub(super) fn put(body: &mut Value, prefill: Prefill) {
     let Some(messages) = body["messages"].as_array_mut() else {
         return;
@@ -29,7 +29,7 @@ pub(super) fn put(body: &mut Value, prefill: Prefill) {
     }
 }
 
-/// The words by which a model is asked to go on behind a beginning.
+/// The instruction to continue a prefill.
 pub(super) fn continue_prompt(prefill: &str) -> String {
     const ENOUGH: usize = 200;
     let start = prefill.len().saturating_sub(ENOUGH);
@@ -55,16 +55,16 @@ mod tests {
 
     #[test]
     fn a_beginning_is_put_as_each_upstream_wants_it() {
-        let begun = json!({"role": "assistant", "content": "Once"});
-        let trailing = marked(begun.clone(), Prefill::Trailing);
-        assert_eq!(trailing["messages"][1], begun);
-        let prefix = marked(begun.clone(), Prefill::Prefix);
+        let prefill_turn = json!({"role": "assistant", "content": "Once"});
+        let trailing = marked(prefill_turn.clone(), Prefill::Trailing);
+        assert_eq!(trailing["messages"][1], prefill_turn);
+        let prefix = marked(prefill_turn.clone(), Prefill::Prefix);
         assert_eq!(prefix["messages"][1]["prefix"], true);
         assert_eq!(
-            marked(begun.clone(), Prefill::Vllm)["continue_final_message"],
+            marked(prefill_turn.clone(), Prefill::Vllm)["continue_final_message"],
             true
         );
-        let asked = marked(begun, Prefill::None);
+        let asked = marked(prefill_turn, Prefill::None);
         assert_eq!(
             asked["messages"][2],
             json!({"role": "user", "content": continue_prompt("Once")})

@@ -1,4 +1,4 @@
-//! Conversations that were begun elsewhere: an upstream may refuse what another one has left in them.
+//! Provider-bound items in a conversation: an upstream may reject what another provider has left there.
 
 use bytes::Bytes;
 
@@ -7,8 +7,8 @@ use crate::config::CallIds;
 use crate::request::Endpoint;
 use crate::wire::json;
 
-/// The body of a request, which is in the upstream's own API, without what only others can read, and the fields that had to be
-/// left out; `None`: there is nothing of that kind. A chat is put as to one who stands in.
+/// The body of a request, in the upstream's own API, without items that only other providers can read; also the
+/// fields that had to be dropped. `None`: there are no such items. A chat is written as for a fallback.
 pub fn strip_provider_state(
     endpoint: Endpoint,
     body: &[u8],

@@ -1,16 +1,16 @@
-//! Whether an answer is the model's refusal to give one.
+//! Whether an answer is the model's refusal to answer.
 
 use serde_json::Value;
 
 use crate::request::Endpoint;
 use crate::wire::sse;
 
-/// Whether a whole answer refuses: by its finish reason, or in words that are marked as a refusal.
+/// Whether a whole answer is a refusal: by its finish reason, or by a field for refusals.
 pub fn is_refusal(endpoint: Endpoint, body: &[u8]) -> bool {
     serde_json::from_slice(body).is_ok_and(|answer: Value| refuses(endpoint, &answer))
 }
 
-/// Whether the beginning of a stream refuses.
+/// Whether a stream starts with a refusal.
 pub fn begins_with_refusal(endpoint: Endpoint, events: &[u8]) -> bool {
     sse::events(events).any(|event| {
         let data = event.data.as_deref().unwrap_or_default();
@@ -20,7 +20,7 @@ pub fn begins_with_refusal(endpoint: Endpoint, events: &[u8]) -> bool {
 
 /// Answers and events have these fields in the same places, or not at all.
 fn refuses(endpoint: Endpoint, answer: &Value) -> bool {
-    let is_said = |said: &Value| said.as_str().is_some_and(|said| !said.is_empty());
+    let has_text = |text: &Value| text.as_str().is_some_and(|text| !text.is_empty());
     match endpoint {
         Endpoint::Responses => {
             let items = answer["output"].as_array().into_iter().flatten();
@@ -37,8 +37,8 @@ fn refuses(endpoint: Endpoint, answer: &Value) -> bool {
             let mut choices = answer["choices"].as_array().into_iter().flatten();
             choices.any(|choice| {
                 choice["finish_reason"] == "content_filter"
-                    || is_said(&choice["message"]["refusal"])
-                    || is_said(&choice["delta"]["refusal"])
+                    || has_text(&choice["message"]["refusal"])
+                    || has_text(&choice["delta"]["refusal"])
             })
         }
     }

@@ -1,4 +1,4 @@
-//! Turning a stream back into the client's API, in one step or two.
+//! Translating a stream into the client's API, in one step or two.
 
 use bytes::Bytes;
 
@@ -30,7 +30,7 @@ impl StreamTranslator {
         }
     }
 
-    /// What some whole events become.
+    /// Translates some whole events.
     pub fn translate(&mut self, events: Bytes) -> Bytes {
         let mut events = events;
         if let Some(messages) = &mut self.messages {
@@ -48,8 +48,8 @@ impl StreamTranslator {
         events
     }
 
-    /// How many pieces have come since the last call that the client is not told, though they are work on its answer:
-    /// thoughts, and what is told at its end only.
+    /// How many pieces have come since the last call that the client does not see, though they are progress:
+    /// reasoning, and text that is sent at the end only.
     pub fn take_hidden_progress(&mut self) -> usize {
         let response = self
             .response
@@ -63,7 +63,7 @@ impl StreamTranslator {
         hidden_progress.map(std::mem::take).sum()
     }
 
-    /// Whether all of the answer has come, though its end is not said yet.
+    /// Whether all of the answer has come, except its end.
     pub fn is_ending(&self) -> bool {
         let response = self.response.as_ref();
         let message = self.message.as_ref();
@@ -71,7 +71,7 @@ impl StreamTranslator {
             || message.is_some_and(messages::Translator::is_ending)
     }
 
-    /// What is still to be said when no more events come.
+    /// What is still to be sent when no more events come.
     pub fn finish(&mut self) -> Bytes {
         match (&mut self.response, &mut self.message) {
             (Some(response), _) => response.finish(),

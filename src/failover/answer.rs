@@ -1,4 +1,4 @@
-//! What a run ends with if all goes well: an answer.
+//! What a run ends with: an answer, or everything that is known about why there is none.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ use crate::wire::offload;
 /// An upstream's answer, on its way to the client.
 #[derive(Debug)]
 pub struct Answer {
-    /// The upstream's status: a success, or its verdict that the request is wrong; of a forwarded request, any.
+    /// The upstream's status: a success, or its rejection of the request; for a forwarded request, any.
     pub status: u16,
-    /// The upstream's headers, as they came.
+    /// The upstream's headers, unchanged.
     pub headers: HeaderMap,
     /// The body.
     pub body: AnswerBody,
@@ -34,22 +34,22 @@ pub struct Answer {
     pub served_by: UpstreamId,
     /// All attempts, the one that answered last.
     pub attempts: Vec<AttemptReport>,
-    /// How long upstreams were waited for.
+    /// How long we waited for upstreams.
     pub waited: Duration,
-    /// Fields of the request that its translation had to leave out.
+    /// Fields of the request that the translation had to drop.
     pub dropped: Vec<String>,
-    /// Whether a stream would go on elsewhere if it broke off, where its route asks for that.
+    /// Whether a stream would continue elsewhere if it broke off; `None` unless its route asks for that.
     pub continuation: Option<Continuability>,
 }
 
 /// The body of an answer.
 #[derive(Debug)]
 pub enum AnswerBody {
-    /// Received and looked through.
+    /// Complete, and checked.
     Whole(Bytes),
-    /// Events under way, and watched.
+    /// Events, supervised while they pass.
     Stream(Box<SupervisedStream>),
-    /// Bytes of unknown meaning under way, and watched.
+    /// Bytes of unknown meaning, supervised while they pass.
     Opaque(Box<OpaqueStream>),
     /// A WebSocket, ready to be relayed.
     Relay(Box<Relay>),
@@ -116,8 +116,7 @@ impl Answer {
         }
     }
 
-    /// What an upstream has said against the request, if everybody has something against it, or if it is the one that the
-    /// client would have asked without us.
+    /// The upstream error as the answer, if every candidate rejects the request, or if the error is definite.
     #[expect(
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"

@@ -1,4 +1,4 @@
-//! One try at one target: send, wait, and look hard at what comes back.
+//! One attempt at one target: send the request, wait, and check the reply.
 
 use std::time::Duration;
 
@@ -28,10 +28,10 @@ use crate::wire::headers::{JSON, has_media_type};
 use crate::wire::memory::{FREE, Memory, NoMemory};
 use crate::wire::offload;
 
-/// No answer is larger than this; images in base64 are the largest there are.
+/// The largest answer that is accepted; images in base64 are the largest there are.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
 
-/// One try at one target.
+/// One attempt at one target.
 pub(super) struct Attempt<'a> {
     pub(super) timeouts: &'a TimeoutsConfig,
     pub(super) memory: &'a Memory,
@@ -40,13 +40,13 @@ pub(super) struct Attempt<'a> {
     /// Whether it is the candidate that the route names first.
     pub(super) is_first_choice: bool,
     pub(super) deadline: Deadline,
-    /// How much of a stream is kept back beyond its first content.
+    /// How much of a stream is held back beyond its first content.
     pub(super) hold: Option<HoldConfig>,
-    /// What becomes of refused content.
+    /// What happens when content is refused.
     pub(super) refusals: Refusals,
-    /// Whether what the client is told is noted, so that a stream can go on elsewhere.
+    /// Whether a transcript is kept, so that a stream can continue elsewhere.
     pub(super) is_noted: bool,
-    /// What the client has been told by a stream that broke off and is to be continued.
+    /// What the client has received from a stream that broke off and is to be continued.
     pub(super) transcript: Option<&'a Transcript>,
 }
 
@@ -67,13 +67,13 @@ impl Attempt<'_> {
         }
     }
 
-    /// What the upstream cannot read may be put in another way.
+    /// Asks the same upstream once more if it could not read the request, in a form that it can read.
     async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
         match failure.outcome {
             Outcome::EndpointMissing { .. } => match self.without_responses().await {
                 Ok(translated) => {
                     let answer = self.exchange(translated).await?;
-                    // Only now it is sure that it was the path that was missing.
+                    // Only this success proves that the path was missing.
                     self.target.candidate.upstream.do_without_responses();
                     Ok(answer)
                 }
@@ -87,7 +87,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Sends a request in the upstream's words, and looks at what comes.
+    /// Sends a translated request, and checks the reply.
     async fn exchange(&self, translated: UpstreamRequest) -> Result<AttemptAnswer, Failure> {
         let outbound = outbound_as(self.request, self.target.candidate, &translated);
         let first = self.deadline.first_token(self.to_first_content());
@@ -100,7 +100,8 @@ impl Attempt<'_> {
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
             _ => self.refusal(reply, &translator).await?,
         };
-        // The upstream may object to what we have made of the request, or to what was written for another model.
+        // The rejection may be about our changes to the request, or about a request that was written for another
+        // model.
         if (translated.is_rewritten || self.is_fallback())
             && matches!(
                 answer.outcome,
@@ -117,7 +118,7 @@ impl Attempt<'_> {
     /// How long the first content may take.
     pub(super) fn to_first_content(&self) -> Duration {
         if self.request.endpoint == Endpoint::Realtime {
-            // No model has to think before it answers a handshake.
+            // A handshake needs no model, so reasoning models get no extra time.
             return self.timeouts.first_token;
         }
         self.timeouts
@@ -133,7 +134,7 @@ impl Attempt<'_> {
         self.request.reasoning || model.is_some_and(is_reasoning_model)
     }
 
-    /// The client's request, or what asks for the rest of its answer.
+    /// The client's request, or the request for the rest of its answer.
     fn body(&self) -> Option<Bytes> {
         let model = self.target.candidate.model.as_deref();
         match self.transcript {
@@ -222,7 +223,7 @@ impl Attempt<'_> {
         let candidate = self.target.candidate;
         let model = candidate.model.as_deref();
         let endpoint = self.request.endpoint;
-        // What the client wrote for this model passes as it is, whatever is known of the model.
+        // What the client wrote for this model passes through, whatever is known of the model.
         if model.is_some() || api.translates(endpoint) {
             let abilities = candidate.capabilities(self.request.model_name());
             api.has_stream_usage = !abilities.missing.contains(Ability::StreamUsage);
@@ -236,7 +237,7 @@ impl Attempt<'_> {
         prefill(self.target.candidate, self.request.model_name())
     }
 
-    /// A stream's head has a timer of its own; that of a whole answer comes when the answer is there.
+    /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.
     fn to_head(&self, first: (Instant, Stage)) -> (Instant, Stage) {
         let head = self.timeouts.headers.filter(|_| self.request.streaming);
         match head.map(|head| Instant::now() + head) {
@@ -252,8 +253,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// An answer in one piece: received whole before the client gets any of it, so that every defect can fail over. It
-    /// is there as soon as its head is; one that trickles is not waited for.
+    /// An answer in one piece. It is received whole before the client gets any of it, so that every defect can fail
+    /// over. The rest must follow its head soon: a body that trickles is not waited for.
     async fn whole(
         &self,
         reply: Reply,
@@ -304,7 +305,7 @@ impl Attempt<'_> {
         Ok(share.hold(answer))
     }
 
-    /// Takes an answer, unless it refuses the content and the route asks elsewhere then.
+    /// Accepts an answer, unless it refuses the content and the route asks the next candidate then.
     fn accept(
         &self,
         status: u16,
@@ -321,8 +322,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// JSON where events were asked for is an error in disguise, or an upstream that cannot stream. SDKs would take
-    /// either for an empty stream.
+    /// JSON instead of events is an error in disguise, or the upstream cannot stream. SDKs would take either for an
+    /// empty stream.
     async fn no_stream(
         &self,
         reply: Reply,
@@ -341,7 +342,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// What an upstream says in a body of status 200 counts as if it came with an error status.
+    /// An error inside a 200 is treated like one with an error status.
     fn error_inside(
         &self,
         outcome: Outcome,
@@ -355,7 +356,7 @@ impl Attempt<'_> {
         settle(status, headers, error_body, outcome, self.refusals)
     }
 
-    /// What an upstream says against the request in an event goes back like what comes with an error status.
+    /// An error event before the first content is treated like an error status.
     fn error_by_event(
         &self,
         failure: Failure,
@@ -375,7 +376,7 @@ impl Attempt<'_> {
         settle(status, headers, error_body, failure.outcome, self.refusals)
     }
 
-    /// What an upstream says against the request, in the client's words.
+    /// An upstream's error, in the client's API.
     fn error_body(&self, translator: &ResponseTranslator, status: u16, body: Bytes) -> Bytes {
         let body = self.without_key(body);
         let error_body = translator.error(status, body);
@@ -412,7 +413,7 @@ impl Attempt<'_> {
         .await
     }
 
-    /// An answer in events: held back until the first real one, or longer where that is wanted.
+    /// An answer in events: held back until the first content, or longer if the route says so.
     async fn stream(
         &self,
         reply: Reply,

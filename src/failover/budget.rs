@@ -1,8 +1,8 @@
-//! What a route may spend on attempts beyond the first failover, which is always free.
+//! What a route may spend on attempts after the first failover, which is always free.
 //!
-//! Without a bound, a total outage multiplies the calls; with a bound on every failover, an outage that another upstream
-//! could mask is passed on to clients. So only second failovers and last resorts cost a token, and what may be billed
-//! twice (a rescue, a hedge, another try after a timeout) costs one of a smaller bucket. Successes fill both.
+//! Without a bound, a total outage multiplies the calls. With a bound on every failover, an outage that a fallback
+//! could hide would reach clients. So only second failovers and last resorts cost a token. What may be billed twice
+//! (a hedged request, a continuation) costs a token of a smaller bucket. Successes fill both.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ struct Tokens {
     last: Instant,
 }
 
-/// What an attempt is paid from.
+/// Which bucket pays for an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expense {
     /// Another call to an upstream.
@@ -48,7 +48,7 @@ impl Budget {
         let passed = now.saturating_duration_since(tokens.last).as_secs_f64();
         tokens.rate = tokens.rate * (-passed / WINDOW).exp() + 1.0 / WINDOW;
         tokens.last = now;
-        // What was saved up in a busy time is not for a quiet one.
+        // Tokens that were saved in a busy time must not be spent in a quiet one.
         tokens.fill(0.0, 0.0);
     }
 

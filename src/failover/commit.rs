@@ -1,4 +1,4 @@
-//! Holding a stream back until its first real content: the point of no return.
+//! Holding a stream back until its first content, the point of no return.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::outcome::{Defect, Outcome, Stage};
 use crate::upstream::ReplyBody;
 use crate::wire::body::{Patience, ReadError, next_data};
 
-/// No preamble is longer; a `response.created` that repeats a long prompt is the longest there is.
+/// The longest preamble that is accepted; a `response.created` that repeats a long prompt is the longest there is.
 const LONGEST_PREAMBLE: usize = 4 << 20;
-/// No more is kept back on purpose, whatever is configured.
+/// The most that is held back, whatever is configured.
 const MOST_HELD: usize = 256 << 10;
 
 /// How a stream is held back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hold {
-    /// When the first content must be there, and which timer it is that ends the wait.
+    /// When the first content must be there, and the timer that ends the wait.
     pub(super) first: (Instant, Stage),
-    /// What is kept back beyond the first content.
+    /// How much is held back beyond the first content.
     pub(super) more: Option<HoldConfig>,
-    /// The limits that hold from the first content on.
+    /// The timeouts from the first content on.
     pub(super) limits: StreamTimeouts,
 }
 
@@ -37,7 +37,7 @@ struct Kept {
     since: Option<Instant>,
 }
 
-/// Reads until enough has come to let go. Everything that goes wrong before can still fail over.
+/// Reads until enough has come to release it. Whatever goes wrong before can still fail over.
 pub(super) async fn hold(
     mut events: EventStream,
     mut body: ReplyBody,
@@ -60,7 +60,7 @@ pub(super) async fn hold(
                 None => return Ok(hold.release(kept, body, events)),
                 Some(stage) => return Err(Outcome::TimedOut(stage).into()),
             },
-            // After a complete answer, nothing can spoil it.
+            // The answer is complete: nothing can spoil it any more.
             Err(_) if events.is_complete() => return Ok(hold.release(kept, body, events)),
             Err(error) => return Err(error.into()),
         };
@@ -87,7 +87,7 @@ impl Hold {
     fn patience(&self, kept: &Kept) -> Patience {
         let now = Instant::now();
         match kept.since {
-            // Until the first content only its own timer counts: an upstream that thinks may be silent.
+            // Until the first content only its own timer counts: a reasoning model may be silent.
             None => Patience {
                 idle: self.first.0.saturating_duration_since(now),
                 until: self.first.0,
@@ -99,14 +99,14 @@ impl Hold {
         }
     }
 
-    /// The upstream is at work, though it has nothing to tell yet.
+    /// The upstream makes progress that the client does not see, so the wait for the first content is extended.
     fn wait_on(&mut self) {
         let gap = self.limits.content.unwrap_or(self.limits.idle);
         let until = (Instant::now() + gap).min(self.limits.deadline);
         self.first.0 = self.first.0.max(until);
     }
 
-    /// When what is kept back is let go, enough or not.
+    /// When the held bytes are released, enough or not.
     fn until(&self, since: Instant) -> Instant {
         let time = self.more.and_then(|more| more.time);
         time.map_or(self.limits.deadline, |time| {
@@ -114,7 +114,7 @@ impl Hold {
         })
     }
 
-    /// Which timer ended a wait; `None`: it was only the end of holding back.
+    /// Which timer ended a wait; `None`: only the time of holding back is over.
     fn ran_out(&self, kept: &Kept) -> Option<Stage> {
         let now = Instant::now();
         match kept.since {

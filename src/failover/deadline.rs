@@ -1,4 +1,4 @@
-//! The time that a request has, all its attempts together.
+//! The deadline of a request, for all its attempts together.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Deadline {
         self.until
     }
 
-    /// The end of a wait of at most `patience` from now, and which timer it is that ends it.
+    /// The end of a wait of at most `patience` from now, and the timer that ends it.
     pub(super) fn first_token(&self, patience: Duration) -> (Instant, Stage) {
         let until = Instant::now() + patience;
         if until < self.until {

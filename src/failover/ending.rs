@@ -1,4 +1,4 @@
-//! What an attempt ends with: something for the client, or a reason to go on.
+//! What an attempt ends with: an answer for the client, or a failure.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::upstream::{ReplyBody, SendError};
 use crate::wire::body::ReadError;
 use crate::wire::memory::NoMemory;
 
-/// An attempt that brought something for the client.
+/// An attempt that has an answer for the client.
 #[derive(Debug)]
 pub(super) struct AttemptAnswer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: AttemptBody,
-    /// Success, or the upstream's verdict that the request is wrong; of a forwarded request, whatever its status tells.
+    /// Success, or the upstream's rejection of the request; for a forwarded request, what its status says.
     pub(super) outcome: Outcome,
-    /// Fields of the request that its translation had to leave out.
+    /// Fields of the request that the translation had to drop.
     pub(super) dropped: Vec<String>,
-    /// Whether its upstream may keep something that can be referred to later.
+    /// Whether the upstream may have stored something that can be referred to later.
     pub(super) is_kept: bool,
 }
 
 impl AttemptAnswer {
-    /// The answer to a request from which nothing was left out.
+    /// An answer to a request from which nothing was dropped.
     pub(super) fn new(
         status: u16,
         headers: HeaderMap,
@@ -49,14 +49,14 @@ impl AttemptAnswer {
         }
     }
 
-    /// Where the upstream has put what it has created, if it tells by a header.
+    /// Where the upstream has put what it has created, if a header says so.
     pub(super) fn created_at(&self) -> Option<&str> {
         let place = self.headers.get(LOCATION)?.to_str().ok()?;
         matches!(self.status, 200..=299).then_some(place)
     }
 }
 
-/// The body that was won.
+/// The body of an answer.
 #[derive(Debug)]
 pub(super) enum AttemptBody {
     Whole(Bytes),
@@ -66,19 +66,19 @@ pub(super) enum AttemptBody {
     Upgraded(Upgraded),
 }
 
-/// An attempt that brought nothing.
+/// An attempt that failed.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) outcome: Outcome,
     pub(super) detail: Option<String>,
-    /// What the upstream has said against the request, in the client's words.
+    /// The error that the upstream sent about the request, in the client's API.
     pub(super) error: Option<Box<UpstreamError>>,
-    /// Whether that may be about our words rather than the client's, so that others are asked.
+    /// Whether the error may be about our changes to the request, so that other candidates are asked.
     pub(super) is_doubtful: bool,
 }
 
 impl Failure {
-    /// By what an upstream has said against the request.
+    /// A failure with the error that the upstream sent about the request.
     pub(super) fn by_upstream_error(outcome: Outcome, error: UpstreamError) -> Self {
         Self {
             detail: error.reason(),
@@ -87,7 +87,7 @@ impl Failure {
         }
     }
 
-    /// By an event that says so.
+    /// A failure that an event of the stream reports.
     pub(super) fn by_event(outcome: Outcome, error_event: Bytes) -> Self {
         let error = UpstreamError {
             status: outcome.status().unwrap_or(400),
@@ -100,7 +100,7 @@ impl Failure {
         }
     }
 
-    /// Its headers have asked us to stay away for so long: that counts where the stream itself did not say.
+    /// The headers ask us to wait this long: that counts if the stream itself does not say.
     pub(super) fn until(mut self, wait: Option<Duration>) -> Self {
         if let Outcome::RateLimited { retry_after } | Outcome::Overloaded { retry_after, .. } =
             &mut self.outcome
@@ -110,7 +110,7 @@ impl Failure {
         self
     }
 
-    /// By a verdict that may be about our words.
+    /// A rejection that may be about our changes to the request.
     pub(super) fn doubtful(answer: AttemptAnswer) -> Self {
         let failure = match answer.body {
             AttemptBody::Whole(body) => {
@@ -130,7 +130,7 @@ impl Failure {
     }
 }
 
-/// An upstream's word against a request, which goes to the client if nobody else answers.
+/// An error that an upstream sent about a request. It goes to the client if nobody answers.
 #[derive(Debug)]
 pub(super) struct UpstreamError {
     pub(super) status: u16,
@@ -138,10 +138,10 @@ pub(super) struct UpstreamError {
     pub(super) body: Bytes,
 }
 
-/// Enough of a reason to understand it.
+/// The most that is shown of a reason, in bytes.
 const LONGEST_REASON: usize = 300;
 
-/// `{"error": {"message": "..."}}`, as both `OpenAI`'s and Anthropic's clients are told.
+/// `{"error": {"message": "..."}}`, as both `OpenAI`'s and Anthropic's clients get it.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: Reason,
@@ -153,7 +153,7 @@ struct Reason {
 }
 
 impl UpstreamError {
-    /// What it says in words, shortened.
+    /// Its message, shortened.
     fn reason(&self) -> Option<String> {
         let error_body: ErrorBody = serde_json::from_slice(&self.body).ok()?;
         let mut reason = error_body.error.message;
@@ -165,12 +165,12 @@ impl UpstreamError {
     }
 }
 
-/// What an upstream has said against a request.
+/// An upstream error with its upstream.
 #[derive(Debug)]
 pub(super) struct ReceivedError {
     pub(super) upstream: UpstreamId,
     pub(super) error: Box<UpstreamError>,
-    /// Whether it stands whatever becomes of the others: it is the word of whom the client would have asked without us.
+    /// Whether it is the answer even if other candidates failed otherwise: it is about the client's own request.
     pub(super) is_definite: bool,
 }
 
@@ -219,20 +219,20 @@ impl From<ReadError> for Failure {
     }
 }
 
-/// A stream whose first content is there.
+/// A stream whose first content has come.
 #[derive(Debug)]
 pub(super) struct Held {
     /// What has come so far, whole events only.
     pub(super) first: Bytes,
     /// What is still to come.
     pub(super) rest: ReplyBody,
-    /// How to read it.
+    /// The reader of its events.
     pub(super) events: EventStream,
-    /// How patient it is waited for.
+    /// Its timeouts.
     pub(super) limits: StreamTimeouts,
     /// When the first content came.
     pub(super) since: Instant,
-    /// How the upstream was asked to continue a given beginning.
+    /// How the upstream was asked to continue the start of an answer.
     pub(super) prefill: Prefill,
 }
 
@@ -243,8 +243,8 @@ pub(super) struct Opaque {
     pub(super) first: Option<Bytes>,
     /// What is still to come.
     pub(super) rest: ReplyBody,
-    /// How long it is, if the upstream has said so.
+    /// Its length, if the upstream has announced it.
     pub(super) length: Option<u64>,
-    /// How patient it is waited for.
+    /// Its timeouts.
     pub(super) limits: StreamTimeouts,
 }

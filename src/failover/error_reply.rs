@@ -1,4 +1,4 @@
-//! Replies that are no answer but an error status.
+//! Replies with an error status.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,11 +14,11 @@ use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, retry_after};
 use crate::wire::offload;
 
-/// Enough of an error to classify it and to hand it on.
+/// The most that is read of an error: enough to classify it and to pass it on.
 pub(super) const LARGEST_ERROR: usize = 1 << 20;
 
-/// The client's fault goes back, everything else is lost; of refused content the route decides. `classify` tells them apart,
-/// `error_body` puts what an upstream says in the client's words.
+/// The client's fault becomes the answer, everything else is a failure; for refused content the route decides.
+/// `classify` determines the outcome, `error_body` translates the error for the client.
 pub(super) async fn refusal(
     reply: Reply,
     patience: Patience,
@@ -26,7 +26,7 @@ pub(super) async fn refusal(
     classify: impl Fn(u16, Option<Duration>, &[u8]) -> Outcome,
     error_body: impl Fn(u16, Bytes) -> Bytes,
 ) -> Result<AttemptAnswer, Failure> {
-    // A body that breaks off leaves the status to decide.
+    // If the body breaks off, the status alone decides.
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
         .await
         .unwrap_or_default();
@@ -43,7 +43,7 @@ pub(super) async fn refusal(
     settle(reply.status, headers, error_body, outcome, refusals)
 }
 
-/// What follows from what an upstream says, `error_body` in the client's words.
+/// What follows from an upstream's error; `error_body` is in the client's API.
 pub(super) fn settle(
     status: u16,
     headers: HeaderMap,
@@ -97,7 +97,7 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
     }
 }
 
-/// How long a reply asks us to stay away: by `Retry-After`, else until an allowance that is used up is full again.
+/// How long a reply asks us to wait: by `Retry-After`, else until a rate limit that is used up is full again.
 pub(super) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
     let now = SystemTime::now();
     retry_after(headers, now).or_else(|| rate_limit::exhausted(headers, now))

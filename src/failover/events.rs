@@ -1,4 +1,4 @@
-//! One stream of events on its way: cut into whole events, read, and rid of what clients trip over.
+//! One stream of events: cut into whole events, read, and cleaned of what clients trip over.
 
 use bytes::Bytes;
 
@@ -9,34 +9,34 @@ use crate::outcome::Outcome;
 use crate::request::Endpoint;
 use crate::wire::sse::{self, Event, Framer};
 
-/// What it takes to follow a stream of events.
+/// What is needed to follow a stream of events.
 #[derive(Debug)]
 pub(super) struct EventStream {
     framer: Framer,
-    /// Turns what comes into the client's API.
+    /// Translates the upstream's events into the client's API.
     translator: Option<StreamTranslator>,
     reader: StreamReader,
-    /// What the client has been told, where the answer may be continued elsewhere.
+    /// What the client has received, if the answer may continue elsewhere.
     transcript: Option<Box<Transcript>>,
 }
 
-/// What came of some bytes.
+/// What has become of some bytes.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// What may go out: whole events, up to the first one that says the answer failed.
+    /// What may go to the client: whole events, up to the first one that reports a failure.
     pub(super) pass: Bytes,
     /// How many of them have content.
     pub(super) content: usize,
-    /// How much of the answer has come that the client is not told.
+    /// How many steps the answer has made that the client does not see.
     pub(super) hidden_progress: usize,
     /// How the answer failed.
     pub(super) failure: Option<Outcome>,
-    /// The data of the event that said so.
+    /// The data of the event that reported the failure.
     pub(super) error_event: Bytes,
 }
 
 impl Taken {
-    /// Nothing but bytes that may go out.
+    /// Bytes that may go to the client, and nothing else.
     pub(super) fn bytes(pass: Bytes) -> Self {
         Self {
             pass,
@@ -62,14 +62,14 @@ impl EventStream {
         }
     }
 
-    /// Takes what came from the upstream.
+    /// Takes bytes from the upstream.
     pub(super) fn take(&mut self, data: Bytes) -> Taken {
         let whole = self.framer.push(data);
         self.interpret(whole)
     }
 
-    /// The upstream has nothing more. Its last event may lack the blank line; cut short, it is no JSON and taken for
-    /// what it is.
+    /// The upstream has ended. Its last event may lack the blank line; an event that was cut short is not JSON, and
+    /// is treated as such.
     pub(super) fn take_rest(&mut self) -> Taken {
         let rest = self.framer.take_rest();
         let mut closed = rest.to_vec();
@@ -86,7 +86,7 @@ impl EventStream {
         }
     }
 
-    /// What a translation has kept back.
+    /// What a translation has held back.
     pub(super) fn flush(&mut self) -> Taken {
         let rest = self.translator.as_mut().map(StreamTranslator::finish);
         self.read(rest.unwrap_or_default())
@@ -106,7 +106,7 @@ impl EventStream {
         }
     }
 
-    /// Reads whole events in the client's API.
+    /// Reads whole events of the client's API.
     pub(super) fn read(&mut self, whole: Bytes) -> Taken {
         let mut taken = Taken::bytes(Bytes::new());
         let mut end = whole.len();
@@ -139,12 +139,12 @@ impl EventStream {
         self.framer.held()
     }
 
-    /// Whether the answer is whole: nothing that comes after can spoil it.
+    /// Whether the answer is complete: nothing that follows can spoil it.
     pub(super) fn is_complete(&self) -> bool {
         self.reader.is_complete()
     }
 
-    /// Whether only little can come, and at once.
+    /// Whether only the end is missing, which comes at once.
     pub(super) fn is_ending(&self) -> bool {
         self.is_complete()
             || self
@@ -153,7 +153,7 @@ impl EventStream {
                 .is_some_and(StreamTranslator::is_ending)
     }
 
-    /// What the upstream left out at the end of a complete stream.
+    /// The end that the upstream left out of a complete stream.
     pub(super) fn missing_end(&self) -> Bytes {
         Bytes::from_static(self.reader.missing_end())
     }
@@ -163,7 +163,7 @@ impl EventStream {
         self.reader.interruption(error).into()
     }
 
-    /// What the client has been told.
+    /// What the client has received.
     pub(super) fn transcript(&self) -> Option<&Transcript> {
         self.transcript.as_deref()
     }
@@ -176,7 +176,7 @@ impl EventStream {
         event.is_nonstandard || self.reader.is_ignorable(event) || is_ragged_end()
     }
 
-    /// The same events in the form that every client understands; those that say nothing are left out.
+    /// The same events in a form that every client understands; events that carry nothing are left out.
     fn normalised(&self, events: &[u8]) -> Bytes {
         let mut normalised = Vec::with_capacity(events.len());
         for event in sse::events(events) {
@@ -308,7 +308,7 @@ mod tests {
             let (split, whole) = (follow(endpoint, &pieces), follow(endpoint, &[stream.as_bytes()]));
             assert_eq!(read(&split.0), read(&whole.0));
             assert_eq!((split.1, split.2), (whole.1, whole.2));
-            // Where an event was set right, a line may end in CR in place of CRLF.
+            // Where an event was rewritten, a line may end in CR instead of CRLF.
             if whole.0 == stream.as_bytes() {
                 assert_eq!(split.0, whole.0);
             }

@@ -1,4 +1,4 @@
-//! Saying who would be tried for a request, without calling anyone.
+//! Who would be tried for a request, found out without calling anyone.
 
 use tokio::time::Instant;
 
@@ -11,19 +11,20 @@ use crate::routing::Rule;
 /// One candidate for a request.
 #[derive(Clone, Debug)]
 pub struct Explained {
-    /// Whom.
+    /// The upstream.
     pub upstream: UpstreamId,
     /// The model that it would be asked for.
     pub model: String,
     /// Its tier; lower ones are tried first.
     pub tier: u32,
-    /// What each of its keys would be told by health; none if it cannot serve the request at all.
+    /// What health would answer for each of its keys; none if it cannot serve the request at all.
     pub previews: Vec<AdmissionPreview>,
     /// Why it cannot serve the request at all.
     pub skipped: Option<SkipReason>,
 }
 
-/// The candidates for a request in the order in which they would be tried now, those that would not be tried last.
+/// The candidates for a request in the order in which they would be tried now; those that would not be tried come
+/// last.
 pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Explained> {
     let mut order = order(rule, request, fastrand::f64);
     let skipped = &mut order.skipped;
@@ -61,7 +62,7 @@ pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Ex
 }
 
 impl Explained {
-    /// Whether a request might come in.
+    /// Whether a request would be sent to it.
     pub fn is_open(&self) -> bool {
         self.previews.iter().any(|preview| {
             matches!(

@@ -1,10 +1,10 @@
-//! Requests whose meaning is not known, or does not matter: they go on as they are, and so do the replies, but for our
-//! keys, which errors may repeat.
+//! Requests that are not understood: they are forwarded unchanged, and so are the replies, except that an error never
+//! repeats our key.
 //!
-//! They are sent once, because nobody knows what a second time would do, but for three cases: where nothing was sent at all,
-//! or at a path at which nothing is kept, another candidate is asked; and where the first key is refused (401, 402, 403,
-//! 429), which does nothing, another key of the same upstream. What is told at such paths is no sign of the models' health,
-//! good or bad.
+//! They are sent once, because nobody knows what a second time would do. There are three exceptions. If nothing could
+//! be sent, or if the path stores nothing, another candidate is asked. If the first key is refused (401, 402, 403,
+//! 429), nothing has happened, and another key of the same upstream is asked. Replies at such paths are no evidence
+//! about the health of models, good or bad.
 
 use std::collections::VecDeque;
 
@@ -41,7 +41,7 @@ use crate::wire::{multipart, offload};
 
 /// What may tell the ids of objects.
 const READABLE: [&str; 2] = ["application/json", EVENTS];
-/// Paths at which nothing is kept that could be referred to, so that it does no harm to ask twice.
+/// Paths that store nothing which could be referred to, so that a second call does no harm.
 const STATELESS: [&str; 7] = [
     "/audio/speech",
     "/audio/transcriptions",
@@ -53,8 +53,8 @@ const STATELESS: [&str; 7] = [
 ];
 
 impl Failover {
-    /// Sends a request on to where what it refers to lives, or to the candidates that speak its API, and the reply back
-    /// untouched.
+    /// Forwards a request to the owner of what it refers to, or to the candidates that speak its API, and returns the
+    /// reply unchanged.
     pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
         let common = self.common(request);
         let deadline = Deadline::after(request.received_at, self.timeouts.total);
@@ -174,10 +174,10 @@ impl Failover {
     }
 }
 
-/// Whom to request, one after the other.
+/// The targets to ask, one after the other.
 struct Queue<'a> {
     request: &'a ModelRequest,
-    /// Another key of the candidate asked last.
+    /// Another key of the last candidate.
     other_key: Option<Target<'a>>,
     candidates: VecDeque<&'a Candidate>,
 }
@@ -199,7 +199,7 @@ impl<'a> Queue<'a> {
         first
     }
 
-    /// Who may do better after this, and may be asked.
+    /// The target to ask after this outcome, if it may do better.
     fn after(&mut self, outcome: &Outcome) -> Option<Target<'a>> {
         let other_key = self.other_key.take();
         if outcome.retry() == Retry::OtherKey && other_key.is_some() {
@@ -211,7 +211,8 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// Whom to request, those in rotation first. Where nobody speaks the client's API, the first one may know the path nevertheless.
+/// The candidates to ask, those in rotation first. If none speaks the client's API, the first one may know the path
+/// nevertheless.
 fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> {
     let all = rule.candidates.iter();
     if let Some(owner) = &request.pinned_to {
@@ -233,15 +234,15 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     candidates
 }
 
-/// Whether a reply says in plain bytes what is wrong.
+/// Whether a reply is an error in readable bytes.
 fn is_legible_error(reply: &Reply) -> bool {
     let coding = reply.headers.get(CONTENT_ENCODING);
     let is_plain = coding.is_none_or(|coding| coding == "identity");
     reply.status >= 400 && is_plain && !reply.body.is_end_stream()
 }
 
-/// An error without our key. One that breaks off, or is longer than any error, is no reply: nobody could say what is in
-/// the rest.
+/// An error without our key. An error that breaks off, or that is longer than any error, is discarded: nobody knows
+/// what the rest has.
 async fn error(
     request: &ModelRequest,
     target: &Target<'_>,
@@ -260,8 +261,8 @@ async fn error(
     ))
 }
 
-/// Whether a redirect would make the client send its request, and perhaps its key, to the upstream itself. Elsewhere it may
-/// fetch a file.
+/// Whether a redirect would make the client send its request, and perhaps its key, to the upstream itself. A redirect
+/// to another host may be a file to fetch.
 fn leads_past_us(request: &ModelRequest, candidate: &Candidate, reply: &Reply) -> bool {
     let location = reply.headers.get(LOCATION);
     let host = location.and_then(|location| host_of(location.to_str().ok()?));
@@ -274,7 +275,7 @@ fn host_of(url: &str) -> Option<&str> {
     url.split_once("//")?.1.split(['/', '?', '#']).next()
 }
 
-/// With the keys that are in use, in turn; if none is, with the first one all the same.
+/// The keys that health would admit now, in turn; if there is none, the first key.
 fn free_keys(candidate: &Candidate) -> VecDeque<Target<'_>> {
     let mut keys = keys_in_turn(candidate);
     let first = keys[0];
@@ -286,14 +287,14 @@ fn free_keys(candidate: &Candidate) -> VecDeque<Target<'_>> {
     keys
 }
 
-/// The name by which a candidate knows the model, if this rule is about that model: it may have been chosen only because
-/// somebody lives there.
+/// The candidate's name for the model, if this rule is about that model: the rule may have been chosen only because
+/// it leads to the owner.
 fn known_as<'a>(rule: &Rule, candidate: &'a Candidate, request: &ModelRequest) -> Option<&'a str> {
     let model = candidate.model.as_deref();
     model.filter(|_| rule.pattern.matches(request.model_name()))
 }
 
-/// The client's body, under the name by which the upstream knows the model.
+/// The client's body, with the upstream's name for the model.
 fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
     match model {
         Some(model) if request.model.is_some() && request.is_form() => {
@@ -304,7 +305,7 @@ fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
     }
 }
 
-/// What a status tells. At paths where things are kept, 404, 409 and 410 are about what the client refers to.
+/// The outcome by status. At paths that store things, 404, 409 and 410 are about what the client refers to.
 fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,

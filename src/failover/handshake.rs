@@ -1,4 +1,4 @@
-//! One try at opening a WebSocket at one target.
+//! One attempt to open a WebSocket at one target.
 
 use http::header::SEC_WEBSOCKET_ACCEPT;
 use tokio::time::{Instant, timeout_at};
@@ -16,7 +16,7 @@ use crate::upstream::{Outbound, Upgrade};
 use crate::wire::body::Patience;
 use crate::wire::websocket::is_handshake;
 
-/// Asks one target for a WebSocket.
+/// Opens a WebSocket at one target.
 pub(super) async fn run(
     request: &ModelRequest,
     target: Target<'_>,
@@ -28,7 +28,7 @@ pub(super) async fn run(
         return Err(Outcome::TimedOut(stage).into());
     };
     match switched? {
-        // Whether it has understood our question is for the client to see, who knows the answer.
+        // The client checks `sec-websocket-accept`: it knows the key.
         Upgrade::Agreed {
             headers,
             connection,

@@ -1,4 +1,4 @@
-//! An attempt under way, and the account that it owes to health and to whoever listens.
+//! An attempt in flight, and what it reports to health and events.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
 use crate::request::RequestId;
 
-/// Dropped without an end, it was given up because the client went away.
+/// Dropped without an end, it counts as abandoned: the client went away.
 #[derive(Debug)]
 pub(super) struct InFlightAttempt {
     events: Events,
@@ -21,10 +21,10 @@ pub(super) struct InFlightAttempt {
     number: usize,
     phase: Phase,
     upstream: UpstreamId,
-    /// `None` for attempts that say nothing about health.
+    /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
-    /// The time that it has for its first content.
+    /// How long its first content may take.
     limit: Duration,
     started_at: Instant,
     is_over: bool,
@@ -39,7 +39,7 @@ pub(super) struct Common {
 }
 
 impl InFlightAttempt {
-    /// `limit`: the time that it has for its first content.
+    /// `limit`: how long its first content may take.
     pub(super) fn start(
         common: &Common,
         target: &Target<'_>,
@@ -65,7 +65,7 @@ impl InFlightAttempt {
         }
     }
 
-    /// One that runs beside another.
+    /// Marks it as running beside another attempt.
     pub(super) fn beside(mut self, phase: Phase) -> Self {
         self.phase = phase;
         self
@@ -83,7 +83,7 @@ impl InFlightAttempt {
         }
     }
 
-    /// A conversation has begun, which may last for hours.
+    /// A WebSocket has been opened, which may last for hours.
     pub(super) fn settled(&mut self) {
         self.answered(Instant::now());
         if let Some(permit) = &mut self.permit {
@@ -92,7 +92,7 @@ impl InFlightAttempt {
         }
     }
 
-    /// What the upstream says of what it still allows.
+    /// Notes the rate limit that the upstream reports.
     pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
         let left = rate_limit::requests(headers, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
@@ -108,7 +108,7 @@ impl InFlightAttempt {
         }
     }
 
-    /// After how long that is, if it can be said.
+    /// After how long it is slow, if that is known.
     pub(super) fn slow_after(&self) -> Option<Duration> {
         self.permit
             .as_ref()?
@@ -116,7 +116,7 @@ impl InFlightAttempt {
             .slow_after(self.shape, self.limit)
     }
 
-    /// After how long a second candidate may be asked, too; `None` unless both can be trusted.
+    /// After how long a hedged request may start; `None` unless enough is known.
     pub(super) fn hedge_after(&self) -> Option<Duration> {
         let health = self.permit.as_ref()?.health();
         let late = health.late_after(self.shape)?;
@@ -124,12 +124,12 @@ impl InFlightAttempt {
         (health.fraction() >= 1.0).then(|| late.max(slow / 2))
     }
 
-    /// For how long it has been under way.
+    /// How long it has been in flight.
     pub(super) fn elapsed(&self) -> Duration {
         self.started_at.elapsed()
     }
 
-    /// Whether it waits for an upstream that has been taken out of rotation.
+    /// Whether its upstream has been taken out of rotation.
     pub(super) fn is_lost_cause(&self) -> bool {
         self.permit
             .as_ref()
@@ -156,7 +156,7 @@ impl InFlightAttempt {
         report
     }
 
-    /// What can be said of it by now.
+    /// Its report so far.
     pub(super) fn report(&self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         AttemptReport {
             number: self.number,

@@ -1,4 +1,4 @@
-//! The attempts of one request so far, and what they come to.
+//! The attempts of one request so far, and the error that they lead to.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::plan::{AttemptPlan, Target};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 
-/// What has been tried, and how long it was waited for.
+/// The attempts so far, and how long we waited for them.
 #[derive(Debug, Default)]
 pub(super) struct AttemptLog {
     pub(super) attempts: Vec<AttemptReport>,
@@ -18,13 +18,14 @@ pub(super) struct AttemptLog {
     started: usize,
     /// How many attempts there were before.
     numbered_from: usize,
-    /// What upstreams have said against the request.
+    /// The error that an upstream sent about the request.
     error: Option<ReceivedError>,
 }
 
 impl AttemptLog {
-    /// Keeps what an upstream has said against the request: the first one, unless another one says that it is wrong.
-    /// `is_first_choice`: nobody was to be asked before it. `is_doubtful`: it may be about words of ours.
+    /// Keeps an upstream's error about the request: the first one, unless a later one says that the request is wrong.
+    /// `is_first_choice`: no candidate was to be asked before it. `is_doubtful`: the error may be about our changes
+    /// to the request.
     pub(super) fn received(
         &mut self,
         upstream: &UpstreamId,
@@ -42,18 +43,18 @@ impl AttemptLog {
         }
     }
 
-    /// The number of the attempt that begins now, from 1.
+    /// Counts an attempt that starts now, and returns its number, from 1.
     pub(super) fn begin(&mut self) -> usize {
         self.started += 1;
         self.numbered_from + self.started
     }
 
-    /// How many attempts have begun.
+    /// How many attempts have started.
     pub(super) fn started(&self) -> usize {
         self.started
     }
 
-    /// Of a request that has made so many attempts already.
+    /// The log of a request that has made so many attempts already.
     pub(super) fn after(started: usize) -> Self {
         Self {
             numbered_from: started,
@@ -61,7 +62,7 @@ impl AttemptLog {
         }
     }
 
-    /// The story of a request that nobody answered.
+    /// The report on a request that nobody answered.
     pub(super) fn exhausted(self, plan: &AttemptPlan<'_>) -> Exhausted {
         Exhausted {
             attempts: self.attempts,
@@ -75,7 +76,7 @@ impl AttemptLog {
         }
     }
 
-    /// The story of a request that was forwarded to these in vain.
+    /// The report on a request that was forwarded to these targets without success.
     pub(super) fn in_vain(self, asked: &[Target<'_>], pinned_to: Option<&UpstreamId>) -> Exhausted {
         let now = Instant::now();
         let back_at = asked.iter().map(|target| target.back_at(now));

@@ -1,18 +1,19 @@
 //! Trying candidates until one answers.
 //!
 //! ```text
-//!     ┌─▶ plan       the next target that health admits          none left: every attempt is told
-//!     │   attempt    send, wait, look at what comes              within the deadline and its timers
-//!     │   record     tell health and whoever listens
+//!     ┌─▶ plan       the next target that health admits          none left: an error with every attempt
+//!     │   attempt    send, wait, check the reply                 within the deadline and its timers
+//!     │   record     tell health and events
 //!     └── failed?    on to the next target at once, without a pause
-//!         commit     the first real content is there: the answer goes out
-//!         supervise  to the last byte; a stream that breaks off ends with an error, never as if it were whole,
-//!         resume     or goes on from another upstream, where the route asks for it
+//!         commit     the first real content has come: the answer goes out
+//!         supervise  to the last byte; a stream that breaks off ends with an error, never as if it were complete,
+//!         resume     or continues at another upstream, if the route asks for it
 //! ```
 //!
-//! A WebSocket goes the same way: its `handshake` is the attempt, and what follows is a `relay` instead of a stream.
+//! A WebSocket takes the same steps: its `handshake` is the attempt, and a `relay` follows instead of a stream.
 //!
-//! *Invariant:* nothing of an answer reaches the client before commit; after it, only what continues it does.
+//! *Invariant:* nothing of an answer reaches the client before commit; after it, only the rest of the same answer
+//! does.
 
 mod answer;
 mod attempt;
@@ -62,8 +63,7 @@ pub use watched::{StreamEnd, Watched};
 use crate::dialect::stream::StreamReader;
 use crate::request::Endpoint;
 
-/// An error as the last events of a stream whose head has gone out already. `error` is an error object in `OpenAI`'s
-/// shape.
+/// An error as the last events of a stream whose head has been sent. `error` is an error object in `OpenAI`'s shape.
 pub fn error_events(endpoint: Endpoint, error: &serde_json::Value) -> Vec<u8> {
     StreamReader::new(endpoint).interruption(error)
 }

@@ -1,5 +1,5 @@
-//! A body of unknown meaning on its way to the client, byte for byte. One that breaks off cuts the client's connection, the
-//! only honest end that it has.
+//! A body of unknown meaning on its way to the client, byte for byte. If it breaks off, the client's connection is
+//! cut: no other end would show it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -23,11 +23,11 @@ pub struct OpaqueStream {
     /// What has come, and has not gone out yet.
     first: Option<Bytes>,
     rest: ReplyBody,
-    /// How many bytes are still to come, where the upstream has said so: the client reads no further.
+    /// How many bytes are still to come, if the upstream has announced the length: the client reads no further.
     left: Option<u64>,
     /// `None` once it is over.
     attempt: Option<InFlightAttempt>,
-    /// What the attempt comes to when the body is whole.
+    /// The outcome of the attempt if the body is complete.
     outcome: Outcome,
     witness: Option<Witness>,
     timers: Timers,
@@ -39,7 +39,7 @@ pub struct OpaqueStream {
 }
 
 impl OpaqueStream {
-    /// `witness`: who takes note of what is created. `attempts`: how many it took.
+    /// `witness`: records what is created. `attempts`: how many it took.
     pub(super) fn new(
         body: Opaque,
         outcome: Outcome,
@@ -78,8 +78,8 @@ impl OpaqueStream {
         self.end_if_whole();
     }
 
-    /// Not when it is asked for more, but with its last byte: nobody asks for more than was promised. And what it has
-    /// created is noted before the client can refer to it.
+    /// Ends with the last byte and not with the next poll: nobody polls after the announced length. So what was
+    /// created is recorded before the client can refer to it.
     fn end_if_whole(&mut self) {
         if self.rest.is_end_stream() || self.left == Some(0) {
             self.complete();

@@ -1,9 +1,9 @@
-//! In which order the candidates of a rule are preferred for a request, before health has its say.
+//! The order of preference among the candidates of a rule for one request, before health is asked.
 //!
-//! Tiers strictly in order. Within a tier, candidates whose failure domain is in trouble come last, and the rest by the
-//! route's strategy: `weighted` sends a conversation to the same candidate each time, so that prompt caches survive
-//! (rendezvous hashing: highest random weight, Thaler and Ravishankar, 1998, in proportion to the weights); `latency`
-//! takes the less loaded of two that are drawn by weight (power of two choices, Mitzenmacher, 2001).
+//! Tiers come strictly in order. Within a tier, candidates whose failure domain is in trouble come last. The route's
+//! strategy orders the others: `weighted` sends a conversation to the same candidate each time, so that prompt caches
+//! survive (rendezvous hashing: highest random weight, Thaler and Ravishankar, 1998, in proportion to the weights);
+//! `latency` takes the less loaded of two that are drawn by weight (power of two choices, Mitzenmacher, 2001).
 
 use super::skip::{SkipReason, Skipped};
 use crate::config::{Capabilities, Continuation, Dialect, Prefill, Strategy, UpstreamId};
@@ -15,24 +15,24 @@ use crate::wire::json::fingerprint_of;
 /// What of a request decides the order.
 #[derive(Clone, Copy, Debug)]
 pub struct RoutingRequest<'a> {
-    /// The kind of request.
+    /// The endpoint.
     pub endpoint: Endpoint,
     /// The model it names.
     pub model: &'a str,
-    /// What it has in common with the other requests of its conversation.
+    /// Equal for the requests of one conversation.
     pub session: u64,
     /// How often the client itself has tried before.
     pub retries: usize,
-    /// How an answer that broke off is to be continued, if that is what is asked for.
+    /// How a stream that broke off is to be continued, if this is a continuation.
     pub continuation: Continuation,
-    /// What it asks of a model.
+    /// What it requires of a model.
     pub needs: Needs<'a>,
-    /// Where something that it refers to lives.
+    /// The owner of an object that it refers to.
     pub pinned_to: Option<&'a UpstreamId>,
 }
 
 impl<'a> RoutingRequest<'a> {
-    /// A first question of a conversation.
+    /// A request with these properties and no others.
     pub fn new(endpoint: Endpoint, model: &'a str, session: u64) -> Self {
         Self {
             endpoint,
@@ -58,7 +58,7 @@ impl<'a> RoutingRequest<'a> {
 /// The candidates of a rule in order, and those that cannot serve the request at all.
 #[derive(Debug)]
 pub(super) struct Order<'a> {
-    /// For this.
+    /// The request.
     pub(super) request: RoutingRequest<'a>,
     pub(super) candidates: Vec<&'a Candidate>,
     pub(super) skipped: Vec<Skipped>,
@@ -66,8 +66,8 @@ pub(super) struct Order<'a> {
 
 /// The order for a request. `draw` gives random numbers between 0 and 1.
 ///
-/// Where the built-in tables leave nobody, they may be wrong: then only what the configuration says keeps a candidate out,
-/// and the upstream's own error tells.
+/// If the built-in tables leave nobody, they may be wrong. Then only the configuration excludes candidates, and the
+/// client gets the upstream's own error.
 pub(super) fn order<'a>(
     rule: &'a Rule,
     request: RoutingRequest<'a>,
@@ -98,7 +98,7 @@ pub(super) fn order<'a>(
     let mut candidates: Vec<&Candidate> =
         ranked.into_iter().map(|(candidate, _)| candidate).collect();
     if !candidates.is_empty() {
-        // A client that tries again was not helped by the one that it was sent to before.
+        // If the client retries, the candidate that it got before did not help.
         let other = request.retries % candidates.len();
         candidates.rotate_left(other);
     }
@@ -109,7 +109,7 @@ pub(super) fn order<'a>(
     }
 }
 
-/// Who may serve a request, and who not, if this is what they can do.
+/// Separates the candidates that can serve a request from those that cannot, by these capabilities.
 fn sort_out<'a>(
     rule: &'a Rule,
     request: RoutingRequest<'_>,
@@ -126,7 +126,7 @@ fn sort_out<'a>(
     (fit, skipped)
 }
 
-/// Why a candidate cannot serve a request at all, as far as that shows without translating it.
+/// Why a candidate cannot serve a request, as far as that is known without translating it.
 fn ineligible(
     candidate: &Candidate,
     capabilities: Capabilities,
@@ -150,7 +150,7 @@ fn ineligible(
     if window.is_some_and(|window| request.needs.exceed(window)) {
         return Some(SkipReason::TooSmall);
     }
-    // A plain prompt is gone on with by everybody.
+    // Every model continues a plain prompt.
     if request.continuation == Continuation::Prefill
         && request.endpoint != Endpoint::Completions
         && prefill(candidate, request.model) == Prefill::None
@@ -170,8 +170,8 @@ fn ineligible(
     (request.endpoint == Endpoint::Embeddings && is_other_model()).then_some(SkipReason::OtherModel)
 }
 
-/// Why a request cannot be put into a candidate's words. That takes reading it whole, so it is asked when the candidate's
-/// turn has come; of a large request, by `translation`.
+/// Why a request cannot be translated for a candidate. The whole body must be read for that, so it is checked only
+/// when the candidate is next.
 pub(super) fn unsupported(
     candidate: &Candidate,
     request: RoutingRequest<'_>,
@@ -185,7 +185,7 @@ pub(super) fn unsupported(
     })
 }
 
-/// How a candidate is asked to continue a given beginning of an answer.
+/// How a candidate is asked to continue the start of an answer.
 pub(super) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
     match candidate.upstream.dialect() {
         Dialect::OpenAi => candidate.upstream.api().prefill,
@@ -193,7 +193,8 @@ pub(super) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
     }
 }
 
-/// Whether another upstream in the same failure domain is out of rotation for something that it may share.
+/// Whether another upstream in the same failure domain is out of rotation for failures that may affect the whole
+/// domain.
 fn shares_trouble(candidate: &Candidate, rule: &Rule) -> bool {
     let Some(domain) = &candidate.domain else {
         return false;
@@ -210,7 +211,7 @@ fn rank(weight: u32, draw: f64) -> f64 {
     -draw.max(f64::MIN_POSITIVE).ln() / f64::from(weight)
 }
 
-/// The same number between 0 and 1 for a conversation and a candidate each time.
+/// A number between 0 and 1 that is always the same for a conversation and a candidate.
 fn affinity(session: u64, candidate: &Candidate) -> f64 {
     let number = fingerprint_of(&(session, candidate.upstream.id(), &candidate.model));
     (number >> 11) as f64 / (1u64 << 53) as f64

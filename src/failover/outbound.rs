@@ -1,4 +1,4 @@
-//! What goes out: a request as the client wrote it, or in other words.
+//! What is sent to an upstream: the client's request, or its translation.
 
 use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
@@ -11,7 +11,7 @@ use crate::request::ModelRequest;
 use crate::routing::Candidate;
 use crate::upstream::{Outbound, Reply, Upstream};
 
-/// As the client wrote it, but for the model's name in the path.
+/// The client's request, except for the model's name in the path.
 pub(super) fn outbound(
     request: &ModelRequest,
     upstream: &Upstream,
@@ -19,7 +19,7 @@ pub(super) fn outbound(
 ) -> Outbound {
     let is_wanted = upstream.names_models_in_paths() && request.model.is_some();
     let mut headers = request.headers.clone();
-    // What is to be looked into, if only for the ids in it, must not come compressed.
+    // A reply whose content is read, if only for its ids, must not be compressed.
     headers.remove(ACCEPT_ENCODING);
     Outbound {
         model: is_wanted.then(|| model.unwrap_or_else(|| request.model_name()).into()),
@@ -30,7 +30,7 @@ pub(super) fn outbound(
     }
 }
 
-/// The same request in other words.
+/// The translated request.
 pub(super) fn outbound_as(
     request: &ModelRequest,
     candidate: &Candidate,
@@ -53,7 +53,7 @@ pub(super) fn outbound_as(
     outbound
 }
 
-/// Sends it, and waits for the head of the reply until then.
+/// Sends it, and waits until `until` for the head of the reply.
 pub(super) async fn send(
     target: &Target<'_>,
     outbound: Outbound,

@@ -1,9 +1,8 @@
-//! Going through the candidates in order, as far as health lets.
+//! The plan of one request: its candidates in order, each when health admits it.
 //!
-//! Each candidate is tried once, with
-//! the key whose turn it is; only a refusal that is about the key brings another key of the same upstream. When
-//! nothing that health admits is left, the one that is due back soonest gets a last chance, unless it asked us to
-//! stay away.
+//! Each candidate is tried once, with the key whose turn it is. Only an outcome that is about the key leads to
+//! another key of the same upstream. When health admits nobody that is left, the one that may be admitted soonest
+//! gets one attempt as a last resort, unless it is in a cooldown.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -38,32 +37,32 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Who is left to be asked.
+/// Which candidates are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remaining {
-    /// Somebody whom health may admit.
+    /// One that health may admit.
     Trusted,
-    /// Only somebody whom it did not admit.
+    /// Only one that health did not admit.
     LastResort,
     Nobody,
 }
 
-/// The order for one request, and how far it has got.
+/// The plan of one request, and how far it has got.
 #[derive(Debug)]
 pub(super) struct AttemptPlan<'a> {
     request: RoutingRequest<'a>,
     memory: &'a Memory,
     waiting: VecDeque<&'a Candidate>,
-    /// Whether the request can be put to the first of them: finding out takes reading it whole.
+    /// Whether the first of them is known to support the request: to find out, the whole body must be read.
     is_first_known: bool,
-    /// The keys of the candidate tried last that have not been tried.
+    /// The keys of the last candidate that have not been tried.
     other_keys: VecDeque<Target<'a>>,
-    refused: Vec<(Target<'a>, NotAdmitted)>,
+    not_admitted: Vec<(Target<'a>, NotAdmitted)>,
     skipped: Vec<Skipped>,
     has_tried_last_resort: bool,
     tried: Vec<Target<'a>>,
-    /// Who has said something against the request itself.
-    objecting: Vec<UpstreamId>,
+    /// The upstreams that rejected the request itself.
+    rejecting: Vec<UpstreamId>,
     /// Why the request could not be translated, and where.
     fault: Option<Fault>,
 }
@@ -77,23 +76,23 @@ impl<'a> AttemptPlan<'a> {
             waiting: order.candidates.into(),
             is_first_known: false,
             other_keys: VecDeque::new(),
-            refused: Vec::new(),
+            not_admitted: Vec::new(),
             skipped: order.skipped,
             has_tried_last_resort: false,
             tried: Vec::new(),
-            objecting: Vec::new(),
+            rejecting: Vec::new(),
             fault: None,
         }
     }
 
-    /// Counts the request for everybody who may serve it.
+    /// Counts the request as demand at every candidate.
     pub(super) fn demand(&self, now: Instant) {
         for candidate in &self.waiting {
             candidate.health.demanded(now);
         }
     }
 
-    /// The only upstream that can serve the request, if there is but one.
+    /// The owner of what the request refers to: the only upstream that can serve it.
     pub(super) fn pinned_to(&self) -> Option<&'a UpstreamId> {
         self.request.pinned_to
     }
@@ -103,9 +102,9 @@ impl<'a> AttemptPlan<'a> {
         self.fault.as_ref()
     }
 
-    /// Who is left to be asked.
+    /// Which candidates are left.
     pub(super) async fn remaining(&mut self) -> Remaining {
-        if !self.other_keys.is_empty() || self.turn().await.is_some() {
+        if !self.other_keys.is_empty() || self.next_candidate().await.is_some() {
             Remaining::Trusted
         } else if !self.has_tried_last_resort && self.soonest_back().is_some() {
             Remaining::LastResort
@@ -121,13 +120,13 @@ impl<'a> AttemptPlan<'a> {
                 return Some((target, permit));
             }
         }
-        while let Some(candidate) = self.turn().await {
+        while let Some(candidate) = self.next_candidate().await {
             self.waiting.pop_front();
             self.is_first_known = false;
             let mut keys = keys_in_turn(candidate);
             while let Some(target) = keys.pop_front() {
                 if let Some(permit) = self.admit(target, now) {
-                    // One other key may be tried; after that, another upstream is more likely to help.
+                    // One other key may be tried; after that, another upstream is more likely to succeed.
                     keys.truncate(1);
                     self.other_keys = keys;
                     return Some((target, permit));
@@ -137,13 +136,13 @@ impl<'a> AttemptPlan<'a> {
         self.last_resort(now)
     }
 
-    /// Takes note of how an attempt at an upstream ended.
+    /// Notes how an attempt at an upstream ended.
     pub(super) fn failed(&mut self, upstream: &UpstreamId, outcome: &Outcome) {
         if outcome.retry() != Retry::OtherKey {
             self.other_keys.clear();
         }
         if outcome.blame() == Blame::Client {
-            self.objecting.push(upstream.clone());
+            self.rejecting.push(upstream.clone());
         }
         if matches!(outcome, Outcome::TooLong { .. })
             && let Some(window) = self.window_of(upstream)
@@ -152,8 +151,8 @@ impl<'a> AttemptPlan<'a> {
         }
     }
 
-    /// Whose turn it is. Those to whom the request cannot even be put are passed over.
-    async fn turn(&mut self) -> Option<&'a Candidate> {
+    /// The candidate that is next. Candidates that cannot serve the request are skipped.
+    async fn next_candidate(&mut self) -> Option<&'a Candidate> {
         loop {
             let candidate = *self.waiting.front()?;
             if self.is_first_known {
@@ -178,7 +177,7 @@ impl<'a> AttemptPlan<'a> {
         target.candidate.capabilities(model).context_window
     }
 
-    /// What was too long for one window is too long for every other that is not larger.
+    /// What was too long for one context window is too long for all that are not larger.
     fn skip_windows_up_to(&mut self, too_small: u32) {
         let model = self.request.model;
         let skipped = &mut self.skipped;
@@ -193,36 +192,36 @@ impl<'a> AttemptPlan<'a> {
         });
     }
 
-    /// Whether somebody was to be asked whom health has not admitted.
+    /// Whether health has refused to admit a candidate that was to be asked.
     pub(super) fn has_refused(&self) -> bool {
-        !self.refused.is_empty()
+        !self.not_admitted.is_empty()
     }
 
-    /// Who was not asked, and why.
+    /// The candidates that were skipped, and why.
     pub(super) fn skipped(&self) -> Vec<Skipped> {
         let refused = self
-            .refused
+            .not_admitted
             .iter()
             .map(|(target, refusal)| Skipped::new(target.candidate, why_not_admitted(refusal)));
         self.skipped.iter().cloned().chain(refused).collect()
     }
 
-    /// Whether those that were tried could not be reached because our own network is lost.
+    /// Whether the attempts failed because our own network is lost.
     pub(super) fn is_network_lost(&self) -> bool {
         self.tried
             .iter()
             .any(|target| target.candidate.health.is_network_lost())
     }
 
-    /// When the first of those that were tried or refused may be asked again, but for those that have something against
-    /// the request itself: they would say it again.
+    /// When the first of the candidates may be asked again; without those that rejected the request itself, because
+    /// they would reject it again.
     pub(super) fn retry_in(&self, now: Instant) -> Option<Duration> {
-        let refused = self.refused.iter().map(|(_, refusal)| refusal.until);
-        let objects = |target: &&Target<'_>| {
+        let refused = self.not_admitted.iter().map(|(_, refusal)| refusal.until);
+        let rejects = |target: &&Target<'_>| {
             let upstream = target.candidate.upstream.id();
-            self.objecting.contains(upstream)
+            self.rejecting.contains(upstream)
         };
-        let tried = self.tried.iter().filter(|target| !objects(target));
+        let tried = self.tried.iter().filter(|target| !rejects(target));
         refused
             .chain(tried.map(|target| target.back_at(now)))
             .min()
@@ -236,7 +235,7 @@ impl<'a> AttemptPlan<'a> {
                 Some(permit)
             }
             Err(refusal) => {
-                self.refused.push((target, refusal));
+                self.not_admitted.push((target, refusal));
                 None
             }
         }
@@ -247,14 +246,14 @@ impl<'a> AttemptPlan<'a> {
             return None;
         }
         let index = self.soonest_back()?;
-        let (target, _) = self.refused.remove(index);
+        let (target, _) = self.not_admitted.remove(index);
         self.tried.push(target);
         Some((target, target.candidate.health.force(target.key, now)))
     }
 
-    /// Which of the refused is due back soonest, and did not ask us to stay away.
+    /// The one that may be admitted soonest, of those that health did not admit and that are not in a cooldown.
     fn soonest_back(&self) -> Option<usize> {
-        let refused = self.refused.iter().enumerate();
+        let refused = self.not_admitted.iter().enumerate();
         let (index, _) = refused
             .filter(|(_, (_, refusal))| refusal.cooldown_reason.is_none())
             .min_by_key(|(_, (_, refusal))| refusal.until)?;

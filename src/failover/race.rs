@@ -1,4 +1,4 @@
-//! The attempts of one request that run at the same time: one, or two while a second one comes to the rescue.
+//! The attempts of one request that run at the same time: one, or two while a hedged request runs beside the first.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::ending::{AttemptAnswer, Failure};
 use super::in_flight::InFlightAttempt;
 
-/// How often an attempt that has been slow for long looks whether its upstream is still trusted.
+/// How often a slow attempt checks whether its upstream is still in rotation.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// For attempts that never become slow.
 const NEVER: Duration = Duration::from_secs(86_400);
@@ -28,12 +28,12 @@ pub(super) struct Racer<'a> {
 pub(super) enum Step {
     /// An attempt is over.
     Ended(Box<(InFlightAttempt, Result<AttemptAnswer, Failure>)>),
-    /// An attempt has waited for long, and still does.
+    /// An attempt is late, and still waits.
     Waits(Alarm),
 }
 
 impl<'a> Racer<'a> {
-    /// `hedge_after`: when a second candidate may be asked, too.
+    /// `hedge_after`: when a hedged request may start.
     pub(super) fn new(
         attempt: InFlightAttempt,
         exchange: impl Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a,
@@ -50,7 +50,7 @@ impl<'a> Racer<'a> {
         }
     }
 
-    /// Sets the next alarm; says what this one was for.
+    /// Sets the next alarm, and returns what this one was for.
     fn rung(&mut self) -> Alarm {
         let waited = self.attempt.elapsed();
         let is_hedge_due = self.hedge_after.take_if(|due| *due <= waited).is_some();
@@ -75,13 +75,13 @@ impl<'a> Racer<'a> {
 /// Why an alarm rang.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alarm {
-    /// Another candidate may be asked, too.
+    /// A hedged request may start.
     Hedge,
     /// The first token is overdue.
     Slow,
 }
 
-/// The attempts under way, in the order in which they began.
+/// The attempts in flight, in the order in which they started.
 #[derive(Default)]
 pub(super) struct Race<'a> {
     racers: Vec<Racer<'a>>,
@@ -96,17 +96,17 @@ impl<'a> Race<'a> {
         self.racers.is_empty()
     }
 
-    /// Whether an attempt waits alone, for an upstream that is trusted no more.
+    /// Whether a single attempt waits for an upstream that has been taken out of rotation.
     pub(super) fn needs_ejection_hedge(&self) -> bool {
         matches!(self.racers.as_slice(), [only] if only.attempt.is_lost_cause())
     }
 
-    /// Whether one attempt is under way, and no more.
+    /// Whether exactly one attempt is in flight.
     pub(super) fn is_single(&self) -> bool {
         self.racers.len() == 1
     }
 
-    /// Those that are still under way when another one has won.
+    /// The attempts that are still in flight when another one has answered.
     pub(super) fn into_losers(self) -> impl Iterator<Item = InFlightAttempt> {
         self.racers.into_iter().map(|racer| racer.attempt)
     }

@@ -1,11 +1,10 @@
 //! Relaying a WebSocket: bytes both ways until one side ends it.
 //!
-//! Frames pass byte for byte; only their heads are looked at, to know where they end and whether the conversation was
-//! closed. An upstream that is lost before that cannot be replaced, because the conversation so far is there and not here.
-//! So the client is told to connect again, where a frame may be put in; else its connection is shutdown. No timer watches the
-//! silence: the protocol has pings of its own, which pass as everything else does, and TCP's keepalive finds peers that are
-//! gone without a word. But who takes nothing of what is waiting for it is given up: the server watches the client, and an
-//! upstream is watched here.
+//! Frames pass byte for byte. Only their heads are read, to know where they end and whether the conversation was
+//! closed. An upstream that is lost before that cannot be replaced, because only it knows the conversation so far. So
+//! the client gets Close 1012, connect again, if a frame can be put in; else its connection is cut. No timer watches
+//! the silence: the protocol has pings of its own, which pass like everything else, and TCP keepalive finds peers
+//! that are gone.
 
 use std::io;
 use std::ops::Range;
@@ -25,11 +24,11 @@ use crate::wire::upgrade::Shutdown;
 use crate::wire::websocket::{Frames, close_frame};
 
 const BUFFER: usize = 16 << 10;
-/// What a side has time for to say or to take once the other one has gone.
+/// How long one side may still send or receive when the other one has gone.
 const LAST_WORDS: Duration = Duration::from_millis(40);
-/// For a client to take our Close frame and to hang up by itself. Less than the server has patience for.
+/// How long a client may take to read our Close frame and to hang up. It is shorter than the server waits.
 const FAREWELL: Duration = Duration::from_millis(400);
-/// For a side to answer a Close frame, or to hang up.
+/// How long a side may take to answer a Close frame, or to hang up.
 const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// "Service restart": the client may connect again at once.
@@ -39,7 +38,7 @@ const LATER: u16 = 1013;
 const REASON: &str = "the upstream was lost, connect again";
 const REASON_OF_DRAIN: &str = "the proxy is stopping, connect again";
 
-/// A WebSocket at an upstream, with nobody at the other end yet.
+/// A WebSocket at an upstream, before the client's connection is attached.
 #[derive(Debug)]
 pub struct Relay {
     upstream: Upgraded,
@@ -59,7 +58,7 @@ pub enum RelayEnd {
     ClientGone,
 }
 
-/// Why no more bytes go to and fro.
+/// Why the relay ends.
 enum End {
     Closed,
     UpstreamLost(Option<io::Error>),
@@ -82,7 +81,7 @@ impl Relay {
         }
     }
 
-    /// Relays until it is over, or shutdown.
+    /// Relays until it is over, or until `shutdown`.
     pub async fn run(self, client: Upgraded, shutdown: Shutdown) -> RelayEnd {
         let (from_upstream, to_upstream) = split(TokioIo::new(self.upstream));
         let (from_client, to_client) = split(TokioIo::new(client));
@@ -135,7 +134,7 @@ struct Direction {
     /// The frames that have gone out.
     frames: Frames,
     buffer: Vec<u8>,
-    /// What of the buffer is still to go out.
+    /// The part of the buffer that is still to be written.
     ready: Range<usize>,
     /// How long the sink may take nothing, if that is watched here.
     patience: Option<Duration>,
@@ -159,8 +158,8 @@ impl Direction {
         }
     }
 
-    /// Passes bytes on until one end is gone. Dropped, it can be begun again where it stopped. `closed` gets a permit
-    /// once the Close frame of this direction has gone out.
+    /// Passes bytes on until one end is gone. If it is dropped, it can start again where it stopped. `closed` gets a
+    /// permit when the Close frame of this direction has gone out.
     async fn pass(&mut self, closed: &Semaphore) -> Gone {
         loop {
             let had_closed = self.frames.has_closed();
@@ -196,7 +195,7 @@ impl Direction {
     }
 }
 
-/// Passes bytes in both directions until that is over.
+/// Passes bytes in both directions until it is over.
 async fn converse(down: &mut Direction, up: &mut Direction, mut shutdown: Shutdown) -> End {
     let closed = Semaphore::new(0);
     let (gone, is_down) = tokio::select! {
@@ -205,7 +204,7 @@ async fn converse(down: &mut Direction, up: &mut Direction, mut shutdown: Shutdo
         _ = shutdown.wait_for(|is_due| *is_due) => return End::Shutdown,
         () = goodbyes(&closed) => return End::Closed,
     };
-    // Who does not take our bytes any more may have said why.
+    // A side that takes no more bytes may have sent the reason.
     let (end, other) = match (gone, is_down) {
         (Gone::Source(error), true) => return End::UpstreamLost(error),
         (Gone::Source(_), false) => return End::ClientGone,
@@ -220,13 +219,13 @@ async fn converse(down: &mut Direction, up: &mut Direction, mut shutdown: Shutdo
     end
 }
 
-/// Waits until both sides have sent a Close frame, or one of them has and the other has had enough time for it.
+/// Waits until both sides have sent a Close frame, or one of them has and the other has had enough time.
 async fn goodbyes(closed: &Semaphore) {
     let _first = closed.acquire().await;
     let _ = timeout(AFTERMATH, closed.acquire()).await;
 }
 
-/// Says goodbye where a frame may be put in, and hangs up.
+/// Sends a Close frame if one can be put in, and hangs up.
 async fn part(
     from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -241,7 +240,8 @@ async fn part(
     }
 }
 
-/// Sends nothing more, and takes what still comes for a while: closed at once, the last bytes might not arrive.
+/// Sends nothing more, and reads what still comes for a while: if the connection were closed at once, the last bytes
+/// might not arrive.
 async fn hang_up(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,

@@ -1,4 +1,4 @@
-//! Asking another upstream to go on with a stream that broke off.
+//! Asking another upstream to continue a stream that broke off.
 
 use std::sync::Arc;
 
@@ -23,13 +23,13 @@ use crate::wire::own_task::OwnTask;
 /// No stream is continued more often.
 const MOST_CONTINUATIONS: usize = 2;
 
-/// What it takes to go on with the stream of one request.
+/// What is needed to continue the stream of one request.
 #[derive(Debug)]
 pub(super) struct Resume {
     failover: Failover,
     request: Arc<ModelRequest>,
     rule: Arc<Rule>,
-    /// Upstreams that broke off.
+    /// The upstreams whose streams broke off.
     broken: Vec<UpstreamId>,
 }
 
@@ -37,17 +37,17 @@ pub(super) struct Resume {
 /// reads slowly.
 pub(super) type Resuming = OwnTask<Result<Resumed, NotResumed>>;
 
-/// Another upstream goes on.
+/// Another upstream continues.
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) held: Held,
     pub(super) attempt: InFlightAttempt,
     pub(super) splicer: Splicer,
-    /// The attempts that failed on the way.
+    /// The attempts that failed before it.
     pub(super) attempts: Vec<AttemptReport>,
 }
 
-/// Nobody goes on.
+/// No upstream continues.
 #[derive(Debug)]
 pub(super) struct NotResumed {
     pub(super) reason: &'static str,
@@ -64,8 +64,8 @@ impl Resume {
         }
     }
 
-    /// Begins to ask for the rest of what the client has been told, after so many attempts; says why not, if that makes
-    /// no sense.
+    /// Starts to ask for the rest of what the client has received, after so many attempts; returns why not, if that
+    /// makes no sense.
     pub(super) fn begin(
         &mut self,
         transcript: Option<&Transcript>,
@@ -115,7 +115,7 @@ impl Next {
                 Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);
-                    return not("no candidate could go on with it", attempts);
+                    return not("no candidate could continue it", attempts);
                 }
             };
             attempts.extend(winner.log.attempts);
@@ -130,7 +130,7 @@ impl Next {
                         attempts,
                     });
                 }
-                // It will not have the answer so far as its last message.
+                // It did not accept the prefill as its last message.
                 _ => {
                     attempts.push(winner.attempt.end(winner.answer.outcome, None));
                     self.broken.push(upstream);
@@ -139,7 +139,7 @@ impl Next {
         }
     }
 
-    /// What was said is paid for once more.
+    /// The text so far is billed once more.
     fn can_pay(&self) -> bool {
         let budget = self.failover.budgets.get(&self.rule.route);
         budget.is_none_or(|budget| budget.take(Expense::Paid))

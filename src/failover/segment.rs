@@ -1,4 +1,4 @@
-//! The part of a stream that one upstream sends, and how it becomes the rest of what the client has.
+//! A segment: the part of a stream that one upstream sends, and its splicing to what the client has.
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -17,25 +17,25 @@ pub(super) struct Segment {
     pub(super) rest: ReplyBody,
     pub(super) attempt: InFlightAttempt,
     pub(super) timers: Timers,
-    /// Who takes note of what is created by it.
+    /// Records what the answer creates.
     pub(super) witness: Option<Witness>,
-    /// `None`: what it sends passes as it is.
+    /// `None`: the events pass unchanged.
     splice: Option<Splice>,
 }
 
-/// How a stream becomes the rest of another one.
+/// What makes this stream the rest of another one.
 #[derive(Debug)]
 pub(super) struct Splice {
     pub(super) events: EventStream,
     pub(super) splicer: Splicer,
 }
 
-/// What follows whole events.
+/// What follows some events.
 #[derive(Debug)]
 pub(super) enum Then {
     /// More of the answer.
     More,
-    /// Nothing that the client wants: a limit or a stop sequence of its request was reached.
+    /// Nothing that the client asked for: a limit or a stop sequence of its request was reached.
     Nothing,
     /// Nothing, because the answer failed.
     Failure(Outcome),
@@ -60,7 +60,7 @@ impl Segment {
         }
     }
 
-    /// Takes what came; also says how much is kept until its event is whole.
+    /// Takes bytes; also returns how many bytes wait for the rest of their event.
     pub(super) fn take(&mut self, front: &mut EventStream, data: Bytes) -> (Taken, usize) {
         let events = self.events(front);
         let taken = events.take(data);
@@ -70,12 +70,12 @@ impl Segment {
         (taken, held)
     }
 
-    /// Takes what was kept, because nothing more comes.
+    /// Takes the rest: nothing more comes.
     pub(super) fn take_rest(&mut self, front: &mut EventStream) -> Taken {
         self.events(front).take_rest()
     }
 
-    /// What may go out of whole events, and what follows them.
+    /// What may go to the client of whole events, and what follows them.
     pub(super) fn pass(&mut self, front: &mut EventStream, taken: Taken) -> (Bytes, Then) {
         let mut then = taken.failure.map_or(Then::More, Then::Failure);
         let mut pass = taken.pass;
@@ -97,7 +97,7 @@ impl Segment {
         (pass, then)
     }
 
-    /// What a translation has kept back.
+    /// What a translation has held back.
     pub(super) fn flush(&mut self, front: &mut EventStream) -> Bytes {
         match &mut self.splice {
             None => front.flush().pass,
@@ -109,7 +109,7 @@ impl Segment {
         }
     }
 
-    /// Its events, as they come.
+    /// Its events, before they are spliced.
     fn events<'a>(&'a mut self, front: &'a mut EventStream) -> &'a mut EventStream {
         match &mut self.splice {
             None => front,

@@ -24,7 +24,7 @@ impl Skipped {
 /// Why a candidate is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipReason {
-    /// What the request refers to lives at another upstream.
+    /// Another upstream owns what the request refers to.
     Elsewhere,
     /// It lacks something that the request needs.
     Unsupported(&'static str),
@@ -32,19 +32,19 @@ pub enum SkipReason {
     TooSmall,
     /// Its embeddings would come from another model, and vectors of two models cannot be compared.
     OtherModel,
-    /// It cannot continue a given beginning of an answer.
+    /// It cannot continue the start of an answer.
     CannotContinue,
     /// It is out of rotation after failures.
     OutOfRotation,
-    /// It asked us to stay away for a while, because we had sent too much.
+    /// In a cooldown, because we had sent too much.
     RateLimited,
-    /// It asked us to stay away for a while, because it had too much to do.
+    /// In a cooldown, because it had too much to do.
     Busy,
-    /// It has refused the key, and is not asked again so soon.
+    /// In a cooldown, because it refused the key.
     KeyRefused,
-    /// Its account had no money or allowance left.
+    /// In a cooldown, because its account had no money or quota left.
     QuotaExhausted,
-    /// It did not have the model.
+    /// In a cooldown, because it did not have the model.
     ModelMissing,
     /// The request would have to be translated, and its JSON cannot be read into a tree.
     Unreadable,
@@ -55,7 +55,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// Whether it will be asked again by and by, whatever is requested.
+    /// Whether the reason will pass by itself, whatever the request is.
     pub fn is_for_now(self) -> bool {
         match self {
             Self::OutOfRotation
@@ -81,13 +81,13 @@ impl SkipReason {
             Self::Unsupported(what) => {
                 return format!("it cannot do what the request needs: {what}");
             }
-            Self::Elsewhere => "what the request refers to lives elsewhere",
+            Self::Elsewhere => "what the request refers to lives at another upstream",
             Self::TooSmall => "its context window is too small",
-            Self::OtherModel => "embeddings of another model cannot be compared",
-            Self::CannotContinue => "cannot continue a given beginning",
-            Self::OutOfRotation => "out of rotation after failures",
-            Self::RateLimited => "asked for a pause (rate limit)",
-            Self::Busy => "asked for a pause (overload)",
+            Self::OtherModel => "its embeddings are of another model and cannot be compared",
+            Self::CannotContinue => "it cannot continue a prefill",
+            Self::OutOfRotation => "it is out of rotation after failures",
+            Self::RateLimited => "it is rate limited",
+            Self::Busy => "it is overloaded",
             Self::KeyRefused => "its key was refused",
             Self::QuotaExhausted => "its quota was exhausted",
             Self::ModelMissing => "it did not have the model",

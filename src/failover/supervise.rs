@@ -1,9 +1,9 @@
-//! Watching a committed stream to its last byte, so that one that breaks never looks whole.
+//! Supervising a committed stream to its last byte, so that a broken stream never looks complete.
 //!
-//! Whole events pass as they come, byte for byte. If the upstream goes silent, breaks off or ends without its
-//! terminal event, another upstream goes on where the route asks for that and the answer allows it; else the client gets
-//! the API's own error event instead of a clean end. After the terminal event nothing can spoil the answer: a missing
-//! `[DONE]` is supplied.
+//! Whole events pass unchanged. If the upstream goes silent, breaks off or ends without its terminal event, another
+//! upstream continues, if the route asks for that and the answer allows it. Otherwise the client gets the API's own
+//! error event instead of a clean end. After the terminal event nothing can spoil the answer: a missing `[DONE]` is
+//! supplied.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ use crate::event::AttemptReport;
 use crate::outcome::{Defect, Outcome};
 use crate::wire::body::BodyError;
 
-/// A larger event would be held in memory until it is whole.
+/// The largest event that is accepted: it is held in memory until it is whole.
 const LARGEST_EVENT: usize = 16 << 20;
 /// What is said of one that we end.
 const STOPPED: &str = "the proxy is being stopped; send the request again";
@@ -52,15 +52,15 @@ pub struct SupervisedStream {
 enum Source {
     /// An upstream.
     Segment(Box<Segment>),
-    /// The next upstream is being asked.
+    /// The search for an upstream that continues.
     Resuming(Resuming, Outcome),
     /// Nothing more comes.
     Over,
 }
 
 impl SupervisedStream {
-    /// `witness`: who takes note of what is created. `earlier`: the attempts before this one. `resume`: how it goes on if
-    /// it breaks off.
+    /// `witness`: records what is created. `earlier`: the attempts before this one. `resume`: how the stream
+    /// continues if it breaks off.
     pub(super) fn new(
         held: Held,
         attempt: InFlightAttempt,
@@ -94,7 +94,7 @@ impl SupervisedStream {
         stream
     }
 
-    /// Takes what came; queues what may go out.
+    /// Takes bytes; queues what may go out.
     fn take(&mut self, data: Bytes) {
         let Source::Segment(segment) = &mut self.source else {
             return;
@@ -112,7 +112,7 @@ impl SupervisedStream {
         }
     }
 
-    /// Queues whole events, and ends the stream where nothing follows them.
+    /// Queues events, and ends the stream if nothing follows them.
     fn pass(&mut self, taken: Taken) {
         let Source::Segment(segment) = &mut self.source else {
             return;
@@ -131,7 +131,7 @@ impl SupervisedStream {
         }
     }
 
-    /// After a complete answer only little can come, and at once.
+    /// After a complete answer only the end can come, and it comes at once.
     fn hurry_if_ending(&mut self) {
         if let Source::Segment(segment) = &mut self.source
             && self.front.is_ending()
@@ -141,7 +141,7 @@ impl SupervisedStream {
         }
     }
 
-    /// The upstream has nothing more.
+    /// The upstream has ended.
     fn finish(&mut self) {
         if let Source::Segment(segment) = &mut self.source {
             let taken = segment.take_rest(&mut self.front);
@@ -150,8 +150,8 @@ impl SupervisedStream {
         self.end(Outcome::StreamBroken, INCOMPLETE);
     }
 
-    /// Ends what the upstream sends, unless it has ended: well if the answer is complete. Else another one goes on, or the
-    /// client gets an error that it cannot overlook.
+    /// Ends the segment, if it has not ended yet: with success if the answer is complete. Otherwise another upstream
+    /// continues, or the client gets an error event.
     fn end(&mut self, outcome: Outcome, message: &str) {
         let mut segment = match std::mem::replace(&mut self.source, Source::Over) {
             Source::Segment(segment) => segment,
@@ -206,7 +206,7 @@ impl SupervisedStream {
         self.ready.push_back(self.front.interruption(&error));
     }
 
-    /// Another upstream goes on, or nobody does.
+    /// Another upstream continues, or none does.
     fn resumed(&mut self, resumed: Result<Resumed, NotResumed>, reason: &Outcome) {
         let resumed = match resumed {
             Ok(resumed) => resumed,
@@ -239,7 +239,7 @@ impl SupervisedStream {
         self.hurry_if_ending();
     }
 
-    /// Waits for more, for as long as patience lasts.
+    /// Waits for more bytes, until a timer expires.
     fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let segment = match &mut self.source {
             Source::Over => return Poll::Ready(()),

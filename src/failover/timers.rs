@@ -1,10 +1,7 @@
-//! The timers of a stream that is under way: silence, no content, too little content, and the end of patience.
+//! The timers of a running stream: silence, no content, too little content, and the deadline.
 //!
-//! Nothing is set anew when an event comes, which would cost more than passing the event on: the alarm rings at the time
-//! that was the soonest when it was set, and then looks whether that time has moved.
-//!
-//! Only the time counts in which the upstream was waited for. While the client does not take what has come, nobody asks
-//! the upstream for more, and it may not even be able to send.
+//! No timer is reset for each event, which would cost more than to pass the event on. The alarm rings at the earliest
+//! time that was known when it was set, and then checks whether that time has moved.
 
 use std::time::Duration;
 
@@ -12,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::outcome::Stage;
 
-/// Over so long the rate of content is averaged.
+/// The rate of content is averaged over this time.
 const WINDOW: Duration = Duration::from_secs(30);
-/// What may still come after the terminal event (usage, `[DONE]`) comes at once, or not at all.
+/// After the terminal event, the rest (usage, `[DONE]`) comes at once or not at all.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
 
-/// How patient a stream is waited for.
+/// The timeouts of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StreamTimeouts {
     /// The longest silence.
@@ -106,7 +103,7 @@ impl Timers {
             .fold(self.limits.deadline, Instant::min)
     }
 
-    /// Which timer has run out, if one has.
+    /// Which timer has expired, if one has.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Stage> {
         let limits = self.limits;
         if now >= limits.deadline {
@@ -135,7 +132,7 @@ impl Timers {
     }
 }
 
-/// What is said of a stream on which a timer has run out.
+/// The message for a stream whose timer has expired.
 pub(super) fn patience_with(stage: Stage) -> &'static str {
     match stage {
         Stage::Content => "the upstream stopped sending content",
@@ -166,7 +163,7 @@ mod tests {
         Timers::start(limits, start)
     }
 
-    /// Plays an event each so many seconds until a timer runs out; says after how many seconds which one did.
+    /// Plays an event every so many seconds until a timer expires; returns after how many seconds, and which timer.
     fn play(mut timers: Timers, start: Instant, every: u32, content: usize) -> (u64, Stage) {
         let mut next = start + SECOND * every;
         loop {

@@ -1,4 +1,4 @@
-//! What is believed about upstreams, as gauges. They are set when the metrics are asked for.
+//! The state of upstreams, as gauges that are set when Prometheus scrapes.
 
 use prometheus::{GaugeVec, IntGauge, Opts, Registry};
 

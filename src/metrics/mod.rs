@@ -62,7 +62,7 @@ impl Metrics {
             continuations: counter(
                 &registry,
                 "backstop_continuations_total",
-                "Streams that broke off and went on from the upstream `to`.",
+                "Streams that broke off and continued at the upstream `to`.",
                 &["from", "to"],
             )?,
             in_flight: IntGauge::new(
@@ -100,7 +100,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The metrics in Prometheus' text format; health is shown as it is at this moment.
+    /// The metrics in Prometheus' text format; health is shown as it is now.
     pub fn render(&self, health: &[ScopeView], is_network_lost: bool) -> String {
         self.health.show(health, is_network_lost);
         let mut text = String::new();

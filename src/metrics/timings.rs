@@ -1,4 +1,4 @@
-//! How long clients waited, and what of it was ours.
+//! How long clients waited, and how much of it was the proxy's own time.
 
 use prometheus::{HistogramOpts, HistogramVec, Registry};
 
@@ -8,7 +8,7 @@ use crate::event::RequestReport;
 const WAITING: [f64; 13] = [
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0,
 ];
-/// What the proxy itself takes: microseconds, if all is well.
+/// The proxy's own time: microseconds, if all is well.
 const ADDED: [f64; 10] = [
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1,
 ];

@@ -1,7 +1,7 @@
-//! What stands in the messages of a request besides text.
+//! Images, audio and documents in the messages of a request.
 //!
-//! A quoted name cannot stand inside a JSON text, where quotes are escaped, so a search for its bytes is enough to say that
-//! there is none; only where it is found, the body is gone through.
+//! A quoted name cannot occur inside a JSON text, where quotes are escaped. So a search for its bytes is enough to
+//! say that it is absent; the body is parsed only if it is found.
 
 use memchr::memmem::find;
 
@@ -10,17 +10,17 @@ use crate::wire::json::{Token, walk};
 /// The types of parts that are images, in all APIs.
 const IMAGES: [&str; 3] = ["image_url", "input_image", "image"];
 
-/// Whether there is an image to look at.
+/// Whether the request has an image.
 pub(super) fn has_image(body: &[u8]) -> bool {
     has_part(body, &IMAGES)
 }
 
-/// Whether there is something to be heard.
+/// Whether the request has audio.
 pub(super) fn has_audio(body: &[u8]) -> bool {
     has_part(body, &["input_audio"])
 }
 
-/// Whether there may be data whose bytes say nothing of its tokens: images, sounds, documents.
+/// Whether it may have data whose size says nothing about its tokens: images, audio, documents.
 pub(super) fn has_data(body: &[u8]) -> bool {
     let marks = [";base64,", "\"base64\"", "\"input_audio\"", "\"file_data\""];
     marks
@@ -28,7 +28,7 @@ pub(super) fn has_data(body: &[u8]) -> bool {
         .any(|mark| find(body, mark.as_bytes()).is_some())
 }
 
-/// Whether programs may run at the provider, whose container and files live on there.
+/// Whether programs may run at the provider, which keeps their container and files.
 pub(super) fn may_run_code(body: &[u8]) -> bool {
     let marks = ["\"code_execution", "\"container\""];
     marks

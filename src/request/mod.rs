@@ -20,12 +20,12 @@ use crate::config::{Abilities, Ability, UpstreamId};
 use crate::wire::headers::has_media_type;
 use crate::wire::json::ModelField;
 
-/// A request that has been read whole. Which upstream serves it, and how, is not its business.
+/// A request that has been read whole. It does not know which upstream serves it, or how.
 #[derive(Debug)]
 pub struct ModelRequest {
     /// Sent back as `x-request-id`, and in every log line about this request.
     pub id: RequestId,
-    /// When its body had been read: the proxy's own time counts from here.
+    /// When its body had been read: the proxy's own time counts from then.
     pub received_at: Instant,
     /// The name of the client's key, where keys are configured.
     pub client: Option<Arc<str>>,
@@ -37,23 +37,23 @@ pub struct ModelRequest {
     pub method: Method,
     /// Path and query behind `/v1`, beginning with a slash.
     pub path: String,
-    /// The headers that may go on to an upstream.
+    /// The headers that may be sent to an upstream.
     pub headers: HeaderMap,
     /// The body, byte for byte.
     pub body: Bytes,
-    /// The model the body names, and where.
+    /// The model that the body names, and where.
     pub model: Option<ModelField>,
     /// Whether the body asks for a stream of events.
     pub streaming: bool,
-    /// Whether the body asks for reasoning, or names a model that always thinks before it speaks.
+    /// Whether the body asks for reasoning, or names a reasoning model.
     pub reasoning: bool,
-    /// What its fields ask of a model.
+    /// What its fields require of a model.
     pub demands: Abilities,
-    /// Whether the answer is to be kept by whoever gives it; `None` leaves that to the API.
+    /// Whether the client wants the answer to be stored; `None` leaves that to the API.
     pub store: Option<bool>,
-    /// Where something that it refers to lives: nobody else can serve it.
+    /// The owner of an object that it refers to: no other upstream can serve it.
     pub pinned_to: Option<UpstreamId>,
-    /// What it has in common with the other requests of its conversation.
+    /// Equal for the requests of one conversation.
     pub session: u64,
     /// How often the client itself has tried before.
     pub retries: usize,
@@ -65,11 +65,11 @@ impl ModelRequest {
         self.model.as_ref().map_or("", |field| field.name.as_str())
     }
 
-    /// Whether its answer, or something in it, is kept by whoever gives it, and can be referred to later.
+    /// Whether the upstream stores its answer, or something in it, so that it can be referred to later.
     pub fn is_kept(&self) -> bool {
         match self.endpoint {
             Endpoint::Responses => self.store != Some(false),
-            // What is spoken can be referred to for an hour.
+            // Audio in an answer can be referred to for an hour.
             Endpoint::ChatCompletions => {
                 self.store == Some(true) || self.demands.contains(Ability::Audio)
             }
@@ -83,7 +83,7 @@ impl ModelRequest {
         has_media_type(&self.headers, "multipart/form-data")
     }
 
-    /// What it asks of a model.
+    /// What it requires of a model.
     pub fn needs(&self) -> Needs<'_> {
         Needs {
             demands: self.demands,
@@ -109,9 +109,9 @@ const REASONING: [&str; 13] = [
     "ernie-x1",
 ];
 
-/// Whether a model thinks before it speaks, by its name.
+/// Whether a model is a reasoning model, by its name.
 pub fn is_reasoning_model(name: &str) -> bool {
-    // Routers put the maker in front: `openai/o3`.
+    // Routers put the vendor in front: `openai/o3`.
     let name = name.rsplit('/').next().unwrap_or(name);
     let begins = |family: &&str| {
         let rest = name.strip_prefix(family);
@@ -130,7 +130,7 @@ pub fn is_o_model(name: &str) -> bool {
         .any(|family| name.starts_with(family))
 }
 
-/// Whether a model calls tools in a chat only if it does not think: `OpenAI`'s since gpt-5.4.
+/// Whether a model calls tools in a chat only without reasoning: `OpenAI`'s since gpt-5.4.
 pub fn calls_tools_unthinking(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
     let minor = name.strip_prefix("gpt-5.").and_then(|rest| {
@@ -162,7 +162,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Reads the kind off a method and a path without query.
+    /// Finds the endpoint by method and path; the path has no query.
     pub fn of(method: &Method, path: &str) -> Self {
         if method != Method::POST {
             return Self::Other;
@@ -191,8 +191,8 @@ impl Endpoint {
         )
     }
 
-    /// Whether the model may be named where nobody looks: in a prompt that is kept at the upstream, or in a
-    /// conversation's frames.
+    /// Whether the model may be named where we do not look: in a prompt stored at the upstream, or in the frames of a
+    /// WebSocket.
     pub fn may_lack_a_model(self) -> bool {
         matches!(self, Self::Responses | Self::Realtime)
     }
@@ -212,7 +212,7 @@ impl Endpoint {
     }
 }
 
-/// Names one request in headers, logs and error bodies.
+/// Identifies one request in headers, logs and error bodies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 

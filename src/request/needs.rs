@@ -1,23 +1,23 @@
-//! What a request asks of a model.
+//! What a request requires of a model.
 
 use super::media::{has_audio, has_data, has_image};
 use crate::config::{Abilities, Ability};
 
-/// No tokenizer makes longer tokens of ordinary text on average, escapes and JSON around it included.
+/// On average no tokenizer has longer tokens for ordinary text, with its escapes and the JSON around it.
 const MOST_BYTES_PER_TOKEN: usize = 12;
 
-/// What a request asks of a model: what its fields say, and what shows only in its body, which is looked at when
-/// somebody asks.
+/// What a request requires of a model: what its fields say, and what only its body shows. The body is searched only
+/// when an ability is asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Needs<'a> {
-    /// What its fields ask for.
+    /// What its fields require.
     pub demands: Abilities,
-    /// The body; empty where it is not known.
+    /// The body; empty if it is unknown.
     pub body: &'a [u8],
 }
 
 impl Needs<'_> {
-    /// Whether it needs this.
+    /// Whether it needs this ability.
     pub fn include(self, ability: Ability) -> bool {
         self.demands.contains(ability)
             || match ability {

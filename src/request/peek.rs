@@ -1,4 +1,4 @@
-//! Reading the few fields that matter out of a JSON body, in one pass and without copying.
+//! Reads the few fields that matter from a JSON body, in one pass and without copying.
 
 use std::borrow::Cow;
 
@@ -16,13 +16,13 @@ pub struct Peek {
     pub model: Option<ModelField>,
     /// Whether `stream` is true.
     pub streaming: bool,
-    /// Whether it asks the model to think before it speaks.
+    /// Whether it asks for reasoning.
     pub reasoning: bool,
-    /// What its fields ask of a model; what its content asks shows in `media`.
+    /// What its fields require of a model; `media` finds what its content requires.
     pub demands: Abilities,
-    /// Whether the answer is to be kept, if it says.
+    /// Whether the client wants the answer to be stored, if it says so.
     pub store: Option<bool>,
-    /// A fingerprint of what names the conversation or its user.
+    /// A fingerprint of the field that names the conversation or its user.
     pub session: Option<u64>,
 }
 
@@ -75,7 +75,7 @@ impl Fields<'_> {
         let is_set = |raw: Option<&RawValue>| {
             raw.is_some_and(|raw| !matches!(raw.get(), "null" | "false" | "0" | "[]" | "{}"))
         };
-        // A name in a text has its quotes escaped; these stand for themselves.
+        // Inside a text its quotes would be escaped, so this finds only real names.
         let has =
             |raw: Option<&RawValue>, name: &str| raw.is_some_and(|raw| raw.get().contains(name));
         let formats = [self.response_format, self.text, self.output_config];
@@ -115,7 +115,7 @@ impl Fields<'_> {
 
 /// Checks that a body is one JSON object and reads `model` and `stream` from it.
 pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
-    // A struct would be read from an array, too.
+    // serde would read a struct from an array too.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Error::custom("it is an array"));
     }

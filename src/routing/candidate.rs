@@ -9,7 +9,7 @@ use crate::upstream::Upstream;
 /// One upstream in a route.
 #[derive(Debug)]
 pub struct Candidate {
-    /// Whom to ask.
+    /// The upstream.
     pub upstream: Arc<Upstream>,
     /// The model to ask for; `None` leaves the client's.
     pub model: Option<Arc<str>>,
@@ -19,14 +19,14 @@ pub struct Candidate {
     pub tier: u32,
     /// The share among candidates of the same tier.
     pub weight: u32,
-    /// What it shares with other upstreams: a cloud, a CDN.
+    /// The failure domain that it shares with other upstreams: a cloud, a CDN.
     pub domain: Option<Arc<str>>,
-    /// What is believed about it.
+    /// Its health.
     pub health: Arc<ModelHealth>,
 }
 
 impl Candidate {
-    /// What it can do for a client who names this model.
+    /// What it can do for a client that names this model.
     pub fn capabilities(&self, model: &str) -> Capabilities {
         self.knowledge.about(model)
     }
@@ -37,12 +37,12 @@ impl Candidate {
 pub struct Knowledge {
     provider: Provider,
     configured: CapabilitiesConfig,
-    /// Looked up already, where the model is settled.
+    /// Looked up in advance, where the model is known.
     settled: Option<Capabilities>,
 }
 
 impl Knowledge {
-    /// Of a model at a provider, where the model is settled, and what the configuration says about it.
+    /// What is known of a model at a provider, completed by what the configuration says about it.
     pub fn of(provider: Provider, model: Option<&str>, configured: CapabilitiesConfig) -> Self {
         Self {
             provider,
@@ -51,7 +51,7 @@ impl Knowledge {
         }
     }
 
-    /// What the configuration says, and else the built-in tables.
+    /// What the configuration says about a model, else the built-in tables.
     pub fn about(&self, model: &str) -> Capabilities {
         let look_up = || self.configured.over(self.provider.capabilities(model));
         self.settled.unwrap_or_else(look_up)

@@ -12,7 +12,7 @@ use crate::config::{Continuation, HoldConfig, Refusals, Strategy};
 use crate::health::ModelHealth;
 
 impl Rule {
-    /// Whether it is the candidate that stands first in the file, for which its requests are meant.
+    /// Whether it is the first candidate in the file: clients write their requests for that one.
     pub fn is_first(&self, candidate: &Candidate) -> bool {
         let first = self.candidates.first();
         first.is_some_and(|first| std::ptr::eq(first, candidate))
@@ -35,13 +35,13 @@ pub struct Rule {
     pub route: Arc<str>,
     /// How candidates of the same tier share.
     pub strategy: Strategy,
-    /// Whether a slow first token is answered by asking a second candidate, too.
+    /// Whether a second candidate is asked too when the first token is late.
     pub is_hedged: bool,
-    /// What becomes of a stream that breaks off.
+    /// What happens to a stream that breaks off.
     pub continuation: Continuation,
     /// How much of a stream is kept back beyond its first content.
     pub hold: Option<HoldConfig>,
-    /// What becomes of a request that is refused for its content.
+    /// What happens to a request that is refused for its content.
     pub refusals: Refusals,
     /// Who may serve it, in the order of the file.
     pub candidates: Vec<Candidate>,
@@ -62,14 +62,14 @@ impl RouteTable {
         self.rules.iter().find(|rule| rule.pattern.matches(model))
     }
 
-    /// The rule for a request that is forwarded untouched: by its model if it names one that has a route, else the
-    /// route for all models, else the first upstream of the file.
+    /// The rule for a request that is forwarded untouched: the rule of its model if there is one, else the rule for
+    /// all models, else the first upstream of the file.
     pub fn find_for_forwarding(&self, model: Option<&str>) -> &Arc<Rule> {
         self.find(model.unwrap_or_default())
             .unwrap_or(&self.first_upstream)
     }
 
-    /// A rule that has such a candidate: this one, or the first one there is.
+    /// A rule that has such a candidate: this one, or else the first.
     pub fn find_with<'a>(
         &'a self,
         preferred: &'a Arc<Rule>,
@@ -80,7 +80,7 @@ impl RouteTable {
         rules.find(|rule| rule.candidates.iter().any(&is_wanted))
     }
 
-    /// What is believed about each model at each upstream that a rule leads to.
+    /// The health of each model at each upstream that any rule names.
     pub fn healths(&self) -> impl Iterator<Item = &Arc<ModelHealth>> {
         let rules = self.rules.iter().chain([&self.first_upstream]);
         rules.flat_map(|rule| rule.candidates.iter().map(|candidate| &candidate.health))

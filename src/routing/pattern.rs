@@ -11,12 +11,12 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Takes a pattern that the configuration's checks have let pass: a `*` may stand at its end only.
+    /// Takes a pattern that has passed the configuration's checks: it has at most one `*`, at its end.
     pub fn new(text: &str) -> Self {
         Self { text: text.into() }
     }
 
-    /// Whether a model is meant.
+    /// Whether the pattern matches a model.
     pub fn matches(&self, model: &str) -> bool {
         match self.prefix() {
             Some(prefix) => model.starts_with(prefix),
@@ -24,7 +24,7 @@ impl Pattern {
         }
     }
 
-    /// The one model it means, if it has no `*`.
+    /// The one model that it matches, if it has no `*`.
     pub fn exact(&self) -> Option<&str> {
         match self.prefix() {
             Some(_) => None,

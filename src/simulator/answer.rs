@@ -1,4 +1,4 @@
-//! One request: read it, keep it, and answer it as the script says.
+//! One request: read it, record it, and answer it as the script says.
 
 use std::sync::Arc;
 
@@ -54,12 +54,12 @@ async fn read(request: Request<Incoming>) -> Result<Received, BrokenOff> {
     })
 }
 
-/// Plays the faults that come before any byte of an answer.
+/// Plays the faults that happen before any byte of an answer.
 async fn meet(fault: &Fault, caller: &mut Caller, breaker: &Breaker) -> Result<(), BrokenOff> {
     match fault {
         Fault::Hang => std::future::pending().await,
         Fault::Reset => breaker.reset(),
-        // Refusing closes the connections anyway; a request that slips in meets the same end.
+        // Refusing closes the connections anyway; a request that slips in ends the same way.
         Fault::Close | Fault::Refuse => breaker.close(),
         _ => return Ok(()),
     }

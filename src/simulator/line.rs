@@ -35,7 +35,7 @@ impl Breaker {
         self.close();
     }
 
-    /// Returns once the connection has to go.
+    /// Returns once the connection has to be cut.
     pub(super) async fn thrown(&self) {
         self.cut.notified().await;
     }

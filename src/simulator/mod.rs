@@ -1,11 +1,11 @@
-//! Pretend providers: real HTTP servers that answer like an OpenAI-compatible API, or fail as told.
+//! Simulated providers: real HTTP servers that answer like an OpenAI-compatible API, or fail as scripted.
 //!
-//! The demo and the tests use the same simulator. It is scripted by data: a [`Script`] says what the
-//! answer's text is, how slowly it comes and which [`Fault`] happens; [`Simulator::play`] changes the
-//! script from the next request on. Everything received is kept for inspection.
+//! The demo and the tests use the same simulator. It is scripted by data: a [`Script`] has the text of the answer,
+//! its speed, and the [`Fault`] that happens; [`Simulator::play`] changes the script from the next request on.
+//! Everything received is kept for inspection.
 //!
-//! *Invariant:* the simulator imports no other module of ours, so it cannot share a mistake with the
-//! code it is used to test.
+//! *Invariant:* the simulator imports no other module of ours, so it cannot share a mistake with the code that it
+//! tests.
 
 use std::{
     io,
@@ -44,7 +44,7 @@ use self::{
     listener::{Listener, Order},
 };
 
-/// One running pretend provider; dropping it stops the server and closes its connections.
+/// One running simulated provider; dropping it stops the server and closes its connections.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! What a simulator was sent.
+//! What a simulator has received.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};

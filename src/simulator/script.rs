@@ -1,4 +1,4 @@
-//! What a simulator is told to do: the answer, its speed, its framing and its fault.
+//! What a simulator does: the answer, its speed, its framing and its fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,9 @@ pub struct Script {
     pub headers: Vec<(String, String)>,
     /// How the events of a stream are put on the wire.
     pub framing: Framing,
-    /// What becomes of a request that brings the beginning of the answer.
+    /// What happens to a request with a prefill.
     pub continuing: Continuing,
-    /// How many requests a connection of HTTP/2 takes at a time, said when it is opened.
+    /// How many requests a connection of HTTP/2 takes at a time, announced when it is opened.
     pub streams: Option<u32>,
     /// Of so many requests only the last one meets the fault; 0 and 1: every one does.
     pub one_in: usize,
@@ -32,26 +32,27 @@ pub struct Script {
     pub only_model: Option<String>,
     /// Only requests with this key meet the fault.
     pub only_key: Option<String>,
-    /// Only requests whose path ends so meet the fault.
+    /// Only requests whose path has this end meet the fault.
     pub only_path: Option<String>,
     /// Only requests with this text in their body meet the fault.
     pub only_body: Option<String>,
 }
 
-/// What becomes of a request whose last message is the beginning of the answer, perhaps with a wish behind it.
+/// What happens to a request whose last message is the start of the answer (prefill), perhaps with an instruction
+/// behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Continuing {
-    /// It is history: the answer starts over.
+    /// The prefill is history: the answer starts over.
     #[default]
     Never,
-    /// The answer goes on behind it.
+    /// The answer continues it.
     Exactly,
-    /// The answer repeats it and goes on.
+    /// The answer repeats it and continues.
     WithEcho,
-    /// Asked to begin with certain last words, the answer does and goes on.
-    WhenTold,
+    /// The instruction asks for certain first words; the answer begins with them and continues.
+    OnInstruction,
     /// The answer is another one.
-    Elsewhere,
+    Unrelated,
 }
 
 /// How the events of a stream are put on the wire.
@@ -132,7 +133,7 @@ impl Script {
         self
     }
 
-    /// The script as it is for one request, the `number`th from 1.
+    /// The script for one request, the `number`th from 1.
     pub(super) fn for_request(self: &Arc<Self>, request: &Received, number: usize) -> Arc<Self> {
         let key = request
             .header("authorization")
@@ -184,7 +185,7 @@ impl Script {
         self
     }
 
-    /// The same script, with what becomes of a given beginning.
+    /// The same script, with this treatment of a prefill.
     pub fn with_continuing(mut self, continuing: Continuing) -> Self {
         self.continuing = continuing;
         self

@@ -1,4 +1,4 @@
-//! Streams: the events of an answer, put in order, spoiled by the fault and framed for the wire.
+//! Streams: the events of an answer, in order, changed by the fault and framed for the wire.
 
 use std::time::Duration;
 

@@ -131,7 +131,7 @@ async fn every_fault_after_content_is_continued_to_the_whole_text() {
         ("prefill", "prefix", Continuing::Exactly),
         ("prefill", "prefix", Continuing::WithEcho),
         ("regenerate", "none", Continuing::Never),
-        ("regenerate", "none", Continuing::WhenTold),
+        ("regenerate", "none", Continuing::OnInstruction),
     ];
     for fault in faults() {
         for (mode, prefill, habit) in ways {
@@ -341,7 +341,7 @@ async fn a_reply_that_does_not_fit_is_not_spliced_in() {
         let first = simulator("first", Script::fault(Fault::CutAfter(9))).await;
         let second = simulator(
             "second",
-            Script::healthy().with_continuing(Continuing::Elsewhere),
+            Script::healthy().with_continuing(Continuing::Unrelated),
         )
         .await;
         let gateway = gateway("regenerate", &[(&first, "none"), (&second, "none")]).await;
@@ -384,7 +384,7 @@ async fn in_prefill_mode_only_candidates_that_can_are_asked() {
         "{}",
         answered.text()
     );
-    assert!(answered.text().contains("no candidate could go on with it"));
+    assert!(answered.text().contains("no candidate could continue it"));
     assert_eq!(second.received_count(), 0);
 }
 

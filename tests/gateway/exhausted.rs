@@ -269,7 +269,7 @@ async fn upstreams_with_too_much_to_do_are_no_rate_limit() {
         let error = refusal(&answered, 503, "all_upstreams_failed");
         assert_eq!(answered.trail().len(), count, "{error}");
         let message = error["message"].as_str().unwrap();
-        let is_told = message.contains("first: not asked, asked for a pause (overload)");
+        let is_told = message.contains("first: not asked, it is overloaded");
         assert_eq!(is_told, count == 0, "{message}");
         assert!((10..=31).contains(&retry_after(&answered)));
     }
@@ -313,7 +313,7 @@ async fn with_everything_out_of_rotation_there_is_still_one_attempt() {
         let error = refusal(&answered, 503, "all_upstreams_failed");
         let message = error["message"].as_str().unwrap();
         lengths.push(answered.trail().len());
-        let has_passed_over = message.contains("not asked, out of rotation");
+        let has_passed_over = message.contains("not asked, it is out of rotation");
         assert_eq!(has_passed_over, lengths.last() == Some(&1), "{message}");
         assert!((1..=60).contains(&retry_after(&answered)));
     }

@@ -170,7 +170,7 @@ async fn a_probe_that_fails_costs_no_client_its_answer() {
     first.play(Script::status(500)).await;
     let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
     let failures = gateway.ask_until_out(&chat()).await;
-    // The next call of the first upstream is the trial, after the pause.
+    // The next call of the first upstream is the half-open probe, after the pause.
     let tried = async {
         while first.received_count() == failures {
             let answered = gateway.post("/v1/chat/completions", &chat()).await;
@@ -180,7 +180,7 @@ async fn a_probe_that_fails_costs_no_client_its_answer() {
     };
     tokio::time::timeout(PATIENCE, tried)
         .await
-        .expect("a trial");
+        .expect("a half-open probe");
 }
 
 #[tokio::test]

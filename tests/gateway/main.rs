@@ -42,6 +42,7 @@ mod odd_json;
 mod origins;
 mod passing;
 mod providers;
+mod reference;
 mod reload;
 mod sdk;
 mod strategy;

@@ -1,4 +1,4 @@
-//! Times and sizes that can hold.
+//! Bounds of times and sizes.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Check<'_> {
         }
     }
 
-    /// What a route keeps back of a stream.
+    /// Checks how much of a stream a route keeps back.
     pub(super) fn hold(&mut self, route: &RouteConfig, path: &Path) {
         let Some(hold) = &route.hold else { return };
         let path = path.key("hold");

@@ -1,4 +1,4 @@
-//! What types cannot say: names that must exist, things that must not be missing or contradict each other.
+//! What types cannot express: names that must exist, and keys that are missing or contradict each other.
 
 mod bounds;
 mod browsers;
@@ -101,7 +101,7 @@ impl Check<'_> {
     }
 
     fn upstream(&mut self, id: &UpstreamId, upstream: &UpstreamConfig, path: &Path) {
-        // Names stand in headers and labels.
+        // Names are used in headers and labels.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         if id.as_ref().is_empty() || !id.as_ref().chars().all(is_plain) {
             self.note(

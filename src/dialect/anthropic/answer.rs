@@ -8,22 +8,22 @@ use serde_json::{Map, Value, json};
 use super::citations::annotations;
 use super::tools::{JSON_TOOL, RequestContext};
 
-/// The chat completion for a message; `None` if it is none, or says nothing.
+/// The chat completion for a message; `None` if it is not a message, or is empty.
 pub fn answer(message: &[u8], context: &RequestContext) -> Option<Bytes> {
     let message: Value = serde_json::from_slice(message).ok()?;
     let blocks = message["content"].as_array()?;
-    // A message without a word and without a reason is no answer.
+    // A message without content and without a reason is not an answer.
     if blocks.is_empty() && message["stop_reason"] == "end_turn" {
         return None;
     }
-    let mut said = Said::default();
+    let mut parts = Parts::default();
     for block in blocks {
-        said.take(block, context);
+        parts.take(block, context);
     }
-    let reason = finish_reason(&message["stop_reason"], !said.calls.is_empty(), context)?;
+    let reason = finish_reason(&message["stop_reason"], !parts.calls.is_empty(), context)?;
     let choice = json!({
         "index": 0,
-        "message": said.into_message(&message, context),
+        "message": parts.into_message(&message, context),
         "logprobs": null,
         "finish_reason": reason,
     });
@@ -39,20 +39,20 @@ pub fn answer(message: &[u8], context: &RequestContext) -> Option<Bytes> {
 }
 
 #[derive(Default)]
-struct Said {
+struct Parts {
     text: String,
     annotations: Vec<Value>,
     thoughts: String,
     calls: Vec<Value>,
 }
 
-impl Said {
+impl Parts {
     fn take(&mut self, block: &Value, context: &RequestContext) {
         match block["type"].as_str() {
-            Some("text") => self.say(block),
+            Some("text") => self.add_text(block),
             Some("thinking") => self.thoughts += block["thinking"].as_str().unwrap_or_default(),
             Some("tool_use") if context.is_json_tool && block["name"] == JSON_TOOL => {
-                // Words before it are none of the JSON that was asked for.
+                // Text before it is not part of the JSON that the client asked for.
                 self.text = block["input"].to_string();
             }
             Some("tool_use") => {
@@ -70,8 +70,8 @@ impl Said {
         }
     }
 
-    /// A text, and the pages that it was found on.
-    fn say(&mut self, block: &Value) {
+    /// Adds a text, and the pages that it cites.
+    fn add_text(&mut self, block: &Value) {
         let start = self.text.chars().count();
         self.text += block["text"].as_str().unwrap_or_default();
         let end = self.text.chars().count();
@@ -81,13 +81,13 @@ impl Said {
     }
 
     fn into_message(mut self, message: &Value, context: &RequestContext) -> Value {
-        let mut said = Map::new();
-        said.insert("role".to_owned(), "assistant".into());
+        let mut fields = Map::new();
+        fields.insert("role".to_owned(), "assistant".into());
         let content = (!self.text.is_empty() || self.calls.is_empty()).then_some(self.text);
-        said.insert("content".to_owned(), content.into());
+        fields.insert("content".to_owned(), content.into());
         let refusal = &message["stop_details"]["explanation"];
         let is_refused = message["stop_reason"] == "refusal";
-        said.insert(
+        fields.insert(
             "refusal".to_owned(),
             if is_refused {
                 refusal.clone()
@@ -96,23 +96,23 @@ impl Said {
             },
         );
         if !self.annotations.is_empty() {
-            said.insert("annotations".to_owned(), self.annotations.into());
+            fields.insert("annotations".to_owned(), self.annotations.into());
         }
         if !self.thoughts.is_empty() {
-            said.insert("reasoning_content".to_owned(), self.thoughts.into());
+            fields.insert("reasoning_content".to_owned(), self.thoughts.into());
         }
         if context.is_older
             && let Some(call) = self.calls.first_mut()
         {
-            said.insert("function_call".to_owned(), call["function"].take());
+            fields.insert("function_call".to_owned(), call["function"].take());
         } else if !self.calls.is_empty() {
-            said.insert("tool_calls".to_owned(), self.calls.into());
+            fields.insert("tool_calls".to_owned(), self.calls.into());
         }
-        Value::Object(said)
+        Value::Object(fields)
     }
 }
 
-/// Why a message ended, in `OpenAI`'s words; `None`: it does not say.
+/// `OpenAI`'s finish reason for a message; `None`: the message has no reason.
 pub(super) fn finish_reason(
     stop: &Value,
     has_calls: bool,
@@ -127,9 +127,9 @@ pub(super) fn finish_reason(
     })
 }
 
-/// What was used, in `OpenAI`'s words: there, the prompt's tokens include what was cached.
+/// `OpenAI`'s form of the usage: its prompt tokens include the cached ones.
 pub(super) fn usage(usage: &Value) -> Value {
-    // One that fell back or compacted under way has counted each of its parts.
+    // If the provider fell back to another model or compacted the conversation, each part was counted.
     let parts = usage["iterations"]
         .as_array()
         .filter(|parts| !parts.is_empty());

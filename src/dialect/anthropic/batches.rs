@@ -1,16 +1,16 @@
-//! Batches of messages: their answers say by a whole URL where the results are.
+//! Batches of messages: the replies have a whole URL for their results.
 
 use bytes::Bytes;
 use serde_json::Value;
 
-/// Whether this is the path of batches, with or without what follows.
+/// Whether this is a path of batches.
 pub fn is_batches(path: &str) -> bool {
     path.strip_prefix("/messages/batches")
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
 
-/// An answer about batches, with the paths of `results_url` only. SDKs get that URL with the client's key: a whole one would
-/// take them past the proxy, and show the provider a key that is not its own.
+/// A reply about batches, with only the path of each `results_url`. SDKs fetch that URL with the client's key: with a
+/// whole URL they would bypass the proxy, and send the provider a key that is not its own.
 pub fn results_here(body: Bytes) -> Bytes {
     let Ok(mut answer) = serde_json::from_slice::<Value>(&body) else {
         return body;

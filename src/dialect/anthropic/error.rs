@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// The error body that an `OpenAI` client understands, for one of Anthropic's.
+/// The error body for an `OpenAI` client, made from one of Anthropic's.
 pub fn error(body: &[u8]) -> Bytes {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     json!({ "error": object(&body["error"]) })

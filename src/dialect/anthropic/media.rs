@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-/// The kinds of images that are taken.
+/// The media types of images that are accepted.
 const IMAGES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const PDF: &str = "application/pdf";
 
-/// An image, from its URL; `None`: of a kind that is not taken.
+/// An image, from its URL; `None`: its type is not accepted.
 pub(super) fn image(part: &Value) -> Option<Value> {
     let url = part["image_url"]["url"].as_str()?;
     let Some((media, data)) = inline(url) else {
         return Some(json!({ "type": "image", "source": { "type": "url", "url": url } }));
     };
-    // Many say it so.
+    // A common misspelling.
     let media = if media == "image/jpg" {
         IMAGES[1]
     } else {
@@ -24,7 +24,7 @@ pub(super) fn image(part: &Value) -> Option<Value> {
         .then(|| json!({ "type": "image", "source": source }))
 }
 
-/// A document, from the data of a file; `None`: of a kind that is not taken.
+/// A document, from the data of a file; `None`: its type is not accepted.
 pub(super) fn document(part: &Value) -> Option<Value> {
     let given = part["file"]["file_data"].as_str()?;
     let source = match inline(given) {

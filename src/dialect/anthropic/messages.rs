@@ -8,21 +8,21 @@ use super::media;
 use crate::dialect::call_ids::CallIds;
 use crate::dialect::names::Names;
 
-/// A conversation as Anthropic has it.
+/// A conversation in Anthropic's form.
 pub(super) struct Conversation {
     pub(super) system: Vec<Value>,
     pub(super) messages: Vec<Value>,
-    /// Whether an assistant's turn calls tools.
+    /// Whether an assistant's message calls tools.
     pub(super) has_tool_calls: bool,
     ids: CallIds,
-    /// How many results the last turn begins with.
+    /// How many results the last message starts with.
     results: usize,
 }
 
-/// What stands where there must be some text.
+/// Placeholder where some text is required.
 const NOTHING: &str = "(empty)";
 
-/// Takes over the messages of a chat. Turns alternate, so what belongs to one turn is put together.
+/// Translates the messages of a chat. Roles alternate, so consecutive messages of one role become one.
 pub(super) fn conversation(messages: &[Value], names: &mut Names) -> Conversation {
     let mut conversation = Conversation {
         system: Vec::new(),
@@ -42,9 +42,9 @@ pub(super) fn conversation(messages: &[Value], names: &mut Names) -> Conversatio
         match message["role"].as_str() {
             Some("assistant") => conversation.answer(message, names),
             Some("tool" | "function") => conversation.result(message),
-            // A later instruction would break the cache of what stands before, if it were put in front.
-            Some("system" | "developer") => conversation.say("user", texts(&message["content"])),
-            _ => conversation.say("user", parts(&message["content"])),
+            // At the front, a later instruction would invalidate the cache of what precedes it.
+            Some("system" | "developer") => conversation.add("user", texts(&message["content"])),
+            _ => conversation.add("user", parts(&message["content"])),
         }
     }
     conversation.complete();
@@ -56,8 +56,8 @@ fn is_system(message: &Value) -> bool {
 }
 
 impl Conversation {
-    /// Adds blocks to the turn of a role.
-    fn say(&mut self, role: &str, blocks: Vec<Value>) {
+    /// Adds blocks to the last message if its role is the same, else as a new message.
+    fn add(&mut self, role: &str, blocks: Vec<Value>) {
         let blocks = if blocks.is_empty() {
             vec![text(NOTHING)]
         } else {
@@ -92,10 +92,10 @@ impl Conversation {
             blocks.push(tool_use(id, call, names));
         }
         self.has_tool_calls |= blocks.iter().any(|block| block["type"] == "tool_use");
-        self.say("assistant", blocks);
+        self.add("assistant", blocks);
     }
 
-    /// The results of one turn's calls belong together, before anything else that the user says.
+    /// The results for the calls of one message belong together, before anything else that the user says.
     fn result(&mut self, message: &Value) {
         let id = match &message["tool_call_id"] {
             Value::Null => id_of_function(&message["name"]),
@@ -117,11 +117,11 @@ impl Conversation {
             self.results += 1;
             return;
         }
-        self.say("user", vec![block]);
+        self.add("user", vec![block]);
         self.results = 1;
     }
 
-    /// Sees to it that the user begins and that every call has a result.
+    /// Ensures that the user comes first and that every call has a result.
     fn complete(&mut self) {
         if self
             .messages
@@ -152,7 +152,7 @@ impl Conversation {
         }
     }
 
-    /// Results to make up for the calls of a turn that have none in the next one.
+    /// Placeholders for the results that the next message lacks.
     fn missing_results(&self, index: usize) -> Vec<Value> {
         let blocks = |index: usize, kind: &'static str| {
             let content = self
@@ -175,7 +175,7 @@ impl Conversation {
     }
 }
 
-/// The older calls of functions have no ids.
+/// The older function calls have no ids.
 fn id_of_function(name: &Value) -> String {
     format!("call_{}", name.as_str().unwrap_or_default())
 }
@@ -187,7 +187,7 @@ fn id_of(id: &Value) -> String {
         .to_owned()
 }
 
-/// Some upstreams give ids that others do not take: `functions.get_weather:0`.
+/// Some upstreams give ids that others do not accept: `functions.get_weather:0`.
 pub(super) fn accepted(id: &str) -> String {
     let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
     id.chars()
@@ -200,7 +200,7 @@ fn tool_use(id: String, function: &Value, names: &mut Names) -> Value {
     let input = match serde_json::from_str(arguments) {
         Ok(Value::Object(input)) => Value::Object(input),
         _ if arguments.trim().is_empty() => json!({}),
-        // What a model has written wrongly is history nevertheless.
+        // Invalid arguments of a model are part of the history nevertheless.
         _ => json!({ "arguments": arguments }),
     };
     let name = names.send(function["name"].as_str().unwrap_or_default());
@@ -211,7 +211,7 @@ fn text(text: &str) -> Value {
     json!({ "type": "text", "text": text })
 }
 
-/// The texts of a content; empty ones are not taken.
+/// The texts of a content; empty ones are not accepted.
 fn texts(content: &Value) -> Vec<Value> {
     parts(content)
         .into_iter()
@@ -219,10 +219,10 @@ fn texts(content: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// The parts of a content that can be said; what cannot was ruled out before. White space alone is refused.
+/// The parts of a content that can be translated; others were excluded before. White space alone is rejected.
 fn parts(content: &Value) -> Vec<Value> {
     match content {
-        Value::String(said) if !said.trim().is_empty() => vec![text(said)],
+        Value::String(content) if !content.trim().is_empty() => vec![text(content)],
         Value::Array(parts) => parts.iter().filter_map(part).collect(),
         _ => Vec::new(),
     }
@@ -231,10 +231,10 @@ fn parts(content: &Value) -> Vec<Value> {
 fn part(part: &Value) -> Option<Value> {
     match part["type"].as_str()? {
         "text" | "input_text" | "output_text" => {
-            let said = part["text"]
+            let content = part["text"]
                 .as_str()
-                .filter(|said| !said.trim().is_empty())?;
-            Some(text(said))
+                .filter(|content| !content.trim().is_empty())?;
+            Some(text(content))
         }
         "refusal" => Some(text(part["refusal"].as_str()?)),
         "image_url" => media::image(part),
@@ -243,7 +243,7 @@ fn part(part: &Value) -> Option<Value> {
     }
 }
 
-/// What a part needs that Claude has not.
+/// The feature of a part that Claude does not support.
 pub(super) fn unsupported_part(part: &Value) -> Option<&'static str> {
     match part["type"].as_str() {
         Some("text" | "input_text" | "output_text" | "refusal") => None,

@@ -5,10 +5,10 @@
 //! chat answer  ◀─ answer, or Translator event by event ◀─ message
 //! ```
 //!
-//! Anthropic's own clients are understood as they are; `adapt` puts what they ask one model as another one takes it.
+//! Anthropic's own clients need no translation; `adapt` changes a request for one Claude model into one for another.
 //!
-//! What a model would do differently without it makes a request untranslatable; hints that change nothing are dropped,
-//! and told.
+//! A request is untranslatable if the model would behave differently without some feature. Hints that change nothing
+//! are dropped and reported.
 
 mod adapt;
 mod answer;
@@ -38,7 +38,7 @@ pub use thinking::effort_of_budget;
 pub use tools::RequestContext;
 pub use unsupported::unsupported_feature;
 
-/// The version of the API whose rules these are.
+/// The version of the API that is translated to.
 pub const VERSION: &str = "2023-06-01";
 
 #[cfg(test)]

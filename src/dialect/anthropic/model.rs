@@ -1,4 +1,5 @@
-//! What Claude models can do, by their names: `claude-sonnet-4-5-20250929`, `claude-3-5-haiku-latest`, `claude-opus-5`.
+//! What Claude models can do, by their names: `claude-sonnet-4-5-20250929`, `claude-3-5-haiku-latest`,
+//! `claude-opus-5`.
 
 use crate::config::Prefill;
 
@@ -7,7 +8,7 @@ use crate::config::Prefill;
 pub(super) struct Model(u32, u32);
 
 impl Model {
-    /// Reads the generation off a name; one that tells none is taken for the newest.
+    /// The generation that a name has; a name without one counts as the newest.
     pub(super) fn of(name: &str) -> Self {
         // Dates and sizes have more digits.
         let mut numbers = name
@@ -20,17 +21,17 @@ impl Model {
         }
     }
 
-    /// Whether it takes temperature, `top_p` and `top_k`.
+    /// Whether it accepts temperature, `top_p` and `top_k`.
     pub(super) fn takes_sampling(self) -> bool {
         self < Self(4, 7)
     }
 
-    /// Whether it takes temperature and `top_p` together.
+    /// Whether it accepts temperature and `top_p` together.
     pub(super) fn takes_both(self) -> bool {
         self < Self(4, 1)
     }
 
-    /// How it is asked to think.
+    /// How it is asked to reason.
     pub(super) fn thinking(self) -> Thinking {
         match self {
             Self(..=2, _) | Self(3, ..=6) => Thinking::Never,
@@ -39,13 +40,13 @@ impl Model {
         }
     }
 
-    /// Whether it takes a budget of tokens to think with; the newest say `"thinking.type.enabled" is not supported for this
-    /// model`.
+    /// Whether it accepts a budget of tokens for reasoning; the newest say `"thinking.type.enabled" is not supported
+    /// for this model`.
     pub(super) fn takes_budget(self) -> bool {
         (Self(3, 7)..Self(4, 7)).contains(&self)
     }
 
-    /// An effort by the name of it that comes closest among those it knows: `max` came with 4.6, `xhigh` with 4.7.
+    /// The closest effort that it knows: `max` came with 4.6, `xhigh` with 4.7.
     pub(super) fn effort(self, asked: &str) -> &str {
         match asked {
             "minimal" => "low",
@@ -55,42 +56,42 @@ impl Model {
         }
     }
 
-    /// Whether it keeps to a JSON schema by itself.
+    /// Whether it supports JSON schemas by itself.
     pub(super) fn takes_schema(self) -> bool {
         self >= Self(4, 5)
     }
 
-    /// Whether an answer may be begun for it.
+    /// Whether it accepts a prefill.
     pub(super) fn takes_prefill(self) -> bool {
         self < Self(4, 6)
     }
 }
 
-/// How a model is asked to think.
+/// How a model is asked to reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Thinking {
-    /// It does not.
+    /// It does not reason.
     Never,
     /// With a budget of tokens.
     Budget,
-    /// As much as it deems right, with an effort.
+    /// As much as it considers right, with an effort.
     Adaptive,
 }
 
-/// Whether a model can be made to call a tool; Fable and Mythos have declined that since 5.1.
+/// Whether a model can be forced to call a tool; Fable and Mythos reject that since 5.1.
 pub(super) fn takes_forced_tools(name: &str) -> bool {
     let chooses = name.contains("fable") || name.contains("mythos");
     !chooses || Model::of(name) < Model(5, 1)
 }
 
-/// Whether a model takes an effort: of those of 4.5 only Opus does, `This model does not support the effort parameter` say the
-/// others.
+/// Whether a model accepts an effort: of generation 4.5 only Opus does, the others say `This model does not support
+/// the effort parameter`.
 pub(super) fn takes_effort(name: &str) -> bool {
     let model = Model::of(name);
     model >= Model(4, 6) || model == Model(4, 5) && name.contains("opus")
 }
 
-/// How a model is asked to continue a given beginning of an answer.
+/// How a model is asked to continue the start of an answer.
 pub fn prefill(model: &str) -> Prefill {
     if Model::of(model).takes_prefill() {
         Prefill::Trailing

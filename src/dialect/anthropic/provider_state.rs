@@ -1,4 +1,4 @@
-//! A conversation that was begun elsewhere, as Claude takes it.
+//! Provider-bound items in a conversation for Claude.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -6,8 +6,9 @@ use serde_json::Value;
 use super::messages::accepted;
 use crate::dialect::call_ids::CallIds;
 
-/// A Messages body without thoughts, which another maker has signed, or has not had where calls of tools are; and with ids of
-/// calls that are taken. Also the fields that were left out. `None`: nothing of it is foreign.
+/// A Messages body without reasoning, which another provider has signed, or which is missing before tool calls, and
+/// with ids of tool calls that are accepted. Also the fields that were dropped. `None`: there is nothing
+/// provider-bound.
 pub fn strip_provider_state(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let mut dropped = Vec::new();
@@ -34,7 +35,7 @@ pub fn strip_provider_state(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
             .is_none_or(|blocks| !blocks.is_empty())
     });
     let fields = body.as_object_mut()?;
-    // A turn in which it has called tools without a thought cannot go on with thoughts.
+    // A turn that has called tools without reasoning cannot continue with reasoning.
     let thinks = |thinking: &Value| thinking["type"] != "disabled";
     if fields.get("thinking").is_some_and(thinks) {
         fields.shift_remove("thinking");
@@ -47,12 +48,12 @@ pub fn strip_provider_state(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
     is_changed_at_all.then(|| (body.to_string().into(), dropped))
 }
 
-/// Whether a block is a thought, readable or not.
+/// Whether a block is reasoning, readable or encrypted.
 pub fn is_thought(block: &Value) -> bool {
     block["type"] == "thinking" || block["type"] == "redacted_thinking"
 }
 
-/// Takes out of a `context_management` what is about thoughts.
+/// Removes the edits about reasoning from a `context_management`.
 pub(super) fn leave_thoughts(management: &mut Value) {
     let edits = management.get_mut("edits");
     if let Some(edits) = edits.and_then(Value::as_array_mut) {
@@ -60,7 +61,7 @@ pub(super) fn leave_thoughts(management: &mut Value) {
     }
 }
 
-/// Such edits are refused where there is no thinking (`clear_thinking_20251015`).
+/// Such edits are rejected without reasoning (`clear_thinking_20251015`).
 fn is_about_thoughts(edit: &Value) -> bool {
     let kind = edit["type"].as_str().unwrap_or_default();
     kind.starts_with("clear_thinking")

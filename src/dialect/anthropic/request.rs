@@ -11,20 +11,20 @@ use super::unsupported::unsupported_feature;
 use crate::dialect::dropped::left_out;
 use crate::dialect::prefill::continue_prompt;
 
-/// A request in Anthropic's words.
+/// A request in Anthropic's API.
 #[derive(Debug)]
 pub struct Translated {
     /// The body.
     pub body: Bytes,
-    /// What must be turned back in the answer.
+    /// What is needed to translate the answer back.
     pub context: RequestContext,
-    /// Fields that had to be left out; none of them changes what the answer means.
+    /// Fields that were dropped; none of them changes what the answer means.
     pub dropped: Vec<String>,
 }
 
-/// Fields that are translated, or ruled out before. Every other one is dropped: it is a hint without which the answer is
-/// still the one that was asked for.
-const SAID: [&str; 27] = [
+/// Fields that are translated, or excluded before. Every other field is dropped: it is a hint, and without it the
+/// answer is still what was asked for.
+const TRANSLATED: [&str; 27] = [
     "model",
     "messages",
     "tools",
@@ -54,8 +54,8 @@ const SAID: [&str; 27] = [
     "audio",
 ];
 
-/// Translates a chat request; `None` if it is none, or lacks what a Claude model has. `max_output`: the most tokens that its
-/// answer may have.
+/// Translates a chat request; `None` if it is not one, or if it needs what the Claude model does not have.
+/// `max_output`: the most tokens that its answer may have.
 pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let name = model.or_else(|| body["model"].as_str())?;
@@ -70,14 +70,14 @@ pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Opt
         context: RequestContext::default(),
         has_calls: false,
         has_tools: false,
-        dropped: left_out(&body, &SAID),
+        dropped: left_out(&body, &TRANSLATED),
     };
     if body["web_search_options"].is_object() {
         draft.context.names.keep_free(tools::WEB_SEARCH);
     }
     draft.put("model", name);
-    draft.talk()?;
-    draft.equip();
+    draft.put_messages()?;
+    draft.put_tools();
     draft.limit();
     draft.think();
     draft.shape();
@@ -89,7 +89,7 @@ pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Opt
     })
 }
 
-/// A request that is being translated.
+/// A request while it is translated.
 pub(super) struct Draft<'a> {
     max_output: Option<u32>,
     pub(super) model: Model,
@@ -98,7 +98,7 @@ pub(super) struct Draft<'a> {
     context: RequestContext,
     /// Whether tools were called before.
     pub(super) has_calls: bool,
-    /// Whether there are tools that may be called.
+    /// Whether there are tools to call.
     has_tools: bool,
     dropped: Vec<String>,
 }
@@ -113,43 +113,46 @@ impl Draft<'_> {
     }
 
     /// System and messages.
-    fn talk(&mut self) -> Option<()> {
-        let mut talk = conversation(self.body["messages"].as_array()?, &mut self.context.names);
-        if let Some(last) = talk
+    fn put_messages(&mut self) -> Option<()> {
+        let mut converted =
+            conversation(self.body["messages"].as_array()?, &mut self.context.names);
+        if let Some(last) = converted
             .messages
             .last()
             .filter(|last| last["role"] == "assistant")
         {
-            let said = text_of(last);
+            let prefill = text_of(last);
             if self.model.takes_prefill() {
-                trim_end_of(talk.messages.last_mut()?);
+                trim_end_of(converted.messages.last_mut()?);
             } else {
-                // The newer models answer a turn of the user only.
-                let blocks = [json!({ "type": "text", "text": continue_prompt(&said) })];
-                talk.messages
+                // The newer models answer only to a user's message.
+                let blocks = [json!({ "type": "text", "text": continue_prompt(&prefill) })];
+                converted
+                    .messages
                     .push(json!({ "role": "user", "content": blocks }));
             }
         }
         if self.body["response_format"]["type"] == "json_object" {
             let instruction = "Answer with one JSON object and nothing else.";
-            talk.system
+            converted
+                .system
                 .push(json!({ "type": "text", "text": instruction }));
         }
-        if !talk.system.is_empty() {
-            self.put("system", talk.system);
+        if !converted.system.is_empty() {
+            self.put("system", converted.system);
         }
-        self.put("messages", talk.messages);
-        self.has_calls = talk.has_tool_calls;
+        self.put("messages", converted.messages);
+        self.has_calls = converted.has_tool_calls;
         Some(())
     }
 
     /// Tools and the choice among them.
-    fn equip(&mut self) {
+    fn put_tools(&mut self) {
         let names = &mut self.context.names;
         let tools = tools::tools(self.body, names);
         if tools.is_empty() {
             if self.has_calls {
-                self.pretend();
+                self.declare_past_tools();
             }
             return;
         }
@@ -165,8 +168,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Calls in the history need tools to be there.
-    fn pretend(&mut self) {
+    /// If the history has tool calls, tools must be declared.
+    fn declare_past_tools(&mut self) {
         let schema = json!({ "type": "object", "properties": {} });
         let tool = json!({ "name": "unused", "input_schema": schema });
         self.put("tools", vec![tool]);
@@ -180,7 +183,7 @@ impl Draft<'_> {
             &self.body["max_tokens"],
         ];
         let most = asked.iter().find_map(|most| most.as_u64());
-        // More than the model can say is an error there.
+        // A limit above the model's largest answer is an error.
         let most = most.unwrap_or(USUAL_ANSWER);
         let largest = self.max_output.map_or(u64::MAX, u64::from);
         self.put("max_tokens", most.min(largest));
@@ -234,7 +237,7 @@ impl Draft<'_> {
             Some(tools) => tools.push(tool),
             None => self.put("tools", vec![tool]),
         }
-        // With other tools it may call one of them first.
+        // If there are other tools, the model may call one of them first.
         let mut choice = match self.has_tools {
             true => json!({ "type": "any" }),
             false => json!({ "type": "tool", "name": JSON_TOOL }),
@@ -243,7 +246,7 @@ impl Draft<'_> {
             choice["disable_parallel_tool_use"] = true.into();
         }
         self.put("tool_choice", choice);
-        // Nobody is made to call a tool while it thinks.
+        // A model that reasons cannot be forced to call a tool.
         if self.out.remove("thinking").is_some() {
             self.out.remove("output_config");
             self.drop("reasoning_effort");
@@ -251,7 +254,7 @@ impl Draft<'_> {
         self.context.is_json_tool = true;
     }
 
-    /// What remains.
+    /// The other fields.
     fn rest(&mut self) {
         if self.body["stream"] == true {
             self.put("stream", true);
@@ -260,7 +263,7 @@ impl Draft<'_> {
         let user = self.body["safety_identifier"]
             .as_str()
             .or_else(|| self.body["user"].as_str());
-        // It must not tell who somebody is.
+        // It must not identify a person.
         if let Some(user) = user {
             if user.contains('@') {
                 self.drop("user");
@@ -277,13 +280,13 @@ impl Draft<'_> {
     }
 }
 
-/// The text of a turn.
+/// The text of a message.
 fn text_of(turn: &Value) -> String {
     let blocks = turn["content"].as_array().into_iter().flatten();
     blocks.filter_map(|block| block["text"].as_str()).collect()
 }
 
-/// Takes the white space from the end of a turn: none may be there where an answer is begun.
+/// Trims the end of a message: a prefill must not end in white space.
 fn trim_end_of(turn: &mut Value) {
     let last = turn["content"]
         .as_array_mut()
@@ -295,5 +298,5 @@ fn trim_end_of(turn: &mut Value) {
     }
 }
 
-/// How many tokens an answer may have, where the client does not say and the model takes so many.
+/// The limit of an answer if the client sets none and the model allows it.
 const USUAL_ANSWER: u64 = 32_000;

@@ -1,10 +1,10 @@
-//! JSON schemas as the API takes them: objects are closed, and some keywords are unknown.
+//! JSON schemas in the form that the API accepts: objects are closed, and some keywords are unknown.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-/// Formats of texts that are kept to.
+/// Formats of texts that the API enforces.
 const FORMATS: [&str; 10] = [
     "date-time",
     "time",
@@ -18,8 +18,8 @@ const FORMATS: [&str; 10] = [
     "uuid",
 ];
 
-/// The schema in the words that are taken. What cannot be asked for otherwise goes into the description, where the model
-/// reads it, as Anthropic's own SDKs have it.
+/// The schema in the accepted form. What cannot be enforced goes into the description, which the model reads;
+/// Anthropic's own SDKs do the same.
 pub(super) fn accepted(schema: Value) -> Value {
     let Value::Object(schema) = schema else {
         return schema;
@@ -72,8 +72,8 @@ pub(super) fn accepted(schema: Value) -> Value {
     Value::Object(out)
 }
 
-/// Whether a schema can be said in the words that are taken: without references to what it stands in, and without objects
-/// of any number of properties, which would have to stay empty.
+/// Whether a schema has an accepted form: it refers to nothing that contains it, and has no objects with arbitrary
+/// properties, which would have to stay empty.
 pub(super) fn is_acceptable(schema: &Value) -> bool {
     let mut walk = Walk {
         root: schema,
@@ -83,12 +83,12 @@ pub(super) fn is_acceptable(schema: &Value) -> bool {
     walk.fits(schema)
 }
 
-/// References may lead deeper than any text is nested.
+/// References may be nested deeper than the text itself.
 const DEEPEST: usize = 256;
 
 struct Walk<'a> {
     root: &'a Value,
-    /// The references so far, and whether what they lead to has been looked through.
+    /// The references so far, and whether what they refer to has been checked.
     followed: HashMap<&'a str, bool>,
     depth: usize,
 }
@@ -121,7 +121,7 @@ impl<'a> Walk<'a> {
         let Some(target) = path.and_then(|path| self.root.pointer(path)) else {
             return false;
         };
-        // On the way to itself it is not looked through yet.
+        // While it is being checked, it refers to itself.
         if let Some(is_over) = self.followed.get(name) {
             return *is_over;
         }
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether a type is that of objects, or of them among others: `["object", "null"]`.
+/// Whether a type is that of objects, alone or among others: `["object", "null"]`.
 fn is_object(kind: &Value) -> bool {
     let mut kinds = kind.as_array().into_iter().flatten();
     kind == "object" || kinds.any(|kind| kind == "object")
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn properties_keep_their_order() {
-        // Models answer in this order, so thoughts must stay before conclusions.
+        // Models answer in this order, so reasoning must stay before conclusions.
         let schema = r#"{"type":"object","properties":{"steps":{"type":"string"},"answer":{"type":"string"}}}"#;
         let schema: Value = serde_json::from_str(schema).unwrap();
         let text = accepted(schema).to_string();

@@ -1,4 +1,4 @@
-//! The events of a message as the chunks of a chat, one by one.
+//! The events of a message, translated one by one into the chunks of a chat.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -18,16 +18,16 @@ pub struct Translator {
     created: u64,
     usage: Map<String, Value>,
     has_role: bool,
-    /// How many tools are called so far.
+    /// How many tools have been called so far.
     calls: usize,
     block: Block,
-    /// How many characters have been said.
-    said: usize,
-    /// How many had been when the block began.
+    /// How many characters of text have been sent.
+    characters: usize,
+    /// How many had been sent when the block started.
     start: usize,
-    /// What the block cites.
+    /// The citations of the block.
     citations: Vec<Value>,
-    /// What a call had in it when it began.
+    /// The input that a call had when it started.
     input: Value,
     stop_reason: Value,
     refusal: Value,
@@ -48,7 +48,7 @@ enum Block {
 }
 
 impl Translator {
-    /// For the answer to a request that was translated with this glossary.
+    /// For the answer to a request that was translated with this context.
     pub fn new(context: RequestContext) -> Self {
         Self {
             context,
@@ -59,7 +59,7 @@ impl Translator {
             has_role: false,
             calls: 0,
             block: Block::None,
-            said: 0,
+            characters: 0,
             start: 0,
             citations: Vec::new(),
             input: Value::Null,
@@ -68,13 +68,13 @@ impl Translator {
         }
     }
 
-    /// The chunks for some whole events.
+    /// Translates some whole events.
     pub fn translate(&mut self, events: &[u8]) -> Bytes {
         let mut out = Vec::new();
         for event in sse::events(events) {
             match event.data.as_deref().map(serde_json::from_slice::<Value>) {
                 Some(Ok(data)) => self.take(&data, &mut out),
-                // What is no event of this API is no chunk either, and told as what it is.
+                // Something that is not an event of this API passes as it is.
                 Some(Err(_)) => out.extend_from_slice(&events[event.start..event.end]),
                 None => {}
             }
@@ -115,7 +115,7 @@ impl Translator {
             Some("tool_use") if self.context.is_json_tool && block["name"] == JSON_TOOL => {
                 Block::Json
             }
-            // Who calls them functions knows of one.
+            // A client that uses the older `functions` knows one call only.
             Some("tool_use") if self.context.is_older && self.calls > 0 => Block::None,
             Some("tool_use") => {
                 self.begin_call(block, out);
@@ -125,9 +125,9 @@ impl Translator {
             }
             _ => Block::None,
         };
-        self.start = self.said;
+        self.start = self.characters;
         self.citations = block["citations"].as_array().cloned().unwrap_or_default();
-        // Blocks may begin with something in them.
+        // A block may start with content.
         match self.block {
             Block::Text => self.go_on(&json!({ "type": "text_delta", "text": block["text"] }), out),
             Block::Thoughts => {
@@ -198,8 +198,8 @@ impl Translator {
                 self.tell_arguments(&input, out);
             }
             Block::Text => {
-                // Only now it is known how far the cited text goes.
-                let annotations = annotations(&self.citations, &(self.start..self.said));
+                // Only now the end of the cited text is known.
+                let annotations = annotations(&self.citations, &(self.start..self.characters));
                 if !annotations.is_empty() {
                     self.tell(json!({ "annotations": annotations }), out);
                 }
@@ -209,7 +209,7 @@ impl Translator {
     }
 
     fn say(&mut self, text: &str, out: &mut Vec<u8>) {
-        self.said += text.chars().count();
+        self.characters += text.chars().count();
         self.tell(json!({ "content": text }), out);
     }
 
@@ -225,11 +225,11 @@ impl Translator {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        // A message without a word and without a reason is no answer.
+        // A message without content and without a reason is not an answer.
         if !self.has_role && self.stop_reason == "end_turn" {
             return;
         }
-        // Without a reason it has not ended, which the missing end tells.
+        // Without a reason it has not ended; the missing end shows that.
         let Some(reason) = finish_reason(&self.stop_reason, self.calls > 0, &self.context) else {
             return;
         };
@@ -269,7 +269,7 @@ impl Translator {
         out.extend_from_slice(format!("data: {chunk}\n\n").as_bytes());
     }
 
-    /// Counts are given as they are by then, not as what is new.
+    /// Counts are totals, not increments.
     fn note_usage(&mut self, usage: &Value) {
         for (field, count) in usage.as_object().into_iter().flatten() {
             if !count.is_null() {

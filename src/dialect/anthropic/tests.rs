@@ -1,4 +1,4 @@
-//! Golden files: what is asked and answered, in the words of both APIs (`tests/fixtures/anthropic`).
+//! Golden files: requests and answers in both APIs (`tests/fixtures/anthropic`).
 
 use std::fs;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ fn read(folder_name: &str, file: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The glossary of a request with these fields.
+/// The context of a request with these fields.
 fn context(asked: &Value) -> RequestContext {
     let mut body = asked.clone();
     if body["model"].is_null() {
@@ -84,7 +84,7 @@ fn messages_become_chat_completions() {
 
 #[test]
 fn what_no_claude_model_can_do_is_not_asked_for() {
-    for (field, value, lack) in [
+    for (field, value, feature) in [
         ("n", json!(2), "n"),
         ("logprobs", json!(true), "logprobs"),
         ("modalities", json!(["audio"]), "audio"),
@@ -107,14 +107,14 @@ fn what_no_claude_model_can_do_is_not_asked_for() {
     ] {
         let mut body = json!({"model": "claude-opus-5", "messages": []});
         body[field] = value;
-        assert_eq!(unsupported_feature(&body, "claude-opus-5"), Some(lack));
+        assert_eq!(unsupported_feature(&body, "claude-opus-5"), Some(feature));
         assert!(request(body.to_string().as_bytes(), None, None).is_none());
     }
     assert_eq!(
         unsupported_feature(&json!({"n": 1, "messages": []}), "claude-opus-5"),
         None
     );
-    for (choice_asked, model, lack) in [
+    for (choice_asked, model, feature) in [
         (json!("required"), "claude-fable-5-1", Some("tool_choice")),
         (
             json!({"type": "function", "function": {"name": "f"}}),
@@ -128,7 +128,7 @@ fn what_no_claude_model_can_do_is_not_asked_for() {
         let body = json!({"tool_choice": choice_asked, "messages": []});
         assert_eq!(
             unsupported_feature(&body, model),
-            lack,
+            feature,
             "{model} {choice_asked}"
         );
     }
@@ -156,7 +156,7 @@ fn errors_take_the_clients_shape() {
     );
 }
 
-/// Each stream file holds Anthropic's events, a line `=====`, and the chunks of a chat without their common fields.
+/// Each stream file has Anthropic's events, a line `=====`, and the chunks of a chat without their common fields.
 #[test]
 fn events_become_chunks_wherever_they_are_cut() {
     for case in cases("streams", ".txt") {

@@ -1,14 +1,14 @@
-//! How hard a model is to think.
+//! How much a model is to reason.
 
 use serde_json::{Value, json};
 
 use super::model::Thinking;
 use super::request::Draft;
 
-/// No model thinks with fewer tokens.
+/// The smallest budget that is accepted.
 const LEAST: u64 = 1024;
 
-/// The tokens to think with, where an answer may have so many at most, its thoughts among them; `None`: they are too few.
+/// The budget of tokens for reasoning, within an answer of at most `most` tokens; `None`: there are too few.
 pub(super) fn budget(effort: &str, most: u64) -> Option<u64> {
     let budget = match effort {
         "minimal" => LEAST,
@@ -19,7 +19,7 @@ pub(super) fn budget(effort: &str, most: u64) -> Option<u64> {
     Some(budget.min(most / 2)).filter(|budget| *budget >= LEAST)
 }
 
-/// The effort that comes closest to a budget.
+/// The effort that is closest to a budget.
 pub fn effort_of_budget(budget: u64) -> &'static str {
     match budget {
         ..4096 => "low",
@@ -29,7 +29,7 @@ pub fn effort_of_budget(budget: u64) -> &'static str {
 }
 
 impl Draft<'_> {
-    /// Thinking, as far as it goes together with the rest.
+    /// Asks for reasoning, as far as the rest of the request allows it.
     pub(super) fn think(&mut self) {
         let Some(effort) = self.body["reasoning_effort"]
             .as_str()
@@ -45,7 +45,7 @@ impl Draft<'_> {
         let is_begun = messages
             .and_then(|messages| messages.last())
             .is_some_and(|last| last["role"] == "assistant");
-        // The thoughts behind calls in the history are not there any more, nor those before a beginning.
+        // The reasoning behind tool calls in the history is lost, and so is that before a prefill.
         if is_forced || is_begun || self.has_calls {
             self.drop("reasoning_effort");
             return;
@@ -82,7 +82,7 @@ impl Draft<'_> {
         self.leave_sampling();
     }
 
-    /// Who thinks takes no other sampling than its own.
+    /// A model that reasons accepts no sampling parameters.
     fn leave_sampling(&mut self) {
         for field in ["temperature", "top_k", "top_p"] {
             if self.out.remove(field).is_some() {

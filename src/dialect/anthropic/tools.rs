@@ -1,23 +1,23 @@
-//! Tools: their definitions, the choice among them, and names that Anthropic takes.
+//! Tools: their definitions, the choice among them, and names that Anthropic accepts.
 
 use serde_json::{Map, Value, json};
 
 use crate::dialect::names::Names;
 
-/// The tool by which a model without schemas of its own is made to answer in one.
+/// The tool that forces a model without JSON schemas to answer in one.
 pub(super) const JSON_TOOL: &str = "json_tool_call";
 
-/// The name of the provider's own search.
+/// The name of the provider's own web search.
 pub(super) const WEB_SEARCH: &str = "web_search";
 
-/// What must be turned back in the answer.
+/// What is needed to translate the answer back.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// The names of tools.
     pub(super) names: Names,
     /// Whether the answer is the input of [`JSON_TOOL`].
     pub(super) is_json_tool: bool,
-    /// Whether the client calls tools functions, as they were once: it knows of one call in an answer.
+    /// Whether the client uses the older `functions`: it knows one call in an answer.
     pub(super) is_older: bool,
     /// Whether the client wants the usage of a stream.
     pub(super) wants_usage: bool,
@@ -34,7 +34,7 @@ impl Default for RequestContext {
     }
 }
 
-/// Whether a request has `functions`, which were there before `tools`.
+/// Whether a request has `functions`, the predecessor of `tools`.
 pub(super) fn are_older(body: &Value) -> bool {
     let has = |field: &str| body[field].as_array().is_some_and(|list| !list.is_empty());
     has("functions") && !has("tools")
@@ -45,7 +45,7 @@ pub(super) fn is_single(body: &Value) -> bool {
     body["parallel_tool_calls"] == false || are_older(body)
 }
 
-/// The tools of a request, from `tools`, the older `functions`, and the wish for a search.
+/// The tools of a request, from `tools`, the older `functions`, and `web_search_options`.
 pub(super) fn tools(body: &Value, names: &mut Names) -> Vec<Value> {
     let functions = body["tools"].as_array().into_iter().flatten();
     let functions = functions.map(|tool| &tool["function"]);
@@ -75,7 +75,7 @@ fn tool(function: &Value, names: &mut Names) -> Option<Value> {
     Some(Value::Object(tool))
 }
 
-/// The search that the provider makes itself.
+/// The provider's own web search.
 fn web_search(options: &Value) -> Value {
     let mut tool = json!({ "type": "web_search_20250305", "name": WEB_SEARCH });
     if options["filters"]["allowed_domains"].is_array() {
@@ -89,7 +89,7 @@ fn web_search(options: &Value) -> Value {
     tool
 }
 
-/// The choice among the tools, if any is made.
+/// The choice among the tools, if there is one.
 pub(super) fn choice(body: &Value, names: &mut Names) -> Option<Value> {
     let choice_asked = match &body["tool_choice"] {
         Value::Null => &body["function_call"],
@@ -118,7 +118,7 @@ pub(super) fn choice(body: &Value, names: &mut Names) -> Option<Value> {
     Some(choice)
 }
 
-/// Whether a request leaves the model no choice but to call a tool.
+/// Whether a request forces the model to call a tool.
 pub(super) fn is_forced(body: &Value) -> bool {
     let choice_asked = match &body["tool_choice"] {
         Value::Null => &body["function_call"],
@@ -127,8 +127,8 @@ pub(super) fn is_forced(body: &Value) -> bool {
     choice_asked.is_object() || choice_asked == "required"
 }
 
-/// Whether any tool is to be called with what keeps to its schema strictly. It is not asked for: many schemas that are fine
-/// elsewhere are refused then, such as those that refer to themselves, or too many at once.
+/// Whether any tool has a strict schema. Strictness is not asked for here: Anthropic rejects many strict schemas that
+/// are fine elsewhere, such as those that refer to themselves, or too many at once.
 pub(super) fn are_strict(body: &Value) -> bool {
     let mut tools = body["tools"].as_array().into_iter().flatten();
     tools.any(|tool| tool["function"]["strict"] == true)

@@ -1,4 +1,4 @@
-//! What a chat request may need that Claude has not.
+//! Features of a chat request that Claude does not have.
 
 use serde_json::Value;
 
@@ -7,7 +7,8 @@ use super::model::{Model, takes_forced_tools};
 use super::schema;
 use super::tools::is_forced;
 
-/// What a request needs that this Claude model, or every one, has not; `None`: it can be translated.
+/// A feature that a request needs and that this Claude model, or every one, does not have; `None`: it can be
+/// translated.
 pub fn unsupported_feature(body: &Value, model: &str) -> Option<&'static str> {
     let is_several = body["n"].as_u64().is_some_and(|n| n > 1);
     let wants_audio = body["modalities"]
@@ -43,7 +44,7 @@ pub fn unsupported_feature(body: &Value, model: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether the answer must be the input of a tool, because the model does not take the schema.
+/// Whether the answer must be the input of a tool, because the model does not accept the schema.
 fn needs_json_tool(body: &Value, model: &str) -> bool {
     let format = &body["response_format"];
     format["type"] == "json_schema"
@@ -51,14 +52,14 @@ fn needs_json_tool(body: &Value, model: &str) -> bool {
             && schema::is_acceptable(&format["json_schema"]["schema"]))
 }
 
-/// `allowed_tools`, and whatever may come.
+/// `allowed_tools`, and choices that do not exist yet.
 fn has_unknown_choice(body: &Value) -> bool {
     let choice = &body["tool_choice"];
     choice.is_object() && choice["type"] != "function"
 }
 
 fn unsupported_message(message: &Value) -> Option<&'static str> {
-    // What was said aloud lives at who said it.
+    // Earlier audio is stored at the provider that made it.
     if !message["audio"].is_null() {
         return Some("audio");
     }

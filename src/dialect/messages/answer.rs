@@ -8,24 +8,25 @@ use crate::dialect::finish::{Finish, finish};
 use crate::dialect::names::Names;
 use crate::dialect::openai::says_too_long;
 
-/// The message for a chat completion; `None` if it is none, or has failed, or calls a tool with what cannot be read.
+/// The message for a chat completion; `None` if it is not one, or has failed, or has tool arguments that are not
+/// JSON.
 pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
     let completion: Value = serde_json::from_slice(completion).ok()?;
     let choice = completion["choices"].as_array()?.first()?;
-    let (said, reason) = (&choice["message"], &choice["finish_reason"]);
+    let (reply, reason) = (&choice["message"], &choice["finish_reason"]);
     if finish(reason.as_str().unwrap_or_default()) == Finish::Failed {
         return None;
     }
-    let refusal = text_of(&said["refusal"]);
+    let refusal = text_of(&reply["refusal"]);
     let mut content = Vec::new();
-    for text in [text_of(&said["content"]), refusal.clone()] {
+    for text in [text_of(&reply["content"]), refusal.clone()] {
         if !text.is_empty() {
             content.push(json!({ "type": "text", "text": text }));
         }
     }
     let mut has_calls = false;
-    for call in said["tool_calls"].as_array().into_iter().flatten() {
-        // A tool must not be run with half of what the model meant to say, unless the client is told so.
+    for call in reply["tool_calls"].as_array().into_iter().flatten() {
+        // A tool must not be run with half of its arguments, unless the client can see that they were cut.
         let input = match input(&call["function"]["arguments"]) {
             None if reason == "length" => json!({}),
             input => input?,
@@ -48,7 +49,7 @@ pub fn answer(completion: &[u8], names: &Names) -> Option<Bytes> {
     Some(message.to_string().into())
 }
 
-/// What a tool is called with; `None`: it cannot be read.
+/// The input of a tool; `None`: it is not JSON.
 pub(super) fn input(arguments: &Value) -> Option<Value> {
     match arguments {
         Value::Object(_) => Some(arguments.clone()),
@@ -60,7 +61,7 @@ pub(super) fn input(arguments: &Value) -> Option<Value> {
     }
 }
 
-/// Anthropic's ids begin in a way of their own.
+/// Anthropic's ids have a prefix of their own.
 pub(super) fn id(id: &Value) -> String {
     format!(
         "msg_{}",
@@ -70,8 +71,8 @@ pub(super) fn id(id: &Value) -> String {
     )
 }
 
-/// Agents go by the reason alone. `OpenAI` says `stop` to a call of a tool that was asked for by name, others say it to any
-/// call; of a refusal only the name of its field tells.
+/// Agents rely on the reason alone. `OpenAI` says `stop` for a call of a tool that was requested by name, others say
+/// it for any call. A refusal shows only in its own field.
 pub(super) fn stop_reason(finish: &Value, has_calls: bool, has_refused: bool) -> &'static str {
     match finish.as_str() {
         Some("length") => "max_tokens",
@@ -82,7 +83,7 @@ pub(super) fn stop_reason(finish: &Value, has_calls: bool, has_refused: bool) ->
     }
 }
 
-/// What was used: what came out of a cache is counted apart. Gemini counts thoughts in the total only.
+/// The usage: cached tokens are counted separately. Gemini counts reasoning in the total only.
 pub(super) fn usage(usage: &Value) -> Value {
     let count = |value: &Value| value.as_u64().unwrap_or(0);
     let prompt = count(&usage["prompt_tokens"]);
@@ -96,7 +97,7 @@ pub(super) fn usage(usage: &Value) -> Value {
     })
 }
 
-/// The error body that Anthropic's clients understand, for one of `OpenAI`'s.
+/// The error body for Anthropic's clients, made from one of `OpenAI`'s.
 pub fn error(body: &[u8]) -> Bytes {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     json!({ "type": "error", "error": object(&body["error"]), "request_id": null })
@@ -104,7 +105,7 @@ pub fn error(body: &[u8]) -> Bytes {
         .into()
 }
 
-/// Anthropic's kind of an error, whose object may be in `OpenAI`'s words or in Anthropic's own.
+/// Anthropic's type of an error whose object may be in `OpenAI`'s shape or in Anthropic's own.
 pub fn error_kind(error: &Value) -> &'static str {
     let is = |names: &[&str]| {
         let fields = [&error["code"], &error["type"]];
@@ -122,7 +123,7 @@ pub(super) fn object(error: &Value) -> Value {
     let message = error["message"]
         .as_str()
         .unwrap_or("the upstream gave no reason");
-    // By these words Claude Code knows that it has to make room.
+    // Claude Code compacts the conversation when it reads these words.
     if says_too_long(error) {
         let message = format!("prompt is too long: {message}");
         return json!({ "type": "invalid_request_error", "message": message });
@@ -130,7 +131,7 @@ pub(super) fn object(error: &Value) -> Value {
     json!({ "type": error_kind(error), "message": message })
 }
 
-/// Anthropic's kinds of errors, and the codes and types of others that mean the same.
+/// Anthropic's types of errors, and the codes and types of others that mean the same.
 const KINDS: [(&str, &[&str]); 9] = [
     (
         "authentication_error",
@@ -164,7 +165,7 @@ const KINDS: [(&str, &[&str]); 9] = [
         &["server_is_overloaded", "slow_down", "overloaded_error"],
     ),
     ("timeout_error", &["timeout_error"]),
-    // The last one: by its type many an error is this which has a code that tells more.
+    // This is the last: many errors have this type, and a code that is more specific.
     (
         "invalid_request_error",
         &["invalid_request_error", "BadRequestError"],

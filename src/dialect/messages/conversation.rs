@@ -1,4 +1,4 @@
-//! The conversation: the system prompt, turns and their blocks, calls of tools and their results.
+//! The conversation: the system prompt, messages and their blocks, tool calls and their results.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use crate::dialect::anthropic::is_thought;
 use crate::dialect::instruct::instruct;
 use crate::dialect::names::Names;
 
-/// Claude Code puts a line in front that is meant for Anthropic's accounts, and would spoil the caches of others.
+/// Claude Code puts a line in front that is meant for Anthropic's accounting, and would spoil the caches of others.
 const BILLING: &str = "x-anthropic-billing-header";
 
-/// What a message needs that a chat has not.
+/// The feature of a message that a chat does not have.
 pub(super) fn unsupported_message(message: &Value) -> Option<&'static str> {
     let blocks = message["content"].as_array().into_iter().flatten();
     blocks.filter_map(unsupported_block).next()
@@ -29,12 +29,12 @@ fn unsupported_block(block: &Value) -> Option<&'static str> {
         }
         Some("text" | "tool_use" | "thinking" | "redacted_thinking" | "search_result") => None,
         Some("image" | "document") => None,
-        // What a hosted tool has done can be told by its maker only.
+        // Only the provider can describe what its hosted tool has done.
         _ => Some("content of this kind"),
     }
 }
 
-/// Whether there are thoughts, which are not handed on.
+/// Whether there is reasoning, which is not translated.
 pub(super) fn has_thoughts(body: &Value) -> bool {
     let messages = body["messages"].as_array().into_iter().flatten();
     let mut blocks =
@@ -42,7 +42,7 @@ pub(super) fn has_thoughts(body: &Value) -> bool {
     blocks.any(is_thought)
 }
 
-/// The messages of a chat, the system prompt before the others. `more`: what else the system says.
+/// The messages of a chat, the system prompt first. `more`: further system messages.
 pub(super) fn messages(body: &Value, more: &[String], names: &mut Names) -> Vec<Value> {
     let mut messages = Vec::new();
     for text in std::iter::once(&system(&body["system"])).chain(more) {
@@ -51,7 +51,8 @@ pub(super) fn messages(body: &Value, more: &[String], names: &mut Names) -> Vec<
         }
     }
     let turns = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
-    // An assistant's turns in a row are one at Anthropic; in a chat the results of calls must stand right behind them.
+    // Anthropic merges consecutive messages of the assistant; in a chat the results of calls must follow them
+    // directly.
     let is_answer = |turn: &Value| turn["role"] == "assistant";
     for turns in turns.chunk_by(|turn, next| is_answer(turn) && is_answer(next)) {
         let blocks: Vec<Value> = turns.iter().flat_map(blocks_of).collect();
@@ -97,7 +98,7 @@ fn text_of(content: &Value, by: &str) -> String {
     }
 }
 
-/// The text of a block that is told in words.
+/// The text of a block that can be expressed as text.
 fn text_in(block: &Value) -> Option<String> {
     match block["type"].as_str()? {
         "text" => Some(block["text"].as_str()?.to_owned()),
@@ -122,7 +123,7 @@ fn text_in(block: &Value) -> Option<String> {
     }
 }
 
-/// `None`: it says nothing but thoughts, which are not handed on.
+/// `None`: it has nothing but reasoning, which is not translated.
 fn answer(blocks: &[Value], names: &mut Names) -> Option<Value> {
     let texts = blocks.iter().filter_map(|block| block["text"].as_str());
     let text: String = texts.collect();
@@ -145,7 +146,7 @@ fn answer(blocks: &[Value], names: &mut Names) -> Option<Value> {
     }
 }
 
-/// What a user says: results of tools are messages of their own, and come first.
+/// A user's message: tool results become messages of their own, and come first.
 fn question(blocks: &[Value], messages: &mut Vec<Value>) {
     for block in blocks.iter().filter(|block| block["type"] == "tool_result") {
         let mut content = text_of(&block["content"], "\n");
@@ -156,12 +157,12 @@ fn question(blocks: &[Value], messages: &mut Vec<Value>) {
             json!({ "role": "tool", "tool_call_id": block["tool_use_id"], "content": content }),
         );
     }
-    // Images and files that a tool has brought can be shown by the user only.
+    // In a chat, images and files of a tool result must be in a user's message.
     let shown = blocks.iter().filter(|block| block["type"] == "tool_result");
     let shown = shown.flat_map(|block| block["content"].as_array().into_iter().flatten());
     let shown = shown.filter(|block| text_in(block).is_none());
-    let said = blocks.iter().filter(|block| block["type"] != "tool_result");
-    let parts: Vec<Value> = shown.chain(said).filter_map(part).collect();
+    let others = blocks.iter().filter(|block| block["type"] != "tool_result");
+    let parts: Vec<Value> = shown.chain(others).filter_map(part).collect();
     let is_text = |part: &Value| part["type"] == "text";
     if parts.iter().all(is_text) {
         let texts: Vec<&str> = parts

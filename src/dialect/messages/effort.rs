@@ -1,11 +1,11 @@
-//! How hard a model is to think.
+//! How much a model is to reason.
 
 use serde_json::Value;
 
 use crate::dialect::anthropic::effort_of_budget;
 use crate::request::calls_tools_unthinking;
 
-/// What a request asks for; `None`: nothing.
+/// The effort that a request asks for; `None`: none.
 pub(super) fn effort(body: &Value) -> Option<&'static str> {
     let asked = body["output_config"]["effort"].as_str();
     let asked = asked.map(|effort| match effort {
@@ -24,10 +24,10 @@ pub(super) fn effort(body: &Value) -> Option<&'static str> {
     }
 }
 
-/// Beginnings of the names of models that can be asked in a chat.
+/// Prefixes of the names of models that accept an effort in a chat.
 const TAKE_EFFORT: [&str; 6] = ["o1", "o3", "o4", "gpt-5", "gemini-2.5", "gemini-3"];
 
-/// What is asked of this model; `None`: it cannot be asked.
+/// The effort to ask this model for; `None`: it accepts none.
 pub(super) fn asked_of(model: &str, has_tools: bool, effort: &'static str) -> Option<&'static str> {
     let name = model.rsplit('/').next().unwrap_or(model);
     let is_asked = TAKE_EFFORT.iter().any(|begin| name.starts_with(begin));

@@ -5,7 +5,7 @@
 //! message          ◀─ answer, or Translator event by event ◀─ chat completion
 //! ```
 //!
-//! Thoughts are not handed on: their signatures are good at their maker only.
+//! Reasoning is not translated: its signature is valid only at the provider that has made it.
 
 mod answer;
 mod conversation;

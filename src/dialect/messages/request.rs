@@ -11,20 +11,20 @@ use crate::dialect::names::Names;
 use crate::dialect::prefill;
 use crate::dialect::upstream_api::UpstreamApi;
 
-/// A request in the words of Chat Completions.
+/// A request in the API of Chat Completions.
 #[derive(Debug)]
 pub struct Translated {
     /// The body.
     pub body: Bytes,
     /// The names of tools.
     pub names: Names,
-    /// Fields that had to be left out.
+    /// Fields that were dropped.
     pub dropped: Vec<String>,
 }
 
-/// Fields that are translated, or ruled out before. Every other one is dropped: it is a hint without which the answer is
-/// still the one that was asked for.
-const SAID: [&str; 16] = [
+/// Fields that are translated, or excluded before. Every other field is dropped: it is a hint, and without it the
+/// answer is still what was asked for.
+const TRANSLATED: [&str; 16] = [
     "model",
     "messages",
     "system",
@@ -43,10 +43,10 @@ const SAID: [&str; 16] = [
     "mcp_servers",
 ];
 
-/// As many stop sequences are taken by all who copy `OpenAI`'s API.
+/// All who copy `OpenAI`'s API accept so many stop sequences.
 const MOST_STOPS: usize = 4;
 
-/// What a request needs that Chat Completions do not have; `None`: it can be translated.
+/// A feature that a request needs and that Chat Completions do not have; `None`: it can be translated.
 pub fn unsupported_feature(body: &Value) -> Option<&'static str> {
     let tools = body["tools"].as_array().into_iter().flatten();
     let is_hosted = |tool: &Value| tool["type"].as_str().is_some_and(|kind| kind != "custom");
@@ -62,7 +62,7 @@ pub fn unsupported_feature(body: &Value) -> Option<&'static str> {
     }
 }
 
-/// Translates a Messages request; `None` if it is none, or needs what a chat has not.
+/// Translates a Messages request; `None` if it is not one, or needs what a chat does not have.
 pub fn request(body: &[u8], model: Option<&str>, api: &UpstreamApi) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     if unsupported_feature(&body).is_some() {
@@ -74,14 +74,14 @@ pub fn request(body: &[u8], model: Option<&str>, api: &UpstreamApi) -> Option<Tr
     let mut draft = Draft {
         body: &body,
         chat: Map::new(),
-        dropped: left_out(&body, &SAID),
+        dropped: left_out(&body, &TRANSLATED),
     };
     draft.put("model", name);
     draft.put("messages", messages(&body, &toolbox.more, &mut names));
     draft.limit();
     draft.name_user();
     draft.think(name, !toolbox.tools.is_empty());
-    draft.equip(toolbox, &mut names);
+    draft.put_tools(toolbox, &mut names);
     draft.shape();
     if has_thoughts(&body) {
         draft.drop("messages.thinking");
@@ -95,7 +95,7 @@ pub fn request(body: &[u8], model: Option<&str>, api: &UpstreamApi) -> Option<Tr
     })
 }
 
-/// A request that is being translated.
+/// A request while it is translated.
 struct Draft<'a> {
     body: &'a Value,
     chat: Map<String, Value>,
@@ -103,7 +103,7 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Nulls are not put.
+    /// Sets a field, unless the value is null.
     fn put(&mut self, field: &str, value: impl Into<Value>) {
         let value = value.into();
         if !value.is_null() {
@@ -146,7 +146,7 @@ impl Draft<'_> {
         }
     }
 
-    fn equip(&mut self, toolbox: Toolbox, names: &mut Names) {
+    fn put_tools(&mut self, toolbox: Toolbox, names: &mut Names) {
         if toolbox.tools.is_empty() {
             return;
         }
@@ -174,7 +174,7 @@ impl Draft<'_> {
     }
 }
 
-/// As long as the name of a tool may be at `OpenAI`.
+/// The longest name of a tool at `OpenAI`.
 const LONGEST_NAME: usize = 64;
-/// As long as the name of a user may be there.
+/// The longest name of a user there.
 const LONGEST_USER: usize = 64;

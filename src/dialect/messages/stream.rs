@@ -1,4 +1,4 @@
-//! The chunks of a chat as the events of a message, one by one.
+//! The chunks of a chat, translated one by one into the events of a message.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -19,14 +19,15 @@ pub struct Translator {
     blocks: usize,
     open: Open,
     calls: Calls,
-    /// What the last call has been given so far.
+    /// The arguments of the last call so far.
     arguments: String,
-    /// Kept back until its end tells what it is: whoever asks elsewhere then must know at the first text.
+    /// Held back until it is complete: with `refusals: next`, the first text decides whether another candidate is
+    /// asked.
     refusal: String,
     finish: Value,
     usage: Value,
     has_ended: bool,
-    /// Pieces that the client is not told.
+    /// Pieces that the client does not see.
     pub(in crate::dialect) hidden_progress: usize,
 }
 
@@ -40,7 +41,7 @@ enum Open {
 }
 
 impl Translator {
-    /// For the answer to a request whose tools were given these names.
+    /// For the answer to a request whose tools have these names.
     pub fn new(names: Names) -> Self {
         Self {
             names,
@@ -57,7 +58,7 @@ impl Translator {
         }
     }
 
-    /// The events for some whole chunks.
+    /// Translates some whole chunks.
     pub fn translate(&mut self, chunks: &[u8]) -> Bytes {
         let mut out = Vec::new();
         for piece in pieces(chunks) {
@@ -66,7 +67,7 @@ impl Translator {
             }
             match piece {
                 Piece::Chunk(chunk) => self.take(&chunk, &mut out),
-                // After a whole answer nothing can spoil it.
+                // After a complete answer nothing can spoil it.
                 Piece::Error(error) if self.finish.is_null() => self.give_up(&error, &mut out),
                 Piece::Error(_) => {}
                 Piece::Done => self.end(&mut out),
@@ -76,12 +77,12 @@ impl Translator {
         out.into()
     }
 
-    /// Whether the chat has said why it ended: only its usage may come.
+    /// Whether the finish reason has come: only the usage may follow.
     pub fn is_ending(&self) -> bool {
         !self.finish.is_null()
     }
 
-    /// What is still to be said when no more chunks come.
+    /// What is still to be sent when no more chunks come.
     pub fn finish(&mut self) -> Bytes {
         let mut out = Vec::new();
         self.end(&mut out);
@@ -126,7 +127,7 @@ impl Translator {
         match finish(reason.as_str().unwrap_or_default()) {
             Finish::NotYet => {}
             Finish::Failed => self.give_up(&failed(), out),
-            // A limit tells the client that the call is not whole.
+            // With the reason `length` the client knows that the call is cut.
             Finish::Ended if reason != "length" && self.is_broken_off() => {
                 self.give_up(&unreadable(), out);
             }
@@ -137,7 +138,7 @@ impl Translator {
         }
     }
 
-    /// Nothing of what may come makes it whole again.
+    /// Nothing that follows can complete it.
     fn give_up(&mut self, error: &Value, out: &mut Vec<u8>) {
         self.fail(error, out);
         self.has_ended = true;
@@ -192,7 +193,8 @@ impl Translator {
         }
     }
 
-    /// Whether the call that is being sent is none that a tool could be run with: clients would run it with what they can
+    /// Whether the arguments of the current call are incomplete: clients would run the tool with whatever they can
+    /// parse.
     /// make of it.
     fn is_broken_off(&self) -> bool {
         self.open == Open::Call && input(&self.arguments.as_str().into()).is_none()
@@ -202,8 +204,8 @@ impl Translator {
         self.close(out);
         self.arguments.clear();
         self.open = open;
-        let begun = json!({ "index": self.blocks, "content_block": block });
-        tell("content_block_start", begun, out);
+        let start = json!({ "index": self.blocks, "content_block": block });
+        tell("content_block_start", start, out);
     }
 
     fn go_on(&self, delta: Value, out: &mut Vec<u8>) {
@@ -218,9 +220,9 @@ impl Translator {
         }
     }
 
-    /// The chat is over: the usage is known by now.
+    /// The chat has ended: the usage is known by now.
     fn end(&mut self, out: &mut Vec<u8>) {
-        // Without a finish it was cut short, which the missing end tells.
+        // Without a finish reason it was cut short; the missing end shows that.
         if self.finish.is_null() || std::mem::replace(&mut self.has_ended, true) {
             return;
         }
@@ -240,7 +242,7 @@ fn tell(kind: &str, mut event: Value, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
 }
 
-/// The error for a call with what cannot be read.
+/// The error for a call whose arguments are not JSON.
 fn unreadable() -> Value {
     json!({
         "message": "the upstream called a tool with arguments that are no JSON object",
@@ -262,7 +264,7 @@ mod tests {
         json!({"tool_calls": [{"index": index, "id": index.to_string(), "function": function}]})
     }
 
-    /// The events for these deltas, and then this finish.
+    /// The events for these deltas, followed by this finish reason.
     fn events(deltas: &[Value], finish: &str) -> Vec<Value> {
         let mut chunks = String::new();
         for delta in deltas {
@@ -313,10 +315,10 @@ mod tests {
     #[test]
     fn arguments_that_are_an_object_are_told_as_its_json() {
         let events = events(&[call(0, &json!({"a": 1}))], "tool_calls");
-        let reported = events
+        let delta = events
             .iter()
             .find(|event| event["delta"]["type"] == "input_json_delta");
-        assert_eq!(reported.unwrap()["delta"]["partial_json"], "{\"a\":1}");
+        assert_eq!(delta.unwrap()["delta"]["partial_json"], "{\"a\":1}");
         assert_eq!(events.last().unwrap()["type"], "message_stop");
     }
 }

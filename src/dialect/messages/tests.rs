@@ -1,4 +1,4 @@
-//! Requests, answers and streams in the words of both APIs.
+//! Requests, answers and streams in both APIs.
 
 use serde_json::{Value, json};
 
@@ -144,12 +144,12 @@ fn completions_become_messages() {
             "usage": {"input_tokens": 2, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 3, "output_tokens": 2}})
     );
     assert!(answer(b"{}", &names()).is_none());
-    let reported: Value = serde_json::from_slice(&error(
+    let body: Value = serde_json::from_slice(&error(
         br#"{"error":{"message":"m","code":"rate_limit_exceeded"}}"#,
     ))
     .unwrap();
     assert_eq!(
-        reported["error"],
+        body["error"],
         json!({"type": "rate_limit_error", "message": "m"})
     );
 }
@@ -284,10 +284,10 @@ fn long_names_of_tools_come_back_as_they_were() {
 
 #[test]
 fn what_is_too_long_is_said_in_the_words_that_clients_look_for() {
-    let reported = error(br#"{"error":{"message":"9 > 5","code":"context_length_exceeded"}}"#);
-    let reported: Value = serde_json::from_slice(&reported).unwrap();
+    let body = error(br#"{"error":{"message":"9 > 5","code":"context_length_exceeded"}}"#);
+    let body: Value = serde_json::from_slice(&body).unwrap();
     let expected = json!({"type": "invalid_request_error", "message": "prompt is too long: 9 > 5"});
-    assert_eq!(reported["error"], expected);
+    assert_eq!(body["error"], expected);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn nothing_of_a_conversation_vanishes() {
         "data:application/pdf;base64,cGRm"
     );
     assert_eq!(messages[2]["content"][1]["text"], "part");
-    for (block, lack) in [
+    for (block, feature) in [
         (
             json!({"type": "server_tool_use", "id": "x", "name": "web_search", "input": {}}),
             "content of this kind",
@@ -320,7 +320,7 @@ fn nothing_of_a_conversation_vanishes() {
         ),
     ] {
         let body = json!({"messages": [{"role": "user", "content": [block]}]});
-        assert_eq!(unsupported_feature(&body), Some(lack));
+        assert_eq!(unsupported_feature(&body), Some(feature));
     }
     assert_eq!(
         unsupported_feature(&json!({"messages": "hi"})),
@@ -346,8 +346,8 @@ fn a_tool_is_not_run_with_half_of_its_arguments() {
     );
 }
 
-/// Of the choice of a completion.
-fn reported(message: &Value, finish: &str) -> Value {
+/// The message for the choice of a completion.
+fn message_for(message: &Value, finish: &str) -> Value {
     let choice = json!({"message": message, "finish_reason": finish});
     let completion = json!({"choices": [choice]}).to_string();
     serde_json::from_slice(&answer(completion.as_bytes(), &names()).unwrap()).unwrap()
@@ -364,7 +364,7 @@ fn a_call_is_the_reason_to_stop_whatever_the_upstream_says() {
         ("length", "max_tokens"),
     ] {
         assert_eq!(
-            reported(&calling, finish)["stop_reason"],
+            message_for(&calling, finish)["stop_reason"],
             expected,
             "{finish}"
         );
@@ -376,15 +376,18 @@ fn a_call_is_the_reason_to_stop_whatever_the_upstream_says() {
         assert!(kinds(&chunks, "data: [DONE]\n\n").contains(&delta));
     }
     let silent = json!({"content": "x"});
-    assert_eq!(reported(&silent, "tool_calls")["stop_reason"], "end_turn");
-    let id = &reported(&calling, "stop")["content"][0]["id"];
+    assert_eq!(
+        message_for(&silent, "tool_calls")["stop_reason"],
+        "end_turn"
+    );
+    let id = &message_for(&calling, "stop")["content"][0]["id"];
     assert!(!id.as_str().unwrap().contains([':', '.']), "{id}");
 }
 
 #[test]
 fn a_refusal_is_called_one() {
     let refusing = json!({"content": null, "refusal": "I can't."});
-    let message = reported(&refusing, "stop");
+    let message = message_for(&refusing, "stop");
     assert_eq!(message["stop_reason"], "refusal");
     assert_eq!(message["content"][0]["text"], "I can't.");
     let chunk = |delta: Value, finish: Value| json!({"choices": [{"delta": delta, "finish_reason": finish}]});

@@ -8,14 +8,14 @@ use crate::dialect::names::Names;
 
 /// The tools of a request.
 pub(super) struct Toolbox {
-    /// In the words of a chat.
+    /// In a chat's form.
     pub(super) tools: Vec<Value>,
-    /// What of their descriptions is too long to stand there.
+    /// The descriptions that are too long for their field.
     pub(super) more: Vec<String>,
 }
 
 impl Toolbox {
-    /// `longest`: as long as a description may be, in bytes.
+    /// `longest`: the longest description that is accepted, in bytes.
     pub(super) fn of(body: &Value, names: &mut Names, longest: Option<usize>) -> Self {
         let mut more = Vec::new();
         let tools = body["tools"].as_array().into_iter().flatten();
@@ -44,8 +44,8 @@ impl Toolbox {
     }
 }
 
-/// A schema as `OpenAI` takes it: it refuses whole requests for an object that names no properties, and for lists that do not
-/// say of what.
+/// A schema that `OpenAI` accepts: it rejects whole requests for an object without properties, and for lists without
+/// the type of their items.
 fn parameters(schema: &Value) -> Value {
     let mut schema = schema.clone();
     if !schema.is_object() {
@@ -97,7 +97,7 @@ pub(super) fn choice(choice: &Value, names: &mut Names) -> Value {
     }
 }
 
-/// The shape of an answer.
+/// The format of an answer.
 pub(super) fn format(format: &Value) -> Option<Value> {
     if format["type"] != "json_schema" {
         return None;
@@ -109,7 +109,7 @@ pub(super) fn format(format: &Value) -> Option<Value> {
     Some(json!({ "type": "json_schema", "json_schema": schema }))
 }
 
-/// Whether a schema can be kept to strictly at `OpenAI`: every object is closed and lacks nothing.
+/// Whether `OpenAI` can enforce a schema strictly: every object is closed and requires all of its properties.
 fn is_strict(schema: &Value) -> bool {
     match schema {
         Value::Array(list) => list.iter().all(is_strict),

@@ -1,6 +1,6 @@
-//! Putting a request as a provider takes it that copies OpenAI's API in part.
+//! Adapting a request to a provider that copies OpenAI's API in part.
 //!
-//! Only what must change does: every other value goes on byte for byte, fields that nobody knows among them.
+//! Only what must change does: every other value stays byte for byte, unknown fields included.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -16,30 +16,31 @@ use crate::dialect::upstream_api::UpstreamApi;
 use crate::request::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 use crate::wire::json::Fields;
 
-/// The names of the limit of an answer's tokens.
+/// The names of the field that limits the tokens of an answer.
 const LIMITS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
-/// Values that ask for nothing, whatever the field.
+/// Values that have no effect, in any field.
 const NOTHING: [&str; 3] = ["null", "[]", "{}"];
-/// Fields that ask for nothing with this value, and which a strict provider may not know.
+/// Fields that have no effect with this value, and that a strict provider may not know.
 const OFF: [(&str, &str); 3] = [
     ("logprobs", "false"),
     ("top_logprobs", "0"),
     ("store", "false"),
 ];
 
-/// A request in a provider's manner, and the fields that had to be left out.
+/// An adapted request, and the fields that were dropped.
 #[derive(Debug)]
 pub struct Adapted {
     /// The body.
     pub body: Bytes,
-    /// Fields that had to be left out.
+    /// Fields that were dropped.
     pub dropped: Vec<String>,
 }
 
-/// Puts the body of a chat in a provider's manner; `None`: it is so already. `is_ours`: it is a translation.
+/// Adapts the body of a chat to a provider's quirks; `None`: nothing had to change. `is_ours`: the body is a
+/// translation.
 pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapted> {
     let quirks = &api.quirks;
-    // Translations ask for usage by themselves.
+    // Translations ask for usage by default.
     let no_usage = is_ours && !api.has_stream_usage;
     let more: &[&str] = if no_usage { &["stream_options"] } else { &[] };
     if !may_differ(body, api, more) {
@@ -66,14 +67,14 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
             dropped.push("reasoning_effort".to_owned());
         }
     }
-    if let Some(said) = effort(&fields, &model, quirks.efforts) {
+    if let Some(level) = effort(&fields, &model, quirks.efforts) {
         is_changed = true;
-        let asked = match said.and_then(|said| to_raw_value(said).ok()) {
-            Some(said) => fields.insert("reasoning_effort".into(), Cow::Owned(said)),
+        let asked = match level.and_then(|level| to_raw_value(level).ok()) {
+            Some(level) => fields.insert("reasoning_effort".into(), Cow::Owned(level)),
             None => fields.shift_remove("reasoning_effort"),
         };
-        // What is meant is kept by another word, or it is not.
-        if asked.is_some() && said.is_none_or(|said| said == "none") {
+        // Another level keeps the meaning; no level, or `none`, does not.
+        if asked.is_some() && level.is_none_or(|level| level == "none") {
             dropped.push("reasoning_effort".to_owned());
         }
     }
@@ -95,12 +96,12 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
     Some(Adapted { body, dropped })
 }
 
-/// How hard the model is to be asked to think; inner `None`: that cannot be said. Outer `None`: as it is.
+/// The reasoning effort to ask for; inner `None`: it cannot be expressed. Outer `None`: unchanged.
 fn effort(fields: &Fields<'_>, model: &str, efforts: Efforts) -> Option<Option<&'static str>> {
     let asked = fields
         .get("reasoning_effort")
         .map(|effort| effort.get().trim_matches('"'));
-    let said = match (efforts, asked) {
+    let level = match (efforts, asked) {
         (Efforts::Any, _) => return None,
         (Efforts::Three, None | Some("null" | "low" | "medium" | "high")) => return None,
         (Efforts::Three, Some("minimal")) => Some("low"),
@@ -112,7 +113,7 @@ fn effort(fields: &Fields<'_>, model: &str, efforts: Efforts) -> Option<Option<&
         }
         (Efforts::NoneWithTools, _) => return None,
     };
-    Some(said)
+    Some(level)
 }
 
 fn has_tools(fields: &Fields<'_>) -> bool {
@@ -120,8 +121,8 @@ fn has_tools(fields: &Fields<'_>) -> bool {
     tools.is_some_and(|tools| !NOTHING.contains(&tools.get()))
 }
 
-/// Asks a model not to think where its thoughts would have to come back with its calls: most clients do not know of them, and
-/// other models' calls have none. Says whether that changes anything.
+/// Turns reasoning off for models that require it to come back with their tool calls: most clients do not know of it,
+/// and the calls of other models have none. Returns whether that changes anything.
 fn stop_thinking(fields: &mut Fields<'_>) -> bool {
     let thoughts = fields
         .get("messages")
@@ -142,7 +143,7 @@ fn stop_thinking(fields: &mut Fields<'_>) -> bool {
     }
 }
 
-/// Puts the body of a request for a response in a provider's manner; `None`: it is so already.
+/// Adapts the body of a Responses request to a provider's quirks; `None`: nothing had to change.
 pub fn adapt_response(body: &[u8], quirks: &Quirks) -> Option<Adapted> {
     if quirks.has_developer || !has(body, "developer") {
         return None;
@@ -160,7 +161,7 @@ fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
     NOTHING.contains(&value.get()) || OFF.contains(&(field, value.get()))
 }
 
-/// Whether anything of a chat may have to change: bodies that have none of these names need not be read.
+/// Whether anything of a chat may have to change: a body that has none of these names need not be parsed.
 fn may_differ(body: &[u8], api: &UpstreamApi, more: &[&str]) -> bool {
     let quirks = &api.quirks;
     let is_limited = api.max_output.is_some() || quirks.limit.is_some();
@@ -184,7 +185,7 @@ fn may_differ(body: &[u8], api: &UpstreamApi, more: &[&str]) -> bool {
         .any(|name| has(body, name))
 }
 
-/// Whether it is known to refuse what it does not know, wherever that stands.
+/// Whether the provider is known to reject unknown fields anywhere.
 fn is_strict(quirks: &Quirks) -> bool {
     quirks.message_fields.is_some()
 }
@@ -200,8 +201,8 @@ fn model_of(fields: &Fields<'_>) -> String {
         .unwrap_or_default()
 }
 
-/// Puts the limit under the name that is known, and no larger than can be; the newer one goes before, where a client gives
-/// both. Says whether that changes anything.
+/// Writes the limit under the name that the provider knows, and lowers it to the largest allowed. The newer name wins
+/// if a client sends both. Returns whether that changes anything.
 fn limit(fields: &mut Fields<'_>, name: Option<&'static str>, largest: Option<u32>) -> bool {
     let mut is_changed = false;
     for known in LIMITS {
@@ -312,8 +313,8 @@ mod tests {
     fn models_are_asked_to_think_as_hard_as_they_can_be() {
         let put = |asked: &str, quirks: Quirks| adapted(asked, quirks);
         let effort = |effort: &str| format!(r#"{{"model":"m","reasoning_effort":"{effort}"}}"#);
-        for (asked, said) in [("minimal", "low"), ("xhigh", "high"), ("max", "high")] {
-            let expected = (effort(said), Vec::new());
+        for (asked, level) in [("minimal", "low"), ("xhigh", "high"), ("max", "high")] {
+            let expected = (effort(level), Vec::new());
             assert_eq!(put(&effort(asked), Quirks::OLDER), Some(expected));
         }
         let dropped = vec!["reasoning_effort".to_owned()];
@@ -323,15 +324,15 @@ mod tests {
 
         let tools = r#""tools":[{}]"#;
         let plain = format!(r#"{{"model":"gpt-5.6",{tools}}}"#);
-        let said = format!(r#"{{"model":"gpt-5.6",{tools},"reasoning_effort":"none"}}"#);
+        let without = format!(r#"{{"model":"gpt-5.6",{tools},"reasoning_effort":"none"}}"#);
         assert_eq!(
             put(&plain, Quirks::OPENAI),
-            Some((said.clone(), Vec::new()))
+            Some((without.clone(), Vec::new()))
         );
-        let low = said.replace("none", "low");
-        assert_eq!(put(&low, Quirks::OPENAI), Some((said.clone(), dropped)));
+        let low = without.replace("none", "low");
+        assert_eq!(put(&low, Quirks::OPENAI), Some((without.clone(), dropped)));
         for fine in [
-            said,
+            without,
             plain.replace("5.6", "5.1"),
             effort("low").replace("\"m\"", "\"gpt-5.6\""),
         ] {

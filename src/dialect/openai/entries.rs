@@ -1,4 +1,4 @@
-//! Lists of objects of which some entries change, and the rest stays as it was written.
+//! Lists of objects of which some entries change, and the others stay byte for byte.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::wire::json::Fields;
 
-/// A list with its entries changed; `None`: none was, or it is no list of objects.
+/// A list with its entries changed; `None`: no entry was changed, or it is not a list of objects.
 pub(super) fn change(
     list: &RawValue,
     mut change: impl FnMut(&mut Fields<'_>) -> bool,
@@ -19,7 +19,7 @@ pub(super) fn change(
     is_changed.then(|| to_raw_value(&entries).ok()).flatten()
 }
 
-/// Changes the calls of a message. Says whether any was changed.
+/// Changes the tool calls of a message. Returns whether any was changed.
 pub(super) fn change_calls(
     message: &mut Fields<'_>,
     by: impl FnMut(&mut Fields<'_>) -> bool,

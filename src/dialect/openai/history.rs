@@ -1,4 +1,4 @@
-//! The messages of a chat as a provider takes them.
+//! Adapting the messages of a chat to a provider.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,12 +12,12 @@ use crate::config::{CallIds, Quirks};
 use crate::dialect::chunks::fit_call_id;
 use crate::wire::json::{Fields, fingerprint};
 
-/// What is written in place of a signature that nobody has: the calls were made by another model (Google's documentation of
+/// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
 /// thought signatures).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
-/// The messages in a provider's manner; `None`: they are so already, or are no messages. `dropped`: takes the names of fields
-/// that had to be left out and said something.
+/// The messages, adapted to a provider's quirks; `None`: nothing had to change, or they are not messages. `dropped`
+/// takes the names of dropped fields that had a meaning.
 pub(super) fn adapted(
     messages: &RawValue,
     quirks: &Quirks,
@@ -56,11 +56,11 @@ pub(super) fn adapted(
     is_changed.then(|| to_raw_value(&messages).ok()).flatten()
 }
 
-/// Whether the calls in a conversation come with the thoughts that led to them.
+/// Whether the tool calls in a conversation come with the reasoning that led to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Thoughts {
     NoCalls,
-    /// Some calls have none.
+    /// Some calls have no reasoning.
     Missing,
     Given,
 }
@@ -85,7 +85,7 @@ pub(super) fn thoughts_of_calls(messages: &RawValue) -> Thoughts {
     }
 }
 
-/// The messages with the older role; `None`: there is no other.
+/// The messages with the older role `system`; `None`: none has the newer role.
 pub(super) fn without_developer(messages: &RawValue) -> Option<Box<RawValue>> {
     change(messages, demote)
 }
@@ -105,7 +105,7 @@ fn demote(message: &mut Fields<'_>) -> bool {
     }
 }
 
-/// Puts ids that are taken in place of others.
+/// Replaces ids that the provider does not accept.
 fn rename_calls(message: &mut Fields<'_>, ids: CallIds) -> bool {
     let fit: fn(&str) -> Option<String> = match ids {
         CallIds::Any => return false,
@@ -127,7 +127,7 @@ fn rename_calls(message: &mut Fields<'_>, ids: CallIds) -> bool {
     rename(message, "tool_call_id") | change_calls(message, |call| rename(call, "id"))
 }
 
-/// Nine letters and digits for an id, the same for the same; `None`: it is so already.
+/// Nine letters and digits for an id, always the same for the same id; `None`: the id is fine.
 fn nine_letters(id: &str) -> Option<String> {
     const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

@@ -1,4 +1,4 @@
-//! The OpenAI API and the many that copy it: bytes pass through untouched but for the model's name.
+//! The OpenAI API and the many that copy it: bytes pass through unchanged, except for the model's name.
 
 mod adapt;
 pub mod continuation;

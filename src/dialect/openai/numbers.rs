@@ -1,4 +1,4 @@
-//! The numbers of calls in a chat's stream.
+//! The indexes of tool calls in a chat's stream.
 
 use bytes::Bytes;
 use memchr::memmem::find;
@@ -7,16 +7,16 @@ use serde_json::Value;
 use crate::dialect::chunks::{Calls, Place};
 use crate::wire::sse;
 
-/// Numbers the calls of a stream in which they are told apart by their ids only: clients go by the numbers, and would take
-/// them for one (Gemini gives every call the number 0).
+/// Numbers the calls of a stream in which only ids distinguish them. Clients go by the index, and would take them for
+/// one call (Gemini gives every call the index 0).
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// By the number of the choice.
+    /// By the index of the choice.
     choices: Vec<(u64, Calls)>,
 }
 
 impl Numbers {
-    /// The same events; those stay as they are whose numbers are right.
+    /// The same events; those whose indexes are right stay byte for byte.
     pub fn translate(&mut self, events: Bytes) -> Bytes {
         if find(&events, b"\"tool_calls\"").is_none() {
             return events;
@@ -32,7 +32,7 @@ impl Numbers {
         out.into()
     }
 
-    /// `None`: the numbers are right, or there are none.
+    /// `None`: the indexes are right, or there are none.
     fn renumbered(&mut self, data: &[u8]) -> Option<Value> {
         let mut chunk: Value = serde_json::from_slice(data).ok()?;
         let mut is_changed = false;

@@ -6,7 +6,7 @@ use crate::request::ModelRequest;
 use crate::wire::json::replace_model;
 use crate::wire::query::with_parameter;
 
-/// The client's body, under the name by which the upstream knows the model.
+/// The client's body, with the upstream's name for the model.
 pub fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
     let field = request.model.as_ref();
     match (field.and_then(|field| field.span.as_ref()), model) {
@@ -17,7 +17,8 @@ pub fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
     }
 }
 
-/// The client's path and query; a handshake has the model in it, which is put under the upstream's name for it.
+/// The client's path and query. A handshake has the model in its query, which is replaced by the upstream's name for
+/// it.
 pub fn path(request: &ModelRequest, model: Option<&str>) -> String {
     match model {
         Some(model) => with_parameter(&request.path, "model", model),

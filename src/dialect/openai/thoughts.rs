@@ -1,4 +1,4 @@
-//! Thoughts in the input of a response: they are sealed for the organisation that had them, or kept by it.
+//! Reasoning in the input of a response: it is encrypted for one organisation, or stored there.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::wire::json::Fields;
 
-/// The body without thoughts, and without the names that items have at their maker; every other value stays as it is.
-/// `None`: there are none.
+/// The body without reasoning, and without the ids that items have at their provider; every other value stays byte
+/// for byte. `None`: there is none.
 pub fn without_thoughts(body: &[u8]) -> Option<Bytes> {
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
     let input = fields.get("input")?;

@@ -1,4 +1,4 @@
-//! The order of the turns of a chat, and their texts, where a provider is particular about them.
+//! The order of the messages of a chat, and their texts, where a provider is strict about them.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use crate::dialect::call_ids::CallIds;
 use crate::dialect::instruct::reminder;
 use crate::wire::json::Fields;
 
-/// What a model is made to say between the results of tools and what a user says.
+/// The assistant's message that is inserted between tool results and a user's message.
 const TAKEN_NOTE: &str = "OK.";
 
-/// Joins the texts of a message that consists of nothing else. Says whether that changes anything.
+/// Joins the parts of a message that has only texts. Returns whether that changes anything.
 pub(super) fn join_texts(message: &mut Fields<'_>) -> bool {
     let Some(parts) = message
         .get("content")
@@ -32,8 +32,8 @@ pub(super) fn join_texts(message: &mut Fields<'_>) -> bool {
     }
 }
 
-/// Lets a user say what the system says amid the talk, marked in the way that coding agents use for models which know no
-/// other. Says whether there was anything of the kind.
+/// Moves later system messages into user messages, marked in the way that coding agents use for models without system
+/// messages. Returns whether there was one.
 pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
     let is_system = |message: &Fields<'_>| has_role(message, "system");
     let leading = messages.iter().take_while(|it| is_system(it)).count();
@@ -52,7 +52,7 @@ pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
     is_changed
 }
 
-/// Puts together what a user says in several messages, as far as it is plain text: turns are taken in turn.
+/// Merges consecutive user messages, as far as they are plain text: messages must alternate.
 fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
     for place in (from + 1..messages.len()).rev() {
         let (before, after) = messages.split_at_mut(place);
@@ -70,7 +70,7 @@ fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
     }
 }
 
-/// Puts something between the results of tools and what a user says. Says whether there was any such place.
+/// Inserts an assistant's message between tool results and a user's message. Returns whether there was such a place.
 pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
     let said = json!({ "role": "assistant", "content": TAKEN_NOTE });
     let Ok(said) = serde_json::from_value::<Fields<'static>>(said) else {
@@ -85,7 +85,8 @@ pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
     messages.len() > before
 }
 
-/// Gives calls other ids where several have the same one, and their results in the same order. Says whether there was any.
+/// Gives tool calls other ids if several have the same one, and their results in the same order. Returns whether
+/// there was any.
 pub(super) fn tell_calls_apart(messages: &mut [Fields<'_>]) -> bool {
     let mut ids = CallIds::new(str::to_owned);
     let mut is_changed = false;
@@ -196,9 +197,9 @@ mod tests {
     fn tools_are_answered_before_a_user_speaks() {
         let (tool, user) = (json!({"role": "tool"}), said("user", &"x".into()));
         let ok = said("assistant", &"OK.".into());
-        let talk = json!([user, tool, tool, user, user, tool, user]);
+        let messages = json!([user, tool, tool, user, user, tool, user]);
         let expected = json!([user, tool, tool, ok, user, user, tool, ok, user]);
-        assert_eq!(changed(&talk, answer_tools), Some(expected));
+        assert_eq!(changed(&messages, answer_tools), Some(expected));
         assert_eq!(changed(&json!([user, tool, ok, user]), answer_tools), None);
     }
 
@@ -209,7 +210,7 @@ mod tests {
             json!({ "role": "assistant", "tool_calls": calls })
         };
         let tool = |id: &str, content: &str| json!({"role": "tool", "tool_call_id": id, "content": content});
-        let talk = json!([
+        let messages = json!([
             calls(&["c", "c"]),
             tool("c", "1"),
             tool("c", "2"),
@@ -218,7 +219,7 @@ mod tests {
             tool("d", "3"),
         ]);
         assert_eq!(
-            changed(&talk, |them| tell_calls_apart(them)),
+            changed(&messages, |them| tell_calls_apart(them)),
             Some(json!([
                 calls(&["c", "c_1"]),
                 tool("c", "1"),

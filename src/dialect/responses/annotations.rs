@@ -1,8 +1,9 @@
-//! Where a text is from: nested in a chat, flat in a response.
+//! Citations of a text: nested in a chat, flat in a response.
 
 use serde_json::{Value, json};
 
-/// The pages among the annotations of a chat's message, for a text that has so many of the message's characters before it.
+/// The pages among the annotations of a chat's message, for a text that starts after so many characters of the
+/// message.
 pub(super) fn annotations(of_chat: &Value, before: usize) -> Vec<Value> {
     let annotations = of_chat.as_array().into_iter().flatten();
     let pages = annotations.filter(|annotation| annotation["type"] == "url_citation");
@@ -71,7 +72,7 @@ mod tests {
         };
         let output = &of("response.completed")[0]["response"]["output"];
         let added = of("response.output_text.annotation.added");
-        // Places are those in the text of the item.
+        // Positions are those in the text of the item.
         let expected = [
             (0, 0, cited_flat("early", 0, 0)),
             (0, 1, cited_flat("a", 0, 2)),

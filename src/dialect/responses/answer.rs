@@ -8,7 +8,7 @@ use super::tools::Toolbox;
 use crate::dialect::chunks::{call_id, text_of};
 use crate::dialect::finish::{Finish, finish};
 
-/// What a response repeats of its request, and its names.
+/// What a response repeats of its request, and its ids.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     asked: Value,
@@ -31,7 +31,7 @@ impl RequestContext {
         format!("{kind}_{}{index:02}", self.name)
     }
 
-    /// The id of an item that calls a function.
+    /// The id of an item for a function call.
     pub(super) fn call_id(&self, function: &Value, index: usize) -> String {
         let is_custom = self.toolbox.is_custom(function);
         self.id(if is_custom { "ctc" } else { "fc" }, index)
@@ -74,7 +74,7 @@ impl RequestContext {
         })
     }
 
-    /// The response at its end, as the finish reason of the chat says.
+    /// The final response, with the status that follows from the chat's finish reason.
     pub(super) fn ended(
         &self,
         output: Value,
@@ -101,7 +101,7 @@ impl RequestContext {
     }
 }
 
-/// The response for a chat completion; `None` if it is none, or has failed.
+/// The response for a chat completion; `None` if it is not one, or has failed.
 pub fn answer(completion: &[u8], context: &RequestContext) -> Option<Bytes> {
     let completion: Value = serde_json::from_slice(completion).ok()?;
     let choice = completion["choices"].as_array()?.first()?;
@@ -132,7 +132,7 @@ pub fn answer(completion: &[u8], context: &RequestContext) -> Option<Bytes> {
     Some(response.to_string().into())
 }
 
-/// What the items are that come last in an answer that ended for this reason.
+/// The status of the last items in an answer that ended for this reason.
 pub(super) fn status_of_items(reason: &Value) -> &'static str {
     match reason.as_str() {
         Some("length" | "content_filter") => "incomplete",
@@ -140,7 +140,7 @@ pub(super) fn status_of_items(reason: &Value) -> &'static str {
     }
 }
 
-/// What a message is made of.
+/// The kinds of parts of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Text,
@@ -148,7 +148,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// Its name in the names of events.
+    /// Its name in the types of events.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Text => "output_text",
@@ -156,7 +156,7 @@ impl Part {
         }
     }
 
-    /// The field that its text is in.
+    /// The field that has its text.
     pub(super) fn field(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -164,7 +164,7 @@ impl Part {
         }
     }
 
-    /// Adds to an event what goes with it.
+    /// Adds the fields that an event of this kind needs.
     pub(super) fn complete(self, event: &mut Value) {
         if self == Self::Text {
             event["logprobs"] = json!([]);
@@ -179,7 +179,7 @@ impl Part {
         }
     }
 
-    /// The part with this text, and where it is from.
+    /// The part with this text and its annotations.
     pub(super) fn citing(self, text: &str, annotations: Vec<Value>) -> Value {
         let mut part = self.of(text);
         if self == Self::Text {
@@ -197,7 +197,7 @@ pub(in crate::dialect) fn message_item(id: &str, status: &str, content: Value) -
     json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
 }
 
-/// What was used. Gemini counts thoughts in `total_tokens` only, though they are output as any other.
+/// The usage. Gemini counts reasoning in `total_tokens` only, though it is output like any other.
 fn usage(usage: &Value) -> Value {
     if !usage.is_object() {
         return Value::Null;

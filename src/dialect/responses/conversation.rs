@@ -1,4 +1,4 @@
-//! The conversation: instructions, messages and their parts, calls of tools and their results.
+//! The conversation: instructions, messages and their parts, tool calls and their results.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::tools::{self, Toolbox};
 use crate::dialect::instruct::instruct;
 
-/// What an item needs that a chat has not. `can_search`: a search that was made is history.
+/// The feature of an item that a chat does not have. `can_search`: the upstream can search the web, so an earlier
+/// search is only history.
 pub(super) fn unsupported_item(item: &Value, can_search: bool) -> Option<&'static str> {
     let content = match item["type"].as_str() {
         None | Some("message") => &item["content"],
@@ -58,11 +59,11 @@ pub(super) fn messages(body: &Value, toolbox: &Toolbox) -> Vec<Value> {
 fn take(item: &Value, toolbox: &Toolbox, messages: &mut Vec<Value>) {
     match item["type"].as_str() {
         Some("function_call" | "custom_tool_call") => call(item, toolbox, messages),
-        // A mark that a turn is over; results stand behind their calls, see `complete`.
+        // It marks the end of a turn; `complete` puts the results behind their calls.
         Some("function_call_output" | "custom_tool_call_output") => {
             messages.push(json!({ "role": "tool" }));
         }
-        // Thoughts are not handed on, nor is how something was found; and tools are no part of the talk.
+        // Reasoning is not translated, nor is how something was found. Tools are not part of the conversation.
         Some("reasoning" | "web_search_call" | "additional_tools") => {}
         _ => {
             let content = match &item["content"] {
@@ -100,9 +101,9 @@ fn call(item: &Value, toolbox: &Toolbox, messages: &mut Vec<Value>) {
     }
 }
 
-/// Puts the results right behind the calls, wherever they stand, and makes up those that are missing: else chats are
-/// refused. Where calls have the same id, the results belong to them in order. Tools tell in text only; images that they bring
-/// are shown by the user.
+/// Puts the results directly behind their calls, wherever they are, and invents those that are missing: otherwise
+/// chats are rejected. If several calls have the same id, the results belong to them in order. Tool results are text
+/// only; their images become a user's message.
 fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
     let mut outputs: HashMap<&str, VecDeque<&Value>> = HashMap::new();
     for item in items.iter().filter(|item| !item["output"].is_null()) {
@@ -121,7 +122,7 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
         let mut shown = Vec::new();
         for id in ids {
             let outputs = id.as_str().and_then(|id| outputs.get_mut(id));
-            let reported = match outputs.and_then(VecDeque::pop_front) {
+            let content = match outputs.and_then(VecDeque::pop_front) {
                 Some(Value::Array(parts)) => {
                     let (texts, others): (Vec<Value>, Vec<Value>) = parts
                         .iter()
@@ -133,7 +134,7 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
                 Some(output) => output.clone(),
                 None => "no result".into(),
             };
-            completed.push(json!({ "role": "tool", "tool_call_id": id, "content": reported }));
+            completed.push(json!({ "role": "tool", "tool_call_id": id, "content": content }));
         }
         if !shown.is_empty() {
             completed.push(json!({ "role": "user", "content": content(&shown) }));
@@ -142,7 +143,7 @@ fn complete(messages: &mut Vec<Value>, items: &[Value]) -> Vec<Value> {
     completed
 }
 
-/// Parts of a message; text alone becomes a plain text, which every upstream takes.
+/// Parts of a message; if there is only text, it becomes a plain text, which every upstream accepts.
 fn content(parts: &[Value]) -> Value {
     let is_text = |part: &Value| part["text"].is_string();
     if parts.iter().all(is_text) {

@@ -5,9 +5,8 @@
 //! response         ◀─ answer, or Translator event by event ◀─ chat completion
 //! ```
 //!
-//! Tools that take plain text, and those in namespaces, become functions and come back as what they were. What lives at
-//! one provider (earlier responses, conversations, hosted tools) cannot be had elsewhere, and makes a request
-//! untranslatable.
+//! Custom tools and tools in namespaces become functions, and calls of them are translated back. What is stored at
+//! one provider (earlier responses, conversations, hosted tools) makes a request untranslatable.
 
 mod annotations;
 mod answer;

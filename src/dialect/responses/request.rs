@@ -8,19 +8,19 @@ use super::conversation::{messages, unsupported_item};
 use super::tools::{self, Toolbox};
 use crate::dialect::dropped::left_out;
 
-/// A request in the words of Chat Completions.
+/// A request in the API of Chat Completions.
 #[derive(Debug)]
 pub struct Translated {
     /// The body.
     pub body: Bytes,
-    /// What the answer repeats.
+    /// What the answer repeats of the request.
     pub context: RequestContext,
-    /// Fields that had to be left out.
+    /// Fields that were dropped.
     pub dropped: Vec<String>,
 }
 
-/// Fields that mean the same in both. `metadata` and what is about caches does, too, but who has Chat Completions only may
-/// refuse a request for their sake.
+/// Fields that mean the same in both. So do `metadata` and the fields about caches, but a provider that has only Chat
+/// Completions may reject a request for them.
 const SAME: [&str; 8] = [
     "model",
     "temperature",
@@ -31,9 +31,9 @@ const SAME: [&str; 8] = [
     "stream",
     "seed",
 ];
-/// Fields that are translated, too, or ruled out before. Every other one is dropped: it is a hint without which the answer
-/// is still the one that was asked for.
-const SAID: [&str; 14] = [
+/// Fields that are translated too, or excluded before. Every other field is dropped: it is a hint, and without it the
+/// answer is still what was asked for.
+const TRANSLATED: [&str; 14] = [
     "input",
     "instructions",
     "max_output_tokens",
@@ -50,8 +50,8 @@ const SAID: [&str; 14] = [
     "top_logprobs",
 ];
 
-/// What a request needs that Chat Completions do not have; `None`: it can be translated. `can_search`: where it goes, the web
-/// can be searched.
+/// A feature that a request needs and that Chat Completions do not have; `None`: it can be translated. `can_search`:
+/// the upstream can search the web.
 pub fn unsupported_feature(body: &Value, can_search: bool) -> Option<&'static str> {
     let stored = ["previous_response_id", "conversation", "prompt"];
     if let Some(field) = stored.into_iter().find(|field| !body[*field].is_null()) {
@@ -66,8 +66,8 @@ pub fn unsupported_feature(body: &Value, can_search: bool) -> Option<&'static st
     {
         return Some("logprobs");
     }
-    if let Some(lack) = tools::lack(body, can_search) {
-        return Some(lack);
+    if let Some(feature) = tools::unsupported_feature(body, can_search) {
+        return Some(feature);
     }
     let choice = &body["tool_choice"];
     if choice.is_object() && !matches!(choice["type"].as_str(), Some("function" | "custom")) {
@@ -82,14 +82,14 @@ pub fn unsupported_feature(body: &Value, can_search: bool) -> Option<&'static st
     }
 }
 
-/// Translates a Responses request; `None` if it is none, or needs what a chat has not.
+/// Translates a Responses request; `None` if it is not one, or needs what a chat does not have.
 pub fn request(body: &[u8], can_search: bool) -> Option<Translated> {
     let body: Value = serde_json::from_slice(body).ok()?;
     if unsupported_feature(&body, can_search).is_some() {
         return None;
     }
     let mut chat = Map::new();
-    let known: Vec<&str> = SAME.into_iter().chain(SAID).collect();
+    let known: Vec<&str> = SAME.into_iter().chain(TRANSLATED).collect();
     let mut dropped = left_out(&body, &known);
     let toolbox = Toolbox::of(&body);
     chat.insert("messages".to_owned(), messages(&body, &toolbox).into());
@@ -137,7 +137,7 @@ pub fn request(body: &[u8], can_search: bool) -> Option<Translated> {
     })
 }
 
-/// As a chat has them, and the filters, which it has not.
+/// The options of a search in a chat's form. It does not define filters; they are passed along.
 fn search_options(search: &Value) -> Value {
     let mut options = json!({});
     if search["user_location"].is_object() {

@@ -1,4 +1,4 @@
-//! The chunks of a chat as the events of a response, one by one.
+//! The chunks of a chat, translated one by one into the events of a response.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::dialect::finish::{Finish, finish};
 #[derive(Debug)]
 pub struct Translator {
     context: RequestContext,
-    /// A chunk, for what all have in common; null before the first one.
+    /// A chunk, for the fields that all have in common; null before the first one.
     chunk: Value,
     number: u64,
     /// The items that are done.
@@ -25,7 +25,7 @@ pub struct Translator {
     finish: Value,
     usage: Value,
     has_ended: bool,
-    /// Pieces that the client is not told.
+    /// Pieces that the client does not see.
     pub(in crate::dialect) hidden_progress: usize,
 }
 
@@ -48,7 +48,7 @@ enum Open {
 }
 
 impl Translator {
-    /// For the answer to a request that was translated with this memo.
+    /// For the answer to a request that was translated with this context.
     pub fn new(context: RequestContext) -> Self {
         Self {
             context,
@@ -64,7 +64,7 @@ impl Translator {
         }
     }
 
-    /// The events for some whole chunks.
+    /// Translates some whole chunks.
     pub fn translate(&mut self, chunks: &[u8]) -> Bytes {
         let mut out = Vec::new();
         for piece in pieces(chunks) {
@@ -73,7 +73,7 @@ impl Translator {
             }
             match piece {
                 Piece::Chunk(chunk) => self.take(chunk, &mut out),
-                // After a whole answer nothing can spoil it.
+                // After a complete answer nothing can spoil it.
                 Piece::Error(error) if self.finish.is_null() => self.give_up(&error, &mut out),
                 Piece::Error(_) => {}
                 Piece::Done => self.end(&mut out),
@@ -83,12 +83,12 @@ impl Translator {
         out.into()
     }
 
-    /// Whether the chat has said why it ended: only its usage may come.
+    /// Whether the finish reason has come: only the usage may follow.
     pub fn is_ending(&self) -> bool {
         !self.finish.is_null()
     }
 
-    /// What is still to be said when no more chunks come.
+    /// What is still to be sent when no more chunks come.
     pub fn finish(&mut self) -> Bytes {
         let mut out = Vec::new();
         self.end(&mut out);
@@ -136,7 +136,7 @@ impl Translator {
         }
     }
 
-    /// Nothing of what may come makes it whole again.
+    /// Nothing that follows can complete it.
     fn give_up(&mut self, error: &Value, out: &mut Vec<u8>) {
         self.fail(error, out);
         self.has_ended = true;
@@ -221,7 +221,7 @@ impl Translator {
             && !more.is_empty()
         {
             arguments.push_str(&more);
-            // Plain text is told at its end, when it can be read whole.
+            // The input of a custom tool is sent at its end, when all of it can be decoded.
             if self.context.toolbox.is_custom(name) {
                 self.hidden_progress += 1;
                 return;
@@ -248,7 +248,7 @@ impl Translator {
         };
     }
 
-    /// Nothing more comes of the item that is being sent.
+    /// The current item is complete.
     fn close(&mut self, status: &str, out: &mut Vec<u8>) {
         let index = self.output.len();
         let item = match std::mem::replace(&mut self.open, Open::None) {
@@ -288,7 +288,7 @@ impl Translator {
         self.output.push(item);
     }
 
-    /// What a call was given is whole.
+    /// The arguments of a call are complete.
     fn send_call(&mut self, index: usize, item: &Value, out: &mut Vec<u8>) {
         let mut done = json!({ "item_id": item["id"], "output_index": index });
         if item["type"] == "custom_tool_call" {
@@ -304,9 +304,9 @@ impl Translator {
         }
     }
 
-    /// The chat is over: the usage is known by now.
+    /// The chat has ended: the usage is known by now.
     fn end(&mut self, out: &mut Vec<u8>) {
-        // Without a finish it was cut short, which the missing end tells.
+        // Without a finish reason it was cut short; the missing end shows that.
         if self.finish.is_null() || std::mem::replace(&mut self.has_ended, true) {
             return;
         }
@@ -329,7 +329,7 @@ impl Translator {
     }
 }
 
-/// How many characters the texts have that are done; a chat counts all of them as one.
+/// How many characters the finished texts have; a chat counts all of them as one text.
 fn sent_before(output: &[Value]) -> usize {
     let texts = output
         .iter()

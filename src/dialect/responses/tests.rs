@@ -1,4 +1,4 @@
-//! Requests, answers and streams in the words of both APIs.
+//! Requests, answers and streams in both APIs.
 
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ fn what_some_upstreams_refuse_is_left_out() {
 
 #[test]
 fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
-    for (field, value, lack) in [
+    for (field, value, feature) in [
         (
             "previous_response_id",
             json!("resp_1"),
@@ -111,7 +111,7 @@ fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
     ] {
         let mut body = json!({"model": "m", "input": "x"});
         body[field] = value;
-        assert_eq!(unsupported_feature(&body, false), Some(lack));
+        assert_eq!(unsupported_feature(&body, false), Some(feature));
     }
 }
 
@@ -258,8 +258,8 @@ fn chunks_become_the_full_sequence_of_events() {
 
 #[test]
 fn a_chat_that_is_cut_short_is_no_whole_response() {
-    let begun = [chunk(json!({"content": "Hel"}), Value::Null)];
-    let last = |end: &str| events(&begun, end).last().unwrap()["type"].clone();
+    let first = [chunk(json!({"content": "Hel"}), Value::Null)];
+    let last = |end: &str| events(&first, end).last().unwrap()["type"].clone();
     assert_eq!(last(""), "response.output_text.delta");
     assert_eq!(last("data: [DONE]\n\n"), "response.output_text.delta");
     assert_eq!(
@@ -407,8 +407,8 @@ fn results_of_calls_with_the_same_id_are_told_in_order() {
             .unwrap();
     let messages = chat["messages"].as_array().unwrap().iter();
     let results = messages.filter(|message| message["role"] == "tool");
-    let reported: Vec<&str> = results
+    let contents: Vec<&str> = results
         .map(|result| result["content"].as_str().unwrap())
         .collect();
-    assert_eq!(reported, ["1", "2", "no result"]);
+    assert_eq!(contents, ["1", "2", "no result"]);
 }

@@ -1,4 +1,4 @@
-//! Tools that a chat has not: those that take plain text, and those in namespaces. There they are functions.
+//! Tools that a chat does not have, as functions: custom tools, which take plain text, and tools in namespaces.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +24,7 @@ fn key(namespace: &Value, named: &Value) -> (String, String) {
     (namespace.to_owned(), name_of(named).to_owned())
 }
 
-/// One of them, and the name of the function.
+/// One of them, and the name of its function.
 #[derive(Clone, Debug)]
 struct Tool {
     declared: Value,
@@ -38,11 +38,11 @@ impl Tool {
     }
 }
 
-/// No client has more tools than that; looking through them takes the square of it.
+/// No client has more tools than that; to search them takes quadratic time.
 const MOST: usize = 1024;
 
-/// What the tools of a request need that a chat has not. `can_search`: where it goes, the web can be searched.
-pub(super) fn lack(body: &Value, can_search: bool) -> Option<&'static str> {
+/// The feature of a request's tools that a chat does not have. `can_search`: the upstream can search the web.
+pub(super) fn unsupported_feature(body: &Value, can_search: bool) -> Option<&'static str> {
     if declared(body).nth(MOST).is_some() {
         return Some("so many tools");
     }
@@ -52,7 +52,7 @@ pub(super) fn lack(body: &Value, can_search: bool) -> Option<&'static str> {
         .then_some("hosted tools")
 }
 
-/// The tool that searches the web, if there is one.
+/// The tool for web search, if there is one.
 pub(super) fn search(body: &Value) -> Option<&Value> {
     declared(body)
         .map(|(_, tool)| tool)
@@ -66,11 +66,11 @@ fn is_function(tool: &Value) -> bool {
 /// `web_search`, `web_search_preview`, or one with a date.
 fn is_search(tool: &Value) -> bool {
     let kind = tool["type"].as_str();
-    // A search of what the provider has kept of the web is nobody else's.
+    // A search in the provider's own copy of the web exists nowhere else.
     kind.is_some_and(|kind| kind.starts_with("web_search")) && tool["external_web_access"] != false
 }
 
-/// The tools with their namespaces: those of the request, and those that its input brings along.
+/// The tools with their namespaces: those of the request, and those in its input.
 fn declared(body: &Value) -> impl Iterator<Item = (&Value, &Value)> {
     let items = body["input"].as_array().into_iter().flatten();
     let brought = items.filter(|item| item["type"] == "additional_tools");
@@ -113,7 +113,7 @@ impl Toolbox {
         toolbox
     }
 
-    /// What is declared again replaces what was.
+    /// A later declaration replaces an earlier one.
     fn add(&mut self, tool: Tool) {
         let place = *self
             .by_name
@@ -127,12 +127,12 @@ impl Toolbox {
         }
     }
 
-    /// All of them in the words of a chat.
+    /// All of them in a chat's form.
     pub(super) fn functions(&self) -> Vec<Value> {
         self.tools.iter().map(function).collect()
     }
 
-    /// The function's name for an item that calls a tool, or a choice of one.
+    /// The function's name for an item that calls a tool, or for a choice of one.
     pub(super) fn function_for(&self, named: &Value) -> Value {
         match self.by_name.get(&key(&named["namespace"], named)) {
             Some(place) => self.tools[*place].function.as_str().into(),
@@ -145,12 +145,12 @@ impl Toolbox {
         self.tools.get(*place)
     }
 
-    /// Whether a function is a tool that takes plain text.
+    /// Whether a function is a custom tool.
     pub(super) fn is_custom(&self, function: &Value) -> bool {
         self.find(function).is_some_and(Tool::is_custom)
     }
 
-    /// The item for a call of a function.
+    /// The item for a function call.
     pub(super) fn item(&self, id: &str, status: &str, call_id: &str, call: &Value) -> Value {
         let function = &call["name"];
         let mut item = if self.is_custom(function) {
@@ -172,7 +172,7 @@ impl Toolbox {
     }
 }
 
-/// A function's definition: flat there, nested in a chat.
+/// The definition of a function: flat in a response, nested in a chat.
 fn function(tool: &Tool) -> Value {
     let declared = &tool.declared;
     let mut function = Map::new();
@@ -195,7 +195,7 @@ fn function(tool: &Tool) -> Value {
     json!({ "type": "function", "function": function })
 }
 
-/// A grammar cannot be enforced there, but told.
+/// A grammar cannot be enforced, so the description explains it.
 fn describe(tool: &Value) -> String {
     let mut description = tool["description"].as_str().unwrap_or_default().to_owned();
     if let Some(grammar) = tool["format"]["definition"].as_str() {
@@ -205,12 +205,12 @@ fn describe(tool: &Value) -> String {
     description
 }
 
-/// The arguments of a function for plain text.
+/// The arguments of a function for a custom tool's plain text.
 pub(super) fn arguments(input: &Value) -> String {
     json!({ "input": input }).to_string()
 }
 
-/// The plain text in the arguments of a function.
+/// The plain text in the arguments of such a function.
 fn input(arguments: &str) -> String {
     let parsed: Value = serde_json::from_str(arguments).unwrap_or_default();
     parsed["input"].as_str().unwrap_or(arguments).to_owned()
@@ -230,7 +230,7 @@ mod tests {
         serde_json::from_slice(&translated.body).unwrap()
     }
 
-    /// A request as a coding agent makes it: a tool for plain text, and tools in namespaces, some of them in the input.
+    /// A request of a coding agent: a custom tool, and tools in namespaces, some of them in the input.
     fn with_tools_of_all_kinds() -> Value {
         let group = |name: &str, members: Value| json!({"type": "namespace", "name": name, "description": "", "tools": members});
         let custom = |name: &str| json!({"type": "custom", "name": name, "description": "d"});
@@ -254,8 +254,8 @@ mod tests {
     fn tools_that_a_chat_has_not_are_functions() {
         let mut asked = with_tools_of_all_kinds();
         assert_eq!(unsupported_feature(&asked, false), None);
-        let said = chat(&asked);
-        let functions = said["tools"].as_array().unwrap();
+        let translated = chat(&asked);
+        let functions = translated["tools"].as_array().unwrap();
         let names: Vec<&Value> = functions
             .iter()
             .map(|tool| &tool["function"]["name"])
@@ -270,11 +270,11 @@ mod tests {
             json!({"name": "agents__wait", "strict": false, "parameters": {"type": "object"}})
         );
         let called =
-            |message: usize| said["messages"][message]["tool_calls"][0]["function"].clone();
+            |message: usize| translated["messages"][message]["tool_calls"][0]["function"].clone();
         let arguments = json!({"input": "1 + \"1\""}).to_string();
         assert_eq!(called(1), json!({"name": "exec", "arguments": arguments}));
         assert_eq!(
-            said["messages"][2],
+            translated["messages"][2],
             json!({"role": "tool", "tool_call_id": "c1", "content": "11"})
         );
         assert_eq!(
@@ -309,7 +309,7 @@ mod tests {
             {"index": 0, "id": "c1", "function": {"name": "exec", "arguments": "{\"input\":\"a\\n\"}"}},
             {"index": 1, "id": "c2", "function": {"name": "agents__wait", "arguments": "{}"}},
             {"index": 2, "id": "c3", "function": {"name": "patch", "arguments": "no JSON"}},
-            // Some give the object.
+            // Some providers send an object.
             {"index": 3, "id": "c4", "function": {"name": "agents__wait", "arguments": {"s": 1}}},
             {"index": 4, "id": "c5", "function": {"name": "patch", "arguments": {"input": "b"}}},
         ]);

@@ -1,4 +1,4 @@
-//! The chunks of chat and plain completions, as far as supervision looks into them.
+//! The chunks of chats and plain completions, as far as supervision reads them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,8 +25,8 @@ pub(super) struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// Whatever is not known to be empty counts as content: taking preamble for content costs a missed failover,
-    /// taking content for preamble could repeat or lose part of an answer.
+    /// Whatever is not known to be empty counts as content. To take a preamble for content costs a missed failover;
+    /// to take content for a preamble could repeat or lose part of an answer.
     pub(super) fn has_content(&self) -> bool {
         self.text.is_some_and(is_filled) || self.delta.as_ref().is_some_and(|delta| delta.is_filled)
     }
@@ -36,7 +36,8 @@ fn is_filled(raw: &RawValue) -> bool {
     !matches!(raw.get(), "null" | "\"\"" | "[]" | "{}")
 }
 
-/// Whether a delta has anything in it but a role. Its fields are looked at as they are read, and none is kept: this
+/// Whether a delta has anything but a role. Its fields are checked while they are parsed, and none is kept, because
+/// this happens for every event.
 /// happens to every event.
 struct Delta {
     is_filled: bool,

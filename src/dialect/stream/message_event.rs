@@ -1,4 +1,4 @@
-//! The events of Anthropic's Messages, as far as supervision looks into them.
+//! The events of Anthropic's Messages, as far as supervision reads them.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub(super) struct MessageEvent<'a> {
     delta: Option<Piece<'a>>,
 }
 
-/// A block that begins, or what is new of one.
+/// A block that starts, or an addition to one.
 #[derive(Deserialize)]
 struct Piece<'a> {
     #[serde(borrow, rename = "type")]
@@ -32,8 +32,8 @@ struct Piece<'a> {
 }
 
 impl MessageEvent<'_> {
-    /// Whether it is part of the answer. The start of a text or of thoughts has nothing in it yet; any other block says
-    /// something by its kind.
+    /// Whether it is part of the answer. The start of a text or of reasoning is still empty; any other block has
+    /// content by its type.
     pub(super) fn is_content(&self) -> bool {
         match &*self.kind {
             "content_block_delta" => true,
@@ -41,7 +41,7 @@ impl MessageEvent<'_> {
                 !matches!(block.kind.as_deref(), Some("text" | "thinking"))
                     || block.text.is_some_and(|text| text.get() != "\"\"")
             }),
-            // A refusal may come without a word.
+            // A refusal may come without text.
             "message_delta" => self.delta.as_ref().is_some_and(|delta| {
                 delta
                     .stop_reason
@@ -53,8 +53,8 @@ impl MessageEvent<'_> {
     }
 }
 
-/// The error event with which a stream that broke ends. `error` is an error object in `OpenAI`'s shape or in Anthropic's;
-/// by its type clients decide whether they try again.
+/// The error event that ends a broken stream. `error` is an error object in `OpenAI`'s shape or in Anthropic's; its
+/// type decides whether clients retry.
 pub(super) fn interruption(error: &serde_json::Value) -> Vec<u8> {
     let mut reported = error.as_object().cloned().unwrap_or_default();
     reported.insert("type".to_owned(), error_kind(error).into());

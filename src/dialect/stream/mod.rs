@@ -1,5 +1,5 @@
-//! What the events of a stream mean: whether there is content yet, whether the answer is complete, how to end a
-//! stream that broke.
+//! What the events of a stream mean: whether there is content yet, whether the answer is complete, and how to end a
+//! broken stream.
 
 mod chunk;
 mod message_event;
@@ -23,7 +23,7 @@ pub enum Signal {
     Preamble,
     /// Part of the answer.
     Content,
-    /// The upstream says that the answer failed, or sends what is no event of this API.
+    /// The upstream reports that the answer failed, or sends something that is not an event of this API.
     Failed(Outcome),
 }
 
@@ -39,7 +39,7 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
-    /// A reader for the stream that answers a request of this kind.
+    /// A reader for a stream of this endpoint.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
@@ -51,8 +51,8 @@ impl StreamReader {
         }
     }
 
-    /// Whether the terminal event has been seen (`finish_reason`, `response.completed`): what comes after it cannot
-    /// spoil the answer any more.
+    /// Whether the terminal event has come (`finish_reason`, `response.completed`): nothing after it can spoil the
+    /// answer.
     pub fn is_complete(&self) -> bool {
         self.is_complete
     }
@@ -72,7 +72,7 @@ impl StreamReader {
         signal
     }
 
-    /// Whether an event says nothing, and would be taken for a chunk by clients: `data: null`, a ping with data.
+    /// Whether an event carries nothing, and clients would take it for a chunk: `data: null`, a ping with data.
     pub fn is_ignorable(&self, event: &Event<'_>) -> bool {
         let is_chunked = !matches!(self.endpoint, Endpoint::Responses | Endpoint::Messages);
         let is_ping = event.name == Some(b"ping") && is_chunked;
@@ -89,8 +89,8 @@ impl StreamReader {
         }
     }
 
-    /// The error event with which a stream that broke ends, in the API's own form and never followed by `[DONE]`.
-    /// `error` is an error object in `OpenAI`'s shape.
+    /// The error event that ends a broken stream, in the API's own form and never followed by `[DONE]`. `error` is an
+    /// error object in `OpenAI`'s shape.
     pub fn interruption(&self, error: &serde_json::Value) -> Vec<u8> {
         match self.endpoint {
             Endpoint::Responses => self.response_interruption(error),
@@ -99,7 +99,7 @@ impl StreamReader {
         }
     }
 
-    /// `[DONE]` ends an answer that is complete; any other is none, or was cut short.
+    /// `[DONE]` ends an answer that is complete. Without one, there was no answer, or it was cut short.
     fn read_done(&mut self) -> Signal {
         if self.is_complete {
             self.has_done = true;
@@ -199,8 +199,8 @@ impl StreamReader {
         }
     }
 
-    /// SDKs differ in what they raise on: the error event carries its fields both flat and nested, and
-    /// `response.failed` closes the stream for those that wait for a terminal event.
+    /// SDKs look for errors in different places: the error event has its fields both flat and nested, and
+    /// `response.failed` ends the stream for SDKs that wait for a terminal event.
     fn response_interruption(&self, error: &serde_json::Value) -> Vec<u8> {
         let next = self.sequence_number + 1;
         let mut flat = error.clone();
@@ -223,7 +223,7 @@ impl StreamReader {
     }
 }
 
-/// An error told by the event's name, its fields in an `error` object or on top.
+/// An event named `error`, with its fields in an `error` object or at the top level.
 fn read_named_error(data: &[u8]) -> Signal {
     let failed = Outcome::ServerError { status: 500 };
     Signal::Failed(serde_json::from_slice(data).map_or(failed, |error| classify_inner(error, None)))

@@ -1,4 +1,4 @@
-//! The events of Responses, as far as supervision looks into them.
+//! The events of Responses, as far as supervision reads them.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub(super) struct ResponseEvent<'a> {
 }
 
 impl ResponseEvent<'_> {
-    /// Whether it announces a message or a text that has nothing in it yet. Other items say something by their kind.
+    /// Whether it announces a message or a text that is still empty. Other items have content by their type.
     pub(super) fn is_empty(&self) -> bool {
         let is_empty =
             |raw: Option<&RawValue>| raw.is_none_or(|raw| matches!(raw.get(), "[]" | "\"\""));

@@ -1,20 +1,20 @@
-//! Going on with a given beginning of the answer, or not.
+//! Continuing a prefill, or not.
 
 use serde_json::Value;
 
 use crate::simulator::Continuing;
 
-/// What is said of a text by an upstream with this habit, asked by this request.
+/// What remains of a text for an upstream with this habit and this request.
 pub(super) fn rest(body: &Value, text: String, habit: Continuing) -> String {
     let rest = match habit {
         Continuing::Never => None,
         Continuing::Exactly => prefill_end(body, &text).map(|prefill| text[prefill..].to_owned()),
         Continuing::WithEcho => None,
-        Continuing::WhenTold => wanted_words(body).and_then(|words| {
+        Continuing::OnInstruction => wanted_words(body).and_then(|words| {
             let place = text.find(&words)?;
             Some(text[place..].to_owned())
         }),
-        Continuing::Elsewhere => {
+        Continuing::Unrelated => {
             let is_asked =
                 last_message(body, "assistant").is_some() || wanted_words(body).is_some();
             is_asked.then(|| "I would rather talk about something else.".to_owned())
@@ -23,7 +23,7 @@ pub(super) fn rest(body: &Value, text: String, habit: Continuing) -> String {
     rest.unwrap_or(text)
 }
 
-/// How much of the text the request brings.
+/// How much of the text is in the request.
 fn prefill_end(body: &Value, text: &str) -> Option<usize> {
     if let Some(prompt) = body["prompt"].as_str() {
         let cuts = text.char_indices().map(|(cut, _)| cut);

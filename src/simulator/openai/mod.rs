@@ -1,4 +1,4 @@
-//! The OpenAI API, and Anthropic's messages, as far as they are simulated: which endpoint was asked, and for what.
+//! The OpenAI API, and Anthropic's messages, as far as they are simulated: the endpoint and what is asked of it.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -52,6 +52,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "metrics", "affinity", "routing", "server", "upstream", "wire",
         ],
     ),
+    ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
     ("lib", &[]),
     ("log", &["event"]),

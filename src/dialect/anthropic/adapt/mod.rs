@@ -1,7 +1,7 @@
-//! A Messages request as the model takes it that stands in for another one of Claude's: what each of them takes has changed
-//! from one generation to the next.
+//! Adapting a Messages request to a Claude model that is the fallback of another Claude model: what they accept has
+//! changed from one generation to the next.
 //!
-//! Only what must change does: every other value goes on byte for byte.
+//! Only what must change does: every other value stays byte for byte.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use super::thinking::{budget, effort_of_budget};
 use crate::dialect::prefill::continue_prompt;
 use crate::wire::json::Fields;
 
-/// The body of a request as this model takes it, and the fields that had to be left out; `None`: it is so already.
+/// The body of a request, adapted to this model, and the fields that were dropped; `None`: nothing had to change.
 /// `max_output`: the most tokens that its answer may have.
 pub fn adapt(body: &[u8], model: &str, max_output: Option<u32>) -> Option<(Bytes, Vec<String>)> {
     let mut request = Request {
@@ -26,7 +26,7 @@ pub fn adapt(body: &[u8], model: &str, max_output: Option<u32>) -> Option<(Bytes
         is_changed: false,
     };
     request.limit(max_output);
-    // Those who copy the API have models of other names, which do not tell what they take.
+    // Providers that copy the API have models with other names, which do not show what they accept.
     if model.contains("claude") {
         request.think();
         request.name_effort();
@@ -37,7 +37,7 @@ pub fn adapt(body: &[u8], model: &str, max_output: Option<u32>) -> Option<(Bytes
     Some((serde_json::to_vec(body).ok()?.into(), request.dropped))
 }
 
-/// A request that is being adapted.
+/// A request while it is adapted.
 struct Request<'a> {
     fields: Fields<'a>,
     model: Model,
@@ -77,7 +77,7 @@ impl Request<'_> {
         }
     }
 
-    /// More than the model can say is an error.
+    /// A limit above the model's largest answer is an error.
     fn limit(&mut self, largest: Option<u32>) {
         let most = self.get("max_tokens").as_u64();
         if let (Some(most), Some(largest)) = (most, largest)
@@ -107,7 +107,7 @@ impl Request<'_> {
         }
     }
 
-    /// With a budget instead of an effort.
+    /// Replaces an effort by a budget.
     fn think_within_budget(&mut self, mut thinking: Value) {
         let config = self.config();
         let effort = config.get("effort").and_then(Value::as_str);
@@ -121,7 +121,7 @@ impl Request<'_> {
         thinking["budget_tokens"] = budget.into();
         self.put("thinking", thinking);
         if !self.takes_effort {
-            // It is told by the budget.
+            // The budget expresses it.
             self.take_effort();
         }
         for field in SAMPLING {
@@ -129,7 +129,7 @@ impl Request<'_> {
         }
     }
 
-    /// A budget that the limit of the answer has come below.
+    /// Lowers a budget that the limit of the answer does not allow.
     fn fit_budget(&mut self, mut thinking: Value) {
         if !self.is_changed || thinking["budget_tokens"].as_u64() < Some(self.most()) {
             return;
@@ -143,7 +143,8 @@ impl Request<'_> {
         }
     }
 
-    /// With an effort instead of a budget. Thoughts were shown where that is usual with a budget; here it must be said.
+    /// Replaces a budget by an effort. With a budget, reasoning is shown by default; with an effort, that must be
+    /// asked for.
     fn think_freely(&mut self, mut thinking: Value) {
         let fields = thinking.as_object_mut();
         let budget = fields.and_then(|fields| fields.shift_remove("budget_tokens"));
@@ -160,7 +161,8 @@ impl Request<'_> {
         }
     }
 
-    /// Whether it may think with a budget: nobody does who has to call a tool, goes on with a beginning, or has called tools
+    /// Whether it may use a budget: not if it must call a tool, continues a prefill, or has called tools in this turn
+    /// without reasoning.
     /// in this turn without a thought.
     fn may_think(&self) -> bool {
         let choice = self.get("tool_choice");
@@ -178,7 +180,7 @@ impl Request<'_> {
         !is_forced && !is_begun && !has_called_without
     }
 
-    /// The most tokens that the answer may have; where tokens are only counted, nothing is said of it.
+    /// The most tokens that the answer may have; a request to count tokens has no such limit.
     fn most(&self) -> u64 {
         self.get("max_tokens").as_u64().unwrap_or(u64::MAX)
     }
@@ -199,7 +201,7 @@ impl Request<'_> {
         }
     }
 
-    /// Takes the effort out of the configuration, and the whole of it where nothing else is in it.
+    /// Removes the effort from the configuration, and the configuration if nothing else is in it.
     fn take_effort(&mut self) {
         let mut config = self.config();
         if config.shift_remove("effort").is_none() {
@@ -223,8 +225,8 @@ impl Request<'_> {
         }
     }
 
-    /// A beginning of the answer, which the newer models refuse: they answer a turn of the user only. One that has used the
-    /// provider's own tools is gone on with everywhere.
+    /// Handles a prefill. The newer models reject it, because they answer only to a user's message. A message in
+    /// which the provider's own tools were used can be continued by all models.
     fn begin(&mut self) {
         if self.model.takes_prefill() {
             return;
@@ -234,9 +236,9 @@ impl Request<'_> {
         let mut turns: Vec<Box<RawValue>> = serde_json::from_str(messages).unwrap_or_default();
         let last = turns.last().map_or("null", |last| last.get());
         let last = serde_json::from_str(last).unwrap_or_default();
-        if let Some(begun) = prefill_of(&last)
+        if let Some(prefill) = prefill_of(&last)
             && let Ok(turn) =
-                to_raw_value(&json!({ "role": "user", "content": continue_prompt(&begun) }))
+                to_raw_value(&json!({ "role": "user", "content": continue_prompt(&prefill) }))
         {
             turns.push(turn);
             self.put("messages", turns);
@@ -244,7 +246,7 @@ impl Request<'_> {
     }
 }
 
-/// The text of a turn in which an answer is begun.
+/// The text of a message that is a prefill.
 fn prefill_of(turn: &Value) -> Option<String> {
     if turn["role"] != "assistant" {
         return None;
@@ -256,10 +258,10 @@ fn prefill_of(turn: &Value) -> Option<String> {
     }
 }
 
-/// Fields that the newer models refuse.
+/// Fields that the newer models reject.
 const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
 
-/// What an effort is that nobody names.
+/// The effort that is the default.
 const USUAL_EFFORT: &str = "high";
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! What Claude's models are asked who stand in for one another.
+//! What Claude models are asked as fallbacks for one another.
 
 use serde_json::{Value, json};
 
 use super::adapt;
 
-/// What is asked of a model with at most 32000 tokens, and the fields that were left out.
+/// The request for a model with at most 32000 tokens, and the fields that were dropped.
 fn adapted(body: &Value, model: &str) -> Option<(Value, Vec<String>)> {
     let (body, dropped) = adapt(body.to_string().as_bytes(), model, Some(32_000))?;
     Some((serde_json::from_slice(&body).unwrap(), dropped))
@@ -20,7 +20,7 @@ fn asking(more: &Value) -> Value {
 #[test]
 fn thinking_is_asked_for_as_each_model_takes_it() {
     let none: &[&str] = &[];
-    for (model, asked, sent, reported) in [
+    for (model, asked, sent, expected_dropped) in [
         (
             "claude-haiku-4-5",
             json!({"thinking": {"type": "adaptive"}}),
@@ -74,7 +74,7 @@ fn thinking_is_asked_for_as_each_model_takes_it() {
     ] {
         let (body, dropped) = adapted(&asking(&asked), model).unwrap();
         assert_eq!(body, asking(&sent), "{model}");
-        assert_eq!(dropped, reported, "{model}");
+        assert_eq!(dropped, expected_dropped, "{model}");
     }
 }
 
@@ -105,7 +105,7 @@ fn nobody_thinks_with_a_budget_where_that_is_refused() {
 #[test]
 fn what_a_model_refuses_is_left_out_and_told() {
     let sampling = json!({"temperature": 0.5, "top_p": 0.9, "top_k": 5});
-    for (model, asked, reported) in [
+    for (model, asked, expected_dropped) in [
         (
             "claude-opus-4-7",
             &sampling,
@@ -119,8 +119,8 @@ fn what_a_model_refuses_is_left_out_and_told() {
         ),
     ] {
         let (body, dropped) = adapted(&asking(asked), model).unwrap();
-        assert_eq!(dropped, reported, "{model}");
-        for field in reported {
+        assert_eq!(dropped, expected_dropped, "{model}");
+        for field in expected_dropped {
             assert!(body[field].is_null(), "{model} {field}");
         }
         assert!(body["output_config"].is_null());
@@ -136,13 +136,13 @@ fn what_a_model_refuses_is_left_out_and_told() {
 
 #[test]
 fn a_beginning_is_gone_on_with_by_models_that_answer_users_only() {
-    let begun = asking(
+    let with_prefill = asking(
         &json!({"messages": [{"role": "assistant", "content": [{"type": "text", "text": "Once"}]}]}),
     );
-    let (body, _) = adapted(&begun, "claude-opus-5").unwrap();
-    assert_eq!(body["messages"][0], begun["messages"][0]);
+    let (body, _) = adapted(&with_prefill, "claude-opus-5").unwrap();
+    assert_eq!(body["messages"][0], with_prefill["messages"][0]);
     assert_eq!(body["messages"][1]["role"], "user");
-    assert!(adapted(&begun, "claude-sonnet-4-5").is_none());
+    assert!(adapted(&with_prefill, "claude-sonnet-4-5").is_none());
     let paused = json!({"messages": [{"role": "assistant", "content": [{"type": "server_tool_use", "id": "s"}]}]});
     assert!(adapted(&asking(&paused), "claude-opus-5").is_none());
 }
@@ -170,7 +170,7 @@ fn only_what_must_change_does() {
             "claude-opus-5",
             json!({"thinking": {"type": "disabled"}, "temperature": null}),
         ),
-        // Not one of Claude's: what it takes is not known.
+        // Not a Claude model: what it accepts is not known.
         (
             "glm-4.7",
             json!({"thinking": {"type": "enabled", "budget_tokens": 5000}, "temperature": 0.5}),

@@ -9,12 +9,12 @@ use crate::config::Prefill;
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::json;
 
-/// The client's request, with the answer so far as its last message; `None` if that cannot be said, or if the answer has
-/// as many tokens already as were asked for.
+/// The client's request, with the answer so far as its last message; `None` if that cannot be expressed, or if the
+/// answer already has all the tokens that the client asked for.
 pub fn body(
     request: &ModelRequest,
     model: Option<&str>,
-    said: &Transcript,
+    transcript: &Transcript,
     prefill: Prefill,
 ) -> Option<Bytes> {
     let mended = json::mended(&request.body);
@@ -24,30 +24,30 @@ pub fn body(
         body["model"] = model.into();
     }
     match request.endpoint {
-        Endpoint::ChatCompletions => ask(&mut body, "messages", said, prefill)?,
+        Endpoint::ChatCompletions => ask(&mut body, "messages", transcript, prefill)?,
         Endpoint::Completions => {
             let prompt = body["prompt"].as_str()?;
-            body["prompt"] = format!("{prompt}{}", said.text).into();
+            body["prompt"] = format!("{prompt}{}", transcript.text).into();
         }
         Endpoint::Responses => {
             if let Some(text) = body["input"].as_str() {
                 body["input"] = json!([{ "role": "user", "content": text }]);
             }
-            ask(&mut body, "input", said, prefill)?;
+            ask(&mut body, "input", transcript, prefill)?;
         }
         _ => return None,
     }
-    // Asked in words, the reply may repeat what was said; the splicer counts what is new.
+    // Without a prefill the reply may repeat the text so far; the splicer counts only what is new.
     if prefill != Prefill::None || request.endpoint == Endpoint::Completions {
-        reduce_limits(&mut body, said.tokens)?;
+        reduce_limits(&mut body, transcript.tokens)?;
     }
     Some(body.to_string().into())
 }
 
-/// Puts the answer so far at the end of a conversation, and the wish to go on behind it where that must be said.
-fn ask(body: &mut Value, list: &str, said: &Transcript, prefill: Prefill) -> Option<()> {
-    // Some refuse a beginning that ends in white space.
-    let text = said.text.trim_end();
+/// Puts the answer so far at the end of a conversation, followed by an instruction to continue where one is needed.
+fn ask(body: &mut Value, list: &str, transcript: &Transcript, prefill: Prefill) -> Option<()> {
+    // Some providers reject a prefill that ends in white space.
+    let text = transcript.text.trim_end();
     let mut message = json!({ "role": "assistant", "content": text });
     if prefill == Prefill::Prefix {
         message["prefix"] = true.into();
@@ -73,16 +73,16 @@ fn instruction(text: &str) -> String {
     )
 }
 
-/// What has been said counts.
-fn reduce_limits(body: &mut Value, said: u64) -> Option<()> {
+/// Subtracts the tokens so far from the limits.
+fn reduce_limits(body: &mut Value, so_far: u64) -> Option<()> {
     for limit in LIMITS {
         if let Some(most) = body[limit].as_u64() {
-            let left = most.checked_sub(said).filter(|left| *left > 0)?;
+            let left = most.checked_sub(so_far).filter(|left| *left > 0)?;
             body[limit] = left.into();
         }
     }
     Some(())
 }
 
-/// The names of the limit of an answer's tokens.
+/// The names of the field that limits the tokens of an answer.
 pub(super) const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];

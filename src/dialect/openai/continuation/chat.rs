@@ -1,4 +1,4 @@
-//! Chunks of a reply as the rest of another stream of chunks.
+//! Chunks of a reply, rewritten as the rest of another stream of chunks.
 
 use serde_json::{Map, Value, json};
 

@@ -62,7 +62,7 @@ fn of_response(body: &Value) -> Option<&'static str> {
     } else if format.is_some_and(|format| format != "text") {
         Some("json")
     } else if is_kept_there || body["background"] == true {
-        // What came before is known to its provider only.
+        // Only the provider knows the conversation so far.
         Some("stored")
     } else if !body["top_logprobs"].is_null() {
         Some("logprobs")

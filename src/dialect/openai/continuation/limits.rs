@@ -1,32 +1,32 @@
-//! Where a continued answer must stop: at a stop sequence that began before the seam, or after so many tokens.
+//! Where a continued answer must stop: at a stop sequence that started before the seam, or after so many tokens.
 
 use serde_json::Value;
 
 use super::ask::LIMITS;
 
-/// Why an answer stops here.
+/// Why an answer stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     /// A stop sequence.
     Sequence,
-    /// It is long enough.
+    /// The limit of tokens.
     Length,
 }
 
 /// The limits of one continuation.
 #[derive(Debug)]
 pub(super) struct OutputLimits {
-    /// What stop sequences still lack that began before the seam.
+    /// The rests of stop sequences that started before the seam.
     straddling: Vec<String>,
-    /// The new text, as long as it may be part of one of them.
+    /// The new text, while it may be part of one of them.
     head: String,
-    /// Events with text that may still come.
+    /// How many more events with text may come.
     left: Option<u64>,
 }
 
 impl OutputLimits {
-    /// For a request whose answer has come to `said` in so many tokens.
-    pub(super) fn new(request: &Value, said: &str, tokens: u64) -> Self {
+    /// The limits for a request whose answer so far is `so_far`, with so many tokens.
+    pub(super) fn new(request: &Value, so_far: &str, tokens: u64) -> Self {
         let most = LIMITS.iter().find_map(|limit| request[*limit].as_u64());
         let stops = match &request["stop"] {
             Value::String(stop) => vec![stop.as_str()],
@@ -36,14 +36,15 @@ impl OutputLimits {
         Self {
             straddling: stops
                 .into_iter()
-                .flat_map(|stop| rests(stop, said))
+                .flat_map(|stop| rests(stop, so_far))
                 .collect(),
             head: String::new(),
             left: most.map(|most| most.saturating_sub(tokens)),
         }
     }
 
-    /// What of the next piece of text may go out, and whether the answer stops there. `is_over`: the last piece.
+    /// The part of the next piece of text that may go out, and whether the answer stops there. `is_over`: it is the
+    /// last piece.
     pub(super) fn take(&mut self, piece: &str, is_over: bool) -> (String, Option<Stop>) {
         self.head.push_str(piece);
         if self
@@ -71,11 +72,11 @@ impl OutputLimits {
     }
 }
 
-/// What is left of a stop sequence behind each beginning of it with which a text ends.
-fn rests(stop: &str, said: &str) -> Vec<String> {
+/// The rests of a stop sequence, one for each prefix of it that is the end of a text.
+fn rests(stop: &str, so_far: &str) -> Vec<String> {
     stop.char_indices()
         .skip(1)
-        .filter(|(cut, _)| said.ends_with(&stop[..*cut]))
+        .filter(|(cut, _)| so_far.ends_with(&stop[..*cut]))
         .map(|(cut, _)| stop[cut..].to_owned())
         .collect()
 }

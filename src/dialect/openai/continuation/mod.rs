@@ -1,8 +1,8 @@
 //! Going on with a streamed answer that broke off, at another upstream.
 //!
 //! ```text
-//! Transcript   what the client has been told so far, and whether that can be continued at all
-//! body         the request that asks for the rest: by prefill, or in words
+//! Transcript   what the client has received so far, and whether it can be continued
+//! body         the request for the rest: by prefill, or by an instruction
 //! Seam         where in the reply the new text begins
 //! Splicer      the reply's events, rewritten as the rest of the first stream
 //! ```

@@ -1,4 +1,4 @@
-//! Events of a reply as the rest of another stream of Responses events.
+//! Events of a reply, rewritten as the rest of another stream of Responses events.
 
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,7 @@ pub(super) fn rewrite(
                 close(rest, out);
             }
         }
-        // The reply's text is over: what was kept back for the seam goes out before.
+        // The reply's text is complete: text that was held back for the seam goes out first.
         "response.output_text.done" => {
             let text = rest.new_text("", true)?;
             tell_text(rest, &text, out);
@@ -45,7 +45,7 @@ pub(super) fn rewrite(
             name_response(rest, &mut event);
             tell(rest, event, out);
         }
-        // The client has heard of the response and its one message; whatever else the reply has, it has not.
+        // The client has seen the response and its one message. Anything else in the reply is left out.
         _ => {}
     }
     Ok(())

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::limits::{OutputLimits, Stop};
-use super::seam::{Match, Seam};
+use super::seam::{Seam, Search};
 use super::transcript::Transcript;
 use crate::config::Prefill;
 use crate::request::{Endpoint, ModelRequest};
@@ -40,9 +40,9 @@ impl Rest {
     pub(super) fn new_text(&mut self, piece: &str, is_over: bool) -> Result<String, NoSeam> {
         let piece = match self.seam.as_mut().map(|seam| seam.take(piece, is_over)) {
             None => piece.to_owned(),
-            Some(Match::Undecided) => return Ok(String::new()),
-            Some(Match::NotFound) => return Err(NoSeam),
-            Some(Match::Found(rest)) => {
+            Some(Search::Undecided) => return Ok(String::new()),
+            Some(Search::NotFound) => return Err(NoSeam),
+            Some(Search::Found(rest)) => {
                 self.seam = None;
                 rest
             }

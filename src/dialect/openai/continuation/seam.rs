@@ -1,22 +1,22 @@
-//! Finding the place in a reply where the text goes on that the client has already.
+//! Finding the seam: the place in a reply where the client's text continues.
 
 use crate::config::Prefill;
 
-/// How much of the end of a text is looked for, in bytes.
+/// How much of the end of a text is searched for, in bytes.
 const ANCHOR: usize = 48;
-/// A shorter anchor may stand anywhere by chance; it must stand at the beginning.
+/// A shorter anchor may occur anywhere by chance; it must be at the start of the reply.
 const TELLING: usize = 24;
-/// How much a reply may say before it comes to the point, in bytes.
+/// How much a reply may say before the anchor, in bytes.
 const DIGRESSION: usize = 256;
 
-/// What has become of the search.
+/// The result of the search.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Match {
+pub(super) enum Search {
     /// More of the reply is needed.
     Undecided,
-    /// The text goes on with this.
+    /// The text continues with this.
     Found(String),
-    /// The reply does not go on where the text stopped.
+    /// The reply does not continue where the text stopped.
     NotFound,
 }
 
@@ -24,44 +24,44 @@ pub(super) enum Match {
 #[derive(Debug)]
 pub(super) struct Seam {
     /// The text that the client has, without the white space at its end.
-    said: String,
+    so_far: String,
     /// That white space.
     space: String,
     way: Way,
     reply: String,
 }
 
-/// What is known of the reply.
+/// What is known about the start of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// It begins with what is new.
+    /// It starts with the new text.
     Exact,
-    /// It begins with what is new, or repeats all that was said.
+    /// It starts with the new text, or repeats all of the text so far.
     Echo,
-    /// It repeats the last words, or all that was said.
+    /// It repeats the last words, or all of the text so far.
     Words,
 }
 
 impl Seam {
-    /// In a reply to a request that was to be continued in this way.
-    pub(super) fn new(said: &str, prefill: Prefill, is_plain_prompt: bool) -> Self {
+    /// A search in the reply to a request that was to be continued in this way.
+    pub(super) fn new(so_far: &str, prefill: Prefill, is_plain_prompt: bool) -> Self {
         let (trimmed, way) = match prefill {
-            // A plain prompt is gone on with to the letter.
-            _ if is_plain_prompt => (said, Way::Exact),
-            Prefill::None => (said.trim_end(), Way::Words),
-            Prefill::Prefix => (said.trim_end(), Way::Echo),
-            Prefill::Trailing | Prefill::Vllm => (said.trim_end(), Way::Exact),
+            // A plain prompt is continued exactly.
+            _ if is_plain_prompt => (so_far, Way::Exact),
+            Prefill::None => (so_far.trim_end(), Way::Words),
+            Prefill::Prefix => (so_far.trim_end(), Way::Echo),
+            Prefill::Trailing | Prefill::Vllm => (so_far.trim_end(), Way::Exact),
         };
         Self {
-            said: trimmed.to_owned(),
-            space: said[trimmed.len()..].to_owned(),
+            so_far: trimmed.to_owned(),
+            space: so_far[trimmed.len()..].to_owned(),
             way,
             reply: String::new(),
         }
     }
 
-    /// Takes the next piece of the reply; `is_over`: the last one.
-    pub(super) fn take(&mut self, piece: &str, is_over: bool) -> Match {
+    /// Takes the next piece of the reply; `is_over`: it is the last one.
+    pub(super) fn take(&mut self, piece: &str, is_over: bool) -> Search {
         self.reply.push_str(piece);
         let found = match self.way {
             Way::Exact => Some(self.reply.as_str()),
@@ -73,34 +73,34 @@ impl Seam {
             Way::Words => match self.past_words(is_over) {
                 Ok(rest) => Some(rest),
                 Err(Pending) if !is_over => None,
-                Err(Pending) => return Match::NotFound,
+                Err(Pending) => return Search::NotFound,
             },
         };
         match found {
             Some(rest) if is_over || !self.is_within_space(rest) => {
-                Match::Found(self.without_known_space(rest).to_owned())
+                Search::Found(self.without_known_space(rest).to_owned())
             }
-            None if self.reply.len() > self.said.len() + DIGRESSION => Match::NotFound,
-            _ => Match::Undecided,
+            None if self.reply.len() > self.so_far.len() + DIGRESSION => Search::NotFound,
+            _ => Search::Undecided,
         }
     }
 
-    /// Behind a repetition of all that was said; `None`: it is none.
+    /// The text behind a repetition of all of the text so far; `None`: it is not repeated.
     fn past_repetition(&self) -> Option<Result<&str, Pending>> {
-        if let Some(rest) = self.reply.strip_prefix(&self.said) {
+        if let Some(rest) = self.reply.strip_prefix(&self.so_far) {
             return Some(Ok(rest));
         }
-        self.said.starts_with(&self.reply).then_some(Err(Pending))
+        self.so_far.starts_with(&self.reply).then_some(Err(Pending))
     }
 
-    /// Behind the words that were to be repeated.
+    /// The text behind the last words, which the reply should repeat.
     fn past_words(&self, is_over: bool) -> Result<&str, Pending> {
         match self.past_repetition() {
             Some(Err(Pending)) if !is_over => return Err(Pending),
             Some(Ok(rest)) => return Ok(rest),
             _ => {}
         }
-        let anchor = anchor(&self.said);
+        let anchor = anchor(&self.so_far);
         if let Some(rest) = self.reply.trim_start().strip_prefix(anchor) {
             return Ok(rest);
         }
@@ -110,7 +110,7 @@ impl Seam {
         }
     }
 
-    /// Whether it cannot be told yet how much of the white space at the seam is repeated.
+    /// Whether it is undecided how much of the white space at the seam is repeated.
     fn is_within_space(&self, rest: &str) -> bool {
         rest.len() < self.space.len() && self.space.starts_with(rest)
     }
@@ -143,45 +143,48 @@ pub(super) fn anchor(text: &str) -> &str {
 mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
 
-    use super::{Match, Seam, anchor};
+    use super::{Seam, Search, anchor};
     use crate::config::Prefill;
 
-    /// What is new in a reply, given piece by piece; `None` if the seam is not found.
-    fn new_text(said: &str, prefill: Prefill, reply: &str) -> Option<String> {
-        let mut seam = Seam::new(said, prefill, false);
+    /// The new text in a reply that is taken piece by piece; `None` if the seam is not found.
+    fn new_text(so_far: &str, prefill: Prefill, reply: &str) -> Option<String> {
+        let mut seam = Seam::new(so_far, prefill, false);
         let mut pieces = reply.chars().peekable();
         while let Some(letter) = pieces.next() {
             match seam.take(letter.encode_utf8(&mut [0; 4]), pieces.peek().is_none()) {
-                Match::Undecided => {}
-                Match::Found(rest) => return Some(rest + &pieces.collect::<String>()),
-                Match::NotFound => return None,
+                Search::Undecided => {}
+                Search::Found(rest) => return Some(rest + &pieces.collect::<String>()),
+                Search::NotFound => return None,
             }
         }
         match seam.take("", true) {
-            Match::Found(rest) => Some(rest),
+            Search::Found(rest) => Some(rest),
             _ => None,
         }
     }
 
-    const SAID: &str = "The quick brown fox jumps over the lazy dog and then ";
+    const SO_FAR: &str = "The quick brown fox jumps over the lazy dog and then ";
 
     #[test]
     fn a_continuation_begins_with_what_is_new() {
         for prefill in [Prefill::Trailing, Prefill::Vllm, Prefill::Prefix] {
             assert_eq!(
-                new_text(SAID, prefill, " it sleeps.").unwrap(),
+                new_text(SO_FAR, prefill, " it sleeps.").unwrap(),
                 "it sleeps."
             );
-            assert_eq!(new_text(SAID, prefill, "it sleeps.").unwrap(), "it sleeps.");
+            assert_eq!(
+                new_text(SO_FAR, prefill, "it sleeps.").unwrap(),
+                "it sleeps."
+            );
             assert_eq!(new_text("Hel", prefill, "lo").unwrap(), "lo");
         }
     }
 
     #[test]
     fn an_echo_is_left_out() {
-        let echo = format!("{SAID}it sleeps.");
+        let echo = format!("{SO_FAR}it sleeps.");
         assert_eq!(
-            new_text(SAID, Prefill::Prefix, &echo).unwrap(),
+            new_text(SO_FAR, Prefill::Prefix, &echo).unwrap(),
             "it sleeps."
         );
         assert_eq!(new_text("Hel", Prefill::Prefix, "Hello").unwrap(), "lo");
@@ -189,13 +192,13 @@ mod tests {
 
     #[test]
     fn asked_in_words_only_what_verifiably_fits_is_used() {
-        let words = |reply: &str| new_text(SAID, Prefill::None, reply);
+        let words = |reply: &str| new_text(SO_FAR, Prefill::None, reply);
         assert_eq!(
-            words(&format!("{} it sleeps.", anchor(SAID.trim_end()))).unwrap(),
+            words(&format!("{} it sleeps.", anchor(SO_FAR.trim_end()))).unwrap(),
             "it sleeps."
         );
-        assert_eq!(words(&format!("{SAID}it sleeps.")).unwrap(), "it sleeps.");
-        let polite = format!("Of course: {} it sleeps.", anchor(SAID.trim_end()));
+        assert_eq!(words(&format!("{SO_FAR}it sleeps.")).unwrap(), "it sleeps.");
+        let polite = format!("Of course: {} it sleeps.", anchor(SO_FAR.trim_end()));
         assert_eq!(words(&polite).unwrap(), "it sleeps.");
         assert_eq!(words("it sleeps."), None);
         assert_eq!(words("I am sorry, but I cannot do that."), None);
@@ -214,10 +217,10 @@ mod tests {
 
     #[test]
     fn letters_of_several_bytes_do_not_matter() {
-        let said = "快速的棕色狐狸跳过了懒狗，然后它睡着了，梦见了一只非常大的猫";
-        let reply = format!("{said}。完");
+        let so_far = "快速的棕色狐狸跳过了懒狗，然后它睡着了，梦见了一只非常大的猫";
+        let reply = format!("{so_far}。完");
         for prefill in [Prefill::None, Prefill::Prefix] {
-            assert_eq!(new_text(said, prefill, &reply).unwrap(), "。完");
+            assert_eq!(new_text(so_far, prefill, &reply).unwrap(), "。完");
         }
     }
 
@@ -227,10 +230,10 @@ mod tests {
             text in "[a-z ,.\\né]{1,200}", cut in 0usize..200,
         ) {
             let cut = (0..=cut.min(text.len())).rev().find(|cut| text.is_char_boundary(*cut)).unwrap_or(0);
-            let (said, rest) = text.split_at(cut);
-            if !said.trim_end().is_empty() {
-                prop_assert_eq!(new_text(said, Prefill::None, &text).unwrap(), rest);
-                prop_assert_eq!(new_text(said, Prefill::Prefix, &text).unwrap(), rest);
+            let (so_far, rest) = text.split_at(cut);
+            if !so_far.trim_end().is_empty() {
+                prop_assert_eq!(new_text(so_far, Prefill::None, &text).unwrap(), rest);
+                prop_assert_eq!(new_text(so_far, Prefill::Prefix, &text).unwrap(), rest);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The events of a reply that goes on with a broken stream, rewritten as the rest of it.
+//! The events of a reply that continues a broken stream, rewritten as the rest of that stream.
 
 use serde_json::Value;
 

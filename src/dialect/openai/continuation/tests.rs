@@ -29,9 +29,9 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
     }
 }
 
-fn splicer(endpoint: Endpoint, body: &Value, said: &[Value], prefill: Prefill) -> Splicer {
+fn splicer(endpoint: Endpoint, body: &Value, sent: &[Value], prefill: Prefill) -> Splicer {
     let mut transcript = Transcript::new(endpoint);
-    for event in said {
+    for event in sent {
         transcript.note(event.to_string().as_bytes());
     }
     assert_eq!(transcript.obstacle(), None);
@@ -56,7 +56,7 @@ fn chunk(id: &str, delta: Value, finish: Option<&str>) -> Value {
            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 }
 
-fn said() -> [Value; 3] {
+fn sent() -> [Value; 3] {
     [
         chunk("first", json!({"role": "assistant", "content": ""}), None),
         chunk("first", json!({"content": "Hello"}), None),
@@ -69,7 +69,7 @@ fn a_continued_chat_keeps_its_identity_and_repeats_nothing() {
     let mut splicer = splicer(
         Endpoint::ChatCompletions,
         &json!({}),
-        &said(),
+        &sent(),
         Prefill::None,
     );
     let reply = [
@@ -99,7 +99,7 @@ fn a_reply_that_ends_while_the_seam_is_looked_for_loses_nothing() {
     let mut splicer = splicer(
         Endpoint::ChatCompletions,
         &json!({}),
-        &said(),
+        &sent(),
         Prefill::Prefix,
     );
     let reply = [
@@ -116,7 +116,7 @@ fn a_reply_that_fits_nowhere_is_not_used() {
     let mut splicer = splicer(
         Endpoint::ChatCompletions,
         &json!({}),
-        &said(),
+        &sent(),
         Prefill::None,
     );
     let reply = [
@@ -129,14 +129,14 @@ fn a_reply_that_fits_nowhere_is_not_used() {
 #[test]
 fn limits_hold_across_the_seam() {
     let ask = json!({"stop": "dear world", "max_tokens": 3});
-    let mut stopped = splicer(Endpoint::ChatCompletions, &ask, &said(), Prefill::Trailing);
+    let mut stopped = splicer(Endpoint::ChatCompletions, &ask, &sent(), Prefill::Trailing);
     let reply = [chunk("second", json!({"content": " world and all"}), None)];
     let out = rewrite(&mut stopped, &reply).unwrap();
     assert_eq!(out[0]["choices"][0]["delta"], json!({}));
     assert_eq!(out[0]["choices"][0]["finish_reason"], "stop");
     assert!(stopped.has_stopped());
 
-    let mut full = splicer(Endpoint::ChatCompletions, &ask, &said(), Prefill::Trailing);
+    let mut full = splicer(Endpoint::ChatCompletions, &ask, &sent(), Prefill::Trailing);
     let reply = [
         chunk("second", json!({"content": " one"}), None),
         chunk("second", json!({"content": " two"}), None),
@@ -146,7 +146,7 @@ fn limits_hold_across_the_seam() {
     assert_eq!(out[1]["choices"][0]["finish_reason"], "length");
 }
 
-const RESPONSE_SAID: [&str; 4] = [
+const RESPONSE_SENT: [&str; 4] = [
     r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","model":"one","created_at":1}}"#,
     r#"{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"type":"message","id":"msg_1"}}"#,
     r#"{"type":"response.content_part.added","sequence_number":2,"content_index":0,"part":{"type":"output_text","text":""}}"#,
@@ -169,10 +169,10 @@ fn parsed<const N: usize>(events: [&str; N]) -> [Value; N] {
 
 #[test]
 fn a_continued_response_is_one_response() {
-    let said = parsed(RESPONSE_SAID);
-    let mut splicer = splicer(Endpoint::Responses, &json!({}), &said, Prefill::Trailing);
+    let sent = parsed(RESPONSE_SENT);
+    let mut splicer = splicer(Endpoint::Responses, &json!({}), &sent, Prefill::Trailing);
     let out = rewrite(&mut splicer, &parsed(RESPONSE_REPLY)).unwrap();
-    let reported: Vec<(u64, &str)> = out
+    let numbered: Vec<(u64, &str)> = out
         .iter()
         .map(|event| {
             let kind = event["type"].as_str().unwrap();
@@ -180,7 +180,7 @@ fn a_continued_response_is_one_response() {
         })
         .collect();
     assert_eq!(
-        reported,
+        numbered,
         [
             (4, "response.output_text.delta"),
             (5, "response.output_text.done"),
@@ -206,8 +206,8 @@ fn a_continued_response_is_one_response() {
 #[test]
 fn a_response_that_is_long_enough_is_ended_as_incomplete() {
     let ask = json!({"max_output_tokens": 1});
-    let said = parsed(RESPONSE_SAID);
-    let mut splicer = splicer(Endpoint::Responses, &ask, &said, Prefill::None);
+    let sent = parsed(RESPONSE_SENT);
+    let mut splicer = splicer(Endpoint::Responses, &ask, &sent, Prefill::None);
     let mut reply = parsed(RESPONSE_REPLY);
     reply[3]["delta"] = json!("Hello dear world");
     let out = rewrite(&mut splicer, &reply).unwrap();

@@ -1,28 +1,28 @@
-//! What a client has been told so far by a stream that may have to be continued.
+//! What a client has received so far of a stream that may have to be continued.
 
 use serde_json::{Map, Value};
 
 use crate::request::Endpoint;
 
-/// More is not kept, and not continued.
+/// A longer text is not kept, and not continued.
 const LONGEST: usize = 1 << 20;
 
-/// The text so far, and what names the answer it belongs to.
+/// The text so far, and what identifies the answer that it belongs to.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     endpoint: Endpoint,
     pub(super) text: String,
     /// Events with text; as many tokens, roughly.
     pub(super) tokens: u64,
-    /// What the upstream had said of its usage.
+    /// The usage that the upstream has reported.
     pub(super) usage: Value,
-    /// What every chunk of a chat has in common; for Responses the response object.
+    /// What all chunks of a chat have in common; for Responses the response object.
     pub(super) identity: Map<String, Value>,
     pub(super) place: Place,
     obstacle: Option<&'static str>,
 }
 
-/// Where in a response its one text is.
+/// Where in a response its text is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     pub(super) item_id: Value,
@@ -32,7 +32,7 @@ pub(super) struct Place {
 }
 
 impl Transcript {
-    /// Of a stream that has not begun.
+    /// The transcript of a stream that has not started.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
@@ -45,7 +45,7 @@ impl Transcript {
         }
     }
 
-    /// Why what has been told cannot be continued.
+    /// Why the answer so far cannot be continued.
     pub fn obstacle(&self) -> Option<&'static str> {
         if self.text.is_empty() {
             return Some("no text");
@@ -57,7 +57,7 @@ impl Transcript {
         self.endpoint
     }
 
-    /// Takes note of an event that goes to the client.
+    /// Notes an event that goes to the client.
     pub fn note(&mut self, data: &[u8]) {
         if self.obstacle.is_some() {
             return;
@@ -174,7 +174,7 @@ mod tests {
     use super::Transcript;
     use crate::request::Endpoint;
 
-    fn reported(endpoint: Endpoint, events: &[&str]) -> Transcript {
+    fn transcript_of(endpoint: Endpoint, events: &[&str]) -> Transcript {
         let mut transcript = Transcript::new(endpoint);
         for event in events {
             transcript.note(event.as_bytes());
@@ -186,7 +186,7 @@ mod tests {
     fn text_is_kept_and_everything_else_is_an_obstacle() {
         let chat = |delta: &str| {
             let chunk = format!("{{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}");
-            reported(
+            transcript_of(
                 Endpoint::ChatCompletions,
                 &[r#"{"choices":[{"delta":{"content":"Hello"}}]}"#, &chunk],
             )
@@ -205,14 +205,14 @@ mod tests {
             assert_eq!(chat(delta).obstacle(), Some(obstacle), "{delta}");
         }
         assert_eq!(
-            reported(Endpoint::ChatCompletions, &[]).obstacle(),
+            transcript_of(Endpoint::ChatCompletions, &[]).obstacle(),
             Some("no text")
         );
     }
 
     #[test]
     fn the_place_of_a_responses_text_is_remembered() {
-        let transcript = reported(
+        let transcript = transcript_of(
             Endpoint::Responses,
             &[
                 r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_1"}}"#,

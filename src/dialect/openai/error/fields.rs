@@ -12,21 +12,22 @@ use super::known::{
 };
 use crate::dialect::rate_limit::reset_in;
 
-/// The fields of an error that decide.
+/// The fields of an error that decide its outcome.
 #[derive(Debug, Default)]
 pub(super) struct ErrorFields {
     pub(super) code: String,
     pub(super) kind: String,
-    /// Gemini's `status`, where its `code` is a number; Anthropic's `error_code`, which says more than its `type`.
+    /// Gemini's `status`, if its `code` is a number; Anthropic's `error_code`, which is more specific than its
+    /// `type`.
     name: String,
-    /// Gemini says that it is the allowance of a day that is used up.
+    /// Gemini says that a daily quota is used up.
     pub(super) is_daily: bool,
     /// Gemini says with 400 that the key is wrong.
     pub(super) is_about_key: bool,
-    /// `OpenRouter` says with 403, and no code, what it is in the content that is refused.
+    /// `OpenRouter` says with 403, and without a code, that moderation has flagged the content.
     is_flagged: bool,
     pub(super) message: String,
-    /// How long it asks us to stay away, where no header does.
+    /// How long it asks us to wait, if no header does.
     pub(super) wait: Option<Duration>,
 }
 
@@ -45,7 +46,7 @@ struct RawFields<'a> {
     kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
     status: Option<&'a RawValue>,
-    /// A text, or Mistral's list of what is wrong.
+    /// A text, or Mistral's list of problems.
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -54,7 +55,7 @@ struct RawFields<'a> {
     metadata: Option<Flagged<'a>>,
 }
 
-/// `OpenRouter`'s `metadata` of a request that moderation has refused.
+/// `OpenRouter`'s `metadata` of a request that moderation has rejected.
 #[derive(Deserialize)]
 struct Flagged<'a> {
     #[serde(borrow)]
@@ -76,8 +77,8 @@ struct Detail<'a> {
 }
 
 impl ErrorFields {
-    /// Reads `{"error": {..}}`, the same inside an array (Gemini), `{"error": "text"}` (Ollama), or the fields on
-    /// top (older vLLM, Mistral). What cannot be read stays empty.
+    /// Reads `{"error": {..}}`, the same inside an array (Gemini), `{"error": "text"}` (Ollama), or the fields at the
+    /// top level (older vLLM, Mistral). What cannot be read stays empty.
     pub(super) fn read(body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).unwrap_or_default().trim();
         let text = text
@@ -122,7 +123,7 @@ impl ErrorFields {
                 .contains("exceeds the maximum number of tokens")
     }
 
-    /// Whether it says that the model does not take some field or value.
+    /// Whether it says that the model does not accept some field or value.
     pub(super) fn says_unsupported(&self) -> bool {
         UNSUPPORTED.iter().any(|name| self.is(name))
             || self.message.contains("\"extra_forbidden\"")
@@ -136,7 +137,7 @@ impl ErrorFields {
     }
 
     /// Whether a 429 is about the provider's load rather than the account's limits; Qianfan's codes are
-    /// `cluster_rpm_limit_exceeded` and kin.
+    /// `cluster_rpm_limit_exceeded` and others.
     pub(super) fn says_overloaded(&self) -> bool {
         OVERLOADED.iter().any(|name| self.is(name))
             || ["cluster_", "preemptible_"]
@@ -144,13 +145,13 @@ impl ErrorFields {
                 .any(|begin| self.code.starts_with(begin))
     }
 
-    /// Whether it is about items that another organisation has sealed or kept.
+    /// Whether it is about items that another organisation has encrypted or stored.
     pub(super) fn is_about_provider_bound_items(&self) -> bool {
         self.is("invalid_encrypted_content") || self.message.starts_with("Item with id")
     }
 
-    /// Whether it is about what another maker's model has left in the conversation: thoughts that it has signed, or has not had
-    /// before its calls, and the ids that it has given them.
+    /// Whether it is about what another provider's model has left in the conversation: reasoning that it has signed,
+    /// missing reasoning before its tool calls, and the ids of these calls.
     pub(super) fn is_about_provider_bound_history(&self) -> bool {
         let is_of_anthropic = self.message.starts_with("messages.")
             && (self
@@ -176,7 +177,7 @@ impl ErrorFields {
                 .any(|words| self.message.starts_with(words))
     }
 
-    /// Whether a 404 is about the path: a server that knows it gives a reason of its own.
+    /// Whether a 404 is about the path: a server that knows the path gives a reason of its own.
     pub(super) fn names_no_model(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
         !self.is("model_not_found")
@@ -186,7 +187,7 @@ impl ErrorFields {
                 || matches!(message.as_str(), "not found" | "file not found"))
     }
 
-    /// Whether it says that the account has no money or allowance left.
+    /// Whether it says that the account has no money or quota left.
     pub(super) fn says_no_money(&self) -> bool {
         QUOTA.iter().any(|name| self.is(name))
             || QUOTA_IN_WORDS
@@ -202,7 +203,7 @@ impl ErrorFields {
             || self.name.starts_with("thread_")
     }
 
-    /// Qianfan's codes are `input_unsafe` and kin; Anthropic has none.
+    /// Qianfan's codes are `input_unsafe` and others; Anthropic has none.
     pub(super) fn refuses_content(&self) -> bool {
         REFUSED.iter().any(|name| self.is(name))
             || self.is_flagged
@@ -218,14 +219,14 @@ impl ErrorFields {
             .any(|field| field == name)
     }
 
-    /// The HTTP status that this error would have had.
+    /// The HTTP status that fits this error.
     pub(super) fn status(&self) -> u16 {
         match self.code.parse() {
             Ok(status @ 400..=599) => status,
             // Qianfan's are `rpm_rate_limit_exceeded`, `tpm_rate_limit_exceeded` and more.
             _ if self.code.ends_with("rate_limit_exceeded") || self.says_no_money() => 429,
             _ if self.refuses_content() || self.says_too_long() || self.says_unsupported() => 400,
-            // `invalid_image_format`, `failed_to_download_image` and kin, of Responses.
+            // `invalid_image_format`, `failed_to_download_image` and others, of Responses.
             _ if self.code.contains("_image") || self.code.starts_with("image_") => 400,
             _ => STATUS_OF
                 .iter()
@@ -258,7 +259,7 @@ fn error_code(details: Option<&RawValue>) -> Option<String> {
     named.error_code.map(Cow::into_owned)
 }
 
-/// A text as it means, anything else as it is written.
+/// The content of a JSON string; any other value as it is written.
 fn text_of(raw: &RawValue) -> String {
     serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }

@@ -1,7 +1,7 @@
 //! What an error reply means.
 //!
-//! Status and error code decide. Message texts are asked only where a provider gives nothing else, because
-//! providers echo prompts in them.
+//! Status and error code decide. Message texts are read only where a provider gives nothing else, because providers
+//! echo prompts in them.
 
 mod fields;
 mod known;
@@ -19,13 +19,13 @@ pub use shape::{error_of_event, shaped};
 use self::fields::ErrorFields;
 use crate::outcome::Outcome;
 
-/// The outcome that an error status and its body stand for.
+/// The outcome for an error status and its body.
 pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     outcome(status, retry_after, &ErrorFields::read(body))
 }
 
-/// The outcome that anything but a 101 to a WebSocket's handshake stands for. That an upstream speaks no WebSocket is no
-/// failure, and says nothing about the model, which may be there for other requests.
+/// The outcome for any answer but 101 to a WebSocket handshake. An upstream without WebSockets has not failed, and
+/// its model may serve other requests.
 pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     let error = ErrorFields::read(body);
     match status {
@@ -35,8 +35,8 @@ pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8
     }
 }
 
-/// The outcome that an error status of `/responses` stands for: that an upstream has no such path, or does not know what
-/// another one has thought, says nothing about the model.
+/// The outcome for an error status of `/responses`. A missing path, or reasoning of another provider that it cannot
+/// read, says nothing about the model.
 pub fn classify_response(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
     let error = ErrorFields::read(body);
     match status {
@@ -53,8 +53,8 @@ pub(in crate::dialect) fn says_too_long(error: &Value) -> bool {
     ErrorFields::read(error.to_string().as_bytes()).says_too_long()
 }
 
-/// The outcome that an error inside a good reply stands for: by its code, else by its type; where neither is
-/// known, it is the upstream's fault.
+/// The outcome for an error inside a success reply: by its code, else by its type; if both are unknown, it is the
+/// upstream's fault.
 pub(in crate::dialect) fn classify_inner(
     error: &RawValue,
     retry_after: Option<Duration>,
@@ -82,7 +82,7 @@ fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> O
         429 if error.is_daily => Outcome::QuotaExhausted,
         403 if error.is("model_not_found") => Outcome::ModelUnavailable,
         401 | 403 => Outcome::Unauthorized { status },
-        // OpenRouter, while what is under way uses the budget up.
+        // OpenRouter, while requests in flight use up the budget.
         402 if retry_after.is_some() => Outcome::RateLimited { retry_after },
         402 => Outcome::QuotaExhausted,
         404 if error.is_about_reference() => Outcome::RejectedRequest { status },

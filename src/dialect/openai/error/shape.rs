@@ -1,4 +1,4 @@
-//! Errors in the one shape that OpenAI's clients read.
+//! Errors in the shape that OpenAI's clients read.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::fields::ErrorFields;
 
-/// An error body as `OpenAI`'s SDKs can read it: `error` is an object, `message` and `type` are texts, `code` is one or null.
-/// One that is so already stays as it is; of any other the original is under `error.upstream`.
+/// An error body that `OpenAI`'s SDKs can read: `error` is an object, `message` and `type` are texts, `code` is a
+/// text or null. A body in this shape stays as it is; for any other, `error.upstream` has the original.
 ///
-/// Without, they show no reason at all (openai-node: "status code (no body)"), or fail over the error itself (async-openai
+/// With other shapes they show no reason at all (openai-node: "status code (no body)"), or fail to parse the error
+/// (async-openai accepts no number as a code).
 /// takes no number for a code).
 pub fn shaped(status: u16, body: Bytes) -> Bytes {
     let parsed: Option<Value> = serde_json::from_slice(&body).ok();
@@ -47,7 +48,8 @@ pub fn shaped(status: u16, body: Bytes) -> Bytes {
     json!({ "error": error }).to_string().into()
 }
 
-/// The error body that an event of `OpenAI`'s stands for: the error is in it (chats), or on top, or in the response.
+/// The error body for an error event of `OpenAI`'s: the error is an object in it (chats), at its top level, or in the
+/// response.
 pub fn error_of_event(data: Bytes) -> Bytes {
     let event: Value = serde_json::from_slice(&data).unwrap_or_default();
     let inner = &event["response"]["error"];

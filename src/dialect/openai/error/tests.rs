@@ -1,4 +1,4 @@
-//! What errors are taken for.
+//! How errors are classified.
 
 use std::time::Duration;
 

@@ -1,0 +1,46 @@
+//! The manual: how to use, run and understand backstop, page by page.
+//!
+//! | page | what is in it |
+//! |---|---|
+//! | [configuration] | keys, routes, timeouts, limits, reload |
+//! | [clients] | tested clients and their settings |
+//! | [providers] | providers, translation, models, capabilities, stored objects |
+//! | [failover] | which failures lead to another attempt, and what a client gets when all fail |
+//! | [streams] | what a stream promises, and how one that breaks off goes on |
+//! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
+//! | [reference] | headers, error codes, outcomes, metrics, endpoints |
+//! | [operations] | running, Docker, reload, drain, logs, security, alerts and a runbook |
+//! | [decisions] | why it is built this way |
+//! | [performance] | what it costs, and how that was measured |
+//!
+//! [reference]: mod@reference
+
+#[doc = include_str!("clients.md")]
+pub mod clients {}
+
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("decisions.md")]
+pub mod decisions {}
+
+#[doc = include_str!("failover.md")]
+pub mod failover {}
+
+#[doc = include_str!("health.md")]
+pub mod health {}
+
+#[doc = include_str!("operations.md")]
+pub mod operations {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
+#[doc = include_str!("providers.md")]
+pub mod providers {}
+
+#[doc = include_str!("reference.md")]
+pub mod reference {}
+
+#[doc = include_str!("streams.md")]
+pub mod streams {}
