@@ -1,4 +1,4 @@
-//! Bodies on their way to clients, each with the tally of its request.
+//! Bodies on their way to clients, each with the record of its request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,7 +15,7 @@ use crate::wire::body::BodyError;
 /// Nothing larger is handed to the connection at once, so that it shows in time whether the client takes it.
 const PIECE: usize = 16 << 10;
 
-/// A body whose end, or whose loss, closes the tally of its request.
+/// A body whose end, or whose loss, closes the record of its request.
 pub(super) struct RecordedStream<S> {
     stream: S,
     /// What of the last frame is still to be handed out.
