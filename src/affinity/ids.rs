@@ -134,8 +134,8 @@ impl Open {
 /// Matches letters, digits and separators, with a digit among them: `file-abc123`, `resp_0f…`. Ordinary words do not
 /// match.
 ///
-/// One in seventy random ids of 24 letters and digits has no digit, but then it has letters of both cases, as words like
-/// `vector_store.file` and names of models like `mistral-large-latest` do not.
+/// One in seventy random ids of 24 letters and digits has no digit, but it has letters of both cases. Words like
+/// `vector_store.file` and model names like `mistral-large-latest` have lower-case letters only.
 fn is_like_an_id(text: &str) -> bool {
     (6..=256).contains(&text.len())
         && text

@@ -19,7 +19,7 @@ const PORTION: usize = 256;
 /// The pauses between two attempts to open the file: the first and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Keeps in a file what is known.
+/// Writes known entries to a file.
 #[derive(Debug)]
 pub(super) struct Keeper {
     folder: PathBuf,

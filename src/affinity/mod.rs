@@ -3,8 +3,8 @@
 //! Ids are noted as they pass in answers. A request that names an id goes to the owner, also after a restart.
 //!
 //! ```text
-//! answer  ─▶ witness ─▶ ids   the names that it gives out ─▶ note ─▶ store (a file, written in the background by a keeper)
-//! request ─▶ creator ─▶ ids   the names that it mentions
+//! answer  ─▶ witness ─▶ ids   the ids of new objects ─▶ note ─▶ store (a file, written in the background by the keeper)
+//! request ─▶ owner   ─▶ ids   the ids that it refers to
 //! ```
 //!
 //! Only fingerprints of ids are kept, and only of the 65,536 ids that were returned or used last. Requests with older
