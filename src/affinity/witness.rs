@@ -9,7 +9,7 @@ use crate::config::UpstreamId;
 /// The most bytes that are kept of an answer that arrives in pieces.
 const LONGEST: usize = 1 << 20;
 /// The first id in an event stream occurs within this many bytes, if the stream has one.
-const BEGINNING: usize = 64 << 10;
+const LONGEST_START: usize = 64 << 10;
 /// Markers of later events that contain new ids: events that repeat the whole answer, the first event with audio, and
 /// the files and containers of Anthropic's code execution.
 const TELLING: [&[u8]; 5] = [
@@ -55,8 +55,8 @@ impl Witness {
     pub fn saw(&mut self, data: &[u8]) {
         let room = LONGEST.saturating_sub(self.seen.len());
         self.seen.extend_from_slice(&data[..data.len().min(room)]);
-        let is_beginning = !self.has_noted && self.seen.len() <= BEGINNING;
-        if self.is_stream && is_beginning && data.contains(&b'\n') {
+        let is_start = !self.has_noted && self.seen.len() <= LONGEST_START;
+        if self.is_stream && is_start && data.contains(&b'\n') {
             let ids = given_out_by_events(&self.seen);
             self.has_noted = !ids.is_empty();
             self.note(&ids);
@@ -66,8 +66,8 @@ impl Witness {
     /// Reads whole events of a model's answer. Only the first events and those with a marker contain new ids.
     pub fn saw_events(&mut self, events: &[u8]) {
         let is_telling = |mark: &&[u8]| find(events, mark).is_some();
-        let is_beginning = !self.has_noted && self.passed <= BEGINNING;
-        if is_beginning || TELLING.iter().any(is_telling) {
+        let is_start = !self.has_noted && self.passed <= LONGEST_START;
+        if is_start || TELLING.iter().any(is_telling) {
             let ids = given_out_by_events(events);
             self.passed += events.len();
             self.has_noted |= !ids.is_empty();
