@@ -1,4 +1,4 @@
-//! The file itself: opened, checked, read and written, and moved aside where it is damaged.
+//! The affinity file: opened, checked, read and written, and moved aside if it is damaged.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -13,19 +13,20 @@ use thiserror::Error;
 use super::MOST;
 use super::store::Entry;
 
-/// The number of a pin; the fingerprint of an id, and the name of its creator. The pin wanted last has the highest number.
+/// The row number; the fingerprint of an id, and the name of its owner. The row that was used last has the highest
+/// number.
 const OWNERS: TableDefinition<'_, u64, (u64, &str)> = TableDefinition::new("affinity");
 const NAME: &str = "pins.redb";
-/// How many damaged files are kept for whoever wants to know what happened.
+/// How many damaged files are kept for an investigation.
 const KEPT: usize = 3;
 
 /// Why a file cannot be used.
 #[derive(Debug, Error)]
 pub(super) enum Trouble {
-    /// What is in it makes no sense.
+    /// Its content is invalid.
     #[error("it is damaged: {0}")]
     Damage(String),
-    /// It is held by another process, or the system does not let us read or write it; that may pass.
+    /// It is held by another process, or the system does not let us read or write it; that may be temporary.
     #[error("{0}")]
     Obstacle(String),
 }
@@ -43,7 +44,7 @@ impl From<Error> for Trouble {
             Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => {
                 Self::Obstacle("another process uses it".to_owned())
             }
-            // After an error that was told already; a file that is opened anew is free of it.
+            // These follow an error that was already reported; reopening the file clears them.
             Error::PreviousIo | Error::LockPoisoned(_) | Error::DatabaseClosed => {
                 Self::Obstacle(text)
             }
@@ -57,8 +58,8 @@ impl From<Error> for Trouble {
 pub(super) struct PinFile(Option<Database>);
 
 impl PinFile {
-    /// Opens the file in a folder and reads what is in it, the oldest first. Both are made if they are not there. A damaged
-    /// file is moved aside, and a new one begun.
+    /// Opens the file in a folder and reads its entries, the oldest first. Both are created if they do not exist. A
+    /// damaged file is moved aside, and a new one is created.
     pub(super) fn open(folder: &Path) -> Result<(Self, Vec<Entry>), Trouble> {
         let obstacle = |error: std::io::Error| Trouble::Obstacle(error.to_string());
         fs::create_dir_all(folder).map_err(obstacle)?;
@@ -72,7 +73,7 @@ impl PinFile {
         }
     }
 
-    /// Writes some pins, as one transaction.
+    /// Writes some entries in one transaction.
     pub(super) fn write(&mut self, batch: &[Entry]) -> Result<(), Trouble> {
         self.guarded(|database| {
             let transaction = database.begin_write()?;
@@ -93,7 +94,7 @@ impl PinFile {
         })
     }
 
-    /// Writes these pins instead of what is there, as one transaction.
+    /// Replaces the content of the file by these entries, in one transaction.
     pub(super) fn replace(
         &mut self,
         affinity: impl Iterator<Item = Vec<Entry>>,
@@ -133,8 +134,8 @@ impl Drop for PinFile {
     }
 }
 
-/// The database panics on some kinds of damage, and offers no check that does not. What it was working on is given up
-/// after that, so nothing half-done is seen by anybody.
+/// The database panics on some kinds of damage, and offers no check that does not. After a panic it is not used any
+/// more, so no inconsistent state is seen.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Trouble> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(Trouble::from),
@@ -143,13 +144,13 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Trouble> {
 }
 
 fn open(path: &Path) -> Result<(PinFile, Vec<Entry>), Trouble> {
-    // A directory in its place shows as all sorts of errors.
+    // A directory at this path causes many different errors.
     if path.is_dir() {
         return Err(Trouble::Damage("it is a directory".to_owned()));
     }
     let database = guarded(|| {
         let mut database = Database::create(path)?;
-        // What was flipped on the disk would be taken for somebody's name.
+        // A bit flipped on the disk could otherwise change an owner's name.
         database.check_integrity()?;
         Ok(database)
     })?;
@@ -158,9 +159,10 @@ fn open(path: &Path) -> Result<(PinFile, Vec<Entry>), Trouble> {
     Ok((file, entries))
 }
 
-/// What is there. An id is there twice if the backlog lost a pin, or an older version wrote it: the later one counts.
+/// Reads all entries. An id occurs twice if the backlog lost an entry, or an older version wrote it: the later one
+/// counts.
 fn read(database: &Database) -> Result<Vec<Entry>, Error> {
-    // A table that nobody has written to does not exist.
+    // A table that was never written does not exist.
     let transaction = database.begin_write()?;
     transaction.open_table(OWNERS)?;
     transaction.commit()?;
@@ -179,7 +181,7 @@ fn read(database: &Database) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// The last of the damaged files makes room for a further one.
+/// If the limit of damaged files is reached, the last of them is replaced.
 fn move_aside(path: &Path, damage: &str) -> std::io::Result<()> {
     let aside = |number: usize| PathBuf::from(format!("{}.damaged-{number}", path.display()));
     let free = (1..=KEPT).map(aside).find(|place| !place.exists());

@@ -1,4 +1,4 @@
-//! Finding the ids of objects in paths, requests and answers.
+//! Finds the ids of objects in paths, requests and answers.
 
 use memchr::memmem::find;
 
@@ -6,8 +6,8 @@ use crate::request::{Endpoint, ModelRequest};
 use crate::wire::json::{self, Token};
 use crate::wire::{multipart, sse};
 
-/// What requests for an answer refer by to something that lives at one provider, in quotes: inside a JSON text quotes are
-/// escaped, so that there is no mistaking them.
+/// The fields by which requests to a model refer to an object at a provider, in quotes: quotes inside a JSON string are
+/// escaped, so a match is always a field name.
 const REFERENCES: [&str; 8] = [
     "\"file_id\"",
     "\"container\"",
@@ -18,7 +18,7 @@ const REFERENCES: [&str; 8] = [
     "\"vector_store_ids\"",
     "\"item_reference\"",
 ];
-/// The same in chats; the audio is what an assistant has said: `"audio":{"id":"audio_…"}`.
+/// The same for chats. The audio is an assistant's earlier answer: `"audio":{"id":"audio_…"}`.
 const CHAT_REFERENCES: [&str; 2] = ["\"file_id\"", "\"audio\""];
 
 /// The parts of a path and its query that may be ids.
@@ -27,12 +27,12 @@ pub(super) fn in_path(path: &str) -> impl Iterator<Item = &str> {
         .filter(|part| is_like_an_id(part))
 }
 
-/// Every text of a JSON body that may be an id.
+/// Every string in a JSON body that may be an id.
 pub(super) fn anywhere(body: &[u8]) -> Vec<String> {
     collect(body, |_| true)
 }
 
-/// Every short text of a form that may be an id.
+/// Every short text in a form that may be an id.
 pub(super) fn in_form(request: &ModelRequest) -> Vec<String> {
     let texts = multipart::texts(&request.headers, &request.body).into_iter();
     texts
@@ -41,7 +41,7 @@ pub(super) fn in_form(request: &ModelRequest) -> Vec<String> {
         .collect()
 }
 
-/// What a request for an answer refers to. Other ids in it, of messages and calls, may have come from anywhere.
+/// The objects that a request to a model refers to. Its other ids, of messages and tool calls, may come from anywhere.
 pub(super) fn references(endpoint: Endpoint, body: &[u8]) -> Vec<String> {
     let names = match endpoint {
         Endpoint::Responses => &REFERENCES[..],
@@ -57,13 +57,13 @@ pub(super) fn references(endpoint: Endpoint, body: &[u8]) -> Vec<String> {
     }
 }
 
-/// Texts below keys that are wanted. An item of the type `item_reference` is wanted for its `id`. What cannot be read has none.
+/// Strings below wanted keys. An `item_reference` is wanted for its `id`. A body that cannot be parsed yields none.
 fn collect(body: &[u8], wants: impl Fn(&str) -> bool) -> Vec<String> {
     let mended = json::mended(body);
     let body = mended.as_deref().unwrap_or(body);
     let mut ids = Vec::new();
     let mut open: Vec<Open> = Vec::new();
-    // Of the value that comes next: whether it is wanted, and the field that it is of.
+    // For the next value: whether it is wanted, and its field.
     let mut next = (false, Field::Else);
     let read = json::walk(body, |token| {
         let is_wanted = open.last().is_some_and(|within| within.is_wanted);
@@ -108,10 +108,10 @@ impl Field {
     }
 }
 
-/// An object or a list that is being read.
+/// An object or a list that is being parsed.
 #[derive(Debug, Default)]
 struct Open {
-    /// Whether texts in it are wanted.
+    /// Whether strings in it are wanted.
     is_wanted: bool,
     is_reference: bool,
     id: Option<String>,
@@ -131,10 +131,11 @@ impl Open {
     }
 }
 
-/// Letters, digits and what joins them, with a digit among them: `file-abc123`, `resp_0f…`. Words are none.
+/// Matches letters, digits and separators, with a digit among them: `file-abc123`, `resp_0f…`. Ordinary words do not
+/// match.
 ///
-/// One in seventy random ids of 24 letters and digits has no digit, but then it has letters of both cases, as words like
-/// `vector_store.file` and names of models like `mistral-large-latest` do not.
+/// One in seventy random ids of 24 letters and digits has no digit, but it has letters of both cases. Words like
+/// `vector_store.file` and model names like `mistral-large-latest` have lower-case letters only.
 fn is_like_an_id(text: &str) -> bool {
     (6..=256).contains(&text.len())
         && text
@@ -149,7 +150,7 @@ fn is_long_and_mixed(text: &str) -> bool {
         && text.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// The ids that an answer gives out: in fields called `id` or `…_id`. Calls of tools are no objects, and a `custom_id` is
+/// The ids of new objects in an answer: the fields `id` and `…_id`. Tool calls are not objects, and a `custom_id` is
 /// the client's.
 pub(super) fn given_out(answer: &[u8]) -> Vec<String> {
     let gives_out = |key: &str| {
@@ -158,7 +159,7 @@ pub(super) fn given_out(answer: &[u8]) -> Vec<String> {
     collect(answer, gives_out)
 }
 
-/// The same of an answer in events.
+/// The same for an answer in events.
 pub(super) fn given_out_by_events(events: &[u8]) -> Vec<String> {
     sse::events(events)
         .flat_map(|event| given_out(event.data.as_deref().unwrap_or_default()))

@@ -1,5 +1,5 @@
-//! The thread that uses the file: it writes what becomes known; and while it cannot, it tries again from time to time, and
-//! then writes everything that is known.
+//! The thread that uses the affinity file: it writes new entries. While the file cannot be used, it retries from time
+//! to time, and then writes all known entries.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,24 +12,24 @@ use super::Known;
 use super::file::{PinFile, Trouble};
 use super::store::Entry;
 
-/// Written at once, as one transaction.
+/// How many entries are written in one transaction.
 const BATCH: usize = 1024;
-/// Copied at once while nobody else can look anything up.
+/// How many entries are copied at a time while the lock blocks look-ups.
 const PORTION: usize = 256;
-/// The pauses between two tries to use the file: the first one, and the longest.
+/// The pauses between two attempts to open the file: the first and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Keeps in a file what is known.
+/// Writes known entries to a file.
 #[derive(Debug)]
 pub(super) struct Keeper {
     folder: PathBuf,
     known: Arc<Mutex<Known>>,
     queued: Receiver<Entry>,
-    /// `None` while it cannot be used.
+    /// `None` while the file cannot be used.
     file: Option<PinFile>,
-    /// Before the next try.
+    /// The pause before the next attempt.
     pause: Duration,
-    /// Since when it can be used.
+    /// When the file was last opened.
     opened_at: Instant,
 }
 
@@ -45,7 +45,7 @@ impl Keeper {
         }
     }
 
-    /// Opens the file for the first time, and learns what it remembers.
+    /// Opens the file for the first time, and loads its entries.
     pub(super) fn open(&mut self) {
         match PinFile::open(&self.folder) {
             Ok((file, entries)) => {
@@ -53,7 +53,7 @@ impl Keeper {
                 self.file = Some(file);
             }
             Err(trouble) => {
-                // What becomes known meanwhile is younger than what the file may turn out to remember.
+                // Entries that become known meanwhile are newer than those in the file.
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 let micros = now.map_or(0, |now| now.as_micros());
                 self.known().begin_at(u64::try_from(micros).unwrap_or(0));
@@ -62,7 +62,7 @@ impl Keeper {
         }
     }
 
-    /// Keeps what is queued until the queue is closed.
+    /// Writes queued entries until the queue is closed.
     pub(super) fn run(mut self) {
         loop {
             let is_open = match self.file {
@@ -75,7 +75,7 @@ impl Keeper {
         }
     }
 
-    /// Writes what is queued. False if the queue is closed.
+    /// Writes queued entries. Returns false if the queue is closed.
     fn keep(&mut self) -> bool {
         let Ok(first) = self.queued.recv() else {
             return false;
@@ -97,13 +97,14 @@ impl Keeper {
         true
     }
 
-    /// Waits for the time of the next try, and makes it. False if the queue was closed before; then it is the last try.
+    /// Waits until the next attempt, and makes it. Returns false if the queue was closed first; then it is the last
+    /// attempt.
     fn wait(&mut self) -> bool {
         let due = Instant::now() + self.pause;
         let is_open = loop {
             let left = due.saturating_duration_since(Instant::now());
             match self.queued.recv_timeout(left) {
-                // It is among what is known, all of which is written then.
+                // The entry is also among the known ones, which are all written then.
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => break true,
                 Err(RecvTimeoutError::Disconnected) => break false,
@@ -124,7 +125,7 @@ impl Keeper {
         is_open
     }
 
-    /// Opens the file again, learns what others have written to it, and writes everything that is known.
+    /// Opens the file again, loads what other processes wrote, and writes all known entries.
     fn reopen(&mut self) -> Result<(), Trouble> {
         let (mut file, entries) = PinFile::open(&self.folder)?;
         self.learn(entries);
@@ -140,7 +141,7 @@ impl Keeper {
     }
 
     fn learn(&self, mut entries: Vec<Entry>) {
-        // The youngest first: there may not be room for all.
+        // The newest first: there may not be room for all.
         while !entries.is_empty() {
             let portion = entries.split_off(entries.len().saturating_sub(PORTION));
             self.known().learn(portion);

@@ -1,15 +1,15 @@
-//! Which upstream created what: files, batches, stored responses, conversations and whatever else lives at one provider.
+//! Affinity: which upstream owns an object (files, batches, stored responses, conversations and others).
 //!
-//! Ids are noted as they pass in answers, and requests that name one go to its creator, after a restart, too.
+//! Ids are noted as they pass in answers. A request that names an id goes to the owner, also after a restart.
 //!
 //! ```text
-//! answer  ─▶ witness ─▶ ids   the names that it gives out ─▶ note ─▶ store (a file, written in the background by a keeper)
-//! request ─▶ creator ─▶ ids   the names that it mentions
+//! answer  ─▶ witness ─▶ ids   the ids of new objects ─▶ note ─▶ store (a file, written in the background by the keeper)
+//! request ─▶ owner   ─▶ ids   the ids that it refers to
 //! ```
 //!
-//! Only fingerprints of ids are kept, and of the 65,536 that were given out or asked for last: what is older goes to the
-//! upstream that such requests go to by default. A file that is damaged, held by another process or full costs what it
-//! remembers, and nothing else.
+//! Only fingerprints of ids are kept, and only of the 65,536 ids that were returned or used last. Requests with older
+//! ids go to the default upstream for such requests. A file that is damaged, held by another process, or full loses its
+//! entries, and has no other effect.
 
 mod file;
 mod ids;
@@ -29,40 +29,40 @@ use crate::config::UpstreamId;
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::json::fingerprint;
 
-/// How many ids are remembered.
+/// How many ids are kept.
 pub const MOST: usize = 65_536;
 
-/// Who created what.
+/// Which upstream owns which object.
 #[derive(Clone, Debug)]
 pub struct Affinity(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Held for a few instructions at a time.
+    /// The lock is held for a few instructions at a time.
     known: Arc<Mutex<Known>>,
     store: Option<Store>,
 }
 
-/// The creators of the objects that were given out or asked for last.
+/// The owners of the objects that were returned or used last.
 #[derive(Debug, Default)]
 struct Known {
     /// By the fingerprint of the id.
     affinity: HashMap<u64, Owned>,
-    /// The fingerprints by the numbers of their pins: the first one is forgotten first.
+    /// Fingerprints by entry number: the first is forgotten first.
     order: BTreeMap<u64, u64>,
-    /// The number of the next pin.
+    /// The number of the next entry.
     next: u64,
 }
 
 #[derive(Debug)]
 struct Owned {
     owner: UpstreamId,
-    /// Its place among the others; also that of its row in the store.
+    /// The entry's number, which is also the number of its row in the store.
     number: u64,
 }
 
 impl Affinity {
-    /// Remembers nothing beyond the process.
+    /// Keeps entries in memory only.
     pub fn in_memory() -> Self {
         Self(Arc::new(Inner {
             known: Arc::default(),
@@ -70,15 +70,15 @@ impl Affinity {
         }))
     }
 
-    /// Goes on from what a file in this folder remembers; both are made if they are not there. While the file cannot be
-    /// used, it does without.
+    /// Continues with the entries of a file in this folder; both are created if they do not exist. While the file
+    /// cannot be used, entries are kept in memory only.
     pub fn in_folder(folder: &Path) -> Self {
         let known = Arc::default();
         let store = Store::start(folder, Arc::clone(&known));
         Self(Arc::new(Inner { known, store }))
     }
 
-    /// Who created what a request refers to; `None` if that is not known, or it refers to nothing.
+    /// The owner of the objects that a request refers to; `None` if it is unknown, or the request refers to nothing.
     pub fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
         if self.with(|known| known.affinity.is_empty()) {
             return None;
@@ -94,14 +94,14 @@ impl Affinity {
         })
     }
 
-    /// An upstream has told where it has put something: calls are told so.
+    /// Notes that an upstream has created an object at this path, as it reports for calls.
     pub fn put_at(&self, path: &str, owner: &UpstreamId) {
         for id in ids::in_path(path) {
             self.note(id, owner);
         }
     }
 
-    /// Somebody who sees an answer of an upstream pass, and takes note of what it has created.
+    /// An observer for an answer of an upstream, which notes the created objects.
     pub fn witness(&self, owner: &UpstreamId, is_stream: bool) -> Witness {
         Witness::new(self.clone(), owner.clone(), is_stream)
     }
@@ -130,7 +130,7 @@ impl Affinity {
 }
 
 impl Known {
-    /// Gives out what the store has to know of it, if that has changed.
+    /// Notes an entry. Returns what the store has to write, if that has changed.
     fn note(&mut self, id: u64, owner: &UpstreamId) -> Option<Entry> {
         let is_fresh = |owned: &Owned| owned.owner == *owner && !self.is_old(owned);
         if self.affinity.get(&id).is_some_and(is_fresh) {
@@ -139,7 +139,7 @@ impl Known {
         Some(self.put_last(id, owner.clone()))
     }
 
-    /// Who created it; also what the store has to know, if it has moved to the end by being asked for.
+    /// The owner of an id; also what the store has to write, if the entry moved to the end because it was used.
     fn look_up(&mut self, id: u64) -> Option<(UpstreamId, Option<Entry>)> {
         let owned = self.affinity.get(&id)?;
         let (owner, is_old) = (owned.owner.clone(), self.is_old(owned));
@@ -147,8 +147,8 @@ impl Known {
         Some((owner, moved))
     }
 
-    /// Only what is in the older half moves when it is wanted: so most look-ups change nothing, and write nothing to a disk,
-    /// and what was wanted survives half of all places being taken by others.
+    /// Only an entry in the older half moves when it is used. So most look-ups change nothing and write nothing to the
+    /// disk, and a used entry survives until others have taken half of all places.
     fn is_old(&self, owned: &Owned) -> bool {
         self.next - owned.number > MOST as u64 / 2
     }
@@ -164,7 +164,7 @@ impl Known {
         }
     }
 
-    /// Gives it a number beyond all others, and says which one it had before.
+    /// Gives the entry the highest number, and returns its former number.
     fn put(&mut self, number: u64, id: u64, owner: UpstreamId) -> Option<u64> {
         self.next = number + 1;
         let before = self.affinity.insert(id, Owned { owner, number });
@@ -181,12 +181,12 @@ impl Known {
         before
     }
 
-    /// Numbers what becomes known from here on.
+    /// Sets the number of the next entry.
     fn begin_at(&mut self, number: u64) {
         self.next = self.next.max(number);
     }
 
-    /// Learns what was known before: it is older than everything that is known by now, and does not push it out.
+    /// Adds entries from an earlier run. They are older than all current entries, and do not replace them.
     fn learn(&mut self, earlier: Vec<Entry>) {
         for Entry {
             number, id, owner, ..
@@ -201,7 +201,7 @@ impl Known {
         }
     }
 
-    /// So many pins from this number on.
+    /// This many entries, starting with this number.
     fn after(&self, number: u64, count: usize) -> Vec<Entry> {
         let numbered = self.order.range(number..).take(count);
         let entry = |(&number, id): (&u64, &u64)| {
@@ -302,7 +302,7 @@ mod tests {
         assert!((2..=4).contains(&files), "{files} files");
     }
 
-    /// What may become of a file on a bad day.
+    /// A file damaged at random.
     fn damaged(good: &[u8], round: usize, random: &mut fastrand::Rng) -> Vec<u8> {
         let mut bytes = good.to_vec();
         let place = random.usize(..bytes.len());
@@ -314,7 +314,7 @@ mod tests {
                 .iter_mut()
                 .take(4096)
                 .for_each(|byte| *byte = 0),
-            // Beginnings tell where everything else is.
+            // The start of the file tells where everything else is.
             4 => (0..4).for_each(|_| bytes[random.usize(..600)] = random.u8(..)),
             _ => bytes = (0..random.usize(..20_000)).map(|_| random.u8(..)).collect(),
         }
@@ -343,7 +343,7 @@ mod tests {
         affinity.note("file-1", &owner);
         assert_eq!(affinity.owner_of("file-1").as_ref(), Some(&owner));
         std::fs::remove_file(&place).unwrap();
-        // Its last try comes with its end.
+        // Dropping it makes the last attempt.
         drop(affinity);
         assert_eq!(Affinity::in_folder(&place).owner_of("file-1"), Some(owner));
     }
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(second.owner_of("file-1"), None);
         assert_eq!(second.owner_of("file-2").as_ref(), Some(&other));
         drop(first);
-        // Its last try comes with its end.
+        // Dropping it makes the last attempt.
         drop(second);
         let third = Affinity::in_folder(folder.path());
         assert_eq!(third.owner_of("file-1"), Some(one));

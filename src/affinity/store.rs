@@ -1,4 +1,4 @@
-//! What the pins are kept by: a file, used by a thread of its own, so that no request waits for a disk.
+//! The affinity store: a file, used by a thread of its own, so that no request waits for a disk.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,34 +10,34 @@ use super::Known;
 use super::keeper::Keeper;
 use crate::config::UpstreamId;
 
-/// What waits to be written; beyond it, a pin lives as long as the process.
+/// How many entries may wait to be written. Further ones are kept in memory only.
 const BACKLOG: usize = 8192;
-/// How long a start waits for what the file remembers, and an end for what is still to be written. A disk that hangs must
-/// not keep the process from serving, nor from ending.
+/// How long a start waits until the file has been read, and an exit until it has been written. A disk that hangs must
+/// not prevent either.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The name of the thread, by which its panics are told from others: they are caught, and told in other words.
+/// The name of the thread. It identifies its panics, which are caught and reported in other words.
 pub const THREAD: &str = "pins";
 
-/// A pin to be kept.
+/// An entry to be written.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) number: u64,
-    /// The number that the same id had before.
+    /// The former number of the same id.
     pub(super) replaces: Option<u64>,
     pub(super) id: u64,
     pub(super) owner: UpstreamId,
 }
 
-/// Keeps what it is given. Dropped, it finishes writing first.
+/// Writes entries to the file. When dropped, it finishes writing first.
 #[derive(Debug)]
 pub(super) struct Store {
     queue: Option<SyncSender<Entry>>,
-    /// Closed by the thread when it has ended.
+    /// Closed when the thread has ended.
     ended: Mutex<Receiver<()>>,
 }
 
 impl Store {
-    /// Reads what a file in this folder remembers, and keeps what becomes known, as soon and as long as that is possible.
+    /// Reads the entries of a file in this folder, and writes new ones, as soon and as long as that is possible.
     pub(super) fn start(folder: &Path, known: Arc<Mutex<Known>>) -> Option<Self> {
         let (queue, queued) = sync_channel(BACKLOG);
         let (is_read, read) = sync_channel(1);

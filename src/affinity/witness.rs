@@ -1,4 +1,4 @@
-//! An answer as it passes, and what its upstream has created by it.
+//! Reads an upstream's answer as it passes, and notes the ids of the objects that the upstream created.
 
 use memchr::memmem::find;
 
@@ -6,12 +6,12 @@ use super::Affinity;
 use super::ids::{given_out, given_out_by_events};
 use crate::config::UpstreamId;
 
-/// No more is kept of an answer that comes in pieces.
+/// The most bytes that are kept of an answer that arrives in pieces.
 const LONGEST: usize = 1 << 20;
-/// The first id of an answer in events stands before this, if it has any.
-const BEGINNING: usize = 64 << 10;
-/// Found in later events that say what has been created: those that repeat everything, the first one of what is spoken, and
-/// what programs at Anthropic leave behind.
+/// The first id in an event stream occurs within this many bytes, if the stream has one.
+const LONGEST_START: usize = 64 << 10;
+/// Markers of later events that contain new ids: events that repeat the whole answer, the first event with audio, and
+/// the files and containers of Anthropic's code execution.
 const TELLING: [&[u8]; 5] = [
     b"response.completed",
     b"response.incomplete",
@@ -20,16 +20,16 @@ const TELLING: [&[u8]; 5] = [
     b"\"file_id\"",
 ];
 
-/// Sees an answer pass. What it says to have been created is noted as soon as it is understood: an answer in events may be
-/// cancelled or taken up again by its id while it runs. The rest is noted when this is dropped, however the answer ended.
+/// Observes an answer as it passes. A new id is noted as soon as it is found: a streamed answer may be cancelled or
+/// resumed by its id while it runs. The rest is noted when this is dropped, however the answer ended.
 #[derive(Debug)]
 pub struct Witness {
     affinity: Affinity,
     owner: UpstreamId,
     is_stream: bool,
-    /// The pieces of unknown meaning.
+    /// The received pieces, if they are not whole events.
     seen: Vec<u8>,
-    /// How much of whole events went by before the first id.
+    /// How many bytes of whole events passed before the first id.
     passed: usize,
     has_noted: bool,
 }
@@ -46,28 +46,28 @@ impl Witness {
         }
     }
 
-    /// All of it, however long: it is in memory anyway.
+    /// Reads a whole answer of any length: it is in memory anyway.
     pub fn saw_whole(&self, answer: &[u8]) {
         self.note(&self.ids_in(answer));
     }
 
-    /// A piece of it, whatever it is. Of an answer that is too long only the beginning is kept.
+    /// Reads a piece of an answer. Of a long answer only the start is kept.
     pub fn saw(&mut self, data: &[u8]) {
         let room = LONGEST.saturating_sub(self.seen.len());
         self.seen.extend_from_slice(&data[..data.len().min(room)]);
-        let is_beginning = !self.has_noted && self.seen.len() <= BEGINNING;
-        if self.is_stream && is_beginning && data.contains(&b'\n') {
+        let is_start = !self.has_noted && self.seen.len() <= LONGEST_START;
+        if self.is_stream && is_start && data.contains(&b'\n') {
             let ids = given_out_by_events(&self.seen);
             self.has_noted = !ids.is_empty();
             self.note(&ids);
         }
     }
 
-    /// Whole events of a model's answer. Only the first ones and the telling ones say what has been created.
+    /// Reads whole events of a model's answer. Only the first events and those with a marker contain new ids.
     pub fn saw_events(&mut self, events: &[u8]) {
         let is_telling = |mark: &&[u8]| find(events, mark).is_some();
-        let is_beginning = !self.has_noted && self.passed <= BEGINNING;
-        if is_beginning || TELLING.iter().any(is_telling) {
+        let is_start = !self.has_noted && self.passed <= LONGEST_START;
+        if is_start || TELLING.iter().any(is_telling) {
             let ids = given_out_by_events(events);
             self.passed += events.len();
             self.has_noted |= !ids.is_empty();

@@ -1,4 +1,4 @@
-//! Who is calling: client keys, compared in constant time.
+//! Client authentication: keys, compared in constant time.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::reject::Rejection;
 use crate::config::{ClientConfig, Secret};
 use crate::wire::websocket::{keep_subprotocols, subprotocols};
 
-/// The keys of those who may call; without any, everybody who reaches the address may.
+/// The keys of the configured clients. Without any, everybody who can reach the address may send requests.
 #[derive(Debug)]
 pub struct ClientKeys {
     keys: Vec<(Arc<str>, Secret)>,
@@ -26,13 +26,13 @@ impl ClientKeys {
         Self { keys }
     }
 
-    /// The name of the caller, `None` where no keys are configured.
+    /// The name of the client; `None` if no keys are configured.
     pub(super) fn identify(&self, headers: &HeaderMap) -> Result<Option<Arc<str>>, Rejection> {
         if self.keys.is_empty() {
             return Ok(None);
         }
         let presented = presented_key(headers).ok_or(Rejection::NoKey)?;
-        // Every key is compared, so that the time taken does not tell which one was close.
+        // Every key is compared, so that the time taken does not reveal which one was close.
         let mut name = None;
         for (client, key) in &self.keys {
             if key.expose().as_bytes().ct_eq(presented).into() {
@@ -43,8 +43,8 @@ impl ClientKeys {
     }
 }
 
-/// `OpenAI` SDKs send a bearer token, Anthropic's `x-api-key`, Azure's `api-key`. Browsers cannot put headers on a
-/// WebSocket, and offer a subprotocol with the key in it.
+/// `OpenAI` SDKs send a bearer token, Anthropic's `x-api-key`, Azure's `api-key`. Browsers cannot set headers on a
+/// WebSocket; they offer a subprotocol that contains the key.
 fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.as_bytes().split_at_checked(7)?;
@@ -62,15 +62,15 @@ fn key_in(subprotocol: &str) -> Option<&str> {
     subprotocol.strip_prefix("openai-insecure-api-key.")
 }
 
-/// The headers of a client's request that may go on to an upstream. Subprotocols are looked through whether a WebSocket
-/// is asked for or not: a proxy before us may drop `upgrade` and leave the client's key where it is.
+/// The headers of a client's request that may go on to an upstream. Subprotocols are filtered even if no WebSocket is
+/// requested: a proxy before us may drop `upgrade` and leave the client's key where it is.
 pub(super) fn for_upstream(sent: &HeaderMap) -> HeaderMap {
     let mut headers = header_policy::for_upstream(sent);
     keep_subprotocols(&mut headers, |name| !is_about_client(name));
     headers
 }
 
-/// Whether an offered subprotocol is none, but says who the client is, which no upstream may see.
+/// Whether an offered subprotocol carries the client's credentials, which no upstream may see.
 fn is_about_client(subprotocol: &str) -> bool {
     key_in(subprotocol).is_some()
         || subprotocol.starts_with("openai-organization.")

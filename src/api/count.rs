@@ -1,4 +1,4 @@
-//! Counting the tokens of a request for a message where no upstream counts them: an estimate, and marked as one.
+//! An estimate of a message's token count, marked as one, for when no upstream counts tokens.
 
 use serde_json::Value;
 
@@ -10,16 +10,17 @@ use crate::wire::offload;
 
 /// "Approximately 3.5 English characters" (Anthropic's glossary); 2 of 7 in whole numbers.
 const TOKENS_PER_7_LETTERS: usize = 2;
-/// The most that an image comes to; larger ones are scaled down (Anthropic's documentation of vision).
+/// The most tokens that an image costs; larger images are scaled down (Anthropic's documentation of vision).
 const IMAGE: usize = 1_600;
-/// A page of a PDF: text, and an image of it (Anthropic's documentation of PDF support: 1,500 to 3,000 for the text).
+/// The tokens of a PDF page: its text and its image (Anthropic's documentation of PDF support: 1,500 to 3,000 for the
+/// text).
 const PAGE: usize = 3_000;
-/// A guess at the size of a page, in base64.
+/// The assumed size of a page in base64.
 const PAGE_BYTES: usize = 100_000;
-/// What frames a message, or describes a tool.
+/// The overhead of a message or of a tool's description.
 const FRAME: usize = 4;
 
-/// The answer to a request for a count that no upstream has answered.
+/// The response to a token count request that no upstream has answered.
 pub(super) async fn estimated(body: &[u8], memory: &Memory) -> Result<Own, Rejection> {
     let estimate = || {
         let _share = json::reserve(1, body, memory)?;
@@ -67,7 +68,7 @@ fn of_document(document: &Value) -> usize {
     (data.len() / PAGE_BYTES + 1) * PAGE
 }
 
-/// Letters beyond ASCII, Chinese ones above all, come to about a token each.
+/// Letters beyond ASCII, Chinese ones above all, cost about one token each.
 fn of_text(text: &str) -> usize {
     let ascii = text.bytes().filter(u8::is_ascii).count();
     let others = text.chars().filter(|letter| !letter.is_ascii()).count();

@@ -1,4 +1,4 @@
-//! What an error response of ours is made of.
+//! The parts of our own error responses.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::event::AttemptReport;
 use crate::request::ClientApi;
 
-/// What an error response says: a status, and an error in `OpenAI`'s shape.
+/// An error response: a status, and an error in `OpenAI`'s format.
 #[derive(Debug, Serialize)]
 pub(super) struct ErrorResponse {
     #[serde(skip)]
@@ -42,7 +42,7 @@ impl ErrorResponse {
         }
     }
 
-    /// Names the parameter that is wrong.
+    /// Names the invalid parameter.
     pub(super) fn about(self, param: &'static str) -> Self {
         Self {
             param: Some(param),
@@ -50,7 +50,7 @@ impl ErrorResponse {
         }
     }
 
-    /// Says when to come back.
+    /// Sets when the client should retry.
     pub(super) fn after(self, wait: Duration) -> Self {
         Self {
             retry_after: Some(wait),
@@ -58,7 +58,7 @@ impl ErrorResponse {
         }
     }
 
-    /// Tells what was tried.
+    /// Adds the attempts that were made.
     pub(super) fn telling(self, attempts: Vec<AttemptReport>) -> Self {
         Self { attempts, ..self }
     }
@@ -69,22 +69,22 @@ impl ErrorResponse {
         struct Envelope<'a> {
             error: &'a ErrorResponse,
         }
-        // Texts and numbers only: there is nothing in it that could fail.
+        // It contains only strings and numbers, so serialization cannot fail.
         serde_json::to_string(&Envelope { error: self }).unwrap_or_default()
     }
 
-    /// The same in Anthropic's shape: `{"type": "error", "error": {..}, "request_id": ..}`.
+    /// The same in Anthropic's format: `{"type": "error", "error": {..}, "request_id": ..}`.
     pub(super) fn anthropic_body(&self, request_id: &str) -> String {
         let error = self.anthropic_error();
         json!({ "type": "error", "error": error, "request_id": request_id }).to_string()
     }
 
-    /// The error object, for the end of a stream.
+    /// The error object that ends a stream.
     fn error(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// The error object in the client's words.
+    /// The error object in the format of the client's API.
     pub(super) fn error_for(&self, client_api: ClientApi) -> Value {
         match client_api {
             ClientApi::Anthropic => self.anthropic_error(),
@@ -92,7 +92,7 @@ impl ErrorResponse {
         }
     }
 
-    /// The error object with Anthropic's type.
+    /// The error object with Anthropic's error type.
     fn anthropic_error(&self) -> Value {
         let kind = match self.status {
             401 => "authentication_error",
@@ -107,7 +107,7 @@ impl ErrorResponse {
         let mut error = self.error();
         error["type"] = kind.into();
         if self.code == "context_length_exceeded" {
-            // By these words Claude Code knows that it has to make room.
+            // Claude Code recognises these words and compacts the conversation.
             error["message"] = format!("prompt is too long: {}", self.message).into();
         }
         error

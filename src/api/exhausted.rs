@@ -1,4 +1,4 @@
-//! What a client is told when no upstream answered: everything.
+//! The error for a request that no upstream answered; it contains everything that is known.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::event::AttemptReport;
 use crate::failover::{Exhausted, SkipReason, Skipped};
 use crate::outcome::Outcome;
 
-/// What only a change of the configuration can mend; no retry makes sense.
+/// For failures that only a change of the configuration can fix; a retry makes no sense.
 const NEVER: Duration = Duration::MAX;
 
-/// The error for a request that nobody answered.
+/// The error for a request that no upstream answered.
 pub(super) fn error_response(exhausted: &Exhausted) -> ErrorResponse {
     let message = |summary: &str| format!("{summary}: {}", story(exhausted));
     let wait = exhausted.retry_in.unwrap_or(Duration::from_secs(1));
@@ -71,19 +71,19 @@ pub(super) fn error_response(exhausted: &Exhausted) -> ErrorResponse {
     error_response.telling(exhausted.attempts.clone())
 }
 
-/// Whether rate limits are all that is in the way.
+/// Whether rate limits are the only obstacle.
 fn is_throttled(exhausted: &Exhausted) -> bool {
     let is_limited = |outcome: &Outcome| matches!(outcome, Outcome::RateLimited { .. });
     is_all_about(exhausted, is_limited, SkipReason::RateLimited)
 }
 
-/// Whether everybody who could be asked says that there is no such model.
+/// Whether every candidate that could be asked reports that the model does not exist.
 fn is_unknown(exhausted: &Exhausted) -> bool {
     let is_missing = |outcome: &Outcome| *outcome == Outcome::ModelUnavailable;
     is_all_about(exhausted, is_missing, SkipReason::ModelMissing)
 }
 
-/// Whether it is one thing that is in the way everywhere: by what was tried now, or why it was not.
+/// Whether all candidates have the same obstacle: as the outcome of an attempt, or as the reason to skip them.
 fn is_all_about(exhausted: &Exhausted, is_it: impl Fn(&Outcome) -> bool, it: SkipReason) -> bool {
     let attempts = exhausted.attempts.iter();
     let tried = attempts.map(|attempt| is_it(&attempt.outcome));
@@ -93,7 +93,8 @@ fn is_all_about(exhausted: &Exhausted, is_it: impl Fn(&Outcome) -> bool, it: Ski
     all.peek().is_some() && all.all(|is_it| is_it)
 }
 
-/// Whether the request is too long for everybody who said anything about it, or for all whose window is known.
+/// Whether the request is too long for every candidate that reported about it, or for all whose context window is
+/// known.
 fn is_too_long(exhausted: &Exhausted) -> bool {
     let mut attempts = exhausted.attempts.iter();
     let mut skipped = exhausted.skipped.iter();
@@ -106,7 +107,7 @@ fn is_too_long(exhausted: &Exhausted) -> bool {
     }
 }
 
-/// What an upstream has said against the request itself, where it said so inside a stream; or that all refuse its
+/// The upstream error that rejects the request itself, if it came inside a stream, or if all candidates refuse the
 /// content.
 fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
     match exhausted.attempts.last()?.outcome {
@@ -121,7 +122,7 @@ fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// For a request for which there is no memory now.
+/// The error for a request that does not fit into the memory for bodies now.
 pub(super) fn no_memory(message: String) -> ErrorResponse {
     let message = format!("{message} (limits.memory in the proxy's configuration)");
     ErrorResponse::new(503, "memory_limit_reached", message).after(Duration::from_secs(1))
@@ -134,7 +135,7 @@ fn lacks_memory(exhausted: &Exhausted) -> bool {
         || skipped.any(|skipped| skipped.reason == SkipReason::NoMemory)
 }
 
-/// Whether this keeps out somebody who could answer else, and nothing is in the way that could change.
+/// Whether this reason excludes a candidate that could answer otherwise, and no other reason is temporary.
 fn is_ruled_out(exhausted: &Exhausted, by: SkipReason) -> bool {
     let skipped = exhausted.skipped.iter();
     let mut reasons = skipped.map(|skipped| skipped.reason);
@@ -149,14 +150,14 @@ fn untranslatable(exhausted: &Exhausted) -> String {
     format!("no upstream speaks this API, and the JSON cannot be translated: {fault}")
 }
 
-/// Whether no attempt came as far as an upstream, for lack of something of our own.
+/// Whether no attempt reached an upstream because we lacked a resource ourselves.
 fn is_ours(exhausted: &Exhausted) -> bool {
     let mut attempts = exhausted.attempts.iter();
     !exhausted.attempts.is_empty()
         && attempts.all(|attempt| attempt.outcome == Outcome::NoResources)
 }
 
-/// What somebody lacks whom the request could go to, if nothing is in the way that could change.
+/// The feature that a candidate does not support, if no reason is temporary.
 fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
     let mut missing = exhausted
         .skipped
@@ -188,7 +189,7 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
     }
 }
 
-/// Whether nobody was asked, and nobody will be.
+/// Whether no candidate was asked, and none will be.
 fn has_no_candidate(exhausted: &Exhausted) -> bool {
     let mut skipped = exhausted.skipped.iter();
     exhausted.attempts.is_empty() && !skipped.any(|skipped| skipped.reason.is_for_now())

@@ -1,6 +1,6 @@
-//! Which headers may pass, in each direction: all but those that are about somebody else.
+//! Which headers may pass in each direction: all, except those that concern another party.
 //!
-//! These are lists of what is kept back, because new headers of the APIs must pass without us.
+//! These are deny lists, so that new headers of the APIs pass without a change here.
 
 use std::iter;
 
@@ -8,10 +8,10 @@ use http::HeaderMap;
 
 use crate::wire::headers::end_to_end;
 
-/// What a client sends that no upstream may see.
+/// Headers of clients that no upstream may see.
 static OF_CLIENTS: KeptBack = KeptBack {
     names: Words::of(&[
-        // Its credentials and cookies, and whose account it uses elsewhere.
+        // Its credentials and cookies, and its accounts elsewhere.
         "authorization",
         "api-key",
         "cookie",
@@ -20,7 +20,7 @@ static OF_CLIENTS: KeptBack = KeptBack {
         "openai-organization",
         "openai-project",
         "remote-user",
-        // What our own connection to the upstream decides anew.
+        // Headers that our own connection to the upstream sets anew.
         "host",
         "content-length",
         "expect",
@@ -29,14 +29,14 @@ static OF_CLIENTS: KeptBack = KeptBack {
         "priority",
         "early-data",
         "alt-used",
-        // Where it came from, and by which way.
+        // Where the request came from, and by which proxies.
         "forwarded",
         "via",
         "cdn-loop",
         "true-client-ip",
         "do-connecting-ip",
         "front-end-https",
-        // What its browser says of pages, people and machines.
+        // What its browser reports about pages, devices and people.
         "origin",
         "referer",
         "dnt",
@@ -63,7 +63,7 @@ static OF_CLIENTS: KeptBack = KeptBack {
         "access-token",
         "csrf-token",
         "xsrf-token",
-        // By these some servers take a request for another one.
+        // Some servers read another method or path from these.
         "http-method",
         "http-method-override",
         "method-override",
@@ -71,7 +71,7 @@ static OF_CLIENTS: KeptBack = KeptBack {
         "rewrite-url",
         "host",
         "server-name",
-        // Where it came from.
+        // Where the request came from.
         "real-ip",
         "client-ip",
         "client-port",
@@ -91,7 +91,7 @@ static OF_CLIENTS: KeptBack = KeptBack {
         "remote-",
         "real-",
         "accel-",
-        // Who it is, as found out by a proxy before us.
+        // The client's identity, as determined by a proxy before us.
         "auth",
         "client-cert",
         "ssl-",
@@ -114,10 +114,10 @@ static OF_CLIENTS: KeptBack = KeptBack {
     but: Words::of(&["sec-websocket-", "x-amzn-bedrock-"]),
 };
 
-/// What an upstream sends that no client may see.
+/// Headers of upstreams that no client may see.
 static OF_UPSTREAMS: KeptBack = KeptBack {
     names: Words::of(&[
-        // Names of our accounts; cookies; questions for a password that a browser would put to a person.
+        // Names of our accounts; cookies; authentication challenges, for which a browser would prompt a person.
         "openai-organization",
         "openai-project",
         "anthropic-organization-id",
@@ -125,10 +125,10 @@ static OF_UPSTREAMS: KeptBack = KeptBack {
         "set-cookie2",
         "www-authenticate",
         "authentication-info",
-        // What is ours to say.
+        // Headers that we set ourselves.
         "date",
         "server",
-        // What a browser would do for or to our own origin: go elsewhere, report, forget, ask again.
+        // Headers by which a browser would do something to our own origin: go elsewhere, report, clear data, reload.
         "alt-svc",
         "strict-transport-security",
         "expect-ct",
@@ -157,9 +157,9 @@ static OF_UPSTREAMS: KeptBack = KeptBack {
         "sec-",
     ]),
     x_names: Words::of(&[
-        // Ours, by which the upstream's goes out under another name.
+        // Our own id; the upstream's is passed on under another name.
         "request-id",
-        // By these a proxy before us would send something else.
+        // With these, a proxy before us would send another file or resource.
         "sendfile",
         "lighttpd-send-file",
         "litespeed-location",
@@ -178,13 +178,13 @@ pub(super) fn for_client(headers: &HeaderMap) -> HeaderMap {
     end_to_end(headers, |name| !OF_UPSTREAMS.has(name))
 }
 
-/// Names in small letters, as they always are here. Those that begin with `x-`, which many do, stand apart without it.
+/// Header names in lower case, as they always are here. Names that start with `x-` (many do) are listed without it.
 struct KeptBack {
     names: Words,
     prefixes: Words,
     x_names: Words,
     x_prefixes: Words,
-    /// What passes although a prefix is kept back.
+    /// Exceptions: these pass although a prefix denies them.
     but: Words,
 }
 
@@ -200,11 +200,11 @@ impl KeptBack {
     }
 }
 
-/// Up to 64 words, and which of them begin with which letter: every header of every request and reply is looked up here,
-/// and should meet few of them.
+/// Up to 64 words, indexed by their first letter: every header of every request and reply is looked up here, and should
+/// be compared with few of them.
 struct Words {
     words: &'static [&'static str],
-    /// For each letter a bit for each word.
+    /// For each letter, a bit for each word.
     by_letter: [u64; 26],
 }
 
@@ -220,7 +220,7 @@ impl Words {
         Self { words, by_letter }
     }
 
-    /// Those with the same first letter.
+    /// The words with the same first letter.
     fn like(&self, name: &str) -> impl Iterator<Item = &'static str> {
         let letter = name
             .as_bytes()

@@ -1,4 +1,4 @@
-//! Headers that say what became of a request.
+//! Response headers that report what happened to a request.
 
 use http::header::{HeaderMap, HeaderValue};
 
@@ -6,7 +6,7 @@ use super::record::RequestRecord;
 use crate::event::AttemptReport;
 use crate::request::ClientApi;
 
-/// The trail of attempts as a structured header (RFC 8941): `openai;outcome=overloaded;status=503;ms=12, ...`.
+/// The log of attempts as a structured header (RFC 8941): `openai;outcome=overloaded;status=503;ms=12, ...`.
 pub(super) fn attempts_header(attempts: &[AttemptReport]) -> HeaderValue {
     let entries: Vec<String> = attempts
         .iter()
@@ -26,17 +26,17 @@ pub(super) fn attempts_header(attempts: &[AttemptReport]) -> HeaderValue {
     header(&entries.join(", "))
 }
 
-/// The id of a request, by the names under which SDKs tell it to whoever catches an error.
+/// Sets the request id, under the names from which SDKs copy it into their errors.
 pub(super) fn put_id(headers: &mut HeaderMap, record: &RequestRecord) {
     let id = header(record.id.as_str());
     if record.client_api == ClientApi::Anthropic {
-        // The upstream's own is the one that its support asks for.
+        // The upstream's own id stays: its support asks for it.
         headers.entry("request-id").or_insert(id.clone());
     }
     headers.insert("x-request-id", id);
 }
 
-/// A header value of text that is ours, and thus always valid.
+/// A header value from text of our own, which is always valid.
 pub(super) fn header(text: &str) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
 }

@@ -1,6 +1,6 @@
-//! Understanding a client's request and answering it.
+//! Understands a client's request and answers it.
 //!
-//! *Invariant:* only `reject` and `exhausted` choose a status of ours; everything else that a client sees is an upstream's.
+//! *Invariant:* only `reject` and `exhausted` choose a status of our own; every other status comes from an upstream.
 
 mod auth;
 mod count;
@@ -54,25 +54,25 @@ pub struct Api {
     events: Events,
     limits: BodyLimits,
     models: Models,
-    /// After so long the client of a stream gets a sign of life.
+    /// How long a stream may be silent before its client gets a keep-alive comment.
     keepalive: Duration,
     slots: Arc<Semaphore>,
 }
 
-/// What a request comes to, when nothing is wrong with it.
+/// What a valid request leads to.
 enum Reply {
     /// An upstream's answer.
     Upstream(Box<Answer>),
-    /// A stream whose first content is still waited for.
+    /// A stream whose first content has not come yet.
     Waiting(Box<Waiting>),
-    /// Something that we know ourselves.
+    /// A response that we make ourselves.
     Own(Own),
-    /// What may be asked, which only headers say.
+    /// The response to an OPTIONS request, which has headers only.
     Options(HeaderMap),
 }
 
 impl Api {
-    /// Answers these clients by these routes.
+    /// Serves these clients by these routes.
     pub fn new(
         clients: ClientKeys,
         routes: Arc<RouteTable>,
@@ -97,7 +97,7 @@ impl Api {
         }
     }
 
-    /// Answers one request; never fails. What is not answered when `shutdown` turns true is refused.
+    /// Answers one request; never fails. Requests without an answer when `shutdown` becomes true are rejected.
     pub async fn handle(&self, request: Request<Incoming>, shutdown: Shutdown) -> Handled {
         let (head, body) = request.into_parts();
         let mut record = RequestRecord::start(self.events.clone(), head.version, shutdown.clone());
@@ -114,7 +114,7 @@ impl Api {
             Ok(Reply::Options(headers)) => respond::with_options(headers, record).into(),
             Err(rejection) => reject::respond(&rejection, record).into(),
         };
-        // Errors, too: a page that cannot read one does not learn what is wrong.
+        // Errors as well: a page that cannot read an error does not learn what is wrong.
         self.browsers
             .open_to(origin, handled.response.headers_mut());
         handled
@@ -133,7 +133,7 @@ impl Api {
         }
         self.browsers.admit(&head)?;
         if head.method == Method::OPTIONS {
-            // Before a key is looked for: browsers ask without one.
+            // Before the check of the key: browsers send this request without one.
             return Ok(Reply::Options(self.browsers.options(&head)));
         }
         let path = Path::of(&head.uri)?;
@@ -162,7 +162,7 @@ impl Api {
         self.serve(Arc::new(request), record).await
     }
 
-    /// What is asked of us and nobody else.
+    /// Requests that we answer ourselves.
     async fn own(&self, client_api: ClientApi, path: &Path) -> Option<Result<Own, Rejection>> {
         match path.without_query() {
             "/" => Some(Ok(greeting())),
@@ -177,7 +177,7 @@ impl Api {
         }
     }
 
-    /// What lives at an unknown path is sent on untouched.
+    /// Requests to unknown paths are forwarded unchanged.
     async fn forward(
         &self,
         request: &ModelRequest,
@@ -222,7 +222,8 @@ impl Api {
         }
     }
 
-    /// By its model, unless what it refers to lives elsewhere, or nobody there speaks its API.
+    /// The rule for the model, unless the request refers to an object elsewhere, or no candidate of that rule uses its
+    /// API.
     fn rule_for_forwarding(&self, request: &ModelRequest) -> Result<&Arc<Rule>, Rejection> {
         let model = request.model.as_ref().map(|_| request.model_name());
         let rule = self.routes.find_for_forwarding(model);
@@ -250,7 +251,7 @@ impl Api {
     }
 }
 
-/// What the APIs are spoken with. Of other methods nobody knows what they do; TRACE would send our key back.
+/// The methods that the APIs use. The effect of other methods is unknown; TRACE would send our key back.
 fn is_served(method: &Method) -> bool {
     matches!(
         *method,

@@ -1,4 +1,4 @@
-//! The list of models: what routes name, and what upstreams offer behind those that name patterns only.
+//! The list of models: those that routes name, and those that upstreams list behind pattern routes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,14 +16,14 @@ use crate::request::ClientApi;
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::query;
 
-/// For so long an upstream's list is good.
+/// How long an upstream's list is cached.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// Who knows which models there are.
+/// Knows which models can be requested.
 #[derive(Debug)]
 pub(super) struct Models {
     from: ModelList,
-    /// What upstreams have listed. Held for a few instructions at a time.
+    /// The lists that upstreams have returned. The lock is held for a few instructions at a time.
     listed: Mutex<HashMap<UpstreamId, List>>,
 }
 
@@ -41,7 +41,7 @@ impl Models {
         }
     }
 
-    /// All of them, in the words of one API; for Anthropic's clients, the page that the query of `path` asks for.
+    /// All models, in the format of one API. Anthropic's clients get the page that the query of `path` requests.
     pub(super) async fn list(&self, routes: &RouteTable, client_api: ClientApi, path: &str) -> Own {
         let exact = routes
             .rules()
@@ -78,7 +78,7 @@ impl Models {
         }
     }
 
-    /// Asks whoever has not been asked for a while, all at once. An old list is better than none.
+    /// Fetches all lists that are out of date, at the same time. If that fails, an old list is kept.
     async fn ask(&self, candidates: &[(&Rule, &Candidate)]) {
         let mut asking = JoinSet::new();
         let mut asked = HashSet::new();
@@ -108,7 +108,7 @@ impl List {
     }
 }
 
-/// One model, in the words of one API. In `segment` its name may be escaped: many a name has a slash in it.
+/// One model, in the format of one API. Its name in `segment` may be percent-encoded: many names contain a slash.
 pub(super) fn one(
     segment: &str,
     routes: &RouteTable,
@@ -121,7 +121,7 @@ pub(super) fn one(
     }
 }
 
-/// Candidates that serve models by the names that clients use, whatever they are.
+/// Candidates that accept any model name that a client uses.
 fn open_candidates(routes: &RouteTable) -> Vec<(&Rule, &Candidate)> {
     let patterns = routes
         .rules()
@@ -137,7 +137,7 @@ fn open_candidates(routes: &RouteTable) -> Vec<(&Rule, &Candidate)> {
         .collect()
 }
 
-/// Whether it is this rule by which a model is served.
+/// Whether requests for a model match this rule.
 fn is_for(rule: &Rule, name: &str, routes: &RouteTable) -> bool {
     routes
         .find(name)
@@ -152,8 +152,8 @@ fn list_of_openai(names: &IndexSet<String>) -> Value {
     json!({ "object": "list", "data": models })
 }
 
-/// Up to `limit` of them (1 to 1000, by default 20), after `after_id` or before `before_id`; none where there is no such model
-/// any more, as a list that began anew would have no end:
+/// Up to `limit` models (1 to 1000, 20 by default), after `after_id` or before `before_id`. If that model does not
+/// exist any more, the page is empty, because a list that started again would never end:
 /// <https://platform.claude.com/docs/en/api/models/list>.
 fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Value {
     let limit = query::parameter(path, "limit").and_then(|limit| limit.parse().ok());
@@ -187,7 +187,7 @@ fn page_of_anthropic(names: &IndexSet<String>, path: &str) -> Value {
     })
 }
 
-/// When a model was made is not known here; the field must be there for SDKs.
+/// The creation time of a model is not known here, but SDKs require the field.
 fn model(name: &str, client_api: ClientApi) -> Value {
     match client_api {
         ClientApi::OpenAi => {

@@ -1,4 +1,4 @@
-//! From an HTTP request to a `ModelRequest`: path, headers, body, and the few fields that matter.
+//! Reads an HTTP request into a `ModelRequest`: path, headers, body, and the few fields that routing needs.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use crate::wire::path::is_unambiguous;
 use crate::wire::query::without;
 use crate::wire::{headers, multipart, offload};
 
-/// No coding packs JSON better, but for bombs.
+/// The highest compression ratio that is accepted. Real JSON stays below it; only decompression bombs exceed it.
 const MOST_UNPACKED: usize = 64;
 
-/// How much a client may send, and how slowly.
+/// How large a client's request may be, and how slowly it may arrive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyLimits {
     pub(super) body: usize,
@@ -32,14 +32,14 @@ pub(super) struct BodyLimits {
     pub(super) total: Duration,
 }
 
-/// Path and query behind `/v1`, beginning with a slash.
+/// The path and query after `/v1`, starting with a slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path(String);
 
 impl Path {
-    /// `/v1/x` and `/x` are the same, and so are `/v1//x` and `/v1/x`.
+    /// `/v1/x` and `/x` are equal, and so are `/v1//x` and `/v1/x`.
     pub(super) fn of(uri: &Uri) -> Result<Self, Rejection> {
-        // Upstreams may resolve dots, and reach what lies outside of their API.
+        // Upstreams may resolve dots and reach paths outside of their API.
         if !is_unambiguous(uri.path()) {
             return Err(Rejection::BadPath);
         }
@@ -79,8 +79,8 @@ impl Path {
     }
 }
 
-/// Whether a parameter holds a key, or what was signed with one, as some APIs take it: the client's, which no upstream may
-/// see.
+/// Whether a parameter holds a key, or a signature made with one, as some APIs accept. It is the client's, so no
+/// upstream may see it.
 fn tells_a_key(name: &str) -> bool {
     const NAMES: [&str; 9] = [
         "key",
@@ -101,7 +101,7 @@ fn tells_a_key(name: &str) -> bool {
     NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)) || PREFIXES.into_iter().any(begins)
 }
 
-/// Reads a request whole.
+/// Reads a whole request.
 pub(super) async fn request(
     record: &RequestRecord,
     head: Parts,
@@ -121,7 +121,7 @@ pub(super) async fn request(
     {
         let codings = codings.to_str().unwrap_or("binary");
         let mut unpacked = memory.share();
-        // A kilobyte is as much work as a few hundred of them that are not packed.
+        // Decompressing a kilobyte may cost as much work as reading a few hundred kilobytes.
         let size = body.len().saturating_mul(MOST_UNPACKED);
         let unpack = || unpack(codings, body, limits.body, &mut unpacked);
         body = offload::run(size, unpack).await?;
@@ -154,14 +154,14 @@ pub(super) async fn request(
     })
 }
 
-/// Without a name for its conversation, a request is known by how it begins: the requests of a conversation repeat what
-/// went before.
+/// Without a conversation id, a request is identified by its first messages: later requests of a conversation repeat
+/// the earlier messages.
 fn fingerprint_of_start(body: &[u8]) -> u64 {
     const ENOUGH: usize = 1024;
     json::fingerprint(&body[..body.len().min(ENOUGH)])
 }
 
-/// SDKs count their own retries.
+/// The retry count that SDKs report.
 pub(super) fn retries(headers: &HeaderMap) -> usize {
     headers
         .get("x-stainless-retry-count")
@@ -186,7 +186,7 @@ fn look_into(
     }
 }
 
-/// What can be seen of a request that is forwarded whatever it is.
+/// What is known of a request that is forwarded without being understood.
 fn guess(method: &Method, headers: &HeaderMap, body: &Bytes) -> Result<Peek, Rejection> {
     if method != Method::POST || body.is_empty() {
         return Ok(Peek::default());

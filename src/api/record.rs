@@ -1,4 +1,4 @@
-//! The account of one request: opened when it comes in, closed exactly once, whatever becomes of it.
+//! The request record: opened when a request arrives, closed exactly once, however the request ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use crate::event::{Event, Events, RequestReport, RequestResult};
 use crate::request::{ClientApi, Endpoint, RequestId};
 use crate::wire::upgrade::Shutdown;
 
-/// The status under which a request counts whose client left before it had one.
+/// The status that is recorded if the client disconnects before a response has started.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// Dropped before it is finished, it counts as given up by the client.
+/// If it is dropped before it is finished, the request counts as cancelled by the client.
 #[derive(Debug)]
 pub(super) struct RequestRecord {
     pub(super) id: RequestId,
     pub(super) client: Option<Arc<str>>,
     pub(super) endpoint: Endpoint,
-    /// The API that the client speaks: errors of ours are put in its words.
+    /// The API that the client uses; our errors have its format.
     pub(super) client_api: ClientApi,
-    /// Whether it came over HTTP/2.
+    /// Whether the request came over HTTP/2.
     pub(super) is_http2: bool,
-    /// Turns true when it has to end, because we stop.
+    /// Becomes true when the request has to end because the server stops.
     pub(super) shutdown: Shutdown,
     pub(super) route: Option<Arc<str>>,
     pub(super) served_by: Option<UpstreamId>,
@@ -62,17 +62,17 @@ impl RequestRecord {
         }
     }
 
-    /// Keeps a place among the requests in flight until the request is over.
+    /// Holds the request's slot among the requests in flight until the request is over.
     pub(super) fn hold(&mut self, slot: OwnedSemaphorePermit) {
         self.slot = Some(slot);
     }
 
-    /// The request has been read: from here on the time is ours and the upstreams'.
+    /// The request has been read. Time from here on is spent by us and the upstreams.
     pub(super) fn read(&mut self, at: Instant) {
         self.started_at = at;
     }
 
-    /// The head of the answer goes out. `waited` is the time spent waiting for upstreams.
+    /// The response head is sent. `waited` is the time spent waiting for upstreams.
     pub(super) fn answering(&mut self, status: u16, waited: Option<Duration>) {
         let first_byte = self.started_at.elapsed();
         self.status = status;

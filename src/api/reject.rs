@@ -1,4 +1,4 @@
-//! Refusing: the only place, with `exhausted`, that chooses a status and an error body of ours.
+//! Rejections: apart from `exhausted`, the only module that chooses a status and an error body of our own.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::wire::json::Fault;
 use crate::wire::memory::NoMemory;
 use crate::wire::multipart::FormError;
 
-/// Why a client gets an error from us.
+/// Why we reject a request.
 #[derive(Debug)]
 pub(super) enum Rejection {
     Browser(Refused),
@@ -99,7 +99,7 @@ impl From<Exhausted> for Rejection {
 }
 
 impl Rejection {
-    /// No route is for this model; says which are there.
+    /// No route matches this model; the message lists the routes.
     pub(super) fn unknown_model(model: &str, routes: &RouteTable) -> Self {
         let patterns = || routes.rules().iter().map(|rule| &**rule.pattern.as_str());
         let nearest = patterns()
@@ -119,7 +119,7 @@ impl Rejection {
         }
     }
 
-    /// Whether the client hung up while it sent its request.
+    /// Whether the client disconnected while it sent its request.
     fn is_to_nobody(&self) -> bool {
         matches!(self, Self::Body(ReadError::Broken(_)))
     }
@@ -223,7 +223,7 @@ fn unread(error: &ReadError) -> ErrorResponse {
     }
 }
 
-/// For a body that does not fit into the memory for bodies.
+/// The error for a body that does not fit into the memory for bodies.
 fn no_memory(why: NoMemory) -> ErrorResponse {
     match why {
         NoMemory::Now => exhausted::no_memory(why.to_string()),
@@ -283,7 +283,7 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         result = RequestResult::Failed;
     }
     if rejection.is_to_nobody() {
-        // Never finished, it counts as given up by the client.
+        // The record stays unfinished, so the request counts as cancelled by the client.
         return response;
     }
     record.answering(error_response.status, None);
@@ -291,8 +291,8 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
     response
 }
 
-/// SDKs sleep for what they are told, some without any bound, and some ignore more than a minute: so a wait is
-/// always between 1 and 60 s, and a longer one is said by asking for no retry at all.
+/// SDKs sleep for as long as `retry-after` says: some without any bound, and some ignore more than a minute. So the
+/// wait is always between 1 and 60 s; for a longer one, a header asks for no retry at all.
 fn put_retry_after(headers: &mut HeaderMap, wait: Duration) {
     let seconds = wait.as_secs_f64().ceil();
     let whole_seconds = seconds.clamp(1.0, 60.0) as u64;

@@ -1,4 +1,4 @@
-//! From an upstream's answer to an HTTP response.
+//! Turns an upstream's answer into an HTTP response.
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
@@ -18,7 +18,7 @@ use crate::wire::body::{Body, full};
 use crate::wire::headers::JSON;
 use crate::wire::upgrade::Handled;
 
-/// The response that hands an upstream's answer on.
+/// The response that passes an upstream's answer on.
 pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Handled {
     record.attempts = answer.attempts.len();
     record.served_by = Some(answer.served_by.clone());
@@ -27,14 +27,14 @@ pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Handled 
     let result = result_of(&answer.attempts);
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
-            // An error that was put in the client's words, or had our key in it, is not as long as it was.
+            // A translated error, or one from which our key was removed, has another length.
             headers.remove(CONTENT_LENGTH);
             let whole = Whole::new(bytes, answer.attempts.len());
             RecordedStream::new(whole, record, result).boxed_unsync()
         }
         AnswerBody::Relay(relay) => return upgrade::respond(relay, headers, record),
         AnswerBody::Stream(stream) => {
-            // An end may be added to it.
+            // The stream may get an additional ending.
             headers.remove(CONTENT_LENGTH);
             RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()
         }
@@ -46,7 +46,7 @@ pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Handled 
     response.into()
 }
 
-/// What a client gets by an answer that is whole: of a forwarded request, that may be an upstream's failure.
+/// The result that is recorded for a whole answer. A forwarded request may have passed on an upstream's failure.
 fn result_of(attempts: &[AttemptReport]) -> RequestResult {
     match attempts.last().map(|last| last.outcome.blame()) {
         Some(Blame::Upstream) => RequestResult::Failed,
@@ -55,7 +55,7 @@ fn result_of(attempts: &[AttemptReport]) -> RequestResult {
     }
 }
 
-/// The response for a stream whose upstream keeps silent: its head and signs of life now, the answer when it comes.
+/// The response to a stream whose upstream is silent: head and keep-alive comments now, the answer later.
 pub(super) fn with_waiting(waiting: Waiting, mut record: RequestRecord) -> Response<Body> {
     record.answering(200, None);
     let mut response = Response::new(full(""));
@@ -70,10 +70,10 @@ pub(super) fn with_waiting(waiting: Waiting, mut record: RequestRecord) -> Respo
     response
 }
 
-/// Something that we know ourselves.
+/// A response that we make ourselves, without an upstream.
 pub(super) struct Own {
     pub(super) json: Value,
-    /// A header that says what is to be known about it.
+    /// A header that describes the response.
     pub(super) note: Option<(&'static str, String)>,
 }
 
@@ -83,7 +83,7 @@ impl From<Value> for Own {
     }
 }
 
-/// The response that says it.
+/// The response with our own content.
 pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
     let mut response = Response::new(full(own.json.to_string()));
     let headers = response.headers_mut();
@@ -97,7 +97,7 @@ pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
     response
 }
 
-/// The response that only says what may be asked.
+/// The response to an OPTIONS request, which has headers only.
 pub(super) fn with_options(headers: HeaderMap, mut record: RequestRecord) -> Response<Body> {
     let mut response = Response::new(full(""));
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -111,7 +111,7 @@ pub(super) fn with_options(headers: HeaderMap, mut record: RequestRecord) -> Res
 fn headers_of(answer: &Answer, record: &RequestRecord) -> HeaderMap {
     let mut headers = for_client(&answer.headers);
     if answer.status >= 400 {
-        // An error leads nowhere.
+        // A redirect on an error would lead nowhere.
         headers.remove(LOCATION);
     }
     if let Some(theirs) = answer.headers.get("x-request-id") {
@@ -129,7 +129,8 @@ fn headers_of(answer: &Answer, record: &RequestRecord) -> HeaderMap {
     headers
 }
 
-/// Whether a stream would go on elsewhere, as a structured header: `prefill`, `regenerate` or `off;reason=tools`.
+/// Whether the stream could continue at another upstream, as a structured header: `prefill`, `regenerate` or
+/// `off;reason=tools`.
 fn continuation_header(continuation: Continuability) -> HeaderValue {
     match continuation {
         Continuability::Possible(way) => HeaderValue::from_static(way.label()),

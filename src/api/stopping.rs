@@ -1,4 +1,4 @@
-//! The end of a drain's grace time, as answers wait for it that are still under way.
+//! The end of a drain's grace time, which open answers wait for.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::ErrorResponse;
 use crate::wire::upgrade::Shutdown;
 
-/// Turns ready when what is still under way has to end.
+/// Becomes ready when open answers have to end.
 pub(super) struct Stopping {
     shutdown: Shutdown,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -21,7 +21,7 @@ impl Stopping {
         }
     }
 
-    /// Whether it has come, without waiting.
+    /// Whether the grace time is over; does not wait.
     pub(super) fn has_come(&self) -> bool {
         *self.shutdown.borrow()
     }
@@ -38,12 +38,12 @@ impl Stopping {
 /// Waits for the end of the grace time.
 pub(super) async fn is_over(mut shutdown: Shutdown) {
     if shutdown.wait_for(|shutdown| *shutdown).await.is_err() {
-        // Nobody will ever say so.
+        // The sender is gone, so the end will never be announced.
         std::future::pending::<()>().await;
     }
 }
 
-/// What clients are told then.
+/// The error that clients get when the grace time is over.
 pub(super) fn error_response() -> ErrorResponse {
     ErrorResponse::new(
         503,

@@ -1,4 +1,4 @@
-//! Bodies on their way to clients, each with the record of its request.
+//! Response bodies on their way to clients, each with its request record.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,16 +12,16 @@ use crate::event::RequestResult;
 use crate::failover::{StreamEnd, Watched};
 use crate::wire::body::BodyError;
 
-/// Nothing larger is handed to the connection at once, so that it shows in time whether the client takes it.
+/// No larger piece is given to the connection at once, so that a client that does not read is noticed in time.
 const PIECE: usize = 16 << 10;
 
-/// A body whose end, or whose loss, closes the record of its request.
+/// A body that closes the record of its request when it ends or is dropped.
 pub(super) struct RecordedStream<S> {
     stream: S,
-    /// What of the last frame is still to be handed out.
+    /// The part of the last frame that is still to be sent.
     rest: Bytes,
     record: Option<RequestRecord>,
-    /// What the client has got when it is whole.
+    /// The result that is recorded if the whole body is sent.
     whole: RequestResult,
     stopping: Stopping,
 }
@@ -53,8 +53,8 @@ impl<S: Watched> RecordedStream<S> {
         }
     }
 
-    /// Whether the connection asks for more once it has got rid of the last piece. HTTP/2 does, when the client's window
-    /// has let it through. HTTP/1 does not ask a body for more than its length, but buffers only little.
+    /// Whether the connection polls the body again once the last piece has been sent. HTTP/2 does, when the client's
+    /// window allowed it. HTTP/1 does not poll a body for more than its length, but buffers only little.
     fn is_asked_for_its_end(&self) -> bool {
         self.record.as_ref().is_some_and(|record| record.is_http2)
     }
@@ -122,14 +122,14 @@ impl<S: Watched> HttpBody for RecordedStream<S> {
     }
 }
 
-/// An answer that is there as a whole.
+/// An answer that is complete in memory.
 pub(super) struct Whole {
     bytes: Bytes,
     attempts: usize,
 }
 
 impl Whole {
-    /// `attempts`: how many it took.
+    /// `attempts`: how many attempts it took.
     pub(super) fn new(bytes: Bytes, attempts: usize) -> Self {
         Self { bytes, attempts }
     }
@@ -164,6 +164,6 @@ impl Watched for Whole {
         })
     }
 
-    /// All of it is there.
+    /// The body is already complete.
     fn stop(&mut self) {}
 }

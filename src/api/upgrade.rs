@@ -1,4 +1,4 @@
-//! Requests that ask for a WebSocket: what they become for upstreams, and the answer that lets the relay begin.
+//! Requests for a WebSocket: the handshake for upstreams, and the response that starts the relay.
 
 use http::header::{CONTENT_LENGTH, HeaderMap, UPGRADE};
 use http::request::Parts;
@@ -20,7 +20,7 @@ use crate::wire::query;
 use crate::wire::upgrade::{Handled, UpgradeHandler};
 use crate::wire::websocket::{is_handshake, put_handshake};
 
-/// Where a WebSocket may be asked for.
+/// The paths at which a WebSocket may be requested.
 const PATHS: [&str; 2] = ["/realtime", "/responses"];
 
 /// Whether a request asks for another protocol than HTTP.
@@ -28,7 +28,7 @@ pub(super) fn is_wanted(head: &Parts) -> bool {
     head.headers.contains_key(UPGRADE)
 }
 
-/// Understands a WebSocket's handshake; everything else that asks for another protocol is refused.
+/// Reads a WebSocket handshake; every other upgrade is rejected.
 pub(super) fn request(
     record: &mut RequestRecord,
     head: Parts,
@@ -65,7 +65,7 @@ pub(super) fn request(
         demands: Abilities::default(),
         store: None,
         pinned_to: None,
-        // What conversation this is shows only in its frames, so any candidate will do.
+        // The conversation is known only from its frames, so any candidate will do.
         session: fastrand::u64(..),
         retries: retries(&head.headers),
     })
@@ -77,7 +77,7 @@ fn for_upstream(sent: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// The answer to a handshake that an upstream has agreed to: what follows on the client's connection is the relay.
+/// The response to a handshake that an upstream has accepted; the relay then uses the client's connection.
 pub(super) fn respond(relay: Box<Relay>, headers: HeaderMap, record: RequestRecord) -> Handled {
     let mut response = Response::new(full(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

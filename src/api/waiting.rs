@@ -1,5 +1,6 @@
-//! A stream whose upstreams keep silent for so long that somebody between us and the client might take the connection
-//! for dead: its head has gone out, and comments follow until the first event. Failing over is still possible.
+//! Keep-alive for streams whose upstreams are silent. A proxy between us and the client might close a silent
+//! connection, so the response head is sent, and comments follow until the first event. Failover is still possible
+//! then.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -23,8 +24,8 @@ use crate::wire::own_task::OwnTask;
 /// A request that is being served.
 pub(super) type Run = Pin<Box<dyn Future<Output = Result<Answer, Exhausted>> + Send>>;
 
-/// A request whose answer is still waited for. It runs by itself: nobody asks for the next comment while the client reads
-/// slowly, and upstreams must not seem slow for that.
+/// A request whose answer has not come yet. It runs in a task of its own: a client that reads slowly does not poll for
+/// the next comment, and that must not make upstreams look slow.
 pub(super) struct Waiting {
     run: OwnTask<Result<Answer, Exhausted>>,
     endpoint: Endpoint,
@@ -32,7 +33,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// `every`: the pause between two comments; the first one goes out at once.
+    /// `every`: the interval between two comments; the first one is sent at once.
     pub(super) fn new(run: Run, endpoint: Endpoint, every: Duration) -> Self {
         Self {
             run: OwnTask::start(run),
@@ -58,7 +59,7 @@ struct WaitingBody {
 }
 
 impl WaitingBody {
-    /// What follows the comments, once that is known.
+    /// Polls for the body that follows the comments.
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some((waiting, _)) = &mut self.waiting else {
             return Poll::Ready(());
@@ -80,7 +81,7 @@ impl WaitingBody {
     }
 }
 
-/// What the client gets if we stop before there is an answer.
+/// The rest of the body if the server stops before there is an answer.
 fn stopped(endpoint: Endpoint, record: RequestRecord) -> Body {
     let client_api = record.client_api;
     record.finish(RequestResult::Broken);
@@ -88,7 +89,7 @@ fn stopped(endpoint: Endpoint, record: RequestRecord) -> Body {
     full(error_events(endpoint, &error))
 }
 
-/// What the client gets after the comments.
+/// The body that follows the comments.
 fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut record: RequestRecord) -> Body {
     match run {
         Err(exhausted) => {
@@ -110,9 +111,9 @@ fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut record: Reque
                 AnswerBody::Opaque(stream) => {
                     RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()
                 }
-                // No head goes out before a handshake is answered.
+                // A handshake is answered before any head is sent, so this does not happen.
                 AnswerBody::Relay(_) => full(""),
-                // No stream: the upstream's verdict that the request is wrong.
+                // Not a stream: the upstream rejects the request.
                 AnswerBody::Whole(bytes) => {
                     record.attempts = answer.attempts.len();
                     record.finish(RequestResult::Rejected);
@@ -123,7 +124,7 @@ fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut record: Reque
     }
 }
 
-/// The error object of an upstream's error body.
+/// The error object inside an upstream's error body.
 fn error_in(body: &[u8]) -> serde_json::Value {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let error = match &body["error"] {

@@ -1,4 +1,4 @@
-//! Letting pages of other origins read our answers (Fetch Standard, section 3.3, "CORS protocol").
+//! Lets pages of other origins read our responses (Fetch Standard, section 3.3, "CORS protocol").
 
 use http::HeaderMap;
 use http::header::{
@@ -11,28 +11,27 @@ use http::header::{
 pub const METHODS: HeaderValue =
     HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 
-/// Asked before a page of a public address calls a private one.
+/// A preflight has this header if a page of a public address calls a private one.
 const REQUEST_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-allow-private-network");
 
-/// So long a browser need not ask again, in seconds; none remembers for longer than a day.
+/// How long a browser may cache a preflight, in seconds; no browser caches longer than a day.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
-/// Names the origin that may read the answer, if there is one. That the answer depends on it is said in any case, for
-/// caches.
+/// Names the origin that may read the response, if there is one. `vary` is set in any case, because the response
+/// depends on the origin.
 pub(super) fn open_to(origin: Option<HeaderValue>, answer: &mut HeaderMap) {
     answer.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        // All of them: what should not be seen has been taken out for every client.
+        // All headers: what must not be seen has been removed for every client.
         answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
     }
 }
 
-/// What may be sent: methods, and for the page of a listed origin whatever headers it asks for, as programs may send
-/// them, too.
+/// The allowed methods and headers. The page of a listed origin may send any header that it requests, as programs may.
 pub(super) fn options(asked: &HeaderMap, is_listed: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(ALLOW, METHODS);

@@ -1,11 +1,11 @@
-//! The names by which we may be called.
+//! The host names under which the proxy may be addressed.
 
 use std::net::IpAddr;
 
 use http::header::HOST;
 use http::request::Parts;
 
-/// Any name, or those of this machine and those that are listed.
+/// Any name, or the local names and the listed ones.
 #[derive(Clone, Debug)]
 pub(super) enum Hosts {
     Any,
@@ -24,8 +24,8 @@ impl Hosts {
         Self::Listed(names.iter().map(|name| name.as_str().into()).collect())
     }
 
-    /// A name in the request that is none of ours. An absolute target, and HTTP/2, have one in the target; whatever
-    /// stands there, one in `host` must be ours, too.
+    /// A host name in the request that is not ours. An absolute target, and HTTP/2, name a host in the target; a name
+    /// in `host` must be ours in any case.
     pub(super) fn foreign_name(&self, head: &Parts) -> Option<String> {
         let Self::Listed(listed) = self else {
             return None;
@@ -35,7 +35,7 @@ impl Hosts {
         target
             .into_iter()
             .chain(hosts.map(http::HeaderValue::as_bytes))
-            // No browser leaves it out.
+            // Browsers never leave it empty.
             .filter(|name| !name.is_empty())
             .find_map(|name| foreign(name, listed))
     }
@@ -61,15 +61,15 @@ fn host_of(authority: &str) -> Option<&str> {
 }
 
 fn is_ours(host: &str, listed: &[Box<str>]) -> bool {
-    // With a dot at its end it is the same name.
+    // A trailing dot does not change the name.
     let host = host.strip_suffix('.').unwrap_or(host);
-    // An address is not looked up, so that no page can make it lead to us instead of to itself.
+    // An IP address involves no DNS, so no page can rebind it to us.
     if let Ok(address) = host.parse::<IpAddr>()
         && !address.to_canonical().is_unspecified()
     {
         return true;
     }
-    // 0.0.0.0 does lead to this machine, but browsers do not treat it as such, and leave out what tells pages apart.
+    // 0.0.0.0 leads to this machine, but browsers do not treat it as local, and omit the headers that identify pages.
     is_localhost(host) || listed.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 

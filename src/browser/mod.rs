@@ -1,8 +1,8 @@
-//! Browsers: which web pages may use the proxy, and by which names it may be called.
+//! Browsers: which web pages may use the proxy, and by which host names it may be addressed.
 //!
 //! A browser sends requests for any page that somebody opens, also to loopback and private addresses. A page of another
-//! origin is told by `origin` and `sec-fetch-site`, which no page can forge. A page whose own name was made to resolve to
-//! our address (DNS rebinding) counts as our own origin, and is told by the name in `host`.
+//! origin is recognised by `origin` and `sec-fetch-site`, which no page can forge. A page whose own name was made to
+//! resolve to our address (DNS rebinding) counts as same-origin, and is recognised by the name in `host`.
 //!
 //! *Invariant:* only this module decides about hosts and origins, and only it writes `access-control-*`.
 
@@ -21,17 +21,17 @@ use self::host::Hosts;
 use self::origin::Origins;
 use crate::config::Config;
 
-/// Who may come in through a browser at one of our addresses.
+/// The browser policy of one of our addresses.
 #[derive(Clone, Debug)]
 pub struct BrowserPolicy {
     hosts: Hosts,
     origins: Origins,
 }
 
-/// Why a request is refused.
+/// Why a request is rejected.
 #[derive(Debug, Error)]
 pub enum Refused {
-    /// It calls us by a name that is not ours.
+    /// Its host name is not ours.
     #[error(
         "the proxy does not answer to the name `{0}`; if it is yours, add it to the proxy's configuration: \
          hosts: [\"{0}\"] (or BACKSTOP_HOSTS={0} in its environment)"
@@ -43,7 +43,7 @@ pub enum Refused {
          cors: [\"{0}\"]"
     )]
     Origin(String),
-    /// A web page sent it that does not say whose it is.
+    /// A web page sent it that hides its origin.
     #[error(
         "this request comes from a web page that does not say whose it is, as links, images, files and sandboxed frames do; \
          pages that you trust are listed under `cors` in the proxy's configuration, are served over HTTP and call with fetch"
@@ -52,7 +52,8 @@ pub enum Refused {
 }
 
 impl BrowserPolicy {
-    /// At the clients' address. Where `clients` are configured any name will do: a page under a foreign name has no key.
+    /// The policy of the clients' address. If `clients` are configured, any host name is accepted: a page under a
+    /// foreign name has no key.
     pub fn for_clients(config: &Config) -> Self {
         Self {
             hosts: match config.clients.as_slice() {
@@ -63,7 +64,7 @@ impl BrowserPolicy {
         }
     }
 
-    /// At the operators' address, which has no keys and is for no page.
+    /// The policy of the operators' address, which has no keys and admits no page of another origin.
     pub fn for_operators(config: &Config) -> Self {
         Self {
             hosts: Hosts::listed(&config.hosts),
@@ -71,7 +72,7 @@ impl BrowserPolicy {
         }
     }
 
-    /// Refuses what a page sent that may not.
+    /// Rejects a request of a page that is not admitted.
     pub fn admit(&self, head: &Parts) -> Result<(), Refused> {
         match self.hosts.foreign_name(head) {
             Some(name) => Err(Refused::Host(name)),
@@ -79,20 +80,20 @@ impl BrowserPolicy {
         }
     }
 
-    /// The origin that a request comes from, if it is listed.
+    /// The origin of a request, if it is listed.
     pub fn listed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let origin = headers.get(ORIGIN)?;
         self.origins.lists(origin).then(|| origin.clone())
     }
 
-    /// Lets the page of a listed origin read an answer.
+    /// Lets the page of a listed origin read a response.
     pub fn open_to(&self, origin: Option<HeaderValue>, answer: &mut HeaderMap) {
         if !self.origins.is_empty() {
             cors::open_to(origin, answer);
         }
     }
 
-    /// The headers of the answer to OPTIONS, which asks what may be sent. It is never asked of an upstream.
+    /// The headers of the response to OPTIONS. No upstream is involved.
     pub fn options(&self, head: &Parts) -> HeaderMap {
         cors::options(&head.headers, self.listed_origin(&head.headers).is_some())
     }

@@ -1,15 +1,15 @@
-//! The pages that may call us.
+//! The web pages that may call the proxy.
 
 use http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 
 use super::Refused;
 
-/// What the browser says about where a page comes from, also where it sends no origin: `same-origin`, `same-site`,
+/// How the browser classifies the page that sent the request, also if it sends no origin: `same-origin`, `same-site`,
 /// `cross-site`, or `none` for what a person has typed.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Origins that are listed, such as `https://chat.example.com`.
+/// Listed origins, such as `https://chat.example.com`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origins {
     listed: Vec<Box<str>>,
@@ -37,8 +37,8 @@ impl Origins {
         self.is_any || listed.any(|listed| listed.eq_ignore_ascii_case(origin))
     }
 
-    /// Programs send neither header, and pass. What a page of another origin does is refused unless that is listed, down
-    /// to a link or an image: each would reach an upstream with our key.
+    /// Programs send neither header, and are admitted. A request of a page of another origin is rejected unless that
+    /// origin is listed, even for a link or an image: each would reach an upstream with our key.
     pub(super) fn admit(&self, head: &Parts) -> Result<(), Refused> {
         if self.is_any {
             return Ok(());
@@ -53,7 +53,7 @@ impl Origins {
             .filter(|origin| !self.lists(origin))
             .filter(|origin| is_elsewhere || !is_our_own(origin, head));
         match foreign.next() {
-            // A list that had it would let in any page that hides its origin.
+            // A list that contained it would admit any page that hides its origin.
             Some(origin) if origin == "null" => Err(Refused::Nameless),
             Some(origin) => {
                 let origin = String::from_utf8_lossy(origin.as_bytes());
@@ -64,7 +64,8 @@ impl Origins {
     }
 }
 
-/// Whether a page comes from where its request goes. The scheme is not compared: TLS may end at a proxy before us.
+/// Whether the page has the origin of the request's target. The scheme is not compared: TLS may end at a proxy before
+/// us.
 fn is_our_own(origin: &HeaderValue, head: &Parts) -> bool {
     let origin = origin.as_bytes();
     let authority = origin

@@ -1,4 +1,4 @@
-//! What may be typed behind a command.
+//! The arguments of the commands.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Asking a proxy something over plain HTTP, as the demo and the health check do.
+//! Sends requests to a proxy over plain HTTP, as the demo and the health check do.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::wire::tls;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A client for such questions.
+/// A client for such requests.
 pub(super) fn client() -> anyhow::Result<Client> {
     Ok(connect_with(tls::client(None)?, PATIENCE))
 }
 
-/// Sends a request and reads the answer whole.
+/// Sends a request and reads the whole reply.
 pub(super) async fn ask(
     client: &Client,
     request: Request<Full<Bytes>>,

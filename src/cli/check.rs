@@ -6,7 +6,7 @@ use super::print::print;
 use super::settings;
 use crate::config::{CandidateConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
 
-/// Prints the good news; the bad ones are the error.
+/// Prints the routes; problems are returned as the error.
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let found = settings::find(args)?;
     let made = found.made.map(|made| made + "\n").unwrap_or_default();
@@ -80,7 +80,7 @@ fn route_lines(route: &RouteConfig) -> String {
     text
 }
 
-/// Candidates by tier; those that leave it out take their position.
+/// Candidates by tier; a candidate without a tier takes its position.
 fn in_order(route: &RouteConfig) -> Vec<(u32, &CandidateConfig)> {
     let mut ordered: Vec<_> = (1u32..)
         .zip(&route.candidates)

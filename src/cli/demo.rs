@@ -1,4 +1,4 @@
-//! `backstop demo`: simulated providers, the real proxy, and an outage to watch.
+//! `backstop demo`: simulated providers, the real proxy, and an outage.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::simulator::{Fault, Script, Simulator};
 use crate::upstream::Client;
 
 const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}]}"#;
-/// Five questions a second: enough to see health at work, slow enough to read along.
+/// Five requests a second: enough to see health tracking at work, and slow enough to read along.
 const PACE: Duration = Duration::from_millis(200);
 
-/// What happens, when, and what the audience is told.
+/// The steps of the demo: when, what happens, and the text that is shown.
 const STORY: [(u64, Turn, &str); 4] = [
     (0, Turn::Heal, "both providers are well"),
     (
@@ -45,7 +45,7 @@ enum Turn {
     End,
 }
 
-/// Plays the story once, then serves until it is interrupted.
+/// Runs the demo once, then serves until it is interrupted.
 pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     print::open().context("cannot write to standard output")?;
     let primary = Simulator::start("primary", script("primary")).await?;
@@ -126,7 +126,7 @@ async fn play(gateway: &Gateway, primary: &Simulator) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A client that asks and counts who answers.
+/// A client that sends requests and counts which upstreams answer.
 struct Audience {
     client: Client,
     url: String,
@@ -172,7 +172,7 @@ impl Audience {
         ));
     }
 
-    /// Asks once; says who answered.
+    /// Sends one request; returns which upstream answered.
     async fn ask(&mut self) -> String {
         self.asked += 1;
         match self.question().await {

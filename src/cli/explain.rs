@@ -1,4 +1,4 @@
-//! `backstop explain`: who would be tried for a model now, and why.
+//! `backstop explain`: which candidates would be tried for a model now, and why.
 
 use anyhow::{Context, bail};
 use http::Request;
@@ -12,7 +12,7 @@ use super::healthcheck::reachable;
 use super::print::print;
 use crate::wire::headers::JSON;
 
-/// Asks `/api/explain` and prints the answer as a list.
+/// Calls `/api/explain` and prints the reply as a list.
 pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let address = reachable(args.proxy.admin_listen);
     let question = json!({"model": args.model}).to_string();

@@ -2,7 +2,7 @@
 
 use crate::config::Problems;
 
-/// What to say when there is no configuration.
+/// The message when there is no configuration.
 const NO_CONFIGURATION: &str = "\
 backstop: there is no configuration. Do one of these:
 
@@ -17,13 +17,13 @@ backstop: there is no configuration. Do one of these:
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The configuration is wrong.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] Problems),
     /// There is no configuration.
     #[error("{}", NO_CONFIGURATION)]
     NoConfig,
-    /// Anything else.
+    /// Any other error.
     #[error("{0:#}")]
     Other(#[from] anyhow::Error),
 }

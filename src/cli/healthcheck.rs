@@ -1,4 +1,4 @@
-//! `backstop healthcheck`: for Docker, which wants an exit code.
+//! `backstop healthcheck`: for Docker, which needs an exit code.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,7 +9,7 @@ use http_body_util::Full;
 use super::arguments::HealthcheckArgs;
 use super::ask::{ask, client};
 
-/// Asks `/readyz`.
+/// Calls `/readyz`.
 pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
     let address = reachable(args.admin_listen);
     let request = Request::get(format!("http://{address}/readyz")).body(Full::default())?;
@@ -24,7 +24,7 @@ pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An address that means "all of this machine" is reached through its loopback.
+/// The loopback address, for an address that means all interfaces of this machine.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! Logs: readable on a terminal, one JSON object a line otherwise. Nobody waits for a line to be written.
+//! Logs: readable on a terminal, otherwise one JSON object per line. Writing a line never blocks the caller.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
@@ -11,14 +11,14 @@ use tracing_subscriber::EnvFilter;
 use crate::affinity;
 use crate::output::STDERR;
 
-/// Sends log lines to standard error from here on; panics, too.
+/// Sends log lines and panics to standard error from here on.
 pub(super) fn start(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log: `{filter}` is not a log filter; try info, debug or warn,backstop=debug")
     })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Such an error would be written to standard error at once, whether or not that blocks.
+        // Such an error would be written to standard error at once, even if that blocks.
         .log_internal_errors(false)
         .with_writer(|| Line);
     if io::stderr().is_terminal() {
@@ -34,7 +34,7 @@ pub(super) fn start(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets lines be written to standard error from here on.
+/// Opens standard error for log lines.
 pub(super) fn open() -> io::Result<()> {
     STDERR.start(io::stderr(), |lines| {
         tracing::warn!(
@@ -44,7 +44,7 @@ pub(super) fn open() -> io::Result<()> {
     })
 }
 
-/// The default hook would write to standard error itself, and wait for whoever reads it.
+/// The default hook would write to standard error itself, and block until it is read.
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
     if thread::current().name() == Some(affinity::THREAD) {
         tracing::debug!("the database panicked, which is coped with: {info}");
@@ -61,7 +61,7 @@ fn log_panic(info: &panic::PanicHookInfo<'_>) {
     );
 }
 
-/// A log line: `tracing` writes each one as a whole.
+/// A log line: `tracing` writes each one in a single call.
 struct Line;
 
 impl Write for Line {

@@ -1,4 +1,4 @@
-//! The command line: what was typed, and what each command prints.
+//! The command line: its arguments, and what each command prints.
 
 mod arguments;
 mod ask;
@@ -25,9 +25,9 @@ use self::arguments::{ConfigArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeA
 use self::failure::Failure;
 use crate::output::{STDERR, STDOUT};
 
-/// The exit code for a configuration that is wrong or missing (`EX_CONFIG` of sysexits.h).
+/// The exit code for an invalid or missing configuration (`EX_CONFIG` of sysexits.h).
 const BAD_CONFIG: u8 = 78;
-/// How long the end waits for the last lines to be read, and for what still runs on other threads.
+/// How long the exit waits for the last lines to be written, and for work on other threads.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A failover proxy for LLM APIs: one OpenAI-compatible endpoint in front of every provider you have.
@@ -100,12 +100,13 @@ fn run(line: CommandLine) -> Result<(), Failure> {
             Some(Command::Check(_)) | None => serve::run(&line.serve).await,
         }
     });
-    // A name that is still being looked up would hold the end for as long as the resolver likes.
+    // A DNS lookup in progress would delay the exit for as long as the resolver takes.
     runtime.shutdown_timeout(GOODBYE);
     result
 }
 
-/// One thread for every two processors: a request is little work, and moving it between threads costs more than it gains.
+/// One thread for every two processors: a request is little work, and moving it between threads costs more than it
+/// gains.
 fn runtime() -> anyhow::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let runtime = Builder::new_multi_thread()

@@ -1,4 +1,4 @@
-//! What commands print: waiting for the reader where the text is all that they are for, and never while they serve.
+//! What commands print: they wait for the reader if the text is their only purpose, and never while they serve.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use crate::output::{Output, STDOUT};
 
-/// Prints a text to standard output. A reader that has gone away has read enough.
+/// Prints a text to standard output. A reader that has gone away is not an error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -17,17 +17,17 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Lets [`tell`] print to standard output from here on.
+/// Opens standard output for [`tell`].
 pub(super) fn open() -> io::Result<()> {
     STDOUT.start(io::stdout(), |_| {})
 }
 
-/// Prints a text and a line feed while serving: whether anybody reads it makes no difference.
+/// Prints a text and a line feed while serving; never waits for a reader.
 pub(super) fn tell(text: impl Display) {
     push(&STDOUT, text);
 }
 
-/// Hands a text and a line feed to an output.
+/// Writes a text and a line feed to an output.
 pub(super) fn push(output: &Output, text: impl Display) {
     output.push(format!("{text}\n").as_bytes());
 }

@@ -15,7 +15,7 @@ use super::{print, settings};
 use crate::config::Config;
 use crate::gateway::Gateway;
 
-/// Serves until SIGTERM or SIGINT; a second signal ends the draining, too. SIGHUP reads the configuration again.
+/// Serves until SIGTERM or SIGINT; a second signal ends the drain as well. SIGHUP reloads the configuration.
 pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
@@ -58,7 +58,7 @@ async fn reload_until_stopped(
 }
 
 impl ServeArgs {
-    /// What was typed goes before what is written.
+    /// Arguments override the configuration.
     fn applied_to(&self, mut config: Config) -> Config {
         config.listen = self.listen.unwrap_or(config.listen);
         config.admin.listen = self.admin_listen.unwrap_or(config.admin.listen);
@@ -71,7 +71,7 @@ impl ServeArgs {
     }
 }
 
-/// Where a program keeps its state: as systemd says, or by the XDG base directory specification.
+/// Where a program keeps its state: systemd's directory, or the XDG base directory specification.
 fn usual_state_dir() -> Option<PathBuf> {
     let folder = |name: &str, below: &str| {
         let folder = env::var_os(name).map(PathBuf::from)?;
@@ -84,13 +84,13 @@ fn usual_state_dir() -> Option<PathBuf> {
 
 fn announce(gateway: &Gateway, source: &str) {
     let (address, admin) = (gateway.address(), gateway.admin_address());
-    // What is told must be what can be called.
+    // The announced address must be one that can be connected to.
     let (here, there) = (reachable(address), reachable(admin));
     tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL=http://{here}/v1");
     tracing::info!(address = %admin, "serving operators: http://{there}/metrics");
 }
 
-/// Whoever reaches the address can spend the keys behind it.
+/// Everybody who reaches the address can spend the keys behind it.
 fn warn_if_open(config: &Config) {
     let is_local = |address: &SocketAddr| address.ip().is_loopback();
     if config.clients.is_empty() && !is_local(&config.listen) {

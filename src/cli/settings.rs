@@ -9,11 +9,11 @@ use crate::config::{Config, from_environment, process_environment};
 const FILE: &str = "backstop.yaml";
 const ENVIRONMENT: &str = "the configuration made from the environment";
 
-/// A configuration and where it came from.
+/// A configuration and its source.
 pub(super) struct Found {
     pub(super) config: Config,
     pub(super) source: String,
-    /// Its text, if it was made up here.
+    /// Its text, if it was generated from the environment.
     pub(super) made: Option<String>,
 }
 

@@ -1,15 +1,15 @@
-//! How a program that serves ends: asked once, it drains; asked again, it ends at once.
+//! How a serving program ends: the first signal drains it, the second ends it at once.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::gateway::Gateway;
 
-/// SIGTERM and SIGINT, from the moment of [`Stop::listen`] on: of those that come while nobody waits, one
-/// is kept.
+/// SIGTERM and SIGINT, from the moment of [`Stop::listen`] on. Of the signals that arrive while nothing waits for them,
+/// one is kept.
 ///
-/// Made once, before anything is announced. Whoever registers anew for each wait loses what comes between
-/// two of them, and before the first one the system's default ends the process without draining.
+/// It is made once, before the address is announced. Registering anew for each wait would lose the signals in between,
+/// and before the first registration the system's default ends the process without draining.
 pub(super) struct Stop {
     terminate: Signal,
     interrupt: Signal,
@@ -23,7 +23,7 @@ impl Stop {
         })
     }
 
-    /// Waits until the program is asked to stop.
+    /// Waits until the program receives a signal.
     pub(super) async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -31,7 +31,7 @@ impl Stop {
         }
     }
 
-    /// Lets open requests finish, unless the program is asked again.
+    /// Lets open requests finish, unless the program receives another signal.
     pub(super) async fn drain(mut self, gateway: Gateway) {
         tokio::select! {
             () = gateway.drain() => tracing::info!("stopped"),

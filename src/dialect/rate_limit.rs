@@ -1,8 +1,8 @@
-//! How much an upstream still allows, and until when: the rate-limit headers of every provider that sends some.
+//! The remaining rate limits of an upstream and their reset times, from the headers of every provider that sends some.
 //!
 //! `OpenAI`, Groq and many others send `x-ratelimit-{remaining,reset}-{requests,tokens}` with Go durations (`6m0s`,
-//! `547ms`), Azure the same names with plain seconds, Anthropic `anthropic-ratelimit-*-{remaining,reset}` with RFC 3339
-//! times; some send epochs, in seconds or milliseconds.
+//! `547ms`); Azure sends the same names with plain seconds; Anthropic sends `anthropic-ratelimit-*-{remaining,reset}`
+//! with RFC 3339 times; some send epochs, in seconds or milliseconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,12 +10,12 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use jiff::fmt::friendly::SpanParser;
 
-/// What is left of one rate limit.
+/// The state of one rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// What is left. Azure sends negative numbers, which mean nothing.
+    /// What remains. Azure sends negative numbers, which mean nothing.
     pub remaining: i64,
-    /// When it is full again.
+    /// How long until it resets.
     pub reset_in: Duration,
 }
 
@@ -46,13 +46,13 @@ const KINDS: [(&str, &str); 7] = [
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
 ];
 
-/// The rate limit of Anthropic's plans: `rejected` when it is used up, and the epoch at which it is full again.
+/// The rate limit of Anthropic's plans: `rejected` when it is used up, and the epoch of its reset.
 const PLAN: (&str, &str) = (
     "anthropic-ratelimit-unified-status",
     "anthropic-ratelimit-unified-reset",
 );
 
-/// How long until the last of the exhausted rate limits is full again; `None` if none is exhausted.
+/// How long until the last of the exhausted rate limits resets; `None` if none is exhausted.
 pub fn exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     KINDS
         .iter()
@@ -70,7 +70,7 @@ fn plan_exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     reset_in(reset.trim(), now).filter(|_| is_rejected)
 }
 
-/// The rate limit of requests, if the upstream tells.
+/// The rate limit of requests, if the upstream sends it.
 pub fn requests(headers: &HeaderMap, now: SystemTime) -> Option<RateLimit> {
     [KINDS[0], KINDS[2]]
         .into_iter()
@@ -89,8 +89,8 @@ fn read(
     })
 }
 
-/// How long until a reset: a Go duration, plain seconds, an epoch in seconds or milliseconds, an RFC 3339 time or an HTTP
-/// date.
+/// How long until a reset: a Go duration, plain seconds, an epoch in seconds or milliseconds, an RFC 3339 time or an
+/// HTTP date.
 pub fn reset_in(text: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(number) = text.parse::<f64>() {
         return match number {
@@ -102,7 +102,7 @@ pub fn reset_in(text: &str, now: SystemTime) -> Option<Duration> {
             _ => Duration::try_from_secs_f64(number).ok(),
         };
     }
-    // A time of day has a colon, and a duration with units has none.
+    // A time of day contains a colon; a duration with units does not.
     if !text.contains(':') {
         return SpanParser::new().parse_unsigned_duration(text).ok();
     }
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(millis("2026-10-21T11:00:00Z"), Some(0));
         assert_eq!(millis("2026-10-21 12:00:30z"), Some(30_000));
         assert_eq!(millis("Wed, 21 Oct 2026 12:01:00 GMT"), Some(60_000));
-        // The two old forms, which a recipient must still read (RFC 9110, section 5.6.7).
+        // The two obsolete formats, which a recipient must still accept (RFC 9110, section 5.6.7).
         assert_eq!(millis("Wednesday, 21-Oct-26 12:01:00 GMT"), Some(60_000));
         assert_eq!(millis("Wed Oct 21 12:01:00 2026"), Some(60_000));
         for wrong in ["", "soon", "5x", "2026-10-21", "-3", "-3s", "12:00"] {

@@ -1,4 +1,4 @@
-//! From an upstream's reply back to the API that the client speaks.
+//! Translates an upstream's reply back into the client's API.
 
 use bytes::Bytes;
 
@@ -7,25 +7,25 @@ use super::stream_translator::StreamTranslator;
 use super::{anthropic, messages, openai, responses};
 use crate::wire::json;
 
-/// Turns replies back into the client's API: first messages into a chat, then a chat into a response or a message, as far
-/// as needed.
+/// Translates replies back into the client's API: first a message into a chat completion, then a chat completion into a
+/// response or a message, as needed.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseTranslator {
     pub(super) messages: Option<anthropic::RequestContext>,
     pub(super) response: Option<responses::RequestContext>,
-    /// Where the client wants a message, and gets a chat: what the tools were called.
+    /// For a client of the Messages API whose upstream returns chat completions: the names of the tools.
     pub(super) message: Option<Names>,
-    /// Whether the calls of a chat's stream have to be numbered.
+    /// Whether the tool calls in a chat stream have to be numbered.
     pub(super) numbers_calls: bool,
 }
 
 impl ResponseTranslator {
-    /// Whether replies are turned into something else.
+    /// Whether replies are changed.
     pub fn changes(&self) -> bool {
         self.messages.is_some() || self.response.is_some() || self.message.is_some()
     }
 
-    /// A whole answer. What is none stays as it is, to be seen as what it is.
+    /// Translates a whole answer. A body that is not an answer stays unchanged, so that it is recognised as such.
     pub fn answer(&self, mut body: Bytes) -> Bytes {
         if self.changes()
             && let Some(mended) = json::mended(&body)
@@ -44,7 +44,7 @@ impl ResponseTranslator {
         body
     }
 
-    /// An error body.
+    /// Translates an error body.
     pub fn error(&self, status: u16, body: Bytes) -> Bytes {
         if self.messages.is_some() {
             anthropic::error(&body)
@@ -55,7 +55,7 @@ impl ResponseTranslator {
         }
     }
 
-    /// For the events of a stream.
+    /// A translator for the events of a stream.
     pub fn translator(&self) -> Option<StreamTranslator> {
         (self.changes() || self.numbers_calls).then(|| {
             let (messages, response) = (self.messages.clone(), self.response.clone());

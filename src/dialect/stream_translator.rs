@@ -1,4 +1,4 @@
-//! Translating a stream into the client's API, in one step or two.
+//! Translates a stream into the client's API, in one step or two.
 
 use bytes::Bytes;
 
@@ -48,8 +48,8 @@ impl StreamTranslator {
         events
     }
 
-    /// How many pieces have come since the last call that the client does not see, though they are progress:
-    /// reasoning, and text that is sent at the end only.
+    /// How many pieces since the last call are progress that the client does not see: reasoning, and text that is sent
+    /// only at the end.
     pub fn take_hidden_progress(&mut self) -> usize {
         let response = self
             .response
@@ -63,7 +63,7 @@ impl StreamTranslator {
         hidden_progress.map(std::mem::take).sum()
     }
 
-    /// Whether all of the answer has come, except its end.
+    /// Whether the whole answer except its end has arrived.
     pub fn is_ending(&self) -> bool {
         let response = self.response.as_ref();
         let message = self.message.as_ref();
@@ -71,7 +71,7 @@ impl StreamTranslator {
             || message.is_some_and(messages::Translator::is_ending)
     }
 
-    /// What is still to be sent when no more events come.
+    /// The events that are still to be sent when no more events arrive.
     pub fn finish(&mut self) -> Bytes {
         match (&mut self.response, &mut self.message) {
             (Some(response), _) => response.finish(),

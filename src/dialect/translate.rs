@@ -1,4 +1,4 @@
-//! From a client's request to the upstream's.
+//! Translates a client's request into the upstream's API.
 
 use bytes::Bytes;
 
@@ -10,34 +10,35 @@ use crate::config::Dialect;
 use crate::request::Endpoint;
 use crate::wire::json;
 
-/// A request in an upstream's words.
+/// A request in an upstream's API.
 #[derive(Debug)]
 pub struct UpstreamRequest {
-    /// Where it goes, if not where the client sent it.
+    /// Its path, if it differs from the client's.
     pub path: Option<&'static str>,
-    /// Headers that the API wants.
+    /// Headers that the API requires.
     pub headers: &'static [(&'static str, &'static str)],
     /// The body.
     pub body: Bytes,
-    /// How the reply is turned back.
+    /// Translates the reply back.
     pub translator: ResponseTranslator,
     /// Fields that were left out.
     pub dropped: Vec<String>,
-    /// Whether more of it is ours than the model's name.
+    /// Whether we changed more than the model's name.
     pub is_rewritten: bool,
 }
 
-/// Why a request cannot be put into an upstream's words.
+/// Why a request cannot be translated into an upstream's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untranslatable {
-    /// They lack something that it needs.
+    /// The API does not support a feature that the request needs.
     Unsupported(&'static str),
-    /// It is JSON that cannot be read into a tree: too deep, or with numbers that no computer has.
+    /// Its JSON cannot be parsed into a tree: it is nested too deeply, or has numbers that are out of range.
     Unreadable,
 }
 
 impl UpstreamApi {
-    /// Why a request of a kind that can be said cannot be put into the words of this model of the upstream; `None`: it can.
+    /// Why a request cannot be translated for this model of the upstream; `None` if it can. The upstream must support
+    /// the endpoint.
     pub fn unsupported_feature(
         self,
         endpoint: Endpoint,
@@ -73,15 +74,15 @@ impl UpstreamApi {
         lack.map(Untranslatable::Unsupported)
     }
 
-    /// A request, which is in the client's words, in those of the upstream; `None` if they lack something. `model`: the
-    /// upstream's name for the model, where it is another than the client's; the body has it already.
+    /// Translates a request from the client's API into the upstream's; `None` if a feature is not supported. `model`:
+    /// the upstream's name for the model, if it differs from the client's; the body has it already.
     pub fn translate(
         self,
         endpoint: Endpoint,
         body: Bytes,
         model: Option<&str>,
     ) -> Option<UpstreamRequest> {
-        // What nobody looks into passes as it is.
+        // A body that need not be parsed passes unchanged.
         let is_read = model.is_some() || self.translates(endpoint);
         let mended = is_read.then(|| json::mended(&body)).flatten();
         let mut translated = UpstreamRequest {
@@ -144,7 +145,7 @@ impl UpstreamRequest {
         Some(())
     }
 
-    /// `can_search`: where it goes, the web can be searched.
+    /// `can_search`: whether the upstream supports web search.
     fn chat_for_response(&mut self, can_search: bool) -> Option<()> {
         let translated = responses::request(&self.body, can_search)?;
         self.path = Some("/chat/completions");
@@ -168,7 +169,7 @@ impl UpstreamRequest {
         let is_ours = self.translator.changes();
         if let Some(mut adapted) = openai::adapt_chat(&self.body, api, is_ours) {
             if is_ours {
-                // The client has never asked for that.
+                // We added this field, not the client.
                 adapted.dropped.retain(|field| field != "stream_options");
             }
             self.take(adapted.body, adapted.dropped);

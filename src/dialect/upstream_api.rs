@@ -3,25 +3,25 @@
 use crate::config::{Dialect, Prefill, Quirks};
 use crate::request::Endpoint;
 
-/// What an upstream speaks.
+/// The API of an upstream, and how it differs from the original.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamApi {
     /// Its API.
     pub dialect: Dialect,
     /// Whether it has `/responses`.
     pub has_responses: bool,
-    /// How chats are put.
+    /// How chat requests have to be adapted.
     pub quirks: Quirks,
-    /// How the beginning of an answer is put.
+    /// How a prefill (the start of an answer) is sent.
     pub prefill: Prefill,
-    /// Whether it takes the wish for usage in a stream.
+    /// Whether it accepts the option to report usage in a stream.
     pub has_stream_usage: bool,
-    /// The most tokens that an answer may have.
+    /// The most output tokens that it accepts.
     pub max_output: Option<u32>,
 }
 
 impl UpstreamApi {
-    /// An API as its maker has it.
+    /// The original API, without differences.
     pub const fn new(dialect: Dialect) -> Self {
         Self {
             dialect,
@@ -33,7 +33,7 @@ impl UpstreamApi {
         }
     }
 
-    /// Whether requests of this kind can be said at all.
+    /// Whether it supports requests of this kind, translated or not.
     pub fn has(self, endpoint: Endpoint) -> bool {
         match self.dialect {
             Dialect::OpenAi => endpoint != Endpoint::CountTokens,
@@ -44,7 +44,7 @@ impl UpstreamApi {
         }
     }
 
-    /// Whether requests of this kind are said in other words than the client's.
+    /// Whether requests of this kind have to be translated.
     pub fn translates(self, endpoint: Endpoint) -> bool {
         match (self.dialect, endpoint) {
             (Dialect::OpenAi, Endpoint::Messages) => true,

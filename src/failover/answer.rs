@@ -1,4 +1,4 @@
-//! What a run ends with: an answer, or everything that is known about why there is none.
+//! The result of a run: an answer, or everything that is known about why there is none.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub body: AnswerBody,
-    /// Who answered.
+    /// The upstream that answered.
     pub served_by: UpstreamId,
     /// All attempts, the one that answered last.
     pub attempts: Vec<AttemptReport>,
@@ -38,7 +38,7 @@ pub struct Answer {
     pub waited: Duration,
     /// Fields of the request that the translation had to drop.
     pub dropped: Vec<String>,
-    /// Whether a stream would continue elsewhere if it broke off; `None` unless its route asks for that.
+    /// Whether the stream could continue at another upstream if it broke; `None` unless the route enables that.
     pub continuation: Option<Continuability>,
 }
 
@@ -56,7 +56,7 @@ pub enum AnswerBody {
 }
 
 impl Answer {
-    /// What the client gets. `resume`: how a stream goes on if it breaks off.
+    /// The answer for the client. `resume`: how to continue the stream if it breaks.
     pub(super) fn of(
         winner: WinningAttempt,
         failover: &Failover,

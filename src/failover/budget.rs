@@ -1,8 +1,8 @@
-//! What a route may spend on attempts after the first failover, which is always free.
+//! The retry budget of a route: what it may spend on attempts after the first failover, which is always free.
 //!
-//! Without a bound, a total outage multiplies the calls. With a bound on every failover, an outage that a fallback
-//! could hide would reach clients. So only second failovers and last resorts cost a token. What may be billed twice
-//! (a hedged request, a continuation) costs a token of a smaller bucket. Successes fill both.
+//! Without a limit, a total outage multiplies the calls. With a limit on every failover, an outage that a fallback
+//! could hide would reach clients. So only second failovers and candidates of last resort cost a token. Attempts that
+//! may be billed twice (a hedged request, a continuation) cost a token of a smaller bucket. Successes fill both.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ pub(super) struct Budget(Mutex<Tokens>);
 struct Tokens {
     retries: f64,
     paid: f64,
-    /// Requests per second, averaged over ten.
+    /// Requests per second, averaged over ten seconds.
     rate: f64,
     last: Instant,
 }
@@ -42,7 +42,7 @@ impl Budget {
         }))
     }
 
-    /// A request has come in.
+    /// Records a new request.
     pub(super) fn requested(&self, now: Instant) {
         let mut tokens = self.tokens();
         let passed = now.saturating_duration_since(tokens.last).as_secs_f64();
@@ -52,12 +52,12 @@ impl Budget {
         tokens.fill(0.0, 0.0);
     }
 
-    /// A request was answered.
+    /// Records an answered request.
     pub(super) fn succeeded(&self) {
         self.tokens().fill(0.2, 0.05);
     }
 
-    /// Takes what an attempt costs; false if there is not enough.
+    /// Takes the tokens for an attempt; returns false if there are not enough.
     pub(super) fn take(&self, expense: Expense) -> bool {
         let mut tokens = self.tokens();
         let left = match expense {
@@ -78,7 +78,7 @@ impl Budget {
 }
 
 impl Tokens {
-    /// Adds tokens, up to what the buckets hold.
+    /// Adds tokens, up to the size of the buckets.
     fn fill(&mut self, retries: f64, paid: f64) {
         self.retries = (self.retries + retries).min((10.0 * self.rate).max(50.0));
         self.paid = (self.paid + paid).min((2.0 * self.rate).max(10.0));
@@ -126,8 +126,8 @@ mod tests {
         ]
     }
 
-    /// After gRPC's `TestRetryThrottling`, with our numbers. There retries stop at half a bucket; here at an empty one,
-    /// because the first failover costs nothing anyway.
+    /// After gRPC's `TestRetryThrottling`, with our numbers. gRPC stops retries at half a bucket; we stop at an empty
+    /// one, because the first failover costs nothing anyway.
     #[test]
     fn each_attempt_costs_one_token_and_each_success_brings_a_part_of_one() {
         let budget = Budget::new(Instant::now());
@@ -147,7 +147,7 @@ mod tests {
                 left(),
             )
         };
-        // (successes, retries and paid attempts asked for), (retries and paid attempts made, hundredths left)
+        // (successes, requested retries and paid attempts), (allowed retries and paid attempts, hundredths left)
         let table = [
             ((0, 0, 0), (0, 0, (5000, 1000))),
             ((7, 0, 0), (0, 0, (5000, 1000))),
@@ -163,8 +163,8 @@ mod tests {
         }
     }
 
-    /// After the bounds of Finagle's `RetryBudget`: over any time, no more retries than a share of the requests and the
-    /// reserve. There the reserve is ten a second; here it is one bucket, however long an outage lasts.
+    /// After the limits of Finagle's `RetryBudget`: over any time, no more retries than a share of the requests and the
+    /// reserve. Finagle's reserve is ten a second; ours is one bucket, however long an outage lasts.
     #[test]
     fn retries_are_at_most_a_share_of_the_successes_and_one_bucket() {
         for failing in [1, 2, 10, 1000] {
@@ -187,8 +187,9 @@ mod tests {
         }
     }
 
-    /// After tower's `tps_empty`, `tps_leaky`, `tps_slots` and `tps_reserve`. There deposits expire, and a reserve comes
-    /// back each second; here time alone neither takes nor gives, so that an outage cannot be waited out into a storm.
+    /// After tower's `tps_empty`, `tps_leaky`, `tps_slots` and `tps_reserve`. In tower, deposits expire, and a reserve
+    /// returns each second; here time alone neither takes nor gives tokens, so that a long outage does not allow a
+    /// retry storm.
     #[test]
     fn time_alone_neither_takes_nor_gives() {
         let start = Instant::now();

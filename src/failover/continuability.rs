@@ -1,4 +1,4 @@
-//! Whether a stream would go on elsewhere if it broke off.
+//! Whether a stream could continue at another upstream if it broke.
 
 use super::translation::reserve;
 use crate::config::Continuation;
@@ -8,16 +8,16 @@ use crate::routing::Rule;
 use crate::wire::memory::Memory;
 use crate::wire::offload;
 
-/// Whether a stream would go on elsewhere if it broke off.
+/// Whether a stream could continue at another upstream if it broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Continuability {
-    /// It would, in this way.
+    /// It could, in this way.
     Possible(Continuation),
-    /// The request asks for something that cannot be continued.
+    /// The request uses a feature that cannot be continued.
     Refused(&'static str),
 }
 
-/// Whether a stream would go on elsewhere if it broke off; `None` where that is not asked for.
+/// Whether a stream could continue at another upstream if it broke; `None` if the route does not enable that.
 pub(super) async fn continuability(
     request: &ModelRequest,
     rule: &Rule,

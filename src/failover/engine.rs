@@ -1,4 +1,4 @@
-//! What all requests share: patience, budgets, what is remembered, and who listens.
+//! What all requests share: timeouts, budgets, affinity, and the event listeners.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::wire::offload;
 #[derive(Clone, Debug)]
 pub struct Failover {
     pub(super) timeouts: Arc<TimeoutsConfig>,
-    /// By the name of the route.
+    /// By route name.
     pub(super) budgets: Arc<HashMap<Arc<str>, Budget>>,
     pub(super) affinity: Affinity,
     pub(super) memory: Memory,
@@ -27,8 +27,8 @@ pub struct Failover {
 }
 
 impl Failover {
-    /// With these limits of patience, a budget for each of these routes, noting who creates what, within this memory for
-    /// bodies, reporting to these listeners.
+    /// An engine with these timeouts, a retry budget for each of these routes, this affinity, this memory for bodies,
+    /// and these event listeners.
     pub fn new(
         timeouts: TimeoutsConfig,
         routes: impl Iterator<Item = Arc<str>>,
@@ -51,7 +51,7 @@ impl Failover {
         &self.memory
     }
 
-    /// Where something that a request refers to lives, if that is known.
+    /// The upstream that owns an object which the request refers to, if it is known.
     pub async fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
         offload::scan(request.body.len(), || self.affinity.owner(request)).await
     }

@@ -1,4 +1,4 @@
-//! The story of a request that nobody answered.
+//! What is known about a request that no upstream answered.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use crate::wire::json::Fault;
 /// No candidate gave an answer.
 #[derive(Debug)]
 pub struct Exhausted {
-    /// All attempts, in order; none if nobody could be asked.
+    /// All attempts, in order; none if no candidate could be tried.
     pub attempts: Vec<AttemptReport>,
-    /// How long they were waited for.
+    /// How long we waited for them.
     pub waited: Duration,
-    /// Who was not asked, and why.
+    /// The candidates that were skipped, and why.
     pub skipped: Vec<Skipped>,
-    /// When the first of them may be asked again.
+    /// When the first of them may be tried again.
     pub retry_in: Option<Duration>,
     /// Whether our own network is believed to be lost.
     pub is_network_lost: bool,
-    /// The only upstream that could have answered, because something that the request refers to lives there.
+    /// The only upstream that could have answered, because it owns an object that the request refers to.
     pub pinned_to: Option<UpstreamId>,
     /// Why the request could not be translated, and where.
     pub fault: Option<Fault>,
-    /// What upstreams have said against the request.
+    /// The upstream error that rejects the request.
     pub(super) error: Option<ReceivedError>,
 }
 
 impl Exhausted {
-    /// Whether everybody who could be asked has something against the request itself. Where somebody else has failed, or
-    /// is left alone for now, a 400 may be about words of ours, and the request may do well later.
+    /// Whether every candidate that could be tried rejects the request itself. If another candidate has failed, or is
+    /// skipped for now, the 400 may be about our translation, and the request may succeed later.
     pub fn is_against_request(&self) -> bool {
         let mut attempts = self.attempts.iter();
         let was_asked = |upstream: &UpstreamId| {

@@ -16,12 +16,12 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempt::LARGEST_ANSWER;
-use super::beginning::first_piece;
 use super::deadline::Deadline;
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
 use super::engine::Failover;
 use super::error_reply::{LARGEST_ERROR, wait_asked_by};
 use super::exhausted::Exhausted;
+use super::first_piece::first_piece;
 use super::in_flight::InFlightAttempt;
 use super::log::AttemptLog;
 use super::outbound::{outbound, send};

@@ -17,7 +17,6 @@
 
 mod answer;
 mod attempt;
-mod beginning;
 mod budget;
 mod commit;
 mod continuability;
@@ -28,6 +27,7 @@ mod error_reply;
 mod events;
 mod exhausted;
 mod explain;
+mod first_piece;
 mod forward;
 mod handshake;
 mod in_flight;

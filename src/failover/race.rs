@@ -1,4 +1,4 @@
-//! The attempts of one request that run at the same time: one, or two while a hedged request runs beside the first.
+//! The attempts of one request that run at the same time: one, or two while a hedged request is in flight.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -26,9 +26,9 @@ pub(super) struct Racer<'a> {
 
 /// What happened in a race.
 pub(super) enum Step {
-    /// An attempt is over.
+    /// An attempt has ended.
     Ended(Box<(InFlightAttempt, Result<AttemptAnswer, Failure>)>),
-    /// An attempt is late, and still waits.
+    /// An attempt is late and still waiting.
     Waits(Alarm),
 }
 
@@ -50,7 +50,7 @@ impl<'a> Racer<'a> {
         }
     }
 
-    /// Sets the next alarm, and returns what this one was for.
+    /// Sets the next alarm, and returns the purpose of this one.
     fn rung(&mut self) -> Alarm {
         let waited = self.attempt.elapsed();
         let is_hedge_due = self.hedge_after.take_if(|due| *due <= waited).is_some();
@@ -96,7 +96,7 @@ impl<'a> Race<'a> {
         self.racers.is_empty()
     }
 
-    /// Whether a single attempt waits for an upstream that has been taken out of rotation.
+    /// Whether a single attempt is waiting for an upstream that has been taken out of rotation (hedge on ejection).
     pub(super) fn needs_ejection_hedge(&self) -> bool {
         matches!(self.racers.as_slice(), [only] if only.attempt.is_lost_cause())
     }

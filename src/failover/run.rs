@@ -1,4 +1,4 @@
-//! One request on its way through the candidates.
+//! The attempts of one request.
 
 use tokio::time::Instant;
 
@@ -21,10 +21,10 @@ use crate::outcome::{Outcome, Retry};
 use crate::request::ModelRequest;
 use crate::routing::Rule;
 
-/// No request makes more calls than that, whatever happens.
+/// The most attempts that a request makes.
 pub(super) const MOST_ATTEMPTS: usize = 3;
 
-/// One request on its way through the candidates.
+/// The attempts of one request.
 pub(super) struct Run<'a> {
     failover: &'a Failover,
     request: &'a ModelRequest,
@@ -36,7 +36,7 @@ pub(super) struct Run<'a> {
     transcript: Option<&'a Transcript>,
 }
 
-/// An attempt that won, and how it came to that.
+/// The attempt that won, and the log of all attempts.
 pub(super) struct WinningAttempt {
     pub(super) answer: AttemptAnswer,
     pub(super) attempt: InFlightAttempt,
@@ -44,7 +44,7 @@ pub(super) struct WinningAttempt {
 }
 
 impl<'a> Run<'a> {
-    /// `transcript`: what the client has got of a stream that broke off and is to be continued.
+    /// `transcript`: the part of a broken stream that the client has received, if the stream is to be continued.
     pub(super) async fn new(
         failover: &'a Failover,
         request: &'a ModelRequest,
@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
             common: failover.common(request),
             deadline: Deadline::after(request.received_at, failover.timeouts.total),
             budget: failover.budgets.get(&rule.route),
-            // What goes on with a stream is noted as part of it.
+            // A continuation is recorded as part of its stream.
             continuation: match transcript {
                 None => continuability(request, rule, &failover.memory).await,
                 Some(_) => None,
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// `beside`: why it runs beside another attempt.
+    /// `beside`: why it runs at the same time as another attempt.
     async fn attempt(
         &self,
         target: Target<'a>,
@@ -163,7 +163,7 @@ impl<'a> Run<'a> {
         Racer::new(attempt, exchange.run(translated), hedge_after)
     }
 
-    /// Whether a further attempt may begin now, and can be paid for.
+    /// Whether another attempt may start now. If it costs a budget token, takes the token.
     fn may_start(
         &self,
         race: &Race<'_>,
@@ -175,11 +175,11 @@ impl<'a> Run<'a> {
             return false;
         }
         let expense = if race.is_empty() {
-            // The first attempt and the first failover to somebody who is trusted are free.
+            // The first attempt and the first failover to a healthy candidate are free.
             (log.started() >= 2 || log.started() == 1 && remaining == Remaining::LastResort)
                 .then_some(Expense::Retry)
         } else if remaining == Remaining::LastResort {
-            // Nobody would answer sooner than the one that is waited for.
+            // A candidate of last resort would not answer sooner than the one in flight.
             return false;
         } else if race.needs_ejection_hedge() || is_hedge_due && race.is_single() {
             Some(Expense::Paid)
@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether nobody else is to be asked after this.
+    /// Whether this outcome rules out a failover.
     fn is_final(&self, outcome: &Outcome) -> bool {
         let is_refusal = matches!(outcome, Outcome::ContentRefused { .. });
         let is_asked_elsewhere = is_refusal && self.rule.refusals == Refusals::Next;

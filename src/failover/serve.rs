@@ -1,4 +1,4 @@
-//! A request from its first attempt to its answer.
+//! Serves a request: from its first attempt to its answer.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::routing::Rule;
 use crate::wire::offload;
 
 impl Failover {
-    /// Tries the candidates of a rule, best first, until one answers or says that the request itself is wrong.
+    /// Tries the candidates of a rule, best first, until one answers or reports that the request itself is invalid.
     pub async fn run(
         self,
         request: Arc<ModelRequest>,

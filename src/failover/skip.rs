@@ -1,9 +1,9 @@
-//! Candidates that are not asked, and why.
+//! Candidates that are skipped, and why.
 
 use crate::config::UpstreamId;
 use crate::routing::Candidate;
 
-/// A candidate that is not asked.
+/// A candidate that is skipped.
 #[derive(Clone, Debug)]
 pub struct Skipped {
     /// Which one.
@@ -21,12 +21,12 @@ impl Skipped {
     }
 }
 
-/// Why a candidate is not asked.
+/// Why a candidate is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipReason {
-    /// Another upstream owns what the request refers to.
+    /// Another upstream owns an object that the request refers to.
     Elsewhere,
-    /// It lacks something that the request needs.
+    /// It does not support a feature that the request needs.
     Unsupported(&'static str),
     /// The request is longer than its context window.
     TooSmall,
@@ -36,26 +36,26 @@ pub enum SkipReason {
     CannotContinue,
     /// It is out of rotation after failures.
     OutOfRotation,
-    /// In a cooldown, because we had sent too much.
+    /// In a cooldown after it rate-limited us.
     RateLimited,
-    /// In a cooldown, because it had too much to do.
+    /// In a cooldown after it reported that it was overloaded.
     Busy,
-    /// In a cooldown, because it refused the key.
+    /// In a cooldown after it rejected the key.
     KeyRefused,
-    /// In a cooldown, because its account had no money or quota left.
+    /// In a cooldown after its account had no money or quota left.
     QuotaExhausted,
-    /// In a cooldown, because it did not have the model.
+    /// In a cooldown after it did not have the model.
     ModelMissing,
-    /// The request would have to be translated, and its JSON cannot be read into a tree.
+    /// The request would have to be translated, but its JSON cannot be parsed.
     Unreadable,
-    /// The request would have to be translated, and takes more memory for that than any may have.
+    /// The request would have to be translated, but takes more memory for that than one request may take.
     TooLarge,
-    /// The request would have to be translated, and others had the memory for that.
+    /// The request would have to be translated, but other requests hold the memory for that.
     NoMemory,
 }
 
 impl SkipReason {
-    /// Whether the reason will pass by itself, whatever the request is.
+    /// Whether the reason is temporary and independent of the request.
     pub fn is_for_now(self) -> bool {
         match self {
             Self::OutOfRotation
@@ -75,7 +75,7 @@ impl SkipReason {
         }
     }
 
-    /// The reason in words.
+    /// A description of the reason.
     pub fn reason(self) -> String {
         let reason = match self {
             Self::Unsupported(what) => {

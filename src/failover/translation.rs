@@ -1,4 +1,4 @@
-//! Reading large requests and answers into trees: within the memory for bodies, and where it holds up nobody else.
+//! Parses large requests and answers into trees: within the memory for bodies, and without blocking other tasks.
 
 use super::order::{RoutingRequest, unsupported};
 use super::skip::SkipReason;
@@ -7,15 +7,15 @@ use crate::wire::json::{self, Fault};
 use crate::wire::memory::{Memory, NoMemory, Share};
 use crate::wire::offload;
 
-/// What was read, and what is made of it.
+/// The parsed tree, and the translated one.
 const TREES: usize = 2;
 
-/// Memory for the translation of a body.
+/// Reserves memory for the translation of a body.
 pub(super) fn reserve(body: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
     json::reserve(TREES, body, memory)
 }
 
-/// Why a request cannot be put into a candidate's words.
+/// Why a request cannot be translated for a candidate.
 pub(super) async fn obstacle(
     candidate: &Candidate,
     request: RoutingRequest<'_>,
@@ -32,7 +32,7 @@ pub(super) async fn obstacle(
     offload::run(request.needs.body.len(), look).await
 }
 
-/// What is wrong with a request that cannot be read.
+/// The error in a request that cannot be parsed.
 pub(super) async fn fault(body: &[u8]) -> Option<Fault> {
     let look = || {
         let mended = json::mended(body);

@@ -1,16 +1,16 @@
-//! Bodies that are watched to their end.
+//! Bodies whose end is recorded.
 
 use bytes::Bytes;
 use hyper::body::Body;
 
 use crate::wire::body::BodyError;
 
-/// A body that is watched to its end.
+/// A body whose end is recorded.
 pub trait Watched: Body<Data = Bytes, Error = BodyError> + Unpin {
-    /// How it ended, as soon as all of it has been handed out.
+    /// How it ended, once all of it has been sent; `None` before.
     fn ended(&self) -> Option<StreamEnd>;
 
-    /// Ends it as it is, because we stop: the client is told so, or cut off.
+    /// Ends it early because the server stops: with an error event if possible, else by closing the connection.
     fn stop(&mut self);
 }
 

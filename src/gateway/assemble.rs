@@ -1,4 +1,4 @@
-//! From a configuration to the parts that serve by it: the only place where modules meet.
+//! Builds all parts from a configuration: the only place where the modules meet.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,7 +26,7 @@ use crate::upstream::{Client, Credential, Upstream, connect_with};
 use crate::wire::memory::Memory;
 use crate::wire::tls;
 
-/// What lasts as long as the process, whatever its configuration becomes.
+/// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Foundation {
     pub(super) metrics: Arc<Metrics>,
@@ -48,25 +48,25 @@ impl Foundation {
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
-            // Each configuration brings its limit.
+            // Each configuration sets its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
         })
     }
 }
 
-/// What serves by one configuration, until the next one takes over.
+/// The parts built from one configuration, which serve until the next reload.
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) api: Api,
     pub(super) upstreams: Upstreams,
     pub(super) routes: Arc<RouteTable>,
-    /// Who may come in at the operators' address.
+    /// Which browsers' requests are accepted at the operators' address.
     pub(super) operators: BrowserPolicy,
 }
 
 impl Generation {
-    /// Fails before anything is changed, or not at all.
+    /// If this fails, nothing has been changed.
     pub(super) fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
         let Foundation {
             health,
@@ -114,7 +114,7 @@ impl Generation {
     }
 }
 
-/// With another URL or other keys, it is another account, of which nothing is known.
+/// With another URL or other keys, it is another account, whose health is unknown.
 fn identity(upstream: &UpstreamConfig) -> u64 {
     let mut hasher = DefaultHasher::new();
     upstream.base_url().hash(&mut hasher);
@@ -164,7 +164,7 @@ impl Assembly<'_> {
         }
     }
 
-    /// `None` for an upstream that does not exist, which the configuration's checks rule out.
+    /// `None` for an upstream that does not exist, which the configuration check rules out.
     fn candidate(
         &self,
         config: &CandidateConfig,
@@ -195,7 +195,7 @@ impl Assembly<'_> {
         })
     }
 
-    /// Where requests go that no route is for: the first upstream of the file.
+    /// The rule for requests that match no route: the first upstream in the file.
     fn first_upstream(&self) -> Rule {
         let pattern = Pattern::new("*");
         let first = self
@@ -230,7 +230,7 @@ fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
             reason,
         })
     };
-    // Reading the platform's roots takes a while; those who need nothing more share them.
+    // Reading the platform's roots takes a while, so upstreams without further roots share them.
     let shared = trust(None, "the platform's certificates")?;
     let mut upstreams = Upstreams::new();
     for (id, upstream) in &config.upstreams {
@@ -260,7 +260,7 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
         .with_api_version(config.api_version.as_deref())
 }
 
-/// The certificate that clients see, read anew.
+/// The certificate for clients, read anew from its files.
 pub(super) fn listener_tls(
     config: &Config,
 ) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {

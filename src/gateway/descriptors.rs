@@ -1,11 +1,11 @@
-//! File descriptors: as many as the system gives, and never all of them for clients.
+//! File descriptors: as many as the system allows, with a reserve that clients cannot use.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is asked for where the system names no upper bound.
+/// The limit to request where the system has no upper limit.
 const PLENTY: u64 = 1 << 20;
-/// The fewest and the most descriptors that are kept for everything but clients and their upstreams: sockets to listen on,
-/// files, names to look up, operators.
+/// The smallest and the largest number of descriptors that are reserved for everything but clients and their upstreams:
+/// listening sockets, files, DNS lookups, operators.
 const RESERVE: (u64, u64) = (32, 256);
 
 /// How many connections the file descriptors of this process allow.
@@ -25,7 +25,7 @@ impl Descriptors {
                 current: Some(wanted),
                 maximum,
             };
-            // Whether that worked shows below.
+            // The limit that is read below shows whether this worked.
             let _ = setrlimit(Resource::Nofile, raised);
         }
         Self::of(getrlimit(Resource::Nofile).current.unwrap_or(PLENTY))
@@ -36,7 +36,7 @@ impl Descriptors {
         Self { limit, reserve }
     }
 
-    /// How many clients may be connected, if so many are configured: each one needs a connection to an upstream, too.
+    /// How many clients may be connected, if this many are configured: each needs a connection to an upstream as well.
     pub(super) fn for_clients(self, configured: usize) -> usize {
         let pairs = self.limit.saturating_sub(self.reserve) / 2;
         let allowed = usize::try_from(pairs).unwrap_or(usize::MAX).max(1);

@@ -1,8 +1,8 @@
-//! What a reload cannot change, because it belongs to the listening sockets.
+//! Settings that a reload cannot change, because they belong to the listening sockets.
 
 use crate::config::Config;
 
-/// The keys of such settings that are not as they were.
+/// The keys of such settings that have changed.
 pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
     let (old, new) = (&before.limits, &after.limits);
     [

@@ -1,7 +1,8 @@
-//! Health checks: asking upstreams that could not be connected to whether they are back.
+//! Health checks: probe upstreams that could not be connected to, to find out whether they are back.
 //!
-//! A health check is a `GET /models`, which costs nothing; any answer will do. It is sent only to upstreams that are out of
-//! rotation because no connection came about. It closes nothing: it only lets live requests probe the upstream again.
+//! A health check is a `GET /models`, which costs nothing; any response counts as success. It is sent only to upstreams
+//! that are out of rotation because connecting to them failed. It does not close the circuit breaker: it only lets live
+//! requests probe the upstream again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,9 +19,9 @@ use crate::upstream::Outbound;
 
 /// How often to look for upstreams that need a health check.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often one upstream is checked, give or take a fifth, while our own network is there.
+/// How often one upstream is checked, plus or minus a fifth, while our own network works.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long an answer may take.
+/// The timeout of a health check.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends health checks for as long as it is polled.

@@ -1,4 +1,4 @@
-//! The process: everything put together from a configuration, started, reloaded, and drained.
+//! The process: all parts built from a configuration, started, reloaded and drained.
 
 mod assemble;
 mod descriptors;
@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::event::{Event, Sink};
 use crate::server::{ConnectionLimits, Server};
 
-/// A running gateway. Dropped, it stops at once; `drain` stops it gently.
+/// A running gateway. Dropping it stops it at once; `drain` stops it gracefully.
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
@@ -31,17 +31,17 @@ pub struct Gateway {
     started_with: Config,
     foundation: Foundation,
     current: Arc<ArcSwap<Generation>>,
-    /// Renewed certificates are for the connections that come after.
+    /// Renewed certificates apply to later connections.
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     admin_stop: watch::Sender<bool>,
-    /// Work that nobody waits for; it ends with the gateway.
+    /// Background tasks; they end with the gateway.
     background: JoinSet<()>,
 }
 
 impl Gateway {
-    /// Listens and serves. `listeners` hear of every event, besides metrics and log.
+    /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
         let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(Generation::of(config, &foundation)?));
@@ -75,9 +75,8 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Serves by another configuration from the next request on; requests under way end by the old one. What is believed
-    /// of upstreams that stay the same is kept. A configuration that cannot be used, or could not even be read, changes
-    /// nothing.
+    /// Uses another configuration from the next request on; open requests finish with the old one. The health of
+    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing.
     pub fn reload(&self, config: Result<Config, String>) {
         let event = match config.and_then(|config| self.take_over(&config)) {
             Ok(()) => Event::ConfigReloaded,
@@ -86,7 +85,7 @@ impl Gateway {
         self.foundation.events.emit(&event);
     }
 
-    /// Each request is answered by the configuration that is current when it comes.
+    /// Each request is served with the configuration that is current when it arrives.
     fn serve_clients(&mut self, server: Server, stopping: watch::Receiver<bool>) {
         let current = Arc::clone(&self.current);
         let handler = move |request, shutdown| {
@@ -133,17 +132,17 @@ impl Gateway {
         Ok(())
     }
 
-    /// Where clients are served.
+    /// The address at which clients are served.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where operators are served.
+    /// The address at which operators are served.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
 
-    /// Stops accepting, lets open requests finish within the grace time, and ends. Operators are served to the end.
+    /// Stops accepting, lets open requests finish within the grace time, and ends. Operators are served until the end.
     pub async fn drain(mut self) {
         self.stop.send_replace(true);
         self.tasks.join_next().await;
@@ -159,7 +158,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
         .map_err(|reason| StartError::Listen { address, reason })
 }
 
-/// The port that was really taken, where the configuration asks for port 0.
+/// The port that was bound, where the configuration says port 0.
 fn address_of(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|reason| StartError::Listen {
         address: asked,

@@ -26,7 +26,7 @@ pub enum StartError {
         /// What is wrong.
         reason: TlsError,
     },
-    /// The metrics contradict each other; a defect of ours.
+    /// The metrics contradict each other, which is a bug.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }

@@ -1,6 +1,7 @@
-//! Standard output and standard error, written by threads of their own, so that nobody ever waits for whoever reads them.
+//! Standard output and standard error, written by threads of their own, so that no task blocks on whoever reads them.
 //!
-//! A pipe that nobody reads, a full disk or a reader that has gone away costs lines, and nothing else. They are counted.
+//! If a pipe is not read, a disk is full or a reader has gone away, lines are lost, and nothing else happens. Lost
+//! lines are counted.
 
 mod queue;
 mod writer;
@@ -28,9 +29,9 @@ impl Output {
         Self(Queue::new())
     }
 
-    /// Writes to this file from here on. `announce` is told how many lines were lost, once lines can be written again.
+    /// Writes to this file from here on. `announce` gets the number of lost lines, once lines can be written again.
     pub fn start(&'static self, file: impl AsFd, announce: fn(u64)) -> io::Result<()> {
-        // A descriptor of its own: the locks of the standard library's handles are for others.
+        // A descriptor of its own: the handles of the standard library have locks that others use.
         let mut writer = Writer::new(File::from(file.as_fd().try_clone_to_owned()?));
         thread::Builder::new()
             .name("output".to_owned())
@@ -38,17 +39,17 @@ impl Output {
         Ok(())
     }
 
-    /// Takes a line, or several, that end with a line feed. Without room for it, it is lost.
+    /// Queues one or more lines that end with a line feed. They are lost if there is no room.
     pub fn push(&self, line: &[u8]) {
         self.0.push(line);
     }
 
-    /// How many lines were lost so far.
+    /// How many lines have been lost so far.
     pub fn lost(&self) -> u64 {
         self.0.lost()
     }
 
-    /// Waits until everything is written, but no longer than that.
+    /// Waits until everything has been written, but at most this long.
     pub fn flush(&self, patience: Duration) {
         self.0.flush(patience);
     }

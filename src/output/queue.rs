@@ -1,23 +1,23 @@
-//! Lines that wait to be written: one piece of memory, bounded in bytes, and thereby in lines.
+//! Lines that wait to be written: one buffer, limited in bytes and thereby in lines.
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many bytes may wait; about as many again may be on their way to the file.
+/// How many bytes may wait; as many again may be with the writer.
 const ROOM: usize = 1 << 20;
-/// How much memory is kept when nothing waits.
+/// How much memory is kept while nothing waits.
 const KEPT: usize = 16 << 10;
 
-/// What the producers of lines and their writer share.
+/// What the producers of lines share with the writer.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// Held for as long as it takes to copy a line.
+    /// The lock is held for as long as it takes to copy a line.
     state: Mutex<State>,
-    /// There is something to write.
+    /// Signals that there is something to write.
     arrived: Condvar,
-    /// Everything is written.
+    /// Signals that everything has been written.
     emptied: Condvar,
     lost: AtomicU64,
 }
@@ -25,7 +25,7 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct State {
     waiting: Vec<u8>,
-    /// Whether the writer has something in its hands.
+    /// Whether the writer is writing a batch.
     is_writing: bool,
 }
 
@@ -42,7 +42,7 @@ impl Queue {
         }
     }
 
-    /// Takes a line, unless there is no room for it.
+    /// Adds a line, unless there is no room for it.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.state();
         if state.waiting.len() + line.len() > ROOM {
@@ -77,7 +77,7 @@ impl Queue {
         state.is_writing = true;
     }
 
-    /// Waits until nothing waits and the writer's hands are empty, but no longer than that.
+    /// Waits until everything has been written, but at most this long.
     pub(super) fn flush(&self, patience: Duration) {
         let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
         let state = self.state();

@@ -1,4 +1,4 @@
-//! The thread behind a queue: it writes whole lines, survives every error, and says what was lost.
+//! The thread behind a queue: it writes whole lines, survives every error, and reports lost lines.
 
 use std::io::{ErrorKind, Write};
 use std::thread;
@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use super::queue::Queue;
 
-/// So much is written to a pipe in one piece, never mixed with lines of other processes (`PIPE_BUF`).
+/// The most bytes that a pipe takes in one piece, never mixed with lines of other processes (`PIPE_BUF`).
 const IN_ONE_PIECE: usize = 4096;
-/// When to try again if a pipe or terminal that is set not to block is full.
+/// When to retry if a nonblocking pipe or terminal is full.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Writes lines to a file.
 #[derive(Debug)]
 pub(super) struct Writer<W> {
     file: W,
-    /// The last write ended within a line.
+    /// Whether the last write ended within a line.
     is_torn: bool,
-    /// The last write succeeded.
+    /// Whether the last write succeeded.
     works: bool,
-    /// How many of the lost lines have been announced.
+    /// How many of the lost lines have been reported.
     announced: u64,
 }
 
@@ -46,7 +46,7 @@ impl<W: Write> Writer<W> {
         let has_news = self.works && lost > 0;
         queue.take(batch, !has_news);
         if has_news {
-            // The queue is empty now: there is room for the announcement, just behind where lines were lost.
+            // The queue is empty now, so there is room for the report, right after the place of the lost lines.
             self.announced += lost;
             announce(lost);
         }
@@ -68,7 +68,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// How much could be written.
+    /// Writes a piece; returns how many bytes could be written.
     fn write_piece(&mut self, piece: &[u8]) -> usize {
         let mut written = 0;
         while written < piece.len() {
@@ -84,7 +84,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Where the first piece ends: as many whole lines as can be written in one piece, or one line that is longer.
+/// The end of the first piece: as many whole lines as can be written in one piece, or one line that is longer.
 fn piece(lines: &[u8]) -> usize {
     if lines.len() <= IN_ONE_PIECE {
         return lines.len();
@@ -103,7 +103,7 @@ mod tests {
     use super::{IN_ONE_PIECE, Writer, piece};
     use crate::output::queue::Queue;
 
-    /// A disk with so many bytes left.
+    /// A disk with this many bytes left.
     struct Disk {
         written: Vec<u8>,
         left: usize,

@@ -1,4 +1,4 @@
-//! What is open on a connection, and since when nothing is.
+//! The open requests of a connection, and since when it has been idle.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::Id;
 use tokio::time::{Instant, sleep_until};
 
-/// So long a connection may be idle before it has to make room for another one: who has just come still has to ask.
+/// How long a connection must be idle before it may be closed to make room: a new client still has to send its request.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// The open requests of one connection.
@@ -21,7 +21,7 @@ pub(super) struct Activity {
 #[derive(Debug)]
 struct State {
     open: usize,
-    /// When the last request was over, or the connection began.
+    /// When the last request ended, or the connection started.
     since: Instant,
 }
 
@@ -38,22 +38,22 @@ impl Activity {
         })
     }
 
-    /// A request begins.
+    /// A request starts.
     pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
         self.state().open += 1;
         OpenRequest(Arc::clone(self))
     }
 
-    /// Counts the idle time from now on.
+    /// Restarts the idle time.
     pub(super) fn restart(&self) {
         self.state().since = Instant::now();
     }
 
-    /// Waits until no request has been open for so long.
+    /// Waits until no request has been open for this long.
     pub(super) async fn idle_for(&self, limit: Duration) {
         loop {
             let now = Instant::now();
-            // While a request is open, nothing can be over sooner.
+            // While a request is open, the idle time cannot end before `limit`.
             let until = self.idle_since().unwrap_or(now) + limit;
             if until <= now {
                 return;
@@ -62,7 +62,7 @@ impl Activity {
         }
     }
 
-    /// Waits until the connection has to make room for another one.
+    /// Waits until the connection is to be closed to make room for another one.
     pub(super) async fn must_make_room(&self) {
         self.room.notified().await;
     }
@@ -85,7 +85,7 @@ impl Drop for OpenRequest {
     }
 }
 
-/// Closes the connection that has been idle for the longest time, if one has been for long enough.
+/// Closes the connection that has been idle for the longest time, if one has been idle long enough.
 pub(super) fn make_room(connections: &HashMap<Id, Arc<Activity>>) {
     let idle = connections
         .values()
@@ -94,7 +94,7 @@ pub(super) fn make_room(connections: &HashMap<Id, Arc<Activity>>) {
     if let Some((since, activity)) = longest
         && since.elapsed() >= SETTLED
     {
-        // If it does not go at once, it is another one's turn next.
+        // If it does not close at once, another connection is chosen next.
         activity.restart();
         activity.room.notify_one();
     }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 112);
     }
 
-    /// Whether a connection has been asked to make room.
+    /// Whether a connection has been asked to close.
     fn is_asked(activity: &Activity) -> bool {
         let mut asking = pin!(activity.must_make_room());
         let mut context = Context::from_waker(Waker::noop());

@@ -1,4 +1,4 @@
-//! A client's TCP connection, which breaks once the client has taken nothing of what waits for it for too long.
+//! A client's TCP connection, which fails once the client has read nothing for too long.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Finds peers that are gone without a word.
+/// Detects peers that disappeared without closing the connection.
 pub(super) const PING: Duration = Duration::from_secs(30);
 
-/// Progress counts, not the total: one byte that the client takes is enough to start anew.
+/// Progress counts, not the total: one byte that the client reads restarts the timeout.
 #[derive(Debug)]
 pub(super) struct ClientStream {
     stream: TcpStream,
@@ -23,11 +23,11 @@ pub(super) struct ClientStream {
 }
 
 impl ClientStream {
-    /// `limit`: how long the client may take nothing.
+    /// `limit`: how long the client may read nothing.
     pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
-        // Latency counts for more than the number of packets.
+        // Latency matters more than the number of packets.
         let _ = stream.set_nodelay(true);
-        // HTTP/1.1 and what it is upgraded to have no pings that we could send.
+        // HTTP/1.1 and the protocols it is upgraded to have no pings that we could send.
         let pings = TcpKeepalive::new().with_time(PING).with_interval(PING);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&pings);
         Self {
@@ -38,7 +38,7 @@ impl ClientStream {
         }
     }
 
-    /// What has come of an attempt to write.
+    /// Restarts or checks the timeout after an attempt to write.
     fn watched<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl ClientStream {
         if alarm.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
-        // Else the system would keep what was not taken, and wait on.
+        // Otherwise the system would keep the unread data and wait.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
@@ -99,7 +99,7 @@ impl AsyncWrite for ClientStream {
         self.stream.is_write_vectored()
     }
 
-    /// Nothing is kept here that could be flushed.
+    /// There is no buffer to flush.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! One accepted connection from its first byte to its last, whatever protocol it changes to.
+//! One accepted connection, from its first byte to its last, including an upgrade to another protocol.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,14 +28,14 @@ pub(super) struct Connection {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: ConnectionLimits,
     pub(super) activity: Arc<Activity>,
-    /// Turns true when open requests are to be the last ones.
+    /// Becomes true when open requests are to be the last ones.
     pub(super) stop: watch::Receiver<bool>,
-    /// Tells those that are still busy when the grace time is over that it is time to go.
+    /// Becomes true when the grace time is over and the rest has to end.
     pub(super) shutdown: Shutdown,
 }
 
 impl Connection {
-    /// Serves its requests. How a connection ends is the client's business, so errors are only traced.
+    /// Serves the requests of the connection. How it ends is the client's business, so errors are only traced.
     pub(super) async fn serve<H, F>(self, handler: H)
     where
         H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
@@ -75,12 +75,12 @@ impl Connection {
     }
 }
 
-/// How HTTP is spoken on a connection.
+/// The HTTP layer of a connection.
 struct Http {
     limits: ConnectionLimits,
     lifetime: Lifetime,
     shutdown: Shutdown,
-    /// Takes what follows on the connection once HTTP is over on it.
+    /// Receives the upgrade handler that takes over the connection after HTTP.
     switch: mpsc::Sender<(OnUpgrade, UpgradeHandler)>,
 }
 
@@ -111,7 +111,7 @@ impl Http {
                 Ok::<_, Infallible>(response)
             }
         });
-        // Which version of HTTP it is shows in its first bytes, with and without TLS.
+        // The first bytes show the HTTP version, with and without TLS.
         let connection = builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .into_owned();
@@ -141,9 +141,9 @@ fn builder(limits: &ConnectionLimits) -> auto::Builder<StreamExecutor> {
 /// hyper's own lower bound.
 const SMALLEST_BUFFER: usize = 8192;
 
-/// Whether nothing may follow a request on its connection. The HTTP library takes what follows a malformed last chunk
-/// (`0\r\n\n`) for trailers, and with it a next request; and somebody between us and the client may see its end
-/// elsewhere.
+/// Whether the connection must close after this request. The HTTP library takes what follows a malformed last chunk
+/// (`0\r\n\n`) for trailers, and with it a next request; a proxy between us and the client may see the end of the
+/// request elsewhere (request smuggling).
 fn is_chunked(request: &Request<Incoming>) -> bool {
     request.version() < Version::HTTP_2 && request.headers().contains_key(TRANSFER_ENCODING)
 }

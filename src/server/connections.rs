@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::activity::{Activity, make_room};
 
-/// How often room is looked for while all connections are taken.
+/// How often to look for an idle connection to close while all slots are taken.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Dropped, all of them are shutdown.
+/// When this is dropped, all connections are closed.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     pub(super) tasks: JoinSet<()>,
@@ -30,20 +30,19 @@ impl Connections {
         self.activities.insert(id, activity);
     }
 
-    /// One of them has ended.
+    /// A connection has ended.
     pub(super) fn remove(&mut self, ended: Result<(Id, ()), JoinError>) {
         let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
         self.activities.remove(&id);
     }
 
-    /// Waits for all of them to end.
+    /// Waits until all connections have ended.
     pub(super) async fn all_end(&mut self) {
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
-/// Waits for a slot for one more connection. As long as there is none, idle ones are closed, the one first that has been
-/// idle for the longest time.
+/// Waits for a slot for another connection. While there is none, idle connections are closed, the longest idle first.
 pub(super) async fn room(
     slots: &Arc<Semaphore>,
     activities: &HashMap<Id, Arc<Activity>>,

@@ -1,5 +1,5 @@
-//! Where connections come in. If the process can open nothing more, they are turned away at once instead of waiting for
-//! nothing.
+//! Accepts connections. If the process has no file descriptors left, new connections are closed at once instead of left
+//! waiting.
 
 use std::fs::File;
 use std::io;
@@ -9,18 +9,18 @@ use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
-/// Trying again at once would only burn the processor.
+/// Retrying at once would only waste CPU time.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often a shortage is logged at most.
+/// The shortest time between two log lines about a shortage.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// A listener that stays responsive when file descriptors run out.
 #[derive(Debug)]
 pub(super) struct Door {
     listener: TcpListener,
-    /// A file descriptor that can be given up to accept a connection, only to close it.
+    /// A spare file descriptor: it is closed to accept a connection, which is then closed as well.
     spare: Option<File>,
-    /// When a shortage was logged last.
+    /// When a shortage was last logged.
     logged_at: Option<Instant>,
 }
 
@@ -55,13 +55,13 @@ impl Door {
         }
     }
 
-    /// Closes the connection that waits. False if that did not come about.
+    /// Closes the pending connection. Returns false if that failed.
     async fn turn_away(&mut self) -> bool {
         if self.spare.take().is_none() {
             self.spare = spare();
             return false;
         }
-        // It is there, unless it has gone meanwhile: nothing is waited for.
+        // The connection is pending, unless it has gone meanwhile: there is nothing to wait for.
         let accepted = tokio::time::timeout(Duration::ZERO, self.listener.accept()).await;
         let is_done = matches!(accepted, Ok(Ok(_)));
         drop(accepted);

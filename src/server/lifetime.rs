@@ -1,4 +1,4 @@
-//! When a connection ends: by itself, when the server stops, after an idle time, or to make room for another one.
+//! When a connection ends: by itself, when the server stops, after an idle timeout, or to make room for another one.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use tokio::sync::watch;
 
 use super::activity::Activity;
 
-/// For a client whose connection has to make room, to take note of that.
+/// How long a client may take to notice that its connection is being closed to make room.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What ends a connection that does not end by itself.
 #[derive(Clone, Debug)]
 pub(super) struct Lifetime {
     pub(super) activity: Arc<Activity>,
-    /// How long it may be without an open request.
+    /// How long the connection may have no open request.
     pub(super) idle: Duration,
     /// How long a client may take to acknowledge that an idle connection is closed.
     pub(super) write: Duration,
-    /// Turns true when open requests are to be the last ones.
+    /// Becomes true when open requests are to be the last ones.
     pub(super) stop: watch::Receiver<bool>,
 }
 

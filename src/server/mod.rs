@@ -1,9 +1,9 @@
-//! Accepting connections, over TLS or not, HTTP/1.1 or HTTP/2, within limits, until told to drain.
+//! Accepts connections, with or without TLS, HTTP/1.1 or HTTP/2, within limits, until it is told to drain.
 //!
-//! An answer may take its connection over for another protocol (`wire::upgrade`); until that is over, the connection
-//! counts and is drained as any other.
+//! A response may upgrade its connection to another protocol (`wire::upgrade`); until that protocol ends, the
+//! connection counts and is drained like any other.
 //!
-//! *Invariant:* only this module accepts connections; what answers a request is a parameter.
+//! *Invariant:* only this module accepts connections; the request handler is a parameter.
 
 mod activity;
 mod client_stream;
@@ -30,22 +30,22 @@ use self::connections::{Connections, room};
 use self::door::Door;
 use crate::wire::upgrade::{Handled, Shutdown};
 
-/// How long what is still open may take to say goodbye once the grace time is over.
+/// How long open connections may take to close once the grace time is over.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// What keeps one address and its connections within bounds.
+/// The limits of one address and its connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// How many connections may be open; a further one takes the place of the one that has been idle for the longest
-    /// time, or waits.
+    /// How many connections may be open. A further one replaces the connection that has been idle for the longest time,
+    /// or waits.
     pub connections: usize,
-    /// The size of a request's head, in bytes.
+    /// The largest request head, in bytes.
     pub headers: usize,
-    /// How long a connection may be without an open request.
+    /// How long a connection may have no open request.
     pub idle: Duration,
-    /// How long a client may take nothing of what waits for it.
+    /// How long a client may read nothing of the data that waits for it.
     pub write: Duration,
-    /// How long open requests may take to finish once draining has begun.
+    /// How long open requests may take to finish after draining has begun.
     pub drain: Duration,
 }
 
@@ -58,7 +58,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves on a bound listener. Each connection takes the TLS settings that are there when it comes.
+    /// Serves on a bound listener. Each connection uses the TLS settings of the moment in which it is accepted.
     pub fn new(
         listener: TcpListener,
         tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
@@ -71,8 +71,8 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` turns true; then accepts nothing more, lets open requests finish, and cuts what is left
-    /// after the grace time. The handler gets each request with what tells it that the grace time is over.
+    /// Serves until `stop` becomes true. Then it accepts nothing more, lets open requests finish, and closes what is
+    /// left after the grace time. The handler gets each request with the signal that the grace time is over.
     pub async fn serve<H, F>(self, handler: H, mut stop: watch::Receiver<bool>)
     where
         H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
@@ -86,7 +86,7 @@ impl Server {
         let mut accepted = None;
         loop {
             tokio::select! {
-                // Stopping comes first, so that a flood of connections cannot keep it from being seen.
+                // The stop signal comes first, so that a flood of connections cannot delay it.
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = connections.tasks.join_next_with_id() => connections.remove(ended),

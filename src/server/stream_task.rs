@@ -1,7 +1,7 @@
-//! The task of one HTTP/2 stream: given up once its client has not let it send for too long.
+//! The task of one HTTP/2 stream: cancelled once its client has blocked it for too long.
 //!
-//! A stream whose window is shut does not ask its body for more, so nothing in the body could notice. Dropping the task
-//! resets the stream.
+//! A stream whose flow-control window is closed does not poll its body, so the body cannot notice the timeout. Dropping
+//! the task resets the stream.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -17,15 +17,15 @@ use tokio::time::{Sleep, sleep};
 use super::activity::OpenRequest;
 use crate::wire::body::{Body, BodyError};
 
-/// Whom the body of a stream waits for.
+/// What the body of a stream waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum WaitsFor {
-    /// Whoever makes the answer.
+    /// The producer of the answer.
     #[default]
     Answer,
-    /// The client: it has been handed something since the task was last woken.
+    /// The client: it has been given data since the task was last woken.
     Client,
-    /// The client, still.
+    /// The client, still without progress.
     ClientStill,
 }
 
@@ -36,7 +36,7 @@ tokio::task_local! {
 /// Runs the tasks of streams.
 #[derive(Clone, Debug)]
 pub(super) struct StreamExecutor {
-    /// How long a client may keep a window shut.
+    /// How long a client may keep a window closed.
     pub(super) limit: Duration,
 }
 
@@ -73,7 +73,7 @@ async fn give_up_after(stream: impl Future<Output = ()>, limit: Duration) {
     .await;
 }
 
-/// The body of an answer on its way to a client.
+/// A response body on its way to a client.
 #[derive(Debug)]
 pub(super) struct ServedBody {
     body: Body,
@@ -99,7 +99,7 @@ impl HttpBody for ServedBody {
             Poll::Pending => WaitsFor::Answer,
             Poll::Ready(_) => WaitsFor::Client,
         };
-        // HTTP/1 has no windows, and no tasks for streams.
+        // HTTP/1 has no windows, and no task for each stream.
         let _ = WAITS_FOR.try_with(|now| now.set(waits_for));
         polled
     }

@@ -1,19 +1,19 @@
-//! The events of a streamed answer, before any fault spoils them.
+//! The events of a streamed answer, before faults are injected.
 
 use serde_json::Value;
 
 /// The events of one streamed answer, in the order in which they are sent.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// What comes before the first content.
+    /// The events before the first content.
     pub(super) opening: Vec<String>,
     /// One event per content token.
     pub(super) tokens: Vec<String>,
-    /// The finish and what follows it.
+    /// The finish reason and the events after it.
     pub(super) closing: Vec<String>,
-    /// `[DONE]`, where the API has it.
+    /// `[DONE]`, if the API has it.
     pub(super) done: Vec<String>,
-    /// What is sent when the answer fails midway.
+    /// The events if the answer fails midway.
     pub(super) failure: Vec<String>,
     /// The whole stream of an answer without content.
     pub(super) empty_answer: Vec<String>,
@@ -24,13 +24,13 @@ pub(super) fn data(value: &Value) -> String {
     format!("data: {value}\n\n")
 }
 
-/// An event named by the `type` of its data.
+/// An event whose name is the `type` of its data.
 pub(super) fn named(value: &Value) -> String {
     let name = value["type"].as_str().unwrap_or_default();
     format!("event: {name}\ndata: {value}\n\n")
 }
 
-/// Cuts a text into words, each with the space before it; together they are the text.
+/// Splits a text into words, each with the space before it; joined, they are the text.
 pub(super) fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut start = 0;

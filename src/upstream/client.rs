@@ -1,5 +1,5 @@
-//! The HTTP clients, with one time limit for the whole way to a connection: a pooled one for HTTP/1.1 and HTTP/2, and one
-//! for exchanges after which the connection speaks another protocol.
+//! HTTP clients with one timeout for establishing a connection: a pooled one for HTTP/1.1 and HTTP/2, and one for
+//! connections that are upgraded to another protocol.
 
 use std::error::Error;
 use std::io;
@@ -23,18 +23,18 @@ use super::reply::{Place, ReplyBody};
 
 type Inner = legacy::Client<TimedConnector, Full<Bytes>>;
 
-/// A client with its pools of connections, for one upstream.
+/// An HTTP client with its connection pools, for one upstream.
 ///
-/// A server of HTTP/2 says how many requests it takes on one connection at a time: 100, as a rule, and hardly ever fewer
-/// (RFC 9113, 6.5.2, recommends that). A pool keeps but one such connection, in which all that is too much waits unseen,
-/// as if the upstream did not answer. So there are several pools, of which a further one is only used when those before
-/// it have enough to carry.
+/// An HTTP/2 server limits the concurrent requests on one connection: usually to 100, and hardly ever to fewer (RFC
+/// 9113, section 6.5.2, recommends that). A pool keeps only one such connection, in which the excess waits unseen, as
+/// if the upstream did not answer. So there are several pools; each is used only when those before it have enough
+/// requests.
 #[derive(Clone, Debug)]
 pub struct Client {
     pools: Arc<[Pool]>,
-    /// Upgrades are a matter of HTTP/1.1: over HTTP/2 they would be an extended CONNECT, which hardly any provider
-    /// offers, and a pooled connection may well have agreed on HTTP/2. So they get connections of their own, which offer
-    /// nothing else, and are not shared.
+    /// Upgrades need HTTP/1.1: over HTTP/2 they would be an extended CONNECT, which hardly any provider supports, and a
+    /// pooled connection may have negotiated HTTP/2. So upgrades get connections of their own, which offer only
+    /// HTTP/1.1 and are not shared.
     upgrading: Inner,
 }
 
@@ -44,10 +44,10 @@ struct Pool {
     in_flight: Arc<AtomicUsize>,
 }
 
-/// So many requests are enough for one connection of HTTP/2; the few up to 100 are left for those that have ended here
-/// but not yet there.
+/// How many requests are enough for one HTTP/2 connection. The rest up to 100 is left for requests that have ended
+/// here, but not yet at the server.
 const ENOUGH: usize = 90;
-/// More pools than these are not needed for as many requests as are served at a time if nothing else is configured.
+/// Enough pools for the default limit of concurrent requests.
 const POOLS: usize = 24;
 
 impl Client {
@@ -62,12 +62,12 @@ impl Client {
         Ok(response.map(|body| ReplyBody::new(body, place)))
     }
 
-    /// The same over a connection that may be upgraded.
+    /// The same, over a connection that may be upgraded.
     pub(super) fn upgrade(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
         self.upgrading.request(request)
     }
 
-    /// The first one that has not enough to carry, or the one with the least.
+    /// The first pool that does not have enough requests, or the one with the fewest.
     fn pool(&self) -> &Pool {
         let mut pools = self.pools.iter();
         let first = pools.find(|pool| pool.load() < ENOUGH);
@@ -82,13 +82,13 @@ impl Pool {
     }
 }
 
-/// Idle connections are dropped before providers and the boxes between usually drop them, so that a request seldom
-/// meets a connection that is closing.
+/// Idle connections are closed before providers and proxies usually close them, so that a request seldom gets a
+/// connection that is closing.
 const POOL_IDLE: Duration = Duration::from_secs(30);
-/// Finds dead peers behind connections that are shared by many requests.
+/// Detects dead peers behind connections that many requests share.
 const PING: Duration = Duration::from_secs(20);
 
-/// A client with these TLS settings that gives up on a connection after `timeout`: name, TCP and TLS together.
+/// A client with these TLS settings that gives up on a connection after `timeout`: DNS, TCP and TLS together.
 pub fn connect_with(tls: ClientConfig, timeout: Duration) -> Client {
     let timed = |connector| TimedConnector {
         connector: Arc::new(connector),
@@ -131,13 +131,13 @@ fn tcp(timeout: Duration) -> HttpConnector {
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(PING));
     tcp.set_keepalive_interval(Some(PING));
-    // A request on a pooled connection whose network has gone is not acknowledged; without this limit the system would
-    // try for a quarter of an hour. An upstream that thinks acknowledges at once.
+    // If the network is lost, a request on a pooled connection is not acknowledged; without this limit the system would
+    // retransmit for a quarter of an hour. An upstream that takes long to answer still acknowledges at once.
     tcp.set_tcp_user_timeout(Some(timeout * 2));
     tcp
 }
 
-/// A connector that gives up in time.
+/// A connector with a timeout.
 #[derive(Clone, Debug)]
 struct TimedConnector {
     connector: Arc<HttpsConnector<HttpConnector>>,
@@ -153,7 +153,7 @@ impl Service<Uri> for TimedConnector {
     type Future = Pin<Box<dyn Future<Output = Result<Connected, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        // The connector underneath is always ready.
+        // The inner connector is always ready.
         Poll::Ready(Ok(()))
     }
 
@@ -197,7 +197,7 @@ mod tests {
         drop((second, third));
         assert_eq!(loads(&client), [0, 0, 0]);
 
-        // With enough everywhere, they share what comes.
+        // When every pool has enough, they share further requests.
         let _all = send(&client, (ENOUGH + 1) * POOLS);
         assert_eq!(loads(&client), [ENOUGH + 1; 3]);
     }

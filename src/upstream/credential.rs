@@ -1,4 +1,4 @@
-//! Putting a key on a request, so that it shows nowhere else.
+//! Adds a key to requests, and keeps it out of everything else.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -11,9 +11,9 @@ use crate::wire::query::escaped;
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 
-/// What stands where a key was.
+/// Replaces a key.
 const HIDDEN: &str = "***";
-/// Shorter ones are no secrets but placeholders, such as `none`, which are found in innocent words.
+/// Shorter keys are placeholders such as `none`, not secrets; they occur in ordinary words.
 const SHORTEST_SECRET: usize = 8;
 
 /// One key of an upstream, ready to be sent.
@@ -21,12 +21,12 @@ const SHORTEST_SECRET: usize = 8;
 pub struct Credential {
     header: HeaderName,
     value: HeaderValue,
-    /// How an upstream may repeat it, the shortest one first; none, if it is no secret.
+    /// The forms in which an upstream may repeat it, the shortest first; empty if it is not a secret.
     spellings: Vec<Finder<'static>>,
 }
 
 impl Credential {
-    /// A key that goes out in this header; `None` if it has characters that no header may hold.
+    /// A key that is sent in this header; `None` if it has characters that no header may contain.
     pub fn new(key: &Secret, header: KeyHeader) -> Option<Self> {
         let key = key.expose();
         let (header, value) = match header {
@@ -43,17 +43,17 @@ impl Credential {
         })
     }
 
-    /// Adds it to the headers of a request.
+    /// Adds the key to the headers of a request.
     pub(super) fn put_on(&self, headers: &mut HeaderMap) {
         headers.insert(self.header.clone(), self.value.clone());
     }
 
-    /// The same text without the key.
+    /// The text with the key replaced.
     pub(super) fn hide_in(&self, text: Bytes) -> Bytes {
         self.hidden_in(&text).map_or(text, Bytes::from)
     }
 
-    /// Takes it out of the headers of a reply.
+    /// Replaces the key in the headers of a reply.
     pub(super) fn hide_in_headers(&self, headers: &mut HeaderMap) {
         for value in headers.values_mut() {
             if let Some(hidden) = self.hidden_in(value.as_bytes()) {
@@ -63,9 +63,9 @@ impl Credential {
         }
     }
 
-    /// `None` if the key is not in it.
+    /// `None` if the text does not contain the key.
     fn hidden_in(&self, text: &[u8]) -> Option<Vec<u8>> {
-        // Hardly any header is long enough to have a key in it.
+        // Hardly any header is long enough to contain the key.
         if text.len() < self.spellings.first()?.needle().len() {
             return None;
         }
@@ -80,8 +80,8 @@ impl Credential {
     }
 }
 
-/// The key as it is, in a URL, and in JSON that escapes slashes. Nobody is known to repeat one in any other way, such as
-/// base64.
+/// The key as it is, percent-encoded, and in JSON that escapes slashes. No upstream is known to repeat a key in another
+/// form, such as base64.
 fn spellings(key: &str) -> Vec<Finder<'static>> {
     if key.len() < SHORTEST_SECRET {
         return Vec::new();
@@ -98,7 +98,7 @@ fn spellings(key: &str) -> Vec<Finder<'static>> {
     finders.map(Finder::into_owned).collect()
 }
 
-/// `%2F` as `%2f`.
+/// Changes `%2F` to `%2f`.
 fn in_small_digits(escaped: &str) -> String {
     let mut parts = escaped.split('%');
     let first = parts.next().unwrap_or_default().to_owned();

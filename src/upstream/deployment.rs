@@ -1,4 +1,4 @@
-//! Azure's older API: the path names a deployment, which is what is called a model elsewhere, and the query a version.
+//! Azure's older API: the path names a deployment (elsewhere called a model), and the query a version.
 
 use crate::wire::path::is_unambiguous;
 use crate::wire::query::{escaped, without};
@@ -15,8 +15,8 @@ const OF_A_DEPLOYMENT: [&str; 8] = [
     "/images/generations",
 ];
 
-/// The path and query for a version of that API, behind `https://NAME.openai.azure.com/openai`; `None` where the name of
-/// the model would lead elsewhere.
+/// The path and query for a version of that API, after `https://NAME.openai.azure.com/openai`; `None` if the model's
+/// name would change the path.
 pub(super) fn path(path: &str, model: Option<&str>, version: &str) -> Option<String> {
     let (plain, query) = path.split_once('?').unwrap_or((path, ""));
     let mut out = match model {
@@ -29,7 +29,7 @@ pub(super) fn path(path: &str, model: Option<&str>, version: &str) -> Option<Str
         _ => plain.to_owned(),
     };
     out.push('?');
-    // Ours to say, whatever a client says.
+    // We set these parameters; the client's are removed.
     let query = without(query, |name| matches!(name, "api-version" | "deployment"));
     if !query.is_empty() {
         out.push_str(&query);

@@ -31,22 +31,22 @@ use crate::dialect::UpstreamApi;
 pub struct Upstream {
     id: UpstreamId,
     api: UpstreamApi,
-    /// It has been seen to have no `/responses`, whatever was believed.
+    /// It turned out to have no `/responses`, although it was expected to.
     has_no_responses: AtomicBool,
     base_url: String,
-    /// Its paths name the model, in this version of the API.
+    /// The version of the API, if its paths name the model.
     api_version: Option<String>,
     credentials: Vec<Credential>,
     client: Client,
     turn: AtomicUsize,
 }
 
-/// What is sent to an upstream.
+/// A request to an upstream.
 #[derive(Debug)]
 pub struct Outbound {
     /// The method.
     pub method: Method,
-    /// Path and query behind the upstream's base URL.
+    /// Path and query after the upstream's base URL.
     pub path: String,
     /// The model, for upstreams whose paths name it.
     pub model: Option<Arc<str>>,
@@ -57,7 +57,7 @@ pub struct Outbound {
 }
 
 impl Upstream {
-    /// An upstream that speaks like this, at a base URL without trailing slash, with its keys in the order of the
+    /// An upstream with this API, at a base URL without a trailing slash, with its keys in the order of the
     /// configuration.
     pub fn new(
         id: UpstreamId,
@@ -78,7 +78,7 @@ impl Upstream {
         }
     }
 
-    /// The same, if its paths name the model, in this version of the API.
+    /// The same, but its paths name the model, in this version of the API.
     #[must_use]
     pub fn with_api_version(self, api_version: Option<&str>) -> Self {
         Self {
@@ -97,17 +97,17 @@ impl Upstream {
         &self.id
     }
 
-    /// Where it is, without trailing slash.
+    /// Its base URL, without a trailing slash.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// The API that it speaks.
+    /// The API that it uses.
     pub fn dialect(&self) -> Dialect {
         self.api.dialect
     }
 
-    /// What it speaks, as far as that is no matter of the model.
+    /// The parts of its API that do not depend on the model.
     pub fn api(&self) -> UpstreamApi {
         UpstreamApi {
             has_responses: self.api.has_responses && !self.has_no_responses.load(Ordering::Relaxed),
@@ -115,7 +115,7 @@ impl Upstream {
         }
     }
 
-    /// From now on it is asked for chat completions instead of `/responses`, which it turned out not to have.
+    /// From now on it gets chat completions instead of `/responses`, which it turned out not to have.
     pub fn do_without_responses(&self) {
         if !self.has_no_responses.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -126,7 +126,7 @@ impl Upstream {
         }
     }
 
-    /// What it says, without the key that it was asked with: some upstreams repeat one that they refuse.
+    /// The body without the key that was sent: some upstreams repeat a key that they reject.
     pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
         match self.credentials.get(key) {
             Some(credential) => credential.hide_in(body),
@@ -151,7 +151,7 @@ impl Upstream {
         self.credentials.len()
     }
 
-    /// The key whose turn it is: several keys are used one after the other.
+    /// The next key: several keys are used in rotation.
     pub fn next_key(&self) -> usize {
         match self.credentials.len() {
             0 | 1 => 0,

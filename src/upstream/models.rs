@@ -1,4 +1,4 @@
-//! Asking an account which models it has.
+//! Lists the models of a provider account.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::config::Dialect;
 use crate::dialect::anthropic;
 use crate::wire::body::{Patience, read_whole};
 
-/// A list takes no longer.
+/// The timeout for a list.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// No list is longer; the longest have some hundred models with their descriptions.
+/// The largest list that is read; the longest known lists have some hundred models with their descriptions.
 const LARGEST: usize = 4 << 20;
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ struct Model {
 }
 
 impl Upstream {
-    /// The names of the models that it lists; `None` if it gives no list.
+    /// The names of the models that the upstream lists; `None` if it returns no list.
     pub async fn models(&self) -> Option<Vec<String>> {
         let until = Instant::now() + PATIENCE;
         let sending = self.send(self.next_key(), self.question());
@@ -52,7 +52,7 @@ impl Upstream {
             Dialect::Anthropic => {
                 let version = HeaderValue::from_static(anthropic::VERSION);
                 headers.insert("anthropic-version", version);
-                // In pages of 20 if nothing is said, and of 1000 at most.
+                // The default page size is 20, and 1000 is the largest.
                 "/models?limit=1000"
             }
         };

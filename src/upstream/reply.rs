@@ -1,4 +1,4 @@
-//! What an upstream sends back.
+//! An upstream's reply.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-/// What an upstream sends back, before anybody has looked at its body.
+/// An upstream's reply, before its body has been read.
 #[derive(Debug)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// The headers as they came.
+    /// The headers as they arrived.
     pub headers: HeaderMap,
-    /// The body as it comes.
+    /// The body as it arrives.
     pub body: ReplyBody,
 }
 
@@ -31,7 +31,7 @@ impl From<Response<ReplyBody>> for Reply {
     }
 }
 
-/// The place of a request that is in flight, until it is dropped.
+/// The slot of a request in flight, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place(Arc<AtomicUsize>);
 
@@ -48,7 +48,7 @@ impl Drop for Place {
     }
 }
 
-/// The body of a reply, whose request is in flight until all of it has come, or nobody wants it any more.
+/// The body of a reply. Its request is in flight until the whole body has arrived, or the body is dropped.
 #[derive(Debug)]
 pub struct ReplyBody {
     body: Incoming,
@@ -62,7 +62,7 @@ impl ReplyBody {
     }
 }
 
-/// That of a request that has a connection to itself.
+/// The body of a request that has a connection to itself.
 impl From<Incoming> for ReplyBody {
     fn from(body: Incoming) -> Self {
         Self { body, place: None }

@@ -1,4 +1,4 @@
-//! Sending a request and telling the ways apart in which that can fail.
+//! Sends a request and classifies its failures.
 
 use std::error::Error;
 use std::io;
@@ -11,17 +11,17 @@ use hyper_util::client::legacy;
 use super::{Outbound, Reply, Upstream, deployment, shortage};
 use crate::outcome::{Defect, Outcome, Unreachable};
 
-/// No reply came.
+/// No reply arrived.
 #[derive(Debug)]
 pub struct SendError {
-    /// What that means.
+    /// The outcome that follows from the failure.
     pub outcome: Outcome,
-    /// The cause in words.
+    /// A description of the cause.
     pub detail: String,
 }
 
 impl Upstream {
-    /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future ends the
+    /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future cancels the
     /// exchange at once.
     pub async fn send(&self, key: usize, outbound: Outbound) -> Result<Reply, SendError> {
         let request = self.request(key, outbound)?;
@@ -73,7 +73,7 @@ pub(super) fn failure(error: legacy::Error) -> SendError {
         Outcome::NoResources
     } else {
         match why_unreachable(&error) {
-            // The resolver needs descriptors, too, and does not always say that it got none.
+            // The resolver needs file descriptors as well, and does not always report that it got none.
             Unreachable::Dns if shortage::has_no_descriptor() => Outcome::NoResources,
             why => Outcome::Unreachable(why),
         }
@@ -93,7 +93,7 @@ fn why_unreachable(error: &legacy::Error) -> Unreachable {
             match io.kind() {
                 io::ErrorKind::ConnectionRefused => return Unreachable::Refused,
                 io::ErrorKind::TimedOut => return Unreachable::TimedOut,
-                // TCP itself cannot end early: the peer hung up during the handshake.
+                // TCP itself cannot end early: the peer closed the connection during the TLS handshake.
                 io::ErrorKind::UnexpectedEof => return Unreachable::Tls,
                 _ => {}
             }
@@ -116,7 +116,7 @@ fn causes<'a>(error: &'a legacy::Error) -> impl Iterator<Item = &'a (dyn Error +
     std::iter::successors(error.source(), |&cause| inner(cause))
 }
 
-/// `source` of an I/O error leaves out the very error that it was made of.
+/// `source` of an I/O error skips the error that it was made from.
 fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match cause.downcast_ref().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),

@@ -1,4 +1,4 @@
-//! What this machine had no more of when a connection was to be made. It is never the upstream's failure.
+//! Local resource shortages that prevent a connection. They are never counted as the upstream's failure.
 
 use std::error::Error;
 use std::fs::File;
@@ -6,12 +6,12 @@ use std::io;
 
 use rustix::io::Errno;
 
-/// Whether a cause of a failed connection is a shortage of ours: file descriptors, ports, buffers or memory.
+/// Whether the cause of a failed connection is a local shortage: file descriptors, ports, buffers or memory.
 pub(super) fn is_ours(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref().is_some_and(is_shortage)
 }
 
-/// Whether the process can open nothing more at this moment.
+/// Whether the process has no file descriptor left at this moment.
 pub(super) fn has_no_descriptor() -> bool {
     File::open("/dev/null").is_err_and(|error| is_shortage(&error))
 }
@@ -24,7 +24,7 @@ fn is_shortage(error: &io::Error) -> bool {
                 | Errno::NFILE
                 | Errno::NOBUFS
                 | Errno::NOMEM
-                // All ports from which this upstream can be called are in use.
+                // All local ports for connections to this upstream are in use.
                 | Errno::ADDRNOTAVAIL
         )
     )

@@ -1,4 +1,4 @@
-//! An exchange after which the connection speaks another protocol, if the upstream agrees.
+//! An exchange after which the connection uses another protocol, if the upstream agrees.
 
 use http::{HeaderMap, StatusCode};
 use hyper::upgrade::Upgraded;
@@ -7,23 +7,23 @@ use super::send::failure;
 use super::{Outbound, Reply, ReplyBody, SendError, Upstream};
 use crate::outcome::Outcome;
 
-/// What an upstream says to an upgrade.
+/// An upstream's reply to an upgrade request.
 #[derive(Debug)]
 pub enum Upgrade {
-    /// It agrees.
+    /// It accepts.
     Agreed {
         /// The headers of its 101.
         headers: HeaderMap,
-        /// The connection, from the first byte behind those headers on.
+        /// The connection, starting after those headers.
         connection: Upgraded,
     },
-    /// It answers something else.
+    /// It replies with another status.
     Refused(Reply),
 }
 
 impl Upstream {
-    /// Asks to change the protocol, as the headers of the request say, and waits for what comes of it. Dropping the
-    /// future ends the exchange at once.
+    /// Requests an upgrade with the headers of the request, and waits for the reply. Dropping the future cancels the
+    /// exchange at once.
     pub async fn upgrade(&self, key: usize, outbound: Outbound) -> Result<Upgrade, SendError> {
         let request = self.request(key, outbound)?;
         let mut response = self.client.upgrade(request).await.map_err(failure)?;

@@ -1,4 +1,4 @@
-//! Bodies: the one type that answers have, and reading a body whole within bounds of size and time.
+//! Bodies: the type of all response bodies, and reading a whole body within limits of size and time.
 
 use std::time::Duration;
 
@@ -11,56 +11,57 @@ use tokio::time::{Instant, timeout_at};
 
 use super::memory::{NoMemory, Share};
 
-/// The body of every answer that backstop gives.
+/// The body of every response that backstop sends.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
-/// A body that was sent in part and cannot go on; the connection is then cut, so that nobody takes it for whole.
+/// A body that was partly sent and cannot continue. The connection is closed, so that the client does not take the body
+/// for complete.
 #[derive(Debug, Error)]
 #[error("the body broke off: {0}")]
 pub struct BodyError(pub String);
 
-/// A body that is known whole.
+/// A body that is complete in memory.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into())
         .map_err(|never| match never {})
         .boxed_unsync()
 }
 
-/// A body as it comes from a connection.
+/// A body that arrives from a connection.
 pub trait Arriving: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin {}
 
 impl<B: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin> Arriving for B {}
 
-/// How patient reading a body is.
+/// The time limits for reading a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// The longest silence between two pieces.
+    /// The longest pause between two pieces.
     pub idle: Duration,
-    /// When it must be over.
+    /// When the body must be complete.
     pub until: Instant,
 }
 
-/// Why a body could not be read whole.
+/// Why a whole body could not be read.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// It is longer than allowed.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    /// Nothing came for too long.
+    /// Nothing arrived for too long.
     #[error("the body stalled")]
     Stalled,
-    /// It was not over in time.
+    /// It was not complete in time.
     #[error("the body was not over in time")]
     TooLate,
     /// The connection broke, or the body ended before its announced length.
     #[error("the body broke off: {0}")]
     Broken(#[from] hyper::Error),
-    /// There is no room for it.
+    /// There is no memory for it.
     #[error("the body cannot be held: {0}")]
     NoMemory(#[from] NoMemory),
 }
 
-/// Reads a body whole that is small, whatever it is. One that came in a single piece is not copied.
+/// Reads a small body of any kind. A body that arrives in a single piece is not copied.
 pub async fn read_whole(
     body: impl Arriving,
     limit: usize,
@@ -69,7 +70,8 @@ pub async fn read_whole(
     read(body, limit, patience, |_| Ok(())).await
 }
 
-/// Reads a body whole, and takes its memory from `share`: all of it at once if its length was announced, else as it grows.
+/// Reads a whole body and takes its memory from `share`: all of it at once if the length was announced, else as it
+/// grows.
 pub async fn read_into(
     share: &mut Share,
     body: impl Arriving,
@@ -87,7 +89,7 @@ async fn read(
     patience: Patience,
     mut make_room: impl FnMut(usize) -> Result<(), NoMemory>,
 ) -> Result<Bytes, ReadError> {
-    // A body that announces too much is refused before it is read.
+    // A body that announces too many bytes is rejected before it is read.
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
         return Err(ReadError::TooLarge(limit));
@@ -116,7 +118,7 @@ async fn read(
     }
 }
 
-/// The next piece of data of a body, or `None` at its end; trailers are passed over.
+/// The next piece of data of a body, or `None` at its end; trailers are skipped.
 pub async fn next_data(
     body: &mut impl Arriving,
     patience: Patience,

@@ -1,8 +1,8 @@
-//! Unpacking a body that comes compressed (RFC 9110, section 8.4): gzip, deflate or zstd, within bounds of size and of work.
+//! Decompresses request bodies (RFC 9110, section 8.4): gzip, deflate or zstd, within limits of size and work.
 //!
-//! One coding, no more: packed twice, a few bytes become gigabytes on the way. What comes out is bounded by a size and by
-//! what came in; what goes in without anything coming out (empty members, empty blocks, frames to skip) is bounded, too.
-//! A body that is cut off, or goes on behind its end, is refused: nobody can say what was meant.
+//! Only one coding is accepted: with two, a few bytes expand to gigabytes in between. The output is limited by a size
+//! and in proportion to the input. Input that yields no output (empty members, empty blocks, skippable frames) is
+//! limited as well. A body that is truncated, or has data after its end, is rejected: its meaning is unclear.
 
 mod meter;
 mod zstd;
@@ -16,37 +16,37 @@ use thiserror::Error;
 use self::meter::{Meter, Output};
 use super::memory::{NoMemory, Share};
 
-/// Files are made of as many members by those who pack in blocks (`bgzip`: 64 KiB each).
+/// Block compressors make files of many members (`bgzip`: 64 KiB each).
 const MOST_PARTS: usize = 4096;
 
-/// Why a body could not be unpacked.
+/// Why a body could not be decompressed.
 #[derive(Debug, Error)]
 pub enum CodingError {
-    /// A coding that is not known.
+    /// Its coding is unknown.
     #[error("`{0}` is not understood; gzip, deflate and zstd are")]
     Unknown(String),
-    /// More than one.
+    /// It has more than one coding.
     #[error("`{0}` is more than one coding; pack the body once")]
     Several(String),
-    /// It is not what its header says.
+    /// Its data does not match the header.
     #[error("the body is no {0} data: {1}")]
     Broken(&'static str, io::Error),
-    /// It keeps us busy without saying anything.
+    /// It costs work without yielding data.
     #[error("the body has too many empty parts")]
     Padded,
-    /// Unpacked, it is longer than allowed.
+    /// Decompressed, it is longer than allowed.
     #[error("unpacked, the body is larger than {0} bytes")]
     TooLarge(usize),
-    /// Unpacked, it is longer than any text would be.
+    /// Its compression ratio is higher than that of any text.
     #[error("unpacked, the body is more than {0} times as large as it came")]
     Bomb(usize),
-    /// There is no room for it.
+    /// There is no memory for it.
     #[error("the body cannot be unpacked: {0}")]
     NoMemory(#[from] NoMemory),
 }
 
-/// The body as it was before the coding that `content-encoding` names, of `limit` bytes at most. Its memory is taken from
-/// `share` as it grows.
+/// Decompresses a body from the coding that `content-encoding` names, to `limit` bytes at most. Memory is taken from
+/// `share` as the output grows.
 pub fn unpack(
     codings: &str,
     body: Bytes,
@@ -71,7 +71,7 @@ pub fn unpack(
     Ok(out.finish())
 }
 
-/// All members of it, one after the other.
+/// Decompresses all members, one after the other.
 fn gzip(packed: &[u8], out: &mut Output<'_>) -> Result<(), CodingError> {
     let mut meter = Meter::new(packed);
     for _ in 0..MOST_PARTS {

@@ -1,16 +1,16 @@
-//! Headers that are about one connection only, and the ones that tell types and time.
+//! Hop-by-hop headers, and headers that carry media types and times.
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// The content type of what we write ourselves.
+/// The content type of the JSON that we write.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The media type of server-sent events.
 pub const EVENTS: &str = "text/event-stream";
 
-/// Headers that speak about one connection only (RFC 9110, section 7.6.1).
+/// Headers that concern one connection only (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
@@ -22,10 +22,10 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// The headers that are about more than one connection, of those that may pass.
+/// The end-to-end headers among those that may pass.
 pub fn end_to_end(headers: &HeaderMap, may_pass: impl Fn(&str) -> bool) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(headers.len());
-    // Hardly any sender lists names there.
+    // Hardly any sender lists header names there.
     let mut connection = headers.get_all(header::CONNECTION).iter();
     let has_more = connection.any(|value| value != "keep-alive" && value != "close");
     for (name, value) in headers {
@@ -39,7 +39,7 @@ pub fn end_to_end(headers: &HeaderMap, may_pass: impl Fn(&str) -> bool) -> Heade
     passed
 }
 
-/// A sender may declare further headers to be about the connection only, by listing them in `connection`.
+/// A sender may declare further headers as hop-by-hop by listing them in `connection`.
 fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers
         .get_all(header::CONNECTION)
@@ -49,7 +49,7 @@ fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
         .any(|listed| listed.trim().eq_ignore_ascii_case(name.as_str()))
 }
 
-/// Whether `content-type` names this media type, parameters aside.
+/// Whether `content-type` is this media type; parameters are ignored.
 pub fn has_media_type(headers: &HeaderMap, wanted: &str) -> bool {
     headers
         .get(header::CONTENT_TYPE)
@@ -58,8 +58,8 @@ pub fn has_media_type(headers: &HeaderMap, wanted: &str) -> bool {
         .is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
 }
 
-/// How long the sender asks us to stay away: `retry-after-ms` (milliseconds), else `retry-after` (seconds or an
-/// HTTP date, RFC 9110, section 10.2.3).
+/// How long the sender asks us to wait: `retry-after-ms` (milliseconds), else `retry-after` (seconds or an HTTP date,
+/// RFC 9110, section 10.2.3).
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(millis) = text("retry-after-ms").and_then(|value| value.trim().parse::<f64>().ok())

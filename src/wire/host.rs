@@ -1,4 +1,4 @@
-//! Whether a request says for whom it is as HTTP demands it (RFC 9112, section 3.2; RFC 9113, section 8.3.1).
+//! Checks that a request names its host as HTTP demands (RFC 9112, section 3.2; RFC 9113, section 8.3.1).
 
 use http::header::HOST;
 use http::request::Parts;
@@ -9,21 +9,21 @@ use thiserror::Error;
 /// What is wrong with a request's Host.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum HostError {
-    /// There is none.
+    /// It is missing.
     #[error("the request has no Host header")]
     Missing,
-    /// There are several.
+    /// There is more than one.
     #[error("the request has more than one Host header")]
     Repeated,
-    /// It is no name or address with or without a port.
+    /// It is not a name or address with an optional port.
     #[error("the Host header is not a host name or address")]
     Invalid,
-    /// `:authority` is another one.
+    /// It differs from `:authority`.
     #[error("the Host header and :authority differ")]
     Conflicting,
 }
 
-/// Makes sure that a request names one host, or none where HTTP allows that: in HTTP/1.0.
+/// Checks that a request names exactly one host, or none where HTTP allows that: in HTTP/1.0.
 pub fn check_host(head: &Parts) -> Result<(), HostError> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = hosts.next();

@@ -1,4 +1,4 @@
-//! JSON of which a part changes, and the rest stays as it was written.
+//! JSON in which one part changes and the rest stays as it was written.
 
 mod tree;
 mod walk;
@@ -15,10 +15,10 @@ use siphasher::sip::SipHasher13;
 pub use tree::{Fault, fault, mended, reserve};
 pub use walk::{Token, walk};
 
-/// The fields of an object in their order, their values as they were written.
+/// The fields of an object in their order, with values as they were written.
 pub type Fields<'a> = IndexMap<Cow<'a, str>, Cow<'a, RawValue>>;
 
-/// The `model` of a request and the place of its value in the body.
+/// The `model` of a request, and the position of its value in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelField {
     /// The name, unescaped.
@@ -37,22 +37,22 @@ pub fn replace_model(body: &Bytes, span: &Range<usize>, model: &str) -> Bytes {
     replaced.freeze()
 }
 
-/// The same number for the same bytes, also in the next process, of the next version, built by another compiler: SipHash-1-3
-/// without a key. The standard library promises nothing of that kind.
+/// A fingerprint that is stable between processes, versions and compilers: SipHash-1-3 without a key. The standard
+/// library does not promise that for its hasher.
 pub fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(bytes);
     hasher.finish()
 }
 
-/// The same for anything that can be hashed.
+/// The same for any hashable value.
 pub fn fingerprint_of(value: &impl Hash) -> u64 {
     let mut hasher = SipHasher13::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// Where a slice of `whole` lies in it: a raw value borrows from the body it was read from.
+/// The range of a slice inside `whole`: a raw value borrows from the body it was read from.
 pub fn span_of(part: &[u8], whole: &[u8]) -> Range<usize> {
     let start = part.as_ptr() as usize - whole.as_ptr() as usize;
     start..start + part.len()
@@ -62,7 +62,7 @@ pub fn span_of(part: &[u8], whole: &[u8]) -> Range<usize> {
 mod tests {
     use super::fingerprint;
 
-    /// What is on disks depends on it.
+    /// Files on disk depend on this value.
     #[test]
     fn a_fingerprint_never_changes() {
         assert_eq!(fingerprint(b""), 0xd1fb_a762_150c_532c);

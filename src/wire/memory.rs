@@ -1,6 +1,7 @@
-//! One budget of memory for the bodies of all requests together, from which each takes a share.
+//! One memory budget for the bodies of all requests, from which each takes a share.
 //!
-//! Nobody waits for a share: who holds one and waits for another could wait for ever.
+//! A request never waits for a share: two requests that hold shares and wait for more could wait for each other
+//! forever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,23 +9,23 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use thiserror::Error;
 
-/// Bodies up to this size take no share: there are no more of them than requests.
+/// Bodies up to this size take no share: the number of requests bounds them.
 pub const FREE: usize = 64 << 10;
-/// A share grows by no less than this, so that a body of many pieces does not ask for each of them.
+/// The smallest step by which a share grows, so that a body of many pieces does not take memory for each of them.
 const STEP: usize = 256 << 10;
 
-/// Why no memory can be had.
+/// Why no memory is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoMemory {
-    /// Other requests have it.
+    /// Other requests hold it.
     #[error("other requests hold the memory for bodies; try again")]
     Now,
-    /// It would not do if nobody else had any.
+    /// It is more than the budget allows for one request.
     #[error("that is more than one request may have of the memory for bodies")]
     Ever,
 }
 
-/// The budget of one process.
+/// The memory budget of a process.
 #[derive(Clone, Debug)]
 pub struct Memory(Arc<Budget>);
 
@@ -36,7 +37,7 @@ struct Budget {
 }
 
 impl Memory {
-    /// A budget of so many bytes.
+    /// A budget of this many bytes.
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Budget {
             limit: AtomicUsize::new(limit),
@@ -45,7 +46,7 @@ impl Memory {
         }))
     }
 
-    /// Changes the size of the budget; shares that are held stay as they are.
+    /// Changes the size of the budget; existing shares stay as they are.
     pub fn set_limit(&self, limit: usize) {
         self.0.limit.store(limit, Ordering::Relaxed);
     }
@@ -55,12 +56,12 @@ impl Memory {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// How often somebody got nothing.
+    /// How many requests for memory were refused.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// A share of nothing, which can grow.
+    /// An empty share, which can grow.
     pub fn share(&self) -> Share {
         Share {
             memory: self.clone(),
@@ -68,8 +69,8 @@ impl Memory {
         }
     }
 
-    /// Takes so many bytes for work that is soon over. It gets no more than half of the budget, so that others are served
-    /// beside it.
+    /// Takes this many bytes for short work. One piece of work gets at most half of the budget, so that other requests
+    /// can still be served.
     pub fn for_work(&self, bytes: usize) -> Result<Share, NoMemory> {
         let mut share = self.share();
         if bytes > self.0.limit.load(Ordering::Relaxed) / 2 {
@@ -79,7 +80,7 @@ impl Memory {
         Ok(share)
     }
 
-    /// Whether it has been taken.
+    /// Takes the bytes if they are available, and returns whether they were.
     fn take(&self, bytes: usize) -> bool {
         let limit = self.0.limit.load(Ordering::Relaxed);
         let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= limit);
@@ -93,7 +94,7 @@ impl Memory {
     }
 }
 
-/// What one body holds of the budget, until it is dropped.
+/// The bytes that one body holds of the budget until it is dropped.
 #[derive(Debug)]
 pub struct Share {
     memory: Memory,
@@ -101,7 +102,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Holds at least so many bytes from here on; small bodies hold nothing.
+    /// Makes the share at least this large; small bodies take nothing.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), NoMemory> {
         if self.has_grown_to(bytes) {
             return Ok(());
@@ -113,7 +114,7 @@ impl Share {
         }))
     }
 
-    /// The same for something that grows piece by piece: a little is taken in advance.
+    /// The same for a body that grows piece by piece: a little is taken in advance.
     pub fn keep_up_with(&mut self, bytes: usize) -> Result<(), NoMemory> {
         if bytes <= self.bytes.max(FREE) || self.has_grown_to(bytes.next_multiple_of(STEP)) {
             return Ok(());
@@ -132,7 +133,7 @@ impl Share {
         has_grown
     }
 
-    /// Gives back what is beyond so many bytes.
+    /// Gives back what exceeds this many bytes.
     pub fn shrink_to(&mut self, bytes: usize) {
         let bytes = if bytes > FREE { bytes } else { 0 };
         let spare = self.bytes.saturating_sub(bytes);
@@ -142,7 +143,7 @@ impl Share {
 }
 
 impl Share {
-    /// These bytes, which hold the share until the last copy of them is dropped.
+    /// These bytes; they hold the share until the last copy of them is dropped.
     pub fn hold(self, bytes: Bytes) -> Bytes {
         match self.bytes {
             0 => bytes,

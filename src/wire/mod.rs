@@ -1,5 +1,5 @@
-//! HTTP plumbing without opinions: bodies, headers, server-sent events, JSON, query and multipart peeking, WebSocket
-//! frames, TLS settings, the memory that bodies take, and work on large ones.
+//! HTTP plumbing without policy: bodies, headers, server-sent events, JSON, query and multipart parsing, WebSocket
+//! frames, TLS settings, the memory for bodies, and long computations.
 //!
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 

@@ -1,7 +1,7 @@
-//! The fields of a form upload: finding the `model`, so that it can be routed, putting another one there, and what may be ids.
+//! Form uploads: finding the `model` field for routing, replacing it, and collecting values that may be ids.
 //!
-//! One reader for all of that, so that the model by which a form is routed is the one that is replaced. It is strict where
-//! servers disagree about what a form says: it takes lines that end in CRLF only, and one `model` only.
+//! One parser for all three, so that the model by which a form is routed is the one that is replaced. It is strict
+//! where servers disagree about the meaning of a form: it accepts only CRLF line endings, and only one `model`.
 
 mod head;
 
@@ -17,10 +17,10 @@ use self::head::{Disposition, boundary};
 /// Why a form cannot be routed by its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FormError {
-    /// Nobody can say which one is meant.
+    /// It is ambiguous.
     #[error("the form has more than one field `model`")]
     SeveralModels,
-    /// The model is a file, is encoded, or is no text.
+    /// The model is a file, is encoded, or is not text.
     #[error("the form's field `model` must be a plain text")]
     NoText,
 }
@@ -29,12 +29,12 @@ pub enum FormError {
 #[derive(Debug)]
 struct Part<'a> {
     disposition: Disposition<'a>,
-    /// Where its content is.
+    /// The range of its content.
     content: Range<usize>,
 }
 
-/// The `model` field of a `multipart/form-data` body, and where its value is; `None` if there is none, or the body is no such
-/// form.
+/// The `model` field of a `multipart/form-data` body, and the range of its value; `None` if there is none, or the body
+/// is not such a form.
 pub fn model(
     headers: &HeaderMap,
     body: &[u8],
@@ -54,7 +54,7 @@ pub fn model(
     }
 }
 
-/// The form with another model; every other byte stays as it is. `None` if it has none.
+/// The form with another model; every other byte stays as it is. `None` if it has no model.
 pub fn with_model(headers: &HeaderMap, body: &Bytes, model: &str) -> Option<Bytes> {
     let (_, place) = self::model(headers, body).ok()??;
     let mut replaced = BytesMut::with_capacity(body.len() + model.len());
@@ -64,7 +64,7 @@ pub fn with_model(headers: &HeaderMap, body: &Bytes, model: &str) -> Option<Byte
     Some(replaced.freeze())
 }
 
-/// The short texts in a form that are no files.
+/// The short texts in a form that are not files.
 pub fn texts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Vec<&'a str> {
     const LONGEST: usize = 256;
     let parts = parts(headers, body).into_iter().flatten();
@@ -74,25 +74,25 @@ pub fn texts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Vec<&'a str> {
         .collect()
 }
 
-/// The parts of a form that are whole; `None` if the body is no form.
+/// The complete parts of a form; `None` if the body is not a form.
 fn parts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<impl Iterator<Item = Part<'a>>> {
     let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let delimiter = format!("\r\n--{}", boundary(content_type)?);
-    // The first one has no line before it, or a preamble.
+    // The first delimiter starts the body or follows a preamble.
     let mut at = match body.starts_with(&delimiter.as_bytes()[2..]) {
         true => delimiter.len() - 2,
         false => find(body, delimiter.as_bytes())? + delimiter.len(),
     };
     let finder = Finder::new(delimiter.as_bytes()).into_owned();
     Some(std::iter::from_fn(move || {
-        // Behind a delimiter there may be blanks (RFC 2046, section 5.1.1); behind the last one there are two hyphens.
+        // A delimiter may be followed by blanks (RFC 2046, section 5.1.1); the last one is followed by two hyphens.
         let blanks = body[at..].iter().take_while(|byte| b" \t".contains(byte));
         let start = at + blanks.count();
         let rest = body[start..].strip_prefix(b"\r\n")?;
         let start = start + 2;
         let end = start + next_delimiter(&finder, rest)?;
         at = end + delimiter.len();
-        // A part may have no head: then an empty line comes first.
+        // A part may have no headers; then an empty line comes first.
         let (head, content) = match rest.starts_with(b"\r\n") {
             true => (&rest[..0], start + 2),
             false => {
@@ -107,7 +107,7 @@ fn parts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<impl Iterator<Item =
     }))
 }
 
-/// Where the next line is that is a delimiter: a longer boundary that begins alike is none.
+/// The position of the next delimiter line. A longer boundary with the same start is not one.
 fn next_delimiter(finder: &Finder<'_>, rest: &[u8]) -> Option<usize> {
     finder.find_iter(rest).find(|at| {
         let behind = &rest[at + finder.needle().len()..];

@@ -1,4 +1,4 @@
-//! Work that takes long, done where it holds up nobody else: the other tasks of a thread of the runtime go on elsewhere.
+//! Runs long computations so that they do not block the other tasks of a runtime thread.
 
 use std::sync::LazyLock;
 use std::thread::available_parallelism;
@@ -7,29 +7,29 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 
-/// Work on so few bytes is done at once: it takes less than a millisecond.
+/// Work on no more bytes than this is done in place: it takes less than a millisecond.
 pub const SMALL: usize = 64 << 10;
-/// Work on more than that has a lane of its own, so that nobody with less waits behind it.
+/// Work on more bytes than this has its own lane, so that smaller work never waits behind it.
 const HUGE: usize = 4 << 20;
 
-/// Half of the processors for either lane: whoever has large bodies leaves the others room.
+/// Half of the processors for each lane: clients with large bodies leave the others room.
 static LANES: LazyLock<[Semaphore; 2]> = LazyLock::new(|| {
     let processors = available_parallelism().map_or(1, usize::from);
     let places = processors.div_ceil(2);
     [Semaphore::new(places), Semaphore::new(places)]
 });
 
-/// Does work on so many bytes. What is large waits for its turn, as only a few are at work at a time.
+/// Runs work on this many bytes. Large work waits for a permit, as only a few computations run at a time.
 pub async fn run<T>(size: usize, work: impl FnOnce() -> T) -> T {
     if size <= SMALL {
         return work();
     }
-    // They are never closed; a permit is a place, and nothing depends on having one.
+    // The semaphores are never closed; the permit only limits concurrency.
     let _place = LANES[usize::from(size > HUGE)].acquire().await;
     aside(work)
 }
 
-/// Does work on so many bytes that must not wait for a turn: for that wait somebody else would be blamed.
+/// Runs work on this many bytes that must not wait for a permit, because the wait would be blamed on an upstream.
 pub fn at_once<T>(size: usize, work: impl FnOnce() -> T) -> T {
     match size {
         0..=SMALL => work(),
@@ -40,12 +40,12 @@ pub fn at_once<T>(size: usize, work: impl FnOnce() -> T) -> T {
 fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => block_in_place(work),
-        // There is nobody to hand the other tasks to.
+        // A single-threaded runtime cannot move its other tasks to another thread.
         _ => work(),
     }
 }
 
-/// Does work that goes through so many bytes and makes nothing of them: it is several times as fast.
+/// Runs work that only reads this many bytes and builds nothing, which is several times as fast.
 pub async fn scan<T>(size: usize, work: impl FnOnce() -> T) -> T {
     run(size / 8, work).await
 }
@@ -56,7 +56,7 @@ mod tests {
 
     use super::{SMALL, run};
 
-    /// With one thread only, the work could wait for ever for a task that shares it.
+    /// With one thread only, the work could wait forever for a task on the same thread.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn other_tasks_go_on_beside_large_work() {
         let work = || {

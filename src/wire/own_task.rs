@@ -1,4 +1,4 @@
-//! Work that goes on whether or not anybody asks for its result, and ends when nobody wants it any more.
+//! Work in a task of its own: it continues whether or not its result is polled, and is cancelled when dropped.
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 
 use tokio::task::JoinHandle;
 
-/// Work in a task of its own. Dropped, it is given up.
+/// Work in a task of its own. Dropping it cancels the task.
 #[derive(Debug)]
 pub struct OwnTask<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> OwnTask<T> {
-    /// Begins it.
+    /// Starts the task.
     pub fn start(work: impl Future<Output = T> + Send + 'static) -> Self {
         Self(tokio::spawn(work))
     }
@@ -24,7 +24,7 @@ impl<T> Future for OwnTask<T> {
         match Pin::new(&mut self.0).poll(context) {
             Poll::Ready(Ok(result)) => Poll::Ready(result),
             Poll::Ready(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-            // The process ends.
+            // The runtime is shutting down.
             Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
         }
     }

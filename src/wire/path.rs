@@ -1,15 +1,15 @@
-//! Paths that lead to the same place whoever reads them.
+//! Paths that every server resolves to the same place.
 
 use super::query::unescaped;
 
-/// Nobody means an escaped escape of an escape.
+/// No legitimate path is percent-encoded more often than this.
 const MOST_ROUNDS: usize = 3;
 
-/// Whether no server leaves the place where a path begins by following it.
+/// Whether no server leaves the directory in which the path starts.
 ///
-/// Servers, and the proxies before them, disagree: some take escapes out before they resolve `..`, some twice, some take
-/// a backslash for a slash, cut what follows a semicolon, or read other letters as dots. So the path must be plain as it
-/// stands and after every round of taking escapes out. Names with an escaped slash or space in them are.
+/// Servers, and the proxies before them, disagree: some decode escapes before they resolve `..`, some decode twice,
+/// some treat a backslash as a slash, cut what follows a semicolon, or read other characters as dots. So the path must
+/// be plain as it is and after every round of decoding. Names with an escaped slash or space are plain.
 pub fn is_unambiguous(path: &str) -> bool {
     if !is_plain(path) {
         return false;
@@ -17,7 +17,7 @@ pub fn is_unambiguous(path: &str) -> bool {
     if !path.contains('%') {
         return true;
     }
-    // Where an escape is none, or the bytes are no text, readers disagree most.
+    // Readers disagree most about invalid escapes and bytes that are not UTF-8.
     let Some(mut read) = unescaped(path) else {
         return false;
     };
@@ -27,7 +27,7 @@ pub fn is_unambiguous(path: &str) -> bool {
         }
         match unescaped(&read) {
             Some(again) if again != read => read = again,
-            // A percent sign that was escaped stands for itself.
+            // An escaped percent sign is a plain character.
             _ => return true,
         }
     }
@@ -38,7 +38,8 @@ fn is_plain(path: &str) -> bool {
     path.chars().all(is_plain_letter) && !path.split('/').any(is_dots)
 }
 
-/// None that ends a path or a part of it somewhere, and none that becomes a dot or a slash when it is normalised.
+/// Excludes characters that end a path or a segment for some servers, and those that become a dot or a slash when they
+/// are normalised.
 fn is_plain_letter(letter: char) -> bool {
     match letter {
         '\\' | ';' | '#' | '?' => false,
@@ -56,7 +57,7 @@ fn is_plain_letter(letter: char) -> bool {
     }
 }
 
-/// `.`, `..`, and what becomes one of them where spaces and dots at the end do not count.
+/// `.`, `..`, and segments that become one of them when trailing spaces and dots are ignored.
 fn is_dots(segment: &str) -> bool {
     segment.starts_with(['.', ' '])
         && segment.contains('.')

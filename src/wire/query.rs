@@ -1,26 +1,27 @@
-//! One parameter of a query: reading it, and replacing it without touching the rest. And what is escaped in a path.
+//! One parameter of a query: reading it, and replacing it without changing the rest; also percent-encoding in paths.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// What stands for itself nowhere.
+/// Characters that are always escaped.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
-/// Names of models have slashes and colons in them, both of which a query may hold as they are.
+/// Model names contain slashes and colons, which a query may contain unescaped.
 const IN_A_QUERY: &AsciiSet = &RESERVED.remove(b'/').remove(b':').remove(b'@');
 
-/// The value of the first parameter of this name, decoded; `None` if there is none, or it is no text.
+/// The decoded value of the first parameter with this name; `None` if there is none, or it is not UTF-8.
 pub fn parameter(path: &str, name: &str) -> Option<String> {
     let span = value_span(path, name)?;
     unescaped(&path[span].replace('+', " "))
 }
 
-/// A part of a path without its escapes; `None` if they are none, or it is no text. Only in a query a plus is a space.
+/// A decoded part of a path; `None` if an escape is invalid, or the result is not UTF-8. A plus means a space in
+/// queries only.
 pub fn unescaped(part: &str) -> Option<String> {
     let is_escape = |after: &str| {
         let digits = after.as_bytes().get(..2);
@@ -31,19 +32,19 @@ pub fn unescaped(part: &str) -> Option<String> {
     is_well_formed.then(|| decoded.into_owned())
 }
 
-/// A text with everything escaped that has a meaning in a path or a query (RFC 3986, section 2.3).
+/// A text in which every character with a meaning in a path or a query is escaped (RFC 3986, section 2.3).
 pub fn escaped(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Whether a parameter stands there more than once: servers disagree which one counts.
+/// Whether a parameter occurs more than once: servers disagree about which one counts.
 pub fn is_repeated(path: &str, name: &str) -> bool {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let named = |pair: &&str| is_named(pair, |is| is == name);
     query.split('&').filter(named).count() > 1
 }
 
-/// A query without the parameters of some names.
+/// A query without the unwanted parameters.
 pub fn without(query: &str, is_unwanted: impl Fn(&str) -> bool) -> Cow<'_, str> {
     let unwanted = |pair: &&str| is_named(pair, &is_unwanted);
     if !query.split('&').any(|pair| unwanted(&pair)) {
@@ -53,7 +54,7 @@ pub fn without(query: &str, is_unwanted: impl Fn(&str) -> bool) -> Cow<'_, str> 
     kept.join("&").into()
 }
 
-/// What a parameter's name is, its escapes taken out.
+/// Whether a parameter's decoded name satisfies the condition.
 fn is_named(pair: &str, is_it: impl Fn(&str) -> bool) -> bool {
     let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
     if !name.contains(['%', '+']) {
@@ -62,7 +63,7 @@ fn is_named(pair: &str, is_it: impl Fn(&str) -> bool) -> bool {
     unescaped(&name.replace('+', " ")).is_some_and(|name| is_it(&name))
 }
 
-/// The path and query with another value for the parameter; as it is, where there is no such parameter.
+/// The path and query with another value for the parameter; unchanged if there is no such parameter.
 pub fn with_parameter(path: &str, name: &str, value: &str) -> String {
     match value_span(path, name) {
         Some(span) => [

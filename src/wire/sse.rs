@@ -1,28 +1,28 @@
-//! Server-sent events: cutting a byte stream after whole events, and reading the events (WHATWG HTML, section 9.2).
+//! Server-sent events: splitting a byte stream after whole events, and parsing events (WHATWG HTML, section 9.2).
 
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
-/// Cuts a stream of bytes after whole events, so that a stream that breaks never leaves half an event behind.
+/// Splits a stream of bytes after whole events, so that a stream that breaks never leaves half an event behind.
 ///
-/// Lines may end in LF, CRLF or CR. What comes out, joined, is what went in.
+/// Lines may end in LF, CRLF or CR. The output, joined, equals the input.
 #[derive(Debug, Default)]
 pub struct Framer {
     pending: BytesMut,
-    /// How much of `pending` has been looked at.
+    /// How many bytes of `pending` have been scanned.
     scanned: usize,
     /// Whether the line at `scanned` is empty so far.
     at_line_start: bool,
     /// Whether the byte before `scanned` was a CR, to which a LF may still belong.
     after_cr: bool,
-    /// Whether the event at hand has any line yet; blank lines before it end nothing.
+    /// Whether the current event has any line yet; blank lines before it end nothing.
     has_line: bool,
 }
 
 impl Framer {
-    /// A framer at the beginning of a stream.
+    /// A framer at the start of a stream.
     pub fn new() -> Self {
         Self {
             at_line_start: true,
@@ -30,9 +30,9 @@ impl Framer {
         }
     }
 
-    /// Takes the next bytes and gives back all that is whole by now, which may be nothing.
+    /// Takes the next bytes and returns all events that are complete now, which may be none.
     pub fn push(&mut self, chunk: Bytes) -> Bytes {
-        // The usual case, one whole event a chunk, is passed on without a copy.
+        // The usual case, one whole event per chunk, is passed on without a copy.
         if self.pending.is_empty() {
             return match self.scan(&chunk) {
                 Some(end) if end == chunk.len() => {
@@ -57,7 +57,7 @@ impl Framer {
         self.pending.len()
     }
 
-    /// Whatever is left at the end of the stream: an event that lacks its blank line, or part of one.
+    /// What is left at the end of the stream: an event without its blank line, or part of one.
     pub fn take_rest(&mut self) -> Bytes {
         self.scanned = 0;
         self.pending.split().freeze()
@@ -73,7 +73,7 @@ impl Framer {
         }
     }
 
-    /// Reads on from where it left off; returns the end of the last whole event in `bytes`.
+    /// Continues the scan; returns the end of the last whole event in `bytes`.
     fn scan(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut end = None;
         while self.scanned < bytes.len() {
@@ -81,7 +81,7 @@ impl Framer {
                 b'\n' if self.after_cr => {
                     self.after_cr = false;
                     self.scanned += 1;
-                    // The LF of a CRLF that ended an event goes out with it, if it is there in time.
+                    // The LF of a CRLF that ended an event is sent with it, if it has already arrived.
                     if end == Some(self.scanned - 1) {
                         end = Some(self.scanned);
                     }
@@ -108,23 +108,23 @@ impl Framer {
     }
 }
 
-/// One event, as far as anybody here needs it.
+/// One event, with the fields that are used here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// Its `data` lines, joined; `None` if it has none, as a comment has none.
+    /// Its `data` lines, joined; `None` if it has none, as in a comment.
     pub data: Option<Cow<'a, [u8]>>,
     /// Its name, from the last `event` line.
     pub name: Option<&'a [u8]>,
-    /// Whether it has what the parsers of clients trip over: `id` or `retry` lines, a byte order mark, a name or an
-    /// empty `data` line without anything behind it.
+    /// Whether it has something that clients' parsers fail on: `id` or `retry` lines, a byte order mark, a name without
+    /// data, or empty data.
     pub is_nonstandard: bool,
-    /// The offset of its first byte in the bytes that were read.
+    /// The offset of its first byte in the input.
     pub start: usize,
-    /// The offset behind its last byte.
+    /// The offset after its last byte.
     pub end: usize,
 }
 
-/// The events in bytes that [`Framer`] gave out; a last event without its blank line counts too.
+/// The events in bytes that a [`Framer`] returned; a last event without its blank line counts as well.
 pub fn events(bytes: &[u8]) -> impl Iterator<Item = Event<'_>> {
     let mut offset = 0;
     std::iter::from_fn(move || {
@@ -165,9 +165,9 @@ fn read_event(bytes: &[u8], start: usize) -> Event<'_> {
 }
 
 impl<'a> Event<'a> {
-    /// Takes a line of it.
+    /// Parses one line of the event.
     fn take(&mut self, line: &'a [u8]) {
-        // A byte order mark may open the stream.
+        // A byte order mark may start the stream.
         let unmarked = line.strip_prefix(b"\xef\xbb\xbf");
         self.is_nonstandard |= unmarked.is_some();
         let line = unmarked.unwrap_or(line);
@@ -191,7 +191,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The event without what is odd about it; nothing, if nothing is left.
+    /// Writes the event without its nonstandard parts; writes nothing if nothing is left.
     pub fn write_normalised(&self, to: &mut Vec<u8>) {
         let data = self.data.as_deref().unwrap_or_default();
         if data.is_empty() {
@@ -211,7 +211,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The line at `start` without its end, and the offset of the next one.
+/// The line at `start` without its line ending, and the offset of the next line.
 fn read_line(bytes: &[u8], start: usize) -> (&[u8], usize) {
     let rest = &bytes[start..];
     let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());

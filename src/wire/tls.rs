@@ -1,4 +1,4 @@
-//! TLS settings for both directions, on rustls.
+//! TLS settings for both directions, based on rustls.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use thiserror::Error;
 /// Certificates that cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A PEM file that cannot be read, or does not hold what it should.
+    /// A PEM file cannot be read, or lacks the expected content.
     #[error("{path}: {reason}")]
     File {
         /// The file.
@@ -19,13 +19,13 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Certificate and key do not fit, or the protocol settings do not.
+    /// Certificate and key do not match, or the protocol settings are invalid.
     #[error("{0}")]
     Settings(#[from] rustls::Error),
 }
 
-/// Whom we trust when we connect to an upstream: the platform's roots, or the bundled Mozilla roots where the
-/// platform has none (an image made from scratch), and the roots of `extra`, if given.
+/// The settings for connections to upstreams. They trust the platform's roots, or the bundled Mozilla roots where the
+/// platform has none (an image made from scratch), and the roots in `extra`, if given.
 pub fn client(extra: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -44,7 +44,7 @@ pub fn client(extra: Option<&Path>) -> Result<ClientConfig, TlsError> {
     Ok(config)
 }
 
-/// How we present ourselves to clients, over HTTP/2 or HTTP/1.1 as they prefer.
+/// The settings for connections from clients, over HTTP/2 or HTTP/1.1 as they prefer.
 pub fn server(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let chain = certificates(certificate)?;
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;

@@ -1,5 +1,5 @@
-//! What a handler answers a request with, and what becomes of the client's connection after an answer that ends HTTP on
-//! it (101).
+//! What a handler returns for a request: the response, and for a 101 the handler that takes over the client's
+//! connection.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,15 +10,15 @@ use tokio::sync::watch;
 
 use super::body::Body;
 
-/// Turns true when the grace time of a drain is over: it is time to say goodbye.
+/// Becomes true when the grace time of a drain is over and open connections have to close.
 pub type Shutdown = watch::Receiver<bool>;
 
-/// What a handler answers a request with.
+/// What a handler returns for a request.
 #[derive(Debug)]
 pub struct Handled {
-    /// The answer.
+    /// The response.
     pub response: Response<Body>,
-    /// What is to be done with the connection after an answer that ends HTTP on it.
+    /// What to do with the connection after a 101 response.
     pub upgrade: Option<UpgradeHandler>,
 }
 
@@ -34,12 +34,12 @@ impl From<Response<Body>> for Handled {
 type UpgradeTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Start = Box<dyn FnOnce(Upgraded, Shutdown) -> UpgradeTask + Send>;
 
-/// What is to be done with the connection. Dropped without being run, it was never the client's turn: the client has
-/// gone.
+/// What to do with an upgraded connection. If it is dropped without being run, the client disconnected before the
+/// upgrade.
 pub struct UpgradeHandler(Start);
 
 impl UpgradeHandler {
-    /// Does this with the connection, until it is over or shutdown.
+    /// Runs this on the connection until it is over or the server shuts down.
     pub fn new<F>(run: impl FnOnce(Upgraded, Shutdown) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -47,7 +47,7 @@ impl UpgradeHandler {
         Self(Box::new(|client, shutdown| Box::pin(run(client, shutdown))))
     }
 
-    /// Does it.
+    /// Runs it.
     pub async fn run(self, client: Upgraded, shutdown: Shutdown) {
         (self.0)(client, shutdown).await;
     }

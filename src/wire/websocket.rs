@@ -1,28 +1,28 @@
-//! Just enough of the WebSocket protocol (RFC 6455) to relay it: where frames begin and end, how to say goodbye, and the
-//! names of subprotocols in a handshake. What frames carry is nobody's business here.
+//! The part of the WebSocket protocol (RFC 6455) that a relay needs: frame boundaries, Close frames, and the
+//! subprotocols of a handshake. The payload of frames is not read.
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 
-/// The opcode of a frame that closes the conversation.
+/// The opcode of a Close frame.
 const CLOSE: u8 = 0x8;
-/// Two bytes, at most eight of a longer length, and the four of a mask.
+/// Two bytes, up to eight bytes of extended length, and four bytes of masking key.
 const LONGEST_HEAD: usize = 14;
-/// A control frame carries no more, two bytes of code included.
+/// The largest payload of a control frame, including the two bytes of the code.
 const LONGEST_REASON: usize = 123;
 
-/// Follows the frames of one direction by their heads. Reserved bits and opcodes pass unseen: extensions may use them.
+/// Follows the frames of one direction by their heads. Reserved bits and opcodes are ignored: extensions may use them.
 #[derive(Debug, Default)]
 pub struct Frames {
     head: [u8; LONGEST_HEAD],
-    /// How much of the head has come.
+    /// How much of the head has arrived.
     known: usize,
-    /// How much of the payload is still to come, once the head is whole.
+    /// How much of the payload is still to come, once the head is complete.
     payload: Option<u64>,
     has_closed: bool,
 }
 
 impl Frames {
-    /// Takes note of the bytes that come next.
+    /// Reads the next bytes.
     pub fn pass(&mut self, mut bytes: &[u8]) {
         loop {
             if let Some(left) = self.payload {
@@ -45,12 +45,12 @@ impl Frames {
         }
     }
 
-    /// Whether a frame has ended and the next one has not begun: only here may another frame be put in.
+    /// Whether the last frame has ended and the next has not begun: only then may another frame be inserted.
     pub fn is_between(&self) -> bool {
         self.known == 0
     }
 
-    /// Whether a whole Close frame has gone by: the conversation is over, and a lost connection no loss.
+    /// Whether a complete Close frame has passed: the conversation is over, and a lost connection does not matter.
     pub fn has_closed(&self) -> bool {
         self.has_closed
     }
@@ -62,7 +62,7 @@ impl Frames {
     }
 }
 
-/// The length of the payload behind a head, once the head is whole.
+/// The length of the payload after a head, once the head is complete.
 fn payload_after(head: &[u8]) -> Option<u64> {
     let second = *head.get(1)?;
     let mask = if second & 0x80 == 0 { 0 } else { 4 };
@@ -89,7 +89,7 @@ pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
     frame
 }
 
-/// Whether a handshake asks, or agrees, to speak WebSocket from here on.
+/// Whether a handshake requests, or accepts, the WebSocket protocol.
 pub fn is_handshake(headers: &HeaderMap) -> bool {
     let names = |name, wanted: &str| {
         let mut entries = entries(headers, name);
@@ -98,7 +98,7 @@ pub fn is_handshake(headers: &HeaderMap) -> bool {
     names(&CONNECTION, "upgrade") && names(&UPGRADE, "websocket")
 }
 
-/// Puts back what speaks about one connection only, and was therefore not passed on.
+/// Restores the hop-by-hop headers of a handshake, which were not forwarded.
 pub fn put_handshake(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -109,7 +109,7 @@ pub fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     entries(headers, &SEC_WEBSOCKET_PROTOCOL)
 }
 
-/// Offers only those subprotocols that are to be kept; none at all if none are left.
+/// Offers only the subprotocols that `keep` selects; removes the header if none are left.
 pub fn keep_subprotocols(headers: &mut HeaderMap, keep: impl Fn(&str) -> bool) {
     let kept: Vec<&str> = subprotocols(headers).filter(|name| keep(name)).collect();
     let kept = HeaderValue::try_from(kept.join(", ")).ok();

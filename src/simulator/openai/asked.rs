@@ -1,4 +1,4 @@
-//! A request, as far as it is understood: which endpoint was asked, and for what.
+//! Parses a request: its endpoint, and the fields that the simulator uses.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,13 +42,13 @@ impl Endpoint {
     }
 }
 
-/// A request, understood.
+/// A parsed request.
 #[derive(Debug)]
 pub(in crate::simulator) struct Asked {
     /// The simulator's name.
     pub(in crate::simulator) name: String,
     number: usize,
-    /// The model asked for, echoed in the answer.
+    /// The requested model, repeated in the answer.
     pub(in crate::simulator) model: String,
     /// Whether the answer is to be streamed.
     pub(in crate::simulator) stream: bool,
@@ -80,14 +80,14 @@ impl Asked {
         }
     }
 
-    /// The text the script wants said.
+    /// The text of the answer: the script's, or a default.
     pub(in crate::simulator) fn text(&self, script: &Script) -> String {
         let usual = || format!("Hello from {}.", self.name);
         let text = script.text.clone().unwrap_or_else(usual);
         continuing::rest(&self.body, text, script.continuing)
     }
 
-    /// An identifier that no other request of this simulator has.
+    /// An id that no other request of this simulator has.
     pub(in crate::simulator) fn id(&self, prefix: &str) -> String {
         format!("{prefix}{}{:06}", self.name, self.number)
     }
@@ -96,7 +96,7 @@ impl Asked {
         self.body["stream_options"]["include_usage"] == true
     }
 
-    /// A rough count, as good as any tokenizer for a pretend model.
+    /// A rough count, which is good enough for a simulated model.
     pub(super) fn prompt_tokens(&self) -> usize {
         (self.body_bytes / 4).max(1)
     }

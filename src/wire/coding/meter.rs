@@ -1,4 +1,4 @@
-//! How much goes into a decoder for what comes out of it.
+//! Limits how much input a decoder consumes in proportion to its output.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,21 +7,21 @@ use bytes::Bytes;
 use super::CodingError;
 use crate::wire::memory::Share;
 
-/// So much may go in while nothing comes out, for heads and tables.
+/// How much input may yield no output, for headers and tables.
 const SLACK: usize = 64 << 10;
-/// So much may go in for each byte that comes out: data that cannot be packed takes hardly more than one, small pieces that
-/// are flushed each for itself a few.
+/// How much input is allowed for each byte of output: incompressible data takes hardly more than one byte, small
+/// flushed pieces take a few.
 const MOST_PER_BYTE: usize = 8;
-/// Text is seldom packed to a fiftieth.
+/// Text seldom compresses to less than a fiftieth.
 const MOST_RATIO: usize = 256;
-/// Below this, the ratio does not matter.
+/// Below this size, the ratio is not checked.
 const SMALL_OUTPUT: usize = 1 << 20;
 
-/// Packed data that can be read as long as something comes out.
+/// Compressed data that can be read as long as there is output.
 #[derive(Debug)]
 pub(super) struct Meter<'a> {
     packed: &'a [u8],
-    /// How much more may go in before something has to come out.
+    /// How much more input may be read before there has to be output.
     credit: usize,
 }
 
@@ -51,7 +51,7 @@ impl BufRead for Meter<'_> {
         if self.is_spent() {
             return Err(io::Error::other("too many empty parts"));
         }
-        // In small pieces: a decoder goes through all that it is given.
+        // In small pieces: a decoder consumes all the input that it is given.
         Ok(&self.packed[..self.packed.len().min(4096)])
     }
 
@@ -69,11 +69,11 @@ impl Read for Meter<'_> {
     }
 }
 
-/// What has come out so far, within its bounds.
+/// The output so far, within its limits.
 pub(super) struct Output<'a> {
     body: Vec<u8>,
     limit: usize,
-    /// The most that so much packed data may come to.
+    /// The largest output for this much compressed data.
     most: usize,
     share: &'a mut Share,
 }

@@ -1,4 +1,4 @@
-//! What is unpacked, and what is refused.
+//! Bodies that are decompressed, and bodies that are rejected.
 
 use std::io::Write;
 
@@ -26,7 +26,7 @@ fn zstd(data: &[u8]) -> Vec<u8> {
     compress_to_vec(data, CompressionLevel::Fastest)
 }
 
-/// Unpacked within 1 MiB.
+/// Decompresses within 1 MiB.
 fn unpacked(coding: &str, body: impl Into<Bytes>) -> Result<Bytes, CodingError> {
     let memory = Memory::new(16 << 20);
     let mut share = memory.share();
@@ -36,12 +36,12 @@ fn unpacked(coding: &str, body: impl Into<Bytes>) -> Result<Bytes, CodingError> 
     unpacked
 }
 
-/// A frame that another one follows, both to be skipped.
+/// A skippable frame.
 const SKIPPED: [u8; 10] = [0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7];
-/// The head of a frame of zstd with a window of 8 MiB.
+/// The header of a zstd frame with a window of 8 MiB.
 const FRAME: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0, 13 << 3];
 
-/// Blocks of deflate without anything in them, in a stream of zlib.
+/// Empty deflate blocks in a zlib stream.
 fn empty_blocks(count: usize) -> Vec<u8> {
     [vec![0x78, 0x9c], [0, 0, 0, 0xff, 0xff].repeat(count)].concat()
 }
@@ -76,7 +76,7 @@ fn small_pieces_that_are_flushed_come_out_too() {
         packer.flush().unwrap();
     }
     assert!(unpacked("deflate", packer.finish().unwrap()).is_ok());
-    // A window that is full before anything of it comes out.
+    // A window that is full before any output.
     let mut noise = 1_u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         noise = noise
@@ -111,7 +111,7 @@ fn what_comes_out_is_bounded() {
     assert!(matches!(result, Err(CodingError::NoMemory(NoMemory::Now))));
 }
 
-/// Runs of zeros, 128 KiB each, that are to be kept until 128 MiB are full.
+/// Runs of zeros, 128 KiB each, that are held back until 128 MiB are full.
 #[test]
 fn a_window_is_no_larger_than_a_body() {
     let bomb = [

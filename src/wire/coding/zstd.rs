@@ -1,4 +1,4 @@
-//! Unpacking zstd (RFC 8878).
+//! Decompresses zstd (RFC 8878).
 
 use std::io;
 
@@ -8,13 +8,13 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use super::meter::Output;
 use super::{CodingError, MOST_PARTS, broken};
 
-/// Every decoder should have room for as much of what came before (RFC 8878, section 3.1.1.1.2), 8 MiB.
+/// The window size that every decoder should support (RFC 8878, section 3.1.1.1.2), 8 MiB.
 const LEAST_WINDOW: usize = 8 << 20;
-/// A block brings up to 128 KiB; those who flush small pieces make smaller ones. There is no way to make one that is long
-/// and brings little, so bounding their number bounds the work.
+/// A block yields up to 128 KiB; senders that flush small pieces make smaller blocks. A block that is long and yields
+/// little is impossible, so limiting the number of blocks limits the work.
 const LEAST_PER_BLOCK: usize = 512;
 
-/// All frames of it. A frame is held back up to the size of its window, so that is bounded, too.
+/// Decompresses all frames. A decoder may hold back output up to the window size, so that is limited as well.
 pub(super) fn unpack(mut packed: &[u8], out: &mut Output<'_>) -> Result<(), CodingError> {
     let mut frame = FrameDecoder::new();
     frame.set_max_window_size(out.limit().max(LEAST_WINDOW) as u64);
@@ -38,7 +38,7 @@ pub(super) fn unpack(mut packed: &[u8], out: &mut Output<'_>) -> Result<(), Codi
     Err(CodingError::Padded)
 }
 
-/// `blocks`: how many there were before.
+/// `blocks`: the number of blocks in earlier frames.
 fn one_frame(
     frame: &mut FrameDecoder,
     packed: &mut &[u8],
@@ -56,7 +56,7 @@ fn one_frame(
             .map_err(|error| CodingError::Broken("zstd", error))?;
         out.push(&piece)?;
         *blocks += 1;
-        // A window full of what has been unpacked may be held back.
+        // A full window of output may be held back.
         let unpacked = out.len() + LEAST_WINDOW;
         if *blocks > MOST_PARTS + unpacked / LEAST_PER_BLOCK {
             return Err(CodingError::Padded);

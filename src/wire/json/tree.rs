@@ -1,4 +1,4 @@
-//! JSON as a tree: what that takes, mending what can be mended, and saying where it cannot be read.
+//! JSON trees: the memory that they take, repairing broken surrogates, and locating syntax errors.
 
 use std::fmt;
 
@@ -9,20 +9,20 @@ use serde_json::Value;
 
 use crate::wire::memory::{FREE, Memory, NoMemory, Share};
 
-/// What a value takes in a tree beyond its text, fields of objects with their names and tables included.
+/// The memory that a value takes in a tree beyond its text, including its field name and table entry.
 const VALUE: usize = 256;
-/// Enough of a path to find a place.
+/// Long enough to locate a place in a document.
 const LONGEST_PATH: usize = 80;
-/// Stands for a character that is not there (U+FFFD), as an escape.
+/// The replacement character (U+FFFD), as an escape.
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
-/// An estimate of the memory that one tree of this text takes, from above.
+/// An upper estimate of the memory that a tree of this text takes.
 fn tree_size(text: &[u8]) -> usize {
     text.len() + VALUE * count_values(text)
 }
 
-/// Memory for so many trees of a text, and as many texts of that length, which are there until the work on it is done; what
-/// is small needs none.
+/// Reserves memory for this many trees of a text, and for as many copies of the text, until the work on it is done.
+/// Small texts need no reservation.
 pub fn reserve(trees: usize, text: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
     if text.len() <= FREE {
         return Ok(memory.share());
@@ -30,7 +30,7 @@ pub fn reserve(trees: usize, text: &[u8], memory: &Memory) -> Result<Share, NoMe
     memory.for_work(trees * tree_size(text) + text.len())
 }
 
-/// Values stand behind commas and brackets, those in strings not counted.
+/// Counts values by commas and brackets outside of strings.
 fn count_values(text: &[u8]) -> usize {
     let mut count = 1;
     let mut rest = text;
@@ -59,10 +59,11 @@ fn behind_string(mut text: &[u8]) -> &[u8] {
     &[]
 }
 
-/// The text without halves of surrogate pairs, each replaced by U+FFFD; `None` if there are none. JavaScript writes such a
-/// half where a text was cut amid an emoji (`"\ud83d"`), and a conversation with it must be able to go on.
+/// The text with each unpaired surrogate replaced by U+FFFD; `None` if there are none. JavaScript writes an unpaired
+/// surrogate where a text was cut inside an emoji (`"\ud83d"`), and a conversation that contains one must be able to
+/// continue.
 pub fn mended(text: &[u8]) -> Option<Bytes> {
-    // All surrogates begin like this, and so do only a few other letters.
+    // All surrogates start like this, and few other letters do.
     let has_some = |mark: &str| find(text, mark.as_bytes()).is_some();
     if !has_some("\\ud") && !has_some("\\uD") {
         return None;
@@ -76,7 +77,7 @@ pub fn mended(text: &[u8]) -> Option<Bytes> {
     Some(mended.freeze())
 }
 
-/// Where the escapes of surrogates are that have no other half.
+/// The positions of the escapes of unpaired surrogates.
 fn halves(text: &[u8]) -> impl Iterator<Item = usize> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -100,11 +101,11 @@ enum Half {
     Second,
 }
 
-/// The half whose escape is there.
+/// The surrogate whose escape starts at this position.
 fn surrogate(text: &[u8], at: usize) -> Option<Half> {
     let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
     let digits = std::str::from_utf8(digits).ok()?;
-    // `from_str_radix` takes a sign as well, but no escape of a surrogate begins with one.
+    // `from_str_radix` accepts a sign as well, but no escape of a surrogate starts with one.
     match u32::from_str_radix(digits, 16).ok()? {
         0xd800..=0xdbff => Some(Half::First),
         0xdc00..=0xdfff => Some(Half::Second),
@@ -112,7 +113,7 @@ fn surrogate(text: &[u8], at: usize) -> Option<Half> {
     }
 }
 
-/// Why a text cannot be read as a tree, and where.
+/// Why a text cannot be read into a tree, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     path: String,
@@ -127,7 +128,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What is wrong with a text; `None` if it is good.
+/// The error in a text; `None` if it can be read.
 pub fn fault(text: &[u8]) -> Option<Fault> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let (path, error) = match serde_path_to_error::deserialize::<_, Value>(&mut reader) {

@@ -1,24 +1,24 @@
-//! Going through a JSON text without making a tree of it.
+//! Reads a JSON text token by token, without building a tree.
 
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
-/// What one comes upon.
+/// A token of a JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
-    /// An object or a list begins.
+    /// The start of an object or a list.
     Open,
     /// The name of a field, whose value follows.
     Key(&'a str),
-    /// A value that is a text; there is no word of other values.
+    /// A string value. Other values yield no token.
     Text(&'a str),
-    /// The object or list ends that was opened last.
+    /// The end of the innermost open object or list.
     Close,
 }
 
-/// Shows all of a text, in its order. What cannot be read ends it.
+/// Passes all tokens of a text to `see`, in order. Stops with an error at a place that cannot be parsed.
 pub fn walk(text: &[u8], mut see: impl FnMut(Token<'_>)) -> Result<(), serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     Value(&mut see).deserialize(&mut reader)?;

@@ -1,11 +1,11 @@
-//! What the heads of a form and its parts say: the boundary, and the names of fields.
+//! The headers of a form and its parts: the boundary, and the names of fields.
 
 use std::borrow::Cow;
 
 /// The longest boundary (RFC 2046, section 5.1.1).
 const LONGEST_BOUNDARY: usize = 70;
 
-/// The boundary that a content type names.
+/// The boundary in a content type.
 pub(super) fn boundary(content_type: &str) -> Option<String> {
     let (_, value) = parameters(content_type.as_bytes()).find(|(name, _)| name == "boundary")?;
     let boundary = std::str::from_utf8(&value).ok()?;
@@ -14,13 +14,13 @@ pub(super) fn boundary(content_type: &str) -> Option<String> {
         .then(|| boundary.to_owned())
 }
 
-/// What the head of a part says of its field.
+/// What the headers of a part state about its field.
 #[derive(Debug, Default)]
 pub(super) struct Disposition<'a> {
     /// Its name; empty if it has none.
     pub(super) name: Cow<'a, [u8]>,
     pub(super) is_file: bool,
-    /// Whether the content is the value as it is.
+    /// Whether the content is the unencoded value.
     pub(super) is_plain: bool,
 }
 
@@ -59,13 +59,13 @@ impl<'a> Disposition<'a> {
     }
 }
 
-/// The parameters behind the first word, their names in small letters, their values without quotes.
+/// The parameters after the first value, with names in lower case and values without quotes.
 fn parameters(value: &[u8]) -> impl Iterator<Item = (String, Cow<'_, [u8]>)> {
     let semicolon = |text: &[u8]| text.iter().position(|byte| *byte == b';');
     let mut rest = semicolon(value).map_or(&[][..], |at| &value[at + 1..]);
     std::iter::from_fn(move || {
         let equals = rest.iter().position(|byte| *byte == b'=')?;
-        // What has no value is passed over.
+        // A parameter without a value is skipped.
         let name = rest[..equals].rsplit(|byte| *byte == b';').next()?;
         let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
         let value = rest[equals + 1..].trim_ascii_start();
@@ -81,12 +81,13 @@ fn parameters(value: &[u8]) -> impl Iterator<Item = (String, Cow<'_, [u8]>)> {
     })
 }
 
-/// A value whose opening quote has been read, and what follows it.
+/// A value whose opening quote has been read, and the rest of the text.
 fn unquoted(text: &[u8]) -> (Cow<'_, [u8]>, &[u8]) {
     let mut value = Vec::new();
     let mut at = 0;
     while at < text.len() && text[at] != b'"' {
-        // Browsers write backslashes of file names as they are; only a quote or another one is escaped by one.
+        // Browsers write the backslashes of file names as they are; a backslash only escapes a quote or another
+        // backslash.
         let is_escape = text[at] == b'\\' && matches!(text.get(at + 1), Some(b'"' | b'\\'));
         at += usize::from(is_escape);
         value.push(text[at]);

@@ -1,4 +1,4 @@
-//! Forms as clients write them, and as nobody should.
+//! Forms as clients write them, and malformed ones.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -108,7 +108,7 @@ fn boundaries_are_read_as_they_may_be_written() {
 #[test]
 fn what_is_no_delimiter_is_content() {
     let model = Ok(Some("m".to_owned()));
-    // A preamble, an epilogue, blanks behind a delimiter, lines that begin like one.
+    // A preamble, an epilogue, blanks after a delimiter, lines that start like one.
     for body in [
         format!("preamble --xx\r\n{}--xx--\r\nepilogue", named(MODEL, "m")),
         named(MODEL, "m").replace("--xx\r\n", "--xx \t\r\n") + "--xx--",
@@ -118,12 +118,12 @@ fn what_is_no_delimiter_is_content() {
             named(MODEL, "m")
         ),
         format!("--xx\r\n\r\nno head\r\n{}--xx--", named(MODEL, "m")),
-        // The last delimiter is missing, but that of the part behind the model is there.
+        // The last delimiter is missing, but the one after the model's part is there.
         format!("{}--xx\r\n", named(MODEL, "m")),
     ] {
         assert_eq!(model_of(&form(), &body), model, "{body}");
     }
-    // What is behind the last delimiter is no part, and neither is what is cut off, or has lines of another kind.
+    // Content after the last delimiter is not a part; neither are truncated parts, nor parts with other line endings.
     for body in [
         format!("--xx--\r\n{}--xx--", named(MODEL, "m")),
         named(MODEL, "m"),

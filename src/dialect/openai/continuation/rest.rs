@@ -1,4 +1,4 @@
-//! The rest of a broken stream, as far as a reply has brought it: where its text begins, and where it must end.
+//! The rest of a broken stream, as received from another upstream: where its text starts, and where it must end.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::config::Prefill;
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::json;
 
-/// What has come of the rest.
+/// The rest received so far.
 #[derive(Debug)]
 pub(super) struct Rest {
     transcript: Transcript,
@@ -18,7 +18,7 @@ pub(super) struct Rest {
     stopped: Option<Stop>,
 }
 
-/// The reply does not go on where the first stream broke off.
+/// The reply does not continue where the first stream broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSeam;
 
@@ -36,7 +36,7 @@ impl Rest {
         }
     }
 
-    /// The new part of a piece of the reply's text. `is_over`: the reply has no more.
+    /// The new part of a piece of the reply's text. `is_over`: the reply has ended.
     pub(super) fn new_text(&mut self, piece: &str, is_over: bool) -> Result<String, NoSeam> {
         let piece = match self.seam.as_mut().map(|seam| seam.take(piece, is_over)) {
             None => piece.to_owned(),
@@ -53,7 +53,7 @@ impl Rest {
         Ok(text)
     }
 
-    /// What the client has been told, the new text included.
+    /// Everything that the client has received, including the new text.
     pub(super) fn transcript(&mut self) -> &mut Transcript {
         &mut self.transcript
     }
@@ -63,7 +63,7 @@ impl Rest {
     }
 }
 
-/// The sum of two counts of tokens, of which the first may be unknown: then it is `otherwise`.
+/// The sum of two token counts. If the first is unknown, `otherwise` replaces it.
 pub(super) fn sum(first: &Value, otherwise: u64, second: &Value) -> u64 {
     first.as_u64().unwrap_or(otherwise) + second.as_u64().unwrap_or(0)
 }

@@ -1,5 +1,5 @@
-//! The first piece of a body that is not looked into: one that is broken from its beginning can still be replaced, as long
-//! as nothing has gone out.
+//! The first piece of a forwarded body, which is not parsed. If the body breaks before that piece, the request can
+//! still fail over, as nothing has been sent to the client.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::ending::Failure;
 use crate::outcome::Outcome;
 use crate::upstream::ReplyBody;
 
-/// So long the head of an answer may wait for its body. What breaks at once breaks together with the head; one that is
-/// only slow, such as a stream of events, need not be waited for.
+/// How long the head of an answer may wait for the first piece. A body that breaks at once breaks together with its
+/// head; a slow one, such as a stream of events, need not be waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Waits for the first piece, not for long; `None` if none is there by then.
+/// Waits for the first piece for a short time; `None` if it has not arrived by then.
 pub(super) async fn first_piece(body: &mut ReplyBody) -> Result<Option<Bytes>, Failure> {
     if body.is_end_stream() {
         return Ok(None);
@@ -24,7 +24,7 @@ pub(super) async fn first_piece(body: &mut ReplyBody) -> Result<Option<Bytes>, F
     match timeout(PATIENCE, body.frame()).await {
         Ok(Some(Ok(frame))) => Ok(frame.into_data().ok()),
         Ok(Some(Err(error))) => Err(Failure {
-            detail: Some(format!("the body is broken from its beginning: {error}")),
+            detail: Some(format!("the body broke before its first piece: {error}")),
             ..Outcome::ConnectionLost.into()
         }),
         Ok(None) | Err(_) => Ok(None),
