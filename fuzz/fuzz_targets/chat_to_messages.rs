@@ -7,9 +7,9 @@ use backstop::dialect::UpstreamApi;
 use backstop::request::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
-const LANGUAGE: UpstreamApi = UpstreamApi {
+const API: UpstreamApi = UpstreamApi {
     has_responses: false,
     ..UpstreamApi::new(Dialect::Anthropic)
 };
 
-fuzz_target!(|data: &[u8]| backstop_fuzz::translate(LANGUAGE, Endpoint::ChatCompletions, data));
+fuzz_target!(|data: &[u8]| backstop_fuzz::translate(API, Endpoint::ChatCompletions, data));

@@ -19,7 +19,9 @@ fuzz_target!(|data: &[u8]| {
     };
     assert_eq!(&body[place.clone()], name.as_bytes());
     let replaced = with_model(&headers, &body, "other").expect("a model");
-    let (other, at) = model(&headers, &replaced).expect("a form").expect("a model");
+    let (other, at) = model(&headers, &replaced)
+        .expect("a form")
+        .expect("a model");
     assert_eq!((other.as_str(), at.start), ("other", place.start));
     assert_eq!(replaced[at.end..], body[place.end..]);
 });

@@ -7,11 +7,11 @@ use backstop::dialect::UpstreamApi;
 use backstop::request::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
-const LANGUAGE: UpstreamApi = UpstreamApi {
+const API: UpstreamApi = UpstreamApi {
     has_responses: false,
     quirks: Quirks::MISTRAL,
     max_output: Some(9),
     ..UpstreamApi::new(Dialect::OpenAi)
 };
 
-fuzz_target!(|data: &[u8]| backstop_fuzz::translate(LANGUAGE, Endpoint::Responses, data));
+fuzz_target!(|data: &[u8]| backstop_fuzz::translate(API, Endpoint::Responses, data));

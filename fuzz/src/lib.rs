@@ -1,8 +1,8 @@
 //! What the fuzz targets share: a stream cut anywhere must be read as the same stream, and nothing that is translated may
 //! bring a translator down.
 
-use backstop::dialect::UpstreamApi;
 use backstop::dialect::stream::{Signal, StreamReader};
+use backstop::dialect::{Delivery, UpstreamApi};
 use backstop::request::Endpoint;
 use backstop::wire::sse::{self, Framer};
 use bytes::Bytes;
@@ -78,20 +78,28 @@ pub fn translate(api: UpstreamApi, endpoint: Endpoint, data: &[u8]) {
     // A reply is read, too, where the request is no good.
     let usual = br#"{"model":"claude-sonnet-4-5","messages":[],"input":"x","stream":true}"#;
     let _ = api.unsupported_feature(endpoint, request, "m");
-    let translated = api.translate(endpoint, Bytes::copy_from_slice(request), Some("m"));
+    let translated = api.translate(
+        endpoint,
+        Bytes::copy_from_slice(request),
+        Delivery::Fallback { model: "m" },
+    );
     if let Some(translated) = &translated {
         serde_json::from_slice::<serde_json::Value>(&translated.body).expect("JSON");
     }
-    let Some(translated) = translated.or_else(|| api.translate(endpoint, Bytes::from_static(usual), None)) else {
+    let Some(translated) = translated
+        .or_else(|| api.translate(endpoint, Bytes::from_static(usual), Delivery::Verbatim))
+    else {
         return;
     };
     assert!(translated.translator.changes());
     let _ = translated.translator.answer(Bytes::copy_from_slice(reply));
-    let _ = translated.translator.error(400, Bytes::copy_from_slice(reply));
+    let _ = translated
+        .translator
+        .error(400, Bytes::copy_from_slice(reply));
     if let Some(mut translator) = translated.translator.translator() {
-        let told = translator.translate(Bytes::copy_from_slice(reply));
+        let sent = translator.translate(Bytes::copy_from_slice(reply));
         let rest = translator.finish();
-        assert!(std::str::from_utf8(&told).is_ok() || std::str::from_utf8(reply).is_err());
+        assert!(std::str::from_utf8(&sent).is_ok() || std::str::from_utf8(reply).is_err());
         assert!(std::str::from_utf8(&rest).is_ok());
     }
 }

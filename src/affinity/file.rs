@@ -10,13 +10,12 @@ use redb::{
 };
 use thiserror::Error;
 
-use super::MOST;
-use super::store::Entry;
+use super::known::{Entry, MOST};
 
 /// The row number; the fingerprint of an id, and the name of its owner. The row that was used last has the highest
 /// number.
 const OWNERS: TableDefinition<'_, u64, (u64, &str)> = TableDefinition::new("affinity");
-const NAME: &str = "pins.redb";
+const NAME: &str = "affinity.redb";
 /// How many damaged files are kept for an investigation.
 const KEPT: usize = 3;
 
@@ -55,9 +54,9 @@ impl From<Error> for Trouble {
 
 /// An open file.
 #[derive(Debug)]
-pub(super) struct PinFile(Option<Database>);
+pub(super) struct AffinityFile(Option<Database>);
 
-impl PinFile {
+impl AffinityFile {
     /// Opens the file in a folder and reads its entries, the oldest first. Both are created if they do not exist. A
     /// damaged file is moved aside, and a new one is created.
     pub(super) fn open(folder: &Path) -> Result<(Self, Vec<Entry>), Trouble> {
@@ -124,7 +123,7 @@ impl PinFile {
     }
 }
 
-impl Drop for PinFile {
+impl Drop for AffinityFile {
     fn drop(&mut self) {
         let database = self.0.take();
         let _ = guarded(|| {
@@ -143,7 +142,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Trouble> {
     }
 }
 
-fn open(path: &Path) -> Result<(PinFile, Vec<Entry>), Trouble> {
+fn open(path: &Path) -> Result<(AffinityFile, Vec<Entry>), Trouble> {
     // A directory at this path causes many different errors.
     if path.is_dir() {
         return Err(Trouble::Damage("it is a directory".to_owned()));
@@ -154,7 +153,7 @@ fn open(path: &Path) -> Result<(PinFile, Vec<Entry>), Trouble> {
         database.check_integrity()?;
         Ok(database)
     })?;
-    let mut file = PinFile(Some(database));
+    let mut file = AffinityFile(Some(database));
     let entries = file.guarded(|database| read(database))?;
     Ok((file, entries))
 }

@@ -8,9 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use super::Known;
-use super::file::{PinFile, Trouble};
-use super::store::Entry;
+use super::file::{AffinityFile, Trouble};
+use super::known::{Entry, Known};
 
 /// How many entries are written in one transaction.
 const BATCH: usize = 1024;
@@ -26,7 +25,7 @@ pub(super) struct Keeper {
     known: Arc<Mutex<Known>>,
     queued: Receiver<Entry>,
     /// `None` while the file cannot be used.
-    file: Option<PinFile>,
+    file: Option<AffinityFile>,
     /// The pause before the next attempt.
     pause: Duration,
     /// When the file was last opened.
@@ -47,7 +46,7 @@ impl Keeper {
 
     /// Opens the file for the first time, and loads its entries.
     pub(super) fn open(&mut self) {
-        match PinFile::open(&self.folder) {
+        match AffinityFile::open(&self.folder) {
             Ok((file, entries)) => {
                 self.learn(entries);
                 self.file = Some(file);
@@ -127,7 +126,7 @@ impl Keeper {
 
     /// Opens the file again, loads what other processes wrote, and writes all known entries.
     fn reopen(&mut self) -> Result<(), Trouble> {
-        let (mut file, entries) = PinFile::open(&self.folder)?;
+        let (mut file, entries) = AffinityFile::open(&self.folder)?;
         self.learn(entries);
         let known = &self.known;
         let mut from = 0;

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::Known;
 use super::keeper::Keeper;
-use crate::config::UpstreamId;
+use super::known::{Entry, Known};
 
 /// How many entries may wait to be written. Further ones are kept in memory only.
 const BACKLOG: usize = 8192;
@@ -16,17 +15,7 @@ const BACKLOG: usize = 8192;
 /// not prevent either.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The name of the thread. It identifies its panics, which are caught and reported in other words.
-pub const THREAD: &str = "pins";
-
-/// An entry to be written.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) number: u64,
-    /// The former number of the same id.
-    pub(super) replaces: Option<u64>,
-    pub(super) id: u64,
-    pub(super) owner: UpstreamId,
-}
+pub const THREAD: &str = "affinity";
 
 /// Writes entries to the file. When dropped, it finishes writing first.
 #[derive(Debug)]
@@ -66,7 +55,7 @@ impl Store {
         if let Some(queue) = &self.queue
             && queue.try_send(entry).is_err()
         {
-            tracing::debug!("a pin is not kept beyond this process: the disk does not keep up");
+            tracing::debug!("an owner is not kept beyond this process: the disk does not keep up");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use memchr::memmem::find;
 
-use super::Affinity;
 use super::ids::{given_out, given_out_by_events};
+use super::owners::Affinity;
 use crate::config::UpstreamId;
 
 /// The most bytes that are kept of an answer that arrives in pieces.
@@ -35,7 +35,8 @@ pub struct Witness {
 }
 
 impl Witness {
-    pub(super) fn new(affinity: Affinity, owner: UpstreamId, is_stream: bool) -> Self {
+    /// For an answer of this upstream.
+    pub fn new(affinity: Affinity, owner: UpstreamId, is_stream: bool) -> Self {
         Self {
             affinity,
             owner,
@@ -98,7 +99,7 @@ impl Drop for Witness {
 
 #[cfg(test)]
 mod tests {
-    use crate::affinity::Affinity;
+    use crate::affinity::{Affinity, Witness};
     use crate::config::UpstreamId;
 
     fn owners(affinity: &Affinity, ids: &[&str]) -> Vec<bool> {
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn answers_are_understood_however_they_come_in_pieces() {
         let affinity = Affinity::in_memory();
-        let mut witness = affinity.witness(&UpstreamId::from("first"), false);
+        let mut witness = Witness::new(affinity.clone(), UpstreamId::from("first"), false);
         for byte in br#"{"id":"batch_12","output_file_id":"file-34x"}"# {
             witness.saw(&[*byte]);
         }
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn the_first_and_the_last_events_of_an_answer_are_enough() {
         let affinity = Affinity::in_memory();
-        let mut witness = affinity.witness(&UpstreamId::from("first"), true);
+        let mut witness = Witness::new(affinity.clone(), UpstreamId::from("first"), true);
         for event in [
             r#"{"type":"response.created","response":{"id":"resp_1234"}}"#,
             r#"{"type":"response.output_text.delta","item_id":"msg_00000"}"#,
@@ -142,7 +143,7 @@ mod tests {
         let affinity = Affinity::in_memory();
         let image = "x".repeat(super::LONGEST);
         let answer = format!(r#"{{"output":[{{"result":"{image}"}}],"id":"resp_1234"}}"#);
-        let witness = affinity.witness(&UpstreamId::from("first"), false);
+        let witness = Witness::new(affinity.clone(), UpstreamId::from("first"), false);
         witness.saw_whole(answer.as_bytes());
         assert_eq!(owners(&affinity, &["resp_1234"]), [true]);
     }
@@ -150,12 +151,12 @@ mod tests {
     #[test]
     fn the_first_id_in_events_is_noted_while_they_come() {
         let affinity = Affinity::in_memory();
-        let mut opaque = affinity.witness(&UpstreamId::from("first"), true);
+        let mut opaque = Witness::new(affinity.clone(), UpstreamId::from("first"), true);
         for piece in ["data: {\"id\":\"thread", "_1234\"}\n", "\ndata: {"] {
             opaque.saw(piece.as_bytes());
         }
         assert_eq!(owners(&affinity, &["thread_1234"]), [true]);
-        let mut events = affinity.witness(&UpstreamId::from("first"), true);
+        let mut events = Witness::new(affinity.clone(), UpstreamId::from("first"), true);
         for event in [
             ": not yet\n\n",
             "data: {\"id\":\"chatcmpl-1\"}\n\n",

@@ -26,7 +26,7 @@ impl Hosts {
 
     /// A host name in the request that is not ours. An absolute target, and HTTP/2, name a host in the target; a name
     /// in `host` must be ours in any case.
-    pub(super) fn foreign_name(&self, head: &Parts) -> Option<String> {
+    pub(super) fn unlisted_host(&self, head: &Parts) -> Option<String> {
         let Self::Listed(listed) = self else {
             return None;
         };
@@ -37,11 +37,11 @@ impl Hosts {
             .chain(hosts.map(http::HeaderValue::as_bytes))
             // Browsers never leave it empty.
             .filter(|name| !name.is_empty())
-            .find_map(|name| foreign(name, listed))
+            .find_map(|name| unlisted_name(name, listed))
     }
 }
 
-fn foreign(authority: &[u8], listed: &[Box<str>]) -> Option<String> {
+fn unlisted_name(authority: &[u8], listed: &[Box<str>]) -> Option<String> {
     let text = String::from_utf8_lossy(authority);
     match host_of(&text) {
         Some(host) if is_ours(host, listed) => None,
@@ -87,7 +87,7 @@ mod tests {
 
     fn refused(hosts: &Hosts, target: &str, host: &str) -> Option<String> {
         let request = Request::get(target).header("host", host).body(()).unwrap();
-        hosts.foreign_name(&request.into_parts().0)
+        hosts.unlisted_host(&request.into_parts().0)
     }
 
     #[test]

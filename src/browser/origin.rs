@@ -3,7 +3,7 @@
 use http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 
-use super::Refused;
+use super::refused::Refused;
 
 /// How the browser classifies the page that sent the request, also if it sends no origin: `same-origin`, `same-site`,
 /// `cross-site`, or `none` for what a person has typed.
@@ -49,10 +49,10 @@ impl Origins {
         if origins.peek().is_none() && is_elsewhere {
             return Err(Refused::Nameless);
         }
-        let mut foreign = origins
+        let mut unlisted = origins
             .filter(|origin| !self.lists(origin))
             .filter(|origin| is_elsewhere || !is_our_own(origin, head));
-        match foreign.next() {
+        match unlisted.next() {
             // A list that contained it would admit any page that hides its origin.
             Some(origin) if origin == "null" => Err(Refused::Nameless),
             Some(origin) => {

@@ -26,19 +26,19 @@ pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     if !head.status.is_success() {
         bail!("{}", answer["error"].as_str().unwrap_or("refused"));
     }
-    let mut told = format!("{} by the route {}:\n", args.model, text(&answer["route"]));
+    let mut listing = format!("{} by the route {}:\n", args.model, text(&answer["route"]));
     for candidate in answer["candidates"].as_array().into_iter().flatten() {
         let place = candidate["place"]
             .as_u64()
             .map_or_else(|| "-".to_owned(), |place| format!("{place}."));
-        told += &format!(
+        listing += &format!(
             "  {place:<3} {:<14} {:<28} {}\n",
             text(&candidate["upstream"]),
             text(&candidate["model"]),
             text(&candidate["why"])
         );
     }
-    print(&told)
+    print(&listing)
 }
 
 fn text(value: &Value) -> &str {

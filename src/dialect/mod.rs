@@ -32,5 +32,5 @@ pub use provider_state::strip_provider_state;
 pub use refusal::{begins_with_refusal, is_refusal};
 pub use response_translator::ResponseTranslator;
 pub use stream_translator::StreamTranslator;
-pub use translate::{Untranslatable, UpstreamRequest};
+pub use translate::{Delivery, Untranslatable, UpstreamRequest};
 pub use upstream_api::UpstreamApi;

@@ -27,6 +27,36 @@ pub struct UpstreamRequest {
     pub is_rewritten: bool,
 }
 
+/// For which model a request goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery<'a> {
+    /// For the model that the client wrote it for: where no translation is needed, it passes byte for byte.
+    Verbatim,
+    /// For another model, whose quirks are minded.
+    Fallback {
+        /// The upstream's name for it.
+        model: &'a str,
+    },
+}
+
+impl<'a> Delivery<'a> {
+    /// To a candidate that names a model of its own, or none.
+    pub fn of(model: Option<&'a str>) -> Self {
+        match model {
+            Some(model) => Self::Fallback { model },
+            None => Self::Verbatim,
+        }
+    }
+
+    /// The name that replaces the client's.
+    fn model(self) -> Option<&'a str> {
+        match self {
+            Self::Verbatim => None,
+            Self::Fallback { model } => Some(model),
+        }
+    }
+}
+
 /// Why a request cannot be translated into an upstream's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untranslatable {
@@ -74,16 +104,18 @@ impl UpstreamApi {
         lack.map(Untranslatable::Unsupported)
     }
 
-    /// Translates a request from the client's API into the upstream's; `None` if a feature is not supported. `model`:
-    /// the upstream's name for the model, if it differs from the client's; the body has it already.
+    /// The client's request in the upstream's API; `None` if the API lacks something that the request needs. The body has
+    /// the upstream's name for the model already.
     pub fn translate(
         self,
         endpoint: Endpoint,
         body: Bytes,
-        model: Option<&str>,
+        delivery: Delivery<'_>,
     ) -> Option<UpstreamRequest> {
         // A body that need not be parsed passes unchanged.
-        let is_read = model.is_some() || self.translates(endpoint);
+        let model = delivery.model();
+        let is_fallback = delivery != Delivery::Verbatim;
+        let is_read = is_fallback || self.translates(endpoint);
         let mended = is_read.then(|| json::mended(&body)).flatten();
         let mut translated = UpstreamRequest {
             path: None,
@@ -103,7 +135,7 @@ impl UpstreamApi {
                 let is_chat = endpoint == Endpoint::ChatCompletions || translated.path.is_some();
                 translated.translator.numbers_calls =
                     endpoint == Endpoint::ChatCompletions && self.quirks.numbers_calls_alike;
-                if model.is_some() || translated.translator.changes() {
+                if is_fallback || translated.translator.changes() {
                     if is_chat {
                         translated.adapt_chat(&self);
                     } else if endpoint == Endpoint::Responses {
@@ -119,7 +151,7 @@ impl UpstreamApi {
                 translated.message_for_chat(model, self.max_output)?;
             }
             Dialect::Anthropic => {
-                if let Some(model) = model {
+                if let Delivery::Fallback { model } = delivery {
                     translated.adapt_message(model, self.max_output);
                 }
             }

@@ -15,6 +15,7 @@ use super::relay::Relay;
 use super::resume::Resume;
 use super::run::WinningAttempt;
 use super::supervise::SupervisedStream;
+use crate::affinity::Witness;
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 use crate::outcome::Outcome;
@@ -73,7 +74,7 @@ impl Answer {
         let is_stream = has_media_type(&answer.headers, EVENTS);
         let witness = answer
             .is_kept
-            .then(|| affinity.witness(&served_by, is_stream));
+            .then(|| Witness::new(affinity.clone(), served_by.clone(), is_stream));
         if let Some(place) = answer.created_at() {
             affinity.put_at(place, &served_by);
         }

@@ -12,20 +12,19 @@ use super::ending::{AttemptAnswer, AttemptBody, Failure};
 use super::error_reply::{LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
-use super::order::prefill;
 use super::outbound::{outbound_as, send};
 use super::plan::Target;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
-use crate::config::{Ability, HoldConfig, Prefill, Refusals, TimeoutsConfig};
-use crate::dialect::openai::{self, Transcript, continuation};
-use crate::dialect::{self, ResponseTranslator, UpstreamApi, UpstreamRequest};
+use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
+use crate::dialect::openai::{self, Transcript};
+use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, ReadError, read_into, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
-use crate::wire::memory::{FREE, Memory, NoMemory};
+use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
 
 /// The largest answer that is accepted; images in base64 are the largest there are.
@@ -132,109 +131,6 @@ impl Attempt<'_> {
     fn is_reasoning(&self) -> bool {
         let model = self.target.candidate.model.as_deref();
         self.request.reasoning || model.is_some_and(is_reasoning_model)
-    }
-
-    /// The client's request, or the request for the rest of its answer.
-    fn body(&self) -> Option<Bytes> {
-        let model = self.target.candidate.model.as_deref();
-        match self.transcript {
-            None => Some(openai::body(self.request, model)),
-            Some(transcript) => continuation::body(self.request, model, transcript, self.prefill()),
-        }
-    }
-
-    async fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
-        let api = UpstreamApi {
-            has_responses: false,
-            ..self.target.candidate.upstream.api()
-        };
-        let speak = || self.translated_for(api, self.body());
-        // It has no `/responses` after all, so it is to be translated.
-        self.prepare(true, speak).await?.map_err(Failure::from)
-    }
-
-    async fn without_provider_state(&self) -> Option<UpstreamRequest> {
-        let api = self.target.candidate.upstream.api();
-        let speak = || {
-            let (body, dropped) =
-                dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
-            let before = self.translated_for(api, self.body()).ok()?;
-            let mut translated = self.translated_for(api, Some(body)).ok()?;
-            translated.dropped.extend(dropped);
-            translated.is_rewritten = true;
-            // One who stands in has been asked in this way already.
-            (translated.body != before.body).then_some(Ok(translated))
-        };
-        let speak = || speak().unwrap_or(Err(Outcome::InvalidReply(Defect::NoSeam)));
-        self.prepare(true, speak).await.ok()?.ok()
-    }
-
-    /// The request in the upstream's words.
-    pub(super) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
-        let api = self.target.candidate.upstream.api();
-        let is_read = self.target.candidate.model.is_some()
-            || self.transcript.is_some()
-            || api.translates(self.request.endpoint);
-        let speak = || self.translated_for(api, self.body());
-        match self.prepare(is_read, speak).await {
-            // Nobody but the upstream can say whether it takes this, so nothing but the model's name is changed.
-            Err(NoMemory::Ever) if self.transcript.is_none() => self.renamed(api),
-            translated => translated?.map_err(Failure::from),
-        }
-    }
-
-    /// What is too large to be read, under the upstream's name for the model.
-    fn renamed(&self, api: UpstreamApi) -> Result<UpstreamRequest, Failure> {
-        let mut share = self.memory.share();
-        share.grow_to(self.request.body.len())?;
-        let endpoint = self.request.endpoint;
-        let body = self.body().map(|body| share.hold(body));
-        body.filter(|_| !api.translates(endpoint))
-            .and_then(|body| api.translate(endpoint, body, None))
-            .ok_or_else(|| NoMemory::Ever.into())
-    }
-
-    /// Puts the request in other words, within the memory for bodies; `is_read`: whether that takes more than passing it on.
-    async fn prepare(
-        &self,
-        is_read: bool,
-        speak: impl FnOnce() -> Result<UpstreamRequest, Outcome>,
-    ) -> Result<Result<UpstreamRequest, Outcome>, NoMemory> {
-        let body = &self.request.body;
-        if !is_read || body.len() <= FREE {
-            return Ok(speak());
-        }
-        let speak = || {
-            let mut share = reserve(body, self.memory)?;
-            Ok(speak().map(|mut translated| {
-                share.shrink_to(translated.body.len());
-                translated.body = share.hold(translated.body);
-                translated
-            }))
-        };
-        offload::run(body.len(), speak).await
-    }
-
-    fn translated_for(
-        &self,
-        mut api: UpstreamApi,
-        body: Option<Bytes>,
-    ) -> Result<UpstreamRequest, Outcome> {
-        let candidate = self.target.candidate;
-        let model = candidate.model.as_deref();
-        let endpoint = self.request.endpoint;
-        // What the client wrote for this model passes through, whatever is known of the model.
-        if model.is_some() || api.translates(endpoint) {
-            let abilities = candidate.capabilities(self.request.model_name());
-            api.has_stream_usage = !abilities.missing.contains(Ability::StreamUsage);
-            api.max_output = abilities.max_output;
-        }
-        body.and_then(|body| api.translate(endpoint, body, model))
-            .ok_or(Outcome::InvalidReply(Defect::NoSeam))
-    }
-
-    fn prefill(&self) -> Prefill {
-        prefill(self.target.candidate, self.request.model_name())
     }
 
     /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.

@@ -39,6 +39,7 @@ mod plan;
 mod race;
 mod relay;
 mod resume;
+mod rewrite;
 mod run;
 mod segment;
 mod serve;

@@ -86,12 +86,12 @@ impl Scope {
         }
     }
 
-    /// Changes one of the other words, and returns it.
-    pub(super) fn change(word: &AtomicU64, change: impl Fn(u64) -> u64) -> u64 {
-        let mut seen = word.load(Ordering::Relaxed);
+    /// Changes one of the other packed values, and returns it.
+    pub(super) fn change(packed: &AtomicU64, change: impl Fn(u64) -> u64) -> u64 {
+        let mut seen = packed.load(Ordering::Relaxed);
         loop {
             let new = change(seen);
-            match word.compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Relaxed) {
+            match packed.compare_exchange_weak(seen, new, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return new,
                 Err(actual) => seen = actual,
             }

@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::ConnectionLimits;
 use super::activity::Activity;
 use super::client_stream::{ClientStream, PING};
 use super::lifetime::Lifetime;
+use super::limits::ConnectionLimits;
 use super::stream_task::{ServedBody, StreamExecutor};
 use crate::wire::upgrade::{Handled, Shutdown, UpgradeHandler};
 

@@ -11,6 +11,7 @@ mod connection;
 mod connections;
 mod door;
 mod lifetime;
+mod limits;
 mod stream_task;
 
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+pub use limits::ConnectionLimits;
+
 use self::activity::Activity;
 use self::connection::Connection;
 use self::connections::{Connections, room};
@@ -32,22 +35,6 @@ use crate::wire::upgrade::{Handled, Shutdown};
 
 /// How long open connections may take to close once the grace time is over.
 const GOODBYE: Duration = Duration::from_millis(500);
-
-/// The limits of one address and its connections.
-#[derive(Clone, Debug)]
-pub struct ConnectionLimits {
-    /// How many connections may be open. A further one replaces the connection that has been idle for the longest time,
-    /// or waits.
-    pub connections: usize,
-    /// The largest request head, in bytes.
-    pub headers: usize,
-    /// How long a connection may have no open request.
-    pub idle: Duration,
-    /// How long a client may read nothing of the data that waits for it.
-    pub write: Duration,
-    /// How long open requests may take to finish after draining has begun.
-    pub drain: Duration,
-}
 
 /// A bound address, ready to serve.
 #[derive(Debug)]

@@ -4,46 +4,20 @@
 //! and in proportion to the input. Input that yields no output (empty members, empty blocks, skippable frames) is
 //! limited as well. A body that is truncated, or has data after its end, is rejected: its meaning is unclear.
 
+mod error;
 mod meter;
 mod zstd;
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use bytes::Bytes;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
-use thiserror::Error;
 
+pub use error::CodingError;
+
+use self::error::{MOST_PARTS, broken};
 use self::meter::{Meter, Output};
-use super::memory::{NoMemory, Share};
-
-/// Block compressors make files of many members (`bgzip`: 64 KiB each).
-const MOST_PARTS: usize = 4096;
-
-/// Why a body could not be decompressed.
-#[derive(Debug, Error)]
-pub enum CodingError {
-    /// Its coding is unknown.
-    #[error("`{0}` is not understood; gzip, deflate and zstd are")]
-    Unknown(String),
-    /// It has more than one coding.
-    #[error("`{0}` is more than one coding; pack the body once")]
-    Several(String),
-    /// Its data does not match the header.
-    #[error("the body is no {0} data: {1}")]
-    Broken(&'static str, io::Error),
-    /// It costs work without yielding data.
-    #[error("the body has too many empty parts")]
-    Padded,
-    /// Decompressed, it is longer than allowed.
-    #[error("unpacked, the body is larger than {0} bytes")]
-    TooLarge(usize),
-    /// Its compression ratio is higher than that of any text.
-    #[error("unpacked, the body is more than {0} times as large as it came")]
-    Bomb(usize),
-    /// There is no memory for it.
-    #[error("the body cannot be unpacked: {0}")]
-    NoMemory(#[from] NoMemory),
-}
+use super::memory::Share;
 
 /// Decompresses a body from the coding that `content-encoding` names, to `limit` bytes at most. Memory is taken from
 /// `share` as the output grows.
@@ -113,10 +87,6 @@ fn drain<'a, D: Read>(
             Err(error) => return Err(CodingError::Broken(coding, error)),
         }
     }
-}
-
-fn broken(coding: &'static str, why: &str) -> CodingError {
-    CodingError::Broken(coding, io::Error::other(why.to_owned()))
 }
 
 #[cfg(test)]

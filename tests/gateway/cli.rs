@@ -220,7 +220,7 @@ async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
     let (code, _, stderr) = finish(check()).await;
     assert_eq!(code, Some(0), "{stderr}");
 
-    let state = folder.path().join(".local/state/backstop/pins.redb");
+    let state = folder.path().join(".local/state/backstop/affinity.redb");
     assert!(state.exists(), "what it remembers is in the user's folder");
     assert_eq!(running.terminate().await, Some(0));
     let (code, _, stderr) = finish(check()).await;

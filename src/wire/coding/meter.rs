@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use bytes::Bytes;
 
-use super::CodingError;
+use super::error::CodingError;
 use crate::wire::memory::Share;
 
 /// How much input may yield no output, for headers and tables.

@@ -5,8 +5,8 @@ use std::io;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::error::{CodingError, MOST_PARTS, broken};
 use super::meter::Output;
-use super::{CodingError, MOST_PARTS, broken};
 
 /// The window size that every decoder should support (RFC 8878, section 3.1.1.1.2), 8 MiB.
 const LEAST_WINDOW: usize = 8 << 20;

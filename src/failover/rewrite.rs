@@ -1,0 +1,119 @@
+//! An attempt's request as its upstream takes it.
+
+use bytes::Bytes;
+
+use super::attempt::Attempt;
+use super::ending::Failure;
+use super::order::prefill;
+use super::translation::reserve;
+use crate::config::{Ability, Prefill};
+use crate::dialect::openai::{self, continuation};
+use crate::dialect::{self, Delivery, UpstreamApi, UpstreamRequest};
+use crate::outcome::{Defect, Outcome};
+use crate::wire::memory::{FREE, NoMemory};
+use crate::wire::offload;
+
+impl Attempt<'_> {
+    /// The client's request, or the request for the rest of its answer.
+    fn body(&self) -> Option<Bytes> {
+        let model = self.target.candidate.model.as_deref();
+        match self.transcript {
+            None => Some(openai::body(self.request, model)),
+            Some(transcript) => continuation::body(self.request, model, transcript, self.prefill()),
+        }
+    }
+
+    pub(super) async fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
+        let api = UpstreamApi {
+            has_responses: false,
+            ..self.target.candidate.upstream.api()
+        };
+        let translate = || self.translated_for(api, self.body());
+        // It has no `/responses` after all, so it is to be translated.
+        self.prepare(true, translate).await?.map_err(Failure::from)
+    }
+
+    pub(super) async fn without_provider_state(&self) -> Option<UpstreamRequest> {
+        let api = self.target.candidate.upstream.api();
+        let translate = || {
+            let (body, dropped) =
+                dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
+            let before = self.translated_for(api, self.body()).ok()?;
+            let mut translated = self.translated_for(api, Some(body)).ok()?;
+            translated.dropped.extend(dropped);
+            translated.is_rewritten = true;
+            // One who stands in has been asked in this way already.
+            (translated.body != before.body).then_some(Ok(translated))
+        };
+        let translate = || translate().unwrap_or(Err(Outcome::InvalidReply(Defect::NoSeam)));
+        self.prepare(true, translate).await.ok()?.ok()
+    }
+
+    /// The request in the upstream's words.
+    pub(super) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
+        let api = self.target.candidate.upstream.api();
+        let is_read = self.target.candidate.model.is_some()
+            || self.transcript.is_some()
+            || api.translates(self.request.endpoint);
+        let translate = || self.translated_for(api, self.body());
+        match self.prepare(is_read, translate).await {
+            // Nobody but the upstream can say whether it takes this, so nothing but the model's name is changed.
+            Err(NoMemory::Ever) if self.transcript.is_none() => self.renamed(api),
+            translated => translated?.map_err(Failure::from),
+        }
+    }
+
+    /// What is too large to be read, under the upstream's name for the model.
+    fn renamed(&self, api: UpstreamApi) -> Result<UpstreamRequest, Failure> {
+        let mut share = self.memory.share();
+        share.grow_to(self.request.body.len())?;
+        let endpoint = self.request.endpoint;
+        let body = self.body().map(|body| share.hold(body));
+        body.filter(|_| !api.translates(endpoint))
+            .and_then(|body| api.translate(endpoint, body, Delivery::Verbatim))
+            .ok_or_else(|| NoMemory::Ever.into())
+    }
+
+    /// Puts the request in other words, within the memory for bodies; `is_read`: whether that takes more than passing it on.
+    async fn prepare(
+        &self,
+        is_read: bool,
+        translate: impl FnOnce() -> Result<UpstreamRequest, Outcome>,
+    ) -> Result<Result<UpstreamRequest, Outcome>, NoMemory> {
+        let body = &self.request.body;
+        if !is_read || body.len() <= FREE {
+            return Ok(translate());
+        }
+        let translate = || {
+            let mut share = reserve(body, self.memory)?;
+            Ok(translate().map(|mut translated| {
+                share.shrink_to(translated.body.len());
+                translated.body = share.hold(translated.body);
+                translated
+            }))
+        };
+        offload::run(body.len(), translate).await
+    }
+
+    fn translated_for(
+        &self,
+        mut api: UpstreamApi,
+        body: Option<Bytes>,
+    ) -> Result<UpstreamRequest, Outcome> {
+        let candidate = self.target.candidate;
+        let model = candidate.model.as_deref();
+        let endpoint = self.request.endpoint;
+        // What the client wrote for this model passes through, whatever is known of the model.
+        if model.is_some() || api.translates(endpoint) {
+            let abilities = candidate.capabilities(self.request.model_name());
+            api.has_stream_usage = !abilities.missing.contains(Ability::StreamUsage);
+            api.max_output = abilities.max_output;
+        }
+        body.and_then(|body| api.translate(endpoint, body, Delivery::of(model)))
+            .ok_or(Outcome::InvalidReply(Defect::NoSeam))
+    }
+
+    pub(super) fn prefill(&self) -> Prefill {
+        prefill(self.target.candidate, self.request.model_name())
+    }
+}

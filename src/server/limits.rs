@@ -1,0 +1,19 @@
+//! The limits of one address and its connections.
+
+use std::time::Duration;
+
+/// The limits of one address and its connections.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// How many connections may be open. A further one replaces the connection that has been idle for the longest time,
+    /// or waits.
+    pub connections: usize,
+    /// The largest request head, in bytes.
+    pub headers: usize,
+    /// How long a connection may have no open request.
+    pub idle: Duration,
+    /// How long a client may read nothing of the data that waits for it.
+    pub write: Duration,
+    /// How long open requests may take to finish after draining has begun.
+    pub drain: Duration,
+}
