@@ -8,17 +8,19 @@
 //! A request meets these modules, in this order:
 //!
 //! 1. [`server`] accepts connections within limits, until it drains
-//! 2. [`api`] understands the request and answers the client
-//! 3. [`routing`] finds the rule for the model, with its candidates
-//! 4. [`failover`] tries the candidates until one answers, and supervises the answer to its last byte
-//! 5. [`upstream`] makes one exchange with one provider account
-//! 6. [`dialect`] translates between the client's API and the upstream's
+//! 2. [`browser`] keeps out web pages that nobody has listed, and names that are not ours
+//! 3. [`api`] understands the request and answers the client
+//! 4. [`routing`] finds the rule for the model, with its candidates
+//! 5. [`failover`] tries the candidates until one answers, and supervises the answer to its last byte
+//! 6. [`upstream`] makes one exchange with one provider account
+//! 7. [`dialect`] translates between the client's API and the upstream's
 //!
 //! Around them:
 //!
 //! - [`health`] learns from live requests which upstreams and models work, and decides who is admitted
 //! - [`affinity`] remembers which upstream owns which stored object
 //! - [`event`] carries facts from the data path to [`metrics`] and [`log`]
+//! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
 //! - [`admin`] serves the operators' address
 //! - [`config`] reads and checks the configuration; [`gateway`] builds everything from it, and replaces it on reload
 //! - [`cli`] is the command line; [`simulator`] imitates providers for the demo and the tests
@@ -26,34 +28,37 @@
 //!
 //! ```text
 //! client ─▶ server ─▶ api::Api::handle
-//!                      browser   a web page that may not, a name that is not ours?   else 403
+//!                      record    the request record is opened
+//!                      browser   a page that is not listed, a name that is not ours?   else 403
 //!                      auth      who is calling?                          else 401
-//!                      read      path and body → ModelRequest             else 400, 408, 413, 415
+//!                      read      path and body → ModelRequest             else 400, 408, 413, 415, 503
 //!                      affinity  what it refers to → its owner
 //!                      routing   model → Rule (candidates)                else 404
-//!                      failover::Failover::run
+//!                      failover::Failover::run (engine: what all requests share; serve: first attempt to answer)
 //!                          order     tiers, failure domains, conversations that stay where they are
-//!                      ┌─▶ plan      the next target that health admits   none left: 503 or 429 with every attempt
-//!                      │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
-//!                      │   race      too slow, and its upstream was ejected: a second attempt (hedge on ejection)
-//!                      └── failed?   health, events, on to the next at once
-//!                          commit    first real content: headers go out, no way back
-//!                      respond   supervise: stream to the client; a stream that breaks off continues at
-//!                                another upstream (resume), or ends with an error
+//!                      run ┌─▶ plan      the next target that health admits   none left: an error with every attempt
+//!                          │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
+//!                          │   race      the first token is late, or its upstream was ejected: a second attempt
+//!                          │   commit    a stream is held back until its first content
+//!                          └── failed?   health, events, on to the next at once
+//!                      respond   headers go out, no way back
+//!                          supervise the stream to its last byte, segment by segment; one that breaks off continues
+//!                                    at another upstream (resume), or ends with an error
 //!                      forward   an unknown path: once, byte for byte (opaque)
 //!                      upgrade   relay: a WebSocket's frames both ways, until one side ends it
+//!                      record    closed exactly once: events
 //!
 //! events ─▶ metrics · log                      admin ─shows─▶ metrics · health · who would be tried
 //! ```
 //!
 //! # The ladder
 //!
-//! A module imports only modules below it. The table in `tests/gateway/layers.rs` is exact, and the test enforces it:
+//! A module imports only modules below it. The table in `tests/gateway/layers/mod.rs` is exact, and the test enforces it:
 //!
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
-//!                 server (wire only)      affinity (request, wire)      simulator, guide (nothing)
-//!                                         metrics (event, health)       log (event)
+//!                 server (wire only)      affinity (request, wire)      simulator, output, guide (nothing)
+//!                 browser (config only)   metrics (health, output)      log (event only)
 //!                 for everyone: request, outcome, event, config
 //! ```
 //!
@@ -96,7 +101,13 @@
 //! | affinity | sending a request to the upstream that owns what it refers to |
 //! | owner, pinned | the upstream where a stored object lives; a request that refers to one |
 //! | generation | what serves by one configuration, until a reload |
-//! | drain | finish what is open, then stop |
+//! | drain | finish what is open, then stop; what is left when its grace time is over is told so |
+//! | share | the memory that one request holds, out of one budget for the bodies of all requests |
+//! | offload | do long work where it holds up no other request |
+//! | shortage | file descriptors, ports or memory that this machine has no more of; nobody's failure |
+//! | store, keeper | the owners that are remembered; the thread that keeps them in a file |
+//! | origin | where a web page comes from, as its browser says |
+//! | coding | how a body is packed (gzip, deflate, zstd) |
 //! | request record | what is noted about one request, for events: it is closed exactly once |
 //! | upgrade handler | what takes over a connection that changes from HTTP to a WebSocket |
 

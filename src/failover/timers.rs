@@ -228,16 +228,24 @@ mod tests {
         assert_eq!(timers.expired(Instant::now()), Some(Stage::Idle));
     }
 
-    #[test]
-    fn each_window_counts_for_itself_and_none_counts_after_the_end() {
+    #[tokio::test(start_paused = true)]
+    async fn each_window_counts_for_itself_and_none_counts_after_the_end() {
         let start = Instant::now();
         let mut timers = timers(start, Some(0.5));
-        timers.received(60, start + SECOND);
-        timers.received(0, start + SECOND * 29);
-        assert_eq!(timers.expired(start + SECOND * 30), None);
-        timers.received(0, start + SECOND * 59);
-        assert_eq!(timers.expired(start + SECOND * 60), Some(Stage::Rate));
+        for (seconds, events) in [(1, 60), (28, 0)] {
+            timers.waits();
+            advance(SECOND * seconds).await;
+            timers.received(events, Instant::now());
+        }
+        timers.waits();
+        advance(SECOND).await;
+        assert_eq!(timers.expired(Instant::now()), None);
+        advance(SECOND * 29).await;
+        timers.received(0, Instant::now());
+        timers.waits();
+        advance(SECOND).await;
+        assert_eq!(timers.expired(Instant::now()), Some(Stage::Rate));
         timers.completed();
-        assert_eq!(timers.expired(start + SECOND * 60), None);
+        assert_eq!(timers.expired(Instant::now()), None);
     }
 }

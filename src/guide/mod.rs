@@ -9,7 +9,7 @@
 //! | [streams] | what a stream promises, and how one that breaks off goes on |
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
-//! | [operations] | running, Docker, reload, drain, logs, security, alerts and a runbook |
+//! | [operations] | running, Docker, drain, logs, state, security, limits, alerts and a runbook |
 //! | [decisions] | why it is built this way |
 //! | [performance] | what it costs, and how that was measured |
 //!

@@ -141,7 +141,7 @@ fn the_example_shows_the_defaults_of_routes() {
 fn the_example_names_the_defaults_of_omitted_keys() {
     for (said, is_true) in [
         (
-            "headers: 10s     # to the head of a streamed answer; left out: as long as first_token",
+            "headers: 10s     # to the head of a streamed answer; default: as first_token",
             Config::default().timeouts.headers.is_none(),
         ),
         (

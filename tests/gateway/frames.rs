@@ -108,7 +108,7 @@ pub(crate) fn post(path: &str) -> Vec<u8> {
         (":method", "POST"),
         (":scheme", "http"),
         (":path", path),
-        (":authority", "backstop"),
+        (":authority", "localhost"),
         ("content-type", "application/json"),
     ])
 }

@@ -30,8 +30,10 @@ impl Raw {
     pub(crate) async fn ask(&mut self, path: &str, body: &str) {
         let length = body.len();
         self.say(
-            format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
-                .as_bytes(),
+            format!(
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+            .as_bytes(),
         )
         .await;
     }

@@ -77,8 +77,9 @@ async fn ask_unread(gateway: &TestGateway, body: &Value) -> TcpStream {
         .unwrap();
     let body = body.to_string();
     let length = body.len();
-    let request =
-        format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}");
+    let request = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }

@@ -183,7 +183,7 @@ fn sizes() -> Vec<Case> {
         ("a preface again", crate::frames::PREFACE.to_vec()),
         (
             "HTTP/1",
-            b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(),
+            b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(),
         ),
     ]
 }
@@ -194,7 +194,7 @@ fn heads() -> Vec<Case> {
         (":method", "POST"),
         (":scheme", "http"),
         (":path", CHAT),
-        (":authority", "x"),
+        (":authority", "localhost"),
     ];
     let with = |more: &[(&str, &str)]| {
         let fields = head(&[&usual[..], more].concat());

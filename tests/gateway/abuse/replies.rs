@@ -206,7 +206,8 @@ async fn no_form_of_a_reply_reaches_a_client_as_something_else() {
         let body = json!({"model": format!("m{number}")}).to_string();
         let mut raw = Raw::open(gateway.gateway.address()).await;
         let length = body.len();
-        let head = format!("POST /v1/whatever HTTP/1.1\r\nhost: x\r\ncontent-length: {length}");
+        let head =
+            format!("POST /v1/whatever HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}");
         raw.say(format!("{head}\r\nconnection: close\r\n\r\n{body}").as_bytes())
             .await;
         let answer = raw.until_closed().await;

@@ -166,10 +166,9 @@ fn paths_in(code: &str, of: &[String], names: &BTreeSet<Vec<String>>) -> Paths {
                 continue;
             };
             if is_public {
-                reexports.insert(name, path);
-            } else {
-                paths.push(path);
+                reexports.insert(name, path.clone());
             }
+            paths.push(path);
         }
         left = &left[end..];
     }
