@@ -48,9 +48,9 @@ pub struct Answer {
 pub enum AnswerBody {
     /// Complete, and checked.
     Whole(Bytes),
-    /// Events, supervised while they pass.
+    /// Events, supervised while they pass through.
     Stream(Box<SupervisedStream>),
-    /// Bytes of unknown meaning, supervised while they pass.
+    /// Bytes in an unknown format, supervised while they pass through.
     Opaque(Box<OpaqueStream>),
     /// A WebSocket, ready to be relayed.
     Relay(Box<Relay>),

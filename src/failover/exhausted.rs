@@ -20,7 +20,7 @@ pub struct Exhausted {
     pub skipped: Vec<Skipped>,
     /// When the first of them may be tried again.
     pub retry_in: Option<Duration>,
-    /// Whether our own network is believed to be lost.
+    /// Whether our own network seems to be down.
     pub is_network_lost: bool,
     /// The only upstream that could have answered, because it owns an object that the request refers to.
     pub pinned_to: Option<UpstreamId>,

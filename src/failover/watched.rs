@@ -29,6 +29,6 @@ impl<S: Watched> Watched for Box<S> {
 pub struct StreamEnd {
     /// How many attempts it took.
     pub attempts: usize,
-    /// Whether it ended before it was whole.
+    /// Whether it ended before it was complete.
     pub is_broken: bool,
 }

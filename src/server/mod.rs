@@ -1,4 +1,4 @@
-//! Accepts connections, with or without TLS, HTTP/1.1 or HTTP/2, within limits, until it is told to drain.
+//! Accepts connections, with or without TLS, HTTP/1.1 or HTTP/2, within limits, until it drains.
 //!
 //! A response may upgrade its connection to another protocol (`wire::upgrade`); until that protocol ends, the
 //! connection counts and is drained like any other.

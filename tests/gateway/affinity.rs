@@ -1,4 +1,4 @@
-//! What lives at one provider is asked for there and nowhere else.
+//! Requests that refer to an object go to the upstream that owns it, and nowhere else.
 
 use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Setup, TestGateway, refusal, simulators};
 
-/// Chats and responses go to `first`, then to `second`; what is forwarded goes to `second` if it names the model `special`,
-/// else to `first`.
+/// Chats and responses go to `first`, then to `second`; forwarded requests go to `second` if they name the model
+/// `special`, else to `first`.
 struct Two {
     first: Simulator,
     second: Simulator,
@@ -36,7 +36,7 @@ impl Two {
     }
 }
 
-/// Creates something at `second`; says its id.
+/// Creates an object at `second`; returns its id.
 async fn create(gateway: &TestGateway) -> String {
     let created = gateway
         .post("/v1/batches", &json!({"model": "special"}))
@@ -76,7 +76,7 @@ async fn follow_ups_go_to_the_owner_and_everything_else_where_it_always_goes() {
 }
 
 #[tokio::test]
-async fn what_is_told_by_a_location_is_found_there() {
+async fn an_id_in_a_location_header_leads_to_its_owner() {
     let two = Two::start().await;
     let gateway = two.gateway().await;
     let place = "/v1/realtime/calls/rtc_1234";
@@ -116,7 +116,7 @@ async fn a_restart_forgets_nothing() {
 }
 
 #[tokio::test]
-async fn a_owner_that_is_down_is_named_and_nobody_else_is_asked() {
+async fn an_owner_that_is_down_is_named_and_no_other_upstream_is_asked() {
     let two = Two::start().await;
     let gateway = two.gateway().await;
     let id = create(&gateway).await;
@@ -144,7 +144,7 @@ async fn an_upstream_that_is_gone_is_named() {
     assert_eq!(two.first.received_count(), 0);
 }
 
-/// Asks while `first` is down, so that `second` answers; says the answer's id.
+/// Sends a request while `first` is down, so that `second` answers; returns the answer's id.
 async fn answered_by_second(gateway: &TestGateway, two: &Two, path: &str, body: &Value) -> String {
     two.first.play(Script::fault(Fault::Refuse)).await;
     let answered = gateway.post(path, body).await;
@@ -156,7 +156,7 @@ async fn answered_by_second(gateway: &TestGateway, two: &Two, path: &str, body: 
 }
 
 #[tokio::test]
-async fn stored_answers_are_gone_on_with_where_they_are_stored() {
+async fn stored_answers_are_continued_at_their_owner() {
     let two = Two::start().await;
     for streamed in [false, true] {
         let gateway = two.gateway().await;

@@ -1,4 +1,4 @@
-//! What clients may ask of the gateway itself: paths, models, and requests that it must refuse.
+//! Requests that the gateway itself answers: paths, models, and requests that it must reject.
 
 use std::io::Write;
 
@@ -132,7 +132,7 @@ async fn a_single_model_is_known_by_name_or_by_pattern() {
     let version = ("anthropic-version", "2026-10-21");
     let path = "/v1/models/gpt-4o";
     let answered = gateway.send(Method::GET, path, &[version], "").await;
-    // All that Anthropic's SDKs insist on.
+    // All fields that Anthropic's SDKs require.
     let told = json!({"id": "gpt-4o", "type": "model", "display_name": "gpt-4o", "created_at": "1970-01-01T00:00:00Z", "lifecycle": "active"});
     assert_eq!(answered.json(), told);
     let answered = gateway.get("/v1/models/gpt-5").await;
@@ -356,7 +356,7 @@ async fn other_protocols_are_refused_but_for_websockets_where_they_are_spoken() 
 }
 
 #[tokio::test]
-async fn the_headers_of_an_answer_tell_who_gave_it_and_what_was_tried() {
+async fn response_headers_name_the_upstream_and_the_attempts() {
     let first = Simulator::start("first", Script::status(503))
         .await
         .unwrap();

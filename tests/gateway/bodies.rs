@@ -1,4 +1,4 @@
-//! What the bodies of requests may cost: memory, work, and whom they hold up.
+//! The cost of request bodies: memory and work, without blocking other requests.
 
 use std::io::Write;
 
@@ -16,7 +16,7 @@ const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Upstreams of both APIs in one simulator: `gpt-*` goes to one that speaks Anthropic's, all else to one that speaks OpenAI's,
+/// Upstreams of both APIs in one simulator: `gpt-*` goes to one with Anthropic's API, all else to one with OpenAI's,
 /// and `both-*` to the first one before the second.
 async fn gateway(limits: &str) -> (TestGateway, Simulator) {
     let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
@@ -107,7 +107,7 @@ async fn bodies_that_are_mostly_packing_are_refused() {
 }
 
 #[tokio::test]
-async fn beyond_the_memory_for_bodies_a_request_is_told_to_come_back() {
+async fn beyond_the_memory_for_bodies_a_request_is_asked_to_retry() {
     let (gateway, upstream) = gateway("body: 1MiB, memory: 1MiB").await;
     upstream.play(Script::fault(Fault::Hang)).await;
     let first = long("m", 700 << 10);
@@ -124,12 +124,12 @@ async fn beyond_the_memory_for_bodies_a_request_is_told_to_come_back() {
         let answered = gateway.post(MESSAGES, &large).await;
         assert_eq!(answered.status, 503);
         assert_eq!(answered.json()["error"]["type"], "overloaded_error");
-        // Packed, it is not larger than others; what comes out is.
+        // Compressed, it is not larger than others; decompressed it is.
         let packed = gzip(large.to_string().replace("xx", "xyz").as_bytes());
         assert!(packed.len() < 9000);
         let answered = ask(&gateway, "gzip", packed).await;
         refusal(&answered, 503, "memory_limit_reached");
-        // Small ones pass, and so does what still fits.
+        // Small ones pass, and so does one that still fits.
         assert_eq!(gateway.post(CHAT, &chat()).await.status, 200);
         assert_eq!(gateway.post(CHAT, &long("m", 200 << 10)).await.status, 200);
         assert_eq!(
@@ -147,7 +147,7 @@ async fn beyond_the_memory_for_bodies_a_request_is_told_to_come_back() {
     assert_eq!(chat_text(&answered), "Hello from only.");
 }
 
-/// A body without a length takes its memory as it grows; refused, it is not read to its end.
+/// A body without a length takes its memory as it grows; if it is rejected, it is not read to its end.
 #[tokio::test]
 async fn a_body_that_grows_beyond_the_memory_is_refused() {
     let (gateway, upstream) = gateway("body: 1MiB, memory: 1MiB").await;
@@ -188,7 +188,7 @@ async fn a_body_that_grows_beyond_the_memory_is_refused() {
 #[tokio::test]
 async fn what_is_too_large_to_be_translated_goes_to_whom_it_need_not_be() {
     let (gateway, upstream) = gateway("body: 1MiB, memory: 4MiB").await;
-    // As text, it is no trouble.
+    // Forwarded as text, it is accepted.
     let text = gateway.post(CHAT, &long("gpt-4o", 300 << 10)).await;
     assert_eq!(chat_text(&text), "Hello from only.");
     let answered = gateway.post(CHAT, &many("gpt-4o", 9000)).await;
@@ -204,7 +204,7 @@ async fn what_is_too_large_to_be_translated_goes_to_whom_it_need_not_be() {
     let answered = gateway.post(CHAT, &body).await;
     assert_eq!(answered.upstream(), "openai");
     assert_eq!(upstream.received()[1].json(), body);
-    // Another name for the model is no translation.
+    // Replacing the model's name is not a translation.
     body["model"] = "renamed".into();
     let answered = gateway.post(CHAT, &body).await;
     assert_eq!(answered.status, 200, "{answered:?}");
@@ -212,7 +212,8 @@ async fn what_is_too_large_to_be_translated_goes_to_whom_it_need_not_be() {
     assert_eq!(upstream.received()[2].json(), body);
 }
 
-/// A gateway with one processor would answer nobody while it unpacks and translates, if it did so on its only thread.
+/// A gateway with one processor would answer nobody while it decompresses and translates, if it did so on its only
+/// thread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn large_bodies_are_translated_and_packed_ones_unpacked() {
     let (gateway, upstream) = gateway("").await;
@@ -233,7 +234,7 @@ async fn large_bodies_are_translated_and_packed_ones_unpacked() {
     until_free(&gateway).await;
 }
 
-/// Requests that are packed small and come all at once hold no more than the budget between them.
+/// Many small compressed requests at once hold no more than the budget between them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_packed_bodies_at_once_stay_within_the_memory() {
     let (gateway, _upstream) = gateway("body: 1MiB, memory: 9MiB").await;

@@ -1,4 +1,4 @@
-//! Bounds on what an upstream may make us keep in memory: a stream that never comes to the point, and an event without end.
+//! Limits on what an upstream may make us keep in memory: a stream without content, and an event without end.
 
 use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Fault, Script, Simulator};
@@ -82,7 +82,7 @@ async fn an_event_amid_a_stream_may_be_large_but_not_without_end() {
         let streamed = read(&answered.text());
         assert_eq!(streamed.claims_end, is_whole, "{size}");
         assert_eq!(streamed.ends_with_failure, !is_whole, "{size}");
-        // Nothing of an event goes out that is not whole.
+        // No incomplete event is sent.
         let length = if is_whole { 6 + size } else { 6 };
         assert_eq!(streamed.text.len(), length);
         let finished = gateway.events.wait_for(|event| match event {

@@ -1,4 +1,5 @@
-//! A real browser with a page that tries everything that a page can: what is not listed reaches no upstream.
+//! A real browser with a page that tries everything that a page can: requests of pages that are not listed reach no
+//! upstream.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -24,7 +25,7 @@ use crate::harness::TestGateway;
 /// A browser takes long to start where many start.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAGE: &str = include_str!("../browser/page.html");
-/// What the page tries at the clients' address, all of which would reach an upstream.
+/// The page's requests to the clients' address, all of which would reach an upstream.
 const TRIES: [&str; 14] = [
     "simple",
     "json",
@@ -168,7 +169,7 @@ fn is_success(result: &Value) -> bool {
     result["status"] == 200 || result == "open"
 }
 
-/// Names, ports and schemes make other origins; what all have in common is that nobody has listed them.
+/// Names, ports and schemes make other origins; none of these origins is listed.
 #[tokio::test]
 async fn a_page_of_another_origin_reaches_no_upstream() {
     let mut site = Site::start(None).await;
@@ -191,7 +192,7 @@ async fn a_page_of_another_origin_reaches_no_upstream() {
     assert_eq!(second.received_count(), 0);
 }
 
-/// A name that leads to the page first and to the gateway later makes one origin of both.
+/// DNS rebinding: a name that leads to the page first and to the gateway later makes both one origin.
 #[tokio::test]
 async fn a_name_that_leads_to_us_makes_no_page_ours() {
     let (first, second) = upstreams().await;
@@ -232,10 +233,10 @@ async fn a_listed_page_is_served_and_can_read_all_of_it() {
         assert_eq!(result["id"], "req_", "{name}: {result}");
     }
     assert_eq!(results["socket"], "open", "{results:#}");
-    // An error of ours can be read, too.
+    // The page can read our own errors as well.
     assert_eq!(results["wrong"]["status"], 400, "{results:#}");
     assert!(results["wrong"]["text"].as_str().unwrap().contains("model"));
-    // What comes without an origin could be anybody's.
+    // A request without an origin could come from any page.
     assert_eq!(results["image"], "error");
     for name in AT_OPERATORS {
         assert!(!is_success(&results[name]), "{name}: {results:#}");
@@ -274,7 +275,7 @@ async fn any_page_may_call_where_pages_need_a_key() {
     }
 }
 
-/// An upstream that agrees to every WebSocket.
+/// An upstream that accepts every WebSocket.
 struct Voice {
     address: SocketAddr,
     task: JoinHandle<()>,

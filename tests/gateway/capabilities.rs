@@ -1,4 +1,4 @@
-//! Requests go only to those who can do what they need, and say so when nobody can.
+//! Requests go only to candidates that support what they need; if none does, the error says so.
 
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::harness::{Answered, Setup, TestGateway, chat, chat_stream, refusal, s
 
 const CHAT: &str = "/v1/chat/completions";
 
-/// Two upstreams in this order, with these keys more; `route` holds more keys of the route.
+/// Two upstreams in this order, with these additional keys; `route` holds additional keys of the route.
 async fn gateway(
     (first, of_first): (&Simulator, &str),
     (second, of_second): (&Simulator, &str),
@@ -110,12 +110,12 @@ async fn models_are_known_by_their_names_and_the_configuration_knows_better() {
     assert_eq!(served_by("", blind).await, "second");
     let sees = "capabilities: {vision: true}";
     assert_eq!(served_by(sees, blind).await, "first");
-    // What is said of a candidate goes before what is said of its upstream.
+    // A candidate's setting overrides its upstream's.
     let blind_again = format!("{blind}, capabilities: {{vision: false}}");
     assert_eq!(served_by(sees, &blind_again).await, "second");
 }
 
-/// Names can mislead: a house's own server may call anything `gpt-4`.
+/// Names can mislead: a private server may call any model `gpt-4`.
 #[tokio::test]
 async fn what_is_known_by_names_alone_never_leaves_nobody() {
     let (first, second) = simulators().await;
@@ -178,7 +178,7 @@ async fn explain_knows_what_a_request_needs() {
     );
 }
 
-/// What an upstream does that refuses content, for requests that are streamed or not.
+/// How an upstream refuses content, for requests that are streamed or not.
 fn refusals() -> Vec<(bool, Fault)> {
     let filtered = json!({"error": {"code": "content_filter", "message": "no"}});
     let status = Fault::Status {

@@ -1,4 +1,4 @@
-//! Clients that speak `OpenAI`'s API, served by upstreams that speak Anthropic's.
+//! Clients of `OpenAI`'s API, served by upstreams with Anthropic's API.
 
 use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Continuing, Fault, Script, Simulator};
@@ -153,7 +153,7 @@ async fn a_stream_of_claudes_that_breaks_never_looks_whole() {
         });
         assert_eq!(broken.await, RequestResult::Broken);
     }
-    // After its last event nothing can spoil it.
+    // After its last event nothing can break it.
     let (openai, claude) = simulators().await;
     claude
         .play(Script::fault(Fault::ResetAtEnd).with_text(TEXT))
@@ -235,7 +235,7 @@ async fn a_clients_own_fault_comes_back_in_openais_shape() {
     assert_eq!(error["error"]["type"], "invalid_request_error");
     assert!(error["error"]["message"].is_string() && error["type"].is_null());
 
-    // It may be about our words: who takes the client's own is asked, too.
+    // The rejection may be about our translation: a candidate with the client's own API is tried as well.
     let both = gateway(&openai, &claude, &["claude", "openai"], "").await;
     assert_eq!(
         both.post(CHAT, &chat()).await.trail(),
@@ -321,7 +321,7 @@ async fn responses_are_had_from_upstreams_that_have_chats_or_messages_only() {
 }
 
 #[tokio::test]
-async fn claude_stands_in_for_claude_in_its_own_manner() {
+async fn requests_are_adapted_to_another_claude_model_as_fallback() {
     let (first, second) = simulators().await;
     first.play(Script::status(529)).await;
     let keys = "provider: anthropic, api_key: k";

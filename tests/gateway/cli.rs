@@ -15,16 +15,16 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{Setup, chat};
 
-/// The program keeps the time of this machine, which may have other things to do.
+/// The program uses the real clock of this machine, which may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a client waits for.
 type Asking = JoinHandle<<ResponseFuture as Future>::Output>;
 
-/// On addresses that nobody else has.
+/// Addresses that no other test uses.
 const SERVE: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
 
-/// The program in a folder of its own, without any variable of this machine's but the path.
+/// The program in a folder of its own, without any environment variable except the path.
 fn backstop(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
     command
@@ -51,7 +51,7 @@ async fn finish(mut command: Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// A program that goes on, and what it prints.
+/// A program that keeps running, and its output.
 struct Running {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
@@ -97,7 +97,7 @@ impl Running {
     }
 }
 
-/// The address that a log line goes on with.
+/// The address that follows in a log line.
 fn address(rest: &str) -> String {
     rest.split(['/', '"']).next().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Whose key goes where: clients show theirs to the gateway, the gateway shows its own to upstreams.
+//! Keys: clients send theirs to the gateway, and the gateway sends its own to upstreams.
 
 use backstop::simulator::{Script, Simulator};
 use http::Method;
@@ -67,7 +67,7 @@ async fn a_right_key_is_taken_from_every_header_that_clients_use() {
 async fn each_upstream_gets_its_own_key_and_nothing_that_tells_about_the_client() {
     let (first, second) = simulators().await;
     first.play(Script::status(500)).await;
-    // Without `clients` anybody may call, and whatever key is sent stays here all the same.
+    // Without `clients` anybody may send requests, and the client's key is still not forwarded.
     for clients in ["", CLIENTS] {
         let gateway = TestGateway::before(&first, &second, clients).await;
         let headers = [
@@ -232,7 +232,7 @@ async fn azures_older_api_has_the_deployment_in_the_path() {
             .all(|request| request.header("api-key") == Some("a-key"))
     );
 
-    // A name is no way out.
+    // A model's name cannot change the path.
     for model in ["..", "../../admin", "a/..%2f..", "a\\..\\b"] {
         let question = json!({"model": model, "input": "x"});
         let answered = gateway.post("/v1/embeddings", &question).await;

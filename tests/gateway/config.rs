@@ -1,4 +1,4 @@
-//! `config.example.yaml` is good, and complete; good configurations load, bad ones are told what is wrong.
+//! `config.example.yaml` is valid and complete; good configurations load, and bad ones get exact errors.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -98,7 +98,7 @@ fn the_example_shows_the_defaults() {
         assert_eq!(format!("{shown:?}"), format!("{default:?}"));
     };
     same(&example.limits, &default.limits);
-    // Shown as what it comes to.
+    // Shown as its value.
     let mut timeouts = example.timeouts.clone();
     let answer = timeouts.answer.take();
     assert_eq!(
@@ -114,7 +114,7 @@ fn the_example_shows_the_defaults() {
     same(&example.list_models, &default.list_models);
 }
 
-/// The same for what has no default as a whole: a route, and its candidates.
+/// The same for parts that have no default as a whole: a route, and its candidates.
 #[test]
 fn the_example_shows_the_defaults_of_routes() {
     let parse = |text: &str| {
@@ -136,9 +136,9 @@ fn the_example_shows_the_defaults_of_routes() {
     );
 }
 
-/// What the comments say of keys that are left out.
+/// The defaults in the comments about omitted keys.
 #[test]
-fn the_example_tells_the_defaults_of_what_it_leaves_out() {
+fn the_example_names_the_defaults_of_omitted_keys() {
     for (said, is_true) in [
         (
             "headers: 10s     # to the head of a streamed answer; default: as first_token",
@@ -164,7 +164,7 @@ fn the_example_documents_every_key() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// The configuration itself tells which keys it knows, when it is given one that it does not.
+/// The configuration lists its keys when it gets an unknown one.
 #[test]
 fn the_list_of_keys_is_complete() {
     let text = "\
@@ -204,9 +204,9 @@ fn good_configurations_load() {
     }
 }
 
-/// With `REWRITE_EXPECTED=1` what is told now becomes what is expected.
+/// With `REWRITE_EXPECTED=1` the current errors become the expected ones.
 #[test]
-fn bad_configurations_are_told_exactly_what_is_wrong() {
+fn bad_configurations_get_exact_errors() {
     for path in fixtures("bad") {
         let text = fs::read_to_string(&path).unwrap();
         let told = Config::parse(&name_of(&path), &text, &variable)

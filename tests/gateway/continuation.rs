@@ -1,4 +1,4 @@
-//! Streams that break off after their first content, and go on from another upstream.
+//! Streams that break after their first content and continue at another upstream.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn simulator(name: &str, script: Script) -> Simulator {
     simulator
 }
 
-/// A gateway that continues in this way, with upstreams that continue beginnings in these ways, in this order.
+/// A gateway that continues in this way, with upstreams that support prefill in these ways, in this order.
 async fn gateway(mode: &str, upstreams: &[(&Simulator, &str)]) -> TestGateway {
     let mut setup = Setup::new();
     let mut names = Vec::new();
@@ -73,7 +73,7 @@ fn events(answered: &Answered) -> Vec<Value> {
         .collect()
 }
 
-/// Every event belongs to the one answer that the first upstream began.
+/// Every event belongs to the one answer that the first upstream started.
 fn is_one_answer(answered: &Answered) {
     let events = events(answered);
     for event in &events {
@@ -113,7 +113,7 @@ async fn report(gateway: &TestGateway) -> RequestReport {
     gateway.events.wait_for(finished).await
 }
 
-/// The numbers of the attempts that are over.
+/// The numbers of the attempts that have ended.
 fn numbers(gateway: &TestGateway) -> Vec<usize> {
     let events = gateway.events.all();
     let numbers = events.iter().filter_map(|event| match event {
@@ -400,7 +400,7 @@ async fn a_client_that_leaves_while_the_next_upstream_is_asked_frees_it() {
     let headers = [("content-type", "application/json")];
     let body = chat_stream().to_string();
     let answer = gateway.open(http::Method::POST, CHAT, &headers, body).await;
-    // The answer is not read, so it is the gateway that has to go on.
+    // The answer is not read, so the gateway has to continue it by itself.
     let reading =
         tokio::spawn(async move { http_body_util::BodyExt::collect(answer.into_body()).await });
     crate::harness::within(second.wait_received(1)).await;

@@ -17,7 +17,7 @@ async fn gateway(openai: &Simulator, claude: &Simulator) -> TestGateway {
         .await
 }
 
-/// A reply with this body, whatever is asked.
+/// A reply with this body to every request.
 fn reply(body: &Value) -> Script {
     Script::fault(Fault::Status {
         code: 200,
@@ -56,7 +56,7 @@ fn tool_use(id: &str, city: &str) -> Value {
     json!({"type": "tool_use", "id": id, "name": "weather", "input": {"city": city}})
 }
 
-/// Adds an assistant's calls and the results of them to a conversation.
+/// Appends an assistant's tool calls and their results to a conversation.
 fn go_on(conversation: &mut Value, calls: &[Value]) {
     let messages = conversation["messages"].as_array_mut().unwrap();
     messages.push(json!({"role": "assistant", "content": null, "tool_calls": calls}));
@@ -71,7 +71,7 @@ async fn tools_an_image_and_a_schema_move_to_claude_and_back() {
     let claude = Simulator::start("claude", Script::healthy()).await.unwrap();
     let mut conversation = question();
 
-    // Begun at OpenAI: two calls in one turn.
+    // Starts at OpenAI: two calls in one turn.
     let gateway = gateway(&openai, &claude).await;
     let calls = [call("call_1", "Paris"), call("call_2", "Rome")];
     openai.play(reply(&completion(&calls))).await;
@@ -82,7 +82,7 @@ async fn tools_an_image_and_a_schema_move_to_claude_and_back() {
     );
     go_on(&mut conversation, &calls);
 
-    // Goes on at Claude, who calls once more.
+    // Continues at Claude, which makes one more call.
     openai.play(down()).await;
     let message = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5",
         "content": [tool_use("toolu_3", "Oslo")], "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}});

@@ -1,4 +1,4 @@
-//! What clients are told whose requests are still under way when the grace time of a drain is over.
+//! What clients receive if their requests are still open when the grace time of a drain is over.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn ended(events: &EventLog) -> (RequestResult, &'static str) {
     )
 }
 
-/// Drains; says how the only request ended.
+/// Drains; returns how the only request ended.
 async fn drain(gateway: TestGateway) -> (RequestResult, &'static str) {
     let events = gateway.events.clone();
     within(gateway.gateway.drain()).await;
@@ -123,7 +123,7 @@ async fn a_stream_that_never_pauses_ends_so_too() {
     client.ask(CHAT, &chat_stream().to_string()).await;
     client.until("word").await;
     let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
-    // On a fast machine it may be whole before the grace time is over.
+    // On a fast machine it may be complete before the grace time is over.
     match ended.0 {
         RequestResult::Answered => assert!(text.contains("[DONE]")),
         _ => assert!(text.contains("shutting_down") && text.ends_with("\r\n0\r\n\r\n")),
@@ -131,7 +131,7 @@ async fn a_stream_that_never_pauses_ends_so_too() {
 }
 
 #[tokio::test]
-async fn a_stream_that_has_not_begun_is_told_too() {
+async fn a_stream_that_has_not_started_ends_so_too() {
     for (path, body) in streams() {
         let (gateway, _upstream) = gateway(Fault::Hang, "timeouts: {keepalive: 50ms}\n").await;
         let mut client = Raw::open(gateway.gateway.address()).await;
@@ -145,7 +145,7 @@ async fn a_stream_that_has_not_begun_is_told_too() {
 }
 
 #[tokio::test]
-async fn who_still_waits_is_told_to_come_back() {
+async fn a_request_without_an_answer_is_asked_to_retry() {
     let message = json!({"model": "gpt-4o", "max_tokens": 9, "messages": []});
     for (path, body, shape) in [
         (CHAT, chat(), "{\"error\":{"),
@@ -167,7 +167,7 @@ async fn who_still_waits_is_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_cut() {
+async fn an_opaque_body_ends_with_its_connection() {
     let (gateway, _upstream) = gateway(Fault::StallAfter(2), "").await;
     let mut client = Raw::open(gateway.gateway.address()).await;
     client.ask("/v1/audio/speech", "{}").await;
@@ -185,7 +185,7 @@ async fn what_is_not_understood_is_cut() {
 }
 
 #[tokio::test]
-async fn what_ends_within_the_grace_time_is_whole() {
+async fn an_answer_that_ends_within_the_grace_time_is_whole() {
     let (gateway, upstream) = gateway(Fault::None, "").await;
     let slow = Script::healthy().with_answer_delay(Duration::from_millis(100));
     upstream.play(slow).await;

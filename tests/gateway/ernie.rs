@@ -41,7 +41,7 @@ async fn ernie_answers_chats_and_streams() {
     assert_eq!(other.received_count(), 0);
 }
 
-/// Status, code, type, whether the fields are on top, and what it means.
+/// Status, code, type, whether the fields are at the top level, and the meaning.
 const ERRORS: [(u16, &str, &str, bool, &str); 12] = [
     (
         429,
@@ -127,7 +127,7 @@ fn reply(code: u16, body: &Value) -> Script {
 }
 
 #[tokio::test]
-async fn each_error_of_qianfan_is_told_from_the_others() {
+async fn each_error_of_qianfan_is_distinguished() {
     for (status, code, kind, is_on_top, outcome) in ERRORS {
         let (ernie, other) = simulators().await;
         ernie
@@ -141,7 +141,7 @@ async fn each_error_of_qianfan_is_told_from_the_others() {
 }
 
 #[tokio::test]
-async fn a_clients_fault_and_a_verdict_on_what_it_says_are_not_tried_elsewhere() {
+async fn invalid_requests_and_refused_content_do_not_fail_over() {
     for (status, code) in [
         (400, "malformed_json"),
         (403, "input_unsafe"),

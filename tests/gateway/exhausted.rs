@@ -1,4 +1,4 @@
-//! Requests that no upstream answers: the client learns why, and when to come back.
+//! Requests that no upstream answers: the client learns why, and when to retry.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::harness::{
 
 const CHAT: &str = "/v1/chat/completions";
 
-/// A gateway whose two upstreams do the same.
+/// A gateway whose two upstreams behave alike.
 async fn both(script: Script) -> (TestGateway, Simulator, Simulator) {
     let first = Simulator::start("first", script.clone()).await.unwrap();
     let second = Simulator::start("second", script).await.unwrap();
@@ -86,20 +86,20 @@ async fn a_rate_limit_among_other_failures_is_no_429() {
         let answered = gateway.post(CHAT, &chat()).await;
         refusal(&answered, 503, "all_upstreams_failed");
         assert_eq!(answered.trail(), trail);
-        // The one that has asked for no pause is asked again at once, so the other one's pause is nobody's business.
+        // The one without a pause is tried again at once, so the other one's pause does not matter.
         assert_eq!(retry_after(&answered), 1);
     }
 }
 
 #[tokio::test]
-async fn upstreams_that_ask_for_a_pause_get_it_and_the_client_is_told_its_length() {
+async fn upstreams_that_ask_for_a_pause_get_it_and_the_client_learns_its_length() {
     let (gateway, first, second) = both(rate_limited(30)).await;
     let answered = gateway.post(CHAT, &chat()).await;
     refusal(&answered, 429, "rate_limit_exceeded");
     assert!((10..=30).contains(&retry_after(&answered)));
     assert_eq!(answered.header("x-should-retry"), "");
 
-    // They would answer now, but their pause is not over: not even as a last resort are they asked.
+    // They would answer now, but their pause is not over: they are not even tried as a last resort.
     first.play(Script::healthy()).await;
     second.play(Script::healthy()).await;
     for _ in 0..5 {
@@ -138,7 +138,7 @@ async fn a_pause_of_more_than_a_minute_asks_the_client_not_to_retry() {
     }
 }
 
-/// Who could not serve it on any day is no reason to tell the client anything but to slow down.
+/// A candidate that can never serve the request must not change the rate limit error.
 #[tokio::test]
 async fn a_rate_limit_is_one_beside_upstreams_that_cannot_serve_the_request() {
     let (first, second) = simulators().await;
@@ -159,7 +159,7 @@ async fn a_rate_limit_is_one_beside_upstreams_that_cannot_serve_the_request() {
     assert_eq!(second.received_count(), 0);
 }
 
-/// The first one has too small a window, and vectors of the second one's model are of no use beside the first one's.
+/// The first one's window is too small, and vectors of the second one's model cannot replace the first one's.
 #[tokio::test]
 async fn what_no_candidate_can_ever_serve_is_not_to_be_tried_again() {
     let (first, second) = simulators().await;
@@ -202,7 +202,7 @@ async fn a_model_that_no_upstream_has_is_not_found() {
     }
 }
 
-/// An upstream that never lets anybody in for this, and how it says so.
+/// An upstream that rejects every request for this reason, and its error.
 fn shut(status: u16, error: &str) -> Script {
     Script::fault(Fault::Status {
         code: status,
@@ -211,7 +211,7 @@ fn shut(status: u16, error: &str) -> Script {
     })
 }
 
-/// SDKs slow down for a 429, and whoever reads it looks for too many requests.
+/// SDKs slow down after a 429, and operators look for too many requests.
 #[tokio::test]
 async fn refused_keys_and_empty_accounts_are_no_rate_limits() {
     for (script, tried, words) in [
@@ -243,7 +243,7 @@ async fn refused_keys_and_empty_accounts_are_no_rate_limits() {
         }
         assert_eq!((first.received_count(), second.received_count()), (1, 1));
 
-        // One rate limit beside it makes it none; the client may come back when that is over.
+        // One rate limit beside it changes that; the client may retry when it is over.
         let (gateway, _first, second) = both(script).await;
         second.play(rate_limited(9)).await;
         for _ in 0..2 {
@@ -255,7 +255,7 @@ async fn refused_keys_and_empty_accounts_are_no_rate_limits() {
     }
 }
 
-/// They get the pause that they ask for, but it is not the client that sends too much.
+/// They get the pause that they ask for, but the client is not sending too much.
 #[tokio::test]
 async fn upstreams_with_too_much_to_do_are_no_rate_limit() {
     let busy = Script::fault(Fault::Status {
@@ -294,7 +294,7 @@ async fn a_model_that_is_known_to_be_nowhere_is_still_not_found() {
         let is_told = message.contains("second: not asked, it did not have the model");
         assert_eq!(is_told, count == 0, "{message}");
     }
-    // Once one of them cannot say, nobody knows.
+    // If one of them cannot tell, it is unknown.
     first.play(Script::status(500)).await;
     let gateway = named.start().await;
     for _ in 0..2 {
@@ -358,9 +358,9 @@ async fn the_total_time_ends_a_request_whoever_is_left_to_ask() {
     assert!(counts.iter().sum::<usize>() <= 6, "{counts:?}");
 }
 
-/// Without us the client would have been told that, and could act on it.
+/// Without us the client would have received this error, and could act on it.
 #[tokio::test]
-async fn what_the_first_choice_says_comes_back_whatever_becomes_of_the_others() {
+async fn the_first_choices_rejection_is_returned_even_if_fallbacks_fail() {
     let unsupported =
         json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
     let fault = Fault::Status {
@@ -382,7 +382,7 @@ async fn what_the_first_choice_says_comes_back_whatever_becomes_of_the_others() 
         assert_eq!((answered.status, answered.upstream()), (400, "first"));
         assert_eq!(answered.json()["error"]["message"], "no such field");
     }
-    // The word of a second choice is not: the first one may do better when it is back.
+    // The error of a fallback is not definite: the first one may do better when it is back.
     let (gateway, first, second) = both(rate_limited(30)).await;
     second.play(Script::fault(fault)).await;
     for trail in [
@@ -392,7 +392,7 @@ async fn what_the_first_choice_says_comes_back_whatever_becomes_of_the_others() 
         let answered = gateway.post(CHAT, &chat()).await;
         assert_eq!(answered.trail(), trail);
         let error = refusal(&answered, 503, "all_upstreams_failed");
-        // To the second one it will be the same request.
+        // A retry gets the same error from the second one, so only the first one's pause counts.
         assert!((10..=30).contains(&retry_after(&answered)), "{error}");
         let attempts = error["attempts"].as_array().unwrap();
         assert_eq!(attempts.last().unwrap()["detail"], "no such field");
@@ -401,7 +401,7 @@ async fn what_the_first_choice_says_comes_back_whatever_becomes_of_the_others() 
 }
 
 #[tokio::test]
-async fn why_a_stand_in_refuses_what_we_made_of_a_request_is_told_but_for_our_key() {
+async fn a_fallbacks_rejection_of_a_translation_is_returned_without_our_key() {
     let first = Simulator::start("first", Script::status(503))
         .await
         .unwrap();
@@ -428,7 +428,7 @@ async fn why_a_stand_in_refuses_what_we_made_of_a_request_is_told_but_for_our_ke
     assert_eq!(told.chars().count(), 301);
     assert!(error["message"].as_str().unwrap().contains(told));
 
-    // Metrics know no words of upstreams.
+    // Metrics contain no text of upstreams.
     let metrics = gateway.admin("/metrics").await.text();
     assert!(!metrics.contains("messages.0"), "{metrics}");
 }

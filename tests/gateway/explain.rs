@@ -1,11 +1,11 @@
-//! What `POST /api/explain` makes of a question.
+//! `POST /api/explain`.
 
 use serde_json::json;
 
 use crate::harness::{Setup, TestGateway, simulators};
 
 #[tokio::test]
-async fn what_a_request_is_for_is_told_by_its_body_or_by_name() {
+async fn the_endpoint_follows_from_the_body_or_is_named() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
     let message = json!([{"role": "user", "content": "hi"}]);
@@ -48,7 +48,7 @@ async fn what_a_request_is_for_is_told_by_its_body_or_by_name() {
     );
 }
 
-/// A tool that only Anthropic runs keeps a message at Claude, and a chat cannot have it.
+/// A tool that only Anthropic runs keeps a message at Claude; a chat request cannot contain it.
 #[tokio::test]
 async fn a_message_is_explained_as_it_would_be_served() {
     let (first, second) = simulators().await;

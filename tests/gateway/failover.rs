@@ -11,7 +11,7 @@ use crate::harness::{
 const TIMEOUTS: &str =
     "timeouts: {connect: 1s, first_token: 300ms, answer: 300ms, idle: 300ms, total: 20s}\n";
 
-/// What an upstream can do wrong before the client has received anything, and what the trail calls it.
+/// The faults of an upstream before the client has received anything, and their names in the log of attempts.
 fn faults() -> Vec<(Fault, &'static str)> {
     vec![
         (Fault::Refuse, "connect_refused"),
@@ -152,7 +152,7 @@ async fn a_broken_upstream_is_left_alone_and_comes_back_once_it_has_healed() {
     let mut in_a_row = 0;
     let healed = async {
         while in_a_row < 10 {
-            // Every request until then is answered, too, by one of them.
+            // Every request until then is answered as well, by one of them.
             let answered = gateway.post("/v1/chat/completions", &chat()).await;
             let is_back = chat_text(&answered) == "Hello from first.";
             in_a_row = if is_back { in_a_row + 1 } else { 0 };
@@ -203,7 +203,7 @@ async fn what_is_too_long_for_one_model_goes_to_the_next_and_else_comes_back_as_
         headers: Vec::new(),
         body: Some(error.to_string()),
     });
-    // Nobody knows the window of this model.
+    // The window of this model is unknown.
     let mut body = chat();
     body["model"] = "house-model".into();
     let (first, second) = simulators().await;
@@ -221,9 +221,9 @@ async fn what_is_too_long_for_one_model_goes_to_the_next_and_else_comes_back_as_
     assert_eq!(answered.trail(), ["first:too_long", "second:too_long"]);
 }
 
-/// A further attempt is paid for only if there is somebody to make it with.
+/// A further attempt costs a token only if there is a candidate for it.
 #[tokio::test]
-async fn what_nobody_is_left_for_uses_up_no_budget() {
+async fn a_failover_without_a_candidate_costs_no_budget() {
     let (first, second) = simulators().await;
     let third = Simulator::start("third", Script::answer("Hello from third."))
         .await
@@ -235,7 +235,7 @@ async fn what_nobody_is_left_for_uses_up_no_budget() {
         .route(&["*"], &["first", "second, model: b", "third, model: c"])
         .start()
         .await;
-    // It says nothing against their health.
+    // It does not count against their health.
     let body = json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
     let unsupported = Fault::Status {
         code: 400,
@@ -244,7 +244,7 @@ async fn what_nobody_is_left_for_uses_up_no_budget() {
     };
     first.play(Script::fault(unsupported.clone())).await;
     second.play(Script::fault(unsupported)).await;
-    // Vectors of other models are of no use, so that the first one is all there is.
+    // Vectors of other models are useless, so the first one is the only candidate.
     let embed = json!({"model": "m", "input": "x"});
     for _ in 0..60 {
         let answered = gateway.post("/v1/embeddings", &embed).await;

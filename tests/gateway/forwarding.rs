@@ -1,4 +1,5 @@
-//! What the gateway does not understand goes on untouched, and what it does understand changes in one place only.
+//! Requests that the gateway does not understand are forwarded unchanged; in those that it understands, only one place
+//! changes.
 
 use backstop::simulator::{Fault, Received, Script, Simulator};
 use bytes::Bytes;
@@ -42,20 +43,20 @@ impl Three {
         self.setup(routes).start().await
     }
 
-    /// How many requests each has had.
+    /// How many requests each has received.
     fn counts(&self) -> [usize; 3] {
         [&self.first, &self.special, &self.general].map(Simulator::received_count)
     }
 }
 
-/// Models, and who serves them.
+/// Models, and which upstreams serve them.
 type Route = (&'static [&'static str], &'static [&'static str]);
 
 const SPECIAL: Route = (&["dall-e-3", "whisper-*"], &["special"]);
 const GENERAL: Route = (&["*"], &["general"]);
 const BOTH: Route = (&["*"], &["general", "special, model: theirs"]);
 
-/// A form with a file that is no text, and then the model.
+/// A form with a binary file, and then the model.
 fn form(model: &str) -> Vec<u8> {
     let mut body =
         b"--xx\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n"
@@ -104,13 +105,13 @@ async fn without_a_route_for_all_models_the_first_upstream_of_the_file_is_asked(
         .await;
     assert_eq!(answered.upstream(), "first");
     assert_eq!(three.counts(), [2, 0, 0]);
-    // What is understood needs a route.
+    // An understood request needs a route.
     let answered = gateway.post(CHAT, &json!({"model": "gpt-4o"})).await;
     refusal(&answered, 404, "model_not_found");
     assert_eq!(three.counts(), [2, 0, 0]);
 }
 
-/// A prompt that is kept at the upstream may say which model is meant.
+/// A prompt that is stored at the upstream may select the model.
 #[tokio::test]
 async fn a_response_may_be_asked_for_without_a_model() {
     let three = Three::start().await;
@@ -169,7 +170,7 @@ async fn method_path_body_and_headers_go_on_unchanged() {
         for (name, value) in [headers[0], headers[1], headers[3]] {
             assert_eq!(received.header(name), Some(value), "{path}: {name}");
         }
-        // The ids in an answer could not be seen.
+        // The ids in an answer could not be read.
         assert_eq!(received.header("accept-encoding"), None, "{path}");
         let doubled: Vec<_> = received.headers.get_all("x-unheard-of").iter().collect();
         assert_eq!(doubled, ["one", "two"], "{path}");
@@ -238,13 +239,13 @@ async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() 
         let requests = format!("result=\"{result}\",route=\"*\",status=\"{status}\"}} 1\n");
         assert!(metrics.contains(&requests), "{requests}: {metrics}");
     }
-    // None of it says anything about the models there.
+    // None of it counts against the models there.
     three.general.play(Script::healthy()).await;
     let answered = gateway.post(CHAT, &json!({"model": "gpt-4o"})).await;
     assert_eq!(answered.trail(), ["general:ok"]);
 }
 
-/// Nobody asks a body for more when it is empty, or as long as was promised.
+/// A body that is empty, or as long as announced, is not polled further.
 #[tokio::test]
 async fn replies_without_a_body_are_whole() {
     let three = Three::start().await;
@@ -284,7 +285,7 @@ async fn a_forwarded_request_is_not_sent_twice() {
         assert_eq!(answered.trail().len(), 1, "{fault:?}");
         assert_eq!(three.counts(), [0, 0, 1], "{fault:?}");
     }
-    // Where nothing was sent, it is the first time elsewhere.
+    // If nothing was sent, the next one gets it for the first time.
     let three = Three::start().await;
     three.general.play(Script::fault(Fault::Refuse)).await;
     let gateway = three.gateway(&[BOTH]).await;
@@ -304,7 +305,7 @@ async fn with_keys(three: &Three, keys: &str) -> TestGateway {
         .await
 }
 
-/// Whoever is refused for the key's sake has done nothing.
+/// A client whose request failed because of our key has done nothing wrong.
 #[tokio::test]
 async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
     let three = Three::start().await;
@@ -326,7 +327,7 @@ async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
         let counts = (uses("Bearer revoked"), uses("Bearer valid"));
         assert_eq!(counts, (1, 2), "{status}");
     }
-    // Where all are refused, the client is told so by the upstream, and nobody else is asked to keep a file.
+    // If all keys are rejected, the client gets the upstream's error, and no other upstream is asked to store a file.
     three.general.play(Script::status(401)).await;
     let before = three.general.received_count();
     let answered = gateway.post("/v1/files", &json!({})).await;
@@ -335,7 +336,7 @@ async fn a_refused_key_is_followed_by_another_key_of_the_same_upstream() {
     assert_eq!(three.counts(), [0, 0, before + 2]);
 }
 
-/// What an upstream says of our key is not for its client, who has another one.
+/// What an upstream reports about our key is not for its client, who has another key.
 #[tokio::test]
 async fn an_error_that_repeats_our_key_comes_without_it() {
     let three = Three::start().await;
@@ -360,7 +361,7 @@ async fn an_error_that_repeats_our_key_comes_without_it() {
         let requests = format!("result=\"{result}\",route=\"*\",status=\"{status}\"}} 1\n");
         assert!(metrics.contains(&requests), "{requests}: {metrics}");
     }
-    // What is said against a request that is understood comes back, too.
+    // The rejection of an understood request is returned as well.
     let said = json!({"error": {"message": "sk-general-SECRET may not", "code": null}});
     let in_stream = format!("data: {said}\n\n").replace("null", "400");
     let (whole, streamed) = (json!({"model": "m"}), json!({"model": "m", "stream": true}));
@@ -382,7 +383,7 @@ async fn an_error_that_repeats_our_key_comes_without_it() {
     }
 }
 
-/// An upstream of which every connection gets these bytes and is closed then.
+/// An upstream that sends these bytes on every connection and then closes it.
 pub(crate) async fn raw(reply: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -396,7 +397,7 @@ pub(crate) async fn raw(reply: String) -> String {
     format!("http://{address}/v1")
 }
 
-/// Nobody could say what else is in it.
+/// The rest of it is unknown.
 #[tokio::test]
 async fn an_error_that_is_not_whole_is_none() {
     let cut = "content-length: 99\r\n\r\n{\"error\":".to_owned();
@@ -424,7 +425,7 @@ async fn many_refused_keys_are_not_in_the_way_of_another_upstream() {
     assert_eq!(answered.trail(), [refused, refused, "special:ok"]);
 }
 
-/// What comes after the deadline would not be waited for.
+/// An answer after the deadline would not be awaited.
 #[tokio::test]
 async fn nobody_is_asked_after_the_deadline() {
     let three = Three::start().await;
@@ -471,12 +472,12 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
             assert_eq!(answered.trail(), [first.as_str(), "special:ok"]);
             let received = &three.special.received()[0];
             assert!(received.body == expected, "{:?}", received.body);
-            // Nothing of it says anything about the models there.
+            // None of it counts against the models there.
             three.general.play(Script::healthy()).await;
             let answered = gateway.post(CHAT, &json!({"model": "gpt-4o"})).await;
             assert_eq!(answered.trail(), ["general:ok"]);
         }
-        // What the client did wrong comes back, and so does the last one's failure.
+        // The client's own error is returned, and so is the last one's failure.
         let three = Three::start().await;
         let gateway = three.gateway(&[BOTH]).await;
         three.general.play(Script::status(400)).await;
@@ -590,7 +591,7 @@ async fn clients_of_anthropics_api_are_forwarded_to_whoever_speaks_it() {
     }
 }
 
-/// Otherwise SDKs would take the client's key past the proxy.
+/// Otherwise SDKs would send the client's key past the proxy.
 #[tokio::test]
 async fn the_results_of_a_batch_are_got_through_the_gateway() {
     let claude = Simulator::start("claude", Script::healthy()).await.unwrap();
@@ -627,7 +628,7 @@ async fn no_redirect_leads_a_client_past_the_gateway() {
         (Method::GET, there.as_str(), 503),
         (Method::POST, there.as_str(), 503),
         (Method::POST, "https://files.example/1", 503),
-        // A file may be fetched elsewhere, and a path of ours is ours.
+        // A file may be fetched elsewhere, but a path of ours is ours.
         (Method::GET, "https://files.example/1", 307),
         (Method::POST, "/v1/files/", 307),
     ];

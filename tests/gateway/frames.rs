@@ -140,7 +140,7 @@ impl Frames {
         frames
     }
 
-    /// Sends bytes, unless the other side has closed; says whether it has not.
+    /// Sends bytes, unless the other side has closed; returns whether it has not.
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> bool {
         within(self.stream.write_all(bytes)).await.is_ok()
     }

@@ -1,4 +1,4 @@
-//! A gateway to test, its event log, and a client to talk to it. Nothing here sleeps: tests wait for events.
+//! A gateway to test, its event log, and a client for it. Nothing here sleeps: tests wait for events.
 
 mod clock;
 mod setup;
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::setup::Setup;
 
-/// No test waits longer for anything.
+/// The longest wait in any test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running gateway on free ports, with its own client.
@@ -32,7 +32,7 @@ pub(crate) struct TestGateway {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// What the client got.
+/// The response that the client received.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) status: u16,
@@ -56,12 +56,12 @@ impl Answered {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Who answered, as the response says.
+    /// Which upstream answered, from the response's header.
     pub(crate) fn upstream(&self) -> &str {
         self.header("x-backstop-upstream")
     }
 
-    /// The outcomes of all attempts, as the response says: `["first:overloaded", "second:ok"]`.
+    /// The outcomes of all attempts, from the response's header: `["first:overloaded", "second:ok"]`.
     pub(crate) fn trail(&self) -> Vec<String> {
         self.header("x-backstop-attempts")
             .split(", ")
@@ -77,7 +77,7 @@ impl Answered {
 }
 
 impl TestGateway {
-    /// Starts a gateway by a configuration; its addresses are set to free ports.
+    /// Starts a gateway with a configuration; its addresses are set to free ports.
     pub(crate) async fn start(yaml: &str) -> Self {
         let text = format!("listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\"}}\n{yaml}");
         let config =
@@ -114,7 +114,7 @@ impl TestGateway {
         self.send(Method::GET, path, &[], "").await
     }
 
-    /// Sends a request and reads the answer whole.
+    /// Sends a request and reads the whole answer.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -133,7 +133,7 @@ impl TestGateway {
         }
     }
 
-    /// Sends a request and hands out the answer as it comes.
+    /// Sends a request and returns the answer as it arrives.
     pub(crate) async fn open(
         &self,
         method: Method,
@@ -150,7 +150,7 @@ impl TestGateway {
         answer.await.expect("an answer in time").expect("an answer")
     }
 
-    /// Asks until health takes something out of rotation; says how many requests that took. Every one is answered.
+    /// Sends requests until health takes something out of rotation; returns how many. Every one is answered.
     pub(crate) async fn ask_until_out(&self, body: &Value) -> usize {
         for count in 1..=20 {
             let answered = self.post("/v1/chat/completions", body).await;
@@ -164,7 +164,7 @@ impl TestGateway {
         panic!("nothing went out of rotation: {:#?}", self.events.all())
     }
 
-    /// Why the attempts that are over were made.
+    /// The reasons for the attempts that have ended.
     pub(crate) fn phases(&self) -> Vec<&'static str> {
         let events = self.events.all();
         let phases = events.iter().filter_map(|event| match event {
@@ -186,7 +186,7 @@ impl TestGateway {
             .await
     }
 
-    /// Asks at the operators' address.
+    /// Sends a request to the operators' address.
     pub(crate) async fn ask_admin(
         &self,
         method: Method,
@@ -216,7 +216,7 @@ pub(crate) async fn simulators() -> (Simulator, Simulator) {
     (first, second)
 }
 
-/// What comes of something that must not take long.
+/// Runs something that must not take long.
 pub(crate) async fn within<T>(something: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, something)
         .await
@@ -310,7 +310,7 @@ impl Sink for EventLog {
 }
 
 impl EventLog {
-    /// Waits until an event has been reported from which something can be made, and gives that back.
+    /// Waits until an event has been reported from which `wanted` makes a value, and returns the value.
     pub(crate) async fn wait_for<T>(&self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         let mut count = self.count.subscribe();
         let waiting = async {

@@ -1,4 +1,4 @@
-//! Health end to end: what goes out of rotation, what does not, and what comes back.
+//! Health end to end: what is taken out of rotation, what is not, and what comes back.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ fn opened(gateway: &TestGateway) -> Vec<String> {
     gateway.events.all().iter().filter_map(opened).collect()
 }
 
-/// Asks twenty times a second until `is_enough`, for at most a minute; every request must be answered. Says how long
-/// it took.
+/// Sends twenty requests a second until `is_enough`, for at most a minute; every request must be answered. Returns how
+/// long it took.
 async fn load(gateway: &TestGateway, mut is_enough: impl FnMut(&str) -> bool) -> Duration {
     let start = Instant::now();
     let mut ticks = interval(Duration::from_millis(50));
@@ -150,7 +150,7 @@ async fn a_rate_limit_keeps_requests_away_for_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn an_allowance_that_runs_out_is_not_tested() {
+async fn an_exhausted_rate_limit_is_not_tested() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
     let last = Script::answer("first")
@@ -188,7 +188,7 @@ async fn a_refused_connection_is_health_checked_and_comes_back_by_itself() {
         assert_eq!(answered.trail(), ["second:ok"]);
     }
     first.play(Script::answer("first")).await;
-    // Nobody asks: the probe alone finds out.
+    // No client sends requests: the health check alone finds out.
     within(first.wait_received(1)).await;
     assert_eq!(first.received()[0].path, "/v1/models");
     let back = load(&gateway, |who| who == "first").await;
@@ -228,7 +228,7 @@ async fn requests_that_wait_for_a_hanging_upstream_are_hedged() {
 }
 
 #[tokio::test]
-async fn what_is_believed_is_shown_and_explained() {
+async fn health_is_shown_and_explained() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
     first.play(Script::status(500)).await;
@@ -337,7 +337,7 @@ async fn a_late_first_token_is_hedged_where_the_route_says_so() {
             .await;
         first.play(Script::answer("first")).await;
         for _ in 0..40 {
-            // What is usual must be known before anything can be late.
+            // The usual latency must be known before a request can be late.
             let answered = gateway.post(CHAT, &chat_stream()).await;
             assert_eq!(stream_text(&answered.text()).0, "first");
         }
@@ -358,9 +358,9 @@ async fn a_late_first_token_is_hedged_where_the_route_says_so() {
     }
 }
 
-/// What is said of our words may be about them, and somebody else is at work on the request already.
+/// A rejection may be about our translation, and another attempt is in flight already.
 #[tokio::test]
-async fn a_refusal_of_our_words_does_not_end_a_hedge() {
+async fn a_rejected_translation_does_not_end_a_hedge() {
     let (first, second) = simulators().await;
     let gateway = Setup::new()
         .upstream_as(&first, "provider: anthropic, api_key: k")

@@ -1,4 +1,4 @@
-//! Connections on which nothing is open: closed after a while, or at once where others need the room.
+//! Idle connections: closed after a while, or at once if others need the room.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn an_idle_http2_client_that_answers_nothing_is_closed_too() {
     let frames = client.until_end_of(1).await;
     assert!(!data(&frames, 1).is_empty());
     assert!(client.is_closed_without_answers().await);
-    // Nor does a head help that never ends.
+    // An endless request head does not keep it open either.
     let mut client = Frames::open(gateway.gateway.address(), &[]).await;
     client.send(HEADERS, 0, 1, post(CHAT)).await;
     assert!(client.is_closed_without_answers().await);
@@ -92,7 +92,7 @@ async fn idle_connections_make_room_for_those_that_come() {
     second.until_end_of(1).await;
     let answered = within(gateway.post(CHAT, &chat())).await;
     assert_eq!(chat_text(&answered), "Hello from only.");
-    // The one that had been idle for the longest time.
+    // The connection that had been idle for the longest time.
     first.until_closed().await;
     second.ask(3, CHAT, &chat().to_string()).await;
     let frames = second.until_end_of(3).await;

@@ -1,4 +1,4 @@
-//! Bounds on what clients may take: requests, connections, heads and patience.
+//! Limits on clients: requests, connections, heads and time.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn gateway(limits: &str) -> (TestGateway, Simulator) {
     (setup.start().await, upstream)
 }
 
-/// A connection on which every byte is ours.
+/// A connection on which the test controls every byte.
 struct Raw(TcpStream);
 
 impl Raw {
@@ -33,7 +33,7 @@ impl Raw {
         within(self.0.write_all(text.as_bytes())).await.unwrap();
     }
 
-    /// Asks for a chat answer of this model.
+    /// Requests a chat answer of this model.
     async fn ask(&mut self, model: &str) {
         let body = json!({"model": model, "messages": []}).to_string();
         let length = body.len();
@@ -58,10 +58,10 @@ impl Raw {
         answer
     }
 
-    /// Whatever else comes until the other side closes.
+    /// Everything else that arrives until the other side closes.
     async fn until_closed(mut self) -> String {
         let mut rest = Vec::new();
-        // Closing amid what we send may reset the connection; closed is closed.
+        // Closing while we send may reset the connection; closed is closed.
         let _ = within(self.0.read_to_end(&mut rest)).await;
         String::from_utf8(rest).unwrap()
     }
@@ -79,7 +79,7 @@ fn is_whole(answer: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_request_too_many_is_told_to_come_back_soon() {
+async fn a_request_over_the_limit_is_asked_to_retry_soon() {
     let (gateway, upstream) = gateway("requests: 1").await;
     upstream.play(Script::fault(Fault::Hang)).await;
     let meanwhile = async {
@@ -101,7 +101,7 @@ async fn a_request_too_many_is_told_to_come_back_soon() {
     }
     assert_eq!(upstream.received_count(), 1);
 
-    // The place is free again once its client has gone.
+    // The slot is free again once its client has gone.
     gateway
         .events
         .wait_for(|event| match event {
@@ -114,7 +114,7 @@ async fn a_request_too_many_is_told_to_come_back_soon() {
     upstream.play(Script::healthy()).await;
     let served = async {
         while gateway.post(CHAT, &chat()).await.status != 200 {
-            // The place is given back just after the event is told.
+            // The slot is released just after the event is reported.
             tokio::task::yield_now().await;
         }
     };
@@ -125,7 +125,7 @@ async fn a_request_too_many_is_told_to_come_back_soon() {
     }
 }
 
-/// A request of which only the beginning is sent.
+/// A request of which only the start is sent.
 async fn half(gateway: &TestGateway) -> Raw {
     let mut raw = Raw::open(gateway).await;
     raw.say(&format!(
@@ -144,7 +144,7 @@ async fn end(gateway: &TestGateway) -> (RequestResult, u16) {
     gateway.events.wait_for(ended).await
 }
 
-/// Nobody reads an error of ours then, and nobody has done anything wrong.
+/// Nobody reads our error then, and it is nobody's fault.
 #[tokio::test]
 async fn a_client_that_hangs_up_while_it_uploads_counts_as_gone() {
     let (gateway, upstream) = gateway("").await;
@@ -159,7 +159,7 @@ async fn a_client_that_hangs_up_while_it_uploads_counts_as_gone() {
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_while_it_uploads_is_told_so() {
+async fn a_client_that_stalls_while_it_uploads_gets_an_error() {
     let (gateway, upstream) = gateway("}\ntimeouts: {idle: 200ms").await;
     let raw = half(&gateway).await;
     let answer = raw.until_closed().await;
@@ -189,7 +189,7 @@ async fn a_connection_that_does_not_come_to_the_point_is_closed() {
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_does_not_hold_up_a_drain() {
-    // Neither the idle time nor the grace time of the defaults is over before the harness gives up.
+    // The default idle timeout and grace time are longer than the harness waits.
     let (gateway, upstream) = gateway("requests: 1").await;
     let silent = Raw::open(&gateway).await;
     // Connections are accepted in order.
@@ -223,7 +223,7 @@ async fn a_connection_too_many_waits_until_another_one_closes() {
     let mut busy = Raw::open(&gateway).await;
     busy.ask("endless").await;
     upstream.wait_received(2).await;
-    // It is not the idle one that has to wait.
+    // It is not the idle connection that has to wait.
     open.ask("endless").await;
     upstream.wait_received(3).await;
     let mut waiting = Raw::open(&gateway).await;

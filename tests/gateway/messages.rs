@@ -1,4 +1,4 @@
-//! Clients that speak Anthropic's Messages API, such as Claude Code.
+//! Clients of Anthropic's Messages API, such as Claude Code.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn gateway(first: &Simulator, second: &Simulator) -> TestGateway {
         .await
 }
 
-/// Two upstreams that speak Anthropic's API.
+/// Two upstreams with Anthropic's API.
 fn claude_twice(first: &Simulator, second: &Simulator) -> Setup {
     Setup::new()
         .upstream_as(first, "provider: anthropic, api_key: first-key")
@@ -39,7 +39,7 @@ fn message(stream: bool) -> String {
     json!({"model": "claude-opus-5", "max_tokens": 9, "stream": stream, "messages": messages, "unheard_of": 1}).to_string()
 }
 
-/// Text, whether it claims to be whole, and the types of its errors.
+/// The text, whether the stream ended as complete, and the types of its errors.
 fn read(answered: &Answered) -> (String, bool, Vec<String>) {
     let (mut text, mut is_whole, mut errors) = (String::new(), false, Vec::new());
     let body = answered.text().replace('\r', "");
@@ -210,7 +210,7 @@ async fn errors_of_ours_have_anthropics_shape_wherever_its_clients_go() {
         .await;
     let (long, get, post) = ("x".repeat(65), Method::GET, Method::POST);
     let wrong_key = [("x-api-key", "wrong"), ("anthropic-version", "2023-06-01")];
-    // Without a version it is the path that tells.
+    // Without a version header, the path decides.
     let bare = &JSON[..2];
     let (batches, unauthorized) = ("/v1/messages/batches", "401 authentication_error");
     for (method, path, headers, body, expected) in [
@@ -259,7 +259,7 @@ async fn errors_of_ours_have_anthropics_shape_wherever_its_clients_go() {
     assert_eq!((first.received_count(), second.received_count()), (0, 0));
 }
 
-/// Their SDKs tell it to whoever catches an error.
+/// SDKs copy the id into the errors that they raise.
 #[tokio::test]
 async fn anthropics_clients_get_an_id_with_every_answer() {
     let theirs = ("request-id".to_owned(), "req_theirs".to_owned());
@@ -305,16 +305,16 @@ async fn anthropics_clients_get_an_id_with_every_answer() {
             let models = gateway.send(Method::GET, "/v1/models", JSON, "").await;
             let ours = models.header("x-request-id");
             assert_eq!(models.header("request-id"), ours);
-            // The others know it by another name.
+            // Other clients know it by another name.
             let models = gateway.get("/v1/models").await;
             assert_eq!(models.header("request-id"), "");
         }
     }
 }
 
-/// By its kind a client decides whether it tries again.
+/// A client decides by the error type whether to retry.
 #[tokio::test]
-async fn an_error_after_a_sign_of_life_keeps_its_kind() {
+async fn an_error_after_a_keep_alive_keeps_its_type() {
     for (status, kind) in [(400, "invalid_request_error"), (529, "overloaded_error")] {
         let (first, second) = simulators().await;
         first.play(Script::fault(Fault::Hang)).await;
@@ -381,7 +381,7 @@ async fn tokens_are_counted_by_an_upstream_that_can_and_else_estimated() {
     assert_eq!(count().await, (5, "input_tokens".to_owned()));
     assert_eq!(openai.received_count(), 0);
 
-    // What is wrong with the request is not hidden by an estimate.
+    // An estimate does not hide an invalid request.
     claude.play(Script::status(400)).await;
     let wrong = gateway.send(
         Method::POST,
@@ -393,7 +393,7 @@ async fn tokens_are_counted_by_an_upstream_that_can_and_else_estimated() {
 }
 
 #[tokio::test]
-async fn models_are_listed_in_the_callers_words() {
+async fn models_are_listed_in_the_clients_api() {
     let (first, second) = simulators().await;
     let gateway = Setup::new()
         .upstream_as(&first, "provider: anthropic, api_key: k")
@@ -515,9 +515,9 @@ async fn when_claude_is_down_its_clients_are_served_by_openai() {
     }
 }
 
-/// The words may be ours, and there is somebody who speaks the client's own.
+/// The rejection may be about our translation, and another candidate has the client's own API.
 #[tokio::test]
-async fn a_refusal_of_our_words_is_not_the_last_one_while_claude_is_away() {
+async fn a_rejected_translation_is_not_final_while_claude_is_down() {
     let limited = Fault::RateLimited {
         after: Duration::from_secs(30),
     };
@@ -557,7 +557,7 @@ async fn a_refusal_of_our_words_is_not_the_last_one_while_claude_is_away() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_our_words_comes_back_where_nobody_else_could_be_asked() {
+async fn a_rejected_translation_is_returned_if_there_is_no_other_candidate() {
     let openai = Simulator::start("openai", Script::status(400))
         .await
         .unwrap();
@@ -575,7 +575,7 @@ async fn a_refusal_of_our_words_comes_back_where_nobody_else_could_be_asked() {
     };
     refused().await;
     refused().await;
-    // A key at its limit is nobody else, either.
+    // A rate-limited key is no other candidate either.
     let after = Duration::from_secs(30);
     let limited = Script::fault(Fault::RateLimited { after }).with_only_key("limited");
     openai.play(limited).await;
@@ -591,9 +591,9 @@ async fn a_refusal_of_our_words_comes_back_where_nobody_else_could_be_asked() {
     );
 }
 
-/// Thoughts are not handed on, but their upstream is at work: no timer mistakes it for one that is silent.
+/// Reasoning is not passed on, but it is progress: no timeout takes the upstream for silent.
 #[tokio::test]
-async fn who_thinks_aloud_is_waited_for() {
+async fn hidden_reasoning_counts_as_progress() {
     let openai = Simulator::start("openai", Script::healthy()).await.unwrap();
     let chunk = |delta: Value| {
         format!(
@@ -621,9 +621,9 @@ async fn who_thinks_aloud_is_waited_for() {
     assert_eq!(read(&answered), ("Hi".to_owned(), true, vec![]));
 }
 
-/// While Claude was down another model has called a tool, without a thought that Claude could read.
+/// While Claude was down another model called a tool, without the thinking that Claude requires.
 #[tokio::test]
-async fn a_talk_that_was_led_by_another_one_comes_back_to_claude() {
+async fn a_conversation_that_another_model_continued_returns_to_claude() {
     let refused = json!({"type": "error", "error": {"type": "invalid_request_error", "message":
         "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is enabled, a final `assistant` message must start with a thinking block."}});
     let (claude, openai) = simulators().await;

@@ -147,7 +147,7 @@ async fn requests_in_flight_are_counted_until_they_are_over_however_they_end() {
         _ = gateway.post(CHAT, &body) => panic!("an answer from an upstream that hangs"),
         () = meanwhile => {}
     }
-    // That the client has gone is seen a moment later.
+    // That the client has disconnected is noticed a moment later.
     let over = async {
         while in_flight().await != 0.0 {
             tokio::task::yield_now().await;

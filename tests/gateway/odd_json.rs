@@ -1,11 +1,11 @@
-//! JSON that one reader takes and another does not: it reaches an upstream as it is, or is refused with a reason.
+//! JSON that one parser accepts and another rejects: it reaches an upstream unchanged, or is rejected with a reason.
 
 use backstop::simulator::{Script, Simulator};
 use http::Method;
 
 use crate::harness::{Answered, TestGateway, refusal};
 
-/// Every API that is understood: its path, and a request with a hole for a value and one for a text.
+/// Every endpoint that is understood: its path, and a request with a placeholder for a value and one for a text.
 const REQUESTS: [(&str, &str); 6] = [
     (
         "/v1/chat/completions",
@@ -33,7 +33,7 @@ const REQUESTS: [(&str, &str); 6] = [
     ),
 ];
 
-/// Who speaks OpenAI's API, who has no `/responses` of it, who speaks Anthropic's.
+/// An upstream with OpenAI's API, one without `/responses`, and one with Anthropic's API.
 const MODELS: [&str; 3] = ["whole", "chats", "claude"];
 
 async fn gateway() -> (TestGateway, Simulator) {
@@ -101,7 +101,7 @@ fn requests(text: &[u8], value: &[u8]) -> Vec<(&'static str, &'static str, Vec<u
         .collect()
 }
 
-/// It is passed as it is, or refused with a reason that names the place.
+/// It is passed unchanged, or rejected with a reason that names the place.
 async fn passes_or_is_refused(text: &[u8], value: &[u8], reason: &str) {
     let (gateway, upstream) = gateway().await;
     for (path, model, body) in requests(text, value) {
@@ -144,7 +144,7 @@ async fn what_is_no_unicode_passes_or_is_refused() {
     for (path, model, body) in requests(b"a\xffb", b"1") {
         let before = upstream.received_count();
         let answered = post(&gateway, path, &body).await;
-        // `input` is looked into, so it must be a text.
+        // `input` is parsed, so it must be a text.
         let is_looked_into = matches!(path, "/v1/responses" | "/v1/embeddings");
         if is_passed(path, model) && !is_looked_into {
             assert_eq!(answered.status, 200, "{path} at {model}: {answered:?}");
@@ -180,7 +180,7 @@ async fn what_every_reader_takes_is_served_everywhere() {
     }
 }
 
-/// JavaScript writes it where a text was cut amid an emoji.
+/// JavaScript writes it where a text was cut inside an emoji.
 #[tokio::test]
 async fn half_an_emoji_passes_or_becomes_a_replacement() {
     let (gateway, upstream) = gateway().await;

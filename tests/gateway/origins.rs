@@ -1,4 +1,4 @@
-//! Names that are not ours, and pages of other origins: what each address says to them. `browser` has a real one.
+//! Foreign host names, and pages of other origins: how each address responds. `browser` uses a real browser.
 
 use backstop::simulator::{Script, Simulator};
 use bytes::Bytes;
@@ -60,7 +60,7 @@ async fn a_name_that_is_not_ours_is_refused_with_the_way_out() {
     }
 }
 
-/// Over HTTP/2 the name stands in the target.
+/// Over HTTP/2 the name is in the target.
 #[tokio::test]
 async fn names_count_over_http_2_too() {
     let (first, gateway) = start("hosts: [backstop]\n").await;
@@ -130,7 +130,7 @@ async fn operators_are_served_under_names_that_are_listed_and_no_page_is() {
 }
 
 #[tokio::test]
-async fn what_may_be_sent_is_told_by_us_and_never_asked_upstream() {
+async fn preflights_are_answered_by_us_and_reach_no_upstream() {
     for more in [CORS.to_owned(), format!("{CORS}{CLIENTS}")] {
         let (first, gateway) = start(&more).await;
         let asked = [
@@ -215,7 +215,7 @@ async fn a_page_that_is_not_listed_is_refused_even_with_a_key() {
             .send(Method::POST, CHAT, &headers, chat().to_string())
             .await;
         let error = refusal(&answered, 403, "origin_not_allowed");
-        // What would be no valid configuration is not proposed.
+        // An origin that would be no valid configuration is not suggested.
         assert!(!error.to_string().contains("\\\"null"), "{error}");
     }
     let headers = [KEY, ("sec-fetch-site", "cross-site")];
@@ -223,7 +223,7 @@ async fn a_page_that_is_not_listed_is_refused_even_with_a_key() {
     refusal(&answered, 403, "origin_not_allowed");
     assert_eq!(first.received_count(), 0);
 
-    // Our own, as behind a proxy that serves an application under the same name.
+    // Our own origin, as behind a proxy that serves an application under the same name.
     let own = [
         KEY,
         ("host", "app.example"),

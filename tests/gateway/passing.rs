@@ -1,4 +1,4 @@
-//! What may pass: methods and headers of clients, and of upstreams protocols, headers and our own keys.
+//! What may pass: methods and headers of clients; protocols and headers of upstreams, without our keys.
 
 use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
@@ -11,7 +11,7 @@ use crate::harness::{TestGateway, chat, chat_stream, refusal, within};
 
 const CHAT: &str = "/v1/chat/completions";
 
-/// A gateway whose first upstream sends these bytes whatever it is asked; the second one is well.
+/// A gateway whose first upstream sends these bytes to every request; the second one is healthy.
 async fn behind_raw(reply: &str) -> (TestGateway, Simulator) {
     let second = Simulator::start("second", Script::healthy()).await.unwrap();
     let yaml = format!(
@@ -91,9 +91,9 @@ async fn other_heads_before_the_answer_are_no_answer() {
     assert_eq!(answered.header("link"), "");
 }
 
-/// What is forwarded cannot be replaced once its head has gone out.
+/// A forwarded answer cannot be replaced once its head has been sent.
 #[tokio::test]
-async fn a_body_that_is_broken_from_its_beginning_is_no_answer() {
+async fn a_body_that_breaks_before_its_first_piece_is_no_answer() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\n";
     for rest in [
         "transfer-encoding: chunked\r\n\r\nno number\r\nx",
@@ -111,7 +111,7 @@ async fn a_body_that_is_broken_from_its_beginning_is_no_answer() {
     }
 }
 
-/// Its head is not kept back until something comes.
+/// Its head is not held back until the body arrives.
 #[tokio::test]
 async fn a_body_that_is_only_slow_is_handed_on() {
     let script = Script::fault(Fault::HangAfterHeaders);
@@ -120,7 +120,7 @@ async fn a_body_that_is_only_slow_is_handed_on() {
     assert_eq!(opened.status(), 200);
 }
 
-/// Some upstreams repeat the key that they were asked with, in headers as in errors.
+/// Some upstreams repeat the key that they received, in headers as in errors.
 #[tokio::test]
 async fn no_header_of_an_answer_has_our_key_in_it() {
     let said = "it was (first-key), first-key";
@@ -185,7 +185,7 @@ async fn an_upstream_cannot_speak_for_us_nor_to_the_browser() {
 }
 
 #[tokio::test]
-async fn an_upstream_hears_nothing_of_where_a_client_came_from() {
+async fn an_upstream_learns_nothing_of_where_a_client_came_from() {
     let (first, gateway) = alone(Script::healthy()).await;
     let private = [
         "cf-connecting-ip",

@@ -1,4 +1,4 @@
-//! Providers that take OpenAI's API in part: requests are put as they take them, and their errors as clients read them.
+//! Providers with a part of OpenAI's API: requests are adapted to them, and their errors to clients.
 
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::harness::{Setup, TestGateway, chat, chat_text, simulators};
 
 const CHAT: &str = "/v1/chat/completions";
 
-/// A gateway whose second upstream, of this provider, stands in for the first one under another name for the model.
+/// A gateway whose second upstream, of this provider, is the fallback of the first, with another model name.
 async fn gateway(first: &Simulator, second: &Simulator, provider: &str) -> TestGateway {
     let its_keys = format!("provider: {provider}, api_key: k");
     Setup::new()
@@ -26,7 +26,7 @@ fn refusing(code: u16, body: &Value) -> Script {
     })
 }
 
-/// What today's clients of `OpenAI` send.
+/// A request of today's `OpenAI` clients.
 fn modern() -> Value {
     json!({
         "model": "gpt-4o",
@@ -44,7 +44,7 @@ fn modern() -> Value {
 }
 
 #[tokio::test]
-async fn who_stands_in_is_asked_in_its_own_manner() {
+async fn requests_are_adapted_to_the_fallback() {
     for (provider, dropped) in [
         ("ernie", ""),
         ("ollama", ""),
@@ -75,7 +75,7 @@ async fn who_stands_in_is_asked_in_its_own_manner() {
 async fn what_a_client_wrote_for_a_model_passes_as_it_is() {
     let (first, second) = simulators().await;
     let gateway = gateway(&first, &second, "mistral").await;
-    // As odd as it may be: the spaces stay, too.
+    // However unusual the JSON is: the spaces stay as well.
     let body = modern().to_string().replace("\"seed\":7", "\"seed\" :\t7");
     let headers = [("content-type", "application/json")];
     let answered = gateway
@@ -106,7 +106,7 @@ async fn what_one_does_not_take_goes_to_the_next_and_else_its_own_error_comes_ba
         ["first:unsupported", "second:unsupported"]
     );
 
-    // Where the first one is down, the client's retry may help: that is no verdict on its request.
+    // If the first one is down, the client's retry may help: the error does not mean that its request is invalid.
     first.play(Script::status(500)).await;
     assert_eq!(gateway.post(CHAT, &modern()).await.status, 503);
 }
@@ -127,7 +127,8 @@ async fn errors_come_in_the_shape_that_clients_read() {
     assert_eq!(second.received_count(), 0);
 }
 
-/// Nobody had said `responses: false`: it is found out, within the request, and costs the model nothing.
+/// The configuration does not say `responses: false`: this is found out within the request, and is not counted against
+/// the model.
 #[tokio::test]
 async fn an_upstream_without_responses_is_asked_for_chats_from_then_on() {
     let (first, second) = simulators().await;
@@ -149,13 +150,13 @@ async fn an_upstream_without_responses_is_asked_for_chats_from_then_on() {
     assert_eq!(of_responses.count(), 1);
     assert_eq!(asked.len(), 7);
 
-    // What no chat can do goes to the next one.
+    // A request that no chat completion can express goes to the next one.
     let body = json!({"model": "gpt-4o", "input": "hi", "tools": [{"type": "web_search"}]});
     let answered = gateway.post("/v1/responses", &body).await;
     assert_eq!(answered.json()["error"]["code"], "unsupported_by_upstreams");
 }
 
-/// Codex repeats what a model has thought, sealed for its organisation; another one cannot read it.
+/// Codex repeats a model's reasoning, encrypted for its organisation; another organisation cannot read it.
 #[tokio::test]
 async fn thoughts_of_another_organisation_are_left_out_where_nobody_can_read_them() {
     let sealed = json!({"error": {"message": "The encrypted content could not be verified.", "type": "invalid_request_error",
@@ -181,9 +182,9 @@ async fn thoughts_of_another_organisation_are_left_out_where_nobody_can_read_the
     assert_eq!(second.received_count(), 0);
 }
 
-/// vLLM, standing in, names its calls at greater length than OpenAI takes.
+/// vLLM, as the fallback, uses longer call ids than OpenAI accepts.
 #[tokio::test]
-async fn ids_that_another_one_has_given_are_put_in_a_form_that_is_taken() {
+async fn ids_of_another_provider_are_rewritten_to_valid_ones() {
     let long = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
     let too_long = json!({"error": {"message": "Invalid 'messages[1].tool_calls[0].id': string too long. Expected a string with maximum length 40, but got a string with length 46 instead.",
         "type": "invalid_request_error", "param": "messages[1].tool_calls[0].id", "code": "string_above_max_length"}});
@@ -207,9 +208,9 @@ async fn ids_that_another_one_has_given_are_put_in_a_form_that_is_taken() {
     assert_eq!(sent["messages"][2]["tool_call_id"], id);
 }
 
-/// What was written for one model may be wrong for another.
+/// A request written for one model may be invalid for another.
 #[tokio::test]
-async fn a_stand_in_that_refuses_is_not_the_last_one_to_be_asked() {
+async fn a_fallback_that_rejects_a_request_is_not_the_last_attempt() {
     let refused =
         json!({"error": {"message": "temperature is fixed here", "type": "invalid_request_error"}});
     let (first, second) = simulators().await;
@@ -227,7 +228,7 @@ async fn a_stand_in_that_refuses_is_not_the_last_one_to_be_asked() {
     let answered = gateway.post(CHAT, &chat()).await;
     let trail = ["first:overloaded", "second:rejected", "third:ok"];
     assert_eq!(answered.trail(), trail);
-    // The first choice knows what it says.
+    // The rejection of the client's first choice is definite.
     first.play(refusing(400, &refused)).await;
     let answered = gateway.post(CHAT, &chat()).await;
     assert_eq!(
@@ -237,7 +238,7 @@ async fn a_stand_in_that_refuses_is_not_the_last_one_to_be_asked() {
 }
 
 #[tokio::test]
-async fn who_refuses_what_another_one_has_left_is_asked_as_a_stand_in() {
+async fn a_request_that_is_rejected_for_another_providers_ids_is_adapted_and_retried() {
     let words = "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.";
     let refused = json!({"object": "error", "message": words, "type": "invalid_function_call", "code": "3280"});
     let mistral = Simulator::start("mistral", Script::healthy())
@@ -247,7 +248,7 @@ async fn who_refuses_what_another_one_has_left_is_asked_as_a_stand_in() {
     mistral.play(script).await;
     let gateway = TestGateway::start(&format!(
         "upstreams: {{mistral: {{provider: mistral, base_url: \"{}\", api_key: k}}}}\n\
-         routes:\n- {{models: [stand-in], candidates: [{{upstream: mistral, model: other}}]}}\n\
+         routes:\n- {{models: [fallback], candidates: [{{upstream: mistral, model: other}}]}}\n\
          - {{models: [\"*\"], candidates: [{{upstream: mistral}}]}}\n",
         mistral.base_url()
     ))
@@ -268,13 +269,13 @@ async fn who_refuses_what_another_one_has_left_is_asked_as_a_stand_in() {
         9
     );
     assert_eq!(mistral.received_count(), 2);
-    // One who stands in is asked like that in the first place, and not once more.
+    // A fallback gets such a request in the first place, and only once.
     mistral.play(refusing(400, &refused)).await;
-    let answered = gateway.post(CHAT, &talk("stand-in")).await;
+    let answered = gateway.post(CHAT, &talk("fallback")).await;
     assert_eq!((answered.status, mistral.received_count()), (400, 3));
 }
 
-/// Gemini gives all calls of a stream the same number, and clients would put them together.
+/// Gemini gives all calls of a stream the same number, and clients would merge them.
 #[tokio::test]
 async fn calls_that_have_one_number_reach_the_client_apart() {
     let call = |id: &str, city: &str| {
@@ -312,7 +313,7 @@ async fn calls_that_have_one_number_reach_the_client_apart() {
 }
 
 #[tokio::test]
-async fn what_is_said_against_a_request_inside_a_200_comes_back_with_its_reason() {
+async fn a_rejection_inside_a_200_is_returned_with_its_reason() {
     let said = json!({"error": {"message": "tool schema invalid", "code": 400}});
     let stream = |data: &Value| Script::fault(Fault::Raw(format!("data: {data}\n\n")));
     let failed = json!({"type": "response.failed", "response": {"error": {"code": "invalid_image_format",

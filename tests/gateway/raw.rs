@@ -1,4 +1,4 @@
-//! An HTTP/1 connection on which every byte is the test's.
+//! An HTTP/1 connection on which the test controls every byte.
 
 use std::net::SocketAddr;
 
@@ -38,7 +38,7 @@ impl Raw {
         .await;
     }
 
-    /// All that has come so far, once this is part of it; or the connection is closed.
+    /// Everything that has arrived, once it contains this, or the connection is closed.
     pub(crate) async fn until(&mut self, needle: &str) -> String {
         loop {
             let text = String::from_utf8_lossy(&self.read).into_owned();
@@ -65,7 +65,7 @@ impl Raw {
 
     async fn read_more(&mut self) -> bool {
         self.read.reserve(16 << 10);
-        // Closing amid what we send may reset the connection; closed is closed.
+        // Closing while we send may reset the connection; closed is closed.
         let read = within(self.stream.read_buf(&mut self.read)).await;
         read.is_ok_and(|count| count > 0)
     }

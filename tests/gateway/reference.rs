@@ -1,4 +1,4 @@
-//! The manual's reference says what the sources say: no code, header, metric or label is missing, and none is made up.
+//! The manual's reference matches the sources: no code, header, metric or label is missing, and none is invented.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -38,7 +38,7 @@ async fn another_configuration_serves_from_the_next_request_on() {
     let mut unknown = chat();
     unknown["model"] = json!("gpt-9");
     refusal(&gateway.post(CHAT, &unknown).await, 404, "model_not_found");
-    // Nothing is shown of what is no more.
+    // Removed upstreams are no longer shown.
     let shown = gateway.admin("/api/upstreams").await.text();
     assert!(!shown.contains("\"first\""), "{shown}");
     let metrics = gateway.admin("/metrics").await.text();

@@ -10,7 +10,7 @@ use crate::harness::{Setup, TestGateway, chat_text};
 const CHAT: &str = "/v1/chat/completions";
 const CONVERSATIONS: usize = 30;
 
-/// A gateway that shares by this strategy between an upstream that is slow and one that is not.
+/// A gateway with this strategy, an upstream that is slow and one that is not.
 async fn gateway(slow: &Simulator, quick: &Simulator, strategy: &str) -> TestGateway {
     let strategy = format!("strategy: {strategy}");
     Setup::new()
@@ -21,12 +21,12 @@ async fn gateway(slow: &Simulator, quick: &Simulator, strategy: &str) -> TestGat
         .await
 }
 
-/// The first question of a conversation.
+/// The first message of a conversation.
 fn question(conversation: usize) -> Value {
     json!({"model": "m", "messages": [], "prompt_cache_key": format!("conversation {conversation}")})
 }
 
-/// Asks for each conversation in turn; says who answered.
+/// Sends a request for each conversation in turn; returns which upstreams answered.
 async fn ask_all(gateway: &TestGateway) -> Vec<String> {
     let mut answered = Vec::new();
     for conversation in 0..CONVERSATIONS {
@@ -39,7 +39,7 @@ async fn ask_all(gateway: &TestGateway) -> Vec<String> {
 
 #[tokio::test]
 async fn by_latency_requests_go_to_whoever_answers_sooner_and_by_weight_to_both() {
-    // Of whom nothing is known, a second is expected.
+    // The expected latency of an unknown upstream is one second.
     let late = Script::answer("slow").with_answer_delay(Duration::from_millis(1500));
     let slow = Simulator::start("slow", late).await.unwrap();
     let quick = Simulator::start("quick", Script::answer("quick"))
@@ -49,7 +49,7 @@ async fn by_latency_requests_go_to_whoever_answers_sooner_and_by_weight_to_both(
     let by_latency = gateway(&slow, &quick, "latency").await;
     let answered = ask_all(&by_latency).await;
     let of_slow = answered.iter().filter(|who| *who == "slow").count();
-    // Who is slow is found out by asking.
+    // A slow upstream is only detected by sending it requests.
     assert!(of_slow <= 2, "{answered:?}");
 
     slow.play(Script::answer("slow")).await;
@@ -64,7 +64,7 @@ async fn by_latency_requests_go_to_whoever_answers_sooner_and_by_weight_to_both(
     );
 }
 
-/// However late it is: tiers and weights are what somebody has decided.
+/// However slow it is: operators have decided on tiers and weights.
 #[tokio::test]
 async fn by_latency_tiers_still_go_before_and_weights_still_count() {
     for candidates in [

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-/// What an SDK would make of a stream.
+/// A stream as an SDK would read it.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Streamed {
     pub(crate) text: String,
-    /// Whether anything in it says that the answer is whole.
+    /// Whether an event marks the answer as complete.
     pub(crate) claims_end: bool,
     /// The codes of the error events.
     pub(crate) errors: Vec<String>,
-    /// Whether the last event says that the answer failed.
+    /// Whether the last event marks the answer as failed.
     pub(crate) ends_with_failure: bool,
 }
 

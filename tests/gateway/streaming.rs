@@ -1,5 +1,5 @@
-//! Streams: unchanged while all is well, another upstream's when the first one fails before it has said anything, and
-//! never with an end that looks right when it is not.
+//! Streams: unchanged while the upstream works, replaced by another upstream's if the first one fails before any
+//! content, and never with an ending that looks complete if it is not.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
 
-/// Both APIs that end a stream in a way of their own: paths, and requests for a stream.
+/// Both APIs with their own end of stream: paths, and requests for a stream.
 fn apis() -> [(&'static str, Value); 2] {
     let response = json!({"model": "gpt-4o", "input": "hi", "stream": true});
     [(CHAT, chat_stream()), (RESPONSES, response)]
 }
 
-/// Posts to a simulator, past the gateway.
+/// Posts to a simulator directly.
 async fn post_directly(simulator: &Simulator, path: &str, body: &Value) -> Bytes {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let request = Request::post(format!("http://{}{path}", simulator.address()))
@@ -40,7 +40,7 @@ async fn post_directly(simulator: &Simulator, path: &str, body: &Value) -> Bytes
     body.to_bytes()
 }
 
-/// The same answer as if it had been given at another time.
+/// The same answer, but for its time.
 fn timeless(body: &Bytes) -> String {
     let text = String::from_utf8(body.to_vec()).unwrap();
     let mut result = String::new();
@@ -61,7 +61,7 @@ async fn the_bytes_of_a_healthy_upstream_pass_unchanged_in_every_framing() {
         let (first, second) = simulators().await;
         first.play(script.clone()).await;
         let gateway = TestGateway::before(&first, &second, "").await;
-        // It has the same name, and counts its requests alike, so that it gives the same ids.
+        // It has the same name and counts its requests alike, so that it gives the same ids.
         let twin = Simulator::start("first", script).await.unwrap();
         for (path, body) in apis() {
             let direct = post_directly(&twin, path, &body).await;
@@ -151,7 +151,7 @@ async fn a_stream_that_fails_before_its_first_content_is_replaced_by_another_one
     }
 }
 
-/// The report of the next finished request behind so many.
+/// The report of the next finished request after this many.
 async fn finished(gateway: &TestGateway, behind: usize) -> RequestReport {
     let mut count = 0;
     gateway
@@ -240,7 +240,7 @@ async fn a_stream_that_outlasts_the_total_time_ends_with_an_error() {
 }
 
 #[tokio::test]
-async fn a_done_that_is_forgotten_is_supplied() {
+async fn a_missing_done_is_added() {
     let (first, second) = simulators().await;
     first.play(Script::fault(Fault::NoDone)).await;
     let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
@@ -273,7 +273,7 @@ fn has_breaker_changed(gateway: &TestGateway) -> bool {
 }
 
 #[tokio::test]
-async fn clients_that_leave_amid_a_stream_free_the_upstream_and_are_not_held_against_it() {
+async fn clients_that_leave_during_a_stream_free_the_upstream_and_do_not_count_against_it() {
     let (first, second) = simulators().await;
     first.play(Script::fault(Fault::StallAfter(1))).await;
     let gateway = TestGateway::before(&first, &second, "").await;
@@ -299,7 +299,7 @@ async fn clients_that_leave_amid_a_stream_free_the_upstream_and_are_not_held_aga
 }
 
 #[tokio::test]
-async fn clients_that_leave_before_the_answer_free_the_upstream_and_are_not_held_against_it() {
+async fn clients_that_leave_before_the_answer_free_the_upstream_and_do_not_count_against_it() {
     let (first, second) = simulators().await;
     first.play(Script::fault(Fault::Hang)).await;
     let gateway = TestGateway::before(&first, &second, "").await;

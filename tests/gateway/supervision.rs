@@ -1,4 +1,4 @@
-//! What upstreams do to their streams, and what clients get of it.
+//! Faults in upstreams' streams, and what clients receive.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +56,7 @@ async fn after_the_terminal_event_nothing_spoils_the_answer() {
             );
             let dones = answered.text().matches("[DONE]").count();
             assert_eq!(dones, usize::from(path == CHAT), "{about}");
-            // A stall is not waited out.
+            // The test does not wait for the stall to end.
             assert!(start.elapsed() < Duration::from_secs(10), "{about}");
             assert_eq!(
                 report(&gateway).await.result,
@@ -89,7 +89,7 @@ fn with(odd: &str) -> String {
     format!("data: {text}\n\n{odd}data: {end}\n\ndata: [DONE]\n\n")
 }
 
-/// What official clients were seen to trip over.
+/// Events that official clients were seen to fail on.
 #[tokio::test]
 async fn what_clients_trip_over_is_left_out_and_all_else_passes_as_it_is() {
     let (first, second) = simulators().await;
@@ -135,7 +135,7 @@ async fn large_events_pass_unharmed() {
 }
 
 #[tokio::test]
-async fn the_error_that_ends_a_stream_tells_every_attempt() {
+async fn the_error_that_ends_a_stream_lists_every_attempt() {
     let (first, second) = simulators().await;
     first.play(Script::status(503)).await;
     second.play(Script::fault(Fault::CutAfter(2))).await;
@@ -165,7 +165,7 @@ async fn the_error_that_ends_a_stream_tells_every_attempt() {
     }
 }
 
-/// An upstream that sends chunks for as long as anybody takes them; counts the bytes.
+/// An upstream that sends chunks for as long as they are read; counts the bytes.
 async fn endless() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

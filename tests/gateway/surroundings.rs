@@ -1,4 +1,4 @@
-//! What surrounds the process fails: nobody reads its log, the disk is full, file descriptors run out.
+//! Failures around the process: its log is not read, the disk is full, file descriptors run out.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -78,7 +78,7 @@ impl Program {
         within(self.try_operators(path)).await.expect("an answer")
     }
 
-    /// Asks with a client; the status, and the code of an error.
+    /// Sends a client's request; returns the status, and the code of an error.
     fn ask(&self, http: &Http) -> impl Future<Output = (u16, String)> + Send + use<> {
         let url = format!("http://{}/v1/chat/completions", self.clients);
         let request = Request::post(url)
@@ -104,7 +104,7 @@ impl Program {
         metrics.lines().find_map(value).expect("the metric")
     }
 
-    /// Asks until lines are lost: every request is answered.
+    /// Sends requests until log lines are lost: every request is answered.
     async fn ask_until_lines_are_lost(&self) {
         for _ in 0..20_000 {
             let mut asking = JoinSet::new();
@@ -119,7 +119,7 @@ impl Program {
         panic!("no line was lost");
     }
 
-    /// What is believed of the upstreams.
+    /// The health of the upstreams.
     async fn states(&self) -> Vec<String> {
         let page: Value = serde_json::from_str(&self.operators("/api/upstreams").await).unwrap();
         let scopes = page["scopes"].as_array().unwrap().iter();
@@ -143,7 +143,7 @@ fn free_addresses() -> (String, String) {
     (address(&one), address(&other))
 }
 
-/// A fallback that is well, behind an upstream that fails.
+/// An upstream that fails, and a healthy fallback.
 async fn failing_and_well() -> (Simulator, Simulator) {
     let failing = Script::fault(Fault::status(500));
     let first = Simulator::start("first", failing).await.unwrap();
@@ -203,7 +203,7 @@ async fn lost_lines_are_announced_when_somebody_reads_again() {
 }
 
 #[tokio::test]
-async fn what_nobody_wants_to_read_is_no_failure_of_a_command() {
+async fn output_that_is_not_read_does_not_fail_a_command() {
     let folder = tempfile::tempdir().unwrap();
     let (reader, stdout) = io::pipe().unwrap();
     drop(reader);
@@ -219,7 +219,7 @@ async fn what_nobody_wants_to_read_is_no_failure_of_a_command() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
 
-/// One upstream that takes its time.
+/// A slow upstream.
 async fn slow_upstream() -> (Simulator, String) {
     let script = Script::answer("well").with_answer_delay(Duration::from_millis(500));
     let upstream = Simulator::start("only", script).await.unwrap();
@@ -251,12 +251,12 @@ async fn more_clients_than_file_descriptors_are_all_answered_and_no_upstream_is_
 }
 
 #[tokio::test]
-async fn what_the_proxy_itself_lacks_is_told_to_the_client_and_held_against_nobody() {
+async fn a_local_shortage_is_reported_to_the_client_and_blamed_on_no_upstream() {
     let (upstream, yaml) = slow_upstream().await;
     let shell = "ulimit -n 64; exec \"$0\"";
     let program = Program::start(&yaml, shell, Stdio::null()).await;
     let mut builder = Client::builder(TokioExecutor::new());
-    // All on one connection, so that only connections to the upstream are wanting.
+    // All on one connection, so that only connections to the upstream lack descriptors.
     let http = builder.http2_only(true).build_http();
     assert_eq!(program.ask(&http).await.0, 200);
     let mut asking = JoinSet::new();

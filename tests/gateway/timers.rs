@@ -22,7 +22,7 @@ fn for_model(mut body: Value, model: &str) -> Value {
     body
 }
 
-/// How the first attempt that is over ended.
+/// How the first attempt that has ended ended.
 async fn first_outcome(gateway: &TestGateway) -> &'static str {
     let ended = |event: &Event| match event {
         Event::AttemptFinished { report, .. } => Some(report.outcome.label()),
@@ -73,7 +73,7 @@ async fn models_that_think_are_given_more_time() {
 }
 
 #[tokio::test]
-async fn comments_are_signs_of_life_but_no_content() {
+async fn comments_count_as_activity_but_not_as_content() {
     for (path, body) in [
         (CHAT, chat_stream()),
         (
@@ -120,7 +120,7 @@ async fn an_answer_that_trickles_fails_over() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_long_gets_signs_of_life_and_still_a_failover() {
+async fn a_client_that_waits_long_gets_keep_alives_and_still_a_failover() {
     let (first, second) = simulators().await;
     first.play(Script::fault(Fault::Hang)).await;
     let timeouts = "timeouts: {first_token: 900ms, keepalive: 200ms}\n";
@@ -153,7 +153,7 @@ async fn a_client_that_waits_long_gets_signs_of_life_and_still_a_failover() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_after_a_sign_of_life_is_told_in_the_stream() {
+async fn an_error_after_a_keep_alive_is_sent_in_the_stream() {
     let timeouts = "timeouts: {first_token: 500ms, keepalive: 100ms}\n";
     for (path, body) in [
         (CHAT, chat_stream()),
@@ -229,7 +229,7 @@ async fn a_stream_that_breaks_while_it_is_kept_back_is_replaced() {
             is_from_second(&answered);
         }
     }
-    // What is whole goes out whole, and at once.
+    // A complete answer is sent whole, and at once.
     let (first, second) = simulators().await;
     let gateway = keeping("{tokens: 100, time: 60s}", &first, &second)
         .start()

@@ -241,7 +241,7 @@ async fn clients_are_served_over_tls_in_either_version() {
     }
     assert_eq!((first.received_count(), second.received_count()), (4, 0));
 
-    // Somebody whom the client does not trust is not served by mistake.
+    // A server that the client does not trust is not accepted by mistake.
     let client = https(Identity::new().client(), true);
     let request = Request::get(&url).body(Full::default()).unwrap();
     assert!(within(client.request(request)).await.is_err());
@@ -280,10 +280,10 @@ async fn a_connection_over_tls_that_asks_for_nothing_is_closed() {
             .connect(IpAddr::from(Ipv4Addr::LOCALHOST).into(), tcp);
         let mut stream = within(connecting).await.unwrap();
         let mut rest = Vec::new();
-        // Closed without a word is closed, too.
+        // Closed without an alert is closed, too.
         let _ = within(stream.read_to_end(&mut rest)).await;
     }
-    // Not even the handshake is waited for any longer.
+    // Not even the handshake is awaited any longer.
     let mut tcp = TcpStream::connect(gateway.gateway.address()).await.unwrap();
     assert_eq!(within(tcp.read(&mut [0])).await.unwrap(), 0);
     assert_eq!(first.received_count(), 0);

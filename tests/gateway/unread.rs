@@ -13,7 +13,7 @@ use crate::frames::{Frames, INITIAL_WINDOW, RST_STREAM, WINDOW_UPDATE, data, num
 use crate::harness::{TestGateway, chat, chat_stream, chat_text, within};
 
 const CHAT: &str = "/v1/chat/completions";
-/// More than sockets and the gateway keep.
+/// More than the sockets and the gateway buffer.
 const LONG: usize = 12 << 20;
 
 fn config(url: &str, more: &str) -> String {
@@ -30,7 +30,7 @@ async fn gateway(script: Script, more: &str) -> (TestGateway, Simulator) {
     (TestGateway::start(&yaml).await, upstream)
 }
 
-/// Waits until so many requests have ended; says how.
+/// Waits until this many requests have ended; returns how.
 async fn results(gateway: &TestGateway, count: usize) -> Vec<RequestResult> {
     let mut ended = Vec::new();
     let enough = |event: &Event| {
@@ -54,7 +54,7 @@ fn outcomes(gateway: &TestGateway) -> Vec<&'static str> {
     outcomes.collect()
 }
 
-/// What is believed of the upstream is that it has never failed.
+/// The upstream counts as one that has never failed.
 async fn upstream_is_unblamed(gateway: &TestGateway) {
     let told = gateway.admin("/api/upstreams").await.json();
     let text = told.to_string();
@@ -95,12 +95,12 @@ async fn a_client_that_reads_nothing_loses_its_place() {
         upstream.play(Script::healthy()).await;
         let served = async {
             while gateway.post(CHAT, &chat()).await.status != 200 {
-                // The place is given back just after the event is told.
+                // The slot is released just after the event is reported.
                 tokio::task::yield_now().await;
             }
         };
         within(served).await;
-        // Whatever is read by now, it does not look whole.
+        // What has been read by now does not look complete.
         let mut read = Vec::new();
         let ended = within(unread.read_to_end(&mut read)).await;
         assert!(ended.is_err() || read.len() < LONG);
@@ -117,7 +117,7 @@ async fn a_stream_whose_window_stays_shut_loses_its_place() {
     let mut unread = Frames::open(gateway.gateway.address(), &window).await;
     let streams = [1, 3, 5, 7, 9, 11];
     for stream in streams {
-        // Whole answers, streams, and one of unknown meaning.
+        // Whole answers, streams, and an opaque body.
         match stream {
             1 | 3 => unread.ask(stream, CHAT, &chat().to_string()).await,
             11 => unread.ask(stream, "/v1/files", "{}").await,
@@ -136,7 +136,7 @@ async fn a_stream_whose_window_stays_shut_loses_its_place() {
     assert_eq!(reset, streams);
     assert_eq!(results(&gateway, 6).await, [RequestResult::ClientGone; 6]);
     upstream.play(Script::healthy()).await;
-    // The connection itself is as good as before.
+    // The connection itself still works.
     unread.ask(13, CHAT, &chat().to_string()).await;
     unread.send(WINDOW_UPDATE, 0, 13, number(1 << 20)).await;
     let frames = unread.until_end_of(13).await;
@@ -155,7 +155,7 @@ async fn a_client_that_reads_slowly_gets_all_of_it() {
     let mut slow = Frames::open(gateway.gateway.address(), &window).await;
     slow.ask(1, CHAT, &chat().to_string()).await;
     for _ in 0..6 {
-        // Each time less than it may take, together more.
+        // Each pause is shorter than the limit, but their sum is longer.
         sleep(Duration::from_secs(1)).await;
         slow.send(WINDOW_UPDATE, 0, 1, number(16 << 10)).await;
         slow.send(WINDOW_UPDATE, 0, 0, number(16 << 10)).await;
@@ -166,7 +166,7 @@ async fn a_client_that_reads_slowly_gets_all_of_it() {
     assert_eq!(results(&gateway, 1).await, [RequestResult::Answered]);
 }
 
-/// An upstream that sends a first word, many comments, and the rest.
+/// An upstream that sends a first token, many comments, and the rest.
 async fn talkative() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -197,7 +197,7 @@ async fn the_pause_of_a_client_is_not_the_upstreams() {
     let gateway = TestGateway::start(&config(&url, timeouts)).await;
     let mut slow = Frames::open(gateway.gateway.address(), &[]).await;
     slow.ask(1, CHAT, &chat_stream().to_string()).await;
-    // The window is full of comments, and the last content is long ago.
+    // The window is full of comments, and the last content was long ago.
     let mut frames = Vec::new();
     while data(&frames, 1).len() < 65_535 {
         frames.push(slow.next().await.unwrap());

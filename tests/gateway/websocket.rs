@@ -86,7 +86,7 @@ async fn a_conversation_passes_unharmed_in_both_directions() {
     }
 }
 
-/// A proxy between a browser and us may drop `upgrade`: what is left is a request like any other, with a key in it.
+/// A proxy between a browser and us may drop `upgrade`: an ordinary request with a key in it is left.
 #[tokio::test]
 async fn a_key_among_subprotocols_goes_nowhere_even_without_an_upgrade() {
     let upstream = Simulator::start("only", Script::healthy()).await.unwrap();

@@ -1,4 +1,4 @@
-//! HTTP/2 as it should not be.
+//! Malformed and malicious HTTP/2.
 
 use futures_util::future::join_all;
 

@@ -1,4 +1,4 @@
-//! Requests and replies that no honest peer sends. Whatever they come to, nobody else must notice.
+//! Malicious requests and replies. They must not affect any other client.
 
 mod http2;
 mod replies;
@@ -9,10 +9,10 @@ use backstop::simulator::{Script, Simulator};
 use crate::harness::{TestGateway, chat, chat_text};
 
 const CHAT: &str = "/v1/chat/completions";
-/// A path that only a request may have that hides in another one.
+/// A path that occurs only in a smuggled request.
 const HIDDEN: &str = "/v1/hidden";
 
-/// A gateway on which no connection lasts, and its upstream.
+/// A gateway with short connections, and its upstream.
 struct Stage {
     gateway: TestGateway,
     upstream: Simulator,
@@ -34,7 +34,7 @@ impl Stage {
         }
     }
 
-    /// Whoever behaves is served as ever, and the upstream is not blamed.
+    /// Well-behaved clients are served as before, and the upstream is not blamed.
     async fn is_unharmed(&self) {
         for _ in 0..3 {
             let answered = self.gateway.post(CHAT, &chat()).await;
@@ -46,7 +46,7 @@ impl Stage {
         }
     }
 
-    /// The upstream has got so many requests, each of them a proper one.
+    /// The upstream has received this many requests, all well-formed.
     fn upstream_has_got(&self, count: usize) {
         let received = self.upstream.received();
         for request in &received {

@@ -1,4 +1,4 @@
-//! Replies of upstreams as they should not be: another upstream answers, or the client is told; nothing is mixed up.
+//! Malformed replies of upstreams: another upstream answers, or the client gets an error; replies are never mixed up.
 
 use backstop::simulator::{Script, Simulator};
 use futures_util::future::join_all;
@@ -136,7 +136,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// An upstream that says this to whatever it is asked, and hangs up.
+/// An upstream that sends these bytes to every request and closes the connection.
 async fn odd(reply: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -148,7 +148,7 @@ async fn odd(reply: String) -> String {
                 let _ = tcp.read(&mut request).await;
                 let _ = tcp.write_all(reply.as_bytes()).await;
                 let _ = tcp.shutdown().await;
-                // Closed with something unread, it would be reset.
+                // If something were unread at the close, the connection would be reset.
                 while tcp.read(&mut request).await.is_ok_and(|count| count > 0) {}
             });
         }
@@ -156,7 +156,7 @@ async fn odd(reply: String) -> String {
     url
 }
 
-/// A gateway with a route of its own for each case, and somebody who stands in.
+/// A gateway with a route of its own for each case, and a fallback.
 async fn gateway(cases: &[Case], second: &Simulator) -> TestGateway {
     let mut upstreams = String::new();
     let mut routes = String::new();
@@ -201,7 +201,7 @@ async fn no_form_of_a_reply_reaches_a_client_as_something_else() {
         }
     };
     join_all(cases.iter().enumerate().map(ask)).await;
-    // A request that is not understood may not be sent again. Its client gets one reply at most, or none.
+    // A forwarded request may not be sent again. Its client gets one reply at most, or none.
     for (number, (name, _, _)) in cases.iter().enumerate() {
         let body = json!({"model": format!("m{number}")}).to_string();
         let mut raw = Raw::open(gateway.gateway.address()).await;

@@ -1,11 +1,11 @@
-//! HTTP/1 as it should not be.
+//! Malformed HTTP/1 requests.
 
 use futures_util::future::join_all;
 
 use super::{CHAT, HIDDEN, Stage};
 use crate::raw::Raw;
 
-/// What is sent, and the statuses that may come of it, one after the other: `""` is a connection that is closed.
+/// What is sent, and the expected statuses in order: `""` is a closed connection.
 type Case = (&'static str, String, &'static [&'static str]);
 
 const BODY: &str = r#"{"model":"gpt-4o","messages":[]}"#;
@@ -36,7 +36,7 @@ fn hidden() -> String {
     format!("GET {HIDDEN} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
-/// Where one request ends and another begins.
+/// Ambiguous ends of requests.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn framing() -> Vec<Case> {
     let (chunks, hidden) = (chunks(), hidden());
@@ -178,7 +178,7 @@ fn chunk_forms() -> Vec<Case> {
             chunked(&format!("5\r\n{BODY}\r\n0\r\n\r\n")),
             REFUSED,
         ),
-        // The next request is never taken for one: nothing follows on the connection.
+        // The rest is never taken for a request: nothing may follow on the connection.
         (
             "a bare line feed at the end",
             end("0\r\n\n"),

@@ -1,4 +1,4 @@
-//! Programs that write programs: Codex, Claude Code and aider, with all the tools that they bring.
+//! Coding agents: Codex, Claude Code and aider, with all their tools.
 
 use serde_json::{Value, json};
 
@@ -134,7 +134,7 @@ async fn claude_code_runs_a_command_for_another_api() {
     brought(OUTPUT, &stage.asked());
 }
 
-/// Both programs say what the system says in several messages; many models take it at the beginning only.
+/// Both programs send several system messages; many models accept one at the start only.
 fn instructed_first(asked: &[Value]) {
     assert_eq!(asked.len(), 1);
     let messages = asked[0]["messages"].as_array().unwrap();
@@ -146,7 +146,7 @@ fn instructed_first(asked: &[Value]) {
     assert!(roles.all(|role| role == "user"), "{messages:?}");
 }
 
-/// A tool was used once, and what it said went to the second upstream.
+/// A tool was used once, and its result went to the second upstream.
 fn brought(said: &str, asked: &[Value]) {
     assert_eq!(asked.len(), 2);
     let result = result_in(&asked[1]);

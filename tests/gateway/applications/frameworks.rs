@@ -97,7 +97,7 @@ async fn openais_agents_call_a_tool_for_another_api() {
     }
 }
 
-/// The providers of Vercel's AI SDK, and who stands in for theirs.
+/// The providers of Vercel's AI SDK, and the fallback for each.
 const PROVIDERS: [(&str, &str, Standby); 5] = [
     ("responses", "openai", Standby::Claude),
     ("responses", "openai", Standby::Chat),
@@ -139,7 +139,7 @@ fn vercel(script: &Path, stage: &Stage, provider: &str, what: &str) -> Program {
         .with([stage.url("/v1").as_str(), KEY, provider, what])
 }
 
-/// The tool was called once, and what it said went to the second upstream.
+/// The tool was called once, and its result went to the second upstream.
 fn went_to_paris(stage: &Stage) {
     let asked = stage.asked();
     assert_eq!(asked.len(), 2);

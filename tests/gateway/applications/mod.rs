@@ -1,5 +1,5 @@
-//! Programs that people use, as they come from their registries: the first upstream is down, the second one speaks another
-//! API, and they do not notice.
+//! Programs that people use, installed from their registries: the first upstream is down, the second one has another
+//! API, and the programs do not notice.
 
 mod coding;
 mod frameworks;

@@ -55,7 +55,7 @@ impl Program {
         self
     }
 
-    /// Runs it to a good end; says what it printed.
+    /// Runs it to a successful end; returns its output.
     pub(super) async fn run(mut self) -> String {
         let output = tokio::time::timeout(PATIENCE, self.command.output())
             .await

@@ -1,4 +1,4 @@
-//! Replies that call a tool, whole and streamed, in the words of both APIs.
+//! Replies that call a tool, whole and streamed, in both APIs.
 
 use backstop::simulator::{Fault, Script};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::stage::Standby;
 /// The id of every call.
 const CALL: &str = "toolu_1";
 
-/// What the call brought, as a later request says in the words of either API.
+/// The tool's result, as a later request in either API contains it.
 pub(super) fn result_in(asked: &Value) -> String {
     let messages = asked["messages"].as_array().into_iter().flatten();
     let mut results = messages.flat_map(|message| match &message["content"] {

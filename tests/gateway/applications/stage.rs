@@ -1,4 +1,4 @@
-//! A gateway between a program and two upstreams: the first one is down, the second one speaks another API.
+//! A gateway between a program and two upstreams: the first one is down, the second one has another API.
 
 use backstop::event::Event;
 use backstop::outcome::Outcome;
@@ -9,7 +9,7 @@ use crate::harness::TestGateway;
 
 /// The key of the program, which nobody but the gateway may see.
 pub(super) const KEY: &str = "key-of-the-program";
-/// What the second upstream says.
+/// The text of the second upstream's answer.
 pub(super) const ANSWER: &str = "Hello from the second.";
 
 const STANDBY_KEY: &str = "key-of-the-standby";
@@ -17,7 +17,7 @@ const STANDBY_KEY: &str = "key-of-the-standby";
 /// The second upstream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Standby {
-    /// It speaks Anthropic's API.
+    /// It has Anthropic's API.
     Claude,
     /// It has Chat Completions only.
     Chat,
@@ -95,7 +95,7 @@ impl Stage {
         self.gateway.url(path)
     }
 
-    /// What comes of a program, while the second upstream answers once with this reply, and then with words.
+    /// The result of a program, while the second upstream answers once with this reply, and then with text.
     pub(super) async fn replying_once<T>(
         &self,
         reply: Script,
@@ -113,8 +113,8 @@ impl Stage {
         }
     }
 
-    /// Makes sure that the first upstream was tried in vain, and that the second one was asked in its own words, with its
-    /// own key and without a trace of the program's. Gives back what it was asked.
+    /// Makes sure that the first upstream was tried in vain, and that the second one got the request in its own API,
+    /// with its own key and without a trace of the program's. Returns the requests.
     pub(super) fn asked(&self) -> Vec<Value> {
         let tried_in_vain = |event: &Event| {
             matches!(event, Event::AttemptFinished { report, .. }

@@ -1,8 +1,8 @@
-//! The time of a test: it passes while the machine attends to the test, and stands still while it does not.
+//! The clock of a test: it advances while the machine runs the test, and stands still while it does not.
 //!
-//! On a machine with other things to do, a healthy upstream may take longer than a timer that is meant for a broken one.
-//! So the clock of every gateway under test is paused and moved on by a task beside the test's own tasks: between two
-//! ticks all of them get their turn, and nothing is late because the machine is. Timers ring in the same order as ever.
+//! On a busy machine, a healthy upstream may take longer than a timeout that is meant for a broken one. So the clock of
+//! every gateway under test is paused, and a task beside the test's own tasks advances it: between two ticks all of
+//! them run, and nothing is late because the machine is. Timers fire in the usual order.
 
 use std::cell::Cell;
 use std::thread;
@@ -15,11 +15,11 @@ use tokio::time::{advance, pause};
 const TICK: Duration = Duration::from_millis(5);
 
 thread_local! {
-    /// The runtime of the test that runs on this thread, once its time is in our hands.
+    /// The runtime of the test on this thread, once its clock is paused.
     static RUNTIME: Cell<Option<Id>> = const { Cell::new(None) };
 }
 
-/// Takes the time of this test in hand.
+/// Takes control of this test's clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "on a thread that is there to be blocked"
@@ -36,7 +36,7 @@ pub(super) fn keep() {
     pause();
     tokio::spawn(async {
         loop {
-            // A paused clock jumps to the next timer when nothing is to be done, but not while something blocks.
+            // A paused clock jumps to the next timer when all tasks are idle, but not while something blocks.
             let real_time = tokio::task::spawn_blocking(|| thread::sleep(TICK));
             if real_time.await.is_err() {
                 return;

@@ -1,11 +1,11 @@
-//! The configuration of a gateway under test, told as a story: these upstreams, these routes, these further lines.
+//! A builder for the configuration of a gateway under test: upstreams, routes, and further lines.
 
 use backstop::config::Config;
 use backstop::simulator::Simulator;
 
 use super::TestGateway;
 
-/// What is to be set up. Without any route, all models are served by all upstreams, in their order.
+/// The configuration to build. Without any route, all models are served by all upstreams, in their order.
 #[derive(Default)]
 pub(crate) struct Setup {
     names: Vec<String>,
@@ -19,7 +19,7 @@ impl Setup {
         Self::default()
     }
 
-    /// With an upstream that speaks `OpenAI`'s API, by its own name and with a key that tells whose it is.
+    /// Adds an upstream with `OpenAI`'s API, under its own name and with a key that identifies it.
     pub(crate) fn upstream(self, simulator: &Simulator) -> Self {
         let keys = format!(
             "provider: openai-compatible, api_key: {}-key",
@@ -28,12 +28,12 @@ impl Setup {
         self.upstream_as(simulator, &keys)
     }
 
-    /// With an upstream of these keys.
+    /// Adds an upstream with these keys.
     pub(crate) fn upstream_as(self, simulator: &Simulator, keys: &str) -> Self {
         self.upstream_at(simulator.name(), &simulator.base_url(), keys)
     }
 
-    /// With an upstream that is no simulator, or has another name.
+    /// Adds an upstream that is not a simulator, or has another name.
     pub(crate) fn upstream_at(mut self, name: &str, base_url: &str, keys: &str) -> Self {
         self.names.push(name.to_owned());
         let upstream = format!("  {name}: {{base_url: \"{base_url}\", {keys}}}\n");
@@ -41,7 +41,8 @@ impl Setup {
         self
     }
 
-    /// With a route of these models to these upstreams. Behind an upstream's name may stand more: `second, model: other`.
+    /// Adds a route of these models to these upstreams. An upstream's name may be followed by more: `second, model:
+    /// other`.
     pub(crate) fn route(self, models: &[&str], candidates: &[&str]) -> Self {
         self.route_with(models, candidates, "")
     }

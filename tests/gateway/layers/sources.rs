@@ -11,13 +11,13 @@ pub(super) struct Sources {
 
 /// One file.
 pub(super) struct Module {
-    /// Below `src`.
+    /// The path below `src`.
     pub(super) file: PathBuf,
-    /// As it stands.
+    /// The text as it is.
     pub(super) text: String,
     /// Every path in it that leads to another module, from the root of the crate.
     paths: Vec<Vec<String>>,
-    /// What it hands on under a name of its own: `pub use plan::Target` makes `Target` lead to `plan`.
+    /// Its re-exports: `pub use plan::Target` makes `Target` lead to `plan`.
     reexports: BTreeMap<String, Vec<String>>,
 }
 
@@ -68,7 +68,7 @@ impl Sources {
         self.modules.values()
     }
 
-    /// Which files each file imports, tests aside. A name that a module hands on counts as imported from where it is defined.
+    /// Which files each file imports, tests aside. A re-exported name counts as imported from where it is defined.
     pub(super) fn imports(&self) -> BTreeMap<&Path, BTreeSet<&Path>> {
         let production = self.modules.iter().filter(|(name, _)| !is_test(name));
         production
@@ -80,10 +80,10 @@ impl Sources {
             .collect()
     }
 
-    /// The file in which what a path leads to is defined.
+    /// The file that defines what a path leads to.
     fn home_of(&self, path: &[String]) -> Option<&Path> {
         let mut path = path.to_vec();
-        // No chain of names that are handed on is longer.
+        // No chain of re-exports is longer.
         for _ in 0..8 {
             let length = (0..=path.len())
                 .rev()
@@ -141,7 +141,7 @@ pub(super) fn without_comments_and_strings(text: &str) -> String {
 
 type Paths = (Vec<Vec<String>>, BTreeMap<String, Vec<String>>);
 
-/// The paths in the code of a module that lead to modules, and what it hands on.
+/// The paths in the code of a module that lead to modules, and its re-exports.
 fn paths_in(code: &str, of: &[String], names: &BTreeSet<Vec<String>>) -> Paths {
     let mut paths = Vec::new();
     let mut reexports = BTreeMap::new();
@@ -173,7 +173,7 @@ fn paths_in(code: &str, of: &[String], names: &BTreeSet<Vec<String>>) -> Paths {
         left = &left[end..];
     }
     rest.push_str(left);
-    // Who may see something is no import.
+    // Visibility is no import.
     let rest = rest.replace("pub(in crate::", "");
     for path in inline_paths(&rest) {
         paths.extend(from_root(&path, of, names));

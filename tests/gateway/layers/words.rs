@@ -1,4 +1,4 @@
-//! The words of the field, and the private ones that once stood for them.
+//! The field's standard terms, and the private ones that they replaced.
 
 use super::sources::{Sources, without_comments_and_strings};
 

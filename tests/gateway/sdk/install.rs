@@ -115,8 +115,8 @@ pub(crate) fn sdk_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk")
 }
 
-/// Makes sure that a program is there which the tests need, and else says how it is had. It is no reason to pass: a
-/// check that is not made must not look like one that is.
+/// Makes sure that a program which the tests need is there, and else panics with the way to install it. The test must
+/// not pass without it: a skipped check must not look like a passed one.
 async fn needs(program: &str, arguments: &[&str], packages: &str) {
     let mut asking = Command::new(program);
     let asked = asking.args(arguments).stdin(Stdio::null()).output().await;
@@ -143,7 +143,7 @@ async fn needs_node() {
     needs("npm", &["--version"], "nodejs npm").await;
 }
 
-/// Runs a program that must succeed; says what it printed.
+/// Runs a program that must succeed; returns what it printed.
 pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input: &str) -> String {
     let mut command = Command::new(program);
     command.args(arguments);

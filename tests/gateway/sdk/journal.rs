@@ -1,4 +1,4 @@
-//! An upstream that answers whatever it is told to and keeps a journal, and how journals are compared.
+//! An upstream that answers as instructed and keeps a journal, and how journals are compared.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -17,7 +17,7 @@ use crate::harness::within;
 const OF_THE_CONNECTION: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 /// The gateway puts its own key in their place.
 const CREDENTIALS: [&str; 2] = ["authorization", "x-api-key"];
-/// The gateway looks into answers, if only for the ids in them, and wants them plain.
+/// The gateway reads answers, if only for the ids in them, and needs them uncompressed.
 const PLAIN: &str = "accept-encoding";
 
 /// The upstream, a program of its own.
@@ -62,7 +62,7 @@ impl Recorder {
         }
     }
 
-    /// Ends it, and says what it has received.
+    /// Ends it, and returns what it has received.
     pub(super) async fn journal(mut self) -> Vec<Received> {
         self.child.kill().await.unwrap();
         let lines = within(self.lines).await.unwrap();
@@ -101,8 +101,8 @@ impl Received {
     }
 }
 
-/// Makes sure that what came through the gateway is what came directly, but for what the gateway answers itself, and
-/// that it came with the gateway's key; says how many requests that were.
+/// Makes sure that what came through the gateway is what came directly, except for requests that the gateway answers
+/// itself, and that it came with the gateway's key; returns how many requests that were.
 pub(super) fn compare(
     direct: &[Received],
     through: &[Received],

@@ -130,7 +130,7 @@ async fn survive_every_fault(program: &[&OsStr]) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        // A refused key is looked at again after a minute.
+        // A rejected key is tried again after a minute.
         tokio::time::timeout(PATIENCE * 4, healed)
             .await
             .unwrap_or_else(|_| panic!("{fault:?}: it does not come back"));

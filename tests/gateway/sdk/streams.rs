@@ -1,5 +1,5 @@
-//! The official SDKs, old and new, against upstreams whose streams break in every way: what comes without an error is
-//! whole.
+//! The official SDKs, old and new, against upstreams whose streams break in every way: a stream that ends without an
+//! error is complete.
 
 use std::ffi::OsStr;
 
@@ -31,7 +31,7 @@ async fn node_never_takes_a_broken_stream_for_a_whole_one() {
     }
 }
 
-/// What an upstream does to a stream, and whether its client gets a whole one nevertheless.
+/// A fault of a stream, and whether its client still gets a complete one.
 struct Case {
     name: String,
     script: Script,
@@ -95,7 +95,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Streams as they were seen to trip clients up: what stands between two chunks, or in place of the end.
+/// Streams that were seen to break clients: what comes between two chunks, or in place of the end.
 fn raw() -> Vec<(&'static str, String, bool)> {
     let chunk = |delta: Value, finish: Value| {
         let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});

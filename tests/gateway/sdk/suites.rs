@@ -1,7 +1,7 @@
 //! The official SDKs' own tests of every operation, directly and through the gateway: all pass in both ways, and every
 //! request arrives as it was sent.
-//!
-//! The tests come with the packages' sources. What their upstream answers is told by the tests themselves, see
+//! The tests come with the packages' sources. The tests themselves define what their upstream answers, see
+//! `tests/sdk/suites`.
 //! `tests/sdk/suites`.
 
 use std::ffi::OsStr;
@@ -188,7 +188,7 @@ impl Both {
     }
 }
 
-/// The gateway knows itself which models there are.
+/// The gateway answers requests for the list of models itself.
 fn is_answered_by_the_gateway(request: &Received) -> bool {
     let path = request.path();
     request.method == "GET" && (path == "/v1/models" || path.starts_with("/v1/models/"))

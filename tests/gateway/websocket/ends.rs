@@ -1,4 +1,4 @@
-//! How relayed conversations end that nobody closes.
+//! How relayed conversations end that neither side closes.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn idle(gateway: &TestGateway) {
 }
 
 #[tokio::test]
-async fn a_client_whose_upstream_is_lost_is_told_to_connect_again() {
+async fn a_client_whose_upstream_is_lost_is_asked_to_reconnect() {
     for is_reset in [false, true] {
         let (gateway, _provider, mut client, mut upstream) = conversation("").await;
         say(&mut upstream.stream, Message::text("half of the answer")).await;
@@ -78,10 +78,10 @@ async fn a_client_whose_upstream_is_lost_is_told_to_connect_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_on_talking_to_a_lost_upstream_is_told_too() {
+async fn a_client_that_keeps_sending_to_a_lost_upstream_is_asked_too() {
     let (gateway, _provider, mut client, upstream) = conversation("").await;
     drop(upstream);
-    // All of it, or as much as is taken.
+    // All of it, or as much as is accepted.
     let talk = Message::binary(vec![0; 1 << 20]);
     let _ = within(client.stream.send(talk)).await;
     assert_eq!(
@@ -128,7 +128,7 @@ async fn an_upstream_is_left_soon_after_its_client_has_gone() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_given_up() {
     let (gateway, _provider, client, mut upstream) = conversation("limits: {write: 300ms}\n").await;
-    // A provider that is not read would stop reading, too; the client stalls in both directions.
+    // A provider that is not read would stop reading as well; the client stalls in both directions.
     let talk = async {
         let words = Message::binary(vec![0; 1 << 20]);
         while upstream.stream.send(words.clone()).await.is_ok() {}
@@ -167,7 +167,7 @@ async fn a_conversation_holds_a_place_among_the_requests_until_its_end() {
     say(&mut client.stream, Message::Close(None)).await;
     tokio::join!(rest(&mut client.stream), rest(&mut upstream.stream));
     let again = async {
-        // The place is given back just after the event is told.
+        // The slot is released just after the event is reported.
         while try_connect(&gateway, REALTIME, &[]).await.is_err() {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! Before the first frame: who is tried, what the upstreams see, and what the client is told.
+//! Before the first frame: which upstreams are tried, what they receive, and what the client receives.
 
 use backstop::event::{Event, HealthChange};
 use backstop::simulator::{Fault, Script, Simulator};
@@ -25,7 +25,7 @@ async fn gateway(first: &Simulator, second: &Provider, more: &str) -> TestGatewa
         .await
 }
 
-/// What a client gets that is refused.
+/// The error that a rejected client gets.
 async fn refused(gateway: &TestGateway, path: &str, more: &[(&'static str, &str)]) -> Answered {
     match try_connect(gateway, path, more).await {
         Err(Error::Http(response)) => {
@@ -119,7 +119,7 @@ async fn an_upstream_without_websockets_stays_in_rotation_for_everything_else() 
 }
 
 #[tokio::test]
-async fn when_all_refuse_the_client_is_told_every_attempt() {
+async fn when_all_refuse_the_client_gets_every_attempt() {
     let first = Simulator::start("first", Script::status(500))
         .await
         .unwrap();

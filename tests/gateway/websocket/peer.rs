@@ -1,4 +1,4 @@
-//! Both ends of a relayed WebSocket, each in the hands of the test.
+//! Both ends of a relayed WebSocket, each controlled by the test.
 
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, Response};
@@ -14,7 +14,7 @@ use crate::harness::{Setup, TestGateway, within};
 
 pub(super) type Stream = WebSocketStream<TcpStream>;
 
-/// A provider that agrees to every WebSocket, and leaves the conversation to the test.
+/// A provider that accepts every WebSocket, and leaves the conversation to the test.
 pub(super) struct Provider {
     base_url: String,
     accepted: mpsc::UnboundedReceiver<Accepted>,
@@ -72,7 +72,7 @@ impl Provider {
         within(self.accepted.recv()).await.unwrap()
     }
 
-    /// Whether nobody has asked for a conversation.
+    /// Whether no conversation has been requested.
     pub(super) fn is_unasked(&self) -> bool {
         self.accepted.is_empty()
     }
@@ -131,7 +131,7 @@ pub(super) async fn connect(
         .unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// The same where it may be refused.
+/// The same where it may be rejected.
 pub(super) async fn try_connect(
     gateway: &TestGateway,
     path: &str,
@@ -161,7 +161,7 @@ pub(super) async fn told(stream: &mut Stream) -> Option<Message> {
         .map(|message| message.unwrap_or_else(|error| panic!("{error}")))
 }
 
-/// All that still comes until a proper end.
+/// Everything that arrives until a proper end.
 pub(super) async fn rest(stream: &mut Stream) -> Vec<Message> {
     let mut rest = Vec::new();
     while let Some(message) = told(stream).await {

@@ -1,4 +1,4 @@
-//! The official Python SDK's own WebSocket clients, which know what our Close frame means.
+//! The official Python SDK's own WebSocket clients, which understand our Close frame.
 
 use std::ffi::OsStr;
 

@@ -1,4 +1,4 @@
-//! The same behind TLS on both sides, and what becomes of it over HTTP/2.
+//! WebSockets with TLS on both sides, and over HTTP/2.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tokio_tungstenite::{accept_async, client_async};
 use crate::harness::{Setup, TestGateway, within};
 use crate::tls::Identity;
 
-/// A provider that would rather speak HTTP/2, and sends one message back; says what was agreed on.
+/// A provider that prefers HTTP/2, and sends one message back; returns the negotiated protocol.
 async fn provider(identity: &Identity) -> (SocketAddr, JoinHandle<Option<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -53,7 +53,7 @@ async fn gateway(identity: &Identity, provider: SocketAddr) -> TestGateway {
         .await
 }
 
-/// A connection to the gateway on which this protocol is offered.
+/// A connection to the gateway that offers this protocol.
 async fn connect(
     identity: &Identity,
     gateway: &TestGateway,
