@@ -29,34 +29,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Answers operators.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
-    routes: Arc<RouteTable>,
-    memory: Memory,
-    stopping: watch::Receiver<bool>,
-    browsers: BrowserPolicy,
+    /// Which hosts and pages may come in.
+    pub browsers: BrowserPolicy,
+    /// Shown at `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// Shown at `/api/upstreams`, and as metrics.
+    pub health: Arc<Health>,
+    /// Shown at `/api/explain`.
+    pub routes: Arc<RouteTable>,
+    /// Shown as metrics.
+    pub memory: Memory,
+    /// `/readyz` says no as soon as it turns true.
+    pub stopping: watch::Receiver<bool>,
 }
 
 impl Admin {
-    /// Shows these metrics and this health, and is ready until `stopping` turns true.
-    pub fn new(
-        browsers: BrowserPolicy,
-        metrics: Arc<Metrics>,
-        health: Arc<Health>,
-        routes: Arc<RouteTable>,
-        memory: Memory,
-        stopping: watch::Receiver<bool>,
-    ) -> Self {
-        Self {
-            browsers,
-            metrics,
-            health,
-            routes,
-            memory,
-            stopping,
-        }
-    }
-
     /// Answers one request.
     pub async fn handle(self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();

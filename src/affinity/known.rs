@@ -29,7 +29,7 @@ pub(super) struct Known {
 }
 
 #[derive(Debug)]
-struct Owned {
+pub(super) struct Owned {
     owner: UpstreamId,
     /// The entry's number, which is also the number of its row in the store.
     number: u64,

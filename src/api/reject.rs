@@ -127,28 +127,17 @@ impl Rejection {
     fn error_response(&self) -> ErrorResponse {
         match self {
             Self::Browser(refused) => kept_out(refused),
-            Self::NoKey => ErrorResponse::new(
-                401,
-                "invalid_api_key",
+            Self::NoKey => unauthorized(
                 "no API key was sent; use one of those that the proxy's configuration lists under `clients`",
             ),
-            Self::WrongKey => ErrorResponse::new(
-                401,
-                "invalid_api_key",
-                "this API key is not among the proxy's `clients`",
-            ),
+            Self::WrongKey => unauthorized("this API key is not among the proxy's `clients`"),
             Self::Method => ErrorResponse::new(
                 405,
                 "method_not_allowed",
                 "the proxy does not pass this method on",
             ),
             Self::Host(error) => ErrorResponse::new(400, "invalid_host", error.to_string()),
-            Self::BadPath => ErrorResponse::new(
-                400,
-                "invalid_path",
-                "servers would read the path in different ways: it must not have `.` or `..` segments, backslashes, semicolons, \
-                 control characters, or any of them or broken text in escapes",
-            ),
+            Self::BadPath => bad_path(),
             Self::Upgrade => ErrorResponse::new(
                 404,
                 "upgrade_not_supported",
@@ -162,16 +151,14 @@ impl Rejection {
             .about("model"),
             Self::Coding(error) => packed_wrongly(error),
             Self::Body(error) => unread(error),
-            Self::NotJson(error) => ErrorResponse::new(
-                400,
-                "invalid_json",
-                format!("the request body is not a JSON object: {error}"),
-            ),
-            Self::Untranslatable(fault) => ErrorResponse::new(
-                400,
-                "untranslatable_json",
-                format!("the JSON cannot be read: {fault}"),
-            ),
+            Self::NotJson(error) => {
+                let message = format!("the request body is not a JSON object: {error}");
+                ErrorResponse::new(400, "invalid_json", message)
+            }
+            Self::Untranslatable(fault) => {
+                let message = format!("the JSON cannot be read: {fault}");
+                ErrorResponse::new(400, "untranslatable_json", message)
+            }
             Self::NoMemory(why) => no_memory(*why),
             Self::Form(error) => ErrorResponse::new(400, "invalid_form", error.to_string()),
             Self::NoModel => {
@@ -195,6 +182,19 @@ impl Rejection {
             Self::Stopping => stopping::error_response(),
         }
     }
+}
+
+fn unauthorized(message: &str) -> ErrorResponse {
+    ErrorResponse::new(401, "invalid_api_key", message)
+}
+
+fn bad_path() -> ErrorResponse {
+    ErrorResponse::new(
+        400,
+        "invalid_path",
+        "servers would read the path in different ways: it must not have `.` or `..` segments, backslashes, semicolons, \
+         control characters, or any of them or broken text in escapes",
+    )
 }
 
 fn kept_out(refused: &Refused) -> ErrorResponse {

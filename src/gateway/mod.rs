@@ -110,9 +110,14 @@ impl Gateway {
                 ..
             } = foundation.clone();
             let generation = current.load();
-            let routes = Arc::clone(&generation.routes);
-            let operators = generation.operators.clone();
-            let admin = Admin::new(operators, metrics, health, routes, memory, stopping.clone());
+            let admin = Admin {
+                browsers: generation.operators.clone(),
+                metrics,
+                health,
+                routes: Arc::clone(&generation.routes),
+                memory,
+                stopping: stopping.clone(),
+            };
             async move { admin.handle(request).await.into() }
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
