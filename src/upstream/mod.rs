@@ -2,6 +2,7 @@
 //!
 //! *Invariant:* only `client` opens connections to upstreams, and only `credential` puts a key on a request.
 
+mod account;
 mod client;
 mod credential;
 mod deployment;
@@ -11,151 +12,9 @@ mod send;
 mod shortage;
 mod upgrade;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use bytes::Bytes;
-use http::{HeaderMap, Method};
-
+pub use account::{Outbound, Upstream};
 pub use client::{Client, connect_with};
 pub use credential::Credential;
 pub use reply::{Reply, ReplyBody};
 pub use send::SendError;
 pub use upgrade::Upgrade;
-
-use crate::config::{Dialect, UpstreamId};
-use crate::dialect::UpstreamApi;
-
-/// Everything needed to talk to one provider account.
-#[derive(Debug)]
-pub struct Upstream {
-    id: UpstreamId,
-    api: UpstreamApi,
-    /// It turned out to have no `/responses`, although it was expected to.
-    has_no_responses: AtomicBool,
-    base_url: String,
-    /// The version of the API, if its paths name the model.
-    api_version: Option<String>,
-    credentials: Vec<Credential>,
-    client: Client,
-    turn: AtomicUsize,
-}
-
-/// A request to an upstream.
-#[derive(Debug)]
-pub struct Outbound {
-    /// The method.
-    pub method: Method,
-    /// Path and query after the upstream's base URL.
-    pub path: String,
-    /// The model, for upstreams whose paths name it.
-    pub model: Option<Arc<str>>,
-    /// The headers, without credentials.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
-impl Upstream {
-    /// An upstream with this API, at a base URL without a trailing slash, with its keys in the order of the
-    /// configuration.
-    pub fn new(
-        id: UpstreamId,
-        api: UpstreamApi,
-        base_url: &str,
-        credentials: Vec<Credential>,
-        client: Client,
-    ) -> Self {
-        Self {
-            id,
-            api,
-            has_no_responses: AtomicBool::new(false),
-            base_url: base_url.to_owned(),
-            api_version: None,
-            credentials,
-            client,
-            turn: AtomicUsize::new(0),
-        }
-    }
-
-    /// The same, but its paths name the model, in this version of the API.
-    #[must_use]
-    pub fn with_api_version(self, api_version: Option<&str>) -> Self {
-        Self {
-            api_version: api_version.map(str::to_owned),
-            ..self
-        }
-    }
-
-    /// Whether its paths name the model.
-    pub fn names_models_in_paths(&self) -> bool {
-        self.api_version.is_some()
-    }
-
-    /// Its name in the configuration.
-    pub fn id(&self) -> &UpstreamId {
-        &self.id
-    }
-
-    /// Its base URL, without a trailing slash.
-    pub fn base_url(&self) -> &str {
-        &self.base_url
-    }
-
-    /// The API that it uses.
-    pub fn dialect(&self) -> Dialect {
-        self.api.dialect
-    }
-
-    /// The parts of its API that do not depend on the model.
-    pub fn api(&self) -> UpstreamApi {
-        UpstreamApi {
-            has_responses: self.api.has_responses && !self.has_no_responses.load(Ordering::Relaxed),
-            ..self.api
-        }
-    }
-
-    /// From now on it gets chat completions instead of `/responses`, which it turned out not to have.
-    pub fn do_without_responses(&self) {
-        if !self.has_no_responses.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                upstream = %self.id,
-                "it has no /responses, so it is asked for chat completions from now on; `responses: false` in the \
-                 configuration saves the question"
-            );
-        }
-    }
-
-    /// The body without the key that was sent: some upstreams repeat a key that they reject.
-    pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
-        match self.credentials.get(key) {
-            Some(credential) => credential.hide_in(body),
-            None => body,
-        }
-    }
-
-    /// A reply without that key in its headers.
-    fn discreet(&self, key: usize, mut reply: Reply) -> Reply {
-        self.hide_key(key, &mut reply.headers);
-        reply
-    }
-
-    fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
-        if let Some(credential) = self.credentials.get(key) {
-            credential.hide_in_headers(headers);
-        }
-    }
-
-    /// How many keys it has.
-    pub fn key_count(&self) -> usize {
-        self.credentials.len()
-    }
-
-    /// The next key: several keys are used in rotation.
-    pub fn next_key(&self) -> usize {
-        match self.credentials.len() {
-            0 | 1 => 0,
-            count => self.turn.fetch_add(1, Ordering::Relaxed) % count,
-        }
-    }
-}

@@ -279,13 +279,13 @@ fn heads() -> Vec<Case> {
         ("another protocol", get("GET /v1/models ICAP/1.0"), REFUSED),
         (
             "an absolute target",
-            get("GET http://x/v1/models HTTP/1.1"),
+            get("GET http://localhost/v1/models HTTP/1.1"),
             ONE,
         ),
         (
             "an authority as target",
             get("CONNECT x:443 HTTP/1.1"),
-            &["400", "404", ""],
+            &["400", "404", "405", ""],
         ),
         (
             "an asterisk as target",
