@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn what_a_client_says_to_the_api_goes_on() {
         let names = "\
-            accept accept-api anthropic-beta anthropic-dangerous-direct-browser-access \
+            accept accept-language anthropic-beta anthropic-dangerous-direct-browser-access \
             anthropic-version content-type http-referer idempotency-key if-none-match openai-beta range \
             sec-websocket-extensions sec-websocket-protocol traceparent user-agent \
             x-amzn-bedrock-guardrailidentifier x-client-request-id x-ms-client-request-id x-request-id \

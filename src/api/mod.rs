@@ -102,11 +102,14 @@ impl Api {
         let (head, body) = request.into_parts();
         let mut record = RequestRecord::start(self.events.clone(), head.version, shutdown.clone());
         let origin = self.browsers.listed_origin(&head.headers);
+        // Boxed, because it is large, and would be moved several times on its way into the task.
+        let mut answering = Box::pin(self.answer(head, body, &mut record));
         let reply = tokio::select! {
             biased;
-            reply = self.answer(head, body, &mut record) => reply,
+            reply = &mut answering => reply,
             () = stopping::is_over(shutdown) => Err(Rejection::Stopping),
         };
+        drop(answering);
         let mut handled = match reply {
             Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, record),
             Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record).into(),

@@ -21,7 +21,8 @@ use crate::wire::path::is_unambiguous;
 use crate::wire::query::without;
 use crate::wire::{headers, multipart, offload};
 
-/// The highest compression ratio that is accepted. Real JSON stays below it; only decompression bombs exceed it.
+/// JSON seldom unpacks to more than this many times its size. It only estimates the work; the limit is in
+/// `wire::coding::meter`.
 const MOST_UNPACKED: usize = 64;
 
 /// How large a client's request may be, and how slowly it may arrive.

@@ -24,7 +24,7 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// How many requests may be served at a time; further ones get 503.
     pub requests: usize,
-    /// How long a connection may take to send the head of its first or next request.
+    /// How long a connection may be without an open request.
     #[serde(deserialize_with = "duration::read")]
     pub idle_connection: Duration,
     /// How long a client may take nothing of an answer that waits for it. Progress counts, not the total.

@@ -29,7 +29,9 @@ pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Ex
     let mut order = order(rule, request, fastrand::f64);
     let skipped = &mut order.skipped;
     order.candidates.retain(|candidate| {
-        let why = unsupported(candidate, request);
+        // Without a body nothing is known that could not be translated.
+        let is_known = !request.needs.body.is_empty();
+        let why = is_known.then(|| unsupported(candidate, request)).flatten();
         skipped.extend(why.map(|why| Skipped::new(candidate, why)));
         why.is_none()
     });

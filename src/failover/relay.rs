@@ -4,7 +4,8 @@
 //! closed. An upstream that is lost before that cannot be replaced, because only it knows the conversation so far. So
 //! the client gets Close 1012, connect again, if a frame can be put in; else its connection is cut. No timer watches
 //! the silence: the protocol has pings of its own, which pass like everything else, and TCP keepalive finds peers
-//! that are gone.
+//! that are gone. But a side that takes nothing of the data that waits for it is given up: the server watches the client,
+//! this module the upstream.
 
 use std::io;
 use std::ops::Range;

@@ -48,6 +48,19 @@ async fn the_endpoint_follows_from_the_body_or_is_named() {
     );
 }
 
+/// Without a body, nothing is known that could not be translated.
+#[tokio::test]
+async fn a_candidate_of_another_api_would_be_tried() {
+    let (first, _) = simulators().await;
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: anthropic, api_key: k")
+        .start()
+        .await;
+    let question = json!({"model": "m"});
+    let answer = gateway.admin_post("/api/explain", &question).await.json();
+    assert_eq!(answer["candidates"][0]["why"], "healthy", "{answer}");
+}
+
 /// A tool that only Anthropic runs keeps a message at Claude; a chat request cannot contain it.
 #[tokio::test]
 async fn a_message_is_explained_as_it_would_be_served() {

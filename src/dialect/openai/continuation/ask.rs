@@ -67,7 +67,7 @@ fn ask(body: &mut Value, list: &str, transcript: &Transcript, prefill: Prefill) 
 fn instruction(text: &str) -> String {
     format!(
         "Your last message was cut off by a lost connection. Continue it from exactly where it stops, in the same \
-         api, style and format, as if nothing had happened. Begin by repeating its last words verbatim, without \
+         language, style and format, as if nothing had happened. Begin by repeating its last words verbatim, without \
          quotation marks, and then go on. Do not comment on this and do not start over. Its last words are: {}",
         anchor(text)
     )
@@ -86,3 +86,20 @@ fn reduce_limits(body: &mut Value, so_far: u64) -> Option<()> {
 
 /// The names of the field that limits the tokens of an answer.
 pub(super) const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+
+#[cfg(test)]
+mod tests {
+    use super::instruction;
+
+    #[test]
+    fn a_model_is_asked_for_the_rest_as_it_would_have_gone_on() {
+        let text = instruction("Once upon a time");
+        for part in [
+            "exactly where it stops",
+            "same language, style and format",
+            "Its last words are: Once upon a time",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}
