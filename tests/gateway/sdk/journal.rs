@@ -19,6 +19,8 @@ const OF_THE_CONNECTION: [&str; 4] = ["host", "connection", "content-length", "t
 const CREDENTIALS: [&str; 2] = ["authorization", "x-api-key"];
 /// The gateway reads answers, if only for the ids in them, and needs them uncompressed.
 const PLAIN: &str = "accept-encoding";
+/// Node's fetch calls itself a browser. What a browser tells about itself does not go upstream.
+const OF_BROWSERS: &str = "sec-fetch-";
 
 /// The upstream, a program of its own.
 pub(super) struct Recorder {
@@ -83,7 +85,10 @@ impl Received {
         let mut text = format!("{} {}", self.method, self.target);
         for (name, value) in &self.headers {
             let name = name.as_str();
-            if OF_THE_CONNECTION.contains(&name) || CREDENTIALS.contains(&name) || name == PLAIN {
+            let is_about_sender = OF_THE_CONNECTION.contains(&name)
+                || CREDENTIALS.contains(&name)
+                || name.starts_with(OF_BROWSERS);
+            if is_about_sender || name == PLAIN {
                 continue;
             }
             text += &format!("\n  {name}: {value}");
