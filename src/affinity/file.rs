@@ -63,10 +63,10 @@ impl AffinityFile {
         let obstacle = |error: std::io::Error| Trouble::Obstacle(error.to_string());
         fs::create_dir_all(folder).map_err(obstacle)?;
         let path = folder.join(NAME);
-        match open(&path) {
+        match open_or_begin(&path) {
             Err(Trouble::Damage(damage)) => {
                 move_aside(&path, &damage).map_err(obstacle)?;
-                open(&path)
+                open_or_begin(&path)
             }
             opened => opened,
         }
@@ -140,6 +140,17 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Trouble> {
         Ok(result) => result.map_err(Trouble::from),
         Err(_) => Err(Trouble::Damage("reading it panicked".to_owned())),
     }
+}
+
+/// Opens a file, or begins one. What is left of one that could not be begun, as on a full disk, would look damaged, so it
+/// is removed.
+fn open_or_begin(path: &Path) -> Result<(AffinityFile, Vec<Entry>), Trouble> {
+    let is_new = !path.exists();
+    let opened = open(path);
+    if is_new && opened.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    opened
 }
 
 fn open(path: &Path) -> Result<(AffinityFile, Vec<Entry>), Trouble> {
