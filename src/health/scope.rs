@@ -98,6 +98,11 @@ impl Scope {
         }
     }
 
+    /// When it was closed last; tick 0: always.
+    pub(super) fn closed_until(&self) -> Tick {
+        Tick(halves(self.times.load(Ordering::Relaxed)).1)
+    }
+
     pub(super) fn note_change(&self, now: Tick) {
         Self::change(&self.since, |packed| pair(halves(packed).0, now.0));
     }
