@@ -5,6 +5,7 @@
 //! gets one attempt as a last resort, unless it is in a cooldown.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
 use super::translation::{fault, obstacle};
 use crate::config::UpstreamId;
-use crate::health::{CooldownReason, NotAdmitted, Permit};
+use crate::health::{CooldownReason, ModelHealth, NotAdmitted, Permit};
 use crate::outcome::{Blame, Outcome, Retry};
 use crate::routing::Candidate;
 use crate::wire::json::Fault;
@@ -23,12 +24,14 @@ use crate::wire::memory::Memory;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
     pub(super) candidate: &'a Candidate,
+    /// The health of the model that the client asks for.
+    pub(super) health: &'a Arc<ModelHealth>,
     pub(super) key: usize,
 }
 
 impl<'a> Target<'a> {
     pub(super) fn blocked_until(&self, now: Instant) -> Option<Instant> {
-        self.candidate.health.blocked_until(self.key, now)
+        self.health.blocked_until(self.key, now)
     }
 
     /// When it may be asked again.
@@ -88,7 +91,7 @@ impl<'a> AttemptPlan<'a> {
     /// Counts the request as demand at every candidate.
     pub(super) fn demand(&self, now: Instant) {
         for candidate in &self.waiting {
-            candidate.health.demanded(now);
+            candidate.health_of(self.request.model).demanded(now);
         }
     }
 
@@ -123,7 +126,7 @@ impl<'a> AttemptPlan<'a> {
         while let Some(candidate) = self.next_candidate().await {
             self.waiting.pop_front();
             self.is_first_known = false;
-            let mut keys = keys_in_turn(candidate);
+            let mut keys = keys_in_turn(candidate, self.request.model);
             while let Some(target) = keys.pop_front() {
                 if let Some(permit) = self.admit(target, now) {
                     // One other key may be tried; after that, another upstream is more likely to succeed.
@@ -210,7 +213,7 @@ impl<'a> AttemptPlan<'a> {
     pub(super) fn is_network_lost(&self) -> bool {
         self.tried
             .iter()
-            .any(|target| target.candidate.health.is_network_lost())
+            .any(|target| target.health.is_network_lost())
     }
 
     /// When the first of the candidates may be asked again; without those that rejected the request itself, because
@@ -229,7 +232,7 @@ impl<'a> AttemptPlan<'a> {
     }
 
     fn admit(&mut self, target: Target<'a>, now: Instant) -> Option<Permit> {
-        match target.candidate.health.admit(target.key, now) {
+        match target.health.admit(target.key, now) {
             Ok(permit) => {
                 self.tried.push(target);
                 Some(permit)
@@ -248,7 +251,7 @@ impl<'a> AttemptPlan<'a> {
         let index = self.soonest_back()?;
         let (target, _) = self.not_admitted.remove(index);
         self.tried.push(target);
-        Some((target, target.candidate.health.force(target.key, now)))
+        Some((target, target.health.force(target.key, now)))
     }
 
     /// The one that may be admitted soonest, of those that health did not admit and that are not in a cooldown.
@@ -273,12 +276,14 @@ fn why_not_admitted(refusal: &NotAdmitted) -> SkipReason {
 }
 
 /// All keys of a candidate, beginning with the one whose turn it is.
-pub(super) fn keys_in_turn(candidate: &Candidate) -> VecDeque<Target<'_>> {
+pub(super) fn keys_in_turn<'a>(candidate: &'a Candidate, model: &str) -> VecDeque<Target<'a>> {
+    let health = candidate.health_of(model);
     let first = candidate.upstream.next_key();
     let count = candidate.upstream.key_count().max(1);
     (0..count)
         .map(|offset| Target {
             candidate,
+            health,
             key: (first + offset) % count,
         })
         .collect()
