@@ -192,7 +192,7 @@ impl<'a> Queue<'a> {
 
     fn first(&mut self) -> Option<Target<'a>> {
         let candidate = self.candidates.pop_front()?;
-        let mut keys = free_keys(candidate);
+        let mut keys = free_keys(candidate, self.request.model_name());
         let first = keys.pop_front();
         self.other_keys = keys;
         first
@@ -229,7 +229,7 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     if candidates.is_empty() {
         candidates.extend(rule.candidates.first());
     }
-    candidates.sort_by_cached_key(|candidate| candidate.health.is_out());
+    candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
     candidates
 }
 
@@ -275,11 +275,14 @@ fn host_of(url: &str) -> Option<&str> {
 }
 
 /// The keys that health would admit now, in turn; if there is none, the first key.
-fn free_keys(candidate: &Candidate) -> VecDeque<Target<'_>> {
-    let mut keys: VecDeque<Target<'_>> = keys_in_turn(candidate)
-        .into_iter()
-        .map(|key| Target { candidate, key })
-        .collect();
+fn free_keys<'a>(candidate: &'a Candidate, model: &str) -> VecDeque<Target<'a>> {
+    let health = candidate.health_of(model);
+    let target = |key| Target {
+        candidate,
+        health,
+        key,
+    };
+    let mut keys: VecDeque<Target<'_>> = keys_in_turn(candidate).into_iter().map(target).collect();
     let first = keys[0];
     let now = Instant::now();
     keys.retain(|target| target.blocked_until(now).is_none());

@@ -106,9 +106,7 @@ impl AttemptLog {
             fault: None,
             skipped: Vec::new(),
             retry_in: back_at.min().map(|at| at.saturating_duration_since(now)),
-            is_network_lost: asked
-                .iter()
-                .any(|target| target.candidate.health.is_network_lost()),
+            is_network_lost: asked.iter().any(|target| target.health.is_network_lost()),
             pinned_to: pinned_to.cloned(),
         }
     }

@@ -4,6 +4,7 @@
 //! candidate. What may have passed a moment later leaves the candidate in the plan, to be asked again.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
 use super::translation::{fault, obstacle};
 use crate::config::UpstreamId;
-use crate::health::{AdmissionPreview, CooldownReason, Permit, Shape};
+use crate::health::{AdmissionPreview, CooldownReason, ModelHealth, Permit, Shape};
 use crate::outcome::{Blame, Outcome, Retry};
 use crate::routing::Candidate;
 use crate::wire::json::Fault;
@@ -26,12 +27,14 @@ const SOON: Duration = Duration::from_millis(10);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
     pub(super) candidate: &'a Candidate,
+    /// The health of the model that the client asks for.
+    pub(super) health: &'a Arc<ModelHealth>,
     pub(super) key: usize,
 }
 
 impl Target<'_> {
     pub(super) fn blocked_until(&self, now: Instant) -> Option<Instant> {
-        self.candidate.health.blocked_until(self.key, now)
+        self.health.blocked_until(self.key, now)
     }
 
     /// When it may be asked again.
@@ -59,6 +62,8 @@ pub(super) struct AttemptPlan<'a> {
 #[derive(Debug)]
 struct Entry<'a> {
     candidate: &'a Candidate,
+    /// The health of the model that the client asks for.
+    health: &'a Arc<ModelHealth>,
     tried: Tried,
     /// How often it has been asked.
     calls: u32,
@@ -73,10 +78,12 @@ struct Entry<'a> {
 impl<'a> AttemptPlan<'a> {
     /// Goes through the candidates of an order.
     pub(super) fn new(order: Order<'a>, memory: &'a Memory) -> Self {
+        let candidates = order.candidates.into_iter();
+        let model = order.request.model;
         Self {
             request: order.request,
             memory,
-            entries: order.candidates.into_iter().map(Entry::new).collect(),
+            entries: candidates.map(|candidate| Entry::new(candidate, model)).collect(),
             skipped: order.skipped,
             repeats: 0,
             rejecting: Vec::new(),
@@ -87,7 +94,7 @@ impl<'a> AttemptPlan<'a> {
     /// Counts the request as demand at every candidate.
     pub(super) fn demand(&self, now: Instant) {
         for entry in &self.entries {
-            entry.candidate.health.demanded(now);
+            entry.health.demanded(now);
         }
     }
 
@@ -107,8 +114,8 @@ impl<'a> AttemptPlan<'a> {
         let choices = entries.map(|entry| Choice {
             tried: entry.tried,
             door: entry.door(wait, now),
-            odds: entry.candidate.health.odds(now),
-            needs: entry.candidate.health.late_after(shape),
+            odds: entry.health.odds(now),
+            needs: entry.health.late_after(shape),
         });
         choices.collect()
     }
@@ -220,7 +227,7 @@ impl<'a> AttemptPlan<'a> {
     /// Whether the attempts failed because our own network is lost.
     pub(super) fn is_network_lost(&self) -> bool {
         let mut asked = self.entries.iter().filter(|entry| entry.calls > 0);
-        asked.any(|entry| entry.candidate.health.is_network_lost())
+        asked.any(|entry| entry.health.is_network_lost())
     }
 
     /// When the first of the candidates may be asked again; without those that rejected the request itself, because
@@ -234,10 +241,8 @@ impl<'a> AttemptPlan<'a> {
         let entries = self.entries.iter().filter(is_asked);
         let entries = entries.filter(|entry| !rejects(entry));
         let back_at = entries.flat_map(|entry| {
-            let candidate = entry.candidate;
-            entry
-                .all_keys()
-                .map(move |key| Target { candidate, key }.back_at(now))
+            let back_at = |key| entry.target(key).back_at(now);
+            entry.all_keys().map(back_at)
         });
         let soonest = back_at.min()?;
         Some(soonest.saturating_duration_since(now))
@@ -245,9 +250,10 @@ impl<'a> AttemptPlan<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn new(candidate: &'a Candidate) -> Self {
+    fn new(candidate: &'a Candidate, model: &str) -> Self {
         Self {
             candidate,
+            health: candidate.health_of(model),
             tried: Tried::Not,
             calls: 0,
             keys: None,
@@ -260,13 +266,21 @@ impl<'a> Entry<'a> {
         0..self.candidate.upstream.key_count().max(1)
     }
 
+    fn target(&self, key: usize) -> Target<'a> {
+        Target {
+            candidate: self.candidate,
+            health: self.health,
+            key,
+        }
+    }
+
     /// What health says about it: about the best one of its keys that are left.
     fn door(&self, wait: Duration, now: Instant) -> Door {
         if self.refused_until.is_some_and(|until| until > now) {
             return Door::Out { is_fresh: true };
         }
         let doors = (self.all_keys().filter(|key| self.is_left(*key)))
-            .map(|key| door(self.candidate.health.preview(key, now), wait, now));
+            .map(|key| door(self.health.preview(key, now), wait, now));
         let best = doors.min_by_key(|door| match door {
             Door::Open => (0, now),
             Door::Out { .. } => (1, now),
@@ -281,13 +295,17 @@ impl<'a> Entry<'a> {
     }
 
     fn admit(&mut self, is_forced: bool, now: Instant) -> Option<(Target<'a>, Permit)> {
-        let candidate = self.candidate;
+        let (candidate, health) = (self.candidate, self.health);
         let keys = self.keys.get_or_insert_with(|| keys_in_turn(candidate));
         let mut refused_until = None;
         for place in 0..keys.len() {
             let key = keys[place];
-            let target = Target { candidate, key };
-            match candidate.health.admit(key, now) {
+            let target = Target {
+                candidate,
+                health,
+                key,
+            };
+            match health.admit(key, now) {
                 Ok(permit) => {
                     keys.remove(place);
                     self.refused_until = None;
@@ -295,7 +313,7 @@ impl<'a> Entry<'a> {
                 }
                 Err(refusal) if is_forced && refusal.cooldown_reason.is_none() => {
                     keys.remove(place);
-                    return Some((target, candidate.health.force(key, now)));
+                    return Some((target, health.force(key, now)));
                 }
                 Err(refusal) if refusal.cooldown_reason.is_none() => {
                     refused_until = refused_until.max(Some(refusal.until));
@@ -327,7 +345,7 @@ impl<'a> Entry<'a> {
     fn why_not(&self, now: Instant) -> SkipReason {
         let previews = self
             .all_keys()
-            .map(|key| self.candidate.health.preview(key, now));
+            .map(|key| self.health.preview(key, now));
         let mut reasons = previews.filter_map(|preview| match preview {
             AdmissionPreview::Admitted
             | AdmissionPreview::SlowStart { .. }

@@ -103,6 +103,12 @@ impl Scope {
         Tick(halves(self.times.load(Ordering::Relaxed)).1)
     }
 
+    /// Whether it is open because no connection came about, so that a health check may bring it back.
+    pub(super) fn waits_for_check(&self) -> bool {
+        let core = self.core();
+        core.phase == Phase::Open && core.cause == Evidence::Connection
+    }
+
     pub(super) fn note_change(&self, now: Tick) {
         Self::change(&self.since, |packed| pair(halves(packed).0, now.0));
     }
