@@ -28,10 +28,11 @@ pub struct TimeoutsConfig {
     /// Between two pieces of content; comments and pings are not content.
     #[serde(deserialize_with = "duration::read")]
     pub content: Duration,
-    /// Instead of `first_token` and `content` for reasoning models, where it is longer.
+    /// Instead of `first_token`, `idle` and `content` for models that think, where it is longer.
     #[serde(deserialize_with = "duration::read")]
     pub reasoning: Duration,
-    /// For a request with all its attempts, to the end of its answer.
+    /// For a request with all its attempts, to the first content of a stream or the end of another answer. A stream that
+    /// has begun may last for as long as it makes progress.
     #[serde(deserialize_with = "duration::read")]
     pub total: Duration,
     /// Events with content per second that a stream must bring, averaged over 30 s; left out: no minimum.
@@ -54,6 +55,11 @@ impl TimeoutsConfig {
             self.answer
                 .unwrap_or_else(|| first.saturating_mul(4).min(self.total / 2))
         }
+    }
+
+    /// How long an answer may be silent.
+    pub fn silence(&self, is_reasoning: bool) -> Duration {
+        self.at_least_reasoning(self.idle, is_reasoning)
     }
 
     /// How long a stream may be without content.

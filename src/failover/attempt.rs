@@ -12,7 +12,9 @@ use super::ending::{AttemptAnswer, AttemptBody, Failure};
 use super::error_reply::{LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
+use super::in_flight::Limit;
 use super::outbound::{outbound_as, send};
+use super::pace::Pace;
 use super::plan::Target;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
@@ -22,7 +24,7 @@ use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
-use crate::wire::body::{Patience, ReadError, read_into, read_whole};
+use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
@@ -95,7 +97,7 @@ impl Attempt<'_> {
         let is_success = matches!(reply.status, 200..=299);
         let mut answer = match reply.status {
             200..=299 if self.request.streaming => self.stream(reply, first, &translator).await?,
-            200..=299 => self.whole(reply, &translator).await?,
+            200..=299 => self.whole(reply, first, &translator).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
             _ => self.refusal(reply, &translator).await?,
         };
@@ -115,13 +117,22 @@ impl Attempt<'_> {
     }
 
     /// How long the first content may take.
-    pub(super) fn to_first_content(&self) -> Duration {
-        if self.request.endpoint == Endpoint::Realtime {
+    pub(super) fn limit(&self) -> Limit {
+        let with = |is_reasoning| match self.request.endpoint {
             // A handshake needs no model, so reasoning models get no extra time.
-            return self.timeouts.first_token;
+            Endpoint::Realtime => self.timeouts.first_token,
+            _ => self
+                .timeouts
+                .to_first_content(self.request.streaming, is_reasoning),
+        };
+        Limit {
+            usual: with(self.is_reasoning()),
+            reasoning: with(true),
         }
-        self.timeouts
-            .to_first_content(self.request.streaming, self.is_reasoning())
+    }
+
+    fn to_first_content(&self) -> Duration {
+        self.limit().usual
     }
 
     fn is_fallback(&self) -> bool {
@@ -130,7 +141,7 @@ impl Attempt<'_> {
 
     fn is_reasoning(&self) -> bool {
         let model = self.target.candidate.model.as_deref();
-        self.request.reasoning || model.is_some_and(is_reasoning_model)
+        self.request.thinking.is_known() || model.is_some_and(is_reasoning_model)
     }
 
     /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.
@@ -150,22 +161,23 @@ impl Attempt<'_> {
     }
 
     /// An answer in one piece. It is received whole before the client gets any of it, so that every defect can fail
-    /// over. The rest must follow its head soon: a body that trickles is not waited for.
+    /// over.
     async fn whole(
         &self,
         reply: Reply,
+        first: (Instant, Stage),
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         check_form(&reply.headers)?;
-        let mut patience = self.to_the_end();
-        patience.until = patience.until.min(Instant::now() + self.timeouts.content);
+        let is_reasoning = self.is_reasoning();
+        let pace = Pace::new(
+            first,
+            self.timeouts.silence(is_reasoning),
+            self.timeouts.between_content(is_reasoning),
+            self.deadline.until(),
+        );
         let mut share = self.memory.share();
-        let received = match read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await {
-            Err(ReadError::TooLate) if patience.until < self.deadline.until() => {
-                return Err(Outcome::TimedOut(Stage::Content).into());
-            }
-            read => read?,
-        };
+        let received = pace.read(&mut share, reply.body, LARGEST_ANSWER).await?;
         let received = share.hold(received);
         let wait = wait_asked_by(&reply.headers);
         let headers = reply.headers;
@@ -322,14 +334,17 @@ impl Attempt<'_> {
             return self.no_stream(reply, translator).await;
         }
         let transcript = self.is_noted.then(|| Transcript::new(endpoint));
+        let is_reasoning = self.is_reasoning();
         let wanted = Hold {
             first,
+            deadline: self.deadline.until(),
+            thinking: &self.request.thinking,
             more: self.hold,
             limits: StreamTimeouts {
-                idle: self.timeouts.idle,
-                content: Some(self.timeouts.between_content(self.is_reasoning())),
+                idle: self.timeouts.silence(is_reasoning),
+                content: Some(self.timeouts.between_content(is_reasoning)),
                 min_rate: self.timeouts.min_rate,
-                deadline: self.deadline.until(),
+                reasoning: self.timeouts.reasoning,
             },
         };
         let events = EventStream::new(endpoint, translator.translator(), transcript);

@@ -60,6 +60,7 @@ impl Failover {
         Common {
             events: self.events.clone(),
             request: request.id.clone(),
+            thinking: request.thinking.clone(),
             shape: match request.endpoint {
                 Endpoint::Realtime => Shape::HANDSHAKE,
                 _ => Shape {

@@ -22,7 +22,7 @@ use super::engine::Failover;
 use super::error_reply::{LARGEST_ERROR, wait_asked_by};
 use super::exhausted::Exhausted;
 use super::first_piece::first_piece;
-use super::in_flight::InFlightAttempt;
+use super::in_flight::{InFlightAttempt, Limit};
 use super::log::AttemptLog;
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
@@ -58,7 +58,13 @@ impl Failover {
     pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
         let common = self.common(request);
         let deadline = Deadline::after(request.received_at, self.timeouts.total);
-        let limit = self.timeouts.to_first_content(false, request.reasoning);
+        let limit = self
+            .timeouts
+            .to_first_content(false, request.thinking.is_known());
+        let limit = Limit {
+            usual: limit,
+            reasoning: limit,
+        };
         let mut log = AttemptLog::default();
         let mut queue = Queue::new(rule, request);
         let mut next = queue.first();
@@ -101,7 +107,9 @@ impl Failover {
         model: Option<&str>,
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
-        let first = self.timeouts.to_first_content(false, request.reasoning);
+        let first = self
+            .timeouts
+            .to_first_content(false, request.thinking.is_known());
         let mut outbound = outbound(request, &target.candidate.upstream, model);
         let mut share = self.memory.share();
         if model.is_some() {
@@ -145,7 +153,7 @@ impl Failover {
             idle: self.timeouts.idle,
             content: None,
             min_rate: None,
-            deadline: deadline.until(),
+            reasoning: self.timeouts.reasoning,
         };
         let is_kept = is_success
             && READABLE

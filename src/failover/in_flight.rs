@@ -11,7 +11,7 @@ use crate::dialect::rate_limit;
 use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
-use crate::request::RequestId;
+use crate::request::{RequestId, Thinking};
 
 /// Dropped without an end, it counts as abandoned: the client went away.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub(super) struct InFlightAttempt {
     /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
-    /// How long its first content may take.
-    limit: Duration,
+    limit: Limit,
+    thinking: Thinking,
     started_at: Instant,
     is_over: bool,
 }
@@ -36,16 +36,25 @@ pub(super) struct Common {
     pub(super) events: Events,
     pub(super) request: RequestId,
     pub(super) shape: Shape,
+    pub(super) thinking: Thinking,
+}
+
+/// How long the first content of an attempt may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// As far as is known when it starts.
+    pub(super) usual: Duration,
+    /// Once the model has shown that it thinks.
+    pub(super) reasoning: Duration,
 }
 
 impl InFlightAttempt {
-    /// `limit`: how long its first content may take.
     pub(super) fn start(
         common: &Common,
         target: &Target<'_>,
         permit: Option<Permit>,
         number: usize,
-        limit: Duration,
+        limit: Limit,
     ) -> Self {
         Self {
             events: common.events.clone(),
@@ -60,6 +69,7 @@ impl InFlightAttempt {
             permit,
             shape: common.shape,
             limit,
+            thinking: common.thinking.clone(),
             started_at: Instant::now(),
             is_over: false,
         }
@@ -75,10 +85,20 @@ impl InFlightAttempt {
         &self.upstream
     }
 
+    /// How long its first content may take, as far as is known now.
+    fn limit(&self) -> Duration {
+        if self.thinking.is_known() {
+            self.limit.reasoning
+        } else {
+            self.limit.usual
+        }
+    }
+
     /// The first content came at that time.
     pub(super) fn answered(&mut self, since: Instant) {
+        let limit = self.limit();
         if let Some(permit) = &mut self.permit {
-            let changes = permit.answered(self.shape, self.limit, since);
+            let changes = permit.answered(self.shape, limit, since);
             self.tell(changes);
         }
     }
@@ -113,7 +133,7 @@ impl InFlightAttempt {
         self.permit
             .as_ref()?
             .health()
-            .slow_after(self.shape, self.limit)
+            .slow_after(self.shape, self.limit())
     }
 
     /// After how long a hedged request may start; `None` unless enough is known.

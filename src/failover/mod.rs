@@ -35,6 +35,7 @@ mod log;
 mod opaque;
 mod order;
 mod outbound;
+mod pace;
 mod plan;
 mod race;
 mod relay;

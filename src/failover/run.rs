@@ -51,12 +51,14 @@ impl<'a> Run<'a> {
         rule: &'a Rule,
         transcript: Option<&'a Transcript>,
     ) -> Self {
+        // A stream that breaks off may have lasted for longer than a request may wait for its answer.
+        let begins = transcript.map_or(request.received_at, |_| Instant::now());
         Self {
             failover,
             request,
             rule,
             common: failover.common(request),
-            deadline: Deadline::after(request.received_at, failover.timeouts.total),
+            deadline: Deadline::after(begins, failover.timeouts.total),
             budget: failover.budgets.get(&rule.route),
             // A continuation is recorded as part of its stream.
             continuation: match transcript {
@@ -152,7 +154,7 @@ impl<'a> Run<'a> {
             is_noted: matches!(self.continuation, Some(Continuability::Possible(_))),
             transcript: self.transcript,
         };
-        let limit = exchange.to_first_content();
+        let limit = exchange.limit();
         let translated = exchange.translated().await;
         let mut attempt =
             InFlightAttempt::start(&self.common, &target, Some(permit), number, limit);

@@ -41,6 +41,7 @@ mod metrics;
 mod odd_json;
 mod origins;
 mod passing;
+mod patience;
 mod providers;
 mod reference;
 mod reload;
