@@ -93,6 +93,56 @@ impl Default for TimeoutsConfig {
     }
 }
 
+/// Timeouts of an upstream, a route or a candidate: what is left out is as one level up.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutsOverride {
+    /// As [`TimeoutsConfig::connect`]; for an upstream only, because all routes share its connections.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub connect: Option<Duration>,
+    /// As [`TimeoutsConfig::headers`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub headers: Option<Duration>,
+    /// As [`TimeoutsConfig::first_token`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub first_token: Option<Duration>,
+    /// As [`TimeoutsConfig::answer`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub answer: Option<Duration>,
+    /// As [`TimeoutsConfig::idle`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub idle: Option<Duration>,
+    /// As [`TimeoutsConfig::content`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub content: Option<Duration>,
+    /// As [`TimeoutsConfig::reasoning`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub reasoning: Option<Duration>,
+    /// As [`TimeoutsConfig::total`]; for a route only, because it bounds all attempts together.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub total: Option<Duration>,
+    /// As [`TimeoutsConfig::min_rate`].
+    pub min_rate: Option<f64>,
+}
+
+impl TimeoutsOverride {
+    /// These timeouts, and the rest from one level up.
+    pub fn over(&self, base: &TimeoutsConfig) -> TimeoutsConfig {
+        TimeoutsConfig {
+            connect: self.connect.unwrap_or(base.connect),
+            headers: self.headers.or(base.headers),
+            first_token: self.first_token.unwrap_or(base.first_token),
+            answer: self.answer.or(base.answer),
+            idle: self.idle.unwrap_or(base.idle),
+            content: self.content.unwrap_or(base.content),
+            reasoning: self.reasoning.unwrap_or(base.reasoning),
+            total: self.total.unwrap_or(base.total),
+            min_rate: self.min_rate.or(base.min_rate),
+            keepalive: base.keepalive,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

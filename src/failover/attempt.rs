@@ -1,5 +1,6 @@
 //! One attempt at one target: send the request, wait, and check the reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tokio::time::Instant;
 
 use super::commit::{Hold, hold};
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
 use super::error_reply::{LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::events::EventStream;
@@ -28,6 +29,7 @@ use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
+use crate::wire::upload::Sending;
 
 /// The largest answer that is accepted; images in base64 are the largest there are.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
@@ -49,6 +51,8 @@ pub(super) struct Attempt<'a> {
     pub(super) is_noted: bool,
     /// What the client has received from a stream that broke off and is to be continued.
     pub(super) transcript: Option<&'a Transcript>,
+    /// How far the request has got, where it takes a while to be sent.
+    pub(super) sending: Option<Arc<Sending>>,
 }
 
 impl Attempt<'_> {
@@ -59,8 +63,8 @@ impl Attempt<'_> {
         translated: Result<UpstreamRequest, Failure>,
     ) -> Result<AttemptAnswer, Failure> {
         if self.request.endpoint == Endpoint::Realtime {
-            let first = self.deadline.first_token(self.to_first_content());
-            return handshake::run(self.request, self.target, first).await;
+            let wait = self.wait(Instant::now());
+            return handshake::run(self.request, self.target, wait.until(None)).await;
         }
         match self.exchange(translated?).await {
             Err(failure) => self.once_more(failure).await,
@@ -90,9 +94,11 @@ impl Attempt<'_> {
 
     /// Sends a translated request, and checks the reply.
     async fn exchange(&self, translated: UpstreamRequest) -> Result<AttemptAnswer, Failure> {
-        let outbound = outbound_as(self.request, self.target.candidate, &translated);
-        let first = self.deadline.first_token(self.to_first_content());
-        let reply = send(&self.target, outbound, self.to_head(first)).await?;
+        let mut outbound = outbound_as(self.request, self.target.candidate, &translated);
+        outbound.sending.clone_from(&self.sending);
+        let wait = self.wait(Instant::now());
+        let reply = send(&self.target, outbound, self.to_head(wait)).await?;
+        let first = wait.until(self.sending.as_deref());
         let translator = translated.translator;
         let is_success = matches!(reply.status, 200..=299);
         let mut answer = match reply.status {
@@ -144,12 +150,25 @@ impl Attempt<'_> {
         self.request.thinking.is_known() || model.is_some_and(is_reasoning_model)
     }
 
+    /// The wait for the first content of an exchange that begins now.
+    fn wait(&self, began: Instant) -> Wait {
+        Wait {
+            began,
+            patience: (self.to_first_content(), Stage::FirstToken),
+            idle: self.timeouts.idle,
+            deadline: self.deadline,
+        }
+    }
+
     /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.
-    fn to_head(&self, first: (Instant, Stage)) -> (Instant, Stage) {
+    fn to_head(&self, wait: Wait) -> Wait {
         let head = self.timeouts.headers.filter(|_| self.request.streaming);
-        match head.map(|head| Instant::now() + head) {
-            Some(until) if until < first.0 => (until, Stage::Headers),
-            _ => first,
+        match head {
+            Some(head) if head < wait.patience.0 => Wait {
+                patience: (head, Stage::Headers),
+                ..wait
+            },
+            _ => wait,
         }
     }
 

@@ -1,4 +1,4 @@
-//! What all requests share: timeouts, budgets, affinity, and the event listeners.
+//! What all requests share: budgets, affinity, and the event listeners.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::budget::Budget;
 use super::in_flight::Common;
 use crate::affinity::Affinity;
-use crate::config::{TimeoutsConfig, UpstreamId};
+use crate::config::UpstreamId;
 use crate::event::Events;
 use crate::health::Shape;
 use crate::request::{Endpoint, ModelRequest};
@@ -18,7 +18,6 @@ use crate::wire::offload;
 /// Runs requests against the candidates of a rule.
 #[derive(Clone, Debug)]
 pub struct Failover {
-    pub(super) timeouts: Arc<TimeoutsConfig>,
     /// By route name.
     pub(super) budgets: Arc<HashMap<Arc<str>, Budget>>,
     pub(super) affinity: Affinity,
@@ -27,10 +26,9 @@ pub struct Failover {
 }
 
 impl Failover {
-    /// An engine with these timeouts, a retry budget for each of these routes, this affinity, this memory for bodies,
+    /// An engine with a retry budget for each of these routes, this affinity, this memory for bodies,
     /// and these event listeners.
     pub fn new(
-        timeouts: TimeoutsConfig,
         routes: impl Iterator<Item = Arc<str>>,
         affinity: Affinity,
         memory: Memory,
@@ -38,7 +36,6 @@ impl Failover {
     ) -> Self {
         let now = Instant::now();
         Self {
-            timeouts: Arc::new(timeouts),
             budgets: Arc::new(routes.map(|route| (route, Budget::new(now))).collect()),
             affinity,
             memory,

@@ -1,5 +1,6 @@
 //! An attempt in flight, and what it reports to health and events.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -12,6 +13,7 @@ use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
 use crate::request::{RequestId, Thinking};
+use crate::wire::upload::Sending;
 
 /// Dropped without an end, it counts as abandoned: the client went away.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) struct InFlightAttempt {
     limit: Limit,
     thinking: Thinking,
     started_at: Instant,
+    /// How far the request has got, where it takes a while to be sent.
+    sending: Option<Arc<Sending>>,
     is_over: bool,
 }
 
@@ -71,8 +75,15 @@ impl InFlightAttempt {
             limit,
             thinking: common.thinking.clone(),
             started_at: Instant::now(),
+            sending: None,
             is_over: false,
         }
+    }
+
+    /// Its upstream is waited for only from when the request has been sent.
+    pub(super) fn sending(mut self, sending: Option<Arc<Sending>>) -> Self {
+        self.sending = sending;
+        self
     }
 
     /// Marks it as running beside another attempt.
@@ -95,7 +106,15 @@ impl InFlightAttempt {
     }
 
     /// The first content came at that time.
-    pub(super) fn answered(&mut self, since: Instant) {
+    pub(super) fn answered(&mut self, mut since: Instant) {
+        // What was needed to send the request is no time of the upstream's.
+        if let Some(sent) = self
+            .sending
+            .as_ref()
+            .and_then(|sending| sending.over_since())
+        {
+            since -= sent.min(since).saturating_duration_since(self.started_at);
+        }
         let limit = self.limit();
         if let Some(permit) = &mut self.permit {
             let changes = permit.answered(self.shape, limit, since);
@@ -144,9 +163,13 @@ impl InFlightAttempt {
         (health.fraction() >= 1.0).then(|| late.max(slow / 2))
     }
 
-    /// How long it has been in flight.
-    pub(super) fn elapsed(&self) -> Duration {
-        self.started_at.elapsed()
+    /// How long its upstream has been waited for.
+    pub(super) fn waited(&self) -> Duration {
+        let since = match &self.sending {
+            None => Some(self.started_at),
+            Some(sending) => sending.over_since(),
+        };
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Whether its upstream has been taken out of rotation.

@@ -50,7 +50,7 @@ impl<'a> Racer<'a> {
 
     /// Sets the next alarm, and returns the purpose of this one.
     fn rung(&mut self) -> Alarm {
-        let waited = self.attempt.elapsed();
+        let waited = self.attempt.waited();
         let is_hedge_due = self.hedge_after.take_if(|due| *due <= waited).is_some();
         // A model that has shown that it thinks is slow later.
         let slow_after = self.attempt.slow_after().unwrap_or(NEVER);

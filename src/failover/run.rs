@@ -20,6 +20,7 @@ use crate::health::Permit;
 use crate::outcome::{Outcome, Retry};
 use crate::request::ModelRequest;
 use crate::routing::Rule;
+use crate::wire::upload::{PIECE, Sending};
 
 /// The most attempts that a request makes.
 pub(super) const MOST_ATTEMPTS: usize = 3;
@@ -58,7 +59,7 @@ impl<'a> Run<'a> {
             request,
             rule,
             common: failover.common(request),
-            deadline: Deadline::after(begins, failover.timeouts.total),
+            deadline: Deadline::after(begins, rule.total),
             budget: failover.budgets.get(&rule.route),
             // A continuation is recorded as part of its stream.
             continuation: match transcript {
@@ -142,8 +143,9 @@ impl<'a> Run<'a> {
         number: usize,
         beside: Option<Phase>,
     ) -> Racer<'a> {
+        let sending = (self.request.body.len() > PIECE).then(Sending::soon);
         let exchange = Attempt {
-            timeouts: &self.failover.timeouts,
+            timeouts: &target.candidate.timeouts,
             memory: &self.failover.memory,
             request: self.request,
             target,
@@ -153,11 +155,13 @@ impl<'a> Run<'a> {
             refusals: self.rule.refusals,
             is_noted: matches!(self.continuation, Some(Continuability::Possible(_))),
             transcript: self.transcript,
+            sending: sending.clone(),
         };
         let limit = exchange.limit();
         let translated = exchange.translated().await;
         let mut attempt =
-            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit);
+            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit)
+                .sending(sending);
         if let Some(phase) = beside {
             attempt = attempt.beside(phase);
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Method};
+use http::Method;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::assemble::{Foundation, Generation};
@@ -58,10 +58,8 @@ pub(super) async fn run(foundation: Foundation, current: Arc<ArcSwap<Generation>
 
 fn question() -> Outbound {
     Outbound {
-        model: None,
         method: Method::GET,
         path: "/models".to_owned(),
-        headers: HeaderMap::new(),
-        body: bytes::Bytes::new(),
+        ..Outbound::default()
     }
 }

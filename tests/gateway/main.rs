@@ -53,4 +53,5 @@ mod surroundings;
 mod timers;
 mod tls;
 mod unread;
+mod uploads;
 mod websocket;

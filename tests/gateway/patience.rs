@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use backstop::simulator::{Fault, Script, Simulator};
+use backstop::simulator::{Fault, Script};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answered, Setup, TestGateway, chat, chat_stream, chat_text, pass, simulators, stream_text,
+    Answered, Setup, TestGateway, chat, chat_stream, chat_text, simulators, stream_text,
 };
 use crate::streamed::read;
 
@@ -65,7 +65,6 @@ async fn a_stream_may_last_for_twenty_minutes() {
 #[tokio::test]
 async fn silence_in_the_middle_of_thoughts_is_no_stall() {
     let responses = [
-        r#"{"type":"response.created","response":{"id":"r"}}"#,
         r#"{"type":"response.output_item.added","item":{"type":"reasoning","summary":[]}}"#,
         r#"{"type":"response.output_text.delta","delta":"thought"}"#,
         r#"{"type":"response.completed","response":{"output":[1]}}"#,
@@ -121,4 +120,40 @@ async fn an_answer_in_one_piece_may_think_for_minutes_and_one_that_does_not_may_
     assert_eq!(chat_text(&answered), "Hello from first.");
     let answered = gateway.post_and_pass(CHAT, &chat(), SECOND * 125).await;
     assert_eq!(answered.trail(), ["first:first_token_timeout", "second:ok"]);
+}
+
+#[tokio::test]
+async fn upstreams_routes_and_candidates_have_timeouts_of_their_own() {
+    let (first, second) = simulators().await;
+    let late = Script::healthy().with_first_token_delay(Duration::from_millis(700));
+    first.play(late).await;
+    let keys = |more: &str| format!("provider: openai-compatible, api_key: k, {more}");
+    let candidate = |time: &str| format!("first, timeouts: {{first_token: {time}}}");
+    let route = |time: &str| format!("timeouts: {{first_token: {time}}}");
+    // Each model has another mixture: of upstream, route and candidate, the last one counts.
+    let gateway = Setup::new()
+        .upstream_as(&first, &keys("timeouts: {first_token: 10s}"))
+        .upstream_as(&second, &keys(""))
+        .route(&["upstream"], &["first", "second"])
+        .route_with(&["route"], &["first", "second"], &route("300ms"))
+        .route_with(
+            &["candidate"],
+            &[&candidate("10s"), "second"],
+            &route("300ms"),
+        )
+        .route(&["both"], &[&candidate("300ms"), "second"])
+        .lines("timeouts: {first_token: 300ms}\n")
+        .start()
+        .await;
+    let (waited, gave_up): (&[&str], &[&str]) =
+        (&["first:ok"], &["first:first_token_timeout", "second:ok"]);
+    for (model, expected) in [
+        ("upstream", waited),
+        ("route", gave_up),
+        ("candidate", waited),
+        ("both", gave_up),
+    ] {
+        let answered = gateway.post(CHAT, &for_model(chat_stream(), model)).await;
+        assert_eq!(answered.trail(), expected, "{model}");
+    }
 }
