@@ -24,6 +24,10 @@ pub struct RouteConfig {
     pub refusals: Refusals,
     /// How long to wait, where that differs from the upstream's and the general `timeouts`.
     pub timeouts: TimeoutsOverride,
+    /// How long a request waits when nobody can answer now, but somebody may be able to soon; left out: as in
+    /// `timeouts`.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub wait: Option<Duration>,
     /// Who may serve them, in order of preference.
     pub candidates: Vec<CandidateConfig>,
 }

@@ -35,6 +35,9 @@ pub struct TimeoutsConfig {
     /// has begun may last for as long as it makes progress.
     #[serde(deserialize_with = "duration::read")]
     pub total: Duration,
+    /// How long a request waits when nobody can answer now, but somebody may be able to soon.
+    #[serde(deserialize_with = "duration::read")]
+    pub wait: Duration,
     /// Events with content per second that a stream must bring, averaged over 30 s; left out: no minimum.
     pub min_rate: Option<f64>,
     /// How long a stream's client waits for the first event before it gets the head of its answer and comments now
@@ -87,6 +90,7 @@ impl Default for TimeoutsConfig {
             content: Duration::from_secs(120),
             reasoning: Duration::from_secs(180),
             total: Duration::from_secs(600),
+            wait: Duration::from_secs(10),
             min_rate: None,
             keepalive: Duration::from_secs(20),
         }
@@ -137,6 +141,7 @@ impl TimeoutsOverride {
             content: self.content.unwrap_or(base.content),
             reasoning: self.reasoning.unwrap_or(base.reasoning),
             total: self.total.unwrap_or(base.total),
+            wait: base.wait,
             min_rate: self.min_rate.or(base.min_rate),
             keepalive: base.keepalive,
         }

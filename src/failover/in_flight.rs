@@ -86,8 +86,8 @@ impl InFlightAttempt {
         self
     }
 
-    /// Marks it as running beside another attempt.
-    pub(super) fn beside(mut self, phase: Phase) -> Self {
+    /// Says why it runs, if it is not just the next one.
+    pub(super) fn in_phase(mut self, phase: Phase) -> Self {
         self.phase = phase;
         self
     }
@@ -161,6 +161,11 @@ impl InFlightAttempt {
         let late = health.late_after(self.shape)?;
         let slow = self.slow_after()?;
         (health.fraction() >= 1.0).then(|| late.max(slow / 2))
+    }
+
+    /// How long it has been in flight.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started_at.elapsed()
     }
 
     /// How long its upstream has been waited for.

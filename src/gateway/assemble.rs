@@ -91,7 +91,13 @@ impl Generation {
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
-        let failover = Failover::new(names, affinity.clone(), memory.clone(), events.clone());
+        let failover = Failover::new(
+            // The other half is left for requests that can be answered.
+            (names, config.limits.requests.div_ceil(2)),
+            affinity.clone(),
+            memory.clone(),
+            events.clone(),
+        );
         let clients = ClientKeys::new(&config.clients);
         Ok(Self {
             api: Api::new(
@@ -157,6 +163,7 @@ impl Assembly<'_> {
             hold: route.hold,
             refusals: route.refusals,
             total: route.timeouts.over(&self.config.timeouts).total,
+            wait: route.wait.unwrap_or(self.config.timeouts.wait),
             candidates,
         }
     }
@@ -222,6 +229,7 @@ impl Assembly<'_> {
             hold: None,
             refusals: Refusals::default(),
             total: self.config.timeouts.total,
+            wait: self.config.timeouts.wait,
         }
     }
 }
