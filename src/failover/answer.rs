@@ -100,8 +100,8 @@ impl Answer {
                 let stream = OpaqueStream::new(*body, answer.outcome, attempt, witness, tried);
                 AnswerBody::Opaque(Box::new(stream))
             }
-            AttemptBody::Upgraded(connection) => {
-                let relay = Relay::new(connection, attempt, failover.timeouts.idle);
+            AttemptBody::Upgraded(opened) => {
+                let relay = Relay::new(opened.connection, attempt, opened.patience);
                 AnswerBody::Relay(Box::new(relay))
             }
         };

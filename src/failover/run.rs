@@ -20,6 +20,7 @@ use crate::health::Permit;
 use crate::outcome::{Outcome, Retry};
 use crate::request::{ClientPatience, ModelRequest};
 use crate::routing::Rule;
+use crate::wire::upload::{PIECE, Sending};
 
 /// One request, and what its attempts have in common.
 pub(super) struct Run<'a> {
@@ -43,12 +44,14 @@ impl<'a> Run<'a> {
         transcript: Option<&'a Transcript>,
     ) -> Self {
         let shared = failover.routes.get(&rule.route);
+        // A stream that breaks off may have lasted for longer than a request may wait for its answer.
+        let begins = transcript.map_or(request.received_at, |_| Instant::now());
         Self {
             failover,
             request,
             rule,
             common: failover.common(request),
-            deadline: Deadline::after(request.received_at, failover.timeouts.total),
+            deadline: Deadline::after(begins, rule.total),
             budget: shared.map(|shared| &shared.budget),
             queue: shared.map(|shared| &shared.queue),
             // A continuation is recorded as part of its stream.
@@ -92,8 +95,9 @@ impl<'a> Run<'a> {
         number: usize,
         phase: Option<Phase>,
     ) -> Racer<'a> {
+        let sending = (self.request.body.len() > PIECE).then(Sending::soon);
         let exchange = Attempt {
-            timeouts: &self.failover.timeouts,
+            timeouts: &target.candidate.timeouts,
             memory: &self.failover.memory,
             request: self.request,
             target,
@@ -103,11 +107,13 @@ impl<'a> Run<'a> {
             refusals: self.rule.refusals,
             is_noted: matches!(self.continuation, Some(Continuability::Possible(_))),
             transcript: self.transcript,
+            sending: sending.clone(),
         };
-        let limit = exchange.to_first_content();
+        let limit = exchange.limit();
         let translated = exchange.translated().await;
         let mut attempt =
-            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit);
+            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit)
+                .sending(sending);
         if let Some(phase) = phase {
             attempt = attempt.in_phase(phase);
         }

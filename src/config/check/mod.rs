@@ -124,6 +124,7 @@ impl Check<'_> {
             return;
         }
         self.window(upstream.capabilities, path);
+        self.timeouts_of_upstream(upstream, path);
         self.base_url(upstream, path.key("base_url"));
         self.api_version(upstream, path.key("api_version"));
         self.keys(id, upstream, path);
@@ -226,6 +227,7 @@ impl Check<'_> {
             self.candidates(route, &path);
             self.hold(route, &path);
             self.wait(route, &path);
+            self.timeouts_of_route(route, &path);
         }
     }
 
