@@ -1,7 +1,10 @@
 //! What a simulator does: the answer, its speed, its framing and its fault.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
+
+use siphasher::sip::SipHasher13;
 
 use super::{Fault, Received};
 
@@ -247,10 +250,10 @@ impl Script {
 impl Draw {
     /// Whether the `number`th request is drawn.
     fn has(&self, number: usize) -> bool {
-        // The numbers of two seeds must not be the same ones, moved by one.
-        let seed = fastrand::Rng::with_seed(self.seed).u64(..);
-        let number = u64::try_from(number).unwrap_or(u64::MAX);
-        fastrand::Rng::with_seed(seed.wrapping_add(number)).f64() < self.share
+        // Not the next number of a generator: requests come in any order, and a script does not change.
+        let mut hasher = SipHasher13::new_with_keys(self.seed, 0);
+        number.hash(&mut hasher);
+        (hasher.finish() as f64 / u64::MAX as f64) < self.share
     }
 }
 
