@@ -45,6 +45,7 @@ mod providers;
 mod reference;
 mod reload;
 mod sdk;
+mod situations;
 mod strategy;
 mod streaming;
 mod supervision;
