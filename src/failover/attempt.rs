@@ -283,7 +283,7 @@ impl Attempt<'_> {
     }
 
     fn without_key(&self, body: Bytes) -> Bytes {
-        let Target { candidate, key } = self.target;
+        let Target { candidate, key, .. } = self.target;
         candidate.upstream.without_key(key, body)
     }
 

@@ -34,9 +34,9 @@ impl ModelHealth {
     pub fn admit(self: &Arc<Self>, key: usize, now: Instant) -> Result<Permit, NotAdmitted> {
         let tick = self.epoch.tick(now);
         if let Some((reason, until)) = self.cooldown(key, tick) {
-            return Err(self.not_admitted(until, Some(reason)));
+            return Err(self.in_cooldown(reason, until));
         }
-        let refused = |until| self.not_admitted(until, None);
+        let refused = |until| self.not_admitted(until);
         let is_probe_of_upstream = match self.upstream.admit(&self.own, tick) {
             Admission::Refused { until } => return Err(refused(until)),
             Admission::Admitted => false,
@@ -63,10 +63,20 @@ impl ModelHealth {
         permit
     }
 
-    fn not_admitted(&self, until: Tick, cooldown_reason: Option<CooldownReason>) -> NotAdmitted {
+    fn in_cooldown(&self, reason: CooldownReason, until: Tick) -> NotAdmitted {
         NotAdmitted {
             until: self.epoch.instant(until),
-            cooldown_reason,
+            cooldown_reason: Some(reason),
+            is_checked: false,
+        }
+    }
+
+    fn not_admitted(&self, until: Tick) -> NotAdmitted {
+        let scopes = [self.scope(), &self.upstream.scope];
+        NotAdmitted {
+            until: self.epoch.instant(until),
+            cooldown_reason: None,
+            is_checked: scopes.into_iter().any(Scope::waits_for_check),
         }
     }
 

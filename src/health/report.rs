@@ -22,6 +22,7 @@ impl Permit {
         self.has_content = true;
         let is_network_back = model.network.reached(now);
         model.counters.count(true, now);
+        model.learn_odds(true, now);
         for cooldown in model.cooldowns_of(self.key) {
             cooldown.forget(now);
         }
@@ -90,8 +91,7 @@ impl Permit {
             is_for_key,
         } = requested;
         // A pattern stands for many models, and the upstream may have the others.
-        let model = self.model.id().model.as_deref().unwrap_or("*");
-        if reason == CooldownReason::Model && model.ends_with('*') {
+        if reason == CooldownReason::Model && self.model.names.is_some() {
             return;
         }
         let cooldowns = if is_for_key {
@@ -118,6 +118,7 @@ impl Permit {
                 };
             }
         }
+        model.learn_odds(false, now);
         let mut finding = Finding::against(evidence);
         if self.was_slow && evidence == Evidence::Timeout {
             // Its slowness was counted already.

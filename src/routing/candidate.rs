@@ -21,11 +21,16 @@ pub struct Candidate {
     pub weight: u32,
     /// The failure domain that it shares with other upstreams: a cloud, a CDN.
     pub domain: Option<Arc<str>>,
-    /// Its health.
+    /// The health of its model; of all its models, if the client names them.
     pub health: Arc<ModelHealth>,
 }
 
 impl Candidate {
+    /// The health of the model that a client asks for.
+    pub fn health_of(&self, model: &str) -> &Arc<ModelHealth> {
+        self.health.of_name(model)
+    }
+
     /// What it can do for a client that names this model.
     pub fn capabilities(&self, model: &str) -> Capabilities {
         self.knowledge.about(model)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backstop::event::{Event, HealthChange};
-use backstop::simulator::{Fault, Script, Simulator};
+use backstop::simulator::{Fault, Received, Script, Simulator};
 use serde_json::{Value, json};
 use tokio::time::{Instant, interval};
 
@@ -412,4 +412,28 @@ async fn while_a_domain_is_in_trouble_others_come_first_within_a_tier() {
         assert_eq!(chat_text(&answered), "third", "{:?}", answered.trail());
     }
     assert_eq!(second.received_count(), before);
+}
+
+#[tokio::test]
+async fn a_limit_for_one_model_does_not_stop_its_sibling_behind_the_same_pattern() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let limit = Fault::Status {
+        code: 429,
+        headers: vec![("retry-after".into(), "60".into())],
+        body: None,
+    };
+    first
+        .play(Script::fault(limit).with_only_model("limited"))
+        .await;
+    for model in ["limited", "limited", "other"] {
+        let body = json!({"model": model, "messages": []});
+        assert_eq!(gateway.post(CHAT, &body).await.status, 200);
+    }
+    let models = |upstream: &Simulator| -> Vec<Option<String>> {
+        upstream.received().iter().map(Received::model).collect()
+    };
+    let (limited, other) = (Some("limited".to_owned()), Some("other".to_owned()));
+    assert_eq!(models(&first), [limited.clone(), other]);
+    assert_eq!(models(&second), [limited.clone(), limited]);
 }

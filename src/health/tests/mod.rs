@@ -3,6 +3,8 @@
 mod cooldowns;
 mod evidence;
 mod invariants;
+mod odds;
+mod patterns;
 mod scenarios;
 
 use std::sync::Arc;
