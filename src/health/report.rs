@@ -100,7 +100,7 @@ impl Permit {
             &self.model.cooldowns
         };
         if let Some(cooldown) = cooldowns.get(self.key) {
-            cooldown.begin(reason, length, now);
+            cooldown.begin(reason, length, self.started, now);
         }
     }
 
