@@ -106,6 +106,10 @@ pub enum Phase {
     EjectionHedge,
     /// Beside one whose first token is late.
     Hedge,
+    /// Beside one, because the client will not wait much longer.
+    PatienceHedge,
+    /// The same upstream again, after a pause.
+    Retry,
 }
 
 impl Phase {
@@ -117,6 +121,8 @@ impl Phase {
             Self::LastResort => "last_resort",
             Self::EjectionHedge => "ejection_hedge",
             Self::Hedge => "hedge",
+            Self::PatienceHedge => "patience_hedge",
+            Self::Retry => "retry",
         }
     }
 }

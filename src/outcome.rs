@@ -237,6 +237,49 @@ impl Outcome {
         }
     }
 
+    /// Whether the same upstream may well answer the same request a moment later.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::NoResources
+            | Self::ConnectionLost
+            | Self::TimedOut(
+                Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
+            )
+            | Self::ServerError { .. }
+            | Self::Overloaded { .. }
+            | Self::RateLimited { .. }
+            | Self::InvalidReply(
+                Defect::ContentType
+                | Defect::Empty
+                | Defect::Unparsable
+                | Defect::NoAnswer
+                | Defect::CutShort
+                | Defect::NoSeam,
+            ) => true,
+            Self::Success
+            | Self::RejectedRequest { .. }
+            | Self::ContentRefused { .. }
+            | Self::TimedOut(Stage::Total)
+            | Self::QuotaExhausted
+            | Self::Unauthorized { .. }
+            | Self::ModelUnavailable
+            | Self::UpgradeRefused { .. }
+            | Self::TooLong { .. }
+            | Self::Unsupported { .. }
+            | Self::ProviderBoundItems { .. }
+            | Self::EndpointMissing { .. }
+            | Self::InvalidReply(
+                Defect::Redirect | Defect::Compressed | Defect::TooLarge | Defect::Protocol,
+            )
+            | Self::StreamBroken
+            | Self::ClientGone
+            | Self::Superseded
+            | Self::NoMemory
+            | Self::Stopped => false,
+        }
+    }
+
     /// Whether it counts as a failure against the upstream's health.
     ///
     /// Rate limits, refused keys, exhausted quotas and missing models do not: they are facts about a key or a model,

@@ -164,7 +164,8 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
         .iter()
         .filter_map(|skipped| match skipped.reason {
             SkipReason::Unsupported(feature) => Some(Some(feature)),
-            SkipReason::TooSmall
+            SkipReason::NotWanted
+            | SkipReason::TooSmall
             | SkipReason::OtherModel
             | SkipReason::CannotContinue
             | SkipReason::Unreadable
@@ -176,7 +177,8 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
             | SkipReason::KeyRefused
             | SkipReason::QuotaExhausted
             | SkipReason::ModelMissing
-            | SkipReason::NoMemory => Some(None),
+            | SkipReason::NoMemory
+            | SkipReason::NoTime => Some(None),
         });
     let is_missing =
         |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::EndpointMissing { .. });

@@ -43,7 +43,17 @@ pub(super) enum Rejection {
     NoMemory(NoMemory),
     Form(FormError),
     NoModel,
-    UnknownModel { model: String, hint: String },
+    /// This header is not what it must be.
+    Header(&'static str, &'static str),
+    /// The request asks for an upstream that its route does not have; it has these.
+    UnknownUpstream {
+        name: UpstreamId,
+        known: String,
+    },
+    UnknownModel {
+        model: String,
+        hint: String,
+    },
     TooBusy,
     OwnerUnavailable(UpstreamId),
     Exhausted(Box<Exhausted>),
@@ -138,6 +148,14 @@ impl Rejection {
             ),
             Self::Host(error) => ErrorResponse::new(400, "invalid_host", error.to_string()),
             Self::BadPath => bad_path(),
+            Self::Header(name, must) => {
+                let message = format!("the header {name} must be {must}");
+                ErrorResponse::new(400, "invalid_header", message)
+            }
+            Self::UnknownUpstream { name, known } => {
+                let message = format!("the model's route has no upstream `{name}`; it has {known}");
+                ErrorResponse::new(400, "unknown_upstream", message)
+            }
             Self::Upgrade => ErrorResponse::new(
                 404,
                 "upgrade_not_supported",

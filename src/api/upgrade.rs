@@ -6,10 +6,10 @@ use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::auth;
-use super::read::{Path, retries};
+use super::read::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
+use super::{auth, hints};
 use crate::config::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
@@ -67,7 +67,9 @@ pub(super) fn request(
         pinned_to: None,
         // The conversation is known only from its frames, so any candidate will do.
         session: fastrand::u64(..),
-        retries: retries(&head.headers),
+        retries: hints::retries(&head.headers),
+        patience: hints::patience(&head.headers)?,
+        control: hints::control(&head.headers)?,
     })
 }
 

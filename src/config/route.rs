@@ -22,6 +22,10 @@ pub struct RouteConfig {
     pub hold: Option<HoldConfig>,
     /// What happens to a request that an upstream refuses for its content.
     pub refusals: Refusals,
+    /// How long a request waits when nobody can answer now, but somebody may be able to soon; left out: as in
+    /// `timeouts`.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub wait: Option<Duration>,
     /// Who may serve them, in order of preference.
     pub candidates: Vec<CandidateConfig>,
 }

@@ -34,6 +34,9 @@ pub struct TimeoutsConfig {
     /// For a request with all its attempts, to the end of its answer.
     #[serde(deserialize_with = "duration::read")]
     pub total: Duration,
+    /// How long a request waits when nobody can answer now, but somebody may be able to soon.
+    #[serde(deserialize_with = "duration::read")]
+    pub wait: Duration,
     /// Events with content per second that a stream must bring, averaged over 30 s; left out: no minimum.
     pub min_rate: Option<f64>,
     /// How long a stream's client waits for the first event before it gets the head of its answer and comments now
@@ -81,6 +84,7 @@ impl Default for TimeoutsConfig {
             content: Duration::from_secs(120),
             reasoning: Duration::from_secs(180),
             total: Duration::from_secs(600),
+            wait: Duration::from_secs(10),
             min_rate: None,
             keepalive: Duration::from_secs(20),
         }

@@ -26,7 +26,7 @@ use super::in_flight::InFlightAttempt;
 use super::log::AttemptLog;
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
-use super::run::{MOST_ATTEMPTS, WinningAttempt};
+use super::run::WinningAttempt;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
 use crate::dialect::{anthropic, openai};
@@ -74,8 +74,7 @@ impl Failover {
                 Ok(answer) => &answer.outcome,
                 Err(failure) => &failure.outcome,
             };
-            let may_go_on = log.started() < MOST_ATTEMPTS;
-            next = may_go_on.then(|| queue.after(outcome)).flatten();
+            next = queue.after(outcome);
             let failure = match ended {
                 Ok(answer) if next.is_none() => {
                     let winner = WinningAttempt {
@@ -177,8 +176,8 @@ impl Failover {
 /// The targets to ask, one after the other.
 struct Queue<'a> {
     request: &'a ModelRequest,
-    /// Another key of the last candidate.
-    other_key: Option<Target<'a>>,
+    /// The other keys of the last candidate.
+    other_keys: VecDeque<Target<'a>>,
     candidates: VecDeque<&'a Candidate>,
 }
 
@@ -186,7 +185,7 @@ impl<'a> Queue<'a> {
     fn new(rule: &'a Rule, request: &'a ModelRequest) -> Self {
         Self {
             request,
-            other_key: None,
+            other_keys: VecDeque::new(),
             candidates: candidates(rule, request).into(),
         }
     }
@@ -195,15 +194,16 @@ impl<'a> Queue<'a> {
         let candidate = self.candidates.pop_front()?;
         let mut keys = free_keys(candidate, self.request.model_name());
         let first = keys.pop_front();
-        self.other_key = keys.pop_front();
+        self.other_keys = keys;
         first
     }
 
     /// The target to ask after this outcome, if it may do better.
     fn after(&mut self, outcome: &Outcome) -> Option<Target<'a>> {
-        let other_key = self.other_key.take();
-        if outcome.retry() == Retry::OtherKey && other_key.is_some() {
-            return other_key;
+        if outcome.retry() == Retry::OtherKey
+            && let Some(other_key) = self.other_keys.pop_front()
+        {
+            return Some(other_key);
         }
         is_harmless(self.request, outcome)
             .then(|| self.first())
@@ -230,7 +230,6 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
         candidates.extend(rule.candidates.first());
     }
     candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
-    candidates.truncate(MOST_ATTEMPTS);
     candidates
 }
 
@@ -277,7 +276,13 @@ fn host_of(url: &str) -> Option<&str> {
 
 /// The keys that health would admit now, in turn; if there is none, the first key.
 fn free_keys<'a>(candidate: &'a Candidate, model: &str) -> VecDeque<Target<'a>> {
-    let mut keys = keys_in_turn(candidate, model);
+    let health = candidate.health_of(model);
+    let target = |key| Target {
+        candidate,
+        health,
+        key,
+    };
+    let mut keys: VecDeque<Target<'_>> = keys_in_turn(candidate).into_iter().map(target).collect();
     let first = keys[0];
     let now = Instant::now();
     keys.retain(|target| target.blocked_until(now).is_none());

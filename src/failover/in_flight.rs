@@ -65,8 +65,8 @@ impl InFlightAttempt {
         }
     }
 
-    /// Marks it as running beside another attempt.
-    pub(super) fn beside(mut self, phase: Phase) -> Self {
+    /// Says why it runs, if it is not just the next one.
+    pub(super) fn in_phase(mut self, phase: Phase) -> Self {
         self.phase = phase;
         self
     }

@@ -29,6 +29,8 @@ pub struct RoutingRequest<'a> {
     pub needs: Needs<'a>,
     /// The owner of an object that it refers to.
     pub pinned_to: Option<&'a UpstreamId>,
+    /// The only upstream that it wants to be served by.
+    pub only: Option<&'a UpstreamId>,
 }
 
 impl<'a> RoutingRequest<'a> {
@@ -41,6 +43,7 @@ impl<'a> RoutingRequest<'a> {
             retries: 0,
             needs: Needs::default(),
             pinned_to: None,
+            only: None,
             continuation: Continuation::Off,
         }
     }
@@ -50,6 +53,7 @@ impl<'a> RoutingRequest<'a> {
             retries: request.retries,
             needs: request.needs(),
             pinned_to: request.pinned_to.as_ref(),
+            only: request.control.only.as_ref(),
             ..Self::new(request.endpoint, request.model_name(), request.session)
         }
     }
@@ -142,6 +146,10 @@ fn ineligible(
         .is_some_and(|at| at != candidate.upstream.id())
     {
         return Some(SkipReason::Elsewhere);
+    }
+    let is_wanted = |only| only == candidate.upstream.id();
+    if !request.only.is_none_or(is_wanted) {
+        return Some(SkipReason::NotWanted);
     }
     if !candidate.upstream.api().has(request.endpoint) {
         return Some(SkipReason::Unsupported("this endpoint"));

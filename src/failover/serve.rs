@@ -34,8 +34,9 @@ impl Failover {
             Ok(winner) => winner,
             Err(exhausted) => return Answer::or_upstream_error(exhausted),
         };
-        let resume = matches!(continuation, Some(Continuability::Possible(_)))
-            .then(|| Resume::new(&self, &request, &rule));
+        let may_resume =
+            !request.control.is_once && matches!(continuation, Some(Continuability::Possible(_)));
+        let resume = may_resume.then(|| Resume::new(&self, &request, &rule));
         Ok(Answer::of(winner, &self, continuation, resume))
     }
 }

@@ -93,7 +93,8 @@ impl Generation {
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
             config.timeouts.clone(),
-            names,
+            // The other half is left for requests that can be answered.
+            (names, config.limits.requests.div_ceil(2)),
             affinity.clone(),
             memory.clone(),
             events.clone(),
@@ -160,6 +161,7 @@ impl Assembly<'_> {
             continuation: route.continuation,
             hold: route.hold,
             refusals: route.refusals,
+            wait: route.wait.unwrap_or(self.config.timeouts.wait),
             candidates,
         }
     }
@@ -219,6 +221,7 @@ impl Assembly<'_> {
             continuation: Continuation::Off,
             hold: None,
             refusals: Refusals::default(),
+            wait: self.config.timeouts.wait,
         }
     }
 }

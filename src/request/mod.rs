@@ -7,6 +7,7 @@ mod peek;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -57,6 +58,45 @@ pub struct ModelRequest {
     pub session: u64,
     /// How often the client itself has tried before.
     pub retries: usize,
+    /// How long the client waits for an answer before it gives up.
+    pub patience: Option<ClientPatience>,
+    /// Who may be asked, as far as the request itself says.
+    pub control: Control,
+}
+
+/// How long a client waits before it gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientPatience {
+    /// It says so: that long for an answer, or for the next byte of a stream.
+    Said(Duration),
+    /// It has given up after that long before.
+    Learnt(Duration),
+}
+
+impl ClientPatience {
+    /// How long it waits, whoever knows.
+    pub fn time(self) -> Duration {
+        match self {
+            Self::Said(time) | Self::Learnt(time) => time,
+        }
+    }
+
+    /// How long it waits, if it says so.
+    pub fn said(self) -> Option<Duration> {
+        match self {
+            Self::Said(time) => Some(time),
+            Self::Learnt(_) => None,
+        }
+    }
+}
+
+/// What a request says about who may be asked, for tests and tools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// Only this upstream.
+    pub only: Option<UpstreamId>,
+    /// Only one attempt.
+    pub is_once: bool,
 }
 
 impl ModelRequest {

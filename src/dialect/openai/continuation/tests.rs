@@ -26,6 +26,8 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
         demands: Default::default(),
         session: 0,
         retries: 0,
+        patience: None,
+        control: crate::request::Control::default(),
     }
 }
 
