@@ -160,7 +160,7 @@ impl InFlightAttempt {
         let health = self.permit.as_ref()?.health();
         let late = health.late_after(self.shape)?;
         let slow = self.slow_after()?;
-        (health.fraction() >= 1.0).then(|| late.max(slow / 2))
+        (health.fraction() >= 1.0).then(|| late.max(slow.min(self.limit / 2) / 2))
     }
 
     /// How long it has been in flight.
@@ -192,7 +192,7 @@ impl InFlightAttempt {
     fn close(&mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         self.is_over = true;
         let changes = match self.permit.take() {
-            Some(permit) => permit.finish(&outcome, Instant::now()),
+            Some(permit) => self.give_back(permit, &outcome),
             None => Vec::new(),
         };
         let report = self.report(outcome, detail);
@@ -202,6 +202,16 @@ impl InFlightAttempt {
         });
         self.tell(changes);
         report
+    }
+
+    fn give_back(&self, permit: Permit, outcome: &Outcome) -> Vec<HealthChange> {
+        let now = Instant::now();
+        match outcome {
+            Outcome::ClientGone | Outcome::Superseded => {
+                permit.given_up(self.shape, self.limit, now)
+            }
+            _ => permit.finish(outcome, now),
+        }
     }
 
     /// Its report so far.

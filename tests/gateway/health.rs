@@ -204,15 +204,19 @@ async fn requests_that_wait_for_a_hanging_upstream_are_hedged() {
     let (first, second) = simulators().await;
     let timeouts = "timeouts: {first_token: 6s, idle: 6s}\n";
     let gateway = TestGateway::before(&first, &second, timeouts).await;
+    let body = chat_stream();
+    // What is usual must be known before anything can be slow.
+    for _ in 0..40 {
+        gateway.post(CHAT, &body).await;
+    }
     first.play(Script::fault(Fault::Hang)).await;
     let start = Instant::now();
-    let body = chat_stream();
     let ask = async || {
         let answered = gateway.post(CHAT, &body).await;
         assert_eq!(stream_text(&answered.text()), ("second".to_owned(), true));
         answered.trail()
     };
-    // Slow after half of the first token's time; enough of them trip the upstream, and all are hedged.
+    // Slow after four seconds at the earliest; enough of them trip the upstream, and all are hedged.
     let trails = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());
     assert!(
         start.elapsed() < Duration::from_secs(6),
