@@ -94,9 +94,11 @@ impl InFlightAttempt {
 
     /// Notes the rate limit that the upstream reports.
     pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
-        let left = rate_limit::requests(headers, SystemTime::now());
+        // The next request is taken to be as long as this one.
+        let tokens = rate_limit::tokens_in(self.shape.size);
+        let left = rate_limit::allowance(headers, tokens, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
-            permit.rate_limit(left.remaining, left.reset_in, Instant::now());
+            permit.rate_limit(left.requests, left.next_in, Instant::now());
         }
     }
 

@@ -258,6 +258,7 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
     };
     Upstream::new(id.clone(), api, config.base_url(), credentials, client)
         .with_api_version(config.api_version.as_deref())
+        .with_error_rules(config.errors.clone())
 }
 
 /// The certificate for clients, read anew from its files.

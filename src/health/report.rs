@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cooldown::{self, CooldownReason, Requested};
-use super::evidence::{Evidence, Finding};
+use super::evidence::{Evidence, FOREIGN_ERROR, Finding};
 use super::packed::Phase;
 use super::permit::Permit;
 use super::slow::Shape;
@@ -119,6 +119,10 @@ impl Permit {
             }
         }
         let mut finding = Finding::against(evidence);
+        if matches!(outcome, Outcome::ForeignError { .. }) {
+            // A firewall may dislike one prompt, so an upstream that works shows this now and then.
+            finding.log_likelihood = FOREIGN_ERROR;
+        }
         if self.was_slow && evidence == Evidence::Timeout {
             // Its slowness was counted already.
             finding.log_likelihood -= Evidence::Slow.log_likelihood();
