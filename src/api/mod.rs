@@ -1,7 +1,8 @@
 //! Understands a client's request and answers it.
 //!
-//! *Invariant:* only `reject` and `exhausted` choose a status of our own; every other status comes from an upstream.
+//! *Invariant:* only `reject`, `exhausted` and `attention` choose a status of our own; every other status comes from an upstream.
 
+mod attention;
 mod auth;
 mod count;
 mod error;
@@ -14,6 +15,7 @@ mod record;
 mod reject;
 mod respond;
 mod stopping;
+mod story;
 mod stream;
 mod upgrade;
 mod waiting;
@@ -33,12 +35,12 @@ pub use auth::ClientKeys;
 use self::models::Models;
 use self::read::{BodyLimits, Path};
 use self::record::RequestRecord;
-use self::reject::Rejection;
+use self::reject::{Rejection, Unanswered};
 use self::respond::Own;
 use self::waiting::{Run, Waiting};
 use crate::browser::BrowserPolicy;
 use crate::event::Events;
-use crate::failover::{Answer, Failover};
+use crate::failover::{Answer, Exhausted, Failover};
 use crate::request::{ClientApi, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::host::check_host;
@@ -188,7 +190,8 @@ impl Api {
     ) -> Result<Reply, Rejection> {
         let rule = self.rule_for_forwarding(request)?;
         record.route = Some(Arc::clone(&rule.route));
-        let answer = self.failover.forward(request, rule).await?;
+        let answer = self.failover.forward(request, rule).await;
+        let answer = answer.map_err(|exhausted| unanswered(exhausted, request))?;
         Ok(Reply::Upstream(Box::new(answer)))
     }
 
@@ -200,26 +203,30 @@ impl Api {
         let rule = self.rule_for(&request)?;
         record.route = Some(Arc::clone(&rule.route));
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
-        let body = request.body.clone();
+        let asked = Arc::clone(&request);
         let run = self.failover.clone().run(request, Arc::clone(rule));
         if endpoint == Endpoint::CountTokens {
             return Ok(match run.await {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
                 Err(exhausted) => {
                     record.attempts = exhausted.attempts.len();
-                    Reply::Own(count::estimated(&body, self.failover.memory()).await?)
+                    Reply::Own(count::estimated(&asked.body, self.failover.memory()).await?)
                 }
             });
         }
         if !is_stream {
-            return Ok(Reply::Upstream(Box::new(run.await?)));
+            let answer = run.await;
+            let answer = answer.map_err(|exhausted| unanswered(exhausted, &asked))?;
+            return Ok(Reply::Upstream(Box::new(answer)));
         }
         let mut run: Run = Box::pin(run);
         match timeout(self.keepalive, &mut run).await {
-            Ok(answer) => Ok(Reply::Upstream(Box::new(answer?))),
+            Ok(Ok(answer)) => Ok(Reply::Upstream(Box::new(answer))),
+            Ok(Err(exhausted)) => Err(unanswered(exhausted, &asked).into()),
             Err(_) => Ok(Reply::Waiting(Box::new(Waiting::new(
                 run,
                 endpoint,
+                asked.model_name(),
                 self.keepalive,
             )))),
         }
@@ -251,6 +258,13 @@ impl Api {
         self.routes
             .find(model)
             .ok_or_else(|| Rejection::unknown_model(model, &self.routes))
+    }
+}
+
+fn unanswered(exhausted: Exhausted, request: &ModelRequest) -> Unanswered {
+    Unanswered {
+        exhausted,
+        model: request.model_name().to_owned(),
     }
 }
 

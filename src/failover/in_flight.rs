@@ -1,5 +1,6 @@
 //! An attempt in flight, and what it reports to health and events.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -21,6 +22,8 @@ pub(super) struct InFlightAttempt {
     number: usize,
     phase: Phase,
     upstream: UpstreamId,
+    key: usize,
+    model: Option<Arc<str>>,
     /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
@@ -57,6 +60,8 @@ impl InFlightAttempt {
                 _ => Phase::Normal,
             },
             upstream: target.candidate.upstream.id().clone(),
+            key: target.key,
+            model: target.candidate.model.clone(),
             permit,
             shape: common.shape,
             limit,
@@ -164,6 +169,8 @@ impl InFlightAttempt {
             number: self.number,
             phase: self.phase,
             upstream: self.upstream.clone(),
+            key: self.key,
+            model: self.model.clone(),
             outcome,
             detail,
             elapsed: self.started_at.elapsed(),

@@ -174,7 +174,9 @@ impl ErrorFields {
     /// Whether the API itself says this, and not a gateway, a firewall or a proxy in front of it.
     pub(super) fn is_of_api(&self) -> bool {
         let has_code = |field: &String| !field.bytes().all(|byte| byte.is_ascii_digit());
-        let is_known = [&self.code, &self.kind, &self.name].into_iter().any(has_code);
+        let is_known = [&self.code, &self.kind, &self.name]
+            .into_iter()
+            .any(has_code);
         self.is_shaped && (is_known || !self.is_mere_status())
     }
 
