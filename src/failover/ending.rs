@@ -49,6 +49,11 @@ impl AttemptAnswer {
         }
     }
 
+    /// Whether the upstream says that the request itself is wrong.
+    pub(super) fn is_rejection(&self) -> bool {
+        matches!(self.outcome, Outcome::RejectedRequest { .. })
+    }
+
     /// Where the upstream has put what it has created, if a header says so.
     pub(super) fn created_at(&self) -> Option<&str> {
         let place = self.headers.get(LOCATION)?.to_str().ok()?;
