@@ -160,7 +160,7 @@ impl InFlightAttempt {
         let health = self.permit.as_ref()?.health();
         let late = health.late_after(self.shape)?;
         let slow = self.slow_after()?;
-        (health.fraction() >= 1.0).then(|| late.max(slow.min(self.limit / 2) / 2))
+        (health.fraction() >= 1.0).then(|| late.max(slow.min(self.limit() / 2) / 2))
     }
 
     /// How long it has been in flight.
@@ -177,11 +177,11 @@ impl InFlightAttempt {
         since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Whether its upstream has been taken out of rotation.
+    /// Whether its upstream has been taken out of rotation since it began, or is out and slow.
     pub(super) fn is_lost_cause(&self) -> bool {
         self.permit
             .as_ref()
-            .is_some_and(|permit| permit.health().is_out())
+            .is_some_and(Permit::is_lost_cause)
     }
 
     /// The attempt is over.
@@ -208,7 +208,7 @@ impl InFlightAttempt {
         let now = Instant::now();
         match outcome {
             Outcome::ClientGone | Outcome::Superseded => {
-                permit.given_up(self.shape, self.limit, now)
+                permit.given_up(self.shape, self.limit(), self.waited(), now)
             }
             _ => permit.finish(outcome, now),
         }
