@@ -148,3 +148,18 @@ fn only_what_went_out_of_rotation_after_its_start_or_is_slow_is_a_lost_cause() {
     probe.slow(bench.now);
     assert!(probe.is_lost_cause());
 }
+
+#[test]
+fn who_is_unknown_looks_less_loaded_than_who_is_known_until_it_has_enough_to_do() {
+    let mut bench = Bench::new();
+    let (known, unknown) = (bench.model("a", "m"), bench.model("b", "m"));
+    bench.answer(&known, 40, 0.3);
+    assert!(unknown.load() < known.load());
+    let waiting: Vec<Permit> = (0..10)
+        .map(|_| unknown.admit(0, bench.now).unwrap())
+        .collect();
+    assert!(unknown.load() > known.load());
+    drop(waiting);
+    bench.answer(&unknown, 1, 0.6);
+    assert!(unknown.load() > known.load());
+}
