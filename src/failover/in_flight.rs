@@ -183,11 +183,11 @@ impl InFlightAttempt {
         since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Whether its upstream has been taken out of rotation.
+    /// Whether its upstream has been taken out of rotation since it began, or is out and slow.
     pub(super) fn is_lost_cause(&self) -> bool {
         self.permit
             .as_ref()
-            .is_some_and(|permit| permit.health().is_out())
+            .is_some_and(Permit::is_lost_cause)
     }
 
     /// The attempt is over.
@@ -214,7 +214,7 @@ impl InFlightAttempt {
         let now = Instant::now();
         match outcome {
             Outcome::ClientGone | Outcome::Superseded => {
-                permit.given_up(self.shape, self.limit(), now)
+                permit.given_up(self.shape, self.limit(), self.waited(), now)
             }
             _ => permit.finish(outcome, now),
         }
