@@ -4,6 +4,7 @@
 use backstop::simulator::{Fault, Received, Script, Simulator};
 use bytes::Bytes;
 use http::Method;
+use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -411,6 +412,35 @@ async fn an_error_that_is_not_whole_is_none() {
         let answered = gateway.get("/v1/files/none").await;
         refusal(&answered, 503, "all_upstreams_failed");
         assert_eq!(answered.trail(), [format!("raw:{outcome}")]);
+    }
+}
+
+/// Between two events an error may be the end; within one, only a cut connection shows that it is not whole.
+#[tokio::test]
+async fn a_forwarded_stream_that_breaks_between_events_ends_with_an_error() {
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let event = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"hi\"}\n\n";
+    for (sent, is_told) in [(event, true), (&event[..20], false)] {
+        let url = raw(format!("{head}{:x}\r\n{sent}\r\n", sent.len())).await;
+        let gateway = Setup::new()
+            .upstream_at("raw", &url, "provider: openai-compatible")
+            .start()
+            .await;
+        let path = "/v1/audio/transcriptions";
+        let answer = gateway.open(Method::POST, path, &[], "{}").await;
+        let body = answer.into_body().collect().await;
+        let Ok(body) = body else {
+            assert!(!is_told, "{sent}");
+            continue;
+        };
+        let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
+        let error = text.strip_prefix(sent).unwrap();
+        assert!(
+            is_told && error.starts_with("event: error\ndata: {\"error\":{"),
+            "{text}"
+        );
+        assert!(error.contains("\"code\":\"stream_interrupted\""), "{text}");
     }
 }
 
