@@ -437,7 +437,7 @@ async fn a_forwarded_stream_that_breaks_between_events_ends_with_an_error() {
         let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
         let error = text.strip_prefix(sent).unwrap();
         assert!(
-            is_told && error.starts_with("event: error\ndata: {\"error\":{"),
+            is_told && error.starts_with("event: error\ndata: {\"type\":\"error\",\"error\":{"),
             "{text}"
         );
         assert!(error.contains("\"code\":\"stream_interrupted\""), "{text}");
@@ -534,7 +534,7 @@ async fn a_forwarded_answer_that_breaks_off_does_not_look_whole() {
             .open(Method::GET, "/v1/files/x/content", &[], "")
             .await;
         assert_eq!(response.status(), 200);
-        let body = http_body_util::BodyExt::collect(response.into_body());
+        let body = BodyExt::collect(response.into_body());
         assert!(crate::harness::within(body).await.is_err(), "{fault:?}");
     }
 }

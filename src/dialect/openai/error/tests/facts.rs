@@ -354,3 +354,42 @@ fn a_wait_is_asked_for_by_headers_then_by_words_and_is_else_estimated() {
     assert_eq!(seconds(None, Some(60), b"{}"), Some(60));
     assert_eq!(seconds(None, None, b""), None);
 }
+
+#[test]
+fn a_429_has_three_meanings_and_a_403_may_be_about_a_model() {
+    let cases = [
+        (429, r#"{"error":{"code":"slow_down"}}"#, "overloaded"),
+        (
+            429,
+            r#"{"error":{"code":"cluster_tpm_limit_exceeded"}}"#,
+            "overloaded",
+        ),
+        (
+            429,
+            r#"{"type":"error","error":{"type":"rate_limit_error","details":{"error_code":"ramp_limit_exceeded"}}}"#,
+            "overloaded",
+        ),
+        (
+            429,
+            r#"{"type":"error","error":{"type":"rate_limit_error","details":{"error_code":"contract_spend_limit_reached"}}}"#,
+            "quota_exhausted",
+        ),
+        (
+            429,
+            r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}]"#,
+            "quota_exhausted",
+        ),
+        (
+            403,
+            r#"{"error":{"message":"no access","code":"model_not_found"}}"#,
+            "model_unavailable",
+        ),
+    ];
+    for (status, body, label) in cases {
+        assert_eq!(
+            classify(status, None, body.as_bytes()).label(),
+            label,
+            "{body}"
+        );
+    }
+}

@@ -255,45 +255,6 @@ fn a_missing_path_is_told_from_a_missing_model() {
 }
 
 #[test]
-fn a_429_has_three_meanings_and_a_403_may_be_about_a_model() {
-    let cases = [
-        (429, r#"{"error":{"code":"slow_down"}}"#, "overloaded"),
-        (
-            429,
-            r#"{"error":{"code":"cluster_tpm_limit_exceeded"}}"#,
-            "overloaded",
-        ),
-        (
-            429,
-            r#"{"type":"error","error":{"type":"rate_limit_error","details":{"error_code":"ramp_limit_exceeded"}}}"#,
-            "overloaded",
-        ),
-        (
-            429,
-            r#"{"type":"error","error":{"type":"rate_limit_error","details":{"error_code":"contract_spend_limit_reached"}}}"#,
-            "quota_exhausted",
-        ),
-        (
-            429,
-            r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}]"#,
-            "quota_exhausted",
-        ),
-        (
-            403,
-            r#"{"error":{"message":"no access","code":"model_not_found"}}"#,
-            "model_unavailable",
-        ),
-    ];
-    for (status, body, label) in cases {
-        assert_eq!(
-            classify(status, None, body.as_bytes()).label(),
-            label,
-            "{body}"
-        );
-    }
-}
-
-#[test]
 fn a_404_is_about_the_model_the_path_or_what_the_request_refers_to() {
     for (message, label) in [
         ("The model `gpt-9` does not exist", "model_unavailable"),
