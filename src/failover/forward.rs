@@ -163,6 +163,7 @@ impl Failover {
             first,
             rest: reply.body,
             length: length(&reply.headers),
+            is_events: is_success && has_media_type(&reply.headers, EVENTS),
             limits,
         }));
         let answer = AttemptAnswer::new(reply.status, reply.headers, body, outcome);

@@ -139,7 +139,7 @@ impl InFlightAttempt {
     pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
         // The next request is taken to be as long as this one.
         let tokens = rate_limit::tokens_in(self.shape.size);
-        let left = rate_limit::allowance(headers, tokens, SystemTime::now());
+        let left = rate_limit::tightest(headers, tokens, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
             permit.rate_limit(left.requests, left.next_in, Instant::now());
         }
