@@ -83,7 +83,9 @@ impl<'a> AttemptPlan<'a> {
         Self {
             request: order.request,
             memory,
-            entries: candidates.map(|candidate| Entry::new(candidate, model)).collect(),
+            entries: candidates
+                .map(|candidate| Entry::new(candidate, model))
+                .collect(),
             skipped: order.skipped,
             repeats: 0,
             rejecting: Vec::new(),
@@ -343,9 +345,7 @@ impl<'a> Entry<'a> {
 
     /// Why it has not been asked.
     fn why_not(&self, now: Instant) -> SkipReason {
-        let previews = self
-            .all_keys()
-            .map(|key| self.health.preview(key, now));
+        let previews = self.all_keys().map(|key| self.health.preview(key, now));
         let mut reasons = previews.filter_map(|preview| match preview {
             AdmissionPreview::Admitted
             | AdmissionPreview::SlowStart { .. }

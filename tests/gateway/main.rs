@@ -34,6 +34,7 @@ mod failover;
 mod forwarding;
 mod health;
 mod idle;
+mod keys;
 mod layers;
 mod limits;
 mod messages;
