@@ -7,13 +7,13 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::continuability::Continuability;
+use super::course::WinningAttempt;
 use super::ending::{AttemptBody, ReceivedError};
 use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::opaque::OpaqueStream;
 use super::relay::Relay;
 use super::resume::Resume;
-use super::run::WinningAttempt;
 use super::supervise::SupervisedStream;
 use crate::affinity::Witness;
 use crate::config::UpstreamId;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempt::LARGEST_ANSWER;
+use super::course::WinningAttempt;
 use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
 use super::engine::Failover;
@@ -26,7 +27,6 @@ use super::in_flight::{InFlightAttempt, Limit};
 use super::log::AttemptLog;
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
-use super::run::WinningAttempt;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
 use crate::dialect::{anthropic, openai};

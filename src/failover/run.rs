@@ -5,15 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
-use super::budget::{Budget, Tokens};
+use super::budget::{Budget, Expense, Tokens};
 use super::continuability::{Continuability, continuability};
-use super::course::Course;
 use super::deadline::Deadline;
-use super::ending::AttemptAnswer;
 use super::engine::Failover;
-use super::exhausted::Exhausted;
 use super::in_flight::{Common, InFlightAttempt};
-use super::log::AttemptLog;
 use super::plan::{AttemptPlan, Target};
 use super::queue::Queue;
 use super::race::Racer;
@@ -37,13 +33,6 @@ pub(super) struct Run<'a> {
     pub(super) queue: Option<&'a Queue>,
     pub(super) continuation: Option<Continuability>,
     transcript: Option<&'a Transcript>,
-}
-
-/// The attempt that won, and the log of all attempts.
-pub(super) struct WinningAttempt {
-    pub(super) answer: AttemptAnswer,
-    pub(super) attempt: InFlightAttempt,
-    pub(super) log: AttemptLog,
 }
 
 impl<'a> Run<'a> {
@@ -74,26 +63,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tries the candidates of a plan until one answers or nothing can help any more.
-    pub(super) async fn to_the_end(
-        &self,
-        plan: AttemptPlan<'a>,
-        log: AttemptLog,
-    ) -> Result<WinningAttempt, Exhausted> {
+    /// Counts the request at the route and at its candidates.
+    pub(super) fn requested(&self, plan: &AttemptPlan<'_>) {
         let now = Instant::now();
         plan.demand(now);
         if let Some(budget) = self.budget {
             budget.requested(now);
         }
-        let winner = Course::new(self, plan, log).to_the_end().await?;
+    }
+
+    /// The request has been answered.
+    pub(super) fn succeeded(&self) {
         if let Some(budget) = self.budget {
             budget.succeeded();
         }
-        winner.attempt.note_rate_limit(&winner.answer.headers);
-        Ok(winner)
     }
 
-    /// `beside`: why it runs at the same time as another attempt.
+    /// Takes what an attempt costs from the route's budget; false if there is not enough left.
+    pub(super) fn pay(&self, expense: Option<Expense>) -> bool {
+        match (expense, self.budget) {
+            (Some(expense), Some(budget)) => budget.take(expense),
+            (Some(_) | None, _) => true,
+        }
+    }
+
+    /// Prepares an attempt. `phase`: why it runs, if it is not just the next one.
     pub(super) async fn attempt(
         &self,
         (choice, target): (usize, Target<'a>),
@@ -131,10 +125,6 @@ impl<'a> Run<'a> {
     /// What is left of the route's budget.
     pub(super) fn tokens(&self) -> Tokens {
         self.budget.map_or(Tokens::FULL, Budget::tokens)
-    }
-
-    pub(super) fn budget(&self) -> Option<&'a Budget> {
-        self.budget
     }
 
     /// When an answer is of no use any more. The client of a stream gets comments while it waits, so it waits on.

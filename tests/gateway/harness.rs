@@ -77,6 +77,20 @@ impl Answered {
     }
 }
 
+impl Answered {
+    /// The different outcomes of all attempts, in the order in which they came first: whoever failed in passing is asked
+    /// again.
+    pub(crate) fn outcomes(&self) -> Vec<String> {
+        let mut outcomes = Vec::new();
+        for outcome in self.trail() {
+            if !outcomes.contains(&outcome) {
+                outcomes.push(outcome);
+            }
+        }
+        outcomes
+    }
+}
+
 impl TestGateway {
     /// Starts a gateway with a configuration; its addresses are set to free ports.
     pub(crate) async fn start(yaml: &str) -> Self {

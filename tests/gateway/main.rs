@@ -47,6 +47,7 @@ mod providers;
 mod reference;
 mod reload;
 mod sdk;
+mod situations;
 mod strategy;
 mod streaming;
 mod supervision;

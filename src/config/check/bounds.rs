@@ -28,6 +28,7 @@ impl Check<'_> {
         };
         self.written_timeouts(&written, &path);
         self.duration(&path, "keepalive", timeouts.keepalive);
+        self.not_endless(path.key("wait"), timeouts.wait);
         if timeouts.first_token > timeouts.total && !self.found.is_spoilt(&path.key("total")) {
             self.note(path.key("first_token"), "is longer than timeouts.total");
         }
@@ -80,6 +81,13 @@ impl Check<'_> {
                 path.key("min_rate"),
                 "must be more than 0; leave it out for none",
             );
+        }
+    }
+
+    /// Checks how long requests of a route may wait.
+    pub(super) fn wait(&mut self, route: &RouteConfig, path: &Path) {
+        if let Some(wait) = route.wait {
+            self.not_endless(path.key("wait"), wait);
         }
     }
 

@@ -190,6 +190,7 @@ impl Check<'_> {
             self.patterns(route, &path, &mut seen);
             self.candidates(route, &path);
             self.hold(route, &path);
+            self.wait(route, &path);
             self.timeouts_of_route(route, &path);
         }
     }
