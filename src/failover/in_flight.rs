@@ -185,9 +185,7 @@ impl InFlightAttempt {
 
     /// Whether its upstream has been taken out of rotation since it began, or is out and slow.
     pub(super) fn is_lost_cause(&self) -> bool {
-        self.permit
-            .as_ref()
-            .is_some_and(Permit::is_lost_cause)
+        self.permit.as_ref().is_some_and(Permit::is_lost_cause)
     }
 
     /// The attempt is over.

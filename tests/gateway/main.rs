@@ -35,6 +35,7 @@ mod failover;
 mod forwarding;
 mod health;
 mod idle;
+mod keys;
 mod layers;
 mod limits;
 mod messages;
