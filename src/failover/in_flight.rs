@@ -23,6 +23,8 @@ pub(super) struct InFlightAttempt {
     number: usize,
     phase: Phase,
     upstream: UpstreamId,
+    key: usize,
+    model: Option<Arc<str>>,
     /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
@@ -70,6 +72,8 @@ impl InFlightAttempt {
                 _ => Phase::Normal,
             },
             upstream: target.candidate.upstream.id().clone(),
+            key: target.key,
+            model: target.candidate.model.clone(),
             permit,
             shape: common.shape,
             limit,
@@ -133,9 +137,11 @@ impl InFlightAttempt {
 
     /// Notes the rate limit that the upstream reports.
     pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
-        let left = rate_limit::requests(headers, SystemTime::now());
+        // The next request is taken to be as long as this one.
+        let tokens = rate_limit::tokens_in(self.shape.size);
+        let left = rate_limit::allowance(headers, tokens, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
-            permit.rate_limit(left.remaining, left.reset_in, Instant::now());
+            permit.rate_limit(left.requests, left.next_in, Instant::now());
         }
     }
 
@@ -179,9 +185,7 @@ impl InFlightAttempt {
 
     /// Whether its upstream has been taken out of rotation since it began, or is out and slow.
     pub(super) fn is_lost_cause(&self) -> bool {
-        self.permit
-            .as_ref()
-            .is_some_and(Permit::is_lost_cause)
+        self.permit.as_ref().is_some_and(Permit::is_lost_cause)
     }
 
     /// The attempt is over.
@@ -220,6 +224,8 @@ impl InFlightAttempt {
             number: self.number,
             phase: self.phase,
             upstream: self.upstream.clone(),
+            key: self.key,
+            model: self.model.clone(),
             outcome,
             detail,
             elapsed: self.started_at.elapsed(),

@@ -231,6 +231,7 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
         | Outcome::Unsupported { .. }
         | Outcome::ProviderBoundItems { .. }
         | Outcome::EndpointMissing { .. }
+        | Outcome::ForeignError { .. }
         | Outcome::InvalidReply(_)
         | Outcome::StreamBroken
         | Outcome::ClientGone

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cooldown::{self, CooldownReason, Requested};
-use super::evidence::{Evidence, Finding};
+use super::evidence::{Evidence, FOREIGN_ERROR, Finding};
 use super::permit::Permit;
 use super::rejections;
 use super::slow::Shape;
@@ -163,6 +163,10 @@ impl Permit {
         }
         model.learn_odds(false, now);
         let mut finding = Finding::against(evidence);
+        if matches!(outcome, Outcome::ForeignError { .. }) {
+            // A firewall may dislike one prompt, so an upstream that works shows this now and then.
+            finding.log_likelihood = FOREIGN_ERROR;
+        }
         if self.was_slow && evidence == Evidence::Timeout {
             // Its slowness was counted already.
             finding.log_likelihood -= Evidence::Slow.log_likelihood();

@@ -150,18 +150,22 @@ async fn a_rate_limit_keeps_requests_away_for_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn an_exhausted_rate_limit_is_not_tested() {
+async fn a_limit_that_is_used_up_makes_a_short_pause_and_no_long_one() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
-    let last = Script::answer("first")
-        .with_header("x-ratelimit-remaining-requests", "0")
-        .with_header("x-ratelimit-reset-requests", "30s");
-    first.play(last).await;
-    assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "first");
-    for _ in 0..5 {
+    for (limit, pause) in [("500", 400), ("20", 1200)] {
+        let last = Script::answer("first")
+            .with_header("x-ratelimit-limit-requests", limit)
+            .with_header("x-ratelimit-remaining-requests", "0")
+            .with_header("x-ratelimit-reset-requests", "59.9s");
+        first.play(last).await;
+        assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "first");
         assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "second");
+        // A reset says when everything is free again, not when the next request passes.
+        tokio::time::sleep(Duration::from_millis(pause)).await;
     }
-    assert_eq!(first.received_count(), 1);
+    assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "first");
+    assert_eq!(opened(&gateway), Vec::<String>::new());
 }
 
 #[tokio::test]

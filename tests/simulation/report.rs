@@ -95,7 +95,11 @@ fn of(played: &Played, rate: f64, plan: Plan) -> Figures {
     });
     Figures {
         bad: 100.0 * during.iter().filter(|request| request.is_bad).count() as f64 / count,
-        answered: during.iter().filter(|request| request.served_by.is_some()).count() as f64 / count,
+        answered: during
+            .iter()
+            .filter(|request| request.served_by.is_some())
+            .count() as f64
+            / count,
         extra: during.iter().map(|request| request.calls).sum::<usize>() as f64 / count - 1.0,
         detection: detection
             .map(|at| at - plan.from)

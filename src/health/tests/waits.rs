@@ -16,9 +16,9 @@ impl Bench {
         };
         let permits: Vec<Permit> = (0..size).filter_map(|_| begin()).collect();
         self.pass(seconds);
-        let changes = permits
-            .into_iter()
-            .map(|permit| permit.given_up(SHAPE, LIMIT, Duration::from_secs_f64(seconds), self.now));
+        let changes = permits.into_iter().map(|permit| {
+            permit.given_up(SHAPE, LIMIT, Duration::from_secs_f64(seconds), self.now)
+        });
         changes.flatten().count() > 0
     }
 
@@ -64,7 +64,11 @@ fn a_client_that_goes_after_the_first_content_says_nothing() {
         let mut permit = model.admit(0, bench.now).unwrap();
         permit.answered(SHAPE, LIMIT, bench.now);
         bench.pass(60.0);
-        assert!(permit.given_up(SHAPE, LIMIT, Duration::from_secs(60), bench.now).is_empty());
+        assert!(
+            permit
+                .given_up(SHAPE, LIMIT, Duration::from_secs(60), bench.now)
+                .is_empty()
+        );
     }
     assert_eq!(bench.phase(&model), Phase::Closed);
 }
