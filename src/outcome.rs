@@ -90,6 +90,8 @@ pub enum Outcome {
     Superseded,
     /// We had no memory left for the request in the upstream's words, or for its answer.
     NoMemory,
+    /// The upstream serves as many requests as it may (`concurrency`); nothing was sent.
+    Full,
     /// We were stopped first.
     Stopped,
 }
@@ -181,6 +183,7 @@ impl Outcome {
             | Self::Superseded
             | Self::NoMemory
             | Self::NoResources
+            | Self::Full
             | Self::Stopped => Blame::Nobody,
             Self::RejectedRequest { .. }
             | Self::ContentRefused { .. }
@@ -221,6 +224,7 @@ impl Outcome {
             }
             Self::Unreachable(_)
             | Self::NoResources
+            | Self::Full
             | Self::ConnectionLost
             | Self::TimedOut(
                 Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
@@ -242,6 +246,7 @@ impl Outcome {
         match self {
             Self::Unreachable(_)
             | Self::NoResources
+            | Self::Full
             | Self::ConnectionLost
             | Self::TimedOut(
                 Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
@@ -325,6 +330,7 @@ impl Outcome {
             | Self::Superseded
             | Self::NoMemory
             | Self::NoResources
+            | Self::Full
             | Self::Stopped => false,
         }
     }
@@ -374,6 +380,7 @@ impl Outcome {
             Self::ClientGone => "client_gone",
             Self::Superseded => "superseded",
             Self::NoMemory => "no_memory",
+            Self::Full => "full",
             Self::Stopped => "shutting_down",
         }
     }
@@ -404,6 +411,7 @@ impl Outcome {
             | Self::ClientGone
             | Self::Superseded
             | Self::NoMemory
+            | Self::Full
             | Self::Stopped => None,
         }
     }

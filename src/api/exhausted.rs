@@ -48,6 +48,9 @@ pub(super) fn error_response(exhausted: &Exhausted) -> ErrorResponse {
         ErrorResponse::new(413, "request_too_large", message)
     } else if is_ruled_out(exhausted, SkipReason::Unreadable) {
         ErrorResponse::new(400, "untranslatable_json", untranslatable(exhausted))
+    } else if is_ruled_out(exhausted, SkipReason::NoCredential) {
+        let message = message("send the key or the token of your own account at the provider");
+        ErrorResponse::new(401, "invalid_api_key", message)
     } else if let Some(feature) = unsupported_feature(exhausted) {
         ErrorResponse::new(
             400,
@@ -166,6 +169,7 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
             SkipReason::Unsupported(feature) => Some(Some(feature)),
             SkipReason::NotWanted
             | SkipReason::TooSmall
+            | SkipReason::NoCredential
             | SkipReason::OtherModel
             | SkipReason::CannotContinue
             | SkipReason::Unreadable

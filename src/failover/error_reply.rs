@@ -93,6 +93,7 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
         | Outcome::Superseded
         | Outcome::NoMemory
         | Outcome::NoResources
+        | Outcome::Full
         | Outcome::Stopped => false,
     }
 }

@@ -90,6 +90,7 @@ impl Evidence {
             | Outcome::Superseded
             | Outcome::NoMemory
             | Outcome::NoResources
+            | Outcome::Full
             | Outcome::Stopped => None,
         }
     }
