@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{CapabilitiesConfig, Prefill, Provider, Secret, TimeoutsOverride, duration};
+use super::{CapabilitiesConfig, ErrorRule, Prefill, Provider, Secret, TimeoutsOverride, duration};
 
 /// One provider account at one URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -40,6 +40,8 @@ pub struct UpstreamConfig {
     pub capabilities: CapabilitiesConfig,
     /// What it shares with other upstreams, such as a cloud or a CDN: they are likely to fail together.
     pub domain: Option<String>,
+    /// What its errors mean, where the built-in tables are wrong. The first rule that fits decides.
+    pub errors: Vec<ErrorRule>,
     /// A PEM file with root certificates to trust besides the usual ones.
     pub ca_file: Option<PathBuf>,
     /// How many requests it serves at a time; left out: any number.

@@ -174,6 +174,7 @@ impl Failover {
             first,
             rest: reply.body,
             length: length(&reply.headers),
+            is_events: is_success && has_media_type(&reply.headers, EVENTS),
             limits,
         }));
         let answer = AttemptAnswer::new(reply.status, reply.headers, body, outcome);
@@ -359,7 +360,7 @@ fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,
         status @ (404 | 409 | 410) if !is_stateless(request) => Outcome::RejectedRequest { status },
-        status => openai::classify(status, wait_asked_by(&reply.headers), b""),
+        status => openai::classify_status(status, wait_asked_by(&reply.headers)),
     }
 }
 

@@ -42,7 +42,7 @@ impl Foundation {
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        sinks.push(Box::new(Log));
+        sinks.push(Box::new(Log::default()));
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
             metrics,
@@ -304,6 +304,7 @@ fn one_upstream(
                 .concurrency
                 .map(|most| Seats::new(most, config.queue)),
         )
+        .with_error_rules(config.errors.clone())
 }
 
 /// The certificate for clients, read anew from its files.

@@ -10,7 +10,7 @@ use super::client::Client;
 use super::key::{Key, Renewal, RenewedKey};
 use super::reply::Reply;
 use super::seats::{Seat, Seats};
-use crate::config::{CredentialFrom, Dialect, UpstreamId};
+use crate::config::{CredentialFrom, Dialect, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
 use crate::wire::upload::Sending;
 
@@ -28,6 +28,7 @@ pub struct Upstream {
     credential: CredentialFrom,
     seats: Option<Seats>,
     pub(super) client: Client,
+    errors: Vec<ErrorRule>,
     turn: AtomicUsize,
 }
 
@@ -70,6 +71,7 @@ impl Upstream {
             credential: CredentialFrom::default(),
             seats: None,
             client,
+            errors: Vec::new(),
             turn: AtomicUsize::new(0),
         }
     }
@@ -103,6 +105,17 @@ impl Upstream {
     /// Whether it gets the client's own credential, and no key of ours.
     pub fn takes_clients_credential(&self) -> bool {
         self.credential == CredentialFrom::Client
+    }
+
+    /// The same, with what the configuration says about its errors.
+    #[must_use]
+    pub fn with_error_rules(self, errors: Vec<ErrorRule>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// What the configuration says about its errors.
+    pub fn error_rules(&self) -> &[ErrorRule] {
+        &self.errors
     }
 
     /// Whether its paths name the model.
