@@ -9,7 +9,8 @@ use http::{HeaderMap, Method};
 use super::client::Client;
 use super::key::{Key, Renewal, RenewedKey};
 use super::reply::Reply;
-use crate::config::{Dialect, ErrorRule, UpstreamId};
+use super::seats::{Seat, Seats};
+use crate::config::{CredentialFrom, Dialect, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
 use crate::wire::upload::Sending;
 
@@ -24,6 +25,8 @@ pub struct Upstream {
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
     pub(super) keys: Vec<Key>,
+    credential: CredentialFrom,
+    seats: Option<Seats>,
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
@@ -44,6 +47,8 @@ pub struct Outbound {
     pub body: Bytes,
     /// Learns how far the request has got, where it takes a while to be sent.
     pub sending: Option<Arc<Sending>>,
+    /// The seat that the request takes, where their number is limited.
+    pub seat: Option<Seat>,
 }
 
 impl Upstream {
@@ -63,6 +68,8 @@ impl Upstream {
             base_url: base_url.to_owned(),
             api_version: None,
             keys,
+            credential: CredentialFrom::default(),
+            seats: None,
             client,
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
@@ -76,6 +83,28 @@ impl Upstream {
             api_version: api_version.map(str::to_owned),
             ..self
         }
+    }
+
+    /// The same, with the key of the configuration or the client's own.
+    #[must_use]
+    pub fn with_credential(self, credential: CredentialFrom) -> Self {
+        Self { credential, ..self }
+    }
+
+    /// The same, but it serves a limited number of requests at a time.
+    #[must_use]
+    pub fn with_seats(self, seats: Option<Seats>) -> Self {
+        Self { seats, ..self }
+    }
+
+    /// Its seats, if their number is limited.
+    pub fn seats(&self) -> Option<&Seats> {
+        self.seats.as_ref()
+    }
+
+    /// Whether it gets the client's own credential, and no key of ours.
+    pub fn takes_clients_credential(&self) -> bool {
+        self.credential == CredentialFrom::Client
     }
 
     /// The same, with what the configuration says about its errors.
