@@ -103,6 +103,8 @@ pub enum Unreachable {
     Dns,
     /// The TLS handshake failed.
     Tls,
+    /// The forward proxy cannot be reached, or does not let us through.
+    Proxy,
     /// TCP and TLS were not done within the connect timeout.
     TimedOut,
     /// Anything else, for example no route to the host.
@@ -133,7 +135,7 @@ pub enum Defect {
     Redirect,
     /// A content type that was not asked for, such as HTML.
     ContentType,
-    /// Compressed, although that was not asked for.
+    /// Compressed in a way that is not understood, although that was not asked for.
     Compressed,
     /// No body at all.
     Empty,
@@ -297,6 +299,7 @@ impl Outcome {
             Self::Unreachable(Unreachable::Dns) => "dns_failed",
             Self::Unreachable(Unreachable::Tls) => "tls_failed",
             Self::Unreachable(Unreachable::TimedOut) => "connect_timeout",
+            Self::Unreachable(Unreachable::Proxy) => "proxy_failed",
             Self::Unreachable(Unreachable::Other) => "connect_failed",
             Self::NoResources => "no_resources",
             Self::ConnectionLost => "connection_lost",

@@ -13,7 +13,7 @@ use super::ask::{ask, client};
 pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
     let address = reachable(args.admin_listen);
     let request = Request::get(format!("http://{address}/readyz")).body(Full::default())?;
-    let (head, body) = ask(&client()?, request)
+    let (head, body) = ask(&client(address)?, request)
         .await
         .with_context(|| format!("no proxy answers at {address}"))?;
     ensure!(

@@ -18,6 +18,7 @@ mod model;
 mod path;
 mod problem;
 mod provider;
+mod proxy;
 mod quirks;
 mod recover;
 mod route;
@@ -38,6 +39,7 @@ pub use file::Config;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, KeyHeader, Prefill, Provider};
+pub use proxy::{ForwardProxy, ProxyScheme};
 pub use quirks::{CallIds, Efforts, Quirks};
 pub use route::{
     CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
@@ -48,6 +50,7 @@ pub use timeouts::TimeoutsConfig;
 pub use upstream::{UpstreamConfig, UpstreamId};
 
 use self::problem::Found;
+use self::proxy::ProxyVariables;
 
 impl Config {
     /// Reads and checks a file, with the variables of this process.
@@ -78,7 +81,8 @@ impl Config {
         };
         let mut found = Found::default();
         env::expand(&mut value, variable, &mut found);
-        let config = recover::read(&mut value, &mut found);
+        let mut config = recover::read(&mut value, &mut found);
+        config.proxies = ProxyVariables::read(variable);
         check::check(&config, &value, &mut found);
         match found.into_problems(source, text) {
             None => Ok(config),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::{CapabilitiesConfig, Prefill, Provider, Secret};
@@ -32,6 +33,14 @@ pub struct UpstreamConfig {
     pub domain: Option<String>,
     /// A PEM file with root certificates to trust besides the usual ones.
     pub ca_file: Option<PathBuf>,
+    /// A PEM file with the certificate that we show it, and those that vouch for it.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with the key of that certificate.
+    pub client_key: Option<PathBuf>,
+    /// The forward proxy that leads to it, or `none`; left out: as the environment says.
+    pub proxy: Option<Secret>,
+    /// Further headers of every request to it, by their names.
+    pub headers: IndexMap<String, Secret>,
 }
 
 impl UpstreamConfig {

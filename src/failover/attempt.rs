@@ -91,6 +91,7 @@ impl Attempt<'_> {
         let outbound = outbound_as(self.request, self.target.candidate, &translated);
         let first = self.deadline.first_token(self.to_first_content());
         let reply = send(&self.target, outbound, self.to_head(first)).await?;
+        let reply = reply.unpacked();
         let translator = translated.translator;
         let is_success = matches!(reply.status, 200..=299);
         let mut answer = match reply.status {

@@ -119,6 +119,10 @@ impl Failover {
             idle: self.timeouts.idle,
             until: deadline.until(),
         };
+        if reply.status >= 400 {
+            // The key may be in it.
+            reply = reply.unpacked();
+        }
         if is_legible_error(&reply) {
             return error(request, target, reply, patience).await;
         }

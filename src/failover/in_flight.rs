@@ -1,5 +1,6 @@
 //! An attempt in flight, and what it reports to health and events.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -12,6 +13,7 @@ use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
 use crate::request::RequestId;
+use crate::upstream::Upstream;
 
 /// Dropped without an end, it counts as abandoned: the client went away.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub(super) struct InFlightAttempt {
     request: RequestId,
     number: usize,
     phase: Phase,
-    upstream: UpstreamId,
+    upstream: Arc<Upstream>,
     /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
@@ -56,7 +58,7 @@ impl InFlightAttempt {
                 Some(permit) if permit.is_probe() => Phase::HalfOpenProbe,
                 _ => Phase::Normal,
             },
-            upstream: target.candidate.upstream.id().clone(),
+            upstream: Arc::clone(&target.candidate.upstream),
             permit,
             shape: common.shape,
             limit,
@@ -72,7 +74,7 @@ impl InFlightAttempt {
     }
 
     pub(super) fn upstream(&self) -> &UpstreamId {
-        &self.upstream
+        self.upstream.id()
     }
 
     /// The first content came at that time.
@@ -143,6 +145,9 @@ impl InFlightAttempt {
 
     fn close(&mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         self.is_over = true;
+        if outcome.hurts_health() {
+            self.upstream.renew_connections();
+        }
         let changes = match self.permit.take() {
             Some(permit) => permit.finish(&outcome, Instant::now()),
             None => Vec::new(),
@@ -161,7 +166,7 @@ impl InFlightAttempt {
         AttemptReport {
             number: self.number,
             phase: self.phase,
-            upstream: self.upstream.clone(),
+            upstream: self.upstream.id().clone(),
             outcome,
             detail,
             elapsed: self.started_at.elapsed(),
@@ -170,6 +175,10 @@ impl InFlightAttempt {
 
     fn tell(&self, changes: Vec<HealthChange>) {
         for change in changes {
+            if matches!(change, HealthChange::Opened { .. }) {
+                // The probes go over new connections.
+                self.upstream.renew_connections();
+            }
             self.events.emit(&Event::HealthChanged(change));
         }
     }

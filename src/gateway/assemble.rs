@@ -22,9 +22,9 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
-use crate::upstream::{Client, Credential, Upstream, connect_with};
+use crate::upstream::{Client, Connector, Credential, Upstream};
 use crate::wire::memory::Memory;
-use crate::wire::tls;
+use crate::wire::tls::{self, ClientFiles};
 
 /// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
@@ -224,21 +224,35 @@ impl Assembly<'_> {
 }
 
 fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
-    let trust = |ca_file: Option<&Path>, whose: &str| {
-        tls::client(ca_file).map_err(|reason| StartError::Tls {
+    let trust = |files: ClientFiles<'_>, whose: &str| {
+        tls::client(files).map_err(|reason| StartError::Tls {
             whose: whose.to_owned(),
             reason,
         })
     };
-    // Reading the platform's roots takes a while, so upstreams without further roots share them.
-    let shared = trust(None, "the platform's certificates")?;
+    // Reading the platform's roots takes a while, so upstreams without files of their own share them.
+    let shared = trust(ClientFiles::default(), "the platform's certificates")?;
     let mut upstreams = Upstreams::new();
     for (id, upstream) in &config.upstreams {
-        let tls = match &upstream.ca_file {
-            Some(path) => trust(Some(path), &format!("upstreams.{id}.ca_file"))?,
-            None => shared.clone(),
+        let files = ClientFiles {
+            trusted: upstream.ca_file.as_deref(),
+            shown: upstream
+                .client_cert
+                .as_deref()
+                .zip(upstream.client_key.as_deref()),
         };
-        let client = connect_with(tls, config.timeouts.connect);
+        let tls = match files {
+            files if files == ClientFiles::default() => shared.clone(),
+            files => trust(files, &format!("upstreams.{id}"))?,
+        };
+        // The check of the configuration has made sure that it is a URL.
+        let url = upstream.base_url().parse().unwrap_or_default();
+        let proxy = config.proxy_for(upstream);
+        if let Some(proxy) = &proxy {
+            tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
+        }
+        let connector = Connector::to(url, tls, config.timeouts.connect).through(proxy);
+        let client = Client::new(connector);
         upstreams.insert(id.clone(), Arc::new(one_upstream(id, upstream, client)));
     }
     Ok(upstreams)
@@ -258,6 +272,14 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
     };
     Upstream::new(id.clone(), api, config.base_url(), credentials, client)
         .with_api_version(config.api_version.as_deref())
+        .with_headers(extra_headers(config))
+}
+
+fn extra_headers(config: &UpstreamConfig) -> Vec<Credential> {
+    let headers = config.headers.iter();
+    headers
+        .filter_map(|(name, value)| Credential::of_header(name, value))
+        .collect()
 }
 
 /// The certificate for clients, read anew from its files.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::client::Client;
 use super::credential::Credential;
+use super::network::Client;
 use super::reply::Reply;
 use crate::config::{Dialect, UpstreamId};
 use crate::dialect::UpstreamApi;
@@ -23,6 +23,8 @@ pub struct Upstream {
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
     pub(super) credentials: Vec<Credential>,
+    /// Further headers of every request.
+    pub(super) extra_headers: Vec<Credential>,
     pub(super) client: Client,
     turn: AtomicUsize,
 }
@@ -59,6 +61,7 @@ impl Upstream {
             base_url: base_url.to_owned(),
             api_version: None,
             credentials,
+            extra_headers: Vec::new(),
             client,
             turn: AtomicUsize::new(0),
         }
@@ -71,6 +74,20 @@ impl Upstream {
             api_version: api_version.map(str::to_owned),
             ..self
         }
+    }
+
+    /// The same, but with these headers in every request.
+    #[must_use]
+    pub fn with_headers(self, extra_headers: Vec<Credential>) -> Self {
+        Self {
+            extra_headers,
+            ..self
+        }
+    }
+
+    /// From now on its requests go over new connections, because something has failed over the others.
+    pub fn renew_connections(&self) {
+        self.client.renew_connections();
     }
 
     /// Whether its paths name the model.
@@ -112,12 +129,11 @@ impl Upstream {
         }
     }
 
-    /// The body without the key that was sent: some upstreams repeat a key that they reject.
+    /// The body without the key that was sent, and without the values of further headers: some upstreams repeat a key
+    /// that they reject.
     pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
-        match self.credentials.get(key) {
-            Some(credential) => credential.hide_in(body),
-            None => body,
-        }
+        let secrets = self.secrets(key);
+        secrets.fold(body, |body, secret| secret.hide_in(body))
     }
 
     /// A reply without that key in its headers.
@@ -127,9 +143,16 @@ impl Upstream {
     }
 
     pub(super) fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
-        if let Some(credential) = self.credentials.get(key) {
-            credential.hide_in_headers(headers);
+        for secret in self.secrets(key) {
+            secret.hide_in_headers(headers);
         }
+    }
+
+    fn secrets(&self, key: usize) -> impl Iterator<Item = &Credential> {
+        self.credentials
+            .get(key)
+            .into_iter()
+            .chain(&self.extra_headers)
     }
 
     /// How many keys it has.

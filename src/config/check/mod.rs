@@ -2,6 +2,7 @@
 
 mod bounds;
 mod browsers;
+mod network;
 mod notes;
 
 use std::collections::{HashMap, HashSet};
@@ -31,6 +32,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.hosts();
     check.cors();
     check.upstreams();
+    check.proxies();
     check.routes();
     check.timeouts();
     check.limits();
@@ -109,9 +111,7 @@ impl Check<'_> {
                 "the name of an upstream is made of letters, digits, `_`, `-` and `.`",
             );
         }
-        if let Some(file) = &upstream.ca_file {
-            self.file(path.key("ca_file"), file);
-        }
+        self.network(upstream, path);
         let provider = path.key("provider");
         if self.found.is_spoilt(&provider) {
             return;
