@@ -2,6 +2,12 @@
 
 mod http1;
 mod http2;
+mod packed;
+mod proxies;
+mod proxy;
+mod secrets;
+
+use std::time::Duration;
 
 use backstop::simulator::{Script, Simulator};
 use futures_util::future::join_all;
@@ -133,4 +139,24 @@ async fn after_a_failure_an_upstream_is_asked_over_a_new_connection() {
         assert_eq!(answered.trail(), trail);
     }
     assert_eq!(first.requests(), [1, 1, 2, 2]);
+}
+
+/// The receive window of a server that is busy stays closed; its system still answers.
+#[tokio::test]
+async fn a_large_body_waits_for_a_server_that_does_not_read() {
+    let pause = Duration::from_secs(2);
+    let first = Bytes::start(&[Turn::Answer, Turn::Dawdle(pause)]).await;
+    let second = second().await;
+    let url = format!("http://{}/v1", first.address);
+    let setup = Setup::new().upstream_at("first", &url, "provider: openai-compatible");
+    // Small requests may go without acknowledgement for twice as long.
+    let setup = setup.lines("timeouts: {connect: 200ms}");
+    let gateway = setup.upstream(&second).start().await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+    let mut body = chat();
+    body["user"] = "long".repeat(4 << 20).into();
+    let answered = gateway.post(CHAT, &body).await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+    assert_eq!(first.requests(), [1, 1]);
 }
