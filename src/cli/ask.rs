@@ -27,7 +27,7 @@ pub(super) async fn ask(
     request: Request<Full<Bytes>>,
 ) -> anyhow::Result<(Parts, Bytes)> {
     let asking = async {
-        let (response, hold) = client.request(request).await?;
+        let (response, hold) = client.request(request, true).await?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.context("the answer broke off")?;
         hold.release();

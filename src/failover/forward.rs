@@ -34,7 +34,7 @@ use crate::event::Event;
 use crate::outcome::{Blame, Defect, Outcome, Retry};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
-use crate::upstream::Reply;
+use crate::upstream::{Outbound, Reply};
 use crate::wire::body::{Patience, read_into, read_whole};
 use crate::wire::headers::{EVENTS, has_media_type};
 use crate::wire::{multipart, offload};
@@ -102,7 +102,7 @@ impl Failover {
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
         let first = self.timeouts.to_first_content(false, request.reasoning);
-        let mut outbound = outbound(request, &target.candidate.upstream, model);
+        let mut outbound = forwarded(request, target.candidate, model);
         let mut share = self.memory.share();
         if model.is_some() {
             // With another name in it, it is there twice.
@@ -111,7 +111,7 @@ impl Failover {
         outbound.body = share.hold(offload::at_once(request.body.len(), || {
             body(request, model)
         }));
-        let mut reply = send(target, outbound, deadline.first_token(first)).await?;
+        let mut reply = legible(send(target, outbound, deadline.first_token(first)).await?);
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
@@ -119,10 +119,6 @@ impl Failover {
             idle: self.timeouts.idle,
             until: deadline.until(),
         };
-        if reply.status >= 400 {
-            // The key may be in it.
-            reply = reply.unpacked();
-        }
         if is_legible_error(&reply) {
             return error(request, target, reply, patience).await;
         }
@@ -236,6 +232,22 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     candidates.sort_by_cached_key(|candidate| candidate.health.is_out());
     candidates.truncate(MOST_ATTEMPTS);
     candidates
+}
+
+/// The client's request. Nobody knows what it does, but for its method and some paths.
+fn forwarded(request: &ModelRequest, candidate: &Candidate, model: Option<&str>) -> Outbound {
+    Outbound {
+        is_repeatable: request.method.is_idempotent() || is_stateless(request),
+        ..outbound(request, &candidate.upstream, model)
+    }
+}
+
+/// Errors are unpacked: our key may be in them.
+fn legible(reply: Reply) -> Reply {
+    match reply.status {
+        0..=399 => reply,
+        _ => reply.unpacked(),
+    }
 }
 
 /// Whether a reply is an error in readable bytes.

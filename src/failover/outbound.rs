@@ -24,6 +24,8 @@ pub(super) fn outbound(
         path: request.path.clone(),
         headers: request.headers.clone(),
         body: request.body.clone(),
+        // A second answer costs money, and nothing else.
+        is_repeatable: true,
     }
 }
 

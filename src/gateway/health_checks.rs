@@ -63,5 +63,6 @@ fn question() -> Outbound {
         path: "/models".to_owned(),
         headers: HeaderMap::new(),
         body: bytes::Bytes::new(),
+        is_repeatable: true,
     }
 }

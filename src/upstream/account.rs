@@ -42,6 +42,8 @@ pub struct Outbound {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Whether it does no harm if the upstream should process it twice.
+    pub is_repeatable: bool,
 }
 
 impl Upstream {

@@ -64,6 +64,7 @@ impl Upstream {
             model: None,
             headers,
             body: bytes::Bytes::new(),
+            is_repeatable: true,
         }
     }
 }

@@ -116,7 +116,7 @@ impl Body for ReplyBody {
             let Some(unpacking) = &mut self.unpacking else {
                 return self.poll_packed(context).map_err(ReplyError::from);
             };
-            if let Some(piece) = unpacking.next()? {
+            if let Some(piece) = unpacking.piece()? {
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
             match ready!(self.poll_packed(context)) {

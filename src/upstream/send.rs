@@ -25,8 +25,10 @@ impl Upstream {
     /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future cancels the
     /// exchange at once.
     pub async fn send(&self, key: usize, outbound: Outbound) -> Result<Reply, SendError> {
+        let is_repeatable = outbound.is_repeatable;
         let request = self.request(key, outbound)?;
-        let (response, hold) = self.client.request(request).await.map_err(failure)?;
+        let exchange = self.client.request(request, is_repeatable);
+        let (response, hold) = exchange.await.map_err(failure)?;
         if response.status().is_informational() {
             return Err(SendError {
                 outcome: Outcome::InvalidReply(Defect::Protocol),

@@ -73,9 +73,11 @@ impl Client {
     }
 
     /// Sends a request, whose URI has the scheme and the host of the upstream, and waits for the head of the reply.
+    /// `is_repeatable`: whether it does no harm if it should be processed twice.
     pub async fn request(
         &self,
         mut request: Request<Full<Bytes>>,
+        is_repeatable: bool,
     ) -> Result<(Response<Incoming>, Hold), ClientError> {
         let mut resends = 0;
         let mut chosen = self.pool.choose().await.map_err(ClientError::Connect)?;
@@ -94,6 +96,7 @@ impl Client {
             let loss = Loss {
                 error: error.error(),
                 came_back: returned.is_some(),
+                is_repeatable,
                 is_http2,
                 was_used,
                 has_spoken: line.has_spoken(),

@@ -1,12 +1,12 @@
 //! Whether a request that got no reply was never processed, so that it may be sent again.
 //!
-//! HTTP/2 says so (RFC 9113, sections 6.8 and 8.7): a GOAWAY whose last stream lies below ours, and REFUSED_STREAM.
+//! HTTP/2 says so (RFC 9113, sections 6.8 and 8.7): a GOAWAY whose last stream lies below ours, and `REFUSED_STREAM`.
 //!
 //! HTTP/1.1 does not: a connection that is used again may be closed by the upstream just when the next request sets out,
-//! and then it ends without a byte. RFC 9110, section 9.2.2, lets only requests be repeated that do no harm twice, or that
-//! are known not to have been processed; browsers and many clients repeat any request that died in this way. So do we,
-//! once, and on a new connection: the connection had worked, nothing came over it, and it ended at once or never took the
-//! request. A request that had been worked on for a while, or that dies on a new connection, is lost.
+//! and then it ends without a byte. RFC 9110, section 9.2.2, lets a client repeat a request whose meaning it knows to do no
+//! harm twice: a question to a model does none, even if it should be paid twice. So it is sent once more, on a new
+//! connection, if the old one had worked, nothing came over it, and it ended at once or never took the request. A request
+//! that had been worked on for a while, or that dies on a new connection, is lost; so is one whose meaning is unknown.
 
 use std::error::Error;
 use std::io;
@@ -23,6 +23,8 @@ pub(super) struct Loss<'a> {
     pub(super) error: &'a hyper::Error,
     /// The request came back: it never left.
     pub(super) came_back: bool,
+    /// It does no harm if it is processed twice.
+    pub(super) is_repeatable: bool,
     pub(super) is_http2: bool,
     /// The connection had carried a reply before.
     pub(super) was_used: bool,
@@ -38,7 +40,8 @@ impl Loss<'_> {
             return true;
         }
         let is_over_at_once = self.sent_at.elapsed() < AT_ONCE || is_unacknowledged(self.error);
-        self.was_used && (self.came_back || !self.has_spoken && is_over_at_once)
+        let is_likely = self.is_repeatable && !self.has_spoken && is_over_at_once;
+        self.was_used && (self.came_back || is_likely)
     }
 }
 

@@ -53,14 +53,14 @@ impl Unpacking {
         })
     }
 
-    /// Takes what has come. Everything before it has been unpacked: `next` said so.
+    /// Takes what has come. Everything before it has been unpacked: `piece` said so.
     pub fn put(&mut self, packed: Bytes) {
         self.came += packed.len();
         self.packed = packed;
     }
 
     /// The next unpacked piece; `None` if more has to come first.
-    pub fn next(&mut self) -> Result<Option<Bytes>, CodingError> {
+    pub fn piece(&mut self) -> Result<Option<Bytes>, CodingError> {
         while !self.packed.is_empty() || self.coding.has_more() {
             let step = &self.packed[..self.packed.len().min(STEP)];
             let (taken, out) = self.coding.step(step)?;
@@ -189,7 +189,7 @@ mod tests {
         let mut out = Vec::new();
         for piece in packed.chunks(step) {
             unpacking.put(Bytes::copy_from_slice(piece));
-            while let Some(piece) = unpacking.next()? {
+            while let Some(piece) = unpacking.piece()? {
                 out.extend_from_slice(&piece);
             }
         }
@@ -234,7 +234,7 @@ mod tests {
             encoder.flush().unwrap();
             unpacking.put(std::mem::take(encoder.get_mut()).into());
             let mut out = Vec::new();
-            while let Some(piece) = unpacking.next().unwrap() {
+            while let Some(piece) = unpacking.piece().unwrap() {
                 out.extend_from_slice(&piece);
             }
             assert_eq!(out, event.as_bytes());

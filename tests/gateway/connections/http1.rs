@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinError};
 
 pub(crate) const ANSWER: &str = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello from bytes."},"finish_reason":"stop"}]}"#;
 
@@ -99,8 +99,7 @@ async fn serve(
         };
         log.heads.lock().unwrap().push(head);
         if let Some(Turn::Dawdle(pause)) = turn {
-            // In real time, as the system counts it.
-            tokio::task::spawn_blocking(move || std::thread::sleep(pause)).await?;
+            wait(pause).await?;
         }
         tcp.read_exact(&mut vec![0; length]).await?;
         match turn.unwrap_or(Turn::Answer) {
@@ -111,6 +110,15 @@ async fn serve(
             Turn::Say(reply) => tcp.write_all(reply).await?,
         }
     }
+}
+
+/// In real time, as the system counts it, and not by the clock of the test.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "on a thread that is there to be blocked"
+)]
+async fn wait(pause: Duration) -> Result<(), JoinError> {
+    tokio::task::spawn_blocking(move || std::thread::sleep(pause)).await
 }
 
 pub(super) async fn answer(tcp: &mut TcpStream, status: &str) -> std::io::Result<()> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use backstop::simulator::{Script, Simulator};
 use futures_util::future::join_all;
+use http::Method;
 
 use self::http1::{Bytes, Turn};
 use self::http2::{Frames, Manner};
@@ -100,6 +101,19 @@ async fn a_connection_that_is_closed_while_it_is_used_again_costs_nothing() {
     assert_eq!(first.requests(), [1, 1, 2, 2]);
     assert_eq!(second.received_count(), 0);
     nobody_is_blamed(&gateway).await;
+}
+
+#[tokio::test]
+async fn what_might_be_done_twice_is_not_sent_again() {
+    for (method, expected) in [(Method::GET, 200), (Method::POST, 503)] {
+        let first = Bytes::start(&[Turn::Answer, Turn::HangUp]).await;
+        let second = second().await;
+        let gateway = before_bytes(&first, &second).await;
+        assert_eq!(gateway.post(CHAT, &chat()).await.status, 200);
+        let answered = gateway.send(method, "/v1/batches", &[], "").await;
+        assert_eq!(answered.status, expected);
+        assert_eq!(second.received_count(), 0);
+    }
 }
 
 #[tokio::test]
