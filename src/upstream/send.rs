@@ -84,7 +84,7 @@ impl Upstream {
 
 pub(super) fn failure(error: ClientError) -> SendError {
     let outcome = match &error {
-        ClientError::Lost(_) => Outcome::ConnectionLost,
+        ClientError::Broken(_) => Outcome::ConnectionLost,
         ClientError::Connect(_) if causes(&error).any(shortage::is_ours) => Outcome::NoResources,
         ClientError::Connect(_) => match why_unreachable(&error) {
             // The resolver needs file descriptors as well, and does not always report that it got none.

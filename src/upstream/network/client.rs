@@ -29,7 +29,7 @@ pub enum ClientError {
     Connect(#[source] ConnectError),
     /// The connection ended before the head of the reply.
     #[error("the connection was lost")]
-    Lost(#[source] hyper::Error),
+    Broken(#[source] hyper::Error),
 }
 
 /// An HTTP client for one upstream.
@@ -104,7 +104,7 @@ impl Client {
             };
             let is_lost = resends == MOST_RESENDS || !loss.is_unprocessed();
             let Some(again) = spare.or(returned).filter(|_| !is_lost) else {
-                return Err(ClientError::Lost(error.into_error()));
+                return Err(ClientError::Broken(error.into_error()));
             };
             resends += 1;
             request = again;
@@ -180,7 +180,7 @@ impl Client {
             .await
             .map_err(ClientError::Connect)?;
         let io = TokioIo::new(wire);
-        let (mut sender, connection) = http1::handshake(io).await.map_err(ClientError::Lost)?;
+        let (mut sender, connection) = http1::handshake(io).await.map_err(ClientError::Broken)?;
         tokio::spawn(connection.with_upgrades());
         request
             .headers_mut()
@@ -191,7 +191,7 @@ impl Client {
         sender
             .send_request(request)
             .await
-            .map_err(ClientError::Lost)
+            .map_err(ClientError::Broken)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Renewal {
     generation: u64,
     /// Connections that were opened earlier are closed.
     not_before: Option<Instant>,
-    allowance: f64,
+    budget: f64,
     counted_at: Option<Instant>,
 }
 
@@ -32,7 +32,7 @@ impl Default for Renewal {
         Self {
             generation: 0,
             not_before: None,
-            allowance: BURST,
+            budget: BURST,
             counted_at: None,
         }
     }
@@ -54,10 +54,10 @@ impl Renewal {
     /// Something has failed.
     pub(super) fn begin(&mut self, now: Instant) {
         let since = self.counted_at.replace(now).unwrap_or(now);
-        let grown = self.allowance + RATE * (now - since).as_secs_f64();
-        self.allowance = grown.min(BURST);
-        if self.allowance >= 1.0 {
-            self.allowance -= 1.0;
+        let grown = self.budget + RATE * (now - since).as_secs_f64();
+        self.budget = grown.min(BURST);
+        if self.budget >= 1.0 {
+            self.budget -= 1.0;
             self.generation += 1;
         } else {
             self.not_before = now.checked_sub(RECENT);
@@ -85,7 +85,7 @@ mod tests {
             renewal.begin(Instant::now());
             assert!(!renewal.allows(&line, Instant::now()));
         }
-        // The allowance is used up.
+        // The budget is used up.
         let line = Line::new(renewal.generation());
         renewal.begin(Instant::now());
         assert!(renewal.allows(&line, Instant::now()));
