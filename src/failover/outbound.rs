@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::pin::pin;
 
-use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
 use super::deadline::Wait;
@@ -22,16 +22,15 @@ pub(super) fn outbound(
     model: Option<&str>,
 ) -> Outbound {
     let is_wanted = upstream.names_models_in_paths() && request.model.is_some();
-    let mut headers = request.headers.clone();
-    // A reply whose content is read, if only for its ids, must not be compressed.
-    headers.remove(ACCEPT_ENCODING);
     Outbound {
         model: is_wanted.then(|| model.unwrap_or_else(|| request.model_name()).into()),
         method: request.method.clone(),
         path: request.path.clone(),
-        headers,
+        headers: request.headers.clone(),
         body: request.body.clone(),
         sending: None,
+        // A second answer costs money, and nothing else.
+        is_repeatable: true,
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::client::Client;
+use super::credential::Credential;
 use super::key::{Key, Renewal, RenewedKey};
+use super::network::Client;
 use super::reply::Reply;
 use crate::config::{Dialect, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
@@ -24,6 +25,8 @@ pub struct Upstream {
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
     pub(super) keys: Vec<Key>,
+    /// Further headers of every request.
+    pub(super) extra_headers: Vec<Credential>,
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
@@ -44,6 +47,8 @@ pub struct Outbound {
     pub body: Bytes,
     /// Learns how far the request has got, where it takes a while to be sent.
     pub sending: Option<Arc<Sending>>,
+    /// Whether it does no harm if the upstream should process it twice.
+    pub is_repeatable: bool,
 }
 
 impl Upstream {
@@ -63,6 +68,7 @@ impl Upstream {
             base_url: base_url.to_owned(),
             api_version: None,
             keys,
+            extra_headers: Vec::new(),
             client,
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
@@ -87,6 +93,20 @@ impl Upstream {
     /// What the configuration says about its errors.
     pub fn error_rules(&self) -> &[ErrorRule] {
         &self.errors
+    }
+
+    /// The same, but with these headers in every request.
+    #[must_use]
+    pub fn with_headers(self, extra_headers: Vec<Credential>) -> Self {
+        Self {
+            extra_headers,
+            ..self
+        }
+    }
+
+    /// From now on its requests go over new connections, because something has failed over the others.
+    pub fn renew_connections(&self) {
+        self.client.renew_connections();
     }
 
     /// Whether its paths name the model.
@@ -128,12 +148,15 @@ impl Upstream {
         }
     }
 
-    /// The body without the key that was sent: some upstreams repeat a key that they reject.
+    /// The body without the key that was sent, and without the values of further headers: some upstreams repeat a key
+    /// that they reject.
     pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
-        match self.keys.get(key) {
+        let body = match self.keys.get(key) {
             Some(key) => key.hide_in(body),
             None => body,
-        }
+        };
+        let extra = self.extra_headers.iter();
+        extra.fold(body, |body, header| header.hide_in(body))
     }
 
     /// A reply without that key in its headers.
@@ -145,6 +168,9 @@ impl Upstream {
     pub(super) fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
         if let Some(key) = self.keys.get(key) {
             key.hide_in_headers(headers);
+        }
+        for extra in &self.extra_headers {
+            extra.hide_in_headers(headers);
         }
     }
 

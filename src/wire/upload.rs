@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant};
 pub const PIECE: usize = 64 << 10;
 
 /// A body that is complete in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Upload {
     rest: Bytes,
     sending: Option<Arc<Sending>>,
@@ -34,12 +34,18 @@ pub struct Sending {
 impl Upload {
     /// `sending` learns how far it gets.
     pub fn new(body: Bytes, sending: Option<Arc<Sending>>) -> Self {
-        if let Some(sending) = &sending {
-            sending.note(body.is_empty());
-        }
-        Self {
+        let upload = Self {
             rest: body,
             sending,
+        };
+        upload.restart();
+        upload
+    }
+
+    /// It is about to be sent, perhaps once more.
+    pub fn restart(&self) {
+        if let Some(sending) = &self.sending {
+            sending.note(self.rest.is_empty());
         }
     }
 }
