@@ -51,6 +51,15 @@ pub enum Event {
         /// Whether it answered.
         is_reached: bool,
     },
+    /// A key was read again from its file or its command.
+    KeyRenewed {
+        /// Whose key.
+        upstream: UpstreamId,
+        /// Why it could not be read; `None`: there is a new key.
+        failure: Option<String>,
+        /// Whether it is the first failure after it went well.
+        is_news: bool,
+    },
     /// Another configuration has taken over.
     ConfigReloaded,
     /// Another configuration could not be used; the old one stays.
@@ -69,6 +78,10 @@ pub struct AttemptReport {
     pub number: usize,
     /// Who was asked.
     pub upstream: UpstreamId,
+    /// With which of its keys, from 0.
+    pub key: usize,
+    /// The model, if the configuration names it.
+    pub model: Option<Arc<str>>,
     /// Why it was made.
     pub phase: Phase,
     /// How it ended.
@@ -106,6 +119,10 @@ pub enum Phase {
     EjectionHedge,
     /// Beside one whose first token is late.
     Hedge,
+    /// Beside one, because the client will not wait much longer.
+    PatienceHedge,
+    /// The same upstream again, after a pause.
+    Retry,
 }
 
 impl Phase {
@@ -117,6 +134,8 @@ impl Phase {
             Self::LastResort => "last_resort",
             Self::EjectionHedge => "ejection_hedge",
             Self::Hedge => "hedge",
+            Self::PatienceHedge => "patience_hedge",
+            Self::Retry => "retry",
         }
     }
 }
@@ -184,6 +203,9 @@ pub struct RequestReport {
     pub attempts: usize,
     /// Who answered.
     pub served_by: Option<UpstreamId>,
+    /// Who failed and how, if nobody answered; never a secret, and nothing from a prompt. It names the model that the
+    /// client asked for.
+    pub failure: Option<String>,
     /// From the request being read to the head of the answer.
     pub first_byte: Option<Duration>,
     /// From the request being read to the end of the answer.

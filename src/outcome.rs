@@ -3,8 +3,12 @@
 //! This is the only place that answers three questions about a failure: whose fault is it, does another attempt make
 //! sense, and does it count against the upstream's health.
 
+mod kinds;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use kinds::{Defect, Stage, Unreachable};
 
 /// How an attempt ended. It is determined where the failure is seen; all other code only reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +33,8 @@ pub enum Outcome {
     ConnectionLost,
     /// The upstream stayed silent for too long.
     TimedOut(Stage),
-    /// The upstream failed: 5xx, 408, or an error that says so inside a 200.
+    /// The upstream failed: 5xx, 408, a 4xx that is not the client's fault (421, 424, 499), or an error that says so
+    /// inside a 200.
     ServerError {
         /// The status sent, or the status that corresponds to the error inside a 200.
         status: u16,
@@ -80,6 +85,12 @@ pub enum Outcome {
         /// The upstream's status.
         status: u16,
     },
+    /// An error that the API has not sent: the page of an ingress, a firewall or a proxy in between. It is no fact about
+    /// a key, a model or the request.
+    ForeignError {
+        /// Its status.
+        status: u16,
+    },
     /// The reply is not what was asked for.
     InvalidReply(Defect),
     /// A stream ended without its terminal event after the client had received part of it.
@@ -92,65 +103,6 @@ pub enum Outcome {
     NoMemory,
     /// We were stopped first.
     Stopped,
-}
-
-/// Why no connection was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreachable {
-    /// Nobody listens at the address.
-    Refused,
-    /// The name could not be resolved.
-    Dns,
-    /// The TLS handshake failed.
-    Tls,
-    /// The forward proxy cannot be reached, or does not let us through.
-    Proxy,
-    /// TCP and TLS were not done within the connect timeout.
-    TimedOut,
-    /// Anything else, for example no route to the host.
-    Other,
-}
-
-/// Which timer ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Before the head of the reply.
-    Headers,
-    /// Before the first content.
-    FirstToken,
-    /// Between two pieces of the reply.
-    Idle,
-    /// Between two pieces of content, while there were others.
-    Content,
-    /// The content came too slowly.
-    Rate,
-    /// The time for the whole request, all attempts together.
-    Total,
-}
-
-/// What is wrong with a reply that has a success status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Defect {
-    /// A redirect: to follow it would carry the credential elsewhere.
-    Redirect,
-    /// A content type that was not asked for, such as HTML.
-    ContentType,
-    /// Compressed in a way that is not understood, although that was not asked for.
-    Compressed,
-    /// No body at all.
-    Empty,
-    /// Not the JSON or the events that it should be.
-    Unparsable,
-    /// Well-formed, but without an answer (`choices: []`).
-    NoAnswer,
-    /// It ended in the middle.
-    CutShort,
-    /// The model was asked to continue a prefill, and did not.
-    NoSeam,
-    /// Larger than any answer may be.
-    TooLarge,
-    /// Another protocol from here on (101), which was not asked for.
-    Protocol,
 }
 
 /// Whose fault an outcome is.
@@ -201,6 +153,7 @@ impl Outcome {
             | Self::ModelUnavailable
             | Self::UpgradeRefused { .. }
             | Self::EndpointMissing { .. }
+            | Self::ForeignError { .. }
             | Self::InvalidReply(_)
             | Self::StreamBroken => Blame::Upstream,
         }
@@ -235,7 +188,52 @@ impl Outcome {
             | Self::Unsupported { .. }
             | Self::ProviderBoundItems { .. }
             | Self::EndpointMissing { .. }
+            | Self::ForeignError { .. }
             | Self::InvalidReply(_) => Retry::Elsewhere,
+        }
+    }
+
+    /// Whether the same upstream may well answer the same request a moment later.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::NoResources
+            | Self::ConnectionLost
+            | Self::TimedOut(
+                Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
+            )
+            | Self::ServerError { .. }
+            | Self::Overloaded { .. }
+            | Self::ForeignError { .. }
+            | Self::RateLimited { .. }
+            | Self::InvalidReply(
+                Defect::ContentType
+                | Defect::Empty
+                | Defect::Unparsable
+                | Defect::NoAnswer
+                | Defect::CutShort
+                | Defect::NoSeam,
+            ) => true,
+            Self::Success
+            | Self::RejectedRequest { .. }
+            | Self::ContentRefused { .. }
+            | Self::TimedOut(Stage::Total)
+            | Self::QuotaExhausted
+            | Self::Unauthorized { .. }
+            | Self::ModelUnavailable
+            | Self::UpgradeRefused { .. }
+            | Self::TooLong { .. }
+            | Self::Unsupported { .. }
+            | Self::ProviderBoundItems { .. }
+            | Self::EndpointMissing { .. }
+            | Self::InvalidReply(
+                Defect::Redirect | Defect::Compressed | Defect::TooLarge | Defect::Protocol,
+            )
+            | Self::StreamBroken
+            | Self::ClientGone
+            | Self::Superseded
+            | Self::NoMemory
+            | Self::Stopped => false,
         }
     }
 
@@ -253,6 +251,7 @@ impl Outcome {
             )
             | Self::ServerError { .. }
             | Self::Overloaded { .. }
+            | Self::ForeignError { .. }
             | Self::InvalidReply(
                 Defect::Redirect
                 | Defect::ContentType
@@ -319,6 +318,7 @@ impl Outcome {
             Self::Unsupported { .. } => "unsupported",
             Self::ProviderBoundItems { .. } => "provider_bound_items",
             Self::EndpointMissing { .. } => "endpoint_missing",
+            Self::ForeignError { .. } => "foreign_error",
             Self::UpgradeRefused { .. } => "upgrade_refused",
             Self::InvalidReply(Defect::Redirect) => "redirect",
             Self::InvalidReply(Defect::ContentType) => "wrong_content_type",
@@ -350,6 +350,7 @@ impl Outcome {
             | Self::Unsupported { status }
             | Self::ProviderBoundItems { status }
             | Self::EndpointMissing { status }
+            | Self::ForeignError { status }
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::ModelUnavailable => Some(404),

@@ -143,7 +143,9 @@ fn in_words(preview: &AdmissionPreview) -> String {
         AdmissionPreview::HalfOpenProbe => {
             "half-open: a few requests at a time, as probes".to_owned()
         }
-        AdmissionPreview::Out { cause, retry_in } => {
+        AdmissionPreview::Out {
+            cause, retry_in, ..
+        } => {
             format!(
                 "out of rotation for {cause}, next half-open probe within {:.0} s",
                 retry_in.as_secs_f32().ceil()

@@ -1,19 +1,23 @@
 //! Understands a client's request and answers it.
 //!
-//! *Invariant:* only `reject` and `exhausted` choose a status of our own; every other status comes from an upstream.
+//! *Invariant:* only `reject`, `exhausted` and `attention` choose a status of our own; every other status comes from an upstream.
 
+mod attention;
 mod auth;
 mod count;
 mod error;
 mod exhausted;
+mod give_ups;
 mod header_policy;
 mod headers;
+mod hints;
 mod models;
 mod read;
 mod record;
 mod reject;
 mod respond;
 mod stopping;
+mod story;
 mod stream;
 mod upgrade;
 mod waiting;
@@ -30,16 +34,17 @@ use tokio::time::timeout;
 
 pub use auth::ClientKeys;
 
+use self::give_ups::GiveUps;
 use self::models::Models;
 use self::read::{BodyLimits, Path};
 use self::record::RequestRecord;
-use self::reject::Rejection;
+use self::reject::{Rejection, Unanswered};
 use self::respond::Own;
 use self::waiting::{Run, Waiting};
 use crate::browser::BrowserPolicy;
 use crate::event::Events;
-use crate::failover::{Answer, Failover};
-use crate::request::{ClientApi, Endpoint, ModelRequest};
+use crate::failover::{Answer, Exhausted, Failover};
+use crate::request::{ClientApi, ClientPatience, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::host::check_host;
 use crate::wire::upgrade::{Handled, Shutdown};
@@ -57,7 +62,11 @@ pub struct Api {
     /// How long a stream may be silent before its client gets a keep-alive comment.
     keepalive: Duration,
     slots: Arc<Semaphore>,
+    give_ups: Arc<GiveUps>,
 }
+
+/// After this part of its patience, the client of a silent stream gets a comment.
+const IN_TIME: f32 = 0.6;
 
 /// What a valid request leads to.
 enum Reply {
@@ -94,6 +103,7 @@ impl Api {
             models: Models::new(config.list_models),
             keepalive: config.timeouts.keepalive,
             slots: Arc::new(Semaphore::new(config.limits.requests)),
+            give_ups: Arc::default(),
         }
     }
 
@@ -144,6 +154,7 @@ impl Api {
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         record.hold(slot.map_err(|_| Rejection::TooBusy)?);
         record.client = self.clients.identify(&head.headers)?;
+        record.watch_patience(&self.give_ups, &head.headers);
         if matches!(head.method, Method::GET | Method::HEAD)
             && let Some(own) = self.own(record.client_api, &path).await
         {
@@ -188,7 +199,8 @@ impl Api {
     ) -> Result<Reply, Rejection> {
         let rule = self.rule_for_forwarding(request)?;
         record.route = Some(Arc::clone(&rule.route));
-        let answer = self.failover.forward(request, rule).await?;
+        let answer = self.failover.forward(request, rule).await;
+        let answer = answer.map_err(|exhausted| unanswered(exhausted, request))?;
         Ok(Reply::Upstream(Box::new(answer)))
     }
 
@@ -199,30 +211,43 @@ impl Api {
     ) -> Result<Reply, Rejection> {
         let rule = self.rule_for(&request)?;
         record.route = Some(Arc::clone(&rule.route));
+        check_control(&request, rule)?;
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
-        let body = request.body.clone();
+        let keepalive = self.keepalive_for(&request);
+        let asked = Arc::clone(&request);
         let run = self.failover.clone().run(request, Arc::clone(rule));
         if endpoint == Endpoint::CountTokens {
             return Ok(match run.await {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
                 Err(exhausted) => {
                     record.attempts = exhausted.attempts.len();
-                    Reply::Own(count::estimated(&body, self.failover.memory()).await?)
+                    Reply::Own(count::estimated(&asked.body, self.failover.memory()).await?)
                 }
             });
         }
         if !is_stream {
-            return Ok(Reply::Upstream(Box::new(run.await?)));
+            let answer = run.await;
+            let answer = answer.map_err(|exhausted| unanswered(exhausted, &asked))?;
+            return Ok(Reply::Upstream(Box::new(answer)));
         }
         let mut run: Run = Box::pin(run);
-        match timeout(self.keepalive, &mut run).await {
-            Ok(answer) => Ok(Reply::Upstream(Box::new(answer?))),
+        match timeout(keepalive, &mut run).await {
+            Ok(Ok(answer)) => Ok(Reply::Upstream(Box::new(answer))),
+            Ok(Err(exhausted)) => Err(unanswered(exhausted, &asked).into()),
             Err(_) => Ok(Reply::Waiting(Box::new(Waiting::new(
                 run,
                 endpoint,
-                self.keepalive,
+                asked.model_name(),
+                keepalive,
             )))),
         }
+    }
+
+    /// How long a stream may be silent before its client gets a comment: in time before the client gives up.
+    fn keepalive_for(&self, request: &ModelRequest) -> Duration {
+        let patience = request.patience.and_then(ClientPatience::said);
+        let in_time = patience.map(|patience| patience.mul_f32(IN_TIME));
+        in_time.map_or(self.keepalive, |in_time| in_time.min(self.keepalive))
     }
 
     /// The rule for the model, unless the request refers to an object elsewhere, or no candidate of that rule uses its
@@ -251,6 +276,34 @@ impl Api {
         self.routes
             .find(model)
             .ok_or_else(|| Rejection::unknown_model(model, &self.routes))
+    }
+}
+
+/// Whether the route has the upstream that the request asks for.
+fn check_control(request: &ModelRequest, rule: &Rule) -> Result<(), Rejection> {
+    let Some(name) = &request.control.only else {
+        return Ok(());
+    };
+    let mut known: Vec<&str> = Vec::new();
+    for candidate in &rule.candidates {
+        let id = candidate.upstream.id();
+        if id == name {
+            return Ok(());
+        }
+        if !known.contains(&id.as_ref()) {
+            known.push(id.as_ref());
+        }
+    }
+    Err(Rejection::UnknownUpstream {
+        name: name.clone(),
+        known: known.join(", "),
+    })
+}
+
+fn unanswered(exhausted: Exhausted, request: &ModelRequest) -> Unanswered {
+    Unanswered {
+        exhausted,
+        model: request.model_name().to_owned(),
     }
 }
 

@@ -9,10 +9,10 @@ use http::{Method, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::auth;
 use super::record::RequestRecord;
 use super::reject::Rejection;
-use crate::request::{Endpoint, ModelRequest, Peek, is_reasoning_model, peek};
+use super::{auth, hints};
+use crate::request::{Endpoint, ModelRequest, Peek, Thinking, is_reasoning_model, peek};
 use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::unpack;
 use crate::wire::json::{self, ModelField};
@@ -132,10 +132,9 @@ pub(super) async fn request(
     let look = || look_into(record.endpoint, &head.method, &head.headers, &body);
     let seen = offload::scan(body.len(), look).await?;
     let session = seen.session.unwrap_or_else(|| fingerprint_of_start(&body));
-    let retries = retries(&head.headers);
     let named = seen.model.as_ref().map_or("", |field| &field.name);
     Ok(ModelRequest {
-        reasoning: seen.reasoning || is_reasoning_model(named),
+        thinking: Thinking::expected(seen.reasoning || is_reasoning_model(named)),
         id: record.id.clone(),
         received_at: Instant::now(),
         client: record.client.clone(),
@@ -151,7 +150,9 @@ pub(super) async fn request(
         store: seen.store,
         pinned_to: None,
         session,
-        retries,
+        retries: hints::retries(&head.headers),
+        patience: hints::patience(&head.headers)?.or_else(|| record.expected_patience()),
+        control: hints::control(&head.headers)?,
     })
 }
 
@@ -160,14 +161,6 @@ pub(super) async fn request(
 fn fingerprint_of_start(body: &[u8]) -> u64 {
     const ENOUGH: usize = 1024;
     json::fingerprint(&body[..body.len().min(ENOUGH)])
-}
-
-/// The retry count that SDKs report.
-pub(super) fn retries(headers: &HeaderMap) -> usize {
-    headers
-        .get("x-stainless-retry-count")
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .unwrap_or(0)
 }
 
 fn look_into(

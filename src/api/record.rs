@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Version;
+use http::{HeaderMap, Version};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::give_ups::GiveUps;
 use crate::config::UpstreamId;
 use crate::event::{Event, Events, RequestReport, RequestResult};
-use crate::request::{ClientApi, Endpoint, RequestId};
+use crate::request::{ClientApi, ClientPatience, Endpoint, RequestId};
 use crate::wire::upgrade::Shutdown;
 
 /// The status that is recorded if the client disconnects before a response has started.
@@ -30,12 +31,16 @@ pub(super) struct RequestRecord {
     pub(super) route: Option<Arc<str>>,
     pub(super) served_by: Option<UpstreamId>,
     pub(super) attempts: usize,
+    /// Who failed and how, if nobody answered.
+    pub(super) failure: Option<String>,
     events: Events,
     started_at: Instant,
     status: u16,
     first_byte: Option<Duration>,
     added: Option<Duration>,
     slot: Option<OwnedSemaphorePermit>,
+    /// Where it is noted how long clients wait, and the client's number there.
+    give_ups: Option<(Arc<GiveUps>, u64)>,
     is_finished: bool,
 }
 
@@ -52,12 +57,14 @@ impl RequestRecord {
             route: None,
             served_by: None,
             attempts: 0,
+            failure: None,
             events,
             started_at: Instant::now(),
             status: CLIENT_CLOSED_REQUEST,
             first_byte: None,
             added: None,
             slot: None,
+            give_ups: None,
             is_finished: false,
         }
     }
@@ -65,6 +72,18 @@ impl RequestRecord {
     /// Holds the request's slot among the requests in flight until the request is over.
     pub(super) fn hold(&mut self, slot: OwnedSemaphorePermit) {
         self.slot = Some(slot);
+    }
+
+    /// Notes how long the client waits.
+    pub(super) fn watch_patience(&mut self, give_ups: &Arc<GiveUps>, headers: &HeaderMap) {
+        let number = give_ups.number(self.client.as_deref(), headers);
+        self.give_ups = Some((Arc::clone(give_ups), number));
+    }
+
+    /// How long the client is expected to wait, if it has given up before.
+    pub(super) fn expected_patience(&self) -> Option<ClientPatience> {
+        let (give_ups, number) = self.give_ups.as_ref()?;
+        give_ups.expected(*number).map(ClientPatience::Learnt)
     }
 
     /// The request has been read. Time from here on is spent by us and the upstreams.
@@ -77,6 +96,9 @@ impl RequestRecord {
         let first_byte = self.started_at.elapsed();
         self.status = status;
         self.first_byte = Some(first_byte);
+        if let Some((give_ups, number)) = &self.give_ups {
+            give_ups.waited(*number, first_byte);
+        }
         self.added = waited.map(|waited| first_byte.saturating_sub(waited));
     }
 
@@ -87,6 +109,11 @@ impl RequestRecord {
 
     fn close(&mut self, result: RequestResult) {
         self.is_finished = true;
+        if let (RequestResult::ClientGone, None, Some((give_ups, number))) =
+            (result, self.first_byte, &self.give_ups)
+        {
+            give_ups.gave_up(*number, self.started_at.elapsed());
+        }
         self.events.emit(&Event::RequestFinished(RequestReport {
             id: self.id.clone(),
             client: self.client.take(),
@@ -96,6 +123,7 @@ impl RequestRecord {
             result,
             attempts: self.attempts,
             served_by: self.served_by.take(),
+            failure: self.failure.take(),
             first_byte: self.first_byte,
             total: self.started_at.elapsed(),
             added: self.added,

@@ -11,6 +11,7 @@ use super::exhausted;
 use super::headers::{attempts_header, put_id};
 use super::record::RequestRecord;
 use super::stopping;
+use super::story;
 use crate::browser::{METHODS, Refused};
 use crate::config::UpstreamId;
 use crate::event::RequestResult;
@@ -43,10 +44,20 @@ pub(super) enum Rejection {
     NoMemory(NoMemory),
     Form(FormError),
     NoModel,
-    UnknownModel { model: String, hint: String },
+    /// This header is not what it must be.
+    Header(&'static str, &'static str),
+    /// The request asks for an upstream that its route does not have; it has these.
+    UnknownUpstream {
+        name: UpstreamId,
+        known: String,
+    },
+    UnknownModel {
+        model: String,
+        hint: String,
+    },
     TooBusy,
     OwnerUnavailable(UpstreamId),
-    Exhausted(Box<Exhausted>),
+    Exhausted(Box<Unanswered>),
     Stopping,
 }
 
@@ -92,10 +103,19 @@ impl From<FormError> for Rejection {
     }
 }
 
-impl From<Exhausted> for Rejection {
-    fn from(exhausted: Exhausted) -> Self {
-        Self::Exhausted(Box::new(exhausted))
+impl From<Unanswered> for Rejection {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Exhausted(Box::new(unanswered))
     }
+}
+
+/// A request that no upstream answered.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    /// Why.
+    pub(super) exhausted: Exhausted,
+    /// The model that it asked for; empty if it named none.
+    pub(super) model: String,
 }
 
 impl Rejection {
@@ -138,6 +158,14 @@ impl Rejection {
             ),
             Self::Host(error) => ErrorResponse::new(400, "invalid_host", error.to_string()),
             Self::BadPath => bad_path(),
+            Self::Header(name, must) => {
+                let message = format!("the header {name} must be {must}");
+                ErrorResponse::new(400, "invalid_header", message)
+            }
+            Self::UnknownUpstream { name, known } => {
+                let message = format!("the model's route has no upstream `{name}`; it has {known}");
+                ErrorResponse::new(400, "unknown_upstream", message)
+            }
             Self::Upgrade => ErrorResponse::new(
                 404,
                 "upgrade_not_supported",
@@ -178,7 +206,9 @@ impl Rejection {
             )
             .after(Duration::from_secs(1)),
             Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
-            Self::Exhausted(exhausted) => exhausted::error_response(exhausted),
+            Self::Exhausted(unanswered) => {
+                exhausted::error_response(&unanswered.exhausted, &unanswered.model)
+            }
             Self::Stopping => stopping::error_response(),
         }
     }
@@ -275,11 +305,16 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         Rejection::Stopping => RequestResult::Failed,
         _ => RequestResult::Rejected,
     };
-    if let Rejection::Exhausted(exhausted) = rejection {
+    if error_response.is_in_vain {
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    if let Rejection::Exhausted(unanswered) = rejection {
+        let Unanswered { exhausted, model } = &**unanswered;
         if !exhausted.attempts.is_empty() {
             headers.insert("x-backstop-attempts", attempts_header(&exhausted.attempts));
         }
         record.attempts = exhausted.attempts.len();
+        record.failure = Some(story::for_log(exhausted, model));
         result = RequestResult::Failed;
     }
     if rejection.is_to_nobody() {

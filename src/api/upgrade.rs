@@ -6,14 +6,14 @@ use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::auth;
-use super::read::{Path, retries};
+use super::read::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
+use super::{auth, hints};
 use crate::config::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
-use crate::request::{Endpoint, ModelRequest};
+use crate::request::{Endpoint, ModelRequest, Thinking};
 use crate::wire::body::full;
 use crate::wire::json::ModelField;
 use crate::wire::query;
@@ -61,13 +61,15 @@ pub(super) fn request(
         body: bytes::Bytes::new(),
         model: model.map(|name| ModelField { name, span: None }),
         streaming: false,
-        reasoning: false,
+        thinking: Thinking::default(),
         demands: Abilities::default(),
         store: None,
         pinned_to: None,
         // The conversation is known only from its frames, so any candidate will do.
         session: fastrand::u64(..),
-        retries: retries(&head.headers),
+        retries: hints::retries(&head.headers),
+        patience: hints::patience(&head.headers)?,
+        control: hints::control(&head.headers)?,
     })
 }
 

@@ -7,10 +7,11 @@ use anyhow::Context;
 use bytes::Bytes;
 use http::Request;
 use http::response::Parts;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 use crate::upstream::{Client, Connector};
 use crate::wire::tls::{self, ClientFiles};
+use crate::wire::upload::Upload;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -24,7 +25,7 @@ pub(super) fn client(address: SocketAddr) -> anyhow::Result<Client> {
 /// Sends a request and reads the whole reply.
 pub(super) async fn ask(
     client: &Client,
-    request: Request<Full<Bytes>>,
+    request: Request<Upload>,
 ) -> anyhow::Result<(Parts, Bytes)> {
     let asking = async {
         let (response, hold) = client.request(request, true).await?;

@@ -11,6 +11,7 @@ mod check;
 mod duration;
 mod env;
 mod environment;
+mod error_rule;
 mod file;
 mod limits;
 mod locate;
@@ -35,6 +36,7 @@ use serde_yaml::{Mapping, Value};
 pub use capability::{Abilities, Ability, Capabilities, CapabilitiesConfig};
 pub use env::process_environment;
 pub use environment::from_environment;
+pub use error_rule::{ErrorRule, Meaning};
 pub use file::Config;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
@@ -46,8 +48,8 @@ pub use route::{
 };
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
-pub use timeouts::TimeoutsConfig;
-pub use upstream::{UpstreamConfig, UpstreamId};
+pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
+pub use upstream::{CredentialFrom, KeySource, UpstreamConfig, UpstreamId};
 
 use self::problem::Found;
 use self::proxy::ProxyVariables;

@@ -1,5 +1,6 @@
 //! One attempt at one target: send the request, wait, and check the reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,25 +8,29 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tokio::time::Instant;
 
 use super::commit::{Hold, hold};
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
-use super::error_reply::{LARGEST_ERROR, refusal, settle, wait_asked_by};
+use super::error_reply::{ErrorSource, LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
+use super::in_flight::Limit;
 use super::outbound::{outbound_as, send};
+use super::pace::Pace;
 use super::plan::Target;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
-use crate::dialect::openai::{self, Transcript};
+use crate::dialect::openai::{self, ErrorReply, Transcript};
 use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
+use crate::event::Events;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
-use crate::wire::body::{Patience, ReadError, read_into, read_whole};
+use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
+use crate::wire::upload::Sending;
 
 /// The largest answer that is accepted; images in base64 are the largest there are.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
@@ -34,6 +39,7 @@ pub(super) const LARGEST_ANSWER: usize = 64 << 20;
 pub(super) struct Attempt<'a> {
     pub(super) timeouts: &'a TimeoutsConfig,
     pub(super) memory: &'a Memory,
+    pub(super) events: &'a Events,
     pub(super) request: &'a ModelRequest,
     pub(super) target: Target<'a>,
     /// Whether it is the candidate that the route names first.
@@ -47,6 +53,8 @@ pub(super) struct Attempt<'a> {
     pub(super) is_noted: bool,
     /// What the client has received from a stream that broke off and is to be continued.
     pub(super) transcript: Option<&'a Transcript>,
+    /// How far the request has got, where it takes a while to be sent.
+    pub(super) sending: Option<Arc<Sending>>,
 }
 
 impl Attempt<'_> {
@@ -56,9 +64,27 @@ impl Attempt<'_> {
         self,
         translated: Result<UpstreamRequest, Failure>,
     ) -> Result<AttemptAnswer, Failure> {
+        let version = self.target.key_version();
+        match self.once(translated).await {
+            Err(failure)
+                if self
+                    .target
+                    .has_newer_key(&failure.outcome, version, self.events)
+                    .await =>
+            {
+                self.once(self.translated().await).await
+            }
+            ended => ended,
+        }
+    }
+
+    async fn once(
+        &self,
+        translated: Result<UpstreamRequest, Failure>,
+    ) -> Result<AttemptAnswer, Failure> {
         if self.request.endpoint == Endpoint::Realtime {
-            let first = self.deadline.first_token(self.to_first_content());
-            return handshake::run(self.request, self.target, first).await;
+            let wait = self.wait(Instant::now());
+            return handshake::run(self.request, self.target, wait.until(None)).await;
         }
         match self.exchange(translated?).await {
             Err(failure) => self.once_more(failure).await,
@@ -69,15 +95,17 @@ impl Attempt<'_> {
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.
     async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
         match failure.outcome {
-            Outcome::EndpointMissing { .. } => match self.without_responses().await {
-                Ok(translated) => {
-                    let answer = self.exchange(translated).await?;
-                    // Only this success proves that the path was missing.
-                    self.target.candidate.upstream.do_without_responses();
-                    Ok(answer)
+            Outcome::EndpointMissing { .. } if self.request.endpoint == Endpoint::Responses => {
+                match self.without_responses().await {
+                    Ok(translated) => {
+                        let answer = self.exchange(translated).await?;
+                        // Only this success proves that the path was missing.
+                        self.target.candidate.upstream.do_without_responses();
+                        Ok(answer)
+                    }
+                    Err(_) => Err(failure),
                 }
-                Err(_) => Err(failure),
-            },
+            }
             Outcome::ProviderBoundItems { .. } => match self.without_provider_state().await {
                 Some(translated) => self.exchange(translated).await,
                 None => Err(failure),
@@ -88,15 +116,17 @@ impl Attempt<'_> {
 
     /// Sends a translated request, and checks the reply.
     async fn exchange(&self, translated: UpstreamRequest) -> Result<AttemptAnswer, Failure> {
-        let outbound = outbound_as(self.request, self.target.candidate, &translated);
-        let first = self.deadline.first_token(self.to_first_content());
-        let reply = send(&self.target, outbound, self.to_head(first)).await?;
+        let mut outbound = outbound_as(self.request, self.target.candidate, &translated);
+        outbound.sending.clone_from(&self.sending);
+        let wait = self.wait(Instant::now());
+        let reply = send(&self.target, outbound, self.to_head(wait)).await?;
         let reply = reply.unpacked();
+        let first = wait.until(self.sending.as_deref());
         let translator = translated.translator;
         let is_success = matches!(reply.status, 200..=299);
         let mut answer = match reply.status {
             200..=299 if self.request.streaming => self.stream(reply, first, &translator).await?,
-            200..=299 => self.whole(reply, &translator).await?,
+            200..=299 => self.whole(reply, first, &translator).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
             _ => self.refusal(reply, &translator).await?,
         };
@@ -116,13 +146,22 @@ impl Attempt<'_> {
     }
 
     /// How long the first content may take.
-    pub(super) fn to_first_content(&self) -> Duration {
-        if self.request.endpoint == Endpoint::Realtime {
+    pub(super) fn limit(&self) -> Limit {
+        let with = |is_reasoning| match self.request.endpoint {
             // A handshake needs no model, so reasoning models get no extra time.
-            return self.timeouts.first_token;
+            Endpoint::Realtime => self.timeouts.first_token,
+            _ => self
+                .timeouts
+                .to_first_content(self.request.streaming, is_reasoning),
+        };
+        Limit {
+            usual: with(self.is_reasoning()),
+            reasoning: with(true),
         }
-        self.timeouts
-            .to_first_content(self.request.streaming, self.is_reasoning())
+    }
+
+    fn to_first_content(&self) -> Duration {
+        self.limit().usual
     }
 
     fn is_fallback(&self) -> bool {
@@ -131,15 +170,28 @@ impl Attempt<'_> {
 
     fn is_reasoning(&self) -> bool {
         let model = self.target.candidate.model.as_deref();
-        self.request.reasoning || model.is_some_and(is_reasoning_model)
+        self.request.thinking.is_known() || model.is_some_and(is_reasoning_model)
+    }
+
+    /// The wait for the first content of an exchange that begins now.
+    fn wait(&self, began: Instant) -> Wait {
+        Wait {
+            began,
+            patience: (self.to_first_content(), Stage::FirstToken),
+            idle: self.timeouts.idle,
+            deadline: self.deadline,
+        }
     }
 
     /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.
-    fn to_head(&self, first: (Instant, Stage)) -> (Instant, Stage) {
+    fn to_head(&self, wait: Wait) -> Wait {
         let head = self.timeouts.headers.filter(|_| self.request.streaming);
-        match head.map(|head| Instant::now() + head) {
-            Some(until) if until < first.0 => (until, Stage::Headers),
-            _ => first,
+        match head {
+            Some(head) if head < wait.patience.0 => Wait {
+                patience: (head, Stage::Headers),
+                ..wait
+            },
+            _ => wait,
         }
     }
 
@@ -151,22 +203,23 @@ impl Attempt<'_> {
     }
 
     /// An answer in one piece. It is received whole before the client gets any of it, so that every defect can fail
-    /// over. The rest must follow its head soon: a body that trickles is not waited for.
+    /// over.
     async fn whole(
         &self,
         reply: Reply,
+        first: (Instant, Stage),
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         check_form(&reply.headers)?;
-        let mut patience = self.to_the_end();
-        patience.until = patience.until.min(Instant::now() + self.timeouts.content);
+        let is_reasoning = self.is_reasoning();
+        let pace = Pace::new(
+            first,
+            self.timeouts.silence(is_reasoning),
+            self.timeouts.between_content(is_reasoning),
+            self.deadline.until(),
+        );
         let mut share = self.memory.share();
-        let received = match read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await {
-            Err(ReadError::TooLate) if patience.until < self.deadline.until() => {
-                return Err(Outcome::TimedOut(Stage::Content).into());
-            }
-            read => read?,
-        };
+        let received = pace.read(&mut share, reply.body, LARGEST_ANSWER).await?;
         let received = share.hold(received);
         let wait = wait_asked_by(&reply.headers);
         let headers = reply.headers;
@@ -248,6 +301,7 @@ impl Attempt<'_> {
         body: Bytes,
     ) -> Result<AttemptAnswer, Failure> {
         let status = outcome.status().unwrap_or(400);
+        let outcome = self.error_source().ruled(status, &body).unwrap_or(outcome);
         let error_body = self.error_body(translator, status, body);
         headers.insert(CONTENT_TYPE, JSON);
         settle(status, headers, error_body, outcome, self.refusals)
@@ -266,11 +320,18 @@ impl Attempt<'_> {
         headers.insert(CONTENT_TYPE, JSON);
         let status = error.status;
         let body = self.without_key(error.body);
+        let ruled = self.error_source().ruled(status, &body);
         let error_body = match self.request.client_api {
             ClientApi::Anthropic => body,
             ClientApi::OpenAi => openai::shaped(status, openai::error_of_event(body)),
         };
-        settle(status, headers, error_body, failure.outcome, self.refusals)
+        let outcome = ruled.unwrap_or(failure.outcome);
+        settle(status, headers, error_body, outcome, self.refusals)
+    }
+
+    /// Whose errors these are.
+    fn error_source(&self) -> ErrorSource<'_> {
+        ErrorSource::of(self.target, self.request, self.refusals)
     }
 
     /// An upstream's error, in the client's API.
@@ -284,7 +345,7 @@ impl Attempt<'_> {
     }
 
     fn without_key(&self, body: Bytes) -> Bytes {
-        let Target { candidate, key } = self.target;
+        let Target { candidate, key, .. } = self.target;
         candidate.upstream.without_key(key, body)
     }
 
@@ -294,20 +355,15 @@ impl Attempt<'_> {
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         let is_native = !translator.changes();
-        let classify = if is_native && self.request.endpoint == Endpoint::Responses {
-            openai::classify_response
-        } else {
-            openai::classify
-        };
+        let classify: fn(&ErrorReply<'_>) -> Outcome =
+            if is_native && self.request.endpoint == Endpoint::Responses {
+                openai::classify_response
+            } else {
+                openai::classify
+            };
         let error_body = |status, body| self.error_body(translator, status, body);
-        refusal(
-            reply,
-            self.to_the_end(),
-            self.refusals,
-            classify,
-            error_body,
-        )
-        .await
+        let patience = self.to_the_end();
+        refusal(reply, patience, self.error_source(), classify, error_body).await
     }
 
     /// An answer in events: held back until the first content, or longer if the route says so.
@@ -323,14 +379,17 @@ impl Attempt<'_> {
             return self.no_stream(reply, translator).await;
         }
         let transcript = self.is_noted.then(|| Transcript::new(endpoint));
+        let is_reasoning = self.is_reasoning();
         let wanted = Hold {
             first,
+            deadline: self.deadline.until(),
+            thinking: &self.request.thinking,
             more: self.hold,
             limits: StreamTimeouts {
-                idle: self.timeouts.idle,
-                content: Some(self.timeouts.between_content(self.is_reasoning())),
+                idle: self.timeouts.silence(is_reasoning),
+                content: Some(self.timeouts.between_content(is_reasoning)),
                 min_rate: self.timeouts.min_rate,
-                deadline: self.deadline.until(),
+                reasoning: self.timeouts.reasoning,
             },
         };
         let events = EventStream::new(endpoint, translator.translator(), transcript);

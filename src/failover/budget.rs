@@ -1,8 +1,8 @@
-//! The retry budget of a route: what it may spend on attempts after the first failover, which is always free.
+//! The retry budget of a route: what it may spend on attempts beyond the first one and the first failover.
 //!
 //! Without a limit, a total outage multiplies the calls. With a limit on every failover, an outage that a fallback
-//! could hide would reach clients. So only second failovers and candidates of last resort cost a token. Attempts that
-//! may be billed twice (a hedged request, a continuation) cost a token of a smaller bucket. Successes fill both.
+//! could hide would reach clients. What an attempt costs is decided elsewhere; here are two buckets of tokens. Attempts
+//! that may be billed twice (a hedged request, a continuation) take theirs from the smaller one. Successes fill both.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,78 +10,137 @@ use tokio::time::Instant;
 
 /// The tokens of one route.
 #[derive(Debug)]
-pub(super) struct Budget(Mutex<Tokens>);
+pub struct Budget(Mutex<Purse>);
 
 #[derive(Debug)]
-struct Tokens {
-    retries: f64,
-    paid: f64,
+struct Purse {
+    tokens: Tokens,
     /// Requests per second, averaged over ten seconds.
     rate: f64,
     last: Instant,
 }
 
-/// Which bucket pays for an attempt.
+/// What is left in the buckets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tokens {
+    /// For calls to another upstream, or to the same again.
+    pub retries: f64,
+    /// For calls that may be billed though their answer is not used.
+    pub paid: f64,
+}
+
+/// What an attempt costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expense {
+    /// Which bucket pays.
+    pub bucket: Bucket,
+    /// How many tokens.
+    pub tokens: f64,
+}
+
+/// A bucket of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expense {
-    /// Another call to an upstream.
-    Retry,
-    /// Another call that may be billed though its answer is not used.
+pub enum Bucket {
+    /// For another call to an upstream.
+    Retries,
+    /// For another call that may be billed though its answer is not used.
     Paid,
+}
+
+impl Expense {
+    /// A call that may be billed though its answer is not used.
+    pub(super) const PAID: Self = Self {
+        bucket: Bucket::Paid,
+        tokens: 1.0,
+    };
+
+    /// Another call to an upstream, for so many tokens.
+    pub(super) fn retry(tokens: f64) -> Self {
+        Self {
+            bucket: Bucket::Retries,
+            tokens,
+        }
+    }
 }
 
 const WINDOW: f64 = 10.0;
 
 impl Budget {
-    pub(super) fn new(now: Instant) -> Self {
-        Self(Mutex::new(Tokens {
-            retries: 50.0,
-            paid: 10.0,
+    /// Full buckets.
+    pub fn new(now: Instant) -> Self {
+        Self(Mutex::new(Purse {
+            tokens: Tokens::FULL,
             rate: 0.0,
             last: now,
         }))
     }
 
     /// Records a new request.
-    pub(super) fn requested(&self, now: Instant) {
-        let mut tokens = self.tokens();
-        let passed = now.saturating_duration_since(tokens.last).as_secs_f64();
-        tokens.rate = tokens.rate * (-passed / WINDOW).exp() + 1.0 / WINDOW;
-        tokens.last = now;
+    pub fn requested(&self, now: Instant) {
+        let mut purse = self.purse();
+        let passed = now.saturating_duration_since(purse.last).as_secs_f64();
+        purse.rate = purse.rate * (-passed / WINDOW).exp() + 1.0 / WINDOW;
+        purse.last = now;
         // Tokens that were saved in a busy time must not be spent in a quiet one.
-        tokens.fill(0.0, 0.0);
+        purse.fill(0.0, 0.0);
     }
 
     /// Records an answered request.
-    pub(super) fn succeeded(&self) {
-        self.tokens().fill(0.2, 0.05);
+    pub fn succeeded(&self) {
+        self.purse().fill(0.2, 0.05);
+    }
+
+    /// What is left.
+    pub fn tokens(&self) -> Tokens {
+        self.purse().tokens
     }
 
     /// Takes the tokens for an attempt; returns false if there are not enough.
-    pub(super) fn take(&self, expense: Expense) -> bool {
-        let mut tokens = self.tokens();
-        let left = match expense {
-            Expense::Retry => &mut tokens.retries,
-            Expense::Paid => &mut tokens.paid,
-        };
-        let is_enough = *left >= 1.0;
+    pub fn take(&self, expense: Expense) -> bool {
+        let mut purse = self.purse();
+        let is_enough = purse.tokens.cover(expense);
         if is_enough {
-            *left -= 1.0;
+            *purse.tokens.bucket(expense.bucket) -= expense.tokens;
         }
         is_enough
     }
 
     /// The lock is held for a few instructions, and only by requests of one route.
-    fn tokens(&self) -> MutexGuard<'_, Tokens> {
+    fn purse(&self) -> MutexGuard<'_, Purse> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Tokens {
+    /// The buckets of a route with little traffic, full.
+    pub const FULL: Self = Self {
+        retries: 50.0,
+        paid: 10.0,
+    };
+
+    /// Whether they are enough for an attempt.
+    pub(super) fn cover(mut self, expense: Expense) -> bool {
+        *self.bucket(expense.bucket) >= expense.tokens
+    }
+
+    fn bucket(&mut self, bucket: Bucket) -> &mut f64 {
+        match bucket {
+            Bucket::Retries => &mut self.retries,
+            Bucket::Paid => &mut self.paid,
+        }
+    }
+}
+
+impl Purse {
     /// Adds tokens, up to the size of the buckets.
     fn fill(&mut self, retries: f64, paid: f64) {
-        self.retries = (self.retries + retries).min((10.0 * self.rate).max(50.0));
-        self.paid = (self.paid + paid).min((2.0 * self.rate).max(10.0));
+        let Tokens {
+            retries: most,
+            paid: most_paid,
+        } = Tokens::FULL;
+        let tokens = &mut self.tokens;
+        tokens.retries = (tokens.retries + retries).min((10.0 * self.rate).max(most));
+        tokens.paid = (tokens.paid + paid).min((2.0 * self.rate).max(most_paid));
     }
 }
 
@@ -94,19 +153,24 @@ mod tests {
 
     use super::{Budget, Expense};
 
+    const RETRY: Expense = Expense {
+        bucket: super::Bucket::Retries,
+        tokens: 1.0,
+    };
+
     #[test]
     fn what_is_spent_comes_back_with_successes_and_never_exceeds_the_bucket() {
         let budget = Budget::new(Instant::now());
         let spend = |expense| (0..1000).take_while(|_| budget.take(expense)).count();
-        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (50, 10));
+        assert_eq!((spend(RETRY), spend(Expense::PAID)), (50, 10));
         for _ in 0..20 {
             budget.succeeded();
         }
-        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (4, 1));
+        assert_eq!((spend(RETRY), spend(Expense::PAID)), (4, 1));
         for _ in 0..100_000 {
             budget.succeeded();
         }
-        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (50, 10));
+        assert_eq!((spend(RETRY), spend(Expense::PAID)), (50, 10));
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -121,8 +185,8 @@ mod tests {
             (0u64..3000).prop_map(|millis| Step::Request { millis }),
             (0u64..3).prop_map(|millis| Step::Request { millis }),
             Just(Step::Success),
-            Just(Step::Take(Expense::Retry)),
-            Just(Step::Take(Expense::Paid)),
+            Just(Step::Take(RETRY)),
+            Just(Step::Take(Expense::PAID)),
         ]
     }
 
@@ -141,11 +205,7 @@ mod tests {
         let step = |successes: usize, retries: usize, paid: usize| {
             (0..successes).for_each(|_| budget.succeeded());
             let takes = |count: usize, expense| (0..count).filter(|_| budget.take(expense)).count();
-            (
-                takes(retries, Expense::Retry),
-                takes(paid, Expense::Paid),
-                left(),
-            )
+            (takes(retries, RETRY), takes(paid, Expense::PAID), left())
         };
         // (successes, requested retries and paid attempts), (allowed retries and paid attempts, hundredths left)
         let table = [
@@ -174,8 +234,8 @@ mod tests {
             for request in 0..5000u32 {
                 budget.requested(start + Duration::from_secs(1) * request);
                 if request % failing == 0 {
-                    retries += f64::from(u8::from(budget.take(Expense::Retry)));
-                    paid += f64::from(u8::from(budget.take(Expense::Paid)));
+                    retries += f64::from(u8::from(budget.take(RETRY)));
+                    paid += f64::from(u8::from(budget.take(Expense::PAID)));
                 } else {
                     budget.succeeded();
                     successes += 1.0;
@@ -195,12 +255,12 @@ mod tests {
         let start = Instant::now();
         let budget = Budget::new(start);
         let spend = |expense| (0..1000).take_while(|_| budget.take(expense)).count();
-        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (50, 10));
+        assert_eq!((spend(RETRY), spend(Expense::PAID)), (50, 10));
         budget.requested(start + Duration::from_secs(3600));
-        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (0, 0));
+        assert_eq!((spend(RETRY), spend(Expense::PAID)), (0, 0));
         (0..101).for_each(|_| budget.succeeded());
         budget.requested(start + Duration::from_secs(7200));
-        assert_eq!((spend(Expense::Retry), spend(Expense::Paid)), (20, 5));
+        assert_eq!((spend(RETRY), spend(Expense::PAID)), (20, 5));
     }
 
     #[test]
@@ -212,9 +272,7 @@ mod tests {
             budget.succeeded();
         }
         budget.requested(start + Duration::from_secs(7200));
-        let spent = (0..10_000)
-            .take_while(|_| budget.take(Expense::Retry))
-            .count();
+        let spent = (0..10_000).take_while(|_| budget.take(RETRY)).count();
         assert_eq!(spent, 50);
     }
 
@@ -234,8 +292,9 @@ mod tests {
                     Step::Success => budget.succeeded(),
                     Step::Take(expense) => drop(budget.take(expense)),
                 }
+                let rate = budget.purse().rate;
                 let tokens = budget.tokens();
-                let (retries, paid) = ((10.0 * tokens.rate).max(50.0), (2.0 * tokens.rate).max(10.0));
+                let (retries, paid) = ((10.0 * rate).max(50.0), (2.0 * rate).max(10.0));
                 prop_assert!((0.0..=retries).contains(&tokens.retries), "{tokens:?}");
                 prop_assert!((0.0..=paid).contains(&tokens.paid), "{tokens:?}");
             }
@@ -250,9 +309,7 @@ mod tests {
             budget.requested(start + Duration::from_millis(10) * request);
             budget.succeeded();
         }
-        let spent = (0..10_000)
-            .take_while(|_| budget.take(Expense::Retry))
-            .count();
+        let spent = (0..10_000).take_while(|_| budget.take(RETRY)).count();
         assert!((900..1100).contains(&spent), "{spent}");
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::events::EventStream;
 use super::timers::StreamTimeouts;
 use crate::config::{Prefill, UpstreamId};
-use crate::outcome::{Blame, Defect, Outcome, Stage};
+use crate::outcome::{Defect, Outcome, Stage};
 use crate::upstream::{ReplyBody, SendError};
 use crate::wire::body::ReadError;
 use crate::wire::memory::NoMemory;
@@ -49,6 +49,11 @@ impl AttemptAnswer {
         }
     }
 
+    /// Whether the upstream says that the request itself is wrong.
+    pub(super) fn is_rejection(&self) -> bool {
+        matches!(self.outcome, Outcome::RejectedRequest { .. })
+    }
+
     /// Where the upstream has put what it has created, if a header says so.
     pub(super) fn created_at(&self) -> Option<&str> {
         let place = self.headers.get(LOCATION)?.to_str().ok()?;
@@ -63,7 +68,15 @@ pub(super) enum AttemptBody {
     Stream(Box<Held>),
     Opaque(Box<Opaque>),
     /// A connection that speaks WebSocket from here on.
-    Upgraded(Upgraded),
+    Upgraded(Box<Opened>),
+}
+
+/// A connection that speaks WebSocket from here on.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) connection: Upgraded,
+    /// How long the upstream may take nothing of what waits for it.
+    pub(super) patience: Duration,
 }
 
 /// An attempt that failed.
@@ -95,7 +108,7 @@ impl Failure {
             body: error_event,
         };
         Self {
-            error: (outcome.blame() == Blame::Client).then(|| Box::new(error)),
+            error: Some(Box::new(error)),
             ..outcome.into()
         }
     }
@@ -138,7 +151,7 @@ pub(super) struct UpstreamError {
     pub(super) body: Bytes,
 }
 
-/// The most that is shown of a reason, in bytes.
+/// The most that is shown of a reason, in characters.
 const LONGEST_REASON: usize = 300;
 
 /// `{"error": {"message": "..."}}`, as both `OpenAI`'s and Anthropic's clients get it.
@@ -156,13 +169,23 @@ impl UpstreamError {
     /// Its message, shortened.
     fn reason(&self) -> Option<String> {
         let error_body: ErrorBody = serde_json::from_slice(&self.body).ok()?;
-        let mut reason = error_body.error.message;
-        if let Some((end, _)) = reason.char_indices().nth(LONGEST_REASON) {
-            reason.truncate(end);
-            reason.push('…');
-        }
-        Some(reason)
+        Some(shortened(&error_body.error.message))
     }
+}
+
+/// The beginning of a text in the upstream's words, without what is left of a key that it has masked itself
+/// (`sk-ab***yz`).
+pub(super) fn shortened(text: &str) -> String {
+    let is_masked = |piece: &str| piece.find("**").is_some_and(|at| at > 0);
+    let pieces = text
+        .split(' ')
+        .map(|piece| if is_masked(piece) { "***" } else { piece });
+    let mut short = pieces.collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = short.char_indices().nth(LONGEST_REASON) {
+        short.truncate(end);
+        short.push('…');
+    }
+    short
 }
 
 /// An upstream error with its upstream.
@@ -245,6 +268,8 @@ pub(super) struct Opaque {
     pub(super) rest: ReplyBody,
     /// Its length, if the upstream has announced it.
     pub(super) length: Option<u64>,
+    /// Whether it consists of events, so that an error may be its end.
+    pub(super) is_events: bool,
     /// Its timeouts.
     pub(super) limits: StreamTimeouts,
 }

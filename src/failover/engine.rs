@@ -1,4 +1,4 @@
-//! What all requests share: timeouts, budgets, affinity, and the event listeners.
+//! What all requests share: budgets and queues, affinity, and the event listeners.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::in_flight::Common;
+use super::queue::Queue;
 use crate::affinity::Affinity;
-use crate::config::{TimeoutsConfig, UpstreamId};
+use crate::config::UpstreamId;
 use crate::event::Events;
 use crate::health::Shape;
 use crate::request::{Endpoint, ModelRequest};
@@ -18,28 +19,39 @@ use crate::wire::offload;
 /// Runs requests against the candidates of a rule.
 #[derive(Clone, Debug)]
 pub struct Failover {
-    pub(super) timeouts: Arc<TimeoutsConfig>,
     /// By route name.
-    pub(super) budgets: Arc<HashMap<Arc<str>, Budget>>,
+    pub(super) routes: Arc<HashMap<Arc<str>, Shared>>,
     pub(super) affinity: Affinity,
     pub(super) memory: Memory,
     pub(super) events: Events,
 }
 
+/// What the requests of one route share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) budget: Budget,
+    pub(super) queue: Queue,
+}
+
 impl Failover {
-    /// An engine with these timeouts, a retry budget for each of these routes, this affinity, this memory for bodies,
-    /// and these event listeners.
+    /// An engine with this affinity, this memory for bodies, and these event listeners. Each of the routes gets a retry
+    /// budget, and a queue for so many waiting requests.
     pub fn new(
-        timeouts: TimeoutsConfig,
-        routes: impl Iterator<Item = Arc<str>>,
+        (routes, most_waiting): (impl Iterator<Item = Arc<str>>, usize),
         affinity: Affinity,
         memory: Memory,
         events: Events,
     ) -> Self {
         let now = Instant::now();
+        let shared = |route| {
+            let shared = Shared {
+                budget: Budget::new(now),
+                queue: Queue::new(most_waiting, now),
+            };
+            (route, shared)
+        };
         Self {
-            timeouts: Arc::new(timeouts),
-            budgets: Arc::new(routes.map(|route| (route, Budget::new(now))).collect()),
+            routes: Arc::new(routes.map(shared).collect()),
             affinity,
             memory,
             events,
@@ -60,6 +72,7 @@ impl Failover {
         Common {
             events: self.events.clone(),
             request: request.id.clone(),
+            thinking: request.thinking.clone(),
             shape: match request.endpoint {
                 Endpoint::Realtime => Shape::HANDSHAKE,
                 _ => Shape {

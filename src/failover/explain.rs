@@ -47,7 +47,7 @@ pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Ex
                 .to_owned(),
             tier: candidate.tier,
             previews: (0..candidate.upstream.key_count().max(1))
-                .map(|key| candidate.health.preview(key, now))
+                .map(|key| candidate.health_of(request.model).preview(key, now))
                 .collect(),
             skipped: None,
         })

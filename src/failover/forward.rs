@@ -16,27 +16,28 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempt::LARGEST_ANSWER;
-use super::deadline::Deadline;
+use super::course::WinningAttempt;
+use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
 use super::engine::Failover;
 use super::error_reply::{LARGEST_ERROR, wait_asked_by};
 use super::exhausted::Exhausted;
 use super::first_piece::first_piece;
-use super::in_flight::InFlightAttempt;
+use super::in_flight::{InFlightAttempt, Limit};
 use super::log::AttemptLog;
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
-use super::run::{MOST_ATTEMPTS, WinningAttempt};
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
-use crate::outcome::{Blame, Defect, Outcome, Retry};
+use crate::outcome::{Blame, Defect, Outcome, Retry, Stage};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
 use crate::upstream::{Outbound, Reply};
 use crate::wire::body::{Patience, read_into, read_whole};
 use crate::wire::headers::{EVENTS, has_media_type};
+use crate::wire::upload::{PIECE, Sending};
 use crate::wire::{multipart, offload};
 
 /// What may tell the ids of objects.
@@ -57,8 +58,7 @@ impl Failover {
     /// reply unchanged.
     pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
         let common = self.common(request);
-        let deadline = Deadline::after(request.received_at, self.timeouts.total);
-        let limit = self.timeouts.to_first_content(false, request.reasoning);
+        let deadline = Deadline::after(request.received_at, rule.total);
         let mut log = AttemptLog::default();
         let mut queue = Queue::new(rule, request);
         let mut next = queue.first();
@@ -66,16 +66,19 @@ impl Failover {
         while let Some(target) = next {
             let model = known_as(rule, target.candidate, request);
             self.report_forwarding(request, &log, target.candidate);
+            let limit = limit(request, &target);
             let attempt = InFlightAttempt::start(&common, &target, None, log.begin(), limit);
             asked.push(target);
-            let ended = self.exchange(request, &target, model, deadline).await;
+            let version = target.key_version();
+            let mut ended = self.exchange(request, &target, model, deadline).await;
+            if target
+                .has_newer_key(outcome_of(&ended), version, &self.events)
+                .await
+            {
+                ended = self.exchange(request, &target, model, deadline).await;
+            }
             log.waited = request.received_at.elapsed();
-            let outcome = match &ended {
-                Ok(answer) => &answer.outcome,
-                Err(failure) => &failure.outcome,
-            };
-            let may_go_on = log.started() < MOST_ATTEMPTS;
-            next = may_go_on.then(|| queue.after(outcome)).flatten();
+            next = queue.after(outcome_of(&ended));
             let failure = match ended {
                 Ok(answer) if next.is_none() => {
                     let winner = WinningAttempt {
@@ -101,7 +104,13 @@ impl Failover {
         model: Option<&str>,
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
-        let first = self.timeouts.to_first_content(false, request.reasoning);
+        let timeouts = &target.candidate.timeouts;
+        let wait = Wait {
+            began: Instant::now(),
+            patience: (limit(request, target).usual, Stage::FirstToken),
+            idle: timeouts.idle,
+            deadline,
+        };
         let mut outbound = forwarded(request, target.candidate, model);
         let mut share = self.memory.share();
         if model.is_some() {
@@ -111,12 +120,13 @@ impl Failover {
         outbound.body = share.hold(offload::at_once(request.body.len(), || {
             body(request, model)
         }));
-        let mut reply = legible(send(target, outbound, deadline.first_token(first)).await?);
+        outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
+        let mut reply = legible(send(target, outbound, wait).await?);
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
         let patience = Patience {
-            idle: self.timeouts.idle,
+            idle: timeouts.idle,
             until: deadline.until(),
         };
         if is_legible_error(&reply) {
@@ -142,10 +152,10 @@ impl Failover {
         }
         let first = first_piece(&mut reply.body).await?;
         let limits = StreamTimeouts {
-            idle: self.timeouts.idle,
+            idle: timeouts.idle,
             content: None,
             min_rate: None,
-            deadline: deadline.until(),
+            reasoning: timeouts.reasoning,
         };
         let is_kept = is_success
             && READABLE
@@ -156,6 +166,7 @@ impl Failover {
             first,
             rest: reply.body,
             length: length(&reply.headers),
+            is_events: is_success && has_media_type(&reply.headers, EVENTS),
             limits,
         }));
         let answer = AttemptAnswer::new(reply.status, reply.headers, body, outcome);
@@ -174,11 +185,32 @@ impl Failover {
     }
 }
 
+fn outcome_of(ended: &Result<AttemptAnswer, Failure>) -> &Outcome {
+    match ended {
+        Ok(answer) => &answer.outcome,
+        Err(failure) => &failure.outcome,
+    }
+}
+
+/// How long the head of a reply may take.
+fn limit(request: &ModelRequest, target: &Target<'_>) -> Limit {
+    let with = |is_reasoning| {
+        target
+            .candidate
+            .timeouts
+            .to_first_content(false, is_reasoning)
+    };
+    Limit {
+        usual: with(request.thinking.is_known()),
+        reasoning: with(true),
+    }
+}
+
 /// The targets to ask, one after the other.
 struct Queue<'a> {
     request: &'a ModelRequest,
-    /// Another key of the last candidate.
-    other_key: Option<Target<'a>>,
+    /// The other keys of the last candidate.
+    other_keys: VecDeque<Target<'a>>,
     candidates: VecDeque<&'a Candidate>,
 }
 
@@ -186,24 +218,25 @@ impl<'a> Queue<'a> {
     fn new(rule: &'a Rule, request: &'a ModelRequest) -> Self {
         Self {
             request,
-            other_key: None,
+            other_keys: VecDeque::new(),
             candidates: candidates(rule, request).into(),
         }
     }
 
     fn first(&mut self) -> Option<Target<'a>> {
         let candidate = self.candidates.pop_front()?;
-        let mut keys = free_keys(candidate);
+        let mut keys = free_keys(candidate, self.request.model_name());
         let first = keys.pop_front();
-        self.other_key = keys.pop_front();
+        self.other_keys = keys;
         first
     }
 
     /// The target to ask after this outcome, if it may do better.
     fn after(&mut self, outcome: &Outcome) -> Option<Target<'a>> {
-        let other_key = self.other_key.take();
-        if outcome.retry() == Retry::OtherKey && other_key.is_some() {
-            return other_key;
+        if outcome.retry() == Retry::OtherKey
+            && let Some(other_key) = self.other_keys.pop_front()
+        {
+            return Some(other_key);
         }
         is_harmless(self.request, outcome)
             .then(|| self.first())
@@ -229,8 +262,7 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     if candidates.is_empty() {
         candidates.extend(rule.candidates.first());
     }
-    candidates.sort_by_cached_key(|candidate| candidate.health.is_out());
-    candidates.truncate(MOST_ATTEMPTS);
+    candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
     candidates
 }
 
@@ -292,8 +324,14 @@ fn host_of(url: &str) -> Option<&str> {
 }
 
 /// The keys that health would admit now, in turn; if there is none, the first key.
-fn free_keys(candidate: &Candidate) -> VecDeque<Target<'_>> {
-    let mut keys = keys_in_turn(candidate);
+fn free_keys<'a>(candidate: &'a Candidate, model: &str) -> VecDeque<Target<'a>> {
+    let health = candidate.health_of(model);
+    let target = |key| Target {
+        candidate,
+        health,
+        key,
+    };
+    let mut keys: VecDeque<Target<'_>> = keys_in_turn(candidate).into_iter().map(target).collect();
     let first = keys[0];
     let now = Instant::now();
     keys.retain(|target| target.blocked_until(now).is_none());
@@ -326,7 +364,7 @@ fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,
         status @ (404 | 409 | 410) if !is_stateless(request) => Outcome::RejectedRequest { status },
-        status => openai::classify(status, wait_asked_by(&reply.headers), b""),
+        status => openai::classify_status(status, wait_asked_by(&reply.headers)),
     }
 }
 

@@ -3,8 +3,8 @@
 use http::header::SEC_WEBSOCKET_ACCEPT;
 use tokio::time::{Instant, timeout_at};
 
-use super::ending::{AttemptAnswer, AttemptBody, Failure};
-use super::error_reply::refusal;
+use super::ending::{AttemptAnswer, AttemptBody, Failure, Opened};
+use super::error_reply::{ErrorSource, refusal};
 use super::outbound;
 use super::plan::Target;
 use crate::config::Refusals;
@@ -33,7 +33,10 @@ pub(super) async fn run(
             headers,
             connection,
         } if is_handshake(&headers) && headers.contains_key(SEC_WEBSOCKET_ACCEPT) => {
-            let body = AttemptBody::Upgraded(connection);
+            let body = AttemptBody::Upgraded(Box::new(Opened {
+                connection,
+                patience: target.candidate.timeouts.idle,
+            }));
             Ok(AttemptAnswer::new(101, headers, body, Outcome::Success))
         }
         Upgrade::Agreed { .. } => Err(Outcome::UpgradeRefused { status: 101 }.into()),
@@ -45,7 +48,7 @@ pub(super) async fn run(
             refusal(
                 reply,
                 Patience { idle, until },
-                Refusals::Return,
+                ErrorSource::of(target, request, Refusals::Return),
                 openai::classify_handshake,
                 error_body,
             )

@@ -12,8 +12,9 @@ use crate::dialect::rate_limit;
 use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
-use crate::request::RequestId;
+use crate::request::{RequestId, Thinking};
 use crate::upstream::Upstream;
+use crate::wire::upload::Sending;
 
 /// Dropped without an end, it counts as abandoned: the client went away.
 #[derive(Debug)]
@@ -23,12 +24,16 @@ pub(super) struct InFlightAttempt {
     number: usize,
     phase: Phase,
     upstream: Arc<Upstream>,
+    key: usize,
+    model: Option<Arc<str>>,
     /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
-    /// How long its first content may take.
-    limit: Duration,
+    limit: Limit,
+    thinking: Thinking,
     started_at: Instant,
+    /// How far the request has got, where it takes a while to be sent.
+    sending: Option<Arc<Sending>>,
     is_over: bool,
 }
 
@@ -38,16 +43,25 @@ pub(super) struct Common {
     pub(super) events: Events,
     pub(super) request: RequestId,
     pub(super) shape: Shape,
+    pub(super) thinking: Thinking,
+}
+
+/// How long the first content of an attempt may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// As far as is known when it starts.
+    pub(super) usual: Duration,
+    /// Once the model has shown that it thinks.
+    pub(super) reasoning: Duration,
 }
 
 impl InFlightAttempt {
-    /// `limit`: how long its first content may take.
     pub(super) fn start(
         common: &Common,
         target: &Target<'_>,
         permit: Option<Permit>,
         number: usize,
-        limit: Duration,
+        limit: Limit,
     ) -> Self {
         Self {
             events: common.events.clone(),
@@ -59,16 +73,26 @@ impl InFlightAttempt {
                 _ => Phase::Normal,
             },
             upstream: Arc::clone(&target.candidate.upstream),
+            key: target.key,
+            model: target.candidate.model.clone(),
             permit,
             shape: common.shape,
             limit,
+            thinking: common.thinking.clone(),
             started_at: Instant::now(),
+            sending: None,
             is_over: false,
         }
     }
 
-    /// Marks it as running beside another attempt.
-    pub(super) fn beside(mut self, phase: Phase) -> Self {
+    /// Its upstream is waited for only from when the request has been sent.
+    pub(super) fn sending(mut self, sending: Option<Arc<Sending>>) -> Self {
+        self.sending = sending;
+        self
+    }
+
+    /// Says why it runs, if it is not just the next one.
+    pub(super) fn in_phase(mut self, phase: Phase) -> Self {
         self.phase = phase;
         self
     }
@@ -77,10 +101,28 @@ impl InFlightAttempt {
         self.upstream.id()
     }
 
+    /// How long its first content may take, as far as is known now.
+    fn limit(&self) -> Duration {
+        if self.thinking.is_known() {
+            self.limit.reasoning
+        } else {
+            self.limit.usual
+        }
+    }
+
     /// The first content came at that time.
-    pub(super) fn answered(&mut self, since: Instant) {
+    pub(super) fn answered(&mut self, mut since: Instant) {
+        // What was needed to send the request is no time of the upstream's.
+        if let Some(sent) = self
+            .sending
+            .as_ref()
+            .and_then(|sending| sending.over_since())
+        {
+            since -= sent.min(since).saturating_duration_since(self.started_at);
+        }
+        let limit = self.limit();
         if let Some(permit) = &mut self.permit {
-            let changes = permit.answered(self.shape, self.limit, since);
+            let changes = permit.answered(self.shape, limit, since);
             self.tell(changes);
         }
     }
@@ -96,9 +138,11 @@ impl InFlightAttempt {
 
     /// Notes the rate limit that the upstream reports.
     pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
-        let left = rate_limit::requests(headers, SystemTime::now());
+        // The next request is taken to be as long as this one.
+        let tokens = rate_limit::tokens_in(self.shape.size);
+        let left = rate_limit::tightest(headers, tokens, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
-            permit.rate_limit(left.remaining, left.reset_in, Instant::now());
+            permit.rate_limit(left.requests, left.next_in, Instant::now());
         }
     }
 
@@ -115,7 +159,7 @@ impl InFlightAttempt {
         self.permit
             .as_ref()?
             .health()
-            .slow_after(self.shape, self.limit)
+            .slow_after(self.shape, self.limit())
     }
 
     /// After how long a hedged request may start; `None` unless enough is known.
@@ -123,7 +167,7 @@ impl InFlightAttempt {
         let health = self.permit.as_ref()?.health();
         let late = health.late_after(self.shape)?;
         let slow = self.slow_after()?;
-        (health.fraction() >= 1.0).then(|| late.max(slow / 2))
+        (health.fraction() >= 1.0).then(|| late.max(slow.min(self.limit() / 2) / 2))
     }
 
     /// How long it has been in flight.
@@ -131,11 +175,18 @@ impl InFlightAttempt {
         self.started_at.elapsed()
     }
 
-    /// Whether its upstream has been taken out of rotation.
+    /// How long its upstream has been waited for.
+    pub(super) fn waited(&self) -> Duration {
+        let since = match &self.sending {
+            None => Some(self.started_at),
+            Some(sending) => sending.over_since(),
+        };
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whether its upstream has been taken out of rotation since it began, or is out and slow.
     pub(super) fn is_lost_cause(&self) -> bool {
-        self.permit
-            .as_ref()
-            .is_some_and(|permit| permit.health().is_out())
+        self.permit.as_ref().is_some_and(Permit::is_lost_cause)
     }
 
     /// The attempt is over.
@@ -149,7 +200,7 @@ impl InFlightAttempt {
             self.upstream.renew_connections();
         }
         let changes = match self.permit.take() {
-            Some(permit) => permit.finish(&outcome, Instant::now()),
+            Some(permit) => self.give_back(permit, &outcome),
             None => Vec::new(),
         };
         let report = self.report(outcome, detail);
@@ -161,12 +212,24 @@ impl InFlightAttempt {
         report
     }
 
+    fn give_back(&self, permit: Permit, outcome: &Outcome) -> Vec<HealthChange> {
+        let now = Instant::now();
+        match outcome {
+            Outcome::ClientGone | Outcome::Superseded => {
+                permit.given_up(self.shape, self.limit(), self.waited(), now)
+            }
+            _ => permit.finish(outcome, now),
+        }
+    }
+
     /// Its report so far.
     pub(super) fn report(&self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         AttemptReport {
             number: self.number,
             phase: self.phase,
             upstream: self.upstream.id().clone(),
+            key: self.key,
+            model: self.model.clone(),
             outcome,
             detail,
             elapsed: self.started_at.elapsed(),

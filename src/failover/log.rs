@@ -16,6 +16,8 @@ pub(super) struct AttemptLog {
     pub(super) attempts: Vec<AttemptReport>,
     pub(super) waited: Duration,
     started: usize,
+    last_start: Option<Instant>,
+    last_took: Duration,
     /// How many attempts there were before.
     numbered_from: usize,
     /// The error that an upstream sent about the request.
@@ -46,12 +48,28 @@ impl AttemptLog {
     /// Counts an attempt that starts now, and returns its number, from 1.
     pub(super) fn begin(&mut self) -> usize {
         self.started += 1;
+        self.last_start = Some(Instant::now());
         self.numbered_from + self.started
     }
 
     /// How many attempts have started.
     pub(super) fn started(&self) -> usize {
         self.started
+    }
+
+    /// When the last one started.
+    pub(super) fn last_start(&self) -> Option<Instant> {
+        self.last_start
+    }
+
+    /// An attempt failed after this time.
+    pub(super) fn took(&mut self, elapsed: Duration) {
+        self.last_took = elapsed;
+    }
+
+    /// How long the one took that failed last.
+    pub(super) fn last_took(&self) -> Duration {
+        self.last_took
     }
 
     /// The log of a request that has made so many attempts already.
@@ -64,13 +82,14 @@ impl AttemptLog {
 
     /// The report on a request that nobody answered.
     pub(super) fn exhausted(self, plan: &AttemptPlan<'_>) -> Exhausted {
+        let now = Instant::now();
         Exhausted {
             attempts: self.attempts,
             waited: self.waited,
             error: self.error,
             fault: plan.fault().cloned(),
-            skipped: plan.skipped(),
-            retry_in: plan.retry_in(Instant::now()),
+            skipped: plan.skipped(now),
+            retry_in: plan.retry_in(now),
             is_network_lost: plan.is_network_lost(),
             pinned_to: plan.pinned_to().cloned(),
         }
@@ -87,9 +106,7 @@ impl AttemptLog {
             fault: None,
             skipped: Vec::new(),
             retry_in: back_at.min().map(|at| at.saturating_duration_since(now)),
-            is_network_lost: asked
-                .iter()
-                .any(|target| target.candidate.health.is_network_lost()),
+            is_network_lost: asked.iter().any(|target| target.health.is_network_lost()),
             pinned_to: pinned_to.cloned(),
         }
     }

@@ -29,6 +29,8 @@ pub struct RoutingRequest<'a> {
     pub needs: Needs<'a>,
     /// The owner of an object that it refers to.
     pub pinned_to: Option<&'a UpstreamId>,
+    /// The only upstream that it wants to be served by.
+    pub only: Option<&'a UpstreamId>,
 }
 
 impl<'a> RoutingRequest<'a> {
@@ -41,6 +43,7 @@ impl<'a> RoutingRequest<'a> {
             retries: 0,
             needs: Needs::default(),
             pinned_to: None,
+            only: None,
             continuation: Continuation::Off,
         }
     }
@@ -50,6 +53,7 @@ impl<'a> RoutingRequest<'a> {
             retries: request.retries,
             needs: request.needs(),
             pinned_to: request.pinned_to.as_ref(),
+            only: request.control.only.as_ref(),
             ..Self::new(request.endpoint, request.model_name(), request.session)
         }
     }
@@ -88,12 +92,16 @@ pub(super) fn order<'a>(
         let rank = rank(candidate.weight, draw);
         ranked.push((
             candidate,
-            (candidate.tier, shares_trouble(candidate, rule), rank),
+            (
+                candidate.tier,
+                shares_trouble(candidate, rule, request.model),
+                rank,
+            ),
         ));
     }
     ranked.sort_by(|(_, a), (_, b)| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
     if rule.strategy == Strategy::Latency {
-        take_the_less_loaded(&mut ranked);
+        take_the_less_loaded(&mut ranked, request.model);
     }
     let mut candidates: Vec<&Candidate> =
         ranked.into_iter().map(|(candidate, _)| candidate).collect();
@@ -138,6 +146,10 @@ fn ineligible(
         .is_some_and(|at| at != candidate.upstream.id())
     {
         return Some(SkipReason::Elsewhere);
+    }
+    let is_wanted = |only| only == candidate.upstream.id();
+    if !request.only.is_none_or(is_wanted) {
+        return Some(SkipReason::NotWanted);
     }
     if !candidate.upstream.api().has(request.endpoint) {
         return Some(SkipReason::Unsupported("this endpoint"));
@@ -195,14 +207,14 @@ pub(super) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
 
 /// Whether another upstream in the same failure domain is out of rotation for failures that may affect the whole
 /// domain.
-fn shares_trouble(candidate: &Candidate, rule: &Rule) -> bool {
+fn shares_trouble(candidate: &Candidate, rule: &Rule, model: &str) -> bool {
     let Some(domain) = &candidate.domain else {
         return false;
     };
     rule.candidates.iter().any(|other| {
         other.upstream.id() != candidate.upstream.id()
             && other.domain.as_ref() == Some(domain)
-            && other.health.has_failed()
+            && other.health_of(model).has_failed()
     })
 }
 
@@ -217,12 +229,12 @@ fn affinity(session: u64, candidate: &Candidate) -> f64 {
     (number >> 11) as f64 / (1u64 << 53) as f64
 }
 
-fn take_the_less_loaded(ranked: &mut [(&Candidate, (u32, bool, f64))]) {
+fn take_the_less_loaded(ranked: &mut [(&Candidate, (u32, bool, f64))], model: &str) {
     let [(first, of_first), (second, of_second), ..] = ranked else {
         return;
     };
     let is_same_tier = (of_first.0, of_first.1) == (of_second.0, of_second.1);
-    let load = |candidate: &Candidate| candidate.health.load() / candidate.weight as f32;
+    let load = |candidate: &Candidate| candidate.health_of(model).load() / candidate.weight as f32;
     if is_same_tier && load(second) < load(first) {
         ranked.swap(0, 1);
     }

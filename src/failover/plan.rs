@@ -1,34 +1,40 @@
-//! The plan of one request: its candidates in order, each when health admits it.
+//! The plan of one request: its candidates in order, and what has become of each.
 //!
-//! Each candidate is tried once, with the key whose turn it is. Only an outcome that is about the key leads to
-//! another key of the same upstream. When health admits nobody that is left, the one that may be admitted soonest
-//! gets one attempt as a last resort, unless it is in a cooldown.
+//! An outcome that is about the key leads to the next key of the same candidate; every other failure leads to the next
+//! candidate. What may have passed a moment later leaves the candidate in the plan, to be asked again.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::decide::{Choice, Door, Tried, pause};
 use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
 use super::translation::{fault, obstacle};
 use crate::config::UpstreamId;
-use crate::health::{CooldownReason, NotAdmitted, Permit};
+use crate::health::{AdmissionPreview, CooldownReason, ModelHealth, Permit, Shape};
 use crate::outcome::{Blame, Outcome, Retry};
 use crate::routing::Candidate;
 use crate::wire::json::Fault;
 use crate::wire::memory::Memory;
 
+/// After health has refused a request, it is not asked again sooner.
+const SOON: Duration = Duration::from_millis(10);
+
 /// A candidate with one of its keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
     pub(super) candidate: &'a Candidate,
+    /// The health of the model that the client asks for.
+    pub(super) health: &'a Arc<ModelHealth>,
     pub(super) key: usize,
 }
 
-impl<'a> Target<'a> {
+impl Target<'_> {
     pub(super) fn blocked_until(&self, now: Instant) -> Option<Instant> {
-        self.candidate.health.blocked_until(self.key, now)
+        self.health.blocked_until(self.key, now)
     }
 
     /// When it may be asked again.
@@ -37,49 +43,51 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Which candidates are left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Remaining {
-    /// One that health may admit.
-    Trusted,
-    /// Only one that health did not admit.
-    LastResort,
-    Nobody,
-}
-
 /// The plan of one request, and how far it has got.
 #[derive(Debug)]
 pub(super) struct AttemptPlan<'a> {
     request: RoutingRequest<'a>,
     memory: &'a Memory,
-    waiting: VecDeque<&'a Candidate>,
-    /// Whether the first of them is known to support the request: to find out, the whole body must be read.
-    is_first_known: bool,
-    /// The keys of the last candidate that have not been tried.
-    other_keys: VecDeque<Target<'a>>,
-    not_admitted: Vec<(Target<'a>, NotAdmitted)>,
+    entries: Vec<Entry<'a>>,
     skipped: Vec<Skipped>,
-    has_tried_last_resort: bool,
-    tried: Vec<Target<'a>>,
+    /// How often somebody has been asked again.
+    repeats: u32,
     /// The upstreams that rejected the request itself.
     rejecting: Vec<UpstreamId>,
     /// Why the request could not be translated, and where.
     fault: Option<Fault>,
 }
 
+/// One candidate of the plan.
+#[derive(Debug)]
+struct Entry<'a> {
+    candidate: &'a Candidate,
+    /// The health of the model that the client asks for.
+    health: &'a Arc<ModelHealth>,
+    tried: Tried,
+    /// How often it has been asked.
+    calls: u32,
+    /// The keys that have not been tried, in turn; `None` before the first attempt.
+    keys: Option<VecDeque<usize>>,
+    /// Whether it is known that it can serve the request: to find out, the whole body must be read.
+    is_known: bool,
+    /// Until when health does not admit the request, though it admits others.
+    refused_until: Option<Instant>,
+}
+
 impl<'a> AttemptPlan<'a> {
     /// Goes through the candidates of an order.
     pub(super) fn new(order: Order<'a>, memory: &'a Memory) -> Self {
+        let candidates = order.candidates.into_iter();
+        let model = order.request.model;
         Self {
             request: order.request,
             memory,
-            waiting: order.candidates.into(),
-            is_first_known: false,
-            other_keys: VecDeque::new(),
-            not_admitted: Vec::new(),
+            entries: candidates
+                .map(|candidate| Entry::new(candidate, model))
+                .collect(),
             skipped: order.skipped,
-            has_tried_last_resort: false,
-            tried: Vec::new(),
+            repeats: 0,
             rejecting: Vec::new(),
             fault: None,
         }
@@ -87,8 +95,8 @@ impl<'a> AttemptPlan<'a> {
 
     /// Counts the request as demand at every candidate.
     pub(super) fn demand(&self, now: Instant) {
-        for candidate in &self.waiting {
-            candidate.health.demanded(now);
+        for entry in &self.entries {
+            entry.health.demanded(now);
         }
     }
 
@@ -102,184 +110,292 @@ impl<'a> AttemptPlan<'a> {
         self.fault.as_ref()
     }
 
-    /// Which candidates are left.
-    pub(super) async fn remaining(&mut self) -> Remaining {
-        if !self.other_keys.is_empty() || self.next_candidate().await.is_some() {
-            Remaining::Trusted
-        } else if !self.has_tried_last_resort && self.soonest_back().is_some() {
-            Remaining::LastResort
-        } else {
-            Remaining::Nobody
-        }
+    /// The candidates as they look now. An outage is fresh as long as it has lasted for less than `wait`.
+    pub(super) fn choices(&self, shape: Shape, wait: Duration, now: Instant) -> Vec<Choice> {
+        let entries = self.entries.iter();
+        let choices = entries.map(|entry| Choice {
+            tried: entry.tried,
+            door: entry.door(wait, now),
+            odds: entry.health.odds(now),
+            needs: entry.health.late_after(shape),
+        });
+        choices.collect()
     }
 
-    /// The next target, with health's permission.
-    pub(super) async fn next(&mut self, now: Instant) -> Option<(Target<'a>, Permit)> {
-        while let Some(target) = self.other_keys.pop_front() {
-            if let Some(permit) = self.admit(target, now) {
-                return Some((target, permit));
-            }
-        }
-        while let Some(candidate) = self.next_candidate().await {
-            self.waiting.pop_front();
-            self.is_first_known = false;
-            let mut keys = keys_in_turn(candidate);
-            while let Some(target) = keys.pop_front() {
-                if let Some(permit) = self.admit(target, now) {
-                    // One other key may be tried; after that, another upstream is more likely to succeed.
-                    keys.truncate(1);
-                    self.other_keys = keys;
-                    return Some((target, permit));
-                }
-            }
-        }
-        self.last_resort(now)
+    /// The health of a candidate's model.
+    pub(super) fn health(&self, choice: usize) -> &'a Arc<ModelHealth> {
+        self.entries[choice].health
     }
 
-    /// Notes how an attempt at an upstream ended.
-    pub(super) fn failed(&mut self, upstream: &UpstreamId, outcome: &Outcome) {
-        if outcome.retry() != Retry::OtherKey {
-            self.other_keys.clear();
+    /// Whether a candidate can serve the request. One that cannot is skipped from now on.
+    pub(super) async fn is_able(&mut self, choice: usize) -> bool {
+        let entry = &mut self.entries[choice];
+        if entry.is_known {
+            return true;
         }
+        let Some(why) = obstacle(entry.candidate, self.request, self.memory).await else {
+            entry.is_known = true;
+            return true;
+        };
+        if why == SkipReason::Unreadable && self.fault.is_none() {
+            self.fault = fault(self.request.needs.body).await;
+        }
+        entry.tried = Tried::No;
+        entry.is_known = true;
+        self.skipped.push(Skipped::new(entry.candidate, why));
+        false
+    }
+
+    /// Whether somebody could be asked who has not been asked yet.
+    pub(super) async fn has_others(&mut self, now: Instant) -> bool {
+        for choice in 0..self.entries.len() {
+            let entry = &self.entries[choice];
+            let is_next =
+                entry.tried == Tried::Not && entry.door(Duration::ZERO, now) == Door::Open;
+            if is_next && self.is_able(choice).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Asks health for a permit for a candidate. `is_forced`: even if its circuit breaker is open.
+    pub(super) fn admit(
+        &mut self,
+        choice: usize,
+        is_forced: bool,
+        now: Instant,
+    ) -> Option<(Target<'a>, Permit)> {
+        self.entries[choice].admit(is_forced, now)
+    }
+
+    /// A candidate that was admitted is not asked after all.
+    pub(super) fn put_back(&mut self, choice: usize) {
+        self.entries[choice].keys = None;
+    }
+
+    /// An attempt at a candidate starts.
+    pub(super) fn started(&mut self, choice: usize) {
+        let entry = &mut self.entries[choice];
+        self.repeats += u32::from(entry.calls > 0);
+        entry.calls += 1;
+        entry.tried = Tried::No;
+    }
+
+    /// Notes how an attempt at a candidate ended.
+    pub(super) fn failed(&mut self, choice: usize, outcome: &Outcome, now: Instant) {
+        let upstream = self.entries[choice].candidate.upstream.id();
         if outcome.blame() == Blame::Client {
             self.rejecting.push(upstream.clone());
         }
+        let not_before = now + pause(self.repeats, fastrand::f32());
+        self.entries[choice].failed(outcome, not_before);
         if matches!(outcome, Outcome::TooLong { .. })
-            && let Some(window) = self.window_of(upstream)
+            && let Some(window) = self.window_of(choice)
         {
             self.skip_windows_up_to(window);
         }
     }
 
-    /// The candidate that is next. Candidates that cannot serve the request are skipped.
-    async fn next_candidate(&mut self) -> Option<&'a Candidate> {
-        loop {
-            let candidate = *self.waiting.front()?;
-            if self.is_first_known {
-                return Some(candidate);
-            }
-            let Some(why) = obstacle(candidate, self.request, self.memory).await else {
-                self.is_first_known = true;
-                return Some(candidate);
-            };
-            if why == SkipReason::Unreadable && self.fault.is_none() {
-                self.fault = fault(self.request.needs.body).await;
-            }
-            self.waiting.pop_front();
-            self.skipped.push(Skipped::new(candidate, why));
-        }
-    }
-
-    fn window_of(&self, upstream: &UpstreamId) -> Option<u32> {
-        let mut tried = self.tried.iter().rev();
-        let target = tried.find(|target| target.candidate.upstream.id() == upstream)?;
-        let model = self.request.model;
-        target.candidate.capabilities(model).context_window
+    fn window_of(&self, choice: usize) -> Option<u32> {
+        let candidate = self.entries[choice].candidate;
+        candidate.capabilities(self.request.model).context_window
     }
 
     /// What was too long for one context window is too long for all that are not larger.
     fn skip_windows_up_to(&mut self, too_small: u32) {
         let model = self.request.model;
-        let skipped = &mut self.skipped;
-        self.is_first_known = false;
-        self.waiting.retain(|candidate| {
-            let window = candidate.capabilities(model).context_window;
+        for entry in self.entries.iter_mut().filter(|entry| entry.calls == 0) {
+            let window = entry.candidate.capabilities(model).context_window;
             let is_larger = window.is_none_or(|window| window > too_small);
-            if !is_larger {
-                skipped.push(Skipped::new(candidate, SkipReason::TooSmall));
+            if !is_larger && entry.tried != Tried::No {
+                entry.tried = Tried::No;
+                let skipped = Skipped::new(entry.candidate, SkipReason::TooSmall);
+                self.skipped.push(skipped);
             }
-            is_larger
-        });
+        }
     }
 
-    /// Whether health has refused to admit a candidate that was to be asked.
-    pub(super) fn has_refused(&self) -> bool {
-        !self.not_admitted.is_empty()
+    /// Whether a candidate was to be asked before this one, and health did not admit it.
+    pub(super) fn has_refused(&self, choice: usize) -> bool {
+        self.entries[..choice]
+            .iter()
+            .any(|entry| entry.calls == 0 && entry.tried != Tried::No)
     }
 
     /// The candidates that were skipped, and why.
-    pub(super) fn skipped(&self) -> Vec<Skipped> {
-        let refused = self
-            .not_admitted
-            .iter()
-            .map(|(target, refusal)| Skipped::new(target.candidate, why_not_admitted(refusal)));
-        self.skipped.iter().cloned().chain(refused).collect()
+    pub(super) fn skipped(&self, now: Instant) -> Vec<Skipped> {
+        let left = self.entries.iter();
+        let left = left.filter(|entry| entry.calls == 0 && entry.tried != Tried::No);
+        let left = left.map(|entry| Skipped::new(entry.candidate, entry.why_not(now)));
+        self.skipped.iter().cloned().chain(left).collect()
     }
 
     /// Whether the attempts failed because our own network is lost.
     pub(super) fn is_network_lost(&self) -> bool {
-        self.tried
-            .iter()
-            .any(|target| target.candidate.health.is_network_lost())
+        let mut asked = self.entries.iter().filter(|entry| entry.calls > 0);
+        asked.any(|entry| entry.health.is_network_lost())
     }
 
     /// When the first of the candidates may be asked again; without those that rejected the request itself, because
-    /// they would reject it again.
+    /// they would reject it again. Only a cooldown counts: whoever is out of rotation is asked if nobody else is left.
     pub(super) fn retry_in(&self, now: Instant) -> Option<Duration> {
-        let refused = self.not_admitted.iter().map(|(_, refusal)| refusal.until);
-        let rejects = |target: &&Target<'_>| {
-            let upstream = target.candidate.upstream.id();
+        let rejects = |entry: &&Entry<'_>| {
+            let upstream = entry.candidate.upstream.id();
             self.rejecting.contains(upstream)
         };
-        let tried = self.tried.iter().filter(|target| !rejects(target));
-        refused
-            .chain(tried.map(|target| target.back_at(now)))
-            .min()
-            .map(|until| until.saturating_duration_since(now))
-    }
-
-    fn admit(&mut self, target: Target<'a>, now: Instant) -> Option<Permit> {
-        match target.candidate.health.admit(target.key, now) {
-            Ok(permit) => {
-                self.tried.push(target);
-                Some(permit)
-            }
-            Err(refusal) => {
-                self.not_admitted.push((target, refusal));
-                None
-            }
-        }
-    }
-
-    fn last_resort(&mut self, now: Instant) -> Option<(Target<'a>, Permit)> {
-        if std::mem::replace(&mut self.has_tried_last_resort, true) {
-            return None;
-        }
-        let index = self.soonest_back()?;
-        let (target, _) = self.not_admitted.remove(index);
-        self.tried.push(target);
-        Some((target, target.candidate.health.force(target.key, now)))
-    }
-
-    /// The one that may be admitted soonest, of those that health did not admit and that are not in a cooldown.
-    fn soonest_back(&self) -> Option<usize> {
-        let refused = self.not_admitted.iter().enumerate();
-        let (index, _) = refused
-            .filter(|(_, (_, refusal))| refusal.cooldown_reason.is_none())
-            .min_by_key(|(_, (_, refusal))| refusal.until)?;
-        Some(index)
+        let is_asked = |entry: &&Entry<'_>| entry.calls > 0 || entry.tried != Tried::No;
+        let entries = self.entries.iter().filter(is_asked);
+        let entries = entries.filter(|entry| !rejects(entry));
+        entries.map(|entry| entry.cooldown(now)).min()
     }
 }
 
-fn why_not_admitted(refusal: &NotAdmitted) -> SkipReason {
-    match refusal.cooldown_reason {
-        None => SkipReason::OutOfRotation,
-        Some(CooldownReason::RateLimit) => SkipReason::RateLimited,
-        Some(CooldownReason::Overload) => SkipReason::Busy,
-        Some(CooldownReason::Credential) => SkipReason::KeyRefused,
-        Some(CooldownReason::Quota) => SkipReason::QuotaExhausted,
-        Some(CooldownReason::Model) => SkipReason::ModelMissing,
+impl<'a> Entry<'a> {
+    fn new(candidate: &'a Candidate, model: &str) -> Self {
+        Self {
+            candidate,
+            health: candidate.health_of(model),
+            tried: Tried::Not,
+            calls: 0,
+            keys: None,
+            is_known: false,
+            refused_until: None,
+        }
+    }
+
+    fn all_keys(&self) -> std::ops::Range<usize> {
+        0..self.candidate.upstream.key_count().max(1)
+    }
+
+    /// What health says about it: about the best one of its keys that are left.
+    fn door(&self, wait: Duration, now: Instant) -> Door {
+        if self.refused_until.is_some_and(|until| until > now) {
+            return Door::Out { is_fresh: true };
+        }
+        let doors = (self.all_keys().filter(|key| self.is_left(*key)))
+            .map(|key| door(self.health.preview(key, now), wait, now));
+        let best = doors.min_by_key(|door| match door {
+            Door::Open => (0, now),
+            Door::Out { .. } => (1, now),
+            Door::CoolingDown { until } => (2, *until),
+        });
+        // A candidate whose keys have all been tried is not asked.
+        best.unwrap_or(Door::Out { is_fresh: false })
+    }
+
+    /// How long all of its keys are cooling down.
+    fn cooldown(&self, now: Instant) -> Duration {
+        let cooldown = |key| match self.health.preview(key, now) {
+            AdmissionPreview::CoolingDown { .. } => {
+                let until = self.health.blocked_until(key, now);
+                until.map(|until| until.saturating_duration_since(now))
+            }
+            AdmissionPreview::Admitted
+            | AdmissionPreview::SlowStart { .. }
+            | AdmissionPreview::HalfOpenProbe
+            | AdmissionPreview::Out { .. } => None,
+        };
+        let cooldowns = self.all_keys().map(cooldown);
+        cooldowns.min().flatten().unwrap_or_default()
+    }
+
+    fn is_left(&self, key: usize) -> bool {
+        self.keys.as_ref().is_none_or(|keys| keys.contains(&key))
+    }
+
+    fn admit(&mut self, is_forced: bool, now: Instant) -> Option<(Target<'a>, Permit)> {
+        let (candidate, health) = (self.candidate, self.health);
+        let keys = self.keys.get_or_insert_with(|| keys_in_turn(candidate));
+        let mut refused_until = None;
+        for place in 0..keys.len() {
+            let key = keys[place];
+            let target = Target {
+                candidate,
+                health,
+                key,
+            };
+            match health.admit(key, now) {
+                Ok(permit) => {
+                    keys.remove(place);
+                    self.refused_until = None;
+                    return Some((target, permit));
+                }
+                Err(refusal) if is_forced && refusal.cooldown_reason.is_none() => {
+                    keys.remove(place);
+                    return Some((target, health.force(key, now)));
+                }
+                Err(refusal) if refusal.cooldown_reason.is_none() => {
+                    refused_until = refused_until.max(Some(refusal.until));
+                }
+                // A cooldown shows anyway.
+                Err(_) => {}
+            }
+        }
+        self.refused_until = refused_until.map(|until| until.max(now + SOON));
+        None
+    }
+
+    fn failed(&mut self, outcome: &Outcome, not_before: Instant) {
+        let has_other_key = self.keys.as_ref().is_some_and(|keys| !keys.is_empty());
+        self.tried = if outcome.retry() == Retry::OtherKey && has_other_key {
+            Tried::Not
+        } else if outcome.may_pass() {
+            self.keys = None;
+            Tried::Again {
+                calls: self.calls,
+                not_before,
+            }
+        } else {
+            Tried::No
+        };
+    }
+
+    /// Why it has not been asked.
+    fn why_not(&self, now: Instant) -> SkipReason {
+        let previews = self.all_keys().map(|key| self.health.preview(key, now));
+        let mut reasons = previews.filter_map(|preview| match preview {
+            AdmissionPreview::Admitted
+            | AdmissionPreview::SlowStart { .. }
+            | AdmissionPreview::HalfOpenProbe => None,
+            AdmissionPreview::Out { .. } => Some(SkipReason::OutOfRotation),
+            AdmissionPreview::CoolingDown { reason, .. } => Some(why_cooling_down(reason)),
+        });
+        match reasons.next() {
+            Some(reason) => reason,
+            None if self.refused_until.is_some() => SkipReason::OutOfRotation,
+            None => SkipReason::NoTime,
+        }
+    }
+}
+
+fn door(preview: AdmissionPreview, wait: Duration, now: Instant) -> Door {
+    match preview {
+        AdmissionPreview::Admitted
+        | AdmissionPreview::SlowStart { .. }
+        | AdmissionPreview::HalfOpenProbe => Door::Open,
+        AdmissionPreview::Out { out_for, .. } => Door::Out {
+            is_fresh: out_for < wait,
+        },
+        AdmissionPreview::CoolingDown { ends_in, .. } => Door::CoolingDown {
+            until: now + ends_in,
+        },
+    }
+}
+
+fn why_cooling_down(reason: CooldownReason) -> SkipReason {
+    match reason {
+        CooldownReason::RateLimit => SkipReason::RateLimited,
+        CooldownReason::Overload => SkipReason::Busy,
+        CooldownReason::Credential => SkipReason::KeyRefused,
+        CooldownReason::Quota => SkipReason::QuotaExhausted,
+        CooldownReason::Model => SkipReason::ModelMissing,
     }
 }
 
 /// All keys of a candidate, beginning with the one whose turn it is.
-pub(super) fn keys_in_turn(candidate: &Candidate) -> VecDeque<Target<'_>> {
+pub(super) fn keys_in_turn(candidate: &Candidate) -> VecDeque<usize> {
     let first = candidate.upstream.next_key();
     let count = candidate.upstream.key_count().max(1);
-    (0..count)
-        .map(|offset| Target {
-            candidate,
-            key: (first + offset) % count,
-        })
-        .collect()
+    (0..count).map(|offset| (first + offset) % count).collect()
 }

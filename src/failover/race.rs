@@ -17,24 +17,34 @@ const NEVER: Duration = Duration::from_secs(86_400);
 
 /// One attempt with its exchange.
 pub(super) struct Racer<'a> {
+    /// The index of its candidate in the plan.
+    choice: usize,
     attempt: InFlightAttempt,
     exchange: Pin<Box<dyn Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a>>,
     alarm: Pin<Box<Sleep>>,
-    slow_after: Duration,
     hedge_after: Option<Duration>,
 }
 
 /// What happened in a race.
 pub(super) enum Step {
     /// An attempt has ended.
-    Ended(Box<(InFlightAttempt, Result<AttemptAnswer, Failure>)>),
+    Ended(Box<Ended>),
     /// An attempt is late and still waiting.
     Waits(Alarm),
+}
+
+/// An attempt that has ended.
+pub(super) struct Ended {
+    /// The index of its candidate in the plan.
+    pub(super) choice: usize,
+    pub(super) attempt: InFlightAttempt,
+    pub(super) result: Result<AttemptAnswer, Failure>,
 }
 
 impl<'a> Racer<'a> {
     /// `hedge_after`: when a hedged request may start.
     pub(super) fn new(
+        choice: usize,
         attempt: InFlightAttempt,
         exchange: impl Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a,
         hedge_after: Option<Duration>,
@@ -42,23 +52,25 @@ impl<'a> Racer<'a> {
         let slow_after = attempt.slow_after().unwrap_or(NEVER);
         let first = slow_after.min(hedge_after.unwrap_or(NEVER));
         Self {
+            choice,
             attempt,
             exchange: Box::pin(exchange),
             alarm: Box::pin(sleep_until(Instant::now() + first)),
-            slow_after,
             hedge_after,
         }
     }
 
     /// Sets the next alarm, and returns the purpose of this one.
     fn rung(&mut self) -> Alarm {
-        let waited = self.attempt.elapsed();
+        let waited = self.attempt.waited();
         let is_hedge_due = self.hedge_after.take_if(|due| *due <= waited).is_some();
-        let is_slow = waited >= self.slow_after;
+        // A model that has shown that it thinks is slow later.
+        let slow_after = self.attempt.slow_after().unwrap_or(NEVER);
+        let is_slow = waited >= slow_after;
         let next = if is_slow {
             LOOK_AGAIN
         } else {
-            self.slow_after - waited
+            slow_after - waited
         };
         self.alarm.as_mut().reset(Instant::now() + next);
         if is_slow {
@@ -101,9 +113,9 @@ impl<'a> Race<'a> {
         matches!(self.racers.as_slice(), [only] if only.attempt.is_lost_cause())
     }
 
-    /// Whether exactly one attempt is in flight.
-    pub(super) fn is_single(&self) -> bool {
-        self.racers.len() == 1
+    /// How many attempts are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.racers.len()
     }
 
     /// The attempts that are still in flight when another one has answered.
@@ -119,9 +131,16 @@ impl<'a> Race<'a> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         for index in 0..self.racers.len() {
             let racer = &mut self.racers[index];
-            if let Poll::Ready(ended) = racer.exchange.as_mut().poll(context) {
-                let attempt = self.racers.remove(index).attempt;
-                return Poll::Ready(Step::Ended(Box::new((attempt, ended))));
+            if let Poll::Ready(result) = racer.exchange.as_mut().poll(context) {
+                let Racer {
+                    choice, attempt, ..
+                } = self.racers.remove(index);
+                let ended = Ended {
+                    choice,
+                    attempt,
+                    result,
+                };
+                return Poll::Ready(Step::Ended(Box::new(ended)));
             }
             if racer.alarm.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Step::Waits(racer.rung()));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::Expense;
+use super::course::Course;
 use super::ending::{AttemptBody, Held};
 use super::engine::Failover;
 use super::in_flight::InFlightAttempt;
@@ -16,7 +17,7 @@ use crate::dialect::openai::{Splicer, Transcript};
 use crate::event::{AttemptReport, Event};
 use crate::outcome::Outcome;
 use crate::request::ModelRequest;
-use crate::routing::Rule;
+use crate::routing::{Candidate, Rule};
 use crate::wire::offload;
 use crate::wire::own_task::OwnTask;
 
@@ -85,6 +86,7 @@ impl Resume {
             request: Arc::clone(&self.request),
             rule: Arc::clone(&self.rule),
             broken: self.broken.clone(),
+            unwilling: Vec::new(),
             transcript: transcript.clone(),
         };
         Ok(OwnTask::start(next.ask(attempts)))
@@ -97,6 +99,8 @@ struct Next {
     request: Arc<ModelRequest>,
     rule: Arc<Rule>,
     broken: Vec<UpstreamId>,
+    /// The upstreams that did not accept the prefill.
+    unwilling: Vec<UpstreamId>,
     transcript: Transcript,
 }
 
@@ -111,7 +115,8 @@ impl Next {
             let transcript = Some(&self.transcript);
             let run = Run::new(&self.failover, &self.request, &self.rule, transcript).await;
             let log = AttemptLog::after(already + attempts.len());
-            let winner = match run.to_the_end(self.plan().await, log).await {
+            let course = Course::new(&run, self.plan().await, log);
+            let winner = match course.to_the_end().await {
                 Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);
@@ -133,7 +138,7 @@ impl Next {
                 // It did not accept the prefill as its last message.
                 _ => {
                     attempts.push(winner.attempt.end(winner.answer.outcome, None));
-                    self.broken.push(upstream);
+                    self.unwilling.push(upstream);
                 }
             }
         }
@@ -141,8 +146,8 @@ impl Next {
 
     /// The text so far is billed once more.
     fn can_pay(&self) -> bool {
-        let budget = self.failover.budgets.get(&self.rule.route);
-        budget.is_none_or(|budget| budget.take(Expense::Paid))
+        let shared = self.failover.routes.get(&self.rule.route);
+        shared.is_none_or(|shared| shared.budget.take(Expense::PAID))
     }
 
     async fn splicer(&self, prefill: Prefill) -> Splicer {
@@ -162,9 +167,12 @@ impl Next {
         };
         let size = self.request.body.len();
         let mut order = offload::scan(size, || order(&self.rule, request, fastrand::f64)).await;
-        order
-            .candidates
-            .retain(|candidate| !self.broken.contains(candidate.upstream.id()));
+        let is_in =
+            |list: &[UpstreamId], candidate: &Candidate| list.contains(candidate.upstream.id());
+        let candidates = &mut order.candidates;
+        candidates.retain(|candidate| !is_in(&self.unwilling, candidate));
+        // Whose stream broke off is asked only when nobody else can go on.
+        candidates.sort_by_key(|candidate| is_in(&self.broken, candidate));
         AttemptPlan::new(order, &self.failover.memory)
     }
 

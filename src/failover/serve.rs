@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answer::Answer;
 use super::continuability::Continuability;
+use super::course::Course;
 use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
@@ -30,12 +31,16 @@ impl Failover {
         })
         .await;
         let plan = AttemptPlan::new(order, &self.memory);
-        let winner = match run.to_the_end(plan, AttemptLog::default()).await {
+        let winner = match Course::new(&run, plan, AttemptLog::default())
+            .to_the_end()
+            .await
+        {
             Ok(winner) => winner,
             Err(exhausted) => return Answer::or_upstream_error(exhausted),
         };
-        let resume = matches!(continuation, Some(Continuability::Possible(_)))
-            .then(|| Resume::new(&self, &request, &rule));
+        let may_resume =
+            !request.control.is_once && matches!(continuation, Some(Continuability::Possible(_)));
+        let resume = may_resume.then(|| Resume::new(&self, &request, &rule));
         Ok(Answer::of(winner, &self, continuation, resume))
     }
 }

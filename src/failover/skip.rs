@@ -26,6 +26,8 @@ impl Skipped {
 pub enum SkipReason {
     /// Another upstream owns an object that the request refers to.
     Elsewhere,
+    /// The request wants to be served by another one.
+    NotWanted,
     /// It does not support a feature that the request needs.
     Unsupported(&'static str),
     /// The request is longer than its context window.
@@ -52,6 +54,8 @@ pub enum SkipReason {
     TooLarge,
     /// The request would have to be translated, but other requests hold the memory for that.
     NoMemory,
+    /// The request's time or its route's budget was used up before it was its turn.
+    NoTime,
 }
 
 impl SkipReason {
@@ -64,8 +68,10 @@ impl SkipReason {
             | Self::KeyRefused
             | Self::QuotaExhausted
             | Self::ModelMissing
-            | Self::NoMemory => true,
+            | Self::NoMemory
+            | Self::NoTime => true,
             Self::Elsewhere
+            | Self::NotWanted
             | Self::Unsupported(_)
             | Self::TooSmall
             | Self::OtherModel
@@ -82,6 +88,7 @@ impl SkipReason {
                 return format!("it cannot do what the request needs: {what}");
             }
             Self::Elsewhere => "what the request refers to lives at another upstream",
+            Self::NotWanted => "the request asks for another upstream",
             Self::TooSmall => "its context window is too small",
             Self::OtherModel => "its embeddings are of another model and cannot be compared",
             Self::CannotContinue => "it cannot continue a prefill",
@@ -93,6 +100,7 @@ impl SkipReason {
             Self::ModelMissing => "it did not have the model",
             Self::Unreadable => "it has another API, and the JSON cannot be translated",
             Self::TooLarge => "it has another API, and the request is too large to be translated",
+            Self::NoTime => "no time or retry budget was left",
             Self::NoMemory => {
                 "it has another API, and there was no memory to translate the request"
             }

@@ -12,8 +12,8 @@ use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
 use crate::config::{
-    CandidateConfig, Config, Continuation, Refusals, RouteConfig, Strategy, UpstreamConfig,
-    UpstreamId,
+    CandidateConfig, Config, Continuation, KeySource, Refusals, RouteConfig, Strategy,
+    TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
 use crate::event::{Events, Sink};
@@ -22,7 +22,7 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
-use crate::upstream::{Client, Connector, Credential, Upstream};
+use crate::upstream::{Client, Connector, Credential, Key, Upstream};
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
@@ -42,7 +42,7 @@ impl Foundation {
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        sinks.push(Box::new(Log));
+        sinks.push(Box::new(Log::default()));
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
             metrics,
@@ -67,7 +67,7 @@ pub(super) struct Generation {
 
 impl Generation {
     /// If this fails, nothing has been changed.
-    pub(super) fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
+    pub(super) async fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
         let Foundation {
             health,
             affinity,
@@ -75,7 +75,7 @@ impl Generation {
             events,
             ..
         } = foundation;
-        let upstreams = upstreams(config)?;
+        let upstreams = upstreams(config).await?;
         let accounts = config.upstreams.iter();
         health.adopt(
             accounts
@@ -92,8 +92,8 @@ impl Generation {
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
-            config.timeouts.clone(),
-            names,
+            // The other half is left for requests that can be answered.
+            (names, config.limits.requests.div_ceil(2)),
             affinity.clone(),
             memory.clone(),
             events.clone(),
@@ -121,6 +121,7 @@ fn identity(upstream: &UpstreamConfig) -> u64 {
     for key in upstream.keys() {
         key.expose().hash(&mut hasher);
     }
+    (upstream.key_source(), upstream.credential).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -150,7 +151,9 @@ impl Assembly<'_> {
             .candidates
             .iter()
             .enumerate()
-            .filter_map(|(index, candidate)| self.candidate(candidate, index, &pattern))
+            .filter_map(|(index, candidate)| {
+                self.candidate(candidate, index, &pattern, &route.timeouts)
+            })
             .collect();
         Rule {
             pattern,
@@ -160,6 +163,8 @@ impl Assembly<'_> {
             continuation: route.continuation,
             hold: route.hold,
             refusals: route.refusals,
+            total: route.timeouts.over(&self.config.timeouts).total,
+            wait: route.wait.unwrap_or(self.config.timeouts.wait),
             candidates,
         }
     }
@@ -170,6 +175,7 @@ impl Assembly<'_> {
         config: &CandidateConfig,
         index: usize,
         pattern: &Pattern,
+        of_route: &TimeoutsOverride,
     ) -> Option<Candidate> {
         let upstream = Arc::clone(self.upstreams.get(&config.upstream)?);
         let model: Option<Arc<str>> = config.model.as_deref().map(Into::into);
@@ -183,6 +189,9 @@ impl Assembly<'_> {
             config.model.as_deref().or_else(|| pattern.exact()),
             config.capabilities.or(account.capabilities),
         );
+        let timeouts = [&account.timeouts, of_route, &config.timeouts]
+            .into_iter()
+            .fold(self.config.timeouts.clone(), |base, more| more.over(&base));
         let position = u32::try_from(index + 1).unwrap_or(u32::MAX);
         Some(Candidate {
             upstream,
@@ -191,6 +200,7 @@ impl Assembly<'_> {
             tier: config.tier.unwrap_or(position),
             weight: config.weight.unwrap_or(1),
             domain: account.domain.as_deref().map(Into::into),
+            timeouts: Arc::new(timeouts),
             health,
         })
     }
@@ -209,7 +219,7 @@ impl Assembly<'_> {
             });
         Rule {
             candidates: first
-                .and_then(|first| self.candidate(&first, 0, &pattern))
+                .and_then(|first| self.candidate(&first, 0, &pattern, &TimeoutsOverride::default()))
                 .into_iter()
                 .collect(),
             pattern,
@@ -219,11 +229,13 @@ impl Assembly<'_> {
             continuation: Continuation::Off,
             hold: None,
             refusals: Refusals::default(),
+            total: self.config.timeouts.total,
+            wait: self.config.timeouts.wait,
         }
     }
 }
 
-fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
+async fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
     let trust = |files: ClientFiles<'_>, whose: &str| {
         tls::client(files).map_err(|reason| StartError::Tls {
             whose: whose.to_owned(),
@@ -251,27 +263,57 @@ fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
         if let Some(proxy) = &proxy {
             tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
         }
-        let connector = Connector::to(url, tls, config.timeouts.connect).through(proxy);
+        let connect = upstream.timeouts.over(&config.timeouts).connect;
+        let connector = Connector::to(url, tls, connect).through(proxy);
         let client = Client::new(connector);
-        upstreams.insert(id.clone(), Arc::new(one_upstream(id, upstream, client)));
+        let keys = keys(id, upstream).await?;
+        let upstream = one_upstream(id, upstream, keys, client);
+        upstreams.insert(id.clone(), Arc::new(upstream));
     }
     Ok(upstreams)
 }
 
-fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Upstream {
-    let credentials = config
-        .keys()
-        .iter()
-        .filter_map(|key| Credential::new(key, config.provider.key_header()))
-        .collect();
+/// The keys that stand in the configuration, or the one that is read from its source.
+async fn keys(id: &UpstreamId, config: &UpstreamConfig) -> Result<Vec<Key>, StartError> {
+    let header = config.provider.key_header();
+    let Some(source) = config.key_source() else {
+        let keys = config.keys();
+        let credentials = keys.iter().filter_map(|key| Credential::new(key, header));
+        return Ok(credentials.map(Key::Fixed).collect());
+    };
+    let place = match &source {
+        KeySource::File(path) => format!("api_key_file: {}", path.display()),
+        KeySource::Command { argv, .. } => {
+            format!(
+                "api_key_command: {}",
+                argv.first().map_or("", String::as_str)
+            )
+        }
+    };
+    match Key::read(source, header).await {
+        Ok(key) => Ok(vec![key]),
+        Err(reason) => Err(StartError::Key {
+            whose: format!("upstreams.{id}.{place}"),
+            reason,
+        }),
+    }
+}
+
+fn one_upstream(
+    id: &UpstreamId,
+    config: &UpstreamConfig,
+    keys: Vec<Key>,
+    client: Client,
+) -> Upstream {
     let api = UpstreamApi {
         has_responses: config.has_responses(),
         quirks: config.provider.quirks(),
         prefill: config.prefill(),
         ..UpstreamApi::new(config.provider.dialect())
     };
-    Upstream::new(id.clone(), api, config.base_url(), credentials, client)
+    Upstream::new(id.clone(), api, config.base_url(), keys, client)
         .with_api_version(config.api_version.as_deref())
+        .with_error_rules(config.errors.clone())
         .with_headers(extra_headers(config))
 }
 

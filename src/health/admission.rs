@@ -15,6 +15,9 @@ pub struct NotAdmitted {
     pub until: Instant,
     /// The cooldown, which forbids even a last-resort attempt; `None`: the circuit breaker alone does not admit it.
     pub cooldown_reason: Option<CooldownReason>,
+    /// Whether a health check may bring it back at any moment, because no connection came about: then `until` is only
+    /// the latest time.
+    pub is_checked: bool,
 }
 
 /// What a scope answers.

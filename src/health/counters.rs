@@ -63,6 +63,14 @@ impl Counters {
 }
 
 impl Counts {
+    /// Both together.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            good: self.good + other.good,
+            bad: self.bad + other.bad,
+        }
+    }
+
     /// The share of failures; `None` without any request.
     pub fn error_ratio(self) -> Option<f64> {
         let all = f64::from(self.good) + f64::from(self.bad);

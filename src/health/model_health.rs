@@ -3,6 +3,7 @@
 //! An attempt is evidence on both scopes. The contrast between models decides which one trips: the upstream, if no
 //! connection came about or another of its models is suspicious, too; else the model alone.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,8 +14,11 @@ use super::both::Both;
 use super::cooldown::{Cooldown, CooldownReason};
 use super::counters::Counters;
 use super::evidence::{Evidence, Finding};
+use super::names::Names;
 use super::network::Network;
+use super::odds::Odds;
 use super::packed::Phase;
+use super::rejections::Rejections;
 use super::scope::Scope;
 use super::siblings::{ModelScope, SiblingState};
 use super::slow::{Baselines, Shape};
@@ -32,6 +36,10 @@ pub struct ModelHealth {
     pub(super) cooldowns: Vec<Cooldown>,
     pub(super) baselines: Baselines,
     pub(super) counters: Counters,
+    pub(super) odds: Odds,
+    pub(super) rejections: Rejections,
+    /// The models behind it, if its name is a pattern.
+    pub(super) names: Option<Names<Arc<Self>>>,
     pub(super) epoch: Epoch,
     pub(super) network: Arc<Network>,
 }
@@ -44,12 +52,16 @@ impl ModelHealth {
         epoch: Epoch,
         network: Arc<Network>,
     ) -> Self {
+        let is_pattern = own.id.model.as_deref().is_some_and(|id| id.ends_with('*'));
         Self {
             upstream,
             own,
             cooldowns: (0..keys).map(|_| Cooldown::default()).collect(),
             baselines: Baselines::default(),
             counters: Counters::default(),
+            odds: Odds::default(),
+            rejections: Rejections::default(),
+            names: is_pattern.then(Names::new),
             epoch,
             network,
         }
@@ -58,6 +70,49 @@ impl ModelHealth {
     /// The upstream and the model.
     pub fn id(&self) -> &ScopeId {
         &self.own.id
+    }
+
+    /// The health of the model that was asked for: one of the many, if this stands for all models of a pattern, else
+    /// this. What is known of a name behind a pattern is observed under the pattern's name. From about a thousand
+    /// names on, further ones share this.
+    pub fn of_name(self: &Arc<Self>, name: &str) -> &Arc<Self> {
+        let names = self.names.as_ref();
+        let named = names.and_then(|names| names.get(name, || Arc::new(self.one_of_many())));
+        named.unwrap_or(self)
+    }
+
+    fn one_of_many(&self) -> Self {
+        let upstream = Arc::clone(&self.upstream);
+        let own = upstream.models.add(self.id().clone());
+        let network = Arc::clone(&self.network);
+        Self {
+            names: None,
+            ..Self::new(upstream, own, self.cooldowns.len(), self.epoch, network)
+        }
+    }
+
+    /// This, and all models behind it.
+    pub(super) fn family(&self) -> impl Iterator<Item = &Self> {
+        let many = self.names.iter().flat_map(Names::all);
+        iter::once(self).chain(many.map(Arc::as_ref))
+    }
+
+    /// The chance that a call succeeds now, between 0 and 1, as the calls of the last minutes suggest. Rate limits,
+    /// refused keys, rejected requests and clients that go away do not count.
+    pub fn odds(&self, now: Instant) -> f32 {
+        let now = self.epoch.tick(now);
+        let own = self.odds.now(now);
+        if self.upstream.scope.core().phase.is_out() {
+            // Its other models have shown what to expect.
+            return own.min(self.upstream.odds.now(now));
+        }
+        own
+    }
+
+    /// A call has ended.
+    pub(super) fn learn_odds(&self, is_success: bool, now: Tick) {
+        self.odds.learn(is_success, now);
+        self.upstream.odds.learn(is_success, now);
     }
 
     pub(super) fn scope(&self) -> &Scope {
@@ -120,6 +175,36 @@ impl ModelHealth {
     /// Whether our own network is believed to be lost.
     pub fn is_network_lost(&self) -> bool {
         self.network.lost_since().is_some()
+    }
+
+    /// Whether it answers as it should, so that its answers show what is usual.
+    pub(super) fn is_well(&self, now: Tick) -> bool {
+        let scope = self.scope();
+        scope.core().phase == Phase::Closed && scope.score(now) < 0.5 * scope.threshold()
+    }
+
+    /// Whether so many requests are rejected as wrong that the model may be the cause, and not its clients. Then it is
+    /// worth the while to ask another candidate with the same bytes.
+    pub fn rejects_unusually(&self, now: Instant) -> bool {
+        self.rejections.are_unusual(self.epoch.tick(now))
+    }
+
+    /// Another candidate took the same bytes that this model had rejected: the rejection was a failure of the model.
+    pub fn refuted(&self, now: Instant) -> Vec<HealthChange> {
+        let now = self.epoch.tick(now);
+        self.counters.count(false, now);
+        self.learn_odds(false, now);
+        let core = self.scope().core();
+        let change = if core.phase == Phase::HalfOpen {
+            self.end_probe(Some(Evidence::Failure), core.epoch, now)
+        } else {
+            let began_in = Both {
+                upstream: self.upstream.scope.core().epoch,
+                model: core.epoch,
+            };
+            self.add_evidence(Finding::against(Evidence::Failure), began_in, now)
+        };
+        change.into_iter().collect()
     }
 
     /// The fraction of its traffic that it gets.

@@ -34,9 +34,9 @@ impl ModelHealth {
     pub fn admit(self: &Arc<Self>, key: usize, now: Instant) -> Result<Permit, NotAdmitted> {
         let tick = self.epoch.tick(now);
         if let Some((reason, until)) = self.cooldown(key, tick) {
-            return Err(self.not_admitted(until, Some(reason)));
+            return Err(self.in_cooldown(reason, until));
         }
-        let refused = |until| self.not_admitted(until, None);
+        let refused = |until| self.not_admitted(until);
         let is_probe_of_upstream = match self.upstream.admit(&self.own, tick) {
             Admission::Refused { until } => return Err(refused(until)),
             Admission::Admitted => false,
@@ -63,10 +63,20 @@ impl ModelHealth {
         permit
     }
 
-    fn not_admitted(&self, until: Tick, cooldown_reason: Option<CooldownReason>) -> NotAdmitted {
+    fn in_cooldown(&self, reason: CooldownReason, until: Tick) -> NotAdmitted {
         NotAdmitted {
             until: self.epoch.instant(until),
-            cooldown_reason,
+            cooldown_reason: Some(reason),
+            is_checked: false,
+        }
+    }
+
+    fn not_admitted(&self, until: Tick) -> NotAdmitted {
+        let scopes = [self.scope(), &self.upstream.scope];
+        NotAdmitted {
+            until: self.epoch.instant(until),
+            cooldown_reason: None,
+            is_checked: scopes.into_iter().any(Scope::waits_for_check),
         }
     }
 
@@ -120,6 +130,19 @@ impl Permit {
     /// Whether the upstream is out of rotation, and is tried only because nothing better is left.
     pub fn is_last_resort(&self) -> bool {
         self.is_last_resort
+    }
+
+    /// Whether the attempt had better be hedged: its scope has gone out of rotation since it began, or it is slow, and
+    /// its scope is out. A probe that is not slow tests a scope that is out, and waits for its answer.
+    pub fn is_lost_cause(&self) -> bool {
+        let scopes = [
+            (self.model.scope(), self.began_in.model),
+            (&self.model.upstream.scope, self.began_in.upstream),
+        ];
+        scopes.into_iter().any(|(scope, began_in)| {
+            let core = scope.core();
+            core.phase.is_out() && (self.was_slow || core.epoch != began_in)
+        })
     }
 
     /// The model that it is for.

@@ -28,6 +28,8 @@ pub enum AdmissionPreview {
         cause: &'static str,
         /// How much longer, at most.
         retry_in: Duration,
+        /// Since when it has not been closed.
+        out_for: Duration,
     },
     /// None is admitted during a cooldown.
     CoolingDown {
@@ -77,6 +79,7 @@ fn of_scope(scope: &Scope, now: Tick) -> AdmissionPreview {
         Phase::Open if now < core.until => AdmissionPreview::Out {
             cause: core.cause.label(),
             retry_in: Duration::from_secs_f32(now.seconds_until(core.until)),
+            out_for: Duration::from_secs_f32(scope.closed_until().seconds_until(now)),
         },
         Phase::Open | Phase::HalfOpen => AdmissionPreview::HalfOpenProbe,
     }

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::evidence::Evidence;
+use super::cooldown::Cooldown;
 use super::model_health::ModelHealth;
 use super::network::Network;
-use super::packed::Phase;
-use super::scope::Scope;
 use super::time::Epoch;
 use super::upstream_health::UpstreamHealth;
 use crate::config::UpstreamId;
@@ -77,6 +75,16 @@ impl Health {
         Arc::clone(known)
     }
 
+    /// An upstream's key, by its position, has been replaced: it is not refused any more.
+    pub fn key_renewed(&self, upstream: &UpstreamId, key: usize) {
+        for model in self.models() {
+            if model.id().upstream == *upstream {
+                let cooldowns = model.family().flat_map(|model| model.cooldowns_of(key));
+                cooldowns.for_each(Cooldown::key_renewed);
+            }
+        }
+    }
+
     fn upstream(&self, id: &UpstreamId, keys: usize) -> Arc<UpstreamHealth> {
         let mut upstreams = locked(&self.upstreams);
         let new = || Arc::new(UpstreamHealth::new(id.clone(), keys));
@@ -109,13 +117,11 @@ impl Health {
     /// while our own network is believed to be lost.
     pub fn to_check(&self) -> Vec<UpstreamId> {
         let is_lost = self.is_network_lost();
-        let waits = |scope: &Scope| {
-            let core = scope.core();
-            core.phase == Phase::Open && core.cause == Evidence::Connection
-        };
         let may_come_back = |upstream: &UpstreamHealth| {
             let mut models = upstream.models.all().into_iter();
-            is_lost || waits(&upstream.scope) || models.any(|model| waits(&model.scope))
+            is_lost
+                || upstream.scope.waits_for_check()
+                || models.any(|model| model.scope.waits_for_check())
         };
         locked(&self.upstreams)
             .values()

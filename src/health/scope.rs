@@ -98,6 +98,17 @@ impl Scope {
         }
     }
 
+    /// When it was closed last; tick 0: always.
+    pub(super) fn closed_until(&self) -> Tick {
+        Tick(halves(self.times.load(Ordering::Relaxed)).1)
+    }
+
+    /// Whether it is open because no connection came about, so that a health check may bring it back.
+    pub(super) fn waits_for_check(&self) -> bool {
+        let core = self.core();
+        core.phase == Phase::Open && core.cause == Evidence::Connection
+    }
+
     pub(super) fn note_change(&self, now: Tick) {
         Self::change(&self.since, |packed| pair(halves(packed).0, now.0));
     }

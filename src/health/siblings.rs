@@ -1,5 +1,6 @@
 //! The models of one upstream. When one of them fails, the others tell whether the upstream as a whole is the cause.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -32,25 +33,30 @@ impl ModelScope {
 
 /// All models of one upstream that are in use.
 #[derive(Debug, Default)]
-pub(super) struct Siblings(ArcSwap<Vec<Weak<ModelScope>>>);
+pub(super) struct Siblings {
+    models: ArcSwap<Vec<Weak<ModelScope>>>,
+    /// How many have been added.
+    added: AtomicU32,
+}
 
 impl Siblings {
     pub(super) fn all(&self) -> Vec<Arc<ModelScope>> {
-        let models = self.0.load();
+        let models = self.models.load();
         models.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Adds a model. Callers take turns: two that add at once would lose one.
+    /// Adds a model.
     pub(super) fn add(&self, id: ScopeId) -> Arc<ModelScope> {
-        let siblings = self.all();
-        let last = siblings.iter().map(|model| model.index).max();
         let model = Arc::new(ModelScope {
             id,
-            index: last.map_or(0, |last| last + 1),
+            index: self.added.fetch_add(1, Ordering::Relaxed),
             scope: Scope::new(),
         });
-        let all = siblings.iter().chain([&model]).map(Arc::downgrade);
-        self.0.store(Arc::new(all.collect()));
+        self.models.rcu(|models| {
+            let others = models.iter().filter(|other| other.strong_count() > 0);
+            let others = others.cloned();
+            others.chain([Arc::downgrade(&model)]).collect::<Vec<_>>()
+        });
         model
     }
 

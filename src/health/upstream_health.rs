@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::admission::Admission;
 use super::cooldown::Cooldown;
 use super::evidence::Evidence;
+use super::odds::Odds;
 use super::packed::Phase;
 use super::scope::Scope;
 use super::siblings::{ModelScope, Siblings};
@@ -25,6 +26,8 @@ pub(super) struct UpstreamHealth {
     pub(super) models: Siblings,
     /// Cooldowns that hold for all models of a key.
     pub(super) cooldowns: Vec<Cooldown>,
+    /// The chance that a call succeeds, whatever its model.
+    pub(super) odds: Odds,
     /// The models whose probe failed while the upstream is half-open, as a set of bits.
     blocked: AtomicU64,
     /// The tick of the last connection that failed in a way which our own network may have caused.
@@ -39,6 +42,7 @@ impl UpstreamHealth {
             scope: Scope::new(),
             models: Siblings::default(),
             cooldowns: (0..keys).map(|_| Cooldown::default()).collect(),
+            odds: Odds::default(),
             blocked: AtomicU64::new(0),
             lost_at: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),

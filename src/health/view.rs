@@ -76,11 +76,8 @@ fn of_upstream(upstream: &UpstreamHealth, models: &[Arc<ModelHealth>], now: Tick
         models
             .iter()
             .filter(|model| model.id().upstream == upstream.id)
-            .map(|model| model.counters.last_minutes(minutes, now))
-            .fold(Counts::default(), |sum, counts| Counts {
-                good: sum.good + counts.good,
-                bad: sum.bad + counts.bad,
-            })
+            .map(|model| of_family(model, minutes, now))
+            .fold(Counts::default(), Counts::plus)
     };
     ScopeView {
         last_minute: sum(1),
@@ -91,13 +88,41 @@ fn of_upstream(upstream: &UpstreamHealth, models: &[Arc<ModelHealth>], now: Tick
     }
 }
 
+/// A pattern is shown as the worst of its models, with the requests of all.
 fn of_model(model: &ModelHealth, now: Tick) -> ScopeView {
-    ScopeView {
-        last_minute: model.counters.last_minutes(1, now),
-        last_five_minutes: model.counters.last_minutes(5, now),
-        cooldowns: of_cooldowns(&model.cooldowns, now),
-        ..of_scope(model.id().clone(), model.scope(), now)
+    let family = || model.family();
+    let badness = |scope: &Scope| (1.0 - scope.fraction(), scope.score(now) / scope.threshold());
+    let worst = family()
+        .map(ModelHealth::scope)
+        .fold(model.scope(), |worst, scope| {
+            if badness(scope) > badness(worst) {
+                scope
+            } else {
+                worst
+            }
+        });
+    let mut cooldowns: Vec<CooldownView> = Vec::new();
+    for cooldown in family().flat_map(|model| of_cooldowns(&model.cooldowns, now)) {
+        match cooldowns.iter_mut().find(|known| known.key == cooldown.key) {
+            Some(known) if known.ends_in < cooldown.ends_in => *known = cooldown,
+            Some(_) => {}
+            None => cooldowns.push(cooldown),
+        }
     }
+    ScopeView {
+        last_minute: of_family(model, 1, now),
+        last_five_minutes: of_family(model, 5, now),
+        cooldowns,
+        ..of_scope(model.id().clone(), worst, now)
+    }
+}
+
+/// The requests for a model, or for all models of a pattern.
+fn of_family(model: &ModelHealth, minutes: u32, now: Tick) -> Counts {
+    let counts = model
+        .family()
+        .map(|one| one.counters.last_minutes(minutes, now));
+    counts.fold(Counts::default(), Counts::plus)
 }
 
 fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {

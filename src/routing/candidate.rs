@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Capabilities, CapabilitiesConfig, Provider};
+use crate::config::{Capabilities, CapabilitiesConfig, Provider, TimeoutsConfig};
 use crate::health::ModelHealth;
 use crate::upstream::Upstream;
 
@@ -21,11 +21,18 @@ pub struct Candidate {
     pub weight: u32,
     /// The failure domain that it shares with other upstreams: a cloud, a CDN.
     pub domain: Option<Arc<str>>,
-    /// Its health.
+    /// How long it is waited for.
+    pub timeouts: Arc<TimeoutsConfig>,
+    /// The health of its model; of all its models, if the client names them.
     pub health: Arc<ModelHealth>,
 }
 
 impl Candidate {
+    /// The health of the model that a client asks for.
+    pub fn health_of(&self, model: &str) -> &Arc<ModelHealth> {
+        self.health.of_name(model)
+    }
+
     /// What it can do for a client that names this model.
     pub fn capabilities(&self, model: &str) -> Capabilities {
         self.knowledge.about(model)

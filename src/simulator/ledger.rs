@@ -5,15 +5,17 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
-use super::{Received, Script};
+use super::{Fault, Received, Script};
 
 #[derive(Debug)]
 pub(super) struct Ledger {
     name: String,
     script: Mutex<Arc<Script>>,
     received: Mutex<Vec<Received>>,
+    /// When the last request came that met no fault.
+    last_well: Mutex<Option<Instant>>,
     received_count: watch::Sender<usize>,
     abandoned: watch::Sender<usize>,
     refusing: AtomicBool,
@@ -26,6 +28,7 @@ impl Ledger {
             refusing: AtomicBool::new(script.refuses()),
             script: Mutex::new(Arc::new(script)),
             received: Mutex::default(),
+            last_well: Mutex::default(),
             received_count: watch::Sender::new(0),
             abandoned: watch::Sender::new(0),
         }
@@ -50,7 +53,12 @@ impl Ledger {
         let script = Arc::clone(&lock(&self.script));
         let mut received = lock(&self.received);
         let number = received.len() + 1;
-        let script = script.for_request(&request, number);
+        let mut last_well = lock(&self.last_well);
+        let since_last = last_well.map(|at| request.at.duration_since(at));
+        let script = script.for_request(&request, number, since_last);
+        if script.fault == Fault::None {
+            *last_well = Some(request.at);
+        }
         received.push(request);
         // Still under the lock, so that the count never runs backwards.
         self.received_count.send_replace(number);

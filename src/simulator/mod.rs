@@ -36,7 +36,7 @@ mod tests;
 pub use self::{
     fault::Fault,
     received::Received,
-    script::{Continuing, Framing, Script},
+    script::{Continuing, Draw, Framing, Script},
 };
 
 use self::{

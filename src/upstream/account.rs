@@ -7,10 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::credential::Credential;
+use super::key::{Key, Renewal, RenewedKey};
 use super::network::Client;
 use super::reply::Reply;
-use crate::config::{Dialect, UpstreamId};
+use crate::config::{Dialect, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
+use crate::wire::upload::Sending;
 
 /// Everything needed to talk to one provider account.
 #[derive(Debug)]
@@ -22,15 +24,16 @@ pub struct Upstream {
     pub(super) base_url: String,
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
-    pub(super) credentials: Vec<Credential>,
+    pub(super) keys: Vec<Key>,
     /// Further headers of every request.
     pub(super) extra_headers: Vec<Credential>,
     pub(super) client: Client,
+    errors: Vec<ErrorRule>,
     turn: AtomicUsize,
 }
 
 /// A request to an upstream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outbound {
     /// The method.
     pub method: Method,
@@ -44,6 +47,8 @@ pub struct Outbound {
     pub body: Bytes,
     /// Whether it does no harm if the upstream should process it twice.
     pub is_repeatable: bool,
+    /// Learns how far the request has got, where it takes a while to be sent.
+    pub sending: Option<Arc<Sending>>,
 }
 
 impl Upstream {
@@ -53,7 +58,7 @@ impl Upstream {
         id: UpstreamId,
         api: UpstreamApi,
         base_url: &str,
-        credentials: Vec<Credential>,
+        keys: Vec<Key>,
         client: Client,
     ) -> Self {
         Self {
@@ -62,9 +67,10 @@ impl Upstream {
             has_no_responses: AtomicBool::new(false),
             base_url: base_url.to_owned(),
             api_version: None,
-            credentials,
+            keys,
             extra_headers: Vec::new(),
             client,
+            errors: Vec::new(),
             turn: AtomicUsize::new(0),
         }
     }
@@ -90,6 +96,17 @@ impl Upstream {
     /// From now on its requests go over new connections, because something has failed over the others.
     pub fn renew_connections(&self) {
         self.client.renew_connections();
+    }
+
+    /// The same, with what the configuration says about its errors.
+    #[must_use]
+    pub fn with_error_rules(self, errors: Vec<ErrorRule>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// What the configuration says about its errors.
+    pub fn error_rules(&self) -> &[ErrorRule] {
+        &self.errors
     }
 
     /// Whether its paths name the model.
@@ -134,8 +151,12 @@ impl Upstream {
     /// The body without the key that was sent, and without the values of further headers: some upstreams repeat a key
     /// that they reject.
     pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
-        let secrets = self.secrets(key);
-        secrets.fold(body, |body, secret| secret.hide_in(body))
+        let body = match self.keys.get(key) {
+            Some(key) => key.hide_in(body),
+            None => body,
+        };
+        let extra = self.extra_headers.iter();
+        extra.fold(body, |body, secret| secret.hide_in(body))
     }
 
     /// A reply without that key in its headers.
@@ -145,26 +166,44 @@ impl Upstream {
     }
 
     pub(super) fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
-        for secret in self.secrets(key) {
+        if let Some(key) = self.keys.get(key) {
+            key.hide_in_headers(headers);
+        }
+        for secret in &self.extra_headers {
             secret.hide_in_headers(headers);
         }
     }
 
-    fn secrets(&self, key: usize) -> impl Iterator<Item = &Credential> {
-        self.credentials
-            .get(key)
-            .into_iter()
-            .chain(&self.extra_headers)
+    /// A number that changes when that key is replaced.
+    pub fn key_version(&self, key: usize) -> u64 {
+        self.keys.get(key).map_or(0, Key::version)
+    }
+
+    /// The key of this version was refused: reads it again from its source, if it has one. `None`: nothing was read.
+    pub async fn renew_refused(&self, key: usize, version: u64) -> Option<Renewal> {
+        match self.keys.get(key)? {
+            Key::Fixed(_) => None,
+            Key::Renewed(key) => key.renew_refused(version).await,
+        }
+    }
+
+    /// Its keys that are read again from time to time, with their numbers.
+    pub fn renewed_keys(&self) -> impl Iterator<Item = (usize, &RenewedKey)> {
+        let keys = self.keys.iter().enumerate();
+        keys.filter_map(|(number, key)| match key {
+            Key::Fixed(_) => None,
+            Key::Renewed(key) => Some((number, &**key)),
+        })
     }
 
     /// How many keys it has.
     pub fn key_count(&self) -> usize {
-        self.credentials.len()
+        self.keys.len()
     }
 
     /// The next key: several keys are used in rotation.
     pub fn next_key(&self) -> usize {
-        match self.credentials.len() {
+        match self.keys.len() {
             0 | 1 => 0,
             count => self.turn.fetch_add(1, Ordering::Relaxed) % count,
         }

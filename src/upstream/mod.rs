@@ -5,6 +5,7 @@
 mod account;
 mod credential;
 mod deployment;
+mod key;
 mod models;
 mod network;
 mod reply;
@@ -14,6 +15,7 @@ mod upgrade;
 
 pub use account::{Outbound, Upstream};
 pub use credential::Credential;
+pub use key::{Key, KeyError, Renewal, RenewedKey};
 pub use network::{Client, ClientError, Connector, Hold};
 pub use reply::{Reply, ReplyBody, ReplyError};
 pub use send::SendError;

@@ -61,10 +61,9 @@ impl Upstream {
         Outbound {
             method: Method::GET,
             path: path.to_owned(),
-            model: None,
             headers,
-            body: bytes::Bytes::new(),
             is_repeatable: true,
+            ..Outbound::default()
         }
     }
 }

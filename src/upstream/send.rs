@@ -3,14 +3,13 @@
 use std::error::Error;
 use std::io;
 
-use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use http::{Request, StatusCode};
-use http_body_util::Full;
 
 use super::network::{ClientError, ProxyError};
 use super::{Outbound, Reply, Upstream, deployment, shortage};
 use crate::outcome::{Defect, Outcome, Unreachable};
+use crate::wire::upload::Upload;
 
 /// No reply arrived.
 #[derive(Debug)]
@@ -49,8 +48,8 @@ impl Upstream {
         &self,
         key: usize,
         outbound: Outbound,
-    ) -> Result<Request<Full<Bytes>>, SendError> {
-        let mut request = Request::new(Full::new(outbound.body));
+    ) -> Result<Request<Upload>, SendError> {
+        let mut request = Request::new(Upload::new(outbound.body, outbound.sending));
         *request.method_mut() = outbound.method;
         let path = match &self.api_version {
             None => outbound.path,
@@ -75,8 +74,8 @@ impl Upstream {
         for extra in &self.extra_headers {
             extra.put_on(headers);
         }
-        if let Some(credential) = self.credentials.get(key) {
-            credential.put_on(headers);
+        if let Some(key) = self.keys.get(key) {
+            key.put_on(headers);
         }
         Ok(request)
     }

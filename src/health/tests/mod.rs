@@ -3,7 +3,11 @@
 mod cooldowns;
 mod evidence;
 mod invariants;
+mod odds;
+mod patterns;
+mod refutations;
 mod scenarios;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;

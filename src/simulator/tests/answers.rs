@@ -106,3 +106,17 @@ async fn requests_are_kept_and_waited_for() {
     assert_eq!(received[0].header("host"), Some("a"));
     assert_eq!(simulator.abandoned(), 0);
 }
+
+#[tokio::test]
+async fn a_fault_can_be_kept_for_requests_that_come_too_soon() {
+    let hour = Duration::from_secs(3600);
+    let simulator = simulator(Script::status(429).with_spacing(hour)).await;
+    assert!(chat(&simulator).await.is_status(200));
+    assert!(chat(&simulator).await.is_status(429));
+    assert!(chat(&simulator).await.is_status(429));
+    let nothing = Duration::from_nanos(1);
+    simulator
+        .play(Script::status(429).with_spacing(nothing))
+        .await;
+    assert!(chat(&simulator).await.is_status(200));
+}

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
@@ -17,6 +15,7 @@ use super::connector::{Connector, Purpose};
 use super::line::{ConnectError, Line, Place};
 use super::pool::{Chosen, Pool, Sender};
 use super::resend::Loss;
+use crate::wire::upload::Upload;
 
 /// How often a request is sent again.
 const MOST_RESENDS: usize = 2;
@@ -43,7 +42,7 @@ pub struct Client {
 pub struct Hold {
     pool: Arc<Pool>,
     place: Place,
-    single: Option<http1::SendRequest<Full<Bytes>>>,
+    single: Option<http1::SendRequest<Upload>>,
 }
 
 impl Hold {
@@ -76,7 +75,7 @@ impl Client {
     /// `is_repeatable`: whether it does no harm if it should be processed twice.
     pub async fn request(
         &self,
-        mut request: Request<Full<Bytes>>,
+        mut request: Request<Upload>,
         is_repeatable: bool,
     ) -> Result<(Response<Incoming>, Hold), ClientError> {
         let mut resends = 0;
@@ -107,7 +106,7 @@ impl Client {
                 return Err(ClientError::Broken(error.into_error()));
             };
             resends += 1;
-            request = again;
+            request = again.map(Upload::again);
             chosen = self.another(is_http2 && resends < MOST_RESENDS).await?;
         }
     }
@@ -125,8 +124,8 @@ impl Client {
     async fn send(
         &self,
         chosen: Chosen,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, Hold), TrySendError<Request<Full<Bytes>>>> {
+        mut request: Request<Upload>,
+    ) -> Result<(Response<Incoming>, Hold), TrySendError<Request<Upload>>> {
         let size = request.body().size_hint().exact().unwrap_or(u64::MAX);
         let place = chosen
             .line
@@ -151,7 +150,7 @@ impl Client {
     }
 
     /// Writes the target of a request as HTTP/1.1 does: the path alone, or the whole URL for a proxy.
-    fn address(&self, request: &mut Request<Full<Bytes>>) {
+    fn address(&self, request: &mut Request<Upload>) {
         request
             .headers_mut()
             .entry(HOST)
@@ -171,7 +170,7 @@ impl Client {
     /// Sends a request for an upgrade over a connection of its own, which speaks HTTP/1.1.
     pub async fn upgrade(
         &self,
-        mut request: Request<Full<Bytes>>,
+        mut request: Request<Upload>,
     ) -> Result<Response<Incoming>, ClientError> {
         let line = Arc::new(Line::new(0));
         let connector = &self.pool.connector;

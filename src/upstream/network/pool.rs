@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
@@ -14,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::connector::{Connector, PING, Purpose};
 use super::line::{ConnectError, Line, Wire};
 use super::renewal::Renewal;
+use crate::wire::upload::Upload;
 
 /// How many requests are enough for one HTTP/2 connection. A server usually takes 100 at a time, and hardly ever fewer
 /// (RFC 9113, section 6.5.2, recommends that); further ones would wait in the connection unseen, as if the upstream did
@@ -29,8 +28,8 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// How requests are put on a connection.
 pub(super) enum Sender {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
+    Http1(http1::SendRequest<Upload>),
+    Http2(http2::SendRequest<Upload>),
 }
 
 /// A connection that has been chosen for a request.
@@ -62,9 +61,9 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Kept {
     /// HTTP/1.1 connections without a request, the last used one at the end.
-    single: Vec<Idle<http1::SendRequest<Full<Bytes>>>>,
+    single: Vec<Idle<http1::SendRequest<Upload>>>,
     /// HTTP/2 connections.
-    shared: Vec<Idle<http2::SendRequest<Full<Bytes>>>>,
+    shared: Vec<Idle<http2::SendRequest<Upload>>>,
     renewal: Renewal,
     is_swept: bool,
 }
@@ -137,7 +136,7 @@ impl Pool {
     }
 
     /// Keeps an HTTP/1.1 connection whose reply is complete.
-    pub(super) fn keep(self: &Arc<Self>, sender: http1::SendRequest<Full<Bytes>>, line: Arc<Line>) {
+    pub(super) fn keep(self: &Arc<Self>, sender: http1::SendRequest<Upload>, line: Arc<Line>) {
         let mut kept = self.lock();
         let now = Instant::now();
         if !sender.is_closed() && kept.renewal.allows(&line, now) {
@@ -249,14 +248,14 @@ impl<S> Idle<S> {
     }
 }
 
-pub(super) async fn http1(wire: Wire) -> hyper::Result<http1::SendRequest<Full<Bytes>>> {
+pub(super) async fn http1(wire: Wire) -> hyper::Result<http1::SendRequest<Upload>> {
     let (sender, connection) = http1::handshake(TokioIo::new(wire)).await?;
     // Its errors are those of its requests.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)
 }
 
-async fn http2(wire: Wire) -> hyper::Result<http2::SendRequest<Full<Bytes>>> {
+async fn http2(wire: Wire) -> hyper::Result<http2::SendRequest<Upload>> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(PING)

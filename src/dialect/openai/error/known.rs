@@ -1,140 +1,180 @@
-//! Codes, types and messages by which errors are known.
+//! Codes, types and words by which errors are known, and what they mean.
+//!
+//! One table for all providers: an error that says `Arrearage` means the same whoever sends it. Its lines are tried
+//! from the first to the last.
 
-/// Codes and types that say: longer than the model's window.
-pub(super) const TOO_LONG: [&str; 4] = [
-    "context_length_exceeded",
-    "exceed_context_size_error",
-    "tokens_too_long",
-    "characters_too_long",
-];
+use super::accounts::{KEYS, MODELS, MONEY, PLACES};
+use super::fields::ErrorFields;
+use super::mark::Mark::{self, Begins, Code, Says};
+use super::requests::{CONTENT, FAULTS, FEATURES, LENGTH, LOAD, PACE};
+use crate::config::Meaning;
+use crate::config::Meaning::{
+    ContentRefused, ModelUnavailable, Overloaded, QuotaExhausted, RateLimited, ServerError,
+    TooLong, Unauthorized, Unsupported,
+};
 
-/// How messages begin that say the same, where no code does.
-pub(super) const TOO_LONG_IN_WORDS: [&str; 8] = [
-    // Anthropic
-    "prompt is too long",
-    "input length and `max_tokens` exceed context limit",
-    // vLLM, DeepSeek and kin
-    "This model's maximum context length is",
-    // OpenRouter
-    "This endpoint's maximum context length is",
-    // Mistral
-    "Prompt contains",
-    // Together
-    "Input token count",
-    // Bedrock
-    "Input is too long",
-    // Gemini
-    "The input token count",
-];
+/// What the marks of one line mean.
+pub(super) struct Line {
+    meaning: Meaning,
+    /// The statuses with which they mean that.
+    statuses: Statuses,
+    marks: &'static [Mark],
+}
 
-/// How messages begin that say: another model's turns cannot be gone on with as they are.
-pub(super) const PROVIDER_BOUND_IN_WORDS: [&str; 7] = [
-    // Mistral
-    "Tool call id was ",
-    "Unexpected role 'user' after role 'tool'",
-    // Gemini 3
-    "Function call is missing a thought_signature",
-    "Function call is missing a `thought_signature`",
-    // DeepSeek
-    "The `reasoning_content` in the thinking mode must be passed back",
-    "The reasoning_content in the thinking mode must be passed back",
-    "Missing `reasoning_content` field",
-];
+/// With which statuses a line holds.
+#[derive(Clone, Copy, Debug)]
+enum Statuses {
+    /// One of these.
+    OneOf(&'static [u16]),
+    /// Any status of a refusal, 400 to 499.
+    Refusal,
+    /// Those, and by its code also any status of a failure.
+    Any,
+}
 
-/// Codes that say: a field or a value that the model does not take.
-pub(super) const UNSUPPORTED: [&str; 4] = [
-    "unsupported_parameter",
-    "unsupported_value",
-    "unknown_parameter",
-    "extra_forbidden",
-];
+/// What an error with this status means; `None`: its status alone says it.
+pub(super) fn meaning(status: u16, error: &ErrorFields) -> Option<Meaning> {
+    let line = LINES.iter().find(|line| line.holds_for(status, error))?;
+    Some(line.meaning)
+}
 
-/// How messages begin, and how they end, that say the same, where no code does.
-pub(super) const UNSUPPORTED_IN_WORDS: [(&str, &str); 13] = [
-    // Anthropic
-    ("", "Extra inputs are not permitted"),
-    ("This model does not support assistant message prefill", ""),
-    // Gemini
-    ("Invalid JSON payload received. Unknown name", ""),
-    // DeepSeek
-    (
-        "Failed to deserialize the JSON body into the target type",
-        "",
-    ),
-    ("This response_format type is unavailable", ""),
-    // Ollama
-    ("", "does not support tools"),
-    // Groq
-    ("", "is unsupported"),
-    // llama.cpp
-    ("image input is not supported", ""),
-    // OpenAI
-    ("Function tools with reasoning_effort are not supported", ""),
-    // OpenAI, with 404: the model is there, but not at this path.
-    ("This is a chat model", ""),
-    ("This is not a chat model", ""),
-    ("This model is only supported in", ""),
-    ("Invalid URL (", ""),
-];
+/// The HTTP status that fits an error inside a 200.
+pub(super) fn status_of(error: &ErrorFields) -> u16 {
+    match error.code.parse() {
+        Ok(status @ 400..=599) => return status,
+        // `invalid_image_format`, `failed_to_download_image` and others, of Responses.
+        _ if error.code.contains("_image") || error.code.starts_with("image_") => return 400,
+        _ => {}
+    }
+    let by_name = STATUS_OF.iter().find(|(name, _)| error.is(name));
+    match meaning_of_words(error) {
+        _ if error.is_flagged => 400,
+        Some(RateLimited | QuotaExhausted) => 429,
+        Some(Unauthorized) => 401,
+        Some(ModelUnavailable) => 404,
+        Some(Meaning::Rejected | ContentRefused | TooLong | Unsupported) => 400,
+        Some(Overloaded) => by_name.map_or(503, |(_, status)| *status),
+        Some(ServerError) => 500,
+        None => by_name.map_or(500, |(_, status)| *status),
+    }
+}
 
-/// Codes and types that say: not about this.
-pub(super) const REFUSED: [&str; 8] = [
-    "content_filter",
-    "invalid_prompt",
-    "content_policy_violation",
-    "ResponsibleAIPolicyViolation",
-    "moderation_blocked",
-    "bio_policy",
-    "cyber_policy",
-    "misalignment_policy_violation",
-];
+/// What an error means whatever its status.
+fn meaning_of_words(error: &ErrorFields) -> Option<Meaning> {
+    let mut marks = LINES
+        .iter()
+        .flat_map(|line| line.marks.iter().map(|mark| (line.meaning, mark)));
+    let (meaning, _) = marks.find(|(_, mark)| error.shows(**mark))?;
+    Some(meaning)
+}
 
-/// Codes and types that say: no money, no allowance. They are not a matter of seconds.
-pub(super) const QUOTA: [&str; 13] = [
-    "billing_error",
-    "organization_on_hold",
-    "cmek_key_disabled",
-    "insufficient_quota",
-    "credit_balance_exhausted",
-    "organization_spend_limit_exceeded",
-    "project_spend_limit_exceeded",
-    "organization_usage_limit_exceeded",
-    "enforced_spend_limit_reached",
-    "contract_spend_limit_reached",
-    "billing_hard_limit_reached",
-    "blocked_api_access",
-    "usage_limit_reached",
-];
+/// Whether it says that the request is longer than the model can take.
+pub(super) fn says_too_long(error: &ErrorFields) -> bool {
+    let mut lines = LINES.iter().filter(|line| line.meaning == TooLong);
+    lines.any(|line| line.marks.iter().any(|mark| error.shows(*mark)))
+}
 
-/// How messages of Anthropic begin that say the same with 400.
-pub(super) const QUOTA_IN_WORDS: [&str; 2] = [
-    "Your credit balance is too low",
-    "You have reached your specified API usage limits",
-];
+impl Line {
+    fn holds_for(&self, status: u16, error: &ErrorFields) -> bool {
+        let may_hold = |mark: &Mark| match self.statuses {
+            Statuses::OneOf(statuses) => statuses.contains(&status),
+            Statuses::Refusal => status < 500,
+            Statuses::Any => status < 500 || matches!(mark, Code(_)),
+        };
+        let mut marks = self.marks.iter().filter(|mark| may_hold(mark));
+        marks.any(|mark| error.shows(*mark))
+    }
+}
 
-/// Codes of a 429 that say: it is the provider that has too much to do, or our requests grow too fast.
-pub(super) const OVERLOADED: [&str; 3] = [
-    "slow_down",
-    "ramp_limit_exceeded",
-    "Offline_batch_reasoning_refused",
+const LINES: &[Line] = &[
+    // Qianfan says with 401, and a code that it also has for a missing name, that the account may not use the model.
+    Line {
+        meaning: ModelUnavailable,
+        statuses: Statuses::OneOf(&[401]),
+        marks: &[Code("invalid_model")],
+    },
+    // OpenAI says so with codes of fields and values, too.
+    Line {
+        meaning: ModelUnavailable,
+        statuses: Statuses::Refusal,
+        marks: &[Says("your organization must be verified")],
+    },
+    // DashScope says so with the code `insufficient_quota`.
+    Line {
+        meaning: RateLimited,
+        statuses: Statuses::Refusal,
+        marks: &[Begins("allocated quota exceeded")],
+    },
+    Line {
+        meaning: ContentRefused,
+        statuses: Statuses::OneOf(&[400, 403, 422, 451]),
+        marks: CONTENT,
+    },
+    Line {
+        meaning: TooLong,
+        statuses: Statuses::OneOf(&[400, 403, 413, 422, 429]),
+        marks: LENGTH,
+    },
+    // More tokens than the account may send in a minute: waiting never helps, another account may.
+    Line {
+        meaning: Unsupported,
+        statuses: Statuses::OneOf(&[413, 429]),
+        marks: &[Begins("request too large for")],
+    },
+    Line {
+        meaning: Unsupported,
+        statuses: Statuses::OneOf(&[400, 404, 422]),
+        marks: FEATURES,
+    },
+    Line {
+        meaning: QuotaExhausted,
+        statuses: Statuses::Any,
+        marks: MONEY,
+    },
+    Line {
+        meaning: Unauthorized,
+        statuses: Statuses::Any,
+        marks: KEYS,
+    },
+    Line {
+        meaning: Unauthorized,
+        statuses: Statuses::Refusal,
+        marks: PLACES,
+    },
+    Line {
+        meaning: ModelUnavailable,
+        statuses: Statuses::Refusal,
+        marks: MODELS,
+    },
+    Line {
+        meaning: Overloaded,
+        statuses: Statuses::Refusal,
+        marks: LOAD,
+    },
+    Line {
+        meaning: RateLimited,
+        statuses: Statuses::Refusal,
+        marks: PACE,
+    },
+    Line {
+        meaning: ServerError,
+        statuses: Statuses::OneOf(&[400]),
+        marks: FAULTS,
+    },
 ];
 
 /// What codes and types of an error inside a 200 mean as a status. Unknown ones are the upstream's fault.
-pub(super) const STATUS_OF: [(&str, u16); 16] = [
+const STATUS_OF: [(&str, u16); 12] = [
     ("invalid_request_error", 400),
     ("BadRequestError", 400),
-    ("authentication_error", 401),
-    ("invalid_api_key", 401),
     ("permission_error", 403),
     ("not_found_error", 404),
-    ("model_not_found", 404),
     ("request_too_large", 413),
-    ("too_many_requests", 429),
-    ("rate_limit_error", 429),
     ("requests", 429),
     ("tokens", 429),
     ("RESOURCE_EXHAUSTED", 429),
     ("overloaded_error", 529),
     ("server_is_overloaded", 503),
     ("slow_down", 503),
+    ("UNAUTHENTICATED", 401),
 ];

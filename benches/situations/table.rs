@@ -1,0 +1,57 @@
+//! The table.
+
+use std::collections::BTreeMap;
+
+use crate::situation::{Bound, Seen, Situation};
+
+pub(crate) const HEAD: &str = "\
+    situation                                                              answered   bound    calls   tried   slowest   lost";
+
+/// What was seen in a situation. `!` marks a bound that is missed.
+pub(crate) fn row(situation: &Situation, seen: &Seen) -> String {
+    let mark = |is_kept| if is_kept { ' ' } else { '!' };
+    let asked = seen.asked();
+    let bound = match situation.bound {
+        Bound::All => "all".to_owned(),
+        Bound::Share(share) => format!("{:.0} %", share * 100.0),
+        Bound::AllAfter(first) => format!("-{first}"),
+        Bound::None => "none".to_owned(),
+    };
+    format!(
+        "{:<68} {:>4} of {asked:<4}{} {bound:>5} {:>7.2}{} {:>6.2} {:>8.1} s   {}",
+        situation.name,
+        seen.answered(),
+        mark(situation.is_answered(seen)),
+        seen.calls_a_request(),
+        mark(situation.is_cheap(seen)),
+        seen.attempts as f64 / asked as f64,
+        slowest(seen),
+        lost(seen)
+    )
+}
+
+/// Seconds; zero if nothing was answered.
+fn slowest(seen: &Seen) -> f64 {
+    let answered = seen.all().filter(|ended| ended.is_answered());
+    answered.map(|ended| ended.seconds).fold(0.0, f64::max)
+}
+
+/// What clients saw in place of an answer, how often, and when the last of them began.
+fn lost(seen: &Seen) -> String {
+    let mut counts = BTreeMap::new();
+    for ended in seen.all().filter(|ended| !ended.is_answered()) {
+        *counts.entry(ended.ended.as_str()).or_insert(0) += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(what, count)| format!("{what}: {count}"))
+        .collect();
+    let last = seen.runs.iter().filter_map(|run| {
+        let index = run.iter().rposition(|ended| !ended.is_answered())?;
+        Some(index + 1)
+    });
+    match last.max() {
+        Some(last) => format!("{} (the last one is number {last})", counts.join(", ")),
+        None => String::new(),
+    }
+}

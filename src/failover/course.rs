@@ -1,0 +1,300 @@
+//! The course of one request: decides what comes next, does it, and notes what came of it, until there is an answer.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::budget::Expense;
+use super::decide::{InFlight, Next, Situation, StartReason, next};
+use super::ending::{AttemptAnswer, Failure};
+use super::exhausted::Exhausted;
+use super::in_flight::InFlightAttempt;
+use super::log::AttemptLog;
+use super::plan::{AttemptPlan, Target};
+use super::queue::Place;
+use super::race::{Alarm, Ended, Race, Step};
+use super::run::Run;
+use crate::event::{Event, Phase};
+use crate::health::Permit;
+use crate::outcome::Outcome;
+
+/// How far a request has got.
+pub(super) struct Course<'r, 'a> {
+    run: &'r Run<'a>,
+    plan: AttemptPlan<'a>,
+    log: AttemptLog,
+    race: Race<'a>,
+    /// Whether the attempt in flight is so late that the route hedges.
+    is_late: bool,
+    /// When the request began to wait, and its place in the queue.
+    waiting: Option<Waiting<'a>>,
+    has_turn: bool,
+    /// The candidates whose rejection is doubted.
+    doubted: Vec<usize>,
+}
+
+/// The attempt that won, and the log of all attempts.
+pub(super) struct WinningAttempt {
+    pub(super) answer: AttemptAnswer,
+    pub(super) attempt: InFlightAttempt,
+    pub(super) log: AttemptLog,
+}
+
+struct Waiting<'a> {
+    until: Instant,
+    /// `None`: the queue is full.
+    place: Option<Place<'a>>,
+}
+
+impl<'r, 'a> Course<'r, 'a> {
+    pub(super) fn new(run: &'r Run<'a>, plan: AttemptPlan<'a>, log: AttemptLog) -> Self {
+        Self {
+            run,
+            plan,
+            log,
+            race: Race::default(),
+            is_late: false,
+            waiting: None,
+            has_turn: false,
+            doubted: Vec::new(),
+        }
+    }
+
+    pub(super) async fn to_the_end(mut self) -> Result<WinningAttempt, Exhausted> {
+        self.run.requested(&self.plan);
+        loop {
+            match self.next() {
+                Next::Start {
+                    choice,
+                    expense,
+                    reason,
+                } => self.start(choice, expense, reason).await,
+                Next::Await { alarm } => {
+                    if let Some(ended) = self.step(alarm).await
+                        && let Some(end) = self.ended(ended).await
+                    {
+                        return match end {
+                            End::Answered(answer, attempt) => Ok(self.won(answer, attempt)),
+                            End::Final => Err(self.log.exhausted(&self.plan)),
+                        };
+                    }
+                }
+                Next::Pause { until } => sleep_until(until).await,
+                Next::Queue { opens_at } => self.queue(opens_at).await,
+                Next::Done => return Err(self.log.exhausted(&self.plan)),
+            }
+        }
+    }
+
+    fn next(&self) -> Next {
+        if self.run.request.control.is_once && self.race.is_empty() && self.log.started() > 0 {
+            return Next::Done;
+        }
+        let now = Instant::now();
+        let wait = self.run.wait();
+        let waiting = self.waiting.as_ref();
+        next(&Situation {
+            now,
+            until: self.run.until(),
+            patience: self.run.patience(),
+            wait_until: waiting.map_or(now + wait, |waiting| waiting.until),
+            choices: &self.plan.choices(self.run.common.shape, wait, now),
+            started: self.log.started(),
+            last_start: self.log.last_start().unwrap_or(now),
+            last_took: self.log.last_took(),
+            in_flight: InFlight {
+                count: self.race.len(),
+                is_lost_cause: self.race.needs_ejection_hedge(),
+                is_late: self.is_late && self.race.len() == 1,
+            },
+            tokens: self.run.tokens(),
+            has_turn: self.has_turn,
+        })
+    }
+
+    /// Starts an attempt, if health permits it and the budget still covers it.
+    async fn start(&mut self, choice: usize, expense: Option<Expense>, reason: StartReason) {
+        self.is_late = false;
+        if !self.plan.is_able(choice).await {
+            return;
+        }
+        let is_forced = self.has_turn || reason == StartReason::LastResort;
+        let Some((target, permit)) = self.plan.admit(choice, is_forced, Instant::now()) else {
+            return;
+        };
+        if !self.run.pay(expense) {
+            self.plan.put_back(choice);
+            return;
+        }
+        self.has_turn = false;
+        self.report_failover(&target);
+        self.plan.started(choice);
+        let phase = phase(reason, &permit);
+        let number = self.log.begin();
+        let racer = self.run.attempt((choice, target), permit, number, phase);
+        self.race.start(racer.await);
+    }
+
+    /// Waits for the attempts in flight, until one has ended or it is time to decide again.
+    async fn step(&mut self, alarm: Option<Instant>) -> Option<Box<Ended>> {
+        let since = Instant::now();
+        let step = match alarm {
+            None => Some(self.race.next().await),
+            Some(alarm) => timeout_at(alarm, self.race.next()).await.ok(),
+        };
+        self.log.waited += since.elapsed();
+        self.is_late = false;
+        match step? {
+            Step::Ended(ended) => Some(ended),
+            Step::Waits(alarm) => {
+                self.is_late = alarm == Alarm::Hedge;
+                None
+            }
+        }
+    }
+
+    async fn ended(&mut self, ended: Box<Ended>) -> Option<End> {
+        let Ended {
+            choice,
+            attempt,
+            result,
+        } = *ended;
+        let is_rejection = result.as_ref().is_ok_and(AttemptAnswer::is_rejection);
+        let is_doubted = is_rejection && self.is_doubtful(choice).await;
+        match result {
+            Ok(answer) if is_doubted => {
+                self.doubted.push(choice);
+                self.failed(choice, attempt, Failure::doubtful(answer))
+                    .await
+            }
+            Ok(answer) => Some(End::Answered(answer, attempt)),
+            Err(failure) => self.failed(choice, attempt, failure).await,
+        }
+    }
+
+    /// Whether a rejection may be the model's fault, so that somebody else is asked with the same bytes: the model suddenly
+    /// rejects far more than usual.
+    async fn is_doubtful(&mut self, choice: usize) -> bool {
+        let now = Instant::now();
+        self.plan.health(choice).rejects_unusually(now) && self.plan.has_others(now).await
+    }
+
+    async fn failed(
+        &mut self,
+        choice: usize,
+        attempt: InFlightAttempt,
+        failure: Failure,
+    ) -> Option<End> {
+        if let Some(error) = failure.error {
+            let is_first = !self.plan.has_refused(choice);
+            let upstream = attempt.upstream();
+            self.log
+                .received(upstream, error, is_first, failure.is_doubtful);
+        }
+        self.log.took(attempt.elapsed());
+        let is_rejection = failure.is_doubtful;
+        let is_final = self.run.is_final(&failure.outcome);
+        // Before the plan looks at it: the failure may change what health says.
+        let outcome = failure.outcome.clone();
+        self.log
+            .attempts
+            .push(attempt.end(failure.outcome, failure.detail));
+        let now = Instant::now();
+        self.plan.failed(choice, &outcome, now);
+        if let Some(place) = self.place() {
+            place.failed();
+        }
+        let is_asked_again =
+            is_rejection && (!self.race.is_empty() || self.plan.has_others(now).await);
+        (is_final && !is_asked_again).then_some(End::Final)
+    }
+
+    fn won(self, answer: AttemptAnswer, attempt: InFlightAttempt) -> WinningAttempt {
+        if let Some(place) = self.place() {
+            place.succeeded();
+        }
+        self.run.succeeded();
+        if answer.outcome == Outcome::Success {
+            self.refute();
+        }
+        attempt.note_rate_limit(&answer.headers);
+        let mut log = self.log;
+        for loser in self.race.into_losers() {
+            log.attempts.push(loser.end(Outcome::Superseded, None));
+        }
+        WinningAttempt {
+            answer,
+            attempt,
+            log,
+        }
+    }
+
+    /// Somebody took the bytes that others had rejected.
+    fn refute(&self) {
+        for choice in &self.doubted {
+            for change in self.plan.health(*choice).refuted(Instant::now()) {
+                let events = &self.run.failover.events;
+                events.emit(&Event::HealthChanged(change));
+            }
+        }
+    }
+
+    /// Waits for a turn.
+    async fn queue(&mut self, opens_at: Instant) {
+        let now = Instant::now();
+        let run = self.run;
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let place = run.queue.and_then(|queue| queue.enter(now));
+            let wait = if place.is_some() {
+                run.wait()
+            } else {
+                Duration::ZERO
+            };
+            Waiting {
+                until: now + wait,
+                place,
+            }
+        });
+        let until = waiting.until.min(run.until());
+        if let Some(place) = &waiting.place {
+            self.has_turn = place.turn(opens_at, until).await;
+        }
+        self.log.waited += now.elapsed();
+    }
+
+    fn place(&self) -> Option<&Place<'a>> {
+        self.waiting.as_ref()?.place.as_ref()
+    }
+
+    fn report_failover(&self, target: &Target<'_>) {
+        let to = target.candidate.upstream.id();
+        let failed = self.log.attempts.last().filter(|_| self.race.is_empty());
+        if let Some(failed) = failed.filter(|failed| failed.upstream != *to) {
+            self.run.failover.events.emit(&Event::FailedOver {
+                request: self.run.common.request.clone(),
+                from: failed.upstream.clone(),
+                to: to.clone(),
+                reason: failed.outcome.clone(),
+            });
+        }
+    }
+}
+
+/// What ends the course of a request.
+enum End {
+    Answered(AttemptAnswer, InFlightAttempt),
+    /// The failure rules out a failover.
+    Final,
+}
+
+/// What an attempt is called, unless it is just the next one.
+fn phase(reason: StartReason, permit: &Permit) -> Option<Phase> {
+    match reason {
+        StartReason::Next | StartReason::LastResort => None,
+        StartReason::Again if permit.is_probe() || permit.is_last_resort() => None,
+        StartReason::Again => Some(Phase::Retry),
+        StartReason::Ejected => Some(Phase::EjectionHedge),
+        StartReason::Late => Some(Phase::Hedge),
+        StartReason::Impatient => Some(Phase::PatienceHedge),
+    }
+}

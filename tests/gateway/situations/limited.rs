@@ -1,0 +1,49 @@
+//! Limits that more clients meet at once than they let through, and rejections that are not the clients' fault.
+
+use std::time::Duration;
+
+use backstop::simulator::{Fault, Script};
+
+use super::{Clients, before, calls, upstreams};
+
+const SPACING: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_limit_of_one_at_a_time_is_kept_by_eight_who_come_at_once() {
+    let limits = [Fault::status(429), Fault::RateLimited { after: SPACING }];
+    for limit in limits {
+        let script = Script::fault(limit).with_spacing(SPACING);
+        let simulators = upstreams(&[script]).await;
+        let gateway = before(&simulators).await;
+        let clients =
+            Clients::default().telling("x-stainless-read-timeout", Duration::from_secs(18));
+        let answers = clients.ask_at_a_time(8, &gateway, 8).await;
+        let told = super::told(&answers);
+        assert_eq!(clients.answered(&answers), 8, "{told}");
+        assert!(calls(&simulators) <= 16, "{} calls", calls(&simulators));
+    }
+}
+
+/// One rejection is the client's own fault; when suddenly everything is rejected, somebody else is asked.
+#[tokio::test]
+async fn a_model_that_rejects_everything_is_not_believed_for_long() {
+    let simulators = upstreams(&[Script::healthy(), Script::healthy()]).await;
+    let gateway = before(&simulators).await;
+    let clients = Clients::default();
+    clients.are_all_answered(&gateway, 20).await;
+    assert_eq!(simulators[1].received_count(), 0);
+
+    simulators[0].play(Script::status(400)).await;
+    let answers = clients.ask(&gateway, 40).await;
+    let (first, later) = answers.split_at(8);
+    let told = super::told(&answers);
+    assert_eq!(clients.answered(later), later.len(), "{told}");
+    let rejected = first
+        .iter()
+        .flatten()
+        .filter(|answered| answered.status == 400);
+    assert_eq!(rejected.count() + clients.answered(first), 8, "{told}");
+    // What takes the same bytes is asked first from then on.
+    let asked = simulators[0].received_count() - 20;
+    assert!(asked < 30, "the first one was asked {asked} times");
+}
