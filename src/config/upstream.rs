@@ -45,8 +45,6 @@ pub struct UpstreamConfig {
     pub errors: Vec<ErrorRule>,
     /// A PEM file with root certificates to trust besides the usual ones.
     pub ca_file: Option<PathBuf>,
-    /// How long to wait for it, where that differs from the general `timeouts`.
-    pub timeouts: TimeoutsOverride,
     /// A PEM file with the certificate that we show it, and those that vouch for it.
     pub client_cert: Option<PathBuf>,
     /// A PEM file with the key of that certificate.
@@ -55,6 +53,8 @@ pub struct UpstreamConfig {
     pub proxy: Option<Secret>,
     /// Further headers of every request to it, by their names.
     pub headers: IndexMap<String, Secret>,
+    /// How long to wait for it, where that differs from the general `timeouts`.
+    pub timeouts: TimeoutsOverride,
 }
 
 impl UpstreamConfig {

@@ -28,9 +28,9 @@ pub(super) fn outbound(
         path: request.path.clone(),
         headers: request.headers.clone(),
         body: request.body.clone(),
-        sending: None,
         // A second answer costs money, and nothing else.
         is_repeatable: true,
+        sending: None,
     }
 }
 

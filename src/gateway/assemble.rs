@@ -263,8 +263,9 @@ async fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
         if let Some(proxy) = &proxy {
             tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
         }
-        let timeout = upstream.timeouts.over(&config.timeouts).connect;
-        let client = Client::new(Connector::to(url, tls, timeout).through(proxy));
+        let connect = upstream.timeouts.over(&config.timeouts).connect;
+        let connector = Connector::to(url, tls, connect).through(proxy);
+        let client = Client::new(connector);
         let keys = keys(id, upstream).await?;
         let upstream = one_upstream(id, upstream, keys, client);
         upstreams.insert(id.clone(), Arc::new(upstream));

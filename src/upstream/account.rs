@@ -45,10 +45,10 @@ pub struct Outbound {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// Learns how far the request has got, where it takes a while to be sent.
-    pub sending: Option<Arc<Sending>>,
     /// Whether it does no harm if the upstream should process it twice.
     pub is_repeatable: bool,
+    /// Learns how far the request has got, where it takes a while to be sent.
+    pub sending: Option<Arc<Sending>>,
 }
 
 impl Upstream {
@@ -84,17 +84,6 @@ impl Upstream {
         }
     }
 
-    /// The same, with what the configuration says about its errors.
-    #[must_use]
-    pub fn with_error_rules(self, errors: Vec<ErrorRule>) -> Self {
-        Self { errors, ..self }
-    }
-
-    /// What the configuration says about its errors.
-    pub fn error_rules(&self) -> &[ErrorRule] {
-        &self.errors
-    }
-
     /// The same, but with these headers in every request.
     #[must_use]
     pub fn with_headers(self, extra_headers: Vec<Credential>) -> Self {
@@ -107,6 +96,17 @@ impl Upstream {
     /// From now on its requests go over new connections, because something has failed over the others.
     pub fn renew_connections(&self) {
         self.client.renew_connections();
+    }
+
+    /// The same, with what the configuration says about its errors.
+    #[must_use]
+    pub fn with_error_rules(self, errors: Vec<ErrorRule>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// What the configuration says about its errors.
+    pub fn error_rules(&self) -> &[ErrorRule] {
+        &self.errors
     }
 
     /// Whether its paths name the model.
@@ -156,7 +156,7 @@ impl Upstream {
             None => body,
         };
         let extra = self.extra_headers.iter();
-        extra.fold(body, |body, header| header.hide_in(body))
+        extra.fold(body, |body, secret| secret.hide_in(body))
     }
 
     /// A reply without that key in its headers.
@@ -169,8 +169,8 @@ impl Upstream {
         if let Some(key) = self.keys.get(key) {
             key.hide_in_headers(headers);
         }
-        for extra in &self.extra_headers {
-            extra.hide_in_headers(headers);
+        for secret in &self.extra_headers {
+            secret.hide_in_headers(headers);
         }
     }
 

@@ -48,6 +48,12 @@ impl Upload {
             sending.note(self.rest.is_empty());
         }
     }
+
+    /// The same body, sent once more from its beginning: none of it has been taken out of this copy.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self::new(self.rest, self.sending)
+    }
 }
 
 impl From<Bytes> for Upload {

@@ -106,8 +106,7 @@ impl Client {
                 return Err(ClientError::Broken(error.into_error()));
             };
             resends += 1;
-            again.body().restart();
-            request = again;
+            request = again.map(Upload::again);
             chosen = self.another(is_http2 && resends < MOST_RESENDS).await?;
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct Line {
     pub(super) opened: Instant,
     expires: Instant,
     /// Bytes have come since the last request began.
-    heard: AtomicBool,
+    received: AtomicBool,
     /// It has carried a reply.
     answered: AtomicBool,
     /// The body that is being sent may meet a closed window.
@@ -48,7 +48,7 @@ impl Line {
             generation,
             opened,
             expires: opened + GREATEST_AGE.mul_f32(0.8 + 0.4 * fastrand::f32()),
-            heard: AtomicBool::new(false),
+            received: AtomicBool::new(false),
             answered: AtomicBool::new(false),
             sends_much: AtomicBool::new(false),
             load: AtomicUsize::new(0),
@@ -66,7 +66,7 @@ impl Line {
 
     /// Whether bytes have come since the oldest request in flight began.
     pub(super) fn has_spoken(&self) -> bool {
-        self.heard.load(Ordering::Relaxed)
+        self.received.load(Ordering::Relaxed)
     }
 
     pub(super) fn load(&self) -> usize {
@@ -81,7 +81,7 @@ impl Line {
     /// A request with a body of this size begins.
     pub(super) fn begin(self: &Arc<Self>, body: usize) -> Place {
         if self.load.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.heard.store(false, Ordering::Relaxed);
+            self.received.store(false, Ordering::Relaxed);
             self.sends_much.store(false, Ordering::Relaxed);
         }
         if body > SMALL_BODY {
@@ -176,7 +176,7 @@ impl AsyncRead for Wire {
         let before = buffer.filled().len();
         let polled = self.inner().poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.line.heard.store(true, Ordering::Relaxed);
+            self.line.received.store(true, Ordering::Relaxed);
         }
         polled
     }

@@ -167,10 +167,13 @@ impl Way<'_> {
         if let Some((user, password)) = self.proxy.login() {
             socks = socks.with_auth(user.to_owned(), password.to_owned());
         }
-        let tcp = socks
-            .call(destination)
-            .await
-            .map_err(|error| self.refused(&with_port(asked), error.to_string(), false))?;
+        let tcp = socks.call(destination).await.map_err(|error| {
+            let reason = error.to_string();
+            // The library shows what the proxy answered only in words.
+            let is_down = ["unreachable", "connection refused", "ttl expired"];
+            let is_down = is_down.iter().any(|words| reason.ends_with(words));
+            self.refused(&with_port(asked), reason, is_down)
+        })?;
         Ok(Link::Tcp(tcp.into_inner()))
     }
 

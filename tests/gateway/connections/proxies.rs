@@ -3,11 +3,17 @@
 use backstop::config::{Config, UpstreamId};
 use backstop::event::Event;
 use backstop::simulator::{Script, Simulator};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{accept_async, client_async};
 
 use super::http1::Bytes;
 use super::proxy::{Kind, Proxy};
 use super::{CHAT, second};
-use crate::harness::{Setup, TestGateway, chat, chat_stream, chat_text, stream_text};
+use crate::harness::{Setup, TestGateway, chat, chat_stream, chat_text, stream_text, within};
 use crate::tls::Identity;
 
 async fn secure(identity: &Identity) -> Simulator {
@@ -96,6 +102,47 @@ async fn a_proxy_gets_requests_for_plain_urls_as_they_are() {
         asked.contains("proxy-authorization: Basic dXNlcjpwYXNz\r\n"),
         "{asked}"
     );
+}
+
+#[tokio::test]
+async fn a_websocket_goes_through_a_tunnel() {
+    let identity = Identity::new();
+    for is_secure in [true, false] {
+        let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = provider.local_addr().unwrap();
+        let acceptor = TlsAcceptor::from(identity.server(&[b"http/1.1"]));
+        let task = tokio::spawn(async move {
+            let (tcp, _) = provider.accept().await.unwrap();
+            match is_secure {
+                true => echo(acceptor.accept(tcp).await.unwrap()).await,
+                false => echo(tcp).await,
+            }
+        });
+        let proxy = Proxy::start(Kind::Http).await;
+        let scheme = if is_secure { "https" } else { "http" };
+        let keys = keys(&identity, &format!("http://{}", proxy.address));
+        let url = format!("{scheme}://{there}/v1");
+        let gateway = Setup::new().upstream_at("first", &url, &keys).start().await;
+        let address = gateway.gateway.address();
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let url = format!("ws://{address}/v1/realtime?model=m");
+        let (mut socket, _) = within(client_async(url, tcp)).await.unwrap();
+        socket.send(Message::text("hello")).await.unwrap();
+        let told = within(socket.next()).await.unwrap().unwrap();
+        assert_eq!(told, Message::text("hello"));
+        drop(socket);
+        within(task).await.unwrap();
+        let [asked] = proxy.asked().try_into().unwrap();
+        assert!(asked.starts_with(&format!("CONNECT {there} ")), "{asked}");
+    }
+}
+
+/// A provider that sends one message back.
+async fn echo(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut socket = accept_async(stream).await.unwrap();
+    let told = socket.next().await.unwrap().unwrap();
+    socket.send(told).await.unwrap();
+    while let Some(Ok(_)) = socket.next().await {}
 }
 
 #[tokio::test]
