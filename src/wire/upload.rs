@@ -34,18 +34,12 @@ pub struct Sending {
 impl Upload {
     /// `sending` learns how far it gets.
     pub fn new(body: Bytes, sending: Option<Arc<Sending>>) -> Self {
-        let upload = Self {
+        if let Some(sending) = &sending {
+            sending.note(body.is_empty());
+        }
+        Self {
             rest: body,
             sending,
-        };
-        upload.restart();
-        upload
-    }
-
-    /// It is about to be sent, perhaps once more.
-    pub fn restart(&self) {
-        if let Some(sending) = &self.sending {
-            sending.note(self.rest.is_empty());
         }
     }
 
