@@ -32,7 +32,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     announce(&gateway, &found.source);
     let stop = reload_until_stopped(&gateway, args, hangup, stop).await;
     tracing::info!(
-        "stopping: open requests have {:?} to finish",
+        "stopping: no new connections after {:?}, then open requests have {:?} to finish",
+        config.limits.shutdown_delay,
         config.limits.drain
     );
     stop.drain(gateway).await;
@@ -51,7 +52,7 @@ async fn reload_until_stopped(
             Some(()) = hangup.recv() => {
                 let found = settings::find(&args.config);
                 let config = found.map(|found| args.applied_to(found.config));
-                gateway.reload(config.map_err(|failure| failure.to_string()));
+                gateway.reload(config.map_err(|failure| failure.to_string())).await;
             }
         }
     }

@@ -13,7 +13,7 @@ use super::log::AttemptLog;
 use super::plan::{AttemptPlan, Target};
 use super::queue::Place;
 use super::race::{Alarm, Ended, Race, Step};
-use super::run::Run;
+use super::run::{Chosen, Run};
 use crate::event::{Event, Phase};
 use crate::health::Permit;
 use crate::outcome::Outcome;
@@ -29,6 +29,8 @@ pub(super) struct Course<'r, 'a> {
     /// When the request began to wait, and its place in the queue.
     waiting: Option<Waiting<'a>>,
     has_turn: bool,
+    /// The candidates whose rejection is doubted.
+    doubted: Vec<usize>,
 }
 
 /// The attempt that won, and the log of all attempts.
@@ -54,6 +56,7 @@ impl<'r, 'a> Course<'r, 'a> {
             is_late: false,
             waiting: None,
             has_turn: false,
+            doubted: Vec::new(),
         }
     }
 
@@ -128,7 +131,13 @@ impl<'r, 'a> Course<'r, 'a> {
         self.plan.started(choice);
         let phase = phase(reason, &permit);
         let number = self.log.begin();
-        let racer = self.run.attempt((choice, target), permit, number, phase);
+        let is_limited = target.candidate.upstream.seats().is_some();
+        let chosen = Chosen {
+            choice,
+            target,
+            has_others: is_limited && self.plan.has_others(Instant::now()).await,
+        };
+        let racer = self.run.attempt(chosen, permit, number, phase);
         self.race.start(racer.await);
     }
 
@@ -156,10 +165,24 @@ impl<'r, 'a> Course<'r, 'a> {
             attempt,
             result,
         } = *ended;
+        let is_rejection = result.as_ref().is_ok_and(AttemptAnswer::is_rejection);
+        let is_doubted = is_rejection && self.is_doubtful(choice).await;
         match result {
+            Ok(answer) if is_doubted => {
+                self.doubted.push(choice);
+                self.failed(choice, attempt, Failure::doubtful(answer))
+                    .await
+            }
             Ok(answer) => Some(End::Answered(answer, attempt)),
             Err(failure) => self.failed(choice, attempt, failure).await,
         }
+    }
+
+    /// Whether a rejection may be the model's fault, so that somebody else is asked with the same bytes: the model suddenly
+    /// rejects far more than usual.
+    async fn is_doubtful(&mut self, choice: usize) -> bool {
+        let now = Instant::now();
+        self.plan.health(choice).rejects_unusually(now) && self.plan.has_others(now).await
     }
 
     async fn failed(
@@ -197,10 +220,14 @@ impl<'r, 'a> Course<'r, 'a> {
             place.succeeded();
         }
         self.run.succeeded();
+        if answer.outcome == Outcome::Success {
+            self.refute();
+        }
         attempt.note_rate_limit(&answer.headers);
+        let took = attempt.elapsed();
         let mut log = self.log;
         for loser in self.race.into_losers() {
-            log.attempts.push(loser.end(Outcome::Superseded, None));
+            log.attempts.push(loser.superseded_by(took));
         }
         WinningAttempt {
             answer,
@@ -209,12 +236,22 @@ impl<'r, 'a> Course<'r, 'a> {
         }
     }
 
+    /// Somebody took the bytes that others had rejected.
+    fn refute(&self) {
+        for choice in &self.doubted {
+            for change in self.plan.health(*choice).refuted(Instant::now()) {
+                let events = &self.run.failover.events;
+                events.emit(&Event::HealthChanged(change));
+            }
+        }
+    }
+
     /// Waits for a turn.
     async fn queue(&mut self, opens_at: Instant) {
         let now = Instant::now();
         let run = self.run;
         let waiting = self.waiting.get_or_insert_with(|| {
-            let place = run.queue.and_then(|queue| queue.enter(now));
+            let place = run.queue.and_then(|queue| queue.enter(opens_at, now));
             let wait = if place.is_some() {
                 run.wait()
             } else {

@@ -69,13 +69,16 @@ impl Failover {
             let limit = limit(request, &target);
             let attempt = InFlightAttempt::start(&common, &target, None, log.begin(), limit);
             asked.push(target);
-            let ended = self.exchange(request, &target, model, deadline).await;
+            let version = target.key_version();
+            let mut ended = self.exchange(request, &target, model, deadline).await;
+            if target
+                .has_newer_key(outcome_of(&ended), version, &self.events)
+                .await
+            {
+                ended = self.exchange(request, &target, model, deadline).await;
+            }
             log.waited = request.received_at.elapsed();
-            let outcome = match &ended {
-                Ok(answer) => &answer.outcome,
-                Err(failure) => &failure.outcome,
-            };
-            next = queue.after(outcome);
+            next = queue.after(outcome_of(&ended));
             let failure = match ended {
                 Ok(answer) if next.is_none() => {
                     let winner = WinningAttempt {
@@ -102,6 +105,13 @@ impl Failover {
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
         let timeouts = &target.candidate.timeouts;
+        let seat = match target.candidate.upstream.seats() {
+            None => None,
+            Some(seats) => {
+                let seat = seats.wait(deadline.until()).await;
+                Some(seat.ok_or(Outcome::Full)?)
+            }
+        };
         let wait = Wait {
             began: Instant::now(),
             patience: (limit(request, target).usual, Stage::FirstToken),
@@ -117,6 +127,7 @@ impl Failover {
         outbound.body = share.hold(offload::at_once(request.body.len(), || {
             body(request, model)
         }));
+        outbound.seat = seat;
         outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
         let mut reply = send(target, outbound, wait).await?;
         if leads_past_us(request, target.candidate, &reply) {
@@ -163,6 +174,7 @@ impl Failover {
             first,
             rest: reply.body,
             length: length(&reply.headers),
+            is_events: is_success && has_media_type(&reply.headers, EVENTS),
             limits,
         }));
         let answer = AttemptAnswer::new(reply.status, reply.headers, body, outcome);
@@ -178,6 +190,13 @@ impl Failover {
                 reason: failed.outcome.clone(),
             });
         }
+    }
+}
+
+fn outcome_of(ended: &Result<AttemptAnswer, Failure>) -> &Outcome {
+    match ended {
+        Ok(answer) => &answer.outcome,
+        Err(failure) => &failure.outcome,
     }
 }
 
@@ -251,6 +270,10 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     if candidates.is_empty() {
         candidates.extend(rule.candidates.first());
     }
+    let has_credential = |candidate: &&Candidate| {
+        request.credential.is_some() || !candidate.upstream.takes_clients_credential()
+    };
+    candidates.retain(has_credential);
     candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
     candidates
 }
@@ -347,10 +370,12 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 /// Whether another upstream may be asked after this without doing the same thing twice.
 fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unreachable(_) | Outcome::NoResources)
-        || is_stateless(request)
-            && outcome.blame() == Blame::Upstream
-            && outcome.retry() != Retry::Never
+    matches!(
+        outcome,
+        Outcome::Unreachable(_) | Outcome::NoResources | Outcome::Full
+    ) || is_stateless(request)
+        && outcome.blame() == Blame::Upstream
+        && outcome.retry() != Retry::Never
 }
 
 fn is_stateless(request: &ModelRequest) -> bool {

@@ -18,6 +18,7 @@
 mod answer;
 mod attempt;
 mod budget;
+mod clients_account;
 mod commit;
 mod continuability;
 mod course;
@@ -42,6 +43,7 @@ mod plan;
 mod queue;
 mod race;
 mod relay;
+mod renewed_key;
 mod resume;
 mod rewrite;
 mod run;

@@ -25,6 +25,11 @@ pub(super) fn outbound(
     let mut headers = request.headers.clone();
     // A reply whose content is read, if only for its ids, must not be compressed.
     headers.remove(ACCEPT_ENCODING);
+    if let Some(credential) = &request.credential
+        && upstream.takes_clients_credential()
+    {
+        credential.put_on(&mut headers);
+    }
     Outbound {
         model: is_wanted.then(|| model.unwrap_or_else(|| request.model_name()).into()),
         method: request.method.clone(),
@@ -32,6 +37,7 @@ pub(super) fn outbound(
         headers,
         body: request.body.clone(),
         sending: None,
+        seat: None,
     }
 }
 
@@ -65,6 +71,9 @@ pub(super) async fn send(
     wait: Wait,
 ) -> Result<Reply, Failure> {
     let sending = outbound.sending.clone();
+    if let Some(sending) = &sending {
+        sending.begins();
+    }
     let mut exchange = pin!(target.candidate.upstream.send(target.key, outbound));
     loop {
         let (until, stage) = wait.until(sending.as_deref());

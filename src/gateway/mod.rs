@@ -4,6 +4,7 @@ mod assemble;
 mod descriptors;
 mod fixed;
 mod health_checks;
+mod key_renewals;
 mod start_error;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 pub use start_error::StartError;
 
@@ -33,6 +35,8 @@ pub struct Gateway {
     current: Arc<ArcSwap<Generation>>,
     /// Renewed certificates apply to later connections.
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
+    /// Readiness fails once it is true.
+    leaving: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     admin_stop: watch::Sender<bool>,
@@ -44,10 +48,13 @@ impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
         let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
-        let current = Arc::new(ArcSwap::from_pointee(Generation::of(config, &foundation)?));
+        let current = Arc::new(ArcSwap::from_pointee(
+            Generation::of(config, &foundation).await?,
+        ));
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin.listen).await?;
+        let (leaving, is_leaving) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let (admin_stop, admin_stopping) = watch::channel(false);
         let mut gateway = Self {
@@ -57,6 +64,7 @@ impl Gateway {
             foundation: foundation.clone(),
             current: Arc::clone(&current),
             tls: tls.clone(),
+            leaving,
             stop,
             tasks: JoinSet::new(),
             admin_stop,
@@ -65,20 +73,27 @@ impl Gateway {
         let descriptors = Descriptors::raised();
         let mut limits = limits(config);
         limits.connections = descriptors.for_clients(limits.connections);
-        gateway.serve_clients(Server::new(listener, tls, limits.clone()), stopping.clone());
+        gateway.serve_clients(Server::new(listener, tls, limits.clone()), stopping);
         limits.connections = descriptors.for_operators(config.limits.connections);
         let server = Server::new(admin_listener, None, limits);
-        gateway.serve_operators(server, stopping, admin_stopping);
+        gateway.serve_operators(server, is_leaving, admin_stopping);
         gateway
             .background
-            .spawn(health_checks::run(foundation, current));
+            .spawn(health_checks::run(foundation.clone(), Arc::clone(&current)));
+        gateway
+            .background
+            .spawn(key_renewals::run(foundation, current));
         Ok(gateway)
     }
 
     /// Uses another configuration from the next request on; open requests finish with the old one. The health of
     /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing.
-    pub fn reload(&self, config: Result<Config, String>) {
-        let event = match config.and_then(|config| self.take_over(&config)) {
+    pub async fn reload(&self, config: Result<Config, String>) {
+        let taken_over = match config {
+            Ok(config) => self.take_over(&config).await,
+            Err(reason) => Err(reason),
+        };
+        let event = match taken_over {
             Ok(()) => Event::ConfigReloaded,
             Err(reason) => Event::ConfigRejected { reason },
         };
@@ -98,7 +113,7 @@ impl Gateway {
     fn serve_operators(
         &mut self,
         server: Server,
-        stopping: watch::Receiver<bool>,
+        is_leaving: watch::Receiver<bool>,
         admin_stopping: watch::Receiver<bool>,
     ) {
         let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
@@ -116,17 +131,19 @@ impl Gateway {
                 health,
                 routes: Arc::clone(&generation.routes),
                 memory,
-                stopping: stopping.clone(),
+                stopping: is_leaving.clone(),
             };
             async move { admin.handle(request).await.into() }
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }
 
-    fn take_over(&self, config: &Config) -> Result<(), String> {
+    async fn take_over(&self, config: &Config) -> Result<(), String> {
         let message = |error: StartError| error.to_string();
         let tls = listener_tls(config).map_err(message)?;
-        let next = Generation::of(config, &self.foundation).map_err(message)?;
+        let next = Generation::of(config, &self.foundation)
+            .await
+            .map_err(message)?;
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }
@@ -147,8 +164,12 @@ impl Gateway {
         self.admin_address
     }
 
-    /// Stops accepting, lets open requests finish within the grace time, and ends. Operators are served until the end.
+    /// Says that it is not ready, stops accepting after a delay, lets open requests finish within the grace time, and
+    /// ends. Operators are served until the end.
     pub async fn drain(mut self) {
+        self.leaving.send_replace(true);
+        // Whoever passes requests on to us needs a while to learn that.
+        sleep(self.started_with.limits.shutdown_delay).await;
         self.stop.send_replace(true);
         self.tasks.join_next().await;
         self.admin_stop.send_replace(true);

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use super::seats::Seat;
+
 /// An upstream's reply, before its body has been read.
 #[derive(Debug)]
 pub struct Reply {
@@ -53,19 +55,33 @@ impl Drop for Place {
 pub struct ReplyBody {
     body: Incoming,
     place: Option<Place>,
+    /// Its seat at an upstream that serves a limited number of requests at a time.
+    seat: Option<Seat>,
 }
 
 impl ReplyBody {
     pub(super) fn new(body: Incoming, place: Place) -> Self {
-        let place = Some(place);
-        Self { body, place }
+        Self {
+            body,
+            place: Some(place),
+            seat: None,
+        }
+    }
+
+    /// Its request keeps this seat.
+    pub(super) fn hold(&mut self, seat: Option<Seat>) {
+        self.seat = seat;
     }
 }
 
 /// The body of a request that has a connection to itself.
 impl From<Incoming> for ReplyBody {
     fn from(body: Incoming) -> Self {
-        Self { body, place: None }
+        Self {
+            body,
+            place: None,
+            seat: None,
+        }
     }
 }
 
@@ -80,6 +96,7 @@ impl Body for ReplyBody {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.place = None;
+            self.seat = None;
         }
         polled
     }

@@ -22,7 +22,8 @@ pub struct SendError {
 impl Upstream {
     /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future cancels the
     /// exchange at once.
-    pub async fn send(&self, key: usize, outbound: Outbound) -> Result<Reply, SendError> {
+    pub async fn send(&self, key: usize, mut outbound: Outbound) -> Result<Reply, SendError> {
+        let seat = outbound.seat.take();
         let request = self.request(key, outbound)?;
         let response = self.client.request(request).await.map_err(failure)?;
         if response.status().is_informational() {
@@ -31,7 +32,9 @@ impl Upstream {
                 detail: format!("{} was not asked for", response.status()),
             });
         }
-        Ok(self.discreet(key, response.into()))
+        let mut reply: Reply = response.into();
+        reply.body.hold(seat);
+        Ok(self.discreet(key, reply))
     }
 
     pub(super) fn request(
@@ -58,8 +61,8 @@ impl Upstream {
             },
         )?;
         *request.headers_mut() = outbound.headers;
-        if let Some(credential) = self.credentials.get(key) {
-            credential.put_on(request.headers_mut());
+        if let Some(key) = self.keys.get(key) {
+            key.put_on(request.headers_mut());
         }
         Ok(request)
     }

@@ -27,6 +27,12 @@ const KEYS: &[&str] = &[
     "base_url",
     "api_key",
     "api_keys",
+    "api_key_file",
+    "api_key_command",
+    "api_key_ttl",
+    "credential",
+    "concurrency",
+    "queue",
     "api_version",
     "capabilities",
     "context_window",
@@ -39,6 +45,11 @@ const KEYS: &[&str] = &[
     "stream_usage",
     "refusals",
     "ca_file",
+    "errors",
+    "status",
+    "code",
+    "words",
+    "outcome",
     "routes",
     "models",
     "candidates",
@@ -75,6 +86,7 @@ const KEYS: &[&str] = &[
     "requests",
     "idle_connection",
     "write",
+    "shutdown_delay",
     "drain",
     "state_dir",
 ];
@@ -173,7 +185,7 @@ jj: 1
 tls: {jj: 1}
 admin: {jj: 1}
 clients: [{jj: 1}]
-upstreams: {a: {jj: 1, capabilities: {jj: 1}}}
+upstreams: {a: {jj: 1, errors: [{jj: 1}], capabilities: {jj: 1}}}
 routes: [{jj: 1, hold: {jj: 1}, candidates: [{jj: 1}]}]
 timeouts: {jj: 1}
 limits: {jj: 1}

@@ -435,7 +435,7 @@ impl Play {
             let Attempt { permit, sent, .. } = &mut self.attempts[attempt];
             let waited = Duration::from_secs_f64(at - *sent);
             if let Some(permit) = permit.take() {
-                let changes = permit.given_up(SHAPE, LIMIT, waited, self.instant(at));
+                let changes = permit.given_up(SHAPE, LIMIT, waited.into(), self.instant(at));
                 self.note(at, changes);
             }
         }
@@ -452,7 +452,7 @@ impl Play {
         let request = &mut self.requests[index];
         request.line = Line::In;
         let until = *request.waits_until.get_or_insert_with(|| {
-            self.queue.enter(at);
+            self.queue.enter(at, opens_at);
             at + WAIT.as_secs_f64()
         });
         self.push(opens_at.max(at).min(until), Kind::LinesUp(index));
