@@ -38,7 +38,7 @@ impl Sink for Log {
                     elapsed_ms = report.elapsed.as_millis() as u64,
                     "attempt ended"
                 );
-                if let Some(change) = self.notices.change(report, Instant::now()) {
+                if let Some(change) = self.notices.change(report, Instant::now) {
                     noticed(report, &change);
                 }
             }
@@ -140,8 +140,7 @@ impl Log {
                 )
             };
         }
-        let now = Instant::now();
-        for due in self.failovers.overdue(now) {
+        for due in self.failovers.overdue(Instant::now) {
             tracing::warn!("{}", due.line());
         }
         match report.result {
@@ -149,7 +148,7 @@ impl Log {
                 let route = report.route.as_deref().unwrap_or_default();
                 let due = self
                     .failures
-                    .happened(route.to_owned(), failure(report), now);
+                    .happened(route.to_owned(), failure(report), Instant::now());
                 match due {
                     Some(due) => line!(error, "a request failed: {}", due.line()),
                     None => line!(debug, "request ended"),
@@ -160,7 +159,7 @@ impl Log {
                 line!(debug, "request ended");
             }
         }
-        for due in self.failures.overdue(now) {
+        for due in self.failures.overdue(Instant::now) {
             tracing::error!("requests failed: {}", due.line());
         }
     }
