@@ -37,14 +37,14 @@ pub(super) fn named(model: &str) -> String {
 
 fn story(exhausted: &Exhausted, is_quoted: impl Fn(&AttemptReport) -> bool) -> String {
     let attempts = exhausted.attempts.iter().map(|attempt| {
-        let model = attempt.model.iter().map(|model| format!(" ({model})"));
+        let model = attempt.model.iter().map(|model| format!(" for {model}"));
         let detail = attempt.detail.iter().filter(|_| is_quoted(attempt));
         let detail = detail.map(|detail| format!(", {detail}"));
         format!(
-            "{}{}: {}{}",
+            "{}: {}{}{}",
             attempt.upstream,
-            model.collect::<String>(),
             attempt.outcome,
+            model.collect::<String>(),
             detail.collect::<String>()
         )
     });
