@@ -36,11 +36,13 @@ fn slowest(seen: &Seen) -> f64 {
     answered.map(|ended| ended.seconds).fold(0.0, f64::max)
 }
 
-/// What clients saw in place of an answer, how often, and when the last of them began.
+/// What clients saw in place of an answer, how often, when the last of them began, and how long the slowest one waited.
 fn lost(seen: &Seen) -> String {
     let mut counts = BTreeMap::new();
+    let mut slowest: f64 = 0.0;
     for ended in seen.all().filter(|ended| !ended.is_answered()) {
         *counts.entry(ended.ended.as_str()).or_insert(0) += 1;
+        slowest = slowest.max(ended.seconds);
     }
     let counts: Vec<String> = counts
         .iter()
@@ -51,7 +53,10 @@ fn lost(seen: &Seen) -> String {
         Some(index + 1)
     });
     match last.max() {
-        Some(last) => format!("{} (the last one is number {last})", counts.join(", ")),
+        Some(last) => format!(
+            "{} (up to number {last}, after {slowest:.1} s at most)",
+            counts.join(", ")
+        ),
         None => String::new(),
     }
 }
