@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::record::RequestRecord;
 use super::reject::Rejection;
 use super::{auth, hints};
-use crate::request::{Endpoint, ModelRequest, Peek, is_reasoning_model, peek};
+use crate::request::{Endpoint, ModelRequest, Peek, Thinking, is_reasoning_model, peek};
 use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::unpack;
 use crate::wire::json::{self, ModelField};
@@ -134,7 +134,7 @@ pub(super) async fn request(
     let session = seen.session.unwrap_or_else(|| fingerprint_of_start(&body));
     let named = seen.model.as_ref().map_or("", |field| &field.name);
     Ok(ModelRequest {
-        reasoning: seen.reasoning || is_reasoning_model(named),
+        thinking: Thinking::expected(seen.reasoning || is_reasoning_model(named)),
         id: record.id.clone(),
         received_at: Instant::now(),
         client: record.client.clone(),

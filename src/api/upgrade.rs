@@ -13,7 +13,7 @@ use super::{auth, hints};
 use crate::config::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
-use crate::request::{Endpoint, ModelRequest};
+use crate::request::{Endpoint, ModelRequest, Thinking};
 use crate::wire::body::full;
 use crate::wire::json::ModelField;
 use crate::wire::query;
@@ -61,7 +61,7 @@ pub(super) fn request(
         body: bytes::Bytes::new(),
         model: model.map(|name| ModelField { name, span: None }),
         streaming: false,
-        reasoning: false,
+        thinking: Thinking::default(),
         demands: Abilities::default(),
         store: None,
         pinned_to: None,

@@ -6,10 +6,11 @@ use anyhow::Context;
 use bytes::Bytes;
 use http::Request;
 use http::response::Parts;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 use crate::upstream::{Client, connect_with};
 use crate::wire::tls;
+use crate::wire::upload::Upload;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -21,7 +22,7 @@ pub(super) fn client() -> anyhow::Result<Client> {
 /// Sends a request and reads the whole reply.
 pub(super) async fn ask(
     client: &Client,
-    request: Request<Full<Bytes>>,
+    request: Request<Upload>,
 ) -> anyhow::Result<(Parts, Bytes)> {
     let asking = async {
         let (head, body) = client.request(request).await?.into_parts();

@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::arguments::DemoArgs;
@@ -17,6 +16,7 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::simulator::{Fault, Script, Simulator};
 use crate::upstream::Client;
+use crate::wire::upload::Upload;
 
 const QUESTION: &str = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}]}"#;
 /// Five requests a second: enough to see health tracking at work, and slow enough to read along.
@@ -187,7 +187,7 @@ impl Audience {
     async fn question(&self) -> anyhow::Result<String> {
         let request = Request::post(&self.url)
             .header("content-type", "application/json")
-            .body(Full::new(Bytes::from_static(QUESTION.as_bytes())))?;
+            .body(Upload::from(Bytes::from_static(QUESTION.as_bytes())))?;
         let (head, _) = ask(&self.client, request).await?;
         anyhow::ensure!(head.status.is_success(), "status {}", head.status);
         let who = head

@@ -1,9 +1,9 @@
 //! `backstop explain`: which candidates would be tried for a model now, and why.
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
-use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::arguments::ExplainArgs;
@@ -11,6 +11,7 @@ use super::ask::{ask, client};
 use super::healthcheck::reachable;
 use super::print::print;
 use crate::wire::headers::JSON;
+use crate::wire::upload::Upload;
 
 /// Calls `/api/explain` and prints the reply as a list.
 pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
@@ -18,7 +19,7 @@ pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let question = json!({"model": args.model}).to_string();
     let request = Request::post(format!("http://{address}/api/explain"))
         .header(CONTENT_TYPE, JSON)
-        .body(Full::from(question))?;
+        .body(Upload::from(Bytes::from(question)))?;
     let (head, body) = ask(&client()?, request)
         .await
         .with_context(|| format!("no proxy answers at {address}"))?;

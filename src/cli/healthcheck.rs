@@ -3,16 +3,18 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, ensure};
+use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
 
 use super::arguments::HealthcheckArgs;
 use super::ask::{ask, client};
+use crate::wire::upload::Upload;
 
 /// Calls `/readyz`.
 pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
     let address = reachable(args.admin_listen);
-    let request = Request::get(format!("http://{address}/readyz")).body(Full::default())?;
+    let request =
+        Request::get(format!("http://{address}/readyz")).body(Upload::from(Bytes::new()))?;
     let (head, body) = ask(&client()?, request)
         .await
         .with_context(|| format!("no proxy answers at {address}"))?;

@@ -44,7 +44,7 @@ pub use route::{
 };
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
-pub use timeouts::TimeoutsConfig;
+pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
 pub use upstream::{UpstreamConfig, UpstreamId};
 
 use self::problem::Found;

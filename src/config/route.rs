@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{CapabilitiesConfig, UpstreamId, duration};
+use super::{CapabilitiesConfig, TimeoutsOverride, UpstreamId, duration};
 
 /// A route: model patterns, and who may serve them.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -22,6 +22,8 @@ pub struct RouteConfig {
     pub hold: Option<HoldConfig>,
     /// What happens to a request that an upstream refuses for its content.
     pub refusals: Refusals,
+    /// How long to wait, where that differs from the upstream's and the general `timeouts`.
+    pub timeouts: TimeoutsOverride,
     /// How long a request waits when nobody can answer now, but somebody may be able to soon; left out: as in
     /// `timeouts`.
     #[serde(deserialize_with = "duration::read_optional")]
@@ -119,4 +121,6 @@ pub struct CandidateConfig {
     pub weight: Option<u32>,
     /// What the model can do there, where that differs from its upstream's `capabilities`.
     pub capabilities: CapabilitiesConfig,
+    /// How long to wait for it, where that differs from the route's `timeouts`.
+    pub timeouts: TimeoutsOverride,
 }

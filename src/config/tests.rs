@@ -106,6 +106,29 @@ limits: {body: big}
 }
 
 #[test]
+fn timeouts_of_one_part_are_checked_where_they_are_written() {
+    let text = "\
+upstreams:
+  a: {provider: ollama, timeouts: {first_token: 0s, total: 10m, connect: 5s}}
+routes:
+  - models: [\"*\"]
+    timeouts: {connect: 5s, total: 1m}
+    candidates: [{upstream: a, timeouts: {first_token: 2m, total: 1m, min_rate: -1}}]
+";
+    assert_eq!(
+        problems(text),
+        [
+            "line 2  upstreams.a.timeouts.first_token: must be longer than nothing",
+            "line 2  upstreams.a.timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
+            "line 5  routes[0].timeouts.connect: belongs to connections, which all routes share: set it in `timeouts` of the upstream",
+            "line 6  routes[0].candidates[0].timeouts.min_rate: must be more than 0; leave it out for none",
+            "line 6  routes[0].candidates[0].timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
+            "line 6  routes[0].candidates[0].timeouts.first_token: is longer than the route's timeouts.total",
+        ]
+    );
+}
+
+#[test]
 fn the_memory_for_bodies_holds_the_largest_one() {
     let text = "\
 upstreams: {a: {provider: ollama}}

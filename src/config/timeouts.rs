@@ -28,10 +28,11 @@ pub struct TimeoutsConfig {
     /// Between two pieces of content; comments and pings are not content.
     #[serde(deserialize_with = "duration::read")]
     pub content: Duration,
-    /// Instead of `first_token` and `content` for reasoning models, where it is longer.
+    /// Instead of `first_token`, `idle` and `content` for models that think, where it is longer.
     #[serde(deserialize_with = "duration::read")]
     pub reasoning: Duration,
-    /// For a request with all its attempts, to the end of its answer.
+    /// For a request with all its attempts, to the first content of a stream or the end of another answer. A stream that
+    /// has begun may last for as long as it makes progress.
     #[serde(deserialize_with = "duration::read")]
     pub total: Duration,
     /// How long a request waits when nobody can answer now, but somebody may be able to soon.
@@ -57,6 +58,11 @@ impl TimeoutsConfig {
             self.answer
                 .unwrap_or_else(|| first.saturating_mul(4).min(self.total / 2))
         }
+    }
+
+    /// How long an answer may be silent.
+    pub fn silence(&self, is_reasoning: bool) -> Duration {
+        self.at_least_reasoning(self.idle, is_reasoning)
     }
 
     /// How long a stream may be without content.
@@ -87,6 +93,57 @@ impl Default for TimeoutsConfig {
             wait: Duration::from_secs(10),
             min_rate: None,
             keepalive: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Timeouts of an upstream, a route or a candidate: what is left out is as one level up.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutsOverride {
+    /// As [`TimeoutsConfig::connect`]; for an upstream only, because all routes share its connections.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub connect: Option<Duration>,
+    /// As [`TimeoutsConfig::headers`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub headers: Option<Duration>,
+    /// As [`TimeoutsConfig::first_token`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub first_token: Option<Duration>,
+    /// As [`TimeoutsConfig::answer`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub answer: Option<Duration>,
+    /// As [`TimeoutsConfig::idle`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub idle: Option<Duration>,
+    /// As [`TimeoutsConfig::content`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub content: Option<Duration>,
+    /// As [`TimeoutsConfig::reasoning`].
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub reasoning: Option<Duration>,
+    /// As [`TimeoutsConfig::total`]; for a route only, because it bounds all attempts together.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub total: Option<Duration>,
+    /// As [`TimeoutsConfig::min_rate`].
+    pub min_rate: Option<f64>,
+}
+
+impl TimeoutsOverride {
+    /// These timeouts, and the rest from one level up.
+    pub fn over(&self, base: &TimeoutsConfig) -> TimeoutsConfig {
+        TimeoutsConfig {
+            connect: self.connect.unwrap_or(base.connect),
+            headers: self.headers.or(base.headers),
+            first_token: self.first_token.unwrap_or(base.first_token),
+            answer: self.answer.or(base.answer),
+            idle: self.idle.unwrap_or(base.idle),
+            content: self.content.unwrap_or(base.content),
+            reasoning: self.reasoning.unwrap_or(base.reasoning),
+            total: self.total.unwrap_or(base.total),
+            wait: base.wait,
+            min_rate: self.min_rate.or(base.min_rate),
+            keepalive: base.keepalive,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{CapabilitiesConfig, Prefill, Provider, Secret};
+use super::{CapabilitiesConfig, Prefill, Provider, Secret, TimeoutsOverride};
 
 /// One provider account at one URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,6 +32,8 @@ pub struct UpstreamConfig {
     pub domain: Option<String>,
     /// A PEM file with root certificates to trust besides the usual ones.
     pub ca_file: Option<PathBuf>,
+    /// How long to wait for it, where that differs from the general `timeouts`.
+    pub timeouts: TimeoutsOverride,
 }
 
 impl UpstreamConfig {

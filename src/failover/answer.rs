@@ -7,13 +7,13 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::continuability::Continuability;
+use super::course::WinningAttempt;
 use super::ending::{AttemptBody, ReceivedError};
 use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::opaque::OpaqueStream;
 use super::relay::Relay;
 use super::resume::Resume;
-use super::run::WinningAttempt;
 use super::supervise::SupervisedStream;
 use crate::affinity::Witness;
 use crate::config::UpstreamId;
@@ -100,8 +100,8 @@ impl Answer {
                 let stream = OpaqueStream::new(*body, answer.outcome, attempt, witness, tried);
                 AnswerBody::Opaque(Box::new(stream))
             }
-            AttemptBody::Upgraded(connection) => {
-                let relay = Relay::new(connection, attempt, failover.timeouts.idle);
+            AttemptBody::Upgraded(opened) => {
+                let relay = Relay::new(opened.connection, attempt, opened.patience);
                 AnswerBody::Relay(Box::new(relay))
             }
         };

@@ -1,5 +1,6 @@
 //! One attempt at one target: send the request, wait, and check the reply.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,12 +8,14 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tokio::time::Instant;
 
 use super::commit::{Hold, hold};
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
 use super::error_reply::{LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
+use super::in_flight::Limit;
 use super::outbound::{outbound_as, send};
+use super::pace::Pace;
 use super::plan::Target;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
@@ -22,10 +25,11 @@ use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
-use crate::wire::body::{Patience, ReadError, read_into, read_whole};
+use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
+use crate::wire::upload::Sending;
 
 /// The largest answer that is accepted; images in base64 are the largest there are.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
@@ -47,6 +51,8 @@ pub(super) struct Attempt<'a> {
     pub(super) is_noted: bool,
     /// What the client has received from a stream that broke off and is to be continued.
     pub(super) transcript: Option<&'a Transcript>,
+    /// How far the request has got, where it takes a while to be sent.
+    pub(super) sending: Option<Arc<Sending>>,
 }
 
 impl Attempt<'_> {
@@ -57,8 +63,8 @@ impl Attempt<'_> {
         translated: Result<UpstreamRequest, Failure>,
     ) -> Result<AttemptAnswer, Failure> {
         if self.request.endpoint == Endpoint::Realtime {
-            let first = self.deadline.first_token(self.to_first_content());
-            return handshake::run(self.request, self.target, first).await;
+            let wait = self.wait(Instant::now());
+            return handshake::run(self.request, self.target, wait.until(None)).await;
         }
         match self.exchange(translated?).await {
             Err(failure) => self.once_more(failure).await,
@@ -88,14 +94,16 @@ impl Attempt<'_> {
 
     /// Sends a translated request, and checks the reply.
     async fn exchange(&self, translated: UpstreamRequest) -> Result<AttemptAnswer, Failure> {
-        let outbound = outbound_as(self.request, self.target.candidate, &translated);
-        let first = self.deadline.first_token(self.to_first_content());
-        let reply = send(&self.target, outbound, self.to_head(first)).await?;
+        let mut outbound = outbound_as(self.request, self.target.candidate, &translated);
+        outbound.sending.clone_from(&self.sending);
+        let wait = self.wait(Instant::now());
+        let reply = send(&self.target, outbound, self.to_head(wait)).await?;
+        let first = wait.until(self.sending.as_deref());
         let translator = translated.translator;
         let is_success = matches!(reply.status, 200..=299);
         let mut answer = match reply.status {
             200..=299 if self.request.streaming => self.stream(reply, first, &translator).await?,
-            200..=299 => self.whole(reply, &translator).await?,
+            200..=299 => self.whole(reply, first, &translator).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
             _ => self.refusal(reply, &translator).await?,
         };
@@ -115,13 +123,22 @@ impl Attempt<'_> {
     }
 
     /// How long the first content may take.
-    pub(super) fn to_first_content(&self) -> Duration {
-        if self.request.endpoint == Endpoint::Realtime {
+    pub(super) fn limit(&self) -> Limit {
+        let with = |is_reasoning| match self.request.endpoint {
             // A handshake needs no model, so reasoning models get no extra time.
-            return self.timeouts.first_token;
+            Endpoint::Realtime => self.timeouts.first_token,
+            _ => self
+                .timeouts
+                .to_first_content(self.request.streaming, is_reasoning),
+        };
+        Limit {
+            usual: with(self.is_reasoning()),
+            reasoning: with(true),
         }
-        self.timeouts
-            .to_first_content(self.request.streaming, self.is_reasoning())
+    }
+
+    fn to_first_content(&self) -> Duration {
+        self.limit().usual
     }
 
     fn is_fallback(&self) -> bool {
@@ -130,15 +147,28 @@ impl Attempt<'_> {
 
     fn is_reasoning(&self) -> bool {
         let model = self.target.candidate.model.as_deref();
-        self.request.reasoning || model.is_some_and(is_reasoning_model)
+        self.request.thinking.is_known() || model.is_some_and(is_reasoning_model)
+    }
+
+    /// The wait for the first content of an exchange that begins now.
+    fn wait(&self, began: Instant) -> Wait {
+        Wait {
+            began,
+            patience: (self.to_first_content(), Stage::FirstToken),
+            idle: self.timeouts.idle,
+            deadline: self.deadline,
+        }
     }
 
     /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.
-    fn to_head(&self, first: (Instant, Stage)) -> (Instant, Stage) {
+    fn to_head(&self, wait: Wait) -> Wait {
         let head = self.timeouts.headers.filter(|_| self.request.streaming);
-        match head.map(|head| Instant::now() + head) {
-            Some(until) if until < first.0 => (until, Stage::Headers),
-            _ => first,
+        match head {
+            Some(head) if head < wait.patience.0 => Wait {
+                patience: (head, Stage::Headers),
+                ..wait
+            },
+            _ => wait,
         }
     }
 
@@ -150,22 +180,23 @@ impl Attempt<'_> {
     }
 
     /// An answer in one piece. It is received whole before the client gets any of it, so that every defect can fail
-    /// over. The rest must follow its head soon: a body that trickles is not waited for.
+    /// over.
     async fn whole(
         &self,
         reply: Reply,
+        first: (Instant, Stage),
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         check_form(&reply.headers)?;
-        let mut patience = self.to_the_end();
-        patience.until = patience.until.min(Instant::now() + self.timeouts.content);
+        let is_reasoning = self.is_reasoning();
+        let pace = Pace::new(
+            first,
+            self.timeouts.silence(is_reasoning),
+            self.timeouts.between_content(is_reasoning),
+            self.deadline.until(),
+        );
         let mut share = self.memory.share();
-        let received = match read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await {
-            Err(ReadError::TooLate) if patience.until < self.deadline.until() => {
-                return Err(Outcome::TimedOut(Stage::Content).into());
-            }
-            read => read?,
-        };
+        let received = pace.read(&mut share, reply.body, LARGEST_ANSWER).await?;
         let received = share.hold(received);
         let wait = wait_asked_by(&reply.headers);
         let headers = reply.headers;
@@ -322,14 +353,17 @@ impl Attempt<'_> {
             return self.no_stream(reply, translator).await;
         }
         let transcript = self.is_noted.then(|| Transcript::new(endpoint));
+        let is_reasoning = self.is_reasoning();
         let wanted = Hold {
             first,
+            deadline: self.deadline.until(),
+            thinking: &self.request.thinking,
             more: self.hold,
             limits: StreamTimeouts {
-                idle: self.timeouts.idle,
-                content: Some(self.timeouts.between_content(self.is_reasoning())),
+                idle: self.timeouts.silence(is_reasoning),
+                content: Some(self.timeouts.between_content(is_reasoning)),
                 min_rate: self.timeouts.min_rate,
-                deadline: self.deadline.until(),
+                reasoning: self.timeouts.reasoning,
             },
         };
         let events = EventStream::new(endpoint, translator.translator(), transcript);

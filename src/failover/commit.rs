@@ -10,6 +10,7 @@ use super::events::EventStream;
 use super::timers::StreamTimeouts;
 use crate::config::{HoldConfig, Prefill};
 use crate::outcome::{Defect, Outcome, Stage};
+use crate::request::Thinking;
 use crate::upstream::ReplyBody;
 use crate::wire::body::{Patience, ReadError, next_data};
 
@@ -20,9 +21,13 @@ const MOST_HELD: usize = 256 << 10;
 
 /// How a stream is held back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hold {
+pub(super) struct Hold<'a> {
     /// When the first content must be there, and the timer that ends the wait.
     pub(super) first: (Instant, Stage),
+    /// When the stream is committed, or fails for lack of content.
+    pub(super) deadline: Instant,
+    /// Learns whether the model thinks.
+    pub(super) thinking: &'a Thinking,
     /// How much is held back beyond the first content.
     pub(super) more: Option<HoldConfig>,
     /// The timeouts from the first content on.
@@ -41,7 +46,7 @@ struct Kept {
 pub(super) async fn hold(
     mut events: EventStream,
     mut body: ReplyBody,
-    mut hold: Hold,
+    mut hold: Hold<'_>,
 ) -> Result<Held, Failure> {
     let mut kept = Kept {
         is_empty: true,
@@ -65,6 +70,9 @@ pub(super) async fn hold(
             Err(error) => return Err(error.into()),
         };
         kept.take(&taken.pass, taken.content);
+        if taken.thinks {
+            hold.thinks();
+        }
         if taken.hidden_progress > 0 {
             hold.wait_on();
         }
@@ -83,7 +91,7 @@ pub(super) async fn hold(
     }
 }
 
-impl Hold {
+impl Hold<'_> {
     fn patience(&self, kept: &Kept) -> Patience {
         let now = Instant::now();
         match kept.since {
@@ -99,19 +107,27 @@ impl Hold {
         }
     }
 
+    /// The model has shown that it thinks.
+    fn thinks(&mut self) {
+        self.limits.thinks();
+        self.thinking.is_shown();
+    }
+
     /// The upstream makes progress that the client does not see, so the wait for the first content is extended.
     fn wait_on(&mut self) {
         let gap = self.limits.content.unwrap_or(self.limits.idle);
-        let until = (Instant::now() + gap).min(self.limits.deadline);
-        self.first.0 = self.first.0.max(until);
+        let until = Instant::now() + gap;
+        if until >= self.deadline {
+            self.first = (self.deadline, Stage::Total);
+        } else if until > self.first.0 {
+            self.first.0 = until;
+        }
     }
 
     /// When the held bytes are released, enough or not.
     fn until(&self, since: Instant) -> Instant {
         let time = self.more.and_then(|more| more.time);
-        time.map_or(self.limits.deadline, |time| {
-            self.limits.deadline.min(since + time)
-        })
+        time.map_or(self.deadline, |time| self.deadline.min(since + time))
     }
 
     /// Which timer ended a wait; `None`: only the time of holding back is over.
@@ -119,7 +135,6 @@ impl Hold {
         let now = Instant::now();
         match kept.since {
             None => Some(self.first.1),
-            Some(_) if now >= self.limits.deadline => Some(Stage::Total),
             Some(since) if now >= self.until(since) => None,
             Some(_) => Some(Stage::Idle),
         }

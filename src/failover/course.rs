@@ -13,7 +13,7 @@ use super::log::AttemptLog;
 use super::plan::{AttemptPlan, Target};
 use super::queue::Place;
 use super::race::{Alarm, Ended, Race, Step};
-use super::run::{Run, WinningAttempt};
+use super::run::Run;
 use crate::event::{Event, Phase};
 use crate::health::Permit;
 use crate::outcome::Outcome;
@@ -29,6 +29,13 @@ pub(super) struct Course<'r, 'a> {
     /// When the request began to wait, and its place in the queue.
     waiting: Option<Waiting<'a>>,
     has_turn: bool,
+}
+
+/// The attempt that won, and the log of all attempts.
+pub(super) struct WinningAttempt {
+    pub(super) answer: AttemptAnswer,
+    pub(super) attempt: InFlightAttempt,
+    pub(super) log: AttemptLog,
 }
 
 struct Waiting<'a> {
@@ -51,6 +58,7 @@ impl<'r, 'a> Course<'r, 'a> {
     }
 
     pub(super) async fn to_the_end(mut self) -> Result<WinningAttempt, Exhausted> {
+        self.run.requested(&self.plan);
         loop {
             match self.next() {
                 Next::Start {
@@ -111,7 +119,7 @@ impl<'r, 'a> Course<'r, 'a> {
         let Some((target, permit)) = self.plan.admit(choice, is_forced, Instant::now()) else {
             return;
         };
-        if !self.pay(expense) {
+        if !self.run.pay(expense) {
             self.plan.put_back(choice);
             return;
         }
@@ -122,13 +130,6 @@ impl<'r, 'a> Course<'r, 'a> {
         let number = self.log.begin();
         let racer = self.run.attempt((choice, target), permit, number, phase);
         self.race.start(racer.await);
-    }
-
-    fn pay(&self, expense: Option<Expense>) -> bool {
-        match (expense, self.run.budget()) {
-            (Some(expense), Some(budget)) => budget.take(expense),
-            (Some(_) | None, _) => true,
-        }
     }
 
     /// Waits for the attempts in flight, until one has ended or it is time to decide again.
@@ -195,6 +196,8 @@ impl<'r, 'a> Course<'r, 'a> {
         if let Some(place) = self.place() {
             place.succeeded();
         }
+        self.run.succeeded();
+        attempt.note_rate_limit(&answer.headers);
         let mut log = self.log;
         for loser in self.race.into_losers() {
             log.attempts.push(loser.end(Outcome::Superseded, None));

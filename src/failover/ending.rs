@@ -63,7 +63,15 @@ pub(super) enum AttemptBody {
     Stream(Box<Held>),
     Opaque(Box<Opaque>),
     /// A connection that speaks WebSocket from here on.
-    Upgraded(Upgraded),
+    Upgraded(Box<Opened>),
+}
+
+/// A connection that speaks WebSocket from here on.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) connection: Upgraded,
+    /// How long the upstream may take nothing of what waits for it.
+    pub(super) patience: Duration,
 }
 
 /// An attempt that failed.

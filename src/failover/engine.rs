@@ -1,4 +1,4 @@
-//! What all requests share: timeouts, budgets and queues, affinity, and the event listeners.
+//! What all requests share: budgets and queues, affinity, and the event listeners.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::budget::Budget;
 use super::in_flight::Common;
 use super::queue::Queue;
 use crate::affinity::Affinity;
-use crate::config::{TimeoutsConfig, UpstreamId};
+use crate::config::UpstreamId;
 use crate::event::Events;
 use crate::health::Shape;
 use crate::request::{Endpoint, ModelRequest};
@@ -19,7 +19,6 @@ use crate::wire::offload;
 /// Runs requests against the candidates of a rule.
 #[derive(Clone, Debug)]
 pub struct Failover {
-    pub(super) timeouts: Arc<TimeoutsConfig>,
     /// By route name.
     pub(super) routes: Arc<HashMap<Arc<str>, Shared>>,
     pub(super) affinity: Affinity,
@@ -35,10 +34,9 @@ pub(super) struct Shared {
 }
 
 impl Failover {
-    /// An engine with these timeouts, this affinity, this memory for bodies, and these event listeners. Each of the
-    /// routes gets a retry budget, and a queue for so many waiting requests.
+    /// An engine with this affinity, this memory for bodies, and these event listeners. Each of the routes gets a retry
+    /// budget, and a queue for so many waiting requests.
     pub fn new(
-        timeouts: TimeoutsConfig,
         (routes, most_waiting): (impl Iterator<Item = Arc<str>>, usize),
         affinity: Affinity,
         memory: Memory,
@@ -53,7 +51,6 @@ impl Failover {
             (route, shared)
         };
         Self {
-            timeouts: Arc::new(timeouts),
             routes: Arc::new(routes.map(shared).collect()),
             affinity,
             memory,
@@ -75,6 +72,7 @@ impl Failover {
         Common {
             events: self.events.clone(),
             request: request.id.clone(),
+            thinking: request.thinking.clone(),
             shape: match request.endpoint {
                 Endpoint::Realtime => Shape::HANDSHAKE,
                 _ => Shape {

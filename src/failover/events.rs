@@ -29,6 +29,8 @@ pub(super) struct Taken {
     pub(super) content: usize,
     /// How many steps the answer has made that the client does not see.
     pub(super) hidden_progress: usize,
+    /// Whether the model has shown that it thinks.
+    pub(super) thinks: bool,
     /// How the answer failed.
     pub(super) failure: Option<Outcome>,
     /// The data of the event that reported the failure.
@@ -42,6 +44,7 @@ impl Taken {
             pass,
             content: 0,
             hidden_progress: 0,
+            thinks: false,
             failure: None,
             error_event: Bytes::new(),
         }
@@ -98,10 +101,10 @@ impl EventStream {
             Some(translator) => {
                 let translated = translator.translate(whole);
                 let hidden_progress = translator.take_hidden_progress();
-                Taken {
-                    hidden_progress,
-                    ..self.read(translated)
-                }
+                let mut taken = self.read(translated);
+                taken.hidden_progress += hidden_progress;
+                taken.thinks |= hidden_progress > 0;
+                taken
             }
         }
     }
@@ -115,6 +118,7 @@ impl EventStream {
             is_nonstandard |= self.is_nonstandard(&event);
             match self.reader.read(&event) {
                 Signal::Preamble => {}
+                Signal::Progress => taken.hidden_progress += 1,
                 Signal::Content => taken.content += 1,
                 Signal::Failed(outcome) => {
                     taken.failure = Some(outcome);
@@ -127,6 +131,7 @@ impl EventStream {
                 transcript.note(data);
             }
         }
+        taken.thinks = self.reader.thinks();
         taken.pass = whole.slice(..end);
         if is_nonstandard {
             taken.pass = self.normalised(&taken.pass);

@@ -16,27 +16,28 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempt::LARGEST_ANSWER;
-use super::deadline::Deadline;
+use super::course::WinningAttempt;
+use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
 use super::engine::Failover;
 use super::error_reply::{LARGEST_ERROR, wait_asked_by};
 use super::exhausted::Exhausted;
 use super::first_piece::first_piece;
-use super::in_flight::InFlightAttempt;
+use super::in_flight::{InFlightAttempt, Limit};
 use super::log::AttemptLog;
 use super::outbound::{outbound, send};
 use super::plan::{Target, keys_in_turn};
-use super::run::WinningAttempt;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
 use crate::dialect::{anthropic, openai};
 use crate::event::Event;
-use crate::outcome::{Blame, Defect, Outcome, Retry};
+use crate::outcome::{Blame, Defect, Outcome, Retry, Stage};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_into, read_whole};
 use crate::wire::headers::{EVENTS, has_media_type};
+use crate::wire::upload::{PIECE, Sending};
 use crate::wire::{multipart, offload};
 
 /// What may tell the ids of objects.
@@ -57,8 +58,7 @@ impl Failover {
     /// reply unchanged.
     pub async fn forward(&self, request: &ModelRequest, rule: &Rule) -> Result<Answer, Exhausted> {
         let common = self.common(request);
-        let deadline = Deadline::after(request.received_at, self.timeouts.total);
-        let limit = self.timeouts.to_first_content(false, request.reasoning);
+        let deadline = Deadline::after(request.received_at, rule.total);
         let mut log = AttemptLog::default();
         let mut queue = Queue::new(rule, request);
         let mut next = queue.first();
@@ -66,6 +66,7 @@ impl Failover {
         while let Some(target) = next {
             let model = known_as(rule, target.candidate, request);
             self.report_forwarding(request, &log, target.candidate);
+            let limit = limit(request, &target);
             let attempt = InFlightAttempt::start(&common, &target, None, log.begin(), limit);
             asked.push(target);
             let ended = self.exchange(request, &target, model, deadline).await;
@@ -100,7 +101,13 @@ impl Failover {
         model: Option<&str>,
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
-        let first = self.timeouts.to_first_content(false, request.reasoning);
+        let timeouts = &target.candidate.timeouts;
+        let wait = Wait {
+            began: Instant::now(),
+            patience: (limit(request, target).usual, Stage::FirstToken),
+            idle: timeouts.idle,
+            deadline,
+        };
         let mut outbound = outbound(request, &target.candidate.upstream, model);
         let mut share = self.memory.share();
         if model.is_some() {
@@ -110,12 +117,13 @@ impl Failover {
         outbound.body = share.hold(offload::at_once(request.body.len(), || {
             body(request, model)
         }));
-        let mut reply = send(target, outbound, deadline.first_token(first)).await?;
+        outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
+        let mut reply = send(target, outbound, wait).await?;
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
         let patience = Patience {
-            idle: self.timeouts.idle,
+            idle: timeouts.idle,
             until: deadline.until(),
         };
         if is_legible_error(&reply) {
@@ -141,10 +149,10 @@ impl Failover {
         }
         let first = first_piece(&mut reply.body).await?;
         let limits = StreamTimeouts {
-            idle: self.timeouts.idle,
+            idle: timeouts.idle,
             content: None,
             min_rate: None,
-            deadline: deadline.until(),
+            reasoning: timeouts.reasoning,
         };
         let is_kept = is_success
             && READABLE
@@ -170,6 +178,20 @@ impl Failover {
                 reason: failed.outcome.clone(),
             });
         }
+    }
+}
+
+/// How long the head of a reply may take.
+fn limit(request: &ModelRequest, target: &Target<'_>) -> Limit {
+    let with = |is_reasoning| {
+        target
+            .candidate
+            .timeouts
+            .to_first_content(false, is_reasoning)
+    };
+    Limit {
+        usual: with(request.thinking.is_known()),
+        reasoning: with(true),
     }
 }
 

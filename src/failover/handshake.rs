@@ -3,7 +3,7 @@
 use http::header::SEC_WEBSOCKET_ACCEPT;
 use tokio::time::{Instant, timeout_at};
 
-use super::ending::{AttemptAnswer, AttemptBody, Failure};
+use super::ending::{AttemptAnswer, AttemptBody, Failure, Opened};
 use super::error_reply::refusal;
 use super::outbound;
 use super::plan::Target;
@@ -33,7 +33,10 @@ pub(super) async fn run(
             headers,
             connection,
         } if is_handshake(&headers) && headers.contains_key(SEC_WEBSOCKET_ACCEPT) => {
-            let body = AttemptBody::Upgraded(connection);
+            let body = AttemptBody::Upgraded(Box::new(Opened {
+                connection,
+                patience: target.candidate.timeouts.idle,
+            }));
             Ok(AttemptAnswer::new(101, headers, body, Outcome::Success))
         }
         Upgrade::Agreed { .. } => Err(Outcome::UpgradeRefused { status: 101 }.into()),

@@ -1,5 +1,6 @@
 //! An attempt in flight, and what it reports to health and events.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -11,7 +12,8 @@ use crate::dialect::rate_limit;
 use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape};
 use crate::outcome::Outcome;
-use crate::request::RequestId;
+use crate::request::{RequestId, Thinking};
+use crate::wire::upload::Sending;
 
 /// Dropped without an end, it counts as abandoned: the client went away.
 #[derive(Debug)]
@@ -24,9 +26,11 @@ pub(super) struct InFlightAttempt {
     /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
-    /// How long its first content may take.
-    limit: Duration,
+    limit: Limit,
+    thinking: Thinking,
     started_at: Instant,
+    /// How far the request has got, where it takes a while to be sent.
+    sending: Option<Arc<Sending>>,
     is_over: bool,
 }
 
@@ -36,16 +40,25 @@ pub(super) struct Common {
     pub(super) events: Events,
     pub(super) request: RequestId,
     pub(super) shape: Shape,
+    pub(super) thinking: Thinking,
+}
+
+/// How long the first content of an attempt may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// As far as is known when it starts.
+    pub(super) usual: Duration,
+    /// Once the model has shown that it thinks.
+    pub(super) reasoning: Duration,
 }
 
 impl InFlightAttempt {
-    /// `limit`: how long its first content may take.
     pub(super) fn start(
         common: &Common,
         target: &Target<'_>,
         permit: Option<Permit>,
         number: usize,
-        limit: Duration,
+        limit: Limit,
     ) -> Self {
         Self {
             events: common.events.clone(),
@@ -60,9 +73,17 @@ impl InFlightAttempt {
             permit,
             shape: common.shape,
             limit,
+            thinking: common.thinking.clone(),
             started_at: Instant::now(),
+            sending: None,
             is_over: false,
         }
+    }
+
+    /// Its upstream is waited for only from when the request has been sent.
+    pub(super) fn sending(mut self, sending: Option<Arc<Sending>>) -> Self {
+        self.sending = sending;
+        self
     }
 
     /// Says why it runs, if it is not just the next one.
@@ -75,10 +96,28 @@ impl InFlightAttempt {
         &self.upstream
     }
 
+    /// How long its first content may take, as far as is known now.
+    fn limit(&self) -> Duration {
+        if self.thinking.is_known() {
+            self.limit.reasoning
+        } else {
+            self.limit.usual
+        }
+    }
+
     /// The first content came at that time.
-    pub(super) fn answered(&mut self, since: Instant) {
+    pub(super) fn answered(&mut self, mut since: Instant) {
+        // What was needed to send the request is no time of the upstream's.
+        if let Some(sent) = self
+            .sending
+            .as_ref()
+            .and_then(|sending| sending.over_since())
+        {
+            since -= sent.min(since).saturating_duration_since(self.started_at);
+        }
+        let limit = self.limit();
         if let Some(permit) = &mut self.permit {
-            let changes = permit.answered(self.shape, self.limit, since);
+            let changes = permit.answered(self.shape, limit, since);
             self.tell(changes);
         }
     }
@@ -113,7 +152,7 @@ impl InFlightAttempt {
         self.permit
             .as_ref()?
             .health()
-            .slow_after(self.shape, self.limit)
+            .slow_after(self.shape, self.limit())
     }
 
     /// After how long a hedged request may start; `None` unless enough is known.
@@ -127,6 +166,15 @@ impl InFlightAttempt {
     /// How long it has been in flight.
     pub(super) fn elapsed(&self) -> Duration {
         self.started_at.elapsed()
+    }
+
+    /// How long its upstream has been waited for.
+    pub(super) fn waited(&self) -> Duration {
+        let since = match &self.sending {
+            None => Some(self.started_at),
+            Some(sending) => sending.over_since(),
+        };
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Whether its upstream has been taken out of rotation.

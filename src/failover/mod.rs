@@ -37,6 +37,7 @@ mod log;
 mod opaque;
 mod order;
 mod outbound;
+mod pace;
 mod plan;
 mod queue;
 mod race;

@@ -1,12 +1,15 @@
 //! What is sent to an upstream: the client's request, or its translation.
 
+use std::pin::pin;
+
 use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
+use super::deadline::Wait;
 use super::ending::Failure;
 use super::plan::Target;
 use crate::dialect::UpstreamRequest;
-use crate::outcome::{Outcome, Stage};
+use crate::outcome::Outcome;
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
 use crate::upstream::{Outbound, Reply, Upstream};
@@ -27,6 +30,7 @@ pub(super) fn outbound(
         path: request.path.clone(),
         headers,
         body: request.body.clone(),
+        sending: None,
     }
 }
 
@@ -53,15 +57,21 @@ pub(super) fn outbound_as(
     outbound
 }
 
-/// Sends it, and waits until `until` for the head of the reply.
+/// Sends it, and waits for the head of the reply.
 pub(super) async fn send(
     target: &Target<'_>,
     outbound: Outbound,
-    (until, stage): (Instant, Stage),
+    wait: Wait,
 ) -> Result<Reply, Failure> {
-    let sending = target.candidate.upstream.send(target.key, outbound);
-    match timeout_at(until, sending).await {
-        Ok(reply) => Ok(reply?),
-        Err(_) => Err(Outcome::TimedOut(stage).into()),
+    let sending = outbound.sending.clone();
+    let mut exchange = pin!(target.candidate.upstream.send(target.key, outbound));
+    loop {
+        let (until, stage) = wait.until(sending.as_deref());
+        if until <= Instant::now() {
+            return Err(Outcome::TimedOut(stage).into());
+        }
+        if let Ok(reply) = timeout_at(wait.look_at(until), exchange.as_mut()).await {
+            return Ok(reply?);
+        }
     }
 }

@@ -83,7 +83,9 @@ impl<'a> AttemptPlan<'a> {
         Self {
             request: order.request,
             memory,
-            entries: candidates.map(|candidate| Entry::new(candidate, model)).collect(),
+            entries: candidates
+                .map(|candidate| Entry::new(candidate, model))
+                .collect(),
             skipped: order.skipped,
             repeats: 0,
             rejecting: Vec::new(),
@@ -231,7 +233,7 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// When the first of the candidates may be asked again; without those that rejected the request itself, because
-    /// they would reject it again.
+    /// they would reject it again. Only a cooldown counts: whoever is out of rotation is asked if nobody else is left.
     pub(super) fn retry_in(&self, now: Instant) -> Option<Duration> {
         let rejects = |entry: &&Entry<'_>| {
             let upstream = entry.candidate.upstream.id();
@@ -240,12 +242,7 @@ impl<'a> AttemptPlan<'a> {
         let is_asked = |entry: &&Entry<'_>| entry.calls > 0 || entry.tried != Tried::No;
         let entries = self.entries.iter().filter(is_asked);
         let entries = entries.filter(|entry| !rejects(entry));
-        let back_at = entries.flat_map(|entry| {
-            let back_at = |key| entry.target(key).back_at(now);
-            entry.all_keys().map(back_at)
-        });
-        let soonest = back_at.min()?;
-        Some(soonest.saturating_duration_since(now))
+        entries.map(|entry| entry.cooldown(now)).min()
     }
 }
 
@@ -266,14 +263,6 @@ impl<'a> Entry<'a> {
         0..self.candidate.upstream.key_count().max(1)
     }
 
-    fn target(&self, key: usize) -> Target<'a> {
-        Target {
-            candidate: self.candidate,
-            health: self.health,
-            key,
-        }
-    }
-
     /// What health says about it: about the best one of its keys that are left.
     fn door(&self, wait: Duration, now: Instant) -> Door {
         if self.refused_until.is_some_and(|until| until > now) {
@@ -288,6 +277,19 @@ impl<'a> Entry<'a> {
         });
         // A candidate whose keys have all been tried is not asked.
         best.unwrap_or(Door::Out { is_fresh: false })
+    }
+
+    /// How long all of its keys are cooling down.
+    fn cooldown(&self, now: Instant) -> Duration {
+        let previews = self.all_keys().map(|key| self.health.preview(key, now));
+        let cooldowns = previews.map(|preview| match preview {
+            AdmissionPreview::CoolingDown { ends_in, .. } => ends_in,
+            AdmissionPreview::Admitted
+            | AdmissionPreview::SlowStart { .. }
+            | AdmissionPreview::HalfOpenProbe
+            | AdmissionPreview::Out { .. } => Duration::ZERO,
+        });
+        cooldowns.min().unwrap_or_default()
     }
 
     fn is_left(&self, key: usize) -> bool {
@@ -343,9 +345,7 @@ impl<'a> Entry<'a> {
 
     /// Why it has not been asked.
     fn why_not(&self, now: Instant) -> SkipReason {
-        let previews = self
-            .all_keys()
-            .map(|key| self.health.preview(key, now));
+        let previews = self.all_keys().map(|key| self.health.preview(key, now));
         let mut reasons = previews.filter_map(|preview| match preview {
             AdmissionPreview::Admitted
             | AdmissionPreview::SlowStart { .. }

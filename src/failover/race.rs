@@ -22,7 +22,6 @@ pub(super) struct Racer<'a> {
     attempt: InFlightAttempt,
     exchange: Pin<Box<dyn Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a>>,
     alarm: Pin<Box<Sleep>>,
-    slow_after: Duration,
     hedge_after: Option<Duration>,
 }
 
@@ -57,20 +56,21 @@ impl<'a> Racer<'a> {
             attempt,
             exchange: Box::pin(exchange),
             alarm: Box::pin(sleep_until(Instant::now() + first)),
-            slow_after,
             hedge_after,
         }
     }
 
     /// Sets the next alarm, and returns the purpose of this one.
     fn rung(&mut self) -> Alarm {
-        let waited = self.attempt.elapsed();
+        let waited = self.attempt.waited();
         let is_hedge_due = self.hedge_after.take_if(|due| *due <= waited).is_some();
-        let is_slow = waited >= self.slow_after;
+        // A model that has shown that it thinks is slow later.
+        let slow_after = self.attempt.slow_after().unwrap_or(NEVER);
+        let is_slow = waited >= slow_after;
         let next = if is_slow {
             LOOK_AGAIN
         } else {
-            self.slow_after - waited
+            slow_after - waited
         };
         self.alarm.as_mut().reset(Instant::now() + next);
         if is_slow {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::Expense;
+use super::course::Course;
 use super::ending::{AttemptBody, Held};
 use super::engine::Failover;
 use super::in_flight::InFlightAttempt;
@@ -114,7 +115,8 @@ impl Next {
             let transcript = Some(&self.transcript);
             let run = Run::new(&self.failover, &self.request, &self.rule, transcript).await;
             let log = AttemptLog::after(already + attempts.len());
-            let winner = match run.to_the_end(self.plan().await, log).await {
+            let course = Course::new(&run, self.plan().await, log);
+            let winner = match course.to_the_end().await {
                 Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);

@@ -5,15 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
-use super::budget::{Budget, Tokens};
+use super::budget::{Budget, Expense, Tokens};
 use super::continuability::{Continuability, continuability};
-use super::course::Course;
 use super::deadline::Deadline;
-use super::ending::AttemptAnswer;
 use super::engine::Failover;
-use super::exhausted::Exhausted;
 use super::in_flight::{Common, InFlightAttempt};
-use super::log::AttemptLog;
 use super::plan::{AttemptPlan, Target};
 use super::queue::Queue;
 use super::race::Racer;
@@ -24,6 +20,7 @@ use crate::health::Permit;
 use crate::outcome::{Outcome, Retry};
 use crate::request::{ClientPatience, ModelRequest};
 use crate::routing::Rule;
+use crate::wire::upload::{PIECE, Sending};
 
 /// One request, and what its attempts have in common.
 pub(super) struct Run<'a> {
@@ -38,13 +35,6 @@ pub(super) struct Run<'a> {
     transcript: Option<&'a Transcript>,
 }
 
-/// The attempt that won, and the log of all attempts.
-pub(super) struct WinningAttempt {
-    pub(super) answer: AttemptAnswer,
-    pub(super) attempt: InFlightAttempt,
-    pub(super) log: AttemptLog,
-}
-
 impl<'a> Run<'a> {
     /// `transcript`: the part of a broken stream that the client has received, if the stream is to be continued.
     pub(super) async fn new(
@@ -54,12 +44,14 @@ impl<'a> Run<'a> {
         transcript: Option<&'a Transcript>,
     ) -> Self {
         let shared = failover.routes.get(&rule.route);
+        // A stream that breaks off may have lasted for longer than a request may wait for its answer.
+        let begins = transcript.map_or(request.received_at, |_| Instant::now());
         Self {
             failover,
             request,
             rule,
             common: failover.common(request),
-            deadline: Deadline::after(request.received_at, failover.timeouts.total),
+            deadline: Deadline::after(begins, rule.total),
             budget: shared.map(|shared| &shared.budget),
             queue: shared.map(|shared| &shared.queue),
             // A continuation is recorded as part of its stream.
@@ -71,26 +63,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tries the candidates of a plan until one answers or nothing can help any more.
-    pub(super) async fn to_the_end(
-        &self,
-        plan: AttemptPlan<'a>,
-        log: AttemptLog,
-    ) -> Result<WinningAttempt, Exhausted> {
+    /// Counts the request at the route and at its candidates.
+    pub(super) fn requested(&self, plan: &AttemptPlan<'_>) {
         let now = Instant::now();
         plan.demand(now);
         if let Some(budget) = self.budget {
             budget.requested(now);
         }
-        let winner = Course::new(self, plan, log).to_the_end().await?;
+    }
+
+    /// The request has been answered.
+    pub(super) fn succeeded(&self) {
         if let Some(budget) = self.budget {
             budget.succeeded();
         }
-        winner.attempt.note_rate_limit(&winner.answer.headers);
-        Ok(winner)
     }
 
-    /// `beside`: why it runs at the same time as another attempt.
+    /// Takes what an attempt costs from the route's budget; false if there is not enough left.
+    pub(super) fn pay(&self, expense: Option<Expense>) -> bool {
+        match (expense, self.budget) {
+            (Some(expense), Some(budget)) => budget.take(expense),
+            (Some(_) | None, _) => true,
+        }
+    }
+
+    /// Prepares an attempt. `phase`: why it runs, if it is not just the next one.
     pub(super) async fn attempt(
         &self,
         (choice, target): (usize, Target<'a>),
@@ -98,8 +95,9 @@ impl<'a> Run<'a> {
         number: usize,
         phase: Option<Phase>,
     ) -> Racer<'a> {
+        let sending = (self.request.body.len() > PIECE).then(Sending::soon);
         let exchange = Attempt {
-            timeouts: &self.failover.timeouts,
+            timeouts: &target.candidate.timeouts,
             memory: &self.failover.memory,
             request: self.request,
             target,
@@ -109,11 +107,13 @@ impl<'a> Run<'a> {
             refusals: self.rule.refusals,
             is_noted: matches!(self.continuation, Some(Continuability::Possible(_))),
             transcript: self.transcript,
+            sending: sending.clone(),
         };
-        let limit = exchange.to_first_content();
+        let limit = exchange.limit();
         let translated = exchange.translated().await;
         let mut attempt =
-            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit);
+            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit)
+                .sending(sending);
         if let Some(phase) = phase {
             attempt = attempt.in_phase(phase);
         }
@@ -124,10 +124,6 @@ impl<'a> Run<'a> {
     /// What is left of the route's budget.
     pub(super) fn tokens(&self) -> Tokens {
         self.budget.map_or(Tokens::FULL, Budget::tokens)
-    }
-
-    pub(super) fn budget(&self) -> Option<&'a Budget> {
-        self.budget
     }
 
     /// When an answer is of no use any more. The client of a stream gets comments while it waits, so it waits on.

@@ -65,6 +65,9 @@ impl Segment {
         let events = self.events(front);
         let taken = events.take(data);
         let held = events.held();
+        if taken.thinks {
+            self.timers.thinks();
+        }
         self.timers
             .received(taken.content + taken.hidden_progress, Instant::now());
         (taken, held)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answer::Answer;
 use super::continuability::Continuability;
+use super::course::Course;
 use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
@@ -30,7 +31,10 @@ impl Failover {
         })
         .await;
         let plan = AttemptPlan::new(order, &self.memory);
-        let winner = match run.to_the_end(plan, AttemptLog::default()).await {
+        let winner = match Course::new(&run, plan, AttemptLog::default())
+            .to_the_end()
+            .await
+        {
             Ok(winner) => winner,
             Err(exhausted) => return Answer::or_upstream_error(exhausted),
         };

@@ -1,4 +1,4 @@
-//! The timers of a running stream: silence, no content, too little content, and the deadline.
+//! The timers of a running stream: silence, no content, and too little content. A stream that makes progress may last.
 //!
 //! No timer is reset for each event, which would cost more than to pass the event on. The alarm rings at the earliest
 //! time that was known when it was set, and then checks whether that time has moved.
@@ -23,8 +23,16 @@ pub(super) struct StreamTimeouts {
     pub(super) content: Option<Duration>,
     /// Events with content per second.
     pub(super) min_rate: Option<f64>,
-    /// When all must be over.
-    pub(super) deadline: Instant,
+    /// The longest silence and the longest time without content while the model thinks, where it is longer.
+    pub(super) reasoning: Duration,
+}
+
+impl StreamTimeouts {
+    /// The model thinks: it may be silent for longer.
+    pub(super) fn thinks(&mut self) {
+        self.idle = self.idle.max(self.reasoning);
+        self.content = self.content.map(|gap| gap.max(self.reasoning));
+    }
 }
 
 /// The state of the timers.
@@ -85,8 +93,14 @@ impl Timers {
         }
     }
 
+    /// The model thinks.
+    pub(super) fn thinks(&mut self) {
+        self.limits.thinks();
+    }
+
     /// The answer is complete.
     pub(super) fn completed(&mut self) {
+        self.limits.reasoning = Duration::ZERO;
         self.limits.idle = self.limits.idle.min(AFTER_THE_END);
         self.limits.content = None;
         self.limits.min_rate = None;
@@ -97,18 +111,15 @@ impl Timers {
         let idle = self.last_byte + self.limits.idle;
         let content = self.limits.content.map(|gap| self.last_content + gap);
         let window = self.limits.min_rate.map(|_| self.window_start + WINDOW);
-        [Some(idle), content, window]
+        [content, window]
             .into_iter()
             .flatten()
-            .fold(self.limits.deadline, Instant::min)
+            .fold(idle, Instant::min)
     }
 
     /// Which timer has expired, if one has.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Stage> {
         let limits = self.limits;
-        if now >= limits.deadline {
-            return Some(Stage::Total);
-        }
         if now >= self.last_byte + limits.idle {
             return Some(Stage::Idle);
         }
@@ -137,7 +148,6 @@ pub(super) fn patience_with(stage: Stage) -> &'static str {
     match stage {
         Stage::Content => "the upstream stopped sending content",
         Stage::Rate => "the upstream sends too slowly",
-        Stage::Total => "the time for the request is over",
         _ => "the upstream stopped sending",
     }
 }
@@ -158,7 +168,7 @@ mod tests {
             idle: SECOND * 30,
             content: Some(SECOND * 120),
             min_rate,
-            deadline: start + SECOND * 600,
+            reasoning: SECOND * 180,
         };
         Timers::start(limits, start)
     }
@@ -166,8 +176,13 @@ mod tests {
     /// Plays an event every so many seconds until a timer expires; returns after how many seconds, and which timer.
     fn play(mut timers: Timers, start: Instant, every: u32, content: usize) -> (u64, Stage) {
         let mut next = start + SECOND * every;
+        let end = start + SECOND * 3600;
         loop {
             let now = timers.next().min(next);
+            if now >= end {
+                // It would go on for ever.
+                return (3600, Stage::Total);
+            }
             if now == next {
                 timers.is_waiting = true;
                 timers.received(content, now);
@@ -186,15 +201,27 @@ mod tests {
             play(timers(start, None), start, 7, 0),
             (120, Stage::Content)
         );
-        assert_eq!(play(timers(start, None), start, 7, 1), (600, Stage::Total));
+        assert_eq!(play(timers(start, None), start, 7, 1), (3600, Stage::Total));
         assert_eq!(
             play(timers(start, Some(0.5)), start, 7, 1),
             (30, Stage::Rate)
         );
         assert_eq!(
             play(timers(start, Some(0.5)), start, 1, 1),
-            (600, Stage::Total)
+            (3600, Stage::Total)
         );
+    }
+
+    #[test]
+    fn while_the_model_thinks_it_may_be_silent_but_not_after_the_end() {
+        let start = Instant::now();
+        let mut thinking = timers(start, None);
+        thinking.thinks();
+        assert_eq!(play(thinking, start, 1000, 0), (180, Stage::Idle));
+        let mut over = timers(start, None);
+        over.completed();
+        over.thinks();
+        assert_eq!(over.next(), start + SECOND * 2);
     }
 
     #[test]

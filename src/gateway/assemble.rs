@@ -12,8 +12,8 @@ use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
 use crate::config::{
-    CandidateConfig, Config, Continuation, Refusals, RouteConfig, Strategy, UpstreamConfig,
-    UpstreamId,
+    CandidateConfig, Config, Continuation, Refusals, RouteConfig, Strategy, TimeoutsOverride,
+    UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
 use crate::event::{Events, Sink};
@@ -92,7 +92,6 @@ impl Generation {
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
-            config.timeouts.clone(),
             // The other half is left for requests that can be answered.
             (names, config.limits.requests.div_ceil(2)),
             affinity.clone(),
@@ -151,7 +150,9 @@ impl Assembly<'_> {
             .candidates
             .iter()
             .enumerate()
-            .filter_map(|(index, candidate)| self.candidate(candidate, index, &pattern))
+            .filter_map(|(index, candidate)| {
+                self.candidate(candidate, index, &pattern, &route.timeouts)
+            })
             .collect();
         Rule {
             pattern,
@@ -161,6 +162,7 @@ impl Assembly<'_> {
             continuation: route.continuation,
             hold: route.hold,
             refusals: route.refusals,
+            total: route.timeouts.over(&self.config.timeouts).total,
             wait: route.wait.unwrap_or(self.config.timeouts.wait),
             candidates,
         }
@@ -172,6 +174,7 @@ impl Assembly<'_> {
         config: &CandidateConfig,
         index: usize,
         pattern: &Pattern,
+        of_route: &TimeoutsOverride,
     ) -> Option<Candidate> {
         let upstream = Arc::clone(self.upstreams.get(&config.upstream)?);
         let model: Option<Arc<str>> = config.model.as_deref().map(Into::into);
@@ -185,6 +188,9 @@ impl Assembly<'_> {
             config.model.as_deref().or_else(|| pattern.exact()),
             config.capabilities.or(account.capabilities),
         );
+        let timeouts = [&account.timeouts, of_route, &config.timeouts]
+            .into_iter()
+            .fold(self.config.timeouts.clone(), |base, more| more.over(&base));
         let position = u32::try_from(index + 1).unwrap_or(u32::MAX);
         Some(Candidate {
             upstream,
@@ -193,6 +199,7 @@ impl Assembly<'_> {
             tier: config.tier.unwrap_or(position),
             weight: config.weight.unwrap_or(1),
             domain: account.domain.as_deref().map(Into::into),
+            timeouts: Arc::new(timeouts),
             health,
         })
     }
@@ -211,7 +218,7 @@ impl Assembly<'_> {
             });
         Rule {
             candidates: first
-                .and_then(|first| self.candidate(&first, 0, &pattern))
+                .and_then(|first| self.candidate(&first, 0, &pattern, &TimeoutsOverride::default()))
                 .into_iter()
                 .collect(),
             pattern,
@@ -221,6 +228,7 @@ impl Assembly<'_> {
             continuation: Continuation::Off,
             hold: None,
             refusals: Refusals::default(),
+            total: self.config.timeouts.total,
             wait: self.config.timeouts.wait,
         }
     }
@@ -241,7 +249,7 @@ fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
             Some(path) => trust(Some(path), &format!("upstreams.{id}.ca_file"))?,
             None => shared.clone(),
         };
-        let client = connect_with(tls, config.timeouts.connect);
+        let client = connect_with(tls, upstream.timeouts.over(&config.timeouts).connect);
         upstreams.insert(id.clone(), Arc::new(one_upstream(id, upstream, client)));
     }
     Ok(upstreams)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Method};
+use http::Method;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -114,10 +114,8 @@ async fn check(foundation: Foundation, upstream: Arc<Upstream>) {
 
 fn question() -> Outbound {
     Outbound {
-        model: None,
         method: Method::GET,
         path: "/models".to_owned(),
-        headers: HeaderMap::new(),
-        body: bytes::Bytes::new(),
+        ..Outbound::default()
     }
 }

@@ -4,6 +4,7 @@ mod client_api;
 mod media;
 mod needs;
 mod peek;
+mod reasoning;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 pub use client_api::ClientApi;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
+pub use reasoning::{Thinking, is_reasoning_model};
 
 use crate::config::{Abilities, Ability, UpstreamId};
 use crate::wire::headers::has_media_type;
@@ -46,8 +48,8 @@ pub struct ModelRequest {
     pub model: Option<ModelField>,
     /// Whether the body asks for a stream of events.
     pub streaming: bool,
-    /// Whether the body asks for reasoning, or names a reasoning model.
-    pub reasoning: bool,
+    /// Whether the body asks for reasoning, or names a reasoning model, or an answer has shown that the model thinks.
+    pub thinking: Thinking,
     /// What its fields require of a model.
     pub demands: Abilities,
     /// Whether the client wants the answer to be stored; `None` leaves that to the API.
@@ -130,36 +132,6 @@ impl ModelRequest {
             body: &self.body,
         }
     }
-}
-
-/// Beginnings of the names of models that think before they speak; what may follow is a version or a size.
-const REASONING: [&str; 13] = [
-    "o1",
-    "o3",
-    "o4",
-    "gpt-5",
-    "deepseek-reasoner",
-    "deepseek-v4",
-    "deepseek-r1",
-    "qwq",
-    "magistral",
-    "grok-4",
-    "gemini-2.5-pro",
-    "gemini-3",
-    "ernie-x1",
-];
-
-/// Whether a model is a reasoning model, by its name.
-pub fn is_reasoning_model(name: &str) -> bool {
-    // Routers put the vendor in front: `openai/o3`.
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let begins = |family: &&str| {
-        let rest = name.strip_prefix(family);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':']))
-    };
-    REASONING.iter().any(begins) && !name.contains("-chat")
-        || name.contains("-thinking")
-        || name.contains("-reasoning")
 }
 
 /// Whether a model is one of `OpenAI`'s o-series, by its name.
@@ -271,34 +243,5 @@ impl RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_reasoning_model;
-
-    #[test]
-    fn models_that_think_are_known_by_their_names() {
-        for name in [
-            "o3",
-            "o4-mini",
-            "gpt-5.2",
-            "openai/o1",
-            "deepseek-r1:8b",
-            "qwen3-thinking-2507",
-        ] {
-            assert!(is_reasoning_model(name), "{name}");
-        }
-        for name in [
-            "gpt-4o",
-            "gpt-5-chat-latest",
-            "o3x",
-            "omni",
-            "deepseek-chat",
-            "llama-3.3",
-        ] {
-            assert!(!is_reasoning_model(name), "{name}");
-        }
     }
 }

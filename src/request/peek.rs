@@ -41,6 +41,12 @@ struct Fields<'a> {
     #[serde(borrow)]
     thinking: Option<&'a RawValue>,
     #[serde(borrow)]
+    enable_thinking: Option<&'a RawValue>,
+    #[serde(borrow, alias = "think")]
+    thinking_budget: Option<&'a RawValue>,
+    #[serde(borrow)]
+    chat_template_kwargs: Option<&'a RawValue>,
+    #[serde(borrow)]
     prompt_cache_key: Option<&'a RawValue>,
     #[serde(borrow)]
     user: Option<&'a RawValue>,
@@ -71,6 +77,29 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    /// Whether it asks for reasoning: in the words of `OpenAI`, `OpenRouter`, Anthropic, `DashScope`, Ollama or vLLM.
+    fn asks_to_think(&self) -> bool {
+        let is_on = |raw: &&RawValue| {
+            let raw = raw.get();
+            !matches!(raw, "null" | "{}" | "false" | "0")
+                && !raw.contains("\"none\"")
+                && !raw.contains("\"disabled\"")
+                && !(raw.contains("\"enabled\"") && raw.contains("false"))
+        };
+        let asked = [
+            self.reasoning,
+            self.reasoning_effort,
+            self.thinking,
+            self.enable_thinking,
+            self.thinking_budget,
+        ];
+        let by_template = self.chat_template_kwargs.is_some_and(|raw| {
+            let raw = raw.get();
+            raw.contains("thinking") && raw.contains("true")
+        });
+        by_template || asked.iter().flatten().any(is_on)
+    }
+
     fn demands(&self) -> Abilities {
         let is_set = |raw: Option<&RawValue>| {
             raw.is_some_and(|raw| !matches!(raw.get(), "null" | "false" | "0" | "[]" | "{}"))
@@ -133,12 +162,10 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
         .prompt_cache_key
         .or(fields.user)
         .or(fields.safety_identifier);
-    let asks_to_think = |raw: &&RawValue| !matches!(raw.get(), "null" | "{}" | "\"none\"");
-    let thoughts = [fields.reasoning, fields.reasoning_effort, fields.thinking];
     Ok(Peek {
         demands: fields.demands(),
         store: fields.store.map(|raw| raw.get() == "true"),
-        reasoning: thoughts.iter().flatten().any(asks_to_think),
+        reasoning: fields.asks_to_think(),
         session: session.map(|raw| fingerprint(raw.get().as_bytes())),
         model,
         streaming: fields.stream.is_some_and(|raw| raw.get() == "true"),
@@ -185,6 +212,35 @@ mod tests {
                 .model
                 .is_none()
         );
+    }
+
+    #[test]
+    fn whoever_asks_a_model_to_think_is_known() {
+        for (body, thinks) in [
+            (r#"{"reasoning_effort":"low"}"#, true),
+            (r#"{"reasoning_effort":"none"}"#, false),
+            (r#"{"reasoning":{"effort":"high","summary":"auto"}}"#, true),
+            (r#"{"reasoning":{"effort":"none"}}"#, false),
+            (r#"{"reasoning":{"enabled":false}}"#, false),
+            (
+                r#"{"thinking":{"type":"enabled","budget_tokens":1024}}"#,
+                true,
+            ),
+            (r#"{"thinking":{"type":"adaptive"}}"#, true),
+            (r#"{"thinking":{"type":"disabled"}}"#, false),
+            (r#"{"enable_thinking":true}"#, true),
+            (r#"{"enable_thinking":false}"#, false),
+            (r#"{"think":true}"#, true),
+            (r#"{"chat_template_kwargs":{"enable_thinking":true}}"#, true),
+            (
+                r#"{"chat_template_kwargs":{"enable_thinking":false}}"#,
+                false,
+            ),
+            (r#"{"reasoning":null}"#, false),
+            ("{}", false),
+        ] {
+            assert_eq!(peek(body.as_bytes()).unwrap().reasoning, thinks, "{body}");
+        }
     }
 
     #[test]

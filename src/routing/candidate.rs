@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Capabilities, CapabilitiesConfig, Provider};
+use crate::config::{Capabilities, CapabilitiesConfig, Provider, TimeoutsConfig};
 use crate::health::ModelHealth;
 use crate::upstream::Upstream;
 
@@ -21,6 +21,8 @@ pub struct Candidate {
     pub weight: u32,
     /// The failure domain that it shares with other upstreams: a cloud, a CDN.
     pub domain: Option<Arc<str>>,
+    /// How long it is waited for.
+    pub timeouts: Arc<TimeoutsConfig>,
     /// The health of its model; of all its models, if the client names them.
     pub health: Arc<ModelHealth>,
 }

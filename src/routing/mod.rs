@@ -44,6 +44,8 @@ pub struct Rule {
     pub hold: Option<HoldConfig>,
     /// What happens to a request that is refused for its content.
     pub refusals: Refusals,
+    /// How long a request may take until its answer begins.
+    pub total: Duration,
     /// How long a request waits when nobody can answer now, but somebody may be able to soon.
     pub wait: Duration,
     /// Who may serve it, in the order of the file.

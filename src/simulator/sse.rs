@@ -41,7 +41,8 @@ pub(super) fn steps(asked: &Asked, script: &Script) -> Vec<Step> {
         Fault::ResetAtEnd => player.to_the_finish([Step::Reset]),
         Fault::Raw(stream) => {
             let events = stream.split_inclusive("\n\n");
-            events.flat_map(|event| player.paced(event)).collect()
+            let paced = |(position, event)| player.paced(position, event);
+            events.enumerate().flat_map(paced).collect()
         }
         Fault::NoDone => player.to_the_finish([]),
         _ => {
@@ -62,15 +63,7 @@ impl Player<'_> {
     fn until(&self, count: usize, ending: impl IntoIterator<Item = Step>) -> Vec<Step> {
         let mut steps = self.whole_events(&self.events.opening);
         for (position, token) in self.events.tokens.iter().take(count).enumerate() {
-            let pause = if position == 0 {
-                self.script.first_token_delay
-            } else {
-                self.script.token_delay
-            };
-            if pause > Duration::ZERO {
-                steps.push(Step::Wait(pause));
-            }
-            steps.extend(self.frame(token));
+            steps.extend(self.paced(position, token));
         }
         steps.extend(ending);
         steps
@@ -83,9 +76,13 @@ impl Player<'_> {
         self.until(usize::MAX, closing)
     }
 
-    /// An event after the wait between two tokens.
-    fn paced(&self, event: &str) -> Vec<Step> {
-        let pause = self.script.token_delay;
+    /// A token after the wait before the first one or between two.
+    fn paced(&self, position: usize, event: &str) -> Vec<Step> {
+        let pause = if position == 0 {
+            self.script.first_token_delay
+        } else {
+            self.script.token_delay
+        };
         let wait = (pause > Duration::ZERO).then_some(Step::Wait(pause));
         wait.into_iter().chain(self.frame(event)).collect()
     }

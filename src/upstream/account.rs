@@ -11,6 +11,7 @@ use super::credential::Credential;
 use super::reply::Reply;
 use crate::config::{Dialect, UpstreamId};
 use crate::dialect::UpstreamApi;
+use crate::wire::upload::Sending;
 
 /// Everything needed to talk to one provider account.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct Upstream {
 }
 
 /// A request to an upstream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outbound {
     /// The method.
     pub method: Method,
@@ -40,6 +41,8 @@ pub struct Outbound {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Learns how far the request has got, where it takes a while to be sent.
+    pub sending: Option<Arc<Sending>>,
 }
 
 impl Upstream {

@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,8 +18,9 @@ use rustls::ClientConfig;
 use tower_service::Service;
 
 use super::reply::{Place, ReplyBody};
+use crate::wire::upload::Upload;
 
-type Inner = legacy::Client<TimedConnector, Full<Bytes>>;
+type Inner = legacy::Client<TimedConnector, Upload>;
 
 /// An HTTP client with its connection pools, for one upstream.
 ///
@@ -54,7 +53,7 @@ impl Client {
     /// Sends a request and waits for the head of the reply.
     pub async fn request(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Upload>,
     ) -> Result<Response<ReplyBody>, legacy::Error> {
         let pool = self.pool();
         let place = Place::taken_in(&pool.in_flight);
@@ -63,7 +62,7 @@ impl Client {
     }
 
     /// The same, over a connection that may be upgraded.
-    pub(super) fn upgrade(&self, request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
+    pub(super) fn upgrade(&self, request: Request<Upload>) -> legacy::ResponseFuture {
         self.upgrading.request(request)
     }
 

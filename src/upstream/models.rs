@@ -59,9 +59,8 @@ impl Upstream {
         Outbound {
             method: Method::GET,
             path: path.to_owned(),
-            model: None,
             headers,
-            body: bytes::Bytes::new(),
+            ..Outbound::default()
         }
     }
 }

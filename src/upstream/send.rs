@@ -3,13 +3,12 @@
 use std::error::Error;
 use std::io;
 
-use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
 use hyper_util::client::legacy;
 
 use super::{Outbound, Reply, Upstream, deployment, shortage};
 use crate::outcome::{Defect, Outcome, Unreachable};
+use crate::wire::upload::Upload;
 
 /// No reply arrived.
 #[derive(Debug)]
@@ -39,8 +38,8 @@ impl Upstream {
         &self,
         key: usize,
         outbound: Outbound,
-    ) -> Result<Request<Full<Bytes>>, SendError> {
-        let mut request = Request::new(Full::new(outbound.body));
+    ) -> Result<Request<Upload>, SendError> {
+        let mut request = Request::new(Upload::new(outbound.body, outbound.sending));
         *request.method_mut() = outbound.method;
         let path = match &self.api_version {
             None => outbound.path,

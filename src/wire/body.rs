@@ -67,7 +67,7 @@ pub async fn read_whole(
     limit: usize,
     patience: Patience,
 ) -> Result<Bytes, ReadError> {
-    read(body, limit, patience, |_| Ok(())).await
+    read(body, limit, |_| patience, |_| Ok(())).await
 }
 
 /// Reads a whole body and takes its memory from `share`: all of it at once if the length was announced, else as it
@@ -78,6 +78,16 @@ pub async fn read_into(
     limit: usize,
     patience: Patience,
 ) -> Result<Bytes, ReadError> {
+    read_at_pace(share, body, limit, |_| patience).await
+}
+
+/// The same, but `patience` says how long the next piece is waited for, after what has come so far.
+pub async fn read_at_pace(
+    share: &mut Share,
+    body: impl Arriving,
+    limit: usize,
+    patience: impl FnMut(&[u8]) -> Patience,
+) -> Result<Bytes, ReadError> {
     let whole = read(body, limit, patience, |length| share.keep_up_with(length)).await?;
     share.shrink_to(whole.len());
     Ok(whole)
@@ -86,7 +96,7 @@ pub async fn read_into(
 async fn read(
     mut body: impl Arriving,
     limit: usize,
-    patience: Patience,
+    mut patience: impl FnMut(&[u8]) -> Patience,
     mut make_room: impl FnMut(usize) -> Result<(), NoMemory>,
 ) -> Result<Bytes, ReadError> {
     // A body that announces too many bytes is rejected before it is read.
@@ -96,7 +106,7 @@ async fn read(
     }
     let announced = announced as usize;
     make_room(announced)?;
-    let Some(first) = next_data(&mut body, patience).await? else {
+    let Some(first) = next_data(&mut body, patience(b"")).await? else {
         return Ok(Bytes::new());
     };
     let mut whole = if first.len() < announced {
@@ -111,7 +121,7 @@ async fn read(
             return Err(ReadError::TooLarge(limit));
         }
         make_room(whole.len())?;
-        match next_data(&mut body, patience).await? {
+        match next_data(&mut body, patience(&whole)).await? {
             Some(data) => whole.extend_from_slice(&data),
             None => return Ok(whole.freeze()),
         }

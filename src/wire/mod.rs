@@ -17,4 +17,5 @@ pub mod query;
 pub mod sse;
 pub mod tls;
 pub mod upgrade;
+pub mod upload;
 pub mod websocket;

@@ -156,8 +156,8 @@ async fn a_refused_key_is_followed_by_another_key_before_another_upstream() {
         let gateway = several_keys(&first, &second).start().await;
         let answered = ask(&gateway, &[]).await;
         assert_eq!(chat_text(&answered), "Hello from second.", "{status}");
-        assert_eq!(answered.trail().len(), 3, "{status}");
-        let in_turn = ["Bearer key-1", "Bearer key-2"];
+        assert_eq!(answered.trail().len(), 4, "{status}");
+        let in_turn = ["Bearer key-1", "Bearer key-2", "Bearer key-3"];
         assert_eq!(keys_of(&first), in_turn, "{status}");
         assert_eq!(keys_of(&second), ["Bearer second-key"], "{status}");
     }

@@ -63,6 +63,7 @@ const KEYS: &[&str] = &[
     "content",
     "reasoning",
     "total",
+    "wait",
     "max_output",
     "memory",
     "min_rate",

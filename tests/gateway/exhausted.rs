@@ -42,7 +42,6 @@ async fn when_all_upstreams_fail_the_answer_lists_every_attempt() {
         assert!(message.contains("second: connection_lost"), "{message}");
 
         let attempts = error["attempts"].as_array().unwrap();
-        assert_eq!(attempts.len(), 2);
         assert_eq!(attempts[0]["upstream"], "first");
         assert_eq!(attempts[0]["outcome"], "server_error");
         assert_eq!(attempts[0]["status"], 500);
@@ -54,18 +53,21 @@ async fn when_all_upstreams_fail_the_answer_lists_every_attempt() {
                 .all(|attempt| attempt["elapsed_ms"].is_u64())
         );
 
-        let trail = ["first:server_error", "second:connection_lost"];
-        assert_eq!(answered.trail(), trail);
+        let outcomes = ["first:server_error", "second:connection_lost"];
+        assert_eq!(answered.outcomes(), outcomes);
+        // Both are asked again, as that may help, but not for ever.
+        let count = attempts.len();
+        assert!((4..20).contains(&count), "{count}");
+        assert_eq!(first.received_count() + second.received_count(), count);
         assert_eq!(answered.upstream(), "");
         assert!((1..=60).contains(&retry_after(&answered)));
         assert_eq!(answered.header("x-should-retry"), "");
-        assert_eq!((first.received_count(), second.received_count()), (1, 1));
     }
 }
 
 #[tokio::test]
 async fn when_all_upstreams_are_rate_limited_so_is_the_client() {
-    let (gateway, first, second) = both(Script::status(429)).await;
+    let (gateway, first, second) = both(rate_limited(30)).await;
     let answered = gateway.post(CHAT, &chat()).await;
     let error = refusal(&answered, 429, "rate_limit_exceeded");
     assert_eq!(error["type"], "rate_limit_error");
@@ -85,7 +87,7 @@ async fn a_rate_limit_among_other_failures_is_no_429() {
     ] {
         let answered = gateway.post(CHAT, &chat()).await;
         refusal(&answered, 503, "all_upstreams_failed");
-        assert_eq!(answered.trail(), trail);
+        assert_eq!(answered.outcomes(), trail);
         // The one without a pause is tried again at once, so the other one's pause does not matter.
         assert_eq!(retry_after(&answered), 1);
     }
@@ -190,16 +192,21 @@ async fn what_no_candidate_can_ever_serve_is_not_to_be_tried_again() {
 #[tokio::test]
 async fn a_model_that_no_upstream_has_is_not_found() {
     let (gateway, first, second) = both(Script::status(404)).await;
-    for count in 1..=4 {
+    let trail = ["first:model_unavailable", "second:model_unavailable"];
+    for trail in [&trail[..], &[], &[]] {
         let answered = gateway.post(CHAT, &chat()).await;
         let error = refusal(&answered, 404, "model_not_found");
         assert_eq!(error["type"], "invalid_request_error");
-        let trail = ["first:model_unavailable", "second:model_unavailable"];
         assert_eq!(answered.trail(), trail);
         assert_eq!(answered.header("retry-after"), "");
         let counts = (first.received_count(), second.received_count());
-        assert_eq!(counts, (count, count));
+        assert_eq!(counts, (1, 1));
     }
+    // Another model is another matter.
+    let mut other = chat();
+    other["model"] = "another".into();
+    let answered = gateway.post(CHAT, &other).await;
+    assert_eq!(answered.trail(), trail);
 }
 
 /// An upstream that rejects every request for this reason, and its error.
@@ -314,7 +321,7 @@ async fn with_everything_out_of_rotation_there_is_still_one_attempt() {
         let message = error["message"].as_str().unwrap();
         lengths.push(answered.trail().len());
         let has_passed_over = message.contains("not asked, it is out of rotation");
-        assert_eq!(has_passed_over, lengths.last() == Some(&1), "{message}");
+        assert!(has_passed_over || lengths.last() != Some(&1), "{message}");
         assert!((1..=60).contains(&retry_after(&answered)));
     }
 

@@ -20,6 +20,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+pub(crate) use self::clock::pass;
 pub(crate) use self::setup::Setup;
 
 /// The longest wait in any test.
@@ -73,6 +74,20 @@ impl Answered {
                 format!("{upstream}:{outcome}")
             })
             .collect()
+    }
+}
+
+impl Answered {
+    /// The different outcomes of all attempts, in the order in which they came first: whoever failed in passing is asked
+    /// again.
+    pub(crate) fn outcomes(&self) -> Vec<String> {
+        let mut outcomes = Vec::new();
+        for outcome in self.trail() {
+            if !outcomes.contains(&outcome) {
+                outcomes.push(outcome);
+            }
+        }
+        outcomes
     }
 }
 
@@ -141,13 +156,40 @@ impl TestGateway {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> http::Response<Incoming> {
+        let answer = self.open_at_leisure(method, path, headers, body);
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        answer.expect("an answer in time")
+    }
+
+    /// The same, however long the answer takes on the clock of the test.
+    pub(crate) async fn open_at_leisure(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> http::Response<Incoming> {
         let mut request = Request::builder().method(method).uri(self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).unwrap();
-        let answer = tokio::time::timeout(PATIENCE, self.client.request(request));
-        answer.await.expect("an answer in time").expect("an answer")
+        self.client.request(request).await.expect("an answer")
+    }
+
+    /// Posts a JSON body, and reads the whole answer while so much time passes.
+    pub(crate) async fn post_and_pass(&self, path: &str, body: &Value, time: Duration) -> Answered {
+        let headers = [("content-type", "application/json")];
+        let answering = async {
+            let answer = self.open_at_leisure(Method::POST, path, &headers, body.to_string());
+            let (head, body) = answer.await.into_parts();
+            Answered {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: body.collect().await.expect("a whole body").to_bytes(),
+            }
+        };
+        tokio::join!(answering, pass(time)).0
     }
 
     /// Sends requests until health takes something out of rotation; returns how many. Every one is answered.

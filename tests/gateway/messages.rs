@@ -181,11 +181,8 @@ async fn errors_of_ours_have_anthropics_shape() {
         .await;
     told(&answered, 503, "overloaded_error");
     assert_eq!(
-        answered.json()["error"]["attempts"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
+        answered.outcomes(),
+        ["first:server_error", "second:overloaded"]
     );
     let answered = gateway
         .send(Method::POST, MESSAGES, &JSON[..1], message(false))

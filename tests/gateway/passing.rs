@@ -184,6 +184,13 @@ async fn an_upstream_cannot_speak_for_us_nor_to_the_browser() {
     }
 }
 
+/// What a client may tell us.
+const OURS: [(&str, &str); 3] = [
+    ("x-backstop-upstream", "first"),
+    ("x-backstop-failover", "off"),
+    ("x-backstop-timeout", "60"),
+];
+
 #[tokio::test]
 async fn an_upstream_learns_nothing_of_where_a_client_came_from() {
     let (first, gateway) = alone(Script::healthy()).await;
@@ -196,13 +203,13 @@ async fn an_upstream_learns_nothing_of_where_a_client_came_from() {
         "x-goog-user-project",
         "x-http-method-override",
         "x-original-url",
-        "x-backstop-upstream",
         "referer",
         "via",
         "sec-ch-ua",
         "proxy-authorization",
     ];
     let mut headers = private.map(|name| (name, "192.0.2.7")).to_vec();
+    headers.extend(OURS);
     headers.push(("x-stainless-lang", "js"));
     for path in [CHAT, "/v1/files"] {
         gateway
@@ -211,7 +218,7 @@ async fn an_upstream_learns_nothing_of_where_a_client_came_from() {
         let received = first.received();
         let request = received.last().unwrap();
         assert_eq!(request.header("x-stainless-lang"), Some("js"));
-        for name in private {
+        for name in private.into_iter().chain(OURS.map(|(name, _)| name)) {
             assert_eq!(request.header(name), None, "{path} {name}");
         }
     }

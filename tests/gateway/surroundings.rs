@@ -80,9 +80,19 @@ impl Program {
 
     /// Sends a client's request; returns the status, and the code of an error.
     fn ask(&self, http: &Http) -> impl Future<Output = (u16, String)> + Send + use<> {
+        self.ask_with(http, "on")
+    }
+
+    /// Asks once only, if `failover` is `off`.
+    fn ask_with(
+        &self,
+        http: &Http,
+        failover: &str,
+    ) -> impl Future<Output = (u16, String)> + Send + use<> {
         let url = format!("http://{}/v1/chat/completions", self.clients);
         let request = Request::post(url)
             .header("content-type", "application/json")
+            .header("x-backstop-failover", failover)
             .body(Full::from(chat().to_string()))
             .unwrap();
         let asking = http.request(request);
@@ -259,13 +269,20 @@ async fn a_local_shortage_is_reported_to_the_client_and_blamed_on_no_upstream() 
     // All on one connection, so that only connections to the upstream lack descriptors.
     let http = builder.http2_only(true).build_http();
     assert_eq!(program.ask(&http).await.0, 200);
-    let mut asking = JoinSet::new();
-    (0..90).for_each(|_| drop(asking.spawn(program.ask(&http))));
-    let mut answers = asking.join_all().await;
-    answers.sort();
-    answers.dedup();
+    let answered = (200, String::new());
     let lacking = (503, "local_resources_exhausted".to_owned());
-    assert_eq!(answers, [(200, String::new()), lacking]);
+    // A request that may ask only once learns of it; one that may ask again waits for a descriptor.
+    for (failover, expected) in [
+        ("off", &[answered.clone(), lacking][..]),
+        ("on", &[answered]),
+    ] {
+        let mut asking = JoinSet::new();
+        (0..90).for_each(|_| drop(asking.spawn(program.ask_with(&http, failover))));
+        let mut answers = asking.join_all().await;
+        answers.sort();
+        answers.dedup();
+        assert_eq!(answers, expected, "{failover}");
+    }
     assert_eq!(program.states().await, ["closed", "closed"]);
     let metrics = program.operators("/metrics").await;
     assert!(metrics.contains("backstop_network_lost 0"));

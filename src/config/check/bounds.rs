@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::notes::Check;
 use crate::config::path::Path;
 use crate::config::route::RouteConfig;
+use crate::config::timeouts::TimeoutsOverride;
+use crate::config::upstream::UpstreamConfig;
 
 /// Anything longer is a mistake, and could not be added to a point in time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -13,25 +15,63 @@ impl Check<'_> {
     pub(super) fn timeouts(&mut self) {
         let timeouts = &self.config.timeouts;
         let path = Path::default().key("timeouts");
-        for (name, duration) in [
-            ("connect", Some(timeouts.connect)),
-            ("headers", timeouts.headers),
-            ("first_token", Some(timeouts.first_token)),
-            ("answer", timeouts.answer),
-            ("idle", Some(timeouts.idle)),
-            ("content", Some(timeouts.content)),
-            ("reasoning", Some(timeouts.reasoning)),
-            ("total", Some(timeouts.total)),
-            ("keepalive", Some(timeouts.keepalive)),
-        ] {
-            let Some(duration) = duration else { continue };
-            if duration.is_zero() {
-                self.note(path.key(name), "must be longer than nothing");
-            }
-            self.not_endless(path.key(name), duration);
-        }
+        let written = TimeoutsOverride {
+            connect: Some(timeouts.connect),
+            headers: timeouts.headers,
+            first_token: Some(timeouts.first_token),
+            answer: timeouts.answer,
+            idle: Some(timeouts.idle),
+            content: Some(timeouts.content),
+            reasoning: Some(timeouts.reasoning),
+            total: Some(timeouts.total),
+            min_rate: timeouts.min_rate,
+        };
+        self.written_timeouts(&written, &path);
+        self.duration(&path, "keepalive", timeouts.keepalive);
+        self.not_endless(path.key("wait"), timeouts.wait);
         if timeouts.first_token > timeouts.total && !self.found.is_spoilt(&path.key("total")) {
             self.note(path.key("first_token"), "is longer than timeouts.total");
+        }
+    }
+
+    /// Checks the timeouts of an upstream.
+    pub(super) fn timeouts_of_upstream(&mut self, upstream: &UpstreamConfig, path: &Path) {
+        let path = path.key("timeouts");
+        self.written_timeouts(&upstream.timeouts, &path);
+        self.no_total(&upstream.timeouts, &path);
+    }
+
+    /// Checks the timeouts of a route and its candidates.
+    pub(super) fn timeouts_of_route(&mut self, route: &RouteConfig, path: &Path) {
+        let total = route.timeouts.over(&self.config.timeouts).total;
+        let candidates = path.key("candidates");
+        let path = path.key("timeouts");
+        self.written_timeouts(&route.timeouts, &path);
+        self.no_connect(&route.timeouts, &path);
+        self.within_total(&route.timeouts, total, &path);
+        for (index, candidate) in route.candidates.iter().enumerate() {
+            let path = candidates.index(index).key("timeouts");
+            self.written_timeouts(&candidate.timeouts, &path);
+            self.no_connect(&candidate.timeouts, &path);
+            self.no_total(&candidate.timeouts, &path);
+            self.within_total(&candidate.timeouts, total, &path);
+        }
+    }
+
+    fn written_timeouts(&mut self, timeouts: &TimeoutsOverride, path: &Path) {
+        for (name, duration) in [
+            ("connect", timeouts.connect),
+            ("headers", timeouts.headers),
+            ("first_token", timeouts.first_token),
+            ("answer", timeouts.answer),
+            ("idle", timeouts.idle),
+            ("content", timeouts.content),
+            ("reasoning", timeouts.reasoning),
+            ("total", timeouts.total),
+        ] {
+            if let Some(duration) = duration {
+                self.duration(path, name, duration);
+            }
         }
         if timeouts
             .min_rate
@@ -42,6 +82,48 @@ impl Check<'_> {
                 "must be more than 0; leave it out for none",
             );
         }
+    }
+
+    /// Checks how long requests of a route may wait.
+    pub(super) fn wait(&mut self, route: &RouteConfig, path: &Path) {
+        if let Some(wait) = route.wait {
+            self.not_endless(path.key("wait"), wait);
+        }
+    }
+
+    fn no_total(&mut self, timeouts: &TimeoutsOverride, path: &Path) {
+        if timeouts.total.is_some() {
+            self.note(
+                path.key("total"),
+                "bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
+            );
+        }
+    }
+
+    fn no_connect(&mut self, timeouts: &TimeoutsOverride, path: &Path) {
+        if timeouts.connect.is_some() {
+            self.note(
+                path.key("connect"),
+                "belongs to connections, which all routes share: set it in `timeouts` of the upstream",
+            );
+        }
+    }
+
+    fn within_total(&mut self, timeouts: &TimeoutsOverride, total: Duration, path: &Path) {
+        if timeouts.first_token.is_some_and(|first| first > total) {
+            self.note(
+                path.key("first_token"),
+                "is longer than the route's timeouts.total",
+            );
+        }
+    }
+
+    /// Checks that a duration is neither nothing nor endless.
+    fn duration(&mut self, path: &Path, name: &str, duration: Duration) {
+        if duration.is_zero() {
+            self.note(path.key(name), "must be longer than nothing");
+        }
+        self.not_endless(path.key(name), duration);
     }
 
     /// Checks how much of a stream a route keeps back.
@@ -92,10 +174,7 @@ impl Check<'_> {
             ("idle_connection", limits.idle_connection),
             ("write", limits.write),
         ] {
-            if duration.is_zero() {
-                self.note(path.key(name), "must be longer than nothing");
-            }
-            self.not_endless(path.key(name), duration);
+            self.duration(&path, name, duration);
         }
         self.not_endless(path.key("drain"), limits.drain);
     }

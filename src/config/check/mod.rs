@@ -124,6 +124,7 @@ impl Check<'_> {
             return;
         }
         self.window(upstream.capabilities, path);
+        self.timeouts_of_upstream(upstream, path);
         self.base_url(upstream, path.key("base_url"));
         self.api_version(upstream, path.key("api_version"));
         self.keys(id, upstream, path);
@@ -225,6 +226,8 @@ impl Check<'_> {
             self.patterns(route, &path, &mut seen);
             self.candidates(route, &path);
             self.hold(route, &path);
+            self.wait(route, &path);
+            self.timeouts_of_route(route, &path);
         }
     }
 

@@ -30,6 +30,11 @@ impl Choice<'_> {
     pub(super) fn has_content(&self) -> bool {
         self.text.is_some_and(is_filled) || self.delta.as_ref().is_some_and(|delta| delta.is_filled)
     }
+
+    /// Whether it has thoughts, be they empty.
+    pub(super) fn thinks(&self) -> bool {
+        self.delta.as_ref().is_some_and(|delta| delta.thinks)
+    }
 }
 
 fn is_filled(raw: &RawValue) -> bool {
@@ -38,15 +43,17 @@ fn is_filled(raw: &RawValue) -> bool {
 
 /// Whether a delta has anything but a role. Its fields are checked while they are parsed, and none is kept, because
 /// this happens for every event.
-/// happens to every event.
 struct Delta {
     is_filled: bool,
+    thinks: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum DeltaField {
     Role,
+    #[serde(alias = "reasoning", alias = "reasoning_details", alias = "thinking")]
+    ReasoningContent,
     #[serde(other)]
     Other,
 }
@@ -67,9 +74,14 @@ impl<'de> Visitor<'de> for DeltaVisitor {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Delta, M::Error> {
-        let mut delta = Delta { is_filled: false };
+        let mut delta = Delta {
+            is_filled: false,
+            thinks: false,
+        };
         while let Some((field, value)) = map.next_entry::<DeltaField, &'de RawValue>()? {
-            delta.is_filled |= matches!(field, DeltaField::Other) && is_filled(value);
+            delta.is_filled |= !matches!(field, DeltaField::Role) && is_filled(value);
+            // Some servers give every model this field, and `null` in it to those that do not think.
+            delta.thinks |= matches!(field, DeltaField::ReasoningContent) && value.get() != "null";
         }
         Ok(delta)
     }

@@ -28,18 +28,26 @@ struct Piece<'a> {
     #[serde(borrow)]
     text: Option<&'a RawValue>,
     #[serde(borrow)]
+    thinking: Option<&'a RawValue>,
+    #[serde(borrow)]
+    partial_json: Option<&'a RawValue>,
+    #[serde(borrow)]
     stop_reason: Option<&'a RawValue>,
 }
 
-impl MessageEvent<'_> {
-    /// Whether it is part of the answer. The start of a text or of reasoning is still empty; any other block has
-    /// content by its type.
+impl<'a> MessageEvent<'a> {
+    /// Whether it is part of the answer. The start of a text or of reasoning is still empty, and nobody can read a
+    /// signature or redacted reasoning; any other block has content by its type.
     pub(super) fn is_content(&self) -> bool {
         match &*self.kind {
-            "content_block_delta" => true,
+            "content_block_delta" => self.delta.as_ref().is_none_or(|delta| {
+                delta.kind.as_deref() != Some("signature_delta") && !delta.is_empty()
+            }),
             "content_block_start" => self.content_block.as_ref().is_none_or(|block| {
-                !matches!(block.kind.as_deref(), Some("text" | "thinking"))
-                    || block.text.is_some_and(|text| text.get() != "\"\"")
+                !matches!(
+                    block.kind.as_deref(),
+                    Some("text" | "thinking" | "redacted_thinking")
+                ) || block.has_text()
             }),
             // A refusal may come without text.
             "message_delta" => self.delta.as_ref().is_some_and(|delta| {
@@ -50,6 +58,36 @@ impl MessageEvent<'_> {
             "message_start" | "content_block_stop" | "ping" => false,
             _ => true,
         }
+    }
+
+    /// Whether it belongs to reasoning, or to the work of a tool of the upstream's own: silence may follow.
+    pub(super) fn thinks(&self) -> bool {
+        let kind = |piece: &Option<Piece<'a>>| -> Option<bool> {
+            let kind = piece.as_ref()?.kind.as_deref()?;
+            Some(matches!(
+                kind,
+                "thinking"
+                    | "redacted_thinking"
+                    | "thinking_delta"
+                    | "signature_delta"
+                    | "server_tool_use"
+                    | "mcp_tool_use"
+            ))
+        };
+        kind(&self.content_block).or(kind(&self.delta)) == Some(true)
+    }
+}
+
+impl Piece<'_> {
+    fn has_text(&self) -> bool {
+        let mut texts = [self.text, self.thinking].into_iter().flatten();
+        texts.any(|text| text.get() != "\"\"")
+    }
+
+    /// Whether it adds a text that is known to be empty.
+    fn is_empty(&self) -> bool {
+        let text = self.text.or(self.thinking).or(self.partial_json);
+        text.is_some_and(|text| text.get() == "\"\"")
     }
 }
 

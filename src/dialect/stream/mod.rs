@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::chunk::Chunk;
 use self::message_event::MessageEvent;
-use self::response_event::ResponseEvent;
+use self::response_event::{Piece, ResponseEvent};
 use super::finish::{Finish, finish};
 use super::openai::classify_inner;
 use crate::outcome::{Defect, Outcome};
@@ -21,6 +21,8 @@ use crate::wire::sse::Event;
 pub enum Signal {
     /// Nothing of the answer yet: comments, a role, `choices: []`, `response.created`.
     Preamble,
+    /// The model thinks, but nobody can read that: an empty reasoning item, a signature. It may be silent for longer.
+    Progress,
     /// Part of the answer.
     Content,
     /// The upstream reports that the answer failed, or sends something that is not an event of this API.
@@ -32,6 +34,7 @@ pub enum Signal {
 pub struct StreamReader {
     endpoint: Endpoint,
     has_content: bool,
+    thinks: bool,
     is_complete: bool,
     has_done: bool,
     response_id: Option<String>,
@@ -44,6 +47,7 @@ impl StreamReader {
         Self {
             endpoint,
             has_content: false,
+            thinks: false,
             is_complete: false,
             has_done: false,
             response_id: None,
@@ -55,6 +59,11 @@ impl StreamReader {
     /// answer.
     pub fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    /// Whether the model has shown that it thinks, or that it works with tools of the upstream's own.
+    pub fn thinks(&self) -> bool {
+        self.thinks
     }
 
     /// Reads the next event.
@@ -126,6 +135,7 @@ impl StreamReader {
                 return Signal::Failed(Outcome::ServerError { status: 500 });
             }
             self.is_complete |= finish == Finish::Ended;
+            self.thinks |= choice.thinks();
             if finish == Finish::Ended || choice.has_content() {
                 signal = Signal::Content;
             }
@@ -148,9 +158,11 @@ impl StreamReader {
                 Signal::Preamble
             }
             "keepalive" => Signal::Preamble,
-            "response.output_item.added" | "response.content_part.added" if event.is_empty() => {
-                Signal::Preamble
-            }
+            "response.output_item.added"
+            | "response.output_item.done"
+            | "response.content_part.added"
+            | "response.reasoning_summary_part.added"
+            | "response.reasoning_summary_part.done" => self.read_piece(event.piece()),
             "error" => Signal::Failed(
                 serde_json::from_slice(data).map_or(Outcome::ServerError { status: 500 }, |flat| {
                     classify_inner(event.error.unwrap_or(flat), None)
@@ -171,7 +183,29 @@ impl StreamReader {
                 self.is_complete = true;
                 Signal::Content
             }
-            _ => Signal::Content,
+            kind => {
+                let is_thought = kind.starts_with("response.reasoning");
+                self.thinks |= is_thought;
+                match (event.has_empty_delta(), is_thought) {
+                    (false, _) => Signal::Content,
+                    (true, true) => Signal::Progress,
+                    (true, false) => Signal::Preamble,
+                }
+            }
+        }
+    }
+
+    /// An item or a part of one begins or ends.
+    fn read_piece(&mut self, piece: Option<Piece<'_>>) -> Signal {
+        let Some(piece) = piece else {
+            return Signal::Content;
+        };
+        let is_unseen = piece.is_unseen_work();
+        self.thinks |= is_unseen;
+        match (piece.is_empty(), is_unseen) {
+            (false, _) => Signal::Content,
+            (true, true) => Signal::Progress,
+            (true, false) => Signal::Preamble,
         }
     }
 
@@ -194,8 +228,15 @@ impl StreamReader {
                 self.is_complete = true;
                 Signal::Content
             }
-            _ if event.is_content() => Signal::Content,
-            _ => Signal::Preamble,
+            _ => {
+                let thinks = event.thinks();
+                self.thinks |= thinks;
+                match (event.is_content(), thinks) {
+                    (true, _) => Signal::Content,
+                    (false, true) => Signal::Progress,
+                    (false, false) => Signal::Preamble,
+                }
+            }
         }
     }
 
@@ -281,6 +322,99 @@ mod tests {
                 Signal::Content,
                 "{data}"
             );
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_read_of_reasoning_is_progress_and_no_content() {
+        for (endpoint, data, expected) in [
+            (
+                Endpoint::Responses,
+                r#"{"type":"response.output_item.added","item":{"type":"reasoning","summary":[],"encrypted_content":"gAAA"}}"#,
+                Signal::Progress,
+            ),
+            (
+                Endpoint::Responses,
+                r#"{"type":"response.output_item.done","item":{"type":"reasoning","summary":[]}}"#,
+                Signal::Progress,
+            ),
+            (
+                Endpoint::Responses,
+                r#"{"type":"response.reasoning_summary_part.added","part":{"type":"summary_text","text":""}}"#,
+                Signal::Progress,
+            ),
+            (
+                Endpoint::Responses,
+                r#"{"type":"response.reasoning_summary_text.delta","delta":""}"#,
+                Signal::Progress,
+            ),
+            (
+                Endpoint::Responses,
+                r#"{"type":"response.reasoning_summary_text.delta","delta":"hm"}"#,
+                Signal::Content,
+            ),
+            (
+                Endpoint::Responses,
+                r#"{"type":"response.output_item.added","item":{"type":"web_search_call","status":"in_progress"}}"#,
+                Signal::Content,
+            ),
+            (
+                Endpoint::Messages,
+                r#"{"type":"content_block_start","content_block":{"type":"thinking","thinking":"","signature":""}}"#,
+                Signal::Progress,
+            ),
+            (
+                Endpoint::Messages,
+                r#"{"type":"content_block_start","content_block":{"type":"redacted_thinking","data":"Eq8"}}"#,
+                Signal::Progress,
+            ),
+            (
+                Endpoint::Messages,
+                r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":""}}"#,
+                Signal::Progress,
+            ),
+            (
+                Endpoint::Messages,
+                r#"{"type":"content_block_delta","delta":{"type":"signature_delta","signature":"Eq8"}}"#,
+                Signal::Progress,
+            ),
+            (
+                Endpoint::Messages,
+                r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}"#,
+                Signal::Content,
+            ),
+        ] {
+            let mut reader = StreamReader::new(endpoint);
+            let signals = read(&mut reader, &format!("data: {data}\n\n"));
+            assert_eq!(signals, [expected], "{data}");
+            assert!(reader.thinks(), "{data}");
+        }
+        for (delta, thinks) in [
+            (r#"{"role":"assistant","reasoning_content":""}"#, true),
+            (r#"{"role":"assistant","reasoning_content":null}"#, false),
+            (r#"{"reasoning":"hm"}"#, true),
+            (r#"{"content":"hm"}"#, false),
+        ] {
+            let mut reader = StreamReader::new(Endpoint::ChatCompletions);
+            let chunk = format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n");
+            read(&mut reader, &chunk);
+            assert_eq!(reader.thinks(), thinks, "{delta}");
+        }
+    }
+
+    #[test]
+    fn empty_additions_are_preamble() {
+        for (endpoint, data) in [
+            (
+                Endpoint::Responses,
+                r#"{"type":"response.output_text.delta","delta":""}"#,
+            ),
+            (
+                Endpoint::Messages,
+                r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":""}}"#,
+            ),
+        ] {
+            assert_eq!(signal(endpoint, data), Signal::Preamble, "{data}");
         }
     }
 

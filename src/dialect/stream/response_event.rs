@@ -20,20 +20,31 @@ pub(super) struct ResponseEvent<'a> {
     pub(super) item: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) part: Option<&'a RawValue>,
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
 }
 
+/// Items that stand for work of which the client sees nothing: reasoning, and tools of the upstream's own.
+const UNSEEN_WORK: [&str; 7] = [
+    "reasoning",
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "image_generation_call",
+    "mcp_call",
+    "mcp_list_tools",
+];
+
 impl ResponseEvent<'_> {
-    /// Whether it announces a message or a text that is still empty. Other items have content by their type.
-    pub(super) fn is_empty(&self) -> bool {
-        let is_empty =
-            |raw: Option<&RawValue>| raw.is_none_or(|raw| matches!(raw.get(), "[]" | "\"\""));
-        let piece = self.item.or(self.part);
-        let piece = piece.and_then(|raw| serde_json::from_str::<Piece<'_>>(raw.get()).ok());
-        piece.is_some_and(|piece| match &*piece.kind {
-            "message" => is_empty(piece.content),
-            "output_text" => is_empty(piece.text),
-            _ => false,
-        })
+    /// The item or the part of an item that it is about.
+    pub(super) fn piece(&self) -> Option<Piece<'_>> {
+        let piece = self.item.or(self.part)?;
+        serde_json::from_str(piece.get()).ok()
+    }
+
+    /// Whether it adds nothing to a text.
+    pub(super) fn has_empty_delta(&self) -> bool {
+        self.delta.is_some_and(|delta| delta.get() == "\"\"")
     }
 
     pub(super) fn has_output(&self) -> bool {
@@ -44,13 +55,36 @@ impl ResponseEvent<'_> {
 
 /// An item of the output, or a part of an item.
 #[derive(Deserialize)]
-struct Piece<'a> {
+pub(super) struct Piece<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow)]
     content: Option<&'a RawValue>,
     #[serde(borrow)]
+    summary: Option<&'a RawValue>,
+    #[serde(borrow)]
     text: Option<&'a RawValue>,
+}
+
+impl Piece<'_> {
+    /// Whether it is a message, a text or reasoning that is still empty: encrypted reasoning cannot be read. Other items
+    /// have content by their type.
+    pub(super) fn is_empty(&self) -> bool {
+        let is_empty = |raw: Option<&RawValue>| {
+            raw.is_none_or(|raw| matches!(raw.get(), "[]" | "null" | "\"\""))
+        };
+        match &*self.kind {
+            "message" => is_empty(self.content),
+            "output_text" | "reasoning_text" | "summary_text" => is_empty(self.text),
+            "reasoning" => is_empty(self.summary) && is_empty(self.content),
+            _ => false,
+        }
+    }
+
+    /// Whether it stands for work of which the client sees nothing, so that silence may follow.
+    pub(super) fn is_unseen_work(&self) -> bool {
+        UNSEEN_WORK.contains(&&*self.kind)
+    }
 }
 
 #[derive(Deserialize)]

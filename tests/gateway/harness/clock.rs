@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
-use tokio::time::{advance, pause};
+use tokio::time::{Instant, advance, pause};
 
 /// Fine enough for the shortest timer of a test.
 const TICK: Duration = Duration::from_millis(5);
@@ -17,6 +17,24 @@ const TICK: Duration = Duration::from_millis(5);
 thread_local! {
     /// The runtime of the test on this thread, once its clock is paused.
     static RUNTIME: Cell<Option<Id>> = const { Cell::new(None) };
+}
+
+/// How far the clock moves at once while a test lets time pass.
+const STRIDE: Duration = Duration::from_millis(500);
+
+/// Lets so much time pass, in moments: all tasks run between two strides. Nothing with a timer of a few seconds may be in
+/// flight meanwhile, as a busy machine may need several strides for it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "on a thread that is there to be blocked"
+)]
+pub(crate) async fn pass(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        advance(STRIDE).await;
+        let moment = tokio::task::spawn_blocking(|| thread::sleep(Duration::from_millis(1)));
+        moment.await.expect("a moment");
+    }
 }
 
 /// Takes control of this test's clock.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{NoSeam, Splicer, Transcript};
 use crate::config::Prefill;
-use crate::request::{ClientApi, Endpoint, ModelRequest, RequestId};
+use crate::request::{ClientApi, Endpoint, ModelRequest, RequestId, Thinking};
 use crate::wire::sse;
 
 fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
@@ -20,7 +20,7 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
         body: body.to_string().into(),
         model: None,
         streaming: true,
-        reasoning: false,
+        thinking: Thinking::default(),
         store: None,
         pinned_to: None,
         demands: Default::default(),

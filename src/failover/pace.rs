@@ -1,0 +1,159 @@
+//! The pace of an answer in one piece: it must begin in time, and then make progress.
+//!
+//! Some upstreams send the head at once, and then blank lines while the model works (`DeepSeek`, `OpenRouter`): the answer
+//! begins with its first byte that is not blank. From there on, a body that trickles is not waited for.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::ending::Failure;
+use crate::outcome::{Outcome, Stage};
+use crate::upstream::ReplyBody;
+use crate::wire::body::{Patience, ReadError, read_at_pace};
+use crate::wire::memory::Share;
+
+/// The slowest body that counts as progress, in bytes per second: slower than the text of any model.
+const SLOWEST: f64 = 64.0;
+
+/// How an answer in one piece is waited for.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// When it must have begun, and the timer that ends the wait.
+    first: (Instant, Stage),
+    idle: Duration,
+    /// A part of the body comes within this time, or it does not come fast enough.
+    content: Duration,
+    deadline: Instant,
+    /// How many bytes have been looked at.
+    seen: usize,
+    part: Option<Part>,
+}
+
+/// The part of the body that is on its way.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    began: Instant,
+    offset: usize,
+}
+
+impl Pace {
+    /// `first`: when it must have begun. `idle`: the longest silence. `content`: the time in which there must be progress.
+    pub(super) fn new(
+        first: (Instant, Stage),
+        idle: Duration,
+        content: Duration,
+        deadline: Instant,
+    ) -> Self {
+        // The body may follow its head as late as any other piece.
+        let begins = (Instant::now() + idle).min(deadline);
+        Self {
+            first: (first.0.max(begins), first.1),
+            idle,
+            content,
+            deadline,
+            seen: 0,
+            part: None,
+        }
+    }
+
+    /// Reads the whole body.
+    pub(super) async fn read(
+        mut self,
+        share: &mut Share,
+        body: ReplyBody,
+        limit: usize,
+    ) -> Result<Bytes, Failure> {
+        let patience = |received: &[u8]| self.patience(received);
+        match read_at_pace(share, body, limit, patience).await {
+            Err(ReadError::TooLate) => Err(Outcome::TimedOut(self.ran_out()).into()),
+            read => Ok(read?),
+        }
+    }
+
+    fn patience(&mut self, received: &[u8]) -> Patience {
+        let now = Instant::now();
+        let enough = (self.content.as_secs_f64() * SLOWEST) as usize;
+        let has_begun = || !received[self.seen..].trim_ascii_start().is_empty();
+        let is_next = match self.part {
+            None => has_begun(),
+            Some(part) => received.len() - part.offset >= enough,
+        };
+        self.seen = received.len();
+        if is_next {
+            self.part = Some(Part {
+                began: now,
+                offset: received.len(),
+            });
+        }
+        match self.part {
+            None => Patience {
+                idle: self.first.0.saturating_duration_since(now),
+                until: self.first.0,
+            },
+            Some(part) => Patience {
+                idle: self.idle,
+                until: (part.began + self.content).min(self.deadline),
+            },
+        }
+    }
+
+    /// The timer that ended the wait.
+    fn ran_out(&self) -> Stage {
+        match self.part {
+            _ if Instant::now() >= self.deadline => Stage::Total,
+            None => self.first.1,
+            Some(_) => Stage::Content,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, advance};
+
+    use super::Pace;
+    use crate::outcome::Stage;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pace() -> Pace {
+        let now = Instant::now();
+        let first = (now + SECOND * 300, Stage::FirstToken);
+        Pace::new(first, SECOND * 30, SECOND * 120, now + SECOND * 600)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn blank_lines_do_not_begin_an_answer() {
+        let mut pace = pace();
+        let start = Instant::now();
+        for seconds in [0, 100, 100] {
+            advance(SECOND * seconds).await;
+            assert_eq!(pace.patience(b" \n\n").until, start + SECOND * 300);
+        }
+        assert_eq!(pace.ran_out(), Stage::FirstToken);
+        let patience = pace.patience(b" \n\n {");
+        assert_eq!(patience.until, start + SECOND * (200 + 120));
+        assert_eq!(
+            (patience.idle, pace.ran_out()),
+            (SECOND * 30, Stage::Content)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_answer_has_time_while_it_makes_progress_and_a_trickle_has_not() {
+        let start = Instant::now();
+        let (mut long, mut trickle) = (pace(), pace());
+        let body = vec![b'x'; 100_000];
+        for step in 1..=5 {
+            assert!(long.patience(&body[..step * 10_000]).until > Instant::now());
+            trickle.patience(&body[..step]);
+            advance(SECOND * 100).await;
+        }
+        assert!(long.patience(&body[..60_000]).until > Instant::now());
+        assert_eq!(trickle.patience(&body[..6]).until, start + SECOND * 120);
+    }
+}
