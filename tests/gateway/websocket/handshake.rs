@@ -2,7 +2,7 @@
 
 use backstop::event::{Event, HealthChange};
 use backstop::simulator::{Fault, Script, Simulator};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
 
 use super::outcomes;
