@@ -15,7 +15,7 @@ pub(crate) fn row(situation: &Situation, seen: &Seen) -> String {
         Bound::All => "all".to_owned(),
         Bound::Share(share) => format!("{:.0} %", share * 100.0),
         Bound::AllAfter(first) => format!("-{first}"),
-        Bound::None => "none".to_owned(),
+        Bound::Told => "told".to_owned(),
     };
     format!(
         "{:<68} {:>4} of {asked:<4}{} {bound:>5} {:>7.2}{} {:>6.2} {:>8.1} s   {}",

@@ -119,13 +119,13 @@ async fn when_all_are_dead_they_are_soon_left_alone() {
     let gateway = before(&simulators).await;
     let clients = Clients::default().telling("x-backstop-timeout", Duration::from_secs(2));
     let mut statuses = Vec::new();
-    for answer in clients.ask(&gateway, 40).await {
+    for answer in clients.ask(&gateway, 24).await {
         statuses.push(answer.map(|answered| answered.status));
     }
     assert_eq!(
         statuses,
-        [Some(503); 40],
+        [Some(503); 24],
         "each client is told before it leaves"
     );
-    assert!(calls(&simulators) <= 52, "{} calls", calls(&simulators));
+    assert!(calls(&simulators) <= 31, "{} calls", calls(&simulators));
 }
