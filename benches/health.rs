@@ -6,8 +6,12 @@
 
 #[path = "../tests/simulation/play.rs"]
 mod play;
+#[path = "../tests/simulation/queue.rs"]
+mod queue;
 #[path = "../tests/simulation/report.rs"]
 mod report;
+#[path = "../tests/simulation/request.rs"]
+mod request;
 #[path = "../tests/simulation/world.rs"]
 mod world;
 
@@ -15,8 +19,9 @@ use world::Trace;
 
 const RATES: [f64; 3] = [0.2, 5.0, 500.0];
 
-const TRACES: [Trace; 16] = [
+const TRACES: [Trace; 23] = [
     Trace::Healthy,
+    Trace::Cancelled,
     Trace::Flaky5,
     Trace::Blips,
     Trace::Hard,
@@ -32,13 +37,19 @@ const TRACES: [Trace; 16] = [
     Trace::Herd,
     Trace::AllDown,
     Trace::StatusThenStalls,
+    Trace::DeadThenFlaky,
+    Trace::BothFlaky(0.5),
+    Trace::BothFlaky(0.3),
+    Trace::OnlyFlaky(0.3),
+    Trace::OnlyDead,
+    Trace::BothRestart,
 ];
 
 fn main() {
     println!(
-        "| trace | requests/s | bad % | extra calls | detected after | back after | out of rotation / h |"
+        "| trace | requests/s | answered % | bad % | extra calls | detected after | back after | out of rotation / h |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for trace in TRACES {
         for rate in RATES {
             let (plan, seeds) = report::plan(rate);
@@ -47,8 +58,9 @@ fn main() {
                 value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1} s"))
             };
             println!(
-                "| {} | {rate} | {:.2} | {:.3} | {} | {} | {:.1} |",
+                "| {} | {rate} | {:.1} | {:.2} | {:.3} | {} | {} | {:.1} |",
                 trace.name(),
+                figures.answered * 100.0,
                 figures.bad,
                 figures.extra,
                 seconds(figures.detection),

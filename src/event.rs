@@ -69,6 +69,10 @@ pub struct AttemptReport {
     pub number: usize,
     /// Who was asked.
     pub upstream: UpstreamId,
+    /// With which of its keys, from 0.
+    pub key: usize,
+    /// The model, if the configuration names it.
+    pub model: Option<Arc<str>>,
     /// Why it was made.
     pub phase: Phase,
     /// How it ended.
@@ -190,6 +194,9 @@ pub struct RequestReport {
     pub attempts: usize,
     /// Who answered.
     pub served_by: Option<UpstreamId>,
+    /// Who failed and how, if nobody answered; never a secret, and nothing from a prompt. It names the model that the
+    /// client asked for.
+    pub failure: Option<String>,
     /// From the request being read to the head of the answer.
     pub first_byte: Option<Duration>,
     /// From the request being read to the end of the answer.

@@ -58,7 +58,7 @@
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire)      simulator, output, guide (nothing)
-//!                 browser (config only)   metrics (health, output)      log (event only)
+//!                 browser (config only)   metrics (health, output)      log (event)
 //!                 for everyone: request, outcome, event, config
 //! ```
 //!

@@ -29,7 +29,8 @@ pub enum Outcome {
     ConnectionLost,
     /// The upstream stayed silent for too long.
     TimedOut(Stage),
-    /// The upstream failed: 5xx, 408, or an error that says so inside a 200.
+    /// The upstream failed: 5xx, 408, a 4xx that is not the client's fault (421, 424, 499), or an error that says so
+    /// inside a 200.
     ServerError {
         /// The status sent, or the status that corresponds to the error inside a 200.
         status: u16,
@@ -78,6 +79,12 @@ pub enum Outcome {
     /// The upstream has no such path. Whether it has the model is not known.
     EndpointMissing {
         /// The upstream's status.
+        status: u16,
+    },
+    /// An error that the API has not sent: the page of an ingress, a firewall or a proxy in between. It is no fact about
+    /// a key, a model or the request.
+    ForeignError {
+        /// Its status.
         status: u16,
     },
     /// The reply is not what was asked for.
@@ -199,6 +206,7 @@ impl Outcome {
             | Self::ModelUnavailable
             | Self::UpgradeRefused { .. }
             | Self::EndpointMissing { .. }
+            | Self::ForeignError { .. }
             | Self::InvalidReply(_)
             | Self::StreamBroken => Blame::Upstream,
         }
@@ -233,6 +241,7 @@ impl Outcome {
             | Self::Unsupported { .. }
             | Self::ProviderBoundItems { .. }
             | Self::EndpointMissing { .. }
+            | Self::ForeignError { .. }
             | Self::InvalidReply(_) => Retry::Elsewhere,
         }
     }
@@ -248,6 +257,7 @@ impl Outcome {
             )
             | Self::ServerError { .. }
             | Self::Overloaded { .. }
+            | Self::ForeignError { .. }
             | Self::RateLimited { .. }
             | Self::InvalidReply(
                 Defect::ContentType
@@ -294,6 +304,7 @@ impl Outcome {
             )
             | Self::ServerError { .. }
             | Self::Overloaded { .. }
+            | Self::ForeignError { .. }
             | Self::InvalidReply(
                 Defect::Redirect
                 | Defect::ContentType
@@ -359,6 +370,7 @@ impl Outcome {
             Self::Unsupported { .. } => "unsupported",
             Self::ProviderBoundItems { .. } => "provider_bound_items",
             Self::EndpointMissing { .. } => "endpoint_missing",
+            Self::ForeignError { .. } => "foreign_error",
             Self::UpgradeRefused { .. } => "upgrade_refused",
             Self::InvalidReply(Defect::Redirect) => "redirect",
             Self::InvalidReply(Defect::ContentType) => "wrong_content_type",
@@ -390,6 +402,7 @@ impl Outcome {
             | Self::Unsupported { status }
             | Self::ProviderBoundItems { status }
             | Self::EndpointMissing { status }
+            | Self::ForeignError { status }
             | Self::Unauthorized { status } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::ModelUnavailable => Some(404),

@@ -22,6 +22,9 @@ pub(super) struct ErrorResponse {
     attempts: Vec<AttemptReport>,
     #[serde(skip)]
     pub(super) retry_after: Option<Duration>,
+    /// Whether a retry makes no sense.
+    #[serde(skip)]
+    pub(super) is_in_vain: bool,
 }
 
 impl ErrorResponse {
@@ -39,6 +42,19 @@ impl ErrorResponse {
             code,
             attempts: Vec::new(),
             retry_after: None,
+            is_in_vain: false,
+        }
+    }
+
+    /// A retry makes no sense: somebody has to act first. It is no fault of the request, whatever the status.
+    pub(super) fn in_vain(self) -> Self {
+        Self {
+            is_in_vain: true,
+            kind: match self.status {
+                404 => self.kind,
+                _ => "upstream_error",
+            },
+            ..self
         }
     }
 
@@ -96,6 +112,7 @@ impl ErrorResponse {
     fn anthropic_error(&self) -> Value {
         let kind = match self.status {
             401 => "authentication_error",
+            402 => "billing_error",
             403 => "permission_error",
             404 => "not_found_error",
             413 => "request_too_large",

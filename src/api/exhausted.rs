@@ -2,60 +2,94 @@
 
 use std::time::Duration;
 
+use super::attention::attention;
 use super::error::ErrorResponse;
+use super::story;
 use crate::event::AttemptReport;
 use crate::failover::{Exhausted, SkipReason, Skipped};
-use crate::outcome::Outcome;
+use crate::outcome::{Blame, Outcome};
 
-/// For failures that only a change of the configuration can fix; a retry makes no sense.
-const NEVER: Duration = Duration::MAX;
+/// When a client should ask again where nobody has said when: we ask at once, too.
+const SOON: Duration = Duration::from_secs(1);
 
-/// The error for a request that no upstream answered.
-pub(super) fn error_response(exhausted: &Exhausted) -> ErrorResponse {
-    let message = |summary: &str| format!("{summary}: {}", story(exhausted));
-    let wait = exhausted.retry_in.unwrap_or(Duration::from_secs(1));
-    let error_response = if is_throttled(exhausted) {
-        let message = message("every upstream is rate limited");
-        ErrorResponse::new(429, "rate_limit_exceeded", message).after(wait)
-    } else if is_unknown(exhausted) {
-        ErrorResponse::new(
-            404,
-            "model_not_found",
-            message("no upstream has this model"),
-        )
-    } else if is_too_long(exhausted) {
-        ErrorResponse::new(
+/// The error for a request that no upstream answered. `model`: what the client asked for; empty if it named none.
+pub(super) fn error_response(exhausted: &Exhausted, model: &str) -> ErrorResponse {
+    let about = match model {
+        "" => String::new(),
+        model => format!(" for {}", story::named(model)),
+    };
+    let told = story::for_client(exhausted);
+    let message = |summary: &str| format!("{summary}{about}: {told}");
+    let error_response = of_request(exhausted, &message)
+        .or_else(|| of_ours(exhausted, &message))
+        .unwrap_or_else(|| of_upstreams(exhausted, &message));
+    error_response.telling(exhausted.attempts.clone())
+}
+
+/// The error, if the request itself is the reason.
+fn of_request(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> Option<ErrorResponse> {
+    if is_too_long(exhausted) {
+        Some(ErrorResponse::new(
             400,
             "context_length_exceeded",
             message("the request is longer than any model here can take"),
-        )
+        ))
     } else if let Some((code, summary)) = rejected(exhausted) {
-        ErrorResponse::new(400, code, message(summary))
-    } else if lacks_memory(exhausted) {
-        no_memory(message("there was no memory for the request"))
-    } else if is_ours(exhausted) {
-        let message = message(
-            "the proxy has no file descriptor, port or memory left for a connection to an upstream",
-        );
-        ErrorResponse::new(503, "local_resources_exhausted", message).after(Duration::from_secs(1))
-    } else if exhausted.is_network_lost {
-        let message = message("our own network seems to be lost: no upstream can be connected to");
-        ErrorResponse::new(503, "local_network_unreachable", message).after(Duration::from_secs(1))
+        Some(ErrorResponse::new(400, code, message(summary)))
+    } else if let Some(status) = refused_on_the_way(exhausted) {
+        let summary = "something in front of the upstreams does not let the request through";
+        Some(ErrorResponse::new(
+            status,
+            "refused_on_the_way",
+            message(summary),
+        ))
     } else if is_ruled_out(exhausted, SkipReason::TooLarge) {
-        let message = message(
-            "the request is too large to be translated (limits.memory in the proxy's configuration)",
-        );
-        ErrorResponse::new(413, "request_too_large", message)
+        let summary = "the request is too large to be translated (limits.memory in the proxy's configuration)";
+        Some(ErrorResponse::new(
+            413,
+            "request_too_large",
+            message(summary),
+        ))
     } else if is_ruled_out(exhausted, SkipReason::Unreadable) {
-        ErrorResponse::new(400, "untranslatable_json", untranslatable(exhausted))
-    } else if let Some(feature) = unsupported_feature(exhausted) {
-        ErrorResponse::new(
+        let why = untranslatable(exhausted);
+        Some(ErrorResponse::new(400, "untranslatable_json", why))
+    } else {
+        let feature = unsupported_feature(exhausted)?;
+        let summary = format!("no upstream can do what the request needs ({feature})");
+        Some(ErrorResponse::new(
             400,
             "unsupported_by_upstreams",
-            message(&format!(
-                "no upstream can do what the request needs ({feature})"
-            )),
-        )
+            message(&summary),
+        ))
+    }
+}
+
+/// The error, if the proxy itself lacks something.
+fn of_ours(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> Option<ErrorResponse> {
+    if lacks_memory(exhausted) {
+        Some(no_memory(message("there was no memory for the request")))
+    } else if is_ours(exhausted) {
+        let summary =
+            "the proxy has no file descriptor, port or memory left for a connection to an upstream";
+        let code = "local_resources_exhausted";
+        Some(ErrorResponse::new(503, code, message(summary)).after(SOON))
+    } else if exhausted.is_network_lost {
+        let summary = "our own network seems to be lost: no upstream can be connected to";
+        let code = "local_network_unreachable";
+        Some(ErrorResponse::new(503, code, message(summary)).after(SOON))
+    } else {
+        None
+    }
+}
+
+fn of_upstreams(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> ErrorResponse {
+    let wait = wait(exhausted);
+    if is_throttled(exhausted) {
+        let message = message("every upstream is rate limited");
+        ErrorResponse::new(429, "rate_limit_exceeded", message).after(wait)
+    } else if let Some(attention) = attention(exhausted) {
+        let (status, code, summary) = attention.error();
+        ErrorResponse::new(status, code, message(summary)).in_vain()
     } else if let Some(owner) = &exhausted.pinned_to {
         let message = message(&format!(
             "what the request refers to lives at {owner} only, which did not answer"
@@ -63,24 +97,41 @@ pub(super) fn error_response(exhausted: &Exhausted) -> ErrorResponse {
         ErrorResponse::new(503, "owner_unavailable", message).after(wait)
     } else if has_no_candidate(exhausted) {
         let message = message("no upstream can serve this request");
-        ErrorResponse::new(503, "no_upstream_available", message).after(NEVER)
+        ErrorResponse::new(503, "no_upstream_available", message).in_vain()
     } else {
         let message = message("all upstreams failed");
         ErrorResponse::new(503, "all_upstreams_failed", message).after(wait)
+    }
+}
+
+/// When it makes sense to ask again: when we would. The end of a cooldown is known. A circuit breaker's pause is not:
+/// a health check may end it at any moment, and nobody waits for it where nobody else is left.
+fn wait(exhausted: &Exhausted) -> Duration {
+    let has_end = |outcome: &Outcome| {
+        matches!(
+            outcome,
+            Outcome::RateLimited { .. }
+                | Outcome::Overloaded {
+                    retry_after: Some(_),
+                    ..
+                }
+                | Outcome::Unauthorized { .. }
+                | Outcome::QuotaExhausted
+                | Outcome::ModelUnavailable
+        ) || outcome.blame() == Blame::Client
     };
-    error_response.telling(exhausted.attempts.clone())
+    let mut attempts = exhausted.attempts.iter();
+    let mut skipped = exhausted.skipped.iter();
+    let is_known = attempts.all(|attempt| has_end(&attempt.outcome))
+        && !skipped.any(|skipped| skipped.reason == SkipReason::OutOfRotation);
+    let wait = exhausted.retry_in.unwrap_or(SOON);
+    if is_known { wait } else { wait.min(SOON) }
 }
 
 /// Whether rate limits are the only obstacle.
 fn is_throttled(exhausted: &Exhausted) -> bool {
     let is_limited = |outcome: &Outcome| matches!(outcome, Outcome::RateLimited { .. });
     is_all_about(exhausted, is_limited, SkipReason::RateLimited)
-}
-
-/// Whether every candidate that could be asked reports that the model does not exist.
-fn is_unknown(exhausted: &Exhausted) -> bool {
-    let is_missing = |outcome: &Outcome| *outcome == Outcome::ModelUnavailable;
-    is_all_about(exhausted, is_missing, SkipReason::ModelMissing)
 }
 
 /// Whether all candidates have the same obstacle: as the outcome of an attempt, or as the reason to skip them.
@@ -120,6 +171,24 @@ fn rejected(exhausted: &Exhausted) -> Option<(&'static str, &'static str)> {
         }
         _ => None,
     }
+}
+
+/// The status with which something in front of every upstream refuses the size or the form of the request: a larger
+/// body, or a longer head, than it lets pass.
+fn refused_on_the_way(exhausted: &Exhausted) -> Option<u16> {
+    let mut skipped = exhausted.skipped.iter();
+    let mut statuses = exhausted
+        .attempts
+        .iter()
+        .map(|attempt| match attempt.outcome {
+            Outcome::ForeignError { status } => Some(status),
+            _ => None,
+        });
+    let first = statuses.next()??;
+    let is_about_request = matches!(first, 400 | 413 | 414 | 431)
+        && statuses.all(|status| status == Some(first))
+        && !skipped.any(|skipped| skipped.reason.is_for_now());
+    is_about_request.then_some(first)
 }
 
 /// The error for a request that does not fit into the memory for bodies now.
@@ -195,21 +264,4 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
 fn has_no_candidate(exhausted: &Exhausted) -> bool {
     let mut skipped = exhausted.skipped.iter();
     exhausted.attempts.is_empty() && !skipped.any(|skipped| skipped.reason.is_for_now())
-}
-
-fn story(exhausted: &Exhausted) -> String {
-    let attempts = exhausted.attempts.iter().map(|attempt| {
-        let detail = attempt.detail.iter().map(|detail| format!(", {detail}"));
-        format!(
-            "{}: {}{}",
-            attempt.upstream,
-            attempt.outcome,
-            detail.collect::<String>()
-        )
-    });
-    let skipped = exhausted.skipped.iter().map(|skipped| {
-        let (upstream, reason) = (&skipped.upstream, skipped.reason.reason());
-        format!("{upstream}: not asked, {reason}")
-    });
-    attempts.chain(skipped).collect::<Vec<_>>().join("; ")
 }

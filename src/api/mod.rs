@@ -1,7 +1,8 @@
 //! Understands a client's request and answers it.
 //!
-//! *Invariant:* only `reject` and `exhausted` choose a status of our own; every other status comes from an upstream.
+//! *Invariant:* only `reject`, `exhausted` and `attention` choose a status of our own; every other status comes from an upstream.
 
+mod attention;
 mod auth;
 mod count;
 mod error;
@@ -16,6 +17,7 @@ mod record;
 mod reject;
 mod respond;
 mod stopping;
+mod story;
 mod stream;
 mod upgrade;
 mod waiting;
@@ -36,12 +38,12 @@ use self::give_ups::GiveUps;
 use self::models::Models;
 use self::read::{BodyLimits, Path};
 use self::record::RequestRecord;
-use self::reject::Rejection;
+use self::reject::{Rejection, Unanswered};
 use self::respond::Own;
 use self::waiting::{Run, Waiting};
 use crate::browser::BrowserPolicy;
 use crate::event::Events;
-use crate::failover::{Answer, Failover};
+use crate::failover::{Answer, Exhausted, Failover};
 use crate::request::{ClientApi, ClientPatience, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::host::check_host;
@@ -197,7 +199,8 @@ impl Api {
     ) -> Result<Reply, Rejection> {
         let rule = self.rule_for_forwarding(request)?;
         record.route = Some(Arc::clone(&rule.route));
-        let answer = self.failover.forward(request, rule).await?;
+        let answer = self.failover.forward(request, rule).await;
+        let answer = answer.map_err(|exhausted| unanswered(exhausted, request))?;
         Ok(Reply::Upstream(Box::new(answer)))
     }
 
@@ -211,25 +214,31 @@ impl Api {
         check_control(&request, rule)?;
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
         let keepalive = self.keepalive_for(&request);
-        let body = request.body.clone();
+        let asked = Arc::clone(&request);
         let run = self.failover.clone().run(request, Arc::clone(rule));
         if endpoint == Endpoint::CountTokens {
             return Ok(match run.await {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
                 Err(exhausted) => {
                     record.attempts = exhausted.attempts.len();
-                    Reply::Own(count::estimated(&body, self.failover.memory()).await?)
+                    Reply::Own(count::estimated(&asked.body, self.failover.memory()).await?)
                 }
             });
         }
         if !is_stream {
-            return Ok(Reply::Upstream(Box::new(run.await?)));
+            let answer = run.await;
+            let answer = answer.map_err(|exhausted| unanswered(exhausted, &asked))?;
+            return Ok(Reply::Upstream(Box::new(answer)));
         }
         let mut run: Run = Box::pin(run);
         match timeout(keepalive, &mut run).await {
-            Ok(answer) => Ok(Reply::Upstream(Box::new(answer?))),
+            Ok(Ok(answer)) => Ok(Reply::Upstream(Box::new(answer))),
+            Ok(Err(exhausted)) => Err(unanswered(exhausted, &asked).into()),
             Err(_) => Ok(Reply::Waiting(Box::new(Waiting::new(
-                run, endpoint, keepalive,
+                run,
+                endpoint,
+                asked.model_name(),
+                keepalive,
             )))),
         }
     }
@@ -289,6 +298,13 @@ fn check_control(request: &ModelRequest, rule: &Rule) -> Result<(), Rejection> {
         name: name.clone(),
         known: known.join(", "),
     })
+}
+
+fn unanswered(exhausted: Exhausted, request: &ModelRequest) -> Unanswered {
+    Unanswered {
+        exhausted,
+        model: request.model_name().to_owned(),
+    }
 }
 
 /// The methods that the APIs use. The effect of other methods is unknown; TRACE would send our key back.

@@ -11,6 +11,7 @@ use super::exhausted;
 use super::headers::{attempts_header, put_id};
 use super::record::RequestRecord;
 use super::stopping;
+use super::story;
 use crate::browser::{METHODS, Refused};
 use crate::config::UpstreamId;
 use crate::event::RequestResult;
@@ -56,7 +57,7 @@ pub(super) enum Rejection {
     },
     TooBusy,
     OwnerUnavailable(UpstreamId),
-    Exhausted(Box<Exhausted>),
+    Exhausted(Box<Unanswered>),
     Stopping,
 }
 
@@ -102,10 +103,19 @@ impl From<FormError> for Rejection {
     }
 }
 
-impl From<Exhausted> for Rejection {
-    fn from(exhausted: Exhausted) -> Self {
-        Self::Exhausted(Box::new(exhausted))
+impl From<Unanswered> for Rejection {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Exhausted(Box::new(unanswered))
     }
+}
+
+/// A request that no upstream answered.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    /// Why.
+    pub(super) exhausted: Exhausted,
+    /// The model that it asked for; empty if it named none.
+    pub(super) model: String,
 }
 
 impl Rejection {
@@ -196,7 +206,9 @@ impl Rejection {
             )
             .after(Duration::from_secs(1)),
             Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
-            Self::Exhausted(exhausted) => exhausted::error_response(exhausted),
+            Self::Exhausted(unanswered) => {
+                exhausted::error_response(&unanswered.exhausted, &unanswered.model)
+            }
             Self::Stopping => stopping::error_response(),
         }
     }
@@ -293,11 +305,16 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         Rejection::Stopping => RequestResult::Failed,
         _ => RequestResult::Rejected,
     };
-    if let Rejection::Exhausted(exhausted) = rejection {
+    if error_response.is_in_vain {
+        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    }
+    if let Rejection::Exhausted(unanswered) = rejection {
+        let Unanswered { exhausted, model } = &**unanswered;
         if !exhausted.attempts.is_empty() {
             headers.insert("x-backstop-attempts", attempts_header(&exhausted.attempts));
         }
         record.attempts = exhausted.attempts.len();
+        record.failure = Some(story::for_log(exhausted, model));
         result = RequestResult::Failed;
     }
     if rejection.is_to_nobody() {

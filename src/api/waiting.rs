@@ -14,6 +14,7 @@ use tokio::time::{Interval, interval};
 use super::exhausted;
 use super::record::RequestRecord;
 use super::stopping::{self, Stopping};
+use super::story;
 use super::stream::RecordedStream;
 use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Exhausted, error_events};
@@ -29,15 +30,18 @@ pub(super) type Run = Pin<Box<dyn Future<Output = Result<Answer, Exhausted>> + S
 pub(super) struct Waiting {
     run: OwnTask<Result<Answer, Exhausted>>,
     endpoint: Endpoint,
+    /// What the client asked for.
+    model: String,
     comments: Interval,
 }
 
 impl Waiting {
     /// `every`: the interval between two comments; the first one is sent at once.
-    pub(super) fn new(run: Run, endpoint: Endpoint, every: Duration) -> Self {
+    pub(super) fn new(run: Run, endpoint: Endpoint, model: &str, every: Duration) -> Self {
         Self {
             run: OwnTask::start(run),
             endpoint,
+            model: model.to_owned(),
             comments: interval(every),
         }
     }
@@ -73,7 +77,7 @@ impl WaitingBody {
         };
         if let Some((waiting, record)) = self.waiting.take() {
             self.answer = Some(match run {
-                Some(run) => body_of(run, waiting.endpoint, record),
+                Some(run) => body_of(run, waiting.endpoint, &waiting.model, record),
                 None => stopped(waiting.endpoint, record),
             });
         }
@@ -90,13 +94,19 @@ fn stopped(endpoint: Endpoint, record: RequestRecord) -> Body {
 }
 
 /// The body that follows the comments.
-fn body_of(run: Result<Answer, Exhausted>, endpoint: Endpoint, mut record: RequestRecord) -> Body {
+fn body_of(
+    run: Result<Answer, Exhausted>,
+    endpoint: Endpoint,
+    model: &str,
+    mut record: RequestRecord,
+) -> Body {
     match run {
         Err(exhausted) => {
             record.attempts = exhausted.attempts.len();
+            record.failure = Some(story::for_log(&exhausted, model));
             let client_api = record.client_api;
             record.finish(RequestResult::Failed);
-            let error_response = exhausted::error_response(&exhausted);
+            let error_response = exhausted::error_response(&exhausted, model);
             full(error_events(
                 endpoint,
                 &error_response.error_for(client_api),

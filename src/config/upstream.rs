@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{CapabilitiesConfig, Prefill, Provider, Secret, TimeoutsOverride};
+use super::{CapabilitiesConfig, ErrorRule, Prefill, Provider, Secret, TimeoutsOverride};
 
 /// One provider account at one URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -30,6 +30,8 @@ pub struct UpstreamConfig {
     pub capabilities: CapabilitiesConfig,
     /// What it shares with other upstreams, such as a cloud or a CDN: they are likely to fail together.
     pub domain: Option<String>,
+    /// What its errors mean, where the built-in tables are wrong. The first rule that fits decides.
+    pub errors: Vec<ErrorRule>,
     /// A PEM file with root certificates to trust besides the usual ones.
     pub ca_file: Option<PathBuf>,
     /// How long to wait for it, where that differs from the general `timeouts`.

@@ -1,8 +1,14 @@
-//! The remaining rate limits of an upstream and their reset times, from the headers of every provider that sends some.
+//! What the headers of replies say about rate limits: when the next request may pass.
 //!
-//! `OpenAI`, Groq and many others send `x-ratelimit-{remaining,reset}-{requests,tokens}` with Go durations (`6m0s`,
-//! `547ms`); Azure sends the same names with plain seconds; Anthropic sends `anthropic-ratelimit-*-{remaining,reset}`
-//! with RFC 3339 times; some send epochs, in seconds or milliseconds.
+//! `OpenAI`, Groq, Fireworks, Cerebras and many others send `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` with
+//! Go durations (`6m0s`, `547ms`), some with a period (`-requests-day`, `-req-minute`); Azure sends the same names with
+//! plain seconds; Anthropic sends `anthropic-ratelimit-{requests,tokens,…}-{limit,remaining,reset}` with RFC 3339
+//! times; others send the IETF's `RateLimit`, in its older form or as a structured field, or `x-ratelimit-reset` with
+//! an epoch.
+//!
+//! A reset is not the next request. These allowances are buckets that fill all the time, and `reset` says when one is
+//! full again: with 500 requests a minute, the next one passes after 0.12 s. Only where a limit counts in windows, as
+//! the IETF's do, does nothing pass before its reset.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,41 +16,23 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use jiff::fmt::friendly::SpanParser;
 
-/// The state of one rate limit.
+/// What is left of the tightest rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    /// What remains. Azure sends negative numbers, which mean nothing.
-    pub remaining: i64,
-    /// How long until it resets.
-    pub reset_in: Duration,
+pub struct Allowance {
+    /// How many more requests of usual size it lets pass.
+    pub requests: i64,
+    /// How long until it lets one more pass; no longer than a short pause, as long as nothing was refused.
+    pub next_in: Duration,
 }
 
-/// The kinds of rate limits, as their headers name them.
-const KINDS: [(&str, &str); 7] = [
-    (
-        "x-ratelimit-remaining-requests",
-        "x-ratelimit-reset-requests",
-    ),
-    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
-    (
-        "anthropic-ratelimit-requests-remaining",
-        "anthropic-ratelimit-requests-reset",
-    ),
-    (
-        "anthropic-ratelimit-tokens-remaining",
-        "anthropic-ratelimit-tokens-reset",
-    ),
-    (
-        "anthropic-ratelimit-input-tokens-remaining",
-        "anthropic-ratelimit-input-tokens-reset",
-    ),
-    (
-        "anthropic-ratelimit-output-tokens-remaining",
-        "anthropic-ratelimit-output-tokens-reset",
-    ),
-    // OpenRouter
-    ("x-ratelimit-remaining", "x-ratelimit-reset"),
-];
+/// The longest pause without a refusal: the headers of concurrent replies contradict each other.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How headers of rate limits begin.
+const PREFIXES: [&str; 3] = ["x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"];
+
+/// The IETF's structured field.
+const FIELD: &str = "ratelimit";
 
 /// The rate limit of Anthropic's plans: `rejected` when it is used up, and the epoch of its reset.
 const PLAN: (&str, &str) = (
@@ -52,15 +40,34 @@ const PLAN: (&str, &str) = (
     "anthropic-ratelimit-unified-reset",
 );
 
-/// How long until the last of the exhausted rate limits resets; `None` if none is exhausted.
-pub fn exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    KINDS
+/// About how many tokens a request body of so many bytes has: four bytes make one in English, fewer in other
+/// languages.
+pub fn tokens_in(bytes: usize) -> usize {
+    // A handshake counts as endlessly long.
+    (bytes / 4).clamp(1, 1 << 20)
+}
+
+/// How long until a request with so many tokens may pass, after one was refused; `None` if no rate limit is used up.
+pub fn exhausted(headers: &HeaderMap, tokens: usize, now: SystemTime) -> Option<Duration> {
+    let limits = read(headers, now);
+    let used_up = limits
         .iter()
-        .filter_map(|kind| read(headers, *kind, now))
-        .filter(|rate_limit| rate_limit.remaining == 0)
-        .map(|rate_limit| rate_limit.reset_in)
+        .filter(|limit| limit.fitting(tokens) == Some(0));
+    used_up
+        .filter_map(|limit| limit.next_in(1, tokens))
         .chain(plan_exhausted(headers, now))
         .max()
+}
+
+/// What is left of the tightest rate limit for requests with so many tokens, if the upstream says so.
+pub fn allowance(headers: &HeaderMap, tokens: usize, now: SystemTime) -> Option<Allowance> {
+    let limits = read(headers, now);
+    let left = limits.iter().filter_map(|limit| {
+        let requests = limit.fitting(tokens)?;
+        let next_in = limit.next_in(requests + 1, tokens)?.min(LONGEST_PAUSE);
+        Some(Allowance { requests, next_in })
+    });
+    left.min_by_key(|left| left.requests)
 }
 
 fn plan_exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
@@ -70,22 +77,139 @@ fn plan_exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     reset_in(reset.trim(), now).filter(|_| is_rejected)
 }
 
-/// The rate limit of requests, if the upstream sends it.
-pub fn requests(headers: &HeaderMap, now: SystemTime) -> Option<RateLimit> {
-    [KINDS[0], KINDS[2]]
-        .into_iter()
-        .find_map(|kind| read(headers, kind, now))
+/// One rate limit.
+#[derive(Debug, Default)]
+struct RateLimit<'a> {
+    /// What it counts, and in which period: `requests`, `tokens`, `input-tokens`, `req-minute`, or nothing.
+    kind: &'a str,
+    limit: Option<f64>,
+    remaining: Option<f64>,
+    reset: Option<Duration>,
 }
 
-fn read(
-    headers: &HeaderMap,
-    (remaining, reset): (&str, &str),
-    now: SystemTime,
-) -> Option<RateLimit> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
-    Some(RateLimit {
-        remaining: text(remaining)?.trim().parse().ok()?,
-        reset_in: reset_in(text(reset)?.trim(), now)?,
+/// What one header tells of a rate limit.
+#[derive(Clone, Copy)]
+enum Part {
+    Limit,
+    Remaining,
+    Reset,
+}
+
+impl RateLimit<'_> {
+    /// How many more requests with so many tokens fit. Azure sends negative remainders, which mean nothing.
+    fn fitting(&self, tokens: usize) -> Option<i64> {
+        let remaining = self.remaining.filter(|remaining| *remaining >= 0.0)?;
+        Some((remaining / self.cost(tokens)?) as i64)
+    }
+
+    /// How long until so many requests fit.
+    fn next_in(&self, requests: i64, tokens: usize) -> Option<Duration> {
+        let reset = self.reset?;
+        let (Some(limit), Some(remaining)) = (self.limit, self.remaining) else {
+            return Some(reset);
+        };
+        let used = limit - remaining;
+        if self.counts_in_windows() || used <= 0.0 {
+            return Some(reset);
+        }
+        let needed = (self.cost(tokens)? * requests as f64).min(limit) - remaining;
+        Some(reset.mul_f64((needed / used).clamp(0.0, 1.0)))
+    }
+
+    /// How much of it a request takes; `None` if it counts something else, such as seconds of audio.
+    fn cost(&self, tokens: usize) -> Option<f64> {
+        if self.kind.contains("token") {
+            Some(tokens.max(1) as f64)
+        } else if self.kind.is_empty() || self.kind.contains("req") {
+            Some(1.0)
+        } else {
+            None
+        }
+    }
+
+    fn counts_in_windows(&self) -> bool {
+        self.kind.is_empty() || self.kind.ends_with("-day") || self.kind.ends_with("-month")
+    }
+}
+
+/// All rate limits in the headers.
+fn read(headers: &HeaderMap, now: SystemTime) -> Vec<RateLimit<'_>> {
+    let mut limits: Vec<RateLimit<'_>> = Vec::new();
+    for (name, value) in headers {
+        let name = name.as_str();
+        let Some((kind, part)) = kind_and_part(name) else {
+            if name == FIELD {
+                limits.extend(value.to_str().ok().into_iter().flat_map(field));
+            }
+            continue;
+        };
+        let Ok(value) = value.to_str() else { continue };
+        let value = value.trim();
+        let index = limits.iter().position(|limit| limit.kind == kind);
+        let index = index.unwrap_or_else(|| {
+            limits.push(RateLimit {
+                kind,
+                ..RateLimit::default()
+            });
+            limits.len() - 1
+        });
+        let limit = &mut limits[index];
+        match part {
+            Part::Limit => limit.limit = first_number(value),
+            Part::Remaining => limit.remaining = first_number(value),
+            Part::Reset => limit.reset = reset_in(value, now),
+        }
+    }
+    limits
+}
+
+/// The older forms of the IETF's headers list policies after the number: `100, 100;w=60`.
+fn first_number(value: &str) -> Option<f64> {
+    value.split([',', ';']).next()?.trim().parse().ok()
+}
+
+/// `x-ratelimit-remaining-tokens` and `anthropic-ratelimit-tokens-remaining` both tell what remains of `tokens`.
+fn kind_and_part(name: &str) -> Option<(&str, Part)> {
+    let rest = PREFIXES
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix))?;
+    [
+        ("limit", Part::Limit),
+        ("remaining", Part::Remaining),
+        ("reset", Part::Reset),
+    ]
+    .into_iter()
+    .find_map(|(word, part)| {
+        let before = |kind: &&str| kind.is_empty() || kind.ends_with('-');
+        let after = |kind: &&str| kind.is_empty() || kind.starts_with('-');
+        let kind = rest
+            .strip_prefix(word)
+            .filter(after)
+            .or_else(|| rest.strip_suffix(word).filter(before))?;
+        Some((kind.trim_matches('-'), part))
+    })
+}
+
+/// `"default";r=50;t=30` for each policy, or the older `limit=100, remaining=50, reset=30`.
+fn field(value: &str) -> impl Iterator<Item = RateLimit<'_>> {
+    let separator = if value.contains(';') { ',' } else { '\n' };
+    value.split(separator).map(|policy| {
+        let mut limit = RateLimit::default();
+        for item in policy.split([';', ',']) {
+            let Some((key, value)) = item.trim().split_once('=') else {
+                continue;
+            };
+            let number = value.parse::<f64>().ok();
+            match key {
+                "q" | "limit" => limit.limit = number,
+                "r" | "remaining" => limit.remaining = number,
+                "t" | "reset" => {
+                    limit.reset = number.and_then(|t| Duration::try_from_secs_f64(t).ok());
+                }
+                _ => {}
+            }
+        }
+        limit
     })
 }
 
@@ -121,12 +245,20 @@ fn until(time: SystemTime, now: SystemTime) -> Option<Duration> {
 mod tests {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-    use http::HeaderMap;
+    use http::{HeaderMap, HeaderName};
 
-    use super::{exhausted, requests, reset_in};
+    use super::{allowance, exhausted, reset_in};
 
     fn now() -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_792_584_000) // 2026-10-21T12:00:00Z
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let pairs = pairs.iter().map(|(name, value)| {
+            let name: HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        });
+        pairs.collect()
     }
 
     #[test]
@@ -155,30 +287,150 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_used_up_counts() {
-        let mut headers = HeaderMap::new();
-        let mut put =
-            |name: &'static str, value: &str| headers.insert(name, value.parse().unwrap());
-        put("x-ratelimit-remaining-requests", "3");
-        put("x-ratelimit-reset-requests", "20s");
-        put("x-ratelimit-remaining-tokens", "0");
-        put("x-ratelimit-reset-tokens", "6m0s");
-        assert_eq!(exhausted(&headers, now()), Some(Duration::from_secs(360)));
-        assert_eq!(requests(&headers, now()).unwrap().remaining, 3);
-        headers.insert("x-ratelimit-remaining-tokens", "-27978".parse().unwrap());
-        assert_eq!(exhausted(&headers, now()), None);
-        for (names, text, reset) in [
+    fn a_refused_request_waits_for_the_next_place_and_not_until_everything_is_free_again() {
+        for (pairs, millis) in [
+            // OpenAI: 500 requests a minute, all of them used.
             (
-                ("x-ratelimit-remaining", "x-ratelimit-reset"),
-                "0",
-                "1792584030000",
+                &[
+                    ("x-ratelimit-limit-requests", "500"),
+                    ("x-ratelimit-remaining-requests", "0"),
+                    ("x-ratelimit-reset-requests", "1m0s"),
+                ][..],
+                Some(120),
             ),
-            (super::PLAN, "rejected", "1792584030"),
+            // 400 of 30,000 tokens are left, 1,000 are needed: 600 / 29,600 of 59.2 s.
+            (
+                &[
+                    ("x-ratelimit-limit-tokens", "30000"),
+                    ("x-ratelimit-remaining-tokens", "400"),
+                    ("x-ratelimit-reset-tokens", "59.2s"),
+                    ("x-ratelimit-limit-requests", "500"),
+                    ("x-ratelimit-remaining-requests", "499"),
+                    ("x-ratelimit-reset-requests", "120ms"),
+                ],
+                Some(1_200),
+            ),
+            (
+                &[
+                    ("anthropic-ratelimit-requests-limit", "50"),
+                    ("anthropic-ratelimit-requests-remaining", "0"),
+                    ("anthropic-ratelimit-requests-reset", "2026-10-21T12:01:00Z"),
+                    ("anthropic-ratelimit-input-tokens-limit", "40000"),
+                    ("anthropic-ratelimit-input-tokens-remaining", "40000"),
+                    (
+                        "anthropic-ratelimit-input-tokens-reset",
+                        "2026-10-21T12:00:00Z",
+                    ),
+                ],
+                Some(1_200),
+            ),
+            // Without its size, a bucket is as good as a window. Negative remainders mean nothing.
+            (
+                &[
+                    ("x-ratelimit-remaining-tokens", "0"),
+                    ("x-ratelimit-reset-tokens", "6m0s"),
+                ],
+                Some(360_000),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining-tokens", "-27978"),
+                    ("x-ratelimit-reset-tokens", "6m0s"),
+                ],
+                None,
+            ),
+            // Windows: OpenRouter, Cerebras, the IETF's three forms, Anthropic's plans.
+            (
+                &[
+                    ("x-ratelimit-limit", "20"),
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1792584030000"),
+                ],
+                Some(30_000),
+            ),
+            (
+                &[
+                    ("x-ratelimit-limit-requests-day", "1000"),
+                    ("x-ratelimit-remaining-requests-day", "0"),
+                    ("x-ratelimit-reset-requests-day", "33011.38"),
+                ],
+                Some(33_011_380),
+            ),
+            (
+                &[
+                    ("ratelimit-limit", "100, 100;w=60"),
+                    ("ratelimit-remaining", "0"),
+                    ("ratelimit-reset", "17"),
+                ],
+                Some(17_000),
+            ),
+            (
+                &[("ratelimit", "limit=100, remaining=0, reset=17")],
+                Some(17_000),
+            ),
+            (
+                &[("ratelimit", "\"burst\";r=9;t=1, \"daily\";r=0;t=18")],
+                Some(18_000),
+            ),
+            (
+                &[
+                    ("anthropic-ratelimit-unified-status", "rejected"),
+                    ("anthropic-ratelimit-unified-reset", "1792584030"),
+                ],
+                Some(30_000),
+            ),
+            // Mistral and Fireworks do not say when.
+            (
+                &[
+                    ("x-ratelimit-limit-req-minute", "60"),
+                    ("x-ratelimit-remaining-req-minute", "0"),
+                ],
+                None,
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining-requests", "3"),
+                    ("x-ratelimit-reset-requests", "20s"),
+                ],
+                None,
+            ),
+            (&[], None),
         ] {
-            headers.insert(names.0, text.parse().unwrap());
-            headers.insert(names.1, reset.parse().unwrap());
-            assert_eq!(exhausted(&headers, now()), Some(Duration::from_secs(30)));
-            headers.remove(names.0);
+            let wait = exhausted(&headers(pairs), 1000, now());
+            assert_eq!(wait.map(|wait| wait.as_millis()), millis, "{pairs:?}");
         }
+    }
+
+    #[test]
+    fn the_tightest_allowance_counts_and_pauses_only_for_a_moment() {
+        let left = |pairs: &[(&str, &str)]| {
+            let left = allowance(&headers(pairs), 1000, now())?;
+            Some((left.requests, left.next_in.as_millis()))
+        };
+        let requests = [
+            ("x-ratelimit-limit-requests", "500"),
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-reset-requests", "59.9s"),
+        ];
+        assert_eq!(left(&requests), Some((0, 119)));
+        let tokens = [
+            ("x-ratelimit-limit-tokens", "30000"),
+            ("x-ratelimit-remaining-tokens", "2500"),
+            ("x-ratelimit-reset-tokens", "55s"),
+        ];
+        // Two more fit; the third needs 500 tokens, at 500 a second.
+        assert_eq!(left(&tokens), Some((2, 1000)));
+        assert_eq!(left(&[requests, tokens].concat()), Some((0, 119)));
+        let window = [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1792584030000"),
+        ];
+        assert_eq!(left(&window), Some((0, 1000)));
+        let audio = [
+            ("x-ratelimit-remaining-audio-seconds", "0"),
+            ("x-ratelimit-reset-audio-seconds", "9s"),
+        ];
+        assert_eq!(left(&audio), None);
+        assert_eq!(left(&[]), None);
     }
 }

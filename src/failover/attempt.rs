@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::commit::{Hold, hold};
 use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
-use super::error_reply::{LARGEST_ERROR, refusal, settle, wait_asked_by};
+use super::error_reply::{ErrorSource, LARGEST_ERROR, refusal, settle, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
 use super::in_flight::Limit;
@@ -20,7 +20,7 @@ use super::plan::Target;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
-use crate::dialect::openai::{self, Transcript};
+use crate::dialect::openai::{self, ErrorReply, Transcript};
 use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
@@ -75,15 +75,17 @@ impl Attempt<'_> {
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.
     async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
         match failure.outcome {
-            Outcome::EndpointMissing { .. } => match self.without_responses().await {
-                Ok(translated) => {
-                    let answer = self.exchange(translated).await?;
-                    // Only this success proves that the path was missing.
-                    self.target.candidate.upstream.do_without_responses();
-                    Ok(answer)
+            Outcome::EndpointMissing { .. } if self.request.endpoint == Endpoint::Responses => {
+                match self.without_responses().await {
+                    Ok(translated) => {
+                        let answer = self.exchange(translated).await?;
+                        // Only this success proves that the path was missing.
+                        self.target.candidate.upstream.do_without_responses();
+                        Ok(answer)
+                    }
+                    Err(_) => Err(failure),
                 }
-                Err(_) => Err(failure),
-            },
+            }
             Outcome::ProviderBoundItems { .. } => match self.without_provider_state().await {
                 Some(translated) => self.exchange(translated).await,
                 None => Err(failure),
@@ -278,6 +280,7 @@ impl Attempt<'_> {
         body: Bytes,
     ) -> Result<AttemptAnswer, Failure> {
         let status = outcome.status().unwrap_or(400);
+        let outcome = self.error_source().ruled(status, &body).unwrap_or(outcome);
         let error_body = self.error_body(translator, status, body);
         headers.insert(CONTENT_TYPE, JSON);
         settle(status, headers, error_body, outcome, self.refusals)
@@ -296,11 +299,18 @@ impl Attempt<'_> {
         headers.insert(CONTENT_TYPE, JSON);
         let status = error.status;
         let body = self.without_key(error.body);
+        let ruled = self.error_source().ruled(status, &body);
         let error_body = match self.request.client_api {
             ClientApi::Anthropic => body,
             ClientApi::OpenAi => openai::shaped(status, openai::error_of_event(body)),
         };
-        settle(status, headers, error_body, failure.outcome, self.refusals)
+        let outcome = ruled.unwrap_or(failure.outcome);
+        settle(status, headers, error_body, outcome, self.refusals)
+    }
+
+    /// Whose errors these are.
+    fn error_source(&self) -> ErrorSource<'_> {
+        ErrorSource::of(self.target, self.request, self.refusals)
     }
 
     /// An upstream's error, in the client's API.
@@ -324,20 +334,15 @@ impl Attempt<'_> {
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         let is_native = !translator.changes();
-        let classify = if is_native && self.request.endpoint == Endpoint::Responses {
-            openai::classify_response
-        } else {
-            openai::classify
-        };
+        let classify: fn(&ErrorReply<'_>) -> Outcome =
+            if is_native && self.request.endpoint == Endpoint::Responses {
+                openai::classify_response
+            } else {
+                openai::classify
+            };
         let error_body = |status, body| self.error_body(translator, status, body);
-        refusal(
-            reply,
-            self.to_the_end(),
-            self.refusals,
-            classify,
-            error_body,
-        )
-        .await
+        let patience = self.to_the_end();
+        refusal(reply, patience, self.error_source(), classify, error_body).await
     }
 
     /// An answer in events: held back until the first content, or longer if the route says so.

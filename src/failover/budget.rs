@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// The tokens of one route.
 #[derive(Debug)]
-pub(super) struct Budget(Mutex<Purse>);
+pub struct Budget(Mutex<Purse>);
 
 #[derive(Debug)]
 struct Purse {
@@ -66,7 +66,8 @@ impl Expense {
 const WINDOW: f64 = 10.0;
 
 impl Budget {
-    pub(super) fn new(now: Instant) -> Self {
+    /// Full buckets.
+    pub fn new(now: Instant) -> Self {
         Self(Mutex::new(Purse {
             tokens: Tokens::FULL,
             rate: 0.0,
@@ -75,7 +76,7 @@ impl Budget {
     }
 
     /// Records a new request.
-    pub(super) fn requested(&self, now: Instant) {
+    pub fn requested(&self, now: Instant) {
         let mut purse = self.purse();
         let passed = now.saturating_duration_since(purse.last).as_secs_f64();
         purse.rate = purse.rate * (-passed / WINDOW).exp() + 1.0 / WINDOW;
@@ -85,17 +86,17 @@ impl Budget {
     }
 
     /// Records an answered request.
-    pub(super) fn succeeded(&self) {
+    pub fn succeeded(&self) {
         self.purse().fill(0.2, 0.05);
     }
 
     /// What is left.
-    pub(super) fn tokens(&self) -> Tokens {
+    pub fn tokens(&self) -> Tokens {
         self.purse().tokens
     }
 
     /// Takes the tokens for an attempt; returns false if there are not enough.
-    pub(super) fn take(&self, expense: Expense) -> bool {
+    pub fn take(&self, expense: Expense) -> bool {
         let mut purse = self.purse();
         let is_enough = purse.tokens.cover(expense);
         if is_enough {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::events::EventStream;
 use super::timers::StreamTimeouts;
 use crate::config::{Prefill, UpstreamId};
-use crate::outcome::{Blame, Defect, Outcome, Stage};
+use crate::outcome::{Defect, Outcome, Stage};
 use crate::upstream::{ReplyBody, SendError};
 use crate::wire::body::ReadError;
 use crate::wire::memory::NoMemory;
@@ -103,7 +103,7 @@ impl Failure {
             body: error_event,
         };
         Self {
-            error: (outcome.blame() == Blame::Client).then(|| Box::new(error)),
+            error: Some(Box::new(error)),
             ..outcome.into()
         }
     }
@@ -146,7 +146,7 @@ pub(super) struct UpstreamError {
     pub(super) body: Bytes,
 }
 
-/// The most that is shown of a reason, in bytes.
+/// The most that is shown of a reason, in characters.
 const LONGEST_REASON: usize = 300;
 
 /// `{"error": {"message": "..."}}`, as both `OpenAI`'s and Anthropic's clients get it.
@@ -164,13 +164,23 @@ impl UpstreamError {
     /// Its message, shortened.
     fn reason(&self) -> Option<String> {
         let error_body: ErrorBody = serde_json::from_slice(&self.body).ok()?;
-        let mut reason = error_body.error.message;
-        if let Some((end, _)) = reason.char_indices().nth(LONGEST_REASON) {
-            reason.truncate(end);
-            reason.push('…');
-        }
-        Some(reason)
+        Some(shortened(&error_body.error.message))
     }
+}
+
+/// The beginning of a text in the upstream's words, without what is left of a key that it has masked itself
+/// (`sk-ab***yz`).
+pub(super) fn shortened(text: &str) -> String {
+    let is_masked = |word: &str| word.find("**").is_some_and(|at| at > 0);
+    let words = text
+        .split(' ')
+        .map(|word| if is_masked(word) { "***" } else { word });
+    let mut short = words.collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = short.char_indices().nth(LONGEST_REASON) {
+        short.truncate(end);
+        short.push('…');
+    }
+    short
 }
 
 /// An upstream error with its upstream.

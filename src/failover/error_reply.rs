@@ -5,10 +5,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
-use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError};
+use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError, shortened};
+use super::plan::Target;
 use crate::config::Refusals;
+use crate::dialect::openai::ErrorReply;
 use crate::dialect::rate_limit;
 use crate::outcome::{Blame, Outcome};
+use crate::request::ModelRequest;
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, retry_after};
@@ -17,30 +20,81 @@ use crate::wire::offload;
 /// The most that is read of an error: enough to classify it and to pass it on.
 pub(super) const LARGEST_ERROR: usize = 1 << 20;
 
+/// Whose errors they are, and what is known of the request.
+#[derive(Clone, Copy)]
+pub(super) struct ErrorSource<'a> {
+    target: Target<'a>,
+    refusals: Refusals,
+    /// About how many tokens the request has.
+    tokens: usize,
+}
+
+impl<'a> ErrorSource<'a> {
+    /// Errors about a request to a target. `refusals`: what happens when content is refused.
+    pub(super) fn of(target: Target<'a>, request: &ModelRequest, refusals: Refusals) -> Self {
+        Self {
+            target,
+            refusals,
+            tokens: rate_limit::tokens_in(request.body.len()),
+        }
+    }
+
+    /// The outcome that the configuration gives an error inside a success reply.
+    pub(super) fn ruled(&self, status: u16, body: &[u8]) -> Option<Outcome> {
+        self.reply(status, &HeaderMap::new(), body).ruled()
+    }
+
+    fn reply<'b>(&self, status: u16, headers: &HeaderMap, body: &'b [u8]) -> ErrorReply<'b>
+    where
+        'a: 'b,
+    {
+        let now = SystemTime::now();
+        let candidate = self.target.candidate;
+        ErrorReply {
+            asked: retry_after(headers, now),
+            estimated: rate_limit::exhausted(headers, self.tokens, now),
+            rules: candidate.upstream.error_rules(),
+            model: candidate.model.as_deref(),
+            ..ErrorReply::new(status, body)
+        }
+    }
+
+    /// What a page says in short, without our key.
+    fn page(&self, body: Bytes) -> Option<String> {
+        let Target { candidate, key, .. } = self.target;
+        page_in_short(&candidate.upstream.without_key(key, body))
+    }
+}
+
 /// The client's fault becomes the answer, everything else is a failure; for refused content the route decides.
 /// `classify` determines the outcome, `error_body` translates the error for the client.
 pub(super) async fn refusal(
     reply: Reply,
     patience: Patience,
-    refusals: Refusals,
-    classify: impl Fn(u16, Option<Duration>, &[u8]) -> Outcome,
+    source: ErrorSource<'_>,
+    classify: impl Fn(&ErrorReply<'_>) -> Outcome,
     error_body: impl Fn(u16, Bytes) -> Bytes,
 ) -> Result<AttemptAnswer, Failure> {
-    // If the body breaks off, the status alone decides.
+    // If the body breaks off, it is none of the API's.
     let body = read_whole(reply.body, LARGEST_ERROR, patience)
         .await
         .unwrap_or_default();
-    let wait = wait_asked_by(&reply.headers);
     let (outcome, error_body) = offload::at_once(body.len(), || {
-        let outcome = classify(reply.status, wait, &body);
+        let outcome = classify(&source.reply(reply.status, &reply.headers, &body));
         (outcome, error_body(reply.status, body.clone()))
     });
+    if let Outcome::ForeignError { .. } = outcome {
+        return Err(Failure {
+            detail: source.page(body),
+            ..outcome.into()
+        });
+    }
     let mut headers = reply.headers;
     if error_body != body {
         headers.remove(CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, JSON);
     }
-    settle(reply.status, headers, error_body, outcome, refusals)
+    settle(reply.status, headers, error_body, outcome, source.refusals)
 }
 
 /// What follows from an upstream's error; `error_body` is in the client's API.
@@ -51,21 +105,22 @@ pub(super) fn settle(
     outcome: Outcome,
     refusals: Refusals,
 ) -> Result<AttemptAnswer, Failure> {
-    match outcome {
-        outcome if is_answer(&outcome, refusals) => {
-            let body = AttemptBody::Whole(error_body);
-            Ok(AttemptAnswer::new(status, headers, body, outcome))
-        }
-        outcome if outcome.blame() == Blame::Client => {
-            let error = UpstreamError {
-                status,
-                headers,
-                body: error_body,
-            };
-            Err(Failure::by_upstream_error(outcome, error))
-        }
-        outcome => Err(outcome.into()),
+    if is_answer(&outcome, refusals) {
+        let body = AttemptBody::Whole(error_body);
+        return Ok(AttemptAnswer::new(status, headers, body, outcome));
     }
+    let is_about_request = outcome.blame() == Blame::Client;
+    let error = UpstreamError {
+        status,
+        headers,
+        body: error_body,
+    };
+    let mut failure = Failure::by_upstream_error(outcome, error);
+    if !is_about_request {
+        // Another one's failure is no answer for the client. Its words remain.
+        failure.error = None;
+    }
+    Err(failure)
 }
 
 fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
@@ -87,6 +142,7 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
         | Outcome::Unsupported { .. }
         | Outcome::ProviderBoundItems { .. }
         | Outcome::EndpointMissing { .. }
+        | Outcome::ForeignError { .. }
         | Outcome::InvalidReply(_)
         | Outcome::StreamBroken
         | Outcome::ClientGone
@@ -97,8 +153,39 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
     }
 }
 
-/// How long a reply asks us to wait: by `Retry-After`, else until a rate limit that is used up is full again.
+/// How long the headers of a reply ask us to wait.
 pub(super) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
-    let now = SystemTime::now();
-    retry_after(headers, now).or_else(|| rate_limit::exhausted(headers, now))
+    retry_after(headers, SystemTime::now())
+}
+
+/// The title of an HTML page, or the first line of a text.
+fn page_in_short(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let title = text
+        .split_once("<title>")
+        .and_then(|(_, rest)| Some(rest.split_once("</title>")?.0));
+    let is_page = text.trim_start().starts_with('<');
+    let line = title.or_else(|| {
+        text.lines()
+            .find(|line| !is_page && !line.trim().is_empty())
+    })?;
+    Some(format!("not from the API: {}", shortened(line.trim())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page_in_short;
+
+    #[test]
+    fn a_page_is_told_by_its_title_and_a_text_by_its_first_line() {
+        let short = |page: &str| page_in_short(page.as_bytes()).unwrap_or_default();
+        let page = "<html><head><title>403 Forbidden</title></head><body>you wrote: secret";
+        assert_eq!(short(page), "not from the API: 403 Forbidden");
+        assert_eq!(
+            short("\n404 page not found\nmore"),
+            "not from the API: 404 page not found"
+        );
+        assert_eq!(short("<html><body>x"), "");
+        assert_eq!(short(""), "");
+    }
 }

@@ -337,7 +337,7 @@ fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,
         status @ (404 | 409 | 410) if !is_stateless(request) => Outcome::RejectedRequest { status },
-        status => openai::classify(status, wait_asked_by(&reply.headers), b""),
+        status => openai::classify_status(status, wait_asked_by(&reply.headers)),
     }
 }
 

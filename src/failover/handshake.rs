@@ -4,7 +4,7 @@ use http::header::SEC_WEBSOCKET_ACCEPT;
 use tokio::time::{Instant, timeout_at};
 
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opened};
-use super::error_reply::refusal;
+use super::error_reply::{ErrorSource, refusal};
 use super::outbound;
 use super::plan::Target;
 use crate::config::Refusals;
@@ -48,7 +48,7 @@ pub(super) async fn run(
             refusal(
                 reply,
                 Patience { idle, until },
-                Refusals::Return,
+                ErrorSource::of(target, request, Refusals::Return),
                 openai::classify_handshake,
                 error_body,
             )

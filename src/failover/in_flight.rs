@@ -23,6 +23,8 @@ pub(super) struct InFlightAttempt {
     number: usize,
     phase: Phase,
     upstream: UpstreamId,
+    key: usize,
+    model: Option<Arc<str>>,
     /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
@@ -70,6 +72,8 @@ impl InFlightAttempt {
                 _ => Phase::Normal,
             },
             upstream: target.candidate.upstream.id().clone(),
+            key: target.key,
+            model: target.candidate.model.clone(),
             permit,
             shape: common.shape,
             limit,
@@ -133,9 +137,11 @@ impl InFlightAttempt {
 
     /// Notes the rate limit that the upstream reports.
     pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
-        let left = rate_limit::requests(headers, SystemTime::now());
+        // The next request is taken to be as long as this one.
+        let tokens = rate_limit::tokens_in(self.shape.size);
+        let left = rate_limit::allowance(headers, tokens, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
-            permit.rate_limit(left.remaining, left.reset_in, Instant::now());
+            permit.rate_limit(left.requests, left.next_in, Instant::now());
         }
     }
 
@@ -160,7 +166,7 @@ impl InFlightAttempt {
         let health = self.permit.as_ref()?.health();
         let late = health.late_after(self.shape)?;
         let slow = self.slow_after()?;
-        (health.fraction() >= 1.0).then(|| late.max(slow / 2))
+        (health.fraction() >= 1.0).then(|| late.max(slow.min(self.limit() / 2) / 2))
     }
 
     /// How long it has been in flight.
@@ -192,7 +198,7 @@ impl InFlightAttempt {
     fn close(&mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         self.is_over = true;
         let changes = match self.permit.take() {
-            Some(permit) => permit.finish(&outcome, Instant::now()),
+            Some(permit) => self.give_back(permit, &outcome),
             None => Vec::new(),
         };
         let report = self.report(outcome, detail);
@@ -204,12 +210,24 @@ impl InFlightAttempt {
         report
     }
 
+    fn give_back(&self, permit: Permit, outcome: &Outcome) -> Vec<HealthChange> {
+        let now = Instant::now();
+        match outcome {
+            Outcome::ClientGone | Outcome::Superseded => {
+                permit.given_up(self.shape, self.limit(), now)
+            }
+            _ => permit.finish(outcome, now),
+        }
+    }
+
     /// Its report so far.
     pub(super) fn report(&self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         AttemptReport {
             number: self.number,
             phase: self.phase,
             upstream: self.upstream.clone(),
+            key: self.key,
+            model: self.model.clone(),
             outcome,
             detail,
             elapsed: self.started_at.elapsed(),

@@ -54,7 +54,7 @@ mod translation;
 mod watched;
 
 pub use answer::{Answer, AnswerBody};
-pub use budget::{Bucket, Expense, Tokens};
+pub use budget::{Bucket, Budget, Expense, Tokens};
 pub use continuability::Continuability;
 pub use engine::Failover;
 pub use exhausted::Exhausted;

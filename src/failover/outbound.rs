@@ -1,5 +1,6 @@
 //! What is sent to an upstream: the client's request, or its translation.
 
+use std::net::IpAddr;
 use std::pin::pin;
 
 use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
@@ -9,10 +10,10 @@ use super::deadline::Wait;
 use super::ending::Failure;
 use super::plan::Target;
 use crate::dialect::UpstreamRequest;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Unreachable};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
-use crate::upstream::{Outbound, Reply, Upstream};
+use crate::upstream::{Outbound, Reply, SendError, Upstream};
 
 /// The client's request, except for the model's name in the path.
 pub(super) fn outbound(
@@ -71,7 +72,69 @@ pub(super) async fn send(
             return Err(Outcome::TimedOut(stage).into());
         }
         if let Ok(reply) = timeout_at(wait.look_at(until), exchange.as_mut()).await {
-            return Ok(reply?);
+            return reply.map_err(|error| failure(error, &target.candidate.upstream));
+        }
+    }
+}
+
+/// A failure to send. Where the upstream is on this machine or in this network, it names the address: several servers
+/// may run there.
+fn failure(error: SendError, upstream: &Upstream) -> Failure {
+    let address = match error.outcome {
+        Outcome::Unreachable(_) => local_address(upstream.base_url()),
+        _ => None,
+    };
+    let Some(address) = address else {
+        return error.into();
+    };
+    let detail = match error.outcome {
+        Outcome::Unreachable(Unreachable::Refused) => format!("{address} refuses connections"),
+        _ => format!("{address}: {}", error.detail),
+    };
+    SendError { detail, ..error }.into()
+}
+
+/// Host and port of a URL, if they are not public.
+fn local_address(url: &str) -> Option<&str> {
+    let authority = url.split_once("//")?.1.split(['/', '?', '#']).next()?;
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    let is_local = match host.parse() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        // The names of containers and of machines in a house have no public suffix.
+        Err(_) => {
+            let private = [".local", ".internal", ".lan", ".localhost"];
+            !host.contains('.') || private.iter().any(|end| host.ends_with(end))
+        }
+    };
+    is_local.then_some(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local_address;
+
+    #[test]
+    fn only_addresses_that_are_not_public_are_named() {
+        for (url, address) in [
+            ("http://127.0.0.1:11434/v1", Some("127.0.0.1:11434")),
+            ("http://[::1]:8080/v1", Some("[::1]:8080")),
+            ("http://192.168.1.7:8000", Some("192.168.1.7:8000")),
+            ("http://ollama:11434/v1", Some("ollama:11434")),
+            (
+                "http://host.docker.internal:1234/v1",
+                Some("host.docker.internal:1234"),
+            ),
+            ("https://api.openai.com/v1", None),
+            ("https://8.8.8.8/v1", None),
+            ("", None),
+        ] {
+            assert_eq!(local_address(url), address, "{url}");
         }
     }
 }

@@ -281,15 +281,18 @@ impl<'a> Entry<'a> {
 
     /// How long all of its keys are cooling down.
     fn cooldown(&self, now: Instant) -> Duration {
-        let previews = self.all_keys().map(|key| self.health.preview(key, now));
-        let cooldowns = previews.map(|preview| match preview {
-            AdmissionPreview::CoolingDown { ends_in, .. } => ends_in,
+        let cooldown = |key| match self.health.preview(key, now) {
+            AdmissionPreview::CoolingDown { .. } => {
+                let until = self.health.blocked_until(key, now);
+                until.map(|until| until.saturating_duration_since(now))
+            }
             AdmissionPreview::Admitted
             | AdmissionPreview::SlowStart { .. }
             | AdmissionPreview::HalfOpenProbe
-            | AdmissionPreview::Out { .. } => Duration::ZERO,
-        });
-        cooldowns.min().unwrap_or_default()
+            | AdmissionPreview::Out { .. } => None,
+        };
+        let cooldowns = self.all_keys().map(cooldown);
+        cooldowns.min().flatten().unwrap_or_default()
     }
 
     fn is_left(&self, key: usize) -> bool {

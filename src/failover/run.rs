@@ -22,6 +22,10 @@ use crate::request::{ClientPatience, ModelRequest};
 use crate::routing::Rule;
 use crate::wire::upload::{PIECE, Sending};
 
+/// So long before a client gives up it is told that nobody has answered: a tenth of its patience within these bounds.
+const MARGIN: Duration = Duration::from_millis(100);
+const LONGEST_MARGIN: Duration = Duration::from_secs(1);
+
 /// One request, and what its attempts have in common.
 pub(super) struct Run<'a> {
     pub(super) failover: &'a Failover,
@@ -130,7 +134,11 @@ impl<'a> Run<'a> {
     pub(super) fn until(&self) -> Instant {
         let until = self.deadline.until();
         match self.request.patience.and_then(ClientPatience::said) {
-            Some(said) if !self.request.streaming => until.min(self.request.received_at + said),
+            Some(said) if !self.request.streaming => {
+                // The error must reach the client before it leaves.
+                let margin = (said / 10).clamp(MARGIN.min(said / 2), LONGEST_MARGIN);
+                until.min(self.request.received_at + said - margin)
+            }
             Some(_) | None => until,
         }
     }

@@ -42,7 +42,7 @@ impl Foundation {
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        sinks.push(Box::new(Log));
+        sinks.push(Box::new(Log::default()));
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
             metrics,
@@ -269,6 +269,7 @@ fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Ups
     };
     Upstream::new(id.clone(), api, config.base_url(), credentials, client)
         .with_api_version(config.api_version.as_deref())
+        .with_error_rules(config.errors.clone())
 }
 
 /// The certificate for clients, read anew from its files.

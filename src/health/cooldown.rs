@@ -62,54 +62,117 @@ const SHORTEST: f32 = 0.25;
 const LONGEST: f32 = 120.0;
 const LONGEST_OVERLOAD: Duration = Duration::from_secs(60);
 
-/// One cooldown, in 64 bits: the tick at which it ends (32 bits), the reason, and how often in a row it has begun.
+/// One cooldown, in 64 bits: the tick at which it ends (32 bits), how many ticks before that it began (21 bits), how
+/// often in a row it has begun (8 bits), and the reason (3 bits).
 #[derive(Debug, Default)]
 pub(super) struct Cooldown(AtomicU64);
 
 impl Cooldown {
     /// The reason and the end, while it lasts.
     pub(super) fn active(&self, now: Tick) -> Option<(CooldownReason, Tick)> {
-        let packed = self.0.load(Ordering::Acquire);
-        let until = Tick((packed >> 32) as u32);
-        (now < until).then(|| (CooldownReason::from_code(packed & 7), until))
+        let last = Last::unpack(self.0.load(Ordering::Acquire));
+        (now < last.until).then_some((last.reason, last.until))
     }
 
-    /// Begins it: for as long as the upstream asked, else for longer each time in a row. It never shortens a cooldown
-    /// that lasts already. Returns how long it lasts now.
+    /// Begins it, because of an attempt that started at that time: for as long as the upstream asked, else for longer
+    /// each time in a row. It never shortens a cooldown that lasts already. Attempts that had started before it began
+    /// are of the same round, and count once: they could not know. Returns how long it lasts now.
     pub(super) fn begin(
         &self,
         reason: CooldownReason,
         asked: Option<Duration>,
+        started: Tick,
         now: Tick,
     ) -> Duration {
         let mut seen = self.0.load(Ordering::Acquire);
         loop {
-            let times = if CooldownReason::from_code(seen & 7) == reason {
-                seen >> 3 & 0xff
-            } else {
-                0
-            };
-            let seconds = length(reason, asked, times as u32);
-            let until = now.plus(seconds).max(Tick((seen >> 32) as u32));
-            let packed = u64::from(until.0) << 32 | (times + 1).min(0xff) << 3 | reason as u64;
-            match self
-                .0
-                .compare_exchange_weak(seen, packed, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => return Duration::from_secs_f32(now.seconds_until(until)),
+            let next = Last::unpack(seen).followed_by(reason, asked, started, now);
+            match self.0.compare_exchange_weak(
+                seen,
+                next.pack(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Duration::from_secs_f32(now.seconds_until(next.until)),
                 Err(actual) => seen = actual,
             }
         }
     }
 
     /// An attempt succeeded, so the next cooldown is short again. One that lasts still is left alone: the attempt may
-    /// have begun before it.
+    /// have started before it.
     pub(super) fn forget(&self, now: Tick) {
         let packed = self.0.load(Ordering::Relaxed);
-        if packed != 0 && self.active(now).is_none() {
-            let _ = self
-                .0
-                .compare_exchange(packed, 0, Ordering::AcqRel, Ordering::Relaxed);
+        if packed == 0 {
+            return;
+        }
+        let last = Last::unpack(packed);
+        let forgotten = match last.reason {
+            _ if now >= last.until => 0,
+            // Where some of a round pass, the limit is a narrow one, and no longer wait would let more pass.
+            CooldownReason::RateLimit | CooldownReason::Overload => {
+                Last { times: 0, ..last }.pack()
+            }
+            CooldownReason::Credential | CooldownReason::Quota | CooldownReason::Model => return,
+        };
+        let _ = self
+            .0
+            .compare_exchange(packed, forgotten, Ordering::AcqRel, Ordering::Relaxed);
+    }
+}
+
+/// The cooldown that began last.
+#[derive(Clone, Copy)]
+struct Last {
+    until: Tick,
+    began: Tick,
+    times: u32,
+    reason: CooldownReason,
+}
+
+/// The longest cooldown that can be told, nine hours.
+const LONGEST_TICKS: u32 = (1 << 21) - 1;
+
+impl Last {
+    fn followed_by(
+        self,
+        reason: CooldownReason,
+        asked: Option<Duration>,
+        started: Tick,
+        now: Tick,
+    ) -> Self {
+        let is_same = self.reason == reason;
+        let times = if is_same { self.times } else { 0 };
+        let until = now.plus(length(reason, asked, times)).max(self.until);
+        if is_same && started <= self.began {
+            // What the upstream asks for is a fact, but another refusal of the same round is no news.
+            let until = if asked.is_some() { until } else { self.until };
+            return Self { until, ..self };
+        }
+        Self {
+            until,
+            began: now,
+            times: (times + 1).min(0xff),
+            reason,
+        }
+    }
+
+    fn pack(self) -> u64 {
+        let ticks = self.until.0.saturating_sub(self.began.0).min(LONGEST_TICKS);
+        u64::from(self.until.0) << 32
+            | u64::from(ticks) << 11
+            | u64::from(self.times) << 3
+            | self.reason as u64
+    }
+
+    fn unpack(packed: u64) -> Self {
+        let until = (packed >> 32) as u32;
+        let ticks = (packed >> 11) as u32 & LONGEST_TICKS;
+        Self {
+            until: Tick(until),
+            began: Tick(until.saturating_sub(ticks)),
+            times: (packed >> 3 & 0xff) as u32,
+            reason: CooldownReason::from_code(packed & 7),
         }
     }
 }
@@ -168,6 +231,7 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
         | Outcome::Unsupported { .. }
         | Outcome::ProviderBoundItems { .. }
         | Outcome::EndpointMissing { .. }
+        | Outcome::ForeignError { .. }
         | Outcome::InvalidReply(_)
         | Outcome::StreamBroken
         | Outcome::ClientGone
@@ -201,6 +265,7 @@ mod tests {
                     CooldownReason::RateLimit,
                     Some(Duration::from_secs_f32(seconds)),
                     NOW,
+                    NOW,
                 )
                 .as_secs_f32()
         };
@@ -216,7 +281,7 @@ mod tests {
         let mut lengths = Vec::new();
         for _ in 0..8 {
             let length = cooldown
-                .begin(CooldownReason::RateLimit, None, now)
+                .begin(CooldownReason::RateLimit, None, now, now)
                 .as_secs_f32();
             lengths.push(length.round() as u32);
             now = now.plus(length);
@@ -226,7 +291,7 @@ mod tests {
         cooldown.forget(now);
         assert_eq!(
             cooldown
-                .begin(CooldownReason::RateLimit, None, now)
+                .begin(CooldownReason::RateLimit, None, now, now)
                 .as_secs_f32()
                 .round() as u32,
             1
@@ -242,7 +307,7 @@ mod tests {
             .cycle()
             .take(40)
         {
-            let length = cooldown.begin(*reason, None, now).as_secs_f32();
+            let length = cooldown.begin(*reason, None, now, now).as_secs_f32();
             assert!(length <= 3600.1);
             now = now.plus(length);
         }

@@ -10,6 +10,9 @@ use crate::outcome::Outcome;
 /// The log-likelihood ratio of a success: `ln((1 − 0.30) / (1 − 0.05))`.
 pub(super) const SUCCESS: f32 = -0.305;
 
+/// The log-likelihood ratio of an error that the API has not sent. Tolerated: 15 %.
+pub(super) const FOREIGN_ERROR: f32 = 0.69;
+
 /// The kinds of evidence against a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
@@ -72,6 +75,7 @@ impl Evidence {
             Outcome::ConnectionLost
             | Outcome::ServerError { .. }
             | Outcome::Overloaded { .. }
+            | Outcome::ForeignError { .. }
             | Outcome::InvalidReply(_) => Some(Self::Failure),
             // None of these hurts health.
             Outcome::Success

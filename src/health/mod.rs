@@ -25,6 +25,7 @@ mod permit;
 mod preview;
 mod probes;
 mod registry;
+mod rejections;
 mod report;
 mod scope;
 mod score;

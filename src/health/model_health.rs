@@ -18,6 +18,7 @@ use super::names::Names;
 use super::network::Network;
 use super::odds::Odds;
 use super::packed::Phase;
+use super::rejections::Rejections;
 use super::scope::Scope;
 use super::siblings::{ModelScope, SiblingState};
 use super::slow::{Baselines, Shape};
@@ -36,6 +37,7 @@ pub struct ModelHealth {
     pub(super) baselines: Baselines,
     pub(super) counters: Counters,
     pub(super) odds: Odds,
+    pub(super) rejections: Rejections,
     /// The models behind it, if its name is a pattern.
     pub(super) names: Option<Names<Arc<Self>>>,
     pub(super) epoch: Epoch,
@@ -58,6 +60,7 @@ impl ModelHealth {
             baselines: Baselines::default(),
             counters: Counters::default(),
             odds: Odds::default(),
+            rejections: Rejections::default(),
             names: is_pattern.then(Names::new),
             epoch,
             network,
@@ -172,6 +175,36 @@ impl ModelHealth {
     /// Whether our own network is believed to be lost.
     pub fn is_network_lost(&self) -> bool {
         self.network.lost_since().is_some()
+    }
+
+    /// Whether it answers as it should, so that its answers show what is usual.
+    pub(super) fn is_well(&self, now: Tick) -> bool {
+        let scope = self.scope();
+        scope.core().phase == Phase::Closed && scope.score(now) < 0.5 * scope.threshold()
+    }
+
+    /// Whether so many requests are rejected as wrong that the model may be the cause, and not its clients. Then it is
+    /// worth the while to ask another candidate with the same bytes.
+    pub fn rejects_unusually(&self, now: Instant) -> bool {
+        self.rejections.are_unusual(self.epoch.tick(now))
+    }
+
+    /// Another candidate took the same bytes that this model had rejected: the rejection was a failure of the model.
+    pub fn refuted(&self, now: Instant) -> Vec<HealthChange> {
+        let now = self.epoch.tick(now);
+        self.counters.count(false, now);
+        self.learn_odds(false, now);
+        let core = self.scope().core();
+        let change = if core.phase == Phase::HalfOpen {
+            self.end_probe(Some(Evidence::Failure), core.epoch, now)
+        } else {
+            let began_in = Both {
+                upstream: self.upstream.scope.core().epoch,
+                model: core.epoch,
+            };
+            self.add_evidence(Finding::against(Evidence::Failure), began_in, now)
+        };
+        change.into_iter().collect()
     }
 
     /// The fraction of its traffic that it gets.

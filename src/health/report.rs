@@ -6,13 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cooldown::{self, CooldownReason, Requested};
-use super::evidence::{Evidence, Finding};
-use super::packed::Phase;
+use super::evidence::{Evidence, FOREIGN_ERROR, Finding};
 use super::permit::Permit;
+use super::rejections;
 use super::slow::Shape;
 use super::time::Tick;
 use crate::event::HealthChange;
 use crate::outcome::Outcome;
+
+/// From this weight on, in nats, a wait that was cut short counts as a failed call, and a probe has failed.
+const CONVINCING: f32 = 1.0;
 
 impl Permit {
     /// The first content has come. That is a success, although the stream may still break.
@@ -26,10 +29,8 @@ impl Permit {
         for cooldown in model.cooldowns_of(self.key) {
             cooldown.forget(now);
         }
-        let scope = model.scope();
-        let is_healthy =
-            scope.core().phase == Phase::Closed && scope.score(now) < 0.5 * scope.threshold();
-        if is_healthy {
+        model.rejections.answered(now);
+        if model.is_well(now) {
             let took = Duration::from_secs_f32(self.started.seconds_until(now));
             model.baselines.learn(shape, took, limit);
         }
@@ -49,6 +50,39 @@ impl Permit {
         self.observe(Finding::against(Evidence::Slow), now)
     }
 
+    /// The client went away, or another attempt of its request has answered first. Before the first content, the wait
+    /// is evidence, as far as a healthy upstream would have answered by then.
+    pub fn given_up(mut self, shape: Shape, limit: Duration, now: Instant) -> Vec<HealthChange> {
+        let model = &self.model;
+        let now = model.epoch.tick(now);
+        if self.has_content || model.network.lost_since().is_some() {
+            return Vec::new();
+        }
+        let waited = Duration::from_secs_f32(self.started.seconds_until(now));
+        let mut weight = model.baselines.waited_in_vain(shape, waited, limit);
+        if model.is_well(now) {
+            model
+                .baselines
+                .learn_longer_than(shape, waited, fastrand::f32());
+        }
+        let is_convincing = weight >= CONVINCING;
+        if is_convincing {
+            model.learn_odds(false, now);
+        }
+        if self.was_slow {
+            // Its slowness was counted already.
+            weight -= Evidence::Slow.log_likelihood();
+        }
+        if weight <= 0.0 || self.is_probe() && !is_convincing {
+            return Vec::new();
+        }
+        let finding = Finding {
+            evidence: Some(Evidence::Slow),
+            log_likelihood: weight,
+        };
+        self.observe(finding, now)
+    }
+
     /// The answer is a connection that may last for hours. It no longer counts as in flight, and no probe waits for its
     /// end.
     pub fn settled(&mut self, now: Instant) -> Vec<HealthChange> {
@@ -62,6 +96,9 @@ impl Permit {
         let now = self.model.epoch.tick(now);
         if let Some(requested) = cooldown::requested_by(outcome) {
             self.begin_cooldown(requested, now);
+        }
+        if rejections::is_rejection(outcome) {
+            self.model.rejections.rejected(now);
         }
         match Evidence::of(outcome, self.has_content) {
             Some(evidence) => self.failed(evidence, outcome, now),
@@ -100,7 +137,7 @@ impl Permit {
             &self.model.cooldowns
         };
         if let Some(cooldown) = cooldowns.get(self.key) {
-            cooldown.begin(reason, length, now);
+            cooldown.begin(reason, length, self.started, now);
         }
     }
 
@@ -120,6 +157,10 @@ impl Permit {
         }
         model.learn_odds(false, now);
         let mut finding = Finding::against(evidence);
+        if matches!(outcome, Outcome::ForeignError { .. }) {
+            // A firewall may dislike one prompt, so an upstream that works shows this now and then.
+            finding.log_likelihood = FOREIGN_ERROR;
+        }
         if self.was_slow && evidence == Evidence::Timeout {
             // Its slowness was counted already.
             finding.log_likelihood -= Evidence::Slow.log_likelihood();

@@ -3,7 +3,10 @@
 //! The mean and variance of the logarithm of the time are averaged exponentially (α = 0.02) while the scope is healthy.
 //! Almost every healthy request gets its first token within `e^μ · max(3, e^{3σ})`, the 99.9th percentile of a
 //! log-normal distribution. The time must be learnt, and the percentile must be high: the 97th would eject healthy
-//! upstreams dozens of times an hour.
+//! upstreams dozens of times an hour. What is learnt is normal, however long it is: only the time limit bounds it.
+//!
+//! A wait that the client cuts short is evidence too, as far as a healthy upstream would have answered by then
+//! (`waited_in_vain`).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +15,10 @@ const ALPHA: f32 = 0.02;
 const EARLIEST: f32 = 4.0;
 const ENOUGH: u32 = 30;
 const ENOUGH_WHOLE: u32 = 50;
+/// Shorter waits that were cut short are no evidence: people change their minds, and editors cancel.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// No single wait is more evidence than this, in nats: as much as a timeout.
+const LONGEST_WAIT: f32 = 3.4;
 
 /// The properties of a request on which its time to the first token depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,17 +64,55 @@ impl Baselines {
     /// How long a request may wait for its first token before that is evidence of slowness; `None` while too little is
     /// known.
     pub(super) fn slow_after(&self, shape: Shape, limit: Duration) -> Option<Duration> {
-        let half = limit.as_secs_f32() / 2.0;
+        let baseline = self.known(shape)?;
+        let seconds = baseline.quantile().max(EARLIEST);
+        Some(Duration::from_secs_f32(seconds.min(limit.as_secs_f32())))
+    }
+
+    /// The baseline of a kind of request; `None` while too little is known.
+    fn known(&self, shape: Shape) -> Option<&Baseline> {
         let baseline = &self.0[shape.index()];
-        let samples = baseline.samples.load(Ordering::Relaxed);
-        let seconds = match (shape.is_streamed, samples) {
-            // Until enough is known, half of the time limit.
-            (true, ..ENOUGH) => half,
-            (false, ..ENOUGH_WHOLE) => return None,
-            _ => baseline.quantile(),
+        let enough = if shape.is_streamed {
+            ENOUGH
+        } else {
+            ENOUGH_WHOLE
         };
-        // With a short time limit, half of it comes before the earliest time.
-        Some(Duration::from_secs_f32(seconds.max(EARLIEST).min(half)))
+        (baseline.samples.load(Ordering::Relaxed) >= enough).then_some(baseline)
+    }
+
+    /// The log-likelihood ratio of a wait without a first token that was cut short.
+    ///
+    /// With the chance `S` that a healthy upstream takes longer, and a share `q` of requests that a broken one never
+    /// answers, it is `ln(1 − q + q/S)`. `q` is 30 %, as elsewhere, but more while few answers prove the opposite. The
+    /// mean over all waits for a healthy upstream is below zero, however impatient its clients are.
+    pub(super) fn waited_in_vain(&self, shape: Shape, waited: Duration, limit: Duration) -> f32 {
+        if waited < SHORTEST_WAIT {
+            return 0.0;
+        }
+        let baseline = &self.0[shape.index()];
+        let samples = baseline.samples.load(Ordering::Relaxed).min(1000) as f32;
+        let hangs = (1.0 / (samples + 1.0)).max(0.3);
+        let (mean, deviation) = baseline.expected(Prior::of(shape, limit), samples);
+        let survival = survival((waited.as_secs_f32().ln() - mean) / deviation);
+        (1.0 - hangs + hangs / survival).ln().min(LONGEST_WAIT)
+    }
+
+    /// Learns from a wait that was cut short: a healthy upstream would have taken longer, by so much as `draw` says, a
+    /// random number between 0 and 1 (stochastic imputation, as in the EM algorithm). Without it, impatient clients
+    /// would make the upstream look faster than it is, since only its fast answers would be seen.
+    pub(super) fn learn_longer_than(&self, shape: Shape, waited: Duration, draw: f32) {
+        let Some(baseline) = self.known(shape).filter(|_| waited >= SHORTEST_WAIT) else {
+            return;
+        };
+        let (mean, deviation) = moments(baseline);
+        let z = (waited.as_secs_f32().ln() - mean) / deviation;
+        // A wait that no healthy upstream would have caused shows nothing of what is usual.
+        if z < 3.0 {
+            let tail = survival(z) * draw.max(0.01);
+            // The logistic distribution, which resembles the normal one, can be inverted.
+            let longer = ((1.0 - tail) / tail).ln() / 1.702;
+            baseline.learn(mean + deviation * longer.max(z));
+        }
     }
 
     /// The usual time to the first token of a short streamed request, in seconds; one second while nothing is known.
@@ -101,7 +146,41 @@ impl Baselines {
     }
 }
 
+/// What is expected of the time to a first token before anything is learnt: the mean and the standard deviation of its
+/// logarithm. It is broad, and follows the time limit, which is longer for models that think.
+struct Prior {
+    mean: f32,
+    deviation: f32,
+}
+
+impl Prior {
+    fn of(shape: Shape, limit: Duration) -> Self {
+        let median = limit.as_secs_f32().max(1.0) / 15.0;
+        Self {
+            mean: median.ln(),
+            // Whole answers differ more, as they may be short or long.
+            deviation: if shape.is_streamed { 1.1 } else { 1.5 },
+        }
+    }
+}
+
+/// The chance that a standard normal variable is greater than `z` (Page, 1977; the error is below 0.0002).
+fn survival(z: f32) -> f32 {
+    1.0 / (1.0 + (z * (1.5976 + 0.070_566 * z * z)).exp())
+}
+
 impl Baseline {
+    /// The mean and the standard deviation of the logarithm, as the prior and so many samples suggest. The prior is
+    /// worth a few samples.
+    fn expected(&self, prior: Prior, samples: f32) -> (f32, f32) {
+        const WORTH: f32 = 5.0;
+        let (mean, variance) = unpack(self.moments.load(Ordering::Relaxed));
+        let (a, b) = (WORTH / (WORTH + samples), samples / (WORTH + samples));
+        let apart = mean - prior.mean;
+        let variance = a * prior.deviation * prior.deviation + b * variance + a * b * apart * apart;
+        (a * prior.mean + b * mean, variance.sqrt().max(0.05))
+    }
+
     fn quantile(&self) -> f32 {
         let (mean, variance) = unpack(self.moments.load(Ordering::Relaxed));
         mean.exp() * (3.0 * variance.sqrt()).exp().max(3.0)
@@ -131,6 +210,12 @@ impl Baseline {
     }
 }
 
+/// The mean and the standard deviation of the logarithm.
+fn moments(baseline: &Baseline) -> (f32, f32) {
+    let (mean, variance) = unpack(baseline.moments.load(Ordering::Relaxed));
+    (mean, variance.sqrt().max(0.05))
+}
+
 fn unpack(packed: u64) -> (f32, f32) {
     (
         f32::from_bits((packed >> 32) as u32),
@@ -155,17 +240,78 @@ mod tests {
     };
 
     #[test]
-    fn before_anything_is_learnt_a_stream_is_slow_late_and_a_whole_answer_never() {
+    fn before_anything_is_learnt_nothing_is_slow() {
         let baselines = Baselines::default();
-        assert_eq!(
-            baselines.slow_after(STREAM, LIMIT),
-            Some(Duration::from_secs(15))
-        );
-        assert_eq!(
-            baselines.slow_after(STREAM, LIMIT * 4),
-            Some(Duration::from_secs(60))
-        );
+        assert_eq!(baselines.slow_after(STREAM, LIMIT), None);
         assert_eq!(baselines.slow_after(WHOLE, LIMIT), None);
+    }
+
+    #[test]
+    fn what_is_always_slow_is_normal_within_the_time_limit() {
+        for (usual, limit) in [(18, 30), (95, 180), (29, 30)] {
+            let (usual, limit) = (Duration::from_secs(usual), Duration::from_secs(limit));
+            let baselines = Baselines::default();
+            for _ in 0..100 {
+                baselines.learn(STREAM, usual, limit);
+            }
+            assert_eq!(baselines.slow_after(STREAM, limit), Some(limit));
+            assert!(baselines.waited_in_vain(STREAM, usual / 2, limit) < 0.5);
+        }
+    }
+
+    /// Baselines of an upstream whose first tokens take 0.4 to 1.6 s.
+    fn fast() -> Baselines {
+        let baselines = Baselines::default();
+        for step in 0..500 {
+            let factor = [0.5, 0.7, 1.0, 1.4, 2.0][step % 5];
+            baselines.learn(STREAM, Duration::from_secs_f32(0.8 * factor), LIMIT);
+        }
+        baselines
+    }
+
+    #[test]
+    fn the_longer_a_wait_in_vain_the_more_it_says() {
+        let weights = |baselines: &Baselines| {
+            [0.3, 0.9, 1.5, 3.0, 5.0, 20.0].map(|seconds| {
+                baselines.waited_in_vain(STREAM, Duration::from_secs_f32(seconds), LIMIT)
+            })
+        };
+        for baselines in [fast(), Baselines::default()] {
+            let weights = weights(&baselines);
+            assert_eq!(weights[..2], [0.0, 0.0]);
+            assert!(weights.is_sorted(), "{weights:?}");
+            assert!(weights[5] > 3.3 && weights[5] <= 3.4, "{weights:?}");
+        }
+        // Who is known to be fast is known to be broken sooner.
+        assert!(weights(&fast())[4] > 3.3);
+        assert!((1.2..2.0).contains(&weights(&Baselines::default())[4]));
+    }
+
+    #[test]
+    fn impatient_clients_say_nothing_against_a_healthy_upstream() {
+        let mut random = fastrand::Rng::with_seed(3);
+        // The median is 3 s: of the most impatient ones four of five get no answer.
+        for patience in [1.5, 2.0, 3.0, 5.0, 8.0] {
+            let baselines = Baselines::default();
+            let (mut sum, mut late) = (0.0, 0.0);
+            for request in 0..4000 {
+                let (u, v) = (random.f32().max(1e-9), random.f32());
+                let normal = (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos();
+                let takes = 3.0 * (0.8 * normal).exp();
+                let wait = Duration::from_secs_f32(takes.min(patience));
+                let weight = if takes < patience {
+                    baselines.learn(STREAM, wait, LIMIT);
+                    -0.305
+                } else {
+                    let weight = baselines.waited_in_vain(STREAM, wait, LIMIT);
+                    baselines.learn_longer_than(STREAM, wait, random.f32());
+                    weight
+                };
+                sum += if request < 1000 { 0.0 } else { weight };
+                late += f32::from(u8::from(takes >= patience));
+            }
+            assert!(sum < 0.0, "{patience}: {sum} after {late} of 4000");
+        }
     }
 
     #[test]

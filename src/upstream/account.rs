@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use super::client::Client;
 use super::credential::Credential;
 use super::reply::Reply;
-use crate::config::{Dialect, UpstreamId};
+use crate::config::{Dialect, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
 use crate::wire::upload::Sending;
 
@@ -25,6 +25,7 @@ pub struct Upstream {
     pub(super) api_version: Option<String>,
     pub(super) credentials: Vec<Credential>,
     pub(super) client: Client,
+    errors: Vec<ErrorRule>,
     turn: AtomicUsize,
 }
 
@@ -63,6 +64,7 @@ impl Upstream {
             api_version: None,
             credentials,
             client,
+            errors: Vec::new(),
             turn: AtomicUsize::new(0),
         }
     }
@@ -74,6 +76,17 @@ impl Upstream {
             api_version: api_version.map(str::to_owned),
             ..self
         }
+    }
+
+    /// The same, with what the configuration says about its errors.
+    #[must_use]
+    pub fn with_error_rules(self, errors: Vec<ErrorRule>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// What the configuration says about its errors.
+    pub fn error_rules(&self) -> &[ErrorRule] {
+        &self.errors
     }
 
     /// Whether its paths name the model.

@@ -221,32 +221,39 @@ fn shut(status: u16, error: &str) -> Script {
 /// SDKs slow down after a 429, and operators look for too many requests.
 #[tokio::test]
 async fn refused_keys_and_empty_accounts_are_no_rate_limits() {
-    for (script, tried, words) in [
+    for (script, tried, words, status, code) in [
         (
             shut(401, "invalid_api_key"),
             "unauthorized",
             "its key was refused",
+            403,
+            "upstream_key_refused",
         ),
         (
             shut(429, "insufficient_quota"),
             "quota_exhausted",
             "its quota was exhausted",
+            402,
+            "upstream_quota_exhausted",
         ),
     ] {
         let (gateway, first, second) = both(script.clone()).await;
         let answered = gateway.post(CHAT, &chat()).await;
-        refusal(&answered, 503, "all_upstreams_failed");
+        let error = refusal(&answered, status, code);
+        assert_eq!(error["type"], "upstream_error");
         let trail = [format!("first:{tried}"), format!("second:{tried}")];
         assert_eq!(answered.trail(), trail);
         for _ in 0..2 {
             let answered = gateway.post(CHAT, &chat()).await;
-            let error = refusal(&answered, 503, "all_upstreams_failed");
+            let error = refusal(&answered, status, code);
             let message = error["message"].as_str().unwrap();
             for upstream in ["first", "second"] {
                 let told = format!("{upstream}: not asked, {words}");
                 assert!(message.contains(&told), "{message}");
             }
-            assert!((10..=60).contains(&retry_after(&answered)));
+            // No retry can mend it, and SDKs must not sleep over it.
+            assert_eq!(answered.header("retry-after"), "");
+            assert_eq!(answered.header("x-should-retry"), "false");
         }
         assert_eq!((first.received_count(), second.received_count()), (1, 1));
 

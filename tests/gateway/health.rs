@@ -150,18 +150,22 @@ async fn a_rate_limit_keeps_requests_away_for_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn an_exhausted_rate_limit_is_not_tested() {
+async fn a_limit_that_is_used_up_makes_a_short_pause_and_no_long_one() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
-    let last = Script::answer("first")
-        .with_header("x-ratelimit-remaining-requests", "0")
-        .with_header("x-ratelimit-reset-requests", "30s");
-    first.play(last).await;
-    assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "first");
-    for _ in 0..5 {
+    for (limit, pause) in [("500", 400), ("20", 1200)] {
+        let last = Script::answer("first")
+            .with_header("x-ratelimit-limit-requests", limit)
+            .with_header("x-ratelimit-remaining-requests", "0")
+            .with_header("x-ratelimit-reset-requests", "59.9s");
+        first.play(last).await;
+        assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "first");
         assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "second");
+        // A reset says when everything is free again, not when the next request passes.
+        tokio::time::sleep(Duration::from_millis(pause)).await;
     }
-    assert_eq!(first.received_count(), 1);
+    assert_eq!(chat_text(&gateway.post(CHAT, &chat()).await), "first");
+    assert_eq!(opened(&gateway), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -204,15 +208,19 @@ async fn requests_that_wait_for_a_hanging_upstream_are_hedged() {
     let (first, second) = simulators().await;
     let timeouts = "timeouts: {first_token: 6s, idle: 6s}\n";
     let gateway = TestGateway::before(&first, &second, timeouts).await;
+    let body = chat_stream();
+    // What is usual must be known before anything can be slow.
+    for _ in 0..40 {
+        gateway.post(CHAT, &body).await;
+    }
     first.play(Script::fault(Fault::Hang)).await;
     let start = Instant::now();
-    let body = chat_stream();
     let ask = async || {
         let answered = gateway.post(CHAT, &body).await;
         assert_eq!(stream_text(&answered.text()), ("second".to_owned(), true));
         answered.trail()
     };
-    // Slow after half of the first token's time; enough of them trip the upstream, and all are hedged.
+    // Slow after four seconds at the earliest; enough of them trip the upstream, and all are hedged.
     let trails = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());
     assert!(
         start.elapsed() < Duration::from_secs(6),

@@ -4,7 +4,9 @@
 //! that gets worse by more is broken. `cargo bench --bench health` prints the whole table.
 
 mod play;
+mod queue;
 mod report;
+mod request;
 mod world;
 
 use play::Plan;

@@ -1,4 +1,5 @@
-//! Plays a trace against the real health engine, on virtual time: three upstreams in strict order, two models.
+//! Plays a trace against the real health engine and the real decisions, on virtual time: upstreams in strict order, two
+//! models.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -7,24 +8,24 @@ use std::time::Duration;
 
 use backstop::config::UpstreamId;
 use backstop::event::HealthChange;
-use backstop::health::{Health, ModelHealth, Permit, Shape};
+use backstop::failover::decide::{Choice, InFlight, Next, Situation, StartReason, next};
+use backstop::failover::{Budget, Expense};
+use backstop::health::{Health, ModelHealth, Permit};
 use backstop::outcome::{Outcome, Stage, Unreachable};
 use fastrand::Rng;
 use tokio::time::Instant;
 
+use crate::queue::Queue;
+use crate::request::{Line, Request, SHAPE, WAIT};
 use crate::world::{Call, FIRST_TOKEN_TIMEOUT, Seen, Trace, World};
 
-const UPSTREAMS: usize = 3;
-const MOST_ATTEMPTS: usize = 3;
 /// The time between two health checks of an upstream, in seconds.
 const CHECK: f64 = 5.0;
 /// How often a waiting attempt looks whether its upstream is still in rotation, in seconds.
 const LOOK: f64 = 0.25;
-const SHAPE: Shape = Shape {
-    is_streamed: true,
-    size: 1000,
-};
 const LIMIT: Duration = Duration::from_secs(30);
+/// The time for a request with all its attempts.
+const TOTAL: Duration = Duration::from_secs(600);
 
 /// When the fault begins and ends, and when the play ends, in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -32,23 +33,6 @@ pub(crate) struct Plan {
     pub(crate) from: f64,
     pub(crate) to: f64,
     pub(crate) end: f64,
-}
-
-/// What became of one request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Request {
-    pub(crate) at: f64,
-    model: usize,
-    /// The upstream that it was sent to first.
-    pub(crate) first: Option<usize>,
-    pub(crate) served_by: Option<usize>,
-    pub(crate) took: f64,
-    pub(crate) is_bad: bool,
-    pub(crate) attempts: usize,
-    tried: [bool; UPSTREAMS],
-    has_used_last_resort: bool,
-    is_done: bool,
-    in_flight: usize,
 }
 
 /// Everything that happened in a play.
@@ -64,21 +48,25 @@ struct Attempt {
     call: Call,
     permit: Option<Permit>,
     sent: f64,
-    is_hedged: bool,
 }
 
+/// What happens to an upstream, to a request, or to an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Check(usize),
-    Outcome,
-    Waits,
-    StreamEnds,
+    Proceeds(usize),
+    LinesUp(usize),
+    HasTurn(usize),
+    WaitsNoMore(usize),
+    GivesUp(usize),
+    Outcome(usize),
+    Waits(usize),
+    StreamEnds(usize),
 }
 
 struct Event {
     at: f64,
     number: u64,
-    attempt: usize,
     kind: Kind,
 }
 
@@ -117,8 +105,11 @@ struct Play {
     number: u64,
     attempts: Vec<Attempt>,
     requests: Vec<Request>,
+    budget: Budget,
+    queue: Queue,
     ejections: usize,
     streams: Rng,
+    clients: Rng,
 }
 
 /// Plays one trace.
@@ -126,17 +117,11 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
     fastrand::seed(seed * 7919 + 13);
     let base = Instant::now();
     let health = Health::new(base);
-    let ids: Vec<UpstreamId> = ["a", "b", "c"].map(UpstreamId::from).to_vec();
+    let names = ["a", "b", "c"].into_iter().take(trace.upstreams());
+    let ids: Vec<UpstreamId> = names.map(UpstreamId::from).collect();
     let models: [Arc<str>; 2] = ["m0".into(), "m1".into()];
-    let healths = ids
-        .iter()
-        .map(|id| {
-            [
-                health.model(id, &models[0], 1),
-                health.model(id, &models[1], 1),
-            ]
-        })
-        .collect();
+    let of_upstream = |id: &UpstreamId| models.each_ref().map(|model| health.model(id, model, 1));
+    let healths = ids.iter().map(of_upstream).collect();
     let mut play = Play {
         trace,
         world: World::new(trace, rate, (plan.from, plan.to), seed),
@@ -148,8 +133,11 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
         number: 0,
         attempts: Vec::new(),
         requests: Vec::new(),
+        budget: Budget::new(base),
+        queue: Queue::new(),
         ejections: 0,
         streams: Rng::with_seed(seed + 99),
+        clients: Rng::with_seed(seed + 199),
     };
     play.run(rate, plan.end, &mut Rng::with_seed(seed + 1));
     Played {
@@ -160,12 +148,10 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
 
 impl Play {
     fn run(&mut self, rate: f64, end: f64, arrivals: &mut Rng) {
-        for upstream in 0..UPSTREAMS {
-            self.push(
-                CHECK * (upstream + 1) as f64 / UPSTREAMS as f64,
-                0,
-                Kind::Check(upstream),
-            );
+        let upstreams = self.ids.len();
+        for upstream in 0..upstreams {
+            let at = CHECK * (upstream + 1) as f64 / upstreams as f64;
+            self.push(at, Kind::Check(upstream));
         }
         let mut gap = || -(1.0 - arrivals.f64()).ln() / rate;
         let mut next = gap();
@@ -176,12 +162,19 @@ impl Play {
                 next += gap();
                 continue;
             }
-            let Some(event) = self.heap.pop() else { return };
-            match event.kind {
-                Kind::Check(upstream) => self.check(event.at, upstream, end),
-                Kind::Outcome => self.outcome(event.at, event.attempt),
-                Kind::Waits => self.waits(event.at, event.attempt),
-                Kind::StreamEnds => self.stream_ends(event.at, event.attempt),
+            let Some(Event { at, kind, .. }) = self.heap.pop() else {
+                return;
+            };
+            match kind {
+                Kind::Check(upstream) => self.check(at, upstream, end),
+                Kind::Proceeds(request) => self.proceed(at, request),
+                Kind::LinesUp(request) => self.lines_up(at, request),
+                Kind::HasTurn(request) => self.has_turn(at, request),
+                Kind::WaitsNoMore(request) => self.waits_no_more(at, request),
+                Kind::GivesUp(request) => self.gives_up(at, request),
+                Kind::Outcome(attempt) => self.outcome(at, attempt),
+                Kind::Waits(attempt) => self.waits(at, attempt),
+                Kind::StreamEnds(attempt) => self.stream_ends(at, attempt),
             }
         }
     }
@@ -190,12 +183,15 @@ impl Play {
         self.base + Duration::from_secs_f64(at)
     }
 
-    fn push(&mut self, at: f64, attempt: usize, kind: Kind) {
+    fn seconds(&self, instant: Instant) -> f64 {
+        instant.duration_since(self.base).as_secs_f64()
+    }
+
+    fn push(&mut self, at: f64, kind: Kind) {
         self.number += 1;
         self.heap.push(Event {
             at,
             number: self.number,
-            attempt,
             kind,
         });
     }
@@ -206,86 +202,118 @@ impl Play {
     }
 
     fn arrive(&mut self, at: f64) {
+        let now = self.instant(at);
         let index = self.requests.len();
         let model = index % 2;
-        self.requests.push(Request {
-            at,
-            model,
-            first: None,
-            served_by: None,
-            took: 0.0,
-            is_bad: false,
-            attempts: 0,
-            tried: [false; UPSTREAMS],
-            has_used_last_resort: false,
-            is_done: false,
-            in_flight: 0,
-        });
+        let upstreams = self.ids.len();
+        self.requests.push(Request::new(at, model, upstreams, now));
         for healths in &self.healths {
-            healths[model].demanded(self.instant(at));
+            healths[model].demanded(now);
         }
-        if !self.dispatch(at, index) {
-            self.finish(at, index, None);
+        self.budget.requested(now);
+        if self.clients.f64() < self.trace.cancelled() {
+            let patience = 0.2 + 1.8 * self.clients.f64();
+            self.push(at + patience, Kind::GivesUp(index));
+        }
+        self.proceed(at, index);
+    }
+
+    /// Decides what a request does next, and does it, until it has to wait for something.
+    fn proceed(&mut self, at: f64, index: usize) {
+        loop {
+            let request = &self.requests[index];
+            if request.is_done || request.line == Line::In {
+                return;
+            }
+            let healths = self.healths.iter().map(|models| &*models[request.model]);
+            let choices = request.choices(healths, self.instant(at));
+            match next(&self.situation(at, index, &choices)) {
+                Next::Start {
+                    choice,
+                    expense,
+                    reason,
+                } => self.start(at, index, choice, (expense, reason)),
+                Next::Await { alarm: None } => return,
+                Next::Await { alarm: Some(until) } | Next::Pause { until } => {
+                    let until = self.seconds(until);
+                    return self.push(until, Kind::Proceeds(index));
+                }
+                Next::Queue { opens_at } => {
+                    let opens_at = self.seconds(opens_at);
+                    return self.enqueue(at, index, opens_at);
+                }
+                Next::Done => return self.finish(at, index, None),
+            }
         }
     }
 
-    /// Sends a request to the best upstream that admits it.
-    fn dispatch(&mut self, at: f64, index: usize) -> bool {
-        let request = self.requests[index];
-        if request.attempts >= MOST_ATTEMPTS {
-            return false;
-        }
-        let Some((upstream, permit)) = self.pick(at, index) else {
-            return false;
+    fn situation<'c>(&self, at: f64, index: usize, choices: &'c [Choice]) -> Situation<'c> {
+        let request = &self.requests[index];
+        let now = self.instant(at);
+        let is_lost = |attempt: &usize| {
+            let upstream = self.attempts[*attempt].upstream;
+            self.healths[upstream][request.model].is_out()
         };
-        let call = self.world.call(at, upstream, request.model);
+        Situation {
+            now,
+            until: self.instant(request.at) + TOTAL,
+            patience: None,
+            wait_until: request
+                .waits_until
+                .map_or(now + WAIT, |until| self.instant(until)),
+            choices,
+            started: request.calls,
+            last_start: request.last_start,
+            last_took: request.last_took,
+            in_flight: InFlight {
+                count: request.in_flight.len(),
+                is_lost_cause: request.in_flight.len() == 1
+                    && request.in_flight.iter().any(is_lost),
+                is_late: false,
+            },
+            tokens: self.budget.tokens(),
+            has_turn: request.has_turn,
+        }
+    }
+
+    /// Sends a request to an upstream, if health admits it and the budget covers it.
+    fn start(
+        &mut self,
+        at: f64,
+        index: usize,
+        upstream: usize,
+        (expense, reason): (Option<Expense>, StartReason),
+    ) {
+        let now = self.instant(at);
         let request = &mut self.requests[index];
-        request.tried[upstream] = true;
-        request.attempts += 1;
-        request.in_flight += 1;
-        request.first.get_or_insert(upstream);
+        let health = &self.healths[upstream][request.model];
+        let is_forced = request.has_turn || reason == StartReason::LastResort;
+        let permit = match health.admit(0, now) {
+            Ok(permit) => permit,
+            Err(refusal) if refusal.cooldown_reason.is_some() => return,
+            Err(_) if is_forced => health.force(0, now),
+            Err(refusal) => return request.refused(upstream, refusal.until, now),
+        };
+        if !expense.is_none_or(|expense| self.budget.take(expense)) {
+            return;
+        }
+        let call = self.world.call(at, upstream, request.model);
         let attempt = self.attempts.len();
-        let slow_after = self.healths[upstream][request.model].slow_after(SHAPE, LIMIT);
+        request.started(upstream, attempt, now);
+        let slow_after = health.slow_after(SHAPE, LIMIT);
         self.attempts.push(Attempt {
             request: index,
             upstream,
             call,
             permit: Some(permit),
             sent: at,
-            is_hedged: false,
         });
-        self.push(at + call.takes, attempt, Kind::Outcome);
-        if let Some(slow_after) = slow_after
-            .map(|after| after.as_secs_f64())
-            .filter(|after| *after < call.takes)
+        self.push(at + call.takes, Kind::Outcome(attempt));
+        if let Some(slow_after) = slow_after.map(|after| after.as_secs_f64())
+            && slow_after < call.takes
         {
-            self.push(at + slow_after, attempt, Kind::Waits);
+            self.push(at + slow_after, Kind::Waits(attempt));
         }
-        true
-    }
-
-    fn pick(&mut self, at: f64, index: usize) -> Option<(usize, Permit)> {
-        let now = self.instant(at);
-        let request = self.requests[index];
-        let mut last_resort: Option<(Instant, usize)> = None;
-        for upstream in (0..UPSTREAMS).filter(|upstream| !request.tried[*upstream]) {
-            match self.healths[upstream][request.model].admit(0, now) {
-                Ok(permit) => return Some((upstream, permit)),
-                Err(refusal) if refusal.cooldown_reason.is_some() => {}
-                Err(refusal) if last_resort.is_none_or(|(until, _)| refusal.until < until) => {
-                    last_resort = Some((refusal.until, upstream));
-                }
-                Err(_) => {}
-            }
-        }
-        if std::mem::replace(&mut self.requests[index].has_used_last_resort, true) {
-            return None;
-        }
-        let (_, upstream) = last_resort?;
-        Some((
-            upstream,
-            self.healths[upstream][request.model].force(0, now),
-        ))
     }
 
     fn outcome(&mut self, at: f64, index: usize) {
@@ -295,14 +323,15 @@ impl Play {
         let Some(mut permit) = attempt.permit.take() else {
             return;
         };
-        self.requests[request].in_flight -= 1;
+        let took = Duration::from_secs_f64(at - attempt.sent);
+        let in_flight = &mut self.requests[request].in_flight;
+        in_flight.retain(|attempt| *attempt != index);
         let outcome = match call.outcome {
             Seen::Good | Seen::Cut { .. } => {
                 let changes = permit.answered(SHAPE, LIMIT, now);
                 self.note(changes);
                 self.answered(at, index, permit);
-                self.finish(at, request, Some(upstream));
-                return;
+                return self.finish(at, request, Some(upstream));
             }
             Seen::Failure => Outcome::ServerError { status: 500 },
             Seen::NoConnection => Outcome::Unreachable(Unreachable::Refused),
@@ -313,12 +342,13 @@ impl Play {
         };
         let changes = permit.finish(&outcome, now);
         self.note(changes);
-        if !self.requests[request].is_done
-            && !self.dispatch(at, request)
-            && self.requests[request].in_flight == 0
-        {
-            self.finish(at, request, None);
+        let request_state = &mut self.requests[request];
+        request_state.last_took = took;
+        request_state.failed(upstream, &outcome, now);
+        if request_state.waits_until.is_some() {
+            self.queue.ended(at, false);
         }
+        self.proceed(at, request);
     }
 
     /// The first token is there; the stream goes on.
@@ -333,7 +363,7 @@ impl Play {
             }
         };
         self.attempts[index].permit = Some(permit);
-        self.push(at + length, index, Kind::StreamEnds);
+        self.push(at + length, Kind::StreamEnds(index));
     }
 
     fn stream_ends(&mut self, at: f64, index: usize) {
@@ -361,20 +391,14 @@ impl Play {
     fn waits(&mut self, at: f64, index: usize) {
         let now = self.instant(at);
         let attempt = &mut self.attempts[index];
-        let (request, upstream) = (attempt.request, attempt.upstream);
+        let request = attempt.request;
         let Some(permit) = &mut attempt.permit else {
             return;
         };
         let changes = permit.slow(now);
         self.note(changes);
-        let is_out = self.healths[upstream][self.requests[request].model].is_out();
-        let attempt = &mut self.attempts[index];
-        if is_out && !attempt.is_hedged && at > attempt.sent {
-            attempt.is_hedged = true;
-            self.dispatch(at, request);
-        } else if !attempt.is_hedged {
-            self.push(at + LOOK, index, Kind::Waits);
-        }
+        self.push(at + LOOK, Kind::Waits(index));
+        self.proceed(at, request);
     }
 
     fn finish(&mut self, at: f64, index: usize, served_by: Option<usize>) {
@@ -385,22 +409,74 @@ impl Play {
         request.served_by = served_by;
         request.took = at - request.at;
         // A first token after ten seconds is as bad as none to most clients.
-        request.is_bad = served_by.is_none() || request.took > 10.0;
-        if request.in_flight > 0 {
-            // Its other attempts are cancelled at once.
-            for attempt in self
-                .attempts
-                .iter_mut()
-                .rev()
-                .take(4096)
-                .filter(|attempt| attempt.request == index)
-            {
-                let is_waiting = attempt.sent + attempt.call.takes > at;
-                if is_waiting && attempt.permit.take().is_some() {
-                    request.in_flight -= 1;
-                }
+        let is_bad = served_by.is_none() || request.took > 10.0;
+        request.is_bad = is_bad && !request.is_given_up;
+        if served_by.is_some() {
+            self.budget.succeeded();
+        }
+        if request.waits_until.is_some() {
+            if served_by.is_some() {
+                self.queue.ended(at, true);
+            }
+            self.queue.leave();
+        }
+        // Its other attempts are cancelled at once.
+        for attempt in std::mem::take(&mut self.requests[index].in_flight) {
+            if let Some(permit) = self.attempts[attempt].permit.take() {
+                let changes = permit.given_up(SHAPE, LIMIT, self.instant(at));
+                self.note(changes);
             }
         }
+    }
+
+    fn gives_up(&mut self, at: f64, index: usize) {
+        if !self.requests[index].is_done {
+            self.requests[index].is_given_up = true;
+            self.finish(at, index, None);
+        }
+    }
+
+    fn enqueue(&mut self, at: f64, index: usize, opens_at: f64) {
+        let request = &mut self.requests[index];
+        request.line = Line::In;
+        let until = *request.waits_until.get_or_insert_with(|| {
+            self.queue.enter(at);
+            at + WAIT.as_secs_f64()
+        });
+        self.push(opens_at.max(at).min(until), Kind::LinesUp(index));
+    }
+
+    fn lines_up(&mut self, at: f64, index: usize) {
+        if let Some(turn) = self.queue.line_up(at, index) {
+            return self.is_first(index, turn);
+        }
+        if let Some(until) = self.requests[index].waits_until {
+            self.push(until.max(at), Kind::WaitsNoMore(index));
+        }
+    }
+
+    fn is_first(&mut self, index: usize, turn: f64) {
+        let until = self.requests[index].waits_until.unwrap_or(turn);
+        self.push(turn.min(until), Kind::HasTurn(index));
+    }
+
+    fn has_turn(&mut self, at: f64, index: usize) {
+        let request = &mut self.requests[index];
+        let is_taken = request.line == Line::In
+            && !request.is_done
+            && request.waits_until.is_some_and(|until| at < until);
+        request.has_turn = is_taken;
+        request.line = Line::Out;
+        if let Some((first, turn)) = self.queue.turn(at, is_taken) {
+            self.is_first(first, turn.max(at));
+        }
+        self.proceed(at, index);
+    }
+
+    /// A request in the line has waited for long enough.
+    fn waits_no_more(&mut self, at: f64, index: usize) {
+        self.requests[index].line = Line::Out;
+        self.proceed(at, index);
     }
 
     fn check(&mut self, at: f64, upstream: usize, end: f64) {
@@ -412,7 +488,7 @@ impl Play {
             self.health
                 .health_checked(&self.ids[upstream], self.instant(at));
         }
-        self.push(at + CHECK, 0, Kind::Check(upstream));
+        self.push(at + CHECK, Kind::Check(upstream));
     }
 }
 

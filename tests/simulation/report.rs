@@ -1,6 +1,7 @@
 //! The figures of a play.
 
-use crate::play::{Plan, Played, Request, play};
+use crate::play::{Plan, Played, play};
+use crate::request::Request;
 use crate::world::Trace;
 
 /// The figures of one trace at one rate, averaged over several seeds.
@@ -8,6 +9,8 @@ use crate::world::Trace;
 pub(crate) struct Figures {
     /// Requests during the fault that failed, broke off or took more than ten seconds, in percent.
     pub(crate) bad: f64,
+    /// Requests during the fault that were answered, however late, as a share.
+    pub(crate) answered: f64,
     /// Calls per request during the fault, beyond one.
     pub(crate) extra: f64,
     /// Seconds until at most a fifth of the requests go to the faulty upstream first.
@@ -61,6 +64,7 @@ pub(crate) fn figures(trace: Trace, rate: f64, plan: Plan, seeds: u64) -> Figure
     };
     Figures {
         bad: average(|figures| figures.bad),
+        answered: average(|figures| figures.answered),
         extra: average(|figures| figures.extra),
         detection: known(|figures| figures.detection),
         comeback: known(|figures| figures.comeback),
@@ -91,7 +95,12 @@ fn of(played: &Played, rate: f64, plan: Plan) -> Figures {
     });
     Figures {
         bad: 100.0 * during.iter().filter(|request| request.is_bad).count() as f64 / count,
-        extra: during.iter().map(|request| request.attempts).sum::<usize>() as f64 / count - 1.0,
+        answered: during
+            .iter()
+            .filter(|request| request.served_by.is_some())
+            .count() as f64
+            / count,
+        extra: during.iter().map(|request| request.calls).sum::<usize>() as f64 / count - 1.0,
         detection: detection
             .map(|at| at - plan.from)
             .filter(|after| *after < plan.to - plan.from),

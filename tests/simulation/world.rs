@@ -30,6 +30,8 @@ pub(crate) enum Seen {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Trace {
     Healthy,
+    /// Healthy, but a fifth of the clients goes away after 0.2 to 2 s.
+    Cancelled,
     Flaky5,
     Blips,
     Hard,
@@ -44,12 +46,23 @@ pub(crate) enum Trace {
     AllDown,
     /// Every answer is a 530 for four minutes, then every first token takes 30 s (OpenAI, December 2024).
     StatusThenStalls,
+    /// The first of two refuses connections, the second fails 30 %.
+    DeadThenFlaky,
+    /// Both of two fail so often.
+    BothFlaky(f64),
+    /// The only one fails so often.
+    OnlyFlaky(f64),
+    /// The only one fails always.
+    OnlyDead,
+    /// Two refuse connections for three seconds of each minute.
+    BothRestart,
 }
 
 impl Trace {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Healthy => "healthy, 1 % errors".to_owned(),
+            Self::Cancelled => "20 % of clients cancel".to_owned(),
             Self::Flaky5 => "flaky, 5 % errors".to_owned(),
             Self::Blips => "blips, 1 s a minute".to_owned(),
             Self::Hard => "hard outage".to_owned(),
@@ -63,12 +76,39 @@ impl Trace {
             Self::Herd => "recovery under load".to_owned(),
             Self::AllDown => "all down".to_owned(),
             Self::StatusThenStalls => "530s, then stalls".to_owned(),
+            Self::DeadThenFlaky => "one dead, one flaky".to_owned(),
+            Self::BothFlaky(share) => format!("both fail {:.0} %", share * 100.0),
+            Self::OnlyFlaky(share) => format!("the only one fails {:.0} %", share * 100.0),
+            Self::OnlyDead => "the only one dead".to_owned(),
+            Self::BothRestart => "both away for 3 s".to_owned(),
         }
     }
 
     pub(crate) fn has_long_streams(self) -> bool {
         self == Self::StreamCuts
     }
+
+    /// How many upstreams there are.
+    pub(crate) fn upstreams(self) -> usize {
+        match self {
+            Self::OnlyFlaky(_) | Self::OnlyDead => 1,
+            Self::DeadThenFlaky | Self::BothFlaky(_) | Self::BothRestart => 2,
+            _ => 3,
+        }
+    }
+
+    /// The share of clients that go away after a moment.
+    pub(crate) fn cancelled(self) -> f64 {
+        match self {
+            Self::Cancelled => 0.2,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Whether upstreams that restart each minute are away.
+fn restarts(now: f64) -> bool {
+    (7.0..10.0).contains(&(now % 60.0))
 }
 
 pub(crate) const CONNECT_TIMEOUT: f64 = 5.0;
@@ -129,7 +169,9 @@ impl World {
         let is_down = match self.trace {
             Trace::Hard | Trace::Blackhole | Trace::Herd => upstream == 0,
             Trace::Flapping => upstream == 0 && self.is_flapped(now),
+            Trace::DeadThenFlaky => upstream == 0,
             Trace::AllDown => true,
+            Trace::BothRestart => restarts(now),
             _ => false,
         };
         !(is_down && self.is_faulty(now))
@@ -140,8 +182,10 @@ impl World {
     }
 
     pub(crate) fn call(&mut self, now: f64, upstream: usize, model: usize) -> Call {
-        if self.trace == Trace::AllDown && self.is_faulty(now) {
-            return self.failure(0.3);
+        if self.is_faulty(now)
+            && let Some(call) = self.fault_of_any(now, upstream)
+        {
+            return call;
         }
         if upstream == 0
             && let Some(call) = self.fault(now, model)
@@ -152,6 +196,23 @@ impl World {
             return self.failure(0.3);
         }
         self.answer(MEDIANS[upstream], 0.5)
+    }
+
+    /// A fault that is not of the first upstream alone.
+    fn fault_of_any(&mut self, now: f64, upstream: usize) -> Option<Call> {
+        let refused = Call {
+            outcome: Seen::NoConnection,
+            takes: 0.005,
+        };
+        let fails = match self.trace {
+            Trace::AllDown | Trace::OnlyDead => 1.0,
+            Trace::BothFlaky(share) | Trace::OnlyFlaky(share) => share,
+            Trace::DeadThenFlaky if upstream == 0 => return Some(refused),
+            Trace::DeadThenFlaky => 0.3,
+            Trace::BothRestart if restarts(now) => return Some(refused),
+            _ => return None,
+        };
+        (self.rng.f64() < fails).then(|| self.failure(0.3))
     }
 
     fn fault(&mut self, now: f64, model: usize) -> Option<Call> {
@@ -186,7 +247,15 @@ impl World {
             }),
             Trace::Herd => Some(self.failure(0.3)),
             Trace::RateLimit => self.limited(now),
-            Trace::Healthy | Trace::Flaky5 | Trace::AllDown => None,
+            Trace::Healthy
+            | Trace::Cancelled
+            | Trace::Flaky5
+            | Trace::AllDown
+            | Trace::DeadThenFlaky
+            | Trace::BothFlaky(_)
+            | Trace::OnlyFlaky(_)
+            | Trace::OnlyDead
+            | Trace::BothRestart => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod browsers;
+mod errors;
 mod notes;
 
 use std::collections::{HashMap, HashSet};
@@ -125,6 +126,7 @@ impl Check<'_> {
         }
         self.window(upstream.capabilities, path);
         self.timeouts_of_upstream(upstream, path);
+        self.errors(&upstream.errors, &path.key("errors"));
         self.base_url(upstream, path.key("base_url"));
         self.api_version(upstream, path.key("api_version"));
         self.keys(id, upstream, path);

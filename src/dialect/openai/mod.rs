@@ -14,7 +14,10 @@ pub use adapt::{Adapted, adapt_chat, adapt_response};
 pub use continuation::{Splicer, Transcript};
 pub(super) use error::classify_inner;
 pub(super) use error::says_too_long;
-pub use error::{classify, classify_handshake, classify_response, error_of_event, shaped};
+pub use error::{
+    ErrorReply, classify, classify_handshake, classify_response, classify_status, error_of_event,
+    shaped,
+};
 pub use numbers::Numbers;
 pub use request::{body, path};
 pub use thoughts::without_thoughts;

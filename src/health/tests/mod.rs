@@ -5,7 +5,9 @@ mod evidence;
 mod invariants;
 mod odds;
 mod patterns;
+mod refutations;
 mod scenarios;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -55,7 +55,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
     ("lib", &[]),
-    ("log", &["event"]),
+    ("log", &["event", "outcome"]),
     ("main", &[]),
     ("metrics", &["event", "health", "output"]),
     ("outcome", &[]),

@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::known::{
-    OVERLOADED, PROVIDER_BOUND_IN_WORDS, QUOTA, QUOTA_IN_WORDS, REFUSED, STATUS_OF, TOO_LONG,
-    TOO_LONG_IN_WORDS, UNSUPPORTED, UNSUPPORTED_IN_WORDS,
+    MODEL_IS_GONE, PROVIDER_BOUND_IN_WORDS, STATUS_OF, Sign, WORDS_OF_GATEWAYS, meaning_of_words,
 };
+use super::wait::wait_in_words;
+use crate::config::Meaning;
 use crate::dialect::rate_limit::reset_in;
 
 /// The fields of an error that decide its outcome.
@@ -20,13 +21,18 @@ pub(super) struct ErrorFields {
     /// Gemini's `status`, if its `code` is a number; Anthropic's `error_code`, which is more specific than its
     /// `type`.
     name: String,
+    /// Google's reasons, in its details.
+    reasons: Vec<String>,
+    param: String,
     /// Gemini says that a daily quota is used up.
     pub(super) is_daily: bool,
-    /// Gemini says with 400 that the key is wrong.
-    pub(super) is_about_key: bool,
     /// `OpenRouter` says with 403, and without a code, that moderation has flagged the content.
-    is_flagged: bool,
+    pub(super) is_flagged: bool,
     pub(super) message: String,
+    /// The message in small letters.
+    words: String,
+    /// Whether it is JSON in a shape in which APIs report errors.
+    is_shaped: bool,
     /// How long it asks us to wait, if no header does.
     pub(super) wait: Option<Duration>,
 }
@@ -35,20 +41,40 @@ pub(super) struct ErrorFields {
 struct Envelope<'a> {
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    /// A text beside fields at the top level, at xAI.
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct RawFields<'a> {
     /// A text, or a number at vLLM, `OpenRouter` and Gemini.
     #[serde(borrow)]
     code: Option<&'a RawValue>,
+    /// Baidu's older API
+    #[serde(borrow)]
+    error_code: Option<&'a RawValue>,
+    /// Azure's gateway
+    #[serde(borrow, rename = "statusCode")]
+    status_code: Option<&'a RawValue>,
     #[serde(borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
     status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    param: Option<&'a RawValue>,
     /// A text, or Mistral's list of problems.
     #[serde(borrow)]
     message: Option<&'a RawValue>,
+    /// Baidu's older API
+    #[serde(borrow)]
+    error_msg: Option<&'a RawValue>,
+    /// AWS
+    #[serde(borrow, rename = "Message")]
+    aws_message: Option<&'a RawValue>,
+    /// FastAPI: a text, or a list of problems.
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
     #[serde(borrow)]
     details: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -69,80 +95,120 @@ struct Named<'a> {
     error_code: Option<Cow<'a, str>>,
 }
 
-/// One of Gemini's `details`: `{"@type": "...RetryInfo", "retryDelay": "37s"}`.
+/// One of Google's `details`: `{"@type": "...RetryInfo", "retryDelay": "37s"}`, `{"@type": "...ErrorInfo", "reason":
+/// "API_KEY_INVALID"}`.
 #[derive(Deserialize)]
 struct Detail<'a> {
     #[serde(borrow, rename = "retryDelay")]
     retry_delay: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    reason: Option<Cow<'a, str>>,
 }
 
 impl ErrorFields {
-    /// Reads `{"error": {..}}`, the same inside an array (Gemini), `{"error": "text"}` (Ollama), or the fields at the
-    /// top level (older vLLM, Mistral). What cannot be read stays empty.
+    /// Reads `{"error": {..}}`, the same inside an array (Gemini), `{"error": "text"}` (Ollama; xAI with a `code`
+    /// beside it), or the fields at the top level (older vLLM, Mistral, `DashScope`, FastAPI). What cannot be read
+    /// stays empty.
     pub(super) fn read(body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).unwrap_or_default().trim();
         let text = text
             .strip_prefix('[')
             .and_then(|inner| inner.strip_suffix(']'))
             .unwrap_or(text);
-        let fields = serde_json::from_str::<Envelope<'_>>(text)
-            .ok()
+        let envelope: Option<Envelope<'_>> = serde_json::from_str(text).ok();
+        let code_beside = envelope.as_ref().and_then(|envelope| envelope.code);
+        let fields = envelope
             .and_then(|envelope| envelope.error)
             .map_or(text, RawValue::get);
-        match serde_json::from_str::<RawFields<'_>>(fields) {
-            Ok(raw) => Self {
-                wait: wait(&raw),
-                code: text_or_number(raw.code),
-                kind: raw.kind.unwrap_or_default().into_owned(),
-                name: error_code(raw.details).unwrap_or_else(|| text_or_number(raw.status)),
-                is_daily: detail(raw.details, "PerDay"),
-                is_about_key: detail(raw.details, "\"API_KEY_INVALID\"")
-                    || raw
-                        .message
-                        .is_some_and(|raw| raw.get().contains("API key not valid")),
-                is_flagged: raw
-                    .metadata
-                    .is_some_and(|flagged| flagged.flagged_input.is_some()),
-                message: raw.message.map(text_of).unwrap_or_default(),
-            },
-            Err(_) => Self {
-                message: serde_json::from_str(fields).unwrap_or_default(),
-                ..Self::default()
-            },
+        if let Ok(raw) = serde_json::from_str::<RawFields<'_>>(fields) {
+            return Self::of(raw);
+        }
+        let message: Option<String> = serde_json::from_str(fields).ok();
+        Self {
+            is_shaped: message.is_some(),
+            ..Self::of(RawFields {
+                code: code_beside,
+                ..RawFields::default()
+            })
+        }
+        .saying(message.unwrap_or_default())
+    }
+
+    fn of(raw: RawFields<'_>) -> Self {
+        let details = raw.details.map_or("[]", RawValue::get);
+        let details: Vec<Detail<'_>> = serde_json::from_str(details).unwrap_or_default();
+        let reasons = details.iter().filter_map(|detail| detail.reason.as_deref());
+        let delay = details
+            .iter()
+            .find_map(|detail| detail.retry_delay.as_deref());
+        let code = raw.code.or(raw.error_code).or(raw.status_code);
+        let said = [raw.message, raw.error_msg, raw.aws_message, raw.detail];
+        let message = said.into_iter().flatten().next();
+        Self {
+            wait: delay.and_then(|delay| reset_in(delay, SystemTime::UNIX_EPOCH)),
+            is_shaped: message.is_some() || code.is_some() || raw.kind.is_some(),
+            code: text_or_number(code),
+            kind: raw.kind.unwrap_or_default().into_owned(),
+            name: error_code(raw.details).unwrap_or_else(|| text_or_number(raw.status)),
+            reasons: reasons.map(str::to_owned).collect(),
+            param: text_or_number(raw.param),
+            is_daily: raw.details.is_some_and(|raw| raw.get().contains("PerDay")),
+            is_flagged: raw
+                .metadata
+                .is_some_and(|flagged| flagged.flagged_input.is_some()),
+            ..Self::default()
+        }
+        .saying(message.map(text_of).unwrap_or_default())
+    }
+
+    fn saying(self, message: String) -> Self {
+        let words = message.to_ascii_lowercase();
+        Self {
+            wait: self.wait.or_else(|| wait_in_words(&words)),
+            words,
+            message,
+            ..self
         }
     }
 
-    /// Whether it says that the request is longer than the model can take.
-    pub(super) fn says_too_long(&self) -> bool {
-        TOO_LONG.iter().any(|name| self.is(name))
-            || TOO_LONG_IN_WORDS
-                .iter()
-                .any(|words| self.message.starts_with(words))
-            || self
-                .message
-                .contains("exceeds the maximum number of tokens")
+    /// Whether the API itself says this, and not a gateway, a firewall or a proxy in front of it.
+    pub(super) fn is_of_api(&self) -> bool {
+        let has_code = |field: &String| !field.bytes().all(|byte| byte.is_ascii_digit());
+        let is_known = [&self.code, &self.kind, &self.name]
+            .into_iter()
+            .any(has_code);
+        self.is_shaped && (is_known || !self.is_mere_status())
     }
 
-    /// Whether it says that the model does not accept some field or value.
-    pub(super) fn says_unsupported(&self) -> bool {
-        UNSUPPORTED.iter().any(|name| self.is(name))
-            || self.message.contains("\"extra_forbidden\"")
-            || UNSUPPORTED_IN_WORDS.iter().any(|(begin, end)| {
-                self.message.starts_with(begin)
-                    && self
-                        .message
-                        .trim_end_matches(['.', '\'', '"', ')', ']'])
-                        .ends_with(end)
-            })
+    /// Whether its message says no more than a status does.
+    fn is_mere_status(&self) -> bool {
+        let words = self.words.trim_end_matches(['.', '!']);
+        WORDS_OF_GATEWAYS.contains(&words)
     }
 
-    /// Whether a 429 is about the provider's load rather than the account's limits; Qianfan's codes are
-    /// `cluster_rpm_limit_exceeded` and others.
-    pub(super) fn says_overloaded(&self) -> bool {
-        OVERLOADED.iter().any(|name| self.is(name))
-            || ["cluster_", "preemptible_"]
-                .iter()
-                .any(|begin| self.code.starts_with(begin))
+    /// Whether it has a sign.
+    pub(super) fn shows(&self, sign: Sign) -> bool {
+        let punctuation = ['.', '\'', '"', ')', ']'];
+        match sign {
+            Sign::Code(name) => self.is(name),
+            Sign::CodeBegins(begin) => self.code.starts_with(begin),
+            Sign::CodeEnds(end) => self.code.ends_with(end),
+            Sign::Begins(begin) => self.words.starts_with(begin),
+            Sign::Ends(end) => self.words.trim_end_matches(punctuation).ends_with(end),
+            Sign::Says(words) => self.words.contains(words),
+        }
+    }
+
+    /// Whether its message has these words, in small or capital letters.
+    pub(super) fn says(&self, words: &str) -> bool {
+        self.words.contains(&words.to_ascii_lowercase())
+    }
+
+    /// Whether it says that a model of this name is not there.
+    pub(super) fn is_about_missing_model(&self, model: &str) -> bool {
+        let is_named = !model.is_empty() && self.says(model);
+        self.param == "model"
+            || is_named && MODEL_IS_GONE.iter().any(|words| self.words.contains(words))
     }
 
     /// Whether it is about items that another organisation has encrypted or stored.
@@ -179,79 +245,56 @@ impl ErrorFields {
 
     /// Whether a 404 is about the path: a server that knows the path gives a reason of its own.
     pub(super) fn names_no_model(&self) -> bool {
-        let message = self.message.to_ascii_lowercase();
         !self.is("model_not_found")
-            && !message.starts_with("this model is only supported in")
-            && (message.is_empty()
-                || message.contains("/responses")
-                || matches!(message.as_str(), "not found" | "file not found"))
+            && !self.words.starts_with("this model is only supported in")
+            && (self.is_mere_status() || self.words.contains("/responses"))
     }
 
-    /// Whether it says that the account has no money or quota left.
-    pub(super) fn says_no_money(&self) -> bool {
-        QUOTA.iter().any(|name| self.is(name))
-            || QUOTA_IN_WORDS
-                .iter()
-                .any(|words| self.message.starts_with(words))
+    /// Whether a 404 says no more than that there is nothing at this path.
+    pub(super) fn is_path_missing(&self) -> bool {
+        !self.words.is_empty() && self.is_mere_status()
     }
 
     /// Whether a 404 is about something that the request refers to, rather than about the model: `Conversation with id
     /// 'conv_1' not found.`, `No such File object: file-1`, Anthropic's `thread_not_found`.
     pub(super) fn is_about_reference(&self) -> bool {
         self.message.contains(" with id ")
-            || self.message.starts_with("No such ")
+            || self.message.starts_with("No such ") && !self.words.starts_with("no such model")
             || self.name.starts_with("thread_")
-    }
-
-    /// Qianfan's codes are `input_unsafe` and others; Anthropic has none.
-    pub(super) fn refuses_content(&self) -> bool {
-        REFUSED.iter().any(|name| self.is(name))
-            || self.is_flagged
-            || self.code.ends_with("_unsafe")
-            || self
-                .message
-                .starts_with("Output blocked by content filtering policy")
     }
 
     pub(super) fn is(&self, name: &str) -> bool {
         [&self.code, &self.kind, &self.name]
             .into_iter()
+            .chain(&self.reasons)
             .any(|field| field == name)
     }
 
     /// The HTTP status that fits this error.
     pub(super) fn status(&self) -> u16 {
         match self.code.parse() {
-            Ok(status @ 400..=599) => status,
-            // Qianfan's are `rpm_rate_limit_exceeded`, `tpm_rate_limit_exceeded` and more.
-            _ if self.code.ends_with("rate_limit_exceeded") || self.says_no_money() => 429,
-            _ if self.refuses_content() || self.says_too_long() || self.says_unsupported() => 400,
+            Ok(status @ 400..=599) => return status,
             // `invalid_image_format`, `failed_to_download_image` and others, of Responses.
-            _ if self.code.contains("_image") || self.code.starts_with("image_") => 400,
-            _ => STATUS_OF
-                .iter()
-                .find(|(name, _)| self.is(name))
-                .map_or(500, |(_, status)| *status),
+            _ if self.code.contains("_image") || self.code.starts_with("image_") => return 400,
+            _ => {}
+        }
+        let by_name = STATUS_OF.iter().find(|(name, _)| self.is(name));
+        match meaning_of_words(self) {
+            _ if self.is_flagged => 400,
+            Some(Meaning::RateLimited | Meaning::QuotaExhausted) => 429,
+            Some(Meaning::Unauthorized) => 401,
+            Some(Meaning::ModelUnavailable) => 404,
+            Some(
+                Meaning::Rejected
+                | Meaning::ContentRefused
+                | Meaning::TooLong
+                | Meaning::Unsupported,
+            ) => 400,
+            Some(Meaning::Overloaded) => by_name.map_or(503, |(_, status)| *status),
+            Some(Meaning::ServerError) => 500,
+            None => by_name.map_or(500, |(_, status)| *status),
         }
     }
-}
-
-/// The wait that a body asks for: in its details, or in words (`Please try again in 41.724s.`).
-fn wait(error: &RawFields<'_>) -> Option<Duration> {
-    let details = error.details.map_or("[]", RawValue::get);
-    let details: Vec<Detail<'_>> = serde_json::from_str(details).unwrap_or_default();
-    let delay = details.into_iter().find_map(|detail| detail.retry_delay);
-    let in_words = || {
-        let (_, rest) = error.message?.get().split_once("try again in ")?;
-        rest.split([' ', ','])
-            .next()
-            .map(|token| token.trim_end_matches(['.', '"']))
-    };
-    reset_in(delay.as_deref().or_else(in_words)?, SystemTime::UNIX_EPOCH)
-}
-
-fn detail(details: Option<&RawValue>, text: &str) -> bool {
-    details.is_some_and(|raw| raw.get().contains(text))
 }
 
 fn error_code(details: Option<&RawValue>) -> Option<String> {
@@ -265,5 +308,8 @@ fn text_of(raw: &RawValue) -> String {
 }
 
 fn text_or_number(raw: Option<&RawValue>) -> String {
-    raw.map_or_else(String::new, |raw| raw.get().trim_matches('"').to_owned())
+    match raw.map(RawValue::get) {
+        None | Some("null") => String::new(),
+        Some(text) => text.trim_matches('"').to_owned(),
+    }
 }

@@ -1,56 +1,79 @@
 //! What an error reply means.
 //!
-//! Status and error code decide. Message texts are read only where a provider gives nothing else, because providers
-//! echo prompts in them.
+//! Only an error in an API's own shape is believed: it states a fact about a key, an account or a model. A page of an
+//! ingress, a firewall or a proxy in between is a failure of one request, whatever its status.
+//!
+//! What the configuration says about an upstream's errors comes first, then one table of codes and words, then the
+//! status. Words are read only where a provider gives nothing else, because providers echo prompts in them.
 
 mod fields;
 mod known;
+mod reply;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub use reply::ErrorReply;
 pub use shape::{error_of_event, shaped};
 
 use self::fields::ErrorFields;
+use crate::config::Meaning;
 use crate::outcome::Outcome;
 
-/// The outcome for an error status and its body.
-pub fn classify(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
-    outcome(status, retry_after, &ErrorFields::read(body))
+/// The outcome for an error reply.
+pub fn classify(reply: &ErrorReply<'_>) -> Outcome {
+    let error = ErrorFields::read(reply.body);
+    reply
+        .by_rules(&error)
+        .unwrap_or_else(|| outcome(reply, &error))
+}
+
+/// The outcome for a status alone, where the body is not read.
+pub fn classify_status(status: u16, retry_after: Option<Duration>) -> Outcome {
+    by_status(status, retry_after, &ErrorFields::default())
 }
 
 /// The outcome for any answer but 101 to a WebSocket handshake. An upstream without WebSockets has not failed, and
 /// its model may serve other requests.
-pub fn classify_handshake(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
-    let error = ErrorFields::read(body);
+pub fn classify_handshake(reply: &ErrorReply<'_>) -> Outcome {
+    let status = reply.status;
+    let error = ErrorFields::read(reply.body);
+    if let Some(outcome) = reply.by_rules(&error) {
+        return outcome;
+    }
     match status {
         ..400 | 405 | 426 | 501 => Outcome::UpgradeRefused { status },
         404 | 410 if !error.is("model_not_found") => Outcome::UpgradeRefused { status },
-        _ => outcome(status, retry_after, &error),
+        _ => outcome(reply, &error),
     }
 }
 
-/// The outcome for an error status of `/responses`. A missing path, or reasoning of another provider that it cannot
+/// The outcome for an error reply of `/responses`. A missing path, or reasoning of another provider that it cannot
 /// read, says nothing about the model.
-pub fn classify_response(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Outcome {
-    let error = ErrorFields::read(body);
+pub fn classify_response(reply: &ErrorReply<'_>) -> Outcome {
+    let status = reply.status;
+    let error = ErrorFields::read(reply.body);
+    if let Some(outcome) = reply.by_rules(&error) {
+        return outcome;
+    }
     match status {
         400 | 404 if error.is_about_provider_bound_items() => {
             Outcome::ProviderBoundItems { status }
         }
         404 | 405 | 501 if error.names_no_model() => Outcome::EndpointMissing { status },
-        _ => outcome(status, retry_after, &error),
+        _ => outcome(reply, &error),
     }
 }
 
 /// Whether an error object says that the request is longer than the model can take.
 pub(in crate::dialect) fn says_too_long(error: &Value) -> bool {
-    ErrorFields::read(error.to_string().as_bytes()).says_too_long()
+    known::says_too_long(&ErrorFields::read(error.to_string().as_bytes()))
 }
 
 /// The outcome for an error inside a success reply: by its code, else by its type; if both are unknown, it is the
@@ -59,45 +82,68 @@ pub(in crate::dialect) fn classify_inner(
     error: &RawValue,
     retry_after: Option<Duration>,
 ) -> Outcome {
-    let error = ErrorFields::read(error.get().as_bytes());
-    outcome(error.status(), retry_after, &error)
+    let body = error.get().as_bytes();
+    let error = ErrorFields::read(body);
+    let reply = ErrorReply {
+        asked: retry_after,
+        ..ErrorReply::new(error.status(), body)
+    };
+    by_words(&reply, &error)
 }
 
-fn outcome(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
-    let retry_after = retry_after.or(error.wait);
+/// The outcome for an error, unless it is none of the API's.
+fn outcome(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
+    let outcome = by_words(reply, error);
+    let is_fact = match outcome {
+        // The header of a 429 speaks for itself, and its pause is short.
+        Outcome::RateLimited { .. } => false,
+        _ => !outcome.hurts_health(),
+    };
+    match reply.status {
+        status if is_fact && !error.is_of_api() => Outcome::ForeignError { status },
+        _ => outcome,
+    }
+}
+
+fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
+    let ErrorReply { status, .. } = *reply;
+    let wait = reply.wait(error.wait);
+    if matches!(status, 400 | 422) && error.is_about_provider_bound_history() {
+        return Outcome::ProviderBoundItems { status };
+    }
+    let meaning = match known::meaning(status, error) {
+        None if error.is_flagged && status < 500 => Some(Meaning::ContentRefused),
+        None if status == 429 && error.is_daily => Some(Meaning::QuotaExhausted),
+        None if reply.lacks_model(error) => Some(Meaning::ModelUnavailable),
+        known => known,
+    };
+    match meaning {
+        Some(meaning) => reply::meant(meaning, status, wait),
+        None => by_status(status, wait, error),
+    }
+}
+
+fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
     match status {
-        400 | 422 if error.is_about_provider_bound_history() => {
-            Outcome::ProviderBoundItems { status }
-        }
-        401 if error.is("invalid_model") => Outcome::ModelUnavailable,
-        400 | 403 | 422 if error.refuses_content() => Outcome::ContentRefused { status },
-        400 | 403 | 413 | 422 | 429 if error.says_too_long() => Outcome::TooLong { status },
-        400 | 404 | 422 if error.says_unsupported() => Outcome::Unsupported { status },
-        // More tokens than the account may send in a minute: waiting never helps, another account may.
-        413 | 429 if error.message.starts_with("Request too large for") => {
-            Outcome::Unsupported { status }
-        }
-        400 if error.is_about_key => Outcome::Unauthorized { status },
-        400 | 403 | 429 if error.says_no_money() => Outcome::QuotaExhausted,
-        429 if error.is_daily => Outcome::QuotaExhausted,
-        403 if error.is("model_not_found") => Outcome::ModelUnavailable,
-        401 | 403 => Outcome::Unauthorized { status },
+        // 451: the law forbids it there.
+        401 | 403 | 451 => Outcome::Unauthorized { status },
         // OpenRouter, while requests in flight use up the budget.
         402 if retry_after.is_some() => Outcome::RateLimited { retry_after },
         402 => Outcome::QuotaExhausted,
-        404 if error.is_about_reference() => Outcome::RejectedRequest { status },
+        404 | 410 if error.is_about_reference() => Outcome::RejectedRequest { status },
+        404 if error.is_path_missing() => Outcome::EndpointMissing { status },
         404 | 410 => Outcome::ModelUnavailable,
-        408 => Outcome::ServerError { status },
-        429 if error.says_overloaded() => Outcome::Overloaded {
-            status,
-            retry_after,
-        },
+        405 => Outcome::EndpointMissing { status },
         429 => Outcome::RateLimited { retry_after },
+        // 409: another request is in the way, and this one refers to nothing. 498: Groq's flex tier is full.
         409 | 498 | 503 | 529 => Outcome::Overloaded {
             status,
             retry_after,
         },
-        400..=499 => Outcome::RejectedRequest { status },
+        // What APIs use for the client's faults.
+        400 | 406 | 413..=416 | 422 | 428 | 431 => Outcome::RejectedRequest { status },
+        // Everything else is somebody else's failure: 407 and 421 of a proxy in between, 408, 423, 424 (a tool's server,
+        // the model behind Bedrock), 425, 444, 460 and 499 of a load balancer that gave up, and whatever nobody uses.
         _ => Outcome::ServerError { status },
     }
 }

@@ -1,0 +1,113 @@
+//! Failures that no retry can mend: somebody has to change a key, an account or the configuration.
+//!
+//! Their statuses are 402, 403 and 404, because many clients try again after every 5xx, whatever else an answer says.
+
+use crate::failover::{Exhausted, SkipReason};
+use crate::outcome::{Blame, Outcome};
+
+/// What somebody has to see to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attention {
+    Key,
+    Quota,
+    Model,
+}
+
+impl Attention {
+    /// Status, code and summary of the error.
+    pub(super) fn error(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Key => (
+                403,
+                "upstream_key_refused",
+                "an upstream refuses the proxy's key, and no other one can answer; until somebody changes that, a retry will not help",
+            ),
+            Self::Quota => (
+                402,
+                "upstream_quota_exhausted",
+                "an upstream's account has no money or quota left, and no other one can answer; until somebody changes that, a retry will not help",
+            ),
+            Self::Model => (404, "model_not_found", "no upstream has this model"),
+        }
+    }
+
+    fn of(outcome: &Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Unauthorized { .. } => Some(Self::Key),
+            Outcome::QuotaExhausted => Some(Self::Quota),
+            Outcome::ModelUnavailable => Some(Self::Model),
+            Outcome::Success
+            | Outcome::RejectedRequest { .. }
+            | Outcome::ContentRefused { .. }
+            | Outcome::Unreachable(_)
+            | Outcome::NoResources
+            | Outcome::ConnectionLost
+            | Outcome::TimedOut(_)
+            | Outcome::ServerError { .. }
+            | Outcome::Overloaded { .. }
+            | Outcome::RateLimited { .. }
+            | Outcome::UpgradeRefused { .. }
+            | Outcome::TooLong { .. }
+            | Outcome::Unsupported { .. }
+            | Outcome::ProviderBoundItems { .. }
+            | Outcome::EndpointMissing { .. }
+            | Outcome::ForeignError { .. }
+            | Outcome::InvalidReply(_)
+            | Outcome::StreamBroken
+            | Outcome::ClientGone
+            | Outcome::Superseded
+            | Outcome::NoMemory
+            | Outcome::Stopped => None,
+        }
+    }
+
+    fn of_skipped(reason: SkipReason) -> Option<Self> {
+        match reason {
+            SkipReason::KeyRefused => Some(Self::Key),
+            SkipReason::QuotaExhausted => Some(Self::Quota),
+            SkipReason::ModelMissing => Some(Self::Model),
+            SkipReason::Elsewhere
+            | SkipReason::NotWanted
+            | SkipReason::Unsupported(_)
+            | SkipReason::TooSmall
+            | SkipReason::OtherModel
+            | SkipReason::CannotContinue
+            | SkipReason::OutOfRotation
+            | SkipReason::RateLimited
+            | SkipReason::Busy
+            | SkipReason::Unreadable
+            | SkipReason::TooLarge
+            | SkipReason::NoMemory
+            | SkipReason::NoTime => None,
+        }
+    }
+}
+
+/// What the first candidate needs, if every candidate that could serve the request needs somebody to act.
+pub(super) fn attention(exhausted: &Exhausted) -> Option<Attention> {
+    let attempts = exhausted.attempts.iter().enumerate();
+    let last_words = attempts.filter(|(index, attempt)| {
+        let mut later = exhausted.attempts[index + 1..].iter();
+        !later.any(|later| later.upstream == attempt.upstream && later.key == attempt.key)
+    });
+    // What is wrong with the request itself is wrong at every time.
+    let tried = last_words
+        .map(|(_, attempt)| &attempt.outcome)
+        .filter(|outcome| outcome.blame() != Blame::Client && !is_lasting(outcome))
+        .map(Attention::of);
+    let skipped = exhausted.skipped.iter().map(|skipped| skipped.reason);
+    let skipped = skipped
+        .filter(|reason| reason.is_for_now())
+        .map(Attention::of_skipped);
+    let mut all = tried.chain(skipped);
+    let first = all.next()??;
+    all.all(|other| other.is_some()).then_some(first)
+}
+
+/// Whether the upstream can never serve this kind of request.
+fn is_lasting(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::EndpointMissing { .. } | Outcome::UpgradeRefused { .. }
+    )
+}

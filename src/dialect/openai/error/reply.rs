@@ -1,0 +1,104 @@
+//! An error reply, with what is known about its request and its upstream.
+
+use std::time::Duration;
+
+use super::fields::ErrorFields;
+use crate::config::{ErrorRule, Meaning};
+use crate::outcome::Outcome;
+
+/// An error reply, with what is known about its request and its upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorReply<'a> {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: &'a [u8],
+    /// How long its headers ask us to wait.
+    pub asked: Option<Duration>,
+    /// How long it takes by its rate limits, if neither its headers nor its body ask for a wait.
+    pub estimated: Option<Duration>,
+    /// What the configuration says about the upstream's errors.
+    pub rules: &'a [ErrorRule],
+    /// The model's name, if the configuration wrote it: then it is never the client's fault.
+    pub model: Option<&'a str>,
+}
+
+impl<'a> ErrorReply<'a> {
+    /// A reply of which nothing else is known.
+    pub fn new(status: u16, body: &'a [u8]) -> Self {
+        Self {
+            status,
+            body,
+            asked: None,
+            estimated: None,
+            rules: &[],
+            model: None,
+        }
+    }
+
+    /// The outcome that the configuration gives it.
+    pub fn ruled(&self) -> Option<Outcome> {
+        match self.rules {
+            [] => None,
+            _ => self.by_rules(&ErrorFields::read(self.body)),
+        }
+    }
+
+    pub(super) fn by_rules(&self, error: &ErrorFields) -> Option<Outcome> {
+        let mut rules = self.rules.iter();
+        let rule = rules.find(|rule| self.fits(rule, error))?;
+        Some(meant(rule.outcome?, self.status, self.wait(error.wait)))
+    }
+
+    fn fits(&self, rule: &ErrorRule, error: &ErrorFields) -> bool {
+        let ErrorRule {
+            status,
+            code,
+            words,
+            outcome: _,
+        } = rule;
+        // A page has no message, but words.
+        let says = |words: &String| match error.message.as_str() {
+            "" => contains(self.body, words),
+            _ => error.says(words),
+        };
+        status.is_none_or(|status| status == self.status)
+            && code.as_deref().is_none_or(|code| error.is(code))
+            && words.as_ref().is_none_or(says)
+    }
+
+    /// How long to wait: by the headers, by the body, or as estimated.
+    pub(super) fn wait(&self, in_body: Option<Duration>) -> Option<Duration> {
+        self.asked.or(in_body).or(self.estimated)
+    }
+
+    /// Whether it says that the model is missing whose name the configuration wrote.
+    pub(super) fn lacks_model(&self, error: &ErrorFields) -> bool {
+        let is_missing = |model| error.is_about_missing_model(model);
+        matches!(self.status, 400 | 403 | 404 | 422) && self.model.is_some_and(is_missing)
+    }
+}
+
+fn contains(body: &[u8], words: &str) -> bool {
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    text.contains(&words.to_ascii_lowercase())
+}
+
+/// The outcome for a meaning.
+pub(super) fn meant(meaning: Meaning, status: u16, retry_after: Option<Duration>) -> Outcome {
+    match meaning {
+        Meaning::RateLimited => Outcome::RateLimited { retry_after },
+        Meaning::QuotaExhausted => Outcome::QuotaExhausted,
+        Meaning::Unauthorized => Outcome::Unauthorized { status },
+        Meaning::ModelUnavailable => Outcome::ModelUnavailable,
+        Meaning::Overloaded => Outcome::Overloaded {
+            status,
+            retry_after,
+        },
+        Meaning::ServerError => Outcome::ServerError { status },
+        Meaning::Rejected => Outcome::RejectedRequest { status },
+        Meaning::ContentRefused => Outcome::ContentRefused { status },
+        Meaning::TooLong => Outcome::TooLong { status },
+        Meaning::Unsupported => Outcome::Unsupported { status },
+    }
+}

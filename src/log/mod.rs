@@ -1,0 +1,176 @@
+//! Events turned into log lines.
+//!
+//! A line can be read alone, and carries the same as fields. `warn` says that we coped with something or that somebody
+//! has to act, `info` that something changed; single requests are logged at `debug`. What an outage repeats is summed
+//! up. Bodies, prompts and keys are never logged, nor what an upstream says about a request: it may quote from it.
+
+mod notices;
+mod repeats;
+
+use tokio::time::Instant;
+
+use self::notices::{Change, Notices};
+use self::repeats::Repeats;
+use crate::event::{AttemptReport, Event, HealthChange, RequestReport, RequestResult, Sink};
+use crate::outcome::Blame;
+
+/// Writes through `tracing`.
+#[derive(Debug, Default)]
+pub struct Log {
+    notices: Notices,
+    failovers: Repeats,
+    failures: Repeats,
+}
+
+impl Sink for Log {
+    fn record(&self, event: &Event) {
+        match event {
+            Event::RequestStarted => {}
+            Event::AttemptFinished { request, report } => {
+                tracing::debug!(
+                    %request,
+                    upstream = %report.upstream,
+                    attempt = report.number,
+                    phase = report.phase.label(),
+                    outcome = report.outcome.label(),
+                    status = report.outcome.status(),
+                    detail = words(report),
+                    elapsed_ms = report.elapsed.as_millis() as u64,
+                    "attempt ended"
+                );
+                if let Some(change) = self.notices.change(report, Instant::now()) {
+                    noticed(report, &change);
+                }
+            }
+            Event::FailedOver {
+                request,
+                from,
+                to,
+                reason,
+            } => {
+                let line = format!("failing over from {from} to {to}: {reason}");
+                let due = self.failovers.happened(line.clone(), line, Instant::now());
+                if let Some(due) = due {
+                    tracing::warn!(%request, %from, %to, reason = reason.label(), "{}", due.line());
+                }
+            }
+            Event::Continued { request, from, to } => tracing::warn!(
+                %request, %from, %to,
+                "{to} continues a stream that broke off at {from}"
+            ),
+            Event::HealthChanged(change) => health_changed(change),
+            Event::HealthChecked {
+                upstream,
+                is_reached,
+            } => tracing::debug!(%upstream, is_reached, "health check"),
+            Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
+            Event::ConfigRejected { reason } => {
+                tracing::error!(
+                    "the new configuration cannot be used, the old one stays: {reason}"
+                );
+            }
+            Event::RequestFinished(report) => self.request_finished(report),
+        }
+    }
+}
+
+/// The upstream's own words, if they are about itself.
+fn words(report: &AttemptReport) -> Option<&str> {
+    let is_about_request = report.outcome.blame() == Blame::Client;
+    report.detail.as_deref().filter(|_| !is_about_request)
+}
+
+/// Something that somebody has to see to has begun, or is over.
+fn noticed(report: &AttemptReport, change: &Change) {
+    let AttemptReport { upstream, key, .. } = report;
+    let (key, model) = (key + 1, report.model.as_deref());
+    match change {
+        Change::Trouble(trouble) => {
+            let words = words(report).map(|words| format!(": {words}"));
+            tracing::warn!(
+                %upstream, key, model, outcome = report.outcome.label(), status = report.outcome.status(),
+                "{upstream} {trouble} (key {key}{}){}; somebody has to act",
+                model.map(|model| format!(", model {model}")).unwrap_or_default(),
+                words.unwrap_or_default()
+            );
+        }
+        Change::Over => tracing::info!(
+            %upstream, key, model,
+            "{upstream} accepts key {key} again"
+        ),
+    }
+}
+
+fn health_changed(change: &HealthChange) {
+    match change {
+        HealthChange::Opened {
+            scope,
+            cause,
+            retry_in,
+        } => tracing::warn!(
+            upstream = %scope.upstream, model = scope.model.as_deref(), cause, retry_in_ms = retry_in.as_millis() as u64,
+            "{scope} is out of rotation for {cause}; next half-open probe within {:.1} s", retry_in.as_secs_f32()
+        ),
+        HealthChange::Healed { scope, cause } => tracing::info!(
+            upstream = %scope.upstream, model = scope.model.as_deref(), cause,
+            "{scope} has healed from {cause}: its traffic comes back step by step"
+        ),
+        HealthChange::NetworkLost => tracing::error!(
+            "our own network seems to be lost: no upstream can be connected to; what is believed of them stays as it is"
+        ),
+        HealthChange::NetworkBack => tracing::info!("our own network is back"),
+    }
+}
+
+impl Log {
+    fn request_finished(&self, report: &RequestReport) {
+        macro_rules! line {
+            ($level:ident, $($message:tt)+) => {
+                tracing::$level!(
+                    request = %report.id,
+                    client = report.client.as_deref(),
+                    route = report.route.as_deref(),
+                    endpoint = report.endpoint.label(),
+                    status = report.status,
+                    result = report.result.label(),
+                    upstream = report.served_by.as_ref().map(AsRef::<str>::as_ref),
+                    attempts = report.attempts,
+                    elapsed_ms = report.total.as_millis() as u64,
+                    $($message)+
+                )
+            };
+        }
+        let now = Instant::now();
+        for due in self.failovers.overdue(now) {
+            tracing::warn!("{}", due.line());
+        }
+        match report.result {
+            RequestResult::Failed => {
+                let route = report.route.as_deref().unwrap_or_default();
+                let due = self
+                    .failures
+                    .happened(route.to_owned(), failure(report), now);
+                match due {
+                    Some(due) => line!(error, "a request failed: {}", due.line()),
+                    None => line!(debug, "request ended"),
+                }
+            }
+            RequestResult::Broken => line!(warn, "an answer broke off and ended with an error"),
+            RequestResult::Answered | RequestResult::Rejected | RequestResult::ClientGone => {
+                line!(debug, "request ended");
+            }
+        }
+        for due in self.failures.overdue(now) {
+            tracing::error!("requests failed: {}", due.line());
+        }
+    }
+}
+
+/// Who failed, and how.
+fn failure(report: &RequestReport) -> String {
+    match (&report.failure, &report.served_by) {
+        (Some(failure), _) => failure.clone(),
+        (None, Some(upstream)) => format!("{upstream} answered {}", report.status),
+        (None, None) => "every upstream did".to_owned(),
+    }
+}

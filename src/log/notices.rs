@@ -1,0 +1,169 @@
+//! What somebody has to see to: a refused key, an empty account, a missing model. Each is noticed once, not with every
+//! request.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::event::AttemptReport;
+use crate::outcome::Outcome;
+
+/// A trouble that comes and goes is told again only after this time.
+const QUIET: Duration = Duration::from_secs(600);
+
+/// What was noticed, by upstream, key and model.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    noticed: Mutex<HashMap<Place, Notice>>,
+    /// How many troubles there are now: usually none, and then no lock is taken.
+    open: AtomicUsize,
+}
+
+/// Where a trouble is; a model only if the trouble is about it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    upstream: String,
+    key: usize,
+    model: Option<String>,
+}
+
+#[derive(Debug)]
+struct Notice {
+    trouble: &'static str,
+    at: Instant,
+    is_open: bool,
+}
+
+/// What has changed with an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Somebody has to act.
+    Trouble(&'static str),
+    /// It works again.
+    Over,
+}
+
+impl Notices {
+    /// What an attempt shows for the first time.
+    pub(super) fn change(&self, report: &AttemptReport, now: Instant) -> Option<Change> {
+        match trouble(&report.outcome) {
+            Some((trouble, is_about_model)) => {
+                self.begin(place(report, is_about_model), trouble, now)
+            }
+            None if report.outcome == Outcome::Success => self.end(report),
+            None => None,
+        }
+    }
+
+    fn begin(&self, place: Place, trouble: &'static str, now: Instant) -> Option<Change> {
+        let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = noticed.get_mut(&place);
+        let is_told = before.as_ref().is_some_and(|notice| {
+            let is_recent = now.saturating_duration_since(notice.at) < QUIET;
+            notice.trouble == trouble && (notice.is_open || is_recent)
+        });
+        if before.as_ref().is_none_or(|notice| !notice.is_open) {
+            self.open.fetch_add(1, Ordering::Relaxed);
+        }
+        match before {
+            Some(notice) if is_told => notice.is_open = true,
+            _ => {
+                let notice = Notice {
+                    trouble,
+                    at: now,
+                    is_open: true,
+                };
+                noticed.insert(place, notice);
+            }
+        }
+        (!is_told).then_some(Change::Trouble(trouble))
+    }
+
+    fn end(&self, report: &AttemptReport) -> Option<Change> {
+        if self.open.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_over = false;
+        for place in [place(report, false), place(report, true)] {
+            if let Some(notice) = noticed.get_mut(&place)
+                && std::mem::take(&mut notice.is_open)
+            {
+                self.open.fetch_sub(1, Ordering::Relaxed);
+                is_over = true;
+            }
+        }
+        is_over.then_some(Change::Over)
+    }
+}
+
+/// What somebody has to see to, in words, and whether it is about the model.
+fn trouble(outcome: &Outcome) -> Option<(&'static str, bool)> {
+    match outcome {
+        Outcome::Unauthorized { status: 403 } => Some(("refuses its key for this", true)),
+        Outcome::Unauthorized { .. } => Some(("refuses its key", false)),
+        Outcome::QuotaExhausted => Some(("has no money or quota left", false)),
+        Outcome::ModelUnavailable => Some(("does not have the model", true)),
+        _ => None,
+    }
+}
+
+fn place(report: &AttemptReport, is_about_model: bool) -> Place {
+    let model = report.model.as_deref().unwrap_or_default();
+    Place {
+        upstream: report.upstream.to_string(),
+        key: report.key,
+        model: is_about_model.then(|| model.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Change, Notices};
+    use crate::event::{AttemptReport, Phase};
+    use crate::outcome::Outcome;
+
+    fn report(key: usize, outcome: Outcome) -> AttemptReport {
+        AttemptReport {
+            number: 1,
+            upstream: "openai".into(),
+            key,
+            model: Some("gpt".into()),
+            phase: Phase::Normal,
+            outcome,
+            detail: None,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_trouble_is_told_when_it_begins_and_when_it_is_over() {
+        let notices = Notices::default();
+        let now = Instant::now();
+        let change = |key, outcome| notices.change(&report(key, outcome), now);
+        let refused = || Outcome::Unauthorized { status: 401 };
+        let is_trouble = |change| matches!(change, Some(Change::Trouble(_)));
+        assert!(is_trouble(change(0, refused())));
+        assert_eq!(change(0, refused()), None);
+        // Another key is another matter, and a failure none.
+        assert!(is_trouble(change(1, refused())));
+        assert_eq!(change(2, Outcome::Success), None);
+        assert_eq!(change(0, Outcome::ConnectionLost), None);
+        assert!(is_trouble(change(0, Outcome::ModelUnavailable)));
+        assert_eq!(change(0, Outcome::Success), Some(Change::Over));
+        assert_eq!(change(0, Outcome::Success), None);
+        // What comes and goes is not told each time.
+        assert_eq!(change(0, refused()), None);
+        assert_eq!(change(0, Outcome::Success), Some(Change::Over));
+        let later = now + Duration::from_secs(3600);
+        let again = notices.change(&report(0, refused()), later);
+        assert!(is_trouble(again));
+    }
+}
