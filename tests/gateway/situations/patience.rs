@@ -9,7 +9,7 @@ use super::{AT_A_TIME, Clients, before, calls, upstreams};
 use crate::harness::{TestGateway, within};
 
 /// Long enough for two upstreams, far less than any timeout by default.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(5);
 const PYTHON: &str = "x-stainless-read-timeout";
 
 /// The ways to be silent for too long.
@@ -109,7 +109,7 @@ async fn clients_that_only_leave_are_lost_in_two_rounds_at_most() {
         let (gateway, simulators) = before_second(script).await;
         let clients = Clients::default()
             .streamed(is_streamed)
-            .leaving_after(Duration::from_secs(5));
+            .leaving_after(PATIENCE);
         let answers = clients.ask(&gateway, 24).await;
         let later = &answers[2 * AT_A_TIME..];
         let told = super::told(&answers);
