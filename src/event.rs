@@ -51,6 +51,15 @@ pub enum Event {
         /// Whether it answered.
         is_reached: bool,
     },
+    /// A key was read again from its file or its command.
+    KeyRenewed {
+        /// Whose key.
+        upstream: UpstreamId,
+        /// Why it could not be read; `None`: there is a new key.
+        failure: Option<String>,
+        /// Whether it is the first failure after it went well.
+        is_news: bool,
+    },
     /// Another configuration has taken over.
     ConfigReloaded,
     /// Another configuration could not be used; the old one stays.

@@ -3,8 +3,12 @@
 //! This is the only place that answers three questions about a failure: whose fault is it, does another attempt make
 //! sense, and does it count against the upstream's health.
 
+mod kinds;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use kinds::{Defect, Stage, Unreachable};
 
 /// How an attempt ended. It is determined where the failure is seen; all other code only reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,63 +103,6 @@ pub enum Outcome {
     NoMemory,
     /// We were stopped first.
     Stopped,
-}
-
-/// Why no connection was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreachable {
-    /// Nobody listens at the address.
-    Refused,
-    /// The name could not be resolved.
-    Dns,
-    /// The TLS handshake failed.
-    Tls,
-    /// TCP and TLS were not done within the connect timeout.
-    TimedOut,
-    /// Anything else, for example no route to the host.
-    Other,
-}
-
-/// Which timer ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Before the head of the reply.
-    Headers,
-    /// Before the first content.
-    FirstToken,
-    /// Between two pieces of the reply.
-    Idle,
-    /// Between two pieces of content, while there were others.
-    Content,
-    /// The content came too slowly.
-    Rate,
-    /// The time for the whole request, all attempts together.
-    Total,
-}
-
-/// What is wrong with a reply that has a success status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Defect {
-    /// A redirect: to follow it would carry the credential elsewhere.
-    Redirect,
-    /// A content type that was not asked for, such as HTML.
-    ContentType,
-    /// Compressed, although that was not asked for.
-    Compressed,
-    /// No body at all.
-    Empty,
-    /// Not the JSON or the events that it should be.
-    Unparsable,
-    /// Well-formed, but without an answer (`choices: []`).
-    NoAnswer,
-    /// It ended in the middle.
-    CutShort,
-    /// The model was asked to continue a prefill, and did not.
-    NoSeam,
-    /// Larger than any answer may be.
-    TooLarge,
-    /// Another protocol from here on (101), which was not asked for.
-    Protocol,
 }
 
 /// Whose fault an outcome is.

@@ -2,11 +2,12 @@
 //!
 //! Their statuses are 402, 403 and 404, because many clients try again after every 5xx, whatever else an answer says.
 
+use super::error::ErrorResponse;
 use crate::failover::{Exhausted, SkipReason};
 use crate::outcome::{Blame, Outcome};
 
-/// What somebody has to see to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What somebody has to see to, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Attention {
     Key,
     Quota,
@@ -14,21 +15,23 @@ pub(super) enum Attention {
 }
 
 impl Attention {
-    /// Status, code and summary of the error.
-    pub(super) fn error(self) -> (u16, &'static str, &'static str) {
-        match self {
+    /// The error that says so. `message` adds to a summary what is known.
+    pub(super) fn error_response(self, message: &dyn Fn(&str) -> String) -> ErrorResponse {
+        let (status, code, summary) = match self {
             Self::Key => (
                 403,
                 "upstream_key_refused",
-                "an upstream refuses the proxy's key, and no other one can answer; until somebody changes that, a retry will not help",
+                "an upstream refuses the proxy's key, and no other one can answer; a retry will not help until somebody changes that",
             ),
             Self::Quota => (
                 402,
                 "upstream_quota_exhausted",
-                "an upstream's account has no money or quota left, and no other one can answer; until somebody changes that, a retry will not help",
+                "an upstream's account has no money or quota left, and no other one can answer; a retry will not help until somebody \
+                 changes that",
             ),
             Self::Model => (404, "model_not_found", "no upstream has this model"),
-        }
+        };
+        ErrorResponse::new(status, code, message(summary)).in_vain()
     }
 
     fn of(outcome: &Outcome) -> Option<Self> {
@@ -83,7 +86,7 @@ impl Attention {
     }
 }
 
-/// What the first candidate needs, if every candidate that could serve the request needs somebody to act.
+/// What is most urgent, if every candidate that could serve the request needs somebody to act.
 pub(super) fn attention(exhausted: &Exhausted) -> Option<Attention> {
     let attempts = exhausted.attempts.iter().enumerate();
     let last_words = attempts.filter(|(index, attempt)| {
@@ -99,9 +102,8 @@ pub(super) fn attention(exhausted: &Exhausted) -> Option<Attention> {
     let skipped = skipped
         .filter(|reason| reason.is_for_now())
         .map(Attention::of_skipped);
-    let mut all = tried.chain(skipped);
-    let first = all.next()??;
-    all.all(|other| other.is_some()).then_some(first)
+    let all: Option<Vec<Attention>> = tried.chain(skipped).collect();
+    all?.into_iter().min()
 }
 
 /// Whether the upstream can never serve this kind of request.

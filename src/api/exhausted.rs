@@ -16,10 +16,10 @@ const SOON: Duration = Duration::from_secs(1);
 pub(super) fn error_response(exhausted: &Exhausted, model: &str) -> ErrorResponse {
     let about = match model {
         "" => String::new(),
-        model => format!(" for {}", story::named(model)),
+        model => format!(" (model {})", story::named(model)),
     };
-    let told = story::for_client(exhausted);
-    let message = |summary: &str| format!("{summary}{about}: {told}");
+    let everything = story::for_client(exhausted);
+    let message = |summary: &str| format!("{summary}{about}: {everything}");
     let error_response = of_request(exhausted, &message)
         .or_else(|| of_ours(exhausted, &message))
         .unwrap_or_else(|| of_upstreams(exhausted, &message));
@@ -88,8 +88,7 @@ fn of_upstreams(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> Erro
         let message = message("every upstream is rate limited");
         ErrorResponse::new(429, "rate_limit_exceeded", message).after(wait)
     } else if let Some(attention) = attention(exhausted) {
-        let (status, code, summary) = attention.error();
-        ErrorResponse::new(status, code, message(summary)).in_vain()
+        attention.error_response(message)
     } else if let Some(owner) = &exhausted.pinned_to {
         let message = message(&format!(
             "what the request refers to lives at {owner} only, which did not answer"

@@ -4,7 +4,10 @@ use super::arguments::ConfigArgs;
 use super::failure::Failure;
 use super::print::print;
 use super::settings;
-use crate::config::{CandidateConfig, Config, RouteConfig, Secret, UpstreamConfig, UpstreamId};
+use crate::config::{
+    CandidateConfig, Config, CredentialFrom, KeySource, RouteConfig, Secret, UpstreamConfig,
+    UpstreamId,
+};
 
 /// Prints the routes; problems are returned as the error.
 pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
@@ -49,7 +52,12 @@ fn describe(source: &str, config: &Config) -> String {
 fn upstream_line(id: &UpstreamId, upstream: &UpstreamConfig) -> String {
     let keys = upstream.keys();
     let keys = match keys.as_slice() {
-        [] => "no key".to_owned(),
+        [] => match upstream.key_source() {
+            Some(KeySource::File(path)) => format!("key from {}", path.display()),
+            Some(KeySource::Command { argv, .. }) => format!("key from {}", argv[0]),
+            None if upstream.credential == CredentialFrom::Client => "the client's key".to_owned(),
+            None => "no key".to_owned(),
+        },
         keys => format!(
             "key {}",
             keys.iter()

@@ -51,7 +51,7 @@ async fn reload_until_stopped(
             Some(()) = hangup.recv() => {
                 let found = settings::find(&args.config);
                 let config = found.map(|found| args.applied_to(found.config));
-                gateway.reload(config.map_err(|failure| failure.to_string()));
+                gateway.reload(config.map_err(|failure| failure.to_string())).await;
             }
         }
     }

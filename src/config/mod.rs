@@ -47,7 +47,7 @@ pub use route::{
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
 pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
-pub use upstream::{UpstreamConfig, UpstreamId};
+pub use upstream::{CredentialFrom, KeySource, UpstreamConfig, UpstreamId};
 
 use self::problem::Found;
 

@@ -118,12 +118,12 @@ routes:
     assert_eq!(
         problems(text),
         [
-            "line 2  upstreams.a.timeouts.first_token: must be longer than nothing",
-            "line 2  upstreams.a.timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
-            "line 5  routes[0].timeouts.connect: belongs to connections, which all routes share: set it in `timeouts` of the upstream",
-            "line 6  routes[0].candidates[0].timeouts.min_rate: must be more than 0; leave it out for none",
-            "line 6  routes[0].candidates[0].timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
-            "line 6  routes[0].candidates[0].timeouts.first_token: is longer than the route's timeouts.total",
+            "line 2   upstreams.a.timeouts.first_token: must be longer than nothing",
+            "line 2   upstreams.a.timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
+            "line 5   routes[0].timeouts.connect: belongs to connections, which all routes share: set it in `timeouts` of the upstream",
+            "line 6   routes[0].candidates[0].timeouts.min_rate: must be more than 0; leave it out for none",
+            "line 6   routes[0].candidates[0].timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
+            "line 6   routes[0].candidates[0].timeouts.first_token: is longer than the route's timeouts.total",
         ]
     );
 }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{CapabilitiesConfig, ErrorRule, Prefill, Provider, Secret, TimeoutsOverride};
+use super::{CapabilitiesConfig, ErrorRule, Prefill, Provider, Secret, TimeoutsOverride, duration};
 
 /// One provider account at one URL.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -22,6 +23,15 @@ pub struct UpstreamConfig {
     pub api_key: Option<Secret>,
     /// Several keys, used in turn.
     pub api_keys: Vec<Secret>,
+    /// A file with the key, read again when it changes.
+    pub api_key_file: Option<PathBuf>,
+    /// A command that writes the key, with its arguments; run again when the key expires or is refused.
+    pub api_key_command: Vec<String>,
+    /// How long what the command writes is used; left out: until it expires or is refused.
+    #[serde(deserialize_with = "duration::read_optional")]
+    pub api_key_ttl: Option<Duration>,
+    /// Whose key is sent.
+    pub credential: CredentialFrom,
     /// Whether it has `/responses`; left out: as its provider. If not, it is asked for chat completions.
     pub responses: Option<bool>,
     /// How it is asked to continue the start of an answer; left out: as its provider.
@@ -44,6 +54,18 @@ impl UpstreamConfig {
         self.api_key.iter().chain(&self.api_keys).cloned().collect()
     }
 
+    /// Where the key is read from, if it does not stand in the configuration.
+    pub fn key_source(&self) -> Option<KeySource> {
+        match &self.api_key_file {
+            Some(path) => Some(KeySource::File(path.clone())),
+            None if self.api_key_command.is_empty() => None,
+            None => Some(KeySource::Command {
+                argv: self.api_key_command.clone(),
+                ttl: self.api_key_ttl,
+            }),
+        }
+    }
+
     /// Whether it has `/responses`.
     pub fn has_responses(&self) -> bool {
         self.responses
@@ -63,6 +85,31 @@ impl UpstreamConfig {
             .or_else(|| self.provider.base_url());
         url.unwrap_or_default().trim_end_matches('/')
     }
+}
+
+/// Whose key is sent to an upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CredentialFrom {
+    /// The one of the configuration, if there is one.
+    #[default]
+    Config,
+    /// The client's own: its plan or account at this provider pays.
+    Client,
+}
+
+/// Where a key is read from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeySource {
+    /// A file.
+    File(PathBuf),
+    /// What a command writes to its standard output.
+    Command {
+        /// The program and its arguments; no shell is involved.
+        argv: Vec<String>,
+        /// How long what it writes is used, if it does not say so itself.
+        ttl: Option<Duration>,
+    },
 }
 
 /// The name of an upstream.

@@ -18,7 +18,7 @@ use jiff::fmt::friendly::SpanParser;
 
 /// What is left of the tightest rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
+pub struct RateLimit {
     /// How many more requests of usual size it lets pass.
     pub requests: i64,
     /// How long until it lets one more pass; no longer than a short pause, as long as nothing was refused.
@@ -60,12 +60,12 @@ pub fn exhausted(headers: &HeaderMap, tokens: usize, now: SystemTime) -> Option<
 }
 
 /// What is left of the tightest rate limit for requests with so many tokens, if the upstream says so.
-pub fn allowance(headers: &HeaderMap, tokens: usize, now: SystemTime) -> Option<Allowance> {
+pub fn tightest(headers: &HeaderMap, tokens: usize, now: SystemTime) -> Option<RateLimit> {
     let limits = read(headers, now);
     let left = limits.iter().filter_map(|limit| {
         let requests = limit.fitting(tokens)?;
         let next_in = limit.next_in(requests + 1, tokens)?.min(LONGEST_PAUSE);
-        Some(Allowance { requests, next_in })
+        Some(RateLimit { requests, next_in })
     });
     left.min_by_key(|left| left.requests)
 }
@@ -79,7 +79,7 @@ fn plan_exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 /// One rate limit.
 #[derive(Debug, Default)]
-struct RateLimit<'a> {
+struct Limit<'a> {
     /// What it counts, and in which period: `requests`, `tokens`, `input-tokens`, `req-minute`, or nothing.
     kind: &'a str,
     limit: Option<f64>,
@@ -95,7 +95,7 @@ enum Part {
     Reset,
 }
 
-impl RateLimit<'_> {
+impl Limit<'_> {
     /// How many more requests with so many tokens fit. Azure sends negative remainders, which mean nothing.
     fn fitting(&self, tokens: usize) -> Option<i64> {
         let remaining = self.remaining.filter(|remaining| *remaining >= 0.0)?;
@@ -133,8 +133,8 @@ impl RateLimit<'_> {
 }
 
 /// All rate limits in the headers.
-fn read(headers: &HeaderMap, now: SystemTime) -> Vec<RateLimit<'_>> {
-    let mut limits: Vec<RateLimit<'_>> = Vec::new();
+fn read(headers: &HeaderMap, now: SystemTime) -> Vec<Limit<'_>> {
+    let mut limits: Vec<Limit<'_>> = Vec::new();
     for (name, value) in headers {
         let name = name.as_str();
         let Some((kind, part)) = kind_and_part(name) else {
@@ -147,9 +147,9 @@ fn read(headers: &HeaderMap, now: SystemTime) -> Vec<RateLimit<'_>> {
         let value = value.trim();
         let index = limits.iter().position(|limit| limit.kind == kind);
         let index = index.unwrap_or_else(|| {
-            limits.push(RateLimit {
+            limits.push(Limit {
                 kind,
-                ..RateLimit::default()
+                ..Limit::default()
             });
             limits.len() - 1
         });
@@ -179,22 +179,22 @@ fn kind_and_part(name: &str) -> Option<(&str, Part)> {
         ("reset", Part::Reset),
     ]
     .into_iter()
-    .find_map(|(word, part)| {
+    .find_map(|(name, part)| {
         let before = |kind: &&str| kind.is_empty() || kind.ends_with('-');
         let after = |kind: &&str| kind.is_empty() || kind.starts_with('-');
         let kind = rest
-            .strip_prefix(word)
+            .strip_prefix(name)
             .filter(after)
-            .or_else(|| rest.strip_suffix(word).filter(before))?;
+            .or_else(|| rest.strip_suffix(name).filter(before))?;
         Some((kind.trim_matches('-'), part))
     })
 }
 
 /// `"default";r=50;t=30` for each policy, or the older `limit=100, remaining=50, reset=30`.
-fn field(value: &str) -> impl Iterator<Item = RateLimit<'_>> {
+fn field(value: &str) -> impl Iterator<Item = Limit<'_>> {
     let separator = if value.contains(';') { ',' } else { '\n' };
     value.split(separator).map(|policy| {
-        let mut limit = RateLimit::default();
+        let mut limit = Limit::default();
         for item in policy.split([';', ',']) {
             let Some((key, value)) = item.trim().split_once('=') else {
                 continue;
@@ -247,7 +247,7 @@ mod tests {
 
     use http::{HeaderMap, HeaderName};
 
-    use super::{allowance, exhausted, reset_in};
+    use super::{exhausted, reset_in, tightest};
 
     fn now() -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_792_584_000) // 2026-10-21T12:00:00Z
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn the_tightest_allowance_counts_and_pauses_only_for_a_moment() {
         let left = |pairs: &[(&str, &str)]| {
-            let left = allowance(&headers(pairs), 1000, now())?;
+            let left = tightest(&headers(pairs), 1000, now())?;
             Some((left.requests, left.next_in.as_millis()))
         };
         let requests = [

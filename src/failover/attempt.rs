@@ -22,6 +22,7 @@ use super::translation::reserve;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::openai::{self, ErrorReply, Transcript};
 use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
+use crate::event::Events;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::Reply;
@@ -38,6 +39,7 @@ pub(super) const LARGEST_ANSWER: usize = 64 << 20;
 pub(super) struct Attempt<'a> {
     pub(super) timeouts: &'a TimeoutsConfig,
     pub(super) memory: &'a Memory,
+    pub(super) events: &'a Events,
     pub(super) request: &'a ModelRequest,
     pub(super) target: Target<'a>,
     /// Whether it is the candidate that the route names first.
@@ -60,6 +62,24 @@ impl Attempt<'_> {
     /// waits for the upstream.
     pub(super) async fn run(
         self,
+        translated: Result<UpstreamRequest, Failure>,
+    ) -> Result<AttemptAnswer, Failure> {
+        let version = self.target.key_version();
+        match self.once(translated).await {
+            Err(failure)
+                if self
+                    .target
+                    .has_newer_key(&failure.outcome, version, self.events)
+                    .await =>
+            {
+                self.once(self.translated().await).await
+            }
+            ended => ended,
+        }
+    }
+
+    async fn once(
+        &self,
         translated: Result<UpstreamRequest, Failure>,
     ) -> Result<AttemptAnswer, Failure> {
         if self.request.endpoint == Endpoint::Realtime {

@@ -29,6 +29,8 @@ pub(super) struct Course<'r, 'a> {
     /// When the request began to wait, and its place in the queue.
     waiting: Option<Waiting<'a>>,
     has_turn: bool,
+    /// The candidates whose rejection is doubted.
+    doubted: Vec<usize>,
 }
 
 /// The attempt that won, and the log of all attempts.
@@ -54,6 +56,7 @@ impl<'r, 'a> Course<'r, 'a> {
             is_late: false,
             waiting: None,
             has_turn: false,
+            doubted: Vec::new(),
         }
     }
 
@@ -156,10 +159,24 @@ impl<'r, 'a> Course<'r, 'a> {
             attempt,
             result,
         } = *ended;
+        let is_rejection = result.as_ref().is_ok_and(AttemptAnswer::is_rejection);
+        let is_doubted = is_rejection && self.is_doubtful(choice).await;
         match result {
+            Ok(answer) if is_doubted => {
+                self.doubted.push(choice);
+                self.failed(choice, attempt, Failure::doubtful(answer))
+                    .await
+            }
             Ok(answer) => Some(End::Answered(answer, attempt)),
             Err(failure) => self.failed(choice, attempt, failure).await,
         }
+    }
+
+    /// Whether a rejection may be the model's fault, so that somebody else is asked with the same bytes: the model suddenly
+    /// rejects far more than usual.
+    async fn is_doubtful(&mut self, choice: usize) -> bool {
+        let now = Instant::now();
+        self.plan.health(choice).rejects_unusually(now) && self.plan.has_others(now).await
     }
 
     async fn failed(
@@ -197,6 +214,9 @@ impl<'r, 'a> Course<'r, 'a> {
             place.succeeded();
         }
         self.run.succeeded();
+        if answer.outcome == Outcome::Success {
+            self.refute();
+        }
         attempt.note_rate_limit(&answer.headers);
         let mut log = self.log;
         for loser in self.race.into_losers() {
@@ -206,6 +226,16 @@ impl<'r, 'a> Course<'r, 'a> {
             answer,
             attempt,
             log,
+        }
+    }
+
+    /// Somebody took the bytes that others had rejected.
+    fn refute(&self) {
+        for choice in &self.doubted {
+            for change in self.plan.health(*choice).refuted(Instant::now()) {
+                let events = &self.run.failover.events;
+                events.emit(&Event::HealthChanged(change));
+            }
         }
     }
 

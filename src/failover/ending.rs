@@ -49,6 +49,11 @@ impl AttemptAnswer {
         }
     }
 
+    /// Whether the upstream says that the request itself is wrong.
+    pub(super) fn is_rejection(&self) -> bool {
+        matches!(self.outcome, Outcome::RejectedRequest { .. })
+    }
+
     /// Where the upstream has put what it has created, if a header says so.
     pub(super) fn created_at(&self) -> Option<&str> {
         let place = self.headers.get(LOCATION)?.to_str().ok()?;
@@ -171,11 +176,11 @@ impl UpstreamError {
 /// The beginning of a text in the upstream's words, without what is left of a key that it has masked itself
 /// (`sk-ab***yz`).
 pub(super) fn shortened(text: &str) -> String {
-    let is_masked = |word: &str| word.find("**").is_some_and(|at| at > 0);
-    let words = text
+    let is_masked = |piece: &str| piece.find("**").is_some_and(|at| at > 0);
+    let pieces = text
         .split(' ')
-        .map(|word| if is_masked(word) { "***" } else { word });
-    let mut short = words.collect::<Vec<_>>().join(" ");
+        .map(|piece| if is_masked(piece) { "***" } else { piece });
+    let mut short = pieces.collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = short.char_indices().nth(LONGEST_REASON) {
         short.truncate(end);
         short.push('…');
@@ -263,6 +268,8 @@ pub(super) struct Opaque {
     pub(super) rest: ReplyBody,
     /// Its length, if the upstream has announced it.
     pub(super) length: Option<u64>,
+    /// Whether it consists of events, so that an error may be its end.
+    pub(super) is_events: bool,
     /// Its timeouts.
     pub(super) limits: StreamTimeouts,
 }

@@ -41,7 +41,7 @@ impl<'a> ErrorSource<'a> {
 
     /// The outcome that the configuration gives an error inside a success reply.
     pub(super) fn ruled(&self, status: u16, body: &[u8]) -> Option<Outcome> {
-        self.reply(status, &HeaderMap::new(), body).ruled()
+        self.reply(status, &HeaderMap::new(), body).ruled_inside()
     }
 
     fn reply<'b>(&self, status: u16, headers: &HeaderMap, body: &'b [u8]) -> ErrorReply<'b>

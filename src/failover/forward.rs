@@ -69,13 +69,16 @@ impl Failover {
             let limit = limit(request, &target);
             let attempt = InFlightAttempt::start(&common, &target, None, log.begin(), limit);
             asked.push(target);
-            let ended = self.exchange(request, &target, model, deadline).await;
+            let version = target.key_version();
+            let mut ended = self.exchange(request, &target, model, deadline).await;
+            if target
+                .has_newer_key(outcome_of(&ended), version, &self.events)
+                .await
+            {
+                ended = self.exchange(request, &target, model, deadline).await;
+            }
             log.waited = request.received_at.elapsed();
-            let outcome = match &ended {
-                Ok(answer) => &answer.outcome,
-                Err(failure) => &failure.outcome,
-            };
-            next = queue.after(outcome);
+            next = queue.after(outcome_of(&ended));
             let failure = match ended {
                 Ok(answer) if next.is_none() => {
                     let winner = WinningAttempt {
@@ -163,6 +166,7 @@ impl Failover {
             first,
             rest: reply.body,
             length: length(&reply.headers),
+            is_events: is_success && has_media_type(&reply.headers, EVENTS),
             limits,
         }));
         let answer = AttemptAnswer::new(reply.status, reply.headers, body, outcome);
@@ -178,6 +182,13 @@ impl Failover {
                 reason: failed.outcome.clone(),
             });
         }
+    }
+}
+
+fn outcome_of(ended: &Result<AttemptAnswer, Failure>) -> &Outcome {
+    match ended {
+        Ok(answer) => &answer.outcome,
+        Err(failure) => &failure.outcome,
     }
 }
 

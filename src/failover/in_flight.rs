@@ -139,7 +139,7 @@ impl InFlightAttempt {
     pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
         // The next request is taken to be as long as this one.
         let tokens = rate_limit::tokens_in(self.shape.size);
-        let left = rate_limit::allowance(headers, tokens, SystemTime::now());
+        let left = rate_limit::tightest(headers, tokens, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
             permit.rate_limit(left.requests, left.next_in, Instant::now());
         }
@@ -183,11 +183,9 @@ impl InFlightAttempt {
         since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Whether its upstream has been taken out of rotation.
+    /// Whether its upstream has been taken out of rotation since it began, or is out and slow.
     pub(super) fn is_lost_cause(&self) -> bool {
-        self.permit
-            .as_ref()
-            .is_some_and(|permit| permit.health().is_out())
+        self.permit.as_ref().is_some_and(Permit::is_lost_cause)
     }
 
     /// The attempt is over.
@@ -214,7 +212,7 @@ impl InFlightAttempt {
         let now = Instant::now();
         match outcome {
             Outcome::ClientGone | Outcome::Superseded => {
-                permit.given_up(self.shape, self.limit(), now)
+                permit.given_up(self.shape, self.limit(), self.waited(), now)
             }
             _ => permit.finish(outcome, now),
         }

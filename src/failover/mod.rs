@@ -42,6 +42,7 @@ mod plan;
 mod queue;
 mod race;
 mod relay;
+mod renewed_key;
 mod resume;
 mod rewrite;
 mod run;

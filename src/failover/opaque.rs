@@ -1,11 +1,12 @@
-//! A body of unknown meaning on its way to the client, byte for byte. If it breaks off, the client's connection is
-//! cut: no other end would show it.
+//! A body of unknown meaning on its way to the client, byte for byte. If it breaks off, an error event ends it where it
+//! consists of events, between two of them. Otherwise the client's connection is cut: no other end would show it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
+use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ending::Opaque;
@@ -25,6 +26,9 @@ pub struct OpaqueStream {
     rest: ReplyBody,
     /// How many bytes are still to come, if the upstream has announced the length: the client reads no further.
     left: Option<u64>,
+    /// Whether an error event may follow what has come: it consists of events, and the last one is whole.
+    is_between_events: bool,
+    is_events: bool,
     /// `None` once it is over.
     attempt: Option<InFlightAttempt>,
     /// The outcome of the attempt if the body is complete.
@@ -52,6 +56,8 @@ impl OpaqueStream {
             first: None,
             rest: body.rest,
             left: body.length,
+            is_between_events: false,
+            is_events: body.is_events && body.length.is_none(),
             attempt: Some(attempt),
             outcome,
             witness,
@@ -71,6 +77,8 @@ impl OpaqueStream {
 
     fn take(&mut self, data: &Bytes) {
         self.timers.received(0, Instant::now());
+        let ends = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"];
+        self.is_between_events = self.is_events && ends.iter().any(|end| data.ends_with(end));
         if let Some(witness) = &mut self.witness {
             witness.saw(data);
         }
@@ -98,10 +106,23 @@ impl OpaqueStream {
         }
     }
 
-    fn cut(&mut self, outcome: Outcome, why: &str) -> BodyError {
+    /// The end of a body that is not whole.
+    fn cut(&mut self, outcome: Outcome, why: &str) -> Result<Frame<Bytes>, BodyError> {
         self.is_broken = true;
+        let code = match outcome {
+            Outcome::Stopped => "shutting_down",
+            _ => "stream_interrupted",
+        };
         self.end(outcome, Some(why.to_owned()));
-        BodyError(why.to_owned())
+        if !self.is_between_events {
+            return Err(BodyError(why.to_owned()));
+        }
+        // OpenAI's and Anthropic's SDKs both take this for an error.
+        let error =
+            json!({ "message": why, "type": "upstream_error", "param": null, "code": code });
+        let data = json!({ "type": "error", "error": error });
+        let event = format!("event: error\ndata: {data}\n\n");
+        Ok(Frame::data(event.into()))
     }
 }
 
@@ -118,8 +139,8 @@ impl Body for OpaqueStream {
         }
         while self.attempt.is_some() {
             if self.is_stopped {
-                let error = self.cut(Outcome::Stopped, "the proxy is being stopped");
-                return Poll::Ready(Some(Err(error)));
+                let end = self.cut(Outcome::Stopped, "the proxy is being stopped");
+                return Poll::Ready(Some(end));
             }
             match Pin::new(&mut self.rest).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -131,7 +152,7 @@ impl Body for OpaqueStream {
                 Poll::Ready(None) => self.complete(),
                 Poll::Ready(Some(Err(_))) => {
                     let why = "the connection to the upstream broke";
-                    return Poll::Ready(Some(Err(self.cut(Outcome::StreamBroken, why))));
+                    return Poll::Ready(Some(self.cut(Outcome::StreamBroken, why)));
                 }
                 Poll::Pending => {
                     self.timers.waits();
@@ -143,8 +164,8 @@ impl Body for OpaqueStream {
                             self.alarm.as_mut().reset(next);
                         }
                         Some(stage) => {
-                            let error = self.cut(Outcome::TimedOut(stage), patience_with(stage));
-                            return Poll::Ready(Some(Err(error)));
+                            let end = self.cut(Outcome::TimedOut(stage), patience_with(stage));
+                            return Poll::Ready(Some(end));
                         }
                     }
                 }

@@ -122,6 +122,11 @@ impl<'a> AttemptPlan<'a> {
         choices.collect()
     }
 
+    /// The health of a candidate's model.
+    pub(super) fn health(&self, choice: usize) -> &'a Arc<ModelHealth> {
+        self.entries[choice].health
+    }
+
     /// Whether a candidate can serve the request. One that cannot is skipped from now on.
     pub(super) async fn is_able(&mut self, choice: usize) -> bool {
         let entry = &mut self.entries[choice];

@@ -103,6 +103,7 @@ impl<'a> Run<'a> {
         let exchange = Attempt {
             timeouts: &target.candidate.timeouts,
             memory: &self.failover.memory,
+            events: &self.failover.events,
             request: self.request,
             target,
             is_first_choice: self.rule.is_first(target.candidate),

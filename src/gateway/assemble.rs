@@ -12,8 +12,8 @@ use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
 use crate::config::{
-    CandidateConfig, Config, Continuation, Refusals, RouteConfig, Strategy, TimeoutsOverride,
-    UpstreamConfig, UpstreamId,
+    CandidateConfig, Config, Continuation, KeySource, Refusals, RouteConfig, Strategy,
+    TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
 use crate::event::{Events, Sink};
@@ -22,7 +22,7 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
-use crate::upstream::{Client, Credential, Upstream, connect_with};
+use crate::upstream::{Client, Credential, Key, Upstream, connect_with};
 use crate::wire::memory::Memory;
 use crate::wire::tls;
 
@@ -67,7 +67,7 @@ pub(super) struct Generation {
 
 impl Generation {
     /// If this fails, nothing has been changed.
-    pub(super) fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
+    pub(super) async fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
         let Foundation {
             health,
             affinity,
@@ -75,7 +75,7 @@ impl Generation {
             events,
             ..
         } = foundation;
-        let upstreams = upstreams(config)?;
+        let upstreams = upstreams(config).await?;
         let accounts = config.upstreams.iter();
         health.adopt(
             accounts
@@ -121,6 +121,7 @@ fn identity(upstream: &UpstreamConfig) -> u64 {
     for key in upstream.keys() {
         key.expose().hash(&mut hasher);
     }
+    (upstream.key_source(), upstream.credential).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -234,7 +235,7 @@ impl Assembly<'_> {
     }
 }
 
-fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
+async fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
     let trust = |ca_file: Option<&Path>, whose: &str| {
         tls::client(ca_file).map_err(|reason| StartError::Tls {
             whose: whose.to_owned(),
@@ -250,24 +251,52 @@ fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
             None => shared.clone(),
         };
         let client = connect_with(tls, upstream.timeouts.over(&config.timeouts).connect);
-        upstreams.insert(id.clone(), Arc::new(one_upstream(id, upstream, client)));
+        let keys = keys(id, upstream).await?;
+        let upstream = one_upstream(id, upstream, keys, client);
+        upstreams.insert(id.clone(), Arc::new(upstream));
     }
     Ok(upstreams)
 }
 
-fn one_upstream(id: &UpstreamId, config: &UpstreamConfig, client: Client) -> Upstream {
-    let credentials = config
-        .keys()
-        .iter()
-        .filter_map(|key| Credential::new(key, config.provider.key_header()))
-        .collect();
+/// The keys that stand in the configuration, or the one that is read from its source.
+async fn keys(id: &UpstreamId, config: &UpstreamConfig) -> Result<Vec<Key>, StartError> {
+    let header = config.provider.key_header();
+    let Some(source) = config.key_source() else {
+        let keys = config.keys();
+        let credentials = keys.iter().filter_map(|key| Credential::new(key, header));
+        return Ok(credentials.map(Key::Fixed).collect());
+    };
+    let place = match &source {
+        KeySource::File(path) => format!("api_key_file: {}", path.display()),
+        KeySource::Command { argv, .. } => {
+            format!(
+                "api_key_command: {}",
+                argv.first().map_or("", String::as_str)
+            )
+        }
+    };
+    match Key::read(source, header).await {
+        Ok(key) => Ok(vec![key]),
+        Err(reason) => Err(StartError::Key {
+            whose: format!("upstreams.{id}.{place}"),
+            reason,
+        }),
+    }
+}
+
+fn one_upstream(
+    id: &UpstreamId,
+    config: &UpstreamConfig,
+    keys: Vec<Key>,
+    client: Client,
+) -> Upstream {
     let api = UpstreamApi {
         has_responses: config.has_responses(),
         quirks: config.provider.quirks(),
         prefill: config.prefill(),
         ..UpstreamApi::new(config.provider.dialect())
     };
-    Upstream::new(id.clone(), api, config.base_url(), credentials, client)
+    Upstream::new(id.clone(), api, config.base_url(), keys, client)
         .with_api_version(config.api_version.as_deref())
         .with_error_rules(config.errors.clone())
 }

@@ -4,6 +4,7 @@ mod assemble;
 mod descriptors;
 mod fixed;
 mod health_checks;
+mod key_renewals;
 mod start_error;
 
 use std::net::SocketAddr;
@@ -44,7 +45,9 @@ impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
         let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
-        let current = Arc::new(ArcSwap::from_pointee(Generation::of(config, &foundation)?));
+        let current = Arc::new(ArcSwap::from_pointee(
+            Generation::of(config, &foundation).await?,
+        ));
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin.listen).await?;
@@ -71,14 +74,21 @@ impl Gateway {
         gateway.serve_operators(server, stopping, admin_stopping);
         gateway
             .background
-            .spawn(health_checks::run(foundation, current));
+            .spawn(health_checks::run(foundation.clone(), Arc::clone(&current)));
+        gateway
+            .background
+            .spawn(key_renewals::run(foundation, current));
         Ok(gateway)
     }
 
     /// Uses another configuration from the next request on; open requests finish with the old one. The health of
     /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing.
-    pub fn reload(&self, config: Result<Config, String>) {
-        let event = match config.and_then(|config| self.take_over(&config)) {
+    pub async fn reload(&self, config: Result<Config, String>) {
+        let taken_over = match config {
+            Ok(config) => self.take_over(&config).await,
+            Err(reason) => Err(reason),
+        };
+        let event = match taken_over {
             Ok(()) => Event::ConfigReloaded,
             Err(reason) => Event::ConfigRejected { reason },
         };
@@ -123,10 +133,12 @@ impl Gateway {
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }
 
-    fn take_over(&self, config: &Config) -> Result<(), String> {
+    async fn take_over(&self, config: &Config) -> Result<(), String> {
         let message = |error: StartError| error.to_string();
         let tls = listener_tls(config).map_err(message)?;
-        let next = Generation::of(config, &self.foundation).map_err(message)?;
+        let next = Generation::of(config, &self.foundation)
+            .await
+            .map_err(message)?;
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }

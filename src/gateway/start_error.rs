@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use crate::upstream::KeyError;
 use crate::wire::tls::TlsError;
 
 /// Why a gateway cannot start.
@@ -25,6 +26,14 @@ pub enum StartError {
         whose: String,
         /// What is wrong.
         reason: TlsError,
+    },
+    /// A key cannot be read.
+    #[error("{whose}: {reason}")]
+    Key {
+        /// The place in the configuration, and the file or the program.
+        whose: String,
+        /// What is wrong.
+        reason: KeyError,
     },
     /// The metrics contradict each other, which is a bug.
     #[error("metrics: {0}")]

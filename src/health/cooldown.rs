@@ -99,6 +99,20 @@ impl Cooldown {
         }
     }
 
+    /// The key has been replaced: what was said about the old one's credential or account is not about the new one.
+    pub(super) fn key_renewed(&self) {
+        let seen = self.0.load(Ordering::Acquire);
+        let is_about_key = matches!(
+            CooldownReason::from_code(seen & 7),
+            CooldownReason::Credential | CooldownReason::Quota
+        );
+        if is_about_key {
+            let _ = self
+                .0
+                .compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
     /// An attempt succeeded, so the next cooldown is short again. One that lasts still is left alone: the attempt may
     /// have started before it.
     pub(super) fn forget(&self, now: Tick) {

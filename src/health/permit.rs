@@ -132,6 +132,19 @@ impl Permit {
         self.is_last_resort
     }
 
+    /// Whether the attempt had better be hedged: its scope has gone out of rotation since it began, or it is slow, and
+    /// its scope is out. A probe that is not slow tests a scope that is out, and waits for its answer.
+    pub fn is_lost_cause(&self) -> bool {
+        let scopes = [
+            (self.model.scope(), self.began_in.model),
+            (&self.model.upstream.scope, self.began_in.upstream),
+        ];
+        scopes.into_iter().any(|(scope, began_in)| {
+            let core = scope.core();
+            core.phase.is_out() && (self.was_slow || core.epoch != began_in)
+        })
+    }
+
     /// The model that it is for.
     pub fn health(&self) -> &Arc<ModelHealth> {
         &self.model

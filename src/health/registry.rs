@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cooldown::Cooldown;
 use super::model_health::ModelHealth;
 use super::network::Network;
 use super::time::Epoch;
@@ -72,6 +73,16 @@ impl Health {
             ))
         });
         Arc::clone(known)
+    }
+
+    /// An upstream's key, by its position, has been replaced: it is not refused any more.
+    pub fn key_renewed(&self, upstream: &UpstreamId, key: usize) {
+        for model in self.models() {
+            if model.id().upstream == *upstream {
+                let cooldowns = model.family().flat_map(|model| model.cooldowns_of(key));
+                cooldowns.for_each(Cooldown::key_renewed);
+            }
+        }
     }
 
     fn upstream(&self, id: &UpstreamId, keys: usize) -> Arc<UpstreamHealth> {

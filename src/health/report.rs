@@ -51,14 +51,20 @@ impl Permit {
     }
 
     /// The client went away, or another attempt of its request has answered first. Before the first content, the wait
-    /// is evidence, as far as a healthy upstream would have answered by then.
-    pub fn given_up(mut self, shape: Shape, limit: Duration, now: Instant) -> Vec<HealthChange> {
+    /// is evidence, as far as a healthy upstream would have answered by then. `waited` is without the time to send the
+    /// request.
+    pub fn given_up(
+        mut self,
+        shape: Shape,
+        limit: Duration,
+        waited: Duration,
+        now: Instant,
+    ) -> Vec<HealthChange> {
         let model = &self.model;
         let now = model.epoch.tick(now);
         if self.has_content || model.network.lost_since().is_some() {
             return Vec::new();
         }
-        let waited = Duration::from_secs_f32(self.started.seconds_until(now));
         let mut weight = model.baselines.waited_in_vain(shape, waited, limit);
         if model.is_well(now) {
             model

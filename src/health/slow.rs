@@ -14,6 +14,7 @@ use std::time::Duration;
 const ALPHA: f32 = 0.02;
 const EARLIEST: f32 = 4.0;
 const ENOUGH: u32 = 30;
+const UNKNOWN: f32 = 0.05;
 const ENOUGH_WHOLE: u32 = 50;
 /// Shorter waits that were cut short are no evidence: people change their minds, and editors cancel.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -115,13 +116,14 @@ impl Baselines {
         }
     }
 
-    /// The usual time to the first token of a short streamed request, in seconds; one second while nothing is known.
+    /// The usual time to the first token of a short streamed request, in seconds. While nothing is known it is taken to
+    /// be very short, so that somebody finds out.
     pub(super) fn usual(&self) -> f32 {
         let known = self
             .0
             .iter()
             .find(|baseline| baseline.samples.load(Ordering::Relaxed) > 0);
-        known.map_or(1.0, |baseline| {
+        known.map_or(UNKNOWN, |baseline| {
             unpack(baseline.moments.load(Ordering::Relaxed)).0.exp()
         })
     }

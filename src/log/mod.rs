@@ -63,6 +63,20 @@ impl Sink for Log {
                 upstream,
                 is_reached,
             } => tracing::debug!(%upstream, is_reached, "health check"),
+            Event::KeyRenewed {
+                upstream,
+                failure: None,
+                ..
+            } => tracing::info!(%upstream, "{upstream} has a new key"),
+            Event::KeyRenewed {
+                upstream,
+                failure: Some(reason),
+                is_news,
+            } => {
+                if *is_news {
+                    tracing::warn!(%upstream, "the key of {upstream} cannot be renewed, the old one stays: {reason}");
+                }
+            }
             Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
             Event::ConfigRejected { reason } => {
                 tracing::error!(

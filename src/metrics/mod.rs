@@ -30,6 +30,7 @@ pub struct Metrics {
     continuations: IntCounterVec,
     changes: IntCounterVec,
     health_checks: IntCounterVec,
+    key_renewals: IntCounterVec,
     reloads: IntCounterVec,
     health: HealthGauges,
     memory: MemoryMetrics,
@@ -79,6 +80,12 @@ impl Metrics {
                 &registry,
                 "backstop_health_checks_total",
                 "Health checks of upstreams that could not be connected to.",
+                &["upstream", "result"],
+            )?,
+            key_renewals: counter(
+                &registry,
+                "backstop_key_renewals_total",
+                "Keys that were replaced while running (`renewed`), or could not be read again (`failed`).",
                 &["upstream", "result"],
             )?,
             reloads: counter(
@@ -170,6 +177,18 @@ impl Sink for Metrics {
                 .with_label_values(&[from.as_ref(), to.as_ref()])
                 .inc(),
             Event::HealthChanged(change) => self.health_changed(change),
+            Event::KeyRenewed {
+                upstream, failure, ..
+            } => {
+                let result = if failure.is_none() {
+                    "renewed"
+                } else {
+                    "failed"
+                };
+                self.key_renewals
+                    .with_label_values(&[upstream.as_ref(), result])
+                    .inc();
+            }
             Event::ConfigReloaded => self.reloads.with_label_values(&["ok"]).inc(),
             Event::ConfigRejected { .. } => self.reloads.with_label_values(&["rejected"]).inc(),
             Event::RequestFinished(report) => self.finished(report),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::client::Client;
-use super::credential::Credential;
+use super::key::{Key, Renewal, RenewedKey};
 use super::reply::Reply;
 use crate::config::{Dialect, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
@@ -23,7 +23,7 @@ pub struct Upstream {
     pub(super) base_url: String,
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
-    pub(super) credentials: Vec<Credential>,
+    pub(super) keys: Vec<Key>,
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
@@ -53,7 +53,7 @@ impl Upstream {
         id: UpstreamId,
         api: UpstreamApi,
         base_url: &str,
-        credentials: Vec<Credential>,
+        keys: Vec<Key>,
         client: Client,
     ) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Upstream {
             has_no_responses: AtomicBool::new(false),
             base_url: base_url.to_owned(),
             api_version: None,
-            credentials,
+            keys,
             client,
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
@@ -130,8 +130,8 @@ impl Upstream {
 
     /// The body without the key that was sent: some upstreams repeat a key that they reject.
     pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
-        match self.credentials.get(key) {
-            Some(credential) => credential.hide_in(body),
+        match self.keys.get(key) {
+            Some(key) => key.hide_in(body),
             None => body,
         }
     }
@@ -143,19 +143,41 @@ impl Upstream {
     }
 
     pub(super) fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
-        if let Some(credential) = self.credentials.get(key) {
-            credential.hide_in_headers(headers);
+        if let Some(key) = self.keys.get(key) {
+            key.hide_in_headers(headers);
         }
+    }
+
+    /// A number that changes when that key is replaced.
+    pub fn key_version(&self, key: usize) -> u64 {
+        self.keys.get(key).map_or(0, Key::version)
+    }
+
+    /// The key of this version was refused: reads it again from its source, if it has one. `None`: nothing was read.
+    pub async fn renew_refused(&self, key: usize, version: u64) -> Option<Renewal> {
+        match self.keys.get(key)? {
+            Key::Fixed(_) => None,
+            Key::Renewed(key) => key.renew_refused(version).await,
+        }
+    }
+
+    /// Its keys that are read again from time to time, with their numbers.
+    pub fn renewed_keys(&self) -> impl Iterator<Item = (usize, &RenewedKey)> {
+        let keys = self.keys.iter().enumerate();
+        keys.filter_map(|(number, key)| match key {
+            Key::Fixed(_) => None,
+            Key::Renewed(key) => Some((number, &**key)),
+        })
     }
 
     /// How many keys it has.
     pub fn key_count(&self) -> usize {
-        self.credentials.len()
+        self.keys.len()
     }
 
     /// The next key: several keys are used in rotation.
     pub fn next_key(&self) -> usize {
-        match self.credentials.len() {
+        match self.keys.len() {
             0 | 1 => 0,
             count => self.turn.fetch_add(1, Ordering::Relaxed) % count,
         }

@@ -58,8 +58,8 @@ impl Upstream {
             },
         )?;
         *request.headers_mut() = outbound.headers;
-        if let Some(credential) = self.credentials.get(key) {
-            credential.put_on(request.headers_mut());
+        if let Some(key) = self.keys.get(key) {
+            key.put_on(request.headers_mut());
         }
         Ok(request)
     }

@@ -56,6 +56,8 @@ struct Running {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
     stderr: Lines<BufReader<ChildStderr>>,
+    /// The clients' address, once it is known.
+    clients: String,
 }
 
 impl Running {
@@ -64,6 +66,7 @@ impl Running {
         Self {
             stdout: BufReader::new(child.stdout.take().unwrap()).lines(),
             stderr: BufReader::new(child.stderr.take().unwrap()).lines(),
+            clients: String::new(),
             child,
         }
     }
@@ -240,17 +243,21 @@ async fn with_an_open_request(folder: &Path, upstream: &Simulator) -> (Running, 
     let setup = Setup::new().upstream(upstream);
     std::fs::write(folder.join("backstop.yaml"), setup.yaml()).unwrap();
     let mut running = Running::start(backstop(folder, &SERVE));
-    let clients = address(&running.logged("OPENAI_BASE_URL=http://").await);
+    running.clients = address(&running.logged("OPENAI_BASE_URL=http://").await);
+    let asking = ask(&running.clients);
+    upstream.wait_received(1).await;
+    (running, asking)
+}
 
+/// A client that asks at an address.
+fn ask(clients: &str) -> Asking {
     let url = format!("http://{clients}/v1/chat/completions");
     let request = http::Request::post(url)
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(chat().to_string())))
         .unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let asking = tokio::spawn(client.request(request));
-    upstream.wait_received(1).await;
-    (running, asking)
+    tokio::spawn(client.request(request))
 }
 
 #[tokio::test]
@@ -277,6 +284,43 @@ async fn a_second_signal_ends_it_at_once() {
     assert_eq!(running.terminate().await, Some(0));
     running.logged("stopped at once").await;
     asking.await.unwrap().unwrap_err();
+}
+
+/// What an upstream says about itself is in the log, what it says about a request is not, and no outage fills it.
+#[tokio::test]
+async fn what_somebody_has_to_see_to_is_logged_once() {
+    let said = |message: &str| {
+        Script::fault(Fault::Status {
+            code: 401,
+            headers: Vec::new(),
+            body: Some(format!(r#"{{"error":{{"message":"{message}"}}}}"#)),
+        })
+    };
+    let upstream = Simulator::start("only", said("verify yourself first, only-key"))
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut running, asking) = with_an_open_request(folder.path(), &upstream).await;
+    assert_eq!(asking.await.unwrap().unwrap().status(), 403);
+    let noticed = running.logged("\"WARN\"").await;
+    let words = "only refuses its key (key 1): verify yourself first, ***; somebody has to act";
+    assert!(noticed.contains(words), "{noticed}");
+    let failed = running.logged("\"ERROR\"").await;
+    let words = "a request failed: `gpt-4o`: only: unauthorized (401), verify yourself first, ***";
+    assert!(failed.contains(words), "{failed}");
+    let clients = running.clients.clone();
+    for _ in 0..20 {
+        let answer = ask(&clients).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 403);
+    }
+    assert_eq!(running.terminate().await, Some(0));
+    let mut rest = String::new();
+    while let Some(line) = running.stderr.next_line().await.unwrap() {
+        rest += &line;
+    }
+    assert!(!rest.contains("somebody has to act"), "{rest}");
+    // The machine may be so slow that a period passes meanwhile.
+    assert!(rest.matches("a request failed").count() < 10, "{rest}");
 }
 
 /// Whoever reads the log may stop it upon the first line, and so may a supervisor.

@@ -39,6 +39,11 @@ const KEYS: &[&str] = &[
     "stream_usage",
     "refusals",
     "ca_file",
+    "errors",
+    "status",
+    "code",
+    "words",
+    "outcome",
     "routes",
     "models",
     "candidates",
@@ -173,7 +178,7 @@ jj: 1
 tls: {jj: 1}
 admin: {jj: 1}
 clients: [{jj: 1}]
-upstreams: {a: {jj: 1, capabilities: {jj: 1}}}
+upstreams: {a: {jj: 1, errors: [{jj: 1}], capabilities: {jj: 1}}}
 routes: [{jj: 1, hold: {jj: 1}, candidates: [{jj: 1}]}]
 timeouts: {jj: 1}
 limits: {jj: 1}

@@ -4,6 +4,7 @@
 use backstop::simulator::{Fault, Received, Script, Simulator};
 use bytes::Bytes;
 use http::Method;
+use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -414,6 +415,35 @@ async fn an_error_that_is_not_whole_is_none() {
     }
 }
 
+/// Between two events an error may be the end; within one, only a cut connection shows that it is not whole.
+#[tokio::test]
+async fn a_forwarded_stream_that_breaks_between_events_ends_with_an_error() {
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let event = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"hi\"}\n\n";
+    for (sent, is_told) in [(event, true), (&event[..20], false)] {
+        let url = raw(format!("{head}{:x}\r\n{sent}\r\n", sent.len())).await;
+        let gateway = Setup::new()
+            .upstream_at("raw", &url, "provider: openai-compatible")
+            .start()
+            .await;
+        let path = "/v1/audio/transcriptions";
+        let answer = gateway.open(Method::POST, path, &[], "{}").await;
+        let body = answer.into_body().collect().await;
+        let Ok(body) = body else {
+            assert!(!is_told, "{sent}");
+            continue;
+        };
+        let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
+        let error = text.strip_prefix(sent).unwrap();
+        assert!(
+            is_told && error.starts_with("event: error\ndata: {\"type\":\"error\",\"error\":{"),
+            "{text}"
+        );
+        assert!(error.contains("\"code\":\"stream_interrupted\""), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn many_refused_keys_are_not_in_the_way_of_another_upstream() {
     let three = Three::start().await;
@@ -507,7 +537,7 @@ async fn a_forwarded_answer_that_breaks_off_does_not_look_whole() {
             .open(Method::GET, "/v1/files/x/content", &[], "")
             .await;
         assert_eq!(response.status(), 200);
-        let body = http_body_util::BodyExt::collect(response.into_body());
+        let body = BodyExt::collect(response.into_body());
         assert!(crate::harness::within(body).await.is_err(), "{fault:?}");
     }
 }

@@ -78,7 +78,7 @@ async fn silence_in_the_middle_of_thoughts_is_no_stall() {
     let unknown = json!({"model": "house-model", "input": "hi", "stream": true});
     for (path, body, events) in [
         (RESPONSES, unknown, &responses[..]),
-        (CHAT, for_model(chat_stream(), "house-model"), &chat),
+        (CHAT, for_model(chat_stream(), "house-model"), &chat[..]),
     ] {
         let (first, second) = simulators().await;
         // Longer than `idle` and `first_token`, shorter than `reasoning`.

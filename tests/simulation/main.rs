@@ -165,18 +165,21 @@ fn statuses_nobody_lists_and_stalls_after_them_are_left_behind() {
 
 #[test]
 fn a_healthy_upstream_is_never_taken_out_of_rotation() {
-    let two_days = Plan {
-        from: 600.0,
-        to: 172_800.0,
-        end: 172_801.0,
-    };
-    assert_eq!(figures(Trace::Healthy, 0.2, two_days, 1).ejections, 0.0);
-    let four_hours = Plan {
-        from: 60.0,
-        to: 14_400.0,
-        end: 14_401.0,
-    };
-    assert_eq!(figures(Trace::Healthy, 5.0, four_hours, 1).ejections, 0.0);
+    // Neither if a fifth of its clients goes away after 0.2 to 2 s.
+    for trace in [Trace::Healthy, Trace::Cancelled] {
+        let two_days = Plan {
+            from: 600.0,
+            to: 172_800.0,
+            end: 172_801.0,
+        };
+        assert_eq!(figures(trace, 0.2, two_days, 1).ejections, 0.0);
+        let four_hours = Plan {
+            from: 60.0,
+            to: 14_400.0,
+            end: 14_401.0,
+        };
+        assert_eq!(figures(trace, 5.0, four_hours, 1).ejections, 0.0);
+    }
 }
 
 #[test]

@@ -251,8 +251,8 @@ impl Play {
         let request = &self.requests[index];
         let now = self.instant(at);
         let is_lost = |attempt: &usize| {
-            let upstream = self.attempts[*attempt].upstream;
-            self.healths[upstream][request.model].is_out()
+            let permit = self.attempts[*attempt].permit.as_ref();
+            permit.is_some_and(Permit::is_lost_cause)
         };
         Situation {
             now,
@@ -422,8 +422,10 @@ impl Play {
         }
         // Its other attempts are cancelled at once.
         for attempt in std::mem::take(&mut self.requests[index].in_flight) {
-            if let Some(permit) = self.attempts[attempt].permit.take() {
-                let changes = permit.given_up(SHAPE, LIMIT, self.instant(at));
+            let Attempt { permit, sent, .. } = &mut self.attempts[attempt];
+            let waited = Duration::from_secs_f64(at - *sent);
+            if let Some(permit) = permit.take() {
+                let changes = permit.given_up(SHAPE, LIMIT, waited, self.instant(at));
                 self.note(changes);
             }
         }

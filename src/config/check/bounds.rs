@@ -119,7 +119,7 @@ impl Check<'_> {
     }
 
     /// Checks that a duration is neither nothing nor endless.
-    fn duration(&mut self, path: &Path, name: &str, duration: Duration) {
+    pub(super) fn duration(&mut self, path: &Path, name: &str, duration: Duration) {
         if duration.is_zero() {
             self.note(path.key(name), "must be longer than nothing");
         }

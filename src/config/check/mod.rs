@@ -3,21 +3,22 @@
 mod bounds;
 mod browsers;
 mod errors;
+mod keys;
 mod notes;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
 
-use http::{HeaderValue, Uri};
+use http::Uri;
 use serde_yaml::Value;
 
+use self::keys::{UNSENDABLE, is_sendable};
 use self::notes::Check;
 use super::capability::CapabilitiesConfig;
 use super::file::Config;
 use super::path::Path;
 use super::problem::{Found, did_you_mean};
 use super::route::{CandidateConfig, RouteConfig};
-use super::secret::Secret;
 use super::upstream::{UpstreamConfig, UpstreamId};
 
 /// Notes everything that is wrong with a configuration that could be read.
@@ -53,7 +54,7 @@ impl Check<'_> {
         }
     }
 
-    fn file(&mut self, path: Path, file: &FilePath) {
+    pub(super) fn file(&mut self, path: Path, file: &FilePath) {
         if file.as_os_str().is_empty() {
             self.note(path, "is missing: name a PEM file");
         } else if !file.is_file() {
@@ -160,38 +161,9 @@ impl Check<'_> {
         }
     }
 
-    fn is_written(&self, id: &UpstreamId, key: &str) -> bool {
+    pub(super) fn is_written(&self, id: &UpstreamId, key: &str) -> bool {
         let written = self.value["upstreams"][id.as_ref()].get(key);
         written.is_some_and(|value| !value.is_null())
-    }
-
-    fn keys(&mut self, id: &UpstreamId, upstream: &UpstreamConfig, path: &Path) {
-        let (one, several) = (path.key("api_key"), path.key("api_keys"));
-        let is_list_written = self.is_written(id, "api_keys");
-        if upstream.api_key.is_some() && is_list_written {
-            self.note(several, "stands beside api_key: put all keys here");
-            return;
-        }
-        if is_list_written && upstream.api_keys.is_empty() {
-            self.note(
-                several.clone(),
-                "is empty: name at least one key, or leave it out",
-            );
-        }
-        if let Some(key) = &upstream.api_key {
-            self.key(key, one.clone());
-        }
-        for (index, key) in upstream.api_keys.iter().enumerate() {
-            self.key(key, several.index(index));
-        }
-        let is_mentioned = self.found.is_spoilt(&several);
-        if let Some(variable) = upstream.provider.key_variable()
-            && upstream.keys().is_empty()
-            && !is_mentioned
-        {
-            let hint = format!("write api_key: \"${{{variable}}}\"");
-            self.found.note(one, "is missing", Some(hint));
-        }
     }
 
     fn window(&mut self, capabilities: CapabilitiesConfig, path: &Path) {
@@ -203,14 +175,6 @@ impl Check<'_> {
                 let path = path.key("capabilities").key(key);
                 self.note(path, "must be at least 1: it counts tokens");
             }
-        }
-    }
-
-    fn key(&mut self, key: &Secret, path: Path) {
-        if key.expose().is_empty() {
-            self.note(path, "is empty");
-        } else if !is_sendable(key) {
-            self.note(path, UNSENDABLE);
         }
     }
 
@@ -316,10 +280,6 @@ impl Check<'_> {
     }
 }
 
-fn is_sendable(key: &Secret) -> bool {
-    HeaderValue::from_str(key.expose()).is_ok()
-}
-
 fn usable_url(url: &str) -> Result<(), String> {
     let wrong = |why: &str| {
         Err(format!(
@@ -343,6 +303,3 @@ fn usable_url(url: &str) -> Result<(), String> {
     }
     Ok(())
 }
-
-const UNSENDABLE: &str =
-    "has characters that cannot be sent in an HTTP header, perhaps a line break";

@@ -16,9 +16,9 @@ impl Bench {
         };
         let permits: Vec<Permit> = (0..size).filter_map(|_| begin()).collect();
         self.pass(seconds);
-        let changes = permits
-            .into_iter()
-            .map(|permit| permit.given_up(SHAPE, LIMIT, self.now));
+        let changes = permits.into_iter().map(|permit| {
+            permit.given_up(SHAPE, LIMIT, Duration::from_secs_f64(seconds), self.now)
+        });
         changes.flatten().count() > 0
     }
 
@@ -64,7 +64,11 @@ fn a_client_that_goes_after_the_first_content_says_nothing() {
         let mut permit = model.admit(0, bench.now).unwrap();
         permit.answered(SHAPE, LIMIT, bench.now);
         bench.pass(60.0);
-        assert!(permit.given_up(SHAPE, LIMIT, bench.now).is_empty());
+        assert!(
+            permit
+                .given_up(SHAPE, LIMIT, Duration::from_secs(60), bench.now)
+                .is_empty()
+        );
     }
     assert_eq!(bench.phase(&model), Phase::Closed);
 }
@@ -77,7 +81,7 @@ fn what_was_counted_as_slow_is_not_counted_again() {
     let mut permit = model.admit(0, bench.now).unwrap();
     bench.pass(5.0);
     permit.slow(bench.now);
-    permit.given_up(SHAPE, LIMIT, bench.now);
+    permit.given_up(SHAPE, LIMIT, Duration::from_secs(5), bench.now);
     assert!(
         (3.0..3.5).contains(&bench.score(&model)),
         "{}",
@@ -94,7 +98,7 @@ fn a_probe_that_is_given_up_has_failed_if_it_waited_for_long() {
         bench.trip(&model, &FAILURE);
         let probe = bench.probe(&model);
         bench.pass(seconds);
-        probe.given_up(SHAPE, LIMIT, bench.now);
+        probe.given_up(SHAPE, LIMIT, Duration::from_secs_f64(seconds), bench.now);
         assert_eq!(bench.phase(&model), phase);
         assert_eq!(model.scope().probes(), 0);
     }
@@ -129,4 +133,37 @@ fn an_upstream_that_always_takes_long_serves_and_heals() {
         }
         assert_eq!(bench.phase(&model), Phase::Closed);
     }
+}
+
+#[test]
+fn only_what_went_out_of_rotation_after_its_start_or_is_slow_is_a_lost_cause() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    let early = model.admit(0, bench.now).unwrap();
+    assert!(!early.is_lost_cause());
+    bench.trip(&model, &FAILURE);
+    assert!(early.is_lost_cause());
+    let mut last_resort = model.force(0, bench.now);
+    assert!(!last_resort.is_lost_cause());
+    last_resort.slow(bench.now);
+    assert!(last_resort.is_lost_cause());
+    let mut probe = bench.probe(&model);
+    assert!(!probe.is_lost_cause());
+    probe.slow(bench.now);
+    assert!(probe.is_lost_cause());
+}
+
+#[test]
+fn who_is_unknown_looks_less_loaded_than_who_is_known_until_it_has_enough_to_do() {
+    let mut bench = Bench::new();
+    let (known, unknown) = (bench.model("a", "m"), bench.model("b", "m"));
+    bench.answer(&known, 40, 0.3);
+    assert!(unknown.load() < known.load());
+    let waiting: Vec<Permit> = (0..10)
+        .map(|_| unknown.admit(0, bench.now).unwrap())
+        .collect();
+    assert!(unknown.load() > known.load());
+    drop(waiting);
+    bench.answer(&unknown, 1, 0.6);
+    assert!(unknown.load() > known.load());
 }

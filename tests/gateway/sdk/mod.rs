@@ -4,6 +4,7 @@
 
 pub(crate) mod install;
 mod journal;
+mod refused;
 mod streams;
 mod suites;
 

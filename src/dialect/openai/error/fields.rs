@@ -6,11 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::known::{
-    MODEL_IS_GONE, PROVIDER_BOUND_IN_WORDS, STATUS_OF, Sign, WORDS_OF_GATEWAYS, meaning_of_words,
-};
+use super::mark::Mark;
 use super::wait::wait_in_words;
-use crate::config::Meaning;
+use super::words::{MODEL_IS_GONE, PROVIDER_BOUND_IN_WORDS, WORDS_OF_GATEWAYS};
 use crate::dialect::rate_limit::reset_in;
 
 /// The fields of an error that decide its outcome.
@@ -186,16 +184,16 @@ impl ErrorFields {
         WORDS_OF_GATEWAYS.contains(&words)
     }
 
-    /// Whether it has a sign.
-    pub(super) fn shows(&self, sign: Sign) -> bool {
+    /// Whether it has a mark.
+    pub(super) fn shows(&self, mark: Mark) -> bool {
         let punctuation = ['.', '\'', '"', ')', ']'];
-        match sign {
-            Sign::Code(name) => self.is(name),
-            Sign::CodeBegins(begin) => self.code.starts_with(begin),
-            Sign::CodeEnds(end) => self.code.ends_with(end),
-            Sign::Begins(begin) => self.words.starts_with(begin),
-            Sign::Ends(end) => self.words.trim_end_matches(punctuation).ends_with(end),
-            Sign::Says(words) => self.words.contains(words),
+        match mark {
+            Mark::Code(name) => self.is(name),
+            Mark::CodeBegins(begin) => self.code.starts_with(begin),
+            Mark::CodeEnds(end) => self.code.ends_with(end),
+            Mark::Begins(begin) => self.words.starts_with(begin),
+            Mark::Ends(end) => self.words.trim_end_matches(punctuation).ends_with(end),
+            Mark::Says(words) => self.words.contains(words),
         }
     }
 
@@ -268,32 +266,6 @@ impl ErrorFields {
             .into_iter()
             .chain(&self.reasons)
             .any(|field| field == name)
-    }
-
-    /// The HTTP status that fits this error.
-    pub(super) fn status(&self) -> u16 {
-        match self.code.parse() {
-            Ok(status @ 400..=599) => return status,
-            // `invalid_image_format`, `failed_to_download_image` and others, of Responses.
-            _ if self.code.contains("_image") || self.code.starts_with("image_") => return 400,
-            _ => {}
-        }
-        let by_name = STATUS_OF.iter().find(|(name, _)| self.is(name));
-        match meaning_of_words(self) {
-            _ if self.is_flagged => 400,
-            Some(Meaning::RateLimited | Meaning::QuotaExhausted) => 429,
-            Some(Meaning::Unauthorized) => 401,
-            Some(Meaning::ModelUnavailable) => 404,
-            Some(
-                Meaning::Rejected
-                | Meaning::ContentRefused
-                | Meaning::TooLong
-                | Meaning::Unsupported,
-            ) => 400,
-            Some(Meaning::Overloaded) => by_name.map_or(503, |(_, status)| *status),
-            Some(Meaning::ServerError) => 500,
-            None => by_name.map_or(500, |(_, status)| *status),
-        }
     }
 }
 

@@ -6,13 +6,17 @@
 //! What the configuration says about an upstream's errors comes first, then one table of codes and words, then the
 //! status. Words are read only where a provider gives nothing else, because providers echo prompts in them.
 
+mod accounts;
 mod fields;
 mod known;
+mod mark;
 mod reply;
+mod requests;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod words;
 
 use std::time::Duration;
 
@@ -86,7 +90,7 @@ pub(in crate::dialect) fn classify_inner(
     let error = ErrorFields::read(body);
     let reply = ErrorReply {
         asked: retry_after,
-        ..ErrorReply::new(error.status(), body)
+        ..ErrorReply::new(known::status_of(&error), body)
     };
     by_words(&reply, &error)
 }

@@ -36,35 +36,40 @@ impl<'a> ErrorReply<'a> {
         }
     }
 
-    /// The outcome that the configuration gives it.
-    pub fn ruled(&self) -> Option<Outcome> {
-        match self.rules {
-            [] => None,
-            _ => self.by_rules(&ErrorFields::read(self.body)),
+    /// The outcome that the configuration gives an error inside a 200. Such an error has no status of its own, so only
+    /// rules with a code or words are about it.
+    pub fn ruled_inside(&self) -> Option<Outcome> {
+        if self.rules.is_empty() {
+            return None;
         }
+        let error = ErrorFields::read(self.body);
+        self.by(&error, |rule| {
+            (rule.code.is_some() || rule.words.is_some()) && self.says(rule, &error)
+        })
     }
 
     pub(super) fn by_rules(&self, error: &ErrorFields) -> Option<Outcome> {
-        let mut rules = self.rules.iter();
-        let rule = rules.find(|rule| self.fits(rule, error))?;
+        self.by(error, |rule| {
+            let has_status = rule.status.is_none_or(|status| status == self.status);
+            has_status && self.says(rule, error)
+        })
+    }
+
+    /// The outcome by the first rule that fits.
+    fn by(&self, error: &ErrorFields, fits: impl Fn(&ErrorRule) -> bool) -> Option<Outcome> {
+        let rule = self.rules.iter().find(|rule| fits(rule))?;
         Some(meant(rule.outcome?, self.status, self.wait(error.wait)))
     }
 
-    fn fits(&self, rule: &ErrorRule, error: &ErrorFields) -> bool {
-        let ErrorRule {
-            status,
-            code,
-            words,
-            outcome: _,
-        } = rule;
+    /// Whether it has the code and the words of a rule.
+    fn says(&self, rule: &ErrorRule, error: &ErrorFields) -> bool {
+        let ErrorRule { code, words, .. } = rule;
         // A page has no message, but words.
         let says = |words: &String| match error.message.as_str() {
             "" => contains(self.body, words),
             _ => error.says(words),
         };
-        status.is_none_or(|status| status == self.status)
-            && code.as_deref().is_none_or(|code| error.is(code))
-            && words.as_ref().is_none_or(says)
+        code.as_deref().is_none_or(|code| error.is(code)) && words.as_ref().is_none_or(says)
     }
 
     /// How long to wait: by the headers, by the body, or as estimated.

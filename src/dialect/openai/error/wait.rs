@@ -33,8 +33,8 @@ pub(super) fn wait_in_words(message: &str) -> Option<Duration> {
 fn time(text: &str) -> Option<Duration> {
     let mut longest = None;
     let mut end = 0;
-    for word in text.split_inclusive(' ').take(MOST_WORDS) {
-        end += word.len();
+    for piece in text.split_inclusive(' ').take(MOST_WORDS) {
+        end += piece.len();
         let so_far = text[..end].trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         if let Ok(time) = SpanParser::new().parse_unsigned_duration(so_far) {
             longest = Some(time);

@@ -1,0 +1,58 @@
+//! The kinds of failures of which there are several variants.
+
+/// Why no connection was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreachable {
+    /// Nobody listens at the address.
+    Refused,
+    /// The name could not be resolved.
+    Dns,
+    /// The TLS handshake failed.
+    Tls,
+    /// TCP and TLS were not done within the connect timeout.
+    TimedOut,
+    /// Anything else, for example no route to the host.
+    Other,
+}
+
+/// Which timer ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Before the head of the reply.
+    Headers,
+    /// Before the first content.
+    FirstToken,
+    /// Between two pieces of the reply.
+    Idle,
+    /// Between two pieces of content, while there were others.
+    Content,
+    /// The content came too slowly.
+    Rate,
+    /// The time for the whole request, all attempts together.
+    Total,
+}
+
+/// What is wrong with a reply that has a success status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// A redirect: to follow it would carry the credential elsewhere.
+    Redirect,
+    /// A content type that was not asked for, such as HTML.
+    ContentType,
+    /// Compressed, although that was not asked for.
+    Compressed,
+    /// No body at all.
+    Empty,
+    /// Not the JSON or the events that it should be.
+    Unparsable,
+    /// Well-formed, but without an answer (`choices: []`).
+    NoAnswer,
+    /// It ended in the middle.
+    CutShort,
+    /// The model was asked to continue a prefill, and did not.
+    NoSeam,
+    /// Larger than any answer may be.
+    TooLarge,
+    /// Another protocol from here on (101), which was not asked for.
+    Protocol,
+}
