@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clients::Ended;
 use crate::situation::{Bound, Seen, Situation};
 
 pub(crate) const HEAD: &str = "\
@@ -36,7 +37,7 @@ fn slowest(seen: &Seen) -> f64 {
     answered.map(|ended| ended.seconds).fold(0.0, f64::max)
 }
 
-/// What clients saw in place of an answer, how often, when the last of them began, and how long the slowest one waited.
+/// What clients saw in place of an answer, how often, how long the slowest of them waited, and which requests those were.
 fn lost(seen: &Seen) -> String {
     let mut counts = BTreeMap::new();
     let mut slowest: f64 = 0.0;
@@ -44,19 +45,35 @@ fn lost(seen: &Seen) -> String {
         *counts.entry(ended.ended.as_str()).or_insert(0) += 1;
         slowest = slowest.max(ended.seconds);
     }
+    if counts.is_empty() {
+        return String::new();
+    }
     let counts: Vec<String> = counts
         .iter()
         .map(|(what, count)| format!("{what}: {count}"))
         .collect();
-    let last = seen.runs.iter().filter_map(|run| {
-        let index = run.iter().rposition(|ended| !ended.is_answered())?;
-        Some(index + 1)
-    });
-    match last.max() {
-        Some(last) => format!(
-            "{} (up to number {last}, after {slowest:.1} s at most)",
-            counts.join(", ")
-        ),
-        None => String::new(),
+    let numbers: Vec<String> = seen.runs.iter().map(|run| ranges(run)).collect();
+    let (counts, numbers) = (counts.join(", "), numbers.join("; "));
+    format!("{counts}, after {slowest:.1} s at most ({numbers})")
+}
+
+/// The numbers of the requests that were not answered: `1-4, 9`.
+fn ranges(run: &[Ended]) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for (index, _) in run
+        .iter()
+        .enumerate()
+        .filter(|(_, ended)| !ended.is_answered())
+    {
+        match ranges.last_mut() {
+            Some((_, last)) if *last == index => *last = index + 1,
+            Some(_) | None => ranges.push((index + 1, index + 1)),
+        }
     }
+    let text = |(first, last): &(usize, usize)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    let ranges: Vec<String> = ranges.iter().map(text).collect();
+    ranges.join(", ")
 }
