@@ -52,7 +52,8 @@ fn lost(seen: &Seen) -> String {
         .iter()
         .map(|(what, count)| format!("{what}: {count}"))
         .collect();
-    let numbers: Vec<String> = seen.runs.iter().map(|run| ranges(run)).collect();
+    let runs = seen.runs.iter().map(|run| ranges(run));
+    let numbers: Vec<String> = runs.filter(|ranges| !ranges.is_empty()).collect();
     let (counts, numbers) = (counts.join(", "), numbers.join("; "));
     format!("{counts}, after {slowest:.1} s at most ({numbers})")
 }
