@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::{CapabilitiesConfig, ErrorRule, Prefill, Provider, Secret, TimeoutsOverride, duration};
@@ -44,6 +45,18 @@ pub struct UpstreamConfig {
     pub errors: Vec<ErrorRule>,
     /// A PEM file with root certificates to trust besides the usual ones.
     pub ca_file: Option<PathBuf>,
+    /// How many requests it serves at a time; left out: any number.
+    pub concurrency: Option<usize>,
+    /// Who waits for a seat when it serves as many as that.
+    pub queue: SeatQueue,
+    /// A PEM file with the certificate that we show it, and those that vouch for it.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with the key of that certificate.
+    pub client_key: Option<PathBuf>,
+    /// The forward proxy that leads to it, or `none`; left out: as the environment says.
+    pub proxy: Option<Secret>,
+    /// Further headers of every request to it, by their names.
+    pub headers: IndexMap<String, Secret>,
     /// How long to wait for it, where that differs from the general `timeouts`.
     pub timeouts: TimeoutsOverride,
 }
@@ -96,6 +109,26 @@ pub enum CredentialFrom {
     Config,
     /// The client's own: its plan or account at this provider pays.
     Client,
+}
+
+/// The queue before an upstream that serves a limited number of requests at a time.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SeatQueue {
+    /// How many requests may wait.
+    pub requests: usize,
+    /// For how long.
+    #[serde(deserialize_with = "duration::read")]
+    pub time: Duration,
+}
+
+impl Default for SeatQueue {
+    fn default() -> Self {
+        Self {
+            requests: 16,
+            time: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Where a key is read from.

@@ -34,7 +34,7 @@ use crate::event::Event;
 use crate::outcome::{Blame, Defect, Outcome, Retry, Stage};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
-use crate::upstream::Reply;
+use crate::upstream::{Outbound, Reply};
 use crate::wire::body::{Patience, read_into, read_whole};
 use crate::wire::headers::{EVENTS, has_media_type};
 use crate::wire::upload::{PIECE, Sending};
@@ -105,13 +105,20 @@ impl Failover {
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
         let timeouts = &target.candidate.timeouts;
+        let seat = match target.candidate.upstream.seats() {
+            None => None,
+            Some(seats) => {
+                let seat = seats.wait(deadline.until()).await;
+                Some(seat.ok_or(Outcome::Full)?)
+            }
+        };
         let wait = Wait {
             began: Instant::now(),
             patience: (limit(request, target).usual, Stage::FirstToken),
             idle: timeouts.idle,
             deadline,
         };
-        let mut outbound = outbound(request, &target.candidate.upstream, model);
+        let mut outbound = forwarded(request, target.candidate, model);
         let mut share = self.memory.share();
         if model.is_some() {
             // With another name in it, it is there twice.
@@ -120,8 +127,9 @@ impl Failover {
         outbound.body = share.hold(offload::at_once(request.body.len(), || {
             body(request, model)
         }));
+        outbound.seat = seat;
         outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
-        let mut reply = send(target, outbound, wait).await?;
+        let mut reply = legible(send(target, outbound, wait).await?);
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
@@ -262,8 +270,28 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     if candidates.is_empty() {
         candidates.extend(rule.candidates.first());
     }
+    let has_credential = |candidate: &&Candidate| {
+        request.credential.is_some() || !candidate.upstream.takes_clients_credential()
+    };
+    candidates.retain(has_credential);
     candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
     candidates
+}
+
+/// The client's request. Nobody knows what it does, but for its method and some paths.
+fn forwarded(request: &ModelRequest, candidate: &Candidate, model: Option<&str>) -> Outbound {
+    Outbound {
+        is_repeatable: request.method.is_idempotent() || is_stateless(request),
+        ..outbound(request, &candidate.upstream, model)
+    }
+}
+
+/// Errors are unpacked: our key may be in them.
+fn legible(reply: Reply) -> Reply {
+    match reply.status {
+        0..=399 => reply,
+        _ => reply.unpacked(),
+    }
 }
 
 /// Whether a reply is an error in readable bytes.
@@ -358,10 +386,12 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 /// Whether another upstream may be asked after this without doing the same thing twice.
 fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unreachable(_) | Outcome::NoResources)
-        || is_stateless(request)
-            && outcome.blame() == Blame::Upstream
-            && outcome.retry() != Retry::Never
+    matches!(
+        outcome,
+        Outcome::Unreachable(_) | Outcome::NoResources | Outcome::Full
+    ) || is_stateless(request)
+        && outcome.blame() == Blame::Upstream
+        && outcome.retry() != Retry::Never
 }
 
 fn is_stateless(request: &ModelRequest) -> bool {

@@ -13,6 +13,7 @@ use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
 use crate::health::{Permit, Shape, Silence};
 use crate::outcome::Outcome;
 use crate::request::{RequestId, Thinking};
+use crate::upstream::Upstream;
 use crate::wire::upload::Sending;
 
 /// Dropped without an end, it counts as abandoned: the client went away.
@@ -22,7 +23,7 @@ pub(super) struct InFlightAttempt {
     request: RequestId,
     number: usize,
     phase: Phase,
-    upstream: UpstreamId,
+    upstream: Arc<Upstream>,
     key: usize,
     model: Option<Arc<str>>,
     /// `None` for attempts that are no evidence about health.
@@ -73,7 +74,7 @@ impl InFlightAttempt {
                 Some(permit) if permit.is_probe() => Phase::HalfOpenProbe,
                 _ => Phase::Normal,
             },
-            upstream: target.candidate.upstream.id().clone(),
+            upstream: Arc::clone(&target.candidate.upstream),
             key: target.key,
             model: target.candidate.model.clone(),
             permit,
@@ -100,7 +101,7 @@ impl InFlightAttempt {
     }
 
     pub(super) fn upstream(&self) -> &UpstreamId {
-        &self.upstream
+        self.upstream.id()
     }
 
     /// How long its first content may take, as far as is known now.
@@ -205,6 +206,9 @@ impl InFlightAttempt {
 
     fn close(&mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         self.is_over = true;
+        if outcome.hurts_health() {
+            self.upstream.renew_connections();
+        }
         let changes = match self.permit.take() {
             Some(permit) => self.give_back(permit, &outcome),
             None => Vec::new(),
@@ -237,7 +241,7 @@ impl InFlightAttempt {
         AttemptReport {
             number: self.number,
             phase: self.phase,
-            upstream: self.upstream.clone(),
+            upstream: self.upstream.id().clone(),
             key: self.key,
             model: self.model.clone(),
             outcome,
@@ -248,6 +252,10 @@ impl InFlightAttempt {
 
     fn tell(&self, changes: Vec<HealthChange>) {
         for change in changes {
+            if matches!(change, HealthChange::Opened { .. }) {
+                // The probes go over new connections.
+                self.upstream.renew_connections();
+            }
             self.events.emit(&Event::HealthChanged(change));
         }
     }

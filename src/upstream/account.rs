@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::client::Client;
+use super::credential::Credential;
 use super::key::{Key, Renewal, RenewedKey};
+use super::network::Client;
 use super::reply::Reply;
-use crate::config::{Dialect, ErrorRule, UpstreamId};
+use super::seats::{Seat, Seats};
+use crate::config::{CredentialFrom, Dialect, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
 use crate::wire::upload::Sending;
 
@@ -24,6 +26,10 @@ pub struct Upstream {
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
     pub(super) keys: Vec<Key>,
+    credential: CredentialFrom,
+    seats: Option<Seats>,
+    /// Further headers of every request.
+    pub(super) extra_headers: Vec<Credential>,
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
@@ -42,8 +48,12 @@ pub struct Outbound {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Whether it does no harm if the upstream should process it twice.
+    pub is_repeatable: bool,
     /// Learns how far the request has got, where it takes a while to be sent.
     pub sending: Option<Arc<Sending>>,
+    /// The seat that the request takes, where their number is limited.
+    pub seat: Option<Seat>,
 }
 
 impl Upstream {
@@ -63,6 +73,9 @@ impl Upstream {
             base_url: base_url.to_owned(),
             api_version: None,
             keys,
+            credential: CredentialFrom::default(),
+            seats: None,
+            extra_headers: Vec::new(),
             client,
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
@@ -76,6 +89,42 @@ impl Upstream {
             api_version: api_version.map(str::to_owned),
             ..self
         }
+    }
+
+    /// The same, with the key of the configuration or the client's own.
+    #[must_use]
+    pub fn with_credential(self, credential: CredentialFrom) -> Self {
+        Self { credential, ..self }
+    }
+
+    /// The same, but it serves a limited number of requests at a time.
+    #[must_use]
+    pub fn with_seats(self, seats: Option<Seats>) -> Self {
+        Self { seats, ..self }
+    }
+
+    /// Its seats, if their number is limited.
+    pub fn seats(&self) -> Option<&Seats> {
+        self.seats.as_ref()
+    }
+
+    /// Whether it gets the client's own credential, and no key of ours.
+    pub fn takes_clients_credential(&self) -> bool {
+        self.credential == CredentialFrom::Client
+    }
+
+    /// The same, but with these headers in every request.
+    #[must_use]
+    pub fn with_headers(self, extra_headers: Vec<Credential>) -> Self {
+        Self {
+            extra_headers,
+            ..self
+        }
+    }
+
+    /// From now on its requests go over new connections, because something has failed over the others.
+    pub fn renew_connections(&self) {
+        self.client.renew_connections();
     }
 
     /// The same, with what the configuration says about its errors.
@@ -128,12 +177,15 @@ impl Upstream {
         }
     }
 
-    /// The body without the key that was sent: some upstreams repeat a key that they reject.
+    /// The body without the key that was sent, and without the values of further headers: some upstreams repeat a key
+    /// that they reject.
     pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
-        match self.keys.get(key) {
+        let body = match self.keys.get(key) {
             Some(key) => key.hide_in(body),
             None => body,
-        }
+        };
+        let extra = self.extra_headers.iter();
+        extra.fold(body, |body, secret| secret.hide_in(body))
     }
 
     /// A reply without that key in its headers.
@@ -145,6 +197,9 @@ impl Upstream {
     pub(super) fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
         if let Some(key) = self.keys.get(key) {
             key.hide_in_headers(headers);
+        }
+        for secret in &self.extra_headers {
+            secret.hide_in_headers(headers);
         }
     }
 

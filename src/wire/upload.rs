@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant};
 pub const PIECE: usize = 64 << 10;
 
 /// A body that is complete in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Upload {
     rest: Bytes,
     sending: Option<Arc<Sending>>,
@@ -42,6 +42,12 @@ impl Upload {
             sending,
         }
     }
+
+    /// The same body, sent once more from its beginning: none of it has been taken out of this copy.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self::new(self.rest, self.sending)
+    }
 }
 
 impl From<Bytes> for Upload {
@@ -58,6 +64,11 @@ impl Sending {
             progress: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
         })
+    }
+
+    /// It is being sent from now on.
+    pub fn begins(&self) {
+        self.note(false);
     }
 
     /// When it got further for the last time.

@@ -10,6 +10,7 @@
 mod frames;
 mod harness;
 mod raw;
+mod seats;
 mod streamed;
 
 mod abuse;
@@ -25,6 +26,7 @@ mod claude;
 mod cli;
 mod clients;
 mod config;
+mod connections;
 mod continuation;
 mod conversation;
 mod drain;
@@ -42,6 +44,7 @@ mod messages;
 mod metrics;
 mod odd_json;
 mod origins;
+mod own_credentials;
 mod passing;
 mod patience;
 mod providers;
