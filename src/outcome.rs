@@ -304,6 +304,7 @@ impl Outcome {
             Self::Unreachable(Unreachable::Dns) => "dns_failed",
             Self::Unreachable(Unreachable::Tls) => "tls_failed",
             Self::Unreachable(Unreachable::TimedOut) => "connect_timeout",
+            Self::Unreachable(Unreachable::Proxy) => "proxy_failed",
             Self::Unreachable(Unreachable::Other) => "connect_failed",
             Self::NoResources => "no_resources",
             Self::ConnectionLost => "connection_lost",

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Our own network is lost and comes back: nobody is blamed, clients are told, and traffic flows again at once.
+# A name whose first address is dead is reached at its second one. Our own network is lost and comes back: nobody is
+# blamed, clients are told, and traffic flows again at once.
 #
 #   tests/network.sh path/to/backstop      as root, with iproute2, curl
 #
@@ -13,7 +14,7 @@ cleanup() {
     for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
     ip netns del "$here" 2>/dev/null || true
     ip netns del "$there" 2>/dev/null || true
-    rm -rf "$folder"
+    rm -rf "$folder" "/etc/netns/$here"
 }
 trap cleanup EXIT
 fail() {
@@ -32,15 +33,24 @@ for link in "$here near" "$here lo" "$there far" "$there lo"; do
     ip -n "$space" link set "$name" up
 done
 
+# Packets to the first address of this name get lost. The system tries addresses close to its own first.
+ip -n "$there" addr add 10.200.7.130/24 dev far
+ip -n "$here" neigh add 10.200.7.3 lladdr 02:00:00:00:00:99 dev near nud permanent
+mkdir -p "/etc/netns/$here"
+printf '127.0.0.1 localhost\n10.200.7.3 two.test\n10.200.7.130 two.test\n' >"/etc/netns/$here/hosts"
+
 for port in 4100 4200; do
-    ip netns exec "$there" "$backstop" demo --listen "10.200.7.2:$port" --admin-listen "10.200.7.2:$((port + 1))" >/dev/null 2>&1 &
+    ip netns exec "$there" "$backstop" demo --listen "0.0.0.0:$port" --admin-listen "10.200.7.2:$((port + 1))" >/dev/null 2>&1 &
     children+=($!)
 done
 cat >"$folder/backstop.yaml" <<'YAML'
 upstreams:
   one: {provider: openai-compatible, base_url: "http://10.200.7.2:4100/v1"}
   two: {provider: openai-compatible, base_url: "http://10.200.7.2:4200/v1"}
-routes: [{models: ["*"], candidates: [{upstream: one}, {upstream: two}]}]
+  named: {provider: openai-compatible, base_url: "http://two.test:4100/v1"}
+routes:
+  - {models: ["*"], candidates: [{upstream: one}, {upstream: two}]}
+  - {models: [named], candidates: [{upstream: named}]}
 timeouts: {connect: 1s}
 YAML
 ip netns exec "$here" "$backstop" serve --config "$folder/backstop.yaml" >/dev/null 2>"$folder/log" &
@@ -62,6 +72,10 @@ wait_for() {
 }
 
 wait_for '"choices"' 10
+attempts=$(ip netns exec "$here" curl -s -m 10 -o /dev/null -w '%header{x-backstop-attempts}' \
+    http://127.0.0.1:4000/v1/chat/completions -d '{"model":"named","messages":[]}')
+# Whoever answers there does not know the name, but it has answered.
+[[ "$attempts" == "named;"*"status=403"* ]] || fail "the second address was not tried: $attempts"
 ip -n "$here" link set near down
 wait_for local_network_unreachable 10
 for _ in $(seq 20); do ask >/dev/null; done

@@ -1,5 +1,6 @@
 //! Sends requests to a proxy over plain HTTP, as the demo and the health check do.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,15 +9,17 @@ use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;
 
-use crate::upstream::{Client, connect_with};
-use crate::wire::tls;
+use crate::upstream::{Client, Connector};
+use crate::wire::tls::{self, ClientFiles};
 use crate::wire::upload::Upload;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A client for such requests.
-pub(super) fn client() -> anyhow::Result<Client> {
-    Ok(connect_with(tls::client(None)?, PATIENCE))
+/// A client for such requests to one address.
+pub(super) fn client(address: SocketAddr) -> anyhow::Result<Client> {
+    let tls = tls::client(ClientFiles::default())?;
+    let url = format!("http://{address}").parse()?;
+    Ok(Client::new(Connector::to(url, tls, PATIENCE)))
 }
 
 /// Sends a request and reads the whole reply.
@@ -25,8 +28,10 @@ pub(super) async fn ask(
     request: Request<Upload>,
 ) -> anyhow::Result<(Parts, Bytes)> {
     let asking = async {
-        let (head, body) = client.request(request).await?.into_parts();
+        let (response, hold) = client.request(request, true).await?;
+        let (head, body) = response.into_parts();
         let body = body.collect().await.context("the answer broke off")?;
+        hold.release();
         anyhow::Ok((head, body.to_bytes()))
     };
     tokio::time::timeout(PATIENCE, asking)

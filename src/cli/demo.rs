@@ -137,7 +137,7 @@ struct Audience {
 impl Audience {
     fn new(gateway: &Gateway) -> anyhow::Result<Self> {
         Ok(Self {
-            client: client()?,
+            client: client(gateway.address())?,
             url: format!("http://{}/v1/chat/completions", gateway.address()),
             asked: 0,
             failed: 0,

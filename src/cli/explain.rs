@@ -20,7 +20,7 @@ pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let request = Request::post(format!("http://{address}/api/explain"))
         .header(CONTENT_TYPE, JSON)
         .body(Upload::from(Bytes::from(question)))?;
-    let (head, body) = ask(&client()?, request)
+    let (head, body) = ask(&client(address)?, request)
         .await
         .with_context(|| format!("no proxy answers at {address}"))?;
     let answer: Value = serde_json::from_slice(&body).context("the answer is no JSON")?;

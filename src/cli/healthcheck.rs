@@ -15,7 +15,7 @@ pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
     let address = reachable(args.admin_listen);
     let request =
         Request::get(format!("http://{address}/readyz")).body(Upload::from(Bytes::new()))?;
-    let (head, body) = ask(&client()?, request)
+    let (head, body) = ask(&client(address)?, request)
         .await
         .with_context(|| format!("no proxy answers at {address}"))?;
     ensure!(

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::limits::LimitsConfig;
+use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
 use super::timeouts::TimeoutsConfig;
@@ -41,6 +42,20 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Where to remember, over a restart, which upstream created what.
     pub state_dir: Option<PathBuf>,
+    /// Forward proxies, by the environment.
+    #[serde(skip)]
+    pub(super) proxies: ProxyVariables,
+}
+
+impl Config {
+    /// The forward proxy that leads to an upstream: its own, or the one that the environment names for its URL.
+    pub fn proxy_for(&self, upstream: &UpstreamConfig) -> Option<ForwardProxy> {
+        match &upstream.proxy {
+            None => self.proxies.for_url(upstream.base_url()),
+            Some(text) if text.expose() == "none" => None,
+            Some(text) => ForwardProxy::parse(text).ok(),
+        }
+    }
 }
 
 impl Default for Config {
@@ -58,6 +73,7 @@ impl Default for Config {
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             state_dir: None,
+            proxies: ProxyVariables::default(),
         }
     }
 }

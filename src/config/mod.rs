@@ -19,6 +19,7 @@ mod model;
 mod path;
 mod problem;
 mod provider;
+mod proxy;
 mod quirks;
 mod recover;
 mod route;
@@ -40,6 +41,7 @@ pub use file::Config;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
 pub use provider::{Dialect, KeyHeader, Prefill, Provider};
+pub use proxy::{ForwardProxy, ProxyScheme};
 pub use quirks::{CallIds, Efforts, Quirks};
 pub use route::{
     CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
@@ -50,6 +52,7 @@ pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
 pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, UpstreamId};
 
 use self::problem::Found;
+use self::proxy::ProxyVariables;
 
 impl Config {
     /// Reads and checks a file, with the variables of this process.
@@ -80,7 +83,8 @@ impl Config {
         };
         let mut found = Found::default();
         env::expand(&mut value, variable, &mut found);
-        let config = recover::read(&mut value, &mut found);
+        let mut config = recover::read(&mut value, &mut found);
+        config.proxies = ProxyVariables::read(variable);
         check::check(&config, &value, &mut found);
         match found.into_problems(source, text) {
             None => Ok(config),

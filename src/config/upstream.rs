@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::{CapabilitiesConfig, ErrorRule, Prefill, Provider, Secret, TimeoutsOverride, duration};
@@ -48,6 +49,14 @@ pub struct UpstreamConfig {
     pub concurrency: Option<usize>,
     /// Who waits for a seat when it serves as many as that.
     pub queue: SeatQueue,
+    /// A PEM file with the certificate that we show it, and those that vouch for it.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with the key of that certificate.
+    pub client_key: Option<PathBuf>,
+    /// The forward proxy that leads to it, or `none`; left out: as the environment says.
+    pub proxy: Option<Secret>,
+    /// Further headers of every request to it, by their names.
+    pub headers: IndexMap<String, Secret>,
     /// How long to wait for it, where that differs from the general `timeouts`.
     pub timeouts: TimeoutsOverride,
 }

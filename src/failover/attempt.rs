@@ -139,6 +139,7 @@ impl Attempt<'_> {
         outbound.seat = seat;
         let wait = self.wait(Instant::now());
         let reply = send(&self.target, outbound, self.to_head(wait)).await?;
+        let reply = reply.unpacked();
         let first = wait.until(self.sending.as_deref());
         let translator = translated.translator;
         let is_success = matches!(reply.status, 200..=299);

@@ -224,9 +224,10 @@ impl<'r, 'a> Course<'r, 'a> {
             self.refute();
         }
         attempt.note_rate_limit(&answer.headers);
+        let took = attempt.elapsed();
         let mut log = self.log;
         for loser in self.race.into_losers() {
-            log.attempts.push(loser.end(Outcome::Superseded, None));
+            log.attempts.push(loser.superseded_by(took));
         }
         WinningAttempt {
             answer,
@@ -250,7 +251,7 @@ impl<'r, 'a> Course<'r, 'a> {
         let now = Instant::now();
         let run = self.run;
         let waiting = self.waiting.get_or_insert_with(|| {
-            let place = run.queue.and_then(|queue| queue.enter(now));
+            let place = run.queue.and_then(|queue| queue.enter(opens_at, now));
             let wait = if place.is_some() {
                 run.wait()
             } else {

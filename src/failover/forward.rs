@@ -34,7 +34,7 @@ use crate::event::Event;
 use crate::outcome::{Blame, Defect, Outcome, Retry, Stage};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
-use crate::upstream::Reply;
+use crate::upstream::{Outbound, Reply};
 use crate::wire::body::{Patience, read_into, read_whole};
 use crate::wire::headers::{EVENTS, has_media_type};
 use crate::wire::upload::{PIECE, Sending};
@@ -105,7 +105,7 @@ impl Failover {
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
         let timeouts = &target.candidate.timeouts;
-        let mut reply = self.reply(request, target, model, deadline).await?;
+        let mut reply = legible(self.reply(request, target, model, deadline).await?);
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
@@ -178,7 +178,7 @@ impl Failover {
             idle: target.candidate.timeouts.idle,
             deadline,
         };
-        let mut outbound = outbound(request, &target.candidate.upstream, model);
+        let mut outbound = forwarded(request, target.candidate, model);
         let mut share = self.memory.share();
         if model.is_some() {
             // With another name in it, it is there twice.
@@ -287,6 +287,22 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     candidates.retain(has_credential);
     candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
     candidates
+}
+
+/// The client's request. Nobody knows what it does, but for its method and some paths.
+fn forwarded(request: &ModelRequest, candidate: &Candidate, model: Option<&str>) -> Outbound {
+    Outbound {
+        is_repeatable: request.method.is_idempotent() || is_stateless(request),
+        ..outbound(request, &candidate.upstream, model)
+    }
+}
+
+/// Errors are unpacked: our key may be in them.
+fn legible(reply: Reply) -> Reply {
+    match reply.status {
+        0..=399 => reply,
+        _ => reply.unpacked(),
+    }
 }
 
 /// Whether a reply is an error in readable bytes.

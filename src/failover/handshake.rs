@@ -62,6 +62,7 @@ pub(super) async fn run(
 fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outbound {
     let model = candidate.model.as_deref();
     Outbound {
+        is_repeatable: true,
         path: openai::path(request, model),
         ..outbound::outbound(request, &candidate.upstream, model)
     }

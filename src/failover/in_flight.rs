@@ -10,9 +10,10 @@ use super::plan::Target;
 use crate::config::UpstreamId;
 use crate::dialect::rate_limit;
 use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
-use crate::health::{Permit, Shape};
+use crate::health::{Permit, Shape, Silence};
 use crate::outcome::Outcome;
 use crate::request::{RequestId, Thinking};
+use crate::upstream::Upstream;
 use crate::wire::upload::Sending;
 
 /// Dropped without an end, it counts as abandoned: the client went away.
@@ -22,7 +23,7 @@ pub(super) struct InFlightAttempt {
     request: RequestId,
     number: usize,
     phase: Phase,
-    upstream: UpstreamId,
+    upstream: Arc<Upstream>,
     key: usize,
     model: Option<Arc<str>>,
     /// `None` for attempts that are no evidence about health.
@@ -33,6 +34,8 @@ pub(super) struct InFlightAttempt {
     started_at: Instant,
     /// How far the request has got, where it takes a while to be sent.
     sending: Option<Arc<Sending>>,
+    /// How long another one took that was asked later and has answered first.
+    rival: Option<Duration>,
     is_over: bool,
 }
 
@@ -71,7 +74,7 @@ impl InFlightAttempt {
                 Some(permit) if permit.is_probe() => Phase::HalfOpenProbe,
                 _ => Phase::Normal,
             },
-            upstream: target.candidate.upstream.id().clone(),
+            upstream: Arc::clone(&target.candidate.upstream),
             key: target.key,
             model: target.candidate.model.clone(),
             permit,
@@ -80,6 +83,7 @@ impl InFlightAttempt {
             thinking: common.thinking.clone(),
             started_at: Instant::now(),
             sending: None,
+            rival: None,
             is_over: false,
         }
     }
@@ -97,7 +101,7 @@ impl InFlightAttempt {
     }
 
     pub(super) fn upstream(&self) -> &UpstreamId {
-        &self.upstream
+        self.upstream.id()
     }
 
     /// How long its first content may take, as far as is known now.
@@ -188,6 +192,13 @@ impl InFlightAttempt {
         self.permit.as_ref().is_some_and(Permit::is_lost_cause)
     }
 
+    /// Another attempt of the same request has answered first, after this time.
+    pub(super) fn superseded_by(mut self, rival: Duration) -> AttemptReport {
+        let is_later = rival < self.elapsed();
+        self.rival = is_later.then_some(rival);
+        self.close(Outcome::Superseded, None)
+    }
+
     /// The attempt is over.
     pub(super) fn end(mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         self.close(outcome, detail)
@@ -195,6 +206,9 @@ impl InFlightAttempt {
 
     fn close(&mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         self.is_over = true;
+        if outcome.hurts_health() {
+            self.upstream.renew_connections();
+        }
         let changes = match self.permit.take() {
             Some(permit) => self.give_back(permit, &outcome),
             None => Vec::new(),
@@ -212,7 +226,11 @@ impl InFlightAttempt {
         let now = Instant::now();
         match outcome {
             Outcome::ClientGone | Outcome::Superseded => {
-                permit.given_up(self.shape, self.limit(), self.waited(), now)
+                let silence = Silence {
+                    waited: self.waited(),
+                    rival: self.rival,
+                };
+                permit.given_up(self.shape, self.limit(), silence, now)
             }
             _ => permit.finish(outcome, now),
         }
@@ -223,7 +241,7 @@ impl InFlightAttempt {
         AttemptReport {
             number: self.number,
             phase: self.phase,
-            upstream: self.upstream.clone(),
+            upstream: self.upstream.id().clone(),
             key: self.key,
             model: self.model.clone(),
             outcome,
@@ -234,6 +252,10 @@ impl InFlightAttempt {
 
     fn tell(&self, changes: Vec<HealthChange>) {
         for change in changes {
+            if matches!(change, HealthChange::Opened { .. }) {
+                // The probes go over new connections.
+                self.upstream.renew_connections();
+            }
             self.events.emit(&Event::HealthChanged(change));
         }
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::pin::pin;
 
-use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
 use super::deadline::Wait;
@@ -23,8 +23,6 @@ pub(super) fn outbound(
 ) -> Outbound {
     let is_wanted = upstream.names_models_in_paths() && request.model.is_some();
     let mut headers = request.headers.clone();
-    // A reply whose content is read, if only for its ids, must not be compressed.
-    headers.remove(ACCEPT_ENCODING);
     if let Some(credential) = &request.credential
         && upstream.takes_clients_credential()
     {
@@ -36,6 +34,8 @@ pub(super) fn outbound(
         path: request.path.clone(),
         headers,
         body: request.body.clone(),
+        // A second answer costs money, and nothing else.
+        is_repeatable: true,
         sending: None,
         seat: None,
     }

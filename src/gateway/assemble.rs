@@ -22,9 +22,9 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
-use crate::upstream::{Client, Credential, Key, Seats, Upstream, connect_with};
+use crate::upstream::{Client, Connector, Credential, Key, Seats, Upstream};
 use crate::wire::memory::Memory;
-use crate::wire::tls;
+use crate::wire::tls::{self, ClientFiles};
 
 /// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
@@ -236,21 +236,36 @@ impl Assembly<'_> {
 }
 
 async fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
-    let trust = |ca_file: Option<&Path>, whose: &str| {
-        tls::client(ca_file).map_err(|reason| StartError::Tls {
+    let trust = |files: ClientFiles<'_>, whose: &str| {
+        tls::client(files).map_err(|reason| StartError::Tls {
             whose: whose.to_owned(),
             reason,
         })
     };
-    // Reading the platform's roots takes a while, so upstreams without further roots share them.
-    let shared = trust(None, "the platform's certificates")?;
+    // Reading the platform's roots takes a while, so upstreams without files of their own share them.
+    let shared = trust(ClientFiles::default(), "the platform's certificates")?;
     let mut upstreams = Upstreams::new();
     for (id, upstream) in &config.upstreams {
-        let tls = match &upstream.ca_file {
-            Some(path) => trust(Some(path), &format!("upstreams.{id}.ca_file"))?,
-            None => shared.clone(),
+        let files = ClientFiles {
+            trusted: upstream.ca_file.as_deref(),
+            shown: upstream
+                .client_cert
+                .as_deref()
+                .zip(upstream.client_key.as_deref()),
         };
-        let client = connect_with(tls, upstream.timeouts.over(&config.timeouts).connect);
+        let tls = match files {
+            files if files == ClientFiles::default() => shared.clone(),
+            files => trust(files, &format!("upstreams.{id}"))?,
+        };
+        // The check of the configuration has made sure that it is a URL.
+        let url = upstream.base_url().parse().unwrap_or_default();
+        let proxy = config.proxy_for(upstream);
+        if let Some(proxy) = &proxy {
+            tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
+        }
+        let connect = upstream.timeouts.over(&config.timeouts).connect;
+        let connector = Connector::to(url, tls, connect).through(proxy);
+        let client = Client::new(connector);
         let keys = keys(id, upstream).await?;
         let upstream = one_upstream(id, upstream, keys, client);
         upstreams.insert(id.clone(), Arc::new(upstream));
@@ -305,6 +320,14 @@ fn one_upstream(
                 .map(|most| Seats::new(most, config.queue)),
         )
         .with_error_rules(config.errors.clone())
+        .with_headers(extra_headers(config))
+}
+
+fn extra_headers(config: &UpstreamConfig) -> Vec<Credential> {
+    let headers = config.headers.iter();
+    headers
+        .filter_map(|(name, value)| Credential::of_header(name, value))
+        .collect()
 }
 
 /// The certificate for clients, read anew from its files.

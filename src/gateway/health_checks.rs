@@ -116,6 +116,7 @@ fn question() -> Outbound {
     Outbound {
         method: Method::GET,
         path: "/models".to_owned(),
+        is_repeatable: true,
         ..Outbound::default()
     }
 }

@@ -102,13 +102,14 @@ impl Network {
     }
 }
 
-/// Whether our own network may be the cause: without it no name is resolved and nobody answers at all.
+/// Whether our own network, or the proxy that leads out of it, may be the cause: without them no name is resolved and
+/// nobody answers at all.
 fn may_be_ours(outcome: &Outcome) -> bool {
     let Outcome::Unreachable(unreachable) = outcome else {
         return false;
     };
     match unreachable {
-        Unreachable::Dns | Unreachable::TimedOut | Unreachable::Other => true,
+        Unreachable::Dns | Unreachable::Proxy | Unreachable::TimedOut | Unreachable::Other => true,
         Unreachable::Refused | Unreachable::Tls => false,
     }
 }

@@ -9,6 +9,8 @@ pub enum Unreachable {
     Dns,
     /// The TLS handshake failed.
     Tls,
+    /// The forward proxy cannot be reached, or does not let us through.
+    Proxy,
     /// TCP and TLS were not done within the connect timeout.
     TimedOut,
     /// Anything else, for example no route to the host.
@@ -39,7 +41,7 @@ pub enum Defect {
     Redirect,
     /// A content type that was not asked for, such as HTML.
     ContentType,
-    /// Compressed, although that was not asked for.
+    /// Compressed in a way that is not understood, although that was not asked for.
     Compressed,
     /// No body at all.
     Empty,

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::client::Client;
+use super::credential::Credential;
 use super::key::{Key, Renewal, RenewedKey};
+use super::network::Client;
 use super::reply::Reply;
 use super::seats::{Seat, Seats};
 use crate::config::{CredentialFrom, Dialect, ErrorRule, UpstreamId};
@@ -27,6 +28,8 @@ pub struct Upstream {
     pub(super) keys: Vec<Key>,
     credential: CredentialFrom,
     seats: Option<Seats>,
+    /// Further headers of every request.
+    pub(super) extra_headers: Vec<Credential>,
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
@@ -45,6 +48,8 @@ pub struct Outbound {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Whether it does no harm if the upstream should process it twice.
+    pub is_repeatable: bool,
     /// Learns how far the request has got, where it takes a while to be sent.
     pub sending: Option<Arc<Sending>>,
     /// The seat that the request takes, where their number is limited.
@@ -70,6 +75,7 @@ impl Upstream {
             keys,
             credential: CredentialFrom::default(),
             seats: None,
+            extra_headers: Vec::new(),
             client,
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
@@ -105,6 +111,20 @@ impl Upstream {
     /// Whether it gets the client's own credential, and no key of ours.
     pub fn takes_clients_credential(&self) -> bool {
         self.credential == CredentialFrom::Client
+    }
+
+    /// The same, but with these headers in every request.
+    #[must_use]
+    pub fn with_headers(self, extra_headers: Vec<Credential>) -> Self {
+        Self {
+            extra_headers,
+            ..self
+        }
+    }
+
+    /// From now on its requests go over new connections, because something has failed over the others.
+    pub fn renew_connections(&self) {
+        self.client.renew_connections();
     }
 
     /// The same, with what the configuration says about its errors.
@@ -157,12 +177,15 @@ impl Upstream {
         }
     }
 
-    /// The body without the key that was sent: some upstreams repeat a key that they reject.
+    /// The body without the key that was sent, and without the values of further headers: some upstreams repeat a key
+    /// that they reject.
     pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
-        match self.keys.get(key) {
+        let body = match self.keys.get(key) {
             Some(key) => key.hide_in(body),
             None => body,
-        }
+        };
+        let extra = self.extra_headers.iter();
+        extra.fold(body, |body, secret| secret.hide_in(body))
     }
 
     /// A reply without that key in its headers.
@@ -174,6 +197,9 @@ impl Upstream {
     pub(super) fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
         if let Some(key) = self.keys.get(key) {
             key.hide_in_headers(headers);
+        }
+        for secret in &self.extra_headers {
+            secret.hide_in_headers(headers);
         }
     }
 

@@ -43,6 +43,18 @@ impl Credential {
         })
     }
 
+    /// A header whose value may be a secret; `None` if it is no header.
+    pub fn of_header(name: &str, value: &Secret) -> Option<Self> {
+        let text = value.expose();
+        let mut value = HeaderValue::try_from(text).ok()?;
+        value.set_sensitive(true);
+        Some(Self {
+            header: name.parse().ok()?,
+            value,
+            spellings: spellings(text),
+        })
+    }
+
     /// Adds the key to the headers of a request.
     pub(super) fn put_on(&self, headers: &mut HeaderMap) {
         headers.insert(self.header.clone(), self.value.clone());

@@ -40,7 +40,9 @@ impl Upstream {
             idle: PATIENCE,
             until,
         };
-        let body = read_whole(reply.body, LARGEST, patience).await.ok()?;
+        let body = read_whole(reply.unpacked().body, LARGEST, patience)
+            .await
+            .ok()?;
         let list: List = serde_json::from_slice(&body).ok()?;
         Some(list.data.into_iter().map(|model| model.id).collect())
     }
@@ -60,6 +62,7 @@ impl Upstream {
             method: Method::GET,
             path: path.to_owned(),
             headers,
+            is_repeatable: true,
             ..Outbound::default()
         }
     }

@@ -1,13 +1,16 @@
 //! An upstream's reply.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use thiserror::Error;
+
+use super::network::Hold;
+use crate::wire::coding::{CodingError, Unpacking};
 
 use super::seats::Seat;
 
@@ -22,90 +25,141 @@ pub struct Reply {
     pub body: ReplyBody,
 }
 
-impl From<Response<ReplyBody>> for Reply {
-    fn from(response: Response<ReplyBody>) -> Self {
+impl Reply {
+    pub(super) fn new(response: Response<Incoming>, hold: Option<Hold>) -> Self {
         let (head, body) = response.into_parts();
         Self {
             status: head.status.as_u16(),
             headers: head.headers,
-            body,
+            body: ReplyBody::new(body, hold),
         }
     }
-}
 
-/// The slot of a request in flight, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    pub(super) fn taken_in(in_flight: &Arc<AtomicUsize>) -> Self {
-        in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(in_flight))
+    /// The reply with its body unpacked, if it came packed in a coding that we know, although none was asked for.
+    #[must_use]
+    pub fn unpacked(mut self) -> Self {
+        let coding = self.headers.get(CONTENT_ENCODING);
+        let coding = coding.and_then(|coding| Unpacking::of(coding.to_str().ok()?));
+        if coding.is_some() && !self.body.is_end_stream() {
+            self.headers.remove(CONTENT_ENCODING);
+            self.headers.remove(CONTENT_LENGTH);
+            self.body.unpacking = coding;
+        }
+        self
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// A body broke off.
+#[derive(Debug, Error)]
+pub enum ReplyError {
+    /// The connection broke, or the body ended before its announced length.
+    #[error(transparent)]
+    Connection(#[from] hyper::Error),
+    /// It cannot be unpacked.
+    #[error(transparent)]
+    Coding(#[from] CodingError),
 }
 
 /// The body of a reply. Its request is in flight until the whole body has arrived, or the body is dropped.
 #[derive(Debug)]
 pub struct ReplyBody {
     body: Incoming,
-    place: Option<Place>,
+    hold: Option<Hold>,
     /// Its seat at an upstream that serves a limited number of requests at a time.
     seat: Option<Seat>,
+    unpacking: Option<Unpacking>,
 }
 
 impl ReplyBody {
-    pub(super) fn new(body: Incoming, place: Place) -> Self {
-        Self {
+    fn new(body: Incoming, hold: Option<Hold>) -> Self {
+        let mut body = Self {
             body,
-            place: Some(place),
+            hold,
             seat: None,
-        }
+            unpacking: None,
+        };
+        body.release_if_whole();
+        body
     }
 
-    /// Its request keeps this seat.
-    pub(super) fn hold(&mut self, seat: Option<Seat>) {
+    /// Its request keeps this seat to the end.
+    pub(super) fn keep(&mut self, seat: Option<Seat>) {
         self.seat = seat;
+        self.release_if_whole();
     }
-}
 
-/// The body of a request that has a connection to itself.
-impl From<Incoming> for ReplyBody {
-    fn from(body: Incoming) -> Self {
-        Self {
-            body,
-            place: None,
-            seat: None,
+    /// With the last byte and not with the next poll: nobody polls after the announced length.
+    fn release_if_whole(&mut self) {
+        if !self.body.is_end_stream() {
+            return;
         }
+        self.seat = None;
+        if let Some(hold) = self.hold.take() {
+            hold.release();
+        }
+    }
+
+    fn poll_packed(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &polled {
+            Some(Ok(_)) => self.release_if_whole(),
+            Some(Err(_)) => {
+                self.hold = None;
+                self.seat = None;
+            }
+            None => {
+                self.seat = None;
+                if let Some(hold) = self.hold.take() {
+                    hold.release();
+                }
+            }
+        }
+        Poll::Ready(polled)
     }
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ReplyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            self.place = None;
-            self.seat = None;
+    ) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
+        loop {
+            let Some(unpacking) = &mut self.unpacking else {
+                return self.poll_packed(context).map_err(ReplyError::from);
+            };
+            if let Some(piece) = unpacking.piece()? {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            match ready!(self.poll_packed(context)) {
+                Some(frame) => {
+                    if let (Ok(data), Some(unpacking)) = (frame?.into_data(), &mut self.unpacking) {
+                        unpacking.put(data);
+                    }
+                }
+                None => {
+                    if let Some(unpacking) = self.unpacking.take() {
+                        unpacking.finish()?;
+                    }
+                    return Poll::Ready(None);
+                }
+            }
         }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.unpacking.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self.unpacking {
+            None => self.body.size_hint(),
+            Some(_) => SizeHint::default(),
+        }
     }
 }

@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::io;
 
-use http::Request;
-use hyper_util::client::legacy;
+use http::header::{ACCEPT_ENCODING, HeaderValue};
+use http::{Request, StatusCode};
 
+use super::network::{ClientError, ProxyError};
 use super::{Outbound, Reply, Upstream, deployment, shortage};
 use crate::outcome::{Defect, Outcome, Unreachable};
 use crate::wire::upload::Upload;
@@ -23,17 +24,26 @@ impl Upstream {
     /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future cancels the
     /// exchange at once.
     pub async fn send(&self, key: usize, mut outbound: Outbound) -> Result<Reply, SendError> {
+        let is_repeatable = outbound.is_repeatable;
         let seat = outbound.seat.take();
         let request = self.request(key, outbound)?;
-        let response = self.client.request(request).await.map_err(failure)?;
+        let exchange = self.client.request(request, is_repeatable);
+        let (response, hold) = exchange.await.map_err(failure)?;
         if response.status().is_informational() {
             return Err(SendError {
                 outcome: Outcome::InvalidReply(Defect::Protocol),
                 detail: format!("{} was not asked for", response.status()),
             });
         }
-        let mut reply: Reply = response.into();
-        reply.body.hold(seat);
+        if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            // Only a proxy says so, and then it says it to us.
+            return Err(SendError {
+                outcome: Outcome::Unreachable(Unreachable::Proxy),
+                detail: "the forward proxy wants another user and password: 407".to_owned(),
+            });
+        }
+        let mut reply = Reply::new(response, Some(hold));
+        reply.body.keep(seat);
         Ok(self.discreet(key, reply))
     }
 
@@ -61,24 +71,28 @@ impl Upstream {
             },
         )?;
         *request.headers_mut() = outbound.headers;
+        let headers = request.headers_mut();
+        // We read most replies. Without this header, the upstream may pack its reply (RFC 9110, section 12.5.3).
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        for extra in &self.extra_headers {
+            extra.put_on(headers);
+        }
         if let Some(key) = self.keys.get(key) {
-            key.put_on(request.headers_mut());
+            key.put_on(headers);
         }
         Ok(request)
     }
 }
 
-pub(super) fn failure(error: legacy::Error) -> SendError {
-    let outcome = if !error.is_connect() {
-        Outcome::ConnectionLost
-    } else if causes(&error).any(shortage::is_ours) {
-        Outcome::NoResources
-    } else {
-        match why_unreachable(&error) {
+pub(super) fn failure(error: ClientError) -> SendError {
+    let outcome = match &error {
+        ClientError::Broken(_) => Outcome::ConnectionLost,
+        ClientError::Connect(_) if causes(&error).any(shortage::is_ours) => Outcome::NoResources,
+        ClientError::Connect(_) => match why_unreachable(&error) {
             // The resolver needs file descriptors as well, and does not always report that it got none.
             Unreachable::Dns if shortage::has_no_descriptor() => Outcome::NoResources,
             why => Outcome::Unreachable(why),
-        }
+        },
     };
     SendError {
         outcome,
@@ -86,8 +100,14 @@ pub(super) fn failure(error: legacy::Error) -> SendError {
     }
 }
 
-fn why_unreachable(error: &legacy::Error) -> Unreachable {
+fn why_unreachable(error: &ClientError) -> Unreachable {
     for cause in causes(error) {
+        if let Some(error) = cause.downcast_ref::<ProxyError>() {
+            return match error.is_destination_down() {
+                true => Unreachable::Other,
+                false => Unreachable::Proxy,
+            };
+        }
         if cause.is::<rustls::Error>() {
             return Unreachable::Tls;
         }
@@ -108,13 +128,13 @@ fn why_unreachable(error: &legacy::Error) -> Unreachable {
     Unreachable::Other
 }
 
-fn root_cause(error: &legacy::Error) -> String {
+fn root_cause(error: &ClientError) -> String {
     causes(error)
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn causes<'a>(error: &'a legacy::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+fn causes<'a>(error: &'a ClientError) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(error.source(), |&cause| inner(cause))
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode};
 use hyper::upgrade::Upgraded;
 
 use super::send::failure;
-use super::{Outbound, Reply, ReplyBody, SendError, Upstream};
+use super::{Outbound, Reply, SendError, Upstream};
 use crate::outcome::Outcome;
 
 /// An upstream's reply to an upgrade request.
@@ -28,7 +28,7 @@ impl Upstream {
         let request = self.request(key, outbound)?;
         let mut response = self.client.upgrade(request).await.map_err(failure)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let reply = response.map(ReplyBody::from).into();
+            let reply = Reply::new(response, None);
             return Ok(Upgrade::Refused(self.discreet(key, reply)));
         }
         let connection = hyper::upgrade::on(&mut response).await;

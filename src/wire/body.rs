@@ -1,5 +1,6 @@
 //! Bodies: the type of all response bodies, and reading a whole body within limits of size and time.
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -28,9 +29,11 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 }
 
 /// A body that arrives from a connection.
-pub trait Arriving: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin {}
+pub trait Arriving: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin {}
 
-impl<B: HttpBody<Data = Bytes, Error = hyper::Error> + Unpin> Arriving for B {}
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> Arriving for B {}
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The time limits for reading a body.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +58,7 @@ pub enum ReadError {
     TooLate,
     /// The connection broke, or the body ended before its announced length.
     #[error("the body broke off: {0}")]
-    Broken(#[from] hyper::Error),
+    Broken(#[source] BoxError),
     /// There is no memory for it.
     #[error("the body cannot be held: {0}")]
     NoMemory(#[from] NoMemory),
@@ -137,7 +140,7 @@ pub async fn next_data(
     loop {
         let frame = match timeout_at(idle_until.min(patience.until), body.frame()).await {
             Ok(None) => return Ok(None),
-            Ok(Some(frame)) => frame?,
+            Ok(Some(frame)) => frame.map_err(|error| ReadError::Broken(error.into()))?,
             Err(_) if idle_until < patience.until => return Err(ReadError::Stalled),
             Err(_) => return Err(ReadError::TooLate),
         };

@@ -1,12 +1,16 @@
-//! Decompresses request bodies (RFC 9110, section 8.4): gzip, deflate or zstd, within limits of size and work.
+//! Decompresses bodies (RFC 9110, section 8.4): whole ones of requests, in gzip, deflate or zstd, within limits of size
+//! and work; those of replies, also in Brotli, as they arrive.
 //!
 //! Only one coding is accepted: with two, a few bytes expand to gigabytes in between. The output is limited by a size
 //! and in proportion to the input. Input that yields no output (empty members, empty blocks, skippable frames) is
 //! limited as well. A body that is truncated, or has data after its end, is rejected: its meaning is unclear.
 
+mod brotli;
 mod error;
 mod meter;
+mod unpacking;
 mod zstd;
+mod zstd_steps;
 
 use std::io::Read;
 
@@ -14,6 +18,7 @@ use bytes::Bytes;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 
 pub use error::CodingError;
+pub use unpacking::Unpacking;
 
 use self::error::{MOST_PARTS, broken};
 use self::meter::{Meter, Output};

@@ -1,5 +1,7 @@
 //! TLS settings for both directions, based on rustls.
 
+mod self_signed;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,6 +9,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
+
+use self::self_signed::SelfSigned;
 
 /// Certificates that cannot be used.
 #[derive(Debug, Error)]
@@ -24,36 +28,61 @@ pub enum TlsError {
     Settings(#[from] rustls::Error),
 }
 
+/// Files of PEM for connections to one upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientFiles<'a> {
+    /// Certificates to trust besides the usual roots: roots, or a server's own.
+    pub trusted: Option<&'a Path>,
+    /// The certificate that we show, with those that vouch for it, and its key.
+    pub shown: Option<(&'a Path, &'a Path)>,
+}
+
 /// The settings for connections to upstreams. They trust the platform's roots, or the bundled Mozilla roots where the
-/// platform has none (an image made from scratch), and the roots in `extra`, if given.
-pub fn client(extra: Option<&Path>) -> Result<ClientConfig, TlsError> {
+/// platform has none (an image made from scratch), and what the files say.
+pub fn client(files: ClientFiles<'_>) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    if let Some(path) = extra {
-        for certificate in certificates(path)? {
-            roots.add(certificate)?;
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = match files.trusted {
+        None => builder.with_root_certificates(roots),
+        Some(path) => {
+            let own = certificates(path)?;
+            for certificate in &own {
+                roots.add(certificate.clone())?;
+            }
+            let verifier = SelfSigned::new(roots, own, provider());
+            let verifier = verifier.map_err(|error| unusable(path, &error))?;
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+        }
+    };
+    match files.shown {
+        None => Ok(builder.with_no_client_auth()),
+        Some((certificate, key)) => {
+            let chain = certificates(certificate)?;
+            Ok(builder.with_client_auth_cert(chain, private_key(key)?)?)
         }
     }
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
 }
 
 /// The settings for connections from clients, over HTTP/2 or HTTP/1.1 as they prefer.
 pub fn server(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let chain = certificates(certificate)?;
-    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key_der)?;
+        .with_single_cert(chain, private_key(key)?)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| unusable(path, &error))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant};
 pub const PIECE: usize = 64 << 10;
 
 /// A body that is complete in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Upload {
     rest: Bytes,
     sending: Option<Arc<Sending>>,
@@ -41,6 +41,12 @@ impl Upload {
             rest: body,
             sending,
         }
+    }
+
+    /// The same body, sent once more from its beginning: none of it has been taken out of this copy.
+    #[must_use]
+    pub fn again(self) -> Self {
+        Self::new(self.rest, self.sending)
     }
 }
 

@@ -26,6 +26,7 @@ mod claude;
 mod cli;
 mod clients;
 mod config;
+mod connections;
 mod continuation;
 mod conversation;
 mod drain;

@@ -15,6 +15,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::server::NoClientAuth;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -55,12 +57,29 @@ impl Identity {
         self.folder.path().join("key.pem")
     }
 
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        self.certificate.clone()
+    }
+
     /// How a server presents it that speaks these protocols.
     pub(crate) fn server(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        self.serve(protocols, Arc::new(NoClientAuth))
+    }
+
+    /// How a server presents it that wants a certificate of its clients.
+    pub(crate) fn server_with(&self, verifier: Arc<dyn ClientCertVerifier>) -> Arc<ServerConfig> {
+        self.serve(&[b"h2"], verifier)
+    }
+
+    fn serve(
+        &self,
+        protocols: &[&[u8]],
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> Arc<ServerConfig> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_single_cert(
                 vec![self.certificate.clone()],
                 PrivatePkcs8KeyDer::from(self.key.clone()).into(),
@@ -82,7 +101,7 @@ impl Identity {
     }
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 

@@ -4,6 +4,7 @@ mod bounds;
 mod browsers;
 mod errors;
 mod keys;
+mod network;
 mod notes;
 
 use std::collections::{HashMap, HashSet};
@@ -33,6 +34,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.hosts();
     check.cors();
     check.upstreams();
+    check.proxies();
     check.routes();
     check.timeouts();
     check.limits();
@@ -111,9 +113,7 @@ impl Check<'_> {
                 "the name of an upstream is made of letters, digits, `_`, `-` and `.`",
             );
         }
-        if let Some(file) = &upstream.ca_file {
-            self.file(path.key("ca_file"), file);
-        }
+        self.network(upstream, path);
         let provider = path.key("provider");
         if self.found.is_spoilt(&provider) {
             return;

@@ -171,17 +171,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_tells_its_key_in_plain_text_or_in_json() {
-        let written = |script: &'static str| async move {
+        let found_by = |script: &'static str| async move {
             let found = read(&command(script)).await.unwrap();
             (found.key.expose().to_owned(), found.lifetime)
         };
         assert_eq!(
-            written("echo; echo ' sk-1 '").await,
+            found_by("echo; echo ' sk-1 '").await,
             ("sk-1".to_owned(), None)
         );
         let json = r#"echo '{"access_token": "sk-2", "expires_in": 3600}'"#;
         let hour = Some(Duration::from_secs(3600));
-        assert_eq!(written(json).await, ("sk-2".to_owned(), hour));
+        assert_eq!(found_by(json).await, ("sk-2".to_owned(), hour));
     }
 
     #[tokio::test]

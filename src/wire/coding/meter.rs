@@ -69,6 +69,14 @@ impl Read for Meter<'_> {
     }
 }
 
+/// Fails if that much output is more than that much input may yield.
+pub(super) fn most_output(packed: usize, unpacked: usize) -> Result<(), CodingError> {
+    match unpacked > packed.saturating_mul(MOST_RATIO).max(SMALL_OUTPUT) {
+        true => Err(CodingError::Bomb(MOST_RATIO)),
+        false => Ok(()),
+    }
+}
+
 /// The output so far, within its limits.
 pub(super) struct Output<'a> {
     body: Vec<u8>,

@@ -9,7 +9,7 @@ use super::error::{CodingError, MOST_PARTS, broken};
 use super::meter::Output;
 
 /// The window size that every decoder should support (RFC 8878, section 3.1.1.1.2), 8 MiB.
-const LEAST_WINDOW: usize = 8 << 20;
+pub(super) const LEAST_WINDOW: usize = 8 << 20;
 /// A block yields up to 128 KiB; senders that flush small pieces make smaller blocks. A block that is long and yields
 /// little is impossible, so limiting the number of blocks limits the work.
 const LEAST_PER_BLOCK: usize = 512;

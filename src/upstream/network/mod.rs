@@ -1,0 +1,18 @@
+//! Connections to one upstream: opened directly or through a forward proxy, kept for further requests, and replaced when
+//! they are old or carried a failure.
+//!
+//! *Invariant:* a request that an upstream has not processed is sent again on another connection, and nobody else notices.
+
+mod client;
+mod connector;
+mod line;
+mod pool;
+mod proxy;
+mod renewal;
+mod resend;
+mod secure;
+
+pub use client::{Client, ClientError, Hold};
+pub use connector::Connector;
+
+pub(super) use proxy::ProxyError;

@@ -1,0 +1,267 @@
+//! The connections to one upstream: which one a request goes over, and how long they are kept.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connector::{Connector, PING, Purpose};
+use super::line::{ConnectError, Line, Wire};
+use super::renewal::Renewal;
+use crate::wire::upload::Upload;
+
+/// How many requests are enough for one HTTP/2 connection. A server usually takes 100 at a time, and hardly ever fewer
+/// (RFC 9113, section 6.5.2, recommends that); further ones would wait in the connection unseen, as if the upstream did
+/// not answer. The rest up to 100 is left for requests that have ended here, but not yet at the server.
+const ENOUGH: usize = 90;
+/// Enough HTTP/2 connections for the default limit of concurrent requests.
+const MOST_SHARED: usize = 24;
+/// How many connections that may turn out to be HTTP/2 are opened at a time: the first one may do for all who wait.
+const OPENING: usize = 4;
+/// Idle connections are closed before providers and proxies usually close them, so that a request seldom gets a
+/// connection that is closing.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// How requests are put on a connection.
+pub(super) enum Sender {
+    Http1(http1::SendRequest<Upload>),
+    Http2(http2::SendRequest<Upload>),
+}
+
+/// A connection that has been chosen for a request.
+pub(super) struct Chosen {
+    pub(super) sender: Sender,
+    pub(super) line: Arc<Line>,
+}
+
+impl Chosen {
+    pub(super) fn is_http2(&self) -> bool {
+        matches!(self.sender, Sender::Http2(_))
+    }
+
+    /// Whether the upstream may refuse a request because it is about to close the connection.
+    pub(super) fn may_be_closing(&self) -> bool {
+        self.is_http2() || self.line.has_answered()
+    }
+}
+
+/// The connections to one upstream.
+pub(super) struct Pool {
+    pub(super) connector: Connector,
+    kept: Mutex<Kept>,
+    opening: Semaphore,
+    /// Whether the next connection may be one that many requests share.
+    may_share: AtomicBool,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// HTTP/1.1 connections without a request, the last used one at the end.
+    single: Vec<Idle<http1::SendRequest<Upload>>>,
+    /// HTTP/2 connections.
+    shared: Vec<Idle<http2::SendRequest<Upload>>>,
+    renewal: Renewal,
+    is_swept: bool,
+}
+
+struct Idle<S> {
+    sender: S,
+    line: Arc<Line>,
+    used: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(connector: Connector) -> Self {
+        Self {
+            may_share: AtomicBool::new(connector.is_secure()),
+            connector,
+            kept: Mutex::default(),
+            opening: Semaphore::new(OPENING),
+        }
+    }
+
+    /// A connection for a request: one that is there, else a new one.
+    pub(super) async fn choose(self: &Arc<Self>) -> Result<Chosen, ConnectError> {
+        if let Some(chosen) = self.kept() {
+            return Ok(chosen);
+        }
+        if !self.may_share.load(Ordering::Relaxed) {
+            return self.open().await;
+        }
+        let sharing = async {
+            // It is never closed.
+            let permit = self.opening.acquire().await;
+            if let Some(chosen) = self.kept() {
+                return Ok(chosen);
+            }
+            if !self.may_share.load(Ordering::Relaxed) {
+                drop(permit);
+            }
+            let chosen = self.open().await?;
+            self.share(&chosen);
+            Ok(chosen)
+        };
+        timeout(self.connector.timeout, sharing)
+            .await
+            .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+    }
+
+    /// A new connection. One for HTTP/2 is not shared until `share`.
+    pub(super) async fn open(&self) -> Result<Chosen, ConnectError> {
+        let line = Arc::new(Line::new(self.lock().renewal.generation()));
+        let (wire, is_http2) = self
+            .connector
+            .open(Arc::clone(&line), Purpose::Requests)
+            .await?;
+        self.may_share.store(is_http2, Ordering::Relaxed);
+        let sender = match is_http2 {
+            true => Sender::Http2(http2(wire).await?),
+            false => Sender::Http1(http1(wire).await?),
+        };
+        Ok(Chosen { sender, line })
+    }
+
+    /// Lets others use a new HTTP/2 connection.
+    pub(super) fn share(self: &Arc<Self>, chosen: &Chosen) {
+        if let Sender::Http2(sender) = &chosen.sender {
+            let idle = Idle::new(sender.clone(), Arc::clone(&chosen.line));
+            let mut kept = self.lock();
+            kept.shared.push(idle);
+            self.sweep_later(&mut kept);
+        }
+    }
+
+    /// Keeps an HTTP/1.1 connection whose reply is complete.
+    pub(super) fn keep(self: &Arc<Self>, sender: http1::SendRequest<Upload>, line: Arc<Line>) {
+        let mut kept = self.lock();
+        let now = Instant::now();
+        if !sender.is_closed() && kept.renewal.allows(&line, now) {
+            kept.single.push(Idle::new(sender, line));
+            self.sweep_later(&mut kept);
+        }
+    }
+
+    /// Takes a connection out, so that it gets no more requests.
+    pub(super) fn retire(&self, line: &Arc<Line>) {
+        let mut kept = self.lock();
+        kept.shared.retain(|idle| !Arc::ptr_eq(&idle.line, line));
+        kept.single.retain(|idle| !Arc::ptr_eq(&idle.line, line));
+    }
+
+    /// After a failure, further requests go over new connections. Running ones go on.
+    pub(super) fn renew(&self) {
+        let mut kept = self.lock();
+        let now = Instant::now();
+        kept.renewal.begin(now);
+        kept.sweep(now);
+    }
+
+    /// A connection that is there.
+    fn kept(&self) -> Option<Chosen> {
+        let mut kept = self.lock();
+        let now = Instant::now();
+        loop {
+            // The reply of the last one may be complete a moment before it is ready.
+            let ready = kept.single.iter().rposition(|idle| idle.sender.is_ready());
+            let Some(index) = ready else {
+                break;
+            };
+            let Idle { sender, line, used } = kept.single.remove(index);
+            if now < used + IDLE && kept.renewal.allows(&line, now) {
+                let sender = Sender::Http1(sender);
+                return Some(Chosen { sender, line });
+            }
+        }
+        let Kept {
+            shared, renewal, ..
+        } = &mut *kept;
+        shared.retain(|idle| !idle.sender.is_closed() && renewal.allows(&idle.line, now));
+        let is_full = shared.len() >= MOST_SHARED;
+        let free = shared.iter().position(|idle| idle.line.load() < ENOUGH);
+        let least = || (0..shared.len()).min_by_key(|&index| shared[index].line.load());
+        let index = free.or_else(|| is_full.then(least).flatten())?;
+        let idle = &mut shared[index];
+        idle.used = now;
+        Some(Chosen {
+            sender: Sender::Http2(idle.sender.clone()),
+            line: Arc::clone(&idle.line),
+        })
+    }
+
+    /// Closes what has been idle for too long, for as long as anything is kept.
+    fn sweep_later(self: &Arc<Self>, kept: &mut Kept) {
+        if !kept.is_swept {
+            kept.is_swept = true;
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        sleep(IDLE / 3).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        let mut kept = pool.lock();
+        kept.sweep(Instant::now());
+        if kept.single.is_empty() && kept.shared.is_empty() {
+            kept.is_swept = false;
+            return;
+        }
+    }
+}
+
+impl Kept {
+    fn sweep(&mut self, now: Instant) {
+        let Self {
+            single,
+            shared,
+            renewal,
+            ..
+        } = self;
+        single.retain(|idle| {
+            !idle.sender.is_closed() && now < idle.used + IDLE && renewal.allows(&idle.line, now)
+        });
+        shared.retain(|idle| {
+            let is_idle = idle.line.load() == 0 && now >= idle.used + IDLE;
+            !idle.sender.is_closed() && !is_idle && renewal.allows(&idle.line, now)
+        });
+    }
+}
+
+impl<S> Idle<S> {
+    fn new(sender: S, line: Arc<Line>) -> Self {
+        Self {
+            sender,
+            line,
+            used: Instant::now(),
+        }
+    }
+}
+
+pub(super) async fn http1(wire: Wire) -> hyper::Result<http1::SendRequest<Upload>> {
+    let (sender, connection) = http1::handshake(TokioIo::new(wire)).await?;
+    // Its errors are those of its requests.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
+}
+
+async fn http2(wire: Wire) -> hyper::Result<http2::SendRequest<Upload>> {
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .adaptive_window(true)
+        .handshake(TokioIo::new(wire))
+        .await?;
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
+}
