@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::time::Instant;
 
 use super::commit::{Hold, hold};
 use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
-use super::error_reply::{ErrorSource, LARGEST_ERROR, refusal, settle, wait_asked_by};
+use super::error_reply::{LARGEST_ERROR, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
 use super::in_flight::Limit;
@@ -20,14 +20,14 @@ use super::plan::Target;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
-use crate::dialect::openai::{self, ErrorReply, Transcript};
+use crate::dialect::openai::Transcript;
 use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
 use crate::event::Events;
 use crate::outcome::{Defect, Outcome, Stage};
-use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
+use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::{Reply, Seat};
 use crate::wire::body::{Patience, read_whole};
-use crate::wire::headers::{JSON, has_media_type};
+use crate::wire::headers::has_media_type;
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
 use crate::wire::upload::Sending;
@@ -216,7 +216,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn to_the_end(&self) -> Patience {
+    pub(super) fn to_the_end(&self) -> Patience {
         Patience {
             idle: self.timeouts.idle,
             until: self.deadline.until(),
@@ -311,81 +311,6 @@ impl Attempt<'_> {
                 }
             }
         })
-    }
-
-    /// An error inside a 200 is treated like one with an error status.
-    fn error_inside(
-        &self,
-        outcome: Outcome,
-        mut headers: HeaderMap,
-        translator: &ResponseTranslator,
-        body: Bytes,
-    ) -> Result<AttemptAnswer, Failure> {
-        let status = outcome.status().unwrap_or(400);
-        let outcome = self.error_source().ruled(status, &body).unwrap_or(outcome);
-        let error_body = self.error_body(translator, status, body);
-        headers.insert(CONTENT_TYPE, JSON);
-        settle(status, headers, error_body, outcome, self.refusals)
-    }
-
-    /// An error event before the first content is treated like an error status.
-    fn error_by_event(
-        &self,
-        failure: Failure,
-        mut headers: HeaderMap,
-    ) -> Result<AttemptAnswer, Failure> {
-        let failure = failure.until(wait_asked_by(&headers));
-        let Some(error) = failure.error else {
-            return Err(failure);
-        };
-        headers.insert(CONTENT_TYPE, JSON);
-        let status = error.status;
-        let body = self.without_key(error.body);
-        let ruled = self.error_source().ruled(status, &body);
-        let error_body = match self.request.client_api {
-            ClientApi::Anthropic => body,
-            ClientApi::OpenAi => openai::shaped(status, openai::error_of_event(body)),
-        };
-        let outcome = ruled.unwrap_or(failure.outcome);
-        settle(status, headers, error_body, outcome, self.refusals)
-    }
-
-    /// Whose errors these are.
-    fn error_source(&self) -> ErrorSource<'_> {
-        ErrorSource::of(self.target, self.request, self.refusals)
-    }
-
-    /// An upstream's error, in the client's API.
-    fn error_body(&self, translator: &ResponseTranslator, status: u16, body: Bytes) -> Bytes {
-        let body = self.without_key(body);
-        let error_body = translator.error(status, body);
-        match self.request.client_api {
-            ClientApi::Anthropic => error_body,
-            ClientApi::OpenAi => openai::shaped(status, error_body),
-        }
-    }
-
-    fn without_key(&self, body: Bytes) -> Bytes {
-        let Target { candidate, key, .. } = self.target;
-        self.without_credential(candidate.upstream.without_key(key, body))
-    }
-
-    async fn refusal(
-        &self,
-        reply: Reply,
-        translator: &ResponseTranslator,
-    ) -> Result<AttemptAnswer, Failure> {
-        let is_native = !translator.changes();
-        let classify: fn(&ErrorReply<'_>) -> Outcome =
-            if is_native && self.request.endpoint == Endpoint::Responses {
-                openai::classify_response
-            } else {
-                openai::classify
-            };
-        let classify = |reply: &ErrorReply<'_>| self.about_client(classify(reply), reply.status);
-        let error_body = |status, body| self.error_body(translator, status, body);
-        let patience = self.to_the_end();
-        refusal(reply, patience, self.error_source(), classify, error_body).await
     }
 
     /// An answer in events: held back until the first content, or longer if the route says so.

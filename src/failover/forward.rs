@@ -105,31 +105,7 @@ impl Failover {
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
         let timeouts = &target.candidate.timeouts;
-        let seat = match target.candidate.upstream.seats() {
-            None => None,
-            Some(seats) => {
-                let seat = seats.wait(deadline.until()).await;
-                Some(seat.ok_or(Outcome::Full)?)
-            }
-        };
-        let wait = Wait {
-            began: Instant::now(),
-            patience: (limit(request, target).usual, Stage::FirstToken),
-            idle: timeouts.idle,
-            deadline,
-        };
-        let mut outbound = forwarded(request, target.candidate, model);
-        let mut share = self.memory.share();
-        if model.is_some() {
-            // With another name in it, it is there twice.
-            share.grow_to(request.body.len())?;
-        }
-        outbound.body = share.hold(offload::at_once(request.body.len(), || {
-            body(request, model)
-        }));
-        outbound.seat = seat;
-        outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
-        let mut reply = legible(send(target, outbound, wait).await?);
+        let mut reply = legible(self.reply(request, target, model, deadline).await?);
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
@@ -176,6 +152,41 @@ impl Failover {
         }));
         let answer = AttemptAnswer::new(reply.status, reply.headers, body, outcome);
         Ok(AttemptAnswer { is_kept, ..answer })
+    }
+
+    /// Sends the request, and waits for the head of the reply.
+    async fn reply(
+        &self,
+        request: &ModelRequest,
+        target: &Target<'_>,
+        model: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<Reply, Failure> {
+        let seat = match target.candidate.upstream.seats() {
+            None => None,
+            Some(seats) => {
+                let seat = seats.wait(deadline.until()).await;
+                Some(seat.ok_or(Outcome::Full)?)
+            }
+        };
+        let wait = Wait {
+            began: Instant::now(),
+            patience: (limit(request, target).usual, Stage::FirstToken),
+            idle: target.candidate.timeouts.idle,
+            deadline,
+        };
+        let mut outbound = forwarded(request, target.candidate, model);
+        let mut share = self.memory.share();
+        if model.is_some() {
+            // With another name in it, it is there twice.
+            share.grow_to(request.body.len())?;
+        }
+        outbound.body = share.hold(offload::at_once(request.body.len(), || {
+            body(request, model)
+        }));
+        outbound.seat = seat;
+        outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
+        send(target, outbound, wait).await
     }
 
     fn report_forwarding(&self, request: &ModelRequest, log: &AttemptLog, to: &Candidate) {

@@ -17,6 +17,7 @@
 
 mod answer;
 mod attempt;
+mod attempt_errors;
 mod budget;
 mod clients_account;
 mod commit;

@@ -7,6 +7,8 @@
 mod notices;
 mod repeats;
 
+use std::fmt::Display;
+
 use tokio::time::Instant;
 
 use self::notices::{Change, Notices};
@@ -65,18 +67,9 @@ impl Sink for Log {
             } => tracing::debug!(%upstream, is_reached, "health check"),
             Event::KeyRenewed {
                 upstream,
-                failure: None,
-                ..
-            } => tracing::info!(%upstream, "{upstream} has a new key"),
-            Event::KeyRenewed {
-                upstream,
-                failure: Some(reason),
+                failure,
                 is_news,
-            } => {
-                if *is_news {
-                    tracing::warn!(%upstream, "the key of {upstream} cannot be renewed, the old one stays: {reason}");
-                }
-            }
+            } => key_renewed(upstream, failure.as_deref(), *is_news),
             Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
             Event::ConfigRejected { reason } => {
                 tracing::error!(
@@ -112,6 +105,17 @@ fn noticed(report: &AttemptReport, change: &Change) {
             %upstream, key, model,
             "{upstream} accepts key {key} again"
         ),
+    }
+}
+
+fn key_renewed(upstream: &impl Display, failure: Option<&str>, is_news: bool) {
+    match failure {
+        None => tracing::info!(%upstream, "{upstream} has a new key"),
+        Some(reason) if is_news => tracing::warn!(
+            %upstream,
+            "the key of {upstream} cannot be renewed, the old one stays: {reason}"
+        ),
+        Some(_) => {}
     }
 }
 

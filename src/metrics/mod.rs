@@ -4,6 +4,7 @@
 //! configuration, whatever clients send.
 
 mod health;
+mod keys;
 mod labels;
 mod log_lines;
 mod memory;
@@ -12,6 +13,7 @@ mod timings;
 use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use self::health::HealthGauges;
+use self::keys::KeyRenewals;
 use self::labels::{model_label, status_label};
 use self::log_lines::LogLinesLost;
 use self::memory::MemoryMetrics;
@@ -30,7 +32,7 @@ pub struct Metrics {
     continuations: IntCounterVec,
     changes: IntCounterVec,
     health_checks: IntCounterVec,
-    key_renewals: IntCounterVec,
+    key_renewals: KeyRenewals,
     reloads: IntCounterVec,
     health: HealthGauges,
     memory: MemoryMetrics,
@@ -82,12 +84,7 @@ impl Metrics {
                 "Health checks of upstreams that could not be connected to.",
                 &["upstream", "result"],
             )?,
-            key_renewals: counter(
-                &registry,
-                "backstop_key_renewals_total",
-                "Keys that were replaced while running (`renewed`), or could not be read again (`failed`).",
-                &["upstream", "result"],
-            )?,
+            key_renewals: KeyRenewals::new(&registry)?,
             reloads: counter(
                 &registry,
                 "backstop_config_reloads_total",
@@ -179,16 +176,9 @@ impl Sink for Metrics {
             Event::HealthChanged(change) => self.health_changed(change),
             Event::KeyRenewed {
                 upstream, failure, ..
-            } => {
-                let result = if failure.is_none() {
-                    "renewed"
-                } else {
-                    "failed"
-                };
-                self.key_renewals
-                    .with_label_values(&[upstream.as_ref(), result])
-                    .inc();
-            }
+            } => self
+                .key_renewals
+                .count(upstream.as_ref(), failure.is_none()),
             Event::ConfigReloaded => self.reloads.with_label_values(&["ok"]).inc(),
             Event::ConfigRejected { .. } => self.reloads.with_label_values(&["rejected"]).inc(),
             Event::RequestFinished(report) => self.finished(report),

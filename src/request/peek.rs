@@ -81,10 +81,11 @@ impl Fields<'_> {
     fn asks_to_think(&self) -> bool {
         let is_on = |raw: &&RawValue| {
             let raw = raw.get();
-            !matches!(raw, "null" | "{}" | "false" | "0")
-                && !raw.contains("\"none\"")
-                && !raw.contains("\"disabled\"")
-                && !(raw.contains("\"enabled\"") && raw.contains("false"))
+            let is_off = matches!(raw, "null" | "{}" | "false" | "0")
+                || raw.contains("\"none\"")
+                || raw.contains("\"disabled\"")
+                || raw.contains("\"enabled\"") && raw.contains("false");
+            !is_off
         };
         let asked = [
             self.reasoning,

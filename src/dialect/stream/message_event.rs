@@ -74,7 +74,7 @@ impl<'a> MessageEvent<'a> {
                     | "mcp_tool_use"
             ))
         };
-        kind(&self.content_block).or(kind(&self.delta)) == Some(true)
+        kind(&self.content_block).or_else(|| kind(&self.delta)) == Some(true)
     }
 }
 
