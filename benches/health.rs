@@ -1,6 +1,7 @@
 //! The figures of the health engine: what clients notice and what it costs, for every trace of the simulation.
 //!
-//! `cargo bench --bench health` prints them as a table. It runs on virtual time, for about a minute.
+//! `cargo bench --bench health` prints them as a table. It runs on virtual time, for about a minute. Parts of names
+//! choose traces: `cargo bench --bench health -- outage flaky`.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
@@ -50,7 +51,17 @@ fn main() {
         "| trace | requests/s | answered % | bad % | extra calls | detected after | back after | out of rotation / h |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for trace in TRACES {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'))
+        .collect();
+    let is_wanted = |trace: &Trace| {
+        wanted.is_empty()
+            || wanted
+                .iter()
+                .any(|name| trace.name().contains(name.as_str()))
+    };
+    for trace in TRACES.into_iter().filter(is_wanted) {
         for rate in RATES {
             let (plan, seeds) = report::plan(rate);
             let figures = report::figures(trace, rate, plan, seeds);

@@ -101,6 +101,8 @@ pub enum Outcome {
     Superseded,
     /// We had no memory left for the request in the upstream's words, or for its answer.
     NoMemory,
+    /// The upstream serves as many requests as it may (`concurrency`); nothing was sent.
+    Full,
     /// We were stopped first.
     Stopped,
 }
@@ -135,6 +137,7 @@ impl Outcome {
             | Self::Superseded
             | Self::NoMemory
             | Self::NoResources
+            | Self::Full
             | Self::Stopped => Blame::Nobody,
             Self::RejectedRequest { .. }
             | Self::ContentRefused { .. }
@@ -176,6 +179,7 @@ impl Outcome {
             }
             Self::Unreachable(_)
             | Self::NoResources
+            | Self::Full
             | Self::ConnectionLost
             | Self::TimedOut(
                 Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
@@ -198,6 +202,7 @@ impl Outcome {
         match self {
             Self::Unreachable(_)
             | Self::NoResources
+            | Self::Full
             | Self::ConnectionLost
             | Self::TimedOut(
                 Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
@@ -283,6 +288,7 @@ impl Outcome {
             | Self::Superseded
             | Self::NoMemory
             | Self::NoResources
+            | Self::Full
             | Self::Stopped => false,
         }
     }
@@ -334,6 +340,7 @@ impl Outcome {
             Self::ClientGone => "client_gone",
             Self::Superseded => "superseded",
             Self::NoMemory => "no_memory",
+            Self::Full => "full",
             Self::Stopped => "shutting_down",
         }
     }
@@ -365,6 +372,7 @@ impl Outcome {
             | Self::ClientGone
             | Self::Superseded
             | Self::NoMemory
+            | Self::Full
             | Self::Stopped => None,
         }
     }

@@ -60,6 +60,7 @@ impl Attention {
             | Outcome::ClientGone
             | Outcome::Superseded
             | Outcome::NoMemory
+            | Outcome::Full
             | Outcome::Stopped => None,
         }
     }
@@ -70,6 +71,7 @@ impl Attention {
             SkipReason::QuotaExhausted => Some(Self::Quota),
             SkipReason::ModelMissing => Some(Self::Model),
             SkipReason::Elsewhere
+            | SkipReason::NoCredential
             | SkipReason::NotWanted
             | SkipReason::Unsupported(_)
             | SkipReason::TooSmall

@@ -7,23 +7,45 @@ use subtle::ConstantTimeEq;
 
 use super::header_policy;
 use super::reject::Rejection;
-use crate::config::{ClientConfig, Secret};
+use crate::config::{Config, CredentialFrom, Secret};
+use crate::request::ClientCredential;
 use crate::wire::websocket::{keep_subprotocols, subprotocols};
 
 /// The keys of the configured clients. Without any, everybody who can reach the address may send requests.
 #[derive(Debug)]
 pub struct ClientKeys {
     keys: Vec<(Arc<str>, Secret)>,
+    /// Whether an upstream takes the client's own credential.
+    are_passed_on: bool,
 }
+
+/// The key of a client whose other credentials are for an upstream.
+const OUR_KEY: &str = "x-backstop-key";
 
 impl ClientKeys {
     /// The keys of the configuration's `clients`.
-    pub fn new(clients: &[ClientConfig]) -> Self {
-        let keys = clients
+    pub fn new(config: &Config) -> Self {
+        let upstreams = config.upstreams.values();
+        let mut credentials = upstreams.map(|upstream| upstream.credential);
+        let are_passed_on = credentials.any(|credential| credential == CredentialFrom::Client);
+        let keys = config
+            .clients
             .iter()
             .map(|client| (client.name.as_str().into(), client.key.clone()))
             .collect();
-        Self { keys }
+        Self {
+            keys,
+            are_passed_on,
+        }
+    }
+
+    /// The client's own credential for upstreams. What it identifies itself with here is none.
+    pub(super) fn own_credential(&self, headers: &HeaderMap) -> Option<ClientCredential> {
+        let is_ours = !self.keys.is_empty() && !headers.contains_key(OUR_KEY);
+        if !self.are_passed_on || is_ours {
+            return None;
+        }
+        ClientCredential::of(headers)
     }
 
     /// The name of the client; `None` if no keys are configured.
@@ -43,7 +65,7 @@ impl ClientKeys {
     }
 }
 
-/// `OpenAI` SDKs send a bearer token, Anthropic's `x-api-key`, Azure's `api-key`. Browsers cannot set headers on a
+/// Our own header comes first. `OpenAI` SDKs send a bearer token, Anthropic's `x-api-key`, Azure's `api-key`. Browsers cannot set headers on a
 /// WebSocket; they offer a subprotocol that contains the key.
 fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| {
@@ -51,7 +73,8 @@ fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
         scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
     });
     let named = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
-    bearer
+    named(OUR_KEY)
+        .or(bearer)
         .or_else(|| named("x-api-key"))
         .or_else(|| named("api-key"))
         .or_else(|| subprotocols(headers).find_map(key_in).map(str::as_bytes))

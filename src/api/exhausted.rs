@@ -53,6 +53,9 @@ fn of_request(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> Option
     } else if is_ruled_out(exhausted, SkipReason::Unreadable) {
         let why = untranslatable(exhausted);
         Some(ErrorResponse::new(400, "untranslatable_json", why))
+    } else if is_ruled_out(exhausted, SkipReason::NoCredential) {
+        let summary = "send the key or the token of your own account at the provider";
+        Some(ErrorResponse::new(401, "invalid_api_key", message(summary)))
     } else {
         let feature = unsupported_feature(exhausted)?;
         let summary = format!("no upstream can do what the request needs ({feature})");
@@ -234,6 +237,7 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
             SkipReason::Unsupported(feature) => Some(Some(feature)),
             SkipReason::NotWanted
             | SkipReason::TooSmall
+            | SkipReason::NoCredential
             | SkipReason::OtherModel
             | SkipReason::CannotContinue
             | SkipReason::Unreadable

@@ -154,6 +154,7 @@ impl Api {
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         record.hold(slot.map_err(|_| Rejection::TooBusy)?);
         record.client = self.clients.identify(&head.headers)?;
+        record.credential = self.clients.own_credential(&head.headers);
         record.watch_patience(&self.give_ups, &head.headers);
         if matches!(head.method, Method::GET | Method::HEAD)
             && let Some(own) = self.own(record.client_api, &path).await

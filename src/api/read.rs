@@ -143,6 +143,7 @@ pub(super) async fn request(
         method: head.method,
         path: path.0,
         headers,
+        credential: record.credential.clone(),
         body,
         model: seen.model,
         streaming: seen.streaming && record.endpoint.can_stream(),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::give_ups::GiveUps;
 use crate::config::UpstreamId;
 use crate::event::{Event, Events, RequestReport, RequestResult};
-use crate::request::{ClientApi, ClientPatience, Endpoint, RequestId};
+use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId};
 use crate::wire::upgrade::Shutdown;
 
 /// The status that is recorded if the client disconnects before a response has started.
@@ -21,6 +21,8 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 pub(super) struct RequestRecord {
     pub(super) id: RequestId,
     pub(super) client: Option<Arc<str>>,
+    /// Its own credential, until the request takes it.
+    pub(super) credential: Option<ClientCredential>,
     pub(super) endpoint: Endpoint,
     /// The API that the client uses; our errors have its format.
     pub(super) client_api: ClientApi,
@@ -50,6 +52,7 @@ impl RequestRecord {
         Self {
             id: RequestId::random(),
             client: None,
+            credential: None,
             endpoint: Endpoint::Other,
             client_api: ClientApi::default(),
             is_http2: version == Version::HTTP_2,

@@ -58,6 +58,7 @@ pub(super) fn request(
         method: head.method,
         path,
         headers: for_upstream(&head.headers),
+        credential: record.credential.take(),
         body: bytes::Bytes::new(),
         model: model.map(|name| ModelField { name, span: None }),
         streaming: false,

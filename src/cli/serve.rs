@@ -32,7 +32,8 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     announce(&gateway, &found.source);
     let stop = reload_until_stopped(&gateway, args, hangup, stop).await;
     tracing::info!(
-        "stopping: open requests have {:?} to finish",
+        "stopping: no new connections after {:?}, then open requests have {:?} to finish",
+        config.limits.shutdown_delay,
         config.limits.drain
     );
     stop.drain(gateway).await;

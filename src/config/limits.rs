@@ -30,6 +30,9 @@ pub struct LimitsConfig {
     /// How long a client may take nothing of an answer that waits for it. Progress counts, not the total.
     #[serde(deserialize_with = "duration::read")]
     pub write: Duration,
+    /// How long we go on accepting after we were told to stop; readiness fails meanwhile.
+    #[serde(deserialize_with = "duration::read")]
+    pub shutdown_delay: Duration,
     /// How long open requests may take to finish when we stop.
     #[serde(deserialize_with = "duration::read")]
     pub drain: Duration,
@@ -47,7 +50,9 @@ impl Default for LimitsConfig {
             requests: 2048,
             idle_connection: Duration::from_secs(60),
             write: Duration::from_secs(30),
-            drain: Duration::from_secs(30),
+            shutdown_delay: Duration::ZERO,
+            // Kubernetes kills after 30 s.
+            drain: Duration::from_secs(25),
         }
     }
 }

@@ -49,7 +49,7 @@ pub use route::{
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
 pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
-pub use upstream::{CredentialFrom, KeySource, UpstreamConfig, UpstreamId};
+pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, UpstreamId};
 
 use self::problem::Found;
 use self::proxy::ProxyVariables;

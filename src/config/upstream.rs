@@ -53,6 +53,10 @@ pub struct UpstreamConfig {
     pub proxy: Option<Secret>,
     /// Further headers of every request to it, by their names.
     pub headers: IndexMap<String, Secret>,
+    /// How many requests it serves at a time; left out: any number.
+    pub concurrency: Option<usize>,
+    /// Who waits for a seat when it serves as many as that.
+    pub queue: SeatQueue,
     /// How long to wait for it, where that differs from the general `timeouts`.
     pub timeouts: TimeoutsOverride,
 }
@@ -105,6 +109,26 @@ pub enum CredentialFrom {
     Config,
     /// The client's own: its plan or account at this provider pays.
     Client,
+}
+
+/// The queue before an upstream that serves a limited number of requests at a time.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SeatQueue {
+    /// How many requests may wait.
+    pub requests: usize,
+    /// For how long.
+    #[serde(deserialize_with = "duration::read")]
+    pub time: Duration,
+}
+
+impl Default for SeatQueue {
+    fn default() -> Self {
+        Self {
+            requests: 16,
+            time: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Where a key is read from.

@@ -101,7 +101,7 @@ impl Answer {
                 AnswerBody::Opaque(Box::new(stream))
             }
             AttemptBody::Upgraded(opened) => {
-                let relay = Relay::new(opened.connection, attempt, opened.patience);
+                let relay = Relay::new(*opened, attempt);
                 AnswerBody::Relay(Box::new(relay))
             }
         };

@@ -25,7 +25,7 @@ use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
 use crate::event::Events;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{ClientApi, Endpoint, ModelRequest, is_reasoning_model};
-use crate::upstream::Reply;
+use crate::upstream::{Reply, Seat};
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
@@ -55,6 +55,8 @@ pub(super) struct Attempt<'a> {
     pub(super) transcript: Option<&'a Transcript>,
     /// How far the request has got, where it takes a while to be sent.
     pub(super) sending: Option<Arc<Sending>>,
+    /// Whether it waits for a seat at an upstream that has none: nobody else can be asked.
+    pub(super) may_queue: bool,
 }
 
 impl Attempt<'_> {
@@ -76,6 +78,7 @@ impl Attempt<'_> {
             }
             ended => ended,
         }
+        .map_err(|failure| self.about_clients_account(failure))
     }
 
     async fn once(
@@ -83,13 +86,27 @@ impl Attempt<'_> {
         translated: Result<UpstreamRequest, Failure>,
     ) -> Result<AttemptAnswer, Failure> {
         if self.request.endpoint == Endpoint::Realtime {
+            let seat = self.seat().await?;
             let wait = self.wait(Instant::now());
-            return handshake::run(self.request, self.target, wait.until(None)).await;
+            return handshake::run(self.request, self.target, wait.until(None), seat).await;
         }
         match self.exchange(translated?).await {
             Err(failure) => self.once_more(failure).await,
             answer => answer,
         }
+    }
+
+    /// A seat, if the upstream serves a limited number of requests at a time.
+    async fn seat(&self) -> Result<Option<Seat>, Outcome> {
+        let Some(seats) = self.target.candidate.upstream.seats() else {
+            return Ok(None);
+        };
+        let seat = if self.may_queue {
+            seats.wait(self.deadline.until()).await
+        } else {
+            seats.take()
+        };
+        seat.map(Some).ok_or(Outcome::Full)
     }
 
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.
@@ -116,8 +133,10 @@ impl Attempt<'_> {
 
     /// Sends a translated request, and checks the reply.
     async fn exchange(&self, translated: UpstreamRequest) -> Result<AttemptAnswer, Failure> {
+        let seat = self.seat().await?;
         let mut outbound = outbound_as(self.request, self.target.candidate, &translated);
         outbound.sending.clone_from(&self.sending);
+        outbound.seat = seat;
         let wait = self.wait(Instant::now());
         let reply = send(&self.target, outbound, self.to_head(wait)).await?;
         let reply = reply.unpacked();
@@ -132,12 +151,14 @@ impl Attempt<'_> {
         };
         // The rejection may be about our changes to the request, or about a request that was written for another
         // model.
-        if (translated.is_rewritten || self.is_fallback())
-            && matches!(
-                answer.outcome,
-                Outcome::RejectedRequest { status: 400 | 422 }
-            )
-        {
+        let is_doubtful = match answer.outcome {
+            Outcome::RejectedRequest { status: 400 | 422 } => {
+                translated.is_rewritten || self.is_fallback()
+            }
+            Outcome::RejectedRequest { status } => self.may_be_about_account(status),
+            _ => false,
+        };
+        if is_doubtful {
             return Err(Failure::doubtful(answer));
         }
         answer.is_kept = is_success && self.request.is_kept() && !translator.changes();
@@ -346,7 +367,7 @@ impl Attempt<'_> {
 
     fn without_key(&self, body: Bytes) -> Bytes {
         let Target { candidate, key, .. } = self.target;
-        candidate.upstream.without_key(key, body)
+        self.without_credential(candidate.upstream.without_key(key, body))
     }
 
     async fn refusal(
@@ -361,6 +382,7 @@ impl Attempt<'_> {
             } else {
                 openai::classify
             };
+        let classify = |reply: &ErrorReply<'_>| self.about_client(classify(reply), reply.status);
         let error_body = |status, body| self.error_body(translator, status, body);
         let patience = self.to_the_end();
         refusal(reply, patience, self.error_source(), classify, error_body).await

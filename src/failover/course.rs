@@ -13,7 +13,7 @@ use super::log::AttemptLog;
 use super::plan::{AttemptPlan, Target};
 use super::queue::Place;
 use super::race::{Alarm, Ended, Race, Step};
-use super::run::Run;
+use super::run::{Chosen, Run};
 use crate::event::{Event, Phase};
 use crate::health::Permit;
 use crate::outcome::Outcome;
@@ -131,7 +131,13 @@ impl<'r, 'a> Course<'r, 'a> {
         self.plan.started(choice);
         let phase = phase(reason, &permit);
         let number = self.log.begin();
-        let racer = self.run.attempt((choice, target), permit, number, phase);
+        let is_limited = target.candidate.upstream.seats().is_some();
+        let chosen = Chosen {
+            choice,
+            target,
+            has_others: is_limited && self.plan.has_others(Instant::now()).await,
+        };
+        let racer = self.run.attempt(chosen, permit, number, phase);
         self.race.start(racer.await);
     }
 
@@ -218,9 +224,10 @@ impl<'r, 'a> Course<'r, 'a> {
             self.refute();
         }
         attempt.note_rate_limit(&answer.headers);
+        let took = attempt.elapsed();
         let mut log = self.log;
         for loser in self.race.into_losers() {
-            log.attempts.push(loser.end(Outcome::Superseded, None));
+            log.attempts.push(loser.superseded_by(took));
         }
         WinningAttempt {
             answer,
@@ -244,7 +251,7 @@ impl<'r, 'a> Course<'r, 'a> {
         let now = Instant::now();
         let run = self.run;
         let waiting = self.waiting.get_or_insert_with(|| {
-            let place = run.queue.and_then(|queue| queue.enter(now));
+            let place = run.queue.and_then(|queue| queue.enter(opens_at, now));
             let wait = if place.is_some() {
                 run.wait()
             } else {

@@ -263,8 +263,10 @@ impl Situation<'_> {
         } else {
             return Next::Await { alarm: due };
         };
-        self.start(choice, Some(Expense::PAID), reason)
-            .unwrap_or(none)
+        // Who waits for an upstream that is out would fail over anyway, only later: that is free, too.
+        let is_free = reason == StartReason::Ejected && self.started <= 1;
+        let expense = (!is_free).then_some(Expense::PAID);
+        self.start(choice, expense, reason).unwrap_or(none)
     }
 
     /// When the next candidate must start, so that all that are left can answer one after the other before the client

@@ -13,7 +13,7 @@ use super::events::EventStream;
 use super::timers::StreamTimeouts;
 use crate::config::{Prefill, UpstreamId};
 use crate::outcome::{Defect, Outcome, Stage};
-use crate::upstream::{ReplyBody, SendError};
+use crate::upstream::{ReplyBody, Seat, SendError};
 use crate::wire::body::ReadError;
 use crate::wire::memory::NoMemory;
 
@@ -75,6 +75,8 @@ pub(super) enum AttemptBody {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) connection: Upgraded,
+    /// Its seat at an upstream that serves a limited number of requests at a time.
+    pub(super) seat: Option<Seat>,
     /// How long the upstream may take nothing of what waits for it.
     pub(super) patience: Duration,
 }

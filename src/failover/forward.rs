@@ -105,6 +105,13 @@ impl Failover {
         deadline: Deadline,
     ) -> Result<AttemptAnswer, Failure> {
         let timeouts = &target.candidate.timeouts;
+        let seat = match target.candidate.upstream.seats() {
+            None => None,
+            Some(seats) => {
+                let seat = seats.wait(deadline.until()).await;
+                Some(seat.ok_or(Outcome::Full)?)
+            }
+        };
         let wait = Wait {
             began: Instant::now(),
             patience: (limit(request, target).usual, Stage::FirstToken),
@@ -120,6 +127,7 @@ impl Failover {
         outbound.body = share.hold(offload::at_once(request.body.len(), || {
             body(request, model)
         }));
+        outbound.seat = seat;
         outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
         let mut reply = legible(send(target, outbound, wait).await?);
         if leads_past_us(request, target.candidate, &reply) {
@@ -262,6 +270,10 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     if candidates.is_empty() {
         candidates.extend(rule.candidates.first());
     }
+    let has_credential = |candidate: &&Candidate| {
+        request.credential.is_some() || !candidate.upstream.takes_clients_credential()
+    };
+    candidates.retain(has_credential);
     candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
     candidates
 }
@@ -374,10 +386,12 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 /// Whether another upstream may be asked after this without doing the same thing twice.
 fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unreachable(_) | Outcome::NoResources)
-        || is_stateless(request)
-            && outcome.blame() == Blame::Upstream
-            && outcome.retry() != Retry::Never
+    matches!(
+        outcome,
+        Outcome::Unreachable(_) | Outcome::NoResources | Outcome::Full
+    ) || is_stateless(request)
+        && outcome.blame() == Blame::Upstream
+        && outcome.retry() != Retry::Never
 }
 
 fn is_stateless(request: &ModelRequest) -> bool {

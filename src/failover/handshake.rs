@@ -12,15 +12,16 @@ use crate::dialect::openai;
 use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
-use crate::upstream::{Outbound, Upgrade};
+use crate::upstream::{Outbound, Seat, Upgrade};
 use crate::wire::body::Patience;
 use crate::wire::websocket::is_handshake;
 
-/// Opens a WebSocket at one target.
+/// Opens a WebSocket at one target. It keeps its seat there, where their number is limited.
 pub(super) async fn run(
     request: &ModelRequest,
     target: Target<'_>,
     (until, stage): (Instant, Stage),
+    seat: Option<Seat>,
 ) -> Result<AttemptAnswer, Failure> {
     let outbound = outbound(request, target.candidate);
     let upgrading = target.candidate.upstream.upgrade(target.key, outbound);
@@ -35,6 +36,7 @@ pub(super) async fn run(
         } if is_handshake(&headers) && headers.contains_key(SEC_WEBSOCKET_ACCEPT) => {
             let body = AttemptBody::Upgraded(Box::new(Opened {
                 connection,
+                seat,
                 patience: target.candidate.timeouts.idle,
             }));
             Ok(AttemptAnswer::new(101, headers, body, Outcome::Success))

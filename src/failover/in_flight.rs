@@ -10,7 +10,7 @@ use super::plan::Target;
 use crate::config::UpstreamId;
 use crate::dialect::rate_limit;
 use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
-use crate::health::{Permit, Shape};
+use crate::health::{Permit, Shape, Silence};
 use crate::outcome::Outcome;
 use crate::request::{RequestId, Thinking};
 use crate::upstream::Upstream;
@@ -34,6 +34,8 @@ pub(super) struct InFlightAttempt {
     started_at: Instant,
     /// How far the request has got, where it takes a while to be sent.
     sending: Option<Arc<Sending>>,
+    /// How long another one took that was asked later and has answered first.
+    rival: Option<Duration>,
     is_over: bool,
 }
 
@@ -81,6 +83,7 @@ impl InFlightAttempt {
             thinking: common.thinking.clone(),
             started_at: Instant::now(),
             sending: None,
+            rival: None,
             is_over: false,
         }
     }
@@ -189,6 +192,13 @@ impl InFlightAttempt {
         self.permit.as_ref().is_some_and(Permit::is_lost_cause)
     }
 
+    /// Another attempt of the same request has answered first, after this time.
+    pub(super) fn superseded_by(mut self, rival: Duration) -> AttemptReport {
+        let is_later = rival < self.elapsed();
+        self.rival = is_later.then_some(rival);
+        self.close(Outcome::Superseded, None)
+    }
+
     /// The attempt is over.
     pub(super) fn end(mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         self.close(outcome, detail)
@@ -216,7 +226,11 @@ impl InFlightAttempt {
         let now = Instant::now();
         match outcome {
             Outcome::ClientGone | Outcome::Superseded => {
-                permit.given_up(self.shape, self.limit(), self.waited(), now)
+                let silence = Silence {
+                    waited: self.waited(),
+                    rival: self.rival,
+                };
+                permit.given_up(self.shape, self.limit(), silence, now)
             }
             _ => permit.finish(outcome, now),
         }

@@ -18,6 +18,7 @@
 mod answer;
 mod attempt;
 mod budget;
+mod clients_account;
 mod commit;
 mod continuability;
 mod course;

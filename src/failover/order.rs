@@ -27,6 +27,8 @@ pub struct RoutingRequest<'a> {
     pub continuation: Continuation,
     /// What it requires of a model.
     pub needs: Needs<'a>,
+    /// Whether it brings a credential of the client's own.
+    pub has_credential: bool,
     /// The owner of an object that it refers to.
     pub pinned_to: Option<&'a UpstreamId>,
     /// The only upstream that it wants to be served by.
@@ -42,6 +44,7 @@ impl<'a> RoutingRequest<'a> {
             session,
             retries: 0,
             needs: Needs::default(),
+            has_credential: false,
             pinned_to: None,
             only: None,
             continuation: Continuation::Off,
@@ -52,6 +55,7 @@ impl<'a> RoutingRequest<'a> {
         Self {
             retries: request.retries,
             needs: request.needs(),
+            has_credential: request.credential.is_some(),
             pinned_to: request.pinned_to.as_ref(),
             only: request.control.only.as_ref(),
             ..Self::new(request.endpoint, request.model_name(), request.session)
@@ -150,6 +154,9 @@ fn ineligible(
     let is_wanted = |only| only == candidate.upstream.id();
     if !request.only.is_none_or(is_wanted) {
         return Some(SkipReason::NotWanted);
+    }
+    if candidate.upstream.takes_clients_credential() && !request.has_credential {
+        return Some(SkipReason::NoCredential);
     }
     if !candidate.upstream.api().has(request.endpoint) {
         return Some(SkipReason::Unsupported("this endpoint"));

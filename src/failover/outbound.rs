@@ -22,15 +22,22 @@ pub(super) fn outbound(
     model: Option<&str>,
 ) -> Outbound {
     let is_wanted = upstream.names_models_in_paths() && request.model.is_some();
+    let mut headers = request.headers.clone();
+    if let Some(credential) = &request.credential
+        && upstream.takes_clients_credential()
+    {
+        credential.put_on(&mut headers);
+    }
     Outbound {
         model: is_wanted.then(|| model.unwrap_or_else(|| request.model_name()).into()),
         method: request.method.clone(),
         path: request.path.clone(),
-        headers: request.headers.clone(),
+        headers,
         body: request.body.clone(),
         // A second answer costs money, and nothing else.
         is_repeatable: true,
         sending: None,
+        seat: None,
     }
 }
 
@@ -64,6 +71,9 @@ pub(super) async fn send(
     wait: Wait,
 ) -> Result<Reply, Failure> {
     let sending = outbound.sending.clone();
+    if let Some(sending) = &sending {
+        sending.begins();
+    }
     let mut exchange = pin!(target.candidate.upstream.send(target.key, outbound));
     loop {
         let (until, stage) = wait.until(sending.as_deref());

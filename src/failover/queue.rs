@@ -1,7 +1,7 @@
 //! The queue of a route: requests that wait until somebody can answer again.
 //!
-//! They wait in the order in which they came, and are let out one by one. The pace adapts: each success makes it
-//! twice as fast, each failure twice as slow. So an upstream that is back is found soon, by few calls, and is not run
+//! They wait in the order in which they came, and are let out one by one. The pace adapts: a few successes in a row make
+//! it twice as fast, each failure twice as slow. So an upstream that is back is found soon, by few calls, and is not run
 //! over by everybody who waits for it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +11,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// The pause before the first turn, and the longest one after a success.
+/// The pause before the first turn. After a rate limit, the pauses between turns begin with the length of that, up to
+/// `LONGEST_FIRST`.
 const FIRST: Duration = Duration::from_millis(200);
+const LONGEST_FIRST: Duration = Duration::from_secs(1);
+/// So many successes in a row make the pause shorter.
+const ENOUGH: u32 = 4;
 /// The longest pause between two turns.
 const LONGEST: Duration = Duration::from_secs(4);
 /// A shorter pause is none.
@@ -35,6 +39,8 @@ struct Pace {
     next: Instant,
     /// The pause between two turns.
     pause: Duration,
+    /// How many successes there were since it changed.
+    successes: u32,
 }
 
 /// A place in a queue, which is given up when it is dropped.
@@ -47,31 +53,41 @@ impl Queue {
             head: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
             limit,
-            pace: Mutex::new(Pace {
-                next: now,
-                pause: FIRST,
-            }),
+            pace: Mutex::new(Pace::beginning(now, FIRST)),
         }
     }
 
-    /// A place in the queue; `None` if it is full.
-    pub(super) fn enter(&self, now: Instant) -> Option<Place<'_>> {
+    /// A place in the queue, for a request that cannot be answered before `opens_at`; `None` if it is full.
+    pub(super) fn enter(&self, opens_at: Instant, now: Instant) -> Option<Place<'_>> {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let place = Place(self);
         if before >= self.limit {
             return None;
         }
         if before == 0 {
-            *self.pace() = Pace {
-                next: now + FIRST,
-                pause: FIRST,
-            };
+            let closed_for = opens_at.saturating_duration_since(now);
+            *self.pace() = Pace::beginning(now, closed_for.clamp(FIRST, LONGEST_FIRST));
         }
         Some(place)
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pace {
+    fn beginning(now: Instant, pause: Duration) -> Self {
+        Self {
+            next: now + FIRST,
+            pause,
+            successes: 0,
+        }
+    }
+
+    fn set(&mut self, pause: Duration) {
+        self.pause = pause;
+        self.successes = 0;
     }
 }
 
@@ -104,19 +120,25 @@ impl<'a> Place<'a> {
     /// The request that went out in its turn has been answered.
     pub(super) fn succeeded(&self) {
         let mut pace = self.0.pace();
-        let half = pace.pause.min(FIRST) / 2;
-        pace.pause = if half < SHORTEST {
-            Duration::ZERO
-        } else {
-            half
-        };
+        pace.successes += 1;
+        if pace.pause > LONGEST_FIRST {
+            pace.set(FIRST);
+        } else if pace.successes >= ENOUGH {
+            let half = pace.pause / 2;
+            pace.set(if half < SHORTEST {
+                Duration::ZERO
+            } else {
+                half
+            });
+        }
         pace.next = Instant::now() + pace.pause;
     }
 
     /// It has failed.
     pub(super) fn failed(&self) {
         let mut pace = self.0.pace();
-        pace.pause = (pace.pause * 2).clamp(FIRST, LONGEST);
+        let double = (pace.pause * 2).clamp(FIRST, LONGEST);
+        pace.set(double);
         pace.next = Instant::now() + pace.pause;
     }
 }
@@ -145,7 +167,7 @@ mod tests {
     async fn turns_come_more_and_more_seldom_until_one_succeeds() {
         let start = Instant::now();
         let queue = Queue::new(10, start);
-        let place = queue.enter(start).unwrap();
+        let place = queue.enter(start, start).unwrap();
         let mut turns = Vec::new();
         for _ in 0..7 {
             assert!(place.turn(start, start + LONG).await);
@@ -158,14 +180,15 @@ mod tests {
             assert!(place.turn(start, start + LONG).await);
             place.succeeded();
         }
-        assert_eq!(seconds(start.elapsed()), 14.4);
+        // 4 × 200 ms, 4 × 100 ms, and so on.
+        assert_eq!(seconds(start.elapsed()), 15.8);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_let_out_before_the_door_opens_or_after_the_end() {
         let start = Instant::now();
         let queue = Queue::new(10, start);
-        let place = queue.enter(start).unwrap();
+        let place = queue.enter(start, start).unwrap();
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(place.turn(at(5), at(10)).await);
         assert_eq!(Instant::now(), at(5));
@@ -177,7 +200,7 @@ mod tests {
     async fn those_who_came_first_go_first() {
         let start = Instant::now();
         let queue = Queue::new(10, start);
-        let places: Vec<_> = (0..3).map(|_| queue.enter(start).unwrap()).collect();
+        let places: Vec<_> = (0..3).map(|_| queue.enter(start, start).unwrap()).collect();
         let order = std::sync::Mutex::new(Vec::new());
         let go = async |number: usize| {
             assert!(places[number].turn(start, start + LONG).await);
@@ -194,10 +217,10 @@ mod tests {
     async fn a_full_queue_takes_nobody_and_a_place_is_free_again_when_it_is_left() {
         let now = Instant::now();
         let queue = Queue::new(2, now);
-        let first = queue.enter(now).unwrap();
-        let _second = queue.enter(now).unwrap();
-        assert!(queue.enter(now).is_none());
+        let first = queue.enter(now, now).unwrap();
+        let _second = queue.enter(now, now).unwrap();
+        assert!(queue.enter(now, now).is_none());
         drop(first);
-        assert!(queue.enter(now).is_some());
+        assert!(queue.enter(now, now).is_some());
     }
 }

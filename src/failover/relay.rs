@@ -19,8 +19,10 @@ use tokio::io::{
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::ending::Opened;
 use super::in_flight::InFlightAttempt;
 use crate::outcome::Outcome;
+use crate::upstream::Seat;
 use crate::wire::upgrade::Shutdown;
 use crate::wire::websocket::{Frames, close_frame};
 
@@ -46,6 +48,7 @@ pub struct Relay {
     attempt: InFlightAttempt,
     /// How long the upstream may take nothing.
     patience: Duration,
+    _seat: Option<Seat>,
 }
 
 /// How a relay ended for the client.
@@ -68,17 +71,13 @@ enum End {
 }
 
 impl Relay {
-    /// `patience`: how long the upstream may take nothing of what is waiting for it.
-    pub(super) fn new(
-        upstream: Upgraded,
-        mut attempt: InFlightAttempt,
-        patience: Duration,
-    ) -> Self {
+    pub(super) fn new(opened: Opened, mut attempt: InFlightAttempt) -> Self {
         attempt.settled();
         Self {
-            upstream,
+            upstream: opened.connection,
             attempt,
-            patience,
+            patience: opened.patience,
+            _seat: opened.seat,
         }
     }
 

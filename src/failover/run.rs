@@ -39,6 +39,15 @@ pub(super) struct Run<'a> {
     transcript: Option<&'a Transcript>,
 }
 
+/// The candidate that is asked next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen<'a> {
+    pub(super) choice: usize,
+    pub(super) target: Target<'a>,
+    /// Whether there are others that could be asked.
+    pub(super) has_others: bool,
+}
+
 impl<'a> Run<'a> {
     /// `transcript`: the part of a broken stream that the client has received, if the stream is to be continued.
     pub(super) async fn new(
@@ -94,12 +103,14 @@ impl<'a> Run<'a> {
     /// Prepares an attempt. `phase`: why it runs, if it is not just the next one.
     pub(super) async fn attempt(
         &self,
-        (choice, target): (usize, Target<'a>),
+        chosen: Chosen<'a>,
         permit: Permit,
         number: usize,
         phase: Option<Phase>,
     ) -> Racer<'a> {
-        let sending = (self.request.body.len() > PIECE).then(Sending::soon);
+        let target = chosen.target;
+        let is_limited = target.candidate.upstream.seats().is_some();
+        let sending = (is_limited || self.request.body.len() > PIECE).then(Sending::soon);
         let exchange = Attempt {
             timeouts: &target.candidate.timeouts,
             memory: &self.failover.memory,
@@ -113,6 +124,7 @@ impl<'a> Run<'a> {
             is_noted: matches!(self.continuation, Some(Continuability::Possible(_))),
             transcript: self.transcript,
             sending: sending.clone(),
+            may_queue: !chosen.has_others,
         };
         let limit = exchange.limit();
         let translated = exchange.translated().await;
@@ -123,7 +135,12 @@ impl<'a> Run<'a> {
             attempt = attempt.in_phase(phase);
         }
         let hedge_after = attempt.hedge_after().filter(|_| self.rule.is_hedged);
-        Racer::new(choice, attempt, exchange.run(translated), hedge_after)
+        Racer::new(
+            chosen.choice,
+            attempt,
+            exchange.run(translated),
+            hedge_after,
+        )
     }
 
     /// What is left of the route's budget.

@@ -28,6 +28,8 @@ pub enum SkipReason {
     Elsewhere,
     /// The request wants to be served by another one.
     NotWanted,
+    /// It takes the client's own credential, and the request brings none.
+    NoCredential,
     /// It does not support a feature that the request needs.
     Unsupported(&'static str),
     /// The request is longer than its context window.
@@ -71,6 +73,7 @@ impl SkipReason {
             | Self::NoMemory
             | Self::NoTime => true,
             Self::Elsewhere
+            | Self::NoCredential
             | Self::NotWanted
             | Self::Unsupported(_)
             | Self::TooSmall
@@ -89,6 +92,9 @@ impl SkipReason {
             }
             Self::Elsewhere => "what the request refers to lives at another upstream",
             Self::NotWanted => "the request asks for another upstream",
+            Self::NoCredential => {
+                "it takes the client's own credential, and the request brought none"
+            }
             Self::TooSmall => "its context window is too small",
             Self::OtherModel => "its embeddings are of another model and cannot be compared",
             Self::CannotContinue => "it cannot continue a prefill",

@@ -22,7 +22,7 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
-use crate::upstream::{Client, Connector, Credential, Key, Upstream};
+use crate::upstream::{Client, Connector, Credential, Key, Seats, Upstream};
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
@@ -98,7 +98,7 @@ impl Generation {
             memory.clone(),
             events.clone(),
         );
-        let clients = ClientKeys::new(&config.clients);
+        let clients = ClientKeys::new(config);
         Ok(Self {
             api: Api::new(
                 clients,
@@ -313,6 +313,12 @@ fn one_upstream(
     };
     Upstream::new(id.clone(), api, config.base_url(), keys, client)
         .with_api_version(config.api_version.as_deref())
+        .with_credential(config.credential)
+        .with_seats(
+            config
+                .concurrency
+                .map(|most| Seats::new(most, config.queue)),
+        )
         .with_error_rules(config.errors.clone())
         .with_headers(extra_headers(config))
 }

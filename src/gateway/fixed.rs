@@ -17,6 +17,10 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
             old.idle_connection != new.idle_connection,
         ),
         ("limits.write", old.write != new.write),
+        (
+            "limits.shutdown_delay",
+            old.shutdown_delay != new.shutdown_delay,
+        ),
         ("limits.drain", old.drain != new.drain),
     ]
     .into_iter()

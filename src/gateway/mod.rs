@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 pub use start_error::StartError;
 
@@ -34,6 +35,8 @@ pub struct Gateway {
     current: Arc<ArcSwap<Generation>>,
     /// Renewed certificates apply to later connections.
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
+    /// Readiness fails once it is true.
+    leaving: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     admin_stop: watch::Sender<bool>,
@@ -51,6 +54,7 @@ impl Gateway {
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin.listen).await?;
+        let (leaving, is_leaving) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let (admin_stop, admin_stopping) = watch::channel(false);
         let mut gateway = Self {
@@ -60,6 +64,7 @@ impl Gateway {
             foundation: foundation.clone(),
             current: Arc::clone(&current),
             tls: tls.clone(),
+            leaving,
             stop,
             tasks: JoinSet::new(),
             admin_stop,
@@ -68,10 +73,10 @@ impl Gateway {
         let descriptors = Descriptors::raised();
         let mut limits = limits(config);
         limits.connections = descriptors.for_clients(limits.connections);
-        gateway.serve_clients(Server::new(listener, tls, limits.clone()), stopping.clone());
+        gateway.serve_clients(Server::new(listener, tls, limits.clone()), stopping);
         limits.connections = descriptors.for_operators(config.limits.connections);
         let server = Server::new(admin_listener, None, limits);
-        gateway.serve_operators(server, stopping, admin_stopping);
+        gateway.serve_operators(server, is_leaving, admin_stopping);
         gateway
             .background
             .spawn(health_checks::run(foundation.clone(), Arc::clone(&current)));
@@ -108,7 +113,7 @@ impl Gateway {
     fn serve_operators(
         &mut self,
         server: Server,
-        stopping: watch::Receiver<bool>,
+        is_leaving: watch::Receiver<bool>,
         admin_stopping: watch::Receiver<bool>,
     ) {
         let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
@@ -126,7 +131,7 @@ impl Gateway {
                 health,
                 routes: Arc::clone(&generation.routes),
                 memory,
-                stopping: stopping.clone(),
+                stopping: is_leaving.clone(),
             };
             async move { admin.handle(request).await.into() }
         };
@@ -159,8 +164,12 @@ impl Gateway {
         self.admin_address
     }
 
-    /// Stops accepting, lets open requests finish within the grace time, and ends. Operators are served until the end.
+    /// Says that it is not ready, stops accepting after a delay, lets open requests finish within the grace time, and
+    /// ends. Operators are served until the end.
     pub async fn drain(mut self) {
+        self.leaving.send_replace(true);
+        // Whoever passes requests on to us needs a while to learn that.
+        sleep(self.started_with.limits.shutdown_delay).await;
         self.stop.send_replace(true);
         self.tasks.join_next().await;
         self.admin_stop.send_replace(true);

@@ -252,6 +252,7 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
         | Outcome::Superseded
         | Outcome::NoMemory
         | Outcome::NoResources
+        | Outcome::Full
         | Outcome::Stopped => return None,
     };
     Some(Requested {

@@ -94,6 +94,7 @@ impl Evidence {
             | Outcome::Superseded
             | Outcome::NoMemory
             | Outcome::NoResources
+            | Outcome::Full
             | Outcome::Stopped => None,
         }
     }

@@ -45,7 +45,7 @@ pub use packed::Phase;
 pub use permit::Permit;
 pub use preview::AdmissionPreview;
 pub use registry::Health;
-pub use slow::Shape;
+pub use slow::{Shape, Silence};
 pub use view::{CooldownView, ScopeView};
 
 #[cfg(all(test, model))]

@@ -9,7 +9,7 @@ use super::cooldown::{self, CooldownReason, Requested};
 use super::evidence::{Evidence, FOREIGN_ERROR, Finding};
 use super::permit::Permit;
 use super::rejections;
-use super::slow::Shape;
+use super::slow::{Shape, Silence};
 use super::time::Tick;
 use crate::event::HealthChange;
 use crate::outcome::Outcome;
@@ -51,13 +51,12 @@ impl Permit {
     }
 
     /// The client went away, or another attempt of its request has answered first. Before the first content, the wait
-    /// is evidence, as far as a healthy upstream would have answered by then. `waited` is without the time to send the
-    /// request.
+    /// is evidence, as far as a healthy upstream would have answered by then.
     pub fn given_up(
         mut self,
         shape: Shape,
         limit: Duration,
-        waited: Duration,
+        silence: Silence,
         now: Instant,
     ) -> Vec<HealthChange> {
         let model = &self.model;
@@ -65,11 +64,11 @@ impl Permit {
         if self.has_content || model.network.lost_since().is_some() {
             return Vec::new();
         }
-        let mut weight = model.baselines.waited_in_vain(shape, waited, limit);
+        let mut weight = model.baselines.waited_in_vain(shape, silence, limit);
         if model.is_well(now) {
             model
                 .baselines
-                .learn_longer_than(shape, waited, fastrand::f32());
+                .learn_longer_than(shape, silence.waited, fastrand::f32());
         }
         let is_convincing = weight >= CONVINCING;
         if is_convincing {

@@ -50,6 +50,24 @@ impl Shape {
     }
 }
 
+/// A wait for a first token that somebody has cut short.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    /// How long it was, without the time to send the request.
+    pub waited: Duration,
+    /// How long another upstream took, which was asked later and answered the same request meanwhile.
+    pub rival: Option<Duration>,
+}
+
+impl From<Duration> for Silence {
+    fn from(waited: Duration) -> Self {
+        Self {
+            waited,
+            rival: None,
+        }
+    }
+}
+
 /// The baselines of one model: one for each kind of request.
 #[derive(Debug, Default)]
 pub(super) struct Baselines([Baseline; 7]);
@@ -86,14 +104,19 @@ impl Baselines {
     /// With the chance `S` that a healthy upstream takes longer, and a share `q` of requests that a broken one never
     /// answers, it is `ln(1 − q + q/S)`. `q` is 30 %, as elsewhere, but more while few answers prove the opposite. The
     /// mean over all waits for a healthy upstream is below zero, however impatient its clients are.
-    pub(super) fn waited_in_vain(&self, shape: Shape, waited: Duration, limit: Duration) -> f32 {
+    pub(super) fn waited_in_vain(&self, shape: Shape, silence: Silence, limit: Duration) -> f32 {
+        let Silence { waited, rival } = silence;
         if waited < SHORTEST_WAIT {
             return 0.0;
         }
         let baseline = &self.0[shape.index()];
         let samples = baseline.samples.load(Ordering::Relaxed).min(1000) as f32;
         let hangs = (1.0 / (samples + 1.0)).max(0.3);
-        let (mean, deviation) = baseline.expected(Prior::of(shape, limit), samples);
+        let prior = match rival {
+            Some(rival) => Prior::beside(rival),
+            None => Prior::of(shape, limit),
+        };
+        let (mean, deviation) = baseline.expected(prior, samples);
         let survival = survival((waited.as_secs_f32().ln() - mean) / deviation);
         (1.0 - hangs + hangs / survival).ln().min(LONGEST_WAIT)
     }
@@ -156,6 +179,14 @@ struct Prior {
 }
 
 impl Prior {
+    /// What is expected of a request that another upstream has answered in so much time: about as much.
+    fn beside(rival: Duration) -> Self {
+        Self {
+            mean: rival.as_secs_f32().max(0.5).ln(),
+            deviation: 1.1,
+        }
+    }
+
     fn of(shape: Shape, limit: Duration) -> Self {
         let median = limit.as_secs_f32().max(1.0) / 15.0;
         Self {
@@ -229,7 +260,7 @@ fn unpack(packed: u64) -> (f32, f32) {
 mod tests {
     use std::time::Duration;
 
-    use super::{Baselines, Shape};
+    use super::{Baselines, Shape, Silence};
 
     const LIMIT: Duration = Duration::from_secs(30);
     const STREAM: Shape = Shape {
@@ -257,7 +288,7 @@ mod tests {
                 baselines.learn(STREAM, usual, limit);
             }
             assert_eq!(baselines.slow_after(STREAM, limit), Some(limit));
-            assert!(baselines.waited_in_vain(STREAM, usual / 2, limit) < 0.5);
+            assert!(baselines.waited_in_vain(STREAM, (usual / 2).into(), limit) < 0.5);
         }
     }
 
@@ -275,7 +306,7 @@ mod tests {
     fn the_longer_a_wait_in_vain_the_more_it_says() {
         let weights = |baselines: &Baselines| {
             [0.3, 0.9, 1.5, 3.0, 5.0, 20.0].map(|seconds| {
-                baselines.waited_in_vain(STREAM, Duration::from_secs_f32(seconds), LIMIT)
+                baselines.waited_in_vain(STREAM, Duration::from_secs_f32(seconds).into(), LIMIT)
             })
         };
         for baselines in [fast(), Baselines::default()] {
@@ -305,7 +336,7 @@ mod tests {
                     baselines.learn(STREAM, wait, LIMIT);
                     -0.305
                 } else {
-                    let weight = baselines.waited_in_vain(STREAM, wait, LIMIT);
+                    let weight = baselines.waited_in_vain(STREAM, wait.into(), LIMIT);
                     baselines.learn_longer_than(STREAM, wait, random.f32());
                     weight
                 };
@@ -335,5 +366,22 @@ mod tests {
         };
         assert!((learnt(0.2) - 4.0).abs() < 0.01);
         assert!((5.0..8.0).contains(&learnt(1.7)), "{}", learnt(1.7));
+    }
+
+    #[test]
+    fn who_is_silent_while_another_one_answers_is_suspected_sooner() {
+        let baselines = Baselines::default();
+        let waited = Duration::from_millis(2500);
+        let alone = Silence::from(waited);
+        let beside = |rival| Silence {
+            rival: Some(rival),
+            ..alone
+        };
+        let weight = |silence| baselines.waited_in_vain(WHOLE, silence, LIMIT * 4);
+        assert!(weight(alone) < 0.5, "{}", weight(alone));
+        let fast = weight(beside(Duration::from_millis(20)));
+        assert!((2.0..3.4).contains(&fast), "{fast}");
+        let slow = weight(beside(Duration::from_millis(2400)));
+        assert!(slow < 1.0, "{slow}");
     }
 }

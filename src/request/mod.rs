@@ -1,6 +1,7 @@
 //! What the client asked for, understood once and never changed afterwards.
 
 mod client_api;
+mod credential;
 mod media;
 mod needs;
 mod peek;
@@ -15,6 +16,7 @@ use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 pub use client_api::ClientApi;
+pub use credential::ClientCredential;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
 pub use reasoning::{Thinking, is_reasoning_model};
@@ -42,6 +44,8 @@ pub struct ModelRequest {
     pub path: String,
     /// The headers that may be sent to an upstream.
     pub headers: HeaderMap,
+    /// The client's own credential, where an upstream takes it.
+    pub credential: Option<ClientCredential>,
     /// The body, byte for byte.
     pub body: Bytes,
     /// The model that the body names, and where.

@@ -10,7 +10,8 @@ use super::credential::Credential;
 use super::key::{Key, Renewal, RenewedKey};
 use super::network::Client;
 use super::reply::Reply;
-use crate::config::{Dialect, ErrorRule, UpstreamId};
+use super::seats::{Seat, Seats};
+use crate::config::{CredentialFrom, Dialect, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
 use crate::wire::upload::Sending;
 
@@ -27,6 +28,8 @@ pub struct Upstream {
     pub(super) keys: Vec<Key>,
     /// Further headers of every request.
     pub(super) extra_headers: Vec<Credential>,
+    credential: CredentialFrom,
+    seats: Option<Seats>,
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
@@ -49,6 +52,8 @@ pub struct Outbound {
     pub is_repeatable: bool,
     /// Learns how far the request has got, where it takes a while to be sent.
     pub sending: Option<Arc<Sending>>,
+    /// The seat that the request takes, where their number is limited.
+    pub seat: Option<Seat>,
 }
 
 impl Upstream {
@@ -69,6 +74,8 @@ impl Upstream {
             api_version: None,
             keys,
             extra_headers: Vec::new(),
+            credential: CredentialFrom::default(),
+            seats: None,
             client,
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
@@ -96,6 +103,28 @@ impl Upstream {
     /// From now on its requests go over new connections, because something has failed over the others.
     pub fn renew_connections(&self) {
         self.client.renew_connections();
+    }
+
+    /// The same, with the key of the configuration or the client's own.
+    #[must_use]
+    pub fn with_credential(self, credential: CredentialFrom) -> Self {
+        Self { credential, ..self }
+    }
+
+    /// The same, but it serves a limited number of requests at a time.
+    #[must_use]
+    pub fn with_seats(self, seats: Option<Seats>) -> Self {
+        Self { seats, ..self }
+    }
+
+    /// Its seats, if their number is limited.
+    pub fn seats(&self) -> Option<&Seats> {
+        self.seats.as_ref()
+    }
+
+    /// Whether it gets the client's own credential, and no key of ours.
+    pub fn takes_clients_credential(&self) -> bool {
+        self.credential == CredentialFrom::Client
     }
 
     /// The same, with what the configuration says about its errors.

@@ -61,7 +61,7 @@ impl Credential {
     }
 
     /// The text with the key replaced.
-    pub(super) fn hide_in(&self, text: Bytes) -> Bytes {
+    pub fn hide_in(&self, text: Bytes) -> Bytes {
         self.hidden_in(&text).map_or(text, Bytes::from)
     }
 

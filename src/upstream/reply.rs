@@ -10,6 +10,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
 use super::network::Hold;
+use super::seats::Seat;
 use crate::wire::coding::{CodingError, Unpacking};
 
 /// An upstream's reply, before its body has been read.
@@ -63,6 +64,8 @@ pub enum ReplyError {
 pub struct ReplyBody {
     body: Incoming,
     hold: Option<Hold>,
+    /// Its seat at an upstream that serves a limited number of requests at a time.
+    seat: Option<Seat>,
     unpacking: Option<Unpacking>,
 }
 
@@ -71,17 +74,28 @@ impl ReplyBody {
         let mut body = Self {
             body,
             hold,
+            seat: None,
             unpacking: None,
         };
         body.release_if_whole();
         body
     }
 
+    /// Its request keeps this seat.
+    pub(super) fn keep(&mut self, seat: Option<Seat>) {
+        self.seat = seat.filter(|_| !self.body.is_end_stream());
+    }
+
     /// With the last byte and not with the next poll: nobody polls after the announced length.
     fn release_if_whole(&mut self) {
-        if self.body.is_end_stream()
-            && let Some(hold) = self.hold.take()
-        {
+        if self.body.is_end_stream() {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        self.seat = None;
+        if let Some(hold) = self.hold.take() {
             hold.release();
         }
     }
@@ -93,12 +107,11 @@ impl ReplyBody {
         let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &polled {
             Some(Ok(_)) => self.release_if_whole(),
-            Some(Err(_)) => self.hold = None,
-            None => {
-                if let Some(hold) = self.hold.take() {
-                    hold.release();
-                }
+            Some(Err(_)) => {
+                self.hold = None;
+                self.seat = None;
             }
+            None => self.release(),
         }
         Poll::Ready(polled)
     }

@@ -23,8 +23,9 @@ pub struct SendError {
 impl Upstream {
     /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future cancels the
     /// exchange at once.
-    pub async fn send(&self, key: usize, outbound: Outbound) -> Result<Reply, SendError> {
+    pub async fn send(&self, key: usize, mut outbound: Outbound) -> Result<Reply, SendError> {
         let is_repeatable = outbound.is_repeatable;
+        let seat = outbound.seat.take();
         let request = self.request(key, outbound)?;
         let exchange = self.client.request(request, is_repeatable);
         let (response, hold) = exchange.await.map_err(failure)?;
@@ -41,7 +42,9 @@ impl Upstream {
                 detail: "the forward proxy wants another user and password: 407".to_owned(),
             });
         }
-        Ok(self.discreet(key, Reply::new(response, Some(hold))))
+        let mut reply = Reply::new(response, Some(hold));
+        reply.body.keep(seat);
+        Ok(self.discreet(key, reply))
     }
 
     pub(super) fn request(

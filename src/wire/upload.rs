@@ -66,6 +66,11 @@ impl Sending {
         })
     }
 
+    /// It is being sent from now on.
+    pub fn begins(&self) {
+        self.note(false);
+    }
+
     /// When it got further for the last time.
     pub fn progress(&self) -> Instant {
         self.created + Duration::from_millis(self.progress.load(Ordering::Acquire))

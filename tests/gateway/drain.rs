@@ -196,3 +196,36 @@ async fn an_answer_that_ends_within_the_grace_time_is_whole() {
     assert_eq!(ended, (RequestResult::Answered, "ok"));
     assert!(text.contains("Hello from only."), "{text}");
 }
+
+#[tokio::test]
+async fn while_it_leaves_it_serves_whoever_has_not_heard_of_it() {
+    let (gateway, upstream) = gateway(Fault::None, "").await;
+    drop(gateway);
+    let yaml = format!(
+        "upstreams: {{only: {{provider: openai-compatible, base_url: \"{}\"}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n\
+         limits: {{shutdown_delay: 10s}}\n",
+        upstream.base_url()
+    );
+    let gateway = TestGateway::start(&yaml).await;
+    let (address, admin) = (gateway.gateway.address(), gateway.gateway.admin_address());
+    let draining = tokio::spawn(gateway.gateway.drain());
+    let ready = async {
+        loop {
+            let mut operators = Raw::open(admin).await;
+            operators
+                .say(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                .await;
+            if operators.until_closed().await.starts_with("HTTP/1.1 503") {
+                return;
+            }
+        }
+    };
+    within(ready).await;
+    let mut client = Raw::open(address).await;
+    client.ask(CHAT, &chat().to_string()).await;
+    let answer = client.until("Hello from only.").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    within(draining).await.unwrap();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}

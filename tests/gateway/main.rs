@@ -10,6 +10,7 @@
 mod frames;
 mod harness;
 mod raw;
+mod seats;
 mod streamed;
 
 mod abuse;
@@ -43,6 +44,7 @@ mod messages;
 mod metrics;
 mod odd_json;
 mod origins;
+mod own_credentials;
 mod passing;
 mod patience;
 mod providers;

@@ -425,7 +425,7 @@ impl Play {
             let Attempt { permit, sent, .. } = &mut self.attempts[attempt];
             let waited = Duration::from_secs_f64(at - *sent);
             if let Some(permit) = permit.take() {
-                let changes = permit.given_up(SHAPE, LIMIT, waited, self.instant(at));
+                let changes = permit.given_up(SHAPE, LIMIT, waited.into(), self.instant(at));
                 self.note(changes);
             }
         }

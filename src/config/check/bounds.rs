@@ -6,7 +6,7 @@ use super::notes::Check;
 use crate::config::path::Path;
 use crate::config::route::RouteConfig;
 use crate::config::timeouts::TimeoutsOverride;
-use crate::config::upstream::UpstreamConfig;
+use crate::config::upstream::{UpstreamConfig, UpstreamId};
 
 /// Anything longer is a mistake, and could not be added to a point in time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -55,6 +55,19 @@ impl Check<'_> {
             self.no_connect(&candidate.timeouts, &path);
             self.no_total(&candidate.timeouts, &path);
             self.within_total(&candidate.timeouts, total, &path);
+        }
+    }
+
+    /// Checks how many requests an upstream serves at a time.
+    pub(super) fn concurrency(&mut self, id: &UpstreamId, upstream: &UpstreamConfig, path: &Path) {
+        if upstream.concurrency == Some(0) {
+            self.note(path.key("concurrency"), "must be at least 1");
+        }
+        let queue = path.key("queue");
+        if upstream.concurrency.is_none() && self.is_written(id, "queue") {
+            self.note(queue, "is for upstreams with `concurrency` only");
+        } else {
+            self.not_endless(queue.key("time"), upstream.queue.time);
         }
     }
 
@@ -176,6 +189,7 @@ impl Check<'_> {
         ] {
             self.duration(&path, name, duration);
         }
+        self.not_endless(path.key("shutdown_delay"), limits.shutdown_delay);
         self.not_endless(path.key("drain"), limits.drain);
     }
 }

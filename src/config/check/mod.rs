@@ -127,6 +127,7 @@ impl Check<'_> {
         }
         self.window(upstream.capabilities, path);
         self.timeouts_of_upstream(upstream, path);
+        self.concurrency(id, upstream, path);
         self.errors(&upstream.errors, &path.key("errors"));
         self.base_url(upstream, path.key("base_url"));
         self.api_version(upstream, path.key("api_version"));

@@ -304,14 +304,35 @@ fn the_time_is_shared_among_those_who_are_left() {
 }
 
 #[test]
+fn who_waits_for_an_upstream_that_went_out_is_asked_elsewhere_for_nothing_once() {
+    let scene = scene();
+    let choices = [GONE, WELL];
+    let lost = |started| Situation {
+        in_flight: InFlight {
+            count: 1,
+            is_lost_cause: true,
+            is_late: false,
+        },
+        started,
+        tokens: Tokens {
+            retries: 0.0,
+            paid: 0.0,
+        },
+        ..scene.now(&choices)
+    };
+    assert!(starts(1, StartReason::Ejected)(next(&lost(1))));
+    assert_eq!(next(&lost(2)), Next::Await { alarm: None });
+}
+
+#[test]
 fn what_runs_beside_another_attempt_is_paid_and_no_more_than_three_run() {
     let scene = scene();
     let choices = [GONE, WELL];
     let mut situation = Situation {
         in_flight: InFlight {
             count: 1,
-            is_lost_cause: true,
-            is_late: false,
+            is_lost_cause: false,
+            is_late: true,
         },
         ..scene.now(&choices)
     };

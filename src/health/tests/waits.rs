@@ -17,7 +17,12 @@ impl Bench {
         let permits: Vec<Permit> = (0..size).filter_map(|_| begin()).collect();
         self.pass(seconds);
         let changes = permits.into_iter().map(|permit| {
-            permit.given_up(SHAPE, LIMIT, Duration::from_secs_f64(seconds), self.now)
+            permit.given_up(
+                SHAPE,
+                LIMIT,
+                Duration::from_secs_f64(seconds).into(),
+                self.now,
+            )
         });
         changes.flatten().count() > 0
     }
@@ -66,7 +71,7 @@ fn a_client_that_goes_after_the_first_content_says_nothing() {
         bench.pass(60.0);
         assert!(
             permit
-                .given_up(SHAPE, LIMIT, Duration::from_secs(60), bench.now)
+                .given_up(SHAPE, LIMIT, Duration::from_secs(60).into(), bench.now)
                 .is_empty()
         );
     }
@@ -81,7 +86,7 @@ fn what_was_counted_as_slow_is_not_counted_again() {
     let mut permit = model.admit(0, bench.now).unwrap();
     bench.pass(5.0);
     permit.slow(bench.now);
-    permit.given_up(SHAPE, LIMIT, Duration::from_secs(5), bench.now);
+    permit.given_up(SHAPE, LIMIT, Duration::from_secs(5).into(), bench.now);
     assert!(
         (3.0..3.5).contains(&bench.score(&model)),
         "{}",
@@ -98,7 +103,12 @@ fn a_probe_that_is_given_up_has_failed_if_it_waited_for_long() {
         bench.trip(&model, &FAILURE);
         let probe = bench.probe(&model);
         bench.pass(seconds);
-        probe.given_up(SHAPE, LIMIT, Duration::from_secs_f64(seconds), bench.now);
+        probe.given_up(
+            SHAPE,
+            LIMIT,
+            Duration::from_secs_f64(seconds).into(),
+            bench.now,
+        );
         assert_eq!(bench.phase(&model), phase);
         assert_eq!(model.scope().probes(), 0);
     }

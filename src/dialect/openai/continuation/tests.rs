@@ -21,6 +21,7 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
         model: None,
         streaming: true,
         thinking: Thinking::default(),
+        credential: None,
         store: None,
         pinned_to: None,
         demands: Default::default(),

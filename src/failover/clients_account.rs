@@ -1,0 +1,65 @@
+//! What an upstream says about a client's own account: it keeps nobody else away, and the client gets it in the upstream's
+//! words if no other candidate answers.
+
+use bytes::Bytes;
+
+use super::attempt::Attempt;
+use super::ending::Failure;
+use crate::config::{KeyHeader, Secret};
+use crate::outcome::Outcome;
+use crate::upstream::Credential;
+
+/// The statuses with which upstreams refuse an account or limit it.
+const ABOUT_ACCOUNTS: [u16; 4] = [401, 402, 403, 429];
+
+impl Attempt<'_> {
+    fn is_paid_by_client(&self) -> bool {
+        let upstream = &self.target.candidate.upstream;
+        upstream.takes_clients_credential()
+    }
+
+    /// A refused key, an exhausted account or a rate limit, if it is the client's own, is about its request.
+    pub(super) fn about_client(&self, outcome: Outcome, status: u16) -> Outcome {
+        let is_about_account = matches!(
+            outcome,
+            Outcome::Unauthorized { .. } | Outcome::QuotaExhausted | Outcome::RateLimited { .. }
+        );
+        if is_about_account && self.is_paid_by_client() {
+            Outcome::RejectedRequest { status }
+        } else {
+            outcome
+        }
+    }
+
+    /// The same for a failure: other candidates are asked.
+    pub(super) fn about_clients_account(&self, failure: Failure) -> Failure {
+        let status = failure.outcome.status().unwrap_or(402);
+        let outcome = self.about_client(failure.outcome.clone(), status);
+        Failure {
+            is_doubtful: failure.is_doubtful || outcome != failure.outcome,
+            outcome,
+            ..failure
+        }
+    }
+
+    /// Whether a rejection with this status may be about the client's own account, so that others may serve it.
+    pub(super) fn may_be_about_account(&self, status: u16) -> bool {
+        ABOUT_ACCOUNTS.contains(&status) && self.is_paid_by_client()
+    }
+
+    /// The body without the client's own keys and tokens: some upstreams repeat what they reject, and an error may be
+    /// logged.
+    pub(super) fn without_credential(&self, body: Bytes) -> Bytes {
+        let credential = self.request.credential.as_ref();
+        let Some(credential) = credential.filter(|_| self.is_paid_by_client()) else {
+            return body;
+        };
+        credential.secrets().fold(body, |body, secret| {
+            let secret = Secret::from(secret.to_owned());
+            match Credential::new(&secret, KeyHeader::Bearer) {
+                Some(credential) => credential.hide_in(body),
+                None => body,
+            }
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! People with a plan of their own: their credential goes to the upstreams that take it, and to nobody else.
+
+use backstop::simulator::{Fault, Script, Simulator};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Answered, Setup, TestGateway, chat, chat_text, refusal, simulators};
+
+const CHAT: &str = "/v1/chat/completions";
+const OWN: &str = "sk-own-token-of-a-client";
+
+async fn gateway(first: &Simulator, second: &Simulator, more: &str) -> TestGateway {
+    Setup::new()
+        .upstream_as(first, "provider: openai-compatible, credential: client")
+        .upstream(second)
+        .lines(more)
+        .start()
+        .await
+}
+
+async fn ask(gateway: &TestGateway, headers: &[(&str, &str)], body: &Value) -> Answered {
+    let json = [("content-type", "application/json")];
+    let headers: Vec<_> = json.iter().chain(headers).copied().collect();
+    let body = body.to_string();
+    gateway.send(Method::POST, CHAT, &headers, body).await
+}
+
+/// What an upstream received that identifies somebody.
+fn credentials(simulator: &Simulator) -> Vec<String> {
+    let names = [
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "x-backstop-key",
+        "chatgpt-account-id",
+    ];
+    let received = simulator.received();
+    let all = received.iter().map(|request| {
+        let found = names.iter().filter_map(|name| {
+            let value = request.header(name)?;
+            Some(format!("{name}: {value}"))
+        });
+        found.collect::<Vec<_>>().join(", ")
+    });
+    all.collect()
+}
+
+#[tokio::test]
+async fn a_clients_credential_goes_to_the_upstream_that_takes_it_and_to_no_fallback() {
+    let (first, second) = simulators().await;
+    let gateway = gateway(&first, &second, "").await;
+    let bearer = format!("Bearer {OWN}");
+    let own = [("authorization", &*bearer), ("chatgpt-account-id", "acc-1")];
+    assert_eq!(ask(&gateway, &own, &chat()).await.trail(), ["first:ok"]);
+    first.play(Script::status(500)).await;
+    let answered = ask(&gateway, &own, &chat()).await;
+    assert_eq!(answered.upstream(), "second");
+    let sent = format!("authorization: {bearer}, chatgpt-account-id: acc-1");
+    assert!(credentials(&first).iter().all(|seen| *seen == sent));
+    assert_eq!(credentials(&second), ["authorization: Bearer second-key"]);
+}
+
+#[tokio::test]
+async fn a_request_without_one_is_for_the_others() {
+    let (first, second) = simulators().await;
+    let gateway = gateway(&first, &second, "").await;
+    let answered = ask(&gateway, &[], &chat()).await;
+    assert_eq!(chat_text(&answered), "Hello from second.");
+    assert_eq!(first.received_count(), 0);
+
+    let alone = Setup::new()
+        .upstream_as(&first, "provider: openai-compatible, credential: client")
+        .start()
+        .await;
+    let answered = ask(&alone, &[], &chat()).await;
+    let error = refusal(&answered, 401, "invalid_api_key");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("your own account")
+    );
+    assert_eq!(alone.get("/v1/files").await.status, 503);
+    assert_eq!(first.received_count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_said_of_one_clients_account_is_not_about_the_next_client() {
+    for status in [401, 402, 403, 429] {
+        let (first, second) = simulators().await;
+        let body = json!({"error": {"message": format!("Not good: {OWN}"), "code": "x"}});
+        let refusing = Fault::Status {
+            code: status,
+            headers: vec![("retry-after".to_owned(), "60".to_owned())],
+            body: Some(body.to_string()),
+        };
+        first.play(Script::fault(refusing).with_only_key(OWN)).await;
+        let gateway = gateway(&first, &second, "").await;
+        let own = |key: &str| format!("Bearer {key}");
+        let refused = ask(&gateway, &[("authorization", &own(OWN))], &chat()).await;
+        assert_eq!(refused.trail(), ["first:rejected", "second:ok"], "{status}");
+        let other = ask(
+            &gateway,
+            &[("authorization", &own("sk-of-another"))],
+            &chat(),
+        )
+        .await;
+        assert_eq!(other.trail(), ["first:ok"], "{status}");
+
+        // If nobody else answers, the client learns what is wrong with its account.
+        let alone = Setup::new()
+            .upstream_as(&first, "provider: openai-compatible, credential: client")
+            .start()
+            .await;
+        let refused = ask(&alone, &[("authorization", &own(OWN))], &chat()).await;
+        assert_eq!(refused.status, status);
+        assert!(
+            refused.text().contains("Not good: ***"),
+            "{}",
+            refused.text()
+        );
+        let details = format!("{:?}", alone.events.all());
+        assert!(!details.contains(OWN), "{details}");
+    }
+}
+
+#[tokio::test]
+async fn with_clients_our_key_comes_in_a_header_of_its_own_and_goes_nowhere() {
+    let (first, second) = simulators().await;
+    let clients = "clients: [{name: laptop, key: our-key-for-laptop}]\n";
+    let gateway = gateway(&first, &second, clients).await;
+    let bearer = format!("Bearer {OWN}");
+    let both = [
+        ("authorization", &*bearer),
+        ("x-backstop-key", "our-key-for-laptop"),
+    ];
+    assert_eq!(ask(&gateway, &both, &chat()).await.trail(), ["first:ok"]);
+    assert_eq!(credentials(&first), [format!("authorization: {bearer}")]);
+
+    // Our key is no credential for an upstream, whichever header it comes in.
+    let ours = [("authorization", "Bearer our-key-for-laptop")];
+    assert_eq!(ask(&gateway, &ours, &chat()).await.trail(), ["second:ok"]);
+    let none = [("authorization", &*bearer)];
+    refusal(&ask(&gateway, &none, &chat()).await, 401, "invalid_api_key");
+    assert_eq!(first.received_count(), 1);
+    assert_eq!(credentials(&second), ["authorization: Bearer second-key"]);
+}

@@ -1,0 +1,105 @@
+//! Upstreams that serve a limited number of requests at a time: nobody is sent to one that is full, and the last resort has
+//! a short queue.
+
+use std::time::Duration;
+
+use backstop::event::{Event, HealthChange};
+use backstop::simulator::{Fault, Script};
+use http::Method;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::harness::{Setup, TestGateway, chat, chat_stream, simulators, stream_text, within};
+
+const CHAT: &str = "/v1/chat/completions";
+
+fn limited(more: &str) -> String {
+    format!("provider: openai-compatible, api_key: k, concurrency: 1{more}")
+}
+
+/// A stream that has begun.
+async fn begun(gateway: &TestGateway) -> Incoming {
+    let headers = [("content-type", "application/json")];
+    let body = chat_stream().to_string();
+    let answer = gateway.open(Method::POST, CHAT, &headers, body).await;
+    assert_eq!(answer.status(), 200);
+    answer.into_body()
+}
+
+#[tokio::test]
+async fn a_request_that_finds_it_full_goes_to_the_next_candidate() {
+    let (first, second) = simulators().await;
+    let slow = Script::healthy().with_token_delay(Duration::from_millis(700));
+    first.play(slow).await;
+    let gateway = Setup::new()
+        .upstream_as(&first, &limited(""))
+        .upstream(&second)
+        .start()
+        .await;
+    let stream = begun(&gateway).await;
+    for _ in 0..3 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.trail(), ["first:full", "second:ok"]);
+    }
+    // A stream has its seat to the end, and gives it back then.
+    let rest = within(stream.collect()).await.unwrap().to_bytes();
+    let text = String::from_utf8(rest.to_vec()).unwrap();
+    assert_eq!(stream_text(&text), ("Hello from first.".to_owned(), true));
+    assert_eq!(gateway.post(CHAT, &chat()).await.trail(), ["first:ok"]);
+    assert_eq!(first.received_count(), 2);
+}
+
+#[tokio::test]
+async fn the_last_resort_has_a_queue_and_to_wait_there_is_no_slowness() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::Refuse)).await;
+    let slow = Script::healthy().with_first_token_delay(Duration::from_millis(400));
+    second.play(slow).await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream_as(&second, &limited(""))
+        .lines("timeouts: {first_token: 900ms}\n")
+        .start()
+        .await;
+    // The last one waits for longer than a first token may take.
+    let body = chat_stream();
+    let ask = || gateway.post(CHAT, &body);
+    let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+    for answered in [a, b, c, d] {
+        let expected = ("Hello from second.".to_owned(), true);
+        let text = answered.text();
+        assert_eq!(stream_text(&text), expected, "{:?}", answered.trail());
+    }
+    assert_eq!(second.received_count(), 4);
+    let events = gateway.events.all();
+    let is_against_second = |event: &Event| match event {
+        Event::HealthChanged(HealthChange::Opened { scope, .. }) => {
+            scope.upstream.as_ref() == "second"
+        }
+        _ => false,
+    };
+    assert!(!events.iter().any(is_against_second), "{events:#?}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_ever() {
+    let (first, _) = simulators().await;
+    first.play(Script::fault(Fault::StallAfter(1))).await;
+    let queue = ", queue: {requests: 1, time: 300ms}";
+    let gateway = Setup::new()
+        .upstream_as(&first, &limited(queue))
+        .lines("timeouts: {wait: 1s}\n")
+        .start()
+        .await;
+    let stream = begun(&gateway).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.status, 503, "{}", answered.text());
+    let trail = answered.trail();
+    let is_full = |entry: &String| entry == "first:full";
+    assert!(!trail.is_empty() && trail.iter().all(is_full), "{trail:?}");
+    // Who goes away gives its seat back.
+    drop(stream);
+    first.play(Script::healthy()).await;
+    within(first.wait_abandoned(1)).await;
+    assert_eq!(gateway.post(CHAT, &chat()).await.status, 200);
+}
