@@ -45,6 +45,10 @@ pub struct UpstreamConfig {
     pub errors: Vec<ErrorRule>,
     /// A PEM file with root certificates to trust besides the usual ones.
     pub ca_file: Option<PathBuf>,
+    /// How many requests it serves at a time; left out: any number.
+    pub concurrency: Option<usize>,
+    /// Who waits for a seat when it serves as many as that.
+    pub queue: SeatQueue,
     /// A PEM file with the certificate that we show it, and those that vouch for it.
     pub client_cert: Option<PathBuf>,
     /// A PEM file with the key of that certificate.
@@ -53,10 +57,6 @@ pub struct UpstreamConfig {
     pub proxy: Option<Secret>,
     /// Further headers of every request to it, by their names.
     pub headers: IndexMap<String, Secret>,
-    /// How many requests it serves at a time; left out: any number.
-    pub concurrency: Option<usize>,
-    /// Who waits for a seat when it serves as many as that.
-    pub queue: SeatQueue,
     /// How long to wait for it, where that differs from the general `timeouts`.
     pub timeouts: TimeoutsOverride,
 }

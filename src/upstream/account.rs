@@ -26,10 +26,10 @@ pub struct Upstream {
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
     pub(super) keys: Vec<Key>,
-    /// Further headers of every request.
-    pub(super) extra_headers: Vec<Credential>,
     credential: CredentialFrom,
     seats: Option<Seats>,
+    /// Further headers of every request.
+    pub(super) extra_headers: Vec<Credential>,
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
@@ -73,9 +73,9 @@ impl Upstream {
             base_url: base_url.to_owned(),
             api_version: None,
             keys,
-            extra_headers: Vec::new(),
             credential: CredentialFrom::default(),
             seats: None,
+            extra_headers: Vec::new(),
             client,
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
@@ -89,20 +89,6 @@ impl Upstream {
             api_version: api_version.map(str::to_owned),
             ..self
         }
-    }
-
-    /// The same, but with these headers in every request.
-    #[must_use]
-    pub fn with_headers(self, extra_headers: Vec<Credential>) -> Self {
-        Self {
-            extra_headers,
-            ..self
-        }
-    }
-
-    /// From now on its requests go over new connections, because something has failed over the others.
-    pub fn renew_connections(&self) {
-        self.client.renew_connections();
     }
 
     /// The same, with the key of the configuration or the client's own.
@@ -125,6 +111,20 @@ impl Upstream {
     /// Whether it gets the client's own credential, and no key of ours.
     pub fn takes_clients_credential(&self) -> bool {
         self.credential == CredentialFrom::Client
+    }
+
+    /// The same, but with these headers in every request.
+    #[must_use]
+    pub fn with_headers(self, extra_headers: Vec<Credential>) -> Self {
+        Self {
+            extra_headers,
+            ..self
+        }
+    }
+
+    /// From now on its requests go over new connections, because something has failed over the others.
+    pub fn renew_connections(&self) {
+        self.client.renew_connections();
     }
 
     /// The same, with what the configuration says about its errors.

@@ -81,19 +81,17 @@ impl ReplyBody {
         body
     }
 
-    /// Its request keeps this seat.
+    /// Its request keeps this seat to the end.
     pub(super) fn keep(&mut self, seat: Option<Seat>) {
-        self.seat = seat.filter(|_| !self.body.is_end_stream());
+        self.seat = seat;
+        self.release_if_whole();
     }
 
     /// With the last byte and not with the next poll: nobody polls after the announced length.
     fn release_if_whole(&mut self) {
-        if self.body.is_end_stream() {
-            self.release();
+        if !self.body.is_end_stream() {
+            return;
         }
-    }
-
-    fn release(&mut self) {
         self.seat = None;
         if let Some(hold) = self.hold.take() {
             hold.release();
@@ -110,6 +108,12 @@ impl ReplyBody {
             Some(Err(_)) => {
                 self.hold = None;
                 self.seat = None;
+            }
+            None => {
+                self.seat = None;
+                if let Some(hold) = self.hold.take() {
+                    hold.release();
+                }
             }
             None => self.release(),
         }
