@@ -96,6 +96,7 @@
 //! | half-open probe | a live request that is let through to see whether a scope has healed |
 //! | slow start | giving a scope that has healed its traffic back step by step |
 //! | cooldown | a pause for a key or a model with a known end, such as a rate limit; it says nothing about health |
+//! | odds | the live chance that a call to a model succeeds |
 //! | health check | a free request to an upstream that could not be connected to |
 //! | last resort | the one attempt that is made though nobody is admitted |
 //! | affinity | sending a request to the upstream that owns what it refers to |

@@ -5,11 +5,13 @@
 //! gives its traffic back step by step. The contrast between models decides which scope opens: the upstream, or one
 //! model (`model_health`). A wait that is too long is evidence while it lasts (`slow`). Rate limits, refused keys and
 //! missing models are no evidence, but begin a `cooldown`: a fact with a deadline. If several upstreams vanish at once,
-//! the cause is our own `network`. Behind a pattern such as `*` each model is kept apart by its name (`names`). Beside all
-//! this, the `odds` say how likely a single call is to succeed.
+//! the cause is our own `network`. If a model rejects far more requests than usual, another candidate may prove that
+//! the model is the cause (`rejections`). Behind a pattern such as `*` each model is kept apart by its name (`names`).
+//! Beside all this, the `odds` say how likely a single call is to succeed.
 //!
 //! *Invariant:* there is no I/O and no clock in here: `now` is an argument, changes of state are return values.
-//! Admitting a request and reporting on it take no lock.
+//! Admitting a request and reporting on it take no lock; only a name that is new behind a pattern waits for others
+//! that are.
 
 mod admission;
 mod both;
