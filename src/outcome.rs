@@ -118,6 +118,17 @@ pub enum Blame {
     Client,
 }
 
+/// What somebody has to see to before an upstream answers again, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attention {
+    /// A key, or the account behind it.
+    Key,
+    /// The money or the quota of an account.
+    Quota,
+    /// A model that is not there, or not for this account.
+    Model,
+}
+
 /// What may follow an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
@@ -290,6 +301,38 @@ impl Outcome {
             | Self::NoResources
             | Self::Full
             | Self::Stopped => false,
+        }
+    }
+
+    /// What somebody has to see to, if no retry can mend it.
+    pub fn attention(&self) -> Option<Attention> {
+        match self {
+            Self::Unauthorized { .. } => Some(Attention::Key),
+            Self::QuotaExhausted => Some(Attention::Quota),
+            Self::ModelUnavailable => Some(Attention::Model),
+            Self::Success
+            | Self::RejectedRequest { .. }
+            | Self::ContentRefused { .. }
+            | Self::Unreachable(_)
+            | Self::NoResources
+            | Self::ConnectionLost
+            | Self::TimedOut(_)
+            | Self::ServerError { .. }
+            | Self::Overloaded { .. }
+            | Self::RateLimited { .. }
+            | Self::UpgradeRefused { .. }
+            | Self::TooLong { .. }
+            | Self::Unsupported { .. }
+            | Self::ProviderBoundItems { .. }
+            | Self::EndpointMissing { .. }
+            | Self::ForeignError { .. }
+            | Self::InvalidReply(_)
+            | Self::StreamBroken
+            | Self::ClientGone
+            | Self::Superseded
+            | Self::NoMemory
+            | Self::Full
+            | Self::Stopped => None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use backstop::simulator::{Script, Simulator};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -39,8 +40,37 @@ pub(crate) struct Ended {
     pub(crate) seconds: f64,
 }
 
+impl Burst {
+    /// Forty whole answers, four at a time, by clients with the package's own patience.
+    pub(crate) const FOUR_AT_A_TIME: Self = Self {
+        requests: 40,
+        at_a_time: 4,
+        stream: false,
+        retries: 0,
+        patience: None,
+        tells: true,
+    };
+}
+
 impl Clients {
-    pub(crate) fn start(python: &Path) -> Self {
+    /// Starts it, and lets it ask once in each way: the package loads parts of itself only then, and that takes time.
+    pub(crate) async fn start(python: &Path) -> Self {
+        let mut clients = Self::spawn(python);
+        let simulator = Simulator::start("warm-up", Script::healthy())
+            .await
+            .unwrap();
+        for stream in [false, true] {
+            let burst = Burst {
+                requests: 1,
+                stream,
+                ..Burst::FOUR_AT_A_TIME
+            };
+            clients.ask(&simulator.base_url(), &burst).await;
+        }
+        clients
+    }
+
+    fn spawn(python: &Path) -> Self {
         let mut child = Command::new(python)
             .arg("-B")
             .arg(sdk_folder().join("situations.py"))

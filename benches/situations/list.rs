@@ -205,10 +205,11 @@ fn all_are_dead() -> Vec<Situation> {
     let dead = |name, upstream| {
         Situation::new(name, vec![upstream; 2])
             .requests(80)
-            .bound(Bound::None, 1.3)
+            .bound(Bound::Told, 1.3)
     };
     vec![
         dead("all dead (503)", overloaded()),
+        dead("all dead (503), 5 s", overloaded()).patient_for(5, true),
         dead("all dead (refused)", refuses()),
     ]
 }

@@ -93,7 +93,7 @@ async fn lane(
     situations: Arc<Vec<Situation>>,
     queue: Arc<Mutex<Vec<(usize, u64)>>>,
 ) -> Vec<(usize, Seen)> {
-    let mut clients = Clients::start(&python);
+    let mut clients = Clients::start(&python).await;
     let mut all = Vec::new();
     loop {
         let next = queue.lock().unwrap().pop();

@@ -23,6 +23,8 @@ pub(crate) async fn play(situation: &Situation, seed: u64, clients: &mut Clients
     if situation.before > 0 {
         let burst = Burst {
             requests: situation.before,
+            patience: None,
+            tells: true,
             ..situation.burst
         };
         let ended = clients.ask(&backstop.base_url, &burst).await;

@@ -6,6 +6,9 @@ use backstop::simulator::Script;
 
 use crate::clients::{Burst, Ended};
 
+/// What a client saw that heard nothing for as long as it waits.
+const GAVE_UP: &str = "gave up";
+
 /// One row of the table.
 pub(crate) struct Situation {
     pub(crate) name: String,
@@ -31,8 +34,8 @@ pub(crate) enum Bound {
     Share(f64),
     /// Those that begin after the first so many.
     AllAfter(usize),
-    /// Nobody can answer.
-    None,
+    /// None can be answered; each client must be told before it gives up.
+    Told,
 }
 
 /// What an upstream does.
@@ -62,14 +65,7 @@ impl Situation {
             upstreams,
             before: 0,
             healthy: Script::healthy(),
-            burst: Burst {
-                requests: 40,
-                at_a_time: 4,
-                stream: false,
-                retries: 0,
-                patience: None,
-                tells: true,
-            },
+            burst: Burst::FOUR_AT_A_TIME,
             seeds: 1,
             bound: Bound::All,
             most_calls: 2.1,
@@ -134,7 +130,7 @@ impl Situation {
                 let mut later = seen.runs.iter().flat_map(|run| run.iter().skip(first));
                 later.all(Ended::is_answered)
             }
-            Bound::None => true,
+            Bound::Told => seen.all().all(|ended| ended.ended != GAVE_UP),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clients::Ended;
 use crate::situation::{Bound, Seen, Situation};
 
 pub(crate) const HEAD: &str = "\
@@ -15,7 +16,7 @@ pub(crate) fn row(situation: &Situation, seen: &Seen) -> String {
         Bound::All => "all".to_owned(),
         Bound::Share(share) => format!("{:.0} %", share * 100.0),
         Bound::AllAfter(first) => format!("-{first}"),
-        Bound::None => "none".to_owned(),
+        Bound::Told => "told".to_owned(),
     };
     format!(
         "{:<68} {:>4} of {asked:<4}{} {bound:>5} {:>7.2}{} {:>6.2} {:>8.1} s   {}",
@@ -36,22 +37,44 @@ fn slowest(seen: &Seen) -> f64 {
     answered.map(|ended| ended.seconds).fold(0.0, f64::max)
 }
 
-/// What clients saw in place of an answer, how often, and when the last of them began.
+/// What clients saw in place of an answer, how often, how long the slowest of them waited, and which requests those were.
 fn lost(seen: &Seen) -> String {
     let mut counts = BTreeMap::new();
+    let mut slowest: f64 = 0.0;
     for ended in seen.all().filter(|ended| !ended.is_answered()) {
         *counts.entry(ended.ended.as_str()).or_insert(0) += 1;
+        slowest = slowest.max(ended.seconds);
+    }
+    if counts.is_empty() {
+        return String::new();
     }
     let counts: Vec<String> = counts
         .iter()
         .map(|(what, count)| format!("{what}: {count}"))
         .collect();
-    let last = seen.runs.iter().filter_map(|run| {
-        let index = run.iter().rposition(|ended| !ended.is_answered())?;
-        Some(index + 1)
-    });
-    match last.max() {
-        Some(last) => format!("{} (the last one is number {last})", counts.join(", ")),
-        None => String::new(),
+    let runs = seen.runs.iter().map(|run| ranges(run));
+    let numbers: Vec<String> = runs.filter(|ranges| !ranges.is_empty()).collect();
+    let (counts, numbers) = (counts.join(", "), numbers.join("; "));
+    format!("{counts}, after {slowest:.1} s at most ({numbers})")
+}
+
+/// The numbers of the requests that were not answered: `1-4, 9`.
+fn ranges(run: &[Ended]) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for (index, _) in run
+        .iter()
+        .enumerate()
+        .filter(|(_, ended)| !ended.is_answered())
+    {
+        match ranges.last_mut() {
+            Some((_, last)) if *last == index => *last = index + 1,
+            Some(_) | None => ranges.push((index + 1, index + 1)),
+        }
     }
+    let text = |(first, last): &(usize, usize)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    let ranges: Vec<String> = ranges.iter().map(text).collect();
+    ranges.join(", ")
 }

@@ -4,88 +4,28 @@
 
 use super::error::ErrorResponse;
 use crate::failover::{Exhausted, SkipReason};
-use crate::outcome::{Blame, Outcome};
+use crate::outcome::{Attention, Blame, Outcome};
 
-/// What somebody has to see to, the most urgent first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Attention {
-    Key,
-    Quota,
-    Model,
-}
-
-impl Attention {
-    /// The error that says so. `message` adds to a summary what is known.
-    pub(super) fn error_response(self, message: &dyn Fn(&str) -> String) -> ErrorResponse {
-        let (status, code, summary) = match self {
-            Self::Key => (
-                403,
-                "upstream_key_refused",
-                "an upstream refuses the proxy's key, and no other one can answer; a retry will not help until somebody changes that",
-            ),
-            Self::Quota => (
-                402,
-                "upstream_quota_exhausted",
-                "an upstream's account has no money or quota left, and no other one can answer; a retry will not help until somebody \
+/// The error that says so. `message` adds to a summary what is known.
+pub(super) fn error_response(
+    attention: Attention,
+    message: &dyn Fn(&str) -> String,
+) -> ErrorResponse {
+    let (status, code, summary) = match attention {
+        Attention::Key => (
+            403,
+            "upstream_key_refused",
+            "an upstream refuses the proxy's key, and no other one can answer; a retry will not help until somebody changes that",
+        ),
+        Attention::Quota => (
+            402,
+            "upstream_quota_exhausted",
+            "an upstream's account has no money or quota left, and no other one can answer; a retry will not help until somebody \
                  changes that",
-            ),
-            Self::Model => (404, "model_not_found", "no upstream has this model"),
-        };
-        ErrorResponse::new(status, code, message(summary)).in_vain()
-    }
-
-    fn of(outcome: &Outcome) -> Option<Self> {
-        match outcome {
-            Outcome::Unauthorized { .. } => Some(Self::Key),
-            Outcome::QuotaExhausted => Some(Self::Quota),
-            Outcome::ModelUnavailable => Some(Self::Model),
-            Outcome::Success
-            | Outcome::RejectedRequest { .. }
-            | Outcome::ContentRefused { .. }
-            | Outcome::Unreachable(_)
-            | Outcome::NoResources
-            | Outcome::ConnectionLost
-            | Outcome::TimedOut(_)
-            | Outcome::ServerError { .. }
-            | Outcome::Overloaded { .. }
-            | Outcome::RateLimited { .. }
-            | Outcome::UpgradeRefused { .. }
-            | Outcome::TooLong { .. }
-            | Outcome::Unsupported { .. }
-            | Outcome::ProviderBoundItems { .. }
-            | Outcome::EndpointMissing { .. }
-            | Outcome::ForeignError { .. }
-            | Outcome::InvalidReply(_)
-            | Outcome::StreamBroken
-            | Outcome::ClientGone
-            | Outcome::Superseded
-            | Outcome::NoMemory
-            | Outcome::Full
-            | Outcome::Stopped => None,
-        }
-    }
-
-    fn of_skipped(reason: SkipReason) -> Option<Self> {
-        match reason {
-            SkipReason::KeyRefused => Some(Self::Key),
-            SkipReason::QuotaExhausted => Some(Self::Quota),
-            SkipReason::ModelMissing => Some(Self::Model),
-            SkipReason::Elsewhere
-            | SkipReason::NoCredential
-            | SkipReason::NotWanted
-            | SkipReason::Unsupported(_)
-            | SkipReason::TooSmall
-            | SkipReason::OtherModel
-            | SkipReason::CannotContinue
-            | SkipReason::OutOfRotation
-            | SkipReason::RateLimited
-            | SkipReason::Busy
-            | SkipReason::Unreadable
-            | SkipReason::TooLarge
-            | SkipReason::NoMemory
-            | SkipReason::NoTime => None,
-        }
-    }
+        ),
+        Attention::Model => (404, "model_not_found", "no upstream has this model"),
+    };
+    ErrorResponse::new(status, code, message(summary)).in_vain()
 }
 
 /// What is most urgent, if every candidate that could serve the request needs somebody to act.
@@ -99,11 +39,9 @@ pub(super) fn attention(exhausted: &Exhausted) -> Option<Attention> {
     let tried = last_words
         .map(|(_, attempt)| &attempt.outcome)
         .filter(|outcome| outcome.blame() != Blame::Client && !is_lasting(outcome))
-        .map(Attention::of);
+        .map(Outcome::attention);
     let skipped = exhausted.skipped.iter().map(|skipped| skipped.reason);
-    let skipped = skipped
-        .filter(|reason| reason.is_for_now())
-        .map(Attention::of_skipped);
+    let skipped = skipped.filter(|reason| reason.is_for_now()).map(of_skipped);
     let all: Option<Vec<Attention>> = tried.chain(skipped).collect();
     all?.into_iter().min()
 }
@@ -114,4 +52,26 @@ fn is_lasting(outcome: &Outcome) -> bool {
         outcome,
         Outcome::EndpointMissing { .. } | Outcome::UpgradeRefused { .. }
     )
+}
+
+fn of_skipped(reason: SkipReason) -> Option<Attention> {
+    match reason {
+        SkipReason::KeyRefused => Some(Attention::Key),
+        SkipReason::QuotaExhausted => Some(Attention::Quota),
+        SkipReason::ModelMissing => Some(Attention::Model),
+        SkipReason::Elsewhere
+        | SkipReason::NotWanted
+        | SkipReason::NoCredential
+        | SkipReason::Unsupported(_)
+        | SkipReason::TooSmall
+        | SkipReason::OtherModel
+        | SkipReason::CannotContinue
+        | SkipReason::OutOfRotation
+        | SkipReason::RateLimited
+        | SkipReason::Busy
+        | SkipReason::Unreadable
+        | SkipReason::TooLarge
+        | SkipReason::NoMemory
+        | SkipReason::NoTime => None,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attention::attention;
+use super::attention::{self, attention};
 use super::error::ErrorResponse;
 use super::story;
 use crate::event::AttemptReport;
@@ -91,7 +91,7 @@ fn of_upstreams(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> Erro
         let message = message("every upstream is rate limited");
         ErrorResponse::new(429, "rate_limit_exceeded", message).after(wait)
     } else if let Some(attention) = attention(exhausted) {
-        attention.error_response(message)
+        attention::error_response(attention, message)
     } else if let Some(owner) = &exhausted.pinned_to {
         let message = message(&format!(
             "what the request refers to lives at {owner} only, which did not answer"

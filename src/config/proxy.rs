@@ -154,9 +154,35 @@ impl ProxyVariables {
         if is_this_machine(url.host()?) {
             return None;
         }
-        let rules = Matcher::builder().all("http://any").no(&self.no).build();
+        let no = self.exceptions(&url);
+        let rules = Matcher::builder().all("http://any").no(no).build();
         rules.intercept(&url)?;
         ForwardProxy::parse(text).ok()
+    }
+
+    /// The hosts that are reached directly, for the port of a URL, as the library reads them: without ports, and with
+    /// `.example.com` for `*.example.com`.
+    fn exceptions(&self, url: &Uri) -> String {
+        let usual = match url.scheme_str() {
+            Some("https") => 443,
+            _ => 80,
+        };
+        let port = url.port_u16().unwrap_or(usual);
+        let entries = self.no.split([',', ' ']).filter_map(|entry| {
+            let host = match entry.split_once(':') {
+                // An IPv6 address has several colons.
+                Some((host, own)) if !own.contains(':') => {
+                    (own.parse() == Ok(port)).then_some(host)?
+                }
+                _ => entry,
+            };
+            Some(
+                host.strip_prefix('*')
+                    .filter(|rest| !rest.is_empty())
+                    .unwrap_or(host),
+            )
+        });
+        entries.collect::<Vec<_>>().join(",")
     }
 }
 
@@ -187,7 +213,10 @@ mod tests {
         let variables = variables(&[
             ("HTTPS_PROXY", "http://user:p%40ss@proxy.example:3128"),
             ("all_proxy", "socks5h://socks.example"),
-            ("no_proxy", "internal.example, 10.0.0.0/8,192.168.1.7"),
+            (
+                "no_proxy",
+                "internal.example, 10.0.0.0/8,192.168.1.7 *.lab.example,gpu.example:8000,fd00::/8",
+            ),
         ]);
         let secure = Some("http://proxy.example:3128".to_owned());
         let other = Some("socks5h://socks.example:1080".to_owned());
@@ -198,6 +227,11 @@ mod tests {
             ("https://10.1.2.3/v1", &None),
             ("http://192.168.1.7:8000/v1", &None),
             ("http://192.168.1.8:8000/v1", &other),
+            ("http://a.lab.example/v1", &None),
+            ("http://gpu.example:8000/v1", &None),
+            ("http://gpu.example/v1", &other),
+            ("http://[fd00::1]:8000/v1", &None),
+            ("http://[fe80::1]:8000/v1", &other),
             ("http://127.0.0.1:11434/v1", &None),
             ("http://[::1]:11434/v1", &None),
             ("http://localhost:11434/v1", &None),

@@ -141,10 +141,7 @@ impl Failover {
             min_rate: None,
             reasoning: timeouts.reasoning,
         };
-        let is_kept = is_success
-            && READABLE
-                .iter()
-                .any(|form| has_media_type(&reply.headers, form));
+        let is_kept = is_success && may_name_objects(&reply.headers);
         let outcome = outcome_by_status(request, &reply);
         let body = AttemptBody::Opaque(Box::new(Opaque {
             first,
@@ -389,6 +386,10 @@ fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
         status @ (404 | 409 | 410) if !is_stateless(request) => Outcome::RejectedRequest { status },
         status => openai::classify_status(status, wait_asked_by(&reply.headers)),
     }
+}
+
+fn may_name_objects(headers: &HeaderMap) -> bool {
+    READABLE.iter().any(|form| has_media_type(headers, form))
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {

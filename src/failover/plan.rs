@@ -271,7 +271,10 @@ impl<'a> Entry<'a> {
     /// What health says about it: about the best one of its keys that are left.
     fn door(&self, wait: Duration, now: Instant) -> Door {
         if self.refused_until.is_some_and(|until| until > now) {
-            return Door::Out { is_fresh: true };
+            // In its slow start it lets others through, and soon this one.
+            let out_for = self.health.out_for(now);
+            let is_fresh = out_for.is_none_or(|out_for| out_for < wait);
+            return Door::Out { is_fresh };
         }
         let doors = (self.all_keys().filter(|key| self.is_left(*key)))
             .map(|key| door(self.health.preview(key, now), wait, now));

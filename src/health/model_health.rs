@@ -172,6 +172,15 @@ impl ModelHealth {
         })
     }
 
+    /// For how long it, or its upstream, has been out of rotation; `None`: it is not.
+    pub fn out_for(&self, now: Instant) -> Option<Duration> {
+        let now = self.epoch.tick(now);
+        let out = self.scopes().into_iter();
+        let out = out.filter(|scope| scope.core().phase.is_out());
+        let out = out.map(|scope| scope.closed_until().seconds_until(now));
+        out.max_by(f32::total_cmp).map(Duration::from_secs_f32)
+    }
+
     /// Whether our own network is believed to be lost.
     pub fn is_network_lost(&self) -> bool {
         self.network.lost_since().is_some()

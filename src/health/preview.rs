@@ -48,7 +48,12 @@ impl ModelHealth {
             let ends_in = Duration::from_secs_f32(now.seconds_until(until));
             return AdmissionPreview::CoolingDown { reason, ends_in };
         }
-        let of_upstream = of_scope(&self.upstream.scope, now);
+        let of_upstream = match of_scope(&self.upstream.scope, now) {
+            AdmissionPreview::HalfOpenProbe if self.upstream.is_blocked(&self.own, now) => {
+                out(&self.upstream.scope, now)
+            }
+            preview => preview,
+        };
         let of_model = of_scope(self.scope(), now);
         match of_upstream {
             AdmissionPreview::Admitted => of_model,
@@ -76,11 +81,18 @@ fn of_scope(scope: &Scope, now: Tick) -> AdmissionPreview {
         Phase::SlowStart => AdmissionPreview::SlowStart {
             fraction: scope.fraction(),
         },
-        Phase::Open if now < core.until => AdmissionPreview::Out {
-            cause: core.cause.label(),
-            retry_in: Duration::from_secs_f32(now.seconds_until(core.until)),
-            out_for: Duration::from_secs_f32(scope.closed_until().seconds_until(now)),
-        },
+        Phase::Open if now < core.until => out(scope, now),
+        Phase::HalfOpen if !scope.has_room(core, now) => out(scope, now),
         Phase::Open | Phase::HalfOpen => AdmissionPreview::HalfOpenProbe,
+    }
+}
+
+/// A half-open scope whose probes are in flight admits nobody else for the moment.
+fn out(scope: &Scope, now: Tick) -> AdmissionPreview {
+    let core = scope.core();
+    AdmissionPreview::Out {
+        cause: core.cause.label(),
+        retry_in: Duration::from_secs_f32(now.seconds_until(core.until)),
+        out_for: Duration::from_secs_f32(scope.closed_until().seconds_until(now)),
     }
 }

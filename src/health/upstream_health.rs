@@ -70,6 +70,14 @@ impl UpstreamHealth {
         self.scope.admit(now, fastrand::f32())
     }
 
+    /// Whether a model waits while the upstream is half-open, because its probe has failed.
+    pub(super) fn is_blocked(&self, model: &ModelScope, now: Tick) -> bool {
+        let waited = self.scope.last_probe().seconds_until(now);
+        // Then it is time to believe the model.
+        let is_over = waited > NO_OTHER_MODEL && self.scope.probes() == 0;
+        self.blocked.load(Ordering::Acquire) & model.bit() != 0 && !is_over
+    }
+
     /// While the upstream is half-open, a model whose probe failed waits: the probe of another model tells more.
     fn blocked_until(&self, model: &ModelScope, epoch: u32, now: Tick) -> Option<Tick> {
         let blocked = self.blocked.load(Ordering::Acquire);

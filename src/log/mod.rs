@@ -40,7 +40,7 @@ impl Sink for Log {
                     elapsed_ms = report.elapsed.as_millis() as u64,
                     "attempt ended"
                 );
-                if let Some(change) = self.notices.change(report, Instant::now()) {
+                if let Some(change) = self.notices.change(report, Instant::now) {
                     noticed(report, &change);
                 }
             }
@@ -158,8 +158,7 @@ impl Log {
                 )
             };
         }
-        let now = Instant::now();
-        for due in self.failovers.overdue(now) {
+        for due in self.failovers.overdue(Instant::now) {
             tracing::warn!("{}", due.line());
         }
         match report.result {
@@ -167,7 +166,7 @@ impl Log {
                 let route = report.route.as_deref().unwrap_or_default();
                 let due = self
                     .failures
-                    .happened(route.to_owned(), failure(report), now);
+                    .happened(route.to_owned(), failure(report), Instant::now());
                 match due {
                     Some(due) => line!(error, "a request failed: {}", due.line()),
                     None => line!(debug, "request ended"),
@@ -178,7 +177,7 @@ impl Log {
                 line!(debug, "request ended");
             }
         }
-        for due in self.failures.overdue(now) {
+        for due in self.failures.overdue(Instant::now) {
             tracing::error!("requests failed: {}", due.line());
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::event::AttemptReport;
-use crate::outcome::Outcome;
+use crate::outcome::{Attention, Outcome};
 
 /// A trouble that comes and goes is told again only after this time.
 const QUIET: Duration = Duration::from_secs(600);
@@ -48,10 +48,14 @@ pub(super) enum Change {
 
 impl Notices {
     /// What an attempt shows for the first time.
-    pub(super) fn change(&self, report: &AttemptReport, now: Instant) -> Option<Change> {
+    pub(super) fn change(
+        &self,
+        report: &AttemptReport,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Change> {
         match trouble(&report.outcome) {
             Some((trouble, is_about_model)) => {
-                self.begin(place(report, is_about_model), trouble, now)
+                self.begin(place(report, is_about_model), trouble, now())
             }
             None if report.outcome == Outcome::Success => self.end(report),
             None => None,
@@ -102,13 +106,12 @@ impl Notices {
 
 /// What somebody has to see to, in words, and whether it is about the model.
 fn trouble(outcome: &Outcome) -> Option<(&'static str, bool)> {
-    match outcome {
-        Outcome::Unauthorized { status: 403 } => Some(("refuses its key for this", true)),
-        Outcome::Unauthorized { .. } => Some(("refuses its key", false)),
-        Outcome::QuotaExhausted => Some(("has no money or quota left", false)),
-        Outcome::ModelUnavailable => Some(("does not have the model", true)),
-        _ => None,
-    }
+    Some(match outcome.attention()? {
+        Attention::Key if outcome.status() == Some(403) => ("refuses its key for this", true),
+        Attention::Key => ("refuses its key", false),
+        Attention::Quota => ("has no money or quota left", false),
+        Attention::Model => ("does not have the model", true),
+    })
 }
 
 fn place(report: &AttemptReport, is_about_model: bool) -> Place {
@@ -147,7 +150,7 @@ mod tests {
     fn a_trouble_is_told_when_it_begins_and_when_it_is_over() {
         let notices = Notices::default();
         let now = Instant::now();
-        let change = |key, outcome| notices.change(&report(key, outcome), now);
+        let change = |key, outcome| notices.change(&report(key, outcome), || now);
         let refused = || Outcome::Unauthorized { status: 401 };
         let is_trouble = |change| matches!(change, Some(Change::Trouble(_)));
         assert!(is_trouble(change(0, refused())));
@@ -163,7 +166,7 @@ mod tests {
         assert_eq!(change(0, refused()), None);
         assert_eq!(change(0, Outcome::Success), Some(Change::Over));
         let later = now + Duration::from_secs(3600);
-        let again = notices.change(&report(0, refused()), later);
+        let again = notices.change(&report(0, refused()), || later);
         assert!(is_trouble(again));
     }
 }

@@ -61,10 +61,11 @@ impl Repeats {
     }
 
     /// Lines about what has stopped happening since.
-    pub(super) fn overdue(&self, now: Instant) -> Vec<Due> {
+    pub(super) fn overdue(&self, now: impl FnOnce() -> Instant) -> Vec<Due> {
         if !self.has_more.load(Ordering::Relaxed) {
             return Vec::new();
         }
+        let now = now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut due = Vec::new();
         seen.retain(|_, repeat| {
@@ -116,13 +117,13 @@ mod tests {
         let line = "last (10 times since the last line about it)";
         assert_eq!(happened(10, "last").as_deref(), Some(line));
         assert_eq!(happened(11, "more"), None);
-        assert_eq!(repeats.overdue(start + Duration::from_secs(12)), []);
+        assert_eq!(repeats.overdue(|| start + Duration::from_secs(12)), []);
         let rest = Due {
             times: 1,
             last: "more".to_owned(),
         };
-        assert_eq!(repeats.overdue(start + Duration::from_secs(20)), [rest]);
-        assert_eq!(repeats.overdue(start + Duration::from_secs(40)), []);
+        assert_eq!(repeats.overdue(|| start + Duration::from_secs(20)), [rest]);
+        assert_eq!(repeats.overdue(|| start + Duration::from_secs(40)), []);
         // Something else has lines of its own.
         let other = repeats.happened("b".to_owned(), "b".to_owned(), start);
         assert_eq!(other.unwrap().times, 1);

@@ -10,9 +10,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
 use super::network::Hold;
-use crate::wire::coding::{CodingError, Unpacking};
-
 use super::seats::Seat;
+use crate::wire::coding::{CodingError, Unpacking};
 
 /// An upstream's reply, before its body has been read.
 #[derive(Debug)]
@@ -82,17 +81,19 @@ impl ReplyBody {
         body
     }
 
-    /// Its request keeps this seat to the end.
+    /// Its request keeps this seat.
     pub(super) fn keep(&mut self, seat: Option<Seat>) {
-        self.seat = seat;
-        self.release_if_whole();
+        self.seat = seat.filter(|_| !self.body.is_end_stream());
     }
 
     /// With the last byte and not with the next poll: nobody polls after the announced length.
     fn release_if_whole(&mut self) {
-        if !self.body.is_end_stream() {
-            return;
+        if self.body.is_end_stream() {
+            self.release();
         }
+    }
+
+    fn release(&mut self) {
         self.seat = None;
         if let Some(hold) = self.hold.take() {
             hold.release();
@@ -110,12 +111,7 @@ impl ReplyBody {
                 self.hold = None;
                 self.seat = None;
             }
-            None => {
-                self.seat = None;
-                if let Some(hold) = self.hold.take() {
-                    hold.release();
-                }
-            }
+            None => self.release(),
         }
         Poll::Ready(polled)
     }

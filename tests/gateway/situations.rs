@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use backstop::event::Event;
 use backstop::simulator::{Script, Simulator};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use http::Method;
 use serde_json::json;
 use tokio::time::timeout;
@@ -90,30 +90,20 @@ impl Clients {
         self
     }
 
-    /// One request after the other, by so many clients at a time. Returns what each one got, in the order in which they
-    /// began; `None`: its client has left.
+    /// Asks, with so many clients at a time. Returns what each request got, in the order in which they began; `None`: its
+    /// client has left.
     async fn ask_at_a_time(
         &self,
         clients: usize,
         gateway: &TestGateway,
         requests: usize,
     ) -> Vec<Option<Answered>> {
-        let mut numbers = 0..requests;
-        let mut answers: Vec<Option<Answered>> = Vec::new();
-        answers.resize_with(requests, || None);
-        let shared = std::cell::RefCell::new((&mut numbers, &mut answers));
-        let work = || async {
-            loop {
-                let next = shared.borrow_mut().0.next();
-                let Some(number) = next else {
-                    return;
-                };
-                let answer = self.ask_once(gateway, number).await;
-                shared.borrow_mut().1[number] = answer;
-            }
-        };
-        join_all((0..clients).map(|_| work())).await;
-        answers
+        let asking = stream::iter(0..requests)
+            .map(|number| async move { (number, self.ask_once(gateway, number).await) })
+            .buffer_unordered(clients);
+        let mut answers: Vec<_> = asking.collect().await;
+        answers.sort_by_key(|(number, _)| *number);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     async fn ask(&self, gateway: &TestGateway, requests: usize) -> Vec<Option<Answered>> {

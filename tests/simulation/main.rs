@@ -140,7 +140,45 @@ fn a_broken_model_leaves_its_sibling_in_rotation() {
 
 #[test]
 fn when_all_upstreams_are_down_they_get_few_calls() {
-    check(Trace::AllDown, "extra calls", extra, [0.42, 0.03, 0.01]);
+    check(Trace::AllDown, "extra calls", extra, [0.25, 0.03, 0.013]);
+    check(Trace::OnlyDead, "extra calls", extra, [0.06, 0.01, 0.01]);
+}
+
+/// At least so many requests are answered, for at most so many extra calls a request.
+fn check_answers(trace: Trace, least: f64, most_extra: f64) {
+    let short = Plan {
+        from: 5.0,
+        to: 35.0,
+        end: 40.0,
+    };
+    for (rate, (plan, seeds)) in [(0.2, plan(0.2)), (5.0, plan(5.0)), (500.0, (short, 1))] {
+        let figures = figures(trace, rate, plan, seeds);
+        let name = trace.name();
+        assert!(figures.answered >= least, "{name} at {rate}/s: {figures:?}");
+        assert!(
+            figures.extra <= most_extra,
+            "{name} at {rate}/s: {figures:?}"
+        );
+    }
+}
+
+#[test]
+fn a_flaky_stand_in_answers_while_the_first_is_dead() {
+    // Without further calls it would be 70 %. Each success costs 1 / 0.7 calls.
+    check_answers(Trace::DeadThenFlaky, 0.995, 0.5);
+}
+
+#[test]
+fn upstreams_that_all_fail_now_and_then_answer_nearly_everybody() {
+    // Each success costs 1 / 0.7 and 1 / 0.5 calls.
+    check_answers(Trace::OnlyFlaky(0.3), 0.995, 0.5);
+    check_answers(Trace::BothFlaky(0.3), 0.995, 0.5);
+    check_answers(Trace::BothFlaky(0.5), 0.995, 1.15);
+}
+
+#[test]
+fn a_restart_of_three_seconds_loses_no_request() {
+    check_answers(Trace::BothRestart, 0.999, 0.45);
 }
 
 #[test]

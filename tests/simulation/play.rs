@@ -19,7 +19,8 @@ use crate::queue::Queue;
 use crate::request::{Line, Request, SHAPE, WAIT};
 use crate::world::{Call, FIRST_TOKEN_TIMEOUT, Seen, Trace, World};
 
-/// The time between two health checks of an upstream, in seconds.
+/// The times between the first health checks of an upstream, and between further ones, in seconds.
+const FIRST_CHECKS: [f64; 3] = [0.5, 1.0, 2.0];
 const CHECK: f64 = 5.0;
 /// How often a waiting attempt looks whether its upstream is still in rotation, in seconds.
 const LOOK: f64 = 0.25;
@@ -108,6 +109,8 @@ struct Play {
     budget: Budget,
     queue: Queue,
     ejections: usize,
+    /// How many health checks each upstream has got, while they go on.
+    checks: Vec<Option<usize>>,
     streams: Rng,
     clients: Rng,
 }
@@ -136,6 +139,7 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
         budget: Budget::new(base),
         queue: Queue::new(),
         ejections: 0,
+        checks: vec![None; trace.upstreams()],
         streams: Rng::with_seed(seed + 99),
         clients: Rng::with_seed(seed + 199),
     };
@@ -148,11 +152,6 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
 
 impl Play {
     fn run(&mut self, rate: f64, end: f64, arrivals: &mut Rng) {
-        let upstreams = self.ids.len();
-        for upstream in 0..upstreams {
-            let at = CHECK * (upstream + 1) as f64 / upstreams as f64;
-            self.push(at, Kind::Check(upstream));
-        }
         let mut gap = || -(1.0 - arrivals.f64()).ln() / rate;
         let mut next = gap();
         loop {
@@ -196,9 +195,20 @@ impl Play {
         });
     }
 
-    fn note(&mut self, changes: Vec<HealthChange>) {
-        let is_of_first = |change: &HealthChange| matches!(change, HealthChange::Opened { scope, .. } if scope.upstream == self.ids[0]);
-        self.ejections += changes.iter().filter(|change| is_of_first(change)).count();
+    fn note(&mut self, at: f64, changes: Vec<HealthChange>) {
+        for change in changes {
+            let HealthChange::Opened { scope, .. } = change else {
+                continue;
+            };
+            self.ejections += usize::from(scope.upstream == self.ids[0]);
+            let upstream = self.ids.iter().position(|id| *id == scope.upstream);
+            if let Some(upstream) = upstream
+                && self.checks[upstream].is_none()
+            {
+                self.checks[upstream] = Some(0);
+                self.push(at + FIRST_CHECKS[0], Kind::Check(upstream));
+            }
+        }
     }
 
     fn arrive(&mut self, at: f64) {
@@ -329,7 +339,7 @@ impl Play {
         let outcome = match call.outcome {
             Seen::Good | Seen::Cut { .. } => {
                 let changes = permit.answered(SHAPE, LIMIT, now);
-                self.note(changes);
+                self.note(at, changes);
                 self.answered(at, index, permit);
                 return self.finish(at, request, Some(upstream));
             }
@@ -341,7 +351,7 @@ impl Play {
             },
         };
         let changes = permit.finish(&outcome, now);
-        self.note(changes);
+        self.note(at, changes);
         let request_state = &mut self.requests[request];
         request_state.last_took = took;
         request_state.failed(upstream, &outcome, now);
@@ -358,7 +368,7 @@ impl Play {
             _ if self.trace.has_long_streams() => 1.0 + 9.0 * self.streams.f64(),
             _ => {
                 let changes = permit.finish(&Outcome::Success, self.instant(at));
-                self.note(changes);
+                self.note(at, changes);
                 return;
             }
         };
@@ -380,7 +390,7 @@ impl Play {
             Outcome::Success
         };
         let changes = permit.finish(&outcome, now);
-        self.note(changes);
+        self.note(at, changes);
         if is_cut {
             self.requests[request].served_by = None;
             self.requests[request].is_bad = true;
@@ -396,7 +406,7 @@ impl Play {
             return;
         };
         let changes = permit.slow(now);
-        self.note(changes);
+        self.note(at, changes);
         self.push(at + LOOK, Kind::Waits(index));
         self.proceed(at, request);
     }
@@ -426,7 +436,7 @@ impl Play {
             let waited = Duration::from_secs_f64(at - *sent);
             if let Some(permit) = permit.take() {
                 let changes = permit.given_up(SHAPE, LIMIT, waited.into(), self.instant(at));
-                self.note(changes);
+                self.note(at, changes);
             }
         }
     }
@@ -442,7 +452,7 @@ impl Play {
         let request = &mut self.requests[index];
         request.line = Line::In;
         let until = *request.waits_until.get_or_insert_with(|| {
-            self.queue.enter(at);
+            self.queue.enter(at, opens_at);
             at + WAIT.as_secs_f64()
         });
         self.push(opens_at.max(at).min(until), Kind::LinesUp(index));
@@ -482,15 +492,18 @@ impl Play {
     }
 
     fn check(&mut self, at: f64, upstream: usize, end: f64) {
-        if at >= end {
+        let id = self.ids[upstream].clone();
+        if at >= end || !self.health.to_check().contains(&id) {
+            self.checks[upstream] = None;
             return;
         }
-        let is_wanted = self.health.to_check().contains(&self.ids[upstream]);
-        if is_wanted && self.world.answers_check(at, upstream) {
-            self.health
-                .health_checked(&self.ids[upstream], self.instant(at));
+        if self.world.answers_check(at, upstream) {
+            self.health.health_checked(&id, self.instant(at));
         }
-        self.push(at + CHECK, Kind::Check(upstream));
+        let sent = self.checks[upstream].unwrap_or_default() + 1;
+        self.checks[upstream] = Some(sent);
+        let pause = FIRST_CHECKS.get(sent).unwrap_or(&CHECK);
+        self.push(at + pause, Kind::Check(upstream));
     }
 }
 

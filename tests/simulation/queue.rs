@@ -4,14 +4,18 @@ use std::collections::VecDeque;
 
 /// The pauses between two turns, in seconds, as in the real queue.
 const FIRST: f64 = 0.2;
+const LONGEST_FIRST: f64 = 1.0;
 const LONGEST: f64 = 4.0;
 const SHORTEST: f64 = 0.002;
+/// So many successes in a row make the pause shorter.
+const ENOUGH: u32 = 4;
 
 /// The requests that wait, and the pace at which they are let out.
 pub(crate) struct Queue {
     waiting: usize,
     next: f64,
     pause: f64,
+    successes: u32,
     has_head: bool,
     line: VecDeque<usize>,
 }
@@ -22,16 +26,17 @@ impl Queue {
             waiting: 0,
             next: 0.0,
             pause: FIRST,
+            successes: 0,
             has_head: false,
             line: VecDeque::new(),
         }
     }
 
-    /// A request takes a place.
-    pub(crate) fn enter(&mut self, at: f64) {
+    /// A request takes a place, which cannot be answered before `opens_at`.
+    pub(crate) fn enter(&mut self, at: f64, opens_at: f64) {
         if self.waiting == 0 {
             self.next = at + FIRST;
-            self.pause = FIRST;
+            self.set((opens_at - at).clamp(FIRST, LONGEST_FIRST));
         }
         self.waiting += 1;
     }
@@ -62,12 +67,20 @@ impl Queue {
 
     /// A request that had a turn was answered, or failed.
     pub(crate) fn ended(&mut self, at: f64, is_success: bool) {
-        self.pause = if is_success {
-            let half = self.pause.min(FIRST) / 2.0;
-            if half < SHORTEST { 0.0 } else { half }
-        } else {
-            (self.pause * 2.0).clamp(FIRST, LONGEST)
-        };
+        self.successes += u32::from(is_success);
+        if !is_success {
+            self.set((self.pause * 2.0).clamp(FIRST, LONGEST));
+        } else if self.pause > LONGEST_FIRST {
+            self.set(FIRST);
+        } else if self.successes >= ENOUGH {
+            let half = self.pause / 2.0;
+            self.set(if half < SHORTEST { 0.0 } else { half });
+        }
         self.next = at + self.pause;
+    }
+
+    fn set(&mut self, pause: f64) {
+        self.pause = pause;
+        self.successes = 0;
     }
 }

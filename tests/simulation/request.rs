@@ -96,7 +96,7 @@ impl Request {
         let choices = self.entries.iter().zip(healths);
         let choices = choices.map(|(entry, health)| Choice {
             tried: entry.tried,
-            door: entry.door(health.preview(0, now), now),
+            door: entry.door(health, now),
             odds: health.odds(now),
             needs: health.late_after(SHAPE),
         });
@@ -137,11 +137,13 @@ impl Request {
 }
 
 impl Entry {
-    fn door(&self, preview: AdmissionPreview, now: Instant) -> Door {
+    fn door(&self, health: &ModelHealth, now: Instant) -> Door {
         if self.refused_until.is_some_and(|until| until > now) {
-            return Door::Out { is_fresh: true };
+            let out_for = health.out_for(now);
+            let is_fresh = out_for.is_none_or(|out_for| out_for < WAIT);
+            return Door::Out { is_fresh };
         }
-        match preview {
+        match health.preview(0, now) {
             AdmissionPreview::Admitted
             | AdmissionPreview::SlowStart { .. }
             | AdmissionPreview::HalfOpenProbe => Door::Open,

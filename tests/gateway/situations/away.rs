@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backstop::simulator::{Fault, Script, Simulator};
 
-use super::{Clients, before, failure, upstreams};
+use super::{Clients, before, calls, failure, upstreams};
 use crate::harness::{TestGateway, within};
 
 const PATIENCE: Duration = Duration::from_secs(18);
@@ -59,7 +59,7 @@ async fn nobody_waits_for_what_comes_too_late() {
         let answered = clients.ask_once(&gateway, 0).await.expect("an answer");
         assert_eq!(answered.status, 429, "{:?}", answered.body);
         let told: u64 = answered.header("retry-after").parse().unwrap();
-        assert!((10..=30).contains(&told), "{told}");
+        assert!((10..=35).contains(&told), "{told}");
     }
     assert_eq!(simulators[0].received_count(), 1);
 }
@@ -92,5 +92,5 @@ async fn a_restart_of_the_only_upstream_is_not_noticed() {
     let (answers, ()) = tokio::join!(clients.ask(&gateway, 12), restarts);
     let told = super::told(&answers);
     assert_eq!(clients.answered(&answers), 12, "{told}");
-    assert_eq!(simulators[0].received_count(), 24);
+    assert_eq!(calls(&simulators), 24);
 }

@@ -117,7 +117,7 @@ async fn a_request_is_answered_as_long_as_one_key_is_good() {
 async fn when_all_are_dead_they_are_soon_left_alone() {
     let simulators = upstreams(&[Script::status(503), Script::status(503)]).await;
     let gateway = before(&simulators).await;
-    let clients = Clients::default().telling("x-backstop-timeout", Duration::from_secs(2));
+    let clients = Clients::default().telling("x-backstop-timeout", Duration::from_secs(1));
     let mut statuses = Vec::new();
     for answer in clients.ask(&gateway, 40).await {
         statuses.push(answer.map(|answered| answered.status));

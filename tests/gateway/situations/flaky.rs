@@ -3,6 +3,7 @@
 //! The shares here leave room for bad luck, for requests come in any order; the bench has the real bounds.
 
 use backstop::simulator::{Fault, Script};
+use futures_util::future::join_all;
 
 use super::{Clients, before, calls, upstreams};
 
@@ -39,15 +40,17 @@ async fn a_second_try_follows_at_once_where_nobody_else_is_left() {
 
 #[tokio::test]
 async fn when_the_first_is_dead_and_the_second_fails_now_and_then_few_notice() {
-    for (fault, is_streamed) in [
+    let cases = [
         (Fault::status(500), false),
         (Fault::status(500), true),
         (Fault::RoleThenCut, true),
         (Fault::Truncated, false),
-    ] {
+    ];
+    let play = async |(fault, is_streamed)| {
         let scripts = [Script::fault(Fault::Refuse), fails(fault, 0.3, 1)];
         are_answered(&scripts, is_streamed, 70).await;
-    }
+    };
+    join_all(cases.map(play)).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backstop::simulator::{Fault, Script};
+use futures_util::future::join_all;
 
 use super::{Clients, before, calls, upstreams};
 
@@ -11,17 +12,18 @@ const SPACING: Duration = Duration::from_millis(300);
 #[tokio::test]
 async fn a_limit_of_one_at_a_time_is_kept_by_eight_who_come_at_once() {
     let limits = [Fault::status(429), Fault::RateLimited { after: SPACING }];
-    for limit in limits {
+    let play = async |limit| {
         let script = Script::fault(limit).with_spacing(SPACING);
         let simulators = upstreams(&[script]).await;
         let gateway = before(&simulators).await;
-        let clients =
-            Clients::default().telling("x-stainless-read-timeout", Duration::from_secs(18));
+        let tell = "x-stainless-read-timeout";
+        let clients = Clients::default().telling(tell, Duration::from_secs(18));
         let answers = clients.ask_at_a_time(8, &gateway, 8).await;
         let told = super::told(&answers);
         assert_eq!(clients.answered(&answers), 8, "{told}");
         assert!(calls(&simulators) <= 16, "{} calls", calls(&simulators));
-    }
+    };
+    join_all(limits.map(play)).await;
 }
 
 /// One rejection is the client's own fault; when suddenly everything is rejected, somebody else is asked.

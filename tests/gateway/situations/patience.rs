@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use backstop::simulator::{Fault, Script, Simulator};
+use futures_util::future::join_all;
 
 use super::{AT_A_TIME, Clients, before, calls, upstreams};
 use crate::harness::{TestGateway, within};
 
 /// Long enough for two upstreams, far less than any timeout by default.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(5);
 const PYTHON: &str = "x-stainless-read-timeout";
 
 /// The ways to be silent for too long.
@@ -25,30 +26,39 @@ async fn before_second(script: Script) -> (TestGateway, Vec<Simulator>) {
 /// Whoever says how long it waits is answered within that time, by whoever can.
 #[tokio::test]
 async fn a_client_that_tells_how_long_it_waits_is_answered_in_time() {
-    for header in [PYTHON, "x-stainless-timeout", "x-backstop-timeout"] {
-        for is_streamed in [false, true] {
-            let [hangs, _] = silent();
-            let (gateway, simulators) = before_second(hangs).await;
-            let clients = Clients::default()
-                .streamed(is_streamed)
-                .telling(header, PATIENCE);
-            let answers = clients.are_all_answered(&gateway, AT_A_TIME).await;
-            assert!(
-                answers
-                    .iter()
-                    .all(|answered| answered.upstream() == "second")
-            );
-            assert_eq!(simulators[1].received_count(), AT_A_TIME, "{header}");
-            // What nobody waits for any more is given up.
-            let asked = simulators[0].received_count();
-            within(simulators[0].wait_abandoned(asked)).await;
-        }
-    }
+    let play = async |(header, is_streamed)| {
+        let [hangs, _] = silent();
+        let (gateway, simulators) = before_second(hangs).await;
+        let clients = Clients::default()
+            .streamed(is_streamed)
+            .telling(header, PATIENCE);
+        let answers = clients.are_all_answered(&gateway, AT_A_TIME).await;
+        assert!(
+            answers
+                .iter()
+                .all(|answered| answered.upstream() == "second")
+        );
+        assert_eq!(simulators[1].received_count(), AT_A_TIME, "{header}");
+        // What nobody waits for any more is given up.
+        let asked = simulators[0].received_count();
+        within(simulators[0].wait_abandoned(asked)).await;
+    };
+    let node = "x-stainless-timeout";
+    let ours = "x-backstop-timeout";
+    let cases = [
+        (PYTHON, false),
+        (PYTHON, true),
+        (node, false),
+        (node, true),
+        (ours, false),
+        (ours, true),
+    ];
+    join_all(cases.map(play)).await;
 }
 
 #[tokio::test]
 async fn a_first_token_that_comes_too_late_is_not_waited_for() {
-    for is_streamed in [false, true] {
+    let play = async |is_streamed| {
         let [_, late] = silent();
         let (gateway, simulators) = before_second(late).await;
         let clients = Clients::default()
@@ -56,12 +66,13 @@ async fn a_first_token_that_comes_too_late_is_not_waited_for() {
             .telling(PYTHON, PATIENCE);
         clients.are_all_answered(&gateway, 8).await;
         assert!(calls(&simulators) <= 16, "{} calls", calls(&simulators));
-    }
+    };
+    tokio::join!(play(false), play(true));
 }
 
 #[tokio::test]
 async fn a_first_upstream_that_begins_to_hang_is_noticed_by_nobody_who_tells_its_patience() {
-    for is_streamed in [false, true] {
+    let play = async |is_streamed| {
         let (gateway, simulators) = before_second(Script::healthy()).await;
         let clients = Clients::default()
             .streamed(is_streamed)
@@ -85,7 +96,8 @@ async fn a_first_upstream_that_begins_to_hang_is_noticed_by_nobody_who_tells_its
         // It does not cost every request its patience: the first one is soon left alone.
         let asked = simulators[0].received_count() - 12;
         assert!(asked < 24, "the first one was asked {asked} times");
-    }
+    };
+    tokio::join!(play(false), play(true));
 }
 
 /// Every client that leaves after a long silence is a sign, though it is not the last word: those of the first two
@@ -97,7 +109,7 @@ async fn clients_that_only_leave_are_lost_in_two_rounds_at_most() {
         let (gateway, simulators) = before_second(script).await;
         let clients = Clients::default()
             .streamed(is_streamed)
-            .leaving_after(Duration::from_secs(5));
+            .leaving_after(PATIENCE);
         let answers = clients.ask(&gateway, 24).await;
         let later = &answers[2 * AT_A_TIME..];
         let told = super::told(&answers);

@@ -70,7 +70,7 @@ struct RawFields<'a> {
     /// AWS
     #[serde(borrow, rename = "Message")]
     aws_message: Option<&'a RawValue>,
-    /// FastAPI: a text, or a list of problems.
+    /// `FastAPI`: a text, or a list of problems.
     #[serde(borrow)]
     detail: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -105,7 +105,7 @@ struct Detail<'a> {
 
 impl ErrorFields {
     /// Reads `{"error": {..}}`, the same inside an array (Gemini), `{"error": "text"}` (Ollama; xAI with a `code`
-    /// beside it), or the fields at the top level (older vLLM, Mistral, `DashScope`, FastAPI). What cannot be read
+    /// beside it), or the fields at the top level (older vLLM, Mistral, `DashScope`, `FastAPI`). What cannot be read
     /// stays empty.
     pub(super) fn read(body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).unwrap_or_default().trim();

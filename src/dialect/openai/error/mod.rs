@@ -111,7 +111,11 @@ fn outcome(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
 
 fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
     let ErrorReply { status, .. } = *reply;
-    let wait = reply.wait(error.wait);
+    let wait = match status {
+        // Only who asks for a wait means to answer afterwards.
+        402 => reply.asked.or(error.wait),
+        _ => reply.wait(error.wait),
+    };
     if matches!(status, 400 | 422) && error.is_about_provider_bound_history() {
         return Outcome::ProviderBoundItems { status };
     }

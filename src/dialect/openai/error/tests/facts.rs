@@ -68,202 +68,207 @@ fn failures_of_others_are_nobodys_rejection() {
     assert_eq!(classify(498, None, body.as_bytes()).label(), "overloaded");
 }
 
+const KEY: &str = "unauthorized";
+const QUOTA: &str = "quota_exhausted";
+const MODEL: &str = "model_unavailable";
+
 /// What providers say, whatever the status.
+const REFUSALS: &[(u16, &str, &str)] = &[
+    (
+        400,
+        r#"{"error":{"code":"Arrearage","param":null,"message":"Access denied, please make sure your account is in good standing.","type":"Arrearage"}}"#,
+        QUOTA,
+    ),
+    (
+        403,
+        r#"{"code":"AccessDenied.Unpurchased","message":"Access to model denied. Please make sure you are eligible for using the model.","request_id":"r"}"#,
+        MODEL,
+    ),
+    (
+        429,
+        r#"{"error":{"code":"insufficient_quota","message":"Allocated quota exceeded, please increase your quota limit.","type":"insufficient_quota"}}"#,
+        "rate_limited",
+    ),
+    (
+        400,
+        r#"[{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}]"#,
+        KEY,
+    ),
+    (
+        400,
+        r#"{"error":{"code":400,"message":"API key expired. Please renew the API key.","status":"INVALID_ARGUMENT"}}"#,
+        KEY,
+    ),
+    (
+        403,
+        r#"{"error":{"code":403,"message":"This API method requires billing to be enabled.","status":"PERMISSION_DENIED"}}"#,
+        QUOTA,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"The model `llama2-70b` has been decommissioned and is no longer supported.","type":"invalid_request_error","code":"model_decommissioned"}}"#,
+        MODEL,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"The model `x` requires terms acceptance.","type":"invalid_request_error","code":"model_terms_required"}}"#,
+        MODEL,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"Organization has been restricted. Please reach out to support.","type":"invalid_request_error","code":"organization_restricted"}}"#,
+        KEY,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}"#,
+        MODEL,
+    ),
+    (
+        402,
+        r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}"#,
+        QUOTA,
+    ),
+    (
+        400,
+        r#"{"object":"error","message":"Invalid model: mistral-x","type":"invalid_model","param":null,"code":"1500"}"#,
+        MODEL,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"foo/bar is not a valid model ID","code":400}}"#,
+        MODEL,
+    ),
+    (
+        404,
+        r#"{"error":{"message":"No endpoints found matching your data policy.","code":404}}"#,
+        MODEL,
+    ),
+    (
+        403,
+        r#"{"error":{"message":"Key limit exceeded (total limit). Manage it using https://openrouter.ai","code":403}}"#,
+        QUOTA,
+    ),
+    (
+        400,
+        r#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: xa***st. You can obtain one at https://console.x.ai."}"#,
+        KEY,
+    ),
+    (
+        403,
+        r#"{"code":"The caller does not have permission to execute the specified operation","error":"Your newly created teams doesn't have any credits yet."}"#,
+        QUOTA,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"Unable to access non-serverless model x/y.","type":"invalid_request_error","param":null,"code":"model_not_available"}}"#,
+        MODEL,
+    ),
+    (
+        429,
+        r#"{"error":{"message":"Your account is suspended, please check your plan and billing details","type":"exceeded_current_quota_error"}}"#,
+        QUOTA,
+    ),
+    (
+        429,
+        r#"{"error":{"message":"The engine is currently overloaded","type":"engine_overloaded_error"}}"#,
+        "overloaded",
+    ),
+    (
+        401,
+        r#"{"error":{"code":"invalid_model","message":"No permission to use the model","type":"invalid_request_error"}}"#,
+        MODEL,
+    ),
+    (
+        400,
+        r#"{"error":{"code":"invalid_model","message":"model is empty","type":"invalid_request_error"}}"#,
+        "rejected",
+    ),
+    (
+        403,
+        r#"{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported","type":"request_forbidden"}}"#,
+        KEY,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"Your organization must be verified to stream this model.","type":"invalid_request_error","param":"stream","code":"unsupported_value"}}"#,
+        MODEL,
+    ),
+    (
+        429,
+        r#"{"error":{"message":"Your account is not active, please check your billing details on our website.","type":"billing_not_active","code":"billing_not_active"}}"#,
+        QUOTA,
+    ),
+    (
+        403,
+        r#"{"error":{"message":"The OpenAI account associated with this API key has been deactivated.","type":"invalid_request_error","code":"account_deactivated"}}"#,
+        KEY,
+    ),
+    (
+        412,
+        r#"{"error":{"object":"error","message":"Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.","code":"PRECONDITION_FAILED"}}"#,
+        QUOTA,
+    ),
+    (
+        403,
+        r#"{"error":{"code":"AccountOverdueError","message":"The request failed because your account has an overdue balance.","type":"Forbidden"}}"#,
+        QUOTA,
+    ),
+    (
+        404,
+        r#"{"error":{"code":"ModelNotOpen","message":"Your account has not activated the model.","type":"NotFound"}}"#,
+        MODEL,
+    ),
+    (
+        400,
+        r#"{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}"#,
+        MODEL,
+    ),
+    (
+        403,
+        r#"{"code":30001,"message":"Sorry, your account balance is insufficient","data":null}"#,
+        QUOTA,
+    ),
+    (
+        429,
+        r#"{"error":{"code":"1113","message":"no balance"}}"#,
+        QUOTA,
+    ),
+    (
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"This organization has been disabled."}}"#,
+        KEY,
+    ),
+    (
+        400,
+        r#"{"message":"The provided model identifier is invalid."}"#,
+        MODEL,
+    ),
+    (
+        429,
+        r#"{"message":"Too many tokens per day, please wait before trying again."}"#,
+        QUOTA,
+    ),
+    (
+        500,
+        r#"{"error":{"code":"insufficient_quota","message":"m"}}"#,
+        QUOTA,
+    ),
+    (
+        400,
+        r#"{"error":{"code":"data_inspection_failed","message":"m"}}"#,
+        "content_refused",
+    ),
+    (
+        400,
+        r#"{"error":{"type":"internal_server_error","message":"m"}}"#,
+        "server_error",
+    ),
+];
+
 #[test]
 fn refusals_of_accounts_regions_and_models_are_known_by_the_words_of_each_provider() {
-    let (key, quota, model) = ("unauthorized", "quota_exhausted", "model_unavailable");
-    for (status, body, label) in [
-        (
-            400,
-            r#"{"error":{"code":"Arrearage","param":null,"message":"Access denied, please make sure your account is in good standing.","type":"Arrearage"}}"#,
-            quota,
-        ),
-        (
-            403,
-            r#"{"code":"AccessDenied.Unpurchased","message":"Access to model denied. Please make sure you are eligible for using the model.","request_id":"r"}"#,
-            model,
-        ),
-        (
-            429,
-            r#"{"error":{"code":"insufficient_quota","message":"Allocated quota exceeded, please increase your quota limit.","type":"insufficient_quota"}}"#,
-            "rate_limited",
-        ),
-        (
-            400,
-            r#"[{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}]"#,
-            key,
-        ),
-        (
-            400,
-            r#"{"error":{"code":400,"message":"API key expired. Please renew the API key.","status":"INVALID_ARGUMENT"}}"#,
-            key,
-        ),
-        (
-            403,
-            r#"{"error":{"code":403,"message":"This API method requires billing to be enabled.","status":"PERMISSION_DENIED"}}"#,
-            quota,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"The model `llama2-70b` has been decommissioned and is no longer supported.","type":"invalid_request_error","code":"model_decommissioned"}}"#,
-            model,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"The model `x` requires terms acceptance.","type":"invalid_request_error","code":"model_terms_required"}}"#,
-            model,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"Organization has been restricted. Please reach out to support.","type":"invalid_request_error","code":"organization_restricted"}}"#,
-            key,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}"#,
-            model,
-        ),
-        (
-            402,
-            r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}"#,
-            quota,
-        ),
-        (
-            400,
-            r#"{"object":"error","message":"Invalid model: mistral-x","type":"invalid_model","param":null,"code":"1500"}"#,
-            model,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"foo/bar is not a valid model ID","code":400}}"#,
-            model,
-        ),
-        (
-            404,
-            r#"{"error":{"message":"No endpoints found matching your data policy.","code":404}}"#,
-            model,
-        ),
-        (
-            403,
-            r#"{"error":{"message":"Key limit exceeded (total limit). Manage it using https://openrouter.ai","code":403}}"#,
-            quota,
-        ),
-        (
-            400,
-            r#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: xa***st. You can obtain one at https://console.x.ai."}"#,
-            key,
-        ),
-        (
-            403,
-            r#"{"code":"The caller does not have permission to execute the specified operation","error":"Your newly created teams doesn't have any credits yet."}"#,
-            quota,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"Unable to access non-serverless model x/y.","type":"invalid_request_error","param":null,"code":"model_not_available"}}"#,
-            model,
-        ),
-        (
-            429,
-            r#"{"error":{"message":"Your account is suspended, please check your plan and billing details","type":"exceeded_current_quota_error"}}"#,
-            quota,
-        ),
-        (
-            429,
-            r#"{"error":{"message":"The engine is currently overloaded","type":"engine_overloaded_error"}}"#,
-            "overloaded",
-        ),
-        (
-            401,
-            r#"{"error":{"code":"invalid_model","message":"No permission to use the model","type":"invalid_request_error"}}"#,
-            model,
-        ),
-        (
-            400,
-            r#"{"error":{"code":"invalid_model","message":"model is empty","type":"invalid_request_error"}}"#,
-            "rejected",
-        ),
-        (
-            403,
-            r#"{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported","type":"request_forbidden"}}"#,
-            key,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"Your organization must be verified to stream this model.","type":"invalid_request_error","param":"stream","code":"unsupported_value"}}"#,
-            model,
-        ),
-        (
-            429,
-            r#"{"error":{"message":"Your account is not active, please check your billing details on our website.","type":"billing_not_active","code":"billing_not_active"}}"#,
-            quota,
-        ),
-        (
-            403,
-            r#"{"error":{"message":"The OpenAI account associated with this API key has been deactivated.","type":"invalid_request_error","code":"account_deactivated"}}"#,
-            key,
-        ),
-        (
-            412,
-            r#"{"error":{"object":"error","message":"Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.","code":"PRECONDITION_FAILED"}}"#,
-            quota,
-        ),
-        (
-            403,
-            r#"{"error":{"code":"AccountOverdueError","message":"The request failed because your account has an overdue balance.","type":"Forbidden"}}"#,
-            quota,
-        ),
-        (
-            404,
-            r#"{"error":{"code":"ModelNotOpen","message":"Your account has not activated the model.","type":"NotFound"}}"#,
-            model,
-        ),
-        (
-            400,
-            r#"{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}"#,
-            model,
-        ),
-        (
-            403,
-            r#"{"code":30001,"message":"Sorry, your account balance is insufficient","data":null}"#,
-            quota,
-        ),
-        (
-            429,
-            r#"{"error":{"code":"1113","message":"no balance"}}"#,
-            quota,
-        ),
-        (
-            400,
-            r#"{"type":"error","error":{"type":"invalid_request_error","message":"This organization has been disabled."}}"#,
-            key,
-        ),
-        (
-            400,
-            r#"{"message":"The provided model identifier is invalid."}"#,
-            model,
-        ),
-        (
-            429,
-            r#"{"message":"Too many tokens per day, please wait before trying again."}"#,
-            quota,
-        ),
-        (
-            500,
-            r#"{"error":{"code":"insufficient_quota","message":"m"}}"#,
-            quota,
-        ),
-        (
-            400,
-            r#"{"error":{"code":"data_inspection_failed","message":"m"}}"#,
-            "content_refused",
-        ),
-        (
-            400,
-            r#"{"error":{"type":"internal_server_error","message":"m"}}"#,
-            "server_error",
-        ),
-    ] {
+    for &(status, body, label) in REFUSALS {
         assert_eq!(
             classify(status, None, body.as_bytes()).label(),
             label,

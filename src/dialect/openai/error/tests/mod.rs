@@ -41,71 +41,72 @@ fn refused_content_is_known_by_its_code() {
     }
 }
 
+const ERRORS: &[(u16, &str, &str)] = &[
+    (
+        400,
+        r#"{"error":{"message":"no","type":"invalid_request_error","code":null}}"#,
+        "rejected",
+    ),
+    (
+        400,
+        r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]"#,
+        "unauthorized",
+    ),
+    (
+        400,
+        r#"{"error":{"code":"billing_hard_limit_reached"}}"#,
+        "quota_exhausted",
+    ),
+    (
+        401,
+        r#"{"error":{"code":"invalid_api_key"}}"#,
+        "unauthorized",
+    ),
+    (
+        401,
+        r#"{"error":{"code":"invalid_model","message":"No permission"}}"#,
+        "model_unavailable",
+    ),
+    (
+        402,
+        r#"{"error":{"message":"Payment required"}}"#,
+        "quota_exhausted",
+    ),
+    (
+        404,
+        r#"{"error":{"message":"The model `x` is gone"}}"#,
+        "model_unavailable",
+    ),
+    (408, "", "server_error"),
+    (413, r#"{"error":{"message":"Too many bytes"}}"#, "rejected"),
+    (
+        422,
+        r#"{"detail":[{"loc":["body","n"],"msg":"Field required"}]}"#,
+        "rejected",
+    ),
+    (
+        429,
+        r#"{"error":{"code":"rate_limit_exceeded"}}"#,
+        "rate_limited",
+    ),
+    (
+        429,
+        r#"{"error":{"type":"insufficient_quota"}}"#,
+        "quota_exhausted",
+    ),
+    (
+        500,
+        r#"{"error":"model runner has stopped"}"#,
+        "server_error",
+    ),
+    (503, "", "overloaded"),
+    (529, "", "overloaded"),
+    (530, "", "server_error"),
+];
+
 #[test]
 fn status_and_code_decide() {
-    let cases = [
-        (
-            400,
-            r#"{"error":{"message":"no","type":"invalid_request_error","code":null}}"#,
-            "rejected",
-        ),
-        (
-            400,
-            r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]"#,
-            "unauthorized",
-        ),
-        (
-            400,
-            r#"{"error":{"code":"billing_hard_limit_reached"}}"#,
-            "quota_exhausted",
-        ),
-        (
-            401,
-            r#"{"error":{"code":"invalid_api_key"}}"#,
-            "unauthorized",
-        ),
-        (
-            401,
-            r#"{"error":{"code":"invalid_model","message":"No permission"}}"#,
-            "model_unavailable",
-        ),
-        (
-            402,
-            r#"{"error":{"message":"Payment required"}}"#,
-            "quota_exhausted",
-        ),
-        (
-            404,
-            r#"{"error":{"message":"The model `x` is gone"}}"#,
-            "model_unavailable",
-        ),
-        (408, "", "server_error"),
-        (413, r#"{"error":{"message":"Too many bytes"}}"#, "rejected"),
-        (
-            422,
-            r#"{"detail":[{"loc":["body","n"],"msg":"Field required"}]}"#,
-            "rejected",
-        ),
-        (
-            429,
-            r#"{"error":{"code":"rate_limit_exceeded"}}"#,
-            "rate_limited",
-        ),
-        (
-            429,
-            r#"{"error":{"type":"insufficient_quota"}}"#,
-            "quota_exhausted",
-        ),
-        (
-            500,
-            r#"{"error":"model runner has stopped"}"#,
-            "server_error",
-        ),
-        (503, "", "overloaded"),
-        (529, "", "overloaded"),
-        (530, "", "server_error"),
-    ];
-    for (status, body, label) in cases {
+    for &(status, body, label) in ERRORS {
         assert_eq!(
             classify(status, None, body.as_bytes()).label(),
             label,
