@@ -35,22 +35,36 @@ pub(super) fn named(model: &str) -> String {
     format!("`{}`", plain.take(LONGEST_NAME).collect::<String>())
 }
 
+/// What has become of the request, each thing once: an upstream that was asked again may have failed in the same way.
 fn story(exhausted: &Exhausted, is_quoted: impl Fn(&AttemptReport) -> bool) -> String {
-    let attempts = exhausted.attempts.iter().map(|attempt| {
-        let model = attempt.model.iter().map(|model| format!(" for {model}"));
-        let detail = attempt.detail.iter().filter(|_| is_quoted(attempt));
-        let detail = detail.map(|detail| format!(", {detail}"));
-        format!(
-            "{}: {}{}{}",
-            attempt.upstream,
-            attempt.outcome,
-            model.collect::<String>(),
-            detail.collect::<String>()
-        )
+    let mut parts: Vec<(String, usize)> = Vec::new();
+    for attempt in &exhausted.attempts {
+        let part = report_of(attempt, is_quoted(attempt));
+        match parts.iter_mut().find(|(known, _)| *known == part) {
+            Some((_, times)) => *times += 1,
+            None => parts.push((part, 1)),
+        }
+    }
+    let attempts = parts.into_iter().map(|(part, times)| match times {
+        1 => part,
+        _ => format!("{part} ({times} times)"),
     });
     let skipped = exhausted.skipped.iter().map(|skipped| {
         let (upstream, reason) = (&skipped.upstream, skipped.reason.reason());
         format!("{upstream}: not asked, {reason}")
     });
     attempts.chain(skipped).collect::<Vec<_>>().join("; ")
+}
+
+fn report_of(attempt: &AttemptReport, is_quoted: bool) -> String {
+    let model = attempt.model.iter().map(|model| format!(" for {model}"));
+    let detail = attempt.detail.iter().filter(|_| is_quoted);
+    let detail = detail.map(|detail| format!(", {detail}"));
+    format!(
+        "{}: {}{}{}",
+        attempt.upstream,
+        attempt.outcome,
+        model.collect::<String>(),
+        detail.collect::<String>()
+    )
 }

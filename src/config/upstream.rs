@@ -112,7 +112,7 @@ pub enum CredentialFrom {
 }
 
 /// The queue before an upstream that serves a limited number of requests at a time.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SeatQueue {
     /// How many requests may wait.

@@ -1,10 +1,11 @@
 //! Trying candidates until one answers.
 //!
 //! ```text
-//!     ┌─▶ plan       the next target that health admits          none left: an error with every attempt
+//!     ┌─▶ decide     start an attempt, pause, wait in the queue, or give up: a pure function of what is known
+//!     │   plan       the candidates of the request, and what has become of each
 //!     │   attempt    send, wait, check the reply                 within the deadline and its timers
 //!     │   record     tell health and events
-//!     └── failed?    on to the next target at once, without a pause
+//!     └── course     does what was decided, and notes what came of it
 //!         commit     the first real content has come: the answer goes out
 //!         supervise  to the last byte; a stream that breaks off ends with an error, never as if it were complete,
 //!         resume     or continues at another upstream, if the route asks for it

@@ -18,7 +18,7 @@ impl Target<'_> {
         version: u64,
         events: &Events,
     ) -> bool {
-        if !matches!(outcome, Outcome::Unauthorized { status: 401 }) {
+        if !matches!(outcome, Outcome::Unauthorized { .. }) {
             return false;
         }
         let upstream = &self.candidate.upstream;

@@ -66,8 +66,12 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    /// If this fails, nothing has been changed.
-    pub(super) async fn of(config: &Config, foundation: &Foundation) -> Result<Self, StartError> {
+    /// If this fails, nothing has been changed. `before`: the upstreams until now.
+    pub(super) async fn of(
+        config: &Config,
+        foundation: &Foundation,
+        before: &Upstreams,
+    ) -> Result<Self, StartError> {
         let Foundation {
             health,
             affinity,
@@ -75,7 +79,7 @@ impl Generation {
             events,
             ..
         } = foundation;
-        let upstreams = upstreams(config).await?;
+        let upstreams = upstreams(config, before).await?;
         let accounts = config.upstreams.iter();
         health.adopt(
             accounts
@@ -235,7 +239,7 @@ impl Assembly<'_> {
     }
 }
 
-async fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
+async fn upstreams(config: &Config, before: &Upstreams) -> Result<Upstreams, StartError> {
     let trust = |files: ClientFiles<'_>, whose: &str| {
         tls::client(files).map_err(|reason| StartError::Tls {
             whose: whose.to_owned(),
@@ -267,7 +271,8 @@ async fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
         let connector = Connector::to(url, tls, connect).through(proxy);
         let client = Client::new(connector);
         let keys = keys(id, upstream).await?;
-        let upstream = one_upstream(id, upstream, keys, client);
+        let seats = seats(upstream, before.get(id));
+        let upstream = one_upstream(id, upstream, keys, client).with_seats(seats);
         upstreams.insert(id.clone(), Arc::new(upstream));
     }
     Ok(upstreams)
@@ -299,6 +304,15 @@ async fn keys(id: &UpstreamId, config: &UpstreamConfig) -> Result<Vec<Key>, Star
     }
 }
 
+/// The seats of an upstream: those of `before`, with whoever sits on them, if their number has not changed.
+fn seats(config: &UpstreamConfig, before: Option<&Arc<Upstream>>) -> Option<Arc<Seats>> {
+    let concurrency = config.concurrency?;
+    let before = before.and_then(|upstream| upstream.seats());
+    let kept = before.filter(|seats| seats.is_as(concurrency, config.queue));
+    let new = || Arc::new(Seats::new(concurrency, config.queue));
+    Some(kept.cloned().unwrap_or_else(new))
+}
+
 fn one_upstream(
     id: &UpstreamId,
     config: &UpstreamConfig,
@@ -314,11 +328,6 @@ fn one_upstream(
     Upstream::new(id.clone(), api, config.base_url(), keys, client)
         .with_api_version(config.api_version.as_deref())
         .with_credential(config.credential)
-        .with_seats(
-            config
-                .concurrency
-                .map(|most| Seats::new(most, config.queue)),
-        )
         .with_error_rules(config.errors.clone())
         .with_headers(extra_headers(config))
 }

@@ -46,12 +46,14 @@ pub(super) async fn run(foundation: Foundation, current: Arc<ArcSwap<Generation>
 
 async fn look_after(foundation: &Foundation, upstream: &Upstream) {
     for (number, key) in upstream.renewed_keys() {
-        let (failure, is_news) = match key.renew_if_due().await {
+        let renewal = key.renew_if_due().await;
+        // A request may have been faster.
+        if key.is_new() {
+            foundation.health.key_renewed(upstream.id(), number);
+        }
+        let (failure, is_news) = match renewal {
             None | Some(Renewal::Same) => continue,
-            Some(Renewal::Renewed) => {
-                foundation.health.key_renewed(upstream.id(), number);
-                (None, false)
-            }
+            Some(Renewal::Renewed) => (None, false),
             Some(Renewal::Failed { reason, is_first }) => (Some(reason.to_string()), is_first),
         };
         foundation.events.emit(&Event::KeyRenewed {

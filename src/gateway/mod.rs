@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 pub use start_error::StartError;
 
-use self::assemble::{Foundation, Generation, listener_tls};
+use self::assemble::{Foundation, Generation, Upstreams, listener_tls};
 use self::descriptors::Descriptors;
 use crate::admin::Admin;
 use crate::config::Config;
@@ -49,7 +49,7 @@ impl Gateway {
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
         let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(
-            Generation::of(config, &foundation).await?,
+            Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen).await?;
@@ -141,9 +141,13 @@ impl Gateway {
     async fn take_over(&self, config: &Config) -> Result<(), String> {
         let message = |error: StartError| error.to_string();
         let tls = listener_tls(config).map_err(message)?;
-        let next = Generation::of(config, &self.foundation)
-            .await
-            .map_err(message)?;
+        let next = Generation::of(
+            config,
+            &self.foundation,
+            &self.current.load_full().upstreams,
+        )
+        .await
+        .map_err(message)?;
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }

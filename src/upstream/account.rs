@@ -27,7 +27,7 @@ pub struct Upstream {
     pub(super) api_version: Option<String>,
     pub(super) keys: Vec<Key>,
     credential: CredentialFrom,
-    seats: Option<Seats>,
+    seats: Option<Arc<Seats>>,
     /// Further headers of every request.
     pub(super) extra_headers: Vec<Credential>,
     pub(super) client: Client,
@@ -99,12 +99,12 @@ impl Upstream {
 
     /// The same, but it serves a limited number of requests at a time.
     #[must_use]
-    pub fn with_seats(self, seats: Option<Seats>) -> Self {
+    pub fn with_seats(self, seats: Option<Arc<Seats>>) -> Self {
         Self { seats, ..self }
     }
 
     /// Its seats, if their number is limited.
-    pub fn seats(&self) -> Option<&Seats> {
+    pub fn seats(&self) -> Option<&Arc<Seats>> {
         self.seats.as_ref()
     }
 

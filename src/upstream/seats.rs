@@ -10,6 +10,7 @@ use crate::config::SeatQueue;
 /// The limit of one upstream.
 #[derive(Debug)]
 pub struct Seats {
+    concurrency: usize,
     free: Arc<Semaphore>,
     queue: Semaphore,
     config: SeatQueue,
@@ -25,10 +26,16 @@ impl Seats {
     /// So many at a time.
     pub fn new(concurrency: usize, queue: SeatQueue) -> Self {
         Self {
+            concurrency,
             free: Arc::new(Semaphore::new(concurrency)),
             queue: Semaphore::new(queue.requests),
             config: queue,
         }
+    }
+
+    /// Whether it is the limit of this configuration.
+    pub fn is_as(&self, concurrency: usize, queue: SeatQueue) -> bool {
+        self.concurrency == concurrency && self.config == queue
     }
 
     /// A seat that is free now.

@@ -82,6 +82,20 @@ async fn the_last_resort_has_a_queue_and_to_wait_there_is_no_slowness() {
 }
 
 #[tokio::test]
+async fn a_reload_gives_nobody_a_second_seat() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::StallAfter(1))).await;
+    let setup = Setup::new()
+        .upstream_as(&first, &limited(""))
+        .upstream(&second);
+    let gateway = setup.start().await;
+    let _stream = begun(&gateway).await;
+    gateway.gateway.reload(setup.config()).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.trail(), ["first:full", "second:ok"]);
+}
+
+#[tokio::test]
 async fn nobody_waits_for_ever() {
     let (first, _) = simulators().await;
     first.play(Script::fault(Fault::StallAfter(1))).await;

@@ -14,7 +14,7 @@ use crate::harness::{Setup, TestGateway, chat_text, simulators};
 const CHAT: &str = "/v1/chat/completions";
 const ANSWER: &str = r#"{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Read."},"finish_reason":"stop"}]}"#;
 /// Larger than what the system keeps between two programs.
-const LARGE: usize = 40 << 20;
+const LARGE: usize = 20 << 20;
 
 /// An upstream that reads a megabyte, and then rests for so long, until it has read so many bytes; it answers when it
 /// has read them all.
@@ -78,9 +78,9 @@ async fn before(slow: SocketAddr, timeouts: &str) -> (TestGateway, backstop::sim
 
 #[tokio::test]
 async fn a_long_upload_is_no_wait_for_the_answer() {
-    // To read it takes three times as long as an answer may take.
-    let slow = slow_reader(Duration::from_millis(150), usize::MAX).await;
-    let timeouts = "timeouts: {first_token: 2s, answer: 2s, idle: 2s}\n";
+    // To read it takes several times as long as an answer may take, and so does what systems keep for a slow reader.
+    let slow = slow_reader(Duration::from_millis(300), usize::MAX).await;
+    let timeouts = "timeouts: {first_token: 1200ms, answer: 1200ms, idle: 2s}\n";
     let (gateway, second) = before(slow, timeouts).await;
     let answered = gateway.post(CHAT, &large(false)).await;
     assert_eq!(answered.trail(), ["slow:ok"]);

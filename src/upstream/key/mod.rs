@@ -3,6 +3,7 @@
 mod source;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub struct RenewedKey {
     source: KeySource,
     header: KeyHeader,
     known: ArcSwap<Known>,
+    /// The version that was new last.
+    announced: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -81,6 +84,7 @@ impl Key {
         let now = Instant::now();
         Ok(Self::Renewed(Box::new(RenewedKey {
             header,
+            announced: AtomicU64::new(0),
             known: ArcSwap::from_pointee(Known {
                 version: 0,
                 secret: found.key.clone(),
@@ -143,6 +147,12 @@ impl Key {
 }
 
 impl RenewedKey {
+    /// Whether it has been replaced since this was asked for the last time, by whomever.
+    pub fn is_new(&self) -> bool {
+        let version = self.known.load().version;
+        self.announced.swap(version, Ordering::Relaxed) != version
+    }
+
     /// Reads it again if it is time: a file each time, as it may have changed; a command before what it told expires.
     /// `None`: it is not time.
     pub async fn renew_if_due(&self) -> Option<Renewal> {

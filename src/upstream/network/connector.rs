@@ -18,6 +18,9 @@ use super::proxy::{Link, Way};
 use super::secure::secured;
 use crate::config::ForwardProxy;
 
+/// So many bytes may wait in the system to be sent. With more, a body would seem to have been sent while megabytes of it
+/// wait for a slow line, and the answer would be waited for too soon.
+const UNSENT: u32 = 128 << 10;
 /// Detects dead peers behind connections on which nothing is sent.
 pub(super) const PING: Duration = Duration::from_secs(20);
 /// How long a WebSocket's bytes may go without acknowledgement. A receiver that takes nothing for a while is no dead one.
@@ -98,6 +101,7 @@ impl Connector {
     async fn transport(&self, purpose: Purpose) -> Result<(Transport, bool), ConnectError> {
         match self.link(purpose).await? {
             Link::Tcp(tcp) => {
+                SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT)?;
                 if purpose == Purpose::Upgrade {
                     SockRef::from(&tcp).set_tcp_user_timeout(Some(UNACKNOWLEDGED_FRAMES))?;
                 }
