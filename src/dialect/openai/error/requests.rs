@@ -54,6 +54,8 @@ pub(super) const LENGTH: &[Mark] = &[
     Begins("input token count"),
     // Bedrock
     Begins("input is too long"),
+    // Ollama
+    Begins("prompt too long; exceeded max context length"),
     // Gemini
     Begins("the input token count"),
     Says("exceeds the maximum number of tokens"),
@@ -80,6 +82,8 @@ pub(super) const FEATURES: &[Mark] = &[
     Ends("does not support tools"),
     // Groq
     Ends("is unsupported"),
+    // OpenAI: `Web search options not supported with this model.`
+    Ends("not supported with this model"),
     // llama.cpp
     Begins("image input is not supported"),
     // OpenRouter, with 404
@@ -135,6 +139,8 @@ pub(super) const LOAD: &[Mark] = &[
 /// The provider's own failures, although the status blames the client.
 pub(super) const FAULTS: &[Mark] = &[
     Code("server_error"),
+    // Anthropic
+    Code("api_error"),
     Code("internal_error"),
     Code("internal_server_error"),
     Code("InternalError"),

@@ -76,6 +76,21 @@ const MODEL: &str = "model_unavailable";
 const REFUSALS: &[(u16, &str, &str)] = &[
     (
         400,
+        r#"{"error":{"message":"prompt too long; exceeded max context length by 1119046 tokens (ref: 9)","type":"invalid_request_error"}}"#,
+        "too_long",
+    ),
+    (
+        400,
+        r#"{"error":{"message":"Web search options not supported with this model.","param":"web_search_options"}}"#,
+        "unsupported",
+    ),
+    (
+        400,
+        r#"{"type":"error","error":{"type":"api_error","message":"Test error"}}"#,
+        "server_error",
+    ),
+    (
+        400,
         r#"{"error":{"code":"Arrearage","param":null,"message":"Access denied, please make sure your account is in good standing.","type":"Arrearage"}}"#,
         QUOTA,
     ),
