@@ -39,6 +39,8 @@ pub(super) const LENGTH: &[Mark] = &[
     Code("exceed_context_size_error"),
     Code("tokens_too_long"),
     Code("characters_too_long"),
+    // Perplexity
+    Code("too_many_prompt_tokens"),
     // Zhipu
     Code("1261"),
     // Anthropic
@@ -141,6 +143,9 @@ pub(super) const FAULTS: &[Mark] = &[
     Code("server_error"),
     // Anthropic
     Code("api_error"),
+    // Groq: the model has written no valid call, or no valid JSON.
+    Code("tool_use_failed"),
+    Code("json_validate_failed"),
     Code("internal_error"),
     Code("internal_server_error"),
     Code("InternalError"),
