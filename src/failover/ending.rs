@@ -171,7 +171,9 @@ impl UpstreamError {
     /// Its message, shortened.
     fn reason(&self) -> Option<String> {
         let error_body: ErrorBody = serde_json::from_slice(&self.body).ok()?;
-        Some(shortened(&error_body.error.message))
+        let reason = shortened(&error_body.error.message);
+        // That is what we say ourselves where the upstream says nothing.
+        (!reason.ends_with(" gave no reason")).then_some(reason)
     }
 }
 

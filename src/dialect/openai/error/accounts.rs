@@ -197,6 +197,8 @@ pub(super) const MODELS: &[Mark] = &[
     Begins("model does not exist"),
     // Hugging Face, vLLM, Copilot
     Begins("the requested model"),
+    // Voyage
+    Says("is not supported. supported models are"),
     // Bedrock
     Begins("the provided model identifier is invalid"),
     Begins("you don't have access to the model with the specified model id"),

@@ -39,6 +39,8 @@ pub(super) const LENGTH: &[Mark] = &[
     Code("exceed_context_size_error"),
     Code("tokens_too_long"),
     Code("characters_too_long"),
+    // Perplexity
+    Code("too_many_prompt_tokens"),
     // Zhipu
     Code("1261"),
     // Anthropic
@@ -54,6 +56,8 @@ pub(super) const LENGTH: &[Mark] = &[
     Begins("input token count"),
     // Bedrock
     Begins("input is too long"),
+    // Ollama
+    Begins("prompt too long; exceeded max context length"),
     // Gemini
     Begins("the input token count"),
     Says("exceeds the maximum number of tokens"),
@@ -80,6 +84,8 @@ pub(super) const FEATURES: &[Mark] = &[
     Ends("does not support tools"),
     // Groq
     Ends("is unsupported"),
+    // OpenAI: `Web search options not supported with this model.`
+    Ends("not supported with this model"),
     // llama.cpp
     Begins("image input is not supported"),
     // OpenRouter, with 404
@@ -135,6 +141,11 @@ pub(super) const LOAD: &[Mark] = &[
 /// The provider's own failures, although the status blames the client.
 pub(super) const FAULTS: &[Mark] = &[
     Code("server_error"),
+    // Anthropic
+    Code("api_error"),
+    // Groq: the model has written no valid call, or no valid JSON.
+    Code("tool_use_failed"),
+    Code("json_validate_failed"),
     Code("internal_error"),
     Code("internal_server_error"),
     Code("InternalError"),

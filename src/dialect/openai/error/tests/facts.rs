@@ -1,7 +1,5 @@
 //! Which errors are believed, and what they say about keys, accounts and models.
 
-use std::time::Duration;
-
 use super::classify;
 use crate::config::{ErrorRule, Meaning};
 use crate::dialect::openai::error::{self, ErrorReply, classify_status};
@@ -74,6 +72,26 @@ const MODEL: &str = "model_unavailable";
 
 /// What providers say, whatever the status.
 const REFUSALS: &[(u16, &str, &str)] = &[
+    (
+        400,
+        r#"{"detail":"Model nonexistent is not supported. Supported models are ['voyage-2']."}"#,
+        MODEL,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"prompt too long; exceeded max context length by 1119046 tokens (ref: 9)","type":"invalid_request_error"}}"#,
+        "too_long",
+    ),
+    (
+        400,
+        r#"{"error":{"message":"Web search options not supported with this model.","param":"web_search_options"}}"#,
+        "unsupported",
+    ),
+    (
+        400,
+        r#"{"type":"error","error":{"type":"api_error","message":"Test error"}}"#,
+        "server_error",
+    ),
     (
         400,
         r#"{"error":{"code":"Arrearage","param":null,"message":"Access denied, please make sure your account is in good standing.","type":"Arrearage"}}"#,
@@ -337,27 +355,6 @@ fn what_the_configuration_says_about_an_error_comes_first() {
         let is_named = body.contains("E42") || body.to_lowercase().contains("tenant frozen");
         assert_eq!(reply.ruled_inside().is_some(), is_named, "{status} {body}");
     }
-}
-
-#[test]
-fn a_wait_is_asked_for_by_headers_then_by_words_and_is_else_estimated() {
-    let words = br#"{"error":{"message":"Please retry after 26 seconds."}}"#;
-    let seconds = |asked, estimated, body| {
-        let secs = |seconds: Option<u64>| seconds.map(Duration::from_secs);
-        let reply = ErrorReply {
-            asked: secs(asked),
-            estimated: secs(estimated),
-            ..ErrorReply::new(429, body)
-        };
-        match error::classify(&reply) {
-            Outcome::RateLimited { retry_after } => retry_after.map(|wait| wait.as_secs()),
-            other => panic!("{other}"),
-        }
-    };
-    assert_eq!(seconds(Some(3), Some(60), &words[..]), Some(3));
-    assert_eq!(seconds(None, Some(60), &words[..]), Some(26));
-    assert_eq!(seconds(None, Some(60), b"{}"), Some(60));
-    assert_eq!(seconds(None, None, b""), None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How errors are classified.
 
 mod facts;
+mod waits;
 
 use std::time::Duration;
 
