@@ -116,7 +116,8 @@ impl Client {
     async fn another(&self, may_share: bool) -> Result<Chosen, ClientError> {
         let chosen = match may_share {
             true => self.pool.choose().await,
-            false => self.pool.open().await,
+            // Boxed, because it takes a lot of room and is seldom needed.
+            false => Box::pin(self.pool.open()).await,
         };
         chosen.map_err(ClientError::Connect)
     }
@@ -217,5 +218,29 @@ impl fmt::Debug for Client {
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hold").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::Request;
+
+    use super::{Client, Connector};
+    use crate::wire::tls::{ClientFiles, client};
+    use crate::wire::upload::Upload;
+
+    /// Futures are copied on their way into others, so a large one costs every request.
+    #[test]
+    fn a_request_carries_no_room_for_opening_connections() {
+        let tls = client(ClientFiles::default()).unwrap();
+        let connector = Connector::to("http://127.0.0.1".parse().unwrap(), tls, Duration::ZERO);
+        let client = Client::new(connector);
+        let request = Request::new(Upload::from(Bytes::new()));
+        let opening = size_of_val(&client.pool.open());
+        let requesting = size_of_val(&client.request(request, true));
+        assert!(requesting < 4096, "{requesting}, and {opening} for opening");
     }
 }

@@ -86,9 +86,14 @@ impl Pool {
 
     /// A connection for a request: one that is there, else a new one.
     pub(super) async fn choose(self: &Arc<Self>) -> Result<Chosen, ConnectError> {
-        if let Some(chosen) = self.kept() {
-            return Ok(chosen);
+        match self.kept() {
+            Some(chosen) => Ok(chosen),
+            // Boxed, because opening takes a lot of room, which every request would carry around.
+            None => Box::pin(self.open_or_share()).await,
         }
+    }
+
+    async fn open_or_share(self: &Arc<Self>) -> Result<Chosen, ConnectError> {
         if !self.may_share.load(Ordering::Relaxed) {
             return self.open().await;
         }
