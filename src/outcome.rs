@@ -3,11 +3,13 @@
 //! This is the only place that answers three questions about a failure: whose fault is it, does another attempt make
 //! sense, and does it count against the upstream's health.
 
+mod consequences;
 mod kinds;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use consequences::{Attention, Blame, Retry};
 pub use kinds::{Defect, Stage, Unreachable};
 
 /// How an attempt ended. It is determined where the failure is seen; all other code only reads it.
@@ -105,39 +107,6 @@ pub enum Outcome {
     Full,
     /// We were stopped first.
     Stopped,
-}
-
-/// Whose fault an outcome is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// Nobody's but perhaps our own.
-    Nobody,
-    /// The upstream's, its network's or its credential's.
-    Upstream,
-    /// The client's.
-    Client,
-}
-
-/// What somebody has to see to before an upstream answers again, the most urgent first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Attention {
-    /// A key, or the account behind it.
-    Key,
-    /// The money or the quota of an account.
-    Quota,
-    /// A model that is not there, or not for this account.
-    Model,
-}
-
-/// What may follow an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// Nothing: the outcome is final.
-    Never,
-    /// Another candidate.
-    Elsewhere,
-    /// Another key of the same upstream, then another candidate.
-    OtherKey,
 }
 
 impl Outcome {

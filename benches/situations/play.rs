@@ -5,7 +5,7 @@ use std::time::Duration;
 use backstop::simulator::{Draw, Script, Simulator};
 use tokio::time::{Instant, sleep_until};
 
-use crate::clients::{Burst, Clients};
+use crate::clients::{Burst, Clients, Ended};
 use crate::program::Backstop;
 use crate::situation::{Seen, Situation, Upstream};
 
@@ -28,7 +28,7 @@ pub(crate) async fn play(situation: &Situation, seed: u64, clients: &mut Clients
             ..situation.burst
         };
         let ended = clients.ask(&backstop.base_url, &burst).await;
-        assert!(ended.iter().all(|ended| ended.is_answered()), "{ended:?}");
+        assert!(ended.iter().all(Ended::is_answered), "{ended:?}");
     }
     let (calls_before, attempts_before) = (calls(&simulators), backstop.attempts().await);
 

@@ -18,7 +18,7 @@ const LONGEST_FIRST: Duration = Duration::from_secs(1);
 /// So many successes in a row make the pause shorter.
 const ENOUGH: u32 = 4;
 /// The longest pause between two turns.
-const LONGEST: Duration = Duration::from_secs(4);
+const LONGEST: Duration = Duration::from_secs(2);
 /// A shorter pause is none.
 const SHORTEST: Duration = Duration::from_millis(2);
 
@@ -174,14 +174,14 @@ mod tests {
             turns.push(seconds(start.elapsed()));
             place.failed();
         }
-        assert_eq!(turns, [0.2, 0.6, 1.4, 3.0, 6.2, 10.2, 14.2]);
+        assert_eq!(turns, [0.2, 0.6, 1.4, 3.0, 5.0, 7.0, 9.0]);
         place.succeeded();
         for _ in 0..100 {
             assert!(place.turn(start, start + LONG).await);
             place.succeeded();
         }
         // 4 × 200 ms, 4 × 100 ms, and so on.
-        assert_eq!(seconds(start.elapsed()), 15.8);
+        assert_eq!(seconds(start.elapsed()), 10.6);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// The pauses between two turns, in seconds, as in the real queue.
 const FIRST: f64 = 0.2;
 const LONGEST_FIRST: f64 = 1.0;
-const LONGEST: f64 = 4.0;
+const LONGEST: f64 = 2.0;
 const SHORTEST: f64 = 0.002;
 /// So many successes in a row make the pause shorter.
 const ENOUGH: u32 = 4;
