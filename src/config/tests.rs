@@ -113,19 +113,19 @@ upstreams:
   b: {provider: openai, api_key_command: [], api_key_ttl: 5m}
   c: {provider: openai, api_keys: [k], credential: client}
   d: {provider: openai, credential: client}
-  e: {provider: openai, api_key: k, api_key_ttl: 0s}
+  e: {provider: openai, api_key: k, api_key_ttl: 5m}
+  f: {provider: openai, api_key_file: /no/such/file}
 routes: [{models: [\"*\"], candidates: [{upstream: a}]}]
 ";
     assert_eq!(
         problems(text),
         [
             "line 2   upstreams.a.api_key_file: stands beside api_key: a key has one source",
-            "line 2   upstreams.a.api_key_file: there is no file `/no/such/file`",
             "line 3   upstreams.b.api_key_command: is empty: write a program and its arguments, for example [gcloud, auth, print-access-token]",
             "line 3   upstreams.b.api_key_ttl: is for api_key_command only",
             "line 4   upstreams.c.credential: stands beside api_keys: a key has one source",
             "line 6   upstreams.e.api_key_ttl: is for api_key_command only",
-            "line 6   upstreams.e.api_key_ttl: must be longer than nothing",
+            "line 7   upstreams.f.api_key_file: there is no file `/no/such/file`",
         ]
     );
 }

@@ -57,7 +57,7 @@ pub fn is_reasoning_model(name: &str) -> bool {
 /// `deepseek.r1-v1:0`.
 fn begins(name: &str, family: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
-    let without_vendor = name.split_once('.').map(|(_, rest)| rest);
+    let mut without_vendors = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
     let begins = |name: &str| {
         let rest = name
             .get(..family.len())
@@ -65,7 +65,7 @@ fn begins(name: &str, family: &str) -> bool {
             .map(|_| &name[family.len()..]);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':', '@', '_']))
     };
-    begins(name) || without_vendor.is_some_and(begins)
+    begins(name) || without_vendors.any(begins)
 }
 
 /// Where a part begins, whatever its case.

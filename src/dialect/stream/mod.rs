@@ -16,6 +16,9 @@ use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::sse::Event;
 
+/// How the names of events about reasoning begin.
+const THOUGHT: &str = "response.reasoning";
+
 /// What one event means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -162,7 +165,10 @@ impl StreamReader {
             | "response.output_item.done"
             | "response.content_part.added"
             | "response.reasoning_summary_part.added"
-            | "response.reasoning_summary_part.done" => self.read_piece(event.piece()),
+            | "response.reasoning_summary_part.done" => {
+                let is_thought = event.kind.starts_with(THOUGHT);
+                self.read_piece(event.piece(), is_thought)
+            }
             "error" => Signal::Failed(
                 serde_json::from_slice(data).map_or(Outcome::ServerError { status: 500 }, |flat| {
                     classify_inner(event.error.unwrap_or(flat), None)
@@ -184,7 +190,7 @@ impl StreamReader {
                 Signal::Content
             }
             kind => {
-                let is_thought = kind.starts_with("response.reasoning");
+                let is_thought = kind.starts_with(THOUGHT);
                 self.thinks |= is_thought;
                 match (event.has_empty_delta(), is_thought) {
                     (false, _) => Signal::Content,
@@ -196,11 +202,11 @@ impl StreamReader {
     }
 
     /// An item or a part of one begins or ends.
-    fn read_piece(&mut self, piece: Option<Piece<'_>>) -> Signal {
+    fn read_piece(&mut self, piece: Option<Piece<'_>>, is_thought: bool) -> Signal {
         let Some(piece) = piece else {
             return Signal::Content;
         };
-        let is_unseen = piece.is_unseen_work();
+        let is_unseen = is_thought || piece.is_unseen_work();
         self.thinks |= is_unseen;
         match (piece.is_empty(), is_unseen) {
             (false, _) => Signal::Content,
@@ -327,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_nobody_can_read_of_reasoning_is_progress_and_no_content() {
-        for (endpoint, data, expected) in [
+        thinks(&[
             (
                 Endpoint::Responses,
                 r#"{"type":"response.output_item.added","item":{"type":"reasoning","summary":[],"encrypted_content":"gAAA"}}"#,
@@ -358,6 +364,12 @@ mod tests {
                 r#"{"type":"response.output_item.added","item":{"type":"web_search_call","status":"in_progress"}}"#,
                 Signal::Content,
             ),
+        ]);
+    }
+
+    #[test]
+    fn the_same_in_anthropics_words() {
+        thinks(&[
             (
                 Endpoint::Messages,
                 r#"{"type":"content_block_start","content_block":{"type":"thinking","thinking":"","signature":""}}"#,
@@ -383,12 +395,21 @@ mod tests {
                 r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}"#,
                 Signal::Content,
             ),
-        ] {
-            let mut reader = StreamReader::new(endpoint);
+        ]);
+    }
+
+    /// Makes sure of what each of these events means, and that it shows that the model thinks.
+    fn thinks(events: &[(Endpoint, &str, Signal)]) {
+        for (endpoint, data, expected) in events {
+            let mut reader = StreamReader::new(*endpoint);
             let signals = read(&mut reader, &format!("data: {data}\n\n"));
-            assert_eq!(signals, [expected], "{data}");
+            assert_eq!(signals, std::slice::from_ref(expected), "{data}");
             assert!(reader.thinks(), "{data}");
         }
+    }
+
+    #[test]
+    fn a_chat_shows_that_its_model_thinks() {
         for (delta, thinks) in [
             (r#"{"role":"assistant","reasoning_content":""}"#, true),
             (r#"{"role":"assistant","reasoning_content":null}"#, false),
