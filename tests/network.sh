@@ -56,8 +56,9 @@ YAML
 ip netns exec "$here" "$backstop" serve --config "$folder/backstop.yaml" >/dev/null 2>"$folder/log" &
 children+=($!)
 
+# It says how long it waits: longer, and its request would wait for the network.
 ask() {
-    ip netns exec "$here" curl -s -m 10 http://127.0.0.1:4000/v1/chat/completions -d '{"model":"m","messages":[]}' || true
+    ip netns exec "$here" curl -s -m 10 -H 'x-stainless-read-timeout: 2' http://127.0.0.1:4000/v1/chat/completions -d '{"model":"m","messages":[]}' || true
 }
 states() {
     ip netns exec "$here" curl -s -m 5 http://127.0.0.1:4001/metrics | grep -E '^backstop_(network_lost|upstream_state)'
