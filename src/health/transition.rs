@@ -1,6 +1,5 @@
 //! The changes of a scope's state. Each is made by exactly one thread.
 
-use std::time::Duration;
 
 use super::evidence::Evidence;
 use super::packed::atomic::Ordering;
