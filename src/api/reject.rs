@@ -158,14 +158,8 @@ impl Rejection {
             ),
             Self::Host(error) => ErrorResponse::new(400, "invalid_host", error.to_string()),
             Self::BadPath => bad_path(),
-            Self::Header(name, must) => {
-                let message = format!("the header {name} must be {must}");
-                ErrorResponse::new(400, "invalid_header", message)
-            }
-            Self::UnknownUpstream { name, known } => {
-                let message = format!("the model's route has no upstream `{name}`; it has {known}");
-                ErrorResponse::new(400, "unknown_upstream", message)
-            }
+            Self::Header(name, must) => invalid_header(name, must),
+            Self::UnknownUpstream { name, known } => unknown_upstream(name, known),
             Self::Upgrade => ErrorResponse::new(
                 404,
                 "upgrade_not_supported",
@@ -216,6 +210,16 @@ impl Rejection {
 
 fn unauthorized(message: &str) -> ErrorResponse {
     ErrorResponse::new(401, "invalid_api_key", message)
+}
+
+fn invalid_header(name: &str, must: &str) -> ErrorResponse {
+    let message = format!("the header {name} must be {must}");
+    ErrorResponse::new(400, "invalid_header", message)
+}
+
+fn unknown_upstream(name: &UpstreamId, known: &str) -> ErrorResponse {
+    let message = format!("the model's route has no upstream `{name}`; it has {known}");
+    ErrorResponse::new(400, "unknown_upstream", message)
 }
 
 fn bad_path() -> ErrorResponse {

@@ -60,7 +60,8 @@ impl<'r, 'a> Course<'r, 'a> {
         }
     }
 
-    pub(super) async fn to_the_end(mut self) -> Result<WinningAttempt, Exhausted> {
+    /// Goes on until there is an answer, or nothing can help any more.
+    pub(super) async fn finish(mut self) -> Result<WinningAttempt, Exhausted> {
         self.run.requested(&self.plan);
         loop {
             match self.next() {
@@ -288,6 +289,10 @@ impl<'r, 'a> Course<'r, 'a> {
 }
 
 /// What ends the course of a request.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each request, and it is taken apart at once"
+)]
 enum End {
     Answered(AttemptAnswer, InFlightAttempt),
     /// The failure rules out a failover.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// The pause before the first turn. After a rate limit, the pauses between turns begin with the length of that, up to
 /// `LONGEST_FIRST`.
 const FIRST: Duration = Duration::from_millis(200);
-const LONGEST_FIRST: Duration = Duration::from_secs(1);
+const LONGEST_FIRST: Duration = Duration::from_millis(1100);
 /// So many successes in a row make the pause shorter.
 const ENOUGH: u32 = 4;
 /// The longest pause between two turns.
@@ -66,7 +66,9 @@ impl Queue {
         }
         if before == 0 {
             let closed_for = opens_at.saturating_duration_since(now);
-            *self.pace() = Pace::beginning(now, closed_for.clamp(FIRST, LONGEST_FIRST));
+            // A pause of exactly that length would often be a moment too short.
+            let pause = closed_for.mul_f32(1.1).clamp(FIRST, LONGEST_FIRST);
+            *self.pace() = Pace::beginning(now, pause);
         }
         Some(place)
     }

@@ -116,7 +116,7 @@ impl Next {
             let run = Run::new(&self.failover, &self.request, &self.rule, transcript).await;
             let log = AttemptLog::after(already + attempts.len());
             let course = Course::new(&run, self.plan().await, log);
-            let winner = match course.to_the_end().await {
+            let winner = match course.finish().await {
                 Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);

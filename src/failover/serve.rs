@@ -32,7 +32,7 @@ impl Failover {
         .await;
         let plan = AttemptPlan::new(order, &self.memory);
         let winner = match Course::new(&run, plan, AttemptLog::default())
-            .to_the_end()
+            .finish()
             .await
         {
             Ok(winner) => winner,

@@ -89,10 +89,9 @@ fn of_scope(scope: &Scope, now: Tick) -> AdmissionPreview {
 
 /// A half-open scope whose probes are in flight admits nobody else for the moment.
 fn out(scope: &Scope, now: Tick) -> AdmissionPreview {
-    let core = scope.core();
     AdmissionPreview::Out {
-        cause: core.cause.label(),
-        retry_in: Duration::from_secs_f32(now.seconds_until(core.until)),
+        cause: scope.core().cause.label(),
+        retry_in: scope.probed_in(now),
         out_for: Duration::from_secs_f32(scope.closed_until().seconds_until(now)),
     }
 }

@@ -9,10 +9,15 @@
 //! *Invariant:* the word `core` changes by compare-and-swap only, and the thread that changes it updates the others. So
 //! two threads that trip a scope at once make one transition.
 
+use std::time::Duration;
+
 use super::evidence::Evidence;
 use super::packed::atomic::{AtomicU64, Ordering};
 use super::packed::{Core, Phase, SlowStart, halves, pair};
 use super::time::Tick;
+
+/// A scope that is open for lost connections is checked so often, in seconds.
+const CHECKED_EVERY: f32 = 5.0;
 
 /// The circuit breaker of an upstream, or of a model at it.
 #[derive(Debug)]
@@ -101,6 +106,16 @@ impl Scope {
     /// When it was closed last; tick 0: always.
     pub(super) fn closed_until(&self) -> Tick {
         Tick(halves(self.times.load(Ordering::Relaxed)).1)
+    }
+
+    /// When a half-open probe may be made, if it is open: soon, where health checks decide that.
+    pub(super) fn probed_in(&self, now: Tick) -> Duration {
+        let seconds = now.seconds_until(self.core().until);
+        Duration::from_secs_f32(if self.waits_for_check() {
+            seconds.min(CHECKED_EVERY)
+        } else {
+            seconds
+        })
     }
 
     /// Whether it is open because no connection came about, so that a health check may bring it back.

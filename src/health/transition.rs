@@ -206,11 +206,10 @@ fn pause(evidence: Evidence, level: u64, rate: f32, jitter: f32) -> f32 {
 
 /// What observers are told of a scope that has just opened.
 pub(super) fn opened(id: ScopeId, scope: &Scope, now: Tick) -> HealthChange {
-    let core = scope.core();
     HealthChange::Opened {
         scope: id,
-        cause: core.cause.label(),
-        retry_in: Duration::from_secs_f32(now.seconds_until(core.until)),
+        cause: scope.core().cause.label(),
+        retry_in: scope.probed_in(now),
     }
 }
 

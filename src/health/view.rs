@@ -134,7 +134,7 @@ fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {
         phase: core.phase,
         cause: core.cause.label(),
         since: (changed_at.0 != 0).then(|| seconds(changed_at.seconds_until(now))),
-        retry_in: (core.phase == Phase::Open).then(|| seconds(now.seconds_until(core.until))),
+        retry_in: (core.phase == Phase::Open).then(|| scope.probed_in(now)),
         score: scope.score(now),
         threshold: scope.threshold(),
         fraction: scope.fraction(),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// The pauses between two turns, in seconds, as in the real queue.
 const FIRST: f64 = 0.2;
-const LONGEST_FIRST: f64 = 1.0;
+const LONGEST_FIRST: f64 = 1.1;
 const LONGEST: f64 = 2.0;
 const SHORTEST: f64 = 0.002;
 /// So many successes in a row make the pause shorter.
@@ -36,7 +36,7 @@ impl Queue {
     pub(crate) fn enter(&mut self, at: f64, opens_at: f64) {
         if self.waiting == 0 {
             self.next = at + FIRST;
-            self.set((opens_at - at).clamp(FIRST, LONGEST_FIRST));
+            self.set(((opens_at - at) * 1.1).clamp(FIRST, LONGEST_FIRST));
         }
         self.waiting += 1;
     }
