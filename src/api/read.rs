@@ -9,9 +9,10 @@ use http::{Method, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::auth;
+use super::hints::Hints;
 use super::record::RequestRecord;
 use super::reject::Rejection;
-use super::{auth, hints};
 use crate::request::{Endpoint, ModelRequest, Peek, Thinking, is_reasoning_model, peek};
 use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::unpack;
@@ -133,6 +134,7 @@ pub(super) async fn request(
     let seen = offload::scan(body.len(), look).await?;
     let session = seen.session.unwrap_or_else(|| fingerprint_of_start(&body));
     let named = seen.model.as_ref().map_or("", |field| &field.name);
+    let hints = Hints::of(&head.headers)?;
     Ok(ModelRequest {
         thinking: Thinking::expected(seen.reasoning || is_reasoning_model(named)),
         id: record.id.clone(),
@@ -151,9 +153,9 @@ pub(super) async fn request(
         store: seen.store,
         pinned_to: None,
         session,
-        retries: hints::retries(&head.headers),
-        patience: hints::patience(&head.headers)?.or_else(|| record.expected_patience()),
-        control: hints::control(&head.headers)?,
+        retries: hints.retries,
+        patience: hints.patience.or_else(|| record.expected_patience()),
+        control: hints.control,
     })
 }
 

@@ -6,10 +6,11 @@ use http::{Method, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
+use super::auth;
+use super::hints::Hints;
 use super::read::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
-use super::{auth, hints};
 use crate::config::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
@@ -49,6 +50,7 @@ pub(super) fn request(
         return Err(Rejection::TwoModels);
     }
     let model = query::parameter(&path, "model").filter(|name| !name.is_empty());
+    let hints = Hints::of(&head.headers)?;
     Ok(ModelRequest {
         id: record.id.clone(),
         received_at: Instant::now(),
@@ -68,9 +70,9 @@ pub(super) fn request(
         pinned_to: None,
         // The conversation is known only from its frames, so any candidate will do.
         session: fastrand::u64(..),
-        retries: hints::retries(&head.headers),
-        patience: hints::patience(&head.headers)?,
-        control: hints::control(&head.headers)?,
+        retries: hints.retries,
+        patience: hints.patience,
+        control: hints.control,
     })
 }
 

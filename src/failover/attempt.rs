@@ -74,7 +74,8 @@ impl Attempt<'_> {
                     .has_newer_key(&failure.outcome, version, self.events)
                     .await =>
             {
-                self.once(self.translated().await).await
+                // Boxed like all that is seldom needed, so that others do not carry room for it.
+                Box::pin(self.once(self.translated().await)).await
             }
             ended => ended,
         }
@@ -88,10 +89,11 @@ impl Attempt<'_> {
         if self.request.endpoint == Endpoint::Realtime {
             let seat = self.seat().await?;
             let wait = self.wait(Instant::now());
-            return handshake::run(self.request, self.target, wait.until(None), seat).await;
+            let handshake = handshake::run(self.request, self.target, wait.until(None), seat);
+            return Box::pin(handshake).await;
         }
         match self.exchange(translated?).await {
-            Err(failure) => self.once_more(failure).await,
+            Err(failure) => Box::pin(self.once_more(failure)).await,
             answer => answer,
         }
     }

@@ -15,12 +15,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// For attempts that never become slow.
 const NEVER: Duration = Duration::from_secs(86_400);
 
+/// What an attempt does.
+pub(super) type Exchange<'a> =
+    Pin<Box<dyn Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a>>;
+
 /// One attempt with its exchange.
 pub(super) struct Racer<'a> {
     /// The index of its candidate in the plan.
     choice: usize,
     attempt: InFlightAttempt,
-    exchange: Pin<Box<dyn Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a>>,
+    exchange: Exchange<'a>,
     alarm: Pin<Box<Sleep>>,
     hedge_after: Option<Duration>,
 }
@@ -46,7 +50,7 @@ impl<'a> Racer<'a> {
     pub(super) fn new(
         choice: usize,
         attempt: InFlightAttempt,
-        exchange: impl Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a,
+        exchange: Exchange<'a>,
         hedge_after: Option<Duration>,
     ) -> Self {
         let slow_after = attempt.slow_after().unwrap_or(NEVER);
@@ -54,7 +58,7 @@ impl<'a> Racer<'a> {
         Self {
             choice,
             attempt,
-            exchange: Box::pin(exchange),
+            exchange,
             alarm: Box::pin(sleep_until(Instant::now() + first)),
             hedge_after,
         }

@@ -128,6 +128,8 @@ impl<'a> Run<'a> {
         };
         let limit = exchange.limit();
         let translated = exchange.translated().await;
+        // Boxed where it is made, so that it is never copied: it is large.
+        let exchange = Box::pin(exchange.run(translated));
         let mut attempt =
             InFlightAttempt::start(&self.common, &target, Some(permit), number, limit)
                 .sending(sending);
@@ -135,12 +137,7 @@ impl<'a> Run<'a> {
             attempt = attempt.in_phase(phase);
         }
         let hedge_after = attempt.hedge_after().filter(|_| self.rule.is_hedged);
-        Racer::new(
-            chosen.choice,
-            attempt,
-            exchange.run(translated),
-            hedge_after,
-        )
+        Racer::new(chosen.choice, attempt, exchange, hedge_after)
     }
 
     /// What is left of the route's budget.

@@ -1,5 +1,6 @@
 //! Which models think before they speak, by their names and by what they have shown.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,22 +51,25 @@ pub fn is_reasoning_model(name: &str) -> bool {
     if UNTHINKING.iter().any(has) {
         return false;
     }
-    FAMILIES.iter().any(|family| begins(name, family)) || THINKING.iter().any(has)
+    let is_of_family = |name: &str| FAMILIES.iter().any(|family| begins(name, family));
+    beginnings(name).any(is_of_family) || THINKING.iter().any(has)
 }
 
-/// Whether the name begins with the family's, behind the vendor that routers put in front: `openai/o3`,
-/// `deepseek.r1-v1:0`.
+/// Where the name of a family may begin: behind the vendor that routers put in front (`openai/o3`,
+/// `deepseek.r1-v1:0`).
+fn beginnings(name: &str) -> impl Iterator<Item = &str> {
+    let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
+    let without_vendors = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
+    iter::once(name).chain(without_vendors)
+}
+
+/// Whether a name begins with a family's, whatever its case.
 fn begins(name: &str, family: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let mut without_vendors = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
-    let begins = |name: &str| {
-        let rest = name
-            .get(..family.len())
-            .filter(|start| start.eq_ignore_ascii_case(family))
-            .map(|_| &name[family.len()..]);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':', '@', '_']))
+    let Some((start, rest)) = name.split_at_checked(family.len()) else {
+        return false;
     };
-    begins(name) || without_vendors.any(begins)
+    let is_end = rest.is_empty() || rest.starts_with(['-', '.', ':', '@', '_']);
+    is_end && start.eq_ignore_ascii_case(family)
 }
 
 /// Where a part begins, whatever its case.
