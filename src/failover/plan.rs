@@ -395,7 +395,7 @@ impl<'a> Entry<'a> {
             | AdmissionPreview::SlowStart { .. }
             | AdmissionPreview::HalfOpenProbe => None,
             AdmissionPreview::Out { .. } => Some(SkipReason::OutOfRotation),
-            AdmissionPreview::CoolingDown { reason, .. } => Some(why_cooling_down(reason)),
+            AdmissionPreview::CoolingDown { reason, .. } => Some(reason.into()),
         });
         match reasons.next() {
             Some(reason) => reason,
@@ -421,16 +421,6 @@ fn door(preview: AdmissionPreview, wait: Duration, now: Instant) -> Door {
                 Door::Shut
             }
         },
-    }
-}
-
-fn why_cooling_down(reason: CooldownReason) -> SkipReason {
-    match reason {
-        CooldownReason::RateLimit => SkipReason::RateLimited,
-        CooldownReason::Overload => SkipReason::Busy,
-        CooldownReason::Credential => SkipReason::KeyRefused,
-        CooldownReason::Quota => SkipReason::QuotaExhausted,
-        CooldownReason::Model => SkipReason::ModelMissing,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::dialect::openai::Transcript;
 use crate::event::Phase;
 use crate::health::Permit;
 use crate::outcome::{Outcome, Retry};
-use crate::request::{ClientPatience, ModelRequest};
+use crate::request::{ClientPatience, Endpoint, ModelRequest};
 use crate::routing::Rule;
 use crate::wire::upload::{PIECE, Sending};
 
@@ -171,9 +171,9 @@ impl<'a> Run<'a> {
         (gives_up < self.deadline.until()).then_some(gives_up)
     }
 
-    /// How long the request may wait for somebody to open.
+    /// How long the request may wait for somebody to open. Tokens are estimated at once instead.
     pub(super) fn wait(&self) -> Duration {
-        match self.request.control.is_once {
+        match self.request.control.is_once || self.request.endpoint == Endpoint::CountTokens {
             true => Duration::ZERO,
             false => self.rule.wait,
         }

@@ -221,8 +221,9 @@ async fn a_request_that_wants_no_failover_gets_none() {
     first.play(Script::status(503)).await;
     let forward = async |headers: &[(&str, &str)]| {
         let path = "/v1/images/generations";
-        let answer = gateway.send(Method::POST, path, headers, r#"{"model": "m"}"#);
-        answer.await
+        gateway
+            .send(Method::POST, path, headers, r#"{"model": "m"}"#)
+            .await
     };
     let json = ("content-type", "application/json");
     assert_eq!(forward(&[json, once]).await.status, 503);

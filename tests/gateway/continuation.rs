@@ -435,7 +435,7 @@ async fn a_client_that_leaves_while_the_next_upstream_is_asked_frees_it() {
     let gateway = gateway("regenerate", &[(&first, "none"), (&second, "none")]).await;
     let headers = [("content-type", "application/json")];
     let body = chat_stream().to_string();
-    let answer = gateway.open(http::Method::POST, CHAT, &headers, body).await;
+    let answer = gateway.open(Method::POST, CHAT, &headers, body).await;
     // The answer is not read, so the gateway has to continue it by itself.
     let reading =
         tokio::spawn(async move { http_body_util::BodyExt::collect(answer.into_body()).await });
