@@ -36,11 +36,14 @@
 //!                      routing   model → Rule (candidates)                else 404
 //!                      failover::Failover::run (engine: what all requests share; serve: first attempt to answer)
 //!                          order     tiers, failure domains, conversations that stay where they are
-//!                      run ┌─▶ plan      the next target that health admits   none left: an error with every attempt
-//!                          │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
-//!                          │   race      the first token is late, or its upstream was ejected: a second attempt
-//!                          │   commit    a stream is held back until its first content
-//!                          └── failed?   health, events, on to the next at once
+//!                          plan      each candidate with its keys, and what has become of it
+//!                      ┌─▶ course    one step after the other, until somebody answers
+//!                      │   decide    ask the next, ask again, wait, or end?     nothing left: an error with every attempt
+//!                      │   queue     everybody is closed for a short time: wait for a turn
+//!                      │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
+//!                      │   race      it is late, its upstream was ejected, or the client is impatient: one more
+//!                      │   commit    a stream is held back until its first content
+//!                      └── failed?   health, events, decide again
 //!                      respond   headers go out, no way back
 //!                          supervise the stream to its last byte, segment by segment; one that breaks off continues
 //!                                    at another upstream (resume), or ends with an error

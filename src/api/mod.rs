@@ -200,6 +200,7 @@ impl Api {
     ) -> Result<Reply, Rejection> {
         let rule = self.rule_for_forwarding(request)?;
         record.route = Some(Arc::clone(&rule.route));
+        check_control(request, rule)?;
         let answer = self.failover.forward(request, rule).await;
         let answer = answer.map_err(|exhausted| unanswered(exhausted, request))?;
         Ok(Reply::Upstream(Box::new(answer)))

@@ -6,7 +6,7 @@ use http::header::{CONTENT_TYPE, HeaderMap};
 use super::attempt::Attempt;
 use super::ending::{AttemptAnswer, Failure};
 use super::error_reply::{ErrorSource, refusal, settle, wait_asked_by};
-use super::plan::Target;
+use super::secrets::without_secrets;
 use crate::dialect::ResponseTranslator;
 use crate::dialect::openai::{self, ErrorReply};
 use crate::outcome::Outcome;
@@ -68,8 +68,7 @@ impl Attempt<'_> {
     }
 
     fn without_key(&self, body: Bytes) -> Bytes {
-        let Target { candidate, key, .. } = self.target;
-        self.without_credential(candidate.upstream.without_key(key, body))
+        without_secrets(self.target, self.request, body)
     }
 
     /// What follows from a reply with an error status.

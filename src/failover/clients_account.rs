@@ -1,16 +1,12 @@
 //! What an upstream says about a client's own account: it keeps nobody else away, and the client gets it in the upstream's
 //! words if no other candidate answers.
 
-use bytes::Bytes;
-
 use super::attempt::Attempt;
 use super::ending::Failure;
-use crate::config::{KeyHeader, Secret};
 use crate::outcome::Outcome;
-use crate::upstream::Credential;
 
-/// The statuses with which upstreams refuse an account or limit it.
-const ABOUT_ACCOUNTS: [u16; 4] = [401, 402, 403, 429];
+/// The statuses with which upstreams refuse an account or limit it; 404: it has no access to the model.
+const ABOUT_ACCOUNTS: [u16; 5] = [401, 402, 403, 404, 429];
 
 impl Attempt<'_> {
     fn is_paid_by_client(&self) -> bool {
@@ -18,12 +14,16 @@ impl Attempt<'_> {
         upstream.takes_clients_credential()
     }
 
-    /// A refused key, an exhausted account or a rate limit, if it is the client's own, is about its request.
+    /// A refused key, an exhausted account, a rate limit or a model that is not for the account, if it is the client's own,
+    /// is about its request.
     pub(super) fn about_client(&self, outcome: Outcome, status: u16) -> Outcome {
-        let is_about_account = matches!(
-            outcome,
-            Outcome::Unauthorized { .. } | Outcome::QuotaExhausted | Outcome::RateLimited { .. }
-        );
+        let is_about_account = match outcome {
+            Outcome::Unauthorized { .. }
+            | Outcome::QuotaExhausted
+            | Outcome::RateLimited { .. } => true,
+            Outcome::ModelUnavailable => ABOUT_ACCOUNTS.contains(&status),
+            _ => false,
+        };
         if is_about_account && self.is_paid_by_client() {
             Outcome::RejectedRequest { status }
         } else {
@@ -45,21 +45,5 @@ impl Attempt<'_> {
     /// Whether a rejection with this status may be about the client's own account, so that others may serve it.
     pub(super) fn may_be_about_account(&self, status: u16) -> bool {
         ABOUT_ACCOUNTS.contains(&status) && self.is_paid_by_client()
-    }
-
-    /// The body without the client's own keys and tokens: some upstreams repeat what they reject, and an error may be
-    /// logged.
-    pub(super) fn without_credential(&self, body: Bytes) -> Bytes {
-        let credential = self.request.credential.as_ref();
-        let Some(credential) = credential.filter(|_| self.is_paid_by_client()) else {
-            return body;
-        };
-        credential.secrets().fold(body, |body, secret| {
-            let secret = Secret::from(secret.to_owned());
-            match Credential::new(&secret, KeyHeader::Bearer) {
-                Some(credential) => credential.hide_in(body),
-                None => body,
-            }
-        })
     }
 }

@@ -88,8 +88,11 @@ impl<'r, 'a> Course<'r, 'a> {
     }
 
     fn next(&self) -> Next {
-        if self.run.request.control.is_once && self.race.is_empty() && self.log.started() > 0 {
-            return Next::Done;
+        if self.run.request.control.is_once && self.log.started() > 0 {
+            return match self.race.is_empty() {
+                true => Next::Done,
+                false => Next::Await { alarm: None },
+            };
         }
         let now = Instant::now();
         let wait = self.run.wait();
@@ -211,8 +214,9 @@ impl<'r, 'a> Course<'r, 'a> {
         if let Some(place) = self.place() {
             place.failed();
         }
-        let is_asked_again =
-            is_rejection && (!self.race.is_empty() || self.plan.has_others(now).await);
+        // Another attempt in flight may have what this one lacked.
+        let is_raced = !self.race.is_empty() && (is_rejection || outcome == Outcome::NoMemory);
+        let is_asked_again = is_raced || is_rejection && self.plan.has_others(now).await;
         (is_final && !is_asked_again).then_some(End::Final)
     }
 

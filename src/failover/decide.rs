@@ -114,6 +114,8 @@ pub enum Door {
         /// Its end.
         until: Instant,
     },
+    /// Somebody has to see to a key, an account or a model first: nobody may ask, and to wait makes no sense.
+    Shut,
 }
 
 /// What to do next.
@@ -302,7 +304,7 @@ impl Situation<'_> {
 impl Choice {
     /// Whether it is likely enough to answer that it is worth a call.
     fn is_worthwhile(&self) -> bool {
-        !matches!(self.door, Door::CoolingDown { .. })
+        !matches!(self.door, Door::CoolingDown { .. } | Door::Shut)
             && self.odds >= LEAST_ODDS
             && self.tried.calls() < most_calls(self.odds)
     }
@@ -318,7 +320,7 @@ impl Choice {
         match self.door {
             Door::Open => true,
             Door::Out { is_fresh } => is_fresh,
-            Door::CoolingDown { .. } => false,
+            Door::CoolingDown { .. } | Door::Shut => false,
         }
     }
 
@@ -334,17 +336,17 @@ impl Choice {
         }
         match self.door {
             Door::CoolingDown { until } => Some(until),
-            Door::Open | Door::Out { .. } => self.may_be_soon().then_some(now),
+            Door::Open | Door::Out { .. } | Door::Shut => self.may_be_soon().then_some(now),
         }
     }
 
     fn reason(&self) -> StartReason {
         match (self.door, self.tried) {
             (Door::Out { .. }, _) => StartReason::LastResort,
-            (Door::Open | Door::CoolingDown { .. }, Tried::Not) => StartReason::Next,
-            (Door::Open | Door::CoolingDown { .. }, Tried::Again { .. } | Tried::No) => {
-                StartReason::Again
-            }
+            (Door::Open | Door::CoolingDown { .. } | Door::Shut, tried) => match tried {
+                Tried::Not => StartReason::Next,
+                Tried::Again { .. } | Tried::No => StartReason::Again,
+            },
         }
     }
 }

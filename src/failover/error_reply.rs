@@ -7,6 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError, shortened};
 use super::plan::Target;
+use super::secrets::without_secrets;
 use crate::config::Refusals;
 use crate::dialect::openai::ErrorReply;
 use crate::dialect::rate_limit;
@@ -24,18 +25,17 @@ pub(super) const LARGEST_ERROR: usize = 1 << 20;
 #[derive(Clone, Copy)]
 pub(super) struct ErrorSource<'a> {
     target: Target<'a>,
+    request: &'a ModelRequest,
     refusals: Refusals,
-    /// About how many tokens the request has.
-    tokens: usize,
 }
 
 impl<'a> ErrorSource<'a> {
     /// Errors about a request to a target. `refusals`: what happens when content is refused.
-    pub(super) fn of(target: Target<'a>, request: &ModelRequest, refusals: Refusals) -> Self {
+    pub(super) fn of(target: Target<'a>, request: &'a ModelRequest, refusals: Refusals) -> Self {
         Self {
             target,
+            request,
             refusals,
-            tokens: rate_limit::tokens_in(request.body.len()),
         }
     }
 
@@ -50,19 +50,19 @@ impl<'a> ErrorSource<'a> {
     {
         let now = SystemTime::now();
         let candidate = self.target.candidate;
+        let tokens = rate_limit::tokens_in(self.request.body.len());
         ErrorReply {
             asked: retry_after(headers, now),
-            estimated: rate_limit::exhausted(headers, self.tokens, now),
+            estimated: rate_limit::exhausted(headers, tokens, now),
             rules: candidate.upstream.error_rules(),
             model: candidate.model.as_deref(),
             ..ErrorReply::new(status, body)
         }
     }
 
-    /// What a page says in short, without our key.
+    /// What a page says in short.
     fn page(&self, body: Bytes) -> Option<String> {
-        let Target { candidate, key, .. } = self.target;
-        page_in_short(&candidate.upstream.without_key(key, body))
+        page_in_short(&without_secrets(self.target, self.request, body))
     }
 }
 

@@ -78,7 +78,10 @@ impl Failover {
                 ended = self.exchange(request, &target, model, deadline).await;
             }
             log.waited = request.received_at.elapsed();
-            next = queue.after(outcome_of(&ended));
+            next = match request.control.is_once {
+                true => None,
+                false => queue.after(outcome_of(&ended)),
+            };
             let failure = match ended {
                 Ok(answer) if next.is_none() => {
                     let winner = WinningAttempt {
@@ -264,9 +267,14 @@ impl<'a> Queue<'a> {
 /// nevertheless.
 fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> {
     let all = rule.candidates.iter();
+    let is_wanted = |candidate: &&Candidate| {
+        let only = request.control.only.as_ref();
+        only.is_none_or(|only| candidate.upstream.id() == only)
+    };
     if let Some(owner) = &request.pinned_to {
         let lives_there = |candidate: &&Candidate| candidate.upstream.id() == owner;
-        return all.filter(lives_there).take(1).collect();
+        let owner = all.filter(lives_there).take(1);
+        return owner.filter(is_wanted).collect();
     }
     let mut candidates: Vec<&Candidate> = all
         .filter(|candidate| {
@@ -281,7 +289,7 @@ fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> 
     let has_credential = |candidate: &&Candidate| {
         request.credential.is_some() || !candidate.upstream.takes_clients_credential()
     };
-    candidates.retain(has_credential);
+    candidates.retain(|candidate| has_credential(candidate) && is_wanted(candidate));
     candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
     candidates
 }

@@ -7,6 +7,7 @@ use super::ending::{AttemptAnswer, AttemptBody, Failure, Opened};
 use super::error_reply::{ErrorSource, refusal};
 use super::outbound;
 use super::plan::Target;
+use super::secrets::without_secrets;
 use crate::config::Refusals;
 use crate::dialect::openai;
 use crate::outcome::{Outcome, Stage};
@@ -44,9 +45,8 @@ pub(super) async fn run(
         Upgrade::Agreed { .. } => Err(Outcome::UpgradeRefused { status: 101 }.into()),
         Upgrade::Refused(reply) => {
             let idle = until.saturating_duration_since(Instant::now());
-            let upstream = &target.candidate.upstream;
             let error_body =
-                |status, body| openai::shaped(status, upstream.without_key(target.key, body));
+                |status, body| openai::shaped(status, without_secrets(target, request, body));
             refusal(
                 reply,
                 Patience { idle, until },

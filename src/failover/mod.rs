@@ -49,6 +49,7 @@ mod renewed_key;
 mod resume;
 mod rewrite;
 mod run;
+mod secrets;
 mod segment;
 mod serve;
 mod skip;

@@ -69,6 +69,10 @@ struct Entry<'a> {
     calls: u32,
     /// The keys that have not been tried, in turn; `None` before the first attempt.
     keys: Option<VecDeque<usize>>,
+    /// The key that was asked last.
+    key: usize,
+    /// The keys that were asked, and may be again: they were rate limited.
+    limited: VecDeque<usize>,
     /// Whether it is known that it can serve the request: to find out, the whole body must be read.
     is_known: bool,
     /// Until when health does not admit the request, though it admits others.
@@ -189,7 +193,7 @@ impl<'a> AttemptPlan<'a> {
             self.rejecting.push(upstream.clone());
         }
         let not_before = now + pause(self.repeats, fastrand::f32());
-        self.entries[choice].failed(outcome, not_before);
+        self.entries[choice].failed(outcome, not_before, now);
         if matches!(outcome, Outcome::TooLong { .. })
             && let Some(window) = self.window_of(choice)
         {
@@ -259,6 +263,8 @@ impl<'a> Entry<'a> {
             tried: Tried::Not,
             calls: 0,
             keys: None,
+            key: 0,
+            limited: VecDeque::new(),
             is_known: false,
             refused_until: None,
         }
@@ -282,6 +288,7 @@ impl<'a> Entry<'a> {
             Door::Open => (0, now),
             Door::Out { .. } => (1, now),
             Door::CoolingDown { until } => (2, *until),
+            Door::Shut => (3, now),
         });
         // A candidate whose keys have all been tried is not asked.
         best.unwrap_or(Door::Out { is_fresh: false })
@@ -321,11 +328,13 @@ impl<'a> Entry<'a> {
             match health.admit(key, now) {
                 Ok(permit) => {
                     keys.remove(place);
+                    self.key = key;
                     self.refused_until = None;
                     return Some((target, permit));
                 }
                 Err(refusal) if is_forced && refusal.cooldown_reason.is_none() => {
                     keys.remove(place);
+                    self.key = key;
                     return Some((target, health.force(key, now)));
                 }
                 Err(refusal) if refusal.cooldown_reason.is_none() => {
@@ -339,19 +348,43 @@ impl<'a> Entry<'a> {
         None
     }
 
-    fn failed(&mut self, outcome: &Outcome, not_before: Instant) {
-        let has_other_key = self.keys.as_ref().is_some_and(|keys| !keys.is_empty());
-        self.tried = if outcome.retry() == Retry::OtherKey && has_other_key {
-            Tried::Not
-        } else if outcome.may_pass() {
-            self.keys = None;
-            Tried::Again {
-                calls: self.calls,
-                not_before,
-            }
-        } else {
-            Tried::No
+    fn failed(&mut self, outcome: &Outcome, not_before: Instant, now: Instant) {
+        let again = Tried::Again {
+            calls: self.calls,
+            not_before,
         };
+        self.tried = match (outcome.retry(), outcome.may_pass()) {
+            (Retry::OtherKey, may_pass) => self.other_key(may_pass, again, now),
+            (Retry::Elsewhere | Retry::Never, true) => {
+                self.keys = None;
+                again
+            }
+            (Retry::Elsewhere | Retry::Never, false) => Tried::No,
+        };
+    }
+
+    /// What is left after an outcome that is about the key: keys that are free come first, then those that will be when
+    /// their rate limit is over, also if they have been asked.
+    fn other_key(&mut self, may_pass: bool, again: Tried, now: Instant) -> Tried {
+        if may_pass {
+            self.limited.push_back(self.key);
+        }
+        let health = self.health;
+        let keys = self.keys.get_or_insert_default();
+        let is_free = |key: &usize| {
+            let preview = health.preview(*key, now);
+            !matches!(preview, AdmissionPreview::CoolingDown { .. })
+        };
+        if keys.iter().any(is_free) {
+            return Tried::Not;
+        }
+        let was_limited = !self.limited.is_empty();
+        keys.append(&mut self.limited);
+        match (was_limited, keys.is_empty()) {
+            (true, _) => again,
+            (false, false) => Tried::Not,
+            (false, true) => Tried::No,
+        }
     }
 
     /// Why it has not been asked.
@@ -362,7 +395,7 @@ impl<'a> Entry<'a> {
             | AdmissionPreview::SlowStart { .. }
             | AdmissionPreview::HalfOpenProbe => None,
             AdmissionPreview::Out { .. } => Some(SkipReason::OutOfRotation),
-            AdmissionPreview::CoolingDown { reason, .. } => Some(why_cooling_down(reason)),
+            AdmissionPreview::CoolingDown { reason, .. } => Some(reason.into()),
         });
         match reasons.next() {
             Some(reason) => reason,
@@ -380,19 +413,14 @@ fn door(preview: AdmissionPreview, wait: Duration, now: Instant) -> Door {
         AdmissionPreview::Out { out_for, .. } => Door::Out {
             is_fresh: out_for < wait,
         },
-        AdmissionPreview::CoolingDown { ends_in, .. } => Door::CoolingDown {
-            until: now + ends_in,
+        AdmissionPreview::CoolingDown { reason, ends_in } => match reason {
+            CooldownReason::RateLimit | CooldownReason::Overload => Door::CoolingDown {
+                until: now + ends_in,
+            },
+            CooldownReason::Credential | CooldownReason::Quota | CooldownReason::Model => {
+                Door::Shut
+            }
         },
-    }
-}
-
-fn why_cooling_down(reason: CooldownReason) -> SkipReason {
-    match reason {
-        CooldownReason::RateLimit => SkipReason::RateLimited,
-        CooldownReason::Overload => SkipReason::Busy,
-        CooldownReason::Credential => SkipReason::KeyRefused,
-        CooldownReason::Quota => SkipReason::QuotaExhausted,
-        CooldownReason::Model => SkipReason::ModelMissing,
     }
 }
 

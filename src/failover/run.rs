@@ -18,7 +18,7 @@ use crate::dialect::openai::Transcript;
 use crate::event::Phase;
 use crate::health::Permit;
 use crate::outcome::{Outcome, Retry};
-use crate::request::{ClientPatience, ModelRequest};
+use crate::request::{ClientPatience, Endpoint, ModelRequest};
 use crate::routing::Rule;
 use crate::wire::upload::{PIECE, Sending};
 
@@ -32,6 +32,8 @@ pub(super) struct Run<'a> {
     pub(super) request: &'a ModelRequest,
     pub(super) rule: &'a Rule,
     pub(super) common: Common,
+    /// Since when the client waits.
+    begins: Instant,
     deadline: Deadline,
     budget: Option<&'a Budget>,
     pub(super) queue: Option<&'a Queue>,
@@ -64,6 +66,7 @@ impl<'a> Run<'a> {
             request,
             rule,
             common: failover.common(request),
+            begins,
             deadline: Deadline::after(begins, rule.total),
             budget: shared.map(|shared| &shared.budget),
             queue: shared.map(|shared| &shared.queue),
@@ -161,13 +164,13 @@ impl<'a> Run<'a> {
     /// When the client is expected to give up, if that is known and before all time is over.
     pub(super) fn patience(&self) -> Option<Instant> {
         let patience = self.request.patience?;
-        let gives_up = self.request.received_at + patience.time();
+        let gives_up = self.begins + patience.time();
         (gives_up < self.deadline.until()).then_some(gives_up)
     }
 
-    /// How long the request may wait for somebody to open.
+    /// How long the request may wait for somebody to open. Tokens are estimated at once instead.
     pub(super) fn wait(&self) -> Duration {
-        match self.request.control.is_once {
+        match self.request.control.is_once || self.request.endpoint == Endpoint::CountTokens {
             true => Duration::ZERO,
             false => self.rule.wait,
         }

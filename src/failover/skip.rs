@@ -1,6 +1,7 @@
 //! Candidates that are skipped, and why.
 
 use crate::config::UpstreamId;
+use crate::health::CooldownReason;
 use crate::routing::Candidate;
 
 /// A candidate that is skipped.
@@ -112,5 +113,17 @@ impl SkipReason {
             }
         };
         reason.to_owned()
+    }
+}
+
+impl From<CooldownReason> for SkipReason {
+    fn from(reason: CooldownReason) -> Self {
+        match reason {
+            CooldownReason::RateLimit => Self::RateLimited,
+            CooldownReason::Overload => Self::Busy,
+            CooldownReason::Credential => Self::KeyRefused,
+            CooldownReason::Quota => Self::QuotaExhausted,
+            CooldownReason::Model => Self::ModelMissing,
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Keys: clients send theirs to the gateway, and the gateway sends its own to upstreams.
 
-use backstop::simulator::{Script, Simulator};
+use std::time::Duration;
+
+use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
 use serde_json::json;
 
@@ -161,6 +163,76 @@ async fn a_refused_key_is_followed_by_another_key_before_another_upstream() {
         assert_eq!(keys_of(&first), in_turn, "{status}");
         assert_eq!(keys_of(&second), ["Bearer second-key"], "{status}");
     }
+}
+
+/// Refuses this key.
+fn refusing(key: &str) -> Script {
+    Script::status(401).with_only_key(key)
+}
+
+fn limiting() -> Script {
+    let limit = Fault::Status {
+        code: 429,
+        headers: vec![("retry-after".to_owned(), "1".to_owned())],
+        body: None,
+    };
+    Script::fault(limit).with_answer_delay(Duration::from_millis(100))
+}
+
+#[tokio::test]
+async fn a_key_that_is_limited_for_a_moment_is_waited_for_whatever_became_of_the_other() {
+    for is_known in [true, false] {
+        let (first, _) = simulators().await;
+        let keys = "provider: openai-compatible, api_keys: [key-1, key-2]";
+        let gateway = Setup::new().upstream_as(&first, keys).start().await;
+        if is_known {
+            first.play(refusing("key-2")).await;
+            for _ in 0..2 {
+                assert_eq!(ask(&gateway, &[]).await.status, 200);
+            }
+        }
+        first.play(limiting()).await;
+        let before = first.received_count();
+        let recover = async {
+            first.wait_received(before + 1).await;
+            first.play(refusing("key-2")).await;
+        };
+        let (answered, ()) = tokio::join!(ask(&gateway, &[]), recover);
+        assert_eq!(answered.status, 200, "{answered:?}");
+        let asked = &keys_of(&first)[before..];
+        let expected = match is_known {
+            true => &["Bearer key-1", "Bearer key-1"][..],
+            false => &["Bearer key-1", "Bearer key-2", "Bearer key-1"],
+        };
+        assert_eq!(asked, expected);
+    }
+}
+
+/// One attempt is one attempt, also for a client that will not wait for much longer, and at paths that are forwarded.
+#[tokio::test]
+async fn a_request_that_wants_no_failover_gets_none() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let once = ("x-backstop-failover", "off");
+    let slow = Script::healthy().with_answer_delay(Duration::from_millis(1500));
+    first.play(slow).await;
+    let answered = ask(&gateway, &[once, ("x-backstop-timeout", "2")]).await;
+    assert!(answered.trail().len() <= 1, "{answered:?}");
+    first.play(Script::status(503)).await;
+    let forward = async |headers: &[(&str, &str)]| {
+        let path = "/v1/images/generations";
+        gateway
+            .send(Method::POST, path, headers, r#"{"model": "m"}"#)
+            .await
+    };
+    let json = ("content-type", "application/json");
+    assert_eq!(forward(&[json, once]).await.status, 503);
+    assert_eq!(second.received_count(), 0);
+    let only = ("x-backstop-upstream", "second");
+    assert_eq!(forward(&[json, only]).await.upstream(), "second");
+    let unknown = forward(&[json, ("x-backstop-upstream", "third")]).await;
+    refusal(&unknown, 400, "unknown_upstream");
+    assert_eq!((first.received_count(), second.received_count()), (2, 1));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use backstop::event::{Event, RequestReport, RequestResult};
 use backstop::simulator::{Continuing, Fault, Script, Simulator};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Answered, Setup, TestGateway, chat_stream};
@@ -302,6 +303,35 @@ async fn a_candidate_that_fails_before_it_goes_on_is_followed_by_the_next() {
     assert_eq!(report(&gateway).await.attempts, 4);
 }
 
+/// Its patience begins anew with each byte.
+#[tokio::test]
+async fn a_client_whose_stream_lasted_for_longer_than_its_patience_has_no_less_of_it() {
+    let wait = Duration::from_millis(300);
+    let cut = Script::fault(Fault::CutAfter(5)).with_token_delay(wait);
+    let first = simulator("first", cut).await;
+    let going_on = || {
+        let script = Script::healthy().with_continuing(Continuing::Exactly);
+        script.with_first_token_delay(wait)
+    };
+    let second = simulator("second", going_on()).await;
+    let third = simulator("third", going_on()).await;
+    let all = [
+        (&first, "none"),
+        (&second, "trailing"),
+        (&third, "trailing"),
+    ];
+    let gateway = gateway("prefill", &all).await;
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-stainless-read-timeout", "1"),
+    ];
+    let answered = gateway
+        .send(Method::POST, CHAT, &headers, chat_stream().to_string())
+        .await;
+    assert_eq!(read(&answered.text()), whole(), "{}", answered.text());
+    assert_eq!((second.received_count(), third.received_count()), (1, 0));
+}
+
 #[tokio::test]
 async fn what_cannot_be_continued_ends_honestly_and_says_why() {
     for (field, value, reason) in [
@@ -405,7 +435,7 @@ async fn a_client_that_leaves_while_the_next_upstream_is_asked_frees_it() {
     let gateway = gateway("regenerate", &[(&first, "none"), (&second, "none")]).await;
     let headers = [("content-type", "application/json")];
     let body = chat_stream().to_string();
-    let answer = gateway.open(http::Method::POST, CHAT, &headers, body).await;
+    let answer = gateway.open(Method::POST, CHAT, &headers, body).await;
     // The answer is not read, so the gateway has to continue it by itself.
     let reading =
         tokio::spawn(async move { http_body_util::BodyExt::collect(answer.into_body()).await });

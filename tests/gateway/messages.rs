@@ -387,6 +387,17 @@ async fn tokens_are_counted_by_an_upstream_that_can_and_else_estimated() {
         message(false),
     );
     assert_eq!(wrong.await.status, 400);
+
+    // Nor does a client wait for the end of a rate limit.
+    let limited = Fault::Status {
+        code: 429,
+        headers: vec![("retry-after".to_owned(), "1".to_owned())],
+        body: None,
+    };
+    claude.play(Script::fault(limited)).await;
+    let before = claude.received_count();
+    assert_eq!(count().await.1, "input_tokens");
+    assert_eq!(claude.received_count(), before + 1);
 }
 
 #[tokio::test]

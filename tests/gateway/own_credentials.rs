@@ -86,9 +86,14 @@ async fn a_request_without_one_is_for_the_others() {
 
 #[tokio::test]
 async fn what_is_said_of_one_clients_account_is_not_about_the_next_client() {
-    for status in [401, 402, 403, 429] {
+    for status in [401, 402, 403, 404, 429] {
         let (first, second) = simulators().await;
-        let body = json!({"error": {"message": format!("Not good: {OWN}"), "code": "x"}});
+        let code = if status == 404 {
+            "model_not_found"
+        } else {
+            "x"
+        };
+        let body = json!({"error": {"message": format!("Not good: {OWN}"), "code": code}});
         let refusing = Fault::Status {
             code: status,
             headers: vec![("retry-after".to_owned(), "60".to_owned())],
@@ -122,6 +127,25 @@ async fn what_is_said_of_one_clients_account_is_not_about_the_next_client() {
         let details = format!("{:?}", alone.events.all());
         assert!(!details.contains(OWN), "{details}");
     }
+}
+
+#[tokio::test]
+async fn a_page_that_repeats_a_clients_credential_tells_it_nobody() {
+    let (first, second) = simulators().await;
+    first
+        .play(Script::fault(Fault::Status {
+            code: 401,
+            headers: Vec::new(),
+            body: Some(format!("invalid token: {OWN}")),
+        }))
+        .await;
+    let gateway = gateway(&first, &second, "").await;
+    let own = format!("Bearer {OWN}");
+    let answered = ask(&gateway, &[("authorization", &own)], &chat()).await;
+    assert_eq!(answered.trail(), ["first:foreign_error", "second:ok"]);
+    let events = format!("{:?}", gateway.events.all());
+    assert!(events.contains("invalid token: ***"), "{events}");
+    assert!(!events.contains(OWN), "{events}");
 }
 
 #[tokio::test]

@@ -22,6 +22,10 @@ const DEAD: Choice = Choice {
     odds: 0.02,
     ..WELL
 };
+const SHUT: Choice = Choice {
+    door: Door::Shut,
+    ..WELL
+};
 const JUST_DEAD: Choice = Choice {
     door: Door::Out { is_fresh: true },
     ..DEAD
@@ -114,6 +118,8 @@ fn who_can_be_of_no_use_is_not_asked() {
         &[GONE],
         &[GONE, scene.limited(60.0)],
         &[GONE, DEAD],
+        &[SHUT],
+        &[GONE, SHUT],
     ] {
         assert_eq!(next(&scene.now(choices)), Next::Done, "{choices:?}");
     }
@@ -171,6 +177,7 @@ fn a_request_waits_for_what_may_help_soon_and_for_nothing_else() {
     for (choices, expected) in [
         (&[scene.limited(3.0), scene.limited(2.0)][..], queue(2.0)),
         (&[GONE, scene.limited(2.0)], queue(2.0)),
+        (&[SHUT, scene.limited(2.0)], queue(2.0)),
         (&[DEAD, JUST_DEAD], queue(1.0)),
         (&[scene.failed(9, 0.1)], queue(1.0)),
         (&[GONE, scene.limited(12.0)], Next::Done),
