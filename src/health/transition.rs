@@ -1,6 +1,5 @@
 //! The changes of a scope's state. Each is made by exactly one thread.
 
-
 use super::evidence::Evidence;
 use super::packed::atomic::Ordering;
 use super::packed::{Core, Phase, SlowStart, halves, pair};
