@@ -195,9 +195,7 @@ impl Outcome {
                 Defect::ContentType
                 | Defect::Empty
                 | Defect::Unparsable
-                | Defect::NoAnswer
-                | Defect::CutShort
-                | Defect::NoSeam,
+                | Defect::CutShort,
             ) => true,
             Self::Success
             | Self::RejectedRequest { .. }
@@ -211,8 +209,14 @@ impl Outcome {
             | Self::Unsupported { .. }
             | Self::ProviderBoundItems { .. }
             | Self::EndpointMissing { .. }
+            // A complete answer without content has been billed, and the next one is likely to be the same.
             | Self::InvalidReply(
-                Defect::Redirect | Defect::Compressed | Defect::TooLarge | Defect::Protocol,
+                Defect::NoAnswer
+                | Defect::NoSeam
+                | Defect::Redirect
+                | Defect::Compressed
+                | Defect::TooLarge
+                | Defect::Protocol,
             )
             | Self::StreamBroken
             | Self::ClientGone

@@ -66,7 +66,9 @@ pub(super) async fn hold(
                 Some(stage) => return Err(Outcome::TimedOut(stage).into()),
             },
             // The answer is complete: nothing can spoil it any more.
-            Err(_) if events.is_complete() => return Ok(hold.release(kept, body, events)),
+            Err(_) if kept.since.is_some() && events.is_complete() => {
+                return Ok(hold.release(kept, body, events));
+            }
             Err(error) => return Err(error.into()),
         };
         kept.take(&taken.pass, taken.content);
@@ -83,7 +85,7 @@ pub(super) async fn hold(
             return Ok(hold.release(kept, body, events));
         }
         if is_over {
-            return Err(Outcome::InvalidReply(kept.defect()).into());
+            return Err(Outcome::InvalidReply(kept.defect(events.is_complete())).into());
         }
         if kept.bytes.len() + events.held() > LONGEST_PREAMBLE {
             return Err(Outcome::InvalidReply(Defect::TooLarge).into());
@@ -172,12 +174,12 @@ impl Kept {
         }
     }
 
-    /// What is wrong with a stream that ended too early.
-    fn defect(&self) -> Defect {
+    /// What is wrong with a stream that ended too early, or with a complete one without an answer.
+    fn defect(&self, is_complete: bool) -> Defect {
         match (self.since, self.is_empty) {
-            (Some(_), _) => Defect::CutShort,
             (None, true) => Defect::Empty,
-            (None, false) => Defect::NoAnswer,
+            (None, false) if is_complete => Defect::NoAnswer,
+            (Some(_), _) | (None, false) => Defect::CutShort,
         }
     }
 }

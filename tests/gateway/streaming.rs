@@ -115,11 +115,11 @@ async fn each_event_goes_out_while_the_upstream_still_holds_back_the_next() {
 async fn a_stream_that_fails_before_its_first_content_is_replaced_by_another_one() {
     let faults = [
         (Fault::RoleThenCut, "connection_lost"),
-        (Fault::RoleThenEnd, "no_answer"),
+        (Fault::RoleThenEnd, "cut_short"),
         (Fault::OnlyDone, "no_answer"),
         (Fault::OnlyComments, "first_token_timeout"),
         (Fault::JsonForStream, "server_error"),
-        (Fault::Garbage, "no_answer"),
+        (Fault::Garbage, "cut_short"),
         (Fault::HangAfterHeaders, "first_token_timeout"),
         (Fault::StallAfter(0), "first_token_timeout"),
         (Fault::ErrorInside { status: 429 }, "rate_limited"),
