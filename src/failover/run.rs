@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         };
         let limit = exchange.limit();
         let translated = exchange.translated().await;
-        // Boxed where it is made, so that it is never copied: it is large.
+        // Boxed where it is made: it is large, and would be copied on its way.
         let exchange = Box::pin(exchange.run(translated));
         let mut attempt =
             InFlightAttempt::start(&self.common, &target, Some(permit), number, limit)
