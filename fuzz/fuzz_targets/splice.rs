@@ -53,14 +53,17 @@ fn request(endpoint: Endpoint) -> ModelRequest {
         method: http::Method::POST,
         path: String::new(),
         headers: http::HeaderMap::new(),
+        credential: None,
         body: r#"{"stop":["END","x y"],"max_tokens":40}"#.into(),
         model: None,
         streaming: true,
-        reasoning: false,
+        thinking: Default::default(),
         demands: Default::default(),
         store: None,
         pinned_to: None,
         session: 0,
         retries: 0,
+        patience: None,
+        control: Default::default(),
     }
 }
