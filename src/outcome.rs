@@ -1,7 +1,8 @@
 //! How one attempt at one upstream ended, and what follows from it.
 //!
-//! This is the only place that answers three questions about a failure: whose fault is it, does another attempt make
-//! sense, and does it count against the upstream's health.
+//! This is the only place that answers these questions about a failure: whose fault is it, does another attempt make
+//! sense, and where, does it count against the upstream's health, and has somebody to act. Each outcome has one row in
+//! one table.
 
 mod consequences;
 mod kinds;
@@ -9,6 +10,7 @@ mod kinds;
 use std::fmt;
 use std::time::Duration;
 
+use consequences::Consequences;
 pub use consequences::{Attention, Blame, Retry};
 pub use kinds::{Defect, Stage, Unreachable};
 
@@ -112,118 +114,17 @@ pub enum Outcome {
 impl Outcome {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
-        match self {
-            Self::Success
-            | Self::Superseded
-            | Self::NoMemory
-            | Self::NoResources
-            | Self::Full
-            | Self::Stopped => Blame::Nobody,
-            Self::RejectedRequest { .. }
-            | Self::ContentRefused { .. }
-            | Self::TooLong { .. }
-            | Self::Unsupported { .. }
-            | Self::ProviderBoundItems { .. }
-            | Self::ClientGone => Blame::Client,
-            Self::Unreachable(_)
-            | Self::ConnectionLost
-            | Self::TimedOut(_)
-            | Self::ServerError { .. }
-            | Self::Overloaded { .. }
-            | Self::RateLimited { .. }
-            | Self::QuotaExhausted
-            | Self::Unauthorized { .. }
-            | Self::ModelUnavailable
-            | Self::UpgradeRefused { .. }
-            | Self::EndpointMissing { .. }
-            | Self::ForeignError { .. }
-            | Self::InvalidReply(_)
-            | Self::StreamBroken => Blame::Upstream,
-        }
+        self.consequences().blame
     }
 
     /// Whether another attempt makes sense, and where. A content refusal is final, unless the route says otherwise.
     pub fn retry(&self) -> Retry {
-        match self {
-            Self::Success
-            | Self::RejectedRequest { .. }
-            | Self::ContentRefused { .. }
-            | Self::ClientGone
-            | Self::Superseded
-            | Self::NoMemory
-            | Self::Stopped
-            | Self::StreamBroken
-            | Self::TimedOut(Stage::Total) => Retry::Never,
-            Self::RateLimited { .. } | Self::QuotaExhausted | Self::Unauthorized { .. } => {
-                Retry::OtherKey
-            }
-            Self::Unreachable(_)
-            | Self::NoResources
-            | Self::Full
-            | Self::ConnectionLost
-            | Self::TimedOut(
-                Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
-            )
-            | Self::ServerError { .. }
-            | Self::Overloaded { .. }
-            | Self::ModelUnavailable
-            | Self::UpgradeRefused { .. }
-            | Self::TooLong { .. }
-            | Self::Unsupported { .. }
-            | Self::ProviderBoundItems { .. }
-            | Self::EndpointMissing { .. }
-            | Self::ForeignError { .. }
-            | Self::InvalidReply(_) => Retry::Elsewhere,
-        }
+        self.consequences().retry
     }
 
     /// Whether the same upstream may well answer the same request a moment later.
     pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Unreachable(_)
-            | Self::NoResources
-            | Self::Full
-            | Self::ConnectionLost
-            | Self::TimedOut(
-                Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
-            )
-            | Self::ServerError { .. }
-            | Self::Overloaded { .. }
-            | Self::ForeignError { .. }
-            | Self::RateLimited { .. }
-            | Self::InvalidReply(
-                Defect::ContentType
-                | Defect::Empty
-                | Defect::Unparsable
-                | Defect::CutShort,
-            ) => true,
-            Self::Success
-            | Self::RejectedRequest { .. }
-            | Self::ContentRefused { .. }
-            | Self::TimedOut(Stage::Total)
-            | Self::QuotaExhausted
-            | Self::Unauthorized { .. }
-            | Self::ModelUnavailable
-            | Self::UpgradeRefused { .. }
-            | Self::TooLong { .. }
-            | Self::Unsupported { .. }
-            | Self::ProviderBoundItems { .. }
-            | Self::EndpointMissing { .. }
-            // A complete answer without content has been billed, and the next one is likely to be the same.
-            | Self::InvalidReply(
-                Defect::NoAnswer
-                | Defect::NoSeam
-                | Defect::Redirect
-                | Defect::Compressed
-                | Defect::TooLarge
-                | Defect::Protocol,
-            )
-            | Self::StreamBroken
-            | Self::ClientGone
-            | Self::Superseded
-            | Self::NoMemory
-            | Self::Stopped => false,
-        }
+        self.consequences().may_pass
     }
 
     /// Whether it counts as a failure against the upstream's health.
@@ -232,7 +133,29 @@ impl Outcome {
     /// and no evidence about health. Nor does our own deadline, which earlier attempts may have used up, nor a model
     /// that did not continue where another one had stopped.
     pub fn hurts_health(&self) -> bool {
+        self.consequences().hurts_health
+    }
+
+    /// What somebody has to see to, if no retry can mend it.
+    pub fn attention(&self) -> Option<Attention> {
+        self.consequences().attention
+    }
+
+    /// All that follows from it.
+    fn consequences(&self) -> Consequences {
+        const OURS: Consequences = Consequences::OURS;
+        const CLIENTS: Consequences = Consequences::CLIENTS;
+        const FACT: Consequences = Consequences::FACT;
+        const FAILURE: Consequences = Consequences::FAILURE;
         match self {
+            Self::Success | Self::Superseded | Self::NoMemory | Self::Stopped => OURS,
+            Self::NoResources | Self::Full => OURS.then(Retry::Elsewhere).passing(),
+            Self::RejectedRequest { .. } | Self::ContentRefused { .. } | Self::ClientGone => {
+                CLIENTS
+            }
+            Self::TooLong { .. } | Self::Unsupported { .. } | Self::ProviderBoundItems { .. } => {
+                CLIENTS.then(Retry::Elsewhere)
+            }
             Self::Unreachable(_)
             | Self::ConnectionLost
             | Self::TimedOut(
@@ -242,70 +165,25 @@ impl Outcome {
             | Self::Overloaded { .. }
             | Self::ForeignError { .. }
             | Self::InvalidReply(
-                Defect::Redirect
-                | Defect::ContentType
+                Defect::ContentType | Defect::Empty | Defect::Unparsable | Defect::CutShort,
+            ) => FAILURE.passing(),
+            // A complete answer without content has been billed, and the next one is likely to be the same.
+            Self::InvalidReply(
+                Defect::NoAnswer
+                | Defect::Redirect
                 | Defect::Compressed
-                | Defect::Empty
-                | Defect::Unparsable
-                | Defect::NoAnswer
-                | Defect::CutShort
-                | Defect::Protocol
-                | Defect::TooLarge,
-            )
-            | Self::StreamBroken => true,
-            Self::RateLimited { .. }
-            | Self::QuotaExhausted
-            | Self::Unauthorized { .. }
-            | Self::ModelUnavailable
-            | Self::UpgradeRefused { .. }
+                | Defect::TooLarge
+                | Defect::Protocol,
+            ) => FAILURE,
+            Self::StreamBroken => FAILURE.then(Retry::Never),
+            Self::TimedOut(Stage::Total) => FACT.then(Retry::Never),
+            Self::UpgradeRefused { .. }
             | Self::EndpointMissing { .. }
-            | Self::InvalidReply(Defect::NoSeam)
-            | Self::TimedOut(Stage::Total) => false,
-            // The upstream is not to blame.
-            Self::Success
-            | Self::RejectedRequest { .. }
-            | Self::ContentRefused { .. }
-            | Self::TooLong { .. }
-            | Self::Unsupported { .. }
-            | Self::ProviderBoundItems { .. }
-            | Self::ClientGone
-            | Self::Superseded
-            | Self::NoMemory
-            | Self::NoResources
-            | Self::Full
-            | Self::Stopped => false,
-        }
-    }
-
-    /// What somebody has to see to, if no retry can mend it.
-    pub fn attention(&self) -> Option<Attention> {
-        match self {
-            Self::Unauthorized { .. } => Some(Attention::Key),
-            Self::QuotaExhausted => Some(Attention::Quota),
-            Self::ModelUnavailable => Some(Attention::Model),
-            Self::Success
-            | Self::RejectedRequest { .. }
-            | Self::ContentRefused { .. }
-            | Self::Unreachable(_)
-            | Self::NoResources
-            | Self::ConnectionLost
-            | Self::TimedOut(_)
-            | Self::ServerError { .. }
-            | Self::Overloaded { .. }
-            | Self::RateLimited { .. }
-            | Self::UpgradeRefused { .. }
-            | Self::TooLong { .. }
-            | Self::Unsupported { .. }
-            | Self::ProviderBoundItems { .. }
-            | Self::EndpointMissing { .. }
-            | Self::ForeignError { .. }
-            | Self::InvalidReply(_)
-            | Self::StreamBroken
-            | Self::ClientGone
-            | Self::Superseded
-            | Self::NoMemory
-            | Self::Full
-            | Self::Stopped => None,
+            | Self::InvalidReply(Defect::NoSeam) => FACT,
+            Self::RateLimited { .. } => FACT.then(Retry::OtherKey).passing(),
+            Self::Unauthorized { .. } => FACT.then(Retry::OtherKey).calling_for(Attention::Key),
+            Self::QuotaExhausted => FACT.then(Retry::OtherKey).calling_for(Attention::Quota),
+            Self::ModelUnavailable => FACT.calling_for(Attention::Model),
         }
     }
 

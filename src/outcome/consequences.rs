@@ -32,3 +32,62 @@ pub enum Attention {
     /// A model that is not there, or not for this account.
     Model,
 }
+
+/// All that follows from an outcome.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Consequences {
+    pub(super) blame: Blame,
+    pub(super) retry: Retry,
+    /// Whether the same upstream may well answer the same request a moment later.
+    pub(super) may_pass: bool,
+    pub(super) hurts_health: bool,
+    pub(super) attention: Option<Attention>,
+}
+
+impl Consequences {
+    /// Nobody's fault but perhaps our own, and final.
+    pub(super) const OURS: Self = Self {
+        blame: Blame::Nobody,
+        retry: Retry::Never,
+        may_pass: false,
+        hurts_health: false,
+        attention: None,
+    };
+    /// The client's fault, and final.
+    pub(super) const CLIENTS: Self = Self {
+        blame: Blame::Client,
+        ..Self::OURS
+    };
+    /// A fact about the upstream, a key or a model, and no evidence about health.
+    pub(super) const FACT: Self = Self {
+        blame: Blame::Upstream,
+        retry: Retry::Elsewhere,
+        ..Self::OURS
+    };
+    /// A failure of the upstream.
+    pub(super) const FAILURE: Self = Self {
+        hurts_health: true,
+        ..Self::FACT
+    };
+
+    /// The same, with another retry.
+    pub(super) const fn then(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// The same, but it may pass.
+    pub(super) const fn passing(self) -> Self {
+        Self {
+            may_pass: true,
+            ..self
+        }
+    }
+
+    /// The same, but somebody has to act.
+    pub(super) const fn calling_for(self, attention: Attention) -> Self {
+        Self {
+            attention: Some(attention),
+            ..self
+        }
+    }
+}
