@@ -5,43 +5,19 @@
 #   tests/network.sh path/to/backstop      as root, with iproute2, curl
 #
 # Two network namespaces without any route to elsewhere are joined by a cable that is unplugged and plugged in again.
-set -euo pipefail
-backstop=$(realpath "$1")
-here="backstop-$$-a" there="backstop-$$-b"
-folder=$(mktemp -d)
-children=()
-cleanup() {
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
-    ip netns del "$here" 2>/dev/null || true
-    ip netns del "$there" 2>/dev/null || true
-    rm -rf "$folder" "/etc/netns/$here"
-}
-trap cleanup EXIT
-fail() {
-    echo "network.sh: $*" >&2
-    cat "$folder/log" >&2
-    exit 1
-}
-
-ip netns add "$here"
-ip netns add "$there"
-ip link add near netns "$here" type veth peer name far netns "$there"
-ip -n "$here" addr add 10.200.7.1/24 dev near
-ip -n "$there" addr add 10.200.7.2/24 dev far
-for link in "$here near" "$here lo" "$there far" "$there lo"; do
-    read -r space name <<<"$link"
-    ip -n "$space" link set "$name" up
-done
+source "$(dirname "$0")/namespaces.sh"
+there="backstop-$$-b"
+space "$here"
+space "$there"
+cable "$here" near 10.200.7.1/24 "$there" far 10.200.7.2/24
 
 # Packets to the first address of this name get lost. The system tries addresses close to its own first.
 ip -n "$there" addr add 10.200.7.130/24 dev far
 ip -n "$here" neigh add 10.200.7.3 lladdr 02:00:00:00:00:99 dev near nud permanent
-mkdir -p "/etc/netns/$here"
-printf '127.0.0.1 localhost\n10.200.7.3 two.test\n10.200.7.130 two.test\n' >"/etc/netns/$here/hosts"
+hosts "$here" '10.200.7.3 two.test\n10.200.7.130 two.test\n'
 
 for port in 4100 4200; do
-    ip netns exec "$there" "$backstop" demo --listen "0.0.0.0:$port" --admin-listen "10.200.7.2:$((port + 1))" >/dev/null 2>&1 &
-    children+=($!)
+    start "$there" "$backstop" demo --listen "0.0.0.0:$port" --admin-listen "10.200.7.2:$((port + 1))" >/dev/null 2>&1
 done
 cat >"$folder/backstop.yaml" <<'YAML'
 upstreams:
@@ -53,15 +29,14 @@ routes:
   - {models: [named], candidates: [{upstream: named}]}
 timeouts: {connect: 1s}
 YAML
-ip netns exec "$here" "$backstop" serve --config "$folder/backstop.yaml" >/dev/null 2>"$folder/log" &
-children+=($!)
+serve
 
 # It says how long it waits: longer, and its request would wait for the network.
 ask() {
-    ip netns exec "$here" curl -s -m 10 -H 'x-stainless-read-timeout: 2' http://127.0.0.1:4000/v1/chat/completions -d '{"model":"m","messages":[]}' || true
+    inside curl -s -m 10 -H 'x-stainless-read-timeout: 2' http://127.0.0.1:4000/v1/chat/completions -d '{"model":"m","messages":[]}' || true
 }
 states() {
-    ip netns exec "$here" curl -s -m 5 http://127.0.0.1:4001/metrics | grep -E '^backstop_(network_lost|upstream_state)'
+    inside curl -s -m 5 http://127.0.0.1:4001/metrics | grep -E '^backstop_(network_lost|upstream_state)'
 }
 # wait_for WHAT SECONDS: asks until an answer holds WHAT.
 wait_for() {
@@ -73,7 +48,7 @@ wait_for() {
 }
 
 wait_for '"choices"' 10
-attempts=$(ip netns exec "$here" curl -s -m 10 -o /dev/null -w '%header{x-backstop-attempts}' \
+attempts=$(inside curl -s -m 10 -o /dev/null -w '%header{x-backstop-attempts}' \
     http://127.0.0.1:4000/v1/chat/completions -d '{"model":"named","messages":[]}')
 # Whoever answers there does not know the name, but it has answered.
 [[ "$attempts" == "named;"*"status=403"* ]] || fail "the second address was not tried: $attempts"

@@ -5,84 +5,39 @@
 #   tests/nginx.sh path/to/backstop      as root, with nginx, openssl, iproute2, curl
 #
 # Two network namespaces without any route to elsewhere, 80 ms apart if the system can delay packets.
-set -euo pipefail
-backstop=$(realpath "$1")
-here="backstop-$$-a" there="backstop-$$-b"
-folder=$(mktemp -d)
-children=()
-cleanup() {
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
-    ip netns del "$here" 2>/dev/null || true
-    ip netns del "$there" 2>/dev/null || true
-    rm -rf "$folder"
-}
-trap cleanup EXIT
-fail() {
-    echo "nginx.sh: $*" >&2
-    tail -20 "$folder/log" >&2
-    exit 1
-}
-
-ip netns add "$here"
-ip netns add "$there"
-ip link add near netns "$here" type veth peer name far netns "$there"
-ip -n "$here" addr add 10.200.8.1/24 dev near
-ip -n "$there" addr add 10.200.8.2/24 dev far
-for link in "$here near" "$here lo" "$there far" "$there lo"; do
-    read -r space name <<<"$link"
-    ip -n "$space" link set "$name" up
-done
+source "$(dirname "$0")/namespaces.sh"
+there="backstop-$$-b"
+space "$here"
+space "$there"
+cable "$here" near 10.200.8.1/24 "$there" far 10.200.8.2/24
 tc -n "$there" qdisc add dev far root netem delay 80ms 2>/dev/null || echo "nginx.sh: packets cannot be delayed here"
 
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=10.200.8.2 -addext subjectAltName=IP:10.200.8.2 \
-    -keyout "$folder/key.pem" -out "$folder/cert.pem" 2>/dev/null
-answer='{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
+certificate nginx 10.200.8.2 IP:10.200.8.2
 server() {
     cat <<CONF
     server {
         listen 10.200.8.2:$1 ssl http2;
-        ssl_certificate $folder/cert.pem;
-        ssl_certificate_key $folder/key.pem;
-        default_type application/json;
+        ssl_certificate $folder/nginx.pem;
+        ssl_certificate_key $folder/nginx.key;
         $2
         location / { return 200 '$answer'; }
     }
 CONF
 }
-cat >"$folder/nginx.conf" <<CONF
-pid $folder/nginx.pid;
-error_log $folder/error.log;
-daemon off;
-events {}
-http {
-    access_log off;
-    client_body_temp_path $folder;
-    proxy_temp_path $folder;
-    fastcgi_temp_path $folder;
-    uwsgi_temp_path $folder;
-    scgi_temp_path $folder;
+nginx_with "$there" <<CONF
 $(server 4443 "")
 $(server 4444 "keepalive_requests 20;")
-}
 CONF
-ip netns exec "$there" nginx -c "$folder/nginx.conf" -e "$folder/error.log" &
-children+=($!)
-# `openssl req -x509` makes a certificate that is its own authority; named as ca_file, it is accepted.
+# A certificate that is its own authority is accepted as ca_file.
 cat >"$folder/backstop.yaml" <<YAML
 upstreams:
-  usual: {provider: openai-compatible, base_url: "https://10.200.8.2:4443/v1", ca_file: $folder/cert.pem}
-  short: {provider: openai-compatible, base_url: "https://10.200.8.2:4444/v1", ca_file: $folder/cert.pem}
+  usual: {provider: openai-compatible, base_url: "https://10.200.8.2:4443/v1", ca_file: $folder/nginx.pem}
+  short: {provider: openai-compatible, base_url: "https://10.200.8.2:4444/v1", ca_file: $folder/nginx.pem}
 routes:
   - {models: [usual], candidates: [{upstream: usual}]}
   - {models: [short], candidates: [{upstream: short}]}
 YAML
-ip netns exec "$here" "$backstop" serve --config "$folder/backstop.yaml" >/dev/null 2>"$folder/log" &
-children+=($!)
-inside() { ip netns exec "$here" "$@"; }
-for _ in $(seq 100); do
-    inside curl -fs http://127.0.0.1:4001/readyz >/dev/null && break
-    sleep 0.1
-done
+serve
 
 for model in usual short; do
     inside curl -sZ --parallel-max 32 --parallel-immediate -o /dev/null -w '%{http_code} %header{x-backstop-attempts}\n' \

@@ -6,60 +6,17 @@
 #
 # Three network namespaces without any route to elsewhere: ours, the proxy's, and that of the upstreams. Their names are
 # known to the proxy alone.
-set -euo pipefail
-backstop=$(realpath "$1")
-here="backstop-$$-a" between="backstop-$$-b" there="backstop-$$-c"
-folder=$(mktemp -d)
-children=()
-cleanup() {
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
-    for space in "$here" "$between" "$there"; do ip netns del "$space" 2>/dev/null || true; done
-    rm -rf "$folder" "/etc/netns/$between"
-}
-trap cleanup EXIT
-fail() {
-    echo "proxy.sh: $*" >&2
-    tail -20 "$folder/log" >&2
-    exit 1
-}
-
-for space in "$here" "$between" "$there"; do
-    ip netns add "$space"
-    ip -n "$space" link set lo up
-done
-ip link add near netns "$here" type veth peer name inside netns "$between"
-ip link add outside netns "$between" type veth peer name far netns "$there"
-ip -n "$here" addr add 10.200.9.1/30 dev near
-ip -n "$between" addr add 10.200.9.2/30 dev inside
-ip -n "$between" addr add 10.200.9.5/30 dev outside
-ip -n "$there" addr add 10.200.9.6/30 dev far
-for link in "$here near" "$between inside" "$between outside" "$there far"; do
-    read -r space name <<<"$link"
-    ip -n "$space" link set "$name" up
-done
+source "$(dirname "$0")/namespaces.sh"
+between="backstop-$$-b" there="backstop-$$-c"
+for name in "$here" "$between" "$there"; do space "$name"; done
+cable "$here" near 10.200.9.1/30 "$between" inside 10.200.9.2/30
+cable "$between" outside 10.200.9.5/30 "$there" far 10.200.9.6/30
 # Packets leave for the upstreams, but nobody passes them on.
 ip -n "$here" route add default via 10.200.9.2
-mkdir -p "/etc/netns/$between"
-printf '127.0.0.1 localhost\n10.200.9.6 secure.test other.test plain.test\n' >"/etc/netns/$between/hosts"
+hosts "$between" '10.200.9.6 secure.test other.test plain.test\n'
 
-for name in secure other; do
-    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$name.test" -addext "subjectAltName=DNS:$name.test" \
-        -keyout "$folder/$name.key" -out "$folder/$name.pem" 2>/dev/null
-done
-answer='{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
-cat >"$folder/nginx.conf" <<CONF
-pid $folder/nginx.pid;
-error_log $folder/error.log;
-daemon off;
-events {}
-http {
-    access_log off;
-    default_type application/json;
-    client_body_temp_path $folder;
-    proxy_temp_path $folder;
-    fastcgi_temp_path $folder;
-    uwsgi_temp_path $folder;
-    scgi_temp_path $folder;
+for name in secure other; do certificate "$name" "$name.test" "DNS:$name.test"; done
+nginx_with "$there" <<CONF
     server {
         listen 10.200.9.6:443 ssl http2;
         ssl_certificate $folder/secure.pem;
@@ -70,10 +27,7 @@ http {
         listen 10.200.9.6:8000;
         location / { return 200 '$answer'; }
     }
-}
 CONF
-ip netns exec "$there" nginx -c "$folder/nginx.conf" -e "$folder/error.log" &
-children+=($!)
 cat >"$folder/tinyproxy.conf" <<CONF
 Port 8888
 Listen 10.200.9.2
@@ -81,8 +35,7 @@ BasicAuth user pass-word
 ConnectPort 443
 Timeout 60
 CONF
-ip netns exec "$between" tinyproxy -d -c "$folder/tinyproxy.conf" >"$folder/tinyproxy.log" 2>&1 &
-children+=($!)
+start "$between" tinyproxy -d -c "$folder/tinyproxy.conf" >"$folder/tinyproxy.log" 2>&1
 
 cat >"$folder/backstop.yaml" <<YAML
 upstreams:
@@ -104,14 +57,7 @@ routes:
 timeouts: {connect: 1s}
 YAML
 proxy=http://user:pass-word@10.200.9.2:8888
-ip netns exec "$here" env HTTPS_PROXY="$proxy" http_proxy="$proxy" NO_PROXY=127.0.0.0/8 \
-    "$backstop" serve --config "$folder/backstop.yaml" >/dev/null 2>"$folder/log" &
-children+=($!)
-inside() { ip netns exec "$here" "$@"; }
-for _ in $(seq 100); do
-    inside curl -fs http://127.0.0.1:4001/readyz >/dev/null && break
-    sleep 0.1
-done
+serve HTTPS_PROXY="$proxy" http_proxy="$proxy" NO_PROXY=127.0.0.0/8
 
 # expect MODEL STATUS OUTCOME: one request, and how its first attempt ended.
 expect() {
