@@ -96,7 +96,7 @@ async fn when_claude_is_down_openai_answers() {
         (Fault::RoleThenEnd, ""),
         (Fault::RoleThenCut, "connection_lost"),
         (Fault::OnlyComments, ""),
-        (Fault::NoChoices, ""),
+        (Fault::NoChoices, "no_answer"),
         (Fault::Truncated, "connection_lost"),
     ];
     for (fault, outcome) in faults {

@@ -9,6 +9,9 @@ use super::error;
 use super::tools::{JSON_TOOL, RequestContext};
 use crate::wire::sse;
 
+/// The end of a chat's stream.
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
 /// Translates one stream.
 #[derive(Debug)]
 pub struct Translator {
@@ -225,8 +228,9 @@ impl Translator {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        // A message without content and without a reason is not an answer.
+        // A message without content and without a reason is not an answer. It is complete, however, not cut short.
         if !self.has_role && self.stop_reason == "end_turn" {
+            out.extend_from_slice(DONE);
             return;
         }
         // Without a reason it has not ended; the missing end shows that.
@@ -243,7 +247,7 @@ impl Translator {
             let used = usage(&Value::Object(self.usage.clone()));
             self.chunk(json!([]), used, out);
         }
-        out.extend_from_slice(b"data: [DONE]\n\n");
+        out.extend_from_slice(DONE);
     }
 
     fn tell(&mut self, mut delta: Value, out: &mut Vec<u8>) {
