@@ -56,6 +56,7 @@ mod skip;
 mod supervise;
 mod timers;
 mod translation;
+mod turns;
 mod watched;
 
 pub use answer::{Answer, AnswerBody};
@@ -69,6 +70,7 @@ pub use order::RoutingRequest;
 pub use relay::{Relay, RelayEnd};
 pub use skip::{SkipReason, Skipped};
 pub use supervise::SupervisedStream;
+pub use turns::Turns;
 pub use watched::{StreamEnd, Watched};
 
 use crate::dialect::stream::StreamReader;

@@ -1,26 +1,14 @@
 //! The queue of a route: requests that wait until somebody can answer again.
 //!
-//! They wait in the order in which they came, and are let out one by one. The pace adapts: a few successes in a row make
-//! it twice as fast, each failure twice as slow. So an upstream that is back is found soon, by few calls, and is not run
-//! over by everybody who waits for it.
+//! They wait in the order in which they came, and are let out one by one, each in its turn.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// The pause before the first turn. After a rate limit, the pauses between turns begin with the length of that, up to
-/// `LONGEST_FIRST`.
-const FIRST: Duration = Duration::from_millis(200);
-const LONGEST_FIRST: Duration = Duration::from_millis(1100);
-/// So many successes in a row make the pause shorter.
-const ENOUGH: u32 = 4;
-/// The longest pause between two turns.
-const LONGEST: Duration = Duration::from_secs(2);
-/// A shorter pause is none.
-const SHORTEST: Duration = Duration::from_millis(2);
+use super::turns::Turns;
 
 /// The waiting requests of one route.
 #[derive(Debug)]
@@ -30,17 +18,7 @@ pub(super) struct Queue {
     waiting: AtomicUsize,
     /// No more requests wait at a time.
     limit: usize,
-    pace: Mutex<Pace>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    /// When the next request may go.
-    next: Instant,
-    /// The pause between two turns.
-    pause: Duration,
-    /// How many successes there were since it changed.
-    successes: u32,
+    turns: Mutex<Turns>,
 }
 
 /// A place in a queue, which is given up when it is dropped.
@@ -53,7 +31,7 @@ impl Queue {
             head: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
             limit,
-            pace: Mutex::new(Pace::beginning(now, FIRST)),
+            turns: Mutex::new(Turns::new(now, now)),
         }
     }
 
@@ -65,31 +43,13 @@ impl Queue {
             return None;
         }
         if before == 0 {
-            let closed_for = opens_at.saturating_duration_since(now);
-            // A pause of exactly that length would often be a moment too short.
-            let pause = closed_for.mul_f32(1.1).clamp(FIRST, LONGEST_FIRST);
-            *self.pace() = Pace::beginning(now, pause);
+            *self.turns() = Turns::new(opens_at, now);
         }
         Some(place)
     }
 
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Pace {
-    fn beginning(now: Instant, pause: Duration) -> Self {
-        Self {
-            next: now + FIRST,
-            pause,
-            successes: 0,
-        }
-    }
-
-    fn set(&mut self, pause: Duration) {
-        self.pause = pause;
-        self.successes = 0;
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,7 +62,7 @@ impl<'a> Place<'a> {
         let Some(_head) = self.head(until).await else {
             return false;
         };
-        let next = self.0.pace().next;
+        let next = self.0.turns().next();
         if next > Instant::now() {
             sleep_until(next.min(until)).await;
         }
@@ -110,8 +70,7 @@ impl<'a> Place<'a> {
         if now >= until {
             return false;
         }
-        let mut pace = self.0.pace();
-        pace.next = now + pace.pause;
+        self.0.turns().taken(now);
         true
     }
 
@@ -121,27 +80,12 @@ impl<'a> Place<'a> {
 
     /// The request that went out in its turn has been answered.
     pub(super) fn succeeded(&self) {
-        let mut pace = self.0.pace();
-        pace.successes += 1;
-        if pace.pause > LONGEST_FIRST {
-            pace.set(FIRST);
-        } else if pace.successes >= ENOUGH {
-            let half = pace.pause / 2;
-            pace.set(if half < SHORTEST {
-                Duration::ZERO
-            } else {
-                half
-            });
-        }
-        pace.next = Instant::now() + pace.pause;
+        self.0.turns().succeeded(Instant::now());
     }
 
     /// It has failed.
     pub(super) fn failed(&self) {
-        let mut pace = self.0.pace();
-        let double = (pace.pause * 2).clamp(FIRST, LONGEST);
-        pace.set(double);
-        pace.next = Instant::now() + pace.pause;
+        self.0.turns().failed(Instant::now());
     }
 }
 

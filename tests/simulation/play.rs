@@ -137,7 +137,7 @@ pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
         attempts: Vec::new(),
         requests: Vec::new(),
         budget: Budget::new(base),
-        queue: Queue::new(),
+        queue: Queue::new(base),
         ejections: 0,
         checks: vec![None; trace.upstreams()],
         streams: Rng::with_seed(seed + 99),
@@ -248,10 +248,7 @@ impl Play {
                     let until = self.seconds(until);
                     return self.push(until, Kind::Proceeds(index));
                 }
-                Next::Queue { opens_at } => {
-                    let opens_at = self.seconds(opens_at);
-                    return self.enqueue(at, index, opens_at);
-                }
+                Next::Queue { opens_at } => return self.enqueue(at, index, opens_at),
                 Next::Done => return self.finish(at, index, None),
             }
         }
@@ -356,7 +353,7 @@ impl Play {
         request_state.last_took = took;
         request_state.failed(upstream, &outcome, now);
         if request_state.waits_until.is_some() {
-            self.queue.ended(at, false);
+            self.queue.ended(false, now);
         }
         self.proceed(at, request);
     }
@@ -426,7 +423,7 @@ impl Play {
         }
         if request.waits_until.is_some() {
             if served_by.is_some() {
-                self.queue.ended(at, true);
+                self.queue.ended(true, self.instant(at));
             }
             self.queue.leave();
         }
@@ -448,19 +445,22 @@ impl Play {
         }
     }
 
-    fn enqueue(&mut self, at: f64, index: usize, opens_at: f64) {
+    fn enqueue(&mut self, at: f64, index: usize, opens_at: Instant) {
+        let now = self.instant(at);
+        let opens = self.seconds(opens_at);
         let request = &mut self.requests[index];
         request.line = Line::In;
         let until = *request.waits_until.get_or_insert_with(|| {
-            self.queue.enter(at, opens_at);
+            self.queue.enter(opens_at, now);
             at + WAIT.as_secs_f64()
         });
-        self.push(opens_at.max(at).min(until), Kind::LinesUp(index));
+        self.push(opens.max(at).min(until), Kind::LinesUp(index));
     }
 
     fn lines_up(&mut self, at: f64, index: usize) {
-        if let Some(turn) = self.queue.line_up(at, index) {
-            return self.is_first(index, turn);
+        let now = self.instant(at);
+        if let Some(turn) = self.queue.line_up(index, now) {
+            return self.is_first(index, self.seconds(turn).max(at));
         }
         if let Some(until) = self.requests[index].waits_until {
             self.push(until.max(at), Kind::WaitsNoMore(index));
@@ -479,8 +479,9 @@ impl Play {
             && request.waits_until.is_some_and(|until| at < until);
         request.has_turn = is_taken;
         request.line = Line::Out;
-        if let Some((first, turn)) = self.queue.turn(at, is_taken) {
-            self.is_first(first, turn.max(at));
+        let now = self.instant(at);
+        if let Some((first, turn)) = self.queue.turn(is_taken, now) {
+            self.is_first(first, self.seconds(turn).max(at));
         }
         self.proceed(at, index);
     }

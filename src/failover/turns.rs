@@ -1,0 +1,79 @@
+//! When the requests of a queue get their turns.
+//!
+//! The pace adapts: a few successes in a row make it twice as fast, each failure twice as slow. So an upstream that is
+//! back is found soon, by few calls, and is not run over by everybody who waits for it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The pause before the first turn. After a rate limit, the pauses between turns begin with the length of that, up to
+/// `LONGEST_FIRST`.
+const FIRST: Duration = Duration::from_millis(200);
+const LONGEST_FIRST: Duration = Duration::from_millis(1100);
+/// So many successes in a row make the pause shorter.
+const ENOUGH: u32 = 4;
+/// The longest pause between two turns.
+const LONGEST: Duration = Duration::from_secs(2);
+/// A shorter pause is none.
+const SHORTEST: Duration = Duration::from_millis(2);
+
+/// The pace at which requests are let out. It reads no clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    next: Instant,
+    /// The pause between two turns.
+    pause: Duration,
+    /// How many successes there were since it changed.
+    successes: u32,
+}
+
+impl Turns {
+    /// For requests that cannot be answered before `opens_at`.
+    pub fn new(opens_at: Instant, now: Instant) -> Self {
+        let closed_for = opens_at.saturating_duration_since(now);
+        Self {
+            next: now + FIRST,
+            // A pause of exactly that length would often be a moment too short.
+            pause: closed_for.mul_f32(1.1).clamp(FIRST, LONGEST_FIRST),
+            successes: 0,
+        }
+    }
+
+    /// When the next request may go.
+    pub fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// A request goes.
+    pub fn taken(&mut self, now: Instant) {
+        self.next = now + self.pause;
+    }
+
+    /// A request that went has been answered.
+    pub fn succeeded(&mut self, now: Instant) {
+        self.successes += 1;
+        if self.pause > LONGEST_FIRST {
+            self.set(FIRST);
+        } else if self.successes >= ENOUGH {
+            let half = self.pause / 2;
+            self.set(if half < SHORTEST {
+                Duration::ZERO
+            } else {
+                half
+            });
+        }
+        self.taken(now);
+    }
+
+    /// A request that went has failed.
+    pub fn failed(&mut self, now: Instant) {
+        self.set((self.pause * 2).clamp(FIRST, LONGEST));
+        self.taken(now);
+    }
+
+    fn set(&mut self, pause: Duration) {
+        self.pause = pause;
+        self.successes = 0;
+    }
+}
