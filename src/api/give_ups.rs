@@ -1,13 +1,13 @@
 //! When clients that do not say how long they wait have given up before.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::USER_AGENT;
+use http::header::{HeaderValue, USER_AGENT};
 
 /// Whoever gives up sooner has changed its mind: that is no timeout.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -19,10 +19,24 @@ const MOST: usize = 1024;
 /// The last waits of the clients that gave up.
 #[derive(Debug, Default)]
 pub(super) struct GiveUps {
-    hasher: RandomState,
     is_used: AtomicBool,
-    /// By the number of a client: its last wait, and how long it is expected to wait.
-    waits: Mutex<HashMap<u64, Waits>>,
+    waits: Mutex<HashMap<Program, Waits>>,
+}
+
+/// A client: the name of its key, and its program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Program {
+    client: Option<Arc<str>>,
+    agent: Option<HeaderValue>,
+}
+
+impl Program {
+    pub(super) fn of(client: Option<Arc<str>>, headers: &HeaderMap) -> Self {
+        Self {
+            client,
+            agent: headers.get(USER_AGENT).cloned(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,21 +46,16 @@ struct Waits {
 }
 
 impl GiveUps {
-    /// The number of a client: its key's name and its program.
-    pub(super) fn number(&self, client: Option<&str>, headers: &HeaderMap) -> u64 {
-        self.hasher.hash_one((client, headers.get(USER_AGENT)))
-    }
-
     /// How long this client is expected to wait, if it has given up twice after the same time.
-    pub(super) fn expected(&self, client: u64) -> Option<Duration> {
+    pub(super) fn expected(&self, client: &Program) -> Option<Duration> {
         if !self.is_used.load(Ordering::Relaxed) {
             return None;
         }
-        self.waits().get(&client)?.expected
+        self.waits().get(client)?.expected
     }
 
     /// It gave up after this time, without an answer.
-    pub(super) fn gave_up(&self, client: u64, after: Duration) {
+    pub(super) fn gave_up(&self, client: &Program, after: Duration) {
         if after < SHORTEST {
             return;
         }
@@ -55,7 +64,7 @@ impl GiveUps {
         if waits.len() >= MOST {
             waits.clear();
         }
-        let known = waits.entry(client).or_insert(Waits {
+        let known = waits.entry(client.clone()).or_insert(Waits {
             last: Duration::ZERO,
             expected: None,
         });
@@ -68,17 +77,17 @@ impl GiveUps {
     }
 
     /// It has waited this long for an answer, and got it.
-    pub(super) fn waited(&self, client: u64, time: Duration) {
+    pub(super) fn waited(&self, client: &Program, time: Duration) {
         if time < SHORTEST || !self.is_used.load(Ordering::Relaxed) {
             return;
         }
         let mut waits = self.waits();
-        if waits.get(&client).is_some_and(|known| time > known.last) {
-            waits.remove(&client);
+        if waits.get(client).is_some_and(|known| time > known.last) {
+            waits.remove(client);
         }
     }
 
-    fn waits(&self) -> MutexGuard<'_, HashMap<u64, Waits>> {
+    fn waits(&self) -> MutexGuard<'_, HashMap<Program, Waits>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,7 +96,13 @@ impl GiveUps {
 mod tests {
     use std::time::Duration;
 
-    use super::{GiveUps, MOST};
+    use http::HeaderMap;
+
+    use super::{GiveUps, MOST, Program};
+
+    fn client(number: usize) -> Program {
+        Program::of(Some(number.to_string().into()), &HeaderMap::new())
+    }
 
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
@@ -96,41 +111,41 @@ mod tests {
     #[test]
     fn two_waits_of_the_same_length_are_a_timeout() {
         let give_ups = GiveUps::default();
-        give_ups.gave_up(1, seconds(5.0));
-        assert_eq!(give_ups.expected(1), None);
-        give_ups.gave_up(1, seconds(5.1));
-        assert_eq!(give_ups.expected(1), Some(seconds(5.0)));
-        assert_eq!(give_ups.expected(2), None);
+        give_ups.gave_up(&client(1), seconds(5.0));
+        assert_eq!(give_ups.expected(&client(1)), None);
+        give_ups.gave_up(&client(1), seconds(5.1));
+        assert_eq!(give_ups.expected(&client(1)), Some(seconds(5.0)));
+        assert_eq!(give_ups.expected(&client(2)), None);
         // It once had enough sooner: that is not its timeout.
-        give_ups.gave_up(1, seconds(2.0));
-        assert_eq!(give_ups.expected(1), Some(seconds(5.0)));
+        give_ups.gave_up(&client(1), seconds(2.0));
+        assert_eq!(give_ups.expected(&client(1)), Some(seconds(5.0)));
     }
 
     #[test]
     fn who_has_changed_its_mind_has_no_timeout() {
         let give_ups = GiveUps::default();
         for wait in [0.2, 0.2, 0.5, 0.5, 1.2, 1.9, 4.0] {
-            give_ups.gave_up(1, seconds(wait));
-            assert_eq!(give_ups.expected(1), None, "{wait}");
+            give_ups.gave_up(&client(1), seconds(wait));
+            assert_eq!(give_ups.expected(&client(1)), None, "{wait}");
         }
     }
 
     #[test]
     fn who_waits_longer_after_all_is_not_hurried() {
         let give_ups = GiveUps::default();
-        give_ups.gave_up(1, seconds(5.0));
-        give_ups.gave_up(1, seconds(5.0));
-        give_ups.waited(1, seconds(4.0));
-        assert_eq!(give_ups.expected(1), Some(seconds(5.0)));
-        give_ups.waited(1, seconds(9.0));
-        assert_eq!(give_ups.expected(1), None);
+        give_ups.gave_up(&client(1), seconds(5.0));
+        give_ups.gave_up(&client(1), seconds(5.0));
+        give_ups.waited(&client(1), seconds(4.0));
+        assert_eq!(give_ups.expected(&client(1)), Some(seconds(5.0)));
+        give_ups.waited(&client(1), seconds(9.0));
+        assert_eq!(give_ups.expected(&client(1)), None);
     }
 
     #[test]
     fn only_so_many_clients_are_remembered() {
         let give_ups = GiveUps::default();
-        for client in 0..3 * MOST as u64 {
-            give_ups.gave_up(client, seconds(5.0));
+        for number in 0..3 * MOST {
+            give_ups.gave_up(&client(number), seconds(5.0));
         }
         assert!(give_ups.waits().len() <= MOST);
     }

@@ -7,7 +7,7 @@ use http::{HeaderMap, Version};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::give_ups::GiveUps;
+use super::give_ups::{GiveUps, Program};
 use crate::config::UpstreamId;
 use crate::event::{Event, Events, RequestReport, RequestResult};
 use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId};
@@ -41,8 +41,8 @@ pub(super) struct RequestRecord {
     first_byte: Option<Duration>,
     added: Option<Duration>,
     slot: Option<OwnedSemaphorePermit>,
-    /// Where it is noted how long clients wait, and the client's number there.
-    give_ups: Option<(Arc<GiveUps>, u64)>,
+    /// Where it is noted how long clients wait, and the client.
+    give_ups: Option<(Arc<GiveUps>, Program)>,
     is_finished: bool,
 }
 
@@ -79,14 +79,14 @@ impl RequestRecord {
 
     /// Notes how long the client waits.
     pub(super) fn watch_patience(&mut self, give_ups: &Arc<GiveUps>, headers: &HeaderMap) {
-        let number = give_ups.number(self.client.as_deref(), headers);
-        self.give_ups = Some((Arc::clone(give_ups), number));
+        let program = Program::of(self.client.clone(), headers);
+        self.give_ups = Some((Arc::clone(give_ups), program));
     }
 
     /// How long the client is expected to wait, if it has given up before.
     pub(super) fn expected_patience(&self) -> Option<ClientPatience> {
-        let (give_ups, number) = self.give_ups.as_ref()?;
-        give_ups.expected(*number).map(ClientPatience::Learnt)
+        let (give_ups, program) = self.give_ups.as_ref()?;
+        give_ups.expected(program).map(ClientPatience::Learnt)
     }
 
     /// The request has been read. Time from here on is spent by us and the upstreams.
@@ -99,8 +99,8 @@ impl RequestRecord {
         let first_byte = self.started_at.elapsed();
         self.status = status;
         self.first_byte = Some(first_byte);
-        if let Some((give_ups, number)) = &self.give_ups {
-            give_ups.waited(*number, first_byte);
+        if let Some((give_ups, program)) = &self.give_ups {
+            give_ups.waited(program, first_byte);
         }
         self.added = waited.map(|waited| first_byte.saturating_sub(waited));
     }
@@ -112,10 +112,10 @@ impl RequestRecord {
 
     fn close(&mut self, result: RequestResult) {
         self.is_finished = true;
-        if let (RequestResult::ClientGone, None, Some((give_ups, number))) =
+        if let (RequestResult::ClientGone, None, Some((give_ups, program))) =
             (result, self.first_byte, &self.give_ups)
         {
-            give_ups.gave_up(*number, self.started_at.elapsed());
+            give_ups.gave_up(program, self.started_at.elapsed());
         }
         self.events.emit(&Event::RequestFinished(RequestReport {
             id: self.id.clone(),
