@@ -196,8 +196,7 @@ impl Situation<'_> {
     }
 
     fn untried(&self) -> Option<usize> {
-        let is_next = |choice: &Choice| choice.tried == Tried::Not && choice.door == Door::Open;
-        self.choices.iter().position(is_next)
+        self.choices.iter().position(Choice::is_left)
     }
 
     /// Asks whoever is most likely to succeed, if that is likely enough.

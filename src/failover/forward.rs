@@ -60,8 +60,8 @@ impl Failover {
         let common = self.common(request);
         let deadline = Deadline::after(request.received_at, rule.total);
         let mut log = AttemptLog::default();
-        let mut queue = Queue::new(rule, request);
-        let mut next = queue.first();
+        let mut targets = Targets::new(rule, request);
+        let mut next = targets.first();
         let mut asked = Vec::new();
         while let Some(target) = next {
             let model = known_as(rule, target.candidate, request);
@@ -80,7 +80,7 @@ impl Failover {
             log.waited = request.received_at.elapsed();
             next = match request.control.is_once {
                 true => None,
-                false => queue.after(outcome_of(&ended)),
+                false => targets.after(outcome_of(&ended)),
             };
             let failure = match ended {
                 Ok(answer) if next.is_none() => {
@@ -226,14 +226,14 @@ fn limit(request: &ModelRequest, target: &Target<'_>) -> Limit {
 }
 
 /// The targets to ask, one after the other.
-struct Queue<'a> {
+struct Targets<'a> {
     request: &'a ModelRequest,
     /// The other keys of the last candidate.
     other_keys: VecDeque<Target<'a>>,
     candidates: VecDeque<&'a Candidate>,
 }
 
-impl<'a> Queue<'a> {
+impl<'a> Targets<'a> {
     fn new(rule: &'a Rule, request: &'a ModelRequest) -> Self {
         Self {
             request,

@@ -325,24 +325,22 @@ impl<'a> Entry<'a> {
                 health,
                 key,
             };
-            match health.admit(key, now) {
+            let permit = match health.admit(key, now) {
                 Ok(permit) => {
-                    keys.remove(place);
-                    self.key = key;
                     self.refused_until = None;
-                    return Some((target, permit));
-                }
-                Err(refusal) if is_forced && refusal.cooldown_reason.is_none() => {
-                    keys.remove(place);
-                    self.key = key;
-                    return Some((target, health.force(key, now)));
-                }
-                Err(refusal) if refusal.cooldown_reason.is_none() => {
-                    refused_until = refused_until.max(Some(refusal.until));
+                    permit
                 }
                 // A cooldown shows anyway.
-                Err(_) => {}
-            }
+                Err(refusal) if refusal.cooldown_reason.is_some() => continue,
+                Err(_) if is_forced => health.force(key, now),
+                Err(refusal) => {
+                    refused_until = refused_until.max(Some(refusal.until));
+                    continue;
+                }
+            };
+            keys.remove(place);
+            self.key = key;
+            return Some((target, permit));
         }
         self.refused_until = refused_until.map(|until| until.max(now + SOON));
         None
