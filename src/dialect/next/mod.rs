@@ -1,0 +1,6 @@
+//! One conversation, and the APIs in which it can be said.
+
+pub mod chat;
+pub mod conversation;
+pub mod messages;
+pub mod responses;
