@@ -18,6 +18,8 @@ pub struct UpstreamApi {
     pub has_stream_usage: bool,
     /// The most output tokens that it accepts.
     pub max_output: Option<u32>,
+    /// Whether a prompt is marked for its cache where the client marks nothing.
+    pub marks_cache: bool,
 }
 
 impl UpstreamApi {
@@ -30,6 +32,7 @@ impl UpstreamApi {
             prefill: Prefill::None,
             has_stream_usage: true,
             max_output: None,
+            marks_cache: true,
         }
     }
 

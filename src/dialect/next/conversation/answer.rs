@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::ends::End;
+use super::request::Signature;
 use super::tools::ToolName;
 
 /// What an event of an upstream adds to its answer, in the order and with the numbers that the upstream gives. A whole
@@ -20,7 +21,7 @@ pub enum Piece<'a> {
     /// Readable reasoning.
     Thought(Cow<'a, str>),
     /// What proves the thought before it, or contains it encrypted.
-    Signature(Cow<'a, str>),
+    Signature(Signature),
     /// A source of the text before it.
     Cited(Citation),
     /// A call begins, or more is known of it: id and name are empty until they are known.
@@ -128,6 +129,8 @@ pub enum Event<'a> {
     Refusal(Cow<'a, str>),
     /// Readable reasoning.
     Thought(Cow<'a, str>),
+    /// What proves the thought before it, or contains it encrypted.
+    Signature(Signature),
     /// A source of the text before it.
     Cited(Citation),
     /// A call begins; its arguments follow.
@@ -143,7 +146,7 @@ pub enum Event<'a> {
         /// What it costs; `None` if the upstream does not say.
         usage: Option<Usage>,
     },
-    /// The answer failed: an error object in the upstream's shape. Nothing follows.
+    /// The answer failed: an error object in the shape of the client's API. Nothing follows.
     Failed(Value),
     /// A sign of life.
     Alive,
@@ -158,6 +161,7 @@ impl Event<'_> {
             Self::Text(text) => Event::Text(own(text)),
             Self::Refusal(text) => Event::Refusal(own(text)),
             Self::Thought(text) => Event::Thought(own(text)),
+            Self::Signature(signature) => Event::Signature(signature),
             Self::Cited(citation) => Event::Cited(citation),
             Self::Call(head) => Event::Call(head),
             Self::Arguments(text) => Event::Arguments(own(text)),
@@ -179,7 +183,7 @@ impl Event<'_> {
             | Self::Arguments(_)
             | Self::Called
             | Self::End { .. } => true,
-            Self::Begin(_) | Self::Failed(_) | Self::Alive => false,
+            Self::Begin(_) | Self::Signature(_) | Self::Failed(_) | Self::Alive => false,
         }
     }
 }

@@ -81,7 +81,11 @@ impl Assembly {
             Piece::Refusal(text) => self.say(text, Event::Refusal, out),
             Piece::Thought(text) => self.say(text, Event::Thought, out),
             Piece::Cited(citation) => self.tell(Event::Cited(citation), out),
-            Piece::Signature(_) | Piece::Unseen => self.unseen += 1,
+            Piece::Signature(signature) => {
+                self.unseen += 1;
+                self.tell(Event::Signature(signature), out);
+            }
+            Piece::Unseen => self.unseen += 1,
             Piece::Call {
                 index,
                 id,

@@ -15,10 +15,13 @@ mod assembly;
 mod custom;
 mod dropped;
 mod ends;
+pub mod history;
 mod ids;
 mod names;
 mod request;
+pub mod schema;
 mod target;
+pub mod thoughts;
 mod tools;
 
 pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage};
