@@ -6,7 +6,9 @@ use serde_json::json;
 /// Whether a text is the JSON of a whole object.
 pub fn is_object(arguments: &str) -> bool {
     let arguments = arguments.trim();
-    arguments.starts_with('{') && arguments.ends_with('}') && serde_json::from_str::<IgnoredAny>(arguments).is_ok()
+    arguments.starts_with('{')
+        && arguments.ends_with('}')
+        && serde_json::from_str::<IgnoredAny>(arguments).is_ok()
 }
 
 /// What is said in place of arguments that are not the JSON of an object, which providers refuse with the whole history

@@ -11,6 +11,8 @@
 
 mod answer;
 mod api;
+#[cfg(test)]
+pub mod arbitrary;
 mod arguments;
 mod assembly;
 mod custom;
