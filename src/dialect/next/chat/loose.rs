@@ -65,7 +65,9 @@ impl<'a> Loose<'a> {
 )]
 fn count_of(value: &Value) -> Option<u64> {
     let whole = || value.as_f64().filter(|number| *number >= 0.0);
-    value.as_u64().or_else(|| whole().map(|number| number as u64))
+    value
+        .as_u64()
+        .or_else(|| whole().map(|number| number as u64))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {

@@ -41,7 +41,9 @@ impl Reader {
                     if !self.try_read(name, &mended, &mut read) {
                         read.push(Piece::Unreadable);
                     }
-                    pieces.extend(read.into_iter().map(Piece::into_owned));
+                    for piece in read {
+                        pieces.push(piece.into_owned());
+                    }
                 }
                 None => pieces.push(unreadable(name, data)),
             }
@@ -52,7 +54,12 @@ impl Reader {
     }
 
     /// Whether the data is a JSON object.
-    fn try_read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) -> bool {
+    fn try_read<'a>(
+        &mut self,
+        name: Option<&[u8]>,
+        data: &'a [u8],
+        pieces: &mut Vec<Piece<'a>>,
+    ) -> bool {
         let Ok(Maybe(Some(mut chunk))) = serde_json::from_slice::<Maybe<Chunk<'a>>>(data) else {
             return false;
         };
@@ -260,6 +267,9 @@ fn cited(annotation: Annotation<'_>) -> Option<Piece<'_>> {
         start_index: annotation.start_index,
         end_index: annotation.end_index,
     });
+    if page.url.as_text().is_empty() {
+        return None;
+    }
     let place = |index: &Loose<'_>| {
         let index = index.as_count().unwrap_or(0);
         usize::try_from(index).unwrap_or(usize::MAX)
