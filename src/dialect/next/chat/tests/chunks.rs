@@ -6,156 +6,6 @@ use super::{chunk, end, events, pieces, reading};
 use crate::dialect::next::chat::Reader;
 use crate::dialect::next::conversation::{Begin, Citation, End, Event, Piece, Usage};
 
-/// The names and arguments of the calls that a client is told.
-fn calls(chunks: &[Value]) -> Vec<(String, String)> {
-    let mut calls: Vec<(String, String)> = Vec::new();
-    for event in events(pieces(chunks)) {
-        match event {
-            Event::Call(head) => calls.push((head.tool.name, String::new())),
-            Event::Arguments(text) => calls.last_mut().unwrap().1 += &text,
-            Event::Failed(error) => calls.push(("failed".to_owned(), error.to_string())),
-            _ => {}
-        }
-    }
-    calls
-}
-
-fn part(index: u64, id: &str, name: &str, arguments: &str) -> Value {
-    json!({ "index": index, "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
-}
-
-fn of(parts: Value) -> Value {
-    chunk(json!({ "tool_calls": parts }))
-}
-
-#[test]
-fn calls_are_put_together_however_they_come() {
-    let more = |index: u64, arguments: &str| json!({ "index": index, "function": { "arguments": arguments } });
-    let (x, y) = ("{\"x\":1}", "{\"y\":2}");
-    for (why, chunks) in [
-        (
-            "GLM-5.2 opens all, and sends all arguments at the end",
-            vec![
-                of(json!([part(0, "A", "fa", ""), part(1, "B", "fb", "")])),
-                of(json!([more(0, x), more(1, y)])),
-            ],
-        ),
-        (
-            "pieces are interleaved",
-            vec![
-                of(json!([part(0, "A", "fa", "{")])),
-                of(json!([part(1, "B", "fb", "{\"y\"")])),
-                of(json!([more(0, "\"x\":1}")])),
-                of(json!([more(1, ":2}")])),
-            ],
-        ),
-        (
-            "the id comes in the second piece",
-            vec![
-                of(json!([{ "index": 0, "function": { "name": "fa", "arguments": "" } }])),
-                of(json!([{ "index": 0, "id": "A", "function": { "arguments": x } }])),
-                of(json!([part(1, "B", "fb", y)])),
-            ],
-        ),
-        (
-            "the name comes late, or is empty first",
-            vec![
-                of(json!([part(0, "A", "", "")])),
-                of(json!([{ "index": 0, "function": { "name": "fa", "arguments": x } }])),
-                of(json!([{ "index": 1, "id": "B", "function": { "name": null } }])),
-                of(json!([{ "index": 1, "function": { "name": "fb", "arguments": y } }])),
-            ],
-        ),
-        (
-            "Gemini gives every call the index 0",
-            vec![
-                of(json!([part(0, "A", "fa", x)])),
-                of(json!([part(0, "B", "fb", y)])),
-            ],
-        ),
-        (
-            "and has been seen to give no ids",
-            vec![of(json!([part(0, "", "fa", x), part(0, "", "fb", y)]))],
-        ),
-        (
-            "no index at all",
-            vec![
-                of(json!([{ "id": "A", "function": { "name": "fa", "arguments": "{\"x\"" } }])),
-                of(json!([{ "function": { "arguments": ":1}" } }])),
-                of(json!([{ "id": "B", "function": { "name": "fb", "arguments": y } }])),
-            ],
-        ),
-        (
-            "neither ids nor indexes",
-            vec![of(
-                json!([{ "function": { "name": "fa", "arguments": { "x": 1 } } }, { "function": { "name": "fb", "arguments": { "y": 2 } } }]),
-            )],
-        ),
-        (
-            "the id and the name in every piece",
-            vec![
-                of(json!([part(0, "A", "fa", "{\"x\"")])),
-                of(json!([part(0, "A", "fa", ":1}")])),
-                of(json!([part(1, "B", "fb", y)])),
-                of(json!([part(1, "B", "fb", "")])),
-            ],
-        ),
-        (
-            "another id in every piece",
-            vec![
-                of(json!([part(0, "A1", "fa", "")])),
-                of(json!([{ "index": 0, "id": "A2", "function": { "arguments": "{\"x\"" } }])),
-                of(json!([{ "index": 0, "id": "A3", "function": { "arguments": ":1}" } }])),
-                of(json!([part(1, "B", "fb", y)])),
-            ],
-        ),
-        (
-            "the index as a text",
-            vec![
-                of(
-                    json!([{ "index": "0", "id": "A", "function": { "name": "fa", "arguments": x } }]),
-                ),
-                of(
-                    json!([{ "index": "1", "id": "B", "function": { "name": "fb", "arguments": y } }]),
-                ),
-            ],
-        ),
-    ] {
-        let mut chunks = chunks;
-        chunks.extend([end("tool_calls"), json!("[DONE]")]);
-        let expected = [
-            ("fa".to_owned(), x.to_owned()),
-            ("fb".to_owned(), y.to_owned()),
-        ];
-        assert_eq!(calls(&chunks), expected, "{why}");
-    }
-}
-
-#[test]
-fn the_same_tool_called_twice_without_ids_is_two_calls() {
-    let twice = |list: Value| vec![of(list), end("stop")];
-    let x = "{\"x\":1}";
-    for parts in [
-        json!([part(0, "", "fa", x), part(0, "", "fa", x)]),
-        json!([part(0, "A", "fa", x), part(0, "B", "fa", x)]),
-        json!([{ "function": { "name": "fa", "arguments": x } }, { "function": { "name": "fa", "arguments": x } }]),
-    ] {
-        assert_eq!(calls(&twice(parts.clone())).len(), 2, "{parts}");
-    }
-    let whole = |name: &str| of(json!([{ "function": { "name": name, "arguments": { "x": 1 } } }]));
-    assert_eq!(calls(&[whole("fa"), whole("fa"), end("stop")]).len(), 2);
-}
-
-#[test]
-fn the_older_call_of_a_function_is_a_call() {
-    let chunks = [
-        chunk(json!({ "function_call": { "name": "fa", "arguments": "" } })),
-        chunk(json!({ "function_call": { "arguments": "{\"x\":1}" } })),
-        end("function_call"),
-    ];
-    assert_eq!(calls(&chunks), [("fa".to_owned(), "{\"x\":1}".to_owned())]);
-}
-
 #[test]
 fn an_answer_is_read_in_order() {
     let chunks = [
@@ -253,7 +103,7 @@ fn oddities_make_nothing_unreadable() {
         ),
     ] {
         let chunk = json!({ "id": 5, "created": "7", "choices": [{ "delta": delta, "finish_reason": false }], "usage": [] });
-        let read = pieces(&[chunk.clone()]);
+        let read = pieces(std::slice::from_ref(&chunk));
         assert!(matches!(read[0], Piece::Begin(_)), "{chunk}");
         assert_eq!(read[1..], expected, "{chunk}");
     }
@@ -264,7 +114,10 @@ fn oddities_make_nothing_unreadable() {
     }
     let whole =
         json!({ "choices": [{ "message": { "content": "all" }, "finish_reason": "stop" }] });
-    assert_eq!(pieces(&[whole.clone()])[1], Piece::Text("all".into()));
+    assert_eq!(
+        pieces(std::slice::from_ref(&whole))[1],
+        Piece::Text("all".into())
+    );
     assert!(
         !pieces(&[chunk(json!({ "content": "all" })), whole])[2..]
             .contains(&Piece::Text("all".into()))
@@ -281,7 +134,11 @@ fn errors_are_read_wherever_they_are() {
         json!({ "id": "c", "choices": [{ "delta": {}, "finish_reason": "error", "error": error }] }),
         error.clone(),
     ] {
-        assert_eq!(pieces(&[chunk.clone()]).last(), Some(&failed()), "{chunk}");
+        assert_eq!(
+            pieces(std::slice::from_ref(&chunk)).last(),
+            Some(&failed()),
+            "{chunk}"
+        );
     }
     assert_eq!(
         pieces(&[json!({ "error": "m" })]),

@@ -1,11 +1,14 @@
 //! Requests and answers of chats, read and written.
 
 mod asked;
+mod asked_tools;
+mod calls;
 mod chunks;
 mod completions;
 mod properties;
 mod quirks;
 mod sent;
+mod sent_tools;
 mod told;
 
 use std::collections::HashMap;
@@ -76,7 +79,7 @@ fn pieces(chunks: &[Value]) -> Vec<Piece<'static>> {
         };
         let mut pieces = Vec::new();
         reader.read(None, text.as_bytes(), &mut pieces);
-        all.extend(pieces.into_iter().map(|piece| piece.into_owned()));
+        all.extend(pieces.into_iter().map(Piece::into_owned));
     }
     all
 }

@@ -54,6 +54,12 @@ fn asked(origin: Api) -> Conversation {
     asked
 }
 
+fn asked_with_tool(origin: Api) -> Conversation {
+    let mut asked = asked(origin);
+    asked.tools.list = vec![tool("d")];
+    asked
+}
+
 /// A conversation in which a tool was called.
 fn called(origin: Api, id: &str, with_thought: bool) -> Conversation {
     let mut asked = asked(origin);
@@ -115,99 +121,72 @@ fn fields_that_a_provider_refuses_are_left_out_and_named() {
     assert_eq!(body, expected);
 }
 
+/// The effort that a model is asked for, and whether the client is told that it gets another.
+fn effort(mut asked: Conversation, effort: Effort, model: &str, quirks: Quirks) -> (Value, bool) {
+    asked.thinking.effort = Some(effort);
+    let (body, dropped) = sent(asked, model, quirks);
+    let is_dropped = dropped
+        .iter()
+        .any(|name| name == "thinking" || name == "reasoning");
+    (body["reasoning_effort"].clone(), is_dropped)
+}
+
 #[test]
 fn models_are_asked_to_think_as_hard_as_they_can_be() {
-    let effort = |origin: Api, effort: Effort, model: &str, quirks: Quirks, has_tools: bool| {
-        let mut asked = asked(origin);
-        asked.thinking.effort = Some(effort);
-        if has_tools {
-            asked.tools.list = vec![tool("d")];
-        }
-        let (body, dropped) = sent(asked, model, quirks);
-        let is_dropped = dropped
-            .iter()
-            .any(|name| name == "thinking" || name == "reasoning");
-        (
-            body["reasoning_effort"].as_str().map(str::to_owned),
-            is_dropped,
-        )
+    let effort = |asked: Effort, model: &str, quirks: Quirks| {
+        effort(asked_with_tool(Api::Responses), asked, model, quirks)
     };
-    let told = |word: &str, is_dropped: bool| (Some(word.to_owned()), is_dropped);
-    let (of_messages, of_responses) = (Api::Messages, Api::Responses);
-    for (asked, expected) in [
-        (
-            effort(of_responses, Effort::Minimal, "m", Quirks::OLDER, false),
-            told("low", false),
-        ),
-        (
-            effort(of_responses, Effort::Xhigh, "m", Quirks::OLDER, false),
-            told("high", false),
-        ),
-        (
-            effort(of_responses, Effort::None, "m", Quirks::OLDER, false),
-            (None, true),
-        ),
-        (
-            effort(of_responses, Effort::High, "gpt-5.6", Quirks::OPENAI, true),
-            told("none", true),
-        ),
-        (
-            effort(
-                of_responses,
-                Effort::Xhigh,
-                "gpt-5.2",
-                Quirks::OPENAI,
-                false,
-            ),
-            told("xhigh", false),
-        ),
-        (
-            effort(of_messages, Effort::Max, "gpt-5.2", Quirks::OPENAI, false),
-            told("high", false),
-        ),
-        (
-            effort(
-                of_messages,
-                Effort::Low,
-                "openai/gpt-5",
-                Quirks::UNKNOWN,
-                true,
-            ),
-            told("low", false),
-        ),
-        (
-            effort(of_messages, Effort::Low, "gpt-4o", Quirks::OPENAI, true),
-            (None, true),
-        ),
-        (
-            effort(
-                of_messages,
-                Effort::Low,
-                "gpt-5-chat-latest",
-                Quirks::OPENAI,
-                true,
-            ),
-            (None, true),
-        ),
-        (
-            effort(of_messages, Effort::Low, "deepseek-r1", Quirks::OLDER, true),
-            (None, true),
-        ),
+    let (older, openai) = (Quirks::OLDER, Quirks::OPENAI);
+    assert_eq!(effort(Effort::Minimal, "m", older), (json!("low"), false));
+    assert_eq!(effort(Effort::Xhigh, "m", older), (json!("high"), false));
+    assert_eq!(effort(Effort::None, "m", older), (Value::Null, true));
+    assert_eq!(
+        effort(Effort::High, "gpt-5.6", openai),
+        (json!("none"), true)
+    );
+    assert_eq!(
+        effort(Effort::Xhigh, "gpt-5.2", openai),
+        (json!("xhigh"), false)
+    );
+}
+
+#[test]
+fn only_models_that_can_be_asked_are_by_clients_who_always_ask() {
+    let effort = |asked: Effort, model: &str, quirks: Quirks| {
+        effort(asked_with_tool(Api::Messages), asked, model, quirks)
+    };
+    let (older, openai) = (Quirks::OLDER, Quirks::OPENAI);
+    assert_eq!(
+        effort(Effort::Max, "gpt-5.2", openai),
+        (json!("high"), false)
+    );
+    assert_eq!(
+        effort(Effort::Low, "openai/gpt-5", Quirks::UNKNOWN),
+        (json!("low"), false)
+    );
+    for (model, quirks) in [
+        ("gpt-4o", openai),
+        ("gpt-5-chat-latest", openai),
+        ("deepseek-r1", older),
     ] {
-        assert_eq!(asked, expected);
+        assert_eq!(
+            effort(Effort::Low, model, quirks),
+            (Value::Null, true),
+            "{model}"
+        );
     }
-    let mut budget = asked(of_messages);
+    let mut budget = asked(Api::Messages);
     budget.thinking.is_on = Some(true);
     budget.thinking.budget = Some(20_000);
     assert_eq!(
         sent(budget, "o3", Quirks::UNKNOWN).0["reasoning_effort"],
         "high"
     );
-    let mut off = asked(of_messages);
+    let mut off = asked(Api::Messages);
     off.thinking.is_on = Some(false);
     assert_eq!(
         sent(off, "o3", Quirks::UNKNOWN),
-        sent(asked(of_messages), "o3", Quirks::UNKNOWN)
+        sent(asked(Api::Messages), "o3", Quirks::UNKNOWN)
     );
 }
 
