@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Choice, Door, InFlight, Next, Situation, StartReason, Tried, most_calls, next, pause};
-use crate::failover::budget::{Expense, Tokens};
+use crate::failover::decisions::budget::{Expense, Tokens};
 
 const WELL: Choice = Choice {
     tried: Tried::Not,
