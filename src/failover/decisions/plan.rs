@@ -355,6 +355,7 @@ impl<'a> Entry<'a> {
         let again = Tried::Again {
             calls: self.calls,
             not_before,
+            is_unread: outcome.is_unread(),
         };
         self.tried = match (outcome.retry(), outcome.may_pass()) {
             (Retry::OtherKey, may_pass) => self.other_key(may_pass, again, now),
