@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::budget::Expense;
-use super::decide::{InFlight, Next, Situation, StartReason, next};
-use super::ending::{AttemptAnswer, Failure};
+use super::attempts::ending::{AttemptAnswer, Failure};
+use super::attempts::in_flight::InFlightAttempt;
+use super::decisions::budget::Expense;
+use super::decisions::decide::{InFlight, Next, Situation, StartReason, next};
+use super::decisions::plan::{AttemptPlan, Target};
+use super::decisions::queue::Place;
 use super::exhausted::Exhausted;
-use super::in_flight::InFlightAttempt;
 use super::log::AttemptLog;
-use super::plan::{AttemptPlan, Target};
-use super::queue::Place;
 use super::race::{Alarm, Ended, Race, Step};
 use super::run::{Chosen, Run};
 use crate::event::{Event, Phase};

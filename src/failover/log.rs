@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ending::{ReceivedError, UpstreamError};
+use super::attempts::ending::{ReceivedError, UpstreamError};
+use super::decisions::plan::{AttemptPlan, Target};
 use super::exhausted::Exhausted;
-use super::plan::{AttemptPlan, Target};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 

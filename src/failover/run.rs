@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::attempt::Attempt;
-use super::budget::{Budget, Expense, Tokens};
-use super::continuability::{Continuability, continuability};
-use super::deadline::Deadline;
+use super::answers::continuability::{Continuability, continuability};
+use super::attempts::attempt::Attempt;
+use super::attempts::deadline::Deadline;
+use super::attempts::in_flight::{Common, InFlightAttempt};
+use super::decisions::budget::{Budget, Expense, Tokens};
+use super::decisions::plan::{AttemptPlan, Target};
+use super::decisions::queue::Queue;
 use super::engine::Failover;
-use super::in_flight::{Common, InFlightAttempt};
-use super::plan::{AttemptPlan, Target};
-use super::queue::Queue;
 use super::race::Racer;
 use crate::config::Refusals;
 use crate::dialect::openai::Transcript;

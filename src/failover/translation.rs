@@ -1,7 +1,7 @@
 //! Parses large requests and answers into trees: within the memory for bodies, and without blocking other tasks.
 
-use super::order::{RoutingRequest, unsupported};
-use super::skip::SkipReason;
+use super::decisions::order::{RoutingRequest, unsupported};
+use super::decisions::skip::SkipReason;
 use crate::routing::Candidate;
 use crate::wire::json::{self, Fault};
 use crate::wire::memory::{Memory, NoMemory, Share};

@@ -7,10 +7,6 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::continuability::Continuability;
-use super::course::WinningAttempt;
-use super::ending::{AttemptBody, ReceivedError};
-use super::engine::Failover;
-use super::exhausted::Exhausted;
 use super::opaque::OpaqueStream;
 use super::relay::Relay;
 use super::resume::Resume;
@@ -18,6 +14,10 @@ use super::supervise::SupervisedStream;
 use crate::affinity::Witness;
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
+use crate::failover::attempts::ending::{AttemptBody, ReceivedError};
+use crate::failover::course::WinningAttempt;
+use crate::failover::engine::Failover;
+use crate::failover::exhausted::Exhausted;
 use crate::outcome::Outcome;
 use crate::wire::headers::{EVENTS, has_media_type};
 use crate::wire::offload;
@@ -58,7 +58,7 @@ pub enum AnswerBody {
 
 impl Answer {
     /// The answer for the client. `resume`: how to continue the stream if it breaks.
-    pub(super) fn of(
+    pub(in crate::failover) fn of(
         winner: WinningAttempt,
         failover: &Failover,
         continuation: Option<Continuability>,
@@ -122,7 +122,9 @@ impl Answer {
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
     )]
-    pub(super) fn or_upstream_error(mut exhausted: Exhausted) -> Result<Self, Exhausted> {
+    pub(in crate::failover) fn or_upstream_error(
+        mut exhausted: Exhausted,
+    ) -> Result<Self, Exhausted> {
         let is_against_request = exhausted.is_against_request();
         let stands = |received: &mut ReceivedError| received.is_definite || is_against_request;
         let Some(received) = exhausted.error.take_if(stands) else {

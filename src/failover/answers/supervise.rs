@@ -14,15 +14,15 @@ use hyper::body::{Body, Frame};
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ending::Held;
-use super::events::{EventStream, Taken};
-use super::in_flight::InFlightAttempt;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
-use super::timers::patience_with;
 use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
 use crate::event::AttemptReport;
+use crate::failover::attempts::ending::Held;
+use crate::failover::attempts::events::{EventStream, Taken};
+use crate::failover::attempts::in_flight::InFlightAttempt;
+use crate::failover::attempts::timers::patience_with;
 use crate::outcome::{Defect, Outcome};
 use crate::wire::body::BodyError;
 

@@ -49,7 +49,7 @@ pub enum Bucket {
 
 impl Expense {
     /// A call that may be billed though its answer is not used.
-    pub(super) const PAID: Self = Self {
+    pub(in crate::failover) const PAID: Self = Self {
         bucket: Bucket::Paid,
         tokens: 1.0,
     };

@@ -9,11 +9,11 @@ use hyper::body::{Body, Frame};
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ending::Opaque;
-use super::in_flight::InFlightAttempt;
-use super::timers::{Timers, patience_with};
 use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
+use crate::failover::attempts::ending::Opaque;
+use crate::failover::attempts::in_flight::InFlightAttempt;
+use crate::failover::attempts::timers::{Timers, patience_with};
 use crate::outcome::Outcome;
 use crate::upstream::ReplyBody;
 use crate::wire::body::BodyError;

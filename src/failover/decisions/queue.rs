@@ -12,7 +12,7 @@ use super::turns::Turns;
 
 /// The waiting requests of one route.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(in crate::failover) struct Queue {
     /// Whoever holds it is the first in the queue.
     head: Semaphore,
     waiting: AtomicUsize,
@@ -23,10 +23,10 @@ pub(super) struct Queue {
 
 /// A place in a queue, which is given up when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a>(&'a Queue);
+pub(in crate::failover) struct Place<'a>(&'a Queue);
 
 impl Queue {
-    pub(super) fn new(limit: usize, now: Instant) -> Self {
+    pub(in crate::failover) fn new(limit: usize, now: Instant) -> Self {
         Self {
             head: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
@@ -36,7 +36,7 @@ impl Queue {
     }
 
     /// A place in the queue, for a request that cannot be answered before `opens_at`; `None` if it is full.
-    pub(super) fn enter(&self, opens_at: Instant, now: Instant) -> Option<Place<'_>> {
+    pub(in crate::failover) fn enter(&self, opens_at: Instant, now: Instant) -> Option<Place<'_>> {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let place = Place(self);
         if before >= self.limit {
@@ -55,7 +55,7 @@ impl Queue {
 
 impl<'a> Place<'a> {
     /// Waits until it is this request's turn, but not before `opens_at`. False if that is not before `until`.
-    pub(super) async fn turn(&self, opens_at: Instant, until: Instant) -> bool {
+    pub(in crate::failover) async fn turn(&self, opens_at: Instant, until: Instant) -> bool {
         if opens_at > Instant::now() {
             sleep_until(opens_at.min(until)).await;
         }
@@ -79,12 +79,12 @@ impl<'a> Place<'a> {
     }
 
     /// The request that went out in its turn has been answered.
-    pub(super) fn succeeded(&self) {
+    pub(in crate::failover) fn succeeded(&self) {
         self.0.turns().succeeded(Instant::now());
     }
 
     /// It has failed.
-    pub(super) fn failed(&self) {
+    pub(in crate::failover) fn failed(&self) {
         self.0.turns().failed(Instant::now());
     }
 }

@@ -1,18 +1,18 @@
 //! A key that an upstream refuses may have been replaced in the meantime: then the same request is sent with the new one.
 
-use super::plan::Target;
 use crate::event::{Event, Events};
+use crate::failover::decisions::plan::Target;
 use crate::outcome::Outcome;
 use crate::upstream::Renewal;
 
 impl Target<'_> {
     /// A number that changes when its key is replaced.
-    pub(super) fn key_version(&self) -> u64 {
+    pub(in crate::failover) fn key_version(&self) -> u64 {
         self.candidate.upstream.key_version(self.key)
     }
 
     /// Whether the key of this version was refused, and there is another one now.
-    pub(super) async fn has_newer_key(
+    pub(in crate::failover) async fn has_newer_key(
         &self,
         outcome: &Outcome,
         version: u64,

@@ -19,8 +19,8 @@ use tokio::io::{
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::ending::Opened;
-use super::in_flight::InFlightAttempt;
+use crate::failover::attempts::ending::Opened;
+use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::outcome::Outcome;
 use crate::upstream::Seat;
 use crate::wire::upgrade::Shutdown;

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use super::plan::Target;
 use crate::config::UpstreamId;
 use crate::dialect::rate_limit;
 use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
+use crate::failover::decisions::plan::Target;
 use crate::health::{Permit, Shape, Silence};
 use crate::outcome::Outcome;
 use crate::request::{RequestId, Thinking};
@@ -18,7 +18,7 @@ use crate::wire::upload::Sending;
 
 /// Dropped without an end, it counts as abandoned: the client went away.
 #[derive(Debug)]
-pub(super) struct InFlightAttempt {
+pub(in crate::failover) struct InFlightAttempt {
     events: Events,
     request: RequestId,
     number: usize,
@@ -41,24 +41,24 @@ pub(super) struct InFlightAttempt {
 
 /// What all attempts of a request have in common.
 #[derive(Debug)]
-pub(super) struct Common {
-    pub(super) events: Events,
-    pub(super) request: RequestId,
-    pub(super) shape: Shape,
-    pub(super) thinking: Thinking,
+pub(in crate::failover) struct Common {
+    pub(in crate::failover) events: Events,
+    pub(in crate::failover) request: RequestId,
+    pub(in crate::failover) shape: Shape,
+    pub(in crate::failover) thinking: Thinking,
 }
 
 /// How long the first content of an attempt may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
+pub(in crate::failover) struct Limit {
     /// As far as is known when it starts.
-    pub(super) usual: Duration,
+    pub(in crate::failover) usual: Duration,
     /// Once the model has shown that it thinks.
-    pub(super) reasoning: Duration,
+    pub(in crate::failover) reasoning: Duration,
 }
 
 impl InFlightAttempt {
-    pub(super) fn start(
+    pub(in crate::failover) fn start(
         common: &Common,
         target: &Target<'_>,
         permit: Option<Permit>,
@@ -89,18 +89,18 @@ impl InFlightAttempt {
     }
 
     /// Its upstream is waited for only from when the request has been sent.
-    pub(super) fn sending(mut self, sending: Option<Arc<Sending>>) -> Self {
+    pub(in crate::failover) fn sending(mut self, sending: Option<Arc<Sending>>) -> Self {
         self.sending = sending;
         self
     }
 
     /// Says why it runs, if it is not just the next one.
-    pub(super) fn in_phase(mut self, phase: Phase) -> Self {
+    pub(in crate::failover) fn in_phase(mut self, phase: Phase) -> Self {
         self.phase = phase;
         self
     }
 
-    pub(super) fn upstream(&self) -> &UpstreamId {
+    pub(in crate::failover) fn upstream(&self) -> &UpstreamId {
         self.upstream.id()
     }
 
@@ -114,7 +114,7 @@ impl InFlightAttempt {
     }
 
     /// The first content came at that time.
-    pub(super) fn answered(&mut self, mut since: Instant) {
+    pub(in crate::failover) fn answered(&mut self, mut since: Instant) {
         // What was needed to send the request is no time of the upstream's.
         if let Some(sent) = self
             .sending
@@ -131,7 +131,7 @@ impl InFlightAttempt {
     }
 
     /// A WebSocket has been opened, which may last for hours.
-    pub(super) fn settled(&mut self) {
+    pub(in crate::failover) fn settled(&mut self) {
         self.answered(Instant::now());
         if let Some(permit) = &mut self.permit {
             let changes = permit.settled(Instant::now());
@@ -140,7 +140,7 @@ impl InFlightAttempt {
     }
 
     /// Notes the rate limit that the upstream reports.
-    pub(super) fn note_rate_limit(&self, headers: &HeaderMap) {
+    pub(in crate::failover) fn note_rate_limit(&self, headers: &HeaderMap) {
         // The next request is taken to be as long as this one.
         let tokens = rate_limit::tokens_in(self.shape.size);
         let left = rate_limit::tightest(headers, tokens, SystemTime::now());
@@ -150,7 +150,7 @@ impl InFlightAttempt {
     }
 
     /// It takes longer than almost every healthy request.
-    pub(super) fn slow(&mut self) {
+    pub(in crate::failover) fn slow(&mut self) {
         if let Some(permit) = &mut self.permit {
             let changes = permit.slow(Instant::now());
             self.tell(changes);
@@ -158,7 +158,7 @@ impl InFlightAttempt {
     }
 
     /// After how long it is slow, if that is known.
-    pub(super) fn slow_after(&self) -> Option<Duration> {
+    pub(in crate::failover) fn slow_after(&self) -> Option<Duration> {
         self.permit
             .as_ref()?
             .health()
@@ -166,7 +166,7 @@ impl InFlightAttempt {
     }
 
     /// After how long a hedged request may start; `None` unless enough is known.
-    pub(super) fn hedge_after(&self) -> Option<Duration> {
+    pub(in crate::failover) fn hedge_after(&self) -> Option<Duration> {
         let health = self.permit.as_ref()?.health();
         let late = health.late_after(self.shape)?;
         let slow = self.slow_after()?;
@@ -174,12 +174,12 @@ impl InFlightAttempt {
     }
 
     /// How long it has been in flight.
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(in crate::failover) fn elapsed(&self) -> Duration {
         self.started_at.elapsed()
     }
 
     /// How long its upstream has been waited for.
-    pub(super) fn waited(&self) -> Duration {
+    pub(in crate::failover) fn waited(&self) -> Duration {
         let since = match &self.sending {
             None => Some(self.started_at),
             Some(sending) => sending.over_since(),
@@ -188,19 +188,23 @@ impl InFlightAttempt {
     }
 
     /// Whether its upstream has been taken out of rotation since it began, or is out and slow.
-    pub(super) fn is_lost_cause(&self) -> bool {
+    pub(in crate::failover) fn is_lost_cause(&self) -> bool {
         self.permit.as_ref().is_some_and(Permit::is_lost_cause)
     }
 
     /// Another attempt of the same request has answered first, after this time.
-    pub(super) fn superseded_by(mut self, rival: Duration) -> AttemptReport {
+    pub(in crate::failover) fn superseded_by(mut self, rival: Duration) -> AttemptReport {
         let is_later = rival < self.elapsed();
         self.rival = is_later.then_some(rival);
         self.close(Outcome::Superseded, None)
     }
 
     /// The attempt is over.
-    pub(super) fn end(mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
+    pub(in crate::failover) fn end(
+        mut self,
+        outcome: Outcome,
+        detail: Option<String>,
+    ) -> AttemptReport {
         self.close(outcome, detail)
     }
 
@@ -237,7 +241,11 @@ impl InFlightAttempt {
     }
 
     /// Its report so far.
-    pub(super) fn report(&self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
+    pub(in crate::failover) fn report(
+        &self,
+        outcome: Outcome,
+        detail: Option<String>,
+    ) -> AttemptReport {
         AttemptReport {
             number: self.number,
             phase: self.phase,

@@ -51,7 +51,7 @@ impl<'a> RoutingRequest<'a> {
         }
     }
 
-    pub(super) fn of(request: &'a ModelRequest) -> Self {
+    pub(in crate::failover) fn of(request: &'a ModelRequest) -> Self {
         Self {
             retries: request.retries,
             needs: request.needs(),
@@ -65,18 +65,18 @@ impl<'a> RoutingRequest<'a> {
 
 /// The candidates of a rule in order, and those that cannot serve the request at all.
 #[derive(Debug)]
-pub(super) struct Order<'a> {
+pub(in crate::failover) struct Order<'a> {
     /// The request.
-    pub(super) request: RoutingRequest<'a>,
-    pub(super) candidates: Vec<&'a Candidate>,
-    pub(super) skipped: Vec<Skipped>,
+    pub(in crate::failover) request: RoutingRequest<'a>,
+    pub(in crate::failover) candidates: Vec<&'a Candidate>,
+    pub(in crate::failover) skipped: Vec<Skipped>,
 }
 
 /// The order for a request. `draw` gives random numbers between 0 and 1.
 ///
 /// If the built-in tables leave nobody, they may be wrong. Then only the configuration excludes candidates, and the
 /// client gets the upstream's own error.
-pub(super) fn order<'a>(
+pub(in crate::failover) fn order<'a>(
     rule: &'a Rule,
     request: RoutingRequest<'a>,
     draw: impl Fn() -> f64,
@@ -191,7 +191,7 @@ fn ineligible(
 
 /// Why a request cannot be translated for a candidate. The whole body must be read for that, so it is checked only
 /// when the candidate is next.
-pub(super) fn unsupported(
+pub(in crate::failover) fn unsupported(
     candidate: &Candidate,
     request: RoutingRequest<'_>,
 ) -> Option<SkipReason> {
@@ -205,7 +205,7 @@ pub(super) fn unsupported(
 }
 
 /// How a candidate is asked to continue the start of an answer.
-pub(super) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
+pub(in crate::failover) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
     match candidate.upstream.dialect() {
         Dialect::OpenAi => candidate.upstream.api().prefill,
         Dialect::Anthropic => anthropic::prefill(candidate.model.as_deref().unwrap_or(model)),

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::budget::Expense;
-use super::course::Course;
-use super::ending::{AttemptBody, Held};
-use super::engine::Failover;
-use super::in_flight::InFlightAttempt;
-use super::log::AttemptLog;
-use super::order::{RoutingRequest, order};
-use super::plan::AttemptPlan;
-use super::run::Run;
-use super::translation::reserve;
 use crate::config::{Prefill, UpstreamId};
 use crate::dialect::openai::{Splicer, Transcript};
 use crate::event::{AttemptReport, Event};
+use crate::failover::attempts::ending::{AttemptBody, Held};
+use crate::failover::attempts::in_flight::InFlightAttempt;
+use crate::failover::course::Course;
+use crate::failover::decisions::budget::Expense;
+use crate::failover::decisions::order::{RoutingRequest, order};
+use crate::failover::decisions::plan::AttemptPlan;
+use crate::failover::engine::Failover;
+use crate::failover::log::AttemptLog;
+use crate::failover::run::Run;
+use crate::failover::translation::reserve;
 use crate::outcome::Outcome;
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
@@ -26,7 +26,7 @@ const MOST_CONTINUATIONS: usize = 2;
 
 /// What is needed to continue the stream of one request.
 #[derive(Debug)]
-pub(super) struct Resume {
+pub(in crate::failover) struct Resume {
     failover: Failover,
     request: Arc<ModelRequest>,
     rule: Arc<Rule>,
@@ -56,7 +56,11 @@ pub(super) struct NotResumed {
 }
 
 impl Resume {
-    pub(super) fn new(failover: &Failover, request: &Arc<ModelRequest>, rule: &Arc<Rule>) -> Self {
+    pub(in crate::failover) fn new(
+        failover: &Failover,
+        request: &Arc<ModelRequest>,
+        rule: &Arc<Rule>,
+    ) -> Self {
         Self {
             failover: failover.clone(),
             request: Arc::clone(request),

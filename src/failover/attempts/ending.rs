@@ -19,21 +19,21 @@ use crate::wire::memory::NoMemory;
 
 /// An attempt that has an answer for the client.
 #[derive(Debug)]
-pub(super) struct AttemptAnswer {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: AttemptBody,
+pub(in crate::failover) struct AttemptAnswer {
+    pub(in crate::failover) status: u16,
+    pub(in crate::failover) headers: HeaderMap,
+    pub(in crate::failover) body: AttemptBody,
     /// Success, or the upstream's rejection of the request; for a forwarded request, what its status says.
-    pub(super) outcome: Outcome,
+    pub(in crate::failover) outcome: Outcome,
     /// Fields of the request that the translation had to drop.
-    pub(super) dropped: Vec<String>,
+    pub(in crate::failover) dropped: Vec<String>,
     /// Whether the upstream may have stored something that can be referred to later.
-    pub(super) is_kept: bool,
+    pub(in crate::failover) is_kept: bool,
 }
 
 impl AttemptAnswer {
     /// An answer to a request from which nothing was dropped.
-    pub(super) fn new(
+    pub(in crate::failover) fn new(
         status: u16,
         headers: HeaderMap,
         body: AttemptBody,
@@ -50,12 +50,12 @@ impl AttemptAnswer {
     }
 
     /// Whether the upstream says that the request itself is wrong.
-    pub(super) fn is_rejection(&self) -> bool {
+    pub(in crate::failover) fn is_rejection(&self) -> bool {
         matches!(self.outcome, Outcome::RejectedRequest { .. })
     }
 
     /// Where the upstream has put what it has created, if a header says so.
-    pub(super) fn created_at(&self) -> Option<&str> {
+    pub(in crate::failover) fn created_at(&self) -> Option<&str> {
         let place = self.headers.get(LOCATION)?.to_str().ok()?;
         matches!(self.status, 200..=299).then_some(place)
     }
@@ -63,7 +63,7 @@ impl AttemptAnswer {
 
 /// The body of an answer.
 #[derive(Debug)]
-pub(super) enum AttemptBody {
+pub(in crate::failover) enum AttemptBody {
     Whole(Bytes),
     Stream(Box<Held>),
     Opaque(Box<Opaque>),
@@ -73,23 +73,23 @@ pub(super) enum AttemptBody {
 
 /// A connection that speaks WebSocket from here on.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) connection: Upgraded,
+pub(in crate::failover) struct Opened {
+    pub(in crate::failover) connection: Upgraded,
     /// Its seat at an upstream that serves a limited number of requests at a time.
-    pub(super) seat: Option<Seat>,
+    pub(in crate::failover) seat: Option<Seat>,
     /// How long the upstream may take nothing of what waits for it.
-    pub(super) patience: Duration,
+    pub(in crate::failover) patience: Duration,
 }
 
 /// An attempt that failed.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) outcome: Outcome,
-    pub(super) detail: Option<String>,
+pub(in crate::failover) struct Failure {
+    pub(in crate::failover) outcome: Outcome,
+    pub(in crate::failover) detail: Option<String>,
     /// The error that the upstream sent about the request, in the client's API.
-    pub(super) error: Option<Box<UpstreamError>>,
+    pub(in crate::failover) error: Option<Box<UpstreamError>>,
     /// Whether the error may be about our changes to the request, so that other candidates are asked.
-    pub(super) is_doubtful: bool,
+    pub(in crate::failover) is_doubtful: bool,
 }
 
 impl Failure {
@@ -126,7 +126,7 @@ impl Failure {
     }
 
     /// A rejection that may be about our changes to the request.
-    pub(super) fn doubtful(answer: AttemptAnswer) -> Self {
+    pub(in crate::failover) fn doubtful(answer: AttemptAnswer) -> Self {
         let failure = match answer.body {
             AttemptBody::Whole(body) => {
                 let error = UpstreamError {
@@ -147,10 +147,10 @@ impl Failure {
 
 /// An error that an upstream sent about a request. It goes to the client if nobody answers.
 #[derive(Debug)]
-pub(super) struct UpstreamError {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(in crate::failover) struct UpstreamError {
+    pub(in crate::failover) status: u16,
+    pub(in crate::failover) headers: HeaderMap,
+    pub(in crate::failover) body: Bytes,
 }
 
 /// The most that is shown of a reason, in characters.
@@ -194,11 +194,11 @@ pub(super) fn shortened(text: &str) -> String {
 
 /// An upstream error with its upstream.
 #[derive(Debug)]
-pub(super) struct ReceivedError {
-    pub(super) upstream: UpstreamId,
-    pub(super) error: Box<UpstreamError>,
+pub(in crate::failover) struct ReceivedError {
+    pub(in crate::failover) upstream: UpstreamId,
+    pub(in crate::failover) error: Box<UpstreamError>,
     /// Whether it is the answer even if other candidates failed otherwise: it is about the client's own request.
-    pub(super) is_definite: bool,
+    pub(in crate::failover) is_definite: bool,
 }
 
 impl From<Outcome> for Failure {
@@ -248,32 +248,32 @@ impl From<ReadError> for Failure {
 
 /// A stream whose first content has come.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(in crate::failover) struct Held {
     /// What has come so far, whole events only.
-    pub(super) first: Bytes,
+    pub(in crate::failover) first: Bytes,
     /// What is still to come.
-    pub(super) rest: ReplyBody,
+    pub(in crate::failover) rest: ReplyBody,
     /// The reader of its events.
-    pub(super) events: EventStream,
+    pub(in crate::failover) events: EventStream,
     /// Its timeouts.
-    pub(super) limits: StreamTimeouts,
+    pub(in crate::failover) limits: StreamTimeouts,
     /// When the first content came.
-    pub(super) since: Instant,
+    pub(in crate::failover) since: Instant,
     /// How the upstream was asked to continue the start of an answer.
-    pub(super) prefill: Prefill,
+    pub(in crate::failover) prefill: Prefill,
 }
 
 /// A body of unknown meaning.
 #[derive(Debug)]
-pub(super) struct Opaque {
+pub(in crate::failover) struct Opaque {
     /// What has come of it so far.
-    pub(super) first: Option<Bytes>,
+    pub(in crate::failover) first: Option<Bytes>,
     /// What is still to come.
-    pub(super) rest: ReplyBody,
+    pub(in crate::failover) rest: ReplyBody,
     /// Its length, if the upstream has announced it.
-    pub(super) length: Option<u64>,
+    pub(in crate::failover) length: Option<u64>,
     /// Whether it consists of events, so that an error may be its end.
-    pub(super) is_events: bool,
+    pub(in crate::failover) is_events: bool,
     /// Its timeouts.
-    pub(super) limits: StreamTimeouts,
+    pub(in crate::failover) limits: StreamTimeouts,
 }

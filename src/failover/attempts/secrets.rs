@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::plan::Target;
 use crate::config::{KeyHeader, Secret};
+use crate::failover::decisions::plan::Target;
 use crate::request::ModelRequest;
 use crate::upstream::{Credential, Upstream};
 

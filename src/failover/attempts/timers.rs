@@ -16,15 +16,15 @@ const AFTER_THE_END: Duration = Duration::from_secs(2);
 
 /// The timeouts of a stream.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StreamTimeouts {
+pub(in crate::failover) struct StreamTimeouts {
     /// The longest silence.
-    pub(super) idle: Duration,
+    pub(in crate::failover) idle: Duration,
     /// The longest time without content; `None` for bytes of unknown meaning.
-    pub(super) content: Option<Duration>,
+    pub(in crate::failover) content: Option<Duration>,
     /// Events with content per second.
-    pub(super) min_rate: Option<f64>,
+    pub(in crate::failover) min_rate: Option<f64>,
     /// The longest silence and the longest time without content while the model thinks, where it is longer.
-    pub(super) reasoning: Duration,
+    pub(in crate::failover) reasoning: Duration,
 }
 
 impl StreamTimeouts {
@@ -37,7 +37,7 @@ impl StreamTimeouts {
 
 /// The state of the timers.
 #[derive(Debug)]
-pub(super) struct Timers {
+pub(in crate::failover) struct Timers {
     limits: StreamTimeouts,
     last_byte: Instant,
     last_content: Instant,
@@ -50,7 +50,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    pub(super) fn start(limits: StreamTimeouts, now: Instant) -> Self {
+    pub(in crate::failover) fn start(limits: StreamTimeouts, now: Instant) -> Self {
         Self {
             limits,
             last_byte: now,
@@ -63,7 +63,7 @@ impl Timers {
     }
 
     /// Nothing is there yet: from now on the upstream is waited for.
-    pub(super) fn waits(&mut self) {
+    pub(in crate::failover) fn waits(&mut self) {
         if !self.is_waiting {
             self.pass_over_pause(Instant::now());
             self.is_waiting = true;
@@ -80,7 +80,7 @@ impl Timers {
     }
 
     /// Something came, with so many events of content in it.
-    pub(super) fn received(&mut self, content: usize, now: Instant) {
+    pub(in crate::failover) fn received(&mut self, content: usize, now: Instant) {
         if !self.is_waiting {
             self.pass_over_pause(now);
         }
@@ -94,12 +94,12 @@ impl Timers {
     }
 
     /// The model thinks.
-    pub(super) fn thinks(&mut self) {
+    pub(in crate::failover) fn thinks(&mut self) {
         self.limits.thinks();
     }
 
     /// The answer is complete.
-    pub(super) fn completed(&mut self) {
+    pub(in crate::failover) fn completed(&mut self) {
         self.limits.reasoning = Duration::ZERO;
         self.limits.idle = self.limits.idle.min(AFTER_THE_END);
         self.limits.content = None;
@@ -107,7 +107,7 @@ impl Timers {
     }
 
     /// When to look again.
-    pub(super) fn next(&self) -> Instant {
+    pub(in crate::failover) fn next(&self) -> Instant {
         let idle = self.last_byte + self.limits.idle;
         let content = self.limits.content.map(|gap| self.last_content + gap);
         let window = self.limits.min_rate.map(|_| self.window_start + WINDOW);
@@ -118,7 +118,7 @@ impl Timers {
     }
 
     /// Which timer has expired, if one has.
-    pub(super) fn expired(&mut self, now: Instant) -> Option<Stage> {
+    pub(in crate::failover) fn expired(&mut self, now: Instant) -> Option<Stage> {
         let limits = self.limits;
         if now >= self.last_byte + limits.idle {
             return Some(Stage::Idle);
@@ -144,7 +144,7 @@ impl Timers {
 }
 
 /// The message for a stream whose timer has expired.
-pub(super) fn patience_with(stage: Stage) -> &'static str {
+pub(in crate::failover) fn patience_with(stage: Stage) -> &'static str {
     match stage {
         Stage::Content => "the upstream stopped sending content",
         Stage::Rate => "the upstream sends too slowly",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Choice, Door, InFlight, Next, Situation, StartReason, Tried, most_calls, next, pause};
-use crate::failover::budget::{Expense, Tokens};
+use crate::failover::decisions::budget::{Expense, Tokens};
 
 const WELL: Choice = Choice {
     tried: Tried::Not,
@@ -45,9 +45,26 @@ impl Scene {
     fn failed(&self, calls: u32, odds: f32) -> Choice {
         let not_before = self.start;
         Choice {
-            tried: Tried::Again { calls, not_before },
+            tried: Tried::Again {
+                calls,
+                not_before,
+                is_unread: false,
+            },
             odds,
             ..WELL
+        }
+    }
+
+    /// It did not look at the request.
+    fn unread(&self, calls: u32, odds: f32) -> Choice {
+        let not_before = self.start;
+        Choice {
+            tried: Tried::Again {
+                calls,
+                not_before,
+                is_unread: true,
+            },
+            ..self.failed(calls, odds)
         }
     }
 
@@ -154,6 +171,7 @@ fn nobody_is_asked_again_before_the_pause_is_over_or_when_time_is_up() {
     choice.tried = Tried::Again {
         calls: 1,
         not_before: scene.at(1.5),
+        is_unread: false,
     };
     let choices = [choice];
     let mut situation = scene.now(&choices);
@@ -190,6 +208,54 @@ fn a_request_waits_for_what_may_help_soon_and_for_nothing_else() {
         ..scene.now(&limited)
     };
     assert_eq!(next(&impatient), Next::Done);
+}
+
+#[test]
+fn a_request_that_fails_where_others_are_answered_does_not_wait() {
+    let scene = scene();
+    let queue = Next::Queue {
+        opens_at: scene.at(1.0),
+    };
+    let spent = |odds| scene.failed(most_calls(odds), odds);
+    for (choices, expected) in [
+        (&[spent(0.98)][..], Next::Done),
+        (&[spent(0.5), spent(0.9)], Next::Done),
+        (&[spent(0.2)], Next::Done),
+        // It may be down.
+        (&[spent(0.9), scene.failed(6, 0.14)], queue),
+        (&[spent(0.9), JUST_DEAD], queue),
+        // It has not looked at the request.
+        (&[scene.unread(9, 0.98)], queue),
+        (
+            &[spent(0.9), scene.limited(2.0)],
+            Next::Queue {
+                opens_at: scene.at(2.0),
+            },
+        ),
+    ] {
+        let situation = scene.now(choices);
+        assert_eq!(next(&situation), expected, "{choices:?}");
+        let with_turn = Situation {
+            has_turn: true,
+            ..situation
+        };
+        let is_asked = matches!(next(&with_turn), Next::Start { .. });
+        let is_cooling = matches!(
+            choices,
+            [
+                ..,
+                Choice {
+                    door: Door::CoolingDown { .. },
+                    ..
+                }
+            ]
+        );
+        assert_eq!(
+            is_asked,
+            expected != Next::Done && !is_cooling,
+            "{choices:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Whether a stream could continue at another upstream if it broke.
 
-use super::translation::reserve;
 use crate::config::Continuation;
 use crate::dialect::openai::continuation;
+use crate::failover::translation::reserve;
 use crate::request::ModelRequest;
 use crate::routing::Rule;
 use crate::wire::memory::Memory;
@@ -18,7 +18,7 @@ pub enum Continuability {
 }
 
 /// Whether a stream could continue at another upstream if it broke; `None` if the route does not enable that.
-pub(super) async fn continuability(
+pub(in crate::failover) async fn continuability(
     request: &ModelRequest,
     rule: &Rule,
     memory: &Memory,

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::decide::{Choice, Door, Tried, pause};
 use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
-use super::translation::{fault, obstacle};
 use crate::config::UpstreamId;
+use crate::failover::translation::{fault, obstacle};
 use crate::health::{AdmissionPreview, CooldownReason, ModelHealth, Permit, Shape};
 use crate::outcome::{Blame, Outcome, Retry};
 use crate::routing::Candidate;
@@ -25,27 +25,27 @@ const SOON: Duration = Duration::from_millis(10);
 
 /// A candidate with one of its keys.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
-    pub(super) candidate: &'a Candidate,
+pub(in crate::failover) struct Target<'a> {
+    pub(in crate::failover) candidate: &'a Candidate,
     /// The health of the model that the client asks for.
-    pub(super) health: &'a Arc<ModelHealth>,
-    pub(super) key: usize,
+    pub(in crate::failover) health: &'a Arc<ModelHealth>,
+    pub(in crate::failover) key: usize,
 }
 
 impl Target<'_> {
-    pub(super) fn blocked_until(&self, now: Instant) -> Option<Instant> {
+    pub(in crate::failover) fn blocked_until(&self, now: Instant) -> Option<Instant> {
         self.health.blocked_until(self.key, now)
     }
 
     /// When it may be asked again.
-    pub(super) fn back_at(&self, now: Instant) -> Instant {
+    pub(in crate::failover) fn back_at(&self, now: Instant) -> Instant {
         self.blocked_until(now).unwrap_or(now)
     }
 }
 
 /// The plan of one request, and how far it has got.
 #[derive(Debug)]
-pub(super) struct AttemptPlan<'a> {
+pub(in crate::failover) struct AttemptPlan<'a> {
     request: RoutingRequest<'a>,
     memory: &'a Memory,
     entries: Vec<Entry<'a>>,
@@ -81,7 +81,7 @@ struct Entry<'a> {
 
 impl<'a> AttemptPlan<'a> {
     /// Goes through the candidates of an order.
-    pub(super) fn new(order: Order<'a>, memory: &'a Memory) -> Self {
+    pub(in crate::failover) fn new(order: Order<'a>, memory: &'a Memory) -> Self {
         let candidates = order.candidates.into_iter();
         let model = order.request.model;
         Self {
@@ -98,24 +98,29 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// Counts the request as demand at every candidate.
-    pub(super) fn demand(&self, now: Instant) {
+    pub(in crate::failover) fn demand(&self, now: Instant) {
         for entry in &self.entries {
             entry.health.demanded(now);
         }
     }
 
     /// The owner of what the request refers to: the only upstream that can serve it.
-    pub(super) fn pinned_to(&self) -> Option<&'a UpstreamId> {
+    pub(in crate::failover) fn pinned_to(&self) -> Option<&'a UpstreamId> {
         self.request.pinned_to
     }
 
     /// Why the request could not be translated, and where.
-    pub(super) fn fault(&self) -> Option<&Fault> {
+    pub(in crate::failover) fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
 
     /// The candidates as they look now. An outage is fresh as long as it has lasted for less than `wait`.
-    pub(super) fn choices(&self, shape: Shape, wait: Duration, now: Instant) -> Vec<Choice> {
+    pub(in crate::failover) fn choices(
+        &self,
+        shape: Shape,
+        wait: Duration,
+        now: Instant,
+    ) -> Vec<Choice> {
         let entries = self.entries.iter();
         let choices = entries.map(|entry| Choice {
             tried: entry.tried,
@@ -127,12 +132,12 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// The health of a candidate's model.
-    pub(super) fn health(&self, choice: usize) -> &'a Arc<ModelHealth> {
+    pub(in crate::failover) fn health(&self, choice: usize) -> &'a Arc<ModelHealth> {
         self.entries[choice].health
     }
 
     /// Whether a candidate can serve the request. One that cannot is skipped from now on.
-    pub(super) async fn is_able(&mut self, choice: usize) -> bool {
+    pub(in crate::failover) async fn is_able(&mut self, choice: usize) -> bool {
         let entry = &mut self.entries[choice];
         if entry.is_known {
             return true;
@@ -151,7 +156,7 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// Whether somebody could be asked who has not been asked yet.
-    pub(super) async fn has_others(&mut self, now: Instant) -> bool {
+    pub(in crate::failover) async fn has_others(&mut self, now: Instant) -> bool {
         for choice in 0..self.entries.len() {
             let entry = &self.entries[choice];
             let is_next =
@@ -164,7 +169,7 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// Asks health for a permit for a candidate. `is_forced`: even if its circuit breaker is open.
-    pub(super) fn admit(
+    pub(in crate::failover) fn admit(
         &mut self,
         choice: usize,
         is_forced: bool,
@@ -174,12 +179,12 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// A candidate that was admitted is not asked after all.
-    pub(super) fn put_back(&mut self, choice: usize) {
+    pub(in crate::failover) fn put_back(&mut self, choice: usize) {
         self.entries[choice].keys = None;
     }
 
     /// An attempt at a candidate starts.
-    pub(super) fn started(&mut self, choice: usize) {
+    pub(in crate::failover) fn started(&mut self, choice: usize) {
         let entry = &mut self.entries[choice];
         self.repeats += u32::from(entry.calls > 0);
         entry.calls += 1;
@@ -187,7 +192,7 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// Notes how an attempt at a candidate ended.
-    pub(super) fn failed(&mut self, choice: usize, outcome: &Outcome, now: Instant) {
+    pub(in crate::failover) fn failed(&mut self, choice: usize, outcome: &Outcome, now: Instant) {
         let upstream = self.entries[choice].candidate.upstream.id();
         if outcome.blame() == Blame::Client {
             self.rejecting.push(upstream.clone());
@@ -221,14 +226,14 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// Whether a candidate was to be asked before this one, and health did not admit it.
-    pub(super) fn has_refused(&self, choice: usize) -> bool {
+    pub(in crate::failover) fn has_refused(&self, choice: usize) -> bool {
         self.entries[..choice]
             .iter()
             .any(|entry| entry.calls == 0 && entry.tried != Tried::No)
     }
 
     /// The candidates that were skipped, and why.
-    pub(super) fn skipped(&self, now: Instant) -> Vec<Skipped> {
+    pub(in crate::failover) fn skipped(&self, now: Instant) -> Vec<Skipped> {
         let left = self.entries.iter();
         let left = left.filter(|entry| entry.calls == 0 && entry.tried != Tried::No);
         let left = left.map(|entry| Skipped::new(entry.candidate, entry.why_not(now)));
@@ -236,14 +241,14 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// Whether the attempts failed because our own network is lost.
-    pub(super) fn is_network_lost(&self) -> bool {
+    pub(in crate::failover) fn is_network_lost(&self) -> bool {
         let mut asked = self.entries.iter().filter(|entry| entry.calls > 0);
         asked.any(|entry| entry.health.is_network_lost())
     }
 
     /// When the first of the candidates may be asked again; without those that rejected the request itself, because
     /// they would reject it again. Only a cooldown counts: whoever is out of rotation is asked if nobody else is left.
-    pub(super) fn retry_in(&self, now: Instant) -> Option<Duration> {
+    pub(in crate::failover) fn retry_in(&self, now: Instant) -> Option<Duration> {
         let rejects = |entry: &&Entry<'_>| {
             let upstream = entry.candidate.upstream.id();
             self.rejecting.contains(upstream)
@@ -350,6 +355,7 @@ impl<'a> Entry<'a> {
         let again = Tried::Again {
             calls: self.calls,
             not_before,
+            is_unread: outcome.is_unread(),
         };
         self.tried = match (outcome.retry(), outcome.may_pass()) {
             (Retry::OtherKey, may_pass) => self.other_key(may_pass, again, now),
@@ -423,7 +429,7 @@ fn door(preview: AdmissionPreview, wait: Duration, now: Instant) -> Door {
 }
 
 /// All keys of a candidate, beginning with the one whose turn it is.
-pub(super) fn keys_in_turn(candidate: &Candidate) -> VecDeque<usize> {
+pub(in crate::failover) fn keys_in_turn(candidate: &Candidate) -> VecDeque<usize> {
     let first = candidate.upstream.next_key();
     let count = candidate.upstream.key_count().max(1);
     (0..count).map(|offset| (first + offset) % count).collect()

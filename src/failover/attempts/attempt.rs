@@ -16,13 +16,13 @@ use super::handshake;
 use super::in_flight::Limit;
 use super::outbound::{outbound_as, send};
 use super::pace::Pace;
-use super::plan::Target;
 use super::timers::StreamTimeouts;
-use super::translation::reserve;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::openai::Transcript;
 use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
 use crate::event::Events;
+use crate::failover::decisions::plan::Target;
+use crate::failover::translation::reserve;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest, is_reasoning_model};
 use crate::upstream::{Reply, Seat};
@@ -33,36 +33,36 @@ use crate::wire::offload;
 use crate::wire::upload::Sending;
 
 /// The largest answer that is accepted; images in base64 are the largest there are.
-pub(super) const LARGEST_ANSWER: usize = 64 << 20;
+pub(in crate::failover) const LARGEST_ANSWER: usize = 64 << 20;
 
 /// One attempt at one target.
-pub(super) struct Attempt<'a> {
-    pub(super) timeouts: &'a TimeoutsConfig,
-    pub(super) memory: &'a Memory,
-    pub(super) events: &'a Events,
-    pub(super) request: &'a ModelRequest,
-    pub(super) target: Target<'a>,
+pub(in crate::failover) struct Attempt<'a> {
+    pub(in crate::failover) timeouts: &'a TimeoutsConfig,
+    pub(in crate::failover) memory: &'a Memory,
+    pub(in crate::failover) events: &'a Events,
+    pub(in crate::failover) request: &'a ModelRequest,
+    pub(in crate::failover) target: Target<'a>,
     /// Whether it is the candidate that the route names first.
-    pub(super) is_first_choice: bool,
-    pub(super) deadline: Deadline,
+    pub(in crate::failover) is_first_choice: bool,
+    pub(in crate::failover) deadline: Deadline,
     /// How much of a stream is held back beyond its first content.
-    pub(super) hold: Option<HoldConfig>,
+    pub(in crate::failover) hold: Option<HoldConfig>,
     /// What happens when content is refused.
-    pub(super) refusals: Refusals,
+    pub(in crate::failover) refusals: Refusals,
     /// Whether a transcript is kept, so that a stream can continue elsewhere.
-    pub(super) is_noted: bool,
+    pub(in crate::failover) is_noted: bool,
     /// What the client has received from a stream that broke off and is to be continued.
-    pub(super) transcript: Option<&'a Transcript>,
+    pub(in crate::failover) transcript: Option<&'a Transcript>,
     /// How far the request has got, where it takes a while to be sent.
-    pub(super) sending: Option<Arc<Sending>>,
+    pub(in crate::failover) sending: Option<Arc<Sending>>,
     /// Whether it waits for a seat at an upstream that has none: nobody else can be asked.
-    pub(super) may_queue: bool,
+    pub(in crate::failover) may_queue: bool,
 }
 
 impl Attempt<'_> {
     /// Asks for an answer. `translated`: the request in the upstream's words; putting it so may take a while in which nobody
     /// waits for the upstream.
-    pub(super) async fn run(
+    pub(in crate::failover) async fn run(
         self,
         translated: Result<UpstreamRequest, Failure>,
     ) -> Result<AttemptAnswer, Failure> {
@@ -169,7 +169,7 @@ impl Attempt<'_> {
     }
 
     /// How long the first content may take.
-    pub(super) fn limit(&self) -> Limit {
+    pub(in crate::failover) fn limit(&self) -> Limit {
         let with = |is_reasoning| match self.request.endpoint {
             // A handshake needs no model, so reasoning models get no extra time.
             Endpoint::Realtime => self.timeouts.first_token,

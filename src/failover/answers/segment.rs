@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::events::{EventStream, Taken};
-use super::in_flight::InFlightAttempt;
-use super::timers::{StreamTimeouts, Timers};
 use crate::affinity::Witness;
 use crate::dialect::openai::Splicer;
+use crate::failover::attempts::events::{EventStream, Taken};
+use crate::failover::attempts::in_flight::InFlightAttempt;
+use crate::failover::attempts::timers::{StreamTimeouts, Timers};
 use crate::outcome::{Defect, Outcome};
 use crate::upstream::ReplyBody;
 

@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use super::attempt::Attempt;
 use super::ending::Failure;
-use super::order::prefill;
-use super::translation::reserve;
 use crate::config::{Ability, Prefill};
 use crate::dialect::openai::{self, continuation};
 use crate::dialect::{self, Delivery, UpstreamApi, UpstreamRequest};
+use crate::failover::decisions::order::prefill;
+use crate::failover::translation::reserve;
 use crate::outcome::{Defect, Outcome};
 use crate::wire::memory::{FREE, NoMemory};
 use crate::wire::offload;
@@ -50,7 +50,7 @@ impl Attempt<'_> {
     }
 
     /// The request in the upstream's words.
-    pub(super) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
+    pub(in crate::failover) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
         let api = self.target.candidate.upstream.api();
         let is_read = self.target.candidate.model.is_some()
             || self.transcript.is_some()

@@ -8,7 +8,8 @@
 //! 2. When nobody untried is left, whoever most likely succeeds is asked again, after a pause. A chance `p` for each
 //!    call is worth `k` calls, where `1 − (1 − p)^k` reaches 99.5 %; a chance below 15 % is worth none.
 //! 3. When nobody is worth asking now, but somebody may be soon, the request waits in the queue of its route. The
-//!    queue gives turns; who has a turn may ask even where the chances are bad, so that a recovery is found.
+//!    queue gives turns; who has a turn may ask even where the chances are bad, so that a recovery is found. It does
+//!    not wait for who answers others, and has failed on it often enough: then the request is the likely reason.
 //! 4. While an attempt is in flight, a second one starts beside it if its upstream has gone out of rotation, or if the
 //!    client's patience is only just enough for another upstream.
 
@@ -94,6 +95,8 @@ pub enum Tried {
         calls: u32,
         /// Not to be asked again before.
         not_before: Instant,
+        /// Whether it did not look at the request the last time.
+        is_unread: bool,
     },
     /// To ask it (again) makes no sense, or it is being asked.
     No,
@@ -314,13 +317,25 @@ impl Choice {
         is_due && self.door == Door::Open && self.is_worthwhile()
     }
 
-    /// Whether it may be well again soon.
+    /// Whether it may be well again soon, as far as this request can tell.
     fn may_be_soon(&self) -> bool {
         match self.door {
-            Door::Open => true,
+            Door::Open => !self.fails_on_this_request(),
             Door::Out { is_fresh } => is_fresh,
             Door::CoolingDown { .. } | Door::Shut => false,
         }
+    }
+
+    /// Whether it likely answers, but has failed on this request more often than bad luck explains.
+    fn fails_on_this_request(&self) -> bool {
+        let is_unread = matches!(
+            self.tried,
+            Tried::Again {
+                is_unread: true,
+                ..
+            }
+        );
+        !is_unread && self.odds >= LEAST_ODDS && self.tried.calls() >= most_calls(self.odds)
     }
 
     /// Whether it is one of those that are asked before the client gives up.

@@ -8,15 +8,15 @@ use tokio::time::{Instant, timeout_at};
 
 use super::deadline::Wait;
 use super::ending::Failure;
-use super::plan::Target;
 use crate::dialect::UpstreamRequest;
+use crate::failover::decisions::plan::Target;
 use crate::outcome::{Outcome, Unreachable};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
 use crate::upstream::{Outbound, Reply, SendError, Upstream};
 
 /// The client's request, except for the model's name in the path.
-pub(super) fn outbound(
+pub(in crate::failover) fn outbound(
     request: &ModelRequest,
     upstream: &Upstream,
     model: Option<&str>,
@@ -65,7 +65,7 @@ pub(super) fn outbound_as(
 }
 
 /// Sends it, and waits for the head of the reply.
-pub(super) async fn send(
+pub(in crate::failover) async fn send(
     target: &Target<'_>,
     outbound: Outbound,
     wait: Wait,

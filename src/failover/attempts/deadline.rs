@@ -10,18 +10,18 @@ use crate::wire::upload::Sending;
 
 /// When a request must be over, all its attempts together.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline {
+pub(in crate::failover) struct Deadline {
     until: Instant,
 }
 
 impl Deadline {
-    pub(super) fn after(start: Instant, total: Duration) -> Self {
+    pub(in crate::failover) fn after(start: Instant, total: Duration) -> Self {
         Self {
             until: start + total,
         }
     }
 
-    pub(super) fn until(&self) -> Instant {
+    pub(in crate::failover) fn until(&self) -> Instant {
         self.until
     }
 
@@ -37,14 +37,14 @@ impl Deadline {
 
 /// How long the head of a reply is waited for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wait {
+pub(in crate::failover) struct Wait {
     /// When the attempt began.
-    pub(super) began: Instant,
+    pub(in crate::failover) began: Instant,
     /// From when the request has been sent, and the timer that ends the wait.
-    pub(super) patience: (Duration, Stage),
+    pub(in crate::failover) patience: (Duration, Stage),
     /// The longest pause while the request is being sent.
-    pub(super) idle: Duration,
-    pub(super) deadline: Deadline,
+    pub(in crate::failover) idle: Duration,
+    pub(in crate::failover) deadline: Deadline,
 }
 
 impl Wait {

@@ -11,7 +11,7 @@ use crate::wire::sse::{self, Event, Framer};
 
 /// What is needed to follow a stream of events.
 #[derive(Debug)]
-pub(super) struct EventStream {
+pub(in crate::failover) struct EventStream {
     framer: Framer,
     /// Translates the upstream's events into the client's API.
     translator: Option<StreamTranslator>,
@@ -22,24 +22,24 @@ pub(super) struct EventStream {
 
 /// What has become of some bytes.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(in crate::failover) struct Taken {
     /// What may go to the client: whole events, up to the first one that reports a failure.
-    pub(super) pass: Bytes,
+    pub(in crate::failover) pass: Bytes,
     /// How many of them have content.
-    pub(super) content: usize,
+    pub(in crate::failover) content: usize,
     /// How many steps the answer has made that the client does not see.
-    pub(super) hidden_progress: usize,
+    pub(in crate::failover) hidden_progress: usize,
     /// Whether the model has shown that it thinks.
-    pub(super) thinks: bool,
+    pub(in crate::failover) thinks: bool,
     /// How the answer failed.
-    pub(super) failure: Option<Outcome>,
+    pub(in crate::failover) failure: Option<Outcome>,
     /// The data of the event that reported the failure.
-    pub(super) error_event: Bytes,
+    pub(in crate::failover) error_event: Bytes,
 }
 
 impl Taken {
     /// Bytes that may go to the client, and nothing else.
-    pub(super) fn bytes(pass: Bytes) -> Self {
+    pub(in crate::failover) fn bytes(pass: Bytes) -> Self {
         Self {
             pass,
             content: 0,
@@ -66,14 +66,14 @@ impl EventStream {
     }
 
     /// Takes bytes from the upstream.
-    pub(super) fn take(&mut self, data: Bytes) -> Taken {
+    pub(in crate::failover) fn take(&mut self, data: Bytes) -> Taken {
         let whole = self.framer.push(data);
         self.interpret(whole)
     }
 
     /// The upstream has ended. Its last event may lack the blank line; an event that was cut short is not JSON, and
     /// is treated as such.
-    pub(super) fn take_rest(&mut self) -> Taken {
+    pub(in crate::failover) fn take_rest(&mut self) -> Taken {
         let rest = self.framer.take_rest();
         let mut closed = rest.to_vec();
         if !rest.is_empty() {
@@ -90,7 +90,7 @@ impl EventStream {
     }
 
     /// What a translation has held back.
-    pub(super) fn flush(&mut self) -> Taken {
+    pub(in crate::failover) fn flush(&mut self) -> Taken {
         let rest = self.translator.as_mut().map(StreamTranslator::finish);
         self.read(rest.unwrap_or_default())
     }
@@ -110,7 +110,7 @@ impl EventStream {
     }
 
     /// Reads whole events of the client's API.
-    pub(super) fn read(&mut self, whole: Bytes) -> Taken {
+    pub(in crate::failover) fn read(&mut self, whole: Bytes) -> Taken {
         let mut taken = Taken::bytes(Bytes::new());
         let mut end = whole.len();
         let mut is_nonstandard = false;
@@ -140,17 +140,17 @@ impl EventStream {
     }
 
     /// How many bytes wait for the rest of their event.
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::failover) fn held(&self) -> usize {
         self.framer.held()
     }
 
     /// Whether the answer is complete: nothing that follows can spoil it.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(in crate::failover) fn is_complete(&self) -> bool {
         self.reader.is_complete()
     }
 
     /// Whether only the end is missing, which comes at once.
-    pub(super) fn is_ending(&self) -> bool {
+    pub(in crate::failover) fn is_ending(&self) -> bool {
         self.is_complete()
             || self
                 .translator
@@ -159,17 +159,17 @@ impl EventStream {
     }
 
     /// The end that the upstream left out of a complete stream.
-    pub(super) fn missing_end(&self) -> Bytes {
+    pub(in crate::failover) fn missing_end(&self) -> Bytes {
         Bytes::from_static(self.reader.missing_end())
     }
 
     /// The end of a stream that broke.
-    pub(super) fn interruption(&self, error: &serde_json::Value) -> Bytes {
+    pub(in crate::failover) fn interruption(&self, error: &serde_json::Value) -> Bytes {
         self.reader.interruption(error).into()
     }
 
     /// What the client has received.
-    pub(super) fn transcript(&self) -> Option<&Transcript> {
+    pub(in crate::failover) fn transcript(&self) -> Option<&Transcript> {
         self.transcript.as_deref()
     }
 

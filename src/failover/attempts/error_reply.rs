@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError, shortened};
-use super::plan::Target;
 use super::secrets::without_secrets;
 use crate::config::Refusals;
 use crate::dialect::openai::ErrorReply;
 use crate::dialect::rate_limit;
+use crate::failover::decisions::plan::Target;
 use crate::outcome::{Blame, Outcome};
 use crate::request::ModelRequest;
 use crate::upstream::Reply;
@@ -19,7 +19,7 @@ use crate::wire::headers::{JSON, retry_after};
 use crate::wire::offload;
 
 /// The most that is read of an error: enough to classify it and to pass it on.
-pub(super) const LARGEST_ERROR: usize = 1 << 20;
+pub(in crate::failover) const LARGEST_ERROR: usize = 1 << 20;
 
 /// Whose errors they are, and what is known of the request.
 #[derive(Clone, Copy)]
@@ -155,7 +155,7 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
 }
 
 /// How long the headers of a reply ask us to wait.
-pub(super) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::failover) fn wait_asked_by(headers: &HeaderMap) -> Option<Duration> {
     retry_after(headers, SystemTime::now())
 }
 

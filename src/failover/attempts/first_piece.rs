@@ -17,7 +17,9 @@ use crate::upstream::ReplyBody;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Waits for the first piece for a short time; `None` if it has not arrived by then.
-pub(super) async fn first_piece(body: &mut ReplyBody) -> Result<Option<Bytes>, Failure> {
+pub(in crate::failover) async fn first_piece(
+    body: &mut ReplyBody,
+) -> Result<Option<Bytes>, Failure> {
     if body.is_end_stream() {
         return Ok(None);
     }
