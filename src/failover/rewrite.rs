@@ -6,7 +6,7 @@ use super::attempt::Attempt;
 use super::ending::Failure;
 use super::order::prefill;
 use super::translation::reserve;
-use crate::config::{Ability, Prefill};
+use crate::catalogue::{Ability, Prefill};
 use crate::dialect::openai::{self, continuation};
 use crate::dialect::{self, Delivery, UpstreamApi, UpstreamRequest};
 use crate::outcome::{Defect, Outcome};

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::plan::Target;
-use crate::config::{KeyHeader, Secret};
+use crate::catalogue::KeyHeader;
+use crate::config::Secret;
 use crate::request::ModelRequest;
 use crate::upstream::{Credential, Upstream};
 
