@@ -22,6 +22,7 @@
 //! - [`event`] carries facts from the data path to [`metrics`] and [`log`]
 //! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
 //! - [`admin`] serves the operators' address
+//! - [`catalogue`] has what is known of providers and models, as data
 //! - [`config`] reads and checks the configuration; [`gateway`] builds everything from it, and replaces it on reload
 //! - [`cli`] is the command line; [`simulator`] imitates providers for the demo and the tests
 //! - [`wire`] is HTTP plumbing; [`request`] and [`outcome`] are what the steps hand to each other
@@ -65,7 +66,7 @@
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire)      simulator, output, guide (nothing)
 //!                 browser (config only)   metrics (health, output)      log (event)
-//!                 for everyone: request, outcome, event, config
+//!                 for everyone: request, outcome, event, config → catalogue
 //! ```
 //!
 //! # The lexicon
@@ -125,6 +126,7 @@ pub mod admin;
 pub mod affinity;
 pub mod api;
 pub mod browser;
+pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod dialect;

@@ -5,7 +5,7 @@ mod credential;
 mod media;
 mod needs;
 mod peek;
-mod reasoning;
+mod thinking;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +15,15 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
+pub use crate::catalogue::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 pub use client_api::ClientApi;
 pub use credential::ClientCredential;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
-pub use reasoning::{Thinking, is_reasoning_model};
+pub use thinking::Thinking;
 
-use crate::config::{Abilities, Ability, UpstreamId};
+use crate::catalogue::{Abilities, Ability};
+use crate::config::UpstreamId;
 use crate::wire::headers::has_media_type;
 use crate::wire::json::ModelField;
 
@@ -136,24 +138,6 @@ impl ModelRequest {
             body: &self.body,
         }
     }
-}
-
-/// Whether a model is one of `OpenAI`'s o-series, by its name.
-pub fn is_o_model(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    ["o1", "o3", "o4"]
-        .iter()
-        .any(|family| name.starts_with(family))
-}
-
-/// Whether a model calls tools in a chat only without reasoning: `OpenAI`'s since gpt-5.4.
-pub fn calls_tools_unthinking(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let minor = name.strip_prefix("gpt-5.").and_then(|rest| {
-        let end = rest.find(|letter: char| !letter.is_ascii_digit());
-        rest[..end.unwrap_or(rest.len())].parse::<u32>().ok()
-    });
-    minor.is_some_and(|minor| minor >= 4)
 }
 
 /// The kinds of request that backstop understands; everything else is `Other` and forwarded untouched.

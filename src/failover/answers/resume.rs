@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::config::{Prefill, UpstreamId};
+use crate::catalogue::Prefill;
+use crate::config::UpstreamId;
 use crate::dialect::openai::{Splicer, Transcript};
 use crate::event::{AttemptReport, Event};
 use crate::failover::attempts::ending::{AttemptBody, Held};

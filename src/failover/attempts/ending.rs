@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::events::EventStream;
 use super::timers::StreamTimeouts;
-use crate::config::{Prefill, UpstreamId};
+use crate::catalogue::Prefill;
+use crate::config::UpstreamId;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::upstream::{ReplyBody, Seat, SendError};
 use crate::wire::body::ReadError;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::attempt::Attempt;
 use super::ending::Failure;
-use crate::config::{Ability, Prefill};
+use crate::catalogue::{Ability, Prefill};
 use crate::dialect::openai::{self, continuation};
 use crate::dialect::{self, Delivery, UpstreamApi, UpstreamRequest};
 use crate::failover::decisions::order::prefill;

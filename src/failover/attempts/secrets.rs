@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::config::{KeyHeader, Secret};
+use crate::catalogue::KeyHeader;
+use crate::config::Secret;
 use crate::failover::decisions::plan::Target;
 use crate::request::ModelRequest;
 use crate::upstream::{Credential, Upstream};

@@ -6,7 +6,8 @@
 //! `latency` takes the less loaded of two that are drawn by weight (power of two choices, Mitzenmacher, 2001).
 
 use super::skip::{SkipReason, Skipped};
-use crate::config::{Capabilities, Continuation, Dialect, Prefill, Strategy, UpstreamId};
+use crate::catalogue::{Capabilities, Dialect, Prefill};
+use crate::config::{Continuation, Strategy, UpstreamId};
 use crate::dialect::{Untranslatable, anthropic};
 use crate::request::{Endpoint, ModelRequest, Needs};
 use crate::routing::{Candidate, Rule};

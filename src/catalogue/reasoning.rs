@@ -1,8 +1,6 @@
-//! Which models think before they speak, by their names and by what they have shown.
+//! Which models think before they speak, by their names.
 
 use std::iter;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Beginnings of the names of models that think unless they are told not to; what may follow is a version or a size.
 /// As of 2026; a missing line costs a timeout that is too short for a silent model, a wrong one a failover that is late.
@@ -55,6 +53,24 @@ pub fn is_reasoning_model(name: &str) -> bool {
     beginnings(name).any(is_of_family) || THINKING.iter().any(has)
 }
 
+/// Whether a model is one of `OpenAI`'s o-series, by its name.
+pub fn is_o_model(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    ["o1", "o3", "o4"]
+        .iter()
+        .any(|family| name.starts_with(family))
+}
+
+/// Whether a model calls tools in a chat only without reasoning: `OpenAI`'s since gpt-5.4.
+pub fn calls_tools_unthinking(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let minor = name.strip_prefix("gpt-5.").and_then(|rest| {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse::<u32>().ok()
+    });
+    minor.is_some_and(|minor| minor >= 4)
+}
+
 /// Where the name of a family may begin: behind the vendor that routers put in front (`openai/o3`,
 /// `deepseek.r1-v1:0`).
 fn beginnings(name: &str) -> impl Iterator<Item = &str> {
@@ -76,28 +92,6 @@ fn begins(name: &str, family: &str) -> bool {
 fn find(name: &str, part: &str) -> Option<usize> {
     let mut windows = name.as_bytes().windows(part.len());
     windows.position(|window| window.eq_ignore_ascii_case(part.as_bytes()))
-}
-
-/// Whether the model of a request is known to think: by its name, by what the request asks for, or because an answer has
-/// shown it. Then it is known for all attempts of the request, those that are in flight included.
-#[derive(Clone, Debug, Default)]
-pub struct Thinking(Arc<AtomicBool>);
-
-impl Thinking {
-    /// What is known before the first attempt.
-    pub fn expected(is_expected: bool) -> Self {
-        Self(Arc::new(AtomicBool::new(is_expected)))
-    }
-
-    /// Whether it thinks, as far as is known.
-    pub fn is_known(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// An answer has shown that it thinks.
-    pub fn is_shown(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! It has only what their makers document as fixed, as of 2026: context windows, and what a model does not support. A
 //! missing line costs one rejected call at most; a wrong line would keep requests away.
 
-use super::capability::Ability::{Audio, JsonSchema, Logprobs, Tools, Vision};
-use super::capability::{Abilities, Ability, Capabilities};
+use super::ability::Ability::{Audio, JsonSchema, Logprobs, Tools, Vision};
+use super::ability::{Abilities, Ability, Capabilities};
 
 /// Prefix of the name, context window and largest answer in tokens (0: not fixed), and what the model lacks. The
 /// first match counts.
@@ -96,7 +96,7 @@ fn window_in(name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::known;
-    use crate::config::Ability;
+    use crate::catalogue::Ability;
 
     #[test]
     fn windows_are_read_off_the_table_or_the_name() {
