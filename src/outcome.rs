@@ -184,6 +184,8 @@ impl Outcome {
             Self::UpgradeRefused { .. }
             | Self::EndpointMissing { .. }
             | Self::InvalidReply(Defect::NoSeam) => FACT,
+            // A model's slip: the next answer may well be right.
+            Self::InvalidReply(Defect::BadCall) => FACT.passing(),
             Self::RateLimited { .. } => FACT.then(Retry::OtherKey).unread(),
             Self::Unauthorized { .. } => FACT.then(Retry::OtherKey).calling_for(Attention::Key),
             Self::QuotaExhausted => FACT.then(Retry::OtherKey).calling_for(Attention::Quota),
@@ -230,6 +232,7 @@ impl Outcome {
             Self::InvalidReply(Defect::Empty) => "empty_reply",
             Self::InvalidReply(Defect::Unparsable) => "unparsable_reply",
             Self::InvalidReply(Defect::NoAnswer) => "no_answer",
+            Self::InvalidReply(Defect::BadCall) => "bad_call",
             Self::InvalidReply(Defect::CutShort) => "cut_short",
             Self::InvalidReply(Defect::NoSeam) => "no_seam",
             Self::InvalidReply(Defect::TooLarge) => "reply_too_large",

@@ -39,6 +39,8 @@ pub struct Translated {
     pub content: usize,
     /// How many steps the answer has made that the client does not see.
     pub hidden_progress: usize,
+    /// Whether the model has shown that it thinks.
+    pub thinks: bool,
     /// How the answer failed, and the data of an error event that says so in the client's API.
     pub failure: Option<(Outcome, Bytes)>,
 }
@@ -63,21 +65,23 @@ impl Way {
     /// Translates some whole events.
     pub fn translate(&mut self, events: &[u8]) -> Translated {
         let mut translated = Translated::default();
-        let (mut pieces, mut told) = (Vec::new(), Vec::new());
         for event in sse::events(events) {
+            let (mut pieces, mut told) = (Vec::new(), Vec::new());
             match event.data.as_deref() {
                 // A comment.
                 None | Some(b"") => pieces.push(Piece::Alive),
                 Some(data) => self.reader.read(event.name, data, &mut pieces),
             }
-            for piece in pieces.drain(..) {
+            for piece in pieces {
                 self.take(piece, &mut told, &mut translated);
             }
             if translated.failure.is_some() {
                 break;
             }
         }
-        translated.hidden_progress += self.assembly.take_unseen();
+        let unseen = self.assembly.take_unseen();
+        translated.hidden_progress += unseen;
+        translated.thinks |= unseen > 0;
         translated
     }
 
@@ -124,6 +128,7 @@ impl Way {
         translated: &mut Translated,
     ) {
         for event in told {
+            translated.thinks |= matches!(event, Event::Thought(_) | Event::Signature(_));
             match event {
                 Event::Failed(error) => {
                     let outcome = outcome_of(&error);

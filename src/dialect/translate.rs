@@ -1,7 +1,5 @@
 //! Puts a client's request into the upstream's API.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -9,7 +7,7 @@ use super::next::conversation::{Api, Asked, Target, Unsaid};
 use super::response_translator::{ResponseTranslator, Translation};
 use super::upstream_api::{Ask, UpstreamApi};
 use super::{anthropic, openai};
-use crate::config::Dialect;
+use crate::catalogue::Dialect;
 use crate::request::Endpoint;
 use crate::wire::json;
 
@@ -76,21 +74,24 @@ impl UpstreamApi {
         body: Bytes,
         delivery: Delivery<'_>,
     ) -> Result<UpstreamRequest, Untranslatable> {
-        let spoken = self.api_for(ask);
-        match (Api::of(ask.endpoint), spoken) {
-            (Some(asked), Some(spoken)) if asked != spoken => {
-                let model = match delivery {
-                    Delivery::Verbatim => ask.model,
-                    Delivery::Fallback { model } => model,
-                };
-                self.translated(asked, spoken, &body, model)
-            }
-            _ => Ok(self.adapted(ask.endpoint, body, delivery)),
+        match self.translated(ask, &body) {
+            Some(translated) => translated,
+            None => Ok(self.adapted(ask.endpoint, body, delivery)),
         }
     }
 
+    /// The same for a request that has to be translated; `None`: it has not.
+    pub fn translated(
+        self,
+        ask: Ask<'_>,
+        body: &[u8],
+    ) -> Option<Result<UpstreamRequest, Untranslatable>> {
+        let (asked, spoken) = (Api::of(ask.endpoint)?, self.api_for(ask)?);
+        (asked != spoken).then(|| self.between(asked, spoken, body, ask.model))
+    }
+
     /// The request in another API: parsed once and written once.
-    fn translated(
+    fn between(
         self,
         asked: Api,
         spoken: Api,
@@ -146,7 +147,8 @@ impl UpstreamApi {
         let adapted = match (self.dialect, endpoint) {
             (Dialect::OpenAi, Endpoint::ChatCompletions) => openai::adapt_chat(body, &self, false),
             (Dialect::OpenAi, Endpoint::Responses) => openai::adapt_response(body, &self.quirks),
-            (Dialect::Anthropic, _) => anthropic::adapt(body, model, self.max_output),
+            (Dialect::Anthropic, _) => anthropic::adapt(body, model, self.max_output)
+                .map(|(body, dropped)| openai::Adapted { body, dropped }),
             (Dialect::OpenAi, _) => None,
         };
         if let Some(adapted) = adapted {

@@ -1,8 +1,8 @@
 //! The API that an upstream speaks.
 
 use super::next::conversation::Api;
-use crate::config::{Dialect, Prefill, Quirks};
-use crate::request::{Endpoint, wants_responses};
+use crate::catalogue::{Dialect, Prefill, Quirks, calls_tools_unthinking};
+use crate::request::Endpoint;
 
 /// The API of an upstream, and how it differs from the original.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ impl UpstreamApi {
             (Dialect::OpenAi, Api::Responses) if self.has_responses => Api::Responses,
             // OpenAI's current models take tools there alone.
             (Dialect::OpenAi, Api::Chat | Api::Messages)
-                if self.has_responses && ask.has_tools && wants_responses(ask.model) =>
+                if self.has_responses && ask.has_tools && calls_tools_unthinking(ask.model) =>
             {
                 Api::Responses
             }

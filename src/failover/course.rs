@@ -139,6 +139,7 @@ impl<'r, 'a> Course<'r, 'a> {
         let chosen = Chosen {
             choice,
             target,
+            translated: self.plan.take_translated(choice),
             has_others: is_limited && self.plan.has_others(Instant::now()).await,
         };
         let racer = self.run.attempt(chosen, permit, number, phase);

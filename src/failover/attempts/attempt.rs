@@ -20,7 +20,7 @@ use super::timers::StreamTimeouts;
 use crate::catalogue::is_reasoning_model;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::openai::Transcript;
-use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
+use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest};
 use crate::event::Events;
 use crate::failover::decisions::plan::Target;
 use crate::failover::translation::reserve;
@@ -115,7 +115,7 @@ impl Attempt<'_> {
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.
     async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
         match failure.outcome {
-            Outcome::EndpointMissing { .. } if self.request.endpoint == Endpoint::Responses => {
+            Outcome::EndpointMissing { .. } if self.is_asked_for_responses() => {
                 match self.without_responses().await {
                     Ok(translated) => {
                         let answer = self.exchange(translated).await?;
@@ -188,6 +188,11 @@ impl Attempt<'_> {
         self.limit().usual
     }
 
+    fn is_asked_for_responses(&self) -> bool {
+        let api = self.target.candidate.upstream.api();
+        api.api_for(self.asked()) == Some(Api::Responses)
+    }
+
     fn is_fallback(&self) -> bool {
         self.target.candidate.model.is_some() && !self.is_first_choice
     }
@@ -248,10 +253,12 @@ impl Attempt<'_> {
         let wait = wait_asked_by(&reply.headers);
         let headers = reply.headers;
         let look = || {
-            let body = self.in_clients_words(translator, received.clone())?;
-            if let Err(outcome) = dialect::inspect(self.request.endpoint, &body, wait) {
-                return self.error_inside(outcome, headers, translator, received.clone());
-            }
+            let body = match self.in_clients_words(translator, received.clone(), wait)? {
+                Ok(body) => body,
+                Err(outcome) => {
+                    return self.error_inside(outcome, headers, translator, received.clone());
+                }
+            };
             self.accept(reply.status, &body, dialect::is_refusal)?;
             let body = AttemptBody::Whole(body);
             Ok(AttemptAnswer::new(
@@ -264,19 +271,22 @@ impl Attempt<'_> {
         offload::at_once(received.len(), look)
     }
 
-    /// A whole answer, turned back into the client's API within the memory for bodies.
+    /// A whole answer that is one, turned back into the client's API within the memory for bodies; else what it stands for.
     fn in_clients_words(
         &self,
         translator: &ResponseTranslator,
         body: Bytes,
-    ) -> Result<Bytes, NoMemory> {
+        wait: Option<Duration>,
+    ) -> Result<Result<Bytes, Outcome>, NoMemory> {
+        let endpoint = self.request.endpoint;
         if !translator.changes() {
-            return Ok(body);
+            return Ok(translator.answer(endpoint, body, wait));
         }
         let mut share = reserve(&body, self.memory)?;
-        let answer = translator.answer(body);
-        share.shrink_to(answer.len());
-        Ok(share.hold(answer))
+        Ok(translator.answer(endpoint, body, wait).map(|answer| {
+            share.shrink_to(answer.len());
+            share.hold(answer)
+        }))
     }
 
     /// Accepts an answer, unless it refuses the content and the route asks the next candidate then.
@@ -306,9 +316,8 @@ impl Attempt<'_> {
         let received = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
         let wait = wait_asked_by(&reply.headers);
         offload::at_once(received.len(), || {
-            let body = translator.answer(received.clone());
-            match dialect::inspect(self.request.endpoint, &body, wait) {
-                Ok(()) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
+            match translator.answer(self.request.endpoint, received.clone(), wait) {
+                Ok(_) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
                 Err(outcome) => {
                     self.error_inside(outcome, reply.headers, translator, received.clone())
                 }

@@ -77,12 +77,10 @@ impl Attempt<'_> {
         reply: Reply,
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
-        let is_native = !translator.changes();
         let classify: fn(&ErrorReply<'_>) -> Outcome =
-            if is_native && self.request.endpoint == Endpoint::Responses {
-                openai::classify_response
-            } else {
-                openai::classify
+            match translator.endpoint(self.request.endpoint) {
+                Endpoint::Responses => openai::classify_response,
+                _ => openai::classify,
             };
         let classify = |reply: &ErrorReply<'_>| self.about_client(classify(reply), reply.status);
         let error_body = |status, body| self.error_body(translator, status, body);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::dialect::StreamTranslator;
+use crate::dialect::{StreamTranslator, Translated, Way};
 use crate::dialect::openai::Transcript;
 use crate::dialect::stream::{Signal, StreamReader};
 use crate::outcome::Outcome;
@@ -49,6 +49,16 @@ impl Taken {
             error_event: Bytes::new(),
         }
     }
+
+    /// What came behind it.
+    fn join(&mut self, next: Self) {
+        self.pass = [&self.pass[..], &next.pass].concat().into();
+        self.content += next.content;
+        self.hidden_progress += next.hidden_progress;
+        self.thinks |= next.thinks;
+        self.failure = next.failure;
+        self.error_event = next.error_event;
+    }
 }
 
 impl EventStream {
@@ -79,34 +89,58 @@ impl EventStream {
         if !rest.is_empty() {
             closed.extend_from_slice(b"\n\n");
         }
-        let closed = Bytes::from(closed);
-        match &mut self.translator {
-            None => self.read(closed),
-            Some(translator) => {
-                let translated = [translator.translate(closed), translator.finish()].concat();
-                self.read(translated.into())
-            }
+        let mut taken = self.interpret(closed.into());
+        if taken.failure.is_none() {
+            taken.join(self.flush());
         }
+        taken
     }
 
     /// What a translation has held back.
     pub(in crate::failover) fn flush(&mut self) -> Taken {
-        let rest = self.translator.as_mut().map(StreamTranslator::finish);
-        self.read(rest.unwrap_or_default())
+        match &mut self.translator {
+            Some(StreamTranslator::Between(way)) => {
+                let translated = way.finish();
+                self.translated(translated)
+            }
+            Some(StreamTranslator::Numbering(_)) | None => Taken::bytes(Bytes::new()),
+        }
     }
 
     fn interpret(&mut self, whole: Bytes) -> Taken {
         match &mut self.translator {
             None => self.read(whole),
-            Some(translator) => {
-                let translated = translator.translate(whole);
-                let hidden_progress = translator.take_hidden_progress();
-                let mut taken = self.read(translated);
-                taken.hidden_progress += hidden_progress;
-                taken.thinks |= hidden_progress > 0;
-                taken
+            Some(StreamTranslator::Numbering(numbers)) => {
+                let numbered = numbers.translate(whole);
+                self.read(numbered)
+            }
+            Some(StreamTranslator::Between(way)) => {
+                let translated = way.translate(&whole);
+                self.translated(translated)
             }
         }
+    }
+
+    /// Translated events. What they mean is known from their translation; only where the answer may continue elsewhere they are
+    /// read again, as the client reads them.
+    fn translated(&mut self, translated: Translated) -> Taken {
+        let events = Bytes::from(translated.events);
+        let mut taken = match self.transcript {
+            Some(_) => self.read(events),
+            None => Taken {
+                content: translated.content,
+                ..Taken::bytes(events)
+            },
+        };
+        taken.hidden_progress += translated.hidden_progress;
+        taken.thinks |= translated.thinks;
+        if let Some((outcome, error_event)) = translated.failure
+            && taken.failure.is_none()
+        {
+            taken.failure = Some(outcome);
+            taken.error_event = error_event;
+        }
+        taken
     }
 
     /// Reads whole events of the client's API.
@@ -146,26 +180,40 @@ impl EventStream {
 
     /// Whether the answer is complete: nothing that follows can spoil it.
     pub(in crate::failover) fn is_complete(&self) -> bool {
-        self.reader.is_complete()
+        self.reader.is_complete() || self.way().is_some_and(Way::is_complete)
     }
 
     /// Whether only the end is missing, which comes at once.
     pub(in crate::failover) fn is_ending(&self) -> bool {
-        self.is_complete()
-            || self
-                .translator
-                .as_ref()
-                .is_some_and(StreamTranslator::is_ending)
+        self.is_complete() || self.way().is_some_and(Way::is_ending)
     }
 
     /// The end that the upstream left out of a complete stream.
     pub(in crate::failover) fn missing_end(&self) -> Bytes {
-        Bytes::from_static(self.reader.missing_end())
+        // A translation has written it.
+        let is_there = self.way().is_some_and(Way::is_complete);
+        Bytes::from_static(if is_there {
+            b""
+        } else {
+            self.reader.missing_end()
+        })
     }
 
     /// The end of a stream that broke.
-    pub(in crate::failover) fn interruption(&self, error: &serde_json::Value) -> Bytes {
-        self.reader.interruption(error).into()
+    pub(in crate::failover) fn interruption(&mut self, error: &serde_json::Value) -> Bytes {
+        match &mut self.translator {
+            Some(StreamTranslator::Between(way)) if self.transcript.is_none() => {
+                way.interruption(error).into()
+            }
+            _ => self.reader.interruption(error).into(),
+        }
+    }
+
+    fn way(&self) -> Option<&Way> {
+        match &self.translator {
+            Some(StreamTranslator::Between(way)) => Some(way),
+            Some(StreamTranslator::Numbering(_)) | None => None,
+        }
     }
 
     /// What the client has received.

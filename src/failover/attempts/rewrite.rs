@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use super::attempt::Attempt;
 use super::ending::Failure;
-use crate::catalogue::{Ability, Prefill};
+use crate::catalogue::Prefill;
 use crate::dialect::openai::{self, continuation};
-use crate::dialect::{self, Delivery, UpstreamApi, UpstreamRequest};
-use crate::failover::decisions::order::prefill;
-use crate::failover::translation::reserve;
+use crate::dialect::{self, Ask, Delivery, UpstreamApi, UpstreamRequest};
+use crate::failover::decisions::order::{RoutingRequest, prefill};
+use crate::failover::translation::{api_of, ask, reserve};
 use crate::outcome::{Defect, Outcome};
 use crate::wire::memory::{FREE, NoMemory};
 use crate::wire::offload;
@@ -51,10 +51,11 @@ impl Attempt<'_> {
 
     /// The request in the upstream's words.
     pub(in crate::failover) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
-        let api = self.target.candidate.upstream.api();
-        let is_read = self.target.candidate.model.is_some()
+        let candidate = self.target.candidate;
+        let api = candidate.upstream.api();
+        let is_read = candidate.model.is_some()
             || self.transcript.is_some()
-            || api.translates(self.request.endpoint);
+            || api.translates(self.asked());
         let translate = || self.translated_for(api, self.body());
         match self.prepare(is_read, translate).await {
             // Nobody but the upstream can say whether it takes this, so nothing but the model's name is changed.
@@ -63,14 +64,18 @@ impl Attempt<'_> {
         }
     }
 
+    /// What decides in which API the upstream is asked.
+    pub(super) fn asked(&self) -> Ask<'_> {
+        ask(self.target.candidate, RoutingRequest::of(self.request))
+    }
+
     /// What is too large to be read, under the upstream's name for the model.
     fn renamed(&self, api: UpstreamApi) -> Result<UpstreamRequest, Failure> {
         let mut share = self.memory.share();
         share.grow_to(self.request.body.len())?;
-        let endpoint = self.request.endpoint;
         let body = self.body().map(|body| share.hold(body));
-        body.filter(|_| !api.translates(endpoint))
-            .and_then(|body| api.translate(endpoint, body, Delivery::Verbatim))
+        body.filter(|_| !api.translates(self.asked()))
+            .and_then(|body| api.translate(self.asked(), body, Delivery::Verbatim).ok())
             .ok_or_else(|| NoMemory::Ever.into())
     }
 
@@ -101,16 +106,17 @@ impl Attempt<'_> {
         body: Option<Bytes>,
     ) -> Result<UpstreamRequest, Outcome> {
         let candidate = self.target.candidate;
-        let model = candidate.model.as_deref();
-        let endpoint = self.request.endpoint;
+        let ask = self.asked();
         // What the client wrote for this model passes through, whatever is known of the model.
-        if model.is_some() || api.translates(endpoint) {
-            let abilities = candidate.capabilities(self.request.model_name());
-            api.has_stream_usage = !abilities.missing.contains(Ability::StreamUsage);
-            api.max_output = abilities.max_output;
+        if candidate.model.is_some() || api.translates(ask) {
+            api = UpstreamApi {
+                has_responses: api.has_responses,
+                ..api_of(candidate, self.request.model_name())
+            };
         }
-        body.and_then(|body| api.translate(endpoint, body, Delivery::of(model)))
-            .ok_or(Outcome::InvalidReply(Defect::NoSeam))
+        let body = body.ok_or(Outcome::InvalidReply(Defect::NoSeam))?;
+        api.translate(ask, body, Delivery::of(candidate.model.as_deref()))
+            .map_err(|_| Outcome::InvalidReply(Defect::NoSeam))
     }
 
     pub(super) fn prefill(&self) -> Prefill {

@@ -2,9 +2,10 @@
 
 use tokio::time::Instant;
 
-use super::order::{RoutingRequest, order, unsupported};
+use super::order::{RoutingRequest, order};
 use super::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
+use crate::failover::translation::translated;
 use crate::health::AdmissionPreview;
 use crate::routing::Rule;
 
@@ -31,7 +32,9 @@ pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Ex
     order.candidates.retain(|candidate| {
         // Without a body nothing is known that could not be translated.
         let is_known = !request.needs.body.is_empty();
-        let why = is_known.then(|| unsupported(candidate, request)).flatten();
+        let why = is_known
+            .then(|| translated(candidate, request).err())
+            .flatten();
         skipped.extend(why.map(|why| Skipped::new(candidate, why)));
         why.is_none()
     });

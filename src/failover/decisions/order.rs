@@ -8,7 +8,7 @@
 use super::skip::{SkipReason, Skipped};
 use crate::catalogue::{Capabilities, Dialect, Prefill};
 use crate::config::{Continuation, Strategy, UpstreamId};
-use crate::dialect::{Untranslatable, anthropic};
+use crate::dialect::anthropic;
 use crate::request::{Endpoint, ModelRequest, Needs};
 use crate::routing::{Candidate, Rule};
 use crate::wire::json::fingerprint_of;
@@ -188,21 +188,6 @@ fn ineligible(
         first.is_some_and(|first| first != model_of(candidate))
     };
     (request.endpoint == Endpoint::Embeddings && is_other_model()).then_some(SkipReason::OtherModel)
-}
-
-/// Why a request cannot be translated for a candidate. The whole body must be read for that, so it is checked only
-/// when the candidate is next.
-pub(in crate::failover) fn unsupported(
-    candidate: &Candidate,
-    request: RoutingRequest<'_>,
-) -> Option<SkipReason> {
-    let model = candidate.model.as_deref().unwrap_or(request.model);
-    let api = candidate.upstream.api();
-    let why = api.unsupported_feature(request.endpoint, request.needs.body, model)?;
-    Some(match why {
-        Untranslatable::Unsupported(lack) => SkipReason::Unsupported(lack),
-        Untranslatable::Unreadable => SkipReason::Unreadable,
-    })
 }
 
 /// How a candidate is asked to continue the start of an answer.

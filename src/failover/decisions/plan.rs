@@ -13,7 +13,8 @@ use super::decide::{Choice, Door, Tried, pause};
 use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
-use crate::failover::translation::{fault, obstacle};
+use crate::dialect::UpstreamRequest;
+use crate::failover::translation::{fault, translated_within};
 use crate::health::{AdmissionPreview, CooldownReason, ModelHealth, Permit, Shape};
 use crate::outcome::{Blame, Outcome, Retry};
 use crate::routing::Candidate;
@@ -75,6 +76,8 @@ struct Entry<'a> {
     limited: VecDeque<usize>,
     /// Whether it is known that it can serve the request: to find out, the whole body must be read.
     is_known: bool,
+    /// The request in its API, until that is sent; `None`: it speaks the client's.
+    translated: Option<Box<UpstreamRequest>>,
     /// Until when health does not admit the request, though it admits others.
     refused_until: Option<Instant>,
 }
@@ -142,9 +145,14 @@ impl<'a> AttemptPlan<'a> {
         if entry.is_known {
             return true;
         }
-        let Some(why) = obstacle(entry.candidate, self.request, self.memory).await else {
-            entry.is_known = true;
-            return true;
+        let translated = translated_within(entry.candidate, self.request, self.memory).await;
+        let why = match translated {
+            Ok(translated) => {
+                entry.is_known = true;
+                entry.translated = translated.map(Box::new);
+                return true;
+            }
+            Err(why) => why,
         };
         if why == SkipReason::Unreadable && self.fault.is_none() {
             self.fault = fault(self.request.needs.body).await;
@@ -153,6 +161,14 @@ impl<'a> AttemptPlan<'a> {
         entry.is_known = true;
         self.skipped.push(Skipped::new(entry.candidate, why));
         false
+    }
+
+    /// The request in the API of a candidate, if it has been put so and not been sent yet.
+    pub(in crate::failover) fn take_translated(
+        &mut self,
+        choice: usize,
+    ) -> Option<Box<UpstreamRequest>> {
+        self.entries[choice].translated.take()
     }
 
     /// Whether somebody could be asked who has not been asked yet.
@@ -271,6 +287,7 @@ impl<'a> Entry<'a> {
             key: 0,
             limited: VecDeque::new(),
             is_known: false,
+            translated: None,
             refused_until: None,
         }
     }

@@ -1,5 +1,7 @@
 //! The APIs in which a conversation can be said.
 
+use serde_json::{Value, json};
+
 use crate::request::Endpoint;
 
 /// An API for conversations.
@@ -34,6 +36,17 @@ impl Api {
             Self::Chat => Endpoint::ChatCompletions,
             Self::Messages => Endpoint::Messages,
             Self::Responses => Endpoint::Responses,
+        }
+    }
+}
+
+impl Api {
+    /// A whole error body in this API. `error`: an error object of any API.
+    pub fn error_body(self, error: &Value) -> Value {
+        let error = (self.form().error)(error);
+        match self {
+            Self::Chat | Self::Responses => json!({ "error": error }),
+            Self::Messages => json!({ "type": "error", "error": error, "request_id": null }),
         }
     }
 }
