@@ -12,6 +12,7 @@ mod call_ids;
 mod chunks;
 mod dropped;
 mod finish;
+mod heartbeat;
 mod instruct;
 pub mod messages;
 mod names;
@@ -28,6 +29,7 @@ mod stream_translator;
 mod translate;
 mod upstream_api;
 
+pub use heartbeat::{COMMENT, heartbeat};
 pub use next::conversation::Api;
 pub use provider_state::strip_provider_state;
 pub use refusal::{begins_with_refusal, is_refusal};

@@ -104,6 +104,13 @@ impl Way {
         self.assembly.is_over() && !self.assembly.is_empty()
     }
 
+    /// A sign of life behind what was told.
+    pub fn heartbeat(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.writer.write(Event::Alive, &mut out);
+        out
+    }
+
     /// The end of a stream that broke. `error`: an error object in `OpenAI`'s shape.
     pub fn interruption(&mut self, error: &Value) -> Vec<u8> {
         let mut out = Vec::new();

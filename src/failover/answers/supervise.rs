@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
@@ -45,6 +46,10 @@ pub struct SupervisedStream {
     /// The attempts that are over.
     attempts: Vec<AttemptReport>,
     alarm: Pin<Box<Sleep>>,
+    /// How long the client may get nothing.
+    keepalive: Duration,
+    /// When it got something.
+    told: Instant,
     is_broken: bool,
 }
 
@@ -74,6 +79,7 @@ impl SupervisedStream {
             events,
             limits,
             since,
+            keepalive,
             ..
         } = held;
         let mut segment = Segment::new(rest, limits, attempt, since, None);
@@ -81,9 +87,12 @@ impl SupervisedStream {
         if let Some(witness) = &mut segment.witness {
             witness.saw_events(&first);
         }
+        let now = Instant::now();
         let mut stream = Self {
             ready: [first].into(),
-            alarm: Box::pin(sleep_until(segment.timers.next())),
+            alarm: Box::pin(sleep_until(segment.timers.next().min(now + keepalive))),
+            keepalive,
+            told: now,
             source: Source::Segment(Box::new(segment)),
             front: events,
             resume: resume.map(Box::new),
@@ -119,6 +128,7 @@ impl SupervisedStream {
         };
         let (pass, then) = segment.pass(&mut self.front, taken);
         if !pass.is_empty() {
+            self.told = segment.timers.last_byte();
             self.ready.push_back(pass);
         }
         match then {
@@ -137,7 +147,7 @@ impl SupervisedStream {
             && self.front.is_ending()
         {
             segment.timers.completed();
-            self.alarm.as_mut().reset(segment.timers.next());
+            self.set_alarm();
         }
     }
 
@@ -185,7 +195,37 @@ impl SupervisedStream {
             Some(Err(obstacle)) => {
                 self.interrupt(&outcome, &format!("{message}; not continued: {obstacle}"));
             }
-            Some(Ok(resuming)) => self.source = Source::Resuming(resuming, outcome),
+            Some(Ok(resuming)) => {
+                self.source = Source::Resuming(resuming, outcome);
+                self.set_alarm();
+            }
+        }
+    }
+
+    /// Tells the client that its answer is still worked on, if it has had nothing for long enough.
+    fn keep_alive(&mut self) {
+        let now = Instant::now();
+        if now >= self.told + self.keepalive && !self.front.is_ending() {
+            self.told = now;
+            let heartbeat = self.front.heartbeat();
+            self.ready.push_back(heartbeat);
+        }
+        self.set_alarm();
+    }
+
+    /// Sets the alarm to when something has to be done, if nothing comes before.
+    fn set_alarm(&mut self) {
+        let quiet = match self.front.is_ending() {
+            // The end comes at once or not at all.
+            true => None,
+            false => Some(self.told + self.keepalive),
+        };
+        let timer = match &self.source {
+            Source::Segment(segment) => Some(segment.timers.next()),
+            Source::Resuming(..) | Source::Over => None,
+        };
+        if let Some(next) = timer.into_iter().chain(quiet).min() {
+            self.alarm.as_mut().reset(next);
         }
     }
 
@@ -233,8 +273,8 @@ impl SupervisedStream {
         let events = held.events;
         let splice = Splice { events, splicer };
         let segment = Segment::new(held.rest, held.limits, attempt, held.since, Some(splice));
-        self.alarm.as_mut().reset(segment.timers.next());
         self.source = Source::Segment(Box::new(segment));
+        self.set_alarm();
         self.pass(Taken::bytes(held.first));
         self.hurry_if_ending();
     }
@@ -244,9 +284,13 @@ impl SupervisedStream {
         let segment = match &mut self.source {
             Source::Over => return Poll::Ready(()),
             Source::Resuming(resuming, reason) => {
-                let resumed = ready!(Pin::new(resuming).poll(context));
-                let reason = reason.clone();
-                self.resumed(resumed, &reason);
+                if let Poll::Ready(resumed) = Pin::new(resuming).poll(context) {
+                    let reason = reason.clone();
+                    self.resumed(resumed, &reason);
+                } else {
+                    ready!(self.alarm.as_mut().poll(context));
+                    self.keep_alive();
+                }
                 return Poll::Ready(());
             }
             Source::Segment(segment) => segment,
@@ -268,8 +312,8 @@ impl SupervisedStream {
                 segment.timers.waits();
                 ready!(self.alarm.as_mut().poll(context));
                 match segment.timers.expired(Instant::now()) {
-                    // Something came since the alarm was set.
-                    None => self.alarm.as_mut().reset(segment.timers.next()),
+                    // Something came since the alarm was set, or the client has waited for long enough.
+                    None => self.keep_alive(),
                     Some(stage) => self.end(Outcome::TimedOut(stage), patience_with(stage)),
                 }
             }

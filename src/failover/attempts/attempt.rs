@@ -350,6 +350,7 @@ impl Attempt<'_> {
                 min_rate: self.timeouts.min_rate,
                 reasoning: self.timeouts.reasoning,
             },
+            keepalive: self.request.keepalive(self.timeouts.keepalive),
         };
         let events = EventStream::new(endpoint, translator.translator(), transcript);
         let mut held = match hold(events, reply.body, wanted).await {

@@ -33,6 +33,8 @@ pub(super) struct Hold<'a> {
     pub(super) more: Option<HoldConfig>,
     /// The timeouts from the first content on.
     pub(super) limits: StreamTimeouts,
+    /// How long the client may get nothing from then on before it gets a sign of life.
+    pub(super) keepalive: Duration,
 }
 
 /// What has come so far.
@@ -162,6 +164,7 @@ impl Hold<'_> {
             limits: self.limits,
             since: kept.since.unwrap_or_else(Instant::now),
             prefill: Prefill::None,
+            keepalive: self.keepalive,
         }
     }
 }

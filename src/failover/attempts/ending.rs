@@ -262,6 +262,8 @@ pub(in crate::failover) struct Held {
     pub(in crate::failover) since: Instant,
     /// How the upstream was asked to continue the start of an answer.
     pub(in crate::failover) prefill: Prefill,
+    /// How long the client may get nothing before it gets a sign of life.
+    pub(in crate::failover) keepalive: Duration,
 }
 
 /// A body of unknown meaning.

@@ -199,6 +199,16 @@ impl EventStream {
         })
     }
 
+    /// A sign of life behind the last event.
+    pub(in crate::failover) fn heartbeat(&mut self) -> Bytes {
+        match &mut self.translator {
+            Some(StreamTranslator::Between(way)) if self.transcript.is_none() => {
+                way.heartbeat().into()
+            }
+            _ => self.reader.heartbeat(),
+        }
+    }
+
     /// The end of a stream that broke.
     pub(in crate::failover) fn interruption(&mut self, error: &serde_json::Value) -> Bytes {
         match &mut self.translator {

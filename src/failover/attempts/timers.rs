@@ -93,6 +93,11 @@ impl Timers {
         }
     }
 
+    /// When the last bytes came.
+    pub(in crate::failover) fn last_byte(&self) -> Instant {
+        self.last_byte
+    }
+
     /// The model thinks.
     pub(in crate::failover) fn thinks(&mut self) {
         self.limits.thinks();
