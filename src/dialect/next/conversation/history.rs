@@ -140,7 +140,9 @@ impl Told {
     fn push(&mut self, mut turn: Turn) {
         match self.turns.last_mut() {
             _ if turn.parts.is_empty() => {}
-            Some(last) if last.role == turn.role && turn.role != Role::System => last.parts.append(&mut turn.parts),
+            Some(last) if last.role == turn.role && turn.role != Role::System => {
+                last.parts.append(&mut turn.parts)
+            }
             _ => self.turns.push(turn),
         }
     }
@@ -228,7 +230,11 @@ mod tests {
             system("s"),
             user(vec![text("u"), text("v")]),
             model(vec![text("hm"), call("a"), call("b"), call("c")]),
-            user(vec![result("a", "1"), result("b", "2"), result("c", NO_RESULT)]),
+            user(vec![
+                result("a", "1"),
+                result("b", "2"),
+                result("c", NO_RESULT),
+            ]),
             system("t"),
             user(vec![text("w")]),
             model(vec![call("d")]),
@@ -243,12 +249,22 @@ mod tests {
         let turns = vec![
             user(vec![result("z", "lost")]),
             model(vec![call("a")]),
-            user(vec![result("a", "1"), result("a", "1"), result("a", "2"), text("go on")]),
+            user(vec![
+                result("a", "1"),
+                result("a", "1"),
+                result("a", "2"),
+                text("go on"),
+            ]),
         ];
         let expected = vec![
             user(vec![text(ORPHAN), text("lost")]),
             model(vec![call("a")]),
-            user(vec![result("a", "1"), text(FURTHER), text("2"), text("go on")]),
+            user(vec![
+                result("a", "1"),
+                text(FURTHER),
+                text("2"),
+                text("go on"),
+            ]),
         ];
         assert_eq!(repaired(turns), expected);
     }
@@ -263,7 +279,10 @@ mod tests {
         let expected = vec![
             model(vec![call("c"), call("c_1")]),
             user(vec![result("c", "1"), result("c_1", "2")]),
-            model(vec![call_with("c_2", r#"{"arguments":"{\"a"}"#), call("call")]),
+            model(vec![
+                call_with("c_2", r#"{"arguments":"{\"a"}"#),
+                call("call"),
+            ]),
             user(vec![result("c_2", NO_RESULT), result("call", NO_RESULT)]),
         ];
         assert_eq!(repaired(turns), expected);

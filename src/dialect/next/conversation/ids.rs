@@ -141,7 +141,14 @@ mod tests {
         }
         // The first turn's second result is missing, and comes late.
         let owners = ["c", "c", "c", "c", "c", "d"].map(|id| ids.result(id));
-        let expected = [Owner::Call(2), Owner::Call(3), Owner::Call(0), Owner::Call(1), Owner::Answered(1), Owner::Nobody];
+        let expected = [
+            Owner::Call(2),
+            Owner::Call(3),
+            Owner::Call(0),
+            Owner::Call(1),
+            Owner::Answered(1),
+            Owner::Nobody,
+        ];
         assert_eq!(owners, expected);
     }
 

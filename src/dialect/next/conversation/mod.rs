@@ -11,6 +11,8 @@
 
 mod answer;
 mod api;
+#[cfg(test)]
+pub mod arbitrary;
 mod arguments;
 mod assembly;
 mod custom;
@@ -27,7 +29,7 @@ mod tools;
 
 pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage};
 pub use api::Api;
-pub use arguments::{is_object, mended};
+pub use arguments::{is_object, mended, object_in};
 pub use assembly::{Assembly, UNSOUND};
 pub use custom::{InputDecoder, as_arguments};
 pub use dropped::{Dropped, Field};

@@ -264,7 +264,9 @@ mod tests {
         let maybe = json!({"type": ["object", "null"], "properties": {}});
         assert!(is_strict(&all));
         assert!(!is_strict(&some) && !is_strict(&open) && !is_strict(&maybe));
-        assert!(!is_strict(&json!({"anyOf": [all, {"type": "array", "items": some}]})));
+        assert!(!is_strict(
+            &json!({"anyOf": [all, {"type": "array", "items": some}]})
+        ));
     }
 
     #[test]

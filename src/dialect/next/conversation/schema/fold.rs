@@ -56,7 +56,11 @@ impl Fold<'_> {
     fn object(&mut self, mut fields: Map<String, Value>, depth: usize) -> Folded {
         self.follow(&mut fields);
         let mut notes = Vec::new();
-        for (keyword, how) in [("allOf", How::All), ("anyOf", How::Any), ("oneOf", How::One)] {
+        for (keyword, how) in [
+            ("allOf", How::All),
+            ("anyOf", How::Any),
+            ("oneOf", How::One),
+        ] {
             if let Some(Value::Array(branches)) = fields.shift_remove(keyword)
                 && depth < DEEPEST
             {
@@ -125,7 +129,10 @@ fn merge(fields: &mut Map<String, Value>, branches: Vec<Map<String, Value>>, how
             None => names,
             Some(known) if how == How::All => union(known, names),
             // Only what every alternative requires is required.
-            Some(known) => known.into_iter().filter(|name| names.contains(name)).collect(),
+            Some(known) => known
+                .into_iter()
+                .filter(|name| names.contains(name))
+                .collect(),
         });
         for (keyword, value) in branch {
             match (keyword.as_str(), value) {
@@ -219,8 +226,15 @@ fn arguments(branch: &Map<String, Value>) -> String {
     let properties = branch.get("properties").and_then(Value::as_object);
     let mut names: Vec<String> = Vec::new();
     for (name, schema) in properties.into_iter().flatten() {
-        let mark = if required.contains(&name.as_str()) { "" } else { "?" };
-        let fixed = match (&schema["const"], schema["enum"].as_array().map(Vec::as_slice)) {
+        let mark = if required.contains(&name.as_str()) {
+            ""
+        } else {
+            "?"
+        };
+        let fixed = match (
+            &schema["const"],
+            schema["enum"].as_array().map(Vec::as_slice),
+        ) {
             (Value::Null, Some([only])) => only,
             (only, _) => only,
         };

@@ -69,7 +69,10 @@ fn references(value: &Value, root: &Value, missing: &mut HashSet<String>) {
             for (name, value) in fields {
                 if name == "$ref"
                     && let Some(target) = value.as_str()
-                    && target.strip_prefix('#').and_then(|path| root.pointer(path)).is_none()
+                    && target
+                        .strip_prefix('#')
+                        .and_then(|path| root.pointer(path))
+                        .is_none()
                 {
                     missing.insert(target.to_owned());
                 }
@@ -124,10 +127,14 @@ fn has_meaning(name: &str, value: &mut Value, missing: &HashSet<String>) -> bool
     match name {
         _ if NUMBER.contains(&name) => value.is_number(),
         _ if TEXT.contains(&name) => value.is_string(),
-        _ if LIST.contains(&name) || name == "enum" => value.as_array().is_some_and(|list| !list.is_empty()),
+        _ if LIST.contains(&name) || name == "enum" => {
+            value.as_array().is_some_and(|list| !list.is_empty())
+        }
         _ if MAP.contains(&name) => value.is_object(),
         _ if ONE.contains(&name) => !value.is_null(),
-        "$ref" => value.as_str().is_some_and(|target| !missing.contains(target)),
+        "$ref" => value
+            .as_str()
+            .is_some_and(|target| !missing.contains(target)),
         // Older drafts mark each property by a boolean.
         "required" => match value {
             Value::Array(names) => {
@@ -149,7 +156,11 @@ fn rename_types(fields: &mut Map<String, Value>) {
         Some(Value::Array(words)) => {
             let mut kinds: Vec<&str> = Vec::new();
             for word in words {
-                let found = if word.is_null() { Some("null") } else { word.as_str().and_then(kind) };
+                let found = if word.is_null() {
+                    Some("null")
+                } else {
+                    word.as_str().and_then(kind)
+                };
                 kinds.extend(found.filter(|found| !kinds.contains(found)));
             }
             (!kinds.is_empty()).then(|| kinds.into())
@@ -178,7 +189,10 @@ fn kind(word: &str) -> Option<&'static str> {
 
 /// Until draft 4, `exclusiveMinimum: true` was said about `minimum`.
 fn raise_bounds(fields: &mut Map<String, Value>) {
-    for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+    for (exclusive, bound) in [
+        ("exclusiveMinimum", "minimum"),
+        ("exclusiveMaximum", "maximum"),
+    ] {
         if fields.get(exclusive) == Some(&Value::Bool(true))
             && let Some(value) = fields.shift_remove(bound)
         {

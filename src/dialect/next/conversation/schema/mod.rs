@@ -99,7 +99,10 @@ pub fn is_strict(schema: &Value) -> bool {
 
 /// A schema of an object, and what is not said in it.
 fn object(schema: Value, rules: &Rules) -> (Value, Vec<String>) {
-    let Folded { mut fields, mut notes } = fold::folded(schema);
+    let Folded {
+        mut fields,
+        mut notes,
+    } = fold::folded(schema);
     fields.insert("type".to_owned(), "object".into());
     let properties = fields
         .entry("properties")
@@ -132,7 +135,10 @@ fn leave_open(fields: &mut Map<String, Value>, name: &str, notes: &mut Vec<Strin
     if let Some(Value::Object(properties)) = fields.get_mut("properties")
         && let Some(schema) = properties.shift_remove(name)
     {
-        notes.push(format!("There is one more argument: {}: {schema}", Value::from(name)));
+        notes.push(format!(
+            "There is one more argument: {}: {schema}",
+            Value::from(name)
+        ));
     }
     if let Some(Value::Array(required)) = fields.get_mut("required") {
         required.retain(|required| required != name);
@@ -148,8 +154,14 @@ fn may_be_object(schema: &Value) -> bool {
     match fields.get("type") {
         None | Some(Value::Null) => {
             let branches = ["anyOf", "oneOf", "allOf"].map(|name| fields.get(name));
-            let mut branches = branches.into_iter().flatten().filter_map(Value::as_array).flatten();
-            fields.contains_key("properties") || fields.contains_key("$ref") || branches.any(is_branch)
+            let mut branches = branches
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_array)
+                .flatten();
+            fields.contains_key("properties")
+                || fields.contains_key("$ref")
+                || branches.any(is_branch)
         }
         Some(kind) => enforced::is_object(kind),
     }
@@ -158,5 +170,8 @@ fn may_be_object(schema: &Value) -> bool {
 /// Whether a branch says something about an object.
 fn is_branch(branch: &Value) -> bool {
     let is_typed = enforced::is_object(&branch["type"]);
-    is_typed || ["properties", "$ref", "anyOf", "oneOf", "allOf"].iter().any(|name| branch.get(name).is_some())
+    is_typed
+        || ["properties", "$ref", "anyOf", "oneOf", "allOf"]
+            .iter()
+            .any(|name| branch.get(name).is_some())
 }

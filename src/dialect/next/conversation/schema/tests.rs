@@ -11,7 +11,11 @@ fn tool(taker: Taker, schema: &Value) -> (Value, Option<String>) {
     let mut description = Some("d".to_owned());
     let sent = of_tool(schema.clone(), taker, &mut description);
     let mut again = None;
-    assert_eq!(of_tool(sent.clone(), taker, &mut again), sent, "once is enough");
+    assert_eq!(
+        of_tool(sent.clone(), taker, &mut again),
+        sent,
+        "once is enough"
+    );
     assert_eq!(again, None);
     (sent, description)
 }
@@ -30,10 +34,17 @@ fn what_suits_everybody_is_not_touched() {
         "required": ["type"],
         "if": {"required": ["any"]}, "then": {"minProperties": 2},
     });
-    assert_eq!(tool(Taker::OpenAi, &schema), (schema.clone(), Some("d".to_owned())));
+    assert_eq!(
+        tool(Taker::OpenAi, &schema),
+        (schema.clone(), Some("d".to_owned()))
+    );
     let (sent, description) = tool(Taker::Anthropic, &schema);
     assert!(sent["properties"].get("$id").is_none() && sent.get("additionalProperties").is_none());
-    assert!(description.unwrap().contains(r#""$id": {"description":"free"}"#));
+    assert!(
+        description
+            .unwrap()
+            .contains(r#""$id": {"description":"free"}"#)
+    );
 }
 
 #[test]
@@ -47,7 +58,10 @@ fn a_root_describes_an_object() {
             (json!({"type": null}), empty.clone()),
             (json!({"type": "None", "properties": null}), empty.clone()),
             (json!({"type": "object"}), empty.clone()),
-            (json!({"type": ["object", "null"], "$schema": "http://json-schema.org/draft-04/schema#"}), empty.clone()),
+            (
+                json!({"type": ["object", "null"], "$schema": "http://json-schema.org/draft-04/schema#"}),
+                empty.clone(),
+            ),
             (json!({"$ref": "#"}), empty.clone()),
             (json!({"$ref": "#/$defs/none"}), empty.clone()),
             (
@@ -56,7 +70,11 @@ fn a_root_describes_an_object() {
                     "$defs": {"a": {"type": "object", "properties": {"b": {"$ref": "#/$defs/a"}}}}}),
             ),
         ] {
-            assert_eq!(tool(taker, &schema), (expected, Some("d".to_owned())), "{schema}");
+            assert_eq!(
+                tool(taker, &schema),
+                (expected, Some("d".to_owned())),
+                "{schema}"
+            );
         }
     }
 }
@@ -85,8 +103,15 @@ fn alternatives_are_merged_and_told() {
 
         let schema = json!({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "required": ["c"], "anyOf": [{"required": ["a"]}, {"required": ["b"]}]});
         let (sent, description) = tool(taker, &schema);
-        assert_eq!(sent, json!({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "required": ["c"]}));
-        assert!(description.unwrap().ends_with("At least one of these sets of arguments is expected: {a} or {b}"));
+        assert_eq!(
+            sent,
+            json!({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "required": ["c"]})
+        );
+        assert!(
+            description
+                .unwrap()
+                .ends_with("At least one of these sets of arguments is expected: {a} or {b}")
+        );
 
         let schema = json!({"allOf": [{"properties": {"a": {"type": "string"}}, "required": ["a"]}, {"properties": {"a": {"minLength": 1}, "b": {}}, "required": ["b"]}]});
         let (sent, description) = tool(taker, &schema);
@@ -100,22 +125,55 @@ fn what_has_no_meaning_is_left_out_anywhere() {
     let property = |schema: Value| json!({"type": "object", "properties": {"a": schema}});
     for taker in TAKERS {
         for (given, expected) in [
-            (json!({"type": "array"}), json!({"type": "array", "items": {}})),
-            (json!({"type": ["array", "null"]}), json!({"type": ["array", "null"], "items": {}})),
-            (json!({"type": ["string", null, "None"]}), json!({"type": ["string", "null"]})),
-            (json!({"type": "array", "items": [{"type": "int"}]}), json!({"type": "array", "items": {"type": "integer"}})),
-            (json!({"items": [{}, {"type": "STRING"}]}), json!({"items": {"anyOf": [{}, {"type": "string"}]}})),
-            (json!({"minimum": 1, "exclusiveMinimum": true}), json!({"exclusiveMinimum": 1})),
-            (json!({"maximum": 1, "exclusiveMaximum": false}), json!({"maximum": 1})),
-            (json!({"type": "any", "required": true, "enum": [], "description": null}), json!({})),
-            (json!({"anyOf": [{"type": "array"}, "string", null]}), json!({"anyOf": [{"type": "array", "items": {}}, {"type": "string"}, {}]})),
-            (json!({"$ref": "https://example.com/s", "title": "t"}), json!({"title": "t"})),
+            (
+                json!({"type": "array"}),
+                json!({"type": "array", "items": {}}),
+            ),
+            (
+                json!({"type": ["array", "null"]}),
+                json!({"type": ["array", "null"], "items": {}}),
+            ),
+            (
+                json!({"type": ["string", null, "None"]}),
+                json!({"type": ["string", "null"]}),
+            ),
+            (
+                json!({"type": "array", "items": [{"type": "int"}]}),
+                json!({"type": "array", "items": {"type": "integer"}}),
+            ),
+            (
+                json!({"items": [{}, {"type": "STRING"}]}),
+                json!({"items": {"anyOf": [{}, {"type": "string"}]}}),
+            ),
+            (
+                json!({"minimum": 1, "exclusiveMinimum": true}),
+                json!({"exclusiveMinimum": 1}),
+            ),
+            (
+                json!({"maximum": 1, "exclusiveMaximum": false}),
+                json!({"maximum": 1}),
+            ),
+            (
+                json!({"type": "any", "required": true, "enum": [], "description": null}),
+                json!({}),
+            ),
+            (
+                json!({"anyOf": [{"type": "array"}, "string", null]}),
+                json!({"anyOf": [{"type": "array", "items": {}}, {"type": "string"}, {}]}),
+            ),
+            (
+                json!({"$ref": "https://example.com/s", "title": "t"}),
+                json!({"title": "t"}),
+            ),
             (json!(null), json!({})),
         ] {
             assert_eq!(tool(taker, &property(given)).0, property(expected));
         }
     }
-    let (sent, description) = tool(Taker::OpenAi, &json!({"type": "object", "not": {"required": ["a"]}}));
+    let (sent, description) = tool(
+        Taker::OpenAi,
+        &json!({"type": "object", "not": {"required": ["a"]}}),
+    );
     assert_eq!(sent, json!({"type": "object", "properties": {}}));
     assert_eq!(description.unwrap(), "d\n\n{not: {\"required\":[\"a\"]}}");
 }
@@ -124,7 +182,12 @@ fn what_has_no_meaning_is_left_out_anywhere() {
 fn arguments_keep_their_order() {
     let text = r##"{"allOf":[{"$ref":"#/definitions/z"}],"definitions":{"z":{"properties":{"z":{},"a":{},"m":{}}}}}"##;
     let (sent, _) = tool(Taker::OpenAi, &serde_json::from_str(text).unwrap());
-    let names: Vec<_> = sent["properties"].as_object().unwrap().keys().cloned().collect();
+    let names: Vec<_> = sent["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
     assert_eq!(names, ["z", "a", "m"]);
 }
 
@@ -143,8 +206,15 @@ fn answers_are_enforced_where_they_can_be() {
     assert_eq!(of_answer(open.clone(), Taker::Anthropic), Some(closed));
     let typed = json!({"properties": {"a": {"type": "string", "minLength": 2}}, "type": "object"});
     assert_eq!(of_answer(open.clone(), Taker::OpenAi), Some(typed.clone()));
-    assert_eq!(of_answer(json!({"anyOf": [open, {"type": "null"}]}), Taker::OpenAi), Some(typed));
-    for schema in [json!({"type": "array", "items": {}}), json!({"anyOf": [{"type": "string"}]}), json!(null)] {
+    assert_eq!(
+        of_answer(json!({"anyOf": [open, {"type": "null"}]}), Taker::OpenAi),
+        Some(typed)
+    );
+    for schema in [
+        json!({"type": "array", "items": {}}),
+        json!({"anyOf": [{"type": "string"}]}),
+        json!(null),
+    ] {
         assert_eq!(of_answer(schema, Taker::OpenAi), None);
     }
     assert_eq!(of_answer(json!({"type": "object"}), Taker::Anthropic), None);
