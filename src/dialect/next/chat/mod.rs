@@ -1,12 +1,28 @@
-//! TODO
-use serde_json::Value;
-use super::conversation::*;
-use super::form::*;
-pub static FORM: Form = Form { path: "/chat", headers: &[], read_request, write_request, read_answer, write_answer, reader, writer, error };
-fn read_request(_: Value) -> Result<Conversation, Unsaid> { todo!() }
-fn write_request(_: Conversation, _: &Target<'_>) -> Result<Written, Unsaid> { todo!() }
-fn read_answer(_: &[u8], _: &Reading) -> Option<Vec<Piece<'static>>> { todo!() }
-fn write_answer(_: &Asked, _: Vec<Event<'_>>) -> Option<Value> { todo!() }
-fn reader(_: &Reading) -> Box<dyn ReadEvents> { todo!() }
-fn writer(_: Asked) -> Box<dyn WriteEvents> { todo!() }
-fn error(_: &Value) -> Value { todo!() }
+//! Chat Completions: `OpenAI`'s `POST /chat/completions`, which most providers copy.
+
+mod calls;
+mod chunk;
+mod effort;
+mod fields;
+mod loose;
+mod prefill;
+mod read_answer;
+mod read_content;
+mod read_messages;
+mod read_parts;
+mod read_request;
+mod read_tools;
+mod request_body;
+mod usage;
+mod write_answer;
+mod write_messages;
+mod write_parts;
+mod write_request;
+mod write_stream;
+mod write_tools;
+
+pub use read_answer::{Reader, read_answer};
+pub use read_request::read_request;
+pub use write_answer::write_answer;
+pub use write_request::write_request;
+pub use write_stream::Writer;
