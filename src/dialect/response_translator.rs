@@ -110,12 +110,14 @@ impl Translation {
             Api::Messages => body,
             Api::Chat | Api::Responses => openai::shaped(status, body),
         };
-        let mut error: Value = serde_json::from_slice(&error).unwrap_or_default();
-        self.asked
-            .api
-            .error_body(&error["error"].take())
-            .to_string()
-            .into()
+        let error: Value = serde_json::from_slice(&error).unwrap_or_default();
+        self.error_body(&error["error"]).to_string().into()
+    }
+
+    /// The body of an error for the client. `error`: the upstream's.
+    pub(super) fn error_body(&self, error: &Value) -> Value {
+        let api = self.asked.api;
+        api.error_body(api.error_from(self.spoken, error))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::next::conversation::{Assembly, Event, Piece};
+use super::next::conversation::{Api, Assembly, Event, Piece};
 use super::next::form::{ReadEvents, WriteEvents};
 use super::openai::Numbers;
 use super::response_translator::{Translation, outcome_of};
@@ -114,7 +114,7 @@ impl Way {
     /// The end of a stream that broke. `error`: an error object in `OpenAI`'s shape.
     pub fn interruption(&mut self, error: &Value) -> Vec<u8> {
         let mut out = Vec::new();
-        let error = (self.translation.asked.api.form().error)(error);
+        let error = self.translation.asked.api.error_from(Api::Chat, error);
         self.writer.write(Event::Failed(error), &mut out);
         out
     }
@@ -139,8 +139,7 @@ impl Way {
             match event {
                 Event::Failed(error) => {
                     let outcome = outcome_of(&error);
-                    let api = self.translation.asked.api;
-                    let body = api.error_body(&error).to_string();
+                    let body = self.translation.error_body(&error).to_string();
                     translated.failure = Some((outcome, body.into()));
                 }
                 Event::Thought(_) | Event::Signature(_) if !self.translation.asked.shows_thoughts => {

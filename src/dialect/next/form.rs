@@ -25,8 +25,6 @@ pub struct Form {
     pub reader: fn(&Reading) -> Box<dyn ReadEvents>,
     /// Writes the events of a client's stream.
     pub writer: fn(Asked) -> Box<dyn WriteEvents>,
-    /// An error object of any API, in this one's shape.
-    pub error: fn(&Value) -> Value,
 }
 
 /// Reads the events of a stream.
@@ -41,13 +39,64 @@ pub trait WriteEvents: Send + Sync + fmt::Debug {
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>);
 }
 
+static CHAT: Form = Form {
+    path: "/chat/completions",
+    headers: &[],
+    read_request: chat::read_request,
+    write_request: chat::write_request,
+    read_answer: chat::read_answer,
+    write_answer: chat::write_answer,
+    reader: |reading| Box::new(chat::Reader::new(reading)),
+    writer: |asked| Box::new(chat::Writer::new(asked)),
+};
+
+static MESSAGES: Form = Form {
+    path: "/messages",
+    headers: &[("anthropic-version", messages::VERSION)],
+    read_request: messages::read_request,
+    write_request: messages::write_request,
+    read_answer: messages::read_answer,
+    write_answer: messages::write_answer,
+    reader: |reading| Box::new(messages::Reader::new(reading)),
+    writer: |asked| Box::new(messages::Writer::new(asked)),
+};
+
+static RESPONSES: Form = Form {
+    path: "/responses",
+    headers: &[],
+    read_request: responses::read_request,
+    write_request: responses::write_request,
+    read_answer: responses::read_answer,
+    write_answer: responses::write_answer,
+    reader: |reading| Box::new(responses::Reader::new(reading)),
+    writer: |asked| Box::new(responses::Writer::new(asked)),
+};
+
 impl Api {
     /// Its form.
     pub fn form(self) -> &'static Form {
         match self {
-            Self::Chat => &chat::FORM,
-            Self::Messages => &messages::FORM,
-            Self::Responses => &responses::FORM,
+            Self::Chat => &CHAT,
+            Self::Messages => &MESSAGES,
+            Self::Responses => &RESPONSES,
         }
     }
 }
+
+macro_rules! forms {
+    ($($api:ident),*) => {$(
+        impl ReadEvents for $api::Reader {
+            fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
+                Self::read(self, name, data, pieces);
+            }
+        }
+
+        impl WriteEvents for $api::Writer {
+            fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+                Self::write(self, event, out);
+            }
+        }
+    )*};
+}
+
+forms!(chat, messages, responses);

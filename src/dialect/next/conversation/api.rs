@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::dialect::next::messages;
 use crate::request::Endpoint;
 
 /// An API for conversations.
@@ -41,9 +42,17 @@ impl Api {
 }
 
 impl Api {
-    /// A whole error body in this API. `error`: an error object of any API.
-    pub fn error_body(self, error: &Value) -> Value {
-        let error = (self.form().error)(error);
+    /// An error object of another API, in the shape of this one.
+    pub fn error_from(self, other: Self, error: &Value) -> Value {
+        match (self, other) {
+            (Self::Messages, _) => messages::error(error),
+            (Self::Chat | Self::Responses, Self::Messages) => messages::to_openai(error),
+            (Self::Chat | Self::Responses, _) => error.clone(),
+        }
+    }
+
+    /// A whole error body in this API.
+    pub fn error_body(self, error: Value) -> Value {
         match self {
             Self::Chat | Self::Responses => json!({ "error": error }),
             Self::Messages => json!({ "type": "error", "error": error, "request_id": null }),
