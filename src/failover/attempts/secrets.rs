@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::config::{KeyHeader, Secret};
-use crate::failover::decisions::plan::Target;
+use crate::failover::decisions::target::Target;
 use crate::request::ModelRequest;
 use crate::upstream::{Credential, Upstream};
 
