@@ -11,6 +11,9 @@
 
 mod answer;
 mod api;
+#[cfg(test)]
+pub mod arbitrary;
+mod arguments;
 mod assembly;
 mod custom;
 mod dropped;
@@ -27,11 +30,12 @@ mod tools;
 
 pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage};
 pub use api::Api;
+pub use arguments::{is_object, mended, object_in};
 pub use assembly::{Assembly, UNSOUND};
 pub use custom::{InputDecoder, as_arguments};
 pub use dropped::{Dropped, Field};
 pub use ends::End;
-pub use ids::{CallIds, call_id, new_call_id, short_id};
+pub use ids::{CallIds, Owner, call_id, new_call_id, short_id};
 pub use names::Names;
 pub use request::{
     CallResult, Caching, Call, Content, Conversation, Echo, Effort, Format, Input, Media, Part, Role, Sampling,

@@ -1,20 +1,36 @@
 //! An answer is put together: calls by their numbers, one after the other, and each whole before anything else.
 
+mod draft;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::answer::{Begin, CallHead, Event, Piece, Usage};
-use super::custom::InputDecoder;
+use draft::{Draft, Standing};
+
+use super::answer::{Begin, Event, Piece, Usage};
 use super::ends::End;
-use super::ids::call_id;
 use super::names::Names;
+
+/// What comes next in the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// More of its calls.
+    Call,
+    /// Something else.
+    Other,
+    /// Nothing.
+    End,
+}
 
 /// Makes the events that a client is told of the pieces that an upstream sends.
 ///
 /// The first call that is open is told live; pieces of others are kept by their number and told in order. A call is
 /// complete when the upstream says so, when the answer ends, or when something else begins and its arguments are the JSON
-/// of a whole object. Nothing that may still get arguments is told as complete.
+/// of a whole object. Nothing that may still get arguments is told as complete, and nothing that the reason of the end
+/// may still declare to be cut.
 #[derive(Debug)]
 pub struct Assembly {
     names: Names,
@@ -32,24 +48,6 @@ pub struct Assembly {
     has_failed: bool,
     /// Steps that the client does not see.
     unseen: usize,
-}
-
-/// A call while it is put together.
-#[derive(Debug)]
-struct Draft {
-    index: usize,
-    id: String,
-    name: String,
-    /// Whether the upstream knows custom tools.
-    is_custom: bool,
-    /// All of its arguments so far.
-    arguments: String,
-    /// How many bytes of them were told.
-    told: usize,
-    /// For the text of a custom tool that went out as a function.
-    decoder: Option<InputDecoder>,
-    has_begun: bool,
-    is_complete: bool,
 }
 
 impl Assembly {
@@ -100,21 +98,19 @@ impl Assembly {
                     draft.name = name.into_owned();
                 }
                 draft.is_custom |= is_custom;
-                self.advance(false, out);
+                self.advance(Next::Call, out);
             }
             Piece::Arguments { index, text } => {
-                self.draft(index).arguments.push_str(&text);
-                self.advance(false, out);
+                let told = self.calls[..self.told].iter();
+                if !text.trim().is_empty() && told.rev().any(|call| call.index == index) {
+                    return self.fail(unsound(), out);
+                }
+                self.draft(index).add(&text);
+                self.advance(Next::Call, out);
             }
             Piece::Called { index, arguments } => {
-                let draft = self.draft(index);
-                if draft.arguments.is_empty()
-                    && let Some(arguments) = arguments
-                {
-                    draft.arguments = arguments.into_owned();
-                }
-                draft.is_complete = true;
-                self.advance(false, out);
+                self.draft(index).complete(arguments.as_deref());
+                self.advance(Next::Call, out);
             }
             Piece::Usage(usage) => {
                 self.usage = Some(self.usage.unwrap_or_default().max(usage));
@@ -122,7 +118,7 @@ impl Assembly {
             Piece::End(End::Failed) => self.fail(failed(), out),
             Piece::End(end) => {
                 self.end = Some(end);
-                self.advance(true, out);
+                self.advance(Next::End, out);
             }
             Piece::Over => self.over(out),
             // After a whole answer nothing can spoil it.
@@ -143,6 +139,11 @@ impl Assembly {
             return;
         };
         self.begin(Begin::default(), out);
+        // Some say the reason first.
+        self.advance(Next::End, out);
+        if self.has_failed {
+            return;
+        }
         self.is_over = true;
         let end = match end {
             // Agents rely on the reason alone. OpenAI says `stop` for a call of a tool that was requested by name, others for
@@ -162,7 +163,6 @@ impl Assembly {
     pub fn over(&mut self, out: &mut Vec<Event<'_>>) {
         if self.end.is_none() && self.usage.is_some() && self.has_said {
             self.end = Some(End::Whole);
-            self.advance(true, out);
         }
         self.finish(out);
     }
@@ -210,7 +210,10 @@ impl Assembly {
     fn tell<'a>(&mut self, event: Event<'a>, out: &mut Vec<Event<'a>>) {
         self.begin(Begin::default(), out);
         self.complete_if_whole();
-        self.advance(false, out);
+        self.advance(Next::Other, out);
+        if self.has_failed {
+            return;
+        }
         if self.told == self.calls.len() {
             out.push(event);
         } else {
@@ -222,20 +225,10 @@ impl Assembly {
     /// The draft of a call. Another one that begins completes those before it whose arguments are whole.
     fn draft(&mut self, index: usize) -> &mut Draft {
         self.has_said = true;
-        let known = self.calls.iter().position(|call| call.index == index);
+        let known = self.calls.iter().rposition(|call| call.index == index);
         let place = known.unwrap_or_else(|| {
             self.complete_if_whole();
-            self.calls.push(Draft {
-                index,
-                id: String::new(),
-                name: String::new(),
-                is_custom: false,
-                arguments: String::new(),
-                told: 0,
-                decoder: None,
-                has_begun: false,
-                is_complete: false,
-            });
+            self.calls.push(Draft::new(index));
             self.calls.len() - 1
         });
         &mut self.calls[place]
@@ -243,31 +236,43 @@ impl Assembly {
 
     fn complete_if_whole(&mut self) {
         for call in &mut self.calls[self.told..] {
-            call.is_complete |= !call.is_custom && is_object(&call.arguments);
+            call.complete_if_whole();
         }
     }
 
-    /// Tells of the calls what can be told. `is_ended`: nothing more comes.
-    fn advance(&mut self, is_ended: bool, out: &mut Vec<Event<'_>>) {
+    /// Tells of the calls what can be told.
+    fn advance(&mut self, next: Next, out: &mut Vec<Event<'_>>) {
         let is_cut = self.end.as_ref().is_some_and(End::is_cut);
-        while let Some(call) = self.calls.get_mut(self.told) {
-            call.is_complete |= is_ended;
-            let is_known = !call.name.is_empty() && (!call.id.is_empty() || call.is_complete);
-            if !is_known && !call.is_complete {
+        while self.told < self.calls.len() {
+            let is_last = self.told + 1 == self.calls.len();
+            let call = &mut self.calls[self.told];
+            call.is_complete |= next == Next::End;
+            if is_cut && call.name.is_empty() {
+                self.calls.remove(self.told);
+                continue;
+            }
+            if !call.is_known() && self.end.is_none() {
                 self.unseen += 1;
                 return;
             }
-            if call.name.is_empty() || call.is_complete && !is_cut && !call.is_sound() {
-                self.fail(unsound(), out);
-                return;
+            let is_ended = self.end.is_some() && call.is_complete;
+            if call.name.is_empty() || is_ended && !is_cut && !call.is_sound() {
+                return self.fail(unsound(), out);
             }
             if !std::mem::replace(&mut self.has_begun, true) {
                 out.push(Event::Begin(Begin::default()));
             }
-            call.tell(&self.names, out);
-            if !call.is_complete {
-                return;
+            // An upstream may close a call in which the answer is cut before it says so.
+            let is_suspect = !call.is_sound() || call.is_blank() && is_last && next == Next::Call;
+            if !call.is_complete || self.end.is_none() && is_suspect {
+                return call.tell(&self.names, Standing::Open, out);
             }
+            let standing = if is_cut {
+                Standing::Cut
+            } else {
+                Standing::Whole
+            };
+            call.tell(&self.names, standing, out);
             out.push(Event::Called);
             self.told += 1;
         }
@@ -279,50 +284,6 @@ impl Assembly {
         self.has_failed = true;
         out.push(Event::Failed(error));
     }
-}
-
-impl Draft {
-    /// Whether its input can be handed to a tool.
-    fn is_sound(&self) -> bool {
-        self.is_custom || self.decoder.is_some() || self.arguments.trim().is_empty() || is_object(&self.arguments)
-    }
-
-    /// Tells what has not been told yet.
-    fn tell(&mut self, names: &Names, out: &mut Vec<Event<'_>>) {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            let mut tool = names.own(&self.name);
-            tool.is_custom |= self.is_custom;
-            if tool.is_custom && !self.is_custom {
-                self.decoder = Some(InputDecoder::default());
-            }
-            let id = call_id(&self.id);
-            out.push(Event::Call(CallHead { id, tool }));
-        }
-        let fresh = &self.arguments[self.told..];
-        let mut text = match &mut self.decoder {
-            Some(decoder) => decoder.push(fresh),
-            None => fresh.to_owned(),
-        };
-        self.told = self.arguments.len();
-        if self.is_complete {
-            text += &match self.decoder.take() {
-                Some(decoder) => decoder.finish(&self.arguments),
-                // Clients parse the arguments of every call.
-                None if self.arguments.trim().is_empty() && !self.is_custom => "{}".to_owned(),
-                None => String::new(),
-            };
-        }
-        if !text.is_empty() {
-            out.push(Event::Arguments(text.into()));
-        }
-    }
-}
-
-fn is_object(arguments: &str) -> bool {
-    let arguments = arguments.trim();
-    arguments.starts_with('{')
-        && arguments.ends_with('}')
-        && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok()
 }
 
 /// The code of what translation cannot follow: it says nothing about the health of the upstream.
