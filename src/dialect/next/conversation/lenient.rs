@@ -219,7 +219,12 @@ mod tests {
         assert!(matches!(seen.text.0, Cow::Borrowed("ä")));
         assert_eq!(seen.count.0, Some(3));
         assert_eq!(seen.object.0.unwrap().count.0, Some(4));
-        let counts: Vec<_> = seen.list.0.into_iter().map(|inner| inner.0.and_then(|inner| inner.count.0)).collect();
+        let counts: Vec<_> = seen
+            .list
+            .0
+            .into_iter()
+            .map(|inner| inner.0.and_then(|inner| inner.count.0))
+            .collect();
         assert_eq!(counts, [Some(5), None, None]);
         let escaped: Seen<'_> = serde_json::from_str(r#"{"text":"a\n"}"#).unwrap();
         assert_eq!(escaped.text.0, "a\n");
@@ -227,10 +232,24 @@ mod tests {
 
     #[test]
     fn a_field_of_another_type_says_nothing() {
-        for value in ["null", "true", "-1", "1.5", "\"x\"", "[[1]]", "{\"a\":{\"b\":[]}}"] {
-            let json = format!(r#"{{"text":{value},"count":{value},"object":{value},"list":{value}}}"#);
-            let seen: Seen<'_> = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{json}: {error}"));
-            assert_eq!(seen.text.0.is_empty(), !value.starts_with(['"', '-', '1']), "{value}");
+        for value in [
+            "null",
+            "true",
+            "-1",
+            "1.5",
+            "\"x\"",
+            "[[1]]",
+            "{\"a\":{\"b\":[]}}",
+        ] {
+            let json =
+                format!(r#"{{"text":{value},"count":{value},"object":{value},"list":{value}}}"#);
+            let seen: Seen<'_> =
+                serde_json::from_str(&json).unwrap_or_else(|error| panic!("{json}: {error}"));
+            assert_eq!(
+                seen.text.0.is_empty(),
+                !value.starts_with(['"', '-', '1']),
+                "{value}"
+            );
             assert!(seen.object.0.is_none_or(|inner| inner.count.0.is_none()));
         }
     }

@@ -9,11 +9,20 @@ use crate::dialect::next::conversation::{Caching, Dropped, Field, Target};
 const MOST: usize = 4;
 
 /// Puts the mark for the whole prompt, and removes the first of too many marks: the last ones cover most.
-pub(super) fn put(caching: Caching, target: &Target<'_>, request: &mut Request, dropped: &mut Dropped) {
+pub(super) fn put(
+    caching: Caching,
+    target: &Target<'_>,
+    request: &mut Request,
+    dropped: &mut Dropped,
+) {
     let marked = marks(request).len();
     request.cache_control = caching.automatic;
     let is_unmarked = marked == 0 && request.cache_control.is_none();
-    let is_long = !request.tools.is_empty() || request.messages.iter().any(|message| message.role == "assistant");
+    let is_long = !request.tools.is_empty()
+        || request
+            .messages
+            .iter()
+            .any(|message| message.role == "assistant");
     if is_unmarked && is_long && target.upstream.marks_cache {
         request.cache_control = Some(match caching.retention.as_deref() {
             // There is nothing between five minutes and this.

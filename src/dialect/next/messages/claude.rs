@@ -75,7 +75,10 @@ impl EffortLevels {
 /// what they take: they take what is old.
 pub(super) fn claude_facts(name: &str) -> Facts {
     let is = |class: &str| name.contains(class);
-    let generation = match ["claude", "opus", "sonnet", "haiku", "fable", "mythos"].into_iter().any(is) {
+    let generation = match ["claude", "opus", "sonnet", "haiku", "fable", "mythos"]
+        .into_iter()
+        .any(is)
+    {
         true => generation(name),
         false => (4, 1),
     };

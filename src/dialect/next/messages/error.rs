@@ -57,21 +57,30 @@ pub fn error_kind_for(status: Option<u16>, error: &Value) -> &'static str {
 
 /// The same for an error that came without a status of its own. Some give it as the code.
 pub fn error_kind(error: &Value) -> &'static str {
-    let status = ["code", "status"].into_iter().find_map(|field| error[field].as_u64());
+    let status = ["code", "status"]
+        .into_iter()
+        .find_map(|field| error[field].as_u64());
     error_kind_for(status.and_then(|status| u16::try_from(status).ok()), error)
 }
 
 fn message_of(error: &Value) -> &str {
-    let said = error["message"].as_str().filter(|message| !message.is_empty());
+    let said = error["message"]
+        .as_str()
+        .filter(|message| !message.is_empty());
     said.unwrap_or("the upstream gave no reason")
 }
 
 fn known_kind(error: &Value) -> Option<&'static str> {
     let is = |names: &[&str]| {
-        let mut fields = [&error["code"], &error["type"]].into_iter().filter_map(Value::as_str);
+        let mut fields = [&error["code"], &error["type"]]
+            .into_iter()
+            .filter_map(Value::as_str);
         fields.any(|field| names.contains(&field))
     };
-    KINDS.iter().find(|(_, names)| is(names)).map(|(kind, _)| *kind)
+    KINDS
+        .iter()
+        .find(|(_, names)| is(names))
+        .map(|(kind, _)| *kind)
 }
 
 /// How Anthropic says that a request is too long.
@@ -79,17 +88,32 @@ const TOO_LONG: &str = "prompt is too long";
 
 /// Anthropic's types of errors, and the codes and types of others that mean the same.
 const KINDS: [(&str, &[&str]); 10] = [
-    ("authentication_error", &["invalid_api_key", "authentication_error"]),
+    (
+        "authentication_error",
+        &["invalid_api_key", "authentication_error"],
+    ),
     ("permission_error", &["permission_error", "access_denied"]),
     (
         "billing_error",
-        &["insufficient_quota", "credit_balance_exhausted", "billing_error"],
+        &[
+            "insufficient_quota",
+            "credit_balance_exhausted",
+            "billing_error",
+        ],
     ),
     (
         "rate_limit_error",
-        &["rate_limit_exceeded", "requests", "tokens", "rate_limit_error"],
+        &[
+            "rate_limit_exceeded",
+            "requests",
+            "tokens",
+            "rate_limit_error",
+        ],
     ),
-    ("not_found_error", &["model_not_found", "not_found_error", "NotFoundError"]),
+    (
+        "not_found_error",
+        &["model_not_found", "not_found_error", "NotFoundError"],
+    ),
     ("request_too_large", &["request_too_large"]),
     (
         "overloaded_error",
@@ -97,6 +121,9 @@ const KINDS: [(&str, &[&str]); 10] = [
     ),
     ("timeout_error", &["timeout_error"]),
     // These are the last: many errors have these types, and a code that is more specific.
-    ("invalid_request_error", &["invalid_request_error", "BadRequestError"]),
+    (
+        "invalid_request_error",
+        &["invalid_request_error", "BadRequestError"],
+    ),
     ("api_error", &["api_error", "server_error"]),
 ];

@@ -144,8 +144,14 @@ impl Counts {
     pub(super) fn note(&mut self, later: Self) {
         let fields = [
             (&mut self.input_tokens, later.input_tokens),
-            (&mut self.cache_read_input_tokens, later.cache_read_input_tokens),
-            (&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens),
+            (
+                &mut self.cache_read_input_tokens,
+                later.cache_read_input_tokens,
+            ),
+            (
+                &mut self.cache_creation_input_tokens,
+                later.cache_creation_input_tokens,
+            ),
             (&mut self.output_tokens, later.output_tokens),
         ];
         for (known, later) in fields {
@@ -163,9 +169,16 @@ impl Counts {
 
     /// The usage: here, cached tokens are no part of the input's.
     pub(super) fn usage(&self) -> Usage {
-        let parts: Vec<&Self> = self.iterations.0.iter().filter_map(|part| part.0.as_ref()).collect();
+        let parts: Vec<&Self> = self
+            .iterations
+            .0
+            .iter()
+            .filter_map(|part| part.0.as_ref())
+            .collect();
         let parts = if parts.is_empty() { vec![self] } else { parts };
-        let sum = |count: fn(&Self) -> Count| -> u64 { parts.iter().filter_map(|part| count(part).0).sum() };
+        let sum = |count: fn(&Self) -> Count| -> u64 {
+            parts.iter().filter_map(|part| count(part).0).sum()
+        };
         let cached = sum(|part| part.cache_read_input_tokens);
         let written = sum(|part| part.cache_creation_input_tokens);
         let details = self.output_tokens_details.0.as_ref();
@@ -174,7 +187,9 @@ impl Counts {
             cached,
             written,
             output: sum(|part| part.output_tokens),
-            reasoning: details.and_then(|details| details.thinking_tokens.0).unwrap_or(0),
+            reasoning: details
+                .and_then(|details| details.thinking_tokens.0)
+                .unwrap_or(0),
         }
     }
 }

@@ -92,7 +92,11 @@ pub(super) fn image(media: Media) -> Result<Block, Unsaid> {
 }
 
 /// Writes a document; `None`: there is nothing in it, which is not accepted.
-pub(super) fn document(media: Media, title: Option<String>, context: Option<String>) -> Result<Option<Block>, Unsaid> {
+pub(super) fn document(
+    media: Media,
+    title: Option<String>,
+    context: Option<String>,
+) -> Result<Option<Block>, Unsaid> {
     let source = match media {
         Media::Url(url) => Source::Url { url },
         Media::Text(data) => text_source(data),
@@ -152,11 +156,16 @@ fn image_kind(kind: &str) -> Option<&'static str> {
         "image/jpg" => IMAGES[1],
         kind => kind,
     };
-    IMAGES.into_iter().find(|known| known.eq_ignore_ascii_case(kind))
+    IMAGES
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(kind))
 }
 
 fn is_text(kind: &str) -> bool {
-    kind.starts_with("text/") || kind.ends_with("+json") || kind.ends_with("+xml") || TEXTS.contains(&kind)
+    kind.starts_with("text/")
+        || kind.ends_with("+json")
+        || kind.ends_with("+xml")
+        || TEXTS.contains(&kind)
 }
 
 /// Whether the client does not say what it is.
@@ -229,21 +238,47 @@ mod tests {
             (inline("", "aGk="), text.clone()),
             (Media::Text("hi".to_owned()), text),
             (inline("application/pdf", "aGk="), pdf("aGk=")),
-            (inline("application/octet-stream", "JVBERi0x"), pdf("JVBERi0x")),
-            (Media::Url("https://x".to_owned()), json!({"type": "url", "url": "https://x"})),
+            (
+                inline("application/octet-stream", "JVBERi0x"),
+                pdf("JVBERi0x"),
+            ),
+            (
+                Media::Url("https://x".to_owned()),
+                json!({"type": "url", "url": "https://x"}),
+            ),
             (
                 inline("image/jpg", "aGk="),
                 json!({"type": "base64", "media_type": "image/jpeg", "data": "aGk="}),
             ),
         ] {
             let block = document(media.clone(), None, None).unwrap().unwrap();
-            assert_eq!(serde_json::to_value(block).unwrap()["source"], source, "{media:?}");
+            assert_eq!(
+                serde_json::to_value(block).unwrap()["source"],
+                source,
+                "{media:?}"
+            );
         }
-        assert!(document(inline("text/plain", ""), None, None).unwrap().is_none());
-        for (kind, data) in [("application/zip", "aGk="), ("text/plain", "/w=="), ("", "/w=="), ("text/plain", "?")] {
+        assert!(
+            document(inline("text/plain", ""), None, None)
+                .unwrap()
+                .is_none()
+        );
+        for (kind, data) in [
+            ("application/zip", "aGk="),
+            ("text/plain", "/w=="),
+            ("", "/w=="),
+            ("text/plain", "?"),
+        ] {
             let refused = document(inline(kind, data), None, None);
-            assert_eq!(refused.unwrap_err(), Unsaid("files of this kind"), "{kind} {data}");
+            assert_eq!(
+                refused.unwrap_err(),
+                Unsaid("files of this kind"),
+                "{kind} {data}"
+            );
         }
-        assert_eq!(image(inline("image/svg+xml", "aGk=")).unwrap_err(), Unsaid("images of this kind"));
+        assert_eq!(
+            image(inline("image/svg+xml", "aGk=")).unwrap_err(),
+            Unsaid("images of this kind")
+        );
     }
 }

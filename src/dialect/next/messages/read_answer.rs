@@ -39,7 +39,9 @@ enum Kind {
     Text,
     Call,
     /// The input of [`ANSWER_TOOL`], and whether any of it has come.
-    Answer { has_come: bool },
+    Answer {
+        has_come: bool,
+    },
     Other,
 }
 
@@ -59,7 +61,11 @@ impl Reader {
         let Ok(event) = serde_json::from_slice::<Event<'a>>(data) else {
             // Some who copy the API end their streams as chats end.
             let is_over = data.trim_ascii() == b"[DONE]";
-            pieces.push(if is_over { Piece::Over } else { Piece::Unreadable });
+            pieces.push(if is_over {
+                Piece::Over
+            } else {
+                Piece::Unreadable
+            });
             return;
         };
         let kind = match &*event.kind.0 {
@@ -99,7 +105,12 @@ impl Reader {
         }));
         self.count(message.usage.0, pieces);
         // Some who copy the API put the first blocks here.
-        for (index, block) in message.content.into_iter().flat_map(|content| content.0).enumerate() {
+        for (index, block) in message
+            .content
+            .into_iter()
+            .flat_map(|content| content.0)
+            .enumerate()
+        {
             if let Some(block) = block.0 {
                 self.begin(index, block, pieces);
                 self.end(index, pieces);
@@ -117,7 +128,9 @@ impl Reader {
     fn begin<'a>(&mut self, index: usize, block: Block<'a>, pieces: &mut Vec<Piece<'a>>) {
         let kind = match &*block.kind.0 {
             "text" => Kind::Text,
-            "tool_use" if self.has_answer_tool && block.name.0 == ANSWER_TOOL => Kind::Answer { has_come: false },
+            "tool_use" if self.has_answer_tool && block.name.0 == ANSWER_TOOL => {
+                Kind::Answer { has_come: false }
+            }
             "tool_use" => Kind::Call,
             _ => Kind::Other,
         };
@@ -127,7 +140,12 @@ impl Reader {
             index,
             kind,
             start: self.characters,
-            citations: block.citations.0.into_iter().filter_map(|page| cited(page.0?)).collect(),
+            citations: block
+                .citations
+                .0
+                .into_iter()
+                .filter_map(|page| cited(page.0?))
+                .collect(),
             input: block.input.and_then(input_of),
         });
         match &*block.kind.0 {
@@ -206,7 +224,9 @@ impl Reader {
                 index,
                 arguments: open.input.map(Cow::Owned),
             }),
-            Kind::Answer { has_come: false } => self.say(Cow::Owned(open.input.unwrap_or_default()), pieces),
+            Kind::Answer { has_come: false } => {
+                self.say(Cow::Owned(open.input.unwrap_or_default()), pieces)
+            }
             // A citation is about the whole block, and only now its end is known.
             Kind::Text => {
                 let place = |citation| Citation {
@@ -237,10 +257,14 @@ pub fn read_answer(body: &[u8], reading: &Reading) -> Option<Vec<Piece<'static>>
     let mut pieces = Vec::with_capacity(blocks.len() + 4);
     reader.start(message, &mut pieces);
     let is_answer = |block: &Block<'_>| reading.has_answer_tool && block.name.0 == ANSWER_TOOL;
-    let has_answer = blocks.iter().any(|block| block.0.as_ref().is_some_and(is_answer));
+    let has_answer = blocks
+        .iter()
+        .any(|block| block.0.as_ref().is_some_and(is_answer));
     for (index, block) in blocks.into_iter().enumerate() {
         // Text beside the JSON is not part of what the client asked for.
-        let block = block.0.filter(|block| !has_answer || block.kind.0 != "text");
+        let block = block
+            .0
+            .filter(|block| !has_answer || block.kind.0 != "text");
         if let Some(block) = block {
             reader.begin(index, block, &mut pieces);
             reader.end(index, &mut pieces);
@@ -257,7 +281,11 @@ fn end<'a>(stop: events::Stop<'a>, pieces: &mut Vec<Piece<'a>>) {
     let Some(end) = End::of(&stop.stop_reason.0) else {
         return;
     };
-    let explanation = stop.stop_details.0.map(|details| details.explanation.0).unwrap_or_default();
+    let explanation = stop
+        .stop_details
+        .0
+        .map(|details| details.explanation.0)
+        .unwrap_or_default();
     if end == End::Filtered && !explanation.is_empty() {
         pieces.push(Piece::Refusal(explanation));
     }
@@ -269,7 +297,11 @@ fn end<'a>(stop: events::Stop<'a>, pieces: &mut Vec<Piece<'a>>) {
 
 /// The number of a block; copies that do not count have one block.
 fn index_of(event: &Event<'_>) -> usize {
-    event.index.0.and_then(|index| usize::try_from(index).ok()).unwrap_or(0)
+    event
+        .index
+        .0
+        .and_then(|index| usize::try_from(index).ok())
+        .unwrap_or(0)
 }
 
 /// The input that a call has from the start; `None`: it is empty, and comes in pieces.

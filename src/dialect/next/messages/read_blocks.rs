@@ -5,11 +5,16 @@ use serde_json::{Map, Value};
 use super::media::{read_document, read_image};
 use super::read_request::{list, mark, object, take, text};
 use crate::dialect::next::conversation::{
-    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid, thoughts,
+    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
+    thoughts,
 };
 
 /// Reads the messages.
-pub(super) fn read_turns(messages: Vec<Value>, turns: &mut Vec<Turn>, dropped: &mut Dropped) -> Result<(), Unsaid> {
+pub(super) fn read_turns(
+    messages: Vec<Value>,
+    turns: &mut Vec<Turn>,
+    dropped: &mut Dropped,
+) -> Result<(), Unsaid> {
     let last = messages.len().saturating_sub(1);
     for (number, message) in messages.into_iter().enumerate() {
         let mut message = object(message);
@@ -51,7 +56,11 @@ impl Blocks<'_> {
                     self.block(object(block))?;
                 }
             }
-            content => self.add(text(content).filter(|text| !text.is_empty()).map(Content::Text)),
+            content => self.add(
+                text(content)
+                    .filter(|text| !text.is_empty())
+                    .map(Content::Text),
+            ),
         }
         Ok(())
     }
@@ -176,7 +185,8 @@ fn thought(mut block: Map<String, Value>) -> Option<Content> {
 fn found(mut block: Map<String, Value>) -> Content {
     let title = text(take_of(&mut block, "title")).unwrap_or_default();
     let source = text(take_of(&mut block, "source")).unwrap_or_default();
-    let texts = list(take_of(&mut block, "content")).filter_map(|part| text(take(&mut object(part), "text")));
+    let texts = list(take_of(&mut block, "content"))
+        .filter_map(|part| text(take(&mut object(part), "text")));
     let texts: Vec<String> = texts.collect();
     Content::Text(format!("{title} ({source})\n{}", texts.join("\n")))
 }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::read_blocks::read_turns;
 use super::read_tools::read_tools;
 use crate::dialect::next::conversation::{
-    Api, Caching, Conversation, Dropped, Echo, Effort, Format, Part, Role, Sampling, Streaming, Thinking, Turn, Unsaid,
+    Api, Caching, Conversation, Dropped, Echo, Effort, Format, Part, Role, Sampling, Streaming,
+    Thinking, Turn, Unsaid,
 };
 
 /// Claude Code puts a line in front that is meant for Anthropic's accounting, and would spoil the caches of others.
@@ -22,7 +23,8 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     };
     let fields = &mut body;
     let mut dropped = Dropped::nothing(Api::Messages);
-    let is_said = |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
+    let is_said =
+        |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
     if is_said(&take(fields, "container")) || is_said(&take(fields, "mcp_servers")) {
         return Err(Unsaid("containers and MCP servers"));
     }
@@ -41,7 +43,9 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
         turns,
         tools,
         max_output: take(fields, "max_tokens").as_u64(),
-        stop: list(take(fields, "stop_sequences")).filter_map(text).collect(),
+        stop: list(take(fields, "stop_sequences"))
+            .filter_map(text)
+            .collect(),
         sampling: Sampling {
             temperature: number(take(fields, "temperature")),
             top_p: number(take(fields, "top_p")),
@@ -75,7 +79,9 @@ fn rest(mut conversation: Conversation, fields: &Map<String, Value>) -> Conversa
 fn instructions(system: Value) -> Vec<Turn> {
     let mut parts = Vec::new();
     let mut add = |content: Option<String>, cache: Option<Value>| {
-        if let Some(content) = content.filter(|content| !content.is_empty() && !content.starts_with(BILLING)) {
+        if let Some(content) =
+            content.filter(|content| !content.is_empty() && !content.starts_with(BILLING))
+        {
             let part = Part::text(content);
             parts.push(Part { cache, ..part });
         }

@@ -3,18 +3,30 @@
 use serde_json::{Map, Value};
 
 use super::read_request::{list, mark, object, take, text};
-use crate::dialect::next::conversation::{Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid};
+use crate::dialect::next::conversation::{
+    Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
+};
 
 /// Fields of a tool that only make it cheaper, or easier to use.
-const HINTS: [&str; 4] = ["defer_loading", "input_examples", "eager_input_streaming", "allowed_callers"];
+const HINTS: [&str; 4] = [
+    "defer_loading",
+    "input_examples",
+    "eager_input_streaming",
+    "allowed_callers",
+];
 
 /// Takes tools and choice out of the fields of a request.
-pub(super) fn read_tools(fields: &mut Map<String, Value>, dropped: &mut Dropped) -> Result<Tools, Unsaid> {
+pub(super) fn read_tools(
+    fields: &mut Map<String, Value>,
+    dropped: &mut Dropped,
+) -> Result<Tools, Unsaid> {
     let mut tools = Tools::default();
     for described in list(take(fields, "tools")).map(object) {
         match described.get("type").and_then(Value::as_str) {
             None | Some("custom") => tools.list.push(tool(described, dropped)),
-            Some(kind) if kind.starts_with("web_search_") => tools.search = Some(search(described, dropped)),
+            Some(kind) if kind.starts_with("web_search_") => {
+                tools.search = Some(search(described, dropped))
+            }
             // Where all tools are given, there is nothing to search.
             Some(kind) if kind.starts_with("tool_search_tool_") => dropped.named(kind),
             Some(_) => return Err(Unsaid("hosted tools")),
@@ -39,7 +51,10 @@ pub(super) fn read_tools(fields: &mut Map<String, Value>, dropped: &mut Dropped)
 
 fn tool(mut described: Map<String, Value>, dropped: &mut Dropped) -> Tool {
     for hint in HINTS {
-        if !matches!(described.get(hint), None | Some(Value::Null | Value::Bool(false))) {
+        if !matches!(
+            described.get(hint),
+            None | Some(Value::Null | Value::Bool(false))
+        ) {
             dropped.named(hint);
         }
     }
@@ -66,7 +81,9 @@ fn search(mut described: Map<String, Value>, dropped: &mut Dropped) -> Search {
     location.shift_remove("type");
     location.retain(|_, value| !value.is_null());
     Search {
-        allowed_domains: list(take(&mut described, "allowed_domains")).filter_map(text).collect(),
+        allowed_domains: list(take(&mut described, "allowed_domains"))
+            .filter_map(text)
+            .collect(),
         location: match location.is_empty() {
             true => Value::Null,
             false => location.into(),

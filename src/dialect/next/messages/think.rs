@@ -4,7 +4,9 @@ use serde_json::{Number, Value, json};
 
 use super::claude::{Facts, Sampling, Thinking, Unthinking};
 use super::wire::{Block, Choice, Request};
-use crate::dialect::next::conversation::{Dropped, Effort, Field, Sampling as Asked, Thinking as Wanted};
+use crate::dialect::next::conversation::{
+    Dropped, Effort, Field, Sampling as Asked, Thinking as Wanted,
+};
 
 /// The smallest budget that is accepted.
 const LEAST: u64 = 1024;
@@ -44,7 +46,9 @@ fn stay_quiet(facts: &Facts, request: &mut Request, dropped: &mut Dropped) {
         Unthinking::BetweenTools => request.thinking = Some(json!({ "type": "between_tools" })),
         Unthinking::Never => {
             if let Some(least) = facts.efforts.closest(Effort::Low.word()) {
-                request.output_config.insert("effort".to_owned(), least.into());
+                request
+                    .output_config
+                    .insert("effort".to_owned(), least.into());
             }
             dropped.field(Field::Effort);
         }
@@ -54,13 +58,19 @@ fn stay_quiet(facts: &Facts, request: &mut Request, dropped: &mut Dropped) {
 /// A model that reasons cannot be forced to call a tool, and does not continue an answer that has begun.
 fn rules_out(request: &Request) -> bool {
     let is_forced = request.tool_choice.as_ref().is_some_and(Choice::is_forced);
-    let is_begun = request.messages.last().is_some_and(|last| last.role == "assistant");
+    let is_begun = request
+        .messages
+        .last()
+        .is_some_and(|last| last.role == "assistant");
     is_forced || is_begun
 }
 
 /// Whether the last calls came without their thoughts: `Expected thinking or redacted_thinking, but found tool_use`.
 fn has_called_without(request: &Request) -> bool {
-    let last = request.messages.iter().rfind(|message| message.role == "assistant");
+    let last = request
+        .messages
+        .iter()
+        .rfind(|message| message.role == "assistant");
     last.is_some_and(|last| {
         let has_calls = last.content.iter().any(Block::is_call);
         has_calls && !last.content.first().is_some_and(Block::is_thought)
@@ -72,7 +82,9 @@ fn think_freely(wanted: &Wanted, facts: &Facts, request: &mut Request) -> bool {
     let effort = wanted.effort.or(wanted.budget.map(Effort::of_budget));
     let effort = effort.and_then(|effort| facts.efforts.closest(effort.word()));
     if let Some(effort) = effort {
-        request.output_config.insert("effort".to_owned(), effort.into());
+        request
+            .output_config
+            .insert("effort".to_owned(), effort.into());
     }
     true
 }
@@ -100,7 +112,10 @@ fn budget(effort: Option<Effort>) -> u64 {
 
 /// Writes how the next token is chosen. Models that reason accept nothing of it, nor do the newer ones.
 pub(super) fn sample(asked: Asked, facts: &Facts, request: &mut Request, dropped: &mut Dropped) {
-    let thinks = request.thinking.as_ref().is_some_and(|thinking| thinking["type"] != "disabled");
+    let thinks = request
+        .thinking
+        .as_ref()
+        .is_some_and(|thinking| thinking["type"] != "disabled");
     let takes = facts.sampling == Sampling::Always && !thinks;
     let has_both = asked.temperature.is_some() && asked.top_p.is_some() && !facts.takes_both;
     let mut put = |value: Option<Number>, field, takes: bool| {

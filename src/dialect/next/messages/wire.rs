@@ -112,9 +112,17 @@ pub(super) enum Block {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Source {
-    Base64 { media_type: String, data: String },
-    Url { url: String },
-    Text { media_type: &'static str, data: String },
+    Base64 {
+        media_type: String,
+        data: String,
+    },
+    Url {
+        url: String,
+    },
+    Text {
+        media_type: &'static str,
+        data: String,
+    },
 }
 
 /// A tool, or the provider's own search.

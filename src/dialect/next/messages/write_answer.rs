@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::error;
-use crate::dialect::next::conversation::{Api, Asked, Begin, CallHead, End, Event, Signature, Usage, thoughts};
+use crate::dialect::next::conversation::{
+    Api, Asked, Begin, CallHead, End, Event, Signature, Usage, thoughts,
+};
 
 /// Writes the events of a stream.
 #[derive(Debug)]
@@ -44,7 +46,11 @@ impl Writer {
         match event {
             Event::Begin(begin) => {
                 let message = message(&self.asked, begin);
-                tell("message_start", &json!({ "type": "message_start", "message": message }), out);
+                tell(
+                    "message_start",
+                    &json!({ "type": "message_start", "message": message }),
+                    out,
+                );
             }
             Event::Text(text) => {
                 self.begin(Open::Text, out);
@@ -79,12 +85,19 @@ impl Writer {
                 self.close(out);
                 let (stop_reason, stop_sequence) = stop(end, self.has_refused);
                 let delta = json!({ "stop_reason": stop_reason, "stop_sequence": stop_sequence });
-                let ended = json!({ "type": "message_delta", "delta": delta, "usage": counts(usage) });
+                let ended =
+                    json!({ "type": "message_delta", "delta": delta, "usage": counts(usage) });
                 tell("message_delta", &ended, out);
-                out.extend_from_slice(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+                out.extend_from_slice(
+                    b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+                );
             }
             Event::Failed(error) => {
-                tell("error", &json!({ "type": "error", "error": error::error(&error) }), out);
+                tell(
+                    "error",
+                    &json!({ "type": "error", "error": error::error(&error) }),
+                    out,
+                );
             }
             Event::Alive => out.extend_from_slice(b"event: ping\ndata: {\"type\":\"ping\"}\n\n"),
         }
@@ -99,20 +112,24 @@ impl Writer {
         self.open = open;
         let block = match open {
             Open::Thinking => json!({ "type": "thinking", "thinking": "", "signature": "" }),
-            Open::None | Open::Text | Open::Refusal | Open::Call => json!({ "type": "text", "text": "" }),
+            Open::None | Open::Text | Open::Refusal | Open::Call => {
+                json!({ "type": "text", "text": "" })
+            }
         };
         self.start(&block, out);
     }
 
     fn start(&self, block: &Value, out: &mut Vec<u8>) {
         let index = self.blocks;
-        let start = json!({ "type": "content_block_start", "index": index, "content_block": block });
+        let start =
+            json!({ "type": "content_block_start", "index": index, "content_block": block });
         tell("content_block_start", &start, out);
     }
 
     /// Adds a text to the block. `field`: the type of the delta, and the name of its text, between their quotes.
     fn go_on(&self, field: &str, text: &str, out: &mut Vec<u8>) {
-        let begin: &[u8] = b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
+        let begin: &[u8] =
+            b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
         out.extend_from_slice(begin);
         out.extend_from_slice(self.blocks.to_string().as_bytes());
         out.extend_from_slice(b",\"delta\":{\"type\":\"");
@@ -183,7 +200,9 @@ impl Whole<'_> {
                 self.has_refused = true;
                 self.add(Open::Refusal, "text", &text);
             }
-            Event::Thought(text) if self.asked.shows_thoughts => self.add(Open::Thinking, "thinking", &text),
+            Event::Thought(text) if self.asked.shows_thoughts => {
+                self.add(Open::Thinking, "thinking", &text)
+            }
             Event::Signature(signature) if self.asked.shows_thoughts => self.sign(&signature),
             Event::Thought(_) | Event::Signature(_) | Event::Cited(_) | Event::Alive => {}
             Event::Call(head) => {
@@ -213,7 +232,9 @@ impl Whole<'_> {
             self.open = open;
             self.content.push(match open {
                 Open::Thinking => json!({ "type": "thinking", "thinking": "", "signature": "" }),
-                Open::None | Open::Text | Open::Refusal | Open::Call => json!({ "type": "text", "text": "" }),
+                Open::None | Open::Text | Open::Refusal | Open::Call => {
+                    json!({ "type": "text", "text": "" })
+                }
             });
         }
         self.append(field, text);
@@ -241,7 +262,9 @@ impl Whole<'_> {
         if std::mem::take(&mut self.open) == Open::Call
             && let Some(call) = self.content.last_mut()
         {
-            let input = call["input"].as_str().and_then(|input| serde_json::from_str::<Value>(input).ok());
+            let input = call["input"]
+                .as_str()
+                .and_then(|input| serde_json::from_str::<Value>(input).ok());
             call["input"] = input.filter(Value::is_object).unwrap_or_else(|| json!({}));
         }
     }
@@ -267,7 +290,9 @@ fn message(asked: &Asked, begin: Begin) -> Value {
 
 /// Anthropic's ids have a prefix of their own.
 fn id(id: &str) -> String {
-    let bare = ["chatcmpl-", "resp_", "msg_"].into_iter().find_map(|prefix| id.strip_prefix(prefix));
+    let bare = ["chatcmpl-", "resp_", "msg_"]
+        .into_iter()
+        .find_map(|prefix| id.strip_prefix(prefix));
     match bare.unwrap_or(id) {
         "" => format!("msg_{:016x}", fastrand::u64(..)),
         bare => format!("msg_{bare}"),

@@ -22,7 +22,10 @@ const USUAL_ANSWER: u64 = 32_000;
 /// # Errors
 ///
 /// The feature that the API or the model lacks, in the client's words.
-pub fn write_request(mut conversation: Conversation, target: &Target<'_>) -> Result<Written, Unsaid> {
+pub fn write_request(
+    mut conversation: Conversation,
+    target: &Target<'_>,
+) -> Result<Written, Unsaid> {
     let facts = claude_facts(target.model);
     let mut request = Request {
         model: target.model.to_owned(),
@@ -30,7 +33,10 @@ pub fn write_request(mut conversation: Conversation, target: &Target<'_>) -> Res
         stream: conversation.streaming.is_some(),
         ..Request::default()
     };
-    let mut dropped = replace(&mut conversation.dropped, Dropped::nothing(conversation.origin));
+    let mut dropped = replace(
+        &mut conversation.dropped,
+        Dropped::nothing(conversation.origin),
+    );
     rest(&mut conversation, &mut request, &mut dropped);
     let is_json = conversation.format == Format::Json;
     let mut toolbox = Toolbox::of(
@@ -78,7 +84,9 @@ pub fn write_request(mut conversation: Conversation, target: &Target<'_>) -> Res
 /// The ids that are accepted have letters, digits, `_` and `-`; some upstreams give others: `functions.get_weather:0`.
 fn accepted(id: &str) -> String {
     let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    id.chars().map(|letter| if is_fine(letter) { letter } else { '_' }).collect()
+    id.chars()
+        .map(|letter| if is_fine(letter) { letter } else { '_' })
+        .collect()
 }
 
 /// A limit above the model's largest answer is an error.
@@ -89,7 +97,11 @@ fn limit(conversation: &Conversation, target: &Target<'_>) -> u64 {
 
 /// Handles a prefill. It must not end in white space. The newer models answer only to a user's message.
 fn begin(facts: &Facts, request: &mut Request) {
-    let Some(last) = request.messages.last_mut().filter(|last| last.role == "assistant") else {
+    let Some(last) = request
+        .messages
+        .last_mut()
+        .filter(|last| last.role == "assistant")
+    else {
         return;
     };
     if facts.takes_prefill {
@@ -112,7 +124,8 @@ fn begin(facts: &Facts, request: &mut Request) {
 /// Writes the other fields.
 fn rest(conversation: &mut Conversation, request: &mut Request, dropped: &mut Dropped) {
     let stops = take(&mut conversation.stop).into_iter();
-    let (stops, blank): (Vec<String>, Vec<String>) = stops.partition(|stop| !stop.trim().is_empty());
+    let (stops, blank): (Vec<String>, Vec<String>) =
+        stops.partition(|stop| !stop.trim().is_empty());
     request.stop_sequences = stops;
     if !blank.is_empty() {
         dropped.field(Field::Stop);

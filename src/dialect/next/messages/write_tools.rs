@@ -7,7 +7,8 @@ use super::wire::{Choice, Tool};
 use super::{ANSWER_TOOL, WEB_SEARCH};
 use crate::dialect::next::conversation::schema::{self, Taker};
 use crate::dialect::next::conversation::{
-    Choice as Asked, Dropped, Field, Format, Names, Search, Tool as Described, ToolKind, ToolName, Tools, Unsaid,
+    Choice as Asked, Dropped, Field, Format, Names, Search, Tool as Described, ToolKind, ToolName,
+    Tools, Unsaid,
 };
 
 /// Anthropic accepts longer names than others.
@@ -52,7 +53,9 @@ impl Toolbox {
         };
         let mut names = Names::of(&tools.list, LONGEST_NAME, reserved);
         if let Asked::Among { names, .. } = &tools.choice {
-            tools.list.retain(|tool| names.iter().any(|name| is_called(tool, name)));
+            tools
+                .list
+                .retain(|tool| names.iter().any(|name| is_called(tool, name)));
         }
         let is_single = is_single || tools.parallel == Some(false);
         let mut written: Vec<Tool> = Vec::with_capacity(tools.list.len() + 1);
@@ -66,7 +69,8 @@ impl Toolbox {
         };
         if let Some(answer) = answer {
             // If there are other tools, the model may call one of them first.
-            let may_call = !written.is_empty() && choice.as_ref().is_none_or(|choice| choice.kind != "none");
+            let may_call =
+                !written.is_empty() && choice.as_ref().is_none_or(|choice| choice.kind != "none");
             choice = Some(match may_call {
                 true => Choice::of("any"),
                 false => named(ANSWER_TOOL.to_owned()),

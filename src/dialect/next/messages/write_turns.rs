@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use super::media::{document, image};
 use super::wire::{Block, Message, Request};
 use crate::dialect::next::conversation::{
-    Api, Call, CallResult, Content, Dropped, Field, Input, Names, Part, Role, Signature, Thought, Turn, Unsaid,
-    as_arguments,
+    Api, Call, CallResult, Content, Dropped, Field, Input, Names, Part, Role, Signature, Thought,
+    Turn, Unsaid, as_arguments,
 };
 
 /// Placeholder where some text is required.
@@ -62,14 +62,25 @@ impl Turns<'_> {
         }
         if messages.first().is_none_or(|first| first.role != "user") {
             let content = vec![Block::text(NOTHING)];
-            messages.insert(0, Message { role: "user", content });
+            messages.insert(
+                0,
+                Message {
+                    role: "user",
+                    content,
+                },
+            );
         }
         Ok(())
     }
 
     /// A later instruction. It may stand only between a user's message and the answer, else it becomes part of the user's
     /// message.
-    fn instruct(&mut self, parts: Vec<Part>, is_before_answer: bool, messages: &mut Vec<Message>) -> Result<(), Unsaid> {
+    fn instruct(
+        &mut self,
+        parts: Vec<Part>,
+        is_before_answer: bool,
+        messages: &mut Vec<Message>,
+    ) -> Result<(), Unsaid> {
         let (texts, others) = self.instructions(parts)?;
         add("user", others, messages);
         let is_behind_user = messages.last().is_some_and(|last| last.role == "user");
@@ -84,7 +95,9 @@ impl Turns<'_> {
     /// The texts of instructions, and what else is in them.
     fn instructions(&mut self, parts: Vec<Part>) -> Result<(Vec<Block>, Vec<Block>), Unsaid> {
         let blocks = self.blocks(parts, Role::System)?;
-        Ok(blocks.into_iter().partition(|block| matches!(block, Block::Text { .. })))
+        Ok(blocks
+            .into_iter()
+            .partition(|block| matches!(block, Block::Text { .. })))
     }
 
     fn blocks(&mut self, parts: Vec<Part>, role: Role) -> Result<Vec<Block>, Unsaid> {
@@ -104,7 +117,9 @@ impl Turns<'_> {
     /// `None`: it is left out, or there is nothing in it, which is not accepted.
     fn block(&mut self, content: Content, role: Role) -> Result<Option<Block>, Unsaid> {
         Ok(match content {
-            Content::Text(text) | Content::Refusal(text) => says_something(&text).then(|| Block::text(text)),
+            Content::Text(text) | Content::Refusal(text) => {
+                says_something(&text).then(|| Block::text(text))
+            }
             Content::Image { .. } | Content::Document { .. } if role == Role::Assistant => {
                 // Only users can show something.
                 self.dropped.named("content");
@@ -116,7 +131,11 @@ impl Turns<'_> {
                 }
                 Some(image(media)?)
             }
-            Content::Document { media, name, context } => document(media, name, context)?,
+            Content::Document {
+                media,
+                name,
+                context,
+            } => document(media, name, context)?,
             Content::Audio { .. } => return Err(Unsaid("audio")),
             Content::Thought(thought) => self.thought(thought),
             Content::Call(call) => Some(self.call(call)),
