@@ -13,6 +13,8 @@ mod read_parts;
 mod read_request;
 mod read_tools;
 mod request_body;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod write_answer;
 mod write_messages;

@@ -41,7 +41,9 @@ impl Reader {
                     if !self.try_read(name, &mended, &mut read) {
                         read.push(Piece::Unreadable);
                     }
-                    pieces.extend(read.into_iter().map(Piece::into_owned));
+                    for piece in read {
+                        pieces.push(piece.into_owned());
+                    }
                 }
                 None => pieces.push(unreadable(name, data)),
             }

@@ -22,9 +22,15 @@ pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) 
     };
     match value {
         Value::Array(parts) if parts.iter().all(is_part) => {
-            pieces.extend(parts.into_iter().filter_map(part));
+            for piece in parts.into_iter().filter_map(part) {
+                pieces.push(piece);
+            }
         }
-        value if is_part(&value) => pieces.extend(part(value)),
+        value if is_part(&value) => {
+            if let Some(piece) = part(value) {
+                pieces.push(piece);
+            }
+        }
         json => pieces.push(Piece::Text(Cow::Owned(json.to_string()))),
     }
 }

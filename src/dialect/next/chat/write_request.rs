@@ -185,15 +185,10 @@ impl Draft<'_> {
                 // Messages have no word for it, and mean it.
                 let is_wanted = strict.unwrap_or(self.conversation.origin == Api::Messages);
                 let is_strict = is_wanted && schema::is_strict(&schema);
-                let name = name.unwrap_or_else(|| SCHEMA.to_owned());
-                let mut described = json!({ "name": name, "schema": schema });
-                if let Some(description) = description {
-                    described["description"] = description.into();
+                if strict == Some(true) && !is_strict {
+                    self.dropped.field(Field::Strict);
                 }
-                if is_strict {
-                    described["strict"] = true.into();
-                }
-                json!({ "type": "json_schema", "json_schema": described })
+                schema_format(name, description, schema, is_strict)
             }
         };
         self.put("response_format", format);
@@ -207,9 +202,9 @@ impl Draft<'_> {
         // Models that want their thoughts back must not think where a client does not give them back.
         let gives_back = !lacks_thoughts.unwrap_or(!thinking.is_shown);
         if quirks.wants_thoughts_back && has_tools && !gives_back {
-            self.put("thinking", json!({ "type": "disabled" }));
             is_lost |= thinking.is_asked_for();
             asked = None;
+            self.put("thinking", json!({ "type": "disabled" }));
         }
         self.put("reasoning_effort", asked.map(Effort::word));
         if is_lost {
@@ -242,6 +237,29 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// An answer by a schema. One that cannot be enforced strictly is written so that it is taken, if that can be.
+fn schema_format(
+    name: Option<String>,
+    description: Option<String>,
+    schema: Value,
+    is_strict: bool,
+) -> Value {
+    let schema = if is_strict {
+        schema
+    } else {
+        schema::of_answer(schema.clone(), Taker::OpenAi).unwrap_or(schema)
+    };
+    let name = name.unwrap_or_else(|| SCHEMA.to_owned());
+    let mut described = json!({ "name": name, "schema": schema });
+    if let Some(description) = description {
+        described["description"] = description.into();
+    }
+    if is_strict {
+        described["strict"] = true.into();
+    }
+    json!({ "type": "json_schema", "json_schema": described })
 }
 
 /// The field of a chat request; `None`: clients do not ask for it.
