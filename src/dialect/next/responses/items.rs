@@ -80,7 +80,9 @@ impl Content {
     pub(super) fn of(mut parts: Vec<Part>) -> Self {
         match parts.pop() {
             None => Self::Text(String::new()),
-            Some(Part::InputText { text } | Part::OutputText { text, .. }) if parts.is_empty() => Self::Text(text),
+            Some(Part::InputText { text } | Part::OutputText { text, .. }) if parts.is_empty() => {
+                Self::Text(text)
+            }
             Some(last) => {
                 parts.push(last);
                 Self::Parts(parts)
