@@ -49,7 +49,7 @@ pub(super) struct Messages {
     length: usize,
     before_message: usize,
     before_part: usize,
-    /// Whether a source of the message was passed on.
+    /// Whether a source of the message that goes on was passed on.
     has_cited: bool,
 }
 
@@ -87,13 +87,19 @@ impl Messages {
     fn enter(&mut self, place: Place) {
         if self.items.enter(place.0) {
             self.before_message = self.length;
-            self.has_cited = false;
             self.part = None;
         }
         if self.part != Some(place) {
             self.part = Some(place);
             self.before_part = self.length;
         }
+    }
+
+    /// A message begins.
+    pub(super) fn begin(&mut self) {
+        self.items.close();
+        self.part = None;
+        self.has_cited = false;
     }
 
     /// A source of a part.
@@ -103,9 +109,11 @@ impl Messages {
         annotation: Option<&RawValue>,
         pieces: &mut Vec<Piece<'_>>,
     ) {
-        self.enter(place);
+        // It may come before its text.
+        let is_known = self.is_known(place);
+        let before = if is_known { self.before_part } else { self.length };
         let annotation = annotation.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
-        if let Some(citation) = annotation.and_then(|page| citation(&page, self.before_part)) {
+        if let Some(citation) = annotation.and_then(|page| citation(&page, before)) {
             self.has_cited = true;
             pieces.push(Piece::Cited(citation));
         }
@@ -119,7 +127,7 @@ impl Messages {
         pieces: &mut Vec<Piece<'a>>,
     ) {
         let is_known = self.items.close();
-        let has_cited = is_known && self.has_cited;
+        let has_cited = std::mem::take(&mut self.has_cited);
         let mut before = if is_known {
             self.before_message
         } else {

@@ -32,3 +32,6 @@ pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
 pub use write_answer::{Writer, write_answer};
 pub use write_request::write_request;
+
+#[cfg(test)]
+mod tests;

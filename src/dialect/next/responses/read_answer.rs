@@ -133,7 +133,7 @@ impl Reader {
                 if is_done {
                     self.messages.whole(&item, index, pieces);
                 } else {
-                    self.messages.items.close();
+                    self.messages.begin();
                 }
             }
             "reasoning" if is_done => self.thoughts.whole(item, index, pieces),
