@@ -111,7 +111,11 @@ impl Messages {
     ) {
         // It may come before its text.
         let is_known = self.is_known(place);
-        let before = if is_known { self.before_part } else { self.length };
+        let before = if is_known {
+            self.before_part
+        } else {
+            self.length
+        };
         let annotation = annotation.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
         if let Some(citation) = annotation.and_then(|page| citation(&page, before)) {
             self.has_cited = true;

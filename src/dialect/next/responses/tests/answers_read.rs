@@ -234,7 +234,7 @@ fn nothing_is_lost_or_said_twice_whatever_a_copy_leaves_out() {
         }),
         leave_out(|kind| kind.ends_with(".done")),
         leave_out(|kind| kind.contains("output_item")),
-        leave_out(|kind| kind.contains("output_item.done") || kind.contains("annotation")),
+        leave_out(|kind| kind.contains("output_item.done")),
         leave_out(|kind| kind != "response.completed"),
         leave_out(|kind| kind == "response.created" || kind.contains("annotation")),
         without("output_index"),
