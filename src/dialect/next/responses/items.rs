@@ -10,6 +10,14 @@ pub(super) enum Item {
         role: &'static str,
         content: Content,
     },
+    /// A message of the model that is more than a text: then the API wants all of its fields.
+    #[serde(rename = "message")]
+    Answer {
+        id: String,
+        role: &'static str,
+        status: &'static str,
+        content: Vec<Part>,
+    },
     Reasoning {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<String>,

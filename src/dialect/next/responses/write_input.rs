@@ -88,8 +88,15 @@ impl<'a> Writer<'a> {
             Role::User => "user",
             Role::Assistant => "assistant",
         };
-        let content = Said::of(std::mem::take(said));
-        self.items.push(Item::Message { role, content });
+        self.items.push(match Said::of(std::mem::take(said)) {
+            Said::Parts(content) if role == "assistant" => Item::Answer {
+                id: format!("msg_{:04}", self.items.len()),
+                role,
+                status: "completed",
+                content,
+            },
+            content => Item::Message { role, content },
+        });
     }
 
     fn thought(&mut self, thought: Thought, is_followed: bool) {

@@ -150,7 +150,7 @@ fn turns_are_items() {
                 {"type": "custom_tool_call_output", "call_id": "c2", "output": [{"type": "input_text", "text": "2"}, shown]},
                 {"type": "message", "role": "user", "content": "and?"},
                 {"type": "message", "role": "developer", "content": "late"},
-                {"type": "message", "role": "assistant", "content": [
+                {"type": "message", "id": "msg_0009", "role": "assistant", "status": "completed", "content": [
                     {"type": "output_text", "text": "so", "annotations": []}, {"type": "refusal", "refusal": "no"}]},
                 {"type": "message", "role": "user", "content": "why?"},
             ],
