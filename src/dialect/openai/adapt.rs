@@ -11,7 +11,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::history::{self, Thoughts};
-use crate::config::{CallIds, Efforts, Quirks};
+use crate::config::{Efforts, Quirks};
 use crate::dialect::upstream_api::UpstreamApi;
 use crate::request::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 use crate::wire::json::Fields;
@@ -171,7 +171,8 @@ fn may_differ(body: &[u8], api: &UpstreamApi, more: &[&str]) -> bool {
         || quirks.efforts == Efforts::Three && has(body, "reasoning_effort")
         || quirks.efforts == Efforts::NoneWithTools && has(body, "tools")
         || quirks.wants_thoughts_back && has(body, "tools")
-        || quirks.call_ids != CallIds::Any && has(body, "tool_call_id")
+        || has(body, "tool_calls")
+        || has(body, "tool_call_id")
         || is_limited && LIMITS.into_iter().any(|name| has(body, name))
         || !quirks.has_developer && has(body, "developer")
         || [
@@ -347,9 +348,10 @@ mod tests {
             r#","thinking":{"type":"enabled"}"#,
             r#","thinking":{"type":"disabled"}"#,
         );
-        let thought = r#"{"tool_calls":[{}],"reasoning_content":"hm"}"#;
+        let thought = r#"{"tool_calls":[{"id":"a"}],"reasoning_content":"hm"},{"role":"tool","tool_call_id":"a"}"#;
+        let other = r#"{"tool_calls":[{"id":"b"}]},{"role":"tool","tool_call_id":"b"}"#;
         let given = format!(r#","messages":[{thought}]"#);
-        let missing = format!(r#","messages":[{thought},{{"tool_calls":[{{}}]}}]"#);
+        let missing = format!(r#","messages":[{thought},{other}]"#);
         for (asked, expected) in [
             (String::new(), off.to_owned()),
             (missing.clone(), format!("{missing}{off}")),

@@ -1,6 +1,7 @@
 //! The OpenAI API and the many that copy it: bytes pass through unchanged, except for the model's name.
 
 mod adapt;
+mod calls;
 pub mod continuation;
 mod entries;
 mod error;
