@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::dropped::in_clients_words;
+use super::provider_state::without_foreign_thoughts;
 use super::response_translator::ResponseTranslator;
 use super::upstream_api::UpstreamApi;
 use super::{anthropic, messages, openai, responses};
@@ -117,6 +118,7 @@ impl UpstreamApi {
         let is_fallback = delivery != Delivery::Verbatim;
         let is_read = is_fallback || self.translates(endpoint);
         let mended = is_read.then(|| json::mended(&body)).flatten();
+        let is_native = !self.translates(endpoint);
         let mut translated = UpstreamRequest {
             path: None,
             headers: &[],
@@ -125,6 +127,11 @@ impl UpstreamApi {
             dropped: Vec::new(),
             is_rewritten: false,
         };
+        if is_native
+            && let Some((body, field)) = without_foreign_thoughts(endpoint, &translated.body)
+        {
+            translated.take(body, vec![field.to_owned()]);
+        }
         match self.dialect {
             Dialect::OpenAi => {
                 if endpoint == Endpoint::Messages {

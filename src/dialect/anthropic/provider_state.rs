@@ -7,7 +7,8 @@ use memchr::memmem;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-use super::turns::{Turns, is, text_of};
+use super::turns::Turns;
+use crate::dialect::fields::{is, text_of};
 use crate::dialect::next::conversation::thoughts::SEAL;
 use crate::wire::json::Fields;
 

@@ -6,6 +6,7 @@ use std::mem::take;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
+use crate::dialect::fields::{is, put, text_of};
 use crate::dialect::next::conversation::history::{FURTHER, NO_RESULT, ORPHAN};
 use crate::dialect::next::conversation::{CallIds, Owner, mended};
 use crate::wire::json::Fields;
@@ -305,25 +306,6 @@ fn is_call(block: &Fields<'_>) -> bool {
 
 fn is_result(block: &Fields<'_>) -> bool {
     is(block, "type", "tool_result")
-}
-
-/// Whether a field is this text, which needs no escapes.
-pub(super) fn is(fields: &Fields<'_>, name: &str, text: &str) -> bool {
-    let given = fields.get(name).map(|value| value.get());
-    given.is_some_and(|given| given.trim_matches('"') == text)
-}
-
-/// The text in a field.
-pub(super) fn text_of(fields: &Fields<'_>, name: &str) -> Option<String> {
-    serde_json::from_str(fields.get(name)?.get()).ok()
-}
-
-fn put(fields: &mut Fields<'_>, name: &'static str, text: &str) -> bool {
-    let Ok(text) = to_raw_value(text) else {
-        return false;
-    };
-    fields.insert(name.into(), Cow::Owned(text));
-    true
 }
 
 #[cfg(test)]

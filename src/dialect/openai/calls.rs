@@ -5,11 +5,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use super::entries::change_calls;
 use crate::config::CallIds as Accepted;
+use crate::dialect::fields::{is, put, text_of};
 use crate::dialect::next::conversation::history::{FURTHER, NO_RESULT, ORPHAN};
 use crate::dialect::next::conversation::{CallIds, Owner, mended, short_id};
 use crate::wire::json::{Fields, fingerprint};
@@ -215,32 +216,6 @@ fn nine_letters(id: &str) -> String {
         char::from(letter)
     });
     letters.collect()
-}
-
-fn is(fields: &Fields<'_>, name: &str, text: &str) -> bool {
-    let given = fields.get(name).map(|value| value.get());
-    given.is_some_and(|given| given.trim_matches('"') == text)
-}
-
-fn text_of<'a>(fields: &'a Fields<'_>, name: &str) -> Option<Cow<'a, str>> {
-    let raw: &RawValue = fields.get(name)?;
-    let text = raw.get();
-    // Without escapes, as ids are.
-    match text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-    {
-        Some(text) if !text.contains('\\') => Some(Cow::Borrowed(text)),
-        _ => serde_json::from_str(text).ok().map(Cow::Owned),
-    }
-}
-
-fn put(fields: &mut Fields<'_>, name: &'static str, text: &str) -> bool {
-    let Ok(text) = to_raw_value(text) else {
-        return false;
-    };
-    fields.insert(name.into(), Cow::Owned(text));
-    true
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::calls;
-use super::entries::{change, change_calls};
+use super::entries::change_calls;
 use super::turns::{answer_tools, join_texts, remind};
 use crate::config::Quirks;
 use crate::wire::json::Fields;
@@ -80,17 +80,13 @@ pub(super) fn thoughts_of_calls(messages: &RawValue) -> Thoughts {
     }
 }
 
-/// The messages with the older role `system`; `None`: none has the newer role.
-pub(super) fn without_developer(messages: &RawValue) -> Option<Box<RawValue>> {
-    change(messages, demote)
-}
-
 fn is_gemini_3(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     name.starts_with("gemini-3")
 }
 
-fn demote(message: &mut Fields<'_>) -> bool {
+/// Gives a message the older role `system`. Returns whether it had the newer one.
+pub(super) fn demote(message: &mut Fields<'_>) -> bool {
     match (message.get_mut("role"), to_raw_value("system")) {
         (Some(role), Ok(system)) if role.get() == "\"developer\"" => {
             *role = Cow::Owned(system);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
+use crate::dialect::fields::{is, put, text_of};
 use crate::dialect::instruct::reminder;
 use crate::wire::json::Fields;
 
@@ -33,12 +34,12 @@ pub(super) fn join_texts(message: &mut Fields<'_>) -> bool {
 /// Moves later system messages into user messages, marked in the way that coding agents use for models without system
 /// messages. Returns whether there was one.
 pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
-    let is_system = |message: &Fields<'_>| has_role(message, "system");
+    let is_system = |message: &Fields<'_>| is(message, "role", "system");
     let leading = messages.iter().take_while(|it| is_system(it)).count();
     let mut is_changed = false;
     for message in &mut messages[leading..] {
         if is_system(message)
-            && let (Some(said), Ok(user)) = (text_of(message), to_raw_value("user"))
+            && let (Some(said), Ok(user)) = (text_of(message, "content"), to_raw_value("user"))
         {
             message.insert("role".into(), Cow::Owned(user));
             is_changed |= put_text(message, &reminder(&said));
@@ -57,10 +58,10 @@ fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
         let (Some(first), second) = (before.last_mut(), &after[0]) else {
             continue;
         };
-        if !has_role(first, "user") || !has_role(second, "user") {
+        if !is(first, "role", "user") || !is(second, "role", "user") {
             continue;
         }
-        if let (Some(one), Some(two)) = (text_of(first), text_of(second))
+        if let (Some(one), Some(two)) = (text_of(first, "content"), text_of(second, "content"))
             && put_text(first, &format!("{one}\n\n{two}"))
         {
             messages.remove(place);
@@ -76,32 +77,15 @@ pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
     };
     let before = messages.len();
     for place in (1..before).rev() {
-        if has_role(&messages[place], "user") && has_role(&messages[place - 1], "tool") {
+        if is(&messages[place], "role", "user") && is(&messages[place - 1], "role", "tool") {
             messages.insert(place, said.clone());
         }
     }
     messages.len() > before
 }
 
-fn has_role(message: &Fields<'_>, role: &str) -> bool {
-    let given = message.get("role").map(|value| value.get());
-    given.is_some_and(|given| given.trim_matches('"') == role)
-}
-
-fn text_of(message: &Fields<'_>) -> Option<String> {
-    serde_json::from_str(message.get("content")?.get()).ok()
-}
-
 fn put_text(message: &mut Fields<'_>, text: &str) -> bool {
     put(message, "content", text)
-}
-
-fn put(fields: &mut Fields<'_>, name: &'static str, text: &str) -> bool {
-    let Ok(text) = to_raw_value(text) else {
-        return false;
-    };
-    fields.insert(name.into(), Cow::Owned(text));
-    true
 }
 
 #[cfg(test)]
