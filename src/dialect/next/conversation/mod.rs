@@ -20,6 +20,7 @@ mod dropped;
 mod ends;
 pub mod history;
 mod ids;
+pub mod lenient;
 mod names;
 mod request;
 pub mod schema;

@@ -1,0 +1,46 @@
+//! Conversations that end with the start of the answer (prefill), for models that would take it for history.
+
+use serde_json::{Map, Value};
+
+use super::request_body::{Message, Said};
+use crate::config::Prefill;
+
+/// Writes a prefill so that the upstream continues it.
+pub(super) fn put_prefill(
+    messages: &mut Vec<Message>,
+    fields: &mut Map<String, Value>,
+    prefill: Prefill,
+) {
+    let Some(last) = messages
+        .last_mut()
+        .filter(|last| last.role == "assistant" && last.tool_calls.is_empty())
+    else {
+        return;
+    };
+    match prefill {
+        Prefill::Trailing => {}
+        Prefill::Prefix => last.prefix = true,
+        Prefill::Vllm => {
+            fields.insert("continue_final_message".to_owned(), true.into());
+            fields.insert("add_generation_prompt".to_owned(), false.into());
+        }
+        Prefill::None => {
+            let prompt = match &last.content {
+                Some(Said::Text(text)) => continue_prompt(text),
+                Some(Said::Parts(_)) | None => continue_prompt(""),
+            };
+            messages.push(Message::text("user", prompt));
+        }
+    }
+}
+
+/// The instruction to continue a prefill.
+fn continue_prompt(prefill: &str) -> String {
+    const ENOUGH: usize = 200;
+    let start = prefill.len().saturating_sub(ENOUGH);
+    let start = prefill.ceil_char_boundary(start);
+    format!(
+        "Continue your last message exactly behind its last words: {}",
+        prefill[start..].trim()
+    )
+}

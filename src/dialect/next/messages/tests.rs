@@ -1,0 +1,1 @@
+//! Requests and answers, read and written.
