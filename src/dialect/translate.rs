@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::next::conversation::{Api, Asked, Target, Unsaid};
+use super::provider_state::without_foreign_thoughts;
 use super::response_translator::{ResponseTranslator, Translation};
 use super::upstream_api::{Ask, UpstreamApi};
 use super::{anthropic, openai};
@@ -139,6 +140,9 @@ impl UpstreamApi {
         if self.dialect == Dialect::OpenAi && endpoint == Endpoint::ChatCompletions {
             request.translator.numbers_calls = self.quirks.numbers_calls_alike;
         }
+        if let Some((body, field)) = without_foreign_thoughts(endpoint, &request.body) {
+            request.take(body, vec![field.to_owned()]);
+        }
         let Delivery::Fallback { model } = delivery else {
             return request;
         };
@@ -152,10 +156,16 @@ impl UpstreamApi {
             (Dialect::OpenAi, _) => None,
         };
         if let Some(adapted) = adapted {
-            request.body = adapted.body;
-            request.dropped = adapted.dropped;
-            request.is_rewritten = true;
+            request.take(adapted.body, adapted.dropped);
         }
         request
+    }
+}
+
+impl UpstreamRequest {
+    fn take(&mut self, body: Bytes, dropped: Vec<String>) {
+        self.body = body;
+        self.dropped.extend(dropped);
+        self.is_rewritten = true;
     }
 }
