@@ -22,6 +22,7 @@
 //! - [`event`] carries facts from the data path to [`metrics`] and [`log`]
 //! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
 //! - [`admin`] serves the operators' address
+//! - [`catalogue`] has what is known of providers and models, as data
 //! - [`config`] reads and checks the configuration; [`gateway`] builds everything from it, and replaces it on reload
 //! - [`cli`] is the command line; [`simulator`] imitates providers for the demo and the tests
 //! - [`wire`] is HTTP plumbing; [`request`] and [`outcome`] are what the steps hand to each other
@@ -35,16 +36,19 @@
 //!                      affinity  what it refers to → its owner
 //!                      routing   model → Rule (candidates)                else 404
 //!                      failover::Failover::run (engine: what all requests share; serve: first attempt to answer)
+//!                        decisions/
 //!                          order     tiers, failure domains, conversations that stay where they are
 //!                          plan      each candidate with its keys, and what has become of it
 //!                      ┌─▶ course    one step after the other, until somebody answers
 //!                      │   decide    ask the next, ask again, wait, or end?     nothing left: an error with every attempt
 //!                      │   queue     everybody is closed for a short time: wait for a turn
+//!                      │ attempts/
 //!                      │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
 //!                      │   race      it is late, its upstream was ejected, or the client is impatient: one more
 //!                      │   commit    a stream is held back until its first content
 //!                      └── failed?   health, events, decide again
 //!                      respond   headers go out, no way back
+//!                        answers/
 //!                          supervise the stream to its last byte, segment by segment; one that breaks off continues
 //!                                    at another upstream (resume), or ends with an error
 //!                      forward   an unknown path: once, byte for byte (opaque)
@@ -62,7 +66,7 @@
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire)      simulator, output, guide (nothing)
 //!                 browser (config only)   metrics (health, output)      log (event)
-//!                 for everyone: request, outcome, event, config
+//!                 for everyone: request, outcome, event, config → catalogue
 //! ```
 //!
 //! # The lexicon
@@ -122,6 +126,7 @@ pub mod admin;
 pub mod affinity;
 pub mod api;
 pub mod browser;
+pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod dialect;

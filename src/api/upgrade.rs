@@ -11,7 +11,7 @@ use super::hints::Hints;
 use super::read::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
-use crate::config::Abilities;
+use crate::catalogue::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
 use crate::request::{Endpoint, ModelRequest, Thinking};

@@ -1,6 +1,6 @@
 //! A configuration made from the provider keys in the environment.
 
-use super::Provider;
+use crate::catalogue::Provider;
 
 /// The text of a configuration for the providers whose keys are set, with references instead of the keys; `None` if
 /// no key is set.

@@ -4,7 +4,7 @@
 //! text ─▶ YAML values ─▶ variables expanded ─▶ structs, around every mistake ─▶ checks ─▶ Config, or all Problems
 //! ```
 //!
-//! *Invariant:* no module of ours is imported here; everybody may import this one.
+//! *Invariant:* of ours only the catalogue is imported here; everybody may import this one.
 
 mod capability;
 mod check;
@@ -15,12 +15,10 @@ mod error_rule;
 mod file;
 mod limits;
 mod locate;
-mod model;
 mod path;
 mod problem;
 mod provider;
 mod proxy;
-mod quirks;
 mod recover;
 mod route;
 mod secret;
@@ -33,16 +31,14 @@ use std::path::Path as FilePath;
 
 use serde_yaml::{Mapping, Value};
 
-pub use capability::{Abilities, Ability, Capabilities, CapabilitiesConfig};
+pub use capability::CapabilitiesConfig;
 pub use env::process_environment;
 pub use environment::from_environment;
 pub use error_rule::{ErrorRule, Meaning};
 pub use file::Config;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
-pub use provider::{Dialect, KeyHeader, Prefill, Provider};
 pub use proxy::{ForwardProxy, ProxyScheme};
-pub use quirks::{CallIds, Efforts, Quirks};
 pub use route::{
     CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
 };
@@ -53,6 +49,10 @@ pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, Upstrea
 
 use self::problem::Found;
 use self::proxy::ProxyVariables;
+pub use crate::catalogue::{
+    Abilities, Ability, CallIds, Capabilities, Dialect, Efforts, KeyHeader, Prefill, Provider,
+    Quirks,
+};
 
 impl Config {
     /// Reads and checks a file, with the variables of this process.

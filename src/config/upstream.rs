@@ -8,7 +8,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::{CapabilitiesConfig, ErrorRule, Prefill, Provider, Secret, TimeoutsOverride, duration};
+use super::{CapabilitiesConfig, ErrorRule, Secret, TimeoutsOverride, duration};
+use crate::catalogue::{Prefill, Provider};
 
 /// One provider account at one URL.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -25,10 +25,42 @@ pub fn strip_provider_state(
             if api.quirks.call_ids == CallIds::Any {
                 api.quirks.call_ids = CallIds::Short;
             }
-            let adapted = openai::adapt_chat(body, &api, false)?;
-            Some((adapted.body, adapted.dropped))
+            let cleared = openai::without_marks(body);
+            let adapted = openai::adapt_chat(cleared.as_deref().unwrap_or(body), &api, false);
+            let mut dropped = Vec::new();
+            if cleared.is_some() {
+                dropped.push("messages.reasoning_content".to_owned());
+            }
+            match adapted {
+                Some(adapted) => {
+                    dropped.extend(adapted.dropped);
+                    Some((adapted.body, dropped))
+                }
+                None => Some((cleared?, dropped)),
+            }
         }
         Endpoint::Messages => anthropic::strip_provider_state(body),
         _ => None,
+    }
+}
+
+/// The body of a request, in the upstream's own API, without thoughts that no provider can check, because this proxy has put
+/// them in the client's words; also the field that they were in. `None`: there are none.
+pub(super) fn without_foreign_thoughts(
+    endpoint: Endpoint,
+    body: &[u8],
+) -> Option<(Bytes, &'static str)> {
+    match endpoint {
+        Endpoint::Messages | Endpoint::CountTokens => {
+            anthropic::without_foreign_thoughts(body).map(|body| (body, "messages.thinking"))
+        }
+        Endpoint::Responses => {
+            openai::without_sealed_thoughts(body).map(|body| (body, "input.reasoning"))
+        }
+        Endpoint::ChatCompletions
+        | Endpoint::Completions
+        | Endpoint::Embeddings
+        | Endpoint::Realtime
+        | Endpoint::Other => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::config::Dialect;
+use crate::catalogue::Dialect;
 
 /// The API that a client speaks: in its words it gets errors and lists of models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ mod credential;
 mod media;
 mod needs;
 mod peek;
-mod reasoning;
+mod thinking;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +15,15 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
+pub use crate::catalogue::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 pub use client_api::ClientApi;
 pub use credential::ClientCredential;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
-pub use reasoning::{Thinking, is_reasoning_model};
+pub use thinking::Thinking;
 
-use crate::config::{Abilities, Ability, UpstreamId};
+use crate::catalogue::{Abilities, Ability};
+use crate::config::UpstreamId;
 use crate::wire::headers::has_media_type;
 use crate::wire::json::ModelField;
 
@@ -96,6 +98,9 @@ impl ClientPatience {
     }
 }
 
+/// After this part of its patience, the client of a silent stream gets a sign of life.
+const IN_TIME: f32 = 0.6;
+
 /// What a request says about who may be asked, for tests and tools.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Control {
@@ -109,6 +114,19 @@ impl ModelRequest {
     /// The model's name, or an empty text when the request names none.
     pub fn model_name(&self) -> &str {
         self.model.as_ref().map_or("", |field| field.name.as_str())
+    }
+
+    /// How long its client may get nothing of a stream before it gets a sign of life: in time before it gives up. `usual`: where it
+    /// does not say when that is.
+    pub fn keepalive(&self, usual: Duration) -> Duration {
+        let patience = self.patience.and_then(ClientPatience::said);
+        let in_time = patience.map(|patience| patience.mul_f32(IN_TIME));
+        in_time.map_or(usual, |in_time| in_time.min(usual))
+    }
+
+    /// Whether its client is one of `OpenAI`'s or Anthropic's own SDKs.
+    pub fn is_from_sdk(&self) -> bool {
+        self.headers.keys().any(|name| name.as_str().starts_with("x-stainless-"))
     }
 
     /// Whether the upstream stores its answer, or something in it, so that it can be referred to later.
@@ -136,24 +154,6 @@ impl ModelRequest {
             body: &self.body,
         }
     }
-}
-
-/// Whether a model is one of `OpenAI`'s o-series, by its name.
-pub fn is_o_model(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    ["o1", "o3", "o4"]
-        .iter()
-        .any(|family| name.starts_with(family))
-}
-
-/// Whether a model calls tools in a chat only without reasoning: `OpenAI`'s since gpt-5.4.
-pub fn calls_tools_unthinking(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let minor = name.strip_prefix("gpt-5.").and_then(|rest| {
-        let end = rest.find(|letter: char| !letter.is_ascii_digit());
-        rest[..end.unwrap_or(rest.len())].parse::<u32>().ok()
-    });
-    minor.is_some_and(|minor| minor >= 4)
 }
 
 /// The kinds of request that backstop understands; everything else is `Other` and forwarded untouched.

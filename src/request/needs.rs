@@ -1,7 +1,7 @@
 //! What a request requires of a model.
 
 use super::media::{has_audio, has_data, has_image};
-use crate::config::{Abilities, Ability};
+use crate::catalogue::{Abilities, Ability};
 
 /// On average no tokenizer has longer tokens for ordinary text, with its escapes and the JSON around it.
 const MOST_BYTES_PER_TOKEN: usize = 12;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::Error;
 use serde_json::value::RawValue;
 
-use crate::config::{Abilities, Ability};
+use crate::catalogue::{Abilities, Ability};
 use crate::wire::json::{ModelField, fingerprint, span_of};
 
 /// What routing needs to know of a JSON body.
@@ -178,7 +178,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::peek;
-    use crate::config::Ability;
+    use crate::catalogue::Ability;
     use crate::wire::json::replace_model;
 
     #[test]

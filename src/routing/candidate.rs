@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::config::{Capabilities, CapabilitiesConfig, Provider, TimeoutsConfig};
+use crate::catalogue::{Capabilities, Provider};
+use crate::config::{CapabilitiesConfig, TimeoutsConfig};
 use crate::health::ModelHealth;
 use crate::upstream::Upstream;
 

@@ -11,7 +11,8 @@ use super::key::{Key, Renewal, RenewedKey};
 use super::network::Client;
 use super::reply::Reply;
 use super::seats::{Seat, Seats};
-use crate::config::{CredentialFrom, Dialect, ErrorRule, UpstreamId};
+use crate::catalogue::Dialect;
+use crate::config::{CredentialFrom, ErrorRule, UpstreamId};
 use crate::dialect::UpstreamApi;
 use crate::wire::upload::Sending;
 

@@ -5,7 +5,8 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use memchr::memmem::Finder;
 
-use crate::config::{KeyHeader, Secret};
+use crate::catalogue::KeyHeader;
+use crate::config::Secret;
 use crate::wire::query::escaped;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -147,7 +148,8 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::Credential;
-    use crate::config::{KeyHeader, Secret};
+    use crate::catalogue::KeyHeader;
+    use crate::config::Secret;
 
     fn hidden(key: &str, header: KeyHeader, body: &'static [u8]) -> Bytes {
         let key: Secret = serde_json::from_value(key.into()).unwrap();

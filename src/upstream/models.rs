@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Outbound, Upstream};
-use crate::config::Dialect;
+use crate::catalogue::Dialect;
 use crate::dialect::anthropic;
 use crate::wire::body::{Patience, read_whole};
 

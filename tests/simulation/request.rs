@@ -129,6 +129,7 @@ impl Request {
             Tried::Again {
                 calls: entry.calls,
                 not_before: now + pause(self.repeats, fastrand::f32()),
+                is_unread: outcome.is_unread(),
             }
         } else {
             Tried::No

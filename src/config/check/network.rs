@@ -3,8 +3,8 @@
 use http::{HeaderName, HeaderValue};
 
 use super::notes::Check;
+use crate::catalogue::KeyHeader;
 use crate::config::path::Path;
-use crate::config::provider::KeyHeader;
 use crate::config::proxy::ForwardProxy;
 use crate::config::upstream::UpstreamConfig;
 

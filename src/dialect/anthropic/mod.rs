@@ -24,6 +24,7 @@ mod schema;
 mod stream;
 mod thinking;
 mod tools;
+mod turns;
 mod unsupported;
 
 pub use adapt::adapt;
@@ -31,7 +32,7 @@ pub use answer::answer;
 pub use batches::{is_batches, results_here};
 pub use error::error;
 pub use model::prefill;
-pub use provider_state::{is_thought, strip_provider_state};
+pub use provider_state::{is_thought, strip_provider_state, without_foreign_thoughts};
 pub use request::{Translated, request};
 pub use stream::Translator;
 pub use thinking::effort_of_budget;

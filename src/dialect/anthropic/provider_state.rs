@@ -1,51 +1,105 @@
-//! Provider-bound items in a conversation for Claude.
+//! What providers have left in a conversation for Claude, and only they can read.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
+use memchr::memmem;
 use serde_json::Value;
+use serde_json::value::to_raw_value;
 
-use super::messages::accepted;
-use crate::dialect::call_ids::CallIds;
+use super::turns::Turns;
+use crate::dialect::fields::{is, text_of};
+use crate::dialect::next::conversation::thoughts::SEAL;
+use crate::wire::json::Fields;
 
 /// A Messages body without reasoning, which another provider has signed, or which is missing before tool calls, and
-/// with ids of tool calls that are accepted. Also the fields that were dropped. `None`: there is nothing
-/// provider-bound.
+/// with calls that are in order. Also the fields that were dropped. `None`: there is nothing to change.
 pub fn strip_provider_state(body: &[u8]) -> Option<(Bytes, Vec<String>)> {
-    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
+    let messages = fields.get("messages")?.clone();
+    let mut turns = Turns::read(&messages)?;
     let mut dropped = Vec::new();
-    let mut is_changed = false;
-    let mut ids = CallIds::new(accepted);
-    for message in body["messages"].as_array_mut()? {
-        let Some(blocks) = message["content"].as_array_mut() else {
-            continue;
-        };
-        let before = blocks.len();
-        blocks.retain(|block| !is_thought(block));
-        if blocks.len() < before {
-            dropped.push("messages.thinking".to_owned());
-        }
-        for block in blocks {
-            is_changed |= rename(block, &mut ids);
-        }
+    if turns.retain(|block| !is_reasoning(block)) {
+        dropped.push("messages.thinking".to_owned());
     }
-    dropped.dedup();
-    let messages = body["messages"].as_array_mut()?;
-    messages.retain(|message| {
-        message["content"]
-            .as_array()
-            .is_none_or(|blocks| !blocks.is_empty())
-    });
-    let fields = body.as_object_mut()?;
+    turns.repair(accepted);
+    let messages = turns.written();
+    let is_changed = messages.is_some();
+    if let Some(messages) = messages {
+        fields.insert("messages".into(), Cow::Owned(messages));
+    }
     // A turn that has called tools without reasoning cannot continue with reasoning.
-    let thinks = |thinking: &Value| thinking["type"] != "disabled";
-    if fields.get("thinking").is_some_and(thinks) {
+    let thinking: Value = fields
+        .get("thinking")
+        .and_then(|thinking| serde_json::from_str(thinking.get()).ok())
+        .unwrap_or_default();
+    if thinking.is_object() && thinking["type"] != "disabled" {
         fields.shift_remove("thinking");
         dropped.push("thinking".to_owned());
-        if let Some(management) = fields.get_mut("context_management") {
-            leave_thoughts(management);
+        if let Some(management) = fields.get_mut("context_management")
+            && let Ok(mut edits) = serde_json::from_str(management.get())
+        {
+            leave_thoughts(&mut edits);
+            *management = Cow::Owned(to_raw_value(&edits).ok()?);
         }
     }
     let is_changed_at_all = is_changed || !dropped.is_empty();
-    is_changed_at_all.then(|| (body.to_string().into(), dropped))
+    let body = is_changed_at_all.then(|| serde_json::to_vec(&fields).ok())??;
+    Some((body.into(), dropped))
+}
+
+/// The body without reasoning that no provider can check: what this proxy has sealed, and, towards Claude, what nobody has
+/// signed. `None`: there is none. Others that copy the API may want their unsigned reasoning back.
+pub fn without_foreign_thoughts(body: &[u8]) -> Option<Bytes> {
+    let is_sealed = memmem::find(body, SEAL.as_bytes()).is_some();
+    if !is_sealed && !may_be_unsigned(body) {
+        return None;
+    }
+    let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
+    let is_claude = text_of(&fields, "model").is_some_and(|model| model.contains("claude"));
+    let messages = fields.get("messages")?.clone();
+    let mut turns = Turns::read(&messages)?;
+    turns.retain(|block| {
+        let name = if is(block, "type", "thinking") {
+            "signature"
+        } else if is(block, "type", "redacted_thinking") {
+            "data"
+        } else {
+            return true;
+        };
+        let proof = text_of(block, name).unwrap_or_default();
+        !proof.starts_with(SEAL) && !(is_claude && proof.is_empty())
+    });
+    fields.insert("messages".into(), Cow::Owned(turns.written()?));
+    serde_json::to_vec(&fields).ok().map(Bytes::from)
+}
+
+/// Whether there are more thoughts than signatures. Within texts, quotes are escaped, so they do not count.
+fn may_be_unsigned(body: &[u8]) -> bool {
+    let texts = |name: &str, least: &[u8]| {
+        let places = memmem::find_iter(body, name.as_bytes());
+        let follows = places.filter(|at| {
+            let rest = body[at + name.len()..].trim_ascii_start();
+            let rest = rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+            rest.and_then(|rest| rest.strip_prefix(b"\""))
+                .is_some_and(|rest| !rest.starts_with(least) || least.is_empty())
+        });
+        follows.count()
+    };
+    let thoughts = texts("\"thinking\"", b"");
+    thoughts > 0 && thoughts > texts("\"signature\"", b"\"")
+}
+
+fn is_reasoning(block: &Fields<'_>) -> bool {
+    is(block, "type", "thinking") || is(block, "type", "redacted_thinking")
+}
+
+/// Some upstreams give ids that others do not accept: `functions.get_weather:0`.
+pub(super) fn accepted(id: &str) -> String {
+    let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    id.chars()
+        .map(|letter| if is_fine(letter) { letter } else { '_' })
+        .collect()
 }
 
 /// Whether a block is reasoning, readable or encrypted.
@@ -67,30 +121,11 @@ fn is_about_thoughts(edit: &Value) -> bool {
     kind.starts_with("clear_thinking")
 }
 
-fn rename(block: &mut Value, ids: &mut CallIds) -> bool {
-    let (name, is_call) = match block["type"].as_str() {
-        Some("tool_use") => ("id", true),
-        Some("tool_result") => ("tool_use_id", false),
-        _ => return false,
-    };
-    let Some(given) = block[name].as_str() else {
-        return false;
-    };
-    let sent = if is_call {
-        ids.call(given.to_owned())
-    } else {
-        ids.result(given)
-    };
-    let is_other = sent != given;
-    block[name] = sent.into();
-    is_other
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::strip_provider_state;
+    use super::{strip_provider_state, without_foreign_thoughts};
 
     #[test]
     fn thoughts_go_and_ids_are_taken() {
@@ -103,7 +138,8 @@ mod tests {
                 {"role": "user", "content": "hi"},
                 {"role": "assistant", "content": [thought]},
                 {"role": "assistant", "content": [thought, call("functions.f:0"), call("toolu_1")]},
-                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "functions.f:0"}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "functions.f:0"},
+                    {"type": "tool_result", "tool_use_id": "toolu_1"}]},
             ],
         });
         let (sent, dropped) = strip_provider_state(body.to_string().as_bytes()).unwrap();
@@ -119,7 +155,8 @@ mod tests {
                 "messages": [
                     {"role": "user", "content": "hi"},
                     {"role": "assistant", "content": [call(id), call("toolu_1")]},
-                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id}]},
+                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id},
+                        {"type": "tool_result", "tool_use_id": "toolu_1"}]},
                 ],
             })
         );
@@ -141,5 +178,37 @@ mod tests {
         ]);
         assert_eq!(sent["messages"], expected);
         assert!(dropped.is_empty());
+    }
+
+    #[test]
+    fn thoughts_that_nobody_can_check_stay_here() {
+        let thought =
+            |signature: &str| json!({"type": "thinking", "thinking": "hm", "signature": signature});
+        let unsigned = json!({"type": "thinking", "thinking": "hm"});
+        let redacted = |data: &str| json!({"type": "redacted_thinking", "data": data});
+        let body = |model: &str, blocks: &[&Value]| {
+            let mut content: Vec<Value> = blocks.iter().map(|block| (*block).clone()).collect();
+            content.push(json!({"type": "text", "text": "\"thinking\": \"x"}));
+            json!({"model": model, "thinking": {"type": "adaptive"}, "messages": [{"role": "assistant", "content": content}]}).to_string()
+        };
+        let (signed, empty, sealed) = (thought("s"), thought(""), thought("backstop1.r..x"));
+        let (ours, theirs) = (redacted("backstop1.rr..x"), redacted("x"));
+        for (model, given, left) in [
+            (
+                "claude-x",
+                &[&signed, &empty, &unsigned, &sealed, &ours, &theirs][..],
+                &[&signed, &theirs][..],
+            ),
+            ("claude-x", &[&unsigned], &[]),
+            ("glm-x", &[&empty, &unsigned, &sealed], &[&empty, &unsigned]),
+        ] {
+            let sent = without_foreign_thoughts(body(model, given).as_bytes()).unwrap();
+            assert_eq!(sent, body(model, left));
+            assert_eq!(without_foreign_thoughts(&sent), None);
+        }
+        assert_eq!(
+            without_foreign_thoughts(body("claude-x", &[&signed, &theirs]).as_bytes()),
+            None
+        );
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod chat;
 pub mod conversation;
+pub mod form;
 pub mod messages;
 pub mod responses;

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::entries::{change, change_calls};
-use super::turns::{answer_tools, join_texts, remind, tell_calls_apart};
-use crate::config::{CallIds, Quirks};
-use crate::dialect::chunks::fit_call_id;
-use crate::wire::json::{Fields, fingerprint};
+use super::calls;
+use super::entries::change_calls;
+use super::turns::{answer_tools, join_texts, remind};
+use crate::config::Quirks;
+use crate::wire::json::Fields;
 
 /// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
 /// thought signatures).
@@ -45,14 +45,9 @@ pub(super) fn adapted(
             is_changed |= change_calls(message, sign);
         }
     }
+    is_changed |= calls::repair(&mut messages, quirks.call_ids);
     is_changed |= quirks.has_plain_turns && remind(&mut messages);
     is_changed |= quirks.answers_tools && answer_tools(&mut messages);
-    if quirks.call_ids != CallIds::Any {
-        is_changed |= tell_calls_apart(&mut messages);
-        for message in &mut messages {
-            is_changed |= rename_calls(message, quirks.call_ids);
-        }
-    }
     is_changed.then(|| to_raw_value(&messages).ok()).flatten()
 }
 
@@ -85,17 +80,13 @@ pub(super) fn thoughts_of_calls(messages: &RawValue) -> Thoughts {
     }
 }
 
-/// The messages with the older role `system`; `None`: none has the newer role.
-pub(super) fn without_developer(messages: &RawValue) -> Option<Box<RawValue>> {
-    change(messages, demote)
-}
-
 fn is_gemini_3(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     name.starts_with("gemini-3")
 }
 
-fn demote(message: &mut Fields<'_>) -> bool {
+/// Gives a message the older role `system`. Returns whether it had the newer one.
+pub(super) fn demote(message: &mut Fields<'_>) -> bool {
     match (message.get_mut("role"), to_raw_value("system")) {
         (Some(role), Ok(system)) if role.get() == "\"developer\"" => {
             *role = Cow::Owned(system);
@@ -103,43 +94,6 @@ fn demote(message: &mut Fields<'_>) -> bool {
         }
         _ => false,
     }
-}
-
-/// Replaces ids that the provider does not accept.
-fn rename_calls(message: &mut Fields<'_>, ids: CallIds) -> bool {
-    let fit: fn(&str) -> Option<String> = match ids {
-        CallIds::Any => return false,
-        CallIds::Short => fit_call_id,
-        CallIds::Nine => nine_letters,
-    };
-    let rename = |fields: &mut Fields<'_>, name: &str| {
-        let Some(id) = fields.get_mut(name) else {
-            return false;
-        };
-        let given = id.get().trim_matches('"');
-        let fit = if given == "null" { None } else { fit(given) };
-        let Some(Ok(fit)) = fit.map(|fit| to_raw_value(&fit)) else {
-            return false;
-        };
-        *id = Cow::Owned(fit);
-        true
-    };
-    rename(message, "tool_call_id") | change_calls(message, |call| rename(call, "id"))
-}
-
-/// Nine letters and digits for an id, always the same for the same id; `None`: the id is fine.
-fn nine_letters(id: &str) -> Option<String> {
-    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let mut number = fingerprint(id.as_bytes());
-    let letters = (0..9).map(|_| {
-        let letter = LETTERS[(number % 36) as usize];
-        number /= 36;
-        char::from(letter)
-    });
-    Some(letters.collect())
 }
 
 fn sign(call: &mut Fields<'_>) -> bool {
@@ -166,7 +120,7 @@ mod tests {
 
     fn history() -> Value {
         json!([
-            {"role": "assistant", "tool_calls": [{"id": "call_1", "function": {"name": "f"}}, {"id": "abcDEF123"}]},
+            {"role": "assistant", "tool_calls": [{"id": "call_1", "function": {"name": "f", "arguments": "{}"}}, {"id": "abcDEF123"}]},
             {"role": "tool", "tool_call_id": "call_1", "content": "x"},
             {"role": "tool", "tool_call_id": "abcDEF123", "content": "y"},
         ])
@@ -182,29 +136,6 @@ mod tests {
         )?;
         assert!(dropped.is_empty());
         Some(serde_json::from_str(adapted.get()).unwrap())
-    }
-
-    #[test]
-    fn calls_get_ids_that_mistral_takes() {
-        let put = put(&history(), &Quirks::MISTRAL, "m").unwrap();
-        let id = put[0]["tool_calls"][0]["id"].as_str().unwrap();
-        assert!(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        assert_eq!(put[1]["tool_call_id"], id);
-        assert_eq!(put[0]["tool_calls"][1]["id"], "abcDEF123");
-        assert_eq!(put[2]["tool_call_id"], "abcDEF123");
-    }
-
-    #[test]
-    fn calls_get_ids_that_openai_takes() {
-        assert_eq!(put(&history(), &Quirks::OPENAI, "m"), None);
-        let long = "chatcmpl-tool-0123456789abcdef0123456789abcdef";
-        let history = json!([
-            {"role": "assistant", "tool_calls": [{"id": long}]}, {"role": "tool", "tool_call_id": long},
-        ]);
-        let put = put(&history, &Quirks::OPENAI, "m").unwrap();
-        let id = put[0]["tool_calls"][0]["id"].as_str().unwrap();
-        assert!(id.len() <= 40, "{id}");
-        assert_eq!(put[1]["tool_call_id"], id);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The OpenAI API and the many that copy it: bytes pass through unchanged, except for the model's name.
 
 mod adapt;
+mod calls;
 pub mod continuation;
 mod entries;
 mod error;
 mod history;
+mod items;
+mod marks;
 mod numbers;
 mod request;
 mod thoughts;
@@ -18,6 +21,7 @@ pub use error::{
     ErrorReply, classify, classify_handshake, classify_response, classify_status, error_of_event,
     shaped,
 };
+pub use marks::without_marks;
 pub use numbers::Numbers;
 pub use request::{body, path};
-pub use thoughts::without_thoughts;
+pub use thoughts::{without_sealed_thoughts, without_thoughts};

@@ -4,27 +4,34 @@ use bytes::Bytes;
 use memchr::memmem::find;
 use serde_json::Value;
 
-use crate::dialect::chunks::{Calls, Place};
+use crate::dialect::next::conversation::End;
 use crate::wire::sse;
 
 /// Numbers the calls of a stream in which only ids distinguish them. Clients go by the index, and would take them for
-/// one call (Gemini gives every call the index 0).
+/// one call (Gemini gives every call the index 0). Clients that go by the reason of the end would not run the calls
+/// either: such streams end with `stop`.
 #[derive(Debug, Default)]
 pub struct Numbers {
     /// By the index of the choice.
     choices: Vec<(u64, Calls)>,
 }
 
+/// The index and the id of each call so far.
+#[derive(Debug, Default)]
+struct Calls(Vec<(u64, String)>);
+
 impl Numbers {
-    /// The same events; those whose indexes are right stay byte for byte.
+    /// The same events; those whose indexes and reasons are right stay byte for byte.
     pub fn translate(&mut self, events: Bytes) -> Bytes {
-        if find(&events, b"\"tool_calls\"").is_none() {
+        let has = |name: &[u8]| find(&events, name).is_some();
+        let ends = !self.choices.is_empty() && has(b"\"finish_reason\"");
+        if !ends && !has(b"\"tool_calls\"") {
             return events;
         }
         let mut out = Vec::with_capacity(events.len());
         for event in sse::events(&events) {
             let data = event.data.as_deref().unwrap_or_default();
-            match self.renumbered(data) {
+            match self.mended(data) {
                 Some(chunk) => out.extend_from_slice(format!("data: {chunk}\n\n").as_bytes()),
                 None => out.extend_from_slice(&events[event.start..event.end]),
             }
@@ -32,22 +39,30 @@ impl Numbers {
         out.into()
     }
 
-    /// `None`: the indexes are right, or there are none.
-    fn renumbered(&mut self, data: &[u8]) -> Option<Value> {
+    /// `None`: nothing has to change.
+    fn mended(&mut self, data: &[u8]) -> Option<Value> {
         let mut chunk: Value = serde_json::from_slice(data).ok()?;
         let mut is_changed = false;
         for choice in chunk["choices"].as_array_mut()? {
-            let calls = self.of_choice(choice["index"].as_u64().unwrap_or(0));
-            let pieces = choice["delta"]["tool_calls"].as_array_mut();
-            for piece in pieces.into_iter().flatten() {
-                if calls.place(piece, true) == Place::OutOfOrder {
-                    continue;
+            let number = choice["index"].as_u64().unwrap_or(0);
+            let mut pieces = choice["delta"]["tool_calls"].as_array_mut();
+            if let Some(pieces) = &mut pieces
+                && !pieces.is_empty()
+            {
+                let calls = self.of_choice(number);
+                for piece in pieces.iter_mut() {
+                    let number = Value::from(calls.number(piece));
+                    if piece["index"] != number {
+                        piece["index"] = number;
+                        is_changed = true;
+                    }
                 }
-                let number = Value::from(calls.count().saturating_sub(1));
-                if piece["index"] != number {
-                    piece["index"] = number;
-                    is_changed = true;
-                }
+            }
+            let has_calls = self.choices.iter().any(|(of, _)| *of == number);
+            let reason = choice["finish_reason"].as_str();
+            if has_calls && reason.and_then(End::of) == Some(End::Whole) {
+                choice["finish_reason"] = "tool_calls".into();
+                is_changed = true;
             }
         }
         is_changed.then_some(chunk)
@@ -60,6 +75,21 @@ impl Numbers {
             self.choices.len() - 1
         });
         &mut self.choices[at].1
+    }
+}
+
+impl Calls {
+    /// The number of the call to which a piece belongs. Another id is another call, and so is another index.
+    fn number(&mut self, piece: &Value) -> usize {
+        let id = piece["id"].as_str().unwrap_or_default();
+        let last = self.0.last().map_or(0, |(index, _)| *index);
+        let index = piece["index"].as_u64().unwrap_or(last);
+        let is_known = |(of, known): &(u64, String)| *of == index && (id.is_empty() || id == known);
+        let known = self.0.iter().rposition(is_known);
+        known.unwrap_or_else(|| {
+            self.0.push((index, id.to_owned()));
+            self.0.len() - 1
+        })
     }
 }
 
@@ -118,5 +148,20 @@ mod tests {
         .concat();
         let passed = Numbers::default().translate(Bytes::from(stream.clone()));
         assert_eq!(passed, stream);
+    }
+
+    #[test]
+    fn a_stream_with_calls_ends_for_them() {
+        let end = |choice: u64, reason: &str| {
+            let choices = json!([{"index": choice, "delta": {}, "finish_reason": reason}]);
+            format!("data: {}\n\n", json!({ "choices": choices }))
+        };
+        let mut numbers = Numbers::default();
+        let mut sent = |events: String| numbers.translate(Bytes::from(events));
+        assert_eq!(sent(end(0, "stop")), end(0, "stop"));
+        sent(chunk(0, &json!([{"index": 0, "id": "a"}])));
+        assert_eq!(sent(end(0, "stop")), end(0, "tool_calls"));
+        assert_eq!(sent(end(0, "length")), end(0, "length"));
+        assert_eq!(sent(end(1, "stop")), end(1, "stop"));
     }
 }

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-use super::entries::change_calls;
-use crate::dialect::call_ids::CallIds;
+use crate::dialect::fields::{is, put, text_of};
 use crate::dialect::instruct::reminder;
 use crate::wire::json::Fields;
 
@@ -35,12 +34,12 @@ pub(super) fn join_texts(message: &mut Fields<'_>) -> bool {
 /// Moves later system messages into user messages, marked in the way that coding agents use for models without system
 /// messages. Returns whether there was one.
 pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
-    let is_system = |message: &Fields<'_>| has_role(message, "system");
+    let is_system = |message: &Fields<'_>| is(message, "role", "system");
     let leading = messages.iter().take_while(|it| is_system(it)).count();
     let mut is_changed = false;
     for message in &mut messages[leading..] {
         if is_system(message)
-            && let (Some(said), Ok(user)) = (text_of(message), to_raw_value("user"))
+            && let (Some(said), Ok(user)) = (text_of(message, "content"), to_raw_value("user"))
         {
             message.insert("role".into(), Cow::Owned(user));
             is_changed |= put_text(message, &reminder(&said));
@@ -59,10 +58,10 @@ fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
         let (Some(first), second) = (before.last_mut(), &after[0]) else {
             continue;
         };
-        if !has_role(first, "user") || !has_role(second, "user") {
+        if !is(first, "role", "user") || !is(second, "role", "user") {
             continue;
         }
-        if let (Some(one), Some(two)) = (text_of(first), text_of(second))
+        if let (Some(one), Some(two)) = (text_of(first, "content"), text_of(second, "content"))
             && put_text(first, &format!("{one}\n\n{two}"))
         {
             messages.remove(place);
@@ -78,64 +77,22 @@ pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
     };
     let before = messages.len();
     for place in (1..before).rev() {
-        if has_role(&messages[place], "user") && has_role(&messages[place - 1], "tool") {
+        if is(&messages[place], "role", "user") && is(&messages[place - 1], "role", "tool") {
             messages.insert(place, said.clone());
         }
     }
     messages.len() > before
 }
 
-/// Gives tool calls other ids if several have the same one, and their results in the same order. Returns whether
-/// there was any.
-pub(super) fn tell_calls_apart(messages: &mut [Fields<'_>]) -> bool {
-    let mut ids = CallIds::new(str::to_owned);
-    let mut is_changed = false;
-    for message in messages {
-        is_changed |= change_calls(message, |call| {
-            let id = id_of(call, "id");
-            id.is_some_and(|id| {
-                let sent = ids.call(id.clone());
-                sent != id && put(call, "id", &sent)
-            })
-        });
-        if let Some(id) = id_of(message, "tool_call_id") {
-            let sent = ids.result(&id);
-            is_changed |= sent != id && put(message, "tool_call_id", &sent);
-        }
-    }
-    is_changed
-}
-
-fn has_role(message: &Fields<'_>, role: &str) -> bool {
-    let given = message.get("role").map(|value| value.get());
-    given.is_some_and(|given| given.trim_matches('"') == role)
-}
-
-fn id_of(fields: &Fields<'_>, name: &str) -> Option<String> {
-    serde_json::from_str(fields.get(name)?.get()).ok()
-}
-
-fn text_of(message: &Fields<'_>) -> Option<String> {
-    serde_json::from_str(message.get("content")?.get()).ok()
-}
-
 fn put_text(message: &mut Fields<'_>, text: &str) -> bool {
     put(message, "content", text)
-}
-
-fn put(fields: &mut Fields<'_>, name: &'static str, text: &str) -> bool {
-    let Ok(text) = to_raw_value(text) else {
-        return false;
-    };
-    fields.insert(name.into(), Cow::Owned(text));
-    true
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Fields, answer_tools, join_texts, remind, tell_calls_apart};
+    use super::{Fields, answer_tools, join_texts, remind};
 
     fn changed(messages: &Value, by: impl Fn(&mut Vec<Fields<'_>>) -> bool) -> Option<Value> {
         let text = messages.to_string();
@@ -201,35 +158,5 @@ mod tests {
         let expected = json!([user, tool, tool, ok, user, user, tool, ok, user]);
         assert_eq!(changed(&messages, answer_tools), Some(expected));
         assert_eq!(changed(&json!([user, tool, ok, user]), answer_tools), None);
-    }
-
-    #[test]
-    fn calls_with_the_same_id_are_told_apart() {
-        let calls = |ids: &[&str]| {
-            let calls: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
-            json!({ "role": "assistant", "tool_calls": calls })
-        };
-        let tool = |id: &str, content: &str| json!({"role": "tool", "tool_call_id": id, "content": content});
-        let messages = json!([
-            calls(&["c", "c"]),
-            tool("c", "1"),
-            tool("c", "2"),
-            calls(&["d", "c"]),
-            tool("c", "4"),
-            tool("d", "3"),
-        ]);
-        assert_eq!(
-            changed(&messages, |them| tell_calls_apart(them)),
-            Some(json!([
-                calls(&["c", "c_1"]),
-                tool("c", "1"),
-                tool("c_1", "2"),
-                calls(&["d", "c_2"]),
-                tool("c_2", "4"),
-                tool("d", "3"),
-            ]))
-        );
-        let fine = json!([calls(&["a", "b"]), tool("b", ""), tool("a", "")]);
-        assert_eq!(changed(&fine, |them| tell_calls_apart(them)), None);
     }
 }

@@ -5,12 +5,14 @@ mod chunk;
 mod message_event;
 mod response_event;
 
+use bytes::Bytes;
 use serde_json::json;
 
 use self::chunk::Chunk;
 use self::message_event::MessageEvent;
 use self::response_event::{Piece, ResponseEvent};
 use super::finish::{Finish, finish};
+use super::heartbeat::heartbeat;
 use super::openai::classify_inner;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
@@ -89,6 +91,11 @@ impl StreamReader {
         let is_chunked = !matches!(self.endpoint, Endpoint::Responses | Endpoint::Messages);
         let is_ping = event.name == Some(b"ping") && is_chunked;
         is_ping || event.data.as_deref() == Some(b"null")
+    }
+
+    /// A sign of life behind the last event.
+    pub fn heartbeat(&self) -> Bytes {
+        heartbeat(self.endpoint, self.sequence_number)
     }
 
     /// The bytes that an upstream left out at the end of a complete stream.

@@ -14,7 +14,8 @@ use tokio::time::{Duration, Instant, sleep};
 pub use self::source::KeyError;
 use self::source::{Found, read};
 use super::credential::Credential;
-use crate::config::{KeyHeader, KeySource, Secret};
+use crate::catalogue::KeyHeader;
+use crate::config::{KeySource, Secret};
 
 /// So many keys that were replaced are still hidden: replies to requests with the last ones may be under way.
 const REMEMBERED: usize = 8;

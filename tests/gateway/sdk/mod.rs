@@ -16,7 +16,7 @@ use backstop::simulator::{Fault, Script, Simulator};
 use tokio::sync::RwLock;
 
 use self::install::{NODE, PYTHON, install_node, install_python, run, sdk_folder};
-use crate::harness::{PATIENCE, TestGateway, chat, chat_text};
+use crate::harness::{PATIENCE, TestGateway, chat, chat_text, pass};
 
 /// Written by tests that keep every processor busy, read by those whose timers would mistake a busy machine for a slow
 /// upstream.
@@ -128,7 +128,7 @@ async fn survive_every_fault(program: &[&OsStr]) {
             while chat_text(&gateway.post("/v1/chat/completions", &chat()).await)
                 != "Hello from first."
             {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                pass(Duration::from_millis(500)).await;
             }
         };
         // A rejected key is tried again after a minute.

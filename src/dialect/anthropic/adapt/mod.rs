@@ -10,9 +10,11 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::model::{Model, Thinking, takes_effort};
-use super::provider_state::{is_thought, leave_thoughts};
+use super::provider_state::{accepted, is_thought, leave_thoughts};
 use super::thinking::{budget, effort_of_budget};
+use super::turns::Turns;
 use crate::dialect::prefill::continue_prompt;
+use crate::dialect::schemas;
 use crate::wire::json::Fields;
 
 /// The body of a request, adapted to this model, and the fields that were dropped; `None`: nothing had to change.
@@ -26,6 +28,7 @@ pub fn adapt(body: &[u8], model: &str, max_output: Option<u32>) -> Option<(Bytes
         is_changed: false,
     };
     request.limit(max_output);
+    request.repair();
     // Providers that copy the API have models with other names, which do not show what they accept.
     if model.contains("claude") {
         request.think();
@@ -84,6 +87,22 @@ impl Request<'_> {
             && most > u64::from(largest)
         {
             self.put("max_tokens", largest);
+        }
+    }
+
+    /// Puts in order what would be refused: calls and their results in the history, and the schemas of tools.
+    fn repair(&mut self) {
+        let messages = self.fields.get("messages");
+        let mut turns = messages.and_then(|messages| Turns::read(messages));
+        if let Some(turns) = &mut turns {
+            turns.repair(accepted);
+        }
+        if let Some(messages) = turns.and_then(Turns::written) {
+            self.put("messages", messages);
+        }
+        let tools = self.fields.get("tools");
+        if let Some(tools) = tools.and_then(|tools| schemas::of_message(tools)) {
+            self.put("tools", tools);
         }
     }
 

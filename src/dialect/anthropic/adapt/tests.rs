@@ -186,3 +186,20 @@ fn only_what_must_change_does() {
         assert!(adapt(body.as_bytes(), "claude-opus-5", None).is_none());
     }
 }
+
+#[test]
+fn what_would_be_refused_is_put_in_order_for_every_model() {
+    let call = json!({"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]});
+    let body = asking(&json!({
+        "messages": [call],
+        "tools": [{"name": "f", "description": "d", "input_schema": {"anyOf": [{"required": ["x"]}, {"required": ["y"]}]}}, {"type": "web_search_20250305", "name": "web_search"}],
+    }));
+    let (sent, dropped) = adapted(&body, "glm-5").unwrap();
+    assert!(dropped.is_empty());
+    assert_eq!(sent["messages"][0], call);
+    assert_eq!(sent["messages"][1]["content"][0]["tool_use_id"], "a");
+    assert_eq!(sent["tools"][0]["input_schema"], json!({"type": "object", "properties": {}}));
+    assert!(sent["tools"][0]["description"].as_str().unwrap().ends_with("{x} or {y}"));
+    assert_eq!(sent["tools"][1], body["tools"][1]);
+    assert!(adapted(&sent, "glm-5").is_none());
+}

@@ -11,6 +11,15 @@ pub fn is_object(arguments: &str) -> bool {
         && serde_json::from_str::<IgnoredAny>(arguments).is_ok()
 }
 
+/// The object that is said in another way: nothing or null for an empty one, or its JSON in a text, as some write it.
+pub fn object_in(arguments: &str) -> Option<String> {
+    if matches!(arguments.trim(), "" | "null") {
+        return Some("{}".to_owned());
+    }
+    let within = serde_json::from_str::<String>(arguments).ok();
+    within.filter(|within| is_object(within))
+}
+
 /// What is said in place of arguments that are not the JSON of an object, which providers refuse with the whole history
 /// (an answer was cut at its limit, or the model slipped); `None`: they are fine. What was said is kept, as the only
 /// argument.
@@ -18,13 +27,8 @@ pub fn mended(arguments: &str) -> Option<String> {
     if is_object(arguments) {
         return None;
     }
-    if matches!(arguments.trim(), "" | "null") {
-        return Some("{}".to_owned());
-    }
-    // Some clients write them twice.
-    let within = serde_json::from_str::<String>(arguments).ok();
-    let within = within.filter(|within| is_object(within));
-    Some(within.unwrap_or_else(|| json!({ "arguments": arguments }).to_string()))
+    let object = object_in(arguments);
+    Some(object.unwrap_or_else(|| json!({ "arguments": arguments }).to_string()))
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ pub enum End {
 
 impl End {
     /// Reads a finish reason or a stop reason, whoever wrote it and in whichever case; `None`: it has not ended yet (some write an
-    /// empty text instead of null).
+    /// empty text instead of null, or the word).
     pub fn of(word: &str) -> Option<Self> {
-        if word.is_empty() {
+        if matches!(word, "" | "null") {
             return None;
         }
         let is = |(known, _): &&(&str, Self)| word.eq_ignore_ascii_case(known);
@@ -44,24 +44,30 @@ impl End {
 }
 
 /// What they write. Sources: the references of `OpenAI`, Anthropic, Google (`FinishReason`), Mistral, `DeepSeek`, Zhipu,
-/// `OpenRouter`, vLLM and `SGLang`.
-static WORDS: [(&str, End); 39] = [
+/// `OpenRouter`, Cohere, Bedrock, vLLM, TGI and `SGLang`.
+static WORDS: &[(&str, End)] = &[
     ("stop", End::Whole),
     ("end_turn", End::Whole),
     ("completed", End::Whole),
     ("eos", End::Whole),
+    ("complete", End::Whole),
+    ("eos_token", End::Whole),
     ("stop_sequence", End::Stop(String::new())),
     ("tool_calls", End::Calls),
+    ("tool_call", End::Calls),
     ("tool_use", End::Calls),
     ("function_call", End::Calls),
     ("length", End::Limit),
     ("max_tokens", End::Limit),
     ("max_output_tokens", End::Limit),
+    ("max_length", End::Limit),
     ("model_length", End::Limit),
     ("model_context_window_exceeded", End::Limit),
     ("pause_turn", End::Limit),
     ("compaction", End::Limit),
     ("content_filter", End::Filtered),
+    ("content_filtered", End::Filtered),
+    ("guardrail_intervened", End::Filtered),
     ("refusal", End::Filtered),
     ("sensitive", End::Filtered),
     ("safety", End::Filtered),
@@ -75,17 +81,42 @@ static WORDS: [(&str, End); 39] = [
     ("error", End::Failed),
     ("abort", End::Failed),
     ("network_error", End::Failed),
+    ("timeout", End::Failed),
     ("insufficient_system_resource", End::Failed),
     ("malformed_function_call", End::Failed),
     ("function_call_filter: malformed_function_call", End::Failed),
     ("unexpected_tool_call", End::Failed),
-    (
-        "function_call_filter: unexpected_tool_call",
-        End::Failed,
-    ),
+    ("function_call_filter: unexpected_tool_call", End::Failed),
     ("too_many_tool_calls", End::Failed),
     ("malformed_response", End::Failed),
+    ("malformed_tool_use", End::Failed),
+    ("malformed_model_output", End::Failed),
     ("failed", End::Failed),
     ("cancelled", End::Failed),
     ("server_error", End::Failed),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::End;
+
+    #[test]
+    fn reasons_are_read_by_word_in_any_case() {
+        for (word, end) in [
+            ("", None),
+            ("null", None),
+            ("STOP", Some(End::Whole)),
+            ("unheard-of", Some(End::Whole)),
+            ("stop_sequence", Some(End::Stop(String::new()))),
+            ("MAX_TOKENS", Some(End::Limit)),
+            ("SAFETY", Some(End::Filtered)),
+            (
+                "function_call_filter: MALFORMED_FUNCTION_CALL",
+                Some(End::Failed),
+            ),
+            ("insufficient_system_resource", Some(End::Failed)),
+        ] {
+            assert_eq!(End::of(word), end, "{word}");
+        }
+    }
+}

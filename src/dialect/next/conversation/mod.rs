@@ -20,6 +20,7 @@ mod dropped;
 mod ends;
 pub mod history;
 mod ids;
+pub mod lenient;
 mod names;
 mod request;
 pub mod schema;
@@ -29,7 +30,7 @@ mod tools;
 
 pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage};
 pub use api::Api;
-pub use arguments::{is_object, mended};
+pub use arguments::{is_object, mended, object_in};
 pub use assembly::{Assembly, UNSOUND};
 pub use custom::{InputDecoder, as_arguments};
 pub use dropped::{Dropped, Field};

@@ -1,1 +1,35 @@
-//! TODO
+//! Anthropic's Messages: `POST /v1/messages`.
+
+mod caching;
+mod claude;
+mod error;
+mod events;
+mod media;
+mod read_answer;
+mod read_blocks;
+mod read_request;
+mod read_tools;
+mod think;
+mod wire;
+mod write_answer;
+mod write_request;
+mod write_tools;
+mod write_turns;
+
+pub use error::{error, error_for, error_kind, to_openai};
+pub use read_answer::{Reader, read_answer};
+pub use read_request::read_request;
+pub use write_answer::{Writer, write_answer};
+pub use write_request::write_request;
+
+/// The version of the API that is written.
+pub const VERSION: &str = "2023-06-01";
+
+/// The tool whose input is the answer, for models that take no JSON schema.
+const ANSWER_TOOL: &str = "json_tool_call";
+
+/// The name of the provider's own web search.
+const WEB_SEARCH: &str = "web_search";
+
+#[cfg(test)]
+mod tests;

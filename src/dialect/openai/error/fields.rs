@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::mark::Mark;
 use super::wait::wait_in_words;
-use super::words::{MODEL_IS_GONE, PROVIDER_BOUND_IN_WORDS, WORDS_OF_GATEWAYS};
+use super::words::{MODEL_IS_GONE, WORDS_OF_GATEWAYS};
 use crate::dialect::rate_limit::reset_in;
 
 /// The fields of an error that decide its outcome.
@@ -214,31 +214,14 @@ impl ErrorFields {
         self.is("invalid_encrypted_content") || self.message.starts_with("Item with id")
     }
 
-    /// Whether it is about what another provider's model has left in the conversation: reasoning that it has signed,
-    /// missing reasoning before its tool calls, and the ids of these calls.
-    pub(super) fn is_about_provider_bound_history(&self) -> bool {
-        let is_of_anthropic = self.message.starts_with("messages.")
-            && (self
-                .message
-                .contains("Expected `thinking` or `redacted_thinking`")
-                || self
-                    .message
-                    .contains("Invalid `signature` in `thinking` block")
-                || self.message.contains("`tool_use` ids must be unique")
-                || self
-                    .message
-                    .contains("tool_use.id: String should match pattern")
-                || self
-                    .message
-                    .contains("tool_use_id: String should match pattern"));
-        let is_of_openai = self.is("string_above_max_length")
-            && self.message.starts_with("Invalid 'messages[")
-            && self.message.contains("].tool_call");
-        is_of_anthropic
-            || is_of_openai
-            || PROVIDER_BOUND_IN_WORDS
-                .iter()
-                .any(|words| self.message.starts_with(words))
+    /// Its message in small letters.
+    pub(super) fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// The field that it is about: `input[3].id`.
+    pub(super) fn param(&self) -> &str {
+        &self.param
     }
 
     /// Whether a 404 is about the path: a server that knows the path gives a reason of its own.

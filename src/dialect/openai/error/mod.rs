@@ -8,6 +8,7 @@
 
 mod accounts;
 mod fields;
+mod history;
 mod known;
 mod mark;
 mod reply;
@@ -116,7 +117,7 @@ fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
         402 => reply.asked.or(error.wait),
         _ => reply.wait(error.wait),
     };
-    if matches!(status, 400 | 422) && error.is_about_provider_bound_history() {
+    if matches!(status, 400 | 422) && history::points_into_history(error) {
         return Outcome::ProviderBoundItems { status };
     }
     let meaning = match known::meaning(status, error) {

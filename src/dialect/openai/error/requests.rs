@@ -74,7 +74,6 @@ pub(super) const FEATURES: &[Mark] = &[
     Says("\"extra_forbidden\""),
     // Anthropic
     Ends("extra inputs are not permitted"),
-    Begins("this model does not support assistant message prefill"),
     // Gemini
     Begins("invalid json payload received. unknown name"),
     // DeepSeek
@@ -84,8 +83,19 @@ pub(super) const FEATURES: &[Mark] = &[
     Ends("does not support tools"),
     // Groq
     Ends("is unsupported"),
-    // OpenAI: `Web search options not supported with this model.`
-    Ends("not supported with this model"),
+    // OpenAI: `Unsupported parameter: 'temperature' is not supported with this model.`; Anthropic: `tool_choice: type "tool"
+    // and "any" are not supported for this model.`
+    Says("not supported with this model"),
+    Says("not supported for this model"),
+    Says("not supported by this model"),
+    Says("not supported on this model"),
+    Says("not supported when using this model"),
+    Says("is deprecated for this model"),
+    Says("cannot both be specified for this model"),
+    Says("this model does not support"),
+    Says("does not support effort level"),
+    Begins("unsupported parameter: "),
+    Begins("unsupported value: "),
     // llama.cpp
     Begins("image input is not supported"),
     // OpenRouter, with 404

@@ -1,19 +1,5 @@
 //! Words that say more than codes do.
 
-/// How messages begin that say: another model's turns cannot be gone on with as they are.
-pub(super) const PROVIDER_BOUND_IN_WORDS: [&str; 7] = [
-    // Mistral
-    "Tool call id was ",
-    "Unexpected role 'user' after role 'tool'",
-    // Gemini 3
-    "Function call is missing a thought_signature",
-    "Function call is missing a `thought_signature`",
-    // DeepSeek
-    "The `reasoning_content` in the thinking mode must be passed back",
-    "The reasoning_content in the thinking mode must be passed back",
-    "Missing `reasoning_content` field",
-];
-
 /// What a message says about a model by its name, if the model is not there.
 pub(super) const MODEL_IS_GONE: [&str; 14] = [
     "not exist",

@@ -47,9 +47,6 @@ const NUMBER: [&str; 13] = [
 ];
 /// Keywords whose value is a text.
 const TEXT: [&str; 5] = ["title", "description", "format", "pattern", "$comment"];
-/// What names the draft or the document: it may be an older one, or a place that nobody can reach.
-const NAMES: [&str; 3] = ["$schema", "$id", "id"];
-
 /// Leaves out what has no meaning, and says in the newer way what was said in an older one.
 pub(super) fn clean(root: &mut Value) {
     let mut missing = HashSet::new();
@@ -144,7 +141,11 @@ fn has_meaning(name: &str, value: &mut Value, missing: &HashSet<String>) -> bool
             _ => false,
         },
         "uniqueItems" => value.is_boolean(),
-        _ => !NAMES.contains(&name),
+        // In these, some keywords mean something else.
+        "$schema" => value
+            .as_str()
+            .is_some_and(|draft| !draft.contains("draft-03") && !draft.contains("draft-04")),
+        _ => true,
     }
 }
 

@@ -373,6 +373,27 @@ fn what_others_have_left_in_a_conversation_is_no_fault_of_the_clients() {
             "The `reasoning_content` in the thinking mode must be passed back to the API.",
             "",
         ),
+        (
+            "Invalid 'input[3].id': 'fc_1'. Expected an ID that begins with 'msg'.",
+            "invalid_value",
+        ),
+        (
+            "messages.2.content.0.thinking: each thinking block must contain signature",
+            "",
+        ),
+        (
+            "messages.5: `tool_use` ids were found without `tool_result` blocks immediately after: a",
+            "",
+        ),
+        ("No tool output found for function call call_1.", ""),
+        (
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'.",
+            "",
+        ),
+        (
+            "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
+            "",
+        ),
     ] {
         let body = serde_json::json!({"error": {"message": message, "code": code}});
         let outcome = classify(400, None, body.to_string().as_bytes());

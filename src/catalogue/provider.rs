@@ -1,0 +1,92 @@
+//! A provider, and what follows from it.
+
+use std::fmt;
+
+use super::ability::Capabilities;
+use super::api::{Dialect, KeyHeader, Prefill};
+use super::models;
+use super::providers::{Entry, TABLE};
+use super::quirks::Quirks;
+
+/// A provider: an entry of the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Provider(&'static Entry);
+
+impl Provider {
+    /// All providers.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(Self)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// The API it speaks.
+    pub fn dialect(self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// In which header its key goes out.
+    pub fn key_header(self) -> KeyHeader {
+        self.0.key_header
+    }
+
+    /// Its URL; `None` if that must be configured.
+    pub fn base_url(self) -> Option<&'static str> {
+        self.0.base_url
+    }
+
+    /// Whether it has `/responses`.
+    pub fn has_responses(self) -> bool {
+        self.0.has_responses
+    }
+
+    /// How it is asked to continue the start of an answer.
+    pub fn prefill(self) -> Prefill {
+        self.0.prefill
+    }
+
+    /// How chat requests must be written for it.
+    pub fn quirks(self) -> Quirks {
+        self.0.quirks
+    }
+
+    /// What is known of a model at this provider.
+    pub fn capabilities(self, model: &str) -> Capabilities {
+        let known = models::known(model);
+        Capabilities {
+            missing: known.missing.or(self.0.missing),
+            ..known
+        }
+    }
+
+    /// The usual environment variable for its key; `None` if it needs no key.
+    pub fn key_variable(self) -> Option<&'static str> {
+        self.0.key_variable
+    }
+
+    /// The patterns of its models' names, where they are distinctive.
+    pub fn families(self) -> &'static [&'static str] {
+        self.0.families
+    }
+
+    /// The model to ask it for when it is the fallback of another provider.
+    pub fn fallback_model(self) -> &'static str {
+        self.0.fallback_model
+    }
+}
+
+impl Default for Provider {
+    /// A placeholder where the configuration has a mistake; never used.
+    fn default() -> Self {
+        Self(&TABLE[TABLE.len() - 1])
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
