@@ -94,10 +94,10 @@ pub(super) fn read_thought<'a>(delta: &mut Delta<'a>, pieces: &mut Vec<Piece<'a>
         pieces.push(Piece::Thought(text));
         return;
     }
-    let details = std::mem::take(&mut delta.reasoning_details.0);
+    let details = std::mem::take(&mut delta.reasoning_details);
     let is_unseen = !details.is_empty();
     let before = pieces.len();
-    for detail in details {
+    for detail in details.objects() {
         let text = match detail.text.into_text() {
             text if text.is_empty() => detail.summary.into_text(),
             text => text,
