@@ -7,24 +7,32 @@ pub(super) type Object = Map<String, Value>;
 
 /// A value; null stays in its place.
 pub(super) fn take(fields: &mut Object, name: &str) -> Value {
-    fields.get_mut(name).map_or(Value::Null, Value::take)
+    field(fields, name).map_or(Value::Null, Value::take)
+}
+
+/// The place of a value. Most objects are so small that to look at each field is faster than to hash its name.
+fn field<'a>(fields: &'a mut Object, name: &str) -> Option<&'a mut Value> {
+    const SMALL: usize = 8;
+    if fields.len() > SMALL {
+        return fields.get_mut(name);
+    }
+    let mut all = fields.iter_mut();
+    all.find(|(known, _)| *known == name)
+        .map(|(_, value)| value)
 }
 
 /// A text; anything else stays where it is.
 pub(super) fn take_text(fields: &mut Object, name: &str) -> Option<String> {
-    match fields.get_mut(name)? {
-        Value::String(text) => {
-            let text = std::mem::take(text);
-            fields[name] = Value::Null;
-            Some(text)
-        }
+    let place = field(fields, name).filter(|value| value.is_string())?;
+    match place.take() {
+        Value::String(text) => Some(text),
         _ => None,
     }
 }
 
 /// A number; anything else stays where it is.
 pub(super) fn take_number(fields: &mut Object, name: &str) -> Option<Number> {
-    let value = fields.get_mut(name)?;
+    let value = field(fields, name)?;
     let number = value.as_number().cloned()?;
     value.take();
     Some(number)
@@ -32,7 +40,7 @@ pub(super) fn take_number(fields: &mut Object, name: &str) -> Option<Number> {
 
 /// A count; anything else stays where it is. Some clients write `5.0`.
 pub(super) fn take_count(fields: &mut Object, name: &str) -> Option<u64> {
-    let value = fields.get_mut(name)?;
+    let value = field(fields, name)?;
     let whole = |number: &f64| *number >= 0.0 && number.fract() == 0.0;
     let count = value
         .as_u64()
@@ -43,7 +51,7 @@ pub(super) fn take_count(fields: &mut Object, name: &str) -> Option<u64> {
 
 /// Yes or no; anything else stays where it is.
 pub(super) fn take_flag(fields: &mut Object, name: &str) -> Option<bool> {
-    let value = fields.get_mut(name)?;
+    let value = field(fields, name)?;
     let flag = value.as_bool()?;
     value.take();
     Some(flag)

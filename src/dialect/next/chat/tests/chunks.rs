@@ -58,8 +58,16 @@ fn an_answer_is_read_in_order() {
     );
 }
 
+/// What these deltas add to an answer, in chunks with odd values wherever else one may be.
+fn added(delta: &Value) -> Vec<Piece<'static>> {
+    let chunk = json!({ "id": 5, "created": "7", "choices": [{ "delta": delta, "finish_reason": false }], "usage": [] });
+    let mut read = pieces(&[chunk]);
+    assert!(matches!(read.remove(0), Piece::Begin(_)));
+    read
+}
+
 #[test]
-fn oddities_make_nothing_unreadable() {
+fn a_text_is_read_however_it_is_written() {
     for (delta, expected) in [
         (
             json!({ "content": { "name": "E", "age": 3 } }),
@@ -93,6 +101,14 @@ fn oddities_make_nothing_unreadable() {
             json!({ "content": "a", "tool_calls": [null, 1], "annotations": {}, "function_call": [] }),
             vec![Piece::Text("a".into())],
         ),
+    ] {
+        assert_eq!(added(&delta), expected, "{delta}");
+    }
+}
+
+#[test]
+fn thoughts_are_read_however_they_are_written() {
+    for (delta, expected) in [
         (
             json!({ "reasoning": "Hm.", "reasoning_content": "Hm.", "reasoning_details": [{ "text": "Hm." }] }),
             vec![Piece::Thought("Hm.".into())],
@@ -110,11 +126,12 @@ fn oddities_make_nothing_unreadable() {
             vec![Piece::Thought("Hm.".into())],
         ),
     ] {
-        let chunk = json!({ "id": 5, "created": "7", "choices": [{ "delta": delta, "finish_reason": false }], "usage": [] });
-        let read = pieces(std::slice::from_ref(&chunk));
-        assert!(matches!(read[0], Piece::Begin(_)), "{chunk}");
-        assert_eq!(read[1..], expected, "{chunk}");
+        assert_eq!(added(&delta), expected, "{delta}");
     }
+}
+
+#[test]
+fn oddities_make_nothing_unreadable() {
     let half = json!("{\"choices\":[{\"delta\":{\"content\":\"\\ud83d\"}}]}");
     assert_eq!(pieces(&[half])[1], Piece::Text("\u{fffd}".into()));
     for broken in ["{\"choices\":[", "null", "[]", "7", ""] {
