@@ -33,7 +33,10 @@ impl Calls {
         let name = function.map_or("", |function| function.name.as_text());
         let has_arguments = function.is_some_and(|function| !is_empty(&function.arguments));
         let known = match index {
-            Some(_) => self.known.iter().rposition(|call| call.index == index && call.id == id),
+            Some(_) => self
+                .known
+                .iter()
+                .rposition(|call| call.index == index && call.id == id),
             None if id.is_empty() => None,
             None => self.known.iter().rposition(|call| call.id == id),
         };
@@ -41,7 +44,11 @@ impl Calls {
         let place = known.filter(|_| !id.is_empty()).or_else(|| {
             let last = match index {
                 Some(_) => self.known.iter().rposition(|call| call.index == index),
-                None => self.known.len().checked_sub(1).filter(|_| is_first || !id.is_empty()),
+                None => self
+                    .known
+                    .len()
+                    .checked_sub(1)
+                    .filter(|_| is_first || !id.is_empty()),
             };
             last.filter(|place| self.known[*place].goes_on(id, name, has_arguments))
         });

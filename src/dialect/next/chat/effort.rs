@@ -57,5 +57,6 @@ fn wanted(thinking: &Thinking) -> Option<Effort> {
 }
 
 fn takes_effort(name: &str) -> bool {
-    TAKE_EFFORT.iter().any(|begin| name.starts_with(begin)) && !TAKE_NONE.iter().any(|part| name.contains(part))
+    TAKE_EFFORT.iter().any(|begin| name.starts_with(begin))
+        && !TAKE_NONE.iter().any(|part| name.contains(part))
 }

@@ -31,11 +31,6 @@ pub(super) fn take_number(fields: &mut Object, name: &str) -> Option<Number> {
 }
 
 /// A count; anything else stays where it is. Some clients write `5.0`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count of tokens is small, and a cast saturates"
-)]
 pub(super) fn take_count(fields: &mut Object, name: &str) -> Option<u64> {
     let value = fields.get_mut(name)?;
     let whole = |number: &f64| *number >= 0.0 && number.fract() == 0.0;

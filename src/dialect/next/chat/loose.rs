@@ -58,14 +58,11 @@ impl<'a> Loose<'a> {
 }
 
 /// A number without sign and fraction.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counts are small, and a cast saturates"
-)]
 fn count_of(value: &Value) -> Option<u64> {
     let whole = || value.as_f64().filter(|number| *number >= 0.0);
-    value.as_u64().or_else(|| whole().map(|number| number as u64))
+    value
+        .as_u64()
+        .or_else(|| whole().map(|number| number as u64))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {

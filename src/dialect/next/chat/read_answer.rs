@@ -8,6 +8,7 @@ use super::calls::Calls;
 use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function, Page};
 use super::loose::{Loose, Maybe};
 use super::read_content::{read_content, read_thought};
+use super::usage::Counts;
 use crate::dialect::next::conversation::{Begin, Citation, End, Piece, Reading};
 use crate::wire::json::mended;
 
@@ -54,7 +55,12 @@ impl Reader {
     }
 
     /// Whether the data is a JSON object.
-    fn try_read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) -> bool {
+    fn try_read<'a>(
+        &mut self,
+        name: Option<&[u8]>,
+        data: &'a [u8],
+        pieces: &mut Vec<Piece<'a>>,
+    ) -> bool {
         let Ok(Maybe(Some(mut chunk))) = serde_json::from_slice::<Maybe<Chunk<'a>>>(data) else {
             return false;
         };
@@ -69,7 +75,7 @@ impl Reader {
             }
         }
         let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage.0);
-        if let Some(usage) = chunk.usage.0.or(of_groq).and_then(|counts| counts.usage()) {
+        if let Some(usage) = chunk.usage.0.or(of_groq).and_then(Counts::usage) {
             pieces.push(Piece::Usage(usage));
         }
         match (failed, end) {
@@ -109,7 +115,7 @@ impl Reader {
             self.has_deltas = true;
             self.delta(message, pieces);
         }
-        if let Some(usage) = choice.usage.0.and_then(|counts| counts.usage()) {
+        if let Some(usage) = choice.usage.0.and_then(Counts::usage) {
             pieces.push(Piece::Usage(usage));
         }
         if failed.is_none() {
@@ -154,10 +160,10 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
     let error = failure(&mut completion, false, body);
     reader.begin(&mut completion, &mut pieces);
     let mut choice = completion.choices.0.swap_remove(0);
-    let message = choice.message.0.take().or(choice.delta.0.take())?;
+    let message = choice.message.0.take().or_else(|| choice.delta.0.take())?;
     whole(&mut reader, message, &mut pieces);
     let counts = completion.usage.0.or(choice.usage.0);
-    pieces.extend(counts.and_then(|counts| counts.usage()).map(Piece::Usage));
+    pieces.extend(counts.and_then(Counts::usage).map(Piece::Usage));
     match error.or_else(|| error_in(choice.error)) {
         Some(error) => pieces.push(Piece::Failed(error)),
         // Some give no reason; there is no more of it, however.
@@ -262,6 +268,9 @@ fn cited(annotation: Annotation<'_>) -> Option<Piece<'_>> {
         start_index: annotation.start_index,
         end_index: annotation.end_index,
     });
+    if page.url.as_text().is_empty() {
+        return None;
+    }
     let place = |index: &Loose<'_>| {
         let index = index.as_count().unwrap_or(0);
         usize::try_from(index).unwrap_or(usize::MAX)

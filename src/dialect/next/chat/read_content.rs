@@ -38,7 +38,9 @@ pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) 
 /// A text, or an object that says which kind of part it is.
 fn is_part(value: &Value) -> bool {
     match &value["type"] {
-        Value::String(kind) => value[kind].is_string() || value[kind].is_array() || kind.ends_with("text"),
+        Value::String(kind) => {
+            value[kind].is_string() || value[kind].is_array() || kind.ends_with("text")
+        }
         _ => value.is_string(),
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::fields::{Object, object, said, says_something, take, take_list, take_object, take_text};
+use super::fields::{
+    Object, object, said, says_something, take, take_list, take_object, take_text,
+};
 use super::read_parts::read_parts;
 use crate::dialect::next::conversation::{
     Call, CallResult, Content, Dropped, Input, Part, Role, Thought, Turn, Unsaid,
@@ -102,10 +104,7 @@ fn thought(message: &mut Object, dropped: &mut Dropped) -> Option<String> {
     let names = ["reasoning_content", "reasoning", "thinking"];
     let texts = names.map(|name| take_text(message, name));
     let details = take_list(message, "reasoning_details");
-    let told = texts
-        .into_iter()
-        .flatten()
-        .find(|text| !text.is_empty());
+    let told = texts.into_iter().flatten().find(|text| !text.is_empty());
     told.or_else(|| {
         if details.is_empty() {
             return None;

@@ -60,7 +60,10 @@ fn text_part(text: String) -> Option<Part> {
 fn text_of_thinking(thinking: Value) -> String {
     match thinking {
         Value::String(text) => text,
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect(),
         _ => String::new(),
     }
 }

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use super::fields::{
-    Object, says_something, take, take_count, take_flag, take_list, take_number, take_object, take_text,
+    Object, says_something, take, take_count, take_flag, take_list, take_number, take_object,
+    take_text,
 };
 use super::read_messages::read_turns;
 use super::read_tools::read_tools;
 use crate::dialect::next::conversation::{
-    Api, Caching, Conversation, Dropped, Echo, Effort, Format, Sampling, Streaming, Thinking, Unsaid,
+    Api, Caching, Conversation, Dropped, Echo, Effort, Format, Sampling, Streaming, Thinking,
+    Unsaid,
 };
 
 /// Reads the body of a chat request.

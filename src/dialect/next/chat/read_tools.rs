@@ -3,10 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::{Object, object, said, take, take_flag, take_list, take_object, take_text};
-use crate::dialect::next::conversation::{Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid};
+use crate::dialect::next::conversation::{
+    Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
+};
 
 /// Reads the tools, and whether they are the older `functions`: a client that uses those knows one call in an answer.
-pub(super) fn read_tools(fields: &mut Object, dropped: &mut Dropped) -> Result<(Tools, bool), Unsaid> {
+pub(super) fn read_tools(
+    fields: &mut Object,
+    dropped: &mut Dropped,
+) -> Result<(Tools, bool), Unsaid> {
     let mut tools = Tools {
         parallel: take_flag(fields, "parallel_tool_calls"),
         ..Tools::default()
@@ -16,7 +21,9 @@ pub(super) fn read_tools(fields: &mut Object, dropped: &mut Dropped) -> Result<(
     }
     let older = take_list(fields, "functions");
     let is_older = tools.list.is_empty() && !older.is_empty();
-    let functions = older.into_iter().map(|described| function(object(described), None));
+    let functions = older
+        .into_iter()
+        .map(|described| function(object(described), None));
     tools.list.extend(functions);
     if is_older {
         tools.parallel = Some(false);
@@ -47,7 +54,9 @@ fn read_tool(mut tool: Object, tools: &mut Tools, dropped: &mut Dropped) -> Resu
             };
             tools.list.push(function(described, cache));
         }
-        Some("custom") => tools.list.push(custom(take_object(&mut tool, "custom"), cache)),
+        Some("custom") => tools
+            .list
+            .push(custom(take_object(&mut tool, "custom"), cache)),
         Some(kind) if kind.starts_with("web_search") => tools.search = Some(search(tool)),
         // What finds tools for a model has nothing to find where all of them are told.
         Some(kind) if kind.starts_with("tool_search") => dropped.named("tools.tool_search"),
@@ -108,7 +117,11 @@ fn search(mut options: Object) -> Search {
     });
     let mut user_location = take_object(&mut options, "user_location");
     let place = take_object(&mut user_location, "approximate");
-    let place = if place.is_empty() { user_location } else { place };
+    let place = if place.is_empty() {
+        user_location
+    } else {
+        place
+    };
     Search {
         allowed_domains: texts.collect(),
         location: location(place),
@@ -143,7 +156,10 @@ fn choice(choice: Value) -> Result<Choice, Unsaid> {
         Value::Object(fields) => fields,
         _ => return Err(Unsaid("tool_choice")),
     };
-    if fields.get("type").is_some_and(|kind| kind == "allowed_tools") {
+    if fields
+        .get("type")
+        .is_some_and(|kind| kind == "allowed_tools")
+    {
         return Ok(allowed(&mut fields));
     }
     match tool_name(fields) {

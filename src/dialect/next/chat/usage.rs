@@ -111,12 +111,6 @@ impl<'de> Visitor<'de> for CountVisitor {
     fn visit_i64<E: Error>(self, number: i64) -> Result<Count, E> {
         Ok(Count(u64::try_from(number).unwrap_or(0)))
     }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "counts are small, and a cast saturates"
-    )]
     fn visit_f64<E: Error>(self, number: f64) -> Result<Count, E> {
         Ok(Count(number as u64))
     }

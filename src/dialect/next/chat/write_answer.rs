@@ -119,7 +119,11 @@ impl Draft {
                     *arguments += &text;
                 }
             }
-            Event::Signature(_) | Event::Called | Event::Alive | Event::End { .. } | Event::Failed(_) => {}
+            Event::Signature(_)
+            | Event::Called
+            | Event::Alive
+            | Event::End { .. }
+            | Event::Failed(_) => {}
         }
     }
 

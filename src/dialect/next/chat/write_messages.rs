@@ -6,8 +6,8 @@ use super::request_body::{Call, Called, FUNCTION, Message, Part, Said};
 use super::write_parts::write_part;
 use crate::config::{CallIds, Quirks};
 use crate::dialect::next::conversation::{
-    Api, CallResult, Content, Conversation, Dropped, Field, Input, Names, Part as Told, Role, Thought, Turn,
-    Unsaid, as_arguments, short_id,
+    Api, CallResult, Content, Conversation, Dropped, Field, Input, Names, Part as Told, Role,
+    Thought, Turn, Unsaid, as_arguments, short_id,
 };
 use crate::wire::json::fingerprint;
 
@@ -92,7 +92,9 @@ impl<'a> Transcript<'a> {
         }
         let is_beginning = self.messages.iter().all(|message| message.role == "system");
         if !is_beginning && !is_original(self.quirks) {
-            self.ask(Said::Text(format!("<system-reminder>\n{text}\n</system-reminder>")));
+            self.ask(Said::Text(format!(
+                "<system-reminder>\n{text}\n</system-reminder>"
+            )));
             return;
         }
         match self.messages.last_mut() {

@@ -9,7 +9,8 @@ use super::write_messages::{Transcript, is_original};
 use super::write_tools::Toolbox;
 use crate::dialect::next::conversation::schema::{self, Taker};
 use crate::dialect::next::conversation::{
-    Api, Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written, history,
+    Api, Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written,
+    history,
 };
 use crate::request::{is_o_model, is_reasoning_model};
 
@@ -27,7 +28,10 @@ const SCHEMA: &str = "answer";
 /// # Errors
 ///
 /// It needs what chats do not have.
-pub fn write_request(mut conversation: Conversation, target: &Target<'_>) -> Result<Written, Unsaid> {
+pub fn write_request(
+    mut conversation: Conversation,
+    target: &Target<'_>,
+) -> Result<Written, Unsaid> {
     if conversation.tools.search.is_some() {
         return Err(Unsaid("hosted tools"));
     }
@@ -154,12 +158,17 @@ impl Draft<'_> {
             ("safety_identifier", safety, Field::SafetyIdentifier),
             ("service_tier", tier, Field::ServiceTier),
             ("prompt_cache_key", caching.key, Field::PromptCacheKey),
-            ("prompt_cache_retention", caching.retention, Field::PromptCacheRetention),
+            (
+                "prompt_cache_retention",
+                caching.retention,
+                Field::PromptCacheRetention,
+            ),
         ];
         for (name, value, field) in hints {
             self.hint(name, value, field, is_original);
         }
-        let can_be_verbose = is_original && is_reasoning_model(self.target.model) && !is_o_model(self.target.model);
+        let can_be_verbose =
+            is_original && is_reasoning_model(self.target.model) && !is_o_model(self.target.model);
         self.hint("verbosity", verbosity, Field::Verbosity, can_be_verbose);
     }
 
@@ -226,10 +235,14 @@ impl Draft<'_> {
     fn leave_out_what_is_refused(&mut self) {
         let quirks = &self.target.upstream.quirks;
         let model = self.target.model;
-        let only_if = |is_so: bool, fields: &'static [&'static str]| if is_so { fields } else { &[] };
+        let only_if =
+            |is_so: bool, fields: &'static [&'static str]| if is_so { fields } else { &[] };
         let of_thinkers = only_if(is_reasoning_model(model), quirks.refuses_of_thinkers);
         let of_o_models = only_if(is_o_model(model), quirks.refuses_of_o_models);
-        for name in [quirks.refuses, of_thinkers, of_o_models].into_iter().flatten() {
+        for name in [quirks.refuses, of_thinkers, of_o_models]
+            .into_iter()
+            .flatten()
+        {
             if self.fields.shift_remove(*name).is_some()
                 && let Some(field) = field_of(name)
             {

@@ -173,7 +173,8 @@ impl Writer {
             Call::Unheard => {}
             Call::Older => self.say(b"\"function_call\":{\"arguments\":", text, b"}", out),
             Call::Function => {
-                let before = format!("\"tool_calls\":[{{\"index\":{index},\"function\":{{\"arguments\":");
+                let before =
+                    format!("\"tool_calls\":[{{\"index\":{index},\"function\":{{\"arguments\":");
                 self.say(before.as_bytes(), text, b"}}]", out);
             }
             Call::Custom => {

@@ -40,7 +40,13 @@ impl Toolbox {
         toolbox
     }
 
-    fn add(&mut self, tool: Tool, names: &mut Names, longest: Option<usize>, dropped: &mut Dropped) {
+    fn add(
+        &mut self,
+        tool: Tool,
+        names: &mut Names,
+        longest: Option<usize>,
+        dropped: &mut Dropped,
+    ) {
         let name = names.sent(&tool.name, tool.namespace.as_deref());
         let mut description = tool.description;
         let (parameters, strict) = match tool.kind {
@@ -60,9 +66,15 @@ impl Toolbox {
         let description = description.map(|text| {
             let (begin, rest) = cut(&text, longest);
             if !rest.is_empty() {
-                self.more.push(format!("The description of the tool {name} goes on: {rest}"));
+                self.more.push(format!(
+                    "The description of the tool {name} goes on: {rest}"
+                ));
             }
-            if rest.is_empty() { text } else { begin.to_owned() }
+            if rest.is_empty() {
+                text
+            } else {
+                begin.to_owned()
+            }
         });
         let function = Described {
             name,

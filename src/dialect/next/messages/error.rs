@@ -6,6 +6,15 @@ use crate::dialect::openai::says_too_long;
 
 /// An error object of any API, in Anthropic's shape.
 pub fn error(error: &Value) -> Value {
+    shaped(error_kind(error), error)
+}
+
+/// The same for the error of a reply with this status.
+pub fn error_for(status: u16, error: &Value) -> Value {
+    shaped(error_kind_for(Some(status), error), error)
+}
+
+fn shaped(kind: &'static str, error: &Value) -> Value {
     let message = message_of(error);
     // Claude Code compacts the conversation when it reads these words.
     if says_too_long(error) {
@@ -15,7 +24,7 @@ pub fn error(error: &Value) -> Value {
         };
         return json!({ "type": "invalid_request_error", "message": message });
     }
-    json!({ "type": error_kind(error), "message": message })
+    json!({ "type": kind, "message": message })
 }
 
 /// An error object of Anthropic's, in `OpenAI`'s shape.
@@ -40,7 +49,7 @@ pub fn to_openai(error: &Value) -> Value {
 
 /// Anthropic's type of an error, whose object may be in `OpenAI`'s shape or in Anthropic's own. `status`: that of the reply, if
 /// there is one; it decides where neither code nor type is known.
-pub fn error_kind_for(status: Option<u16>, error: &Value) -> &'static str {
+fn error_kind_for(status: Option<u16>, error: &Value) -> &'static str {
     known_kind(error).unwrap_or(match status {
         Some(401) => "authentication_error",
         Some(402) => "billing_error",
@@ -127,3 +136,85 @@ const KINDS: [(&str, &[&str]); 10] = [
     ),
     ("api_error", &["api_error", "server_error"]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{error, error_for, to_openai};
+
+    #[test]
+    fn errors_of_others_take_anthropics_types() {
+        for (given, kind) in [
+            (
+                json!({"code": "rate_limit_exceeded", "type": "requests"}),
+                "rate_limit_error",
+            ),
+            (
+                json!({"type": "invalid_request_error", "code": "model_not_found"}),
+                "not_found_error",
+            ),
+            (
+                json!({"type": "invalid_request_error", "code": "invalid"}),
+                "invalid_request_error",
+            ),
+            (json!({"type": "insufficient_quota"}), "billing_error"),
+            (
+                json!({"type": "server_error", "code": "server_is_overloaded"}),
+                "overloaded_error",
+            ),
+            (json!({"type": "overloaded_error"}), "overloaded_error"),
+            (json!({"type": "timeout_error"}), "timeout_error"),
+            (
+                json!({"type": "upstream_error", "code": "stream_interrupted"}),
+                "api_error",
+            ),
+            (json!({"type": "unheard_of"}), "api_error"),
+            (json!({"code": 429}), "rate_limit_error"),
+            (
+                json!({"code": 400, "type": "BadRequestError"}),
+                "invalid_request_error",
+            ),
+            (json!(null), "api_error"),
+        ] {
+            assert_eq!(error(&given)["type"], kind, "{given}");
+        }
+        let test = json!({"message": "Test error", "type": "test_error", "code": "test"});
+        for (status, kind) in [
+            (400, "invalid_request_error"),
+            (401, "authentication_error"),
+            (404, "not_found_error"),
+            (422, "invalid_request_error"),
+            (429, "rate_limit_error"),
+            (500, "api_error"),
+            (529, "overloaded_error"),
+        ] {
+            assert_eq!(error_for(status, &test)["type"], kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_said_in_the_words_that_clients_look_for() {
+        let given = json!({"message": "9 > 5", "code": "context_length_exceeded"});
+        let expected =
+            json!({"type": "invalid_request_error", "message": "prompt is too long: 9 > 5"});
+        assert_eq!(error(&given), expected);
+        assert_eq!(error(&expected), expected);
+        assert_eq!(to_openai(&expected)["code"], "context_length_exceeded");
+    }
+
+    #[test]
+    fn errors_of_anthropic_take_openais_codes() {
+        for (kind, code) in [
+            ("authentication_error", json!("invalid_api_key")),
+            ("overloaded_error", json!("server_is_overloaded")),
+            ("not_found_error", json!("model_not_found")),
+            ("invalid_request_error", json!(null)),
+            ("something_new", json!("server_error")),
+        ] {
+            let error = to_openai(&json!({"type": kind, "message": "m"}));
+            assert_eq!((&error["code"], &error["message"]), (&code, &json!("m")));
+        }
+        assert!(to_openai(&json!(null))["message"].is_string());
+    }
+}

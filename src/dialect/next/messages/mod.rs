@@ -16,7 +16,7 @@ mod write_request;
 mod write_tools;
 mod write_turns;
 
-pub use error::{error, error_kind, to_openai};
+pub use error::{error, error_for, error_kind, to_openai};
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
 pub use write_answer::{Writer, write_answer};

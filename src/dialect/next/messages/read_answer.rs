@@ -30,7 +30,7 @@ struct Open {
     start: usize,
     /// What it cites.
     citations: Vec<Citation>,
-    /// The input that it had when it began.
+    /// The input that it had when it began, mostly an empty object.
     input: Option<String>,
 }
 
@@ -183,7 +183,7 @@ impl Reader {
                 if let Some(open) = self.open(index) {
                     open.citations.extend(citation);
                 }
-                pieces.push(Piece::Alive);
+                pieces.push(Piece::Unseen);
             }
             _ => pieces.push(Piece::Unseen),
         }
@@ -304,11 +304,10 @@ fn index_of(event: &Event<'_>) -> usize {
         .unwrap_or(0)
 }
 
-/// The input that a call has from the start; `None`: it is empty, and comes in pieces.
+/// The input that a call has from the start. It counts if no more of it comes.
 fn input_of(input: &RawValue) -> Option<String> {
     let text = input.get();
-    let is_filled = text.starts_with('{') && text.trim_end_matches('}').trim_end() != "{";
-    is_filled.then(|| text.to_owned())
+    text.starts_with('{').then(|| text.to_owned())
 }
 
 fn think<'a>(text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {

@@ -42,7 +42,7 @@ pub fn write_request(
     let mut toolbox = Toolbox::of(
         conversation.tools,
         conversation.format,
-        conversation.echo.is_older,
+        false,
         &facts,
         &mut dropped,
     )?;

@@ -1,13 +1,12 @@
 //! The events of a response, as far as they are read; what is of the wrong type is taken for missing.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::dialect::next::conversation::lenient::{Count, Text};
 use crate::dialect::next::conversation::{Begin, Citation, Usage};
 
 /// An event.
@@ -83,7 +82,12 @@ impl<'a> Item<'a> {
 
     /// What a call is called with.
     pub(super) fn call_input(&self) -> Option<Cow<'a, str>> {
-        (if self.is_custom() { self.input } else { self.arguments }).map(as_text)
+        (if self.is_custom() {
+            self.input
+        } else {
+            self.arguments
+        })
+        .map(as_text)
     }
 }
 
@@ -107,7 +111,10 @@ pub(super) fn parts(content: Option<&RawValue>) -> Vec<Part<'_>> {
     let text = raw.get();
     if text.starts_with('"') {
         let text = Text(as_text(raw));
-        return vec![Part { text, ..Part::default() }];
+        return vec![Part {
+            text,
+            ..Part::default()
+        }];
     }
     serde_json::from_str(text).unwrap_or_default()
 }
@@ -136,14 +143,15 @@ pub(super) struct Response<'a> {
 impl<'a> Response<'a> {
     /// Reads a response; an empty one if it is none.
     pub(super) fn of(raw: Option<&'a RawValue>) -> Self {
-        raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+        raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default()
     }
 
     pub(super) fn begin(&self) -> Begin {
         Begin {
             id: self.id.0.clone().into_owned(),
             model: self.model.0.clone().into_owned(),
-            created: self.created_at.0.map(|seconds| seconds as u64).filter(|seconds| *seconds > 0),
+            created: self.created_at.0.filter(|seconds| *seconds > 0),
         }
     }
 
@@ -154,7 +162,12 @@ impl<'a> Response<'a> {
 
     pub(super) fn usage(&self) -> Option<Usage> {
         let usage: Value = serde_json::from_str(self.usage?.get()).ok()?;
-        let count = |value: &Value| value.as_u64().or_else(|| value.as_f64().map(|count| count as u64)).unwrap_or(0);
+        let count = |value: &Value| {
+            value
+                .as_u64()
+                .or_else(|| value.as_f64().map(|count| count as u64))
+                .unwrap_or(0)
+        };
         usage.is_object().then(|| Usage {
             input: count(&usage["input_tokens"]),
             cached: count(&usage["input_tokens_details"]["cached_tokens"]),
@@ -166,8 +179,12 @@ impl<'a> Response<'a> {
 
     /// Why it is not complete; empty if it does not say.
     pub(super) fn reason(&self) -> String {
-        let details = self.incomplete_details.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
-        let reason = details.as_ref().and_then(|details| details["reason"].as_str());
+        let details = self
+            .incomplete_details
+            .and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+        let reason = details
+            .as_ref()
+            .and_then(|details| details["reason"].as_str());
         reason.unwrap_or_default().to_owned()
     }
 }
@@ -178,7 +195,12 @@ pub(super) fn citation(annotation: &Value, before: usize) -> Option<Citation> {
         return None;
     }
     let text = |field: &str| annotation[field].as_str().unwrap_or_default().to_owned();
-    let place = |field: &str| annotation[field].as_u64().map_or(0, |place| usize::try_from(place).unwrap_or(0)) + before;
+    let place = |field: &str| {
+        annotation[field]
+            .as_u64()
+            .map_or(0, |place| usize::try_from(place).unwrap_or(0))
+            + before
+    };
     Some(Citation {
         url: text("url"),
         title: text("title"),
@@ -194,64 +216,4 @@ pub(super) fn as_text(raw: &RawValue) -> Cow<'_, str> {
         return Cow::Borrowed(json);
     }
     serde_json::from_str::<Text<'_>>(json).unwrap_or_default().0
-}
-
-/// A text; empty if it is something else.
-#[derive(Default)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Tolerant;
-        impl<'de> Visitor<'de> for Tolerant {
-            type Value = Text<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a text")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Text::default())
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Text::default())
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(number.to_string())))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(number.to_string())))
-            }
-            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(number.to_string())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-                while entries.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Text::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-                while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Text::default())
-            }
-        }
-        deserializer.deserialize_any(Tolerant)
-    }
-}
-
-/// A number that counts; missing if it is something else.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Count(pub(super) Option<usize>);
-
-impl<'a> Deserialize<'a> for Count {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(deserializer)?;
-        // Times may have fractions.
-        let whole = text.0.split('.').next().unwrap_or_default();
-        Ok(Self(whole.parse().ok()))
-    }
 }

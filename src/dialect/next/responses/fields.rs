@@ -45,5 +45,8 @@ pub(super) fn take_list(fields: &mut Fields, name: &str) -> Vec<Value> {
 
 /// The type of an object, as `OpenAI` writes it; empty if it has none.
 pub(super) fn kind_of(fields: &Fields) -> &str {
-    fields.get("type").and_then(Value::as_str).unwrap_or_default()
+    fields
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

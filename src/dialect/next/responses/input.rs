@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::fields::{Fields, kind_of, take, take_list, take_object, take_text};
 use super::media::{read_file, read_image};
 use crate::dialect::next::conversation::{
-    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid, thoughts,
+    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
+    thoughts,
 };
 
 /// What the input says.
@@ -44,19 +45,30 @@ impl Read {
     fn item(&mut self, mut item: Fields, dropped: &mut Dropped) -> Result<(), Unsaid> {
         match kind_of(&item) {
             "" | "message" => return self.message(item, dropped),
-            "function_call" | "custom_tool_call" => self.add(Role::Assistant, Content::Call(read_call(item))),
+            "function_call" | "custom_tool_call" => {
+                self.add(Role::Assistant, Content::Call(read_call(item)))
+            }
             "function_call_output" | "custom_tool_call_output" => {
                 let parts = read_content(take(&mut item, "output"), Role::User, dropped)?;
                 let id = take_text(&mut item, "call_id").unwrap_or_default();
                 let is_error = false;
-                self.add(Role::User, Content::Result(CallResult { id, parts, is_error }));
+                self.add(
+                    Role::User,
+                    Content::Result(CallResult {
+                        id,
+                        parts,
+                        is_error,
+                    }),
+                );
             }
             "reasoning" => {
                 if let Some(thought) = read_thought(item) {
                     self.add(Role::Assistant, Content::Thought(thought));
                 }
             }
-            "additional_tools" | "tool_search_output" => self.tools.append(&mut take_list(&mut item, "tools")),
+            "additional_tools" | "tool_search_output" => {
+                self.tools.append(&mut take_list(&mut item, "tools"))
+            }
             "configuration_update" => {
                 if item.get("reasoning").is_some_and(Value::is_object) {
                     self.reasoning = Some(take_object(&mut item, "reasoning"));
@@ -68,7 +80,9 @@ impl Read {
             // What was said is in them, but only their provider knows it.
             "item_reference" => return Err(Unsaid("item_reference")),
             "compaction" | "compaction_trigger" => return Err(Unsaid("compaction")),
-            _ if item.contains_key("role") && item.contains_key("content") => return self.message(item, dropped),
+            _ if item.contains_key("role") && item.contains_key("content") => {
+                return self.message(item, dropped);
+            }
             // How something was found or made is history: what came of it was said.
             kind => dropped.named(&format!("input.{kind}")),
         }
@@ -91,7 +105,9 @@ impl Read {
         if parts.is_empty() {
             return;
         }
-        let is_open = |turn: &&mut Turn| turn.role == role && role != Role::System && !ends_with_message(turn);
+        let is_open = |turn: &&mut Turn| {
+            turn.role == role && role != Role::System && !ends_with_message(turn)
+        };
         match self.turns.last_mut().filter(is_open) {
             Some(turn) => turn.parts.append(&mut parts),
             None => self.turns.push(Turn { role, parts }),
@@ -112,7 +128,10 @@ impl Read {
 
 fn ends_with_message(turn: &Turn) -> bool {
     let last = turn.parts.last().map(|part| &part.content);
-    !matches!(last, Some(Content::Thought(_) | Content::Call(_) | Content::Result(_)))
+    !matches!(
+        last,
+        Some(Content::Thought(_) | Content::Call(_) | Content::Result(_))
+    )
 }
 
 fn read_call(mut item: Fields) -> Call {
@@ -127,7 +146,11 @@ fn read_call(mut item: Fields) -> Call {
         id: take_text(&mut item, "call_id").unwrap_or_default(),
         name: take_text(&mut item, "name").unwrap_or_default(),
         namespace: take_text(&mut item, "namespace"),
-        input: if is_custom { Input::Text(input) } else { Input::Json(input) },
+        input: if is_custom {
+            Input::Text(input)
+        } else {
+            Input::Json(input)
+        },
     }
 }
 
@@ -182,7 +205,10 @@ fn read_content(content: Value, role: Role, dropped: &mut Dropped) -> Result<Vec
 }
 
 fn read_part(mut part: Fields, role: Role, dropped: &mut Dropped) -> Result<Content, Unsaid> {
-    if part.remove("prompt_cache_breakpoint").is_some_and(|mark| !mark.is_null()) {
+    if part
+        .remove("prompt_cache_breakpoint")
+        .is_some_and(|mark| !mark.is_null())
+    {
         dropped.named("prompt_cache_breakpoint");
     }
     Ok(match kind_of(&part) {

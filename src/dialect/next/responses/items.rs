@@ -10,6 +10,14 @@ pub(super) enum Item {
         role: &'static str,
         content: Content,
     },
+    /// A message of the model that is more than a text: then the API wants all of its fields.
+    #[serde(rename = "message")]
+    Answer {
+        id: String,
+        role: &'static str,
+        status: &'static str,
+        content: Vec<Part>,
+    },
     Reasoning {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<String>,
@@ -80,7 +88,9 @@ impl Content {
     pub(super) fn of(mut parts: Vec<Part>) -> Self {
         match parts.pop() {
             None => Self::Text(String::new()),
-            Some(Part::InputText { text } | Part::OutputText { text, .. }) if parts.is_empty() => Self::Text(text),
+            Some(Part::InputText { text } | Part::OutputText { text, .. }) if parts.is_empty() => {
+                Self::Text(text)
+            }
             Some(last) => {
                 parts.push(last);
                 Self::Parts(parts)

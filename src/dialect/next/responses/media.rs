@@ -22,7 +22,10 @@ pub(super) const USUAL_DETAIL: &str = "auto";
 /// A file of a request.
 pub(super) fn read_file(mut part: Fields) -> Result<Content, Unsaid> {
     let name = take_text(&mut part, "filename");
-    let media = match (take_text(&mut part, "file_data"), take_text(&mut part, "file_url")) {
+    let media = match (
+        take_text(&mut part, "file_data"),
+        take_text(&mut part, "file_url"),
+    ) {
         (Some(data), _) if data.starts_with("data:") => of_url(data),
         (Some(data), _) => Media::Inline {
             kind: kind_of_name(name.as_deref()).to_owned(),
@@ -72,8 +75,12 @@ const KINDS: [(&str, &str); 6] = [
 
 /// The media type of a file by its name; most are PDFs.
 fn kind_of_name(name: Option<&str>) -> &'static str {
-    let ending = name.and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);
-    let known = KINDS.iter().find(|(known, _)| ending.is_some_and(|ending| ending.eq_ignore_ascii_case(known)));
+    let ending = name
+        .and_then(|name| name.rsplit_once('.'))
+        .map(|(_, ending)| ending);
+    let known = KINDS
+        .iter()
+        .find(|(known, _)| ending.is_some_and(|ending| ending.eq_ignore_ascii_case(known)));
     known.map_or("application/pdf", |(_, kind)| kind)
 }
 

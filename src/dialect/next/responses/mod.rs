@@ -8,11 +8,13 @@
 //! What is stored at one provider (earlier responses, conversations, files) and its hosted tools exist nowhere else: a request
 //! that needs them cannot be read.
 
+mod calls;
 mod event;
 mod fields;
 mod input;
 mod items;
 mod media;
+mod messages;
 mod models;
 mod numbered;
 mod open_item;
@@ -20,6 +22,7 @@ mod read_answer;
 mod read_request;
 mod read_tools;
 mod response;
+mod thoughts;
 mod write_answer;
 mod write_input;
 mod write_request;
@@ -30,3 +33,5 @@ pub use read_request::read_request;
 pub use write_answer::{Writer, write_answer};
 pub use write_request::write_request;
 
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,10 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn of(name: &str) -> Self {
         let name = name.rsplit('/').next().unwrap_or(name);
-        let has = |part: &str| name.split(['-', '.', ':']).any(|word| word.eq_ignore_ascii_case(part));
+        let has = |part: &str| {
+            name.split(['-', '.', ':'])
+                .any(|word| word.eq_ignore_ascii_case(part))
+        };
         Self {
             thinks: is_reasoning_model(name),
             version: version(name),
@@ -97,12 +100,21 @@ mod tests {
             ("gpt-4o", High, Option::None),
             ("gpt-5-chat-latest", High, Option::None),
         ] {
-            let thinking = Thinking { effort: Some(asked), ..Thinking::default() };
+            let thinking = Thinking {
+                effort: Some(asked),
+                ..Thinking::default()
+            };
             assert_eq!(Model::of(model).effort(&thinking), expected, "{model}");
         }
-        let adaptive = Thinking { is_on: Some(true), ..Thinking::default() };
+        let adaptive = Thinking {
+            is_on: Some(true),
+            ..Thinking::default()
+        };
         assert_eq!(Model::of("gpt-5.4").effort(&adaptive), Some(Medium));
-        assert_eq!(Model::of("gpt-5.4").effort(&Thinking::default()), Option::None);
+        assert_eq!(
+            Model::of("gpt-5.4").effort(&Thinking::default()),
+            Option::None
+        );
     }
 
     #[test]

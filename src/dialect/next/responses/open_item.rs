@@ -50,9 +50,15 @@ impl OpenItem {
     ) -> Self {
         let id = item_id(&kind, name, index);
         let place = match &kind {
-            Kind::Text => format!("\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":0,\"logprobs\":[]"),
-            Kind::Refusal => format!("\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":0"),
-            Kind::Thought => format!("\"item_id\":\"{id}\",\"output_index\":{index},\"summary_index\":0"),
+            Kind::Text => format!(
+                "\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":0,\"logprobs\":[]"
+            ),
+            Kind::Refusal => {
+                format!("\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":0")
+            }
+            Kind::Thought => {
+                format!("\"item_id\":\"{id}\",\"output_index\":{index},\"summary_index\":0")
+            }
             Kind::Call(_) => format!("\"item_id\":\"{id}\",\"output_index\":{index}"),
         };
         let head = delta_head(kind.delta(), &place);
@@ -67,11 +73,22 @@ impl OpenItem {
             head,
         };
         let item = begun.item("in_progress", None);
-        numbered.tell("response.output_item.added", &Whole { output_index: index, item: &item }, out);
+        numbered.tell(
+            "response.output_item.added",
+            &Whole {
+                output_index: index,
+                item: &item,
+            },
+            out,
+        );
         let part = begun.part();
         match begun.kind {
             Kind::Text | Kind::Refusal => {
-                numbered.tell("response.content_part.added", &begun.place("content_index", "part", &part), out);
+                numbered.tell(
+                    "response.content_part.added",
+                    &begun.place("content_index", "part", &part),
+                    out,
+                );
             }
             Kind::Thought => {
                 let added = begun.place("summary_index", "part", &part);
@@ -105,11 +122,23 @@ impl OpenItem {
                 let mut done = self.place("content_index", "text", &text);
                 done["logprobs"] = json!([]);
                 numbered.tell("response.output_text.done", &done, out);
-                numbered.tell("response.content_part.done", &self.place("content_index", "part", &part), out);
+                numbered.tell(
+                    "response.content_part.done",
+                    &self.place("content_index", "part", &part),
+                    out,
+                );
             }
             Kind::Refusal => {
-                numbered.tell("response.refusal.done", &self.place("content_index", "refusal", &text), out);
-                numbered.tell("response.content_part.done", &self.place("content_index", "part", &part), out);
+                numbered.tell(
+                    "response.refusal.done",
+                    &self.place("content_index", "refusal", &text),
+                    out,
+                );
+                numbered.tell(
+                    "response.content_part.done",
+                    &self.place("content_index", "part", &part),
+                    out,
+                );
             }
             Kind::Thought => {
                 let done = self.place("summary_index", "text", &text);
@@ -129,7 +158,10 @@ impl OpenItem {
             }
         }
         let item = self.item(status, Some(part));
-        let done = Whole { output_index: self.index, item: &item };
+        let done = Whole {
+            output_index: self.index,
+            item: &item,
+        };
         numbered.tell("response.output_item.done", &done, out);
         item
     }

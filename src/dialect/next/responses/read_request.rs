@@ -6,8 +6,8 @@ use super::fields::{Fields, kind_of, take, take_number, take_object, take_text};
 use super::input::Read;
 use super::read_tools::{read_choice, read_tools};
 use crate::dialect::next::conversation::{
-    Api, Caching, Conversation, Dropped, Echo, Effort, Field, Format, Part, Role, Sampling, Streaming, Thinking, Tools,
-    Turn, Unsaid,
+    Api, Caching, Conversation, Dropped, Echo, Effort, Field, Format, Part, Role, Sampling,
+    Streaming, Thinking, Tools, Turn, Unsaid,
 };
 
 /// What a client includes to get its reasoning back without anything being stored.
@@ -27,7 +27,10 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     let mut input = Read::default();
     if let Some(text) = take_text(&mut fields, "instructions").filter(|text| !text.is_empty()) {
         let parts = vec![Part::text(text)];
-        input.turns.push(Turn { role: Role::System, parts });
+        input.turns.push(Turn {
+            role: Role::System,
+            parts,
+        });
     }
     input.read(take(&mut fields, "input"), &mut dropped)?;
     let mut text = take_object(&mut fields, "text");
@@ -74,7 +77,10 @@ fn refuse(fields: &Fields) -> Result<(), Unsaid> {
             return Err(Unsaid(stored));
         }
     }
-    if fields.get("background").is_some_and(|background| *background == true) {
+    if fields
+        .get("background")
+        .is_some_and(|background| *background == true)
+    {
         return Err(Unsaid("background"));
     }
     // Only the cache is to be filled; an answer would be paid for nothing.
@@ -83,14 +89,20 @@ fn refuse(fields: &Fields) -> Result<(), Unsaid> {
         return Err(Unsaid("prompt_cache_options.prewarm"));
     }
     let most = fields.get("top_logprobs").and_then(Value::as_u64);
-    if most.is_some_and(|most| most > 0) || included(fields).any(|field| field == "message.output_text.logprobs") {
+    if most.is_some_and(|most| most > 0)
+        || included(fields).any(|field| field == "message.output_text.logprobs")
+    {
         return Err(Unsaid("logprobs"));
     }
     Ok(())
 }
 
 fn included(fields: &Fields) -> impl Iterator<Item = &Value> {
-    fields.get("include").and_then(Value::as_array).into_iter().flatten()
+    fields
+        .get("include")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// What a response repeats of its request, or has to mind.

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::fields::{Fields, kind_of, take, take_list, take_object, take_text};
-use crate::dialect::next::conversation::{Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid};
+use crate::dialect::next::conversation::{
+    Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
+};
 
 /// No client has more tools than that; to search them takes quadratic time.
 const MOST: usize = 1024;
@@ -12,7 +14,11 @@ const HOSTED: Unsaid = Unsaid("hosted tools");
 const CHOICE: Unsaid = Unsaid("tool_choice");
 
 /// Reads declared tools. A later declaration replaces an earlier one.
-pub(super) fn read_tools(list: Vec<Value>, tools: &mut Tools, dropped: &mut Dropped) -> Result<(), Unsaid> {
+pub(super) fn read_tools(
+    list: Vec<Value>,
+    tools: &mut Tools,
+    dropped: &mut Dropped,
+) -> Result<(), Unsaid> {
     for tool in list {
         let Value::Object(mut tool) = tool else {
             return Err(HOSTED);
@@ -31,7 +37,9 @@ pub(super) fn read_tools(list: Vec<Value>, tools: &mut Tools, dropped: &mut Drop
             }
             kind if kind.starts_with("web_search") => tools.search = Some(read_search(tool)?),
             // All tools are given; there is nothing to search. How they are called is a hint, too.
-            "tool_search" | "programmatic_tool_calling" => dropped.named(&format!("tools.{}", kind_of(&tool))),
+            "tool_search" | "programmatic_tool_calling" => {
+                dropped.named(&format!("tools.{}", kind_of(&tool)))
+            }
             _ if is_own(&tool) => add(read_tool(tool, None, dropped), tools)?,
             _ => return Err(HOSTED),
         }
@@ -108,7 +116,9 @@ fn read_search(mut tool: Fields) -> Result<Search, Unsaid> {
         place.retain(|_, value| !value.is_null());
     }
     Ok(Search {
-        allowed_domains: domains.filter_map(|domain| Some(domain.as_str()?.to_owned())).collect(),
+        allowed_domains: domains
+            .filter_map(|domain| Some(domain.as_str()?.to_owned()))
+            .collect(),
         location,
         context_size: take_text(&mut tool, "search_context_size"),
     })

@@ -105,7 +105,9 @@ const KNOWN_CODES: [&str; 8] = [
 
 /// The error of a response that has failed.
 pub(super) fn failure(error: &Value) -> Value {
-    let code = error["code"].as_str().filter(|code| KNOWN_CODES.contains(code));
+    let code = error["code"]
+        .as_str()
+        .filter(|code| KNOWN_CODES.contains(code));
     json!({
         "code": code.unwrap_or("server_error"),
         "message": error["message"].as_str().unwrap_or("the answer has failed"),

@@ -9,7 +9,9 @@ use super::numbered::Numbered;
 use super::open_item::{Kind, OpenItem, Whole, item_id, reasoning};
 use super::read_request::THOUGHTS;
 use super::response::{Response, failure, usage};
-use crate::dialect::next::conversation::{Api, Asked, Begin, Citation, End, Event, Signature, Usage, thoughts};
+use crate::dialect::next::conversation::{
+    Api, Asked, Begin, Citation, End, Event, Signature, Usage, thoughts,
+};
 
 /// Writes the events of one answer.
 #[derive(Debug)]
@@ -66,7 +68,9 @@ impl Writer {
             Event::Begin(begin) => self.begin(begin, out),
             Event::Text(text) => self.say(Kind::Text, &text, out),
             Event::Refusal(text) => self.say(Kind::Refusal, &text, out),
-            Event::Thought(text) if self.asked.shows_thoughts => self.say(Kind::Thought, &text, out),
+            Event::Thought(text) if self.asked.shows_thoughts => {
+                self.say(Kind::Thought, &text, out)
+            }
             Event::Thought(_) => {}
             Event::Signature(signature) => self.sign(signature, out),
             Event::Cited(citation) => self.cite(citation, out),
@@ -75,7 +79,11 @@ impl Writer {
                 self.open(Kind::Call(head), out);
             }
             Event::Arguments(text) => {
-                if let Some(open) = self.open.as_mut().filter(|open| matches!(open.kind, Kind::Call(_))) {
+                if let Some(open) = self
+                    .open
+                    .as_mut()
+                    .filter(|open| matches!(open.kind, Kind::Call(_)))
+                {
                     open.say(&text, &mut self.numbered, out);
                 }
             }
@@ -84,7 +92,9 @@ impl Writer {
                     open.is_complete = true;
                 }
             }
-            Event::End { end: End::Failed, .. } => self.fail(&Value::Null, out),
+            Event::End {
+                end: End::Failed, ..
+            } => self.fail(&Value::Null, out),
             Event::End { end, usage } => self.end(end, usage, out),
             Event::Failed(error) => self.fail(&error, out),
             Event::Alive => {
@@ -172,7 +182,10 @@ impl Writer {
             let id = item_id(&Kind::Thought, &self.name, output_index);
             let item = reasoning(&id, Vec::new(), Some(&sealed));
             for kind in ["response.output_item.added", "response.output_item.done"] {
-                let about = Whole { output_index, item: &item };
+                let about = Whole {
+                    output_index,
+                    item: &item,
+                };
                 self.numbered.tell(kind, &about, out);
             }
             self.output.push(item);
@@ -202,19 +215,32 @@ impl Writer {
         self.close(status, out);
         self.end = Some((end, usage));
         let mut numbered = std::mem::take(&mut self.numbered);
-        numbered.tell(kind, &About { response: self.ended() }, out);
+        numbered.tell(
+            kind,
+            &About {
+                response: self.ended(),
+            },
+            out,
+        );
         self.numbered = numbered;
     }
 
     /// The response, when it has ended.
     fn ended(&self) -> Response<'_> {
-        let (end, used) = self.end.as_ref().map_or((&End::Whole, None), |(end, used)| (end, *used));
+        let (end, used) = self
+            .end
+            .as_ref()
+            .map_or((&End::Whole, None), |(end, used)| (end, *used));
         let reason = match end {
             End::Limit => Some("max_output_tokens"),
             End::Filtered => Some("content_filter"),
             End::Whole | End::Stop(_) | End::Calls | End::Failed => None,
         };
-        let mut response = self.response(if reason.is_some() { "incomplete" } else { "completed" });
+        let mut response = self.response(if reason.is_some() {
+            "incomplete"
+        } else {
+            "completed"
+        });
         response.incomplete_details = reason.map(|reason| json!({ "reason": reason }));
         response.usage = used.map(usage);
         response
@@ -243,7 +269,9 @@ impl Writer {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }
 
 /// Writes a whole answer; `None`: it has failed, or has not ended.

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::items::{Content as Said, Item, Part as Shown};
 use super::media::{USUAL_DETAIL, data_url, name_of_kind};
 use crate::dialect::next::conversation::{
-    Api, Call, CallResult, Content, Dropped, Field, Input, Media, Names, Part, Role, Thought, Turn, Unsaid,
+    Api, Call, CallResult, Content, Dropped, Field, Input, Media, Names, Part, Role, Thought, Turn,
+    Unsaid,
 };
 
 /// Writes items one after the other.
@@ -22,7 +23,11 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(names: &'a mut Names, dropped: &'a mut Dropped, instructing: &'static str) -> Self {
+    pub(super) fn new(
+        names: &'a mut Names,
+        dropped: &'a mut Dropped,
+        instructing: &'static str,
+    ) -> Self {
         Self {
             names,
             dropped,
@@ -42,7 +47,10 @@ impl<'a> Writer<'a> {
 
     fn turn(&mut self, turn: Turn) -> Result<(), Unsaid> {
         let role = turn.role;
-        let last_said = turn.parts.iter().rposition(|part| !matches!(part.content, Content::Thought(_)));
+        let last_said = turn
+            .parts
+            .iter()
+            .rposition(|part| !matches!(part.content, Content::Thought(_)));
         let mut said = Vec::new();
         for (place, part) in turn.parts.into_iter().enumerate() {
             if part.cache.is_some() {
@@ -80,8 +88,15 @@ impl<'a> Writer<'a> {
             Role::User => "user",
             Role::Assistant => "assistant",
         };
-        let content = Said::of(std::mem::take(said));
-        self.items.push(Item::Message { role, content });
+        self.items.push(match Said::of(std::mem::take(said)) {
+            Said::Parts(content) if role == "assistant" => Item::Answer {
+                id: format!("msg_{:04}", self.items.len()),
+                role,
+                status: "completed",
+                content,
+            },
+            content => Item::Message { role, content },
+        });
     }
 
     fn thought(&mut self, thought: Thought, is_followed: bool) {
@@ -105,10 +120,18 @@ impl<'a> Writer<'a> {
         let name = self.names.sent(&call.name, call.namespace.as_deref());
         let call_id = call.id;
         self.items.push(match call.input {
-            Input::Json(arguments) => Item::FunctionCall { call_id, name, arguments },
+            Input::Json(arguments) => Item::FunctionCall {
+                call_id,
+                name,
+                arguments,
+            },
             Input::Text(input) => {
                 self.custom.insert(call_id.clone());
-                Item::CustomToolCall { call_id, name, input }
+                Item::CustomToolCall {
+                    call_id,
+                    name,
+                    input,
+                }
             }
         });
     }
@@ -122,7 +145,12 @@ impl<'a> Writer<'a> {
         if result.is_error {
             match parts.first_mut() {
                 Some(Shown::InputText { text }) => text.insert_str(0, "Error: "),
-                _ => parts.insert(0, Shown::InputText { text: "Error".to_owned() }),
+                _ => parts.insert(
+                    0,
+                    Shown::InputText {
+                        text: "Error".to_owned(),
+                    },
+                ),
             }
         }
         let (call_id, output) = (result.id, Said::of(parts));
@@ -139,12 +167,17 @@ impl<'a> Writer<'a> {
         let is_answer = role == Role::Assistant;
         match content {
             Content::Text(text) if text.is_empty() => {}
-            Content::Text(text) if is_answer => said.push(Shown::OutputText { text, annotations: [] }),
+            Content::Text(text) if is_answer => said.push(Shown::OutputText {
+                text,
+                annotations: [],
+            }),
             Content::Text(text) => said.push(Shown::InputText { text }),
             Content::Refusal(refusal) if is_answer => said.push(Shown::Refusal { refusal }),
             Content::Refusal(text) => said.push(Shown::InputText { text }),
             // The model made them; it has told what it wanted to.
-            Content::Image { .. } | Content::Document { .. } | Content::Audio { .. } if is_answer => {
+            Content::Image { .. } | Content::Document { .. } | Content::Audio { .. }
+                if is_answer =>
+            {
                 self.dropped.named("messages.content");
             }
             Content::Image { media, detail } => {
@@ -152,7 +185,11 @@ impl<'a> Writer<'a> {
                 let image_url = url(media);
                 said.push(Shown::InputImage { image_url, detail });
             }
-            Content::Document { media, name, context } => document(media, name, context, said),
+            Content::Document {
+                media,
+                name,
+                context,
+            } => document(media, name, context, said),
             Content::Audio { .. } => return Err(Unsaid("input_audio")),
             // They are items of their own, wherever they are.
             Content::Thought(_) | Content::Call(_) | Content::Result(_) => {}

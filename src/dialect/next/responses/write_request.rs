@@ -9,8 +9,8 @@ use super::read_request::THOUGHTS;
 use super::write_input::{Writer, continued, split_instructions};
 use super::write_tools::{Written as Declared, write_choice, write_search, write_tool};
 use crate::dialect::next::conversation::{
-    Api, Choice, Conversation, Dropped, Effort, Field, Format, Names, Reading, Sampling, Target, Thinking, Tools, Turn,
-    Unsaid, Written, history, schema, short_id,
+    Api, Choice, Conversation, Dropped, Effort, Field, Format, Names, Reading, Sampling, Target,
+    Thinking, Tools, Turn, Unsaid, Written, history, schema, short_id,
 };
 
 /// The longest name of a tool.
@@ -96,9 +96,12 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
     let input = input(turns, target, &mut names, &mut dropped)?;
     let model = Model::of(target.model);
     let effort = effort(model, &conversation.thinking, &mut dropped);
-    let Sampling { temperature, top_p, .. } = sampling(conversation.sampling, model, effort, &mut dropped);
+    let Sampling {
+        temperature, top_p, ..
+    } = sampling(conversation.sampling, model, effort, &mut dropped);
     let thinking = &conversation.thinking;
-    let (tools, tool_choice, parallel_tool_calls) = tools(conversation.tools, &mut names, &mut dropped);
+    let (tools, tool_choice, parallel_tool_calls) =
+        tools(conversation.tools, &mut names, &mut dropped);
     let thinks = model.thinks || thinking.is_asked_for();
     let text = text(conversation.format, conversation.verbosity, &mut dropped);
     if !conversation.stop.is_empty() {
@@ -160,7 +163,11 @@ fn input(
     dropped: &mut Dropped,
 ) -> Result<Vec<Item>, Unsaid> {
     let knows_developer = target.upstream.quirks.has_developer;
-    let instructing = if knows_developer { "developer" } else { "system" };
+    let instructing = if knows_developer {
+        "developer"
+    } else {
+        "system"
+    };
     Writer::new(names, dropped, instructing).write(turns)
 }
 
@@ -179,7 +186,12 @@ fn reasoning(effort: Option<Effort>, model: Model, is_shown: bool) -> Option<Rea
 }
 
 /// The sampling that is left.
-fn sampling(asked: Sampling, model: Model, effort: Option<Effort>, dropped: &mut Dropped) -> Sampling {
+fn sampling(
+    asked: Sampling,
+    model: Model,
+    effort: Option<Effort>,
+    dropped: &mut Dropped,
+) -> Sampling {
     let takes = model.takes_sampling(effort);
     let mut keep = |value: Option<Number>, is_taken: bool, field: Field| {
         if value.is_some() && !is_taken {
@@ -203,7 +215,12 @@ fn tools(tools: Tools, names: &mut Names, dropped: &mut Dropped) -> Declaration 
     let choice = tools.choice;
     let list = tools.list.into_iter();
     let mut declared: Vec<Declared> = list.map(|tool| write_tool(tool, names, dropped)).collect();
-    declared.extend(tools.search.filter(|_| choice != Choice::Never).map(write_search));
+    declared.extend(
+        tools
+            .search
+            .filter(|_| choice != Choice::Never)
+            .map(write_search),
+    );
     if declared.is_empty() {
         return (declared, None, None);
     }

@@ -98,7 +98,10 @@ pub(super) fn write_choice(choice: &Choice, names: &mut Names) -> Option<Value> 
         Choice::Never => "none".into(),
         Choice::Any => "required".into(),
         Choice::One(tool) => named(tool, names),
-        Choice::Among { names: allowed, must } => {
+        Choice::Among {
+            names: allowed,
+            must,
+        } => {
             let tools: Vec<Value> = allowed.iter().map(|tool| named(tool, names)).collect();
             let mode = if *must { "required" } else { "auto" };
             json!({ "type": "allowed_tools", "mode": mode, "tools": tools })

@@ -1,0 +1,509 @@
+//! What is sent to a model that Anthropic's API serves.
+
+use serde_json::{Value, json};
+
+use super::{conversation, written, written_for};
+use crate::config::Dialect;
+use crate::dialect::next::conversation::{
+    Api, Call, Choice, Content, Format, Input, Media, Part, Role, Search, Signature, Thought, Tool,
+    ToolKind, ToolName, Turn, Unsaid,
+};
+use crate::dialect::upstream_api::UpstreamApi;
+
+const OLDER: &str = "claude-sonnet-4-5";
+const NEWER: &str = "claude-opus-5";
+
+/// A request that says hi, with further fields.
+fn asking(more: Value) -> Value {
+    let mut body =
+        json!({"model": "m", "max_tokens": 9000, "messages": [{"role": "user", "content": "hi"}]});
+    if let Value::Object(more) = more {
+        body.as_object_mut().unwrap().extend(more);
+    }
+    body
+}
+
+/// What is sent, and what was left out.
+fn sent(body: &Value, model: &str) -> (Value, Vec<String>) {
+    let (body, written) = written(conversation(body), model).unwrap();
+    (body, written.dropped.into_names())
+}
+
+fn tool(name: &str) -> Value {
+    json!({"name": name, "input_schema": {"type": "object", "properties": {"a": {"type": "string"}}}})
+}
+
+fn named(name: &str) -> ToolName {
+    ToolName {
+        name: name.to_owned(),
+        ..ToolName::default()
+    }
+}
+
+fn user(blocks: Value) -> Value {
+    json!({"role": "user", "content": blocks})
+}
+
+fn text(text: &str) -> Value {
+    json!({"type": "text", "text": text})
+}
+
+#[test]
+fn a_plain_question_is_sent_with_a_limit() {
+    let (body, dropped) = sent(&asking(json!({"max_tokens": null, "stream": true})), NEWER);
+    let expected = json!({"model": NEWER, "max_tokens": 32_000, "messages": [user(json!([text("hi")]))], "stream": true});
+    assert_eq!((body, dropped), (expected, Vec::new()));
+    let upstream = UpstreamApi {
+        max_output: Some(8192),
+        ..UpstreamApi::new(Dialect::Anthropic)
+    };
+    let (body, _) = written_for(
+        conversation(&asking(json!({}))),
+        "claude-3-5-haiku-latest",
+        upstream,
+    )
+    .unwrap();
+    assert_eq!(body["max_tokens"], 8192);
+    // Nothing was said before, so nothing can be cached.
+    assert_eq!(body["cache_control"], Value::Null);
+}
+
+#[test]
+fn what_every_model_takes_is_sent_as_it_was_said() {
+    let body = json!({"model": OLDER, "max_tokens": 50, "system": [text("Be brief."), text("Be kind.")],
+        "messages": [
+            user(json!([text("Paris?"), {"type": "image", "source": {"type": "url", "url": "u"}}])),
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "Hm.", "signature": "s"},
+                {"type": "redacted_thinking", "data": "d"},
+                text("See:"),
+                {"type": "tool_use", "id": "c1", "name": "f", "input": {"b": 1, "a": 9007199254740993_u64}}]},
+            user(json!([
+                {"type": "tool_result", "tool_use_id": "c1", "is_error": true, "content": [text("no")]},
+                {"type": "document", "title": "T", "context": "C", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}])),
+        ],
+        "tools": [tool("f")], "tool_choice": {"type": "auto", "disable_parallel_tool_use": true},
+        "stop_sequences": ["END"], "temperature": 0.5, "top_k": 3, "metadata": {"user_id": "u"}, "service_tier": "standard_only",
+    });
+    assert_eq!(sent(&body, OLDER), (body, Vec::new()));
+}
+
+#[test]
+fn ids_and_arguments_are_written_so_that_they_are_accepted() {
+    let mut asked = conversation(&asking(json!({"tools": [tool("get_weather")]})));
+    let call = |id: &str, name: &str, input| {
+        Content::Call(Call {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            namespace: None,
+            input,
+        })
+    };
+    let calls = [
+        call(
+            "functions.f:0",
+            "get_weather",
+            Input::Json("not json".to_owned()),
+        ),
+        call(
+            "functions.f:0",
+            "get weather!",
+            Input::Json(" {\"n\":1.50} ".to_owned()),
+        ),
+        call("", "patch", Input::Text("*** Begin".to_owned())),
+    ];
+    asked.turns.push(Turn {
+        role: Role::Assistant,
+        parts: calls.into_iter().map(Part::new).collect(),
+    });
+    let (body, written) = written(asked, NEWER).unwrap();
+    let blocks = body["messages"][1]["content"].as_array().unwrap();
+    let ids: Vec<_> = blocks
+        .iter()
+        .map(|block| block["id"].as_str().unwrap())
+        .collect();
+    assert!(
+        ids.iter().all(|id| id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))),
+        "{ids:?}"
+    );
+    assert!(ids[0] != ids[1] && ids[1] != ids[2]);
+    assert_eq!(blocks[0]["input"], json!({"arguments": "not json"}));
+    assert!(
+        String::from_utf8(written.body)
+            .unwrap()
+            .contains("{\"n\":1.50}")
+    );
+    assert_eq!(blocks[2]["input"], json!({"input": "*** Begin"}));
+    let name = blocks[1]["name"].as_str().unwrap();
+    assert!(!name.contains([' ', '!']));
+    assert_eq!(written.reading.names.own(name).name, "get weather!");
+    // Every call has a result.
+    let results = body["messages"][2]["content"].as_array().unwrap();
+    let answered: Vec<_> = results
+        .iter()
+        .map(|block| block["tool_use_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(answered, ids);
+    assert!(results.iter().all(|block| block["is_error"] == true));
+}
+
+#[test]
+fn empty_texts_are_not_sent() {
+    let body = asking(json!({"system": [text(" ")], "messages": [
+        {"role": "assistant", "content": "Hello"},
+        user(json!([text(" \n")])),
+        {"role": "assistant", "content": [text(" ")]},
+        user(json!([text("\t")])),
+    ]}));
+    let (body, _) = sent(&body, NEWER);
+    assert_eq!(body["system"], Value::Null);
+    let nothing = user(json!([text("(empty)")]));
+    let hello = json!({"role": "assistant", "content": [text("Hello")]});
+    assert_eq!(body["messages"], json!([nothing, hello, nothing]));
+    let (body, _) = sent(&asking(json!({"messages": []})), NEWER);
+    assert_eq!(body["messages"], json!([nothing]));
+}
+
+#[test]
+fn later_instructions_stand_where_they_are_accepted() {
+    let system = |words: &str| json!({"role": "system", "content": words});
+    let answer = json!({"role": "assistant", "content": [text("Hello.")]});
+    let body = asking(json!({"system": "Be brief.", "messages": [
+        user(json!([text("hi")])), system("a"), system("b"), answer, system("c"),
+        user(json!([text("what?")])), system("d"), user(json!([text("now!")])), system("e"),
+    ]}));
+    let amid = |words: &[&str]| json!({"role": "system", "content": words.iter().map(|words| text(words)).collect::<Value>()});
+    let texts = |words: &[&str]| user(words.iter().map(|words| text(words)).collect());
+    for model in [
+        NEWER,
+        "claude-opus-4-8",
+        "claude-sonnet-5-5",
+        "claude-fable-5",
+    ] {
+        let (body, dropped) = sent(&body, model);
+        assert_eq!(body["system"], json!([text("Be brief.")]));
+        let expected = json!([
+            texts(&["hi"]),
+            amid(&["a", "b"]),
+            answer,
+            texts(&["c", "what?", "d", "now!"]),
+            amid(&["e"])
+        ]);
+        assert_eq!(body["messages"], expected, "{model}");
+        assert!(dropped.is_empty());
+    }
+    for model in [
+        OLDER,
+        "claude-opus-4-7",
+        "claude-sonnet-5",
+        "claude-3-5-haiku-latest",
+        "glm-5",
+    ] {
+        let (body, _) = sent(&body, model);
+        let expected = json!([
+            texts(&["hi", "a", "b"]),
+            answer,
+            texts(&["c", "what?", "d", "now!", "e"])
+        ]);
+        assert_eq!(body["messages"], expected, "{model}");
+    }
+}
+
+#[test]
+fn a_beginning_is_gone_on_with_by_models_that_can() {
+    let body = asking(
+        json!({"messages": [user(json!([text("x")])), {"role": "assistant", "content": "The answer is "}]}),
+    );
+    let (older, _) = sent(&body, OLDER);
+    assert_eq!(
+        older["messages"][1]["content"],
+        json!([text("The answer is")])
+    );
+    let (newer, _) = sent(&body, NEWER);
+    assert_eq!(
+        newer["messages"][1]["content"],
+        json!([text("The answer is ")])
+    );
+    let prompt = newer["messages"][2]["content"][0]["text"].as_str().unwrap();
+    assert!(prompt.ends_with("The answer is"), "{prompt}");
+}
+
+#[test]
+fn thoughts_go_back_to_their_provider_only() {
+    let mut asked = conversation(&asking(json!({})));
+    let thought = |signature: Option<Api>| {
+        Part::new(Content::Thought(Thought {
+            text: "Hm.".to_owned(),
+            signature: signature.map(|of| Signature {
+                of,
+                data: "s".to_owned(),
+                is_redacted: false,
+                id: None,
+            }),
+        }))
+    };
+    let parts = vec![
+        thought(None),
+        thought(Some(Api::Responses)),
+        thought(Some(Api::Messages)),
+        Part::text("b"),
+    ];
+    asked.turns.push(Turn {
+        role: Role::Assistant,
+        parts,
+    });
+    asked.turns.push(Turn {
+        role: Role::User,
+        parts: vec![Part::text("c")],
+    });
+    let (body, written) = written(asked, OLDER).unwrap();
+    assert_eq!(
+        body["messages"][1]["content"],
+        json!([{"type": "thinking", "thinking": "Hm.", "signature": "s"}, text("b")])
+    );
+    assert_eq!(written.dropped.into_names(), ["messages.reasoning_content"]);
+}
+
+#[test]
+fn the_choice_among_tools_is_said_in_anthropics_words() {
+    let tools = json!({"tools": [tool("f"), tool("g")]});
+    let among = |names: &[&str], must| Choice::Among {
+        names: names.iter().map(|name| named(name)).collect(),
+        must,
+    };
+    for (choice, parallel, expected, count) in [
+        (Choice::Unsaid, None, Value::Null, 2),
+        (Choice::Unsaid, Some(true), Value::Null, 2),
+        (
+            Choice::Unsaid,
+            Some(false),
+            json!({"type": "auto", "disable_parallel_tool_use": true}),
+            2,
+        ),
+        (Choice::Auto, None, json!({"type": "auto"}), 2),
+        (
+            Choice::Any,
+            Some(false),
+            json!({"type": "any", "disable_parallel_tool_use": true}),
+            2,
+        ),
+        (Choice::Never, Some(false), json!({"type": "none"}), 2),
+        (
+            Choice::One(named("g")),
+            None,
+            json!({"type": "tool", "name": "g"}),
+            2,
+        ),
+        (among(&["g"], false), None, json!({"type": "auto"}), 1),
+        (
+            among(&["g"], true),
+            None,
+            json!({"type": "tool", "name": "g"}),
+            1,
+        ),
+        (among(&["f", "g"], true), None, json!({"type": "any"}), 2),
+    ] {
+        let mut asked = conversation(&asking(tools.clone()));
+        asked.tools.choice = choice.clone();
+        asked.tools.parallel = parallel;
+        let (body, _) = written(asked, OLDER).unwrap();
+        assert_eq!(body["tool_choice"], expected, "{choice:?}");
+        assert_eq!(body["tools"].as_array().unwrap().len(), count);
+    }
+    for (choice, model, is_fine) in [
+        (Choice::Any, "claude-fable-5-1", false),
+        (Choice::One(named("f")), "claude-mythos-5-2", false),
+        (among(&["f"], true), "claude-opus-5-5", false),
+        (Choice::Any, "claude-sonnet-5-5", false),
+        (Choice::Auto, "claude-fable-5-1", true),
+        (among(&["f"], false), "claude-opus-5-5", true),
+        (Choice::Any, "claude-fable-5", true),
+        (Choice::Any, NEWER, true),
+    ] {
+        let mut asked = conversation(&asking(tools.clone()));
+        asked.tools.choice = choice.clone();
+        let refused = written(asked, model).err();
+        assert_eq!(
+            refused,
+            (!is_fine).then_some(Unsaid("tool_choice")),
+            "{choice:?} {model}"
+        );
+    }
+}
+
+#[test]
+fn tools_have_names_and_schemas_that_are_accepted() {
+    let mut asked = conversation(&asking(json!({"tools": [
+        {"name": "get weather!", "strict": true}, {"name": "web_search", "input_schema": {"type": "object"}}]})));
+    asked.tools.list.push(Tool {
+        name: "patch".to_owned(),
+        namespace: None,
+        description: Some("Patches.".to_owned()),
+        kind: ToolKind::Custom {
+            format: json!({"type": "grammar", "syntax": "lark", "definition": "start: /x/"}),
+        },
+        cache: None,
+    });
+    asked.tools.search = Some(Search {
+        allowed_domains: vec!["a.com".to_owned()],
+        location: json!({"city": "Berlin"}),
+        context_size: Some("low".to_owned()),
+    });
+    let (body, written) = written(asked, NEWER).unwrap();
+    let tools = body["tools"].as_array().unwrap();
+    for (tool, own) in tools.iter().zip(["get weather!", "web_search", "patch"]) {
+        let name = tool["name"].as_str().unwrap();
+        assert!(name != "web_search" && !name.contains([' ', '!']), "{name}");
+        assert_eq!(written.reading.names.own(name).name, own);
+        assert_eq!(tool["input_schema"]["type"], "object");
+    }
+    assert!(
+        tools[2]["description"]
+            .as_str()
+            .unwrap()
+            .contains("start: /x/")
+    );
+    assert_eq!(tools[2]["input_schema"]["required"], json!(["input"]));
+    assert!(written.reading.names.own("patch").is_custom);
+    assert_eq!(
+        tools[3],
+        json!({"type": "web_search_20250305", "name": "web_search", "allowed_domains": ["a.com"],
+            "user_location": {"type": "approximate", "city": "Berlin"}})
+    );
+    assert_eq!(
+        written.dropped.into_names(),
+        ["strict", "web_search_options.search_context_size"]
+    );
+}
+
+#[test]
+fn past_calls_need_a_declaration() {
+    let call = json!({"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]});
+    let result = user(json!([{"type": "tool_result", "tool_use_id": "a", "content": [text("y")]}]));
+    let (body, _) = sent(
+        &asking(json!({"messages": [user(json!([text("x")])), call, result]})),
+        OLDER,
+    );
+    assert_eq!(
+        body["tools"],
+        json!([{"name": "unused", "input_schema": {"type": "object", "properties": {}}}])
+    );
+    assert_eq!(body["tool_choice"], json!({"type": "none"}));
+}
+
+#[test]
+fn a_schema_is_kept_to_by_the_model_or_by_a_tool() {
+    let shaped = |tools: Value, choice: Choice| {
+        let mut asked = conversation(&asking(
+            json!({"tools": tools, "thinking": {"type": "adaptive"}}),
+        ));
+        asked.tools.choice = choice;
+        asked.format = Format::Schema {
+            name: Some("x".to_owned()),
+            description: None,
+            schema: json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false}),
+            strict: None,
+        };
+        asked
+    };
+    let (body, newer) = written(shaped(json!([]), Choice::Unsaid), NEWER).unwrap();
+    assert_eq!(body["output_config"]["format"]["type"], "json_schema");
+    assert_eq!(body["thinking"]["type"], "adaptive");
+    assert!(!newer.reading.has_answer_tool && body["tools"].is_null());
+    for (tools, asked, choice) in [
+        (
+            json!([]),
+            Choice::Unsaid,
+            json!({"type": "tool", "name": "json_tool_call"}),
+        ),
+        (json!([tool("f")]), Choice::Unsaid, json!({"type": "any"})),
+        (
+            json!([tool("f")]),
+            Choice::Never,
+            json!({"type": "tool", "name": "json_tool_call"}),
+        ),
+    ] {
+        let (body, older) = written(shaped(tools, asked), "claude-sonnet-4-0").unwrap();
+        let tools = body["tools"].as_array().unwrap();
+        assert_eq!(tools.last().unwrap()["name"], "json_tool_call");
+        assert_eq!(body["tool_choice"], choice);
+        assert!(
+            older.reading.has_answer_tool
+                && body["thinking"].is_null()
+                && body["output_config"].is_null()
+        );
+        assert_eq!(older.dropped.into_names(), ["reasoning_effort"]);
+    }
+    let mut json = conversation(&asking(json!({})));
+    json.format = Format::Json;
+    let (body, _) = written(json, NEWER).unwrap();
+    assert_eq!(
+        body["system"],
+        json!([text("Answer with one JSON object and nothing else.")])
+    );
+}
+
+#[test]
+fn what_cannot_be_said_here_is_named() {
+    let audio = Content::Audio {
+        data: "aGk=".to_owned(),
+        format: "wav".to_owned(),
+    };
+    let zip = Media::Inline {
+        kind: "application/zip".to_owned(),
+        data: "aGk=".to_owned(),
+    };
+    let file = Content::Document {
+        media: zip.clone(),
+        name: None,
+        context: None,
+    };
+    let image = Content::Image {
+        media: zip,
+        detail: None,
+    };
+    for (content, feature) in [
+        (audio, "audio"),
+        (file, "files of this kind"),
+        (image, "images of this kind"),
+    ] {
+        let mut asked = conversation(&asking(json!({})));
+        asked.turns[0].parts.push(Part::new(content));
+        assert_eq!(written(asked, NEWER).err(), Some(Unsaid(feature)));
+    }
+}
+
+#[test]
+fn hints_are_sent_where_there_is_a_word_for_them() {
+    let mut asked = conversation(&asking(
+        json!({"stop_sequences": ["END", " "], "metadata": {"user_id": "me@example.com"}}),
+    ));
+    asked.service_tier = Some("flex".to_owned());
+    asked.verbosity = Some("low".to_owned());
+    asked.sampling.seed = Some(7.into());
+    asked.caching.key = Some("k".to_owned());
+    let (body, written) = written(asked.clone(), OLDER).unwrap();
+    assert_eq!(body["stop_sequences"], json!(["END"]));
+    assert!(body["metadata"].is_null() && body["service_tier"].is_null());
+    let names = written.dropped.into_names();
+    assert_eq!(
+        names,
+        [
+            "stop",
+            "user",
+            "service_tier",
+            "verbosity",
+            "seed",
+            "prompt_cache_key"
+        ]
+    );
+    asked.safety_identifier = Some("u1".to_owned());
+    asked.service_tier = Some("auto".to_owned());
+    let (body, _) = super::written(asked, OLDER).unwrap();
+    assert_eq!(
+        (&body["metadata"], &body["service_tier"]),
+        (&json!({"user_id": "u1"}), &json!("auto"))
+    );
+}
