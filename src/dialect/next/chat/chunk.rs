@@ -2,8 +2,32 @@
 
 use serde::Deserialize;
 
-use super::loose::{List, Loose, Maybe};
+use super::loose::Loose;
 use super::usage::Counts;
+use crate::dialect::next::conversation::lenient::{List, Object};
+
+/// A list of objects; whatever else is in it says nothing.
+#[derive(Debug, Deserialize)]
+#[serde(transparent, bound(deserialize = "T: Deserialize<'de>"))]
+pub(super) struct Objects<T>(List<Object<T>>);
+
+impl<T> Default for Objects<T> {
+    fn default() -> Self {
+        Self(List::default())
+    }
+}
+
+impl<T> Objects<T> {
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.0.is_empty()
+    }
+
+    /// The objects.
+    pub(super) fn objects(self) -> impl Iterator<Item = T> {
+        self.0.0.into_iter().filter_map(|object| object.0)
+    }
+}
 
 /// A chunk, or a whole completion.
 #[derive(Debug, Default, Deserialize)]
@@ -16,12 +40,12 @@ pub(super) struct Chunk<'a> {
     #[serde(borrow)]
     pub(super) created: Loose<'a>,
     #[serde(borrow)]
-    pub(super) choices: List<Choice<'a>>,
-    pub(super) usage: Maybe<Counts>,
+    pub(super) choices: Objects<Choice<'a>>,
+    pub(super) usage: Object<Counts>,
     #[serde(borrow)]
     pub(super) error: Loose<'a>,
     /// Groq's own, in which it tells the usage without being asked.
-    pub(super) x_groq: Maybe<OfGroq>,
+    pub(super) x_groq: Object<OfGroq>,
     /// Errors may have no object of their own.
     #[serde(borrow)]
     pub(super) object: Loose<'a>,
@@ -36,7 +60,7 @@ pub(super) struct Chunk<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OfGroq {
-    pub(super) usage: Maybe<Counts>,
+    pub(super) usage: Object<Counts>,
 }
 
 /// One of the answers.
@@ -46,15 +70,15 @@ pub(super) struct Choice<'a> {
     #[serde(borrow)]
     pub(super) index: Loose<'a>,
     #[serde(borrow)]
-    pub(super) delta: Maybe<Delta<'a>>,
+    pub(super) delta: Object<Delta<'a>>,
     #[serde(borrow)]
-    pub(super) message: Maybe<Delta<'a>>,
+    pub(super) message: Object<Delta<'a>>,
     #[serde(borrow)]
     pub(super) finish_reason: Loose<'a>,
     #[serde(borrow)]
     pub(super) error: Loose<'a>,
     /// Moonshot tells it here.
-    pub(super) usage: Maybe<Counts>,
+    pub(super) usage: Object<Counts>,
 }
 
 /// What a chunk adds to an answer, or the whole of it.
@@ -72,13 +96,13 @@ pub(super) struct Delta<'a> {
     #[serde(borrow)]
     pub(super) thinking: Loose<'a>,
     #[serde(borrow)]
-    pub(super) reasoning_details: List<Detail<'a>>,
+    pub(super) reasoning_details: Objects<Detail<'a>>,
     #[serde(borrow)]
-    pub(super) annotations: List<Annotation<'a>>,
+    pub(super) annotations: Objects<Annotation<'a>>,
     #[serde(borrow)]
-    pub(super) tool_calls: List<CallPart<'a>>,
+    pub(super) tool_calls: Objects<CallPart<'a>>,
     #[serde(borrow)]
-    pub(super) function_call: Maybe<Function<'a>>,
+    pub(super) function_call: Object<Function<'a>>,
 }
 
 /// A piece of reasoning, as `OpenRouter` writes it.
@@ -98,7 +122,7 @@ pub(super) struct Annotation<'a> {
     #[serde(borrow, rename = "type")]
     pub(super) kind: Loose<'a>,
     #[serde(borrow)]
-    pub(super) url_citation: Maybe<Page<'a>>,
+    pub(super) url_citation: Object<Page<'a>>,
     #[serde(borrow)]
     pub(super) url: Loose<'a>,
     #[serde(borrow)]
@@ -132,9 +156,9 @@ pub(super) struct CallPart<'a> {
     #[serde(borrow)]
     pub(super) id: Loose<'a>,
     #[serde(borrow)]
-    pub(super) function: Maybe<Function<'a>>,
+    pub(super) function: Object<Function<'a>>,
     #[serde(borrow)]
-    pub(super) custom: Maybe<Custom<'a>>,
+    pub(super) custom: Object<Custom<'a>>,
 }
 
 /// A function and its arguments; some write the object itself instead of its JSON.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::request_body::{Message, Said};
 use crate::config::Prefill;
+use crate::dialect::prefill::continue_prompt;
 
 /// Writes a prefill so that the upstream continues it.
 pub(super) fn put_prefill(
@@ -32,15 +33,4 @@ pub(super) fn put_prefill(
             messages.push(Message::text("user", prompt));
         }
     }
-}
-
-/// The instruction to continue a prefill.
-fn continue_prompt(prefill: &str) -> String {
-    const ENOUGH: usize = 200;
-    let start = prefill.len().saturating_sub(ENOUGH);
-    let start = prefill.ceil_char_boundary(start);
-    format!(
-        "Continue your last message exactly behind its last words: {}",
-        prefill[start..].trim()
-    )
 }

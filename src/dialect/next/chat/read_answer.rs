@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::calls::Calls;
 use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function, Page};
-use super::loose::{Loose, Maybe};
+use super::loose::Loose;
 use super::read_content::{read_content, read_thought};
 use super::usage::Counts;
+use crate::dialect::next::conversation::lenient::Object;
 use crate::dialect::next::conversation::{Begin, Citation, End, Piece, Reading};
 use crate::wire::json::mended;
 
@@ -61,14 +62,14 @@ impl Reader {
         data: &'a [u8],
         pieces: &mut Vec<Piece<'a>>,
     ) -> bool {
-        let Ok(Maybe(Some(mut chunk))) = serde_json::from_slice::<Maybe<Chunk<'a>>>(data) else {
+        let Ok(Object(Some(mut chunk))) = serde_json::from_slice::<Object<Chunk<'a>>>(data) else {
             return false;
         };
         let error = failure(&mut chunk, name == Some(b"error"), data);
         self.begin(&mut chunk, pieces);
         let mut failed = error;
         let mut end = None;
-        for choice in chunk.choices.0 {
+        for choice in chunk.choices.objects() {
             // Other answers than the first one are never asked for.
             if choice.index.as_count().unwrap_or(0) == 0 {
                 self.choice(choice, &mut failed, &mut end, pieces);
@@ -88,7 +89,7 @@ impl Reader {
 
     /// Azure's first chunk has no choice, no id and no model: the answer does not begin with it.
     fn begin(&mut self, chunk: &mut Chunk<'_>, pieces: &mut Vec<Piece<'_>>) {
-        let is_empty = chunk.choices.0.is_empty() && chunk.id.as_text().is_empty();
+        let is_empty = chunk.choices.is_empty() && chunk.id.as_text().is_empty();
         if is_empty || std::mem::replace(&mut self.has_begun, true) {
             return;
         }
@@ -134,8 +135,8 @@ impl Reader {
         if !refusal.is_empty() {
             pieces.push(Piece::Refusal(refusal));
         }
-        pieces.extend(delta.annotations.0.into_iter().filter_map(cited));
-        for (place, part) in delta.tool_calls.0.into_iter().enumerate() {
+        pieces.extend(delta.annotations.objects().filter_map(cited));
+        for (place, part) in delta.tool_calls.objects().enumerate() {
             let number = self.calls.number(&part, place == 0);
             call(number, part, pieces);
         }
@@ -150,16 +151,16 @@ impl Reader {
 pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>>> {
     let mended = mended(body);
     let body = mended.as_deref().unwrap_or(body);
-    let Maybe(completion) = serde_json::from_slice::<Maybe<Chunk<'_>>>(body).ok()?;
+    let Object(completion) = serde_json::from_slice::<Object<Chunk<'_>>>(body).ok()?;
     let mut completion = completion?;
-    if completion.choices.0.is_empty() {
+    if completion.choices.is_empty() {
         return None;
     }
     let mut pieces = Vec::new();
     let mut reader = Reader::default();
     let error = failure(&mut completion, false, body);
     reader.begin(&mut completion, &mut pieces);
-    let mut choice = completion.choices.0.swap_remove(0);
+    let mut choice = completion.choices.objects().next()?;
     let message = choice.message.0.take().or_else(|| choice.delta.0.take())?;
     whole(&mut reader, message, &mut pieces);
     let counts = completion.usage.0.or(choice.usage.0);
@@ -177,10 +178,10 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
 
 /// Reads a whole message: each of its calls stands for itself.
 fn whole<'a>(reader: &mut Reader, mut message: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
-    let calls = std::mem::take(&mut message.tool_calls.0);
+    let calls = std::mem::take(&mut message.tool_calls);
     let older = message.function_call.0.take();
     reader.delta(message, pieces);
-    for part in calls {
+    for part in calls.objects() {
         call(reader.calls.next(), part, pieces);
     }
     if let Some(function) = older {
@@ -196,7 +197,7 @@ fn failure(chunk: &mut Chunk<'_>, is_named: bool, data: &[u8]) -> Option<Value> 
     let has_message = !chunk.message.as_text().is_empty();
     let is_error = chunk.object.as_text() == "error" || chunk.kind.as_text() == "error";
     let has_code = !matches!(chunk.code, Loose::Nothing);
-    let is_flat = chunk.choices.0.is_empty() && has_message && (is_error || has_code);
+    let is_flat = chunk.choices.is_empty() && has_message && (is_error || has_code);
     if is_named || is_flat {
         return serde_json::from_slice(data).ok();
     }

@@ -21,7 +21,7 @@ pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) 
         Loose::Other(value) => value,
     };
     match value {
-        Value::Array(parts) if parts.iter().all(is_part) => {
+        Value::Array(parts) if parts.is_empty() || parts.iter().any(is_part) => {
             for piece in parts.into_iter().filter_map(part) {
                 pieces.push(piece);
             }
@@ -35,13 +35,13 @@ pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) 
     }
 }
 
-/// A text, or an object that says which kind of part it is.
+/// Whether it is an object that says which kind of part it is: anything else is the JSON that the client asked for.
 fn is_part(value: &Value) -> bool {
-    match &value["type"] {
-        Value::String(kind) => {
-            value[kind].is_string() || value[kind].is_array() || kind.ends_with("text")
-        }
-        _ => value.is_string(),
+    let kind = value["type"].as_str().unwrap_or_default();
+    match kind {
+        "text" | "output_text" => value["text"].is_string(),
+        "refusal" | "thinking" | "reasoning" => value.get(kind).is_some(),
+        _ => false,
     }
 }
 
@@ -94,10 +94,10 @@ pub(super) fn read_thought<'a>(delta: &mut Delta<'a>, pieces: &mut Vec<Piece<'a>
         pieces.push(Piece::Thought(text));
         return;
     }
-    let details = std::mem::take(&mut delta.reasoning_details.0);
+    let details = std::mem::take(&mut delta.reasoning_details);
     let is_unseen = !details.is_empty();
     let before = pieces.len();
-    for detail in details {
+    for detail in details.objects() {
         let text = match detail.text.into_text() {
             text if text.is_empty() => detail.summary.into_text(),
             text => text,

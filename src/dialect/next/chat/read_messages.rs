@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::fields::{
     Object, object, said, says_something, take, take_list, take_object, take_text,
 };
-use super::read_parts::read_parts;
+use super::read_parts::{Strange, read_parts};
 use crate::dialect::next::conversation::{
     Call, CallResult, Content, Dropped, Input, Part, Role, Thought, Turn, Unsaid,
 };
@@ -33,25 +33,32 @@ pub(super) fn read_turns(messages: Vec<Value>, dropped: &mut Dropped) -> Result<
 fn read_message(message: &mut Object, dropped: &mut Dropped) -> Result<(Role, Vec<Part>), Unsaid> {
     let role = take_text(message, "role").unwrap_or_default();
     Ok(match role.as_str() {
-        "system" | "developer" => (Role::System, read_parts(take(message, "content"))?),
+        "system" | "developer" => (Role::System, said_by_client(message, dropped)?),
         "assistant" => (Role::Assistant, answer(message, dropped)?),
         "tool" => {
             let id = take_text(message, "tool_call_id").unwrap_or_default();
             take(message, "name");
-            (Role::User, vec![result(id, message)?])
+            (Role::User, vec![result(id, message, dropped)?])
         }
         "function" => {
             let name = take_text(message, "name").unwrap_or_default();
-            (Role::User, vec![result(id_of_function(&name), message)?])
+            (
+                Role::User,
+                vec![result(id_of_function(&name), message, dropped)?],
+            )
         }
-        _ => (Role::User, read_parts(take(message, "content"))?),
+        _ => (Role::User, said_by_client(message, dropped)?),
     })
 }
 
-fn result(id: String, message: &mut Object) -> Result<Part, Unsaid> {
+fn said_by_client(message: &mut Object, dropped: &mut Dropped) -> Result<Vec<Part>, Unsaid> {
+    read_parts(take(message, "content"), Strange::Refused, dropped)
+}
+
+fn result(id: String, message: &mut Object, dropped: &mut Dropped) -> Result<Part, Unsaid> {
     Ok(Part::new(Content::Result(CallResult {
         id,
-        parts: read_parts(take(message, "content"))?,
+        parts: read_parts(take(message, "content"), Strange::Told, dropped)?,
         is_error: false,
     })))
 }
@@ -69,7 +76,11 @@ fn answer(message: &mut Object, dropped: &mut Dropped) -> Result<Vec<Part>, Unsa
             signature: None,
         })));
     }
-    parts.extend(read_parts(take(message, "content"))?);
+    parts.extend(read_parts(
+        take(message, "content"),
+        Strange::LeftOut,
+        dropped,
+    )?);
     if let Some(refusal) = take_text(message, "refusal").filter(|refusal| !refusal.is_empty()) {
         parts.push(Part::new(Content::Refusal(refusal)));
     }

@@ -3,13 +3,28 @@
 use serde_json::Value;
 
 use super::fields::{Object, said, take, take_object, take_text};
-use crate::dialect::next::conversation::{Content, Media, Part, Thought, Unsaid};
+use crate::dialect::next::conversation::{Content, Dropped, Media, Part, Thought, Unsaid};
 
 /// What a client gets to hear of content that nobody knows.
 const UNKNOWN: Unsaid = Unsaid("content of this kind");
 
+/// What becomes of a part that nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strange {
+    /// The model has to know of it, so the request cannot be translated.
+    Refused,
+    /// It is history, which only its author can read.
+    LeftOut,
+    /// It came out of a tool: its JSON is as good.
+    Told,
+}
+
 /// Reads a content: a text, a list of parts, or nothing. Empty texts say nothing.
-pub(super) fn read_parts(content: Value) -> Result<Vec<Part>, Unsaid> {
+pub(super) fn read_parts(
+    content: Value,
+    strange: Strange,
+    dropped: &mut Dropped,
+) -> Result<Vec<Part>, Unsaid> {
     let parts = match content {
         Value::Null => Vec::new(),
         Value::Array(parts) => parts,
@@ -17,39 +32,48 @@ pub(super) fn read_parts(content: Value) -> Result<Vec<Part>, Unsaid> {
     };
     let mut read = Vec::with_capacity(parts.len());
     for part in parts {
-        read.extend(read_part(part)?);
+        match read_part(part)? {
+            Ok(part) => read.extend(part),
+            Err(part) => match strange {
+                Strange::Refused => return Err(UNKNOWN),
+                Strange::LeftOut => dropped.named("messages.content"),
+                Strange::Told => read.push(Part::text(part.to_string())),
+            },
+        }
     }
     Ok(read)
 }
 
-fn read_part(part: Value) -> Result<Option<Part>, Unsaid> {
+/// Reads a part; the inner error is one that nobody knows.
+fn read_part(part: Value) -> Result<Result<Option<Part>, Value>, Unsaid> {
     let mut part = match part {
         Value::Object(part) => part,
-        Value::String(text) => return Ok(text_part(text)),
-        // Results of tools may be any JSON.
-        other => return Ok(text_part(other.to_string())),
+        Value::String(text) => return Ok(Ok(text_part(text))),
+        other => return Ok(Err(other)),
     };
-    let cache = said(take(&mut part, "cache_control"));
-    let kind = take_text(&mut part, "type");
-    let content = match kind.as_deref() {
-        None | Some("text" | "input_text" | "output_text") => match take_text(&mut part, "text") {
-            Some(text) if text.is_empty() => return Ok(None),
-            Some(text) => Content::Text(text),
-            None if kind.is_none() => Content::Text(Value::Object(part).to_string()),
-            None => return Ok(None),
+    let kind = match part.get("type").and_then(Value::as_str) {
+        Some(kind) => kind.to_owned(),
+        None if part.contains_key("text") => "text".to_owned(),
+        None => return Ok(Err(part.into())),
+    };
+    let content = match kind.as_str() {
+        "text" | "input_text" | "output_text" => match take_text(&mut part, "text") {
+            Some(text) if !text.is_empty() => Content::Text(text),
+            _ => return Ok(Ok(None)),
         },
-        Some("refusal") => Content::Refusal(take_text(&mut part, "refusal").unwrap_or_default()),
-        Some("image_url" | "input_image") => image(&mut part)?,
-        Some("file" | "input_file") => document(&mut part)?,
-        Some("input_audio") => audio(&mut part)?,
+        "refusal" => Content::Refusal(take_text(&mut part, "refusal").unwrap_or_default()),
+        "image_url" | "input_image" => image(&mut part)?,
+        "file" | "input_file" => document(&mut part)?,
+        "input_audio" => audio(&mut part)?,
         // Mistral writes them among the texts of an answer.
-        Some("thinking") => Content::Thought(Thought {
+        "thinking" => Content::Thought(Thought {
             text: text_of_thinking(take(&mut part, "thinking")),
             signature: None,
         }),
-        Some(_) => return Err(UNKNOWN),
+        _ => return Ok(Err(part.into())),
     };
-    Ok(Some(Part { content, cache }))
+    let cache = said(take(&mut part, "cache_control"));
+    Ok(Ok(Some(Part { content, cache })))
 }
 
 fn text_part(text: String) -> Option<Part> {

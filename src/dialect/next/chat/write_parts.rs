@@ -3,9 +3,6 @@
 use super::request_body::{Audio, File, Image, Shown};
 use crate::dialect::next::conversation::{Api, Content, Media, Unsaid};
 
-/// The name of a document that has none: the field is required.
-const UNNAMED: &str = "document.pdf";
-
 /// What is shown or told by the user; `None`: only a model says this.
 pub(super) fn write_part(content: Content, origin: Api) -> Result<Option<Shown>, Unsaid> {
     Ok(Some(match content {
@@ -44,7 +41,8 @@ fn document(
         }
         Media::Inline { kind, data } => Ok(Shown::File {
             file: File {
-                filename: name.unwrap_or_else(|| UNNAMED.to_owned()),
+                // The field is required.
+                filename: name.unwrap_or_else(|| unnamed(&kind)),
                 file_data: data_url(&kind, data),
             },
         }),
@@ -53,6 +51,15 @@ fn document(
             Api::Chat | Api::Messages => "documents by URL",
         })),
     }
+}
+
+fn unnamed(kind: &str) -> String {
+    let ending = if kind.starts_with("text/") {
+        "txt"
+    } else {
+        "pdf"
+    };
+    format!("document.{ending}")
 }
 
 fn url_of(media: Media) -> String {

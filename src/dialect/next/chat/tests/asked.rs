@@ -332,3 +332,24 @@ fn the_older_calls_of_functions_are_told_apart_by_their_names() {
     assert_eq!(turns[0].parts, [call("call_f", "f", "{}")]);
     assert_eq!(turns[1].parts, [result("call_f", "one")]);
 }
+
+#[test]
+fn what_nobody_knows_of_history_is_told_or_left_out() {
+    let read = read(
+        "messages",
+        json!([
+            { "role": "assistant", "content": [{ "type": "text", "text": "See" }, { "type": "reference", "reference_ids": [1] }],
+              "tool_calls": [{ "id": "c", "function": { "name": "f", "arguments": "{}" } }] },
+            { "role": "tool", "tool_call_id": "c", "content": { "type": "row", "n": 1 } },
+        ]),
+    );
+    assert_eq!(
+        read.turns[0].parts,
+        [Part::text("See"), call("c", "f", "{}")]
+    );
+    assert_eq!(
+        read.turns[1].parts,
+        [result("c", "{\"type\":\"row\",\"n\":1}")]
+    );
+    assert_eq!(read.dropped.into_names(), ["messages.content"]);
+}

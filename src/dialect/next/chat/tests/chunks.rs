@@ -78,6 +78,14 @@ fn oddities_make_nothing_unreadable() {
             vec![Piece::Thought("Hm.".into()), Piece::Text("a".into())],
         ),
         (
+            json!({ "content": [{ "type": "text", "text": "a" }, { "type": "reference", "reference_ids": [1] }] }),
+            vec![Piece::Text("a".into())],
+        ),
+        (
+            json!({ "content": ["a", "b"] }),
+            vec![Piece::Text("[\"a\",\"b\"]".into())],
+        ),
+        (
             json!({ "content": 7, "tool_calls": "none", "refusal": false }),
             vec![Piece::Text("7".into())],
         ),

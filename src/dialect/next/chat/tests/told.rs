@@ -285,7 +285,7 @@ fn a_failure_is_told_and_nothing_else() {
     );
     assert_eq!(
         stream(asked(true, false), vec![Event::Alive]),
-        b": ping\n\n"
+        b": keepalive\n\n"
     );
 }
 
