@@ -45,7 +45,7 @@ impl Whole<'_> {
                 self.add(Open::Refusal, "text", &text);
             }
             Event::Thought(text) if self.asked.shows_thoughts => {
-                self.add(Open::Thinking, "thinking", &text)
+                self.add(Open::Thinking, "thinking", &text);
             }
             Event::Signature(signature) if self.asked.shows_thoughts => self.sign(&signature),
             Event::Thought(_) | Event::Signature(_) | Event::Cited(_) | Event::Alive => {}

@@ -59,6 +59,13 @@ fn called(index: usize, arguments: Option<&'static str>) -> Piece<'static> {
     }
 }
 
+fn more(index: usize, text: &'static str) -> Piece<'static> {
+    Piece::Arguments {
+        index,
+        text: text.into(),
+    }
+}
+
 fn begun(index: usize, id: &'static str, name: &'static str) -> Piece<'static> {
     Piece::Call {
         index,
@@ -120,9 +127,8 @@ fn a_stream_is_read_event_by_event() {
     let used = Usage {
         input: 7,
         cached: 2,
-        written: 0,
         output: 1,
-        reasoning: 0,
+        ..Usage::default()
     };
     let begin = Begin {
         id: "msg_1".to_owned(),
@@ -141,14 +147,8 @@ fn a_stream_is_read_event_by_event() {
             Piece::Text("He".into()),
             Piece::Text("llo".into()),
             begun(3, "toolu_1", "f"),
-            Piece::Arguments {
-                index: 3,
-                text: "{\"a\":".into()
-            },
-            Piece::Arguments {
-                index: 3,
-                text: "1}".into()
-            },
+            more(3, "{\"a\":"),
+            more(3, "1}"),
             called(3, Some("{}")),
             Piece::Usage(Usage {
                 output: 7,

@@ -24,106 +24,63 @@ fn effort(effort: Effort) -> Thinking {
     }
 }
 
-#[test]
-fn thinking_is_asked_for_as_each_model_takes_it() {
-    let adaptive = json!({"type": "adaptive", "display": "summarized"});
-    let within = |budget: u64| json!({"type": "enabled", "budget_tokens": budget});
-    let budget = |tokens| Thinking {
+fn budget(tokens: u64) -> Thinking {
+    Thinking {
         budget: Some(tokens),
         ..Thinking::default()
-    };
-    let on = Thinking {
+    }
+}
+
+fn on() -> Thinking {
+    Thinking {
         is_on: Some(true),
         ..Thinking::default()
-    };
-    for (model, wanted, most, thinking, config) in [
-        (
-            "claude-opus-5",
-            effort(Effort::Minimal),
-            9000,
-            &adaptive,
-            json!({"effort": "low"}),
-        ),
-        (
-            "claude-sonnet-4-6",
-            effort(Effort::Xhigh),
-            9000,
-            &adaptive,
-            json!({"effort": "high"}),
-        ),
-        (
-            "claude-sonnet-4-6",
-            effort(Effort::Max),
-            9000,
-            &adaptive,
-            json!({"effort": "max"}),
-        ),
-        (
-            "claude-opus-4-7",
-            effort(Effort::Xhigh),
-            9000,
-            &adaptive,
-            json!({"effort": "xhigh"}),
-        ),
-        (
-            "claude-opus-5",
-            budget(5000),
-            9000,
-            &adaptive,
-            json!({"effort": "medium"}),
-        ),
-        ("claude-opus-5", on.clone(), 9000, &adaptive, Value::Null),
-        (
-            "claude-sonnet-4-5",
-            effort(Effort::Medium),
-            9000,
-            &within(4500),
-            Value::Null,
-        ),
-        (
-            "claude-sonnet-4-5",
-            effort(Effort::Low),
-            9000,
-            &within(2048),
-            Value::Null,
-        ),
-        (
-            "claude-opus-4-1",
-            budget(50_000),
-            32_000,
-            &within(16_000),
-            Value::Null,
-        ),
-        (
-            "claude-opus-4-1",
-            budget(500),
-            32_000,
-            &within(1024),
-            Value::Null,
-        ),
-        ("claude-haiku-4-5", on, 40_000, &within(16_384), Value::Null),
-        (
-            "claude-sonnet-4-5",
-            Thinking::default(),
-            9000,
-            &Value::Null,
-            Value::Null,
-        ),
-        (
-            "claude-opus-5",
-            Thinking::default(),
-            9000,
-            &Value::Null,
-            Value::Null,
-        ),
+    }
+}
+
+#[test]
+fn newer_models_think_as_much_as_they_consider_right() {
+    for (model, wanted, expected) in [
+        ("claude-opus-5", effort(Effort::Minimal), Some("low")),
+        ("claude-sonnet-4-6", effort(Effort::Xhigh), Some("high")),
+        ("claude-sonnet-4-6", effort(Effort::Max), Some("max")),
+        ("claude-opus-4-7", effort(Effort::Xhigh), Some("xhigh")),
+        ("claude-opus-5", budget(5000), Some("medium")),
+        ("claude-opus-5", on(), None),
     ] {
-        let (body, dropped) = sent(&asking(most), &wanted, model);
+        let (body, dropped) = sent(&asking(9000), &wanted, model);
         assert_eq!(
-            (&body["thinking"], &body["output_config"]),
-            (thinking, &config),
+            body["thinking"],
+            json!({"type": "adaptive", "display": "summarized"})
+        );
+        assert_eq!(
+            body["output_config"]["effort"].as_str(),
+            expected,
             "{model} {wanted:?}"
         );
         assert!(dropped.is_empty(), "{dropped:?}");
+    }
+}
+
+#[test]
+fn older_models_think_within_a_budget() {
+    for (model, wanted, most, expected) in [
+        ("claude-sonnet-4-5", effort(Effort::Medium), 9000, 4500),
+        ("claude-sonnet-4-5", effort(Effort::Low), 9000, 2048),
+        ("claude-opus-4-1", budget(50_000), 32_000, 16_000),
+        ("claude-opus-4-1", budget(500), 32_000, 1024),
+        ("claude-haiku-4-5", on(), 40_000, 16_384),
+    ] {
+        let (body, dropped) = sent(&asking(most), &wanted, model);
+        assert_eq!(
+            body["thinking"],
+            json!({"type": "enabled", "budget_tokens": expected}),
+            "{model} {wanted:?}"
+        );
+        assert!(
+            body["output_config"].is_null() && dropped.is_empty(),
+            "{dropped:?}"
+        );
     }
     for (model, most) in [
         ("claude-sonnet-4-5", 900),
@@ -132,6 +89,10 @@ fn thinking_is_asked_for_as_each_model_takes_it() {
         let (body, dropped) = sent(&asking(most), &effort(Effort::High), model);
         assert!(body["thinking"].is_null());
         assert_eq!(dropped, ["reasoning_effort"], "{model}");
+    }
+    for model in ["claude-sonnet-4-5", "claude-opus-5"] {
+        let (body, _) = sent(&asking(9000), &Thinking::default(), model);
+        assert!(body["thinking"].is_null() && body["output_config"].is_null());
     }
 }
 

@@ -15,6 +15,13 @@ fn tool(name: &str) -> Value {
     json!({"name": name, "input_schema": {"type": "object", "properties": {"a": {"type": "string"}}}})
 }
 
+fn among(names: &[&str], must: bool) -> Choice {
+    Choice::Among {
+        names: names.iter().map(|name| named(name)).collect(),
+        must,
+    }
+}
+
 fn named(name: &str) -> ToolName {
     ToolName {
         name: name.to_owned(),
@@ -25,10 +32,6 @@ fn named(name: &str) -> ToolName {
 #[test]
 fn the_choice_among_tools_is_said_in_anthropics_words() {
     let tools = json!({"tools": [tool("f"), tool("g")]});
-    let among = |names: &[&str], must| Choice::Among {
-        names: names.iter().map(|name| named(name)).collect(),
-        must,
-    };
     for (choice, parallel, expected, count) in [
         (Choice::Unsaid, None, Value::Null, 2),
         (Choice::Unsaid, Some(true), Value::Null, 2),
@@ -68,6 +71,11 @@ fn the_choice_among_tools_is_said_in_anthropics_words() {
         assert_eq!(body["tool_choice"], expected, "{choice:?}");
         assert_eq!(body["tools"].as_array().unwrap().len(), count);
     }
+}
+
+#[test]
+fn a_model_that_cannot_be_forced_is_not() {
+    let tools = json!({"tools": [tool("f"), tool("g")]});
     for (choice, model, is_fine) in [
         (Choice::Any, "claude-fable-5-1", false),
         (Choice::One(named("f")), "claude-mythos-5-2", false),
