@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::finish::{Finish, finish};
+use super::next::conversation::End;
 use super::openai::classify_inner;
+use super::said;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 
@@ -30,21 +31,17 @@ pub fn inspect(
             if let Some(choices) = answer.choices.filter(|choices| has_failed(choices)) {
                 return Err(failure(choices, retry_after));
             }
-            has_entries(answer.choices)
+            let is_chat = endpoint == Endpoint::ChatCompletions;
+            has_entries(answer.choices) && !(is_chat && says_nothing(answer.choices))
         }
         Endpoint::Embeddings => has_entries(answer.data),
         // `output` may be empty if the answer was cut short; `status` says so.
         Endpoint::Responses => {
-            has_entries(answer.output)
+            said::in_output(answer.output)
                 || matches!(answer.status, Some("incomplete" | "in_progress" | "queued"))
         }
         // A message may have no content if `stop_reason` says why.
-        Endpoint::Messages => {
-            has_entries(answer.content)
-                || answer
-                    .stop_reason
-                    .is_some_and(|reason| reason != "end_turn")
-        }
+        Endpoint::Messages => said::in_blocks(answer.content) || says_why(answer.stop_reason),
         Endpoint::CountTokens => answer.input_tokens.is_some(),
         Endpoint::Realtime | Endpoint::Other => true,
     };
@@ -60,13 +57,29 @@ pub fn inspect(
     }
 }
 
-/// The part of a choice that shows whether it failed.
+/// The part of a choice that shows whether it failed, and whether it says anything.
 #[derive(Deserialize)]
 struct Choice<'a> {
     #[serde(borrow)]
     finish_reason: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+impl Choice<'_> {
+    fn end(&self) -> Option<End> {
+        End::of(self.finish_reason.as_deref()?)
+    }
+
+    /// Whether it has ended, has nothing in it, and does not say why.
+    fn says_nothing(&self) -> bool {
+        let is_empty = self
+            .message
+            .is_none_or(|message| !said::in_message(message));
+        is_empty && self.end().is_some_and(|end| !end.explains_silence())
+    }
 }
 
 fn choices(choices: &RawValue) -> Vec<Choice<'_>> {
@@ -74,10 +87,18 @@ fn choices(choices: &RawValue) -> Vec<Choice<'_>> {
 }
 
 fn has_failed(list: &RawValue) -> bool {
-    choices(list).iter().any(|choice| {
-        let reason = choice.finish_reason.as_deref().unwrap_or_default();
-        finish(reason) == Finish::Failed
-    })
+    let is_failed = |choice: &Choice<'_>| choice.end() == Some(End::Failed);
+    choices(list).iter().any(is_failed)
+}
+
+fn says_nothing(list: Option<&RawValue>) -> bool {
+    let choices = list.map(choices).unwrap_or_default();
+    !choices.is_empty() && choices.iter().all(Choice::says_nothing)
+}
+
+fn says_why(reason: Option<&str>) -> bool {
+    let end = reason.and_then(End::of);
+    end.is_some_and(|end| end.explains_silence())
 }
 
 /// The outcome of the choice that failed, if it names one.
@@ -111,7 +132,7 @@ struct Answer<'a> {
     status: Option<&'a str>,
 }
 
-pub(super) fn has_entries(list: Option<&RawValue>) -> bool {
+fn has_entries(list: Option<&RawValue>) -> bool {
     list.is_some_and(|list| {
         list.get()
             .strip_prefix('[')
@@ -144,6 +165,27 @@ mod tests {
         let slow = r#"{"choices":[{"finish_reason":"error","error":{"code":429,"message":"m"}}]}"#;
         assert_eq!(look(chat, slow), "rate_limited");
         assert_eq!(look(chat, "{}"), "no_answer");
+        for (reason, verdict) in [
+            ("stop", "no_answer"),
+            ("tool_calls", "no_answer"),
+            ("length", "ok"),
+            ("SAFETY", "ok"),
+            (
+                "function_call_filter: MALFORMED_FUNCTION_CALL",
+                "server_error",
+            ),
+        ] {
+            let silent = format!(
+                r#"{{"choices":[{{"finish_reason":"{reason}","message":{{"role":"assistant","content":""}}}}]}}"#
+            );
+            assert_eq!(look(chat, &silent), verdict, "{reason}");
+            assert_eq!(
+                look(chat, &silent.replace(":\"\"", ":\"x\"")).replace("server_error", ""),
+                if verdict == "server_error" { "" } else { "ok" }
+            );
+        }
+        let plain = r#"{"choices":[{"finish_reason":"stop","text":""}]}"#;
+        assert_eq!(look(Endpoint::Completions, plain), "ok");
         assert_eq!(
             look(chat, r#"{"error":{"type":"server_error"}}"#),
             "server_error"
@@ -159,6 +201,23 @@ mod tests {
             look(Endpoint::Embeddings, r#"{"data":[{"embedding":[]}]}"#),
             "ok"
         );
+    }
+
+    #[test]
+    fn a_message_may_lack_content_only_if_its_reason_says_why() {
+        for (reason, verdict) in [
+            ("end_turn", "no_answer"),
+            ("tool_use", "no_answer"),
+            ("max_tokens", "ok"),
+            ("refusal", "ok"),
+            ("stop_sequence", "ok"),
+        ] {
+            let silent =
+                format!(r#"{{"content":[{{"type":"text","text":""}}],"stop_reason":"{reason}"}}"#);
+            assert_eq!(look(Endpoint::Messages, &silent), verdict, "{reason}");
+            let empty = format!(r#"{{"content":[],"stop_reason":"{reason}"}}"#);
+            assert_eq!(look(Endpoint::Messages, &empty), verdict, "{reason}");
+        }
     }
 
     #[test]

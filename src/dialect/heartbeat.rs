@@ -14,7 +14,7 @@ pub const COMMENT: &[u8] = b": keepalive\n\n";
 pub fn heartbeat(endpoint: Endpoint, sequence_number: u64) -> Bytes {
     match endpoint {
         Endpoint::Messages => {
-            Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
+            Bytes::from_static(b"event: ping\ndata: {\"type\":\"ping\"}\n\n")
         }
         Endpoint::Responses => format!(
             "event: keepalive\ndata: {{\"type\":\"keepalive\",\"sequence_number\":{sequence_number}}}\n\n"

@@ -25,6 +25,7 @@ pub mod rate_limit;
 mod refusal;
 mod response_translator;
 pub mod responses;
+mod said;
 mod schemas;
 pub mod stream;
 mod stream_translator;

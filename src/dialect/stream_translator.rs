@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::next::conversation::{Api, Assembly, Event, Piece};
+use super::next::conversation::{Api, Assembly, End, Event, Piece};
 use super::next::form::{ReadEvents, WriteEvents};
 use super::openai::Numbers;
 use super::response_translator::{Translation, outcome_of};
@@ -28,6 +28,7 @@ pub struct Way {
     reader: Box<dyn ReadEvents>,
     assembly: Assembly,
     writer: Box<dyn WriteEvents>,
+    has_refused: bool,
 }
 
 /// What some events have become.
@@ -53,6 +54,7 @@ impl StreamTranslator {
             assembly: Assembly::new(translation.reading.names.clone()),
             writer: (asked.api.form().writer)(asked),
             translation: translation.clone(),
+            has_refused: false,
         }))
     }
 
@@ -92,6 +94,11 @@ impl Way {
         self.assembly.finish(&mut told);
         self.write(told, &mut translated);
         translated
+    }
+
+    /// Whether the model has refused to answer, or its provider has.
+    pub fn has_refused(&self) -> bool {
+        self.has_refused
     }
 
     /// Whether the whole answer except its end has come.
@@ -136,6 +143,7 @@ impl Way {
     ) {
         for event in told {
             translated.thinks |= matches!(event, Event::Thought(_) | Event::Signature(_));
+            self.has_refused |= is_refusal(&event);
             match event {
                 Event::Failed(error) => {
                     let outcome = outcome_of(&error);
@@ -149,11 +157,21 @@ impl Way {
                     let outcome = Outcome::InvalidReply(Defect::NoAnswer);
                     translated.failure = Some((outcome, Bytes::new()));
                 }
+                // The client gets signs of life of our own, when it has waited for long enough.
+                Event::Alive => {}
                 event => {
                     translated.content += usize::from(event.is_content());
                     self.writer.write(event, &mut translated.events);
                 }
             }
         }
+    }
+}
+
+fn is_refusal(event: &Event<'_>) -> bool {
+    match event {
+        Event::Refusal(_) => true,
+        Event::End { end, .. } => *end == End::Filtered,
+        _ => false,
     }
 }

@@ -14,7 +14,7 @@ const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 /// What clients count as life: some clients count events only.
 const SIGNS: [(&str, &str); 3] = [
     (CHAT, ": keepalive\n\n"),
-    (MESSAGES, "event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+    (MESSAGES, "event: ping\ndata: {\"type\":\"ping\"}\n\n"),
     (RESPONSES, "\"type\":\"keepalive\""),
 ];
 

@@ -13,7 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::history::{self, Thoughts};
 use super::items;
 use super::thoughts::changed;
-use crate::config::{Efforts, Quirks};
+use crate::catalogue::{Efforts, Quirks};
 use crate::dialect::schemas;
 use crate::dialect::upstream_api::UpstreamApi;
 use crate::request::{calls_tools_unthinking, is_o_model, is_reasoning_model};

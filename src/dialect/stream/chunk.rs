@@ -7,12 +7,23 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::dialect::said::is_filled;
+
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+impl Chunk<'_> {
+    /// Whether it says what the answer costs.
+    pub(super) fn has_usage(&self) -> bool {
+        self.usage.is_some_and(is_filled)
+    }
 }
 
 #[derive(Deserialize)]
@@ -35,10 +46,6 @@ impl Choice<'_> {
     pub(super) fn thinks(&self) -> bool {
         self.delta.as_ref().is_some_and(|delta| delta.thinks)
     }
-}
-
-fn is_filled(raw: &RawValue) -> bool {
-    !matches!(raw.get(), "null" | "\"\"" | "[]" | "{}")
 }
 
 /// Whether a delta has anything but a role. Its fields are checked while they are parsed, and none is kept, because

@@ -10,10 +10,11 @@ use serde_json::json;
 
 use self::chunk::Chunk;
 use self::message_event::MessageEvent;
-use self::response_event::{Piece, ResponseEvent};
-use super::finish::{Finish, finish};
+use self::response_event::{ResponseEvent, is_unseen_work};
 use super::heartbeat::heartbeat;
+use super::next::conversation::End;
 use super::openai::classify_inner;
+use super::said::Part;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::sse::Event;
@@ -42,6 +43,7 @@ pub struct StreamReader {
     thinks: bool,
     is_complete: bool,
     has_done: bool,
+    has_usage: bool,
     response_id: Option<String>,
     sequence_number: u64,
 }
@@ -55,6 +57,7 @@ impl StreamReader {
             thinks: false,
             is_complete: false,
             has_done: false,
+            has_usage: false,
             response_id: None,
             sequence_number: 0,
         }
@@ -118,8 +121,10 @@ impl StreamReader {
         }
     }
 
-    /// `[DONE]` ends an answer that is complete. Without one, there was no answer, or it was cut short.
+    /// `[DONE]` ends an answer that is complete. Without a reason, there was no answer, or it was cut short, unless its usage
+    /// has come (Snowflake Cortex, Novita by `OpenRouter`): no stream that breaks tells that.
     fn read_done(&mut self) -> Signal {
+        self.is_complete |= self.has_usage && self.has_content;
         if self.is_complete {
             self.has_done = true;
             return Signal::Content;
@@ -138,19 +143,30 @@ impl StreamReader {
         if let Some(error) = chunk.error {
             return Signal::Failed(classify_inner(error, None));
         }
+        self.has_usage |= chunk.has_usage();
         let mut signal = Signal::Preamble;
         for choice in chunk.choices.unwrap_or_default() {
-            let finish = finish(choice.finish_reason.as_deref().unwrap_or_default());
-            if finish == Finish::Failed {
+            let end = End::of(choice.finish_reason.as_deref().unwrap_or_default());
+            if end == Some(End::Failed) {
                 return Signal::Failed(Outcome::ServerError { status: 500 });
             }
-            self.is_complete |= finish == Finish::Ended;
             self.thinks |= choice.thinks();
-            if finish == Finish::Ended || choice.has_content() {
+            let has_said = choice.has_content() || self.has_content;
+            if end.as_ref().is_some_and(|end| self.is_empty(end, has_said)) {
+                return Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer));
+            }
+            self.is_complete |= end.is_some();
+            if end.is_some() || choice.has_content() {
                 signal = Signal::Content;
             }
         }
         signal
+    }
+
+    /// Whether nothing was said up to this end, which does not say why. A plain completion may be empty: nothing is missing
+    /// between the prompt and its suffix.
+    fn is_empty(&self, end: &End, has_said: bool) -> bool {
+        self.endpoint == Endpoint::ChatCompletions && !has_said && !end.explains_silence()
     }
 
     fn read_response_event(&mut self, data: &[u8]) -> Signal {
@@ -209,16 +225,16 @@ impl StreamReader {
     }
 
     /// An item or a part of one begins or ends.
-    fn read_piece(&mut self, piece: Option<Piece<'_>>, is_thought: bool) -> Signal {
+    fn read_piece(&mut self, piece: Option<Part<'_>>, is_thought: bool) -> Signal {
         let Some(piece) = piece else {
             return Signal::Content;
         };
-        let is_unseen = is_thought || piece.is_unseen_work();
+        let is_unseen = is_thought || is_unseen_work(&piece);
         self.thinks |= is_unseen;
-        match (piece.is_empty(), is_unseen) {
-            (false, _) => Signal::Content,
-            (true, true) => Signal::Progress,
-            (true, false) => Signal::Preamble,
+        match (piece.has_said(), is_unseen) {
+            (true, _) => Signal::Content,
+            (false, true) => Signal::Progress,
+            (false, false) => Signal::Preamble,
         }
     }
 
@@ -240,6 +256,9 @@ impl StreamReader {
             "message_stop" => {
                 self.is_complete = true;
                 Signal::Content
+            }
+            "message_delta" if event.end() == Some(End::Failed) => {
+                Signal::Failed(Outcome::ServerError { status: 500 })
             }
             _ => {
                 let thinks = event.thinks();

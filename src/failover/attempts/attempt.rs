@@ -354,7 +354,10 @@ impl Attempt<'_> {
             Ok(held) => held,
             Err(failure) => return self.error_by_event(failure, reply.headers),
         };
-        self.accept(reply.status, &held.first, dialect::begins_with_refusal)?;
+        let events = &held.events;
+        self.accept(reply.status, &held.first, |endpoint, first| {
+            events.begins_with_refusal(endpoint, first)
+        })?;
         held.prefill = self.prefill();
         let body = AttemptBody::Stream(Box::new(held));
         Ok(AttemptAnswer::new(

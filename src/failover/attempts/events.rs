@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::dialect::{StreamTranslator, Translated, Way};
+use crate::dialect::{StreamTranslator, Translated, Way, begins_with_refusal};
 use crate::dialect::openai::Transcript;
 use crate::dialect::stream::{Signal, StreamReader};
 use crate::outcome::Outcome;
@@ -197,6 +197,14 @@ impl EventStream {
         } else {
             self.reader.missing_end()
         })
+    }
+
+    /// Whether the stream begins with a refusal. `first`: what has come of it so far, as the client reads it.
+    pub(super) fn begins_with_refusal(&self, endpoint: Endpoint, first: &[u8]) -> bool {
+        match self.way() {
+            Some(way) => way.has_refused(),
+            None => begins_with_refusal(endpoint, first),
+        }
     }
 
     /// A sign of life behind the last event.

@@ -69,7 +69,7 @@ impl Writer {
                 put(&error, out);
                 out.extend_from_slice(b"}\n\n");
             }
-            Event::Alive => out.extend_from_slice(b": ping\n\n"),
+            Event::Alive => out.extend_from_slice(b": keepalive\n\n"),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{adapt_chat, adapt_response};
-use crate::config::{Dialect, Quirks};
+use crate::catalogue::{Dialect, Quirks};
 use crate::dialect::upstream_api::UpstreamApi;
 
 fn adapted(body: &str, quirks: Quirks) -> Option<(String, Vec<String>)> {
