@@ -3,6 +3,7 @@
 mod both_ways;
 mod caches;
 mod reads_answers;
+mod reads_oddities;
 mod reads_requests;
 mod thinks;
 mod writes_answers;
