@@ -67,7 +67,7 @@ impl EffortLevels {
         let asked = ALL.iter().position(|level| *level == asked).unwrap_or(0);
         let mut lower = ALL[..=asked].iter().rev();
         let lower = lower.find(|level| self.0.contains(level));
-        lower.or(self.0.first()).copied()
+        lower.or_else(|| self.0.first()).copied()
     }
 }
 
@@ -116,7 +116,8 @@ pub(super) fn claude_facts(name: &str) -> Facts {
         // Sonnet 5 does not: `role 'system' is not supported on this model`.
         takes_system_amid: match is("opus") {
             true => since((4, 8)),
-            false => since((5, 0)) && !(is("sonnet") && !since((5, 5))),
+            false if is("sonnet") => since((5, 5)),
+            false => since((5, 0)),
         },
     }
 }

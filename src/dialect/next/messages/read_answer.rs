@@ -225,7 +225,7 @@ impl Reader {
                 arguments: open.input.map(Cow::Owned),
             }),
             Kind::Answer { has_come: false } => {
-                self.say(Cow::Owned(open.input.unwrap_or_default()), pieces)
+                self.say(Cow::Owned(open.input.unwrap_or_default()), pieces);
             }
             // A citation is about the whole block, and only now its end is known.
             Kind::Text => {

@@ -1,11 +1,14 @@
 //! Requests and answers, read and written.
 
 mod both_ways;
+mod caches;
 mod reads_answers;
+mod reads_oddities;
 mod reads_requests;
 mod thinks;
 mod writes_answers;
 mod writes_requests;
+mod writes_tools;
 
 use serde_json::Value;
 
