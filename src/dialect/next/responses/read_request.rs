@@ -197,7 +197,7 @@ fn format(mut format: Fields) -> Result<Format, Unsaid> {
 /// Names what is left. What is not stored anyway, and what the answer minds, is not left out.
 fn drop_rest(mut fields: Fields, mut dropped: Dropped) -> Dropped {
     if included(&fields).all(|field| field == THOUGHTS) {
-        fields.remove("include");
+        fields.shift_remove("include");
     }
     for (name, usual) in [
         ("background", json!(false)),
@@ -207,7 +207,7 @@ fn drop_rest(mut fields: Fields, mut dropped: Dropped) -> Dropped {
         ("truncation", json!("disabled")),
     ] {
         if fields.get(name) == Some(&usual) {
-            fields.remove(name);
+            fields.shift_remove(name);
         }
     }
     dropped.rest(&fields);
