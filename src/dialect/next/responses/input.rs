@@ -46,7 +46,7 @@ impl Read {
         match kind_of(&item) {
             "" | "message" => return self.message(item),
             "function_call" | "custom_tool_call" => {
-                self.add(Role::Assistant, Content::Call(read_call(item)))
+                self.add(Role::Assistant, Content::Call(read_call(item)));
             }
             "function_call_output" | "custom_tool_call_output" => {
                 let parts = read_content(take(&mut item, "output"), Role::User)?;
@@ -67,7 +67,7 @@ impl Read {
                 }
             }
             "additional_tools" | "tool_search_output" => {
-                self.tools.append(&mut take_list(&mut item, "tools"))
+                self.tools.append(&mut take_list(&mut item, "tools"));
             }
             "configuration_update" => {
                 if item.get("reasoning").is_some_and(Value::is_object) {

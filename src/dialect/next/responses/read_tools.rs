@@ -38,7 +38,7 @@ pub(super) fn read_tools(
             kind if kind.starts_with("web_search") => tools.search = Some(read_search(tool)?),
             // All tools are given; there is nothing to search. How they are called is a hint, too.
             "tool_search" | "programmatic_tool_calling" => {
-                dropped.named(&format!("tools.{}", kind_of(&tool)))
+                dropped.named(&format!("tools.{}", kind_of(&tool)));
             }
             _ if is_own(&tool) => add(read_tool(tool, None, dropped), tools)?,
             _ => return Err(HOSTED),

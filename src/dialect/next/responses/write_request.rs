@@ -117,7 +117,7 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
         tools,
         tool_choice,
         parallel_tool_calls,
-        reasoning: reasoning(effort, model, thinking.is_shown),
+        reasoning: reasoning(effort, model, shows_thoughts(thinking, conversation.origin)),
         include: thinks.then_some([THOUGHTS]),
         text,
         max_output_tokens: conversation.max_output.map(|most| limit(most, target)),
@@ -177,6 +177,16 @@ fn effort(model: Model, thinking: &Thinking, dropped: &mut Dropped) -> Option<Ef
         dropped.field(Field::Effort);
     }
     effort
+}
+
+/// Whether the client wants to read thoughts. Most clients of chats do not expect any, and `OpenAI` refuses summaries to
+/// organisations that it has not verified.
+fn shows_thoughts(thinking: &Thinking, origin: Api) -> bool {
+    let expects = match origin {
+        Api::Chat => thinking.is_on == Some(true) || thinking.budget.is_some(),
+        Api::Messages | Api::Responses => true,
+    };
+    thinking.is_shown && expects
 }
 
 fn reasoning(effort: Option<Effort>, model: Model, is_shown: bool) -> Option<Reasoning> {

@@ -78,6 +78,7 @@ fn said() -> Vec<Event<'static>> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn an_answer_is_the_full_sequence_of_events() {
     let told = written(
         asked(json!({"metadata": {"a": "b"}, "stream": true})),

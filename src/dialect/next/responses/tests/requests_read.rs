@@ -39,6 +39,7 @@ fn json(text: &str) -> Input {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_input_is_turns() {
     let conversation = read(json!({"model": "m", "instructions": "Be brief.", "input": [
         {"role": "developer", "content": [{"type": "input_text", "text": "d"}]},
@@ -339,6 +340,7 @@ fn a_search_has_its_place() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
     let many: Vec<Value> = (0..1025)
         .map(|number| json!({"type": "function", "name": format!("f{number}")}))
