@@ -157,6 +157,8 @@ impl Way {
                     let outcome = Outcome::InvalidReply(Defect::NoAnswer);
                     translated.failure = Some((outcome, Bytes::new()));
                 }
+                // The client gets signs of life of our own, when it has waited for long enough.
+                Event::Alive => {}
                 event => {
                     translated.content += usize::from(event.is_content());
                     self.writer.write(event, &mut translated.events);

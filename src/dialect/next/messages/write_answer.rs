@@ -332,9 +332,12 @@ fn stop(end: End, has_refused: bool) -> (&'static str, Option<String>) {
 /// The usage: cached tokens are counted separately.
 fn counts(usage: Option<Usage>) -> Value {
     let usage = usage.unwrap_or_default();
+    let uncached = usage.input.saturating_sub(usage.cached);
+    // Some tell the same tokens as written and as read.
+    let written = usage.written.min(uncached);
     let mut counts = json!({
-        "input_tokens": usage.input.saturating_sub(usage.cached + usage.written),
-        "cache_creation_input_tokens": usage.written,
+        "input_tokens": uncached - written,
+        "cache_creation_input_tokens": written,
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.output,
     });
