@@ -160,9 +160,9 @@ fn sampling(fields: &mut Fields) -> Sampling {
 }
 
 fn thinking(mut reasoning: Fields, dropped: &mut Dropped) -> Thinking {
-    let word = take_text(&mut reasoning, "effort");
-    let effort = word.as_deref().and_then(Effort::of);
-    if word.is_some() && effort.is_none() {
+    let name = take_text(&mut reasoning, "effort");
+    let effort = name.as_deref().and_then(Effort::of);
+    if name.is_some() && effort.is_none() {
         dropped.field(Field::Effort);
     }
     let older = take_text(&mut reasoning, "generate_summary");

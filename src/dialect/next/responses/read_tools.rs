@@ -128,7 +128,7 @@ fn read_search(mut tool: Fields) -> Result<Search, Unsaid> {
 pub(super) fn read_choice(choice: Value, tools: &mut Tools) -> Result<(), Unsaid> {
     tools.choice = match choice {
         Value::Null => Choice::Unsaid,
-        Value::String(word) => match word.as_str() {
+        Value::String(text) => match text.as_str() {
             "auto" => Choice::Auto,
             "none" => Choice::Never,
             "required" => Choice::Any,

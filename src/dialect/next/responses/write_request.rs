@@ -103,7 +103,8 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
     let (tools, tool_choice, parallel_tool_calls) =
         tools(conversation.tools, &mut names, &mut dropped);
     let thinks = model.thinks || thinking.is_asked_for();
-    let text = text(conversation.format, conversation.verbosity, &mut dropped);
+    let verbosity = verbosity(conversation.verbosity, model, &mut dropped);
+    let text = text(conversation.format, verbosity, &mut dropped);
     if !conversation.stop.is_empty() {
         dropped.field(Field::Stop);
     }
@@ -236,6 +237,14 @@ fn tools(tools: Tools, names: &mut Names, dropped: &mut Dropped) -> Declaration 
     }
     let choice = write_choice(&choice, names);
     (declared, choice, tools.parallel)
+}
+
+fn verbosity(asked: Option<String>, model: Model, dropped: &mut Dropped) -> Option<String> {
+    if asked.is_some() && !model.takes_verbosity() {
+        dropped.field(Field::Verbosity);
+        return None;
+    }
+    asked
 }
 
 fn text(format: Format, verbosity: Option<String>, dropped: &mut Dropped) -> Option<Text> {

@@ -316,5 +316,5 @@ fn models_get_what_they_take() {
         (&body["reasoning"], &body["temperature"]),
         (&Value::Null, &json!(1))
     );
-    assert_eq!(dropped, ["reasoning_effort", "seed", "stop"]);
+    assert_eq!(dropped, ["reasoning_effort", "seed", "verbosity", "stop"]);
 }
