@@ -10,8 +10,12 @@ pub(super) struct Model {
     pub(super) thinks: bool,
     /// The version of a gpt: `(5, 4)`; `None` for others (`o3`, `gpt-oss`, models of other providers).
     version: Option<(u32, u32)>,
-    /// One of those that always think: they are made for long work.
-    is_thorough: bool,
+    /// Made for coding agents: it always thinks.
+    is_codex: bool,
+    /// Made for hard problems: it always thinks hard.
+    is_pro: bool,
+    /// Of `OpenAI`'s before gpt-5.
+    is_older: bool,
 }
 
 impl Model {
@@ -19,13 +23,20 @@ impl Model {
         let name = name.rsplit('/').next().unwrap_or(name);
         let has = |part: &str| {
             name.split(['-', '.', ':'])
-                .any(|word| word.eq_ignore_ascii_case(part))
+                .any(|piece| piece.eq_ignore_ascii_case(part))
         };
         Self {
             thinks: is_reasoning_model(name),
             version: version(name),
-            is_thorough: has("codex") || has("pro"),
+            is_codex: has("codex"),
+            is_pro: has("pro"),
+            is_older: OLDER.iter().any(|older| name.starts_with(older)),
         }
+    }
+
+    /// Whether it can be told how much to say.
+    pub(super) fn takes_verbosity(self) -> bool {
+        !self.is_older
     }
 
     fn is_since(self, version: (u32, u32)) -> bool {
@@ -50,9 +61,14 @@ impl Model {
 
     /// The closest effort that it knows.
     fn closest(self, asked: Effort) -> Effort {
-        let is_first = self.version == Some((5, 0)) && !self.is_thorough;
+        let asked = if self.is_pro {
+            asked.max(Effort::High)
+        } else {
+            asked
+        };
+        let is_first = self.version == Some((5, 0)) && !self.is_codex;
         match asked {
-            Effort::None if self.is_since((5, 1)) && !self.is_thorough => Effort::None,
+            Effort::None if self.is_since((5, 1)) && !self.is_codex => Effort::None,
             Effort::None | Effort::Minimal if is_first => Effort::Minimal,
             Effort::None | Effort::Minimal => Effort::Low,
             Effort::Max if self.is_since((6, 0)) => Effort::Max,
@@ -64,10 +80,14 @@ impl Model {
 
     /// Whether it takes temperature and `top_p`: those that think do not, but for those that only do when they are asked to.
     pub(super) fn takes_sampling(self, effort: Option<Effort>) -> bool {
-        let thinks_if_asked = self.is_since((5, 1)) && !self.is_since((6, 0)) && !self.is_thorough;
+        let always_thinks = self.is_codex || self.is_pro || self.is_since((6, 0));
+        let thinks_if_asked = self.is_since((5, 1)) && !always_thinks;
         !self.thinks || thinks_if_asked && matches!(effort, None | Some(Effort::None))
     }
 }
+
+/// Beginnings of the names of `OpenAI`'s models before gpt-5.
+const OLDER: [&str; 6] = ["gpt-3", "gpt-4", "chatgpt-4", "o1", "o3", "o4"];
 
 /// The version in a name like `gpt-5.4-mini`; dates and sizes come behind it.
 fn version(name: &str) -> Option<(u32, u32)> {
@@ -94,6 +114,7 @@ mod tests {
             ("gpt-5.4-mini", None, Some(None)),
             ("openai/gpt-6.1-sol", Max, Some(Max)),
             ("gpt-5.2", Max, Some(Xhigh)),
+            ("gpt-5-pro", Low, Some(High)),
             ("o3", Xhigh, Some(High)),
             ("o4-mini", Minimal, Some(Low)),
             ("gpt-oss-120b", Medium, Some(Medium)),
