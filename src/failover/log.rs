@@ -26,23 +26,26 @@ pub(super) struct AttemptLog {
 }
 
 impl AttemptLog {
-    /// Keeps an upstream's error about the request: the first choice's, else the first one that says that the request is
-    /// wrong, else the first one.
+    /// Keeps what an upstream said: the first answer, though nothing is said in it; else its error about the request: the first
+    /// choice's, else the first one that says that the request is wrong, else the first one.
     pub(super) fn received(&mut self, error: ReceivedError) {
-        let is_replaced = |known: &ReceivedError| {
-            !known.is_first_choices && !known.is_rejection && error.is_rejection
+        let is_better = |known: &ReceivedError| {
+            error.is_first_choices
+                || !known.is_first_choices && !known.is_rejection && error.is_rejection
         };
-        if error.is_first_choices || self.error.as_ref().is_none_or(is_replaced) {
+        let is_replaced =
+            |known: &ReceivedError| !known.is_silent && (error.is_silent || is_better(known));
+        if self.error.as_ref().is_none_or(is_replaced) {
             self.error = Some(error);
         }
     }
 
-    /// Whether there is an answer in any case: the first choice's error about the request. To wait for a better one would
-    /// keep the clients waiting whose request is wrong.
+    /// Whether there is an answer in any case: one in which nothing is said, or the first choice's error about the request. To
+    /// wait for a better one would keep the clients waiting whose request is wrong.
     pub(super) fn has_answer(&self) -> bool {
         self.error
             .as_ref()
-            .is_some_and(|error| error.is_first_choices)
+            .is_some_and(|error| error.is_first_choices || error.is_silent)
     }
 
     /// Counts an attempt that starts now, and returns its number, from 1.
