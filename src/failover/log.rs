@@ -114,3 +114,49 @@ impl AttemptLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::AttemptLog;
+    use crate::config::UpstreamId;
+    use crate::failover::attempts::ending::{ReceivedError, UpstreamError};
+
+    fn received(status: u16, is_first_choices: bool, is_rejection: bool) -> ReceivedError {
+        let error = UpstreamError {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        };
+        ReceivedError {
+            upstream: UpstreamId::default(),
+            error: Box::new(error),
+            is_first_choices,
+            is_silent: status == 200,
+            is_rejection,
+        }
+    }
+
+    #[test]
+    fn an_answer_that_says_nothing_is_better_than_an_error() {
+        let silent = || received(200, false, false);
+        for (first, second, kept) in [
+            (silent(), received(400, true, true), 200),
+            (received(400, true, true), silent(), 200),
+            (received(404, false, false), received(400, false, true), 400),
+            (received(400, false, true), received(404, true, false), 404),
+            (received(404, true, false), received(400, false, true), 404),
+        ] {
+            let mut log = AttemptLog::default();
+            log.received(first);
+            log.received(second);
+            assert_eq!(
+                log.error.as_ref().map(|known| known.error.status),
+                Some(kept)
+            );
+            assert_eq!(log.has_answer(), kept != 400);
+        }
+    }
+}
