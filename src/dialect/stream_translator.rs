@@ -160,6 +160,8 @@ impl Way {
                 {
                     translated.hidden_progress += 1;
                 }
+                // The client gets signs of life of our own, when it has waited for long enough.
+                Event::Alive => {}
                 event => {
                     let is_content = event.is_content() && !self.assembly.is_empty();
                     translated.content += usize::from(is_content);

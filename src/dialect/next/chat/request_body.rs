@@ -61,21 +61,29 @@ pub(super) enum Said {
 }
 
 impl Said {
-    /// These parts; if all of them are texts, one text.
+    /// These parts; if all of them are texts without marks, one text.
     pub(super) fn of(parts: Vec<Part>, by: &str) -> Self {
-        if !parts.iter().all(|part| matches!(part, Part::Text { .. })) {
+        if !parts.iter().all(Part::is_plain) {
             return Self::Parts(parts);
         }
-        let mut texts = parts.into_iter().map(|part| match part {
-            Part::Text { text } => text,
-            Part::ImageUrl { .. } | Part::File { .. } | Part::InputAudio { .. } => String::new(),
-        });
+        let mut texts = parts.into_iter().map(Part::into_text);
         let mut said = texts.next().unwrap_or_default();
         for text in texts {
             said += by;
             said += &text;
         }
         Self::Text(said)
+    }
+
+    /// All of the text in it.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Parts(parts) => {
+                let texts = parts.into_iter().map(Part::into_text);
+                texts.collect::<Vec<_>>().join("\n\n")
+            }
+        }
     }
 
     /// Adds to a user's message.
@@ -104,8 +112,18 @@ impl Said {
 
 /// A part of a message.
 #[derive(Debug, Serialize)]
+pub(super) struct Part {
+    #[serde(flatten)]
+    pub(super) shown: Shown,
+    /// A caching mark behind it, for Claude behind a chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cache_control: Option<Value>,
+}
+
+/// What is shown in a part.
+#[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Part {
+pub(super) enum Shown {
     Text { text: String },
     ImageUrl { image_url: Image },
     File { file: File },
@@ -113,9 +131,28 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// A text.
+    /// A text without a mark.
     pub(super) fn text(text: impl Into<String>) -> Self {
-        Self::Text { text: text.into() }
+        Self {
+            shown: Shown::Text { text: text.into() },
+            cache_control: None,
+        }
+    }
+
+    /// Whether it is a text.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.shown, Shown::Text { .. })
+    }
+
+    fn is_plain(&self) -> bool {
+        self.is_text() && self.cache_control.is_none()
+    }
+
+    fn into_text(self) -> String {
+        match self.shown {
+            Shown::Text { text } => text,
+            Shown::ImageUrl { .. } | Shown::File { .. } | Shown::InputAudio { .. } => String::new(),
+        }
     }
 }
 

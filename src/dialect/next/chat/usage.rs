@@ -68,7 +68,7 @@ impl Counts {
                 .max(self.cache_creation_input_tokens)
                 .0,
             output,
-            reasoning: reasoning.max(output - told).min(output),
+            reasoning: reasoning.max(output - told),
         };
         (usage != Usage::default()).then_some(usage)
     }

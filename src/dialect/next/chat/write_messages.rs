@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::request_body::{Call, Called, FUNCTION, Message, Part, Said};
+use super::request_body::{Call, Called, FUNCTION, Message, Part, Said, Shown};
 use super::write_parts::write_part;
 use crate::config::{CallIds, Quirks};
 use crate::dialect::next::conversation::{
@@ -25,6 +25,8 @@ pub(super) struct Transcript<'a> {
     quirks: &'a Quirks,
     origin: Api,
     signs_calls: bool,
+    /// Whether caching marks mean something there.
+    keeps_marks: bool,
     names: &'a mut Names,
     dropped: &'a mut Dropped,
     /// Whether some message with calls lacks the thoughts that led to them; `None`: there are no calls.
@@ -45,6 +47,7 @@ impl<'a> Transcript<'a> {
             quirks,
             origin,
             signs_calls: quirks.wants_signed_calls && is_gemini_3(model),
+            keeps_marks: !quirks.has_plain_turns && is_claude(model),
             names,
             dropped,
             lacks_thoughts: None,
@@ -56,11 +59,8 @@ impl<'a> Transcript<'a> {
         let turns = std::mem::take(&mut conversation.turns);
         self.messages.reserve(2 * turns.len());
         for Turn { role, parts } in turns {
-            if parts.iter().any(|part| part.cache.is_some()) {
-                self.dropped.field(Field::CacheControl);
-            }
             match role {
-                Role::System => self.instruct(&texts_of(parts)),
+                Role::System => self.instruct(parts)?,
                 Role::User => self.question(parts)?,
                 Role::Assistant => self.answer(parts),
             }
@@ -86,25 +86,49 @@ impl<'a> Transcript<'a> {
 
     /// The templates of many models accept system messages at the beginning only: later ones become part of the user's
     /// message, marked in the way that coding agents use for models without system messages.
-    fn instruct(&mut self, text: &str) {
-        if text.is_empty() {
-            return;
+    fn instruct(&mut self, parts: Vec<Told>) -> Result<(), Unsaid> {
+        let mut texts = Vec::with_capacity(parts.len());
+        for part in parts {
+            texts.extend(self.part(part)?.filter(Part::is_text));
         }
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let said = Said::of(texts, "\n\n");
         let is_beginning = self.messages.iter().all(|message| message.role == "system");
         if !is_beginning && !is_original(self.quirks) {
+            let text = said.into_text();
             self.ask(Said::Text(format!(
                 "<system-reminder>\n{text}\n</system-reminder>"
             )));
-            return;
+            return Ok(());
         }
         match self.messages.last_mut() {
             Some(Message {
                 role: "system",
-                content: Some(said),
+                content: Some(before),
                 ..
-            }) => said.add(Said::Text(text.to_owned())),
-            _ => self.messages.push(Message::text("system", text)),
+            }) => before.add(said),
+            _ => self.messages.push(Message::new("system", Some(said))),
         }
+        Ok(())
+    }
+
+    /// A part, with its mark if that means something there.
+    fn part(&mut self, part: Told) -> Result<Option<Part>, Unsaid> {
+        let cache_control = self.mark(part.cache);
+        let shown = write_part(part.content, self.origin)?;
+        Ok(shown.map(|shown| Part {
+            shown,
+            cache_control,
+        }))
+    }
+
+    fn mark(&mut self, mark: Option<Value>) -> Option<Value> {
+        if mark.is_some() && !self.keeps_marks {
+            self.dropped.field(Field::CacheControl);
+        }
+        mark.filter(|_| self.keeps_marks)
     }
 
     /// A user's turn: results come first, each in a message of its own; what they show is shown by the user.
@@ -113,8 +137,11 @@ impl<'a> Transcript<'a> {
         let mut said = Vec::new();
         for part in parts {
             match part.content {
-                Content::Result(result) => self.result(result, &mut shown)?,
-                content => said.extend(write_part(content, self.origin)?),
+                Content::Result(result) => {
+                    let mark = self.mark(part.cache);
+                    self.result(result, mark, &mut shown)?;
+                }
+                content => said.extend(self.part(Told { content, ..part })?),
             }
         }
         shown.append(&mut said);
@@ -143,26 +170,32 @@ impl<'a> Transcript<'a> {
         self.messages.push(Message::new("user", Some(said)));
     }
 
-    fn result(&mut self, result: CallResult, shown: &mut Vec<Part>) -> Result<(), Unsaid> {
+    fn result(
+        &mut self,
+        result: CallResult,
+        mark: Option<Value>,
+        shown: &mut Vec<Part>,
+    ) -> Result<(), Unsaid> {
         let mut texts = Vec::new();
         let before = shown.len();
         for part in result.parts {
-            if part.cache.is_some() {
-                self.dropped.field(Field::CacheControl);
-            }
-            match write_part(part.content, self.origin)? {
-                Some(text @ Part::Text { .. }) => texts.push(text),
+            match self.part(part)? {
+                Some(text) if text.is_text() => texts.push(text),
                 other => shown.extend(other),
             }
         }
         if texts.is_empty() && shown.len() > before {
             texts.push(Part::text(SHOWN));
         }
-        let mut content = Said::of(texts, "\n");
-        if let (true, Said::Text(text)) = (result.is_error, &mut content) {
+        if let (true, Some(first)) = (result.is_error, texts.first_mut())
+            && let Shown::Text { text } = &mut first.shown
+        {
             text.insert_str(0, "Error: ");
         }
-        let mut message = Message::new("tool", Some(content));
+        if let (Some(last), Some(mark)) = (texts.last_mut(), mark) {
+            last.cache_control = Some(mark);
+        }
+        let mut message = Message::new("tool", Some(Said::of(texts, "\n")));
         message.tool_call_id = Some(self.id(result.id));
         self.messages.push(message);
         Ok(())
@@ -173,6 +206,9 @@ impl<'a> Transcript<'a> {
         let mut thoughts = String::new();
         let mut calls = Vec::new();
         for part in parts {
+            if part.cache.is_some() {
+                self.dropped.field(Field::CacheControl);
+            }
             match part.content {
                 Content::Text(said) | Content::Refusal(said) if text.is_empty() => text = said,
                 Content::Text(said) | Content::Refusal(said) => text += &said,
@@ -253,12 +289,10 @@ fn is_gemini_3(model: &str) -> bool {
     name.starts_with("gemini-3")
 }
 
-fn texts_of(parts: Vec<Told>) -> String {
-    let texts = parts.into_iter().filter_map(|part| match part.content {
-        Content::Text(text) => Some(text),
-        _ => None,
-    });
-    texts.collect::<Vec<_>>().join("\n\n")
+/// Whether a model is Claude, behind whichever gateway: those hand its caching marks on (`OpenRouter`, `LiteLLM`,
+/// Databricks).
+fn is_claude(model: &str) -> bool {
+    model.contains("claude")
 }
 
 /// Nine letters and digits for an id, always the same for the same id; `None`: the id is fine.

@@ -1,16 +1,16 @@
 //! Writes images, documents and sound.
 
-use super::request_body::{Audio, File, Image, Part};
+use super::request_body::{Audio, File, Image, Shown};
 use crate::dialect::next::conversation::{Api, Content, Media, Unsaid};
 
 /// The name of a document that has none: the field is required.
 const UNNAMED: &str = "document.pdf";
 
 /// What is shown or told by the user; `None`: only a model says this.
-pub(super) fn write_part(content: Content, origin: Api) -> Result<Option<Part>, Unsaid> {
+pub(super) fn write_part(content: Content, origin: Api) -> Result<Option<Shown>, Unsaid> {
     Ok(Some(match content {
-        Content::Text(text) | Content::Refusal(text) => Part::text(text),
-        Content::Image { media, detail } => Part::ImageUrl {
+        Content::Text(text) | Content::Refusal(text) => Shown::Text { text },
+        Content::Image { media, detail } => Shown::ImageUrl {
             image_url: Image {
                 url: url_of(media),
                 detail,
@@ -21,7 +21,7 @@ pub(super) fn write_part(content: Content, origin: Api) -> Result<Option<Part>, 
             name,
             context,
         } => document(media, name, context, origin)?,
-        Content::Audio { data, format } => Part::InputAudio {
+        Content::Audio { data, format } => Shown::InputAudio {
             input_audio: Audio { data, format },
         },
         Content::Thought(_) | Content::Call(_) | Content::Result(_) => return Ok(None),
@@ -33,14 +33,16 @@ fn document(
     name: Option<String>,
     context: Option<String>,
     origin: Api,
-) -> Result<Part, Unsaid> {
+) -> Result<Shown, Unsaid> {
     match media {
         Media::Text(text) => {
             let about = name.into_iter().chain(context);
             let lines: Vec<String> = about.chain([text]).collect();
-            Ok(Part::text(lines.join("\n")))
+            Ok(Shown::Text {
+                text: lines.join("\n"),
+            })
         }
-        Media::Inline { kind, data } => Ok(Part::File {
+        Media::Inline { kind, data } => Ok(Shown::File {
             file: File {
                 filename: name.unwrap_or_else(|| UNNAMED.to_owned()),
                 file_data: data_url(&kind, data),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error;
@@ -131,7 +132,7 @@ impl Writer {
         let begin: &[u8] =
             b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
         out.extend_from_slice(begin);
-        out.extend_from_slice(self.blocks.to_string().as_bytes());
+        put(&self.blocks, out);
         out.extend_from_slice(b",\"delta\":{\"type\":\"");
         out.extend_from_slice(field.as_bytes());
         out.extend_from_slice(b"\":");
@@ -331,9 +332,12 @@ fn stop(end: End, has_refused: bool) -> (&'static str, Option<String>) {
 /// The usage: cached tokens are counted separately.
 fn counts(usage: Option<Usage>) -> Value {
     let usage = usage.unwrap_or_default();
+    let uncached = usage.input.saturating_sub(usage.cached);
+    // Some tell the same tokens as written and as read.
+    let written = usage.written.min(uncached);
     let mut counts = json!({
-        "input_tokens": usage.input.saturating_sub(usage.cached + usage.written),
-        "cache_creation_input_tokens": usage.written,
+        "input_tokens": uncached - written,
+        "cache_creation_input_tokens": written,
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.output,
     });
@@ -347,8 +351,8 @@ fn tell(kind: &str, event: &Value, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
 }
 
-/// Writes a text as JSON.
-fn put(text: &str, out: &mut Vec<u8>) {
+/// Writes a text or a number as JSON.
+fn put(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     // Writing to memory does not fail.
-    let _ = serde_json::to_writer(out, text);
+    let _ = serde_json::to_writer(out, value);
 }

@@ -42,7 +42,6 @@ pub fn write_request(
     let mut toolbox = Toolbox::of(
         conversation.tools,
         conversation.format,
-        false,
         &facts,
         &mut dropped,
     )?;

@@ -306,3 +306,48 @@ fn the_web_cannot_be_searched() {
         Some(Unsaid("hosted tools"))
     );
 }
+
+#[test]
+fn marks_for_the_cache_are_kept_where_claude_is_behind_a_chat() {
+    let mark = json!({ "type": "ephemeral" });
+    let marked = |part: Part| Part {
+        cache: Some(json!({ "type": "ephemeral" })),
+        ..part
+    };
+    let asked = || {
+        with(vec![
+            turn(Role::System, vec![Part::text("a"), marked(Part::text("b"))]),
+            turn(Role::User, vec![Part::text("x")]),
+            turn(
+                Role::Assistant,
+                vec![call("c", "f", Input::Json("{}".to_owned()))],
+            ),
+            turn(
+                Role::User,
+                vec![
+                    marked(result("c", vec![Part::text("y")], false)),
+                    marked(Part::text("z")),
+                ],
+            ),
+        ])
+    };
+    let text = |text: &str| json!([{ "type": "text", "text": text, "cache_control": mark }]);
+    let (body, dropped) = sent(asked(), "anthropic/claude-opus-5", Quirks::UNKNOWN);
+    assert!(dropped.is_empty(), "{dropped:?}");
+    let contents: Vec<&Value> = body["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| &message["content"])
+        .collect();
+    let system = json!([{ "type": "text", "text": "a" }, { "type": "text", "text": "b", "cache_control": mark }]);
+    assert_eq!(
+        contents,
+        [&system, &json!("x"), &Value::Null, &text("y"), &text("z")]
+    );
+    for (model, quirks) in [("openai/gpt-5", Quirks::UNKNOWN), ("claude", Quirks::OLDER)] {
+        let (body, dropped) = sent(asked(), model, quirks);
+        assert_eq!(dropped, ["cache_control"]);
+        assert_eq!(body["messages"][0]["content"], "a\n\nb");
+    }
+}

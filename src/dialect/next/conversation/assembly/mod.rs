@@ -112,9 +112,7 @@ impl Assembly {
                 self.draft(index).complete(arguments.as_deref());
                 self.advance(Next::Call, out);
             }
-            Piece::Usage(usage) => {
-                self.usage = Some(self.usage.unwrap_or_default().max(usage));
-            }
+            Piece::Usage(usage) => self.usage = Some(usage),
             Piece::End(End::Failed) => self.fail(failed(), out),
             Piece::End(end) => {
                 self.end = Some(end);

@@ -10,7 +10,7 @@ mod writes_requests;
 use serde_json::Value;
 
 use super::{read_request, write_request};
-use crate::config::Dialect;
+use crate::catalogue::Dialect;
 use crate::dialect::next::conversation::{Api, Conversation, Dropped, Target, Unsaid, Written};
 use crate::dialect::upstream_api::UpstreamApi;
 

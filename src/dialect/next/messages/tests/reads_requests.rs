@@ -384,6 +384,7 @@ fn what_only_anthropic_has_is_named() {
             json!({"messages": [], "tools": [{"type": "bash_20250124", "name": "bash"}]}),
             "hosted tools",
         ),
+        (json!({"messages": [], "max_tokens": 0}), "max_tokens of 0"),
         (json!({"messages": paused}), "content of this kind"),
     ] {
         assert_eq!(

@@ -3,7 +3,7 @@
 use serde_json::{Number, Value, json};
 
 use super::{conversation, written, written_for};
-use crate::config::Dialect;
+use crate::catalogue::Dialect;
 use crate::dialect::next::conversation::{Effort, Thinking};
 use crate::dialect::upstream_api::UpstreamApi;
 

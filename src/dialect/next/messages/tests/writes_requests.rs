@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{conversation, written, written_for};
-use crate::config::Dialect;
+use crate::catalogue::Dialect;
 use crate::dialect::next::conversation::{
     Api, Call, Choice, Content, Format, Input, Media, Part, Role, Search, Signature, Thought, Tool,
     ToolKind, ToolName, Turn, Unsaid,
