@@ -24,7 +24,7 @@ pub(super) struct Segment {
     /// Records what the answer creates.
     pub(super) witness: Option<Witness>,
     /// `None`: the events pass unchanged.
-    splice: Option<Splice>,
+    pub(super) splice: Option<Splice>,
 }
 
 /// What makes this stream the rest of another one.
@@ -53,7 +53,6 @@ impl Segment {
         mut attempt: InFlightAttempt,
         since: Instant,
         secrets: Secrets,
-        splice: Option<Splice>,
     ) -> Self {
         attempt.answered(since);
         Self {
@@ -62,7 +61,7 @@ impl Segment {
             timers: Timers::start(limits, Instant::now()),
             secrets,
             witness: None,
-            splice,
+            splice: None,
         }
     }
 

@@ -85,7 +85,7 @@ impl SupervisedStream {
             secrets,
             ..
         } = held;
-        let mut segment = Segment::new(rest, limits, attempt, since, secrets, None);
+        let mut segment = Segment::new(rest, limits, attempt, since, secrets);
         segment.witness = witness;
         if let Some(witness) = &mut segment.witness {
             witness.saw_events(&first);
@@ -290,14 +290,8 @@ impl SupervisedStream {
         self.ready.push_back(note.into());
         let events = held.events;
         let splice = Splice { events, splicer };
-        let segment = Segment::new(
-            held.rest,
-            held.limits,
-            attempt,
-            held.since,
-            held.secrets,
-            Some(splice),
-        );
+        let mut segment = Segment::new(held.rest, held.limits, attempt, held.since, held.secrets);
+        segment.splice = Some(splice);
         self.source = Source::Segment(Box::new(segment));
         self.set_alarm();
         self.pass(Taken::bytes(held.first));
