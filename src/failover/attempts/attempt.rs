@@ -16,11 +16,12 @@ use super::handshake;
 use super::in_flight::Limit;
 use super::outbound::{outbound_as, send};
 use super::pace::Pace;
+use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
 use crate::catalogue::is_reasoning_model;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::openai::Transcript;
-use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest};
+use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest, WholeAnswer};
 use crate::event::Events;
 use crate::failover::decisions::target::Target;
 use crate::failover::translation::reserve;
@@ -250,12 +251,16 @@ impl Attempt<'_> {
         let wait = wait_asked_by(&reply.headers);
         let headers = reply.headers;
         let look = || {
-            let body = match self.in_clients_words(translator, received.clone(), wait)? {
-                Ok(body) => body,
+            let answer = match self.in_clients_words(translator, received.clone(), wait)? {
+                Ok(answer) => answer,
                 Err(outcome) => {
                     return self.error_inside(outcome, headers, translator, received.clone());
                 }
             };
+            let body = answer.body;
+            if answer.is_silent {
+                return self.silent(Failure::silent(reply.status, headers, body));
+            }
             self.accept(reply.status, &body, dialect::is_refusal)?;
             let body = AttemptBody::Whole(body);
             Ok(AttemptAnswer::new(
@@ -274,16 +279,36 @@ impl Attempt<'_> {
         translator: &ResponseTranslator,
         body: Bytes,
         wait: Option<Duration>,
-    ) -> Result<Result<Bytes, Outcome>, NoMemory> {
+    ) -> Result<Result<WholeAnswer, Outcome>, NoMemory> {
         let endpoint = self.request.endpoint;
         if !translator.changes() {
             return Ok(translator.answer(endpoint, body, wait));
         }
         let mut share = reserve(&body, self.memory)?;
         Ok(translator.answer(endpoint, body, wait).map(|answer| {
-            share.shrink_to(answer.len());
-            share.hold(answer)
+            share.shrink_to(answer.body.len());
+            WholeAnswer {
+                body: share.hold(answer.body),
+                ..answer
+            }
         }))
+    }
+
+    /// What follows from an answer in which nothing is said: the next candidate may say more, unless nothing need be said.
+    fn silent(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
+        let is_enough = dialect::may_be_silent(self.request.endpoint, &self.request.body);
+        match failure.error {
+            Some(answer) if is_enough => {
+                let body = AttemptBody::Whole(answer.body);
+                Ok(AttemptAnswer::new(
+                    answer.status,
+                    answer.headers,
+                    body,
+                    Outcome::Success,
+                ))
+            }
+            error => Err(Failure { error, ..failure }),
+        }
     }
 
     /// Accepts an answer, unless it refuses the content and the route asks the next candidate then.
@@ -348,10 +373,17 @@ impl Attempt<'_> {
                 reasoning: self.timeouts.reasoning,
             },
             keepalive: self.request.keepalive(self.timeouts.keepalive),
+            secrets: &Secrets::of(self.target, self.request),
         };
         let events = EventStream::new(endpoint, translator.translator(), transcript);
         let mut held = match hold(events, reply.body, wanted).await {
             Ok(held) => held,
+            Err(mut failure) if failure.is_silent() => {
+                if let Some(answer) = &mut failure.error {
+                    answer.headers = reply.headers;
+                }
+                return self.silent(failure);
+            }
             Err(failure) => return self.error_by_event(failure, reply.headers),
         };
         let events = &held.events;
