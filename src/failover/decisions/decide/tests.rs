@@ -46,28 +46,24 @@ impl Scene {
     }
 
     fn failed(&self, calls: u32, odds: f32) -> Choice {
-        let not_before = self.start;
-        Choice {
-            tried: Tried::Again {
-                calls,
-                not_before,
-                is_unread: false,
-            },
-            odds,
-            ..WELL
-        }
+        self.tried(calls, odds, false)
     }
 
     /// It did not look at the request.
     fn unread(&self, calls: u32, odds: f32) -> Choice {
+        self.tried(calls, odds, true)
+    }
+
+    fn tried(&self, calls: u32, odds: f32, is_unread: bool) -> Choice {
         let not_before = self.start;
         Choice {
             tried: Tried::Again {
                 calls,
                 not_before,
-                is_unread: true,
+                is_unread,
             },
-            ..self.failed(calls, odds)
+            odds,
+            ..WELL
         }
     }
 
