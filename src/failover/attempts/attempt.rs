@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::time::Instant;
 
+use super::clients_account::about_clients_account;
 use super::commit::{Hold, hold};
 use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
@@ -81,7 +82,7 @@ impl Attempt<'_> {
             }
             ended => ended,
         }
-        .map_err(|failure| self.about_clients_account(failure))
+        .map_err(|failure| about_clients_account(&self.target, failure))
     }
 
     async fn once(

@@ -59,6 +59,11 @@ impl<'a> AttemptPlan<'a> {
         }
     }
 
+    /// Whether there are no candidates.
+    pub(in crate::failover) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Counts the request as demand at every candidate.
     pub(in crate::failover) fn demand(&self, now: Instant) {
         for entry in &self.entries {
