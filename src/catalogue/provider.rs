@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::ability::Capabilities;
 use super::api::{Dialect, KeyHeader, Prefill};
-use super::models;
+use super::facts::Facts;
+use super::lookup::{claude_facts, facts};
 use super::providers::{Entry, TABLE};
 use super::quirks::Quirks;
 
@@ -54,9 +54,12 @@ impl Provider {
     }
 
     /// What is known of a model at this provider.
-    pub fn capabilities(self, model: &str) -> Capabilities {
-        let known = models::known(model);
-        Capabilities {
+    pub fn facts(self, model: &str) -> Facts {
+        let known = match self.0.dialect {
+            Dialect::OpenAi => facts(model),
+            Dialect::Anthropic => claude_facts(model),
+        };
+        Facts {
             missing: known.missing.or(self.0.missing),
             ..known
         }

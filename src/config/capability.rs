@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::catalogue::{Abilities, Ability, Capabilities};
+use crate::catalogue::{Abilities, Ability, Facts};
 
 /// What the configuration says about a model; a key that is left out leaves it to the built-in tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -47,15 +47,16 @@ impl CapabilitiesConfig {
 
     /// `known`, overridden by these settings.
     #[must_use]
-    pub fn over(self, known: Capabilities) -> Capabilities {
+    pub fn over(self, known: Facts) -> Facts {
         let configured = |missing: Abilities, ability: Ability| match self.about(ability) {
             Some(can) => missing.with(ability, !can),
             None => missing,
         };
-        Capabilities {
+        Facts {
             context_window: self.context_window.or(known.context_window),
             max_output: self.max_output.or(known.max_output),
             missing: Ability::ALL.into_iter().fold(known.missing, configured),
+            ..known
         }
     }
 

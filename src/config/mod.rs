@@ -50,8 +50,7 @@ pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, Upstrea
 use self::problem::Found;
 use self::proxy::ProxyVariables;
 pub use crate::catalogue::{
-    Abilities, Ability, CallIds, Capabilities, Dialect, Efforts, KeyHeader, Prefill, Provider,
-    Quirks,
+    Abilities, Ability, CallIds, Dialect, Efforts, KeyHeader, Prefill, Provider, Quirks,
 };
 
 impl Config {

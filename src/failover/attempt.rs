@@ -19,7 +19,6 @@ use super::pace::Pace;
 use super::plan::Target;
 use super::timers::StreamTimeouts;
 use super::translation::reserve;
-use crate::catalogue::is_reasoning_model;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::openai::Transcript;
 use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
@@ -193,8 +192,8 @@ impl Attempt<'_> {
     }
 
     fn is_reasoning(&self) -> bool {
-        let model = self.target.candidate.model.as_deref();
-        self.request.thinking.is_known() || model.is_some_and(is_reasoning_model)
+        let candidate = self.target.candidate;
+        self.request.thinking.is_known() || candidate.facts(self.request.model_name()).thinks
     }
 
     /// The wait for the first content of an exchange that begins now.

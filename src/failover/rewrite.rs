@@ -105,9 +105,9 @@ impl Attempt<'_> {
         let endpoint = self.request.endpoint;
         // What the client wrote for this model passes through, whatever is known of the model.
         if model.is_some() || api.translates(endpoint) {
-            let abilities = candidate.capabilities(self.request.model_name());
-            api.has_stream_usage = !abilities.missing.contains(Ability::StreamUsage);
-            api.max_output = abilities.max_output;
+            let facts = candidate.facts(self.request.model_name());
+            api.has_stream_usage = !facts.missing.contains(Ability::StreamUsage);
+            api.max_output = facts.max_output;
         }
         body.and_then(|body| api.translate(endpoint, body, Delivery::of(model)))
             .ok_or(Outcome::InvalidReply(Defect::NoSeam))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalogue::{Capabilities, Provider};
+use crate::catalogue::{Facts, Provider};
 use crate::config::{CapabilitiesConfig, TimeoutsConfig};
 use crate::health::ModelHealth;
 use crate::upstream::Upstream;
@@ -34,8 +34,8 @@ impl Candidate {
         self.health.of_name(model)
     }
 
-    /// What it can do for a client that names this model.
-    pub fn capabilities(&self, model: &str) -> Capabilities {
+    /// What is known of its model, for a client that names this one.
+    pub fn facts(&self, model: &str) -> Facts {
         self.knowledge.about(model)
     }
 }
@@ -46,7 +46,7 @@ pub struct Knowledge {
     provider: Provider,
     configured: CapabilitiesConfig,
     /// Looked up in advance, where the model is known.
-    settled: Option<Capabilities>,
+    settled: Option<Facts>,
 }
 
 impl Knowledge {
@@ -55,18 +55,18 @@ impl Knowledge {
         Self {
             provider,
             configured,
-            settled: model.map(|model| configured.over(provider.capabilities(model))),
+            settled: model.map(|model| configured.over(provider.facts(model))),
         }
     }
 
     /// What the configuration says about a model, else the built-in tables.
-    pub fn about(&self, model: &str) -> Capabilities {
-        let look_up = || self.configured.over(self.provider.capabilities(model));
+    pub fn about(&self, model: &str) -> Facts {
+        let look_up = || self.configured.over(self.provider.facts(model));
         self.settled.unwrap_or_else(look_up)
     }
 
     /// What the configuration says, and nothing else.
-    pub fn configured(&self) -> Capabilities {
-        self.configured.over(Capabilities::default())
+    pub fn configured(&self) -> Facts {
+        self.configured.over(Facts::UNKNOWN)
     }
 }
