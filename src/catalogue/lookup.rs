@@ -81,10 +81,11 @@ mod tests {
     /// Models that think.
     const THINKERS: &str = "o3 o4-mini gpt-5.2 gpt-5.1-codex-max gpt-6-luna gpt-6.2-astra openai/gpt-7 codex-mini-latest \
          openai/o1 openai.gpt-oss-120b-1:0 deepseek-r1:8b deepseek-ai/DeepSeek-R1 us.deepseek.r1-v1:0 \
-         deepseek-reasoner deepseek-flash qwen3-thinking-2507 qwen3:8b qwen3.8-max Qwen/QwQ-32B magistral- \
-         medium-2509 gemini-2.5-flash gemini-4-argon google/gemini-3-pro-preview grok-4-fast-reasoning \
-         grok-4.20-multi-agent grok-3-mini kimi-thinking-preview kimi-k2-thinking kimi-k3 z-ai/glm-4.6 \
-         MiniMax-M2.7 claude-opus-4-thinking claude-opus-5 claude-fable-5-1 databricks-claude-sonnet-5-5";
+         deepseek-reasoner deepseek-flash qwen3-thinking-2507 qwen3:8b qwen3.8-max Qwen/QwQ-32B \
+         magistral-medium-2509 gemini-2.5-flash gemini-4-argon google/gemini-3-pro-preview \
+         grok-4-fast-reasoning grok-4.20-multi-agent grok-3-mini kimi-thinking-preview kimi-k2-thinking \
+         kimi-k3 z-ai/glm-4.6 MiniMax-M2.7 claude-opus-4-thinking claude-opus-5 claude-fable-5-1 \
+         databricks-claude-sonnet-5-5";
     /// Models that do not, or of which nobody knows.
     const OTHERS: &str = "gpt-4o gpt-4.1-mini gpt-35-turbo gpt-image-1 gpt-5-chat-latest o3x omni deepseek-chat deepseek-v3.1 \
          llama-3.3 grok-4-fast-non-reasoning grok-3 kimi-k2 glm-4-32b-0414 Qwen3-Coder-480B \

@@ -18,7 +18,7 @@ mod refused;
 mod thinkers;
 
 pub use ability::{Abilities, Ability};
-pub use api::{Dialect, KeyHeader, Prefill};
+pub use api::{Dialect, KeyHeader, Messages, Prefill};
 pub use effort::{EffortLevels, Level};
 pub use facts::{Facts, InChats, Sampling, Thinking, Unthinking};
 pub use lookup::{claude_facts, facts};

@@ -195,9 +195,19 @@ impl Quirks {
         efforts: Efforts::Known,
         ..Self::OLDER
     };
-    /// `The reasoning_content in the thinking mode must be passed back to the API.`
+    /// `The reasoning_content in the thinking mode must be passed back to the API.` Kimi: `thinking is enabled but
+    /// reasoning_content is missing in assistant tool call message`.
     pub const DEEPSEEK: Self = Self {
         wants_thoughts_back: true,
+        ..Self::OLDER
+    };
+    /// Documents these as errors.
+    pub const CEREBRAS: Self = Self {
+        refuses: OF_OPENAI.or(RefusedFields::of(&[
+            "frequency_penalty",
+            "logit_bias",
+            "presence_penalty",
+        ])),
         ..Self::OLDER
     };
     /// Documents `logit_bias` and the `name` of a message as errors.

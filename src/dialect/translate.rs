@@ -125,7 +125,7 @@ impl UpstreamApi {
             dropped: Vec::new(),
             is_rewritten: false,
         };
-        match self.dialect {
+        match self.dialect_for(endpoint) {
             Dialect::OpenAi => {
                 if endpoint == Endpoint::Messages {
                     translated.chat_for_message(model, &self)?;

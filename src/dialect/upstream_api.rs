@@ -10,6 +10,10 @@ pub struct UpstreamApi {
     pub dialect: Dialect,
     /// Whether it has `/responses`.
     pub has_responses: bool,
+    /// Whether it speaks Anthropic's Messages besides.
+    pub speaks_messages: bool,
+    /// Whether it has Anthropic's `/messages/count_tokens` besides.
+    pub counts_tokens: bool,
     /// How chat requests have to be adapted.
     pub quirks: Quirks,
     /// How a prefill (the start of an answer) is sent.
@@ -26,6 +30,8 @@ impl UpstreamApi {
         Self {
             dialect,
             has_responses: true,
+            speaks_messages: false,
+            counts_tokens: false,
             quirks: Quirks::UNKNOWN,
             prefill: Prefill::None,
             has_stream_usage: true,
@@ -36,7 +42,7 @@ impl UpstreamApi {
     /// Whether it supports requests of this kind, translated or not.
     pub fn has(self, endpoint: Endpoint) -> bool {
         match self.dialect {
-            Dialect::OpenAi => endpoint != Endpoint::CountTokens,
+            Dialect::OpenAi => endpoint != Endpoint::CountTokens || self.counts_tokens,
             Dialect::Anthropic => {
                 endpoint.is_anthropic()
                     || matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Responses)
@@ -44,9 +50,17 @@ impl UpstreamApi {
         }
     }
 
+    /// In which API requests of this kind are put to it: one that speaks both gets each in its own.
+    pub fn dialect_for(self, endpoint: Endpoint) -> Dialect {
+        match self.speaks_messages && endpoint.is_anthropic() {
+            true => Dialect::Anthropic,
+            false => self.dialect,
+        }
+    }
+
     /// Whether requests of this kind have to be translated.
     pub fn translates(self, endpoint: Endpoint) -> bool {
-        match (self.dialect, endpoint) {
+        match (self.dialect_for(endpoint), endpoint) {
             (Dialect::OpenAi, Endpoint::Messages) => true,
             (Dialect::OpenAi, Endpoint::Responses) => !self.has_responses,
             (Dialect::OpenAi, _) => false,

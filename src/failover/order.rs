@@ -158,7 +158,7 @@ fn ineligible(
     if candidate.upstream.takes_clients_credential() && !request.has_credential {
         return Some(SkipReason::NoCredential);
     }
-    if !candidate.upstream.api().has(request.endpoint) {
+    if !candidate.api(request.model).has(request.endpoint) {
         return Some(SkipReason::Unsupported("this endpoint"));
     }
     let mut missing = facts.missing.iter();
@@ -196,7 +196,7 @@ pub(super) fn unsupported(
     request: RoutingRequest<'_>,
 ) -> Option<SkipReason> {
     let model = candidate.model.as_deref().unwrap_or(request.model);
-    let api = candidate.upstream.api();
+    let api = candidate.api(request.model);
     let why = api.unsupported_feature(request.endpoint, request.needs.body, model)?;
     Some(match why {
         Untranslatable::Unsupported(lack) => SkipReason::Unsupported(lack),
@@ -206,8 +206,9 @@ pub(super) fn unsupported(
 
 /// How a candidate is asked to continue the start of an answer.
 pub(super) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
-    match candidate.upstream.dialect() {
-        Dialect::OpenAi => candidate.upstream.api().prefill,
+    let api = candidate.api(model);
+    match api.dialect {
+        Dialect::OpenAi => api.prefill,
         Dialect::Anthropic if candidate.facts(model).takes_prefill => Prefill::Trailing,
         Dialect::Anthropic => Prefill::None,
     }

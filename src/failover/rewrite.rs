@@ -26,7 +26,7 @@ impl Attempt<'_> {
     pub(super) async fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
         let api = UpstreamApi {
             has_responses: false,
-            ..self.target.candidate.upstream.api()
+            ..self.api()
         };
         let translate = || self.translated_for(api, self.body());
         // It has no `/responses` after all, so it is to be translated.
@@ -34,7 +34,7 @@ impl Attempt<'_> {
     }
 
     pub(super) async fn without_provider_state(&self) -> Option<UpstreamRequest> {
-        let api = self.target.candidate.upstream.api();
+        let api = self.api();
         let translate = || {
             let (body, dropped) =
                 dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
@@ -51,7 +51,7 @@ impl Attempt<'_> {
 
     /// The request in the upstream's words.
     pub(super) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
-        let api = self.target.candidate.upstream.api();
+        let api = self.api();
         let is_read = self.target.candidate.model.is_some()
             || self.transcript.is_some()
             || api.translates(self.request.endpoint);
@@ -111,6 +111,10 @@ impl Attempt<'_> {
         }
         body.and_then(|body| api.translate(endpoint, body, Delivery::of(model)))
             .ok_or(Outcome::InvalidReply(Defect::NoSeam))
+    }
+
+    fn api(&self) -> UpstreamApi {
+        self.target.candidate.api(self.request.model_name())
     }
 
     pub(super) fn prefill(&self) -> Prefill {

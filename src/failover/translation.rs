@@ -21,7 +21,7 @@ pub(super) async fn obstacle(
     request: RoutingRequest<'_>,
     memory: &Memory,
 ) -> Option<SkipReason> {
-    if !candidate.upstream.api().translates(request.endpoint) {
+    if !candidate.api(request.model).translates(request.endpoint) {
         return None;
     }
     let look = || match reserve(request.needs.body, memory) {

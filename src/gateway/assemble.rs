@@ -22,7 +22,7 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
-use crate::upstream::{Client, Connector, Credential, Key, Seats, Upstream};
+use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
@@ -121,7 +121,7 @@ impl Generation {
 /// With another URL or other keys, it is another account, whose health is unknown.
 fn identity(upstream: &UpstreamConfig) -> u64 {
     let mut hasher = DefaultHasher::new();
-    upstream.base_url().hash(&mut hasher);
+    (upstream.base_url(), upstream.messages_url()).hash(&mut hasher);
     for key in upstream.keys() {
         key.expose().hash(&mut hasher);
     }
@@ -326,10 +326,22 @@ fn one_upstream(
         ..UpstreamApi::new(config.provider.dialect())
     };
     Upstream::new(id.clone(), api, config.base_url(), keys, client)
+        .with_messages(messages(config))
         .with_api_version(config.api_version.as_deref())
         .with_credential(config.credential)
         .with_error_rules(config.errors.clone())
         .with_headers(extra_headers(config))
+}
+
+/// Where it speaks Anthropic's API, too. What only the provider's own URL is known to do is not expected of another.
+fn messages(config: &UpstreamConfig) -> Option<MessagesUrl> {
+    let of_provider = config.provider.messages();
+    let known = of_provider.filter(|_| config.messages_url.is_none());
+    Some(MessagesUrl {
+        url: config.messages_url()?,
+        only: of_provider.and_then(|messages| messages.only),
+        counts: known.is_some_and(|messages| messages.counts),
+    })
 }
 
 fn extra_headers(config: &UpstreamConfig) -> Vec<Credential> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::catalogue::{Facts, Provider};
 use crate::config::{CapabilitiesConfig, TimeoutsConfig};
+use crate::dialect::UpstreamApi;
 use crate::health::ModelHealth;
 use crate::upstream::Upstream;
 
@@ -32,6 +33,11 @@ impl Candidate {
     /// The health of the model that a client asks for.
     pub fn health_of(&self, model: &str) -> &Arc<ModelHealth> {
         self.health.of_name(model)
+    }
+
+    /// Its upstream's API for its model, for a client that names this one.
+    pub fn api(&self, model: &str) -> UpstreamApi {
+        self.upstream.api(self.model.as_deref().unwrap_or(model))
     }
 
     /// What is known of its model, for a client that names this one.

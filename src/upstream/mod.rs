@@ -14,7 +14,7 @@ mod send;
 mod shortage;
 mod upgrade;
 
-pub use account::{Outbound, Upstream};
+pub use account::{MessagesUrl, Outbound, Upstream};
 pub use credential::Credential;
 pub use key::{Key, KeyError, Renewal, RenewedKey};
 pub use network::{Client, ClientError, Connector, Hold};

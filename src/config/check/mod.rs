@@ -20,7 +20,8 @@ use super::file::Config;
 use super::path::Path;
 use super::problem::{Found, did_you_mean};
 use super::route::{CandidateConfig, RouteConfig};
-use super::upstream::{UpstreamConfig, UpstreamId};
+use super::upstream::{UpstreamConfig, UpstreamId, origin};
+use crate::catalogue::Dialect;
 
 /// Notes everything that is wrong with a configuration that could be read.
 pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
@@ -130,6 +131,7 @@ impl Check<'_> {
         self.concurrency(id, upstream, path);
         self.errors(&upstream.errors, &path.key("errors"));
         self.base_url(upstream, path.key("base_url"));
+        self.messages_url(upstream, path.key("messages_url"));
         self.api_version(upstream, path.key("api_version"));
         self.keys(id, upstream, path);
     }
@@ -143,6 +145,26 @@ impl Check<'_> {
             self.note(path, format!("is missing: {name} stands for any server, so say where it is, for example http://127.0.0.1:8000/v1"));
         } else if let Err(reason) = usable_url(url) {
             self.note(path, reason);
+        }
+    }
+
+    fn messages_url(&mut self, upstream: &UpstreamConfig, path: Path) {
+        let url = match upstream.messages_url.as_deref() {
+            None | Some("none") => return,
+            Some(url) => url.trim_end_matches('/'),
+        };
+        if upstream.provider.dialect() == Dialect::Anthropic {
+            let name = upstream.provider.name();
+            self.note(
+                path,
+                format!("is for an upstream with OpenAI's API: all of {name} lies below base_url"),
+            );
+        } else if url.is_empty() {
+            self.note(path, "is empty: write none if it speaks OpenAI's API alone");
+        } else if let Err(reason) = usable_url(url) {
+            self.note(path, reason);
+        } else if origin(url) != origin(upstream.base_url()) {
+            self.note(path, "must lie at the same host as base_url: make another upstream of another host, with provider: anthropic");
         }
     }
 

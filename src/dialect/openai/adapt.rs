@@ -314,7 +314,7 @@ mod tests {
             |model: &str| json!({"model": model, "stop": ["x"], "parallel_tool_calls": false});
         for (model, expected) in [
             ("gpt-5.1", &["stop"][..]),
-            ("o4-mini", &["stop", "parallel_tool_calls"]),
+            ("o4-mini", &["parallel_tool_calls", "stop"]),
         ] {
             let (_, dropped) = adapted(&body(model).to_string(), Quirks::OPENAI).unwrap();
             assert_eq!(dropped, expected, "{model}");

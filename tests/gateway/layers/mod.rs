@@ -83,7 +83,10 @@ const LADDER: &[(&str, &[&str])] = &[
     ("output", &[]),
     ("affinity", &["config", "request", "wire"]),
     ("request", &["catalogue", "config", "wire"]),
-    ("routing", &["catalogue", "config", "health", "upstream"]),
+    (
+        "routing",
+        &["catalogue", "config", "dialect", "health", "upstream"],
+    ),
     ("server", &["wire"]),
     ("simulator", &[]),
     (
