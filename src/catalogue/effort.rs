@@ -1,5 +1,7 @@
 //! How much a model can be asked to think.
 
+use serde::Deserialize;
+
 /// The words for it, from nothing to most.
 const LEVELS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
@@ -67,7 +69,8 @@ impl EffortLevels {
 }
 
 /// One level of effort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
     /// It does not think.
     None,

@@ -3,6 +3,8 @@
 //! They apply to requests that the proxy has rewritten: for a fallback with another model, or by translation. A
 //! request that a client wrote for the model passes through as it is.
 
+use serde::Deserialize;
+
 use super::facts::Facts;
 use super::refused::RefusedFields;
 
@@ -54,7 +56,8 @@ pub enum Efforts {
 }
 
 /// Which ids of tool calls a provider accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CallIds {
     /// Any.
     Any,

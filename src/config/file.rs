@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
@@ -32,6 +33,8 @@ pub struct Config {
     pub cors: Vec<String>,
     /// The provider accounts, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
+    /// What is to be known of models, by their names; a `*` at the end stands for anything.
+    pub models: IndexMap<String, CapabilitiesConfig>,
     /// Which models are served by whom.
     pub routes: Vec<RouteConfig>,
     /// Where `/models` has its models from.
@@ -68,6 +71,7 @@ impl Default for Config {
             hosts: Vec::new(),
             cors: Vec::new(),
             upstreams: IndexMap::new(),
+            models: IndexMap::new(),
             routes: Vec::new(),
             list_models: ModelList::default(),
             timeouts: TimeoutsConfig::default(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::{CapabilitiesConfig, ErrorRule, Secret, TimeoutsOverride, duration};
+use super::{CapabilitiesConfig, ErrorRule, QuirksConfig, Secret, TimeoutsOverride, duration};
 use crate::catalogue::{Prefill, Provider};
 
 /// One provider account at one URL.
@@ -41,8 +41,10 @@ pub struct UpstreamConfig {
     pub responses: Option<bool>,
     /// How it is asked to continue the start of an answer; left out: as its provider.
     pub prefill: Option<Prefill>,
-    /// What its models can do, where the built-in tables are wrong.
+    /// What is to be known of its models, where the catalogue is wrong.
     pub capabilities: CapabilitiesConfig,
+    /// How chats must be written for it, where that differs from its provider.
+    pub quirks: QuirksConfig,
     /// What it shares with other upstreams, such as a cloud or a CDN: they are likely to fail together.
     pub domain: Option<String>,
     /// What its errors mean, where the built-in tables are wrong. The first rule that fits decides.

@@ -85,7 +85,10 @@ pub(super) fn order<'a>(
     let (mut fit, mut skipped) =
         sort_out(rule, request, |candidate| candidate.facts(request.model));
     if fit.is_empty() {
-        (fit, skipped) = sort_out(rule, request, |candidate| candidate.knowledge.configured());
+        (fit, skipped) = sort_out(rule, request, |candidate| {
+            let model = candidate.model.as_deref().unwrap_or(request.model);
+            candidate.knowledge.configured(model)
+        });
     }
     let mut ranked: Vec<(&Candidate, (u32, bool, f64))> = Vec::with_capacity(fit.len());
     for candidate in fit {

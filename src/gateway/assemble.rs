@@ -21,7 +21,7 @@ use crate::failover::Failover;
 use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
+use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
@@ -89,6 +89,7 @@ impl Generation {
         let assembly = Assembly {
             health,
             upstreams: &upstreams,
+            models: model_rules(config),
             config,
         };
         let routes = Arc::new(assembly.route_table());
@@ -135,6 +136,7 @@ pub(super) type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
 struct Assembly<'a> {
     health: &'a Health,
     upstreams: &'a Upstreams,
+    models: ModelRules,
     config: &'a Config,
 }
 
@@ -192,6 +194,7 @@ impl Assembly<'_> {
             account.provider,
             config.model.as_deref().or_else(|| pattern.exact()),
             config.capabilities.or(account.capabilities),
+            self.models.clone(),
         );
         let timeouts = [&account.timeouts, of_route, &config.timeouts]
             .into_iter()
@@ -237,6 +240,15 @@ impl Assembly<'_> {
             wait: self.config.timeouts.wait,
         }
     }
+}
+
+fn model_rules(config: &Config) -> ModelRules {
+    let rules = config.models.iter();
+    ModelRules::new(
+        rules
+            .map(|(pattern, said)| (Pattern::new(pattern), *said))
+            .collect(),
+    )
 }
 
 async fn upstreams(config: &Config, before: &Upstreams) -> Result<Upstreams, StartError> {
@@ -321,7 +333,7 @@ fn one_upstream(
 ) -> Upstream {
     let api = UpstreamApi {
         has_responses: config.has_responses(),
-        quirks: config.provider.quirks(),
+        quirks: config.quirks.over(config.provider.quirks()),
         prefill: config.prefill(),
         ..UpstreamApi::new(config.provider.dialect())
     };

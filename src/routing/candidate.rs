@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::pattern::Pattern;
 use crate::catalogue::{Facts, Provider};
 use crate::config::{CapabilitiesConfig, TimeoutsConfig};
 use crate::dialect::UpstreamApi;
@@ -47,32 +48,69 @@ impl Candidate {
 }
 
 /// What is known of a candidate's model.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Knowledge {
     provider: Provider,
-    configured: CapabilitiesConfig,
+    /// What the candidate and its upstream say.
+    nearest: CapabilitiesConfig,
+    models: ModelRules,
     /// Looked up in advance, where the model is known.
     settled: Option<Facts>,
 }
 
 impl Knowledge {
-    /// What is known of a model at a provider, completed by what the configuration says about it.
-    pub fn of(provider: Provider, model: Option<&str>, configured: CapabilitiesConfig) -> Self {
-        Self {
+    /// What is known of a model at a provider, completed by what the configuration says about it: its candidate and its
+    /// upstream (`nearest`) before what it says about models by their names.
+    pub fn of(
+        provider: Provider,
+        model: Option<&str>,
+        nearest: CapabilitiesConfig,
+        models: ModelRules,
+    ) -> Self {
+        let unsettled = Self {
             provider,
-            configured,
-            settled: model.map(|model| configured.over(provider.facts(model))),
+            nearest,
+            models,
+            settled: None,
+        };
+        Self {
+            settled: model.map(|model| unsettled.about(model)),
+            ..unsettled
         }
     }
 
-    /// What the configuration says about a model, else the built-in tables.
+    /// What the configuration says about a model, else the catalogue.
     pub fn about(&self, model: &str) -> Facts {
-        let look_up = || self.configured.over(self.provider.facts(model));
+        let look_up = || self.stated(model).over(self.provider.facts(model));
         self.settled.unwrap_or_else(look_up)
     }
 
-    /// What the configuration says, and nothing else.
-    pub fn configured(&self) -> Facts {
-        self.configured.over(Facts::UNKNOWN)
+    /// What the configuration says about a model, and nothing else.
+    pub fn configured(&self, model: &str) -> Facts {
+        self.stated(model).over(Facts::UNKNOWN)
+    }
+
+    fn stated(&self, model: &str) -> CapabilitiesConfig {
+        self.nearest.or(self.models.about(model))
+    }
+}
+
+/// What the configuration says about models by their names.
+#[derive(Clone, Debug, Default)]
+pub struct ModelRules(Arc<[(Pattern, CapabilitiesConfig)]>);
+
+impl ModelRules {
+    /// From patterns, in any order.
+    pub fn new(mut rules: Vec<(Pattern, CapabilitiesConfig)>) -> Self {
+        rules.sort_by(|(one, _), (other, _)| one.cmp_specific_first(other));
+        Self(rules.into())
+    }
+
+    /// The most specific pattern decides; what it leaves out, the next one says.
+    fn about(&self, model: &str) -> CapabilitiesConfig {
+        let fitting = self.0.iter().filter(|(pattern, _)| pattern.matches(model));
+        fitting.fold(CapabilitiesConfig::default(), |stated, (_, more)| {
+            stated.or(*more)
+        })
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.cors();
     check.upstreams();
     check.proxies();
+    check.models();
     check.routes();
     check.timeouts();
     check.limits();
@@ -126,7 +127,7 @@ impl Check<'_> {
             );
             return;
         }
-        self.window(upstream.capabilities, path);
+        self.window(upstream.capabilities, &path.key("capabilities"));
         self.timeouts_of_upstream(upstream, path);
         self.concurrency(id, upstream, path);
         self.errors(&upstream.errors, &path.key("errors"));
@@ -195,9 +196,19 @@ impl Check<'_> {
             ("max_output", capabilities.max_output),
         ] {
             if tokens == Some(0) {
-                let path = path.key("capabilities").key(key);
-                self.note(path, "must be at least 1: it counts tokens");
+                self.note(path.key(key), "must be at least 1: it counts tokens");
             }
+        }
+    }
+
+    fn models(&mut self) {
+        let models = Path::default().key("models");
+        for (pattern, capabilities) in &self.config.models {
+            let path = models.key(pattern);
+            if let Some(problem) = pattern_problem(pattern) {
+                self.note(path.clone(), problem);
+            }
+            self.window(*capabilities, &path);
         }
     }
 
@@ -238,9 +249,7 @@ impl Check<'_> {
             }
             if pattern.is_empty() {
                 self.note(path, "is empty");
-            } else if pattern.trim_end_matches('*').len() + 1 < pattern.len()
-                || pattern[..pattern.len() - 1].contains('*')
-            {
+            } else if pattern_problem(pattern).is_some() {
                 let pattern = self.found.shown(&path, pattern);
                 let message = format!("`{pattern}`: one `*` may stand, at the end");
                 self.note(path, message);
@@ -290,7 +299,7 @@ impl Check<'_> {
             let message = format!("no upstream is called `{shown}`");
             self.found.note(upstream, message, hint);
         }
-        self.window(candidate.capabilities, path);
+        self.window(candidate.capabilities, &path.key("capabilities"));
         if candidate.weight == Some(0) {
             self.note(path.key("weight"), "must be at least 1");
         }
@@ -300,6 +309,16 @@ impl Check<'_> {
                 "is empty: leave it out to keep the client's",
             );
         }
+    }
+}
+
+/// What is wrong with a pattern of models.
+fn pattern_problem(pattern: &str) -> Option<&'static str> {
+    let (_, stars) = pattern.split_at(pattern.find('*').unwrap_or(pattern.len()));
+    match stars {
+        _ if pattern.is_empty() => Some("is empty"),
+        "" | "*" => None,
+        _ => Some("one `*` may stand, at the end"),
     }
 }
 
