@@ -22,6 +22,8 @@ pub use api::{Dialect, KeyHeader, Messages, Prefill};
 pub use effort::{EffortLevels, Level};
 pub use facts::{Facts, InChats, Sampling, Thinking, Unthinking};
 pub use lookup::{claude_facts, facts};
+pub use models::known_models;
+pub use name::is_listed_as;
 pub use provider::Provider;
 pub use quirks::{CallIds, Efforts, Quirks};
 pub use refused::RefusedFields;

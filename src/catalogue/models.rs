@@ -175,6 +175,11 @@ pub(super) static MODELS: &[Model] = &[
     model("llama3").window(8192).lacks(&[Vision, Audio]),
 ];
 
+/// The names of all models that have a line, in its order.
+pub fn known_models() -> impl Iterator<Item = &'static str> {
+    MODELS.iter().map(|model| model.name)
+}
+
 /// The line for a name without a vendor.
 pub(super) fn find(name: &str) -> Option<&'static Model> {
     let first = name.bytes().next()?.to_ascii_lowercase();

@@ -25,6 +25,13 @@ pub(super) fn is_variant(name: &str, of: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', ':', '@', '_']))
 }
 
+/// Whether a name in an upstream's list is a model that is asked for by this name: as such, as the path of a resource
+/// (`models/gemini-3.5-flash`), or with a date or a tag (`llama3.1:latest`).
+pub fn is_listed_as(asked: &str, listed: &str) -> bool {
+    let listed = listed.strip_prefix("models/").unwrap_or(listed);
+    is_variant(listed, asked)
+}
+
 /// Whether a part stands in a name, whatever its case.
 pub(super) fn has(name: &str, part: &str) -> bool {
     let mut windows = name.as_bytes().windows(part.len());
@@ -46,7 +53,7 @@ fn number(text: &str) -> Option<(u32, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{beginnings, is_variant, version};
+    use super::{beginnings, is_listed_as, is_variant, version};
 
     #[test]
     fn vendors_in_front_are_left_out() {
@@ -65,6 +72,19 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(version(rest), expected, "{rest}");
+        }
+    }
+
+    #[test]
+    fn lists_may_say_more_than_the_name() {
+        for (asked, listed, is_it) in [
+            ("gemini-3.8-flash", "models/gemini-3.8-flash", true),
+            ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", true),
+            ("llama3.1", "llama3.1:latest", true),
+            ("openai/gpt-oss-120b", "openai/gpt-oss-20b", false),
+            ("gpt-4o-2024-05-13", "gpt-4o", false),
+        ] {
+            assert_eq!(is_listed_as(asked, listed), is_it, "{asked} {listed}");
         }
     }
 

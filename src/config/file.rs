@@ -39,12 +39,17 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// Where `/models` has its models from.
     pub list_models: ModelList,
+    /// Whether upstreams are asked, when the process starts, whether they still have the models that are named here.
+    pub check_models: bool,
     /// How patient we are.
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
     /// Where to remember, over a restart, which upstream created what.
     pub state_dir: Option<PathBuf>,
+    /// Whether it was made from the environment: then a fallback model that is gone is replaced.
+    #[serde(skip)]
+    pub is_made: bool,
     /// Forward proxies, by the environment.
     #[serde(skip)]
     pub(super) proxies: ProxyVariables,
@@ -74,6 +79,8 @@ impl Default for Config {
             models: IndexMap::new(),
             routes: Vec::new(),
             list_models: ModelList::default(),
+            check_models: true,
+            is_made: false,
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             state_dir: None,

@@ -242,7 +242,7 @@ impl Assembly<'_> {
     }
 }
 
-fn model_rules(config: &Config) -> ModelRules {
+pub(super) fn model_rules(config: &Config) -> ModelRules {
     let rules = config.models.iter();
     ModelRules::new(
         rules
@@ -251,7 +251,10 @@ fn model_rules(config: &Config) -> ModelRules {
     )
 }
 
-async fn upstreams(config: &Config, before: &Upstreams) -> Result<Upstreams, StartError> {
+pub(super) async fn upstreams(
+    config: &Config,
+    before: &Upstreams,
+) -> Result<Upstreams, StartError> {
     let trust = |files: ClientFiles<'_>, whose: &str| {
         tls::client(files).map_err(|reason| StartError::Tls {
             whose: whose.to_owned(),
