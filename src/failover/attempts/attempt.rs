@@ -19,7 +19,6 @@ use super::outbound::{outbound_as, send};
 use super::pace::Pace;
 use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
-use crate::catalogue::is_reasoning_model;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::openai::Transcript;
 use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest, WholeAnswer};
@@ -197,8 +196,8 @@ impl Attempt<'_> {
     }
 
     fn is_reasoning(&self) -> bool {
-        let model = self.target.candidate.model.as_deref();
-        self.request.thinking.is_known() || model.is_some_and(is_reasoning_model)
+        let candidate = self.target.candidate;
+        self.request.thinking.is_known() || candidate.facts(self.request.model_name()).thinks
     }
 
     /// The wait for the first content of an exchange that begins now.
