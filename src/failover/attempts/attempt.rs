@@ -187,8 +187,7 @@ impl Attempt<'_> {
     }
 
     fn is_asked_for_responses(&self) -> bool {
-        let api = self.target.candidate.upstream.api();
-        api.api_for(self.asked()) == Some(Api::Responses)
+        self.api().api_for(self.asked()) == Some(Api::Responses)
     }
 
     fn is_fallback(&self) -> bool {

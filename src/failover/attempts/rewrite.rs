@@ -118,7 +118,7 @@ impl Attempt<'_> {
             .map_err(|_| Outcome::InvalidReply(Defect::NoSeam))
     }
 
-    fn api(&self) -> UpstreamApi {
+    pub(super) fn api(&self) -> UpstreamApi {
         self.target.candidate.api(self.request.model_name())
     }
 

@@ -1,7 +1,6 @@
 //! Anthropic's Messages: `POST /v1/messages`.
 
 mod caching;
-mod claude;
 mod error;
 mod events;
 mod media;

@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
-use super::claude::{Facts, Sampling, Thinking, Unthinking};
+use crate::catalogue::{Facts, Sampling, Thinking, Unthinking};
 use super::wire::{Block, Choice, Request};
 use crate::dialect::next::conversation::{
     Dropped, Effort, Field, Sampling as Asked, Thinking as Wanted,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::claude::Facts;
+use crate::catalogue::Facts;
 use super::wire::{Choice, Tool};
 use super::{ANSWER_TOOL, WEB_SEARCH};
 use crate::dialect::next::conversation::schema::{self, Taker};

@@ -102,7 +102,7 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
     let thinking = &conversation.thinking;
     let (tools, tool_choice, parallel_tool_calls) =
         tools(conversation.tools, &mut names, &mut dropped);
-    let thinks = model.thinks || thinking.is_asked_for();
+    let thinks = model.thinks() || thinking.is_asked_for();
     let verbosity = verbosity(conversation.verbosity, model, &mut dropped);
     let text = text(conversation.format, verbosity, &mut dropped);
     if !conversation.stop.is_empty() {
@@ -191,7 +191,7 @@ fn shows_thoughts(thinking: &Thinking, origin: Api) -> bool {
 }
 
 fn reasoning(effort: Option<Effort>, model: Model, is_shown: bool) -> Option<Reasoning> {
-    let summary = (is_shown && model.thinks).then_some("auto");
+    let summary = (is_shown && model.thinks()).then_some("auto");
     let effort = effort.map(Effort::word);
     (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary })
 }
