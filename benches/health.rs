@@ -1,8 +1,8 @@
 //! The figures of the health engine: what clients notice and what it costs, for every trace of the simulation.
 //!
 //! `cargo bench --bench health` prints them as a table. It runs on virtual time, for about a minute. Parts of names
-//! choose traces: `cargo bench --bench health -- outage flaky`. `SEEDS=40` plays the lower rates that often, and adds the
-//! standard errors of the times: at one request in five seconds a few seeds say little.
+//! choose traces: `cargo bench --bench health -- outage flaky`. `-- --seeds=40` plays the lower rates that often, and adds
+//! the standard errors of the times: at one request in five seconds a few seeds say little.
 
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
@@ -63,8 +63,7 @@ fn main() {
                 .iter()
                 .any(|name| trace.name().contains(name.as_str()))
     };
-    let seeds = std::env::var("SEEDS").ok();
-    let seeds = seeds.and_then(|seeds| seeds.parse().ok());
+    let seeds = std::env::args().find_map(|word| word.strip_prefix("--seeds=")?.parse().ok());
     for trace in TRACES.into_iter().filter(is_wanted) {
         for rate in RATES {
             let (plan, usual) = report::plan(rate);
