@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{UpstreamApi, anthropic, openai};
-use crate::config::CallIds;
+use crate::catalogue::CallIds;
 use crate::request::Endpoint;
 use crate::wire::json;
 

@@ -108,7 +108,7 @@ impl Way {
 
     /// Whether the whole answer has been told.
     pub fn is_complete(&self) -> bool {
-        self.assembly.is_over() && !self.assembly.is_empty()
+        self.assembly.is_over()
     }
 
     /// A sign of life behind what was told.
@@ -126,7 +126,12 @@ impl Way {
         out
     }
 
-    fn take<'a>(&mut self, piece: Piece<'a>, told: &mut Vec<Event<'a>>, translated: &mut Translated) {
+    fn take<'a>(
+        &mut self,
+        piece: Piece<'a>,
+        told: &mut Vec<Event<'a>>,
+        translated: &mut Translated,
+    ) {
         if piece == Piece::Unreadable {
             let outcome = Outcome::InvalidReply(Defect::Unparsable);
             translated.failure = Some((outcome, Bytes::new()));
@@ -150,15 +155,16 @@ impl Way {
                     let body = self.translation.error_body(&error).to_string();
                     translated.failure = Some((outcome, body.into()));
                 }
-                Event::Thought(_) | Event::Signature(_) if !self.translation.asked.shows_thoughts => {
+                Event::Thought(_) | Event::Signature(_)
+                    if !self.translation.asked.shows_thoughts =>
+                {
                     translated.hidden_progress += 1;
                 }
-                Event::End { .. } if self.assembly.is_empty() => {
-                    let outcome = Outcome::InvalidReply(Defect::NoAnswer);
-                    translated.failure = Some((outcome, Bytes::new()));
-                }
+                // The client gets signs of life of our own, when it has waited for long enough.
+                Event::Alive => {}
                 event => {
-                    translated.content += usize::from(event.is_content());
+                    let is_content = event.is_content() && !self.assembly.is_empty();
+                    translated.content += usize::from(is_content);
                     self.writer.write(event, &mut translated.events);
                 }
             }

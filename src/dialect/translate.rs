@@ -148,7 +148,7 @@ impl UpstreamApi {
         };
         let mended = json::mended(&request.body);
         let body = mended.as_ref().unwrap_or(&request.body);
-        let adapted = match (self.dialect, endpoint) {
+        let adapted = match (self.dialect_for(endpoint), endpoint) {
             (Dialect::OpenAi, Endpoint::ChatCompletions) => openai::adapt_chat(body, &self, false),
             (Dialect::OpenAi, Endpoint::Responses) => openai::adapt_response(body, &self.quirks),
             (Dialect::Anthropic, _) => anthropic::adapt(body, model, self.max_output)

@@ -94,12 +94,23 @@ impl Answered {
 impl TestGateway {
     /// Starts a gateway with a configuration; its addresses are set to free ports.
     pub(crate) async fn start(yaml: &str) -> Self {
-        let text = format!("listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\"}}\n{yaml}");
+        // Most tests count what upstreams receive.
+        let check = match yaml.contains("check_models:") {
+            true => "",
+            false => "check_models: false\n",
+        };
+        let text =
+            format!("listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\"}}\n{check}{yaml}");
         let config =
             Config::parse("test", &text, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+        Self::start_by(&config).await
+    }
+
+    /// The same with a configuration that has been read.
+    pub(crate) async fn start_by(config: &Config) -> Self {
         clock::keep();
         let events = EventLog::default();
-        let gateway = Gateway::start(&config, vec![Box::new(events.clone())])
+        let gateway = Gateway::start(config, vec![Box::new(events.clone())])
             .await
             .unwrap();
         Self {

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::messages::conversation;
-use super::model::Model;
 use super::schema;
 use super::tools::{self, JSON_TOOL, RequestContext};
 use super::unsupported::unsupported_feature;
+use crate::catalogue::{Facts, Sampling, claude_facts};
 use crate::dialect::dropped::left_out;
 use crate::dialect::prefill::continue_prompt;
 
@@ -64,7 +64,7 @@ pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Opt
     }
     let mut draft = Draft {
         max_output,
-        model: Model::of(name),
+        model: claude_facts(name),
         body: &body,
         out: Map::new(),
         context: RequestContext::default(),
@@ -92,7 +92,7 @@ pub fn request(body: &[u8], model: Option<&str>, max_output: Option<u32>) -> Opt
 /// A request while it is translated.
 pub(super) struct Draft<'a> {
     max_output: Option<u32>,
-    pub(super) model: Model,
+    pub(super) model: Facts,
     pub(super) body: &'a Value,
     pub(super) out: Map<String, Value>,
     context: RequestContext,
@@ -122,7 +122,7 @@ impl Draft<'_> {
             .filter(|last| last["role"] == "assistant")
         {
             let prefill = text_of(last);
-            if self.model.takes_prefill() {
+            if self.model.takes_prefill {
                 trim_end_of(converted.messages.last_mut()?);
             } else {
                 // The newer models answer only to a user's message.
@@ -188,12 +188,12 @@ impl Draft<'_> {
         let largest = self.max_output.map_or(u64::MAX, u64::from);
         self.put("max_tokens", most.min(largest));
         let is_set = |field: &str| !self.body[field].is_null();
-        let has_both = is_set("temperature") && is_set("top_p") && !self.model.takes_both();
+        let has_both = is_set("temperature") && is_set("top_p") && !self.model.takes_both;
         for field in ["temperature", "top_p", "top_k"] {
             let Some(value) = self.body[field].as_f64() else {
                 continue;
             };
-            if !self.model.takes_sampling() || field == "top_p" && has_both {
+            if self.model.sampling != Sampling::Always || field == "top_p" && has_both {
                 self.drop(field);
             } else if field == "top_k" {
                 self.put(field, self.body[field].clone());
@@ -226,7 +226,7 @@ impl Draft<'_> {
             Value::Null => json!({ "type": "object" }),
             schema => schema.clone(),
         };
-        if self.model.takes_schema() && schema::is_acceptable(&schema) {
+        if self.model.takes_schema && schema::is_acceptable(&schema) {
             let config = self.out.entry("output_config").or_insert_with(|| json!({}));
             config["format"] = json!({ "type": "json_schema", "schema": schema::accepted(schema) });
             return;

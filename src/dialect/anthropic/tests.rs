@@ -58,7 +58,7 @@ fn chat_requests_become_messages_requests() {
         let chat = read("requests", &format!("{case}.chat.json"));
         let expected = read("requests", &format!("{case}.messages.json"));
         let name = chat["model"].as_str().unwrap();
-        let max_output = anthropic().capabilities(name).max_output;
+        let max_output = anthropic().facts(name).max_output;
         let translated = request(chat.to_string().as_bytes(), None, max_output).unwrap();
         let body: Value = serde_json::from_slice(&translated.body).unwrap();
         assert_eq!(body, expected["body"], "{case}\n{body:#}");
@@ -123,7 +123,8 @@ fn what_no_claude_model_can_do_is_not_asked_for() {
         ),
         (json!("auto"), "claude-fable-5-1", None),
         (json!("required"), "claude-fable-5", None),
-        (json!("required"), "claude-opus-5-5", None),
+        (json!("required"), "claude-opus-5", None),
+        (json!("required"), "claude-opus-5-5", Some("tool_choice")),
     ] {
         let body = json!({"tool_choice": choice_asked, "messages": []});
         assert_eq!(

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::model::Thinking;
 use super::request::Draft;
+use crate::catalogue::Thinking;
 
 /// The smallest budget that is accepted.
 const LEAST: u64 = 1024;
@@ -50,10 +50,10 @@ impl Draft<'_> {
             self.drop("reasoning_effort");
             return;
         }
-        match self.model.thinking() {
+        match self.model.thinking {
             Thinking::Never => self.drop("reasoning_effort"),
             Thinking::Adaptive => {
-                let effort = self.model.effort(effort);
+                let effort = self.model.efforts.closest(effort);
                 self.put(
                     "thinking",
                     json!({ "type": "adaptive", "display": "summarized" }),

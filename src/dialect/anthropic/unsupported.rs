@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::messages::unsupported_part;
-use super::model::{Model, takes_forced_tools};
 use super::schema;
 use super::tools::is_forced;
+use crate::catalogue::claude_facts;
 
 /// A feature that a request needs and that this Claude model, or every one, does not have; `None`: it can be
 /// translated.
 pub fn unsupported_feature(body: &Value, model: &str) -> Option<&'static str> {
+    let takes_forced_tools = claude_facts(model).takes_forced_tools;
     let is_several = body["n"].as_u64().is_some_and(|n| n > 1);
     let wants_audio = body["modalities"]
         .as_array()
@@ -30,9 +31,9 @@ pub fn unsupported_feature(body: &Value, model: &str) -> Option<&'static str> {
         Some("logit_bias")
     } else if has_custom_tool {
         Some("custom tools")
-    } else if is_forced(body) && !takes_forced_tools(model) {
+    } else if is_forced(body) && !takes_forced_tools {
         Some("tool_choice")
-    } else if needs_json_tool(body, model) && !takes_forced_tools(model) {
+    } else if needs_json_tool(body, model) && !takes_forced_tools {
         Some("this JSON schema")
     } else if has_unknown_choice(body) {
         Some("tool_choice")
@@ -48,7 +49,7 @@ pub fn unsupported_feature(body: &Value, model: &str) -> Option<&'static str> {
 fn needs_json_tool(body: &Value, model: &str) -> bool {
     let format = &body["response_format"];
     format["type"] == "json_schema"
-        && !(Model::of(model).takes_schema()
+        && !(claude_facts(model).takes_schema
             && schema::is_acceptable(&format["json_schema"]["schema"]))
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::catalogue::{InChats, facts};
 use crate::dialect::anthropic::effort_of_budget;
-use crate::request::calls_tools_unthinking;
 
 /// The effort that a request asks for; `None`: none.
 pub(super) fn effort(body: &Value) -> Option<&'static str> {
@@ -24,21 +24,16 @@ pub(super) fn effort(body: &Value) -> Option<&'static str> {
     }
 }
 
-/// Prefixes of the names of models that accept an effort in a chat.
-const TAKE_EFFORT: [&str; 6] = ["o1", "o3", "o4", "gpt-5", "gemini-2.5", "gemini-3"];
-
 /// The effort to ask this model for; `None`: it accepts none.
 pub(super) fn asked_of(model: &str, has_tools: bool, effort: &'static str) -> Option<&'static str> {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    let is_asked = TAKE_EFFORT.iter().any(|begin| name.starts_with(begin));
-    let knows_no_effort = ["-chat", "o1-mini", "o1-preview"];
-    if !is_asked || knows_no_effort.iter().any(|part| name.contains(part)) {
-        return None;
+    let facts = facts(model);
+    let effort = facts.efforts.closest(effort)?;
+    match facts.in_chats {
+        InChats::ToolsUnthinking if has_tools => Some("none"),
+        InChats::All | InChats::ToolsUnthinking | InChats::NoTools | InChats::Nothing => {
+            Some(effort)
+        }
     }
-    if has_tools && calls_tools_unthinking(name) {
-        return Some("none");
-    }
-    Some(effort)
 }
 
 #[cfg(test)]

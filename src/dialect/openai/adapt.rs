@@ -13,10 +13,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::history::{self, Thoughts};
 use super::items;
 use super::thoughts::changed;
-use crate::config::{Efforts, Quirks};
+use crate::catalogue::{CallIds, Efforts, Facts, InChats, Quirks, Sampling, facts};
 use crate::dialect::schemas;
 use crate::dialect::upstream_api::UpstreamApi;
-use crate::request::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 use crate::wire::json::Fields;
 
 /// The names of the field that limits the tokens of an answer.
@@ -52,6 +51,7 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
     let mut is_changed = limit(&mut fields, quirks.limit, api.max_output);
     let model = model_of(&fields);
+    let facts = facts(&model);
     let mut of_messages = BTreeSet::new();
     if let Some(messages) = fields.get("messages")
         && let Some(adapted) = history::adapted(messages, quirks, &model, &mut of_messages)
@@ -60,9 +60,6 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
         is_changed = true;
     }
     is_changed |= put_schemas(&mut fields, schemas::of_chat);
-    let only_if = |is_so: bool, fields: &'static [&'static str]| if is_so { fields } else { &[] };
-    let of_thinkers = only_if(is_reasoning_model(&model), quirks.refuses_of_thinkers);
-    let of_o_models = only_if(is_o_model(&model), quirks.refuses_of_o_models);
     let before = fields.len();
     let mut dropped: Vec<String> = of_messages.into_iter().collect();
     if quirks.wants_thoughts_back && stop_thinking(&mut fields) {
@@ -71,7 +68,7 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
             dropped.push("reasoning_effort".to_owned());
         }
     }
-    if let Some(level) = effort(&fields, &model, quirks.efforts) {
+    if let Some(level) = effort(&fields, &facts, quirks.efforts) {
         is_changed = true;
         let asked = match level.and_then(|level| to_raw_value(level).ok()) {
             Some(level) => fields.insert("reasoning_effort".into(), Cow::Owned(level)),
@@ -82,12 +79,12 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
             dropped.push("reasoning_effort".to_owned());
         }
     }
-    let refused = [quirks.refuses, of_thinkers, of_o_models, more];
-    for field in refused.into_iter().flatten() {
-        if let Some(value) = fields.shift_remove(*field)
+    let refused = quirks.refused_of(&facts, is_thinking(&fields, &facts));
+    for field in refused.iter().chain(more.iter().copied()) {
+        if let Some(value) = fields.shift_remove(field)
             && !asks_for_nothing(field, &value)
         {
-            dropped.push((*field).to_owned());
+            dropped.push(field.to_owned());
         }
     }
     if is_strict(quirks) {
@@ -101,23 +98,39 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
 }
 
 /// The reasoning effort to ask for; inner `None`: it cannot be expressed. Outer `None`: unchanged.
-fn effort(fields: &Fields<'_>, model: &str, efforts: Efforts) -> Option<Option<&'static str>> {
+fn effort(fields: &Fields<'_>, facts: &Facts, efforts: Efforts) -> Option<Option<&'static str>> {
     let asked = fields
         .get("reasoning_effort")
         .map(|effort| effort.get().trim_matches('"'));
     let level = match (efforts, asked) {
-        (Efforts::Any, _) => return None,
+        (Efforts::Any, _) | (Efforts::Known, None) => return None,
+        (Efforts::Known, Some(asked)) => match facts.efforts.closest(asked) {
+            Some(level) if level == asked => return None,
+            level => level,
+        },
         (Efforts::Three, None | Some("null" | "low" | "medium" | "high")) => return None,
         (Efforts::Three, Some("minimal")) => Some("low"),
         (Efforts::Three, Some("xhigh" | "max")) => Some("high"),
         (Efforts::Three, Some(_)) => None,
         (Efforts::NoneWithTools, Some("none")) => return None,
-        (Efforts::NoneWithTools, _) if has_tools(fields) && calls_tools_unthinking(model) => {
-            Some("none")
-        }
+        (Efforts::NoneWithTools, _) if has_tools(fields) => match facts.in_chats {
+            InChats::ToolsUnthinking => Some("none"),
+            InChats::All | InChats::NoTools | InChats::Nothing => return None,
+        },
         (Efforts::NoneWithTools, _) => return None,
     };
     Some(level)
+}
+
+/// Whether it takes no sampling parameters in this request, because it thinks.
+fn is_thinking(fields: &Fields<'_>, facts: &Facts) -> bool {
+    let effort = fields.get("reasoning_effort");
+    let effort = effort.map(|effort| effort.get().trim_matches('"'));
+    match facts.sampling {
+        Sampling::Always => false,
+        Sampling::Unthinking => !matches!(effort, None | Some("none" | "null")),
+        Sampling::Never => true,
+    }
 }
 
 fn has_tools(fields: &Fields<'_>) -> bool {
@@ -189,21 +202,15 @@ fn may_differ(body: &[u8], api: &UpstreamApi, more: &[&str]) -> bool {
     is_strict(quirks)
         || quirks.wants_signed_calls
         || quirks.has_plain_turns && (has(body, "system") || has(body, "text"))
-        || quirks.efforts == Efforts::Three && has(body, "reasoning_effort")
+        || matches!(quirks.efforts, Efforts::Three | Efforts::Known)
+            && has(body, "reasoning_effort")
         || has(body, "tools")
         || has(body, "tool_calls")
         || has(body, "tool_call_id")
         || is_limited && LIMITS.into_iter().any(|name| has(body, name))
         || !quirks.has_developer && has(body, "developer")
-        || [
-            quirks.refuses,
-            quirks.refuses_of_thinkers,
-            quirks.refuses_of_o_models,
-            more,
-        ]
-        .into_iter()
-        .flatten()
-        .any(|name| has(body, name))
+        || quirks.may_refuse().iter().any(|name| has(body, name))
+        || more.iter().any(|name| has(body, name))
 }
 
 /// Whether the provider is known to reject unknown fields anywhere.

@@ -9,7 +9,7 @@ use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use super::entries::change_calls;
-use crate::config::CallIds as Accepted;
+use crate::catalogue::CallIds as Accepted;
 use crate::dialect::fields::{is, put, text_of};
 use crate::dialect::next::conversation::history::{FURTHER, NO_RESULT, ORPHAN};
 use crate::dialect::next::conversation::{CallIds, Owner, mended, short_id};
@@ -223,7 +223,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{FURTHER, Fields, ORPHAN, repair};
-    use crate::config::CallIds;
+    use crate::catalogue::CallIds;
 
     fn changed(messages: &Value, accepted: CallIds) -> Option<Value> {
         let text = messages.to_string();

@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::calls;
 use super::entries::change_calls;
 use super::turns::{answer_tools, join_texts, remind};
-use crate::config::Quirks;
+use crate::catalogue::Quirks;
 use crate::wire::json::Fields;
 
 /// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
@@ -116,7 +116,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{NO_SIGNATURE, adapted};
-    use crate::config::Quirks;
+    use crate::catalogue::Quirks;
 
     fn history() -> Value {
         json!([

@@ -45,7 +45,8 @@ impl Numbers {
         let mut is_changed = false;
         for choice in chunk["choices"].as_array_mut()? {
             let number = choice["index"].as_u64().unwrap_or(0);
-            let mut pieces = choice["delta"]["tool_calls"].as_array_mut();
+            let pieces = choice.pointer_mut("/delta/tool_calls");
+            let mut pieces = pieces.and_then(Value::as_array_mut);
             if let Some(pieces) = &mut pieces
                 && !pieces.is_empty()
             {

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::dialect::{StreamTranslator, Translated, Way, begins_with_refusal};
 use crate::dialect::openai::Transcript;
 use crate::dialect::stream::{Signal, StreamReader};
+use crate::dialect::{StreamTranslator, Translated, Way, begins_with_refusal};
 use crate::outcome::Outcome;
 use crate::request::Endpoint;
 use crate::wire::sse::{self, Event, Framer};
@@ -148,6 +148,7 @@ impl EventStream {
         let mut taken = Taken::bytes(Bytes::new());
         let mut end = whole.len();
         let mut is_nonstandard = false;
+        let mut last = Vec::new();
         for event in sse::events(&whole) {
             is_nonstandard |= self.is_nonstandard(&event);
             match self.reader.read(&event) {
@@ -156,6 +157,7 @@ impl EventStream {
                 Signal::Content => taken.content += 1,
                 Signal::Failed(outcome) => {
                     taken.failure = Some(outcome);
+                    last = self.reader.without_error(&event);
                     taken.error_event = event.data.unwrap_or_default().into_owned().into();
                     end = event.start;
                     break;
@@ -170,6 +172,9 @@ impl EventStream {
         if is_nonstandard {
             taken.pass = self.normalised(&taken.pass);
         }
+        if !last.is_empty() {
+            taken.pass = [&taken.pass, last.as_slice()].concat().into();
+        }
         taken
     }
 
@@ -181,6 +186,11 @@ impl EventStream {
     /// Whether the answer is complete: nothing that follows can spoil it.
     pub(in crate::failover) fn is_complete(&self) -> bool {
         self.reader.is_complete() || self.way().is_some_and(Way::is_complete)
+    }
+
+    /// Whether its last event has come.
+    pub(super) fn is_over(&self) -> bool {
+        self.reader.is_over() || self.way().is_some_and(Way::is_complete)
     }
 
     /// Whether only the end is missing, which comes at once.

@@ -26,7 +26,7 @@ impl Attempt<'_> {
     pub(super) async fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
         let api = UpstreamApi {
             has_responses: false,
-            ..self.target.candidate.upstream.api()
+            ..self.api()
         };
         let translate = || self.translated_for(api, self.body());
         // It has no `/responses` after all, so it is to be translated.
@@ -34,7 +34,7 @@ impl Attempt<'_> {
     }
 
     pub(super) async fn without_provider_state(&self) -> Option<UpstreamRequest> {
-        let api = self.target.candidate.upstream.api();
+        let api = self.api();
         let translate = || {
             let (body, dropped) =
                 dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
@@ -51,9 +51,8 @@ impl Attempt<'_> {
 
     /// The request in the upstream's words.
     pub(in crate::failover) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
-        let candidate = self.target.candidate;
-        let api = candidate.upstream.api();
-        let is_read = candidate.model.is_some()
+        let api = self.api();
+        let is_read = self.target.candidate.model.is_some()
             || self.transcript.is_some()
             || api.translates(self.asked());
         let translate = || self.translated_for(api, self.body());
@@ -117,6 +116,10 @@ impl Attempt<'_> {
         let body = body.ok_or(Outcome::InvalidReply(Defect::NoSeam))?;
         api.translate(ask, body, Delivery::of(candidate.model.as_deref()))
             .map_err(|_| Outcome::InvalidReply(Defect::NoSeam))
+    }
+
+    pub(super) fn api(&self) -> UpstreamApi {
+        self.target.candidate.api(self.request.model_name())
     }
 
     pub(super) fn prefill(&self) -> Prefill {

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
-use super::model::{Model, Thinking, takes_effort};
 use super::provider_state::{accepted, is_thought, leave_thoughts};
 use super::thinking::{budget, effort_of_budget};
 use super::turns::Turns;
+use crate::catalogue::{Facts, Sampling, Thinking, claude_facts};
 use crate::dialect::prefill::continue_prompt;
 use crate::dialect::schemas;
 use crate::wire::json::Fields;
@@ -22,8 +22,7 @@ use crate::wire::json::Fields;
 pub fn adapt(body: &[u8], model: &str, max_output: Option<u32>) -> Option<(Bytes, Vec<String>)> {
     let mut request = Request {
         fields: serde_json::from_slice(body).ok()?,
-        model: Model::of(model),
-        takes_effort: takes_effort(model),
+        model: claude_facts(model),
         dropped: Vec::new(),
         is_changed: false,
     };
@@ -43,8 +42,7 @@ pub fn adapt(body: &[u8], model: &str, max_output: Option<u32>) -> Option<(Bytes
 /// A request while it is adapted.
 struct Request<'a> {
     fields: Fields<'a>,
-    model: Model,
-    takes_effort: bool,
+    model: Facts,
     dropped: Vec<String>,
     is_changed: bool,
 }
@@ -108,10 +106,10 @@ impl Request<'_> {
 
     fn think(&mut self) {
         let thinking = self.get("thinking");
-        match (thinking["type"].as_str(), self.model.thinking()) {
+        match (thinking["type"].as_str(), self.model.thinking) {
             (Some("adaptive" | "enabled"), Thinking::Never) => self.stop_thinking(),
             (Some("adaptive"), Thinking::Budget) => self.think_within_budget(thinking),
-            (Some("enabled"), _) if self.model.takes_budget() => self.fit_budget(thinking),
+            (Some("enabled"), _) if self.model.takes_budget => self.fit_budget(thinking),
             (Some("enabled"), _) => self.think_freely(thinking),
             _ => {}
         }
@@ -139,7 +137,7 @@ impl Request<'_> {
         thinking["type"] = "enabled".into();
         thinking["budget_tokens"] = budget.into();
         self.put("thinking", thinking);
-        if !self.takes_effort {
+        if !self.model.efforts.is_known() {
             // The budget expresses it.
             self.take_effort();
         }
@@ -209,12 +207,12 @@ impl Request<'_> {
         let Some(asked) = config.get("effort").and_then(Value::as_str) else {
             return;
         };
-        let named = self.model.effort(asked);
-        if !self.takes_effort {
+        let Some(named) = self.model.efforts.closest(asked) else {
             self.take_effort();
             self.dropped.push("output_config.effort".to_owned());
-        } else if named != asked {
-            let named = named.to_owned();
+            return;
+        };
+        if named != asked {
             config.insert("effort".to_owned(), named.into());
             self.put("output_config", config);
         }
@@ -235,11 +233,11 @@ impl Request<'_> {
     }
 
     fn leave_sampling(&mut self) {
-        if !self.model.takes_sampling() {
+        if self.model.sampling != Sampling::Always {
             for field in SAMPLING {
                 self.drop(field);
             }
-        } else if !self.model.takes_both() && !self.get("temperature").is_null() {
+        } else if !self.model.takes_both && !self.get("temperature").is_null() {
             self.drop("top_p");
         }
     }
@@ -247,7 +245,7 @@ impl Request<'_> {
     /// Handles a prefill. The newer models reject it, because they answer only to a user's message. A message in
     /// which the provider's own tools were used can be continued by all models.
     fn begin(&mut self) {
-        if self.model.takes_prefill() {
+        if self.model.takes_prefill {
             return;
         }
         let messages = self.fields.get("messages");

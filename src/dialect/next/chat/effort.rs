@@ -1,29 +1,28 @@
 //! How hard a model is asked to reason in a chat.
 
-use crate::config::Efforts;
+use crate::catalogue::{Efforts, Facts, InChats};
 use crate::dialect::next::conversation::{Api, Effort, Thinking};
-use crate::request::calls_tools_unthinking;
-
-/// Prefixes of the names of models that accept an effort in a chat.
-const TAKE_EFFORT: [&str; 7] = ["o1", "o3", "o4", "gpt-5", "gpt-6", "gemini-2.5", "gemini-3"];
-/// Parts of the names of their relatives that accept none.
-const TAKE_NONE: [&str; 3] = ["-chat", "o1-mini", "o1-preview"];
 
 /// The effort to ask for, and whether that differs from what the client has asked for.
 pub(super) fn effort(
     thinking: &Thinking,
     origin: Api,
-    model: &str,
+    facts: &Facts,
     efforts: Efforts,
     has_tools: bool,
 ) -> (Option<Effort>, bool) {
     let wanted = wanted(thinking);
-    let name = model.rsplit('/').next().unwrap_or(model);
     // Claude Code asks for reasoning always; whoever names an effort in `OpenAI`'s words knows the model.
-    let is_taken = origin != Api::Messages || takes_effort(name);
+    let is_taken = origin != Api::Messages || facts.efforts.is_known();
     let asked = match (efforts, wanted.filter(|_| is_taken)) {
-        (Efforts::NoneWithTools, _) if is_taken && has_tools && calls_tools_unthinking(name) => {
+        (Efforts::NoneWithTools, _)
+            if is_taken && has_tools && facts.in_chats == InChats::ToolsUnthinking =>
+        {
             Some(Effort::None)
+        }
+        (Efforts::Known, Some(effort)) => {
+            let closest = facts.efforts.closest(effort.word());
+            closest.and_then(Effort::of)
         }
         (Efforts::Three, Some(Effort::None)) | (_, None) => None,
         (Efforts::Three, Some(Effort::Minimal)) => Some(Effort::Low),
@@ -54,9 +53,4 @@ fn wanted(thinking: &Thinking) -> Option<Effort> {
             .effort
             .or_else(|| thinking.budget.map(Effort::of_budget)),
     }
-}
-
-fn takes_effort(name: &str) -> bool {
-    TAKE_EFFORT.iter().any(|begin| name.starts_with(begin))
-        && !TAKE_NONE.iter().any(|part| name.contains(part))
 }

@@ -64,7 +64,7 @@ impl Counts {
                 self.cache_creation_input_tokens,
             ]),
             output,
-            reasoning: reasoning.max(output - told).min(output),
+            reasoning: reasoning.max(output - told),
         };
         (usage != Usage::default()).then_some(usage)
     }

@@ -7,12 +7,12 @@ use super::prefill::put_prefill;
 use super::request_body::Body;
 use super::write_messages::{Transcript, is_original};
 use super::write_tools::Toolbox;
+use crate::catalogue::{Sampling, facts};
 use crate::dialect::next::conversation::schema::{self, Taker};
 use crate::dialect::next::conversation::{
     Api, Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written,
     history,
 };
-use crate::request::{is_o_model, is_reasoning_model};
 
 /// All who copy `OpenAI`'s API accept so many stop sequences.
 const MOST_STOPS: usize = 4;
@@ -167,8 +167,7 @@ impl Draft<'_> {
         for (name, value, field) in hints {
             self.hint(name, value, field, is_original);
         }
-        let can_be_verbose =
-            is_original && is_reasoning_model(self.target.model) && !is_o_model(self.target.model);
+        let can_be_verbose = is_original && facts(self.target.model).takes_verbosity();
         self.hint("verbosity", verbosity, Field::Verbosity, can_be_verbose);
     }
 
@@ -206,8 +205,8 @@ impl Draft<'_> {
     fn think(&mut self, has_tools: bool, lacks_thoughts: Option<bool>) {
         let quirks = &self.target.upstream.quirks;
         let thinking = &self.conversation.thinking;
-        let (origin, model) = (self.conversation.origin, self.target.model);
-        let (mut asked, mut is_lost) = effort(thinking, origin, model, quirks.efforts, has_tools);
+        let (origin, facts) = (self.conversation.origin, facts(self.target.model));
+        let (mut asked, mut is_lost) = effort(thinking, origin, &facts, quirks.efforts, has_tools);
         // Models that want their thoughts back must not think where a client does not give them back.
         let gives_back = !lacks_thoughts.unwrap_or(!thinking.is_shown);
         if quirks.wants_thoughts_back && has_tools && !gives_back {
@@ -234,16 +233,15 @@ impl Draft<'_> {
     /// The fields that the provider rejects are hints.
     fn leave_out_what_is_refused(&mut self) {
         let quirks = &self.target.upstream.quirks;
-        let model = self.target.model;
-        let only_if =
-            |is_so: bool, fields: &'static [&'static str]| if is_so { fields } else { &[] };
-        let of_thinkers = only_if(is_reasoning_model(model), quirks.refuses_of_thinkers);
-        let of_o_models = only_if(is_o_model(model), quirks.refuses_of_o_models);
-        for name in [quirks.refuses, of_thinkers, of_o_models]
-            .into_iter()
-            .flatten()
-        {
-            if self.fields.shift_remove(*name).is_some()
+        let facts = facts(self.target.model);
+        let effort = self.fields.get("reasoning_effort");
+        let is_thinking = match facts.sampling {
+            Sampling::Always => false,
+            Sampling::Unthinking => effort.is_some_and(|effort| effort != "none"),
+            Sampling::Never => true,
+        };
+        for name in quirks.refused_of(&facts, is_thinking).iter() {
+            if self.fields.shift_remove(name).is_some()
                 && let Some(field) = field_of(name)
             {
                 self.dropped.field(field);

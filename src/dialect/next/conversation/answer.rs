@@ -49,7 +49,7 @@ pub enum Piece<'a> {
         /// All of its arguments, where the upstream repeats them: they count if none came before.
         arguments: Option<Cow<'a, str>>,
     },
-    /// What it costs; counts are totals, and a later one replaces an earlier one where it is larger.
+    /// What it costs so far; the last one counts.
     Usage(Usage),
     /// Why the answer ends.
     End(End),
@@ -143,20 +143,6 @@ pub struct Usage {
     pub output: u64,
     /// The reasoning in it.
     pub reasoning: u64,
-}
-
-impl Usage {
-    /// The larger of each count.
-    #[must_use]
-    pub fn max(self, other: Self) -> Self {
-        Self {
-            input: self.input.max(other.input),
-            cached: self.cached.max(other.cached),
-            written: self.written.max(other.written),
-            output: self.output.max(other.output),
-            reasoning: self.reasoning.max(other.reasoning),
-        }
-    }
 }
 
 /// What the client is told, in order: calls come one after the other, and each is complete before anything else comes.

@@ -34,6 +34,14 @@ impl End {
         )
     }
 
+    /// Whether an answer that says nothing is one all the same, because this is why.
+    pub fn explains_silence(&self) -> bool {
+        match self {
+            Self::Stop(_) | Self::Limit | Self::Filtered => true,
+            Self::Whole | Self::Calls | Self::Failed => false,
+        }
+    }
+
     /// Whether the answer was cut: then the client sees that what came last may be incomplete.
     pub fn is_cut(&self) -> bool {
         match self {

@@ -158,6 +158,8 @@ fn missing(id: &str) -> Part {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::request::{Call, CallResult, Content, Input, Part, Role, Turn};
     use super::{FURTHER, NO_RESULT, ORPHAN, repair};
 
@@ -286,5 +288,69 @@ mod tests {
             user(vec![result("c_2", NO_RESULT), result("call", NO_RESULT)]),
         ];
         assert_eq!(repaired(turns), expected);
+    }
+
+    /// Turns in any order, with few ids, so that everything that can go wrong does.
+    fn any_turns() -> impl Strategy<Value = Vec<Turn>> {
+        let id = prop_oneof![Just("a"), Just("b"), Just("")];
+        let part = (id, 0..5_u8).prop_map(|(id, kind)| match kind {
+            0 => text("t"),
+            1 | 2 => call_with(id, if kind == 1 { "{}" } else { "{" }),
+            _ => result(id, if kind == 3 { "1" } else { "2" }),
+        });
+        let role = prop_oneof![Just(Role::User), Just(Role::Assistant), Just(Role::System)];
+        let turn = (role, proptest::collection::vec(part, 0..5)).prop_map(|(role, mut parts)| {
+            let said_by_model = |part: &Part| matches!(part.content, Content::Call(_));
+            let said_by_user = |part: &Part| matches!(part.content, Content::Result(_));
+            parts.retain(|part| match role {
+                Role::System => part.as_text().is_some(),
+                Role::User => !said_by_model(part),
+                Role::Assistant => !said_by_user(part),
+            });
+            turn(role, parts)
+        });
+        proptest::collection::vec(turn, 0..9)
+    }
+
+    fn ids(turn: Option<&Turn>, of: fn(&Part) -> Option<&str>) -> Vec<&str> {
+        let parts = turn.map_or(&[][..], |turn| turn.parts.as_slice());
+        parts.iter().filter_map(of).collect()
+    }
+
+    fn call_id(part: &Part) -> Option<&str> {
+        match &part.content {
+            Content::Call(call) => Some(&call.id),
+            _ => None,
+        }
+    }
+
+    fn result_id(part: &Part) -> Option<&str> {
+        match &part.content {
+            Content::Result(result) => Some(&result.id),
+            _ => None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_promised_holds_for_any_history(turns in any_turns()) {
+            let given = turns.iter().flat_map(|turn| &turn.parts).filter(|part| call_id(part).is_some()).count();
+            let turns = repaired(turns);
+            let mut known = Vec::new();
+            for (place, turn) in turns.iter().enumerate() {
+                let next = turns.get(place + 1);
+                prop_assert!(!turn.parts.is_empty());
+                prop_assert!(turn.role == Role::System || next.is_none_or(|next| next.role != turn.role));
+                let calls = ids(Some(turn), call_id);
+                let results = if turn.role == Role::Assistant { ids(next, result_id) } else { calls.clone() };
+                prop_assert_eq!(&calls, &results);
+                let first = next.map_or(&[][..], |next| &next.parts[..calls.len().min(next.parts.len())]);
+                prop_assert!(calls.is_empty() || first.iter().all(|part| result_id(part).is_some()));
+                known.extend(calls);
+            }
+            prop_assert_eq!(known.len(), given);
+            let unique: std::collections::HashSet<_> = known.iter().collect();
+            prop_assert_eq!(unique.len(), known.len());
+        }
     }
 }

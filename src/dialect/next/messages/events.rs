@@ -155,7 +155,8 @@ impl Counts {
             (&mut self.output_tokens, later.output_tokens),
         ];
         for (known, later) in fields {
-            if later.0.is_some() {
+            // Some who copy the API begin with the input and end with zero.
+            if later.0.is_some_and(|count| count > 0) || known.0.is_none() {
                 *known = later;
             }
         }

@@ -1,10 +1,10 @@
 //! Anthropic's Messages: `POST /v1/messages`.
 
 mod caching;
-mod claude;
 mod error;
 mod events;
 mod media;
+mod message;
 mod read_answer;
 mod read_blocks;
 mod read_request;
@@ -13,14 +13,16 @@ mod think;
 mod wire;
 mod write_answer;
 mod write_request;
+mod write_stream;
 mod write_tools;
 mod write_turns;
 
 pub use error::{error, error_for, error_kind, to_openai};
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
-pub use write_answer::{Writer, write_answer};
+pub use write_answer::write_answer;
 pub use write_request::write_request;
+pub use write_stream::Writer;
 
 /// The version of the API that is written.
 pub const VERSION: &str = "2023-06-01";

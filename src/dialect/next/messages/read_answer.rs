@@ -225,7 +225,7 @@ impl Reader {
                 arguments: open.input.map(Cow::Owned),
             }),
             Kind::Answer { has_come: false } => {
-                self.say(Cow::Owned(open.input.unwrap_or_default()), pieces)
+                self.say(Cow::Owned(open.input.unwrap_or_default()), pieces);
             }
             // A citation is about the whole block, and only now its end is known.
             Kind::Text => {
@@ -273,7 +273,7 @@ pub fn read_answer(body: &[u8], reading: &Reading) -> Option<Vec<Piece<'static>>
     reader.count(counts, &mut pieces);
     end(stop, &mut pieces);
     pieces.push(Piece::Over);
-    Some(pieces.into_iter().map(owned).collect())
+    Some(pieces.into_iter().map(Piece::into_owned).collect())
 }
 
 /// Why the answer ends, if it does.
@@ -342,44 +342,5 @@ fn error_of(error: Option<&RawValue>) -> Value {
         Some(Value::String(message)) => json!({ "type": "api_error", "message": message }),
         Some(error) => error,
         None => json!({ "type": "api_error", "message": "the upstream gave no reason" }),
-    }
-}
-
-/// The same piece, on its own.
-fn owned(piece: Piece<'_>) -> Piece<'static> {
-    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    match piece {
-        Piece::Begin(begin) => Piece::Begin(begin),
-        Piece::Text(text) => Piece::Text(own(text)),
-        Piece::Refusal(text) => Piece::Refusal(own(text)),
-        Piece::Thought(text) => Piece::Thought(own(text)),
-        Piece::Signature(signature) => Piece::Signature(signature),
-        Piece::Cited(citation) => Piece::Cited(citation),
-        Piece::Call {
-            index,
-            id,
-            name,
-            is_custom,
-        } => Piece::Call {
-            index,
-            id: own(id),
-            name: own(name),
-            is_custom,
-        },
-        Piece::Arguments { index, text } => Piece::Arguments {
-            index,
-            text: own(text),
-        },
-        Piece::Called { index, arguments } => Piece::Called {
-            index,
-            arguments: arguments.map(own),
-        },
-        Piece::Usage(usage) => Piece::Usage(usage),
-        Piece::End(end) => Piece::End(end),
-        Piece::Over => Piece::Over,
-        Piece::Failed(error) => Piece::Failed(error),
-        Piece::Unseen => Piece::Unseen,
-        Piece::Alive => Piece::Alive,
-        Piece::Unreadable => Piece::Unreadable,
     }
 }

@@ -37,12 +37,17 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     let (format, effort) = shape(fields, &mut dropped);
     let thinking = thinking(take(fields, "thinking"), effort);
     let mut metadata = object(take(fields, "metadata"));
-    let conversation = Conversation {
+    let max_output = take(fields, "max_tokens").as_u64();
+    if max_output == Some(0) {
+        // It warms Anthropic's cache, and wants no answer.
+        return Err(Unsaid("max_tokens of 0"));
+    }
+    let mut conversation = Conversation {
         origin: Api::Messages,
         model: text(take(fields, "model")).unwrap_or_default(),
         turns,
         tools,
-        max_output: take(fields, "max_tokens").as_u64(),
+        max_output,
         stop: list(take(fields, "stop_sequences"))
             .filter_map(text)
             .collect(),
@@ -66,13 +71,8 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
         echo: Echo::default(),
         dropped,
     };
-    Ok(rest(conversation, fields))
-}
-
-/// Names what nobody has taken.
-fn rest(mut conversation: Conversation, fields: &Map<String, Value>) -> Conversation {
     conversation.dropped.rest(fields);
-    conversation
+    Ok(conversation)
 }
 
 /// The instructions at the beginning.

@@ -25,7 +25,7 @@ pub(super) fn read_tools(
         match described.get("type").and_then(Value::as_str) {
             None | Some("custom") => tools.list.push(tool(described, dropped)),
             Some(kind) if kind.starts_with("web_search_") => {
-                tools.search = Some(search(described, dropped))
+                tools.search = Some(search(described, dropped));
             }
             // Where all tools are given, there is nothing to search.
             Some(kind) if kind.starts_with("tool_search_tool_") => dropped.named(kind),

@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
-use super::claude::{Facts, Sampling, Thinking, Unthinking};
+use crate::catalogue::{Facts, Sampling, Thinking, Unthinking};
 use super::wire::{Block, Choice, Request};
 use crate::dialect::next::conversation::{
     Dropped, Effort, Field, Sampling as Asked, Thinking as Wanted,
@@ -79,7 +79,9 @@ fn has_called_without(request: &Request) -> bool {
 
 fn think_freely(wanted: &Wanted, facts: &Facts, request: &mut Request) -> bool {
     request.thinking = Some(json!({ "type": "adaptive", "display": "summarized" }));
-    let effort = wanted.effort.or(wanted.budget.map(Effort::of_budget));
+    let effort = wanted
+        .effort
+        .or_else(|| wanted.budget.map(Effort::of_budget));
     let effort = effort.and_then(|effort| facts.efforts.closest(effort.word()));
     if let Some(effort) = effort {
         request

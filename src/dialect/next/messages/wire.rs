@@ -102,7 +102,7 @@ pub(super) enum Block {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        content: Vec<Block>,
+        content: Vec<Self>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<Value>,
     },

@@ -1,165 +1,9 @@
-//! Writes an answer, event by event or whole.
-
-use std::borrow::Cow;
+//! Writes a whole answer.
 
 use serde_json::{Value, json};
 
-use super::error;
-use crate::dialect::next::conversation::{
-    Api, Asked, Begin, CallHead, End, Event, Signature, Usage, thoughts,
-};
-
-/// Writes the events of a stream.
-#[derive(Debug)]
-pub struct Writer {
-    asked: Asked,
-    /// How many blocks are complete.
-    blocks: usize,
-    open: Open,
-    has_refused: bool,
-}
-
-/// The block that is being written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Open {
-    #[default]
-    None,
-    Text,
-    Refusal,
-    Thinking,
-    Call,
-}
-
-impl Writer {
-    /// For the answer to a request that asked for this.
-    pub fn new(asked: Asked) -> Self {
-        Self {
-            asked,
-            blocks: 0,
-            open: Open::None,
-            has_refused: false,
-        }
-    }
-
-    /// Writes what the client is told.
-    pub fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
-        match event {
-            Event::Begin(begin) => {
-                let message = message(&self.asked, begin);
-                tell(
-                    "message_start",
-                    &json!({ "type": "message_start", "message": message }),
-                    out,
-                );
-            }
-            Event::Text(text) => {
-                self.begin(Open::Text, out);
-                self.go_on("text_delta\",\"text", &text, out);
-            }
-            Event::Refusal(text) => {
-                self.has_refused = true;
-                self.begin(Open::Refusal, out);
-                self.go_on("text_delta\",\"text", &text, out);
-            }
-            Event::Thought(text) => {
-                if self.asked.shows_thoughts {
-                    self.begin(Open::Thinking, out);
-                    self.go_on("thinking_delta\",\"thinking", &text, out);
-                }
-            }
-            Event::Signature(signature) => {
-                if self.asked.shows_thoughts {
-                    self.sign(signature, out);
-                }
-            }
-            // A citation of this API needs an index that only its own search can give.
-            Event::Cited(_) => {}
-            Event::Call(head) => {
-                self.close(out);
-                self.open = Open::Call;
-                self.start(&call(head), out);
-            }
-            Event::Arguments(text) => self.go_on("input_json_delta\",\"partial_json", &text, out),
-            Event::Called => self.close(out),
-            Event::End { end, usage } => {
-                self.close(out);
-                let (stop_reason, stop_sequence) = stop(end, self.has_refused);
-                let delta = json!({ "stop_reason": stop_reason, "stop_sequence": stop_sequence });
-                let ended =
-                    json!({ "type": "message_delta", "delta": delta, "usage": counts(usage) });
-                tell("message_delta", &ended, out);
-                out.extend_from_slice(
-                    b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-                );
-            }
-            Event::Failed(error) => {
-                tell(
-                    "error",
-                    &json!({ "type": "error", "error": error::error(&error) }),
-                    out,
-                );
-            }
-            Event::Alive => out.extend_from_slice(b"event: ping\ndata: {\"type\":\"ping\"}\n\n"),
-        }
-    }
-
-    /// Begins a block of this kind, unless it is open.
-    fn begin(&mut self, open: Open, out: &mut Vec<u8>) {
-        if self.open == open {
-            return;
-        }
-        self.close(out);
-        self.open = open;
-        let block = match open {
-            Open::Thinking => json!({ "type": "thinking", "thinking": "", "signature": "" }),
-            Open::None | Open::Text | Open::Refusal | Open::Call => {
-                json!({ "type": "text", "text": "" })
-            }
-        };
-        self.start(&block, out);
-    }
-
-    fn start(&self, block: &Value, out: &mut Vec<u8>) {
-        let index = self.blocks;
-        let start =
-            json!({ "type": "content_block_start", "index": index, "content_block": block });
-        tell("content_block_start", &start, out);
-    }
-
-    /// Adds a text to the block. `field`: the type of the delta, and the name of its text, between their quotes.
-    fn go_on(&self, field: &str, text: &str, out: &mut Vec<u8>) {
-        let begin: &[u8] =
-            b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
-        out.extend_from_slice(begin);
-        out.extend_from_slice(self.blocks.to_string().as_bytes());
-        out.extend_from_slice(b",\"delta\":{\"type\":\"");
-        out.extend_from_slice(field.as_bytes());
-        out.extend_from_slice(b"\":");
-        put(text, out);
-        out.extend_from_slice(b"}}\n\n");
-    }
-
-    fn close(&mut self, out: &mut Vec<u8>) {
-        if std::mem::take(&mut self.open) != Open::None {
-            let stop = json!({ "type": "content_block_stop", "index": self.blocks });
-            tell("content_block_stop", &stop, out);
-            self.blocks += 1;
-        }
-    }
-
-    /// A signature ends its thought; one without a thought that can be read is a block of its own.
-    fn sign(&mut self, signature: Signature, out: &mut Vec<u8>) {
-        if signature.is_redacted {
-            self.close(out);
-            self.open = Open::Thinking;
-            self.start(&redacted(&signature), out);
-        } else {
-            self.begin(Open::Thinking, out);
-            self.go_on("signature_delta\",\"signature", &sealed(&signature), out);
-        }
-        self.close(out);
-    }
-}
+use super::message::{Open, call, counts, message, redacted, sealed, stop};
+use crate::dialect::next::conversation::{Asked, Begin, Event, Signature};
 
 /// Writes a whole answer; `None`: it has failed, or does not end.
 pub fn write_answer(asked: &Asked, events: Vec<Event<'_>>) -> Option<Value> {
@@ -201,7 +45,7 @@ impl Whole<'_> {
                 self.add(Open::Refusal, "text", &text);
             }
             Event::Thought(text) if self.asked.shows_thoughts => {
-                self.add(Open::Thinking, "thinking", &text)
+                self.add(Open::Thinking, "thinking", &text);
             }
             Event::Signature(signature) if self.asked.shows_thoughts => self.sign(&signature),
             Event::Thought(_) | Event::Signature(_) | Event::Cited(_) | Event::Alive => {}
@@ -230,12 +74,7 @@ impl Whole<'_> {
         if self.open != open {
             self.close();
             self.open = open;
-            self.content.push(match open {
-                Open::Thinking => json!({ "type": "thinking", "thinking": "", "signature": "" }),
-                Open::None | Open::Text | Open::Refusal | Open::Call => {
-                    json!({ "type": "text", "text": "" })
-                }
-            });
+            self.content.push(open.block());
         }
         self.append(field, text);
     }
@@ -268,87 +107,4 @@ impl Whole<'_> {
             call["input"] = input.filter(Value::is_object).unwrap_or_else(|| json!({}));
         }
     }
-}
-
-/// A message at its beginning.
-fn message(asked: &Asked, begin: Begin) -> Value {
-    let model = match begin.model.is_empty() {
-        true => asked.model.clone(),
-        false => begin.model,
-    };
-    json!({
-        "id": id(&begin.id),
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": [],
-        "stop_reason": null,
-        "stop_sequence": null,
-        "usage": counts(None),
-    })
-}
-
-/// Anthropic's ids have a prefix of their own.
-fn id(id: &str) -> String {
-    let bare = ["chatcmpl-", "resp_", "msg_"]
-        .into_iter()
-        .find_map(|prefix| id.strip_prefix(prefix));
-    match bare.unwrap_or(id) {
-        "" => format!("msg_{:016x}", fastrand::u64(..)),
-        bare => format!("msg_{bare}"),
-    }
-}
-
-fn call(head: CallHead) -> Value {
-    json!({ "type": "tool_use", "id": head.id, "name": head.tool.name, "input": {} })
-}
-
-fn redacted(signature: &Signature) -> Value {
-    json!({ "type": "redacted_thinking", "data": sealed(signature) })
-}
-
-/// The signature of another API's provider is sealed, so that it finds back.
-fn sealed(signature: &Signature) -> Cow<'_, str> {
-    match signature.of {
-        Api::Messages => Cow::Borrowed(&signature.data),
-        Api::Chat | Api::Responses => Cow::Owned(thoughts::seal(signature)),
-    }
-}
-
-/// The reason, and the text that ended it.
-fn stop(end: End, has_refused: bool) -> (&'static str, Option<String>) {
-    match end {
-        End::Limit => ("max_tokens", None),
-        End::Filtered => ("refusal", None),
-        _ if has_refused => ("refusal", None),
-        End::Calls => ("tool_use", None),
-        End::Stop(text) if !text.is_empty() => ("stop_sequence", Some(text)),
-        // A failure is told as an error instead.
-        End::Whole | End::Stop(_) | End::Failed => ("end_turn", None),
-    }
-}
-
-/// The usage: cached tokens are counted separately.
-fn counts(usage: Option<Usage>) -> Value {
-    let usage = usage.unwrap_or_default();
-    let mut counts = json!({
-        "input_tokens": usage.input.saturating_sub(usage.cached + usage.written),
-        "cache_creation_input_tokens": usage.written,
-        "cache_read_input_tokens": usage.cached,
-        "output_tokens": usage.output,
-    });
-    if usage.reasoning > 0 {
-        counts["output_tokens_details"] = json!({ "thinking_tokens": usage.reasoning });
-    }
-    counts
-}
-
-fn tell(kind: &str, event: &Value, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
-}
-
-/// Writes a text as JSON.
-fn put(text: &str, out: &mut Vec<u8>) {
-    // Writing to memory does not fail.
-    let _ = serde_json::to_writer(out, text);
 }

@@ -3,7 +3,7 @@
 use std::mem::{replace, take};
 
 use super::caching;
-use super::claude::{Facts, claude_facts};
+use crate::catalogue::{Facts, claude_facts};
 use super::think::{JSON_ANSWER, keep_to, sample, think};
 use super::wire::{Block, Message, Metadata, Request};
 use super::write_tools::{Shape, Toolbox};
@@ -42,7 +42,6 @@ pub fn write_request(
     let mut toolbox = Toolbox::of(
         conversation.tools,
         conversation.format,
-        false,
         &facts,
         &mut dropped,
     )?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::claude::Facts;
+use crate::catalogue::Facts;
 use super::wire::{Choice, Tool};
 use super::{ANSWER_TOOL, WEB_SEARCH};
 use crate::dialect::next::conversation::schema::{self, Taker};
@@ -37,11 +37,10 @@ pub(super) enum Shape {
 }
 
 impl Toolbox {
-    /// Writes the tools for a model. `is_single`: the client knows one call in an answer.
+    /// Writes the tools for a model.
     pub(super) fn of(
         mut tools: Tools,
         format: Format,
-        is_single: bool,
         facts: &Facts,
         dropped: &mut Dropped,
     ) -> Result<Self, Unsaid> {
@@ -57,7 +56,7 @@ impl Toolbox {
                 .list
                 .retain(|tool| names.iter().any(|name| is_called(tool, name)));
         }
-        let is_single = is_single || tools.parallel == Some(false);
+        let is_single = tools.parallel == Some(false);
         let mut written: Vec<Tool> = Vec::with_capacity(tools.list.len() + 1);
         for tool in tools.list {
             written.push(function(tool, &mut names, dropped));

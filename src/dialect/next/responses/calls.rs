@@ -19,6 +19,14 @@ struct Call {
     is_complete: bool,
 }
 
+/// What an event says of a call.
+pub(super) struct Seen<'a> {
+    pub(super) item: Item<'a>,
+    pub(super) output_index: Option<u64>,
+    /// Whether the call is complete, or cut.
+    pub(super) is_done: bool,
+}
+
 impl Calls {
     /// How many there are.
     pub(super) fn count(&self) -> usize {
@@ -26,45 +34,31 @@ impl Calls {
     }
 
     /// An item tells of a call. Copies of the API leave out one or the other id, or the index.
-    pub(super) fn item<'a>(
-        &mut self,
-        item: Item<'a>,
-        output_index: Option<u64>,
-        is_done: bool,
-        pieces: &mut Vec<Piece<'a>>,
-    ) {
+    pub(super) fn item<'a>(&mut self, seen: Seen<'a>, pieces: &mut Vec<Piece<'a>>) {
+        let (id, call_id) = (&*seen.item.id.0, &*seen.item.call_id.0);
         let is_same = |call: &Call| {
-            let (id, call_id) = (&*item.id.0, &*item.call_id.0);
             if !call_id.is_empty() && !call.call_id.is_empty() {
                 return call.call_id == call_id;
             }
             let has_id = !id.is_empty() && call.item_id == id;
-            has_id || output_index.is_some() && call.output_index == output_index
+            has_id || seen.output_index.is_some() && call.output_index == seen.output_index
         };
         let known = self.0.iter().rposition(is_same);
-        let index = known.unwrap_or(self.0.len());
-        self.tell(index, item, output_index, is_done, pieces);
+        self.numbered(known.unwrap_or(self.0.len()), seen, pieces);
     }
 
-    /// A whole item of the response that has ended: the call with this number, if that many were passed on.
-    pub(super) fn whole<'a>(
+    /// An item tells of the call with this number, or of a new one.
+    pub(super) fn numbered<'a>(
         &mut self,
         index: usize,
-        item: Item<'a>,
-        output_index: Option<u64>,
+        seen: Seen<'a>,
         pieces: &mut Vec<Piece<'a>>,
     ) {
-        self.tell(index, item, output_index, true, pieces);
-    }
-
-    fn tell<'a>(
-        &mut self,
-        index: usize,
-        item: Item<'a>,
-        output_index: Option<u64>,
-        is_done: bool,
-        pieces: &mut Vec<Piece<'a>>,
-    ) {
+        let Seen {
+            item,
+            output_index,
+            is_done,
+        } = seen;
         let is_custom = item.is_custom();
         let arguments = item.call_input();
         // A call that was cut goes on to the end of the response, which says so.

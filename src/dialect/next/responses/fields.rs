@@ -7,7 +7,8 @@ pub(super) type Fields = Map<String, Value>;
 
 /// A value; null if there is none.
 pub(super) fn take(fields: &mut Fields, name: &str) -> Value {
-    fields.remove(name).unwrap_or_default()
+    // What is left keeps its order; there are few fields.
+    fields.shift_remove(name).unwrap_or_default()
 }
 
 /// A text. Some write numbers where names are expected.

@@ -1,6 +1,6 @@
 //! The input of a request as turns.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fields::{Fields, kind_of, take, take_list, take_object, take_text};
 use super::media::{read_file, read_image};
@@ -44,12 +44,12 @@ impl Read {
 
     fn item(&mut self, mut item: Fields, dropped: &mut Dropped) -> Result<(), Unsaid> {
         match kind_of(&item) {
-            "" | "message" => return self.message(item, dropped),
+            "" | "message" => return self.message(item),
             "function_call" | "custom_tool_call" => {
-                self.add(Role::Assistant, Content::Call(read_call(item)))
+                self.add(Role::Assistant, Content::Call(read_call(item)));
             }
             "function_call_output" | "custom_tool_call_output" => {
-                let parts = read_content(take(&mut item, "output"), Role::User, dropped)?;
+                let parts = read_content(take(&mut item, "output"), Role::User)?;
                 let id = take_text(&mut item, "call_id").unwrap_or_default();
                 let is_error = false;
                 self.add(
@@ -67,7 +67,7 @@ impl Read {
                 }
             }
             "additional_tools" | "tool_search_output" => {
-                self.tools.append(&mut take_list(&mut item, "tools"))
+                self.tools.append(&mut take_list(&mut item, "tools"));
             }
             "configuration_update" => {
                 if item.get("reasoning").is_some_and(Value::is_object) {
@@ -81,7 +81,7 @@ impl Read {
             "item_reference" => return Err(Unsaid("item_reference")),
             "compaction" | "compaction_trigger" => return Err(Unsaid("compaction")),
             _ if item.contains_key("role") && item.contains_key("content") => {
-                return self.message(item, dropped);
+                return self.message(item);
             }
             // How something was found or made is history: what came of it was said.
             kind => dropped.named(&format!("input.{kind}")),
@@ -89,13 +89,13 @@ impl Read {
         Ok(())
     }
 
-    fn message(&mut self, mut item: Fields, dropped: &mut Dropped) -> Result<(), Unsaid> {
+    fn message(&mut self, mut item: Fields) -> Result<(), Unsaid> {
         let role = match item.get("role").and_then(Value::as_str) {
             Some("assistant") => Role::Assistant,
             Some("system" | "developer") => Role::System,
             _ => Role::User,
         };
-        let parts = read_content(take(&mut item, "content"), role, dropped)?;
+        let parts = read_content(take(&mut item, "content"), role)?;
         self.say(role, parts);
         Ok(())
     }
@@ -182,7 +182,7 @@ fn read_thought(mut item: Fields) -> Option<Thought> {
 }
 
 /// The parts of a content.
-fn read_content(content: Value, role: Role, dropped: &mut Dropped) -> Result<Vec<Part>, Unsaid> {
+fn read_content(content: Value, role: Role) -> Result<Vec<Part>, Unsaid> {
     let mut parts = Vec::new();
     let contents = match content {
         Value::String(text) => vec![Value::String(text)],
@@ -192,25 +192,36 @@ fn read_content(content: Value, role: Role, dropped: &mut Dropped) -> Result<Vec
         other @ (Value::Bool(_) | Value::Number(_)) => vec![Value::String(other.to_string())],
     };
     for content in contents {
-        let content = match content {
-            Value::String(text) => Content::Text(text),
-            Value::Object(part) => read_part(part, role, dropped)?,
+        let part = match content {
+            Value::String(text) => Part::text(text),
+            Value::Object(part) => read_part(part, role)?,
             _ => return Err(Unsaid("this kind of content")),
         };
-        if !matches!(&content, Content::Text(text) if text.is_empty()) {
-            parts.push(Part::new(content));
+        if part.as_text() != Some("") {
+            parts.push(part);
         }
     }
     Ok(parts)
 }
 
-fn read_part(mut part: Fields, role: Role, dropped: &mut Dropped) -> Result<Content, Unsaid> {
-    if part
-        .remove("prompt_cache_breakpoint")
-        .is_some_and(|mark| !mark.is_null())
-    {
-        dropped.named("prompt_cache_breakpoint");
+fn read_part(mut part: Fields, role: Role) -> Result<Part, Unsaid> {
+    let cache = mark(take_object(&mut part, "prompt_cache_breakpoint"));
+    let content = read_shown(part, role)?;
+    Ok(Part { content, cache })
+}
+
+/// The mark for the end of a prompt that is cached, in Anthropic's words: it keeps it for five minutes or for an hour.
+fn mark(mut mark: Fields) -> Option<Value> {
+    if mark.is_empty() {
+        return None;
     }
+    Some(match take_text(&mut mark, "ttl").as_deref() {
+        Some("12h") => json!({ "type": "ephemeral", "ttl": "1h" }),
+        _ => json!({ "type": "ephemeral" }),
+    })
+}
+
+fn read_shown(mut part: Fields, role: Role) -> Result<Content, Unsaid> {
     Ok(match kind_of(&part) {
         "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" => {
             Content::Text(take_text(&mut part, "text").unwrap_or_default())

@@ -1,42 +1,29 @@
 //! What `OpenAI`'s models take, by their names.
 
+use crate::catalogue::{Facts, Sampling, facts};
 use crate::dialect::next::conversation::{Effort, Thinking};
-use crate::request::is_reasoning_model;
 
 /// A model.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Model {
-    /// Whether it thinks.
-    pub(super) thinks: bool,
-    /// The version of a gpt: `(5, 4)`; `None` for others (`o3`, `gpt-oss`, models of other providers).
-    version: Option<(u32, u32)>,
-    /// One of those that always think: they are made for long work.
-    is_thorough: bool,
-}
+pub(super) struct Model(Facts);
 
 impl Model {
     pub(super) fn of(name: &str) -> Self {
-        let name = name.rsplit('/').next().unwrap_or(name);
-        let has = |part: &str| {
-            name.split(['-', '.', ':'])
-                .any(|word| word.eq_ignore_ascii_case(part))
-        };
-        Self {
-            thinks: is_reasoning_model(name),
-            version: version(name),
-            is_thorough: has("codex") || has("pro"),
-        }
+        Self(facts(name))
     }
 
-    fn is_since(self, version: (u32, u32)) -> bool {
-        self.version.is_some_and(|own| own >= version)
+    /// Whether it thinks.
+    pub(super) fn thinks(self) -> bool {
+        self.0.thinks
+    }
+
+    /// Whether it can be told how much to say.
+    pub(super) fn takes_verbosity(self) -> bool {
+        self.0.takes_verbosity()
     }
 
     /// The effort to ask for; `None`: it is left to the model.
     pub(super) fn effort(self, thinking: &Thinking) -> Option<Effort> {
-        if !self.thinks {
-            return None;
-        }
         let asked = match (thinking.is_on, thinking.effort, thinking.budget) {
             (Some(false), _, _) => Effort::None,
             (_, Some(effort), _) => effort,
@@ -45,39 +32,17 @@ impl Model {
             (Some(true), None, None) => Effort::Medium,
             (None, None, None) => return None,
         };
-        Some(self.closest(asked))
-    }
-
-    /// The closest effort that it knows.
-    fn closest(self, asked: Effort) -> Effort {
-        let is_first = self.version == Some((5, 0)) && !self.is_thorough;
-        match asked {
-            Effort::None if self.is_since((5, 1)) && !self.is_thorough => Effort::None,
-            Effort::None | Effort::Minimal if is_first => Effort::Minimal,
-            Effort::None | Effort::Minimal => Effort::Low,
-            Effort::Max if self.is_since((6, 0)) => Effort::Max,
-            Effort::Xhigh | Effort::Max if self.is_since((5, 2)) => Effort::Xhigh,
-            Effort::Xhigh | Effort::Max => Effort::High,
-            known @ (Effort::Low | Effort::Medium | Effort::High) => known,
-        }
+        self.0.efforts.closest(asked.word()).and_then(Effort::of)
     }
 
     /// Whether it takes temperature and `top_p`: those that think do not, but for those that only do when they are asked to.
     pub(super) fn takes_sampling(self, effort: Option<Effort>) -> bool {
-        let thinks_if_asked = self.is_since((5, 1)) && !self.is_since((6, 0)) && !self.is_thorough;
-        !self.thinks || thinks_if_asked && matches!(effort, None | Some(Effort::None))
+        match self.0.sampling {
+            Sampling::Always => true,
+            Sampling::Unthinking => matches!(effort, None | Some(Effort::None)),
+            Sampling::Never => false,
+        }
     }
-}
-
-/// The version in a name like `gpt-5.4-mini`; dates and sizes come behind it.
-fn version(name: &str) -> Option<(u32, u32)> {
-    let (start, rest) = name.split_at_checked(4)?;
-    if !start.eq_ignore_ascii_case("gpt-") {
-        return None;
-    }
-    let version = rest.split(['-', ':', '@']).next()?;
-    let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
-    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -94,6 +59,7 @@ mod tests {
             ("gpt-5.4-mini", None, Some(None)),
             ("openai/gpt-6.1-sol", Max, Some(Max)),
             ("gpt-5.2", Max, Some(Xhigh)),
+            ("gpt-5-pro", Low, Some(High)),
             ("o3", Xhigh, Some(High)),
             ("o4-mini", Minimal, Some(Low)),
             ("gpt-oss-120b", Medium, Some(Medium)),

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::calls::Calls;
+use super::calls::{Calls, Seen};
 use super::event::{Item, Response, StreamEvent};
 use super::messages::Messages;
 use super::thoughts::{Place, Thoughts};
@@ -88,13 +88,13 @@ impl Reader {
                 self.messages.refusal(part, event.refusal.0, pieces);
             }
             "response.output_text.annotation.added" => {
-                self.messages.cite(part, event.annotation, pieces)
+                self.messages.cite(part, event.annotation, pieces);
             }
             "response.reasoning_summary_text.delta" => {
                 self.thoughts.text(thought(true), event.delta.0, pieces);
             }
             "response.reasoning_text.delta" => {
-                self.thoughts.text(thought(false), event.delta.0, pieces)
+                self.thoughts.text(thought(false), event.delta.0, pieces);
             }
             "response.reasoning_summary_text.done" if !self.thoughts.is_known(thought(true)) => {
                 self.thoughts.text(thought(true), event.text.0, pieces);
@@ -143,7 +143,12 @@ impl Reader {
             }
             _ if item.is_call() => {
                 self.thoughts.interrupt();
-                self.calls.item(item, index, is_done, pieces);
+                let seen = Seen {
+                    item,
+                    output_index: index,
+                    is_done,
+                };
+                self.calls.item(seen, pieces);
             }
             _ => pieces.push(Piece::Unseen),
         }
@@ -201,7 +206,12 @@ impl Reader {
                 }
                 _ if item.is_call() => {
                     self.thoughts.interrupt();
-                    self.calls.whole(calls, item, Some(place), pieces);
+                    let seen = Seen {
+                        item,
+                        output_index: Some(place),
+                        is_done: true,
+                    };
+                    self.calls.numbered(calls, seen, pieces);
                     calls += 1;
                 }
                 _ => pieces.push(Piece::Unseen),

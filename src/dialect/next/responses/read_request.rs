@@ -160,9 +160,9 @@ fn sampling(fields: &mut Fields) -> Sampling {
 }
 
 fn thinking(mut reasoning: Fields, dropped: &mut Dropped) -> Thinking {
-    let word = take_text(&mut reasoning, "effort");
-    let effort = word.as_deref().and_then(Effort::of);
-    if word.is_some() && effort.is_none() {
+    let name = take_text(&mut reasoning, "effort");
+    let effort = name.as_deref().and_then(Effort::of);
+    if name.is_some() && effort.is_none() {
         dropped.field(Field::Effort);
     }
     let older = take_text(&mut reasoning, "generate_summary");
@@ -197,7 +197,7 @@ fn format(mut format: Fields) -> Result<Format, Unsaid> {
 /// Names what is left. What is not stored anyway, and what the answer minds, is not left out.
 fn drop_rest(mut fields: Fields, mut dropped: Dropped) -> Dropped {
     if included(&fields).all(|field| field == THOUGHTS) {
-        fields.remove("include");
+        fields.shift_remove("include");
     }
     for (name, usual) in [
         ("background", json!(false)),
@@ -207,7 +207,7 @@ fn drop_rest(mut fields: Fields, mut dropped: Dropped) -> Dropped {
         ("truncation", json!("disabled")),
     ] {
         if fields.get(name) == Some(&usual) {
-            fields.remove(name);
+            fields.shift_remove(name);
         }
     }
     dropped.rest(&fields);

@@ -38,7 +38,7 @@ pub(super) fn read_tools(
             kind if kind.starts_with("web_search") => tools.search = Some(read_search(tool)?),
             // All tools are given; there is nothing to search. How they are called is a hint, too.
             "tool_search" | "programmatic_tool_calling" => {
-                dropped.named(&format!("tools.{}", kind_of(&tool)))
+                dropped.named(&format!("tools.{}", kind_of(&tool)));
             }
             _ if is_own(&tool) => add(read_tool(tool, None, dropped), tools)?,
             _ => return Err(HOSTED),
@@ -128,7 +128,7 @@ fn read_search(mut tool: Fields) -> Result<Search, Unsaid> {
 pub(super) fn read_choice(choice: Value, tools: &mut Tools) -> Result<(), Unsaid> {
     tools.choice = match choice {
         Value::Null => Choice::Unsaid,
-        Value::String(word) => match word.as_str() {
+        Value::String(text) => match text.as_str() {
             "auto" => Choice::Auto,
             "none" => Choice::Never,
             "required" => Choice::Any,

@@ -69,7 +69,7 @@ impl Writer {
             Event::Text(text) => self.say(Kind::Text, &text, out),
             Event::Refusal(text) => self.say(Kind::Refusal, &text, out),
             Event::Thought(text) if self.asked.shows_thoughts => {
-                self.say(Kind::Thought, &text, out)
+                self.say(Kind::Thought, &text, out);
             }
             Event::Thought(_) => {}
             Event::Signature(signature) => self.sign(signature, out),

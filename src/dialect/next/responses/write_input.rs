@@ -8,6 +8,7 @@ use crate::dialect::next::conversation::{
     Api, Call, CallResult, Content, Dropped, Field, Input, Media, Names, Part, Role, Thought, Turn,
     Unsaid,
 };
+use crate::dialect::prefill::continue_prompt;
 
 /// Writes items one after the other.
 pub(super) struct Writer<'a> {
@@ -255,16 +256,10 @@ fn is_instruction(turn: &Turn) -> bool {
 
 /// The instruction to continue the beginning of an answer, which the API takes for history.
 pub(super) fn continued(turns: &[Turn]) -> Option<Turn> {
-    const ENOUGH: usize = 200;
     let last = turns.last().filter(|turn| turn.role == Role::Assistant)?;
-    let begun = last.parts.last()?.as_text()?;
-    let start = begun.ceil_char_boundary(begun.len().saturating_sub(ENOUGH));
-    let text = format!(
-        "Continue your last message exactly behind its last words: {}",
-        begun[start..].trim()
-    );
+    let prompt = continue_prompt(last.parts.last()?.as_text()?);
     Some(Turn {
         role: Role::User,
-        parts: vec![Part::text(text)],
+        parts: vec![Part::text(prompt)],
     })
 }

@@ -102,8 +102,9 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
     let thinking = &conversation.thinking;
     let (tools, tool_choice, parallel_tool_calls) =
         tools(conversation.tools, &mut names, &mut dropped);
-    let thinks = model.thinks || thinking.is_asked_for();
-    let text = text(conversation.format, conversation.verbosity, &mut dropped);
+    let thinks = model.thinks() || thinking.is_asked_for();
+    let verbosity = verbosity(conversation.verbosity, model, &mut dropped);
+    let text = text(conversation.format, verbosity, &mut dropped);
     if !conversation.stop.is_empty() {
         dropped.field(Field::Stop);
     }
@@ -117,7 +118,7 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
         tools,
         tool_choice,
         parallel_tool_calls,
-        reasoning: reasoning(effort, model, thinking.is_shown),
+        reasoning: reasoning(effort, model, shows_thoughts(thinking, conversation.origin)),
         include: thinks.then_some([THOUGHTS]),
         text,
         max_output_tokens: conversation.max_output.map(|most| limit(most, target)),
@@ -179,8 +180,18 @@ fn effort(model: Model, thinking: &Thinking, dropped: &mut Dropped) -> Option<Ef
     effort
 }
 
+/// Whether the client wants to read thoughts. Most clients of chats do not expect any, and `OpenAI` refuses summaries to
+/// organisations that it has not verified.
+fn shows_thoughts(thinking: &Thinking, origin: Api) -> bool {
+    let expects = match origin {
+        Api::Chat => thinking.is_on == Some(true) || thinking.budget.is_some(),
+        Api::Messages | Api::Responses => true,
+    };
+    thinking.is_shown && expects
+}
+
 fn reasoning(effort: Option<Effort>, model: Model, is_shown: bool) -> Option<Reasoning> {
-    let summary = (is_shown && model.thinks).then_some("auto");
+    let summary = (is_shown && model.thinks()).then_some("auto");
     let effort = effort.map(Effort::word);
     (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary })
 }
@@ -226,6 +237,14 @@ fn tools(tools: Tools, names: &mut Names, dropped: &mut Dropped) -> Declaration 
     }
     let choice = write_choice(&choice, names);
     (declared, choice, tools.parallel)
+}
+
+fn verbosity(asked: Option<String>, model: Model, dropped: &mut Dropped) -> Option<String> {
+    if asked.is_some() && !model.takes_verbosity() {
+        dropped.field(Field::Verbosity);
+        return None;
+    }
+    asked
 }
 
 fn text(format: Format, verbosity: Option<String>, dropped: &mut Dropped) -> Option<Text> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{adapt_chat, adapt_response};
-use crate::config::{Dialect, Quirks};
+use crate::catalogue::{Dialect, Quirks};
 use crate::dialect::upstream_api::UpstreamApi;
 
 fn adapted(body: &str, quirks: Quirks) -> Option<(String, Vec<String>)> {
@@ -57,6 +57,11 @@ fn models_that_think_get_no_sampling_at_openai() {
         adapted(&body.to_string(), Quirks::OPENAI).unwrap()
     };
     assert_eq!(ask("gpt-5").1, ["temperature"]);
+    assert_eq!(ask("gpt-6-luna").1, ["temperature"]);
+    assert!(ask("gpt-5.1").1.is_empty(), "it thinks only when asked to");
+    let thinking = json!({"model": "gpt-5.1", "temperature": 0.5, "reasoning_effort": "low"});
+    let (_, dropped) = adapted(&thinking.to_string(), Quirks::OPENAI).unwrap();
+    assert_eq!(dropped, ["temperature"]);
     assert_eq!(
         ask("gpt-4o"),
         (
@@ -72,7 +77,7 @@ fn models_that_think_end_where_they_like_at_openai() {
         |model: &str| json!({"model": model, "stop": ["x"], "parallel_tool_calls": false});
     for (model, expected) in [
         ("gpt-5.1", &["stop"][..]),
-        ("o4-mini", &["stop", "parallel_tool_calls"]),
+        ("o4-mini", &["parallel_tool_calls", "stop"]),
     ] {
         let (_, dropped) = adapted(&body(model).to_string(), Quirks::OPENAI).unwrap();
         assert_eq!(dropped, expected, "{model}");

@@ -112,9 +112,7 @@ impl Assembly {
                 self.draft(index).complete(arguments.as_deref());
                 self.advance(Next::Call, out);
             }
-            Piece::Usage(usage) => {
-                self.usage = Some(self.usage.unwrap_or_default().max(usage));
-            }
+            Piece::Usage(usage) => self.usage = Some(usage),
             Piece::End(End::Failed) => self.fail(failed(), out),
             Piece::End(end) => {
                 self.end = Some(end);
@@ -179,8 +177,8 @@ impl Assembly {
 
     /// Whether the answer has ended without a text, a call, a refusal or a thought, and without a reason for that.
     pub fn is_empty(&self) -> bool {
-        let is_cut = self.end.as_ref().is_some_and(End::is_cut);
-        self.is_over && !self.has_said && !is_cut
+        let is_explained = self.end.as_ref().is_some_and(End::explains_silence);
+        self.is_over && !self.has_said && !is_explained
     }
 
     /// How many steps since the last call of this function the client has not seen.

@@ -55,7 +55,7 @@ fn read(stream: &[u8]) -> Vec<Event<'static>> {
     for event in sse::events(stream) {
         let (mut pieces, mut told) = (Vec::new(), Vec::new());
         let data = event.data.unwrap();
-        reader.read(event.name.as_deref(), &data, &mut pieces);
+        reader.read(event.name, &data, &mut pieces);
         for piece in pieces {
             assembly.take(piece, &mut told);
         }

@@ -1,16 +1,19 @@
 //! Requests and answers, read and written.
 
 mod both_ways;
+mod caches;
 mod reads_answers;
+mod reads_oddities;
 mod reads_requests;
 mod thinks;
 mod writes_answers;
 mod writes_requests;
+mod writes_tools;
 
 use serde_json::Value;
 
 use super::{read_request, write_request};
-use crate::config::Dialect;
+use crate::catalogue::Dialect;
 use crate::dialect::next::conversation::{Api, Conversation, Dropped, Target, Unsaid, Written};
 use crate::dialect::upstream_api::UpstreamApi;
 

@@ -1,11 +1,12 @@
 //! What is read of a client's request.
 
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use super::super::read_request;
 use crate::dialect::next::conversation::{
     Api, Call, CallResult, Choice, Content, Conversation, Effort, Format, Input, Media, Part, Role,
-    Search, Signature, Thinking, Thought, ToolKind, ToolName, Turn, Unsaid, thoughts,
+    Sampling, Search, Signature, Thinking, Thought, Tool, ToolKind, ToolName, Turn, Unsaid,
+    thoughts,
 };
 
 fn read(body: &Value) -> Conversation {
@@ -51,42 +52,34 @@ fn signature(of: Api, data: &str, is_redacted: bool) -> Signature {
     }
 }
 
+fn mark() -> Value {
+    json!({"type": "ephemeral"})
+}
+
 #[test]
-fn a_request_is_read_whole() {
-    let mark = json!({"type": "ephemeral"});
+fn turns_are_read_with_their_marks() {
     let body = json!({
-        "model": "claude-opus-5", "max_tokens": 9, "stream": true, "top_k": 3, "temperature": 0.5, "top_p": 1,
-        "stop_sequences": ["a"], "service_tier": "standard_only", "metadata": {"user_id": "u"},
-        "cache_control": mark, "context_management": {"edits": []}, "speed": null, "container": null, "mcp_servers": [],
         "system": [
             {"type": "text", "text": "x-anthropic-billing-header: cc_version=2"},
-            {"type": "text", "text": "Be brief.", "cache_control": mark},
+            {"type": "text", "text": "Be brief.", "cache_control": mark()},
             {"type": "text", "text": ""}, {"type": "text", "text": "Be kind."}],
-        "thinking": {"type": "adaptive"},
-        "output_config": {"effort": "xhigh", "format": {"type": "json_schema", "schema": {"type": "object"}}, "task_budget": 5},
-        "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}, "strict": true, "cache_control": mark}],
-        "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
         "messages": [
             {"role": "user", "content": "hi"},
             {"role": "assistant", "content": [
                 {"type": "text", "text": "Let me see."},
                 {"type": "tool_use", "id": "t1", "name": "f", "input": {"b": 1, "a": 9007199254740993_u64}}]},
             {"role": "user", "content": [
-                {"type": "tool_result", "tool_use_id": "t1", "is_error": true, "cache_control": mark, "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "is_error": true, "cache_control": mark(), "content": [
                     {"type": "text", "text": "broken"},
                     {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}]},
                 {"type": "text", "text": "and?"}]},
             {"role": "system", "content": "Be quick."},
         ],
     });
-    let seen = read(&body);
-    assert_eq!(seen.origin, Api::Messages);
-    assert_eq!(
-        (seen.model.as_str(), seen.max_output),
-        ("claude-opus-5", Some(9))
-    );
-    let mut brief = Part::text("Be brief.");
-    brief.cache = Some(mark.clone());
+    let marked = |content| Part {
+        content,
+        cache: Some(mark()),
+    };
     let image = Content::Image {
         media: inline("image/png", "aGk="),
         detail: None,
@@ -102,57 +95,61 @@ fn a_request_is_read_whole() {
         namespace: None,
         input: Input::Json("{\"b\":1,\"a\":9007199254740993}".to_owned()),
     });
-    let cache = Some(mark.clone());
-    assert_eq!(
-        seen.turns,
-        [
-            turn(Role::System, vec![brief, Part::text("Be kind.")]),
-            turn(Role::User, vec![Part::text("hi")]),
-            turn(
-                Role::Assistant,
-                vec![Part::text("Let me see."), Part::new(call)]
-            ),
-            turn(
-                Role::User,
-                vec![
-                    Part {
-                        content: result,
-                        cache
-                    },
-                    Part::text("and?")
-                ]
-            ),
-            turn(Role::System, vec![Part::text("Be quick.")]),
-        ]
-    );
-    let tool = &seen.tools.list[0];
-    assert_eq!(
-        (tool.name.as_str(), tool.description.as_deref()),
-        ("f", Some("d"))
-    );
+    let brief = marked(Content::Text("Be brief.".to_owned()));
+    let expected = [
+        turn(Role::System, vec![brief, Part::text("Be kind.")]),
+        turn(Role::User, vec![Part::text("hi")]),
+        turn(
+            Role::Assistant,
+            vec![Part::text("Let me see."), Part::new(call)],
+        ),
+        turn(Role::User, vec![marked(result), Part::text("and?")]),
+        turn(Role::System, vec![Part::text("Be quick.")]),
+    ];
+    assert_eq!(read(&body).turns, expected);
+}
+
+#[test]
+fn fields_are_read_as_they_are_meant() {
     let schema = json!({"type": "object"});
+    let tool = json!({"name": "f", "description": "d", "input_schema": schema, "strict": true, "cache_control": mark()});
+    let seen = read(&json!({
+        "model": "claude-opus-5", "max_tokens": 9, "stream": true, "top_k": 3, "temperature": 0.5, "messages": [],
+        "stop_sequences": ["a"], "service_tier": "standard_only", "metadata": {"user_id": "u"},
+        "cache_control": mark(), "context_management": {"edits": []}, "speed": null, "container": null, "mcp_servers": [],
+        "output_config": {"format": {"type": "json_schema", "schema": schema}, "task_budget": 5},
+        "tools": [tool], "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
+    }));
     assert_eq!(
-        tool.kind,
-        ToolKind::Function {
-            schema: schema.clone(),
-            strict: Some(true)
-        }
+        (seen.origin, seen.model.as_str()),
+        (Api::Messages, "claude-opus-5")
     );
-    assert_eq!(tool.cache, Some(mark.clone()));
+    let expected = Tool {
+        name: "f".to_owned(),
+        namespace: None,
+        description: Some("d".to_owned()),
+        kind: ToolKind::Function {
+            schema: schema.clone(),
+            strict: Some(true),
+        },
+        cache: Some(mark()),
+    };
+    assert_eq!(seen.tools.list, [expected]);
     assert_eq!(
         (&seen.tools.choice, seen.tools.parallel),
         (&Choice::Any, Some(false))
     );
-    assert_eq!(seen.caching.automatic, Some(mark));
-    assert_eq!(seen.stop, ["a"]);
     assert_eq!(
-        seen.sampling
-            .temperature
-            .as_ref()
-            .and_then(serde_json::Number::as_f64),
-        Some(0.5)
+        (seen.max_output, seen.caching.automatic.clone()),
+        (Some(9), Some(mark()))
     );
-    assert_eq!(seen.sampling.top_k, Some(3.into()));
+    assert_eq!(seen.stop, ["a"]);
+    let sampling = Sampling {
+        temperature: Number::from_f64(0.5),
+        top_k: Some(3.into()),
+        ..Sampling::default()
+    };
+    assert_eq!(seen.sampling, sampling);
     assert_eq!(
         (seen.user.as_deref(), seen.service_tier.as_deref()),
         (Some("u"), Some("default"))
@@ -384,6 +381,7 @@ fn what_only_anthropic_has_is_named() {
             json!({"messages": [], "tools": [{"type": "bash_20250124", "name": "bash"}]}),
             "hosted tools",
         ),
+        (json!({"messages": [], "max_tokens": 0}), "max_tokens of 0"),
         (json!({"messages": paused}), "content of this kind"),
     ] {
         assert_eq!(

@@ -1,11 +1,9 @@
-//! How models are asked to reason, and what that rules out; and what is cached.
+//! How models are asked to reason, and what that rules out.
 
 use serde_json::{Number, Value, json};
 
-use super::{conversation, written, written_for};
-use crate::config::Dialect;
+use super::{conversation, written};
 use crate::dialect::next::conversation::{Effort, Thinking};
-use crate::dialect::upstream_api::UpstreamApi;
 
 fn asking(most: u64) -> Value {
     json!({"model": "m", "max_tokens": most, "messages": [{"role": "user", "content": "hi"}]})
@@ -26,106 +24,63 @@ fn effort(effort: Effort) -> Thinking {
     }
 }
 
-#[test]
-fn thinking_is_asked_for_as_each_model_takes_it() {
-    let adaptive = json!({"type": "adaptive", "display": "summarized"});
-    let within = |budget: u64| json!({"type": "enabled", "budget_tokens": budget});
-    let budget = |tokens| Thinking {
+fn budget(tokens: u64) -> Thinking {
+    Thinking {
         budget: Some(tokens),
         ..Thinking::default()
-    };
-    let on = Thinking {
+    }
+}
+
+fn on() -> Thinking {
+    Thinking {
         is_on: Some(true),
         ..Thinking::default()
-    };
-    for (model, wanted, most, thinking, config) in [
-        (
-            "claude-opus-5",
-            effort(Effort::Minimal),
-            9000,
-            &adaptive,
-            json!({"effort": "low"}),
-        ),
-        (
-            "claude-sonnet-4-6",
-            effort(Effort::Xhigh),
-            9000,
-            &adaptive,
-            json!({"effort": "high"}),
-        ),
-        (
-            "claude-sonnet-4-6",
-            effort(Effort::Max),
-            9000,
-            &adaptive,
-            json!({"effort": "max"}),
-        ),
-        (
-            "claude-opus-4-7",
-            effort(Effort::Xhigh),
-            9000,
-            &adaptive,
-            json!({"effort": "xhigh"}),
-        ),
-        (
-            "claude-opus-5",
-            budget(5000),
-            9000,
-            &adaptive,
-            json!({"effort": "medium"}),
-        ),
-        ("claude-opus-5", on.clone(), 9000, &adaptive, Value::Null),
-        (
-            "claude-sonnet-4-5",
-            effort(Effort::Medium),
-            9000,
-            &within(4500),
-            Value::Null,
-        ),
-        (
-            "claude-sonnet-4-5",
-            effort(Effort::Low),
-            9000,
-            &within(2048),
-            Value::Null,
-        ),
-        (
-            "claude-opus-4-1",
-            budget(50_000),
-            32_000,
-            &within(16_000),
-            Value::Null,
-        ),
-        (
-            "claude-opus-4-1",
-            budget(500),
-            32_000,
-            &within(1024),
-            Value::Null,
-        ),
-        ("claude-haiku-4-5", on, 40_000, &within(16_384), Value::Null),
-        (
-            "claude-sonnet-4-5",
-            Thinking::default(),
-            9000,
-            &Value::Null,
-            Value::Null,
-        ),
-        (
-            "claude-opus-5",
-            Thinking::default(),
-            9000,
-            &Value::Null,
-            Value::Null,
-        ),
+    }
+}
+
+#[test]
+fn newer_models_think_as_much_as_they_consider_right() {
+    for (model, wanted, expected) in [
+        ("claude-opus-5", effort(Effort::Minimal), Some("low")),
+        ("claude-sonnet-4-6", effort(Effort::Xhigh), Some("high")),
+        ("claude-sonnet-4-6", effort(Effort::Max), Some("max")),
+        ("claude-opus-4-7", effort(Effort::Xhigh), Some("xhigh")),
+        ("claude-opus-5", budget(5000), Some("medium")),
+        ("claude-opus-5", on(), None),
     ] {
-        let (body, dropped) = sent(&asking(most), &wanted, model);
+        let (body, dropped) = sent(&asking(9000), &wanted, model);
         assert_eq!(
-            (&body["thinking"], &body["output_config"]),
-            (thinking, &config),
+            body["thinking"],
+            json!({"type": "adaptive", "display": "summarized"})
+        );
+        assert_eq!(
+            body["output_config"]["effort"].as_str(),
+            expected,
             "{model} {wanted:?}"
         );
         assert!(dropped.is_empty(), "{dropped:?}");
+    }
+}
+
+#[test]
+fn older_models_think_within_a_budget() {
+    for (model, wanted, most, expected) in [
+        ("claude-sonnet-4-5", effort(Effort::Medium), 9000, 4500),
+        ("claude-sonnet-4-5", effort(Effort::Low), 9000, 2048),
+        ("claude-opus-4-1", budget(50_000), 32_000, 16_000),
+        ("claude-opus-4-1", budget(500), 32_000, 1024),
+        ("claude-haiku-4-5", on(), 40_000, 16_384),
+    ] {
+        let (body, dropped) = sent(&asking(most), &wanted, model);
+        assert_eq!(
+            body["thinking"],
+            json!({"type": "enabled", "budget_tokens": expected}),
+            "{model} {wanted:?}"
+        );
+        assert!(
+            body["output_config"].is_null() && dropped.is_empty(),
+            "{dropped:?}"
+        );
     }
     for (model, most) in [
         ("claude-sonnet-4-5", 900),
@@ -134,6 +89,10 @@ fn thinking_is_asked_for_as_each_model_takes_it() {
         let (body, dropped) = sent(&asking(most), &effort(Effort::High), model);
         assert!(body["thinking"].is_null());
         assert_eq!(dropped, ["reasoning_effort"], "{model}");
+    }
+    for model in ["claude-sonnet-4-5", "claude-opus-5"] {
+        let (body, _) = sent(&asking(9000), &Thinking::default(), model);
+        assert!(body["thinking"].is_null() && body["output_config"].is_null());
     }
 }
 
@@ -285,72 +244,4 @@ fn sampling_is_sent_where_it_is_taken() {
         );
         assert_eq!(names, dropped, "{model}");
     }
-}
-
-fn mark() -> Value {
-    json!({"type": "ephemeral"})
-}
-
-/// The request with caching marks where the client sets none.
-fn cached(body: &Value) -> (Value, Vec<String>) {
-    let upstream = UpstreamApi::new(Dialect::Anthropic);
-    let (body, written) = written_for(conversation(body), "claude-opus-5", upstream).unwrap();
-    (body, written.dropped.into_names())
-}
-
-#[test]
-fn a_long_prompt_is_marked_for_the_cache() {
-    let answered = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]);
-    let tools = json!([{"name": "f", "input_schema": {"type": "object"}}]);
-    let (plain, mut talk, mut armed) = (asking(9), asking(9), asking(9));
-    talk["messages"] = answered;
-    armed["tools"] = tools;
-    for (body, expected) in [(&plain, Value::Null), (&talk, mark()), (&armed, mark())] {
-        assert_eq!(cached(body).0["cache_control"], expected);
-        let (unmarked, _) = written(conversation(body), "claude-opus-5").unwrap();
-        assert_eq!(unmarked["cache_control"], Value::Null);
-    }
-    let mut asked = conversation(&talk);
-    asked.caching.retention = Some("24h".to_owned());
-    let (body, _) =
-        written_for(asked, "claude-opus-5", UpstreamApi::new(Dialect::Anthropic)).unwrap();
-    assert_eq!(
-        body["cache_control"],
-        json!({"type": "ephemeral", "ttl": "1h"})
-    );
-}
-
-#[test]
-fn what_the_client_marked_is_marked() {
-    let block = |text: &str| json!({"type": "text", "text": text, "cache_control": mark()});
-    let mut body = asking(9);
-    body["tools"] =
-        json!([{"name": "f", "input_schema": {"type": "object"}, "cache_control": mark()}]);
-    body["system"] = json!([block("a")]);
-    body["messages"] =
-        json!([{"role": "user", "content": [block("b"), {"type": "text", "text": "c"}]}]);
-    let (sent, dropped) = cached(&body);
-    assert_eq!(sent["cache_control"], Value::Null);
-    assert_eq!(sent["tools"][0]["cache_control"], mark());
-    assert_eq!(
-        (&sent["system"], &sent["messages"]),
-        (&body["system"], &body["messages"])
-    );
-    assert!(dropped.is_empty());
-
-    // No more than four: the last ones cover most.
-    body["messages"] = json!([{"role": "user", "content": [block("b"), block("c"), block("d")]}]);
-    let (sent, dropped) = cached(&body);
-    assert_eq!(sent["tools"][0]["cache_control"], Value::Null);
-    assert_eq!(
-        (&sent["system"], &sent["messages"]),
-        (&body["system"], &body["messages"])
-    );
-    assert_eq!(dropped, ["cache_control"]);
-
-    body["cache_control"] = mark();
-    let (sent, _) = cached(&body);
-    assert_eq!(sent["cache_control"], mark());
-    assert_eq!(sent["system"][0]["cache_control"], Value::Null);
-    assert_eq!(sent["messages"], body["messages"]);
 }

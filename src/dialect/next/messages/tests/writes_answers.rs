@@ -27,10 +27,7 @@ fn told(shows_thoughts: bool, events: Vec<Event<'static>>) -> Vec<Value> {
     let events = sse::events(&out).map(|event| {
         let data: Value = serde_json::from_slice(&event.data.unwrap()).unwrap();
         // The official SDK ignores events without a name.
-        assert_eq!(
-            event.name.as_deref(),
-            data["type"].as_str().map(str::as_bytes)
-        );
+        assert_eq!(event.name, data["type"].as_str().map(str::as_bytes));
         data
     });
     events.collect()
@@ -48,7 +45,7 @@ fn kinds(events: &[Value]) -> Vec<String> {
             "stop_reason",
         ];
         let said = fields.iter().find_map(|field| delta[field].as_str());
-        said.or(block["type"].as_str())
+        said.or_else(|| block["type"].as_str())
             .unwrap_or_default()
             .to_owned()
     };

@@ -1,4 +1,4 @@
-//! What a client is told.
+//! What a client is sent.
 
 use serde_json::{Value, json};
 
@@ -78,13 +78,14 @@ fn said() -> Vec<Event<'static>> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn an_answer_is_the_full_sequence_of_events() {
-    let told = written(
+    let sent = written(
         asked(json!({"metadata": {"a": "b"}, "stream": true})),
         said(),
     );
     assert_eq!(
-        kinds(&told),
+        kinds(&sent),
         [
             "created",
             "in_progress",
@@ -107,7 +108,7 @@ fn an_answer_is_the_full_sequence_of_events() {
             "completed",
         ]
     );
-    let response = &told.last().unwrap()["response"];
+    let response = &sent.last().unwrap()["response"];
     let id = |index: usize| response["output"][index]["id"].clone();
     assert_eq!(
         response["output"],
@@ -132,8 +133,8 @@ fn an_answer_is_the_full_sequence_of_events() {
         response["usage"]["input_tokens_details"],
         json!({"cached_tokens": 1, "cache_write_tokens": 0})
     );
-    assert_eq!(response["id"], told[0]["response"]["id"]);
-    for event in &told {
+    assert_eq!(response["id"], sent[0]["response"]["id"]);
+    for event in &sent {
         if let Some(index) = event["output_index"].as_u64() {
             let index = usize::try_from(index).unwrap();
             let item = if event["item"].is_null() {
@@ -144,8 +145,8 @@ fn an_answer_is_the_full_sequence_of_events() {
             assert_eq!(*item, id(index), "{event}");
         }
     }
-    assert_eq!(told[9]["item"]["arguments"], "");
-    assert_eq!(told[17]["item"], response["output"][2]);
+    assert_eq!(sent[9]["item"]["arguments"], "");
+    assert_eq!(sent[17]["item"], response["output"][2]);
 }
 
 #[test]
@@ -153,10 +154,10 @@ fn a_whole_answer_is_the_last_event() {
     let asked = asked(
         json!({"instructions": "i", "tools": [{"type": "function", "name": "f"}], "temperature": 0.5}),
     );
-    let told = written(asked.clone(), said());
+    let sent = written(asked.clone(), said());
     let mut whole = write_answer(&asked, said()).unwrap();
     // Each answer has ids of its own.
-    let mut last = told.last().unwrap()["response"].clone();
+    let mut last = sent.last().unwrap()["response"].clone();
     for response in [&mut whole, &mut last] {
         assert!(response["id"].as_str().unwrap().starts_with("resp_"));
         response["id"].take();
@@ -233,9 +234,9 @@ fn thoughts_are_shown_and_sealed_as_asked() {
     let neither = output(asked(json!({})));
     assert_eq!(neither.as_array().unwrap().len(), 1);
 
-    let told = written(asked(both), said());
+    let sent = written(asked(both), said());
     assert_eq!(
-        kinds(&told)[2..9],
+        kinds(&sent)[2..9],
         [
             "output_item.added",
             "reasoning_summary_part.added",
@@ -247,8 +248,8 @@ fn thoughts_are_shown_and_sealed_as_asked() {
         ]
     );
     assert_eq!(
-        told[7]["item"],
-        told.last().unwrap()["response"]["output"][0]
+        sent[7]["item"],
+        sent.last().unwrap()["response"]["output"][0]
     );
 }
 
@@ -258,7 +259,7 @@ fn what_was_cut_is_incomplete() {
         (End::Limit, "max_output_tokens"),
         (End::Filtered, "content_filter"),
     ] {
-        let told = written(
+        let sent = written(
             asked(json!({})),
             vec![
                 begin(),
@@ -268,7 +269,7 @@ fn what_was_cut_is_incomplete() {
                 end(reason),
             ],
         );
-        let last = told.last().unwrap();
+        let last = sent.last().unwrap();
         assert_eq!(last["type"], "response.incomplete");
         assert_eq!(
             last["response"]["incomplete_details"],
@@ -280,7 +281,7 @@ fn what_was_cut_is_incomplete() {
 
 #[test]
 fn refusals_are_told_as_refusals() {
-    let told = written(
+    let sent = written(
         asked(json!({})),
         vec![
             begin(),
@@ -289,17 +290,17 @@ fn refusals_are_told_as_refusals() {
             end(End::Whole),
         ],
     );
-    assert_eq!(told[4]["delta"], "I ");
-    assert_eq!(told[6]["refusal"], "I can't.");
+    assert_eq!(sent[4]["delta"], "I ");
+    assert_eq!(sent[6]["refusal"], "I can't.");
     assert_eq!(
-        told.last().unwrap()["response"]["output"][0]["content"],
+        sent.last().unwrap()["response"]["output"][0]["content"],
         json!([{"type": "refusal", "refusal": "I can't."}])
     );
 }
 
 #[test]
 fn a_client_that_waits_is_told_that_the_answer_lives() {
-    let told = written(
+    let sent = written(
         asked(json!({})),
         vec![
             Event::Alive,
@@ -310,17 +311,17 @@ fn a_client_that_waits_is_told_that_the_answer_lives() {
             end(End::Whole),
         ],
     );
-    assert_eq!(kinds(&told)[..3], ["created", "in_progress", "keepalive"]);
-    assert_eq!(told[0]["response"]["model"], "m");
+    assert_eq!(kinds(&sent)[..3], ["created", "in_progress", "keepalive"]);
+    assert_eq!(sent[0]["response"]["model"], "m");
     assert_eq!(
-        kinds(&told)
+        kinds(&sent)
             .iter()
             .filter(|kind| **kind == "keepalive")
             .count(),
         2
     );
     assert_eq!(
-        told.last().unwrap()["response"]["output"][0]["content"][0]["text"],
+        sent.last().unwrap()["response"]["output"][0]["content"][0]["text"],
         "xy"
     );
 }
@@ -328,7 +329,7 @@ fn a_client_that_waits_is_told_that_the_answer_lives() {
 #[test]
 fn a_failure_is_told_in_all_ways_that_clients_know() {
     let error = json!({"message": "too long", "type": "invalid_request_error", "code": "context_length_exceeded"});
-    let told = written(
+    let sent = written(
         asked(json!({})),
         vec![
             begin(),
@@ -337,25 +338,25 @@ fn a_failure_is_told_in_all_ways_that_clients_know() {
             end(End::Whole),
         ],
     );
-    assert_eq!(kinds(&told)[5..], ["error", "failed"]);
+    assert_eq!(kinds(&sent)[5..], ["error", "failed"]);
     assert_eq!(
-        (&told[5]["message"], &told[5]["code"]),
+        (&sent[5]["message"], &sent[5]["code"]),
         (&error["message"], &error["code"])
     );
-    assert_eq!(told[5]["error"], error);
-    assert_eq!(told[6]["response"]["status"], "failed");
+    assert_eq!(sent[5]["error"], error);
+    assert_eq!(sent[6]["response"]["status"], "failed");
     assert_eq!(
-        told[6]["response"]["error"],
+        sent[6]["response"]["error"],
         json!({"code": "context_length_exceeded", "message": "too long"})
     );
-    let told = written(
+    let sent = written(
         asked(json!({})),
         vec![Event::Failed(
             json!({"message": "gone", "code": "stream_interrupted"}),
         )],
     );
     assert_eq!(
-        told.last().unwrap()["response"]["error"]["code"],
+        sent.last().unwrap()["response"]["error"]["code"],
         "server_error"
     );
 }
@@ -371,7 +372,7 @@ fn sources_stand_at_their_place_in_the_item() {
         })
     };
     let flat = |url: &str, start: usize, end: usize| json!({"type": "url_citation", "url": url, "title": "T", "start_index": start, "end_index": end});
-    let told = written(
+    let sent = written(
         asked(json!({})),
         vec![
             begin(),
@@ -386,7 +387,7 @@ fn sources_stand_at_their_place_in_the_item() {
             end(End::Whole),
         ],
     );
-    let output = &told.last().unwrap()["response"]["output"];
+    let output = &sent.last().unwrap()["response"]["output"];
     assert_eq!(
         output[0]["content"][0]["annotations"],
         json!([flat("early", 0, 0), flat("a", 0, 2)])
@@ -395,7 +396,7 @@ fn sources_stand_at_their_place_in_the_item() {
         output[2]["content"][0]["annotations"],
         json!([flat("b", 2, 7)])
     );
-    let added: Vec<&Value> = told
+    let added: Vec<&Value> = sent
         .iter()
         .filter(|event| event["type"] == "response.output_text.annotation.added")
         .collect();

@@ -39,6 +39,7 @@ fn json(text: &str) -> Input {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_input_is_turns() {
     let conversation = read(json!({"model": "m", "instructions": "Be brief.", "input": [
         {"role": "developer", "content": [{"type": "input_text", "text": "d"}]},
@@ -209,9 +210,7 @@ fn fields_are_those_of_the_conversation() {
     assert_eq!(conversation.format, format);
     assert_eq!(conversation.echo.fields["metadata"], json!({"a": "b"}));
     assert_eq!(conversation.echo.fields["input"], Value::Null);
-    let mut dropped = conversation.dropped.into_names();
-    dropped.sort();
-    assert_eq!(dropped, ["brand_new", "metadata"]);
+    assert_eq!(conversation.dropped.into_names(), ["brand_new", "metadata"]);
 }
 
 #[test]
@@ -341,6 +340,7 @@ fn a_search_has_its_place() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
     let many: Vec<Value> = (0..1025)
         .map(|number| json!({"type": "function", "name": format!("f{number}")}))
@@ -409,4 +409,25 @@ fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
         body[field] = value;
         assert_eq!(read_request(body).unwrap_err(), Unsaid(feature));
     }
+}
+
+#[test]
+fn what_is_cached_is_marked() {
+    let part = |ttl: &str| json!({"type": "input_text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": ttl}});
+    let conversation = read(
+        json!({"model": "m", "input": [{"role": "user", "content": [part("30m"), part("12h")]}]}),
+    );
+    let marks: Vec<_> = conversation.turns[0]
+        .parts
+        .iter()
+        .map(|part| part.cache.clone().unwrap())
+        .collect();
+    assert_eq!(
+        marks,
+        [
+            json!({"type": "ephemeral"}),
+            json!({"type": "ephemeral", "ttl": "1h"})
+        ]
+    );
+    assert!(conversation.dropped.into_names().is_empty());
 }

@@ -68,6 +68,7 @@ fn function(name: &str, schema: Value, strict: Option<bool>) -> Tool {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn turns_are_items() {
     let image = Content::Image {
         media: Media::Inline {
@@ -193,6 +194,7 @@ fn the_beginning_of_an_answer_is_continued() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn tools_are_flat_and_as_strict_as_they_were() {
     let closed = json!({"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"], "additionalProperties": false});
     let open = json!({"type": "object", "properties": {"x": {"type": "string"}}});
@@ -299,10 +301,20 @@ fn models_get_what_they_take() {
     assert_eq!(body["text"]["format"]["type"], "json_schema");
     assert_eq!(body["text"]["format"]["name"], "answer");
     assert_eq!(dropped, ["temperature", "seed", "stop"]);
+    let mut by_effort = conversation.clone();
+    by_effort.thinking = Thinking {
+        effort: Some(Effort::Low),
+        is_shown: true,
+        ..Thinking::default()
+    };
+    assert_eq!(
+        sent(by_effort, "gpt-6.1-sol").0["reasoning"],
+        json!({"effort": "low"})
+    );
     let (body, dropped) = sent(conversation, "gpt-4o");
     assert_eq!(
         (&body["reasoning"], &body["temperature"]),
         (&Value::Null, &json!(1))
     );
-    assert_eq!(dropped, ["reasoning_effort", "seed", "stop"]);
+    assert_eq!(dropped, ["reasoning_effort", "seed", "verbosity", "stop"]);
 }

@@ -89,31 +89,6 @@ const REFUSALS: &[(u16, &str, &str)] = &[
     ),
     (
         400,
-        r#"{"error":{"message":"Unsupported parameter: 'temperature' is not supported with this model.","type":"invalid_request_error","param":"temperature","code":null}}"#,
-        "unsupported",
-    ),
-    (
-        400,
-        r#"{"type":"error","error":{"type":"invalid_request_error","message":"tool_choice: type \"tool\" and \"any\" are not supported for this model."}}"#,
-        "unsupported",
-    ),
-    (
-        400,
-        r#"{"type":"error","error":{"type":"invalid_request_error","message":"This model does not support effort level 'max'. Supported levels: high, low, medium."}}"#,
-        "unsupported",
-    ),
-    (
-        400,
-        r#"{"error":{"message":"The requested model 'm' does not exist.","type":"invalid_request_error","param":"model","code":"model_not_found"}}"#,
-        MODEL,
-    ),
-    (
-        400,
-        r#"{"code":"invalid-argument","error":"Incorrect API key provided. You can obtain an API key from https://console.x.ai."}"#,
-        KEY,
-    ),
-    (
-        400,
         r#"{"type":"error","error":{"type":"api_error","message":"Test error"}}"#,
         "server_error",
     ),

@@ -1,6 +1,7 @@
 //! How errors are classified.
 
 mod facts;
+mod history;
 mod waits;
 
 use std::time::Duration;
@@ -336,87 +337,5 @@ fn the_code_of_an_error_inside_a_reply_says_as_much_as_that_of_any_other() {
         let error = format!(r#"{{"code":"{code}","message":"m"}}"#);
         let error = RawValue::from_string(error).unwrap();
         assert_eq!(classify_inner(&error, None).label(), label, "{code}");
-    }
-}
-
-#[test]
-fn what_others_have_left_in_a_conversation_is_no_fault_of_the_clients() {
-    let anthropic =
-        "messages.3.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'";
-    let thought = "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.";
-    for (message, code) in [
-        (anthropic, ""),
-        ("messages.3.content.0: `tool_use` ids must be unique", ""),
-        (thought, ""),
-        (
-            "messages.1.content.0: Invalid `signature` in `thinking` block",
-            "",
-        ),
-        (
-            "Invalid 'messages[1].tool_calls[0].id': string too long.",
-            "string_above_max_length",
-        ),
-        (
-            "Invalid 'messages[2].tool_call_id': string too long.",
-            "string_above_max_length",
-        ),
-        (
-            "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.",
-            "",
-        ),
-        ("Unexpected role 'user' after role 'tool'", ""),
-        (
-            "Function call is missing a thought_signature in functionCall parts.",
-            "",
-        ),
-        (
-            "The `reasoning_content` in the thinking mode must be passed back to the API.",
-            "",
-        ),
-        (
-            "Invalid 'input[3].id': 'fc_1'. Expected an ID that begins with 'msg'.",
-            "invalid_value",
-        ),
-        (
-            "messages.2.content.0.thinking: each thinking block must contain signature",
-            "",
-        ),
-        (
-            "messages.5: `tool_use` ids were found without `tool_result` blocks immediately after: a",
-            "",
-        ),
-        ("No tool output found for function call call_1.", ""),
-        (
-            "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'.",
-            "",
-        ),
-        (
-            "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
-            "",
-        ),
-    ] {
-        let body = serde_json::json!({"error": {"message": message, "code": code}});
-        let outcome = classify(400, None, body.to_string().as_bytes());
-        assert_eq!(
-            outcome,
-            Outcome::ProviderBoundItems { status: 400 },
-            "{message}"
-        );
-    }
-    for (message, code) in [
-        ("messages.1.content.0.text: Field required", ""),
-        (
-            "Invalid 'messages[1].content': string too long.",
-            "string_above_max_length",
-        ),
-        ("Expected `thinking` or `redacted_thinking`", ""),
-    ] {
-        let body = serde_json::json!({"error": {"message": message, "code": code}});
-        let outcome = classify(400, None, body.to_string().as_bytes());
-        assert_eq!(
-            outcome,
-            Outcome::RejectedRequest { status: 400 },
-            "{message}"
-        );
     }
 }
