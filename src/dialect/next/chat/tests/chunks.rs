@@ -206,7 +206,7 @@ fn the_usage_in_an_error_is_told() {
     let usage = Usage {
         input: 43,
         output: 10,
-        reasoning: 10,
+        reasoning: 11,
         ..Usage::default()
     };
     assert_eq!(

@@ -95,17 +95,19 @@ fn the_limit_has_the_name_that_the_provider_knows() {
 #[test]
 fn models_that_think_get_no_sampling_at_openai() {
     let dropped = |model: &str, origin: Api| sent(asked(origin), model, Quirks::OPENAI).1;
-    assert_eq!(dropped("gpt-5.1", Api::Responses), ["temperature", "stop"]);
+    assert_eq!(dropped("gpt-5", Api::Responses), ["stop", "temperature"]);
     assert_eq!(
-        dropped("gpt-5.1", Api::Messages),
-        ["temperature", "stop_sequences"]
+        dropped("gpt-5", Api::Messages),
+        ["stop_sequences", "temperature"]
     );
+    // Since gpt-5.1 they think only where an effort is asked for.
+    assert_eq!(dropped("gpt-5.1", Api::Responses), ["stop"]);
     assert!(dropped("gpt-4o", Api::Responses).is_empty());
     let mut asked = called(Api::Responses, "c", false);
     asked.tools.parallel = Some(false);
     assert_eq!(
         sent(asked, "o4-mini", Quirks::OPENAI).1,
-        ["temperature", "stop", "parallel_tool_calls"]
+        ["parallel_tool_calls", "stop", "temperature"]
     );
 }
 
