@@ -14,7 +14,7 @@ use crate::request::Endpoint;
 
 /// Checks a whole body: `Ok` if it answers the request, else the outcome that it stands for. [`Defect::Silent`]: it is a whole
 /// answer in which nothing is said.
-pub fn inspect(
+pub(super) fn inspect(
     endpoint: Endpoint,
     body: &[u8],
     retry_after: Option<Duration>,

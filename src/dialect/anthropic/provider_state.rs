@@ -68,7 +68,8 @@ pub fn without_foreign_thoughts(body: &[u8]) -> Option<Bytes> {
             return true;
         };
         let proof = text_of(block, name).unwrap_or_default();
-        !proof.starts_with(SEAL) && !(is_claude && proof.is_empty())
+        let is_unsigned = is_claude && proof.is_empty();
+        !is_unsigned && !proof.starts_with(SEAL)
     });
     fields.insert("messages".into(), Cow::Owned(turns.written()?));
     serde_json::to_vec(&fields).ok().map(Bytes::from)

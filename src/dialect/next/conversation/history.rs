@@ -141,7 +141,7 @@ impl Told {
         match self.turns.last_mut() {
             _ if turn.parts.is_empty() => {}
             Some(last) if last.role == turn.role && turn.role != Role::System => {
-                last.parts.append(&mut turn.parts)
+                last.parts.append(&mut turn.parts);
             }
             _ => self.turns.push(turn),
         }

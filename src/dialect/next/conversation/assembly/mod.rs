@@ -274,7 +274,7 @@ impl Assembly {
             out.push(Event::Called);
             self.told += 1;
         }
-        out.extend(self.held.drain(..));
+        out.extend(std::mem::take(&mut self.held));
     }
 
     /// Nothing that follows can complete the answer.
