@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::next::conversation::End;
-use super::openai::classify_inner;
+use super::conversation::End;
+use super::errors::classify_inner;
 use super::said;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::next::conversation::End;
+use super::conversation::End;
 use crate::request::Endpoint;
 use crate::wire::sse;
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 use serde_json::value::to_raw_value;
 
 use super::answer::inspect;
-use super::next::conversation::{Api, Asked, Assembly, Event, Reading, UNSOUND};
-use super::openai;
+use super::conversation::{Api, Asked, Assembly, Event, Reading, UNSOUND};
+use super::errors;
 use super::stream_translator::StreamTranslator;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
@@ -129,7 +129,7 @@ impl Translation {
     fn error(&self, status: u16, body: Bytes) -> Bytes {
         let error = match self.spoken {
             Api::Messages => body,
-            Api::Chat | Api::Responses => openai::shaped(status, body),
+            Api::Chat | Api::Responses => errors::shaped(status, body),
         };
         let error: Value = serde_json::from_slice(&error).unwrap_or_default();
         self.error_body(&error["error"]).to_string().into()
@@ -148,7 +148,7 @@ pub(super) fn outcome_of(error: &Value) -> Outcome {
         return Outcome::InvalidReply(Defect::BadCall);
     }
     match to_raw_value(error) {
-        Ok(error) => openai::classify_inner(&error, None),
+        Ok(error) => errors::classify_inner(&error, None),
         Err(_) => Outcome::ServerError { status: 500 },
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::next::conversation::{Api, Assembly, End, Event, Piece};
-use super::next::form::{ReadEvents, WriteEvents};
-use super::openai::Numbers;
+use super::conversation::{Api, Assembly, End, Event, Piece};
+use super::form::{ReadEvents, WriteEvents};
+use super::adapt::Numbers;
 use super::response_translator::{Translation, outcome_of};
 use crate::outcome::{Defect, Outcome};
 use crate::wire::sse;

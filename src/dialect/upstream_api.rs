@@ -1,6 +1,6 @@
 //! The API that an upstream speaks.
 
-use super::next::conversation::Api;
+use super::conversation::Api;
 use crate::catalogue::{Dialect, InChats, Prefill, Quirks, facts};
 use crate::request::Endpoint;
 

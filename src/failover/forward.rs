@@ -28,7 +28,7 @@ use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
 use super::translation::reserve;
-use crate::dialect::{anthropic, openai};
+use crate::dialect::{self, errors, messages};
 use crate::event::Event;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::ModelRequest;
@@ -115,14 +115,14 @@ impl Failover {
         }
         let is_success = matches!(reply.status, 200..=299);
         if is_success
-            && anthropic::is_batches(&request.path)
+            && messages::is_batches(&request.path)
             && has_media_type(&reply.headers, READABLE[0])
         {
             let mut share = self.memory.share();
             let body = read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await?;
             let body = offload::at_once(body.len(), || {
                 let _share = reserve(&body, &self.memory)?;
-                Ok::<_, Failure>(anthropic::results_here(body))
+                Ok::<_, Failure>(messages::results_here(body))
             })?;
             let body = AttemptBody::Whole(share.hold(body));
             let answer = AttemptAnswer::new(reply.status, reply.headers, body, Outcome::Success);
@@ -310,7 +310,7 @@ fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
             multipart::with_model(&request.headers, &request.body, model)
                 .unwrap_or_else(|| request.body.clone())
         }
-        model => openai::body(request, model),
+        model => dialect::body(request, model),
     }
 }
 
@@ -319,7 +319,7 @@ fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,
         status @ (404 | 409 | 410) if !is_stateless(request) => Outcome::RejectedRequest { status },
-        status => openai::classify_status(status, wait_asked_by(&reply.headers)),
+        status => errors::classify_status(status, wait_asked_by(&reply.headers)),
     }
 }
 

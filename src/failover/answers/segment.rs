@@ -5,7 +5,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::affinity::Witness;
-use crate::dialect::openai::{self, Splicer};
+use crate::dialect::errors;
+use crate::dialect::openai::Splicer;
 use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::failover::attempts::secrets::Secrets;
@@ -110,7 +111,7 @@ impl Segment {
 
     /// The upstream's own error object in an error event, without what nobody else may see.
     pub(super) fn error_in(&self, event: Bytes) -> Option<Value> {
-        let event = openai::error_of_event(self.secrets.hidden_in(event));
+        let event = errors::error_of_event(self.secrets.hidden_in(event));
         let mut event: Value = serde_json::from_slice(&event).ok()?;
         let error = event["error"].take();
         error["message"].is_string().then_some(error)

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::attempt::Attempt;
 use super::ending::Failure;
 use crate::catalogue::Prefill;
-use crate::dialect::openai::{self, continuation};
+use crate::dialect::openai::continuation;
+use crate::dialect::adapt;
 use crate::dialect::{self, Ask, Delivery, UpstreamApi, UpstreamRequest};
 use crate::failover::decisions::order::{RoutingRequest, prefill};
 use crate::failover::translation::{api_of, ask, reserve};
@@ -18,7 +19,7 @@ impl Attempt<'_> {
     fn body(&self) -> Option<Bytes> {
         let model = self.target.candidate.model.as_deref();
         match self.transcript {
-            None => Some(openai::body(self.request, model)),
+            None => Some(dialect::body(self.request, model)),
             Some(transcript) => continuation::body(self.request, model, transcript, self.prefill()),
         }
     }
@@ -37,7 +38,7 @@ impl Attempt<'_> {
         let api = self.api();
         let translate = || {
             let (body, dropped) =
-                dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
+                adapt::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
             let before = self.translated_for(api, self.body()).ok()?;
             let mut translated = self.translated_for(api, Some(body)).ok()?;
             translated.dropped.extend(dropped);
