@@ -311,7 +311,7 @@ fn a_model_whose_name_the_configuration_wrote_is_never_the_clients_fault() {
             model,
             ..ErrorReply::new(400, body.as_bytes())
         };
-        assert_eq!(error::classify(&reply).label(), label, "{model:?} {body}");
+        assert_eq!(errors::classify(&reply).label(), label, "{model:?} {body}");
     }
 }
 
@@ -350,7 +350,7 @@ fn what_the_configuration_says_about_an_error_comes_first() {
             rules: &rules,
             ..ErrorReply::new(status, body.as_bytes())
         };
-        assert_eq!(error::classify(&reply).label(), label, "{status} {body}");
+        assert_eq!(errors::classify(&reply).label(), label, "{status} {body}");
         // Inside a 200 only codes and words count.
         let is_named = body.contains("E42") || body.to_lowercase().contains("tenant frozen");
         assert_eq!(reply.ruled_inside().is_some(), is_named, "{status} {body}");

@@ -15,7 +15,7 @@ fn a_wait_is_asked_for_by_headers_then_by_words_and_is_else_estimated() {
             estimated: secs(estimated),
             ..ErrorReply::new(429, body)
         };
-        match error::classify(&reply) {
+        match errors::classify(&reply) {
             Outcome::RateLimited { retry_after } => retry_after.map(|wait| wait.as_secs()),
             other => panic!("{other}"),
         }
