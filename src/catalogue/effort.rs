@@ -47,13 +47,13 @@ impl EffortLevels {
     /// The words, from the least to the most.
     pub fn iter(self) -> impl Iterator<Item = &'static str> {
         let numbered = LEVELS.iter().enumerate();
-        numbered.filter_map(move |(number, word)| (self.0 & 1 << number != 0).then_some(*word))
+        numbered.filter_map(move |(number, name)| (self.0 & 1 << number != 0).then_some(*name))
     }
 
     /// The level that comes closest to what is asked for: that one, else the next lower one that there is, else the lowest.
     /// A word that nobody knows stands for `medium`. `None`: it takes no effort.
     pub fn closest(self, asked: &str) -> Option<&'static str> {
-        let asked = LEVELS.iter().position(|word| *word == asked);
+        let asked = LEVELS.iter().position(|name| *name == asked);
         let asked = asked.unwrap_or(Level::Medium as usize);
         let has = |number: &usize| self.0 & 1 << *number != 0;
         let lower = (0..=asked).rev().find(has);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::conversation::{Api, Asked, Conversation, Event, Piece, Reading, Target, Unsaid, Written};
 use super::{chat, messages, responses};
@@ -79,6 +79,23 @@ impl Api {
             Self::Chat => &CHAT,
             Self::Messages => &MESSAGES,
             Self::Responses => &RESPONSES,
+        }
+    }
+
+    /// An error object of another API, in the shape of this one.
+    pub fn error_from(self, other: Self, error: &Value) -> Value {
+        match (self, other) {
+            (Self::Messages, _) => messages::error(error),
+            (Self::Chat | Self::Responses, Self::Messages) => messages::to_openai(error),
+            (Self::Chat | Self::Responses, _) => error.clone(),
+        }
+    }
+
+    /// A whole error body in this API.
+    pub fn error_body(self, error: Value) -> Value {
+        match self {
+            Self::Chat | Self::Responses => json!({ "error": error }),
+            Self::Messages => json!({ "type": "error", "error": error, "request_id": null }),
         }
     }
 }

@@ -37,14 +37,16 @@ mod silence;
 pub mod stream;
 mod stream_translator;
 mod translate;
+mod translation;
 mod upstream_api;
 
 pub use conversation::Api;
 pub use heartbeat::{COMMENT, heartbeat};
 pub use refusal::{begins_with_refusal, is_refusal};
 pub use renamed::{body, path};
-pub use response_translator::{ResponseTranslator, WholeAnswer};
+pub use response_translator::ResponseTranslator;
 pub use silence::may_be_silent;
 pub use stream_translator::{StreamTranslator, Translated, Way};
 pub use translate::{Delivery, Untranslatable, UpstreamRequest};
-pub use upstream_api::{Ask, UpstreamApi};
+pub use translation::WholeAnswer;
+pub use upstream_api::{RequestKind, UpstreamApi};

@@ -4,7 +4,9 @@ mod batches;
 mod caching;
 mod error;
 mod events;
+mod fields;
 mod media;
+mod own_tools;
 mod message;
 mod read_answer;
 mod read_blocks;
@@ -28,12 +30,6 @@ pub use write_stream::Writer;
 
 /// The version of the API that is written.
 pub const VERSION: &str = "2023-06-01";
-
-/// The tool whose input is the answer, for models that take no JSON schema.
-const ANSWER_TOOL: &str = "json_tool_call";
-
-/// The name of the provider's own web search.
-const WEB_SEARCH: &str = "web_search";
 
 #[cfg(test)]
 mod tests;
