@@ -111,3 +111,49 @@ impl AttemptLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::{AttemptLog, UpstreamError};
+    use crate::config::UpstreamId;
+
+    /// Which error is kept, after errors with these statuses: each with whether it came from the first choice, and whether
+    /// it is doubtful.
+    fn kept(errors: &[(u16, bool, bool)]) -> (u16, bool) {
+        let mut log = AttemptLog::default();
+        for (status, is_first_choice, is_doubtful) in errors {
+            let error = Box::new(UpstreamError {
+                status: *status,
+                headers: HeaderMap::new(),
+                body: "{}".into(),
+            });
+            let upstream = UpstreamId::from("first");
+            log.received(&upstream, error, *is_first_choice, *is_doubtful);
+        }
+        let error = log.error.unwrap();
+        (error.error.status, error.is_definite)
+    }
+
+    #[test]
+    fn the_first_error_is_kept_unless_a_later_one_may_say_more() {
+        assert_eq!(kept(&[(400, true, false)]), (400, true));
+        assert_eq!(kept(&[(400, true, false), (422, false, true)]), (400, true));
+        assert_eq!(kept(&[(400, false, false), (422, false, false)]), (400, false));
+        assert_eq!(kept(&[(400, false, false), (422, false, true)]), (422, false));
+        assert_eq!(kept(&[(400, true, true), (422, false, true)]), (422, false));
+        assert_eq!(kept(&[(400, true, true), (422, true, false)]), (400, false));
+    }
+
+    #[test]
+    fn attempts_are_numbered_from_one_and_on_in_a_continuation() {
+        let mut log = AttemptLog::default();
+        assert_eq!((log.started(), log.last_start()), (0, None));
+        assert_eq!([log.begin(), log.begin()], [1, 2]);
+        assert!(log.started() == 2 && log.last_start().is_some());
+        let mut continuation = AttemptLog::after(2);
+        assert_eq!([continuation.begin(), continuation.begin()], [3, 4]);
+        assert_eq!(continuation.started(), 2);
+    }
+}
