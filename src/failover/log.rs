@@ -140,8 +140,14 @@ mod tests {
     fn the_first_error_is_kept_unless_a_later_one_may_say_more() {
         assert_eq!(kept(&[(400, true, false)]), (400, true));
         assert_eq!(kept(&[(400, true, false), (422, false, true)]), (400, true));
-        assert_eq!(kept(&[(400, false, false), (422, false, false)]), (400, false));
-        assert_eq!(kept(&[(400, false, false), (422, false, true)]), (422, false));
+        assert_eq!(
+            kept(&[(400, false, false), (422, false, false)]),
+            (400, false)
+        );
+        assert_eq!(
+            kept(&[(400, false, false), (422, false, true)]),
+            (422, false)
+        );
         assert_eq!(kept(&[(400, true, true), (422, false, true)]), (422, false));
         assert_eq!(kept(&[(400, true, true), (422, true, false)]), (400, false));
     }

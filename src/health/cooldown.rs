@@ -361,11 +361,7 @@ mod tests {
         let after_success = |reason, is_over| {
             let cooldown = Cooldown::default();
             let first = lengths(&cooldown, reason, 1)[0];
-            let now = if is_over {
-                NOW.plus(first as f32)
-            } else {
-                NOW
-            };
+            let now = if is_over { NOW.plus(first as f32) } else { NOW };
             cooldown.forget(now);
             assert_eq!(cooldown.active(now).is_some(), !is_over, "{reason:?}");
             let later = NOW.plus(first as f32 + 1.0);

@@ -114,7 +114,8 @@ mod tests {
         for _ in 0..2 {
             counters.count(false, Tick(start));
         }
-        let last = |minutes, buckets| counters.last_minutes(minutes, Tick(start + buckets * LENGTH));
+        let last =
+            |minutes, buckets| counters.last_minutes(minutes, Tick(start + buckets * LENGTH));
         let two = Counts { good: 0, bad: 2 };
         assert_eq!((last(1, 5), last(1, 6)), (two, Counts::default()));
         assert_eq!((last(5, 29), last(5, 30)), (two, Counts::default()));

@@ -170,7 +170,13 @@ mod tests {
         for (of, other) in [(least, most), (most, least)] {
             let (phase, level, cause) = (other.phase, other.level, other.cause);
             cores.extend([Core { phase, ..of }, Core { level, ..of }]);
-            cores.extend([Core { cause, ..of }, Core { good: other.good, ..of }]);
+            cores.extend([
+                Core { cause, ..of },
+                Core {
+                    good: other.good,
+                    ..of
+                },
+            ]);
             let (is_forced, epoch, until) = (other.is_forced, other.epoch, other.until);
             cores.extend([Core { is_forced, ..of }, Core { epoch, ..of }]);
             cores.push(Core { until, ..of });

@@ -207,7 +207,10 @@ mod tests {
         let answered = kept(state.after(false, now));
         assert!(near(answered.share, 0.495) && near(answered.sum, 6.0 - 2f32.ln()));
         assert_eq!((answered.run, answered.at), (0, state.at));
-        assert!(near(state.faded(now.plus(300.0)), 6.0 / std::f32::consts::E));
+        assert!(near(
+            state.faded(now.plus(300.0)),
+            6.0 / std::f32::consts::E
+        ));
         let least = State { sum: 0.1, ..state };
         assert!(near(least.after(false, now).sum, 0.0));
         let most = State { sum: 11.9, ..state };

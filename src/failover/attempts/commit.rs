@@ -283,9 +283,6 @@ mod tests {
         assert_eq!(defect(true, None, false), Defect::Empty);
         assert_eq!(defect(false, None, true), Defect::NoAnswer);
         assert_eq!(defect(false, None, false), Defect::CutShort);
-        assert_eq!(
-            defect(false, Some(Instant::now()), false),
-            Defect::CutShort
-        );
+        assert_eq!(defect(false, Some(Instant::now()), false), Defect::CutShort);
     }
 }

@@ -122,7 +122,9 @@ fn half_open_upstream(bench: &mut Bench) -> [Arc<ModelHealth>; 2] {
         bench.warm(model, 10.0, 300);
     }
     bench.trip(&models[0], &REFUSED);
-    bench.health.health_checked(&models[0].id().upstream, bench.now);
+    bench
+        .health
+        .health_checked(&models[0].id().upstream, bench.now);
     models
 }
 
@@ -140,10 +142,7 @@ fn a_model_whose_probe_failed_waits_for_the_probe_of_another_one() {
         AdmissionPreview::Out { .. }
     ));
     assert!(one.admit(0, bench.now).is_err());
-    assert_eq!(
-        other.preview(0, bench.now),
-        AdmissionPreview::HalfOpenProbe
-    );
+    assert_eq!(other.preview(0, bench.now), AdmissionPreview::HalfOpenProbe);
     assert!(other.admit(0, bench.now).unwrap().is_probe());
 }
 
