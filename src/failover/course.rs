@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::attempts::ending::{AttemptAnswer, Failure};
+use super::attempts::ending::{AttemptAnswer, Failure, ReceivedError};
 use super::attempts::in_flight::InFlightAttempt;
 use super::decisions::budget::Expense;
 use super::decisions::decide::{InFlight, Next, Situation, StartReason, next};
-use super::decisions::plan::{AttemptPlan, Target};
+use super::decisions::plan::AttemptPlan;
 use super::decisions::queue::Place;
+use super::decisions::target::Target;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
 use super::race::{Alarm, Ended, Race, Step};
@@ -95,13 +96,17 @@ impl<'r, 'a> Course<'r, 'a> {
             };
         }
         let now = Instant::now();
-        let wait = self.run.wait();
-        let waiting = self.waiting.as_ref();
+        let wait = if self.log.has_answer() {
+            Duration::ZERO
+        } else {
+            self.run.wait()
+        };
+        let waits_until = self.waiting.as_ref().map(|waiting| waiting.until);
         next(&Situation {
             now,
             until: self.run.until(),
             patience: self.run.patience(),
-            wait_until: waiting.map_or(now + wait, |waiting| waiting.until),
+            wait_until: waits_until.map_or(now + wait, |until| until.min(now + wait)),
             choices: &self.plan.choices(self.run.common.shape, wait, now),
             started: self.log.started(),
             last_start: self.log.last_start().unwrap_or(now),
@@ -196,10 +201,12 @@ impl<'r, 'a> Course<'r, 'a> {
         failure: Failure,
     ) -> Option<End> {
         if let Some(error) = failure.error {
-            let is_first = !self.plan.has_refused(choice);
-            let upstream = attempt.upstream();
-            self.log
-                .received(upstream, error, is_first, failure.is_doubtful);
+            self.log.received(ReceivedError {
+                upstream: attempt.upstream().clone(),
+                error,
+                is_first_choices: self.plan.is_first_choice(choice),
+                is_rejection: failure.is_doubtful,
+            });
         }
         self.log.took(attempt.elapsed());
         let is_rejection = failure.is_doubtful;

@@ -24,7 +24,7 @@ use super::attempts::in_flight::{InFlightAttempt, Limit};
 use super::attempts::outbound::{outbound, send};
 use super::attempts::timers::StreamTimeouts;
 use super::course::WinningAttempt;
-use super::decisions::plan::{Target, keys_in_turn};
+use super::decisions::target::{Target, keys_in_turn};
 use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;

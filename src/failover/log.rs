@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::attempts::ending::{ReceivedError, UpstreamError};
-use super::decisions::plan::{AttemptPlan, Target};
+use super::attempts::ending::ReceivedError;
+use super::decisions::plan::AttemptPlan;
+use super::decisions::target::Target;
 use super::exhausted::Exhausted;
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
@@ -25,24 +26,23 @@ pub(super) struct AttemptLog {
 }
 
 impl AttemptLog {
-    /// Keeps an upstream's error about the request: the first one, unless a later one says that the request is wrong.
-    /// `is_first_choice`: no candidate was to be asked before it. `is_doubtful`: the error may be about our changes
-    /// to the request.
-    pub(super) fn received(
-        &mut self,
-        upstream: &UpstreamId,
-        error: Box<UpstreamError>,
-        is_first_choice: bool,
-        is_doubtful: bool,
-    ) {
-        let is_replaced = |known: &ReceivedError| !known.is_definite && is_doubtful;
-        if self.error.as_ref().is_none_or(is_replaced) {
-            self.error = Some(ReceivedError {
-                upstream: upstream.clone(),
-                error,
-                is_definite: is_first_choice && !is_doubtful && self.attempts.is_empty(),
-            });
+    /// Keeps an upstream's error about the request: the first choice's, else the first one that says that the request is
+    /// wrong, else the first one.
+    pub(super) fn received(&mut self, error: ReceivedError) {
+        let is_replaced = |known: &ReceivedError| {
+            !known.is_first_choices && !known.is_rejection && error.is_rejection
+        };
+        if error.is_first_choices || self.error.as_ref().is_none_or(is_replaced) {
+            self.error = Some(error);
         }
+    }
+
+    /// Whether there is an answer in any case: the first choice's error about the request. To wait for a better one would
+    /// keep the clients waiting whose request is wrong.
+    pub(super) fn has_answer(&self) -> bool {
+        self.error
+            .as_ref()
+            .is_some_and(|error| error.is_first_choices)
     }
 
     /// Counts an attempt that starts now, and returns its number, from 1.

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-pub(crate) use self::clock::pass;
+pub(crate) use self::clock::{RealPace, pass};
 pub(crate) use self::setup::Setup;
 
 /// The longest wait in any test.

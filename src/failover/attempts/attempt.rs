@@ -22,7 +22,7 @@ use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::openai::Transcript;
 use crate::dialect::{self, ResponseTranslator, UpstreamRequest};
 use crate::event::Events;
-use crate::failover::decisions::plan::Target;
+use crate::failover::decisions::target::Target;
 use crate::failover::translation::reserve;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest};
@@ -154,14 +154,11 @@ impl Attempt<'_> {
         };
         // The rejection may be about our changes to the request, or about a request that was written for another
         // model.
-        let is_doubtful = match answer.outcome {
-            Outcome::RejectedRequest { status: 400 | 422 } => {
-                translated.is_rewritten || self.is_fallback()
-            }
-            Outcome::RejectedRequest { status } => self.may_be_about_account(status),
-            _ => false,
-        };
-        if is_doubtful {
+        let is_rejection = matches!(
+            answer.outcome,
+            Outcome::RejectedRequest { status: 400 | 422 }
+        );
+        if is_rejection && (translated.is_rewritten || self.is_fallback()) {
             return Err(Failure::doubtful(answer));
         }
         answer.is_kept = is_success && self.request.is_kept() && !translator.changes();

@@ -27,7 +27,7 @@ impl Attempt<'_> {
         let outcome = self.error_source().ruled(status, &body).unwrap_or(outcome);
         let error_body = self.error_body(translator, status, body);
         headers.insert(CONTENT_TYPE, JSON);
-        settle(status, headers, error_body, outcome, self.refusals)
+        settle(status, headers, error_body, outcome, self.error_source())
     }
 
     /// An error event before the first content is treated like an error status.
@@ -49,7 +49,7 @@ impl Attempt<'_> {
             ClientApi::OpenAi => openai::shaped(status, openai::error_of_event(body)),
         };
         let outcome = ruled.unwrap_or(failure.outcome);
-        settle(status, headers, error_body, outcome, self.refusals)
+        settle(status, headers, error_body, outcome, self.error_source())
     }
 
     /// Whose errors these are.
@@ -84,7 +84,6 @@ impl Attempt<'_> {
             } else {
                 openai::classify
             };
-        let classify = |reply: &ErrorReply<'_>| self.about_client(classify(reply), reply.status);
         let error_body = |status, body| self.error_body(translator, status, body);
         let patience = self.to_the_end();
         refusal(reply, patience, self.error_source(), classify, error_body).await

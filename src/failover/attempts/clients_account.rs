@@ -3,47 +3,34 @@
 
 use super::attempt::Attempt;
 use super::ending::Failure;
+use crate::failover::decisions::target::Target;
 use crate::outcome::Outcome;
 
-/// The statuses with which upstreams refuse an account or limit it; 404: it has no access to the model.
-const ABOUT_ACCOUNTS: [u16; 5] = [401, 402, 403, 404, 429];
+/// Whether an upstream's error is about the client's own account, with whatever status it is told: a refused key, an
+/// exhausted account, a rate limit, or a model that is not for the account.
+pub(super) fn is_about_clients_account(target: &Target<'_>, outcome: &Outcome) -> bool {
+    let is_about_account = matches!(
+        outcome,
+        Outcome::Unauthorized { .. }
+            | Outcome::QuotaExhausted
+            | Outcome::RateLimited { .. }
+            | Outcome::ModelUnavailable
+    );
+    is_about_account && target.candidate.upstream.takes_clients_credential()
+}
 
 impl Attempt<'_> {
-    fn is_paid_by_client(&self) -> bool {
-        let upstream = &self.target.candidate.upstream;
-        upstream.takes_clients_credential()
-    }
-
-    /// A refused key, an exhausted account, a rate limit or a model that is not for the account, if it is the client's own,
-    /// is about its request.
-    pub(super) fn about_client(&self, outcome: Outcome, status: u16) -> Outcome {
-        let is_about_account = match outcome {
-            Outcome::Unauthorized { .. }
-            | Outcome::QuotaExhausted
-            | Outcome::RateLimited { .. } => true,
-            Outcome::ModelUnavailable => ABOUT_ACCOUNTS.contains(&status),
-            _ => false,
-        };
-        if is_about_account && self.is_paid_by_client() {
-            Outcome::RejectedRequest { status }
-        } else {
-            outcome
-        }
-    }
-
-    /// The same for a failure: other candidates are asked.
+    /// A failure that is about the client's own account rejects its request; other candidates are asked.
     pub(super) fn about_clients_account(&self, failure: Failure) -> Failure {
-        let status = failure.outcome.status().unwrap_or(402);
-        let outcome = self.about_client(failure.outcome.clone(), status);
+        if !is_about_clients_account(&self.target, &failure.outcome) {
+            return failure;
+        }
+        let told = failure.error.as_ref().map(|error| error.status);
+        let status = told.or(failure.outcome.status()).unwrap_or(402);
         Failure {
-            is_doubtful: failure.is_doubtful || outcome != failure.outcome,
-            outcome,
+            outcome: Outcome::RejectedRequest { status },
+            is_doubtful: true,
             ..failure
         }
-    }
-
-    /// Whether a rejection with this status may be about the client's own account, so that others may serve it.
-    pub(super) fn may_be_about_account(&self, status: u16) -> bool {
-        ABOUT_ACCOUNTS.contains(&status) && self.is_paid_by_client()
     }
 }

@@ -198,8 +198,10 @@ pub(super) fn shortened(text: &str) -> String {
 pub(in crate::failover) struct ReceivedError {
     pub(in crate::failover) upstream: UpstreamId,
     pub(in crate::failover) error: Box<UpstreamError>,
-    /// Whether it is the answer even if other candidates failed otherwise: it is about the client's own request.
-    pub(in crate::failover) is_definite: bool,
+    /// Whether it is the first choice's: then it is the answer even if other candidates failed otherwise.
+    pub(in crate::failover) is_first_choices: bool,
+    /// Whether it says that the request is wrong, and not only that it is not for this upstream.
+    pub(in crate::failover) is_rejection: bool,
 }
 
 impl From<Outcome> for Failure {

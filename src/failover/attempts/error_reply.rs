@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
+use super::clients_account::is_about_clients_account;
 use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError, shortened};
 use super::secrets::without_secrets;
 use crate::config::Refusals;
 use crate::dialect::openai::ErrorReply;
 use crate::dialect::rate_limit;
-use crate::failover::decisions::plan::Target;
+use crate::failover::decisions::target::Target;
 use crate::outcome::{Blame, Outcome};
 use crate::request::ModelRequest;
 use crate::upstream::Reply;
@@ -94,7 +95,7 @@ pub(super) async fn refusal(
         headers.remove(CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, JSON);
     }
-    settle(reply.status, headers, error_body, outcome, source.refusals)
+    settle(reply.status, headers, error_body, outcome, source)
 }
 
 /// What follows from an upstream's error; `error_body` is in the client's API.
@@ -103,20 +104,21 @@ pub(super) fn settle(
     headers: HeaderMap,
     error_body: Bytes,
     outcome: Outcome,
-    refusals: Refusals,
+    source: ErrorSource<'_>,
 ) -> Result<AttemptAnswer, Failure> {
-    if is_answer(&outcome, refusals) {
+    if is_answer(&outcome, source.refusals) {
         let body = AttemptBody::Whole(error_body);
         return Ok(AttemptAnswer::new(status, headers, body, outcome));
     }
-    let is_about_request = outcome.blame() == Blame::Client;
+    let is_clients =
+        outcome.blame() == Blame::Client || is_about_clients_account(&source.target, &outcome);
     let error = UpstreamError {
         status,
         headers,
         body: error_body,
     };
     let mut failure = Failure::by_upstream_error(outcome, error);
-    if !is_about_request {
+    if !is_clients {
         // Another one's failure is no answer for the client. Its words remain.
         failure.error = None;
     }

@@ -9,7 +9,7 @@ use super::outbound;
 use super::secrets::without_secrets;
 use crate::config::Refusals;
 use crate::dialect::openai;
-use crate::failover::decisions::plan::Target;
+use crate::failover::decisions::target::Target;
 use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;

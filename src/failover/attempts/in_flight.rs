@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::config::UpstreamId;
 use crate::dialect::rate_limit;
 use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
-use crate::failover::decisions::plan::Target;
+use crate::failover::decisions::target::Target;
 use crate::health::{Permit, Shape, Silence};
 use crate::outcome::Outcome;
 use crate::request::{RequestId, Thinking};

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::deadline::Wait;
 use super::ending::Failure;
 use crate::dialect::UpstreamRequest;
-use crate::failover::decisions::plan::Target;
+use crate::failover::decisions::target::Target;
 use crate::outcome::{Outcome, Unreachable};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;

@@ -1,7 +1,7 @@
 //! A key that an upstream refuses may have been replaced in the meantime: then the same request is sent with the new one.
 
 use crate::event::{Event, Events};
-use crate::failover::decisions::plan::Target;
+use crate::failover::decisions::target::Target;
 use crate::outcome::Outcome;
 use crate::upstream::Renewal;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::catalogue::KeyHeader;
 use crate::config::Secret;
-use crate::failover::decisions::plan::Target;
+use crate::failover::decisions::target::Target;
 use crate::request::ModelRequest;
 use crate::upstream::{Credential, Upstream};
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! order     which candidates come first, before health is asked
-//! plan      the candidates of one request, with their keys, and what has become of each
+//! plan      the candidates of one request, and what has become of each (entry); target: one with one of its keys
 //! skip      who is not asked, and why
 //! decide    ask the next, ask again, wait, or end: a pure function of what is known
 //! budget    what a route may spend on attempts beyond the first ones
@@ -12,9 +12,11 @@
 
 pub(super) mod budget;
 pub mod decide;
+mod entry;
 pub(super) mod explain;
 pub(super) mod order;
 pub(super) mod plan;
 pub(super) mod queue;
 pub(super) mod skip;
+pub(super) mod target;
 pub(super) mod turns;

@@ -3,45 +3,22 @@
 //! An outcome that is about the key leads to the next key of the same candidate; every other failure leads to the next
 //! candidate. What may have passed a moment later leaves the candidate in the plan, to be asked again.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::decide::{Choice, Door, Tried, pause};
+use super::entry::Entry;
 use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
+use super::target::Target;
 use crate::config::UpstreamId;
 use crate::failover::translation::{fault, obstacle};
-use crate::health::{AdmissionPreview, CooldownReason, ModelHealth, Permit, Shape};
-use crate::outcome::{Blame, Outcome, Retry};
-use crate::routing::Candidate;
+use crate::health::{ModelHealth, Permit, Shape};
+use crate::outcome::{Blame, Outcome};
 use crate::wire::json::Fault;
 use crate::wire::memory::Memory;
-
-/// After health has refused a request, it is not asked again sooner.
-const SOON: Duration = Duration::from_millis(10);
-
-/// A candidate with one of its keys.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::failover) struct Target<'a> {
-    pub(in crate::failover) candidate: &'a Candidate,
-    /// The health of the model that the client asks for.
-    pub(in crate::failover) health: &'a Arc<ModelHealth>,
-    pub(in crate::failover) key: usize,
-}
-
-impl Target<'_> {
-    pub(in crate::failover) fn blocked_until(&self, now: Instant) -> Option<Instant> {
-        self.health.blocked_until(self.key, now)
-    }
-
-    /// When it may be asked again.
-    pub(in crate::failover) fn back_at(&self, now: Instant) -> Instant {
-        self.blocked_until(now).unwrap_or(now)
-    }
-}
 
 /// The plan of one request, and how far it has got.
 #[derive(Debug)]
@@ -58,37 +35,21 @@ pub(in crate::failover) struct AttemptPlan<'a> {
     fault: Option<Fault>,
 }
 
-/// One candidate of the plan.
-#[derive(Debug)]
-struct Entry<'a> {
-    candidate: &'a Candidate,
-    /// The health of the model that the client asks for.
-    health: &'a Arc<ModelHealth>,
-    tried: Tried,
-    /// How often it has been asked.
-    calls: u32,
-    /// The keys that have not been tried, in turn; `None` before the first attempt.
-    keys: Option<VecDeque<usize>>,
-    /// The key that was asked last.
-    key: usize,
-    /// The keys that were asked, and may be again: they were rate limited.
-    limited: VecDeque<usize>,
-    /// Whether it is known that it can serve the request: to find out, the whole body must be read.
-    is_known: bool,
-    /// Until when health does not admit the request, though it admits others.
-    refused_until: Option<Instant>,
-}
-
 impl<'a> AttemptPlan<'a> {
     /// Goes through the candidates of an order.
     pub(in crate::failover) fn new(order: Order<'a>, memory: &'a Memory) -> Self {
-        let candidates = order.candidates.into_iter();
-        let model = order.request.model;
+        let count = order.candidates.len();
+        let candidates = order.candidates.into_iter().enumerate();
+        let RoutingRequest { model, retries, .. } = order.request;
         Self {
             request: order.request,
             memory,
             entries: candidates
-                .map(|candidate| Entry::new(candidate, model))
+                .map(|(place, candidate)| {
+                    // A client's retry begins with another one.
+                    let rank = (place + retries % count) % count;
+                    Entry::new(candidate, model, rank)
+                })
                 .collect(),
             skipped: order.skipped,
             repeats: 0,
@@ -225,11 +186,11 @@ impl<'a> AttemptPlan<'a> {
         }
     }
 
-    /// Whether a candidate was to be asked before this one, and health did not admit it.
-    pub(in crate::failover) fn has_refused(&self, choice: usize) -> bool {
-        self.entries[..choice]
-            .iter()
-            .any(|entry| entry.calls == 0 && entry.tried != Tried::No)
+    /// Whether no candidate that is preferred to this one can serve the request.
+    pub(in crate::failover) fn is_first_choice(&self, choice: usize) -> bool {
+        let rank = self.entries[choice].rank;
+        let mut preferred = self.entries.iter().filter(|entry| entry.rank < rank);
+        preferred.all(|entry| entry.calls == 0 && entry.tried == Tried::No)
     }
 
     /// The candidates that were skipped, and why.
@@ -258,179 +219,4 @@ impl<'a> AttemptPlan<'a> {
         let entries = entries.filter(|entry| !rejects(entry));
         entries.map(|entry| entry.cooldown(now)).min()
     }
-}
-
-impl<'a> Entry<'a> {
-    fn new(candidate: &'a Candidate, model: &str) -> Self {
-        Self {
-            candidate,
-            health: candidate.health_of(model),
-            tried: Tried::Not,
-            calls: 0,
-            keys: None,
-            key: 0,
-            limited: VecDeque::new(),
-            is_known: false,
-            refused_until: None,
-        }
-    }
-
-    fn all_keys(&self) -> std::ops::Range<usize> {
-        0..self.candidate.upstream.key_count().max(1)
-    }
-
-    /// What health says about it: about the best one of its keys that are left.
-    fn door(&self, wait: Duration, now: Instant) -> Door {
-        if self.refused_until.is_some_and(|until| until > now) {
-            // In its slow start it lets others through, and soon this one.
-            let out_for = self.health.out_for(now);
-            let is_fresh = out_for.is_none_or(|out_for| out_for < wait);
-            return Door::Out { is_fresh };
-        }
-        let doors = (self.all_keys().filter(|key| self.is_left(*key)))
-            .map(|key| door(self.health.preview(key, now), wait, now));
-        let best = doors.min_by_key(|door| match door {
-            Door::Open => (0, now),
-            Door::Out { .. } => (1, now),
-            Door::CoolingDown { until } => (2, *until),
-            Door::Shut => (3, now),
-        });
-        // A candidate whose keys have all been tried is not asked.
-        best.unwrap_or(Door::Out { is_fresh: false })
-    }
-
-    /// How long all of its keys are cooling down.
-    fn cooldown(&self, now: Instant) -> Duration {
-        let cooldown = |key| match self.health.preview(key, now) {
-            AdmissionPreview::CoolingDown { .. } => {
-                let until = self.health.blocked_until(key, now);
-                until.map(|until| until.saturating_duration_since(now))
-            }
-            AdmissionPreview::Admitted
-            | AdmissionPreview::SlowStart { .. }
-            | AdmissionPreview::HalfOpenProbe
-            | AdmissionPreview::Out { .. } => None,
-        };
-        let cooldowns = self.all_keys().map(cooldown);
-        cooldowns.min().flatten().unwrap_or_default()
-    }
-
-    fn is_left(&self, key: usize) -> bool {
-        self.keys.as_ref().is_none_or(|keys| keys.contains(&key))
-    }
-
-    fn admit(&mut self, is_forced: bool, now: Instant) -> Option<(Target<'a>, Permit)> {
-        let (candidate, health) = (self.candidate, self.health);
-        let keys = self.keys.get_or_insert_with(|| keys_in_turn(candidate));
-        let mut refused_until = None;
-        for place in 0..keys.len() {
-            let key = keys[place];
-            let target = Target {
-                candidate,
-                health,
-                key,
-            };
-            let permit = match health.admit(key, now) {
-                Ok(permit) => {
-                    self.refused_until = None;
-                    permit
-                }
-                // A cooldown shows anyway.
-                Err(refusal) if refusal.cooldown_reason.is_some() => continue,
-                Err(_) if is_forced => health.force(key, now),
-                Err(refusal) => {
-                    refused_until = refused_until.max(Some(refusal.until));
-                    continue;
-                }
-            };
-            keys.remove(place);
-            self.key = key;
-            return Some((target, permit));
-        }
-        self.refused_until = refused_until.map(|until| until.max(now + SOON));
-        None
-    }
-
-    fn failed(&mut self, outcome: &Outcome, not_before: Instant, now: Instant) {
-        let again = Tried::Again {
-            calls: self.calls,
-            not_before,
-            is_unread: outcome.is_unread(),
-        };
-        self.tried = match (outcome.retry(), outcome.may_pass()) {
-            (Retry::OtherKey, may_pass) => self.other_key(may_pass, again, now),
-            (Retry::Elsewhere | Retry::Never, true) => {
-                self.keys = None;
-                again
-            }
-            (Retry::Elsewhere | Retry::Never, false) => Tried::No,
-        };
-    }
-
-    /// What is left after an outcome that is about the key: keys that are free come first, then those that will be when
-    /// their rate limit is over, also if they have been asked.
-    fn other_key(&mut self, may_pass: bool, again: Tried, now: Instant) -> Tried {
-        if may_pass {
-            self.limited.push_back(self.key);
-        }
-        let health = self.health;
-        let keys = self.keys.get_or_insert_default();
-        let is_free = |key: &usize| {
-            let preview = health.preview(*key, now);
-            !matches!(preview, AdmissionPreview::CoolingDown { .. })
-        };
-        if keys.iter().any(is_free) {
-            return Tried::Not;
-        }
-        let was_limited = !self.limited.is_empty();
-        keys.append(&mut self.limited);
-        match (was_limited, keys.is_empty()) {
-            (true, _) => again,
-            (false, false) => Tried::Not,
-            (false, true) => Tried::No,
-        }
-    }
-
-    /// Why it has not been asked.
-    fn why_not(&self, now: Instant) -> SkipReason {
-        let previews = self.all_keys().map(|key| self.health.preview(key, now));
-        let mut reasons = previews.filter_map(|preview| match preview {
-            AdmissionPreview::Admitted
-            | AdmissionPreview::SlowStart { .. }
-            | AdmissionPreview::HalfOpenProbe => None,
-            AdmissionPreview::Out { .. } => Some(SkipReason::OutOfRotation),
-            AdmissionPreview::CoolingDown { reason, .. } => Some(reason.into()),
-        });
-        match reasons.next() {
-            Some(reason) => reason,
-            None if self.refused_until.is_some() => SkipReason::OutOfRotation,
-            None => SkipReason::NoTime,
-        }
-    }
-}
-
-fn door(preview: AdmissionPreview, wait: Duration, now: Instant) -> Door {
-    match preview {
-        AdmissionPreview::Admitted
-        | AdmissionPreview::SlowStart { .. }
-        | AdmissionPreview::HalfOpenProbe => Door::Open,
-        AdmissionPreview::Out { out_for, .. } => Door::Out {
-            is_fresh: out_for < wait,
-        },
-        AdmissionPreview::CoolingDown { reason, ends_in } => match reason {
-            CooldownReason::RateLimit | CooldownReason::Overload => Door::CoolingDown {
-                until: now + ends_in,
-            },
-            CooldownReason::Credential | CooldownReason::Quota | CooldownReason::Model => {
-                Door::Shut
-            }
-        },
-    }
-}
-
-/// All keys of a candidate, beginning with the one whose turn it is.
-pub(in crate::failover) fn keys_in_turn(candidate: &Candidate) -> VecDeque<usize> {
-    let first = candidate.upstream.next_key();
-    let count = candidate.upstream.key_count().max(1);
-    (0..count).map(|offset| (first + offset) % count).collect()
 }
