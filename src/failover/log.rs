@@ -116,40 +116,39 @@ impl AttemptLog {
 mod tests {
     use http::HeaderMap;
 
-    use super::{AttemptLog, UpstreamError};
+    use super::{AttemptLog, ReceivedError};
     use crate::config::UpstreamId;
+    use crate::failover::attempts::ending::UpstreamError;
 
-    /// Which error is kept, after errors with these statuses: each with whether it came from the first choice, and whether
-    /// it is doubtful.
+    /// The status of the error that is kept of these: each with whether it is the first choice's, and whether it says that
+    /// the request is wrong. And whether it is an answer in any case.
     fn kept(errors: &[(u16, bool, bool)]) -> (u16, bool) {
         let mut log = AttemptLog::default();
-        for (status, is_first_choice, is_doubtful) in errors {
-            let error = Box::new(UpstreamError {
-                status: *status,
-                headers: HeaderMap::new(),
-                body: "{}".into(),
+        for (status, is_first_choices, is_rejection) in errors {
+            log.received(ReceivedError {
+                upstream: UpstreamId::from("first"),
+                error: Box::new(UpstreamError {
+                    status: *status,
+                    headers: HeaderMap::new(),
+                    body: "{}".into(),
+                }),
+                is_first_choices: *is_first_choices,
+                is_rejection: *is_rejection,
             });
-            let upstream = UpstreamId::from("first");
-            log.received(&upstream, error, *is_first_choice, *is_doubtful);
         }
-        let error = log.error.unwrap();
-        (error.error.status, error.is_definite)
+        let has_answer = log.has_answer();
+        (log.error.unwrap().error.status, has_answer)
     }
 
     #[test]
-    fn the_first_error_is_kept_unless_a_later_one_may_say_more() {
-        assert_eq!(kept(&[(400, true, false)]), (400, true));
-        assert_eq!(kept(&[(400, true, false), (422, false, true)]), (400, true));
-        assert_eq!(
-            kept(&[(400, false, false), (422, false, false)]),
-            (400, false)
-        );
-        assert_eq!(
-            kept(&[(400, false, false), (422, false, true)]),
-            (422, false)
-        );
-        assert_eq!(kept(&[(400, true, true), (422, false, true)]), (422, false));
-        assert_eq!(kept(&[(400, true, true), (422, true, false)]), (400, false));
+    fn the_first_choices_error_is_kept_else_the_first_rejection_else_the_first_error() {
+        let (first, rejection, other) =
+            ((400, true, true), (422, false, true), (409, false, false));
+        assert_eq!(kept(&[first, rejection, other]), (400, true));
+        assert_eq!(kept(&[rejection, other, first]), (400, true));
+        assert_eq!(kept(&[other, rejection]), (422, false));
+        assert_eq!(kept(&[rejection, (413, false, true)]), (422, false));
+        assert_eq!(kept(&[other, (404, false, false)]), (409, false));
     }
 
     #[test]
