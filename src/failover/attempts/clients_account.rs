@@ -26,7 +26,7 @@ impl Attempt<'_> {
             return failure;
         }
         let told = failure.error.as_ref().map(|error| error.status);
-        let status = told.or(failure.outcome.status()).unwrap_or(402);
+        let status = told.or_else(|| failure.outcome.status()).unwrap_or(402);
         Failure {
             outcome: Outcome::RejectedRequest { status },
             is_doubtful: true,
