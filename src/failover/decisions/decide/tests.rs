@@ -1,11 +1,13 @@
 //! Tables of situations, and what follows from them.
 
+mod again;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Choice, Door, InFlight, Next, Situation, StartReason, Tried, most_calls, next, pause};
-use crate::failover::decisions::budget::{Bucket, Expense, Tokens};
+use crate::failover::decisions::budget::{Expense, Tokens};
 
 const WELL: Choice = Choice {
     tried: Tried::Not,
@@ -418,79 +420,4 @@ fn what_runs_beside_another_attempt_is_paid_and_no_more_than_three_run() {
     situation.tokens.paid = 10.0;
     situation.in_flight.count = 3;
     assert_eq!(next(&situation), Next::Await { alarm: None });
-}
-
-#[test]
-fn to_ask_again_costs_a_little_and_the_time_that_was_lost() {
-    let scene = scene();
-    let choices = [scene.failed(1, 0.9)];
-    for (seconds, tokens) in [(0, 0.1), (5, 0.6), (10, 1.1), (60, 1.1)] {
-        let last_took = Duration::from_secs(seconds);
-        let situation = Situation {
-            last_took,
-            ..scene.now(&choices)
-        };
-        let next = next(&situation);
-        let Next::Start {
-            expense: Some(expense),
-            ..
-        } = next
-        else {
-            panic!("{next:?}");
-        };
-        assert_eq!(expense.bucket, Bucket::Retries);
-        assert!((expense.tokens - tokens).abs() < 1e-6, "{expense:?}");
-    }
-}
-
-#[test]
-fn whoever_comes_too_late_is_asked_for_once_and_never_again() {
-    let scene = scene();
-    let too_late = |choices: &[Choice]| {
-        next(&Situation {
-            now: scene.at(600.0),
-            ..scene.now(choices)
-        })
-    };
-    assert!(starts(0, StartReason::Next)(too_late(&[WELL, WELL])));
-    assert_eq!(too_late(&[scene.failed(1, 0.9), WELL]), Next::Done);
-}
-
-#[test]
-fn beside_an_attempt_that_is_lost_only_somebody_who_may_answer_at_once_is_asked_again() {
-    let scene = scene();
-    let failed = scene.failed(1, 0.9);
-    let later = Choice {
-        tried: Tried::Again {
-            calls: 1,
-            not_before: scene.at(2.0),
-            is_unread: false,
-        },
-        ..failed
-    };
-    let door = |door| Choice { door, ..failed };
-    let until = scene.at(2.0);
-    let beside = |choice: Choice| {
-        let choices = [GONE, choice];
-        next(&Situation {
-            in_flight: InFlight {
-                count: 1,
-                is_lost_cause: true,
-                is_late: false,
-            },
-            ..scene.now(&choices)
-        })
-    };
-    let next = beside(failed);
-    assert!(starts(1, StartReason::Ejected)(next), "{next:?}");
-    for choice in [
-        later,
-        door(Door::CoolingDown { until }),
-        door(Door::Out { is_fresh: true }),
-        door(Door::Shut),
-        scene.failed(1, 0.01),
-        scene.failed(20, 0.9),
-    ] {
-        assert_eq!(beside(choice), Next::Await { alarm: None }, "{choice:?}");
-    }
 }
