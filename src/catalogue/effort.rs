@@ -1,7 +1,5 @@
 //! How much a model can be asked to think.
 
-use serde::Deserialize;
-
 /// The words for it, from nothing to most.
 const LEVELS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
@@ -14,6 +12,9 @@ impl EffortLevels {
     pub const UNKNOWN: Self = Self(0);
     /// `low`, `medium` and `high`: what most providers took over.
     pub const THREE: Self = Self::from_to(Level::Low, Level::High);
+
+    /// Every level.
+    pub const ALL: Self = Self::from_to(Level::None, Level::Max);
 
     /// From one level to another.
     pub const fn from_to(least: Level, most: Level) -> Self {
@@ -47,13 +48,13 @@ impl EffortLevels {
     /// The words, from the least to the most.
     pub fn iter(self) -> impl Iterator<Item = &'static str> {
         let numbered = LEVELS.iter().enumerate();
-        numbered.filter_map(move |(number, word)| (self.0 & 1 << number != 0).then_some(*word))
+        numbered.filter_map(move |(number, name)| (self.0 & 1 << number != 0).then_some(*name))
     }
 
     /// The level that comes closest to what is asked for: that one, else the next lower one that there is, else the lowest.
     /// A word that nobody knows stands for `medium`. `None`: it takes no effort.
     pub fn closest(self, asked: &str) -> Option<&'static str> {
-        let asked = LEVELS.iter().position(|word| *word == asked);
+        let asked = LEVELS.iter().position(|name| *name == asked);
         let asked = asked.unwrap_or(Level::Medium as usize);
         let has = |number: &usize| self.0 & 1 << *number != 0;
         let lower = (0..=asked).rev().find(has);
@@ -69,8 +70,7 @@ impl EffortLevels {
 }
 
 /// One level of effort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// It does not think.
     None,
@@ -86,6 +86,24 @@ pub enum Level {
     Xhigh,
     /// As much as it can.
     Max,
+}
+
+impl Level {
+    const ALL: [Self; 7] = [
+        Self::None,
+        Self::Minimal,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Xhigh,
+        Self::Max,
+    ];
+
+    /// The level that is called so.
+    pub fn named(name: &str) -> Option<Self> {
+        let position = LEVELS.iter().position(|level| *level == name)?;
+        Some(Self::ALL[position])
+    }
 }
 
 #[cfg(test)]

@@ -195,8 +195,8 @@ impl Upstream {
                 ..api
             },
             Some(MessagesUrl {
-                only: Some(word), ..
-            }) if model.contains(word) => UpstreamApi {
+                only: Some(part), ..
+            }) if model.contains(part) => UpstreamApi {
                 dialect: Dialect::Anthropic,
                 ..api
             },

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::harness::{Answered, Setup, TestGateway, simulators};
 
 const MESSAGES: &str = "/v1/messages?beta=true";
-const TIMEOUTS: &str = "timeouts: {first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms}";
+const TIMEOUTS: &str =
+    "timeouts: {first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms, reasoning: 600ms}";
 const JSON: &[(&str, &str)] = &[
     ("content-type", "application/json"),
     ("x-api-key", "client-key"),
@@ -317,7 +318,7 @@ async fn an_error_after_a_keep_alive_keeps_its_type() {
         first.play(Script::fault(Fault::Hang)).await;
         second.play(Script::status(status)).await;
         let gateway = claude_twice(&first, &second)
-            .lines("timeouts: {first_token: 500ms, keepalive: 100ms}")
+            .lines("timeouts: {first_token: 500ms, reasoning: 500ms, keepalive: 100ms}")
             .start()
             .await;
         let answered = gateway
