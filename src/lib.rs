@@ -36,16 +36,19 @@
 //!                      affinity  what it refers to → its owner
 //!                      routing   model → Rule (candidates)                else 404
 //!                      failover::Failover::run (engine: what all requests share; serve: first attempt to answer)
+//!                        decisions/
 //!                          order     tiers, failure domains, conversations that stay where they are
 //!                          plan      each candidate with its keys, and what has become of it
 //!                      ┌─▶ course    one step after the other, until somebody answers
 //!                      │   decide    ask the next, ask again, wait, or end?     nothing left: an error with every attempt
 //!                      │   queue     everybody is closed for a short time: wait for a turn
+//!                      │ attempts/
 //!                      │   attempt   upstream::send ⇄ provider, dialect: what does the reply mean?
 //!                      │   race      it is late, its upstream was ejected, or the client is impatient: one more
 //!                      │   commit    a stream is held back until its first content
 //!                      └── failed?   health, events, decide again
 //!                      respond   headers go out, no way back
+//!                        answers/
 //!                          supervise the stream to its last byte, segment by segment; one that breaks off continues
 //!                                    at another upstream (resume), or ends with an error
 //!                      forward   an unknown path: once, byte for byte (opaque)

@@ -127,6 +127,11 @@ impl Outcome {
         self.consequences().may_pass
     }
 
+    /// Whether the upstream did not even look at the request, so that the request cannot be the reason.
+    pub fn is_unread(&self) -> bool {
+        self.consequences().is_unread
+    }
+
     /// Whether it counts as a failure against the upstream's health.
     ///
     /// Rate limits, refused keys, exhausted quotas and missing models do not: they are facts about a key or a model,
@@ -149,20 +154,19 @@ impl Outcome {
         const FAILURE: Consequences = Consequences::FAILURE;
         match self {
             Self::Success | Self::Superseded | Self::NoMemory | Self::Stopped => OURS,
-            Self::NoResources | Self::Full => OURS.then(Retry::Elsewhere).passing(),
+            Self::NoResources | Self::Full => OURS.then(Retry::Elsewhere).unread(),
             Self::RejectedRequest { .. } | Self::ContentRefused { .. } | Self::ClientGone => {
                 CLIENTS
             }
             Self::TooLong { .. } | Self::Unsupported { .. } | Self::ProviderBoundItems { .. } => {
                 CLIENTS.then(Retry::Elsewhere)
             }
-            Self::Unreachable(_)
-            | Self::ConnectionLost
+            Self::Unreachable(_) | Self::Overloaded { .. } => FAILURE.unread(),
+            Self::ConnectionLost
             | Self::TimedOut(
                 Stage::Headers | Stage::FirstToken | Stage::Idle | Stage::Content | Stage::Rate,
             )
             | Self::ServerError { .. }
-            | Self::Overloaded { .. }
             | Self::ForeignError { .. }
             | Self::InvalidReply(
                 Defect::ContentType | Defect::Empty | Defect::Unparsable | Defect::CutShort,
@@ -170,6 +174,7 @@ impl Outcome {
             // A complete answer without content has been billed, and the next one is likely to be the same.
             Self::InvalidReply(
                 Defect::NoAnswer
+                | Defect::Silent
                 | Defect::Redirect
                 | Defect::Compressed
                 | Defect::TooLarge
@@ -180,7 +185,9 @@ impl Outcome {
             Self::UpgradeRefused { .. }
             | Self::EndpointMissing { .. }
             | Self::InvalidReply(Defect::NoSeam) => FACT,
-            Self::RateLimited { .. } => FACT.then(Retry::OtherKey).passing(),
+            // A model's slip: the next answer may well be right.
+            Self::InvalidReply(Defect::BadCall) => FACT.passing(),
+            Self::RateLimited { .. } => FACT.then(Retry::OtherKey).unread(),
             Self::Unauthorized { .. } => FACT.then(Retry::OtherKey).calling_for(Attention::Key),
             Self::QuotaExhausted => FACT.then(Retry::OtherKey).calling_for(Attention::Quota),
             Self::ModelUnavailable => FACT.calling_for(Attention::Model),
@@ -225,7 +232,8 @@ impl Outcome {
             Self::InvalidReply(Defect::Compressed) => "compressed",
             Self::InvalidReply(Defect::Empty) => "empty_reply",
             Self::InvalidReply(Defect::Unparsable) => "unparsable_reply",
-            Self::InvalidReply(Defect::NoAnswer) => "no_answer",
+            Self::InvalidReply(Defect::NoAnswer | Defect::Silent) => "no_answer",
+            Self::InvalidReply(Defect::BadCall) => "bad_call",
             Self::InvalidReply(Defect::CutShort) => "cut_short",
             Self::InvalidReply(Defect::NoSeam) => "no_seam",
             Self::InvalidReply(Defect::TooLarge) => "reply_too_large",

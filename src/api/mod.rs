@@ -44,7 +44,7 @@ use self::waiting::{Run, Waiting};
 use crate::browser::BrowserPolicy;
 use crate::event::Events;
 use crate::failover::{Answer, Exhausted, Failover};
-use crate::request::{ClientApi, ClientPatience, Endpoint, ModelRequest};
+use crate::request::{ClientApi, Endpoint, ModelRequest};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::host::check_host;
 use crate::wire::upgrade::{Handled, Shutdown};
@@ -64,9 +64,6 @@ pub struct Api {
     slots: Arc<Semaphore>,
     give_ups: Arc<GiveUps>,
 }
-
-/// After this part of its patience, the client of a silent stream gets a comment.
-const IN_TIME: f32 = 0.6;
 
 /// What a valid request leads to.
 enum Reply {
@@ -215,7 +212,7 @@ impl Api {
         record.route = Some(Arc::clone(&rule.route));
         check_control(&request, rule)?;
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
-        let keepalive = self.keepalive_for(&request);
+        let keepalive = request.keepalive(self.keepalive);
         let asked = Arc::clone(&request);
         let run = self.failover.clone().run(request, Arc::clone(rule));
         if endpoint == Endpoint::CountTokens {
@@ -238,18 +235,10 @@ impl Api {
             Ok(Err(exhausted)) => Err(unanswered(exhausted, &asked).into()),
             Err(_) => Ok(Reply::Waiting(Box::new(Waiting::new(
                 run,
-                endpoint,
-                asked.model_name(),
+                &asked,
                 keepalive,
             )))),
         }
-    }
-
-    /// How long a stream may be silent before its client gets a comment: in time before the client gives up.
-    fn keepalive_for(&self, request: &ModelRequest) -> Duration {
-        let patience = request.patience.and_then(ClientPatience::said);
-        let in_time = patience.map(|patience| patience.mul_f32(IN_TIME));
-        in_time.map_or(self.keepalive, |in_time| in_time.min(self.keepalive))
     }
 
     /// The rule for the model, unless the request refers to an object elsewhere, or no candidate of that rule uses its

@@ -1,5 +1,5 @@
-//! Keep-alive for streams whose upstreams are silent. A proxy between us and the client might close a silent
-//! connection, so the response head is sent, and comments follow until the first event. Failover is still possible
+//! Keep-alive for streams whose upstreams are silent. A client, or a proxy on the way to it, might close a silent
+//! connection, so the response head is sent, and signs of life follow until the first event. Failover is still possible
 //! then.
 
 use std::pin::Pin;
@@ -16,9 +16,10 @@ use super::record::RequestRecord;
 use super::stopping::{self, Stopping};
 use super::story;
 use super::stream::RecordedStream;
+use crate::dialect::{COMMENT, heartbeat};
 use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Exhausted, error_events};
-use crate::request::Endpoint;
+use crate::request::{Endpoint, ModelRequest};
 use crate::wire::body::{Body, BodyError, full};
 use crate::wire::own_task::OwnTask;
 
@@ -26,23 +27,30 @@ use crate::wire::own_task::OwnTask;
 pub(super) type Run = Pin<Box<dyn Future<Output = Result<Answer, Exhausted>> + Send>>;
 
 /// A request whose answer has not come yet. It runs in a task of its own: a client that reads slowly does not poll for
-/// the next comment, and that must not make upstreams look slow.
+/// the next sign of life, and that must not make upstreams look slow.
 pub(super) struct Waiting {
     run: OwnTask<Result<Answer, Exhausted>>,
     endpoint: Endpoint,
     /// What the client asked for.
     model: String,
-    comments: Interval,
+    heartbeats: Interval,
+    heartbeat: Bytes,
 }
 
 impl Waiting {
-    /// `every`: the interval between two comments; the first one is sent at once.
-    pub(super) fn new(run: Run, endpoint: Endpoint, model: &str, every: Duration) -> Self {
+    /// `every`: the interval between two signs of life; the first one is sent at once.
+    pub(super) fn new(run: Run, request: &ModelRequest, every: Duration) -> Self {
+        let endpoint = request.endpoint;
         Self {
             run: OwnTask::start(run),
             endpoint,
-            model: model.to_owned(),
-            comments: interval(every),
+            model: request.model_name().to_owned(),
+            heartbeats: interval(every),
+            heartbeat: match endpoint {
+                // OpenAI's SDKs accept no event before `response.created`, which only the upstream can send.
+                Endpoint::Responses if request.is_from_sdk() => Bytes::from_static(COMMENT),
+                _ => heartbeat(endpoint, 0),
+            },
         }
     }
 
@@ -63,7 +71,7 @@ struct WaitingBody {
 }
 
 impl WaitingBody {
-    /// Polls for the body that follows the comments.
+    /// Polls for the body that follows the signs of life.
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some((waiting, _)) = &mut self.waiting else {
             return Poll::Ready(());
@@ -93,7 +101,7 @@ fn stopped(endpoint: Endpoint, record: RequestRecord) -> Body {
     full(error_events(endpoint, &error))
 }
 
-/// The body that follows the comments.
+/// The body that follows the signs of life.
 fn body_of(
     run: Result<Answer, Exhausted>,
     endpoint: Endpoint,
@@ -158,10 +166,9 @@ impl HttpBody for WaitingBody {
         if self.poll_answer(context).is_pending()
             && let Some((waiting, _)) = &mut self.waiting
         {
-            return waiting.comments.poll_tick(context).map(|_| {
-                let comment = Bytes::from_static(b": keepalive\n\n");
-                Some(Ok(Frame::data(comment)))
-            });
+            let heartbeat = waiting.heartbeat.clone();
+            let tick = waiting.heartbeats.poll_tick(context);
+            return tick.map(|_| Some(Ok(Frame::data(heartbeat))));
         }
         match &mut self.answer {
             Some(answer) => Pin::new(answer).poll_frame(context),

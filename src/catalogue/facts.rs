@@ -112,4 +112,10 @@ impl Facts {
         takes_system_amid: false,
         in_chats: InChats::All,
     };
+
+    /// Whether one of `OpenAI`'s can be told how much to say: those since gpt-5 can. Those before do not think, or are of the
+    /// o-series.
+    pub fn takes_verbosity(&self) -> bool {
+        self.thinks && self.takes_parallel_choice
+    }
 }

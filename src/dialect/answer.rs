@@ -6,13 +6,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::finish::{Finish, finish};
-use super::openai::classify_inner;
+use super::conversation::End;
+use super::errors::classify_inner;
+use super::said;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 
-/// Checks a whole body: `Ok` if it answers the request, else the outcome that it stands for.
-pub fn inspect(
+/// Checks a whole body: `Ok` if it answers the request, else the outcome that it stands for. [`Defect::Silent`]: it is a whole
+/// answer in which nothing is said.
+pub(super) fn inspect(
     endpoint: Endpoint,
     body: &[u8],
     retry_after: Option<Duration>,
@@ -25,26 +27,37 @@ pub fn inspect(
     if let Some(error) = answer.error {
         return Err(classify_inner(error, retry_after));
     }
+    let silent = Err(Outcome::InvalidReply(Defect::Silent));
     let has_answer = match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => {
             if let Some(choices) = answer.choices.filter(|choices| has_failed(choices)) {
                 return Err(failure(choices, retry_after));
             }
+            if endpoint == Endpoint::ChatCompletions && says_nothing(answer.choices) {
+                return silent;
+            }
             has_entries(answer.choices)
         }
         Endpoint::Embeddings => has_entries(answer.data),
         // `output` may be empty if the answer was cut short; `status` says so.
-        Endpoint::Responses => {
-            has_entries(answer.output)
-                || matches!(answer.status, Some("incomplete" | "in_progress" | "queued"))
-        }
+        Endpoint::Responses => match answer.status {
+            Some("incomplete" | "in_progress" | "queued") => true,
+            Some("completed") if answer.output.is_some() && !said::in_output(answer.output) => {
+                return silent;
+            }
+            _ => said::in_output(answer.output),
+        },
         // A message may have no content if `stop_reason` says why.
-        Endpoint::Messages => {
-            has_entries(answer.content)
-                || answer
-                    .stop_reason
-                    .is_some_and(|reason| reason != "end_turn")
-        }
+        Endpoint::Messages => match answer.stop_reason.and_then(End::of) {
+            Some(End::Failed) => return Err(Outcome::ServerError { status: 500 }),
+            Some(end) if answer.content.is_some() && !said::in_blocks(answer.content) => {
+                if !end.explains_silence() {
+                    return silent;
+                }
+                true
+            }
+            _ => said::in_blocks(answer.content),
+        },
         Endpoint::CountTokens => answer.input_tokens.is_some(),
         Endpoint::Realtime | Endpoint::Other => true,
     };
@@ -60,13 +73,29 @@ pub fn inspect(
     }
 }
 
-/// The part of a choice that shows whether it failed.
+/// The part of a choice that shows whether it failed, and whether it says anything.
 #[derive(Deserialize)]
 struct Choice<'a> {
     #[serde(borrow)]
     finish_reason: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+impl Choice<'_> {
+    fn end(&self) -> Option<End> {
+        End::of(self.finish_reason.as_deref()?)
+    }
+
+    /// Whether it has ended, has nothing in it, and does not say why.
+    fn says_nothing(&self) -> bool {
+        let is_empty = self
+            .message
+            .is_none_or(|message| !said::in_message(message));
+        is_empty && self.end().is_some_and(|end| !end.explains_silence())
+    }
 }
 
 fn choices(choices: &RawValue) -> Vec<Choice<'_>> {
@@ -74,10 +103,13 @@ fn choices(choices: &RawValue) -> Vec<Choice<'_>> {
 }
 
 fn has_failed(list: &RawValue) -> bool {
-    choices(list).iter().any(|choice| {
-        let reason = choice.finish_reason.as_deref().unwrap_or_default();
-        finish(reason) == Finish::Failed
-    })
+    let is_failed = |choice: &Choice<'_>| choice.end() == Some(End::Failed);
+    choices(list).iter().any(is_failed)
+}
+
+fn says_nothing(list: Option<&RawValue>) -> bool {
+    let choices = list.map(choices).unwrap_or_default();
+    !choices.is_empty() && choices.iter().all(Choice::says_nothing)
 }
 
 /// The outcome of the choice that failed, if it names one.
@@ -111,7 +143,7 @@ struct Answer<'a> {
     status: Option<&'a str>,
 }
 
-pub(super) fn has_entries(list: Option<&RawValue>) -> bool {
+fn has_entries(list: Option<&RawValue>) -> bool {
     list.is_some_and(|list| {
         list.get()
             .strip_prefix('[')
@@ -144,6 +176,27 @@ mod tests {
         let slow = r#"{"choices":[{"finish_reason":"error","error":{"code":429,"message":"m"}}]}"#;
         assert_eq!(look(chat, slow), "rate_limited");
         assert_eq!(look(chat, "{}"), "no_answer");
+        for (reason, verdict) in [
+            ("stop", "no_answer"),
+            ("tool_calls", "no_answer"),
+            ("length", "ok"),
+            ("SAFETY", "ok"),
+            (
+                "function_call_filter: MALFORMED_FUNCTION_CALL",
+                "server_error",
+            ),
+        ] {
+            let silent = format!(
+                r#"{{"choices":[{{"finish_reason":"{reason}","message":{{"role":"assistant","content":""}}}}]}}"#
+            );
+            assert_eq!(look(chat, &silent), verdict, "{reason}");
+            assert_eq!(
+                look(chat, &silent.replace(":\"\"", ":\"x\"")).replace("server_error", ""),
+                if verdict == "server_error" { "" } else { "ok" }
+            );
+        }
+        let plain = r#"{"choices":[{"finish_reason":"stop","text":""}]}"#;
+        assert_eq!(look(Endpoint::Completions, plain), "ok");
         assert_eq!(
             look(chat, r#"{"error":{"type":"server_error"}}"#),
             "server_error"
@@ -159,6 +212,23 @@ mod tests {
             look(Endpoint::Embeddings, r#"{"data":[{"embedding":[]}]}"#),
             "ok"
         );
+    }
+
+    #[test]
+    fn a_message_may_lack_content_only_if_its_reason_says_why() {
+        for (reason, verdict) in [
+            ("end_turn", "no_answer"),
+            ("tool_use", "no_answer"),
+            ("max_tokens", "ok"),
+            ("refusal", "ok"),
+            ("stop_sequence", "ok"),
+        ] {
+            let silent =
+                format!(r#"{{"content":[{{"type":"text","text":""}}],"stop_reason":"{reason}"}}"#);
+            assert_eq!(look(Endpoint::Messages, &silent), verdict, "{reason}");
+            let empty = format!(r#"{{"content":[],"stop_reason":"{reason}"}}"#);
+            assert_eq!(look(Endpoint::Messages, &empty), verdict, "{reason}");
+        }
     }
 
     #[test]

@@ -1,82 +1,181 @@
-//! Translates a stream into the client's API, in one step or two.
+//! Puts the events of a stream into the client's API.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::Value;
 
-use super::names::Names;
-use super::openai::Numbers;
-use super::{anthropic, messages, responses};
+use super::conversation::{Api, Assembly, End, Event, Piece};
+use super::form::{ReadEvents, WriteEvents};
+use super::adapt::Numbers;
+use super::response_translator::{Translation, outcome_of};
+use crate::outcome::{Defect, Outcome};
+use crate::wire::sse;
 
-/// Translates the events of one stream.
+/// Changes the events of one stream.
 #[derive(Debug)]
-pub struct StreamTranslator {
-    messages: Option<anthropic::Translator>,
-    response: Option<responses::Translator>,
-    message: Option<messages::Translator>,
-    numbers: Option<Numbers>,
+pub enum StreamTranslator {
+    /// Into another API.
+    Between(Box<Way>),
+    /// Only the numbers of the calls in a chat.
+    Numbering(Numbers),
+}
+
+/// From one API to another.
+#[derive(Debug)]
+pub struct Way {
+    translation: Arc<Translation>,
+    reader: Box<dyn ReadEvents>,
+    assembly: Assembly,
+    writer: Box<dyn WriteEvents>,
+    has_refused: bool,
+}
+
+/// What some events have become.
+#[derive(Debug, Default)]
+pub struct Translated {
+    /// The events in the client's API, up to the one that reports a failure.
+    pub events: Vec<u8>,
+    /// How many of them have content.
+    pub content: usize,
+    /// How many steps the answer has made that the client does not see.
+    pub hidden_progress: usize,
+    /// Whether the model has shown that it thinks.
+    pub thinks: bool,
+    /// How the answer failed, and the data of an error event that says so in the client's API.
+    pub failure: Option<(Outcome, Bytes)>,
 }
 
 impl StreamTranslator {
-    pub(super) fn new(
-        messages: Option<anthropic::RequestContext>,
-        response: Option<responses::RequestContext>,
-        message: Option<Names>,
-        numbers_calls: bool,
-    ) -> Self {
-        Self {
-            messages: messages.map(anthropic::Translator::new),
-            response: response.map(responses::Translator::new),
-            message: message.map(messages::Translator::new),
-            numbers: numbers_calls.then(Numbers::default),
-        }
+    pub(super) fn between(translation: &Arc<Translation>) -> Self {
+        let asked = translation.asked.clone();
+        Self::Between(Box::new(Way {
+            reader: (translation.spoken.form().reader)(&translation.reading),
+            assembly: Assembly::new(translation.reading.names.clone()),
+            writer: (asked.api.form().writer)(asked),
+            translation: translation.clone(),
+            has_refused: false,
+        }))
     }
 
+    pub(super) fn numbering() -> Self {
+        Self::Numbering(Numbers::default())
+    }
+}
+
+impl Way {
     /// Translates some whole events.
-    pub fn translate(&mut self, events: Bytes) -> Bytes {
-        let mut events = events;
-        if let Some(messages) = &mut self.messages {
-            events = messages.translate(&events);
+    pub fn translate(&mut self, events: &[u8]) -> Translated {
+        let mut translated = Translated::default();
+        for event in sse::events(events) {
+            let (mut pieces, mut told) = (Vec::new(), Vec::new());
+            match event.data.as_deref() {
+                // A comment.
+                None | Some(b"") => pieces.push(Piece::Alive),
+                Some(data) => self.reader.read(event.name, data, &mut pieces),
+            }
+            for piece in pieces {
+                self.take(piece, &mut told, &mut translated);
+            }
+            if translated.failure.is_some() {
+                break;
+            }
         }
-        if let Some(response) = &mut self.response {
-            events = response.translate(&events);
-        }
-        if let Some(message) = &mut self.message {
-            events = message.translate(&events);
-        }
-        if let Some(numbers) = &mut self.numbers {
-            events = numbers.translate(events);
-        }
-        events
+        let unseen = self.assembly.take_unseen();
+        translated.hidden_progress += unseen;
+        translated.thinks |= unseen > 0;
+        translated
     }
 
-    /// How many pieces since the last call are progress that the client does not see: reasoning, and text that is sent
-    /// only at the end.
-    pub fn take_hidden_progress(&mut self) -> usize {
-        let response = self
-            .response
-            .as_mut()
-            .map(|response| &mut response.hidden_progress);
-        let message = self
-            .message
-            .as_mut()
-            .map(|message| &mut message.hidden_progress);
-        let hidden_progress = response.into_iter().chain(message);
-        hidden_progress.map(std::mem::take).sum()
+    /// What is still to be told when no more events come.
+    pub fn finish(&mut self) -> Translated {
+        let mut translated = Translated::default();
+        let mut told = Vec::new();
+        self.assembly.finish(&mut told);
+        self.write(told, &mut translated);
+        translated
     }
 
-    /// Whether the whole answer except its end has arrived.
+    /// Whether the model has refused to answer, or its provider has.
+    pub fn has_refused(&self) -> bool {
+        self.has_refused
+    }
+
+    /// Whether the whole answer except its end has come.
     pub fn is_ending(&self) -> bool {
-        let response = self.response.as_ref();
-        let message = self.message.as_ref();
-        response.is_some_and(responses::Translator::is_ending)
-            || message.is_some_and(messages::Translator::is_ending)
+        self.assembly.is_ending()
     }
 
-    /// The events that are still to be sent when no more events arrive.
-    pub fn finish(&mut self) -> Bytes {
-        match (&mut self.response, &mut self.message) {
-            (Some(response), _) => response.finish(),
-            (None, Some(message)) => message.finish(),
-            (None, None) => Bytes::new(),
+    /// Whether the whole answer has been told.
+    pub fn is_complete(&self) -> bool {
+        self.assembly.is_over()
+    }
+
+    /// A sign of life behind what was told.
+    pub fn heartbeat(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.writer.write(Event::Alive, &mut out);
+        out
+    }
+
+    /// The end of a stream that broke. `error`: an error object in `OpenAI`'s shape.
+    pub fn interruption(&mut self, error: &Value) -> Vec<u8> {
+        let mut out = Vec::new();
+        let error = self.translation.asked.api.error_from(Api::Chat, error);
+        self.writer.write(Event::Failed(error), &mut out);
+        out
+    }
+
+    fn take<'a>(
+        &mut self,
+        piece: Piece<'a>,
+        told: &mut Vec<Event<'a>>,
+        translated: &mut Translated,
+    ) {
+        if piece == Piece::Unreadable {
+            let outcome = Outcome::InvalidReply(Defect::Unparsable);
+            translated.failure = Some((outcome, Bytes::new()));
+            return;
         }
+        self.assembly.take(piece, told);
+        self.write(told.drain(..), translated);
+    }
+
+    fn write<'a>(
+        &mut self,
+        told: impl IntoIterator<Item = Event<'a>>,
+        translated: &mut Translated,
+    ) {
+        for event in told {
+            translated.thinks |= matches!(event, Event::Thought(_) | Event::Signature(_));
+            self.has_refused |= is_refusal(&event);
+            match event {
+                Event::Failed(error) => {
+                    let outcome = outcome_of(&error);
+                    let body = self.translation.error_body(&error).to_string();
+                    translated.failure = Some((outcome, body.into()));
+                }
+                Event::Thought(_) | Event::Signature(_)
+                    if !self.translation.asked.shows_thoughts =>
+                {
+                    translated.hidden_progress += 1;
+                }
+                // The client gets signs of life of our own, when it has waited for long enough.
+                Event::Alive => {}
+                event => {
+                    let is_content = event.is_content() && !self.assembly.is_empty();
+                    translated.content += usize::from(is_content);
+                    self.writer.write(event, &mut translated.events);
+                }
+            }
+        }
+    }
+}
+
+fn is_refusal(event: &Event<'_>) -> bool {
+    match event {
+        Event::Refusal(_) => true,
+        Event::End { end, .. } => *end == End::Filtered,
+        _ => false,
     }
 }

@@ -1,12 +1,14 @@
-//! Translates a client's request into the upstream's API.
+//! Puts a client's request into the upstream's API.
 
 use bytes::Bytes;
+use serde_json::Value;
 
-use super::dropped::in_clients_words;
-use super::response_translator::ResponseTranslator;
-use super::upstream_api::UpstreamApi;
-use super::{anthropic, messages, openai, responses};
-use crate::config::Dialect;
+use super::conversation::{Api, Asked, Target, Unsaid};
+use super::adapt::without_foreign_thoughts;
+use super::response_translator::{ResponseTranslator, Translation};
+use super::upstream_api::{Ask, UpstreamApi};
+use super::adapt::{self, Adapted};
+use crate::catalogue::Dialect;
 use crate::request::Endpoint;
 use crate::wire::json;
 
@@ -47,14 +49,6 @@ impl<'a> Delivery<'a> {
             None => Self::Verbatim,
         }
     }
-
-    /// The name that replaces the client's.
-    fn model(self) -> Option<&'a str> {
-        match self {
-            Self::Verbatim => None,
-            Self::Fallback { model } => Some(model),
-        }
-    }
 }
 
 /// Why a request cannot be translated into an upstream's API.
@@ -66,163 +60,112 @@ pub enum Untranslatable {
     Unreadable,
 }
 
+impl From<Unsaid> for Untranslatable {
+    fn from(unsaid: Unsaid) -> Self {
+        Self::Unsupported(unsaid.0)
+    }
+}
+
 impl UpstreamApi {
-    /// Why a request cannot be translated for this model of the upstream; `None` if it can. The upstream must support
-    /// the endpoint.
-    pub fn unsupported_feature(
+    /// The client's request in the upstream's API, or why it cannot be put so. Where no translation is needed, the body has the
+    /// upstream's name for the model already.
+    pub fn translate(
         self,
-        endpoint: Endpoint,
+        ask: Ask<'_>,
+        body: Bytes,
+        delivery: Delivery<'_>,
+    ) -> Result<UpstreamRequest, Untranslatable> {
+        match self.translated(ask, &body) {
+            Some(translated) => translated,
+            None => Ok(self.adapted(ask.endpoint, body, delivery)),
+        }
+    }
+
+    /// The same for a request that has to be translated; `None`: it has not.
+    pub fn translated(
+        self,
+        ask: Ask<'_>,
+        body: &[u8],
+    ) -> Option<Result<UpstreamRequest, Untranslatable>> {
+        let (asked, spoken) = (Api::of(ask.endpoint)?, self.api_for(ask)?);
+        (asked != spoken).then(|| self.between(asked, spoken, body, ask.model))
+    }
+
+    /// The request in another API: parsed once and written once.
+    fn between(
+        self,
+        asked: Api,
+        spoken: Api,
         body: &[u8],
         model: &str,
-    ) -> Option<Untranslatable> {
-        if !self.translates(endpoint) {
-            return None;
-        }
+    ) -> Result<UpstreamRequest, Untranslatable> {
         if model.is_empty() {
-            return Some(Untranslatable::Unsupported("a model"));
+            return Err(Untranslatable::Unsupported("a model"));
         }
         let mended = json::mended(body);
         let body = mended.as_deref().unwrap_or(body);
-        let Ok(tree) = serde_json::from_slice(body) else {
-            return Some(Untranslatable::Unreadable);
+        let tree: Value = serde_json::from_slice(body).map_err(|_| Untranslatable::Unreadable)?;
+        let mut conversation = (asked.form().read_request)(tree)?;
+        let asked = Asked::of(&mut conversation);
+        let target = Target {
+            model,
+            upstream: &self,
         };
-        let lack = match (self.dialect, endpoint) {
-            (Dialect::OpenAi, Endpoint::Messages) => messages::unsupported_feature(&tree),
-            (Dialect::OpenAi, Endpoint::Responses) => responses::unsupported_feature(&tree, false),
-            (Dialect::Anthropic, Endpoint::ChatCompletions) => {
-                anthropic::unsupported_feature(&tree, model)
-            }
-            (Dialect::Anthropic, Endpoint::Responses) => {
-                responses::unsupported_feature(&tree, true).or_else(|| {
-                    drop(tree);
-                    let chat = responses::request(body, true)?;
-                    anthropic::unsupported_feature(&serde_json::from_slice(&chat.body).ok()?, model)
-                })
-            }
-            _ => None,
-        };
-        lack.map(Untranslatable::Unsupported)
+        let form = spoken.form();
+        let written = (form.write_request)(conversation, &target)?;
+        Ok(UpstreamRequest {
+            path: Some(form.path),
+            headers: form.headers,
+            body: written.body.into(),
+            translator: ResponseTranslator::of(Translation {
+                asked,
+                spoken,
+                reading: written.reading,
+            }),
+            dropped: written.dropped.into_names(),
+            is_rewritten: true,
+        })
     }
 
-    /// The client's request in the upstream's API; `None` if the API lacks something that the request needs. The body has
-    /// the upstream's name for the model already.
-    pub fn translate(
-        self,
-        endpoint: Endpoint,
-        body: Bytes,
-        delivery: Delivery<'_>,
-    ) -> Option<UpstreamRequest> {
-        // A body that need not be parsed passes unchanged.
-        let model = delivery.model();
-        let is_fallback = delivery != Delivery::Verbatim;
-        let is_read = is_fallback || self.translates(endpoint);
-        let mended = is_read.then(|| json::mended(&body)).flatten();
-        let mut translated = UpstreamRequest {
+    /// The request in the same API. For the model that the client wrote it for it passes as it is.
+    fn adapted(self, endpoint: Endpoint, body: Bytes, delivery: Delivery<'_>) -> UpstreamRequest {
+        let mut request = UpstreamRequest {
             path: None,
             headers: &[],
-            body: mended.unwrap_or_else(|| body.clone()),
+            body,
             translator: ResponseTranslator::default(),
             dropped: Vec::new(),
             is_rewritten: false,
         };
-        match self.dialect_for(endpoint) {
-            Dialect::OpenAi => {
-                if endpoint == Endpoint::Messages {
-                    translated.chat_for_message(model, &self)?;
-                } else if endpoint == Endpoint::Responses && !self.has_responses {
-                    translated.chat_for_response(false)?;
-                }
-                let is_chat = endpoint == Endpoint::ChatCompletions || translated.path.is_some();
-                translated.translator.numbers_calls =
-                    endpoint == Endpoint::ChatCompletions && self.quirks.numbers_calls_alike;
-                if is_fallback || translated.translator.changes() {
-                    if is_chat {
-                        translated.adapt_chat(&self);
-                    } else if endpoint == Endpoint::Responses {
-                        translated.adapt_response(&self);
-                    }
-                }
-            }
-            Dialect::Anthropic if endpoint == Endpoint::ChatCompletions => {
-                translated.message_for_chat(model, self.max_output)?;
-            }
-            Dialect::Anthropic if endpoint == Endpoint::Responses => {
-                translated.chat_for_response(true)?;
-                translated.message_for_chat(model, self.max_output)?;
-            }
-            Dialect::Anthropic => {
-                if let Delivery::Fallback { model } = delivery {
-                    translated.adapt_message(model, self.max_output);
-                }
-            }
+        if self.dialect == Dialect::OpenAi && endpoint == Endpoint::ChatCompletions {
+            request.translator.numbers_calls = self.quirks.numbers_calls_alike;
         }
-        if translated.translator.changes() {
-            translated.is_rewritten = true;
-            translated.dropped = in_clients_words(endpoint, translated.dropped);
+        if let Some((body, field)) = without_foreign_thoughts(endpoint, &request.body) {
+            request.take(body, vec![field.to_owned()]);
         }
-        if !translated.is_rewritten {
-            translated.body = body;
+        let Delivery::Fallback { model } = delivery else {
+            return request;
+        };
+        let mended = json::mended(&request.body);
+        let body = mended.as_ref().unwrap_or(&request.body);
+        let adapted = match (self.dialect_for(endpoint), endpoint) {
+            (Dialect::OpenAi, Endpoint::ChatCompletions) => adapt::adapt_chat(body, &self, false),
+            (Dialect::OpenAi, Endpoint::Responses) => adapt::adapt_response(body, &self.quirks),
+            (Dialect::Anthropic, _) => adapt::adapt_message(body, model, self.max_output)
+                .map(|(body, dropped)| Adapted { body, dropped }),
+            (Dialect::OpenAi, _) => None,
+        };
+        if let Some(adapted) = adapted {
+            request.take(adapted.body, adapted.dropped);
         }
-        Some(translated)
+        request
     }
 }
 
 impl UpstreamRequest {
-    fn chat_for_message(&mut self, model: Option<&str>, api: &UpstreamApi) -> Option<()> {
-        let translated = messages::request(&self.body, model, api)?;
-        self.path = Some("/chat/completions");
-        self.body = translated.body;
-        self.translator.message = Some(translated.names);
-        self.dropped = translated.dropped;
-        Some(())
-    }
-
-    /// `can_search`: whether the upstream supports web search.
-    fn chat_for_response(&mut self, can_search: bool) -> Option<()> {
-        let translated = responses::request(&self.body, can_search)?;
-        self.path = Some("/chat/completions");
-        self.body = translated.body;
-        self.translator.response = Some(translated.context);
-        self.dropped = translated.dropped;
-        Some(())
-    }
-
-    fn message_for_chat(&mut self, model: Option<&str>, max_output: Option<u32>) -> Option<()> {
-        let translated = anthropic::request(&self.body, model, max_output)?;
-        self.path = Some("/messages");
-        self.headers = &[("anthropic-version", anthropic::VERSION)];
-        self.body = translated.body;
-        self.translator.messages = Some(translated.context);
-        self.dropped.extend(translated.dropped);
-        Some(())
-    }
-
-    fn adapt_chat(&mut self, api: &UpstreamApi) {
-        let is_ours = self.translator.changes();
-        if let Some(mut adapted) = openai::adapt_chat(&self.body, api, is_ours) {
-            if is_ours {
-                // We added this field, not the client.
-                adapted.dropped.retain(|field| field != "stream_options");
-            }
-            self.take(adapted.body, adapted.dropped);
-        }
-    }
-
-    fn adapt_response(&mut self, api: &UpstreamApi) {
-        if let Some(adapted) = openai::adapt_response(&self.body, &api.quirks) {
-            self.take(adapted.body, adapted.dropped);
-        }
-    }
-
-    fn adapt_message(&mut self, model: &str, max_output: Option<u32>) {
-        if let Some((body, dropped)) = anthropic::adapt(&self.body, model, max_output) {
-            self.take(body, dropped);
-        }
-    }
-
     fn take(&mut self, body: Bytes, dropped: Vec<String>) {
         self.body = body;
-        self.is_rewritten = true;
         self.dropped.extend(dropped);
+        self.is_rewritten = true;
     }
 }

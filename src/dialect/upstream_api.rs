@@ -1,6 +1,7 @@
 //! The API that an upstream speaks.
 
-use crate::config::{Dialect, Prefill, Quirks};
+use super::conversation::Api;
+use crate::catalogue::{Dialect, InChats, Prefill, Quirks, facts};
 use crate::request::Endpoint;
 
 /// The API of an upstream, and how it differs from the original.
@@ -22,6 +23,30 @@ pub struct UpstreamApi {
     pub has_stream_usage: bool,
     /// The most output tokens that it accepts.
     pub max_output: Option<u32>,
+    /// Whether a prompt is marked for its cache where the client marks nothing.
+    pub marks_cache: bool,
+}
+
+/// What decides in which API a request is put.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The endpoint that the client calls.
+    pub endpoint: Endpoint,
+    /// The upstream's name for the model.
+    pub model: &'a str,
+    /// Whether there are tools to call.
+    pub has_tools: bool,
+}
+
+impl Ask<'_> {
+    /// Whether the model takes this in `/responses` alone.
+    fn needs_responses(self) -> bool {
+        match facts(self.model).in_chats {
+            InChats::All => false,
+            InChats::ToolsUnthinking | InChats::NoTools => self.has_tools,
+            InChats::Nothing => true,
+        }
+    }
 }
 
 impl UpstreamApi {
@@ -36,6 +61,7 @@ impl UpstreamApi {
             prefill: Prefill::None,
             has_stream_usage: true,
             max_output: None,
+            marks_cache: true,
         }
     }
 
@@ -58,13 +84,21 @@ impl UpstreamApi {
         }
     }
 
-    /// Whether requests of this kind have to be translated.
-    pub fn translates(self, endpoint: Endpoint) -> bool {
-        match (self.dialect_for(endpoint), endpoint) {
-            (Dialect::OpenAi, Endpoint::Messages) => true,
-            (Dialect::OpenAi, Endpoint::Responses) => !self.has_responses,
-            (Dialect::OpenAi, _) => false,
-            (Dialect::Anthropic, endpoint) => !endpoint.is_anthropic(),
-        }
+    /// The API in which a request is put to it; `None`: it is no conversation.
+    pub fn api_for(self, ask: Ask<'_>) -> Option<Api> {
+        let asked = Api::of(ask.endpoint)?;
+        Some(match (self.dialect_for(ask.endpoint), asked) {
+            (Dialect::Anthropic, _) => Api::Messages,
+            (Dialect::OpenAi, Api::Responses) if self.has_responses => Api::Responses,
+            (Dialect::OpenAi, Api::Chat | Api::Messages) if self.has_responses && ask.needs_responses() => {
+                Api::Responses
+            }
+            (Dialect::OpenAi, _) => Api::Chat,
+        })
+    }
+
+    /// Whether a request has to be translated.
+    pub fn translates(self, ask: Ask<'_>) -> bool {
+        self.api_for(ask) != Api::of(ask.endpoint)
     }
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::budget::Expense;
-use super::decide::{InFlight, Next, Situation, StartReason, next};
-use super::ending::{AttemptAnswer, Failure};
+use super::attempts::ending::{AttemptAnswer, Failure, ReceivedError};
+use super::attempts::in_flight::InFlightAttempt;
+use super::decisions::budget::Expense;
+use super::decisions::decide::{InFlight, Next, Situation, StartReason, next};
+use super::decisions::plan::AttemptPlan;
+use super::decisions::queue::Place;
+use super::decisions::target::Target;
 use super::exhausted::Exhausted;
-use super::in_flight::InFlightAttempt;
 use super::log::AttemptLog;
-use super::plan::{AttemptPlan, Target};
-use super::queue::Place;
 use super::race::{Alarm, Ended, Race, Step};
 use super::run::{Chosen, Run};
 use crate::event::{Event, Phase};
@@ -95,13 +96,17 @@ impl<'r, 'a> Course<'r, 'a> {
             };
         }
         let now = Instant::now();
-        let wait = self.run.wait();
-        let waiting = self.waiting.as_ref();
+        let wait = if self.log.has_answer() {
+            Duration::ZERO
+        } else {
+            self.run.wait()
+        };
+        let waits_until = self.waiting.as_ref().map(|waiting| waiting.until);
         next(&Situation {
             now,
             until: self.run.until(),
             patience: self.run.patience(),
-            wait_until: waiting.map_or(now + wait, |waiting| waiting.until),
+            wait_until: waits_until.map_or(now + wait, |until| until.min(now + wait)),
             choices: &self.plan.choices(self.run.common.shape, wait, now),
             started: self.log.started(),
             last_start: self.log.last_start().unwrap_or(now),
@@ -139,6 +144,7 @@ impl<'r, 'a> Course<'r, 'a> {
         let chosen = Chosen {
             choice,
             target,
+            translated: self.plan.take_translated(choice),
             has_others: is_limited && self.plan.has_others(Instant::now()).await,
         };
         let racer = self.run.attempt(chosen, permit, number, phase);
@@ -195,11 +201,15 @@ impl<'r, 'a> Course<'r, 'a> {
         attempt: InFlightAttempt,
         failure: Failure,
     ) -> Option<End> {
+        let is_silent = failure.is_silent();
         if let Some(error) = failure.error {
-            let is_first = !self.plan.has_refused(choice);
-            let upstream = attempt.upstream();
-            self.log
-                .received(upstream, error, is_first, failure.is_doubtful);
+            self.log.received(ReceivedError {
+                is_silent,
+                upstream: attempt.upstream().clone(),
+                error,
+                is_first_choices: self.plan.is_first_choice(choice),
+                is_rejection: failure.is_doubtful,
+            });
         }
         self.log.took(attempt.elapsed());
         let is_rejection = failure.is_doubtful;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::budget::Budget;
-use super::in_flight::Common;
-use super::queue::Queue;
+use super::attempts::in_flight::Common;
+use super::decisions::budget::Budget;
+use super::decisions::queue::Queue;
 use crate::affinity::Affinity;
 use crate::config::UpstreamId;
 use crate::event::Events;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::ending::ReceivedError;
-use super::skip::Skipped;
+use super::attempts::ending::ReceivedError;
+use super::decisions::skip::Skipped;
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 use crate::outcome::Blame;

@@ -1,77 +1,48 @@
 //! Trying candidates until one answers.
 //!
 //! ```text
-//!     ┌─▶ decide     start an attempt, pause, wait in the queue, or give up: a pure function of what is known
-//!     │   plan       the candidates of the request, and what has become of each
-//!     │   attempt    send, wait, check the reply                 within the deadline and its timers
-//!     │   record     tell health and events
-//!     └── course     does what was decided, and notes what came of it
-//!         commit     the first real content has come: the answer goes out
-//!         supervise  to the last byte; a stream that breaks off ends with an error, never as if it were complete,
-//!         resume     or continues at another upstream, if the route asks for it
+//! serve               from the first attempt to the answer
+//!     ┌─▶ decisions   whom to ask, ask again, or wait for: a pure function of what is known
+//!     │   attempts    send, wait, check the reply; commit: the first real content has come
+//!     │               tell health and events
+//!     └── course      does what was decided, and notes what came of it (race: two attempts at a time)
+//!         answers     supervised to the last byte: a stream that breaks off ends with an error, never as if it were
+//!                     complete, or continues at another upstream, if the route asks for it
+//! forward             requests that are not understood, byte for byte
 //! ```
 //!
-//! A WebSocket takes the same steps: its `handshake` is the attempt, and a `relay` follows instead of a stream.
+//! A WebSocket takes the same steps: its handshake is the attempt, and a relay follows instead of a stream.
 //!
 //! *Invariant:* nothing of an answer reaches the client before commit; after it, only the rest of the same answer
 //! does.
 
-mod answer;
-mod attempt;
-mod attempt_errors;
-mod budget;
-mod clients_account;
-mod commit;
-mod continuability;
+mod answers;
+mod attempts;
 mod course;
-mod deadline;
-pub mod decide;
-mod ending;
+mod decisions;
 mod engine;
-mod error_reply;
-mod events;
 mod exhausted;
-mod explain;
-mod first_piece;
 mod forward;
-mod handshake;
-mod in_flight;
 mod log;
-mod opaque;
-mod order;
-mod outbound;
-mod pace;
-mod plan;
-mod queue;
 mod race;
-mod relay;
-mod renewed_key;
-mod resume;
-mod rewrite;
 mod run;
-mod secrets;
-mod segment;
 mod serve;
-mod skip;
-mod supervise;
-mod timers;
 mod translation;
-mod turns;
-mod watched;
 
-pub use answer::{Answer, AnswerBody};
-pub use budget::{Bucket, Budget, Expense, Tokens};
-pub use continuability::Continuability;
+pub use answers::answer::{Answer, AnswerBody};
+pub use answers::continuability::Continuability;
+pub use answers::opaque::OpaqueStream;
+pub use answers::relay::{Relay, RelayEnd};
+pub use answers::supervise::SupervisedStream;
+pub use answers::watched::{StreamEnd, Watched};
+pub use decisions::budget::{Bucket, Budget, Expense, Tokens};
+pub use decisions::decide;
+pub use decisions::explain::{Explained, explain};
+pub use decisions::order::RoutingRequest;
+pub use decisions::skip::{SkipReason, Skipped};
+pub use decisions::turns::Turns;
 pub use engine::Failover;
 pub use exhausted::Exhausted;
-pub use explain::{Explained, explain};
-pub use opaque::OpaqueStream;
-pub use order::RoutingRequest;
-pub use relay::{Relay, RelayEnd};
-pub use skip::{SkipReason, Skipped};
-pub use supervise::SupervisedStream;
-pub use turns::Turns;
-pub use watched::{StreamEnd, Watched};
 
 use crate::dialect::stream::StreamReader;
 use crate::request::Endpoint;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ending::{AttemptAnswer, Failure};
-use super::in_flight::InFlightAttempt;
+use super::attempts::ending::{AttemptAnswer, Failure};
+use super::attempts::in_flight::InFlightAttempt;
 
 /// How often a slow attempt checks whether its upstream is still in rotation.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);

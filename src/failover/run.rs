@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::attempt::Attempt;
-use super::budget::{Budget, Expense, Tokens};
-use super::continuability::{Continuability, continuability};
-use super::deadline::Deadline;
+use super::answers::continuability::{Continuability, continuability};
+use super::attempts::attempt::Attempt;
+use super::attempts::deadline::Deadline;
+use super::attempts::in_flight::{Common, InFlightAttempt};
+use super::decisions::budget::{Budget, Expense, Tokens};
+use super::decisions::plan::AttemptPlan;
+use super::decisions::queue::Queue;
+use super::decisions::target::Target;
 use super::engine::Failover;
-use super::in_flight::{Common, InFlightAttempt};
-use super::plan::{AttemptPlan, Target};
-use super::queue::Queue;
 use super::race::Racer;
 use crate::config::Refusals;
+use crate::dialect::UpstreamRequest;
 use crate::dialect::openai::Transcript;
 use crate::event::Phase;
 use crate::health::Permit;
@@ -42,10 +44,12 @@ pub(super) struct Run<'a> {
 }
 
 /// The candidate that is asked next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Chosen<'a> {
     pub(super) choice: usize,
     pub(super) target: Target<'a>,
+    /// The request in its API, if it has been put so already.
+    pub(super) translated: Option<Box<UpstreamRequest>>,
     /// Whether there are others that could be asked.
     pub(super) has_others: bool,
 }
@@ -130,7 +134,10 @@ impl<'a> Run<'a> {
             may_queue: !chosen.has_others,
         };
         let limit = exchange.limit();
-        let translated = exchange.translated().await;
+        let translated = match chosen.translated.filter(|_| self.transcript.is_none()) {
+            Some(translated) => Ok(*translated),
+            None => exchange.translated().await,
+        };
         // Boxed where it is made: it is large, and would be copied on its way.
         let exchange = Box::pin(exchange.run(translated));
         let mut attempt =

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::answer::Answer;
-use super::continuability::Continuability;
+use super::answers::answer::Answer;
+use super::answers::continuability::Continuability;
+use super::answers::resume::Resume;
 use super::course::Course;
+use super::decisions::order::{RoutingRequest, order};
+use super::decisions::plan::AttemptPlan;
 use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
-use super::order::{RoutingRequest, order};
-use super::plan::AttemptPlan;
-use super::resume::Resume;
 use super::run::Run;
 use crate::request::ModelRequest;
 use crate::routing::Rule;

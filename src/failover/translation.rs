@@ -1,7 +1,9 @@
 //! Parses large requests and answers into trees: within the memory for bodies, and without blocking other tasks.
 
-use super::order::{RoutingRequest, unsupported};
-use super::skip::SkipReason;
+use super::decisions::order::RoutingRequest;
+use super::decisions::skip::SkipReason;
+use crate::catalogue::Ability;
+use crate::dialect::{Ask, Untranslatable, UpstreamApi, UpstreamRequest};
 use crate::routing::Candidate;
 use crate::wire::json::{self, Fault};
 use crate::wire::memory::{Memory, NoMemory, Share};
@@ -15,21 +17,61 @@ pub(super) fn reserve(body: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
     json::reserve(TREES, body, memory)
 }
 
-/// Why a request cannot be translated for a candidate.
-pub(super) async fn obstacle(
+/// What decides in which API a candidate is asked.
+pub(super) fn ask<'a>(candidate: &'a Candidate, request: RoutingRequest<'a>) -> Ask<'a> {
+    Ask {
+        endpoint: request.endpoint,
+        model: candidate.model.as_deref().unwrap_or(request.model),
+        has_tools: request.needs.include(Ability::Tools),
+    }
+}
+
+/// The API of a candidate, with what is known of the model.
+pub(super) fn api_of(candidate: &Candidate, model: &str) -> UpstreamApi {
+    let facts = candidate.facts(model);
+    UpstreamApi {
+        has_stream_usage: !facts.missing.contains(Ability::StreamUsage),
+        max_output: facts.max_output,
+        ..candidate.api(model)
+    }
+}
+
+/// A request in the API of a candidate, or why it cannot be put so; `None`: it need not be translated.
+pub(super) fn translated(
+    candidate: &Candidate,
+    request: RoutingRequest<'_>,
+) -> Result<Option<UpstreamRequest>, SkipReason> {
+    let api = api_of(candidate, request.model);
+    let translated = api.translated(ask(candidate, request), request.needs.body);
+    translated.transpose().map_err(|why| match why {
+        Untranslatable::Unsupported(lack) => SkipReason::Unsupported(lack),
+        Untranslatable::Unreadable => SkipReason::Unreadable,
+    })
+}
+
+/// The same within the memory for bodies, and without blocking other tasks.
+pub(super) async fn translated_within(
     candidate: &Candidate,
     request: RoutingRequest<'_>,
     memory: &Memory,
-) -> Option<SkipReason> {
-    if !candidate.api(request.model).translates(request.endpoint) {
-        return None;
+) -> Result<Option<UpstreamRequest>, SkipReason> {
+    if !candidate.api(request.model).translates(ask(candidate, request)) {
+        return Ok(None);
     }
-    let look = || match reserve(request.needs.body, memory) {
-        Ok(_share) => unsupported(candidate, request),
-        Err(NoMemory::Now) => Some(SkipReason::NoMemory),
-        Err(NoMemory::Ever) => Some(SkipReason::TooLarge),
+    let body = request.needs.body;
+    let translate = || match reserve(body, memory) {
+        Ok(mut share) => {
+            let mut request = translated(candidate, request)?;
+            if let Some(request) = &mut request {
+                share.shrink_to(request.body.len());
+                request.body = share.hold(std::mem::take(&mut request.body));
+            }
+            Ok(request)
+        }
+        Err(NoMemory::Now) => Err(SkipReason::NoMemory),
+        Err(NoMemory::Ever) => Err(SkipReason::TooLarge),
     };
-    offload::run(request.needs.body.len(), look).await
+    offload::run(body.len(), translate).await
 }
 
 /// The error in a request that cannot be parsed.

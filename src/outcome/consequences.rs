@@ -40,6 +40,8 @@ pub(super) struct Consequences {
     pub(super) retry: Retry,
     /// Whether the same upstream may well answer the same request a moment later.
     pub(super) may_pass: bool,
+    /// Whether the upstream did not even look at the request.
+    pub(super) is_unread: bool,
     pub(super) hurts_health: bool,
     pub(super) attention: Option<Attention>,
 }
@@ -50,6 +52,7 @@ impl Consequences {
         blame: Blame::Nobody,
         retry: Retry::Never,
         may_pass: false,
+        is_unread: false,
         hurts_health: false,
         attention: None,
     };
@@ -80,6 +83,14 @@ impl Consequences {
         Self {
             may_pass: true,
             ..self
+        }
+    }
+
+    /// The same, but the upstream did not even look at the request, and may do so later.
+    pub(super) const fn unread(self) -> Self {
+        Self {
+            is_unread: true,
+            ..self.passing()
         }
     }
 

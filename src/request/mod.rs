@@ -97,6 +97,9 @@ impl ClientPatience {
     }
 }
 
+/// After this part of its patience, the client of a silent stream gets a sign of life.
+const IN_TIME: f32 = 0.6;
+
 /// What a request says about who may be asked, for tests and tools.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Control {
@@ -110,6 +113,19 @@ impl ModelRequest {
     /// The model's name, or an empty text when the request names none.
     pub fn model_name(&self) -> &str {
         self.model.as_ref().map_or("", |field| field.name.as_str())
+    }
+
+    /// How long its client may get nothing of a stream before it gets a sign of life: in time before it gives up. `usual`: where it
+    /// does not say when that is.
+    pub fn keepalive(&self, usual: Duration) -> Duration {
+        let patience = self.patience.and_then(ClientPatience::said);
+        let in_time = patience.map(|patience| patience.mul_f32(IN_TIME));
+        in_time.map_or(usual, |in_time| in_time.min(usual))
+    }
+
+    /// Whether its client is one of `OpenAI`'s or Anthropic's own SDKs.
+    pub fn is_from_sdk(&self) -> bool {
+        self.headers.keys().any(|name| name.as_str().starts_with("x-stainless-"))
     }
 
     /// Whether the upstream stores its answer, or something in it, so that it can be referred to later.

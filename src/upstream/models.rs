@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Outbound, Upstream};
 use crate::catalogue::Dialect;
-use crate::dialect::anthropic;
+use crate::dialect::messages;
 use crate::wire::body::{Patience, read_whole};
 
 /// The timeout for a list.
@@ -76,7 +76,7 @@ impl Upstream {
         let path = match self.dialect() {
             Dialect::OpenAi => "/models",
             Dialect::Anthropic => {
-                let version = HeaderValue::from_static(anthropic::VERSION);
+                let version = HeaderValue::from_static(messages::VERSION);
                 headers.insert("anthropic-version", version);
                 // The default page size is 20, and 1000 is the largest.
                 "/models?limit=1000"

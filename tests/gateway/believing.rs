@@ -100,6 +100,36 @@ async fn a_firewall_that_dislikes_one_prompt_does_not_close_the_upstream_for_oth
     }
 }
 
+/// A prompt that always fails where everybody else is answered.
+#[tokio::test]
+async fn a_request_that_fails_while_others_are_answered_does_not_wait() {
+    let mut poison = chat();
+    poison["messages"] = json!([{"role": "user", "content": "poison"}]);
+    for fault in [
+        error(500, r#"{"error":{"message":"m","type":"server_error"}}"#),
+        error(403, "<html>blocked</html>"),
+        Script::fault(Fault::Reset),
+    ] {
+        let (only, _) = simulators().await;
+        only.play(fault.with_only_body("poison")).await;
+        let gateway = Setup::new().upstream(&only).start().await;
+        let others = async {
+            loop {
+                assert_eq!(gateway.post(CHAT, &chat()).await.status, 200);
+            }
+        };
+        let answered = tokio::select! {
+            answered = gateway.post(CHAT, &poison) => answered,
+            () = others => unreachable!(),
+        };
+        refusal(&answered, 503, "all_upstreams_failed");
+        let asked = only.received();
+        let poisoned = asked.iter().filter(|asked| asked.json() == poison);
+        let calls = poisoned.count();
+        assert!((2..=7).contains(&calls), "{calls} calls");
+    }
+}
+
 #[tokio::test]
 async fn failures_of_others_fail_over_whatever_their_status() {
     for status in [

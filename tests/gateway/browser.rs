@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::harness::TestGateway;
+use crate::harness::{RealPace, TestGateway};
 
 /// A browser takes long to start where many start.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -120,6 +120,7 @@ async fn answer(
 
 /// Opens a page; what became of its tries comes back.
 async fn browse(site: &mut Site, url: &str, flags: &[String]) -> Value {
+    let _pace = RealPace::keep();
     let profile = tempfile::tempdir().unwrap();
     let mut chromium = Command::new("chromium");
     chromium

@@ -243,7 +243,7 @@ async fn a_clients_own_fault_comes_back_in_openais_shape() {
     );
     openai.play(Script::status(400)).await;
     let answered = both.post(CHAT, &chat()).await;
-    assert_eq!((answered.status, answered.upstream()), (400, "openai"));
+    assert_eq!((answered.status, answered.upstream()), (400, "claude"));
 }
 
 #[tokio::test]

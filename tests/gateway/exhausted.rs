@@ -414,6 +414,51 @@ async fn the_first_choices_rejection_is_returned_even_if_fallbacks_fail() {
     assert_eq!(first.received_count(), 1);
 }
 
+/// Whether the doubt is about our translation, or about a model that suddenly rejects everything: the first choice's
+/// rejection is what is known best, and nobody waits for those that are down.
+#[tokio::test]
+async fn a_doubted_rejection_is_the_answer_if_nobody_else_answers() {
+    let rejecting = |message: &str| {
+        let body = json!({"type": "error", "error":
+            {"type": "invalid_request_error", "message": message, "code": null}});
+        Script::fault(Fault::Status {
+            code: 400,
+            headers: Vec::new(),
+            body: Some(body.to_string()),
+        })
+    };
+    let claude = "provider: anthropic, api_key: k";
+    let native = "provider: openai-compatible, api_key: k";
+    for (provider, standby) in [
+        (native, Script::status(500)),
+        (native, Script::fault(Fault::Refuse)),
+        (claude, Script::status(500)),
+        (claude, rate_limited(5)),
+        (claude, rejecting("not for the second")),
+    ] {
+        let (first, second) = simulators().await;
+        let gateway = Setup::new()
+            .upstream_as(&first, provider)
+            .upstream_as(&second, claude)
+            .start()
+            .await;
+        for _ in 0..20 {
+            assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
+        }
+        first.play(rejecting("not for the first")).await;
+        second.play(standby.clone()).await;
+        let mut is_doubted = false;
+        for body in [chat(), chat_stream()].iter().cycle().take(8) {
+            let answered = gateway.post(CHAT, body).await;
+            let text = answered.text();
+            assert_eq!((answered.status, answered.upstream()), (400, "first"));
+            assert!(text.contains("not for the first"), "{text}");
+            is_doubted |= answered.trail().len() > 1;
+        }
+        assert!(is_doubted, "{provider} {standby:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_fallbacks_rejection_of_a_translation_is_returned_without_our_key() {
     let first = Simulator::start("first", Script::status(503))

@@ -20,11 +20,11 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-pub(crate) use self::clock::pass;
+pub(crate) use self::clock::{RealPace, pass};
 pub(crate) use self::setup::Setup;
 
 /// The longest wait in any test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
 
 /// A running gateway on free ports, with its own client.
 pub(crate) struct TestGateway {

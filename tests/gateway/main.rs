@@ -37,6 +37,7 @@ mod explain;
 mod failover;
 mod forwarding;
 mod health;
+mod heartbeats;
 mod idle;
 mod keys;
 mod layers;

@@ -326,7 +326,7 @@ async fn an_error_after_a_keep_alive_keeps_its_type() {
             .await;
         assert_eq!(answered.status, 200);
         let text = answered.text();
-        assert!(text.starts_with(": keepalive\n\n"), "{text}");
+        assert!(text.starts_with("event: ping\n"), "{text}");
         let (_, data) = text.split_once("event: error\ndata: ").expect(&text);
         let told: Value = serde_json::from_str(data).unwrap();
         assert_eq!(told["type"], "error", "{text}");

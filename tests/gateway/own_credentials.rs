@@ -84,16 +84,29 @@ async fn a_request_without_one_is_for_the_others() {
     assert_eq!(first.received_count(), 0);
 }
 
+/// What upstreams say about an account: with this status, and the status that the client gets.
+fn about_accounts() -> Vec<(u16, u16, Value)> {
+    let message = format!("Not good: {OWN}");
+    let coded = |code: &str| json!({"error": {"message": message, "code": code}});
+    let mut all: Vec<_> = [401, 402, 403, 429]
+        .map(|status| (status, status, coded("x")))
+        .into();
+    let gemini = json!({"error": {"code": 400, "message": format!("API key not valid. {message}"),
+        "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}});
+    all.extend([
+        (404, 404, coded("model_not_found")),
+        (400, 400, gemini),
+        (400, 400, coded("Arrearage")),
+        (400, 400, coded("model_not_found")),
+        (200, 401, coded("invalid_api_key")),
+    ]);
+    all
+}
+
 #[tokio::test]
 async fn what_is_said_of_one_clients_account_is_not_about_the_next_client() {
-    for status in [401, 402, 403, 404, 429] {
+    for (status, told, body) in about_accounts() {
         let (first, second) = simulators().await;
-        let code = if status == 404 {
-            "model_not_found"
-        } else {
-            "x"
-        };
-        let body = json!({"error": {"message": format!("Not good: {OWN}"), "code": code}});
         let refusing = Fault::Status {
             code: status,
             headers: vec![("retry-after".to_owned(), "60".to_owned())],
@@ -103,7 +116,8 @@ async fn what_is_said_of_one_clients_account_is_not_about_the_next_client() {
         let gateway = gateway(&first, &second, "").await;
         let own = |key: &str| format!("Bearer {key}");
         let refused = ask(&gateway, &[("authorization", &own(OWN))], &chat()).await;
-        assert_eq!(refused.trail(), ["first:rejected", "second:ok"], "{status}");
+        let trail = ["first:rejected", "second:ok"];
+        assert_eq!(refused.trail(), trail, "{status} {body}");
         let other = ask(
             &gateway,
             &[("authorization", &own("sk-of-another"))],
@@ -118,14 +132,32 @@ async fn what_is_said_of_one_clients_account_is_not_about_the_next_client() {
             .start()
             .await;
         let refused = ask(&alone, &[("authorization", &own(OWN))], &chat()).await;
-        assert_eq!(refused.status, status);
-        assert!(
-            refused.text().contains("Not good: ***"),
-            "{}",
-            refused.text()
-        );
+        let text = refused.text();
+        assert_eq!(refused.status, told, "{text}");
+        assert!(text.contains("Not good: ***"), "{text}");
         let details = format!("{:?}", alone.events.all());
         assert!(!details.contains(OWN), "{details}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_learns_what_is_wrong_with_its_account_while_the_others_are_down() {
+    for (status, told, body) in about_accounts() {
+        let (first, second) = simulators().await;
+        let refusing = Fault::Status {
+            code: status,
+            headers: Vec::new(),
+            body: Some(body.to_string()),
+        };
+        first.play(Script::fault(refusing)).await;
+        second.play(Script::status(500)).await;
+        let gateway = gateway(&first, &second, "").await;
+        let bearer = format!("Bearer {OWN}");
+        let answered = ask(&gateway, &[("authorization", &bearer)], &chat()).await;
+        let text = answered.text();
+        assert_eq!((answered.status, answered.upstream()), (told, "first"));
+        assert!(text.contains("Not good: ***"), "{text}");
+        assert!(second.received_count() > 0);
     }
 }
 

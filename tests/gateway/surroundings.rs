@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::iter;
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::harness::{chat, two_upstreams, within};
 
 type Http = Client<HttpConnector, Full<Bytes>>;
 
-/// The program, on addresses that were free a moment ago: its log cannot be asked for them.
+/// The program, on addresses that are given to it: its log cannot be asked for them.
 struct Program {
     child: Child,
     clients: String,
@@ -62,7 +63,7 @@ impl Program {
     async fn is_serving(&mut self) {
         while self.try_operators("/healthz").await.is_none() {
             assert!(self.child.try_wait().unwrap().is_none(), "it has ended");
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -146,9 +147,11 @@ impl Program {
     }
 }
 
+/// Two free addresses, of a range that systems give to nobody who asks for any: they are free a moment later, too.
 fn free_addresses() -> (String, String) {
-    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let (one, other) = (listen(), listen());
+    let ports = iter::repeat_with(|| fastrand::u16(10_000..30_000)).take(100);
+    let mut free = ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    let (one, other) = (free.next().unwrap(), free.next().unwrap());
     let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
     (address(&one), address(&other))
 }

@@ -8,8 +8,12 @@ text and no error; any other must raise one. What differs is printed; the exit c
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
+
+# Most of the time goes into waiting for streams that stand still.
+AT_A_TIME = 8
 
 
 def chat(client, model):
@@ -45,9 +49,10 @@ def main():
         sys.exit(__doc__)
     client = openai.OpenAI(base_url=sys.argv[1], api_key="any", max_retries=0, timeout=60)
     cases = json.load(sys.stdin)
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        differences = list(pool.map(lambda case: differs(client, case), cases))
     wrong = 0
-    for case in cases:
-        difference = differs(client, case)
+    for case, difference in zip(cases, differences):
         if difference:
             wrong += 1
             print(f"{case['api']} {case['model']}: {difference}")

@@ -1,23 +1,5 @@
-//! The OpenAI API and the many that copy it: bytes pass through unchanged, except for the model's name.
+//! Going on with an answer that broke off.
 
-mod adapt;
 pub mod continuation;
-mod entries;
-mod error;
-mod history;
-mod numbers;
-mod request;
-mod thoughts;
-mod turns;
 
-pub use adapt::{Adapted, adapt_chat, adapt_response};
 pub use continuation::{Splicer, Transcript};
-pub(super) use error::classify_inner;
-pub(super) use error::says_too_long;
-pub use error::{
-    ErrorReply, classify, classify_handshake, classify_response, classify_status, error_of_event,
-    shaped,
-};
-pub use numbers::Numbers;
-pub use request::{body, path};
-pub use thoughts::without_thoughts;

@@ -7,12 +7,24 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::dialect::said::is_filled;
+use crate::wire::json::Fields;
+
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) choices: Option<Vec<Choice<'a>>>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+impl Chunk<'_> {
+    /// Whether it says what the answer costs.
+    pub(super) fn has_usage(&self) -> bool {
+        self.usage.is_some_and(is_filled)
+    }
 }
 
 #[derive(Deserialize)]
@@ -37,8 +49,15 @@ impl Choice<'_> {
     }
 }
 
-fn is_filled(raw: &RawValue) -> bool {
-    !matches!(raw.get(), "null" | "\"\"" | "[]" | "{}")
+/// The same chunk as an event without its error; `None`: nothing else is in it that matters.
+pub(super) fn without_error(data: &[u8]) -> Option<Vec<u8>> {
+    let mut chunk: Fields<'_> = serde_json::from_slice(data).ok()?;
+    chunk.shift_remove("error")?;
+    chunk.get("usage").filter(|usage| is_filled(usage))?;
+    let mut event = b"data: ".to_vec();
+    serde_json::to_writer(&mut event, &chunk).ok()?;
+    event.extend_from_slice(b"\n\n");
+    Some(event)
 }
 
 /// Whether a delta has anything but a role. Its fields are checked while they are parsed, and none is kept, because

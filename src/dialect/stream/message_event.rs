@@ -7,6 +7,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::dialect::messages::error_kind;
+use crate::dialect::conversation::End;
 
 #[derive(Deserialize)]
 pub(super) struct MessageEvent<'a> {
@@ -50,14 +51,16 @@ impl<'a> MessageEvent<'a> {
                 ) || block.has_text()
             }),
             // A refusal may come without text.
-            "message_delta" => self.delta.as_ref().is_some_and(|delta| {
-                delta
-                    .stop_reason
-                    .is_some_and(|reason| reason.get() != "\"end_turn\"")
-            }),
+            "message_delta" => self.end().is_some_and(|end| end.explains_silence()),
             "message_start" | "content_block_stop" | "ping" => false,
             _ => true,
         }
+    }
+
+    /// Why the answer ends, if it does.
+    pub(super) fn end(&self) -> Option<End> {
+        let reason = self.delta.as_ref()?.stop_reason?;
+        End::of(reason.get().trim_matches('"'))
     }
 
     /// Whether it belongs to reasoning, or to the work of a tool of the upstream's own: silence may follow.

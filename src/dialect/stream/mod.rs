@@ -4,14 +4,19 @@
 mod chunk;
 mod message_event;
 mod response_event;
+#[cfg(test)]
+mod tests;
 
+use bytes::Bytes;
 use serde_json::json;
 
 use self::chunk::Chunk;
 use self::message_event::MessageEvent;
-use self::response_event::{Piece, ResponseEvent};
-use super::finish::{Finish, finish};
-use super::openai::classify_inner;
+use self::response_event::{ResponseEvent, is_unseen_work};
+use super::heartbeat::heartbeat;
+use super::conversation::End;
+use super::errors::classify_inner;
+use super::said::Part;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::sse::Event;
@@ -40,6 +45,7 @@ pub struct StreamReader {
     thinks: bool,
     is_complete: bool,
     has_done: bool,
+    has_usage: bool,
     response_id: Option<String>,
     sequence_number: u64,
 }
@@ -53,6 +59,7 @@ impl StreamReader {
             thinks: false,
             is_complete: false,
             has_done: false,
+            has_usage: false,
             response_id: None,
             sequence_number: 0,
         }
@@ -62,6 +69,12 @@ impl StreamReader {
     /// answer.
     pub fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    /// Whether the last event has come.
+    pub fn is_over(&self) -> bool {
+        let has_last = matches!(self.endpoint, Endpoint::Responses | Endpoint::Messages);
+        self.is_complete && (has_last || self.has_done)
     }
 
     /// Whether the model has shown that it thinks, or that it works with tools of the upstream's own.
@@ -91,6 +104,21 @@ impl StreamReader {
         is_ping || event.data.as_deref() == Some(b"null")
     }
 
+    /// A sign of life behind the last event.
+    pub fn heartbeat(&self) -> Bytes {
+        heartbeat(self.endpoint, self.sequence_number)
+    }
+
+    /// What remains of an error event behind a complete answer, where its usage is in it (`OpenRouter`).
+    pub fn without_error(&self, event: &Event<'_>) -> Vec<u8> {
+        match (self.endpoint, event.data.as_deref()) {
+            (Endpoint::ChatCompletions, Some(data)) if self.is_complete => {
+                chunk::without_error(data).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The bytes that an upstream left out at the end of a complete stream.
     pub fn missing_end(&self) -> &'static [u8] {
         match self.endpoint {
@@ -111,17 +139,27 @@ impl StreamReader {
         }
     }
 
-    /// `[DONE]` ends an answer that is complete. Without one, there was no answer, or it was cut short.
+    /// `[DONE]` ends an answer that is complete. Without a reason, there was no answer, or it was cut short, unless its usage
+    /// has come (Snowflake Cortex, Novita by `OpenRouter`): no stream that breaks tells that.
     fn read_done(&mut self) -> Signal {
+        self.is_complete |= self.has_usage && self.has_content;
         if self.is_complete {
             self.has_done = true;
-            return Signal::Content;
+            return self.said();
         }
         Signal::Failed(Outcome::InvalidReply(if self.has_content {
             Defect::CutShort
         } else {
             Defect::NoAnswer
         }))
+    }
+
+    /// The end of an answer is no content if nothing was said.
+    fn said(&self) -> Signal {
+        match self.has_content {
+            true => Signal::Content,
+            false => Signal::Preamble,
+        }
     }
 
     fn read_chunk(&mut self, data: &[u8]) -> Signal {
@@ -131,19 +169,28 @@ impl StreamReader {
         if let Some(error) = chunk.error {
             return Signal::Failed(classify_inner(error, None));
         }
+        self.has_usage |= chunk.has_usage();
         let mut signal = Signal::Preamble;
         for choice in chunk.choices.unwrap_or_default() {
-            let finish = finish(choice.finish_reason.as_deref().unwrap_or_default());
-            if finish == Finish::Failed {
+            let end = End::of(choice.finish_reason.as_deref().unwrap_or_default());
+            if end == Some(End::Failed) {
                 return Signal::Failed(Outcome::ServerError { status: 500 });
             }
-            self.is_complete |= finish == Finish::Ended;
             self.thinks |= choice.thinks();
-            if finish == Finish::Ended || choice.has_content() {
+            let has_said = choice.has_content() || self.has_content;
+            self.is_complete |= end.is_some();
+            let says_why = end.is_some_and(|end| has_said || self.may_be_silent(&end));
+            if says_why || choice.has_content() {
                 signal = Signal::Content;
             }
         }
         signal
+    }
+
+    /// Whether an answer with this end may say nothing. A plain completion may: nothing is missing between the prompt and its
+    /// suffix.
+    fn may_be_silent(&self, end: &End) -> bool {
+        self.endpoint != Endpoint::ChatCompletions || end.explains_silence()
     }
 
     fn read_response_event(&mut self, data: &[u8]) -> Signal {
@@ -182,8 +229,9 @@ impl StreamReader {
                         classify_inner(error, None)
                     }),
             ),
-            "response.completed" if !self.has_content && !event.has_output() => {
-                Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer))
+            "response.completed" if !event.has_output() => {
+                self.is_complete = true;
+                self.said()
             }
             "response.completed" | "response.incomplete" => {
                 self.is_complete = true;
@@ -202,16 +250,16 @@ impl StreamReader {
     }
 
     /// An item or a part of one begins or ends.
-    fn read_piece(&mut self, piece: Option<Piece<'_>>, is_thought: bool) -> Signal {
+    fn read_piece(&mut self, piece: Option<Part<'_>>, is_thought: bool) -> Signal {
         let Some(piece) = piece else {
             return Signal::Content;
         };
-        let is_unseen = is_thought || piece.is_unseen_work();
+        let is_unseen = is_thought || is_unseen_work(&piece);
         self.thinks |= is_unseen;
-        match (piece.is_empty(), is_unseen) {
-            (false, _) => Signal::Content,
-            (true, true) => Signal::Progress,
-            (true, false) => Signal::Preamble,
+        match (piece.has_said(), is_unseen) {
+            (true, _) => Signal::Content,
+            (false, true) => Signal::Progress,
+            (false, false) => Signal::Preamble,
         }
     }
 
@@ -227,12 +275,12 @@ impl StreamReader {
                         classify_inner(error, None)
                     }),
             ),
-            "message_stop" if !self.has_content => {
-                Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer))
-            }
             "message_stop" => {
                 self.is_complete = true;
-                Signal::Content
+                self.said()
+            }
+            "message_delta" if event.end() == Some(End::Failed) => {
+                Signal::Failed(Outcome::ServerError { status: 500 })
             }
             _ => {
                 let thinks = event.thinks();
@@ -274,248 +322,4 @@ impl StreamReader {
 fn read_named_error(data: &[u8]) -> Signal {
     let failed = Outcome::ServerError { status: 500 };
     Signal::Failed(serde_json::from_slice(data).map_or(failed, |error| classify_inner(error, None)))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{Signal, StreamReader};
-    use crate::outcome::Outcome;
-    use crate::request::Endpoint;
-    use crate::wire::sse;
-
-    fn read(reader: &mut StreamReader, text: &str) -> Vec<Signal> {
-        sse::events(text.as_bytes())
-            .map(|event| reader.read(&event))
-            .collect()
-    }
-
-    fn signal(endpoint: Endpoint, data: &str) -> Signal {
-        read(
-            &mut StreamReader::new(endpoint),
-            &format!("data: {data}\n\n"),
-        )
-        .remove(0)
-    }
-
-    #[test]
-    fn roles_comments_and_empty_choices_are_preamble() {
-        let chat = Endpoint::ChatCompletions;
-        for data in [
-            r#"{"choices":[{"delta":{"role":"assistant","content":"","refusal":null},"finish_reason":null}]}"#,
-            r#"{"choices":[],"prompt_filter_results":[]}"#,
-            r#"{"choices":[{"delta":{}}]}"#,
-        ] {
-            assert_eq!(signal(chat, data), Signal::Preamble, "{data}");
-        }
-        assert_eq!(
-            read(&mut StreamReader::new(chat), ": ping\n\n"),
-            [Signal::Preamble]
-        );
-    }
-
-    #[test]
-    fn text_tool_calls_and_unknown_fields_are_content() {
-        for data in [
-            r#"{"choices":[{"delta":{"content":"x"}}]}"#,
-            r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#,
-            r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#,
-            r#"{"choices":[{"text":"x"}]}"#,
-        ] {
-            assert_eq!(
-                signal(Endpoint::ChatCompletions, data),
-                Signal::Content,
-                "{data}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_nobody_can_read_of_reasoning_is_progress_and_no_content() {
-        thinks(&[
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.output_item.added","item":{"type":"reasoning","summary":[],"encrypted_content":"gAAA"}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.output_item.done","item":{"type":"reasoning","summary":[]}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.reasoning_summary_part.added","part":{"type":"summary_text","text":""}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.reasoning_summary_text.delta","delta":""}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.reasoning_summary_text.delta","delta":"hm"}"#,
-                Signal::Content,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.output_item.added","item":{"type":"web_search_call","status":"in_progress"}}"#,
-                Signal::Content,
-            ),
-        ]);
-    }
-
-    #[test]
-    fn the_same_in_anthropics_words() {
-        thinks(&[
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_start","content_block":{"type":"thinking","thinking":"","signature":""}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_start","content_block":{"type":"redacted_thinking","data":"Eq8"}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":""}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_delta","delta":{"type":"signature_delta","signature":"Eq8"}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}"#,
-                Signal::Content,
-            ),
-        ]);
-    }
-
-    /// Makes sure of what each of these events means, and that it shows that the model thinks.
-    fn thinks(events: &[(Endpoint, &str, Signal)]) {
-        for (endpoint, data, expected) in events {
-            let mut reader = StreamReader::new(*endpoint);
-            let signals = read(&mut reader, &format!("data: {data}\n\n"));
-            assert_eq!(signals, std::slice::from_ref(expected), "{data}");
-            assert!(reader.thinks(), "{data}");
-        }
-    }
-
-    #[test]
-    fn a_chat_shows_that_its_model_thinks() {
-        for (delta, thinks) in [
-            (r#"{"role":"assistant","reasoning_content":""}"#, true),
-            (r#"{"role":"assistant","reasoning_content":null}"#, false),
-            (r#"{"reasoning":"hm"}"#, true),
-            (r#"{"content":"hm"}"#, false),
-        ] {
-            let mut reader = StreamReader::new(Endpoint::ChatCompletions);
-            let chunk = format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n");
-            read(&mut reader, &chunk);
-            assert_eq!(reader.thinks(), thinks, "{delta}");
-        }
-    }
-
-    #[test]
-    fn empty_additions_are_preamble() {
-        for (endpoint, data) in [
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.output_text.delta","delta":""}"#,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":""}}"#,
-            ),
-        ] {
-            assert_eq!(signal(endpoint, data), Signal::Preamble, "{data}");
-        }
-    }
-
-    #[test]
-    fn a_finish_reason_completes_the_answer_and_the_missing_end_is_known() {
-        let mut reader = StreamReader::new(Endpoint::ChatCompletions);
-        read(
-            &mut reader,
-            "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n",
-        );
-        assert!(!reader.is_complete());
-        read(
-            &mut reader,
-            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
-        );
-        assert!(reader.is_complete());
-        assert_eq!(reader.missing_end(), b"data: [DONE]\n\n");
-        read(&mut reader, "data: [DONE]\n\n");
-        assert_eq!(reader.missing_end(), b"");
-    }
-
-    #[test]
-    fn errors_and_garbage_in_a_stream_are_failures() {
-        let label = |endpoint, data: &str| match signal(endpoint, data) {
-            Signal::Failed(outcome) => outcome.label(),
-            other => panic!("{data}: {other:?}"),
-        };
-        let chat = Endpoint::ChatCompletions;
-        assert_eq!(label(chat, "[DONE]"), "no_answer");
-        assert_eq!(label(chat, "<html>"), "unparsable_reply");
-        assert_eq!(
-            label(chat, r#"{"error":{"code":"rate_limit_exceeded"}}"#),
-            "rate_limited"
-        );
-        assert_eq!(
-            label(
-                chat,
-                r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#
-            ),
-            "server_error"
-        );
-        let named = "event: error\ndata: {\"code\":\"rate_limit_exceeded\",\"message\":\"m\"}\n\n";
-        assert!(matches!(
-            read(&mut StreamReader::new(chat), named).as_slice(),
-            [Signal::Failed(Outcome::RateLimited { .. })]
-        ));
-        let responses = Endpoint::Responses;
-        assert_eq!(
-            label(
-                responses,
-                r#"{"type":"error","code":"rate_limit_exceeded","message":"m"}"#
-            ),
-            "rate_limited"
-        );
-        assert_eq!(
-            label(
-                responses,
-                r#"{"type":"response.failed","response":{"error":{"code":"server_error"}}}"#
-            ),
-            "server_error"
-        );
-    }
-
-    #[test]
-    fn a_responses_stream_ends_with_both_error_forms_and_its_own_id() {
-        let mut reader = StreamReader::new(Endpoint::Responses);
-        let signals = read(
-            &mut reader,
-            "data: {\"type\":\"response.created\",\"sequence_number\":4,\"response\":{\"id\":\"resp_7\"}}\n\n\
-             data: {\"type\":\"response.output_text.delta\",\"sequence_number\":5,\"delta\":\"x\"}\n\n",
-        );
-        assert_eq!(signals, [Signal::Preamble, Signal::Content]);
-        let end = String::from_utf8(
-            reader.interruption(&json!({"message": "gone", "code": "stream_interrupted"})),
-        )
-        .unwrap();
-        assert!(end.contains("\"sequence_number\":6"), "{end}");
-        assert!(end.contains("\"id\":\"resp_7\""), "{end}");
-        for line in end.lines().filter_map(|line| line.strip_prefix("data: ")) {
-            serde_json::from_str::<serde_json::Value>(line).unwrap();
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::answer::has_entries;
+use crate::dialect::said::{self, Part};
 
 #[derive(Deserialize)]
 pub(super) struct ResponseEvent<'a> {
@@ -37,7 +37,7 @@ const UNSEEN_WORK: [&str; 7] = [
 
 impl ResponseEvent<'_> {
     /// The item or the part of an item that it is about.
-    pub(super) fn piece(&self) -> Option<Piece<'_>> {
+    pub(super) fn piece(&self) -> Option<Part<'_>> {
         let piece = self.item.or(self.part)?;
         serde_json::from_str(piece.get()).ok()
     }
@@ -49,42 +49,14 @@ impl ResponseEvent<'_> {
 
     pub(super) fn has_output(&self) -> bool {
         let response = self.response.as_ref();
-        response.is_some_and(|response| has_entries(response.output))
+        response.is_some_and(|response| said::in_output(response.output))
     }
 }
 
-/// An item of the output, or a part of an item.
-#[derive(Deserialize)]
-pub(super) struct Piece<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    summary: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-}
-
-impl Piece<'_> {
-    /// Whether it is a message, a text or reasoning that is still empty: encrypted reasoning cannot be read. Other items
-    /// have content by their type.
-    pub(super) fn is_empty(&self) -> bool {
-        let is_empty = |raw: Option<&RawValue>| {
-            raw.is_none_or(|raw| matches!(raw.get(), "[]" | "null" | "\"\""))
-        };
-        match &*self.kind {
-            "message" => is_empty(self.content),
-            "output_text" | "reasoning_text" | "summary_text" => is_empty(self.text),
-            "reasoning" => is_empty(self.summary) && is_empty(self.content),
-            _ => false,
-        }
-    }
-
-    /// Whether it stands for work of which the client sees nothing, so that silence may follow.
-    pub(super) fn is_unseen_work(&self) -> bool {
-        UNSEEN_WORK.contains(&&*self.kind)
-    }
+/// Whether an item stands for work of which the client sees nothing, so that silence may follow.
+pub(super) fn is_unseen_work(item: &Part<'_>) -> bool {
+    let kind = item.kind.as_deref().unwrap_or_default();
+    UNSEEN_WORK.contains(&kind)
 }
 
 #[derive(Deserialize)]

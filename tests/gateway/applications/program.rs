@@ -8,6 +8,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::harness::RealPace;
+
 /// As long may a program run; they all answer within seconds, but for the first start after their installation.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -57,6 +59,7 @@ impl Program {
 
     /// Runs it to a successful end; returns its output.
     pub(super) async fn run(mut self) -> String {
+        let _pace = RealPace::keep();
         let output = tokio::time::timeout(PATIENCE, self.command.output())
             .await
             .unwrap_or_else(|_| panic!("{:?} does not end", self.command))

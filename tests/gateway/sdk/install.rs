@@ -38,8 +38,7 @@ pub(crate) async fn python_with(name: &str, packages: &[&str]) -> PathBuf {
     let python = venv.join("bin/python");
     needs_python().await;
     if !is_installed(&venv, packages) {
-        let make = ["-m", "venv"].map(OsStr::new);
-        run("python3", &[&make[..], &[venv.as_os_str()]].concat(), "").await;
+        make_venv(&["--without-pip"], &venv).await;
         pip(&python, &[&["install", "--no-compile"], packages].concat()).await;
         remember(&venv, packages);
     }
@@ -65,10 +64,24 @@ pub(super) async fn sources(python: &Path, package: &str, version: &str) -> Path
     unpacked
 }
 
+/// Runs pip for a Python: one pip for all of them, for it takes longer to install than most packages.
 async fn pip(python: &Path, arguments: &[&str]) {
+    let venv = target("pip");
+    if !is_installed(&venv, &[]) {
+        make_venv(&[], &venv).await;
+        remember(&venv, &[]);
+    }
+    let python = python.to_str().unwrap();
     let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"];
-    let arguments: Vec<&OsStr> = pip.iter().chain(arguments).map(OsStr::new).collect();
-    run(python, &arguments, "").await;
+    let arguments = [&pip[..], &["--python", python], arguments].concat();
+    let arguments: Vec<&OsStr> = arguments.into_iter().map(OsStr::new).collect();
+    run(venv.join("bin/python"), &arguments, "").await;
+}
+
+async fn make_venv(options: &[&str], venv: &Path) {
+    let make = ["-m", "venv"].iter().chain(options).map(OsStr::new);
+    let arguments: Vec<&OsStr> = make.chain([venv.as_os_str()]).collect();
+    run("python3", &arguments, "").await;
 }
 
 /// A folder in which Node finds these packages.

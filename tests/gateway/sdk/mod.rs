@@ -15,8 +15,8 @@ use backstop::event::{Event, HealthChange};
 use backstop::simulator::{Fault, Script, Simulator};
 use tokio::sync::RwLock;
 
-use self::install::{NODE, PYTHON, install_node, install_python, run, sdk_folder};
-use crate::harness::{PATIENCE, TestGateway, chat, chat_text};
+use self::install::{NODE, PYTHON, install_node, install_python, sdk_folder};
+use crate::harness::{PATIENCE, RealPace, TestGateway, chat, chat_text, pass};
 
 /// Written by tests that keep every processor busy, read by those whose timers would mistake a busy machine for a slow
 /// upstream.
@@ -87,6 +87,12 @@ async fn python_never_notices_that_a_third_of_the_answers_are_errors() {
         .expect("it comes back within 60 s");
 }
 
+/// Runs a client that must succeed, by the clock that it has; returns what it printed.
+pub(crate) async fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], input: &str) -> String {
+    let _pace = RealPace::keep();
+    install::run(program, arguments, input).await
+}
+
 /// Each kind of request, twenty times with each fault: all answers are right, the broken upstream is soon left
 /// alone, and once it has healed, requests come back to it.
 async fn survive_every_fault(program: &[&OsStr]) {
@@ -128,7 +134,7 @@ async fn survive_every_fault(program: &[&OsStr]) {
             while chat_text(&gateway.post("/v1/chat/completions", &chat()).await)
                 != "Hello from first."
             {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                pass(Duration::from_millis(500)).await;
             }
         };
         // A rejected key is tried again after a minute.

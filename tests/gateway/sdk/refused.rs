@@ -6,8 +6,9 @@ use backstop::event::Event;
 use backstop::simulator::{Script, Simulator};
 
 use super::install::{
-    NODE, OLDER_PYTHON, PYTHON, install_node, install_python, python_with, run, sdk_folder,
+    NODE, OLDER_PYTHON, PYTHON, install_node, install_python, python_with, sdk_folder,
 };
+use super::run;
 use crate::harness::{Setup, TestGateway};
 
 const ANTHROPIC: &str = "2.12.0";

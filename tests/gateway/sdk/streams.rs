@@ -6,10 +6,10 @@ use std::ffi::OsStr;
 use backstop::simulator::{Continuing, Fault, Framing, Script, Simulator};
 use serde_json::{Value, json};
 
-use super::BUSY;
 use super::install::{
-    NODE, OLDER_NODE, OLDER_PYTHON, PYTHON, install_node, install_python, run, sdk_folder,
+    NODE, OLDER_NODE, OLDER_PYTHON, PYTHON, install_node, install_python, sdk_folder,
 };
+use super::{BUSY, run};
 use crate::harness::TestGateway;
 
 const TEXT: &str = "The quick brown fox jumps over the lazy dog, and then it sleeps under a tree.";

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use super::BUSY;
-use super::install::{NODE, PYTHON, install_node, python_with, run, sdk_folder, sources, succeed};
+use super::install::{NODE, PYTHON, install_node, python_with, sdk_folder, sources, succeed};
 use super::journal::{Received, Recorder, compare};
-use crate::harness::TestGateway;
+use super::{BUSY, run};
+use crate::harness::{RealPace, TestGateway};
 
 const ANTHROPIC: &str = "2.12.0";
 const TOOLS: [&str; 7] = [
@@ -103,6 +103,7 @@ impl Suite {
         let python = INSTALLED.get_or_init(install).await;
         let folder = sources(python, self.sdk, self.version).await;
         let _alone = BUSY.write().await;
+        let _pace = RealPace::keep();
         let both = Both::start(self.provider).await;
         let (direct, through) = tokio::join!(
             self.pytest(python, &folder, selected, both.direct()),

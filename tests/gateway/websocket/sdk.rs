@@ -9,7 +9,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::peer::{Accepted, Provider, rest, say, told};
 use crate::harness::TestGateway;
-use crate::sdk::install::{PYTHON, install_python, run, sdk_folder};
+use crate::sdk::install::{PYTHON, install_python, sdk_folder};
+use crate::sdk::run;
 
 fn event(kind: &str) -> Message {
     Message::text(json!({"type": kind}).to_string())

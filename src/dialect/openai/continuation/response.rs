@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::limits::Stop;
 use super::rest::{NoSeam, Rest, sum};
-use crate::dialect::responses::{message_item, text_part};
 
 /// Writes the events that the client gets for an event of the reply, if it gets any.
 pub(super) fn rewrite(
@@ -179,4 +178,12 @@ fn close(rest: &mut Rest, out: &mut Vec<u8>) {
     last.insert("type".to_owned(), format!("response.{status}").into());
     last.insert("response".to_owned(), Value::Object(response));
     tell(rest, last, out);
+}
+
+fn text_part(text: &str) -> Value {
+    json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
+}
+
+fn message_item(id: &str, status: &str, content: Value) -> Value {
+    json!({ "id": id, "type": "message", "role": "assistant", "status": status, "content": content })
 }

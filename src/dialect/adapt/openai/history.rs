@@ -1,0 +1,149 @@
+//! Adapting the messages of a chat to a provider.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::calls;
+use super::entries::change_calls;
+use super::turns::{answer_tools, join_texts, remind};
+use crate::catalogue::Quirks;
+use crate::wire::json::Fields;
+
+/// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
+/// thought signatures).
+const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+
+/// The messages, adapted to a provider's quirks; `None`: nothing had to change, or they are not messages. `dropped`
+/// takes the names of dropped fields that had a meaning.
+pub(super) fn adapted(
+    messages: &RawValue,
+    quirks: &Quirks,
+    model: &str,
+    dropped: &mut BTreeSet<String>,
+) -> Option<Box<RawValue>> {
+    let signs_calls = quirks.wants_signed_calls && is_gemini_3(model);
+    let mut messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).ok()?;
+    let mut is_changed = false;
+    for message in &mut messages {
+        is_changed |= !quirks.has_developer && demote(message);
+        if let Some(known) = quirks.message_fields {
+            let before = message.len();
+            message.retain(|field, value| {
+                let is_known = known.contains(&field.as_ref());
+                if !is_known && !matches!(value.get(), "null" | "[]" | "{}" | "\"\"") {
+                    dropped.insert(format!("messages.{field}"));
+                }
+                is_known
+            });
+            is_changed |= message.len() < before;
+        }
+        is_changed |= quirks.has_plain_turns && join_texts(message);
+        if signs_calls {
+            is_changed |= change_calls(message, sign);
+        }
+    }
+    is_changed |= calls::repair(&mut messages, quirks.call_ids);
+    is_changed |= quirks.has_plain_turns && remind(&mut messages);
+    is_changed |= quirks.answers_tools && answer_tools(&mut messages);
+    is_changed.then(|| to_raw_value(&messages).ok()).flatten()
+}
+
+/// Whether the tool calls in a conversation come with the reasoning that led to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thoughts {
+    NoCalls,
+    /// Some calls have no reasoning.
+    Missing,
+    Given,
+}
+
+pub(super) fn thoughts_of_calls(messages: &RawValue) -> Thoughts {
+    let messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).unwrap_or_default();
+    let has = |message: &Fields<'_>, name: &str| {
+        message
+            .get(name)
+            .is_some_and(|value| !matches!(value.get(), "null" | "[]"))
+    };
+    let mut calling = messages
+        .iter()
+        .filter(|message| has(message, "tool_calls"))
+        .peekable();
+    if calling.peek().is_none() {
+        Thoughts::NoCalls
+    } else if calling.all(|message| has(message, "reasoning_content")) {
+        Thoughts::Given
+    } else {
+        Thoughts::Missing
+    }
+}
+
+fn is_gemini_3(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    name.starts_with("gemini-3")
+}
+
+/// Gives a message the older role `system`. Returns whether it had the newer one.
+pub(super) fn demote(message: &mut Fields<'_>) -> bool {
+    match (message.get_mut("role"), to_raw_value("system")) {
+        (Some(role), Ok(system)) if role.get() == "\"developer\"" => {
+            *role = Cow::Owned(system);
+            true
+        }
+        _ => false,
+    }
+}
+
+fn sign(call: &mut Fields<'_>) -> bool {
+    if call.contains_key("extra_content") {
+        return false;
+    }
+    let signature = json!({ "google": { "thought_signature": NO_SIGNATURE } });
+    let Ok(signature) = to_raw_value(&signature) else {
+        return false;
+    };
+    call.insert("extra_content".into(), Cow::Owned(signature));
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::value::to_raw_value;
+    use serde_json::{Value, json};
+
+    use super::{NO_SIGNATURE, adapted};
+    use crate::catalogue::Quirks;
+
+    fn history() -> Value {
+        json!([
+            {"role": "assistant", "tool_calls": [{"id": "call_1", "function": {"name": "f", "arguments": "{}"}}, {"id": "abcDEF123"}]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+            {"role": "tool", "tool_call_id": "abcDEF123", "content": "y"},
+        ])
+    }
+
+    fn put(messages: &Value, quirks: &Quirks, model: &str) -> Option<Value> {
+        let mut dropped = BTreeSet::new();
+        let adapted = adapted(
+            &to_raw_value(messages).unwrap(),
+            quirks,
+            model,
+            &mut dropped,
+        )?;
+        assert!(dropped.is_empty());
+        Some(serde_json::from_str(adapted.get()).unwrap())
+    }
+
+    #[test]
+    fn calls_of_others_are_signed_for_the_models_that_want_it() {
+        let signed = put(&history(), &Quirks::GEMINI, "google/gemini-3-pro").unwrap();
+        let signature = &signed[0]["tool_calls"][0]["extra_content"]["google"];
+        assert_eq!(signature["thought_signature"], NO_SIGNATURE);
+        assert_eq!(put(&signed, &Quirks::GEMINI, "gemini-3-pro"), None);
+        assert_eq!(put(&history(), &Quirks::GEMINI, "gemini-2.5-flash"), None);
+    }
+}

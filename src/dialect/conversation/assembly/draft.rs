@@ -1,0 +1,146 @@
+//! A call while it is put together.
+
+use super::super::answer::{CallHead, Event};
+use super::super::arguments::{is_object, object_in};
+use super::super::custom::InputDecoder;
+use super::super::ids::call_id;
+use super::super::names::Names;
+
+/// How a call stands when it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// More of it may come.
+    Open,
+    /// It is whole.
+    Whole,
+    /// The answer was cut, perhaps within it.
+    Cut,
+}
+
+/// A call, as far as it is known.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    /// Its number.
+    pub(super) index: usize,
+    pub(super) id: String,
+    pub(super) name: String,
+    /// Whether the upstream knows custom tools.
+    pub(super) is_custom: bool,
+    /// All of its arguments so far.
+    arguments: String,
+    /// How many bytes of them were told.
+    told: usize,
+    /// Whether they are the JSON of a whole object, once that is known.
+    is_whole: Option<bool>,
+    /// For the text of a custom tool that went out as a function.
+    decoder: Option<InputDecoder>,
+    has_begun: bool,
+    pub(super) is_complete: bool,
+}
+
+impl Draft {
+    /// The call with this number.
+    pub(super) fn new(index: usize) -> Self {
+        Self {
+            index,
+            ..Self::default()
+        }
+    }
+
+    /// Adds to its arguments.
+    pub(super) fn add(&mut self, arguments: &str) {
+        if self.told == 0 && self.may_be_placeholder() && !arguments.trim().is_empty() {
+            self.arguments.clear();
+        }
+        self.arguments.push_str(arguments);
+        self.is_whole = None;
+    }
+
+    /// Nothing more of it comes. `arguments`: all of them, which count if none came before.
+    pub(super) fn complete(&mut self, arguments: Option<&str>) {
+        if let Some(arguments) = arguments.filter(|_| self.arguments.is_empty()) {
+            self.add(arguments);
+        }
+        self.is_complete = true;
+    }
+
+    /// It is complete if its arguments are a whole object.
+    pub(super) fn complete_if_whole(&mut self) {
+        if !self.is_complete && !self.is_custom && !self.may_be_placeholder() {
+            self.is_complete = self.is_whole();
+        }
+    }
+
+    /// Whether enough is known to tell of it. An id may come late, but not behind the arguments.
+    pub(super) fn is_known(&self) -> bool {
+        let has_id = !self.id.is_empty() || !self.arguments.is_empty() || self.is_complete;
+        has_id && !self.name.is_empty()
+    }
+
+    /// Whether nothing was said about its arguments.
+    pub(super) fn is_blank(&self) -> bool {
+        self.arguments.trim().is_empty()
+    }
+
+    /// Whether its input can be handed to a tool.
+    pub(super) fn is_sound(&mut self) -> bool {
+        let is_object = self.is_custom || self.decoder.is_some() || self.is_whole();
+        is_object || self.told == 0 && object_in(&self.arguments).is_some()
+    }
+
+    fn is_whole(&mut self) -> bool {
+        *self
+            .is_whole
+            .get_or_insert_with(|| is_object(&self.arguments))
+    }
+
+    /// Some begin with empty arguments, and send the true ones behind them.
+    fn may_be_placeholder(&self) -> bool {
+        self.arguments.trim() == "{}"
+    }
+
+    /// Tells what has not been told yet.
+    pub(super) fn tell(&mut self, names: &Names, standing: Standing, out: &mut Vec<Event<'_>>) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            let mut tool = names.own(&self.name);
+            tool.is_custom |= self.is_custom;
+            if tool.is_custom && !self.is_custom {
+                self.decoder = Some(InputDecoder::default());
+            }
+            let id = call_id(&self.id);
+            out.push(Event::Call(CallHead { id, tool }));
+        }
+        let text = self.fresh(standing);
+        if !text.is_empty() {
+            out.push(Event::Arguments(text.into()));
+        }
+    }
+
+    fn fresh(&mut self, standing: Standing) -> String {
+        if let Some(decoder) = &mut self.decoder {
+            let mut text = decoder.push(&self.arguments[self.told..]);
+            self.told = self.arguments.len();
+            if let Some(decoder) = self.decoder.take_if(|_| standing != Standing::Open) {
+                text += &decoder.finish(&self.arguments);
+            }
+            return text;
+        }
+        let is_plain = self.is_custom || self.arguments.trim_start().starts_with('{');
+        let is_placeholder = !self.is_complete && self.may_be_placeholder();
+        if self.told == 0 && (!is_plain || is_placeholder) {
+            match standing {
+                // Only the whole shows what it stands for.
+                Standing::Open => return String::new(),
+                Standing::Whole => {
+                    let object = object_in(&self.arguments);
+                    self.told = self.arguments.len();
+                    return object.unwrap_or_default();
+                }
+                Standing::Cut => {}
+            }
+        }
+        let fresh = self.arguments[self.told..].to_owned();
+        self.told = self.arguments.len();
+        fresh
+    }
+}

@@ -1,0 +1,174 @@
+//! The ids of tool calls.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::wire::json::fingerprint;
+
+/// `OpenAI` accepts no longer ids of tool calls in a chat.
+const LONGEST: usize = 40;
+
+/// The id that a client gets for a call, and sends back to whichever upstream serves its next request: in a form that
+/// every API accepts. vLLM gives 46 characters, or `functions.f:0` again in every answer, which Anthropic rejects;
+/// some give none.
+pub fn call_id(given: &str) -> String {
+    if given.is_empty() || short_id(given).is_some() {
+        return new_call_id();
+    }
+    given.to_owned()
+}
+
+/// A replacement for an id that some API rejects, always the same for the same id; `None`: the id is fine.
+pub fn short_id(id: &str) -> Option<String> {
+    let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if id.len() <= LONGEST && id.bytes().all(|byte| is_fine(&byte)) {
+        return None;
+    }
+    Some(format!("call_{:016x}", fingerprint(id.as_bytes())))
+}
+
+/// An id that no other call has: clients use it to distinguish the calls of a whole conversation.
+pub fn new_call_id() -> String {
+    format!("call_{:016x}", fastrand::u64(..))
+}
+
+/// The ids of a conversation's calls: which result belongs to which call, and the ids that are sent in their place, which
+/// must be unique and accepted by the upstream. Some upstreams start again with every answer (`call_0`).
+#[derive(Debug)]
+pub struct CallIds {
+    /// Turns an id into one that the upstream accepts.
+    accepted: fn(&str) -> String,
+    sent: HashSet<String>,
+    /// By the number of the call.
+    calls: Vec<String>,
+    by_id: HashMap<String, SameId>,
+    /// How many turns have begun.
+    turn: usize,
+}
+
+/// The calls that have the same id.
+#[derive(Debug, Default)]
+struct SameId {
+    /// Those without a result: the number of their turn, and theirs, in order.
+    open: Vec<(usize, VecDeque<usize>)>,
+    /// The one that had the last result.
+    answered: Option<usize>,
+}
+
+/// To which call a result belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// To the call with this number.
+    Call(usize),
+    /// To the call with this number, which has a result already.
+    Answered(usize),
+    /// To none that is known.
+    Nobody,
+}
+
+impl CallIds {
+    /// For an upstream whose ids have this form.
+    pub fn new(accepted: fn(&str) -> String) -> Self {
+        Self {
+            accepted,
+            sent: HashSet::new(),
+            calls: Vec::new(),
+            by_id: HashMap::new(),
+            turn: 0,
+        }
+    }
+
+    /// Another turn of the model begins.
+    pub fn begin_turn(&mut self) {
+        self.turn += 1;
+    }
+
+    /// Takes a call, and gives it a number: the first has 0.
+    pub fn call(&mut self, id: &str) -> usize {
+        let number = self.calls.len();
+        let id_or_name = if id.is_empty() { "call" } else { id };
+        let mut sent = (self.accepted)(id_or_name);
+        // The number of the call finds a free one at once, as a rule.
+        let mut more = number;
+        while !self.sent.insert(sent.clone()) {
+            sent = (self.accepted)(&format!("{id_or_name}_{more}"));
+            more += 1;
+        }
+        self.calls.push(sent);
+        let open = &mut self.by_id.entry(id.to_owned()).or_default().open;
+        match open.last_mut() {
+            Some((turn, calls)) if *turn == self.turn => calls.push_back(number),
+            _ => open.push((self.turn, VecDeque::from([number]))),
+        }
+        number
+    }
+
+    /// Takes a result. It belongs to the latest turn that has a call with its id and without a result, there to the first.
+    pub fn result(&mut self, id: &str) -> Owner {
+        let Some(same) = self.by_id.get_mut(id) else {
+            return Owner::Nobody;
+        };
+        let Some((_, calls)) = same.open.last_mut() else {
+            return same.answered.map_or(Owner::Nobody, Owner::Answered);
+        };
+        let number = calls.pop_front();
+        if calls.is_empty() {
+            same.open.pop();
+        }
+        same.answered = number.or(same.answered);
+        number.map_or(Owner::Nobody, Owner::Call)
+    }
+
+    /// The id that is sent for the call with this number.
+    pub fn sent(&self, call: usize) -> &str {
+        self.calls.get(call).map_or("", String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CallIds, Owner, call_id};
+
+    fn ids() -> CallIds {
+        CallIds::new(|id| id.replace('.', "_"))
+    }
+
+    #[test]
+    fn results_find_their_calls() {
+        let mut ids = ids();
+        for turn in 0..2 {
+            ids.begin_turn();
+            assert_eq!((ids.call("c"), ids.call("c")), (2 * turn, 2 * turn + 1));
+        }
+        // The first turn's second result is missing, and comes late.
+        let owners = ["c", "c", "c", "c", "c", "d"].map(|id| ids.result(id));
+        let expected = [
+            Owner::Call(2),
+            Owner::Call(3),
+            Owner::Call(0),
+            Owner::Call(1),
+            Owner::Answered(1),
+            Owner::Nobody,
+        ];
+        assert_eq!(owners, expected);
+    }
+
+    #[test]
+    fn ids_are_unique_and_accepted() {
+        let mut ids = ids();
+        let sent = ["a.b", "a_b", "a.b", "", ""].map(|id| {
+            let call = ids.call(id);
+            ids.sent(call).to_owned()
+        });
+        assert_eq!(sent, ["a_b", "a_b_1", "a_b_2", "call", "call_4"]);
+        assert_eq!(ids.result(""), Owner::Call(3));
+    }
+
+    #[test]
+    fn a_client_gets_ids_that_every_api_takes() {
+        assert_eq!(call_id("call_1"), "call_1");
+        for odd in ["", "functions.f:0", &"x".repeat(46)] {
+            let (one, two) = (call_id(odd), call_id(odd));
+            assert!(one != two && one.len() <= 40, "{one} {two}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! JSON schemas, in the form that each API takes.
+
+mod enforced;
+mod fold;
+mod keywords;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use fold::Folded;
+
+/// Whose rules a schema must keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// `OpenAI` and those that copy it.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+}
+
+/// What an API takes as the schema of a tool. All take JSON Schema of 2020-12 without what has no meaning there, whose
+/// root describes an object, and whose arrays have items; anything else makes them refuse the whole request.
+struct Rules {
+    /// What the root must not have. What has alternatives is merged into one object, the rest is told in the description.
+    not_at_root: &'static [&'static str],
+    /// Whether an argument may have this name.
+    takes_name: fn(&str) -> bool,
+}
+
+/// "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level"
+const OPENAI: Rules = Rules {
+    not_at_root: &["enum", "not"],
+    takes_name: |_| true,
+};
+
+/// "`input_schema` does not support oneOf, allOf, or anyOf at the top level", "Property keys should match pattern
+/// '^[a-zA-Z0-9_.-]{1,64}$'"
+const ANTHROPIC: Rules = Rules {
+    not_at_root: &[],
+    takes_name: |name| {
+        let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        (1..=64).contains(&name.len()) && name.bytes().all(is_fine)
+    },
+};
+
+impl Taker {
+    fn rules(self) -> &'static Rules {
+        match self {
+            Self::OpenAi => &OPENAI,
+            Self::Anthropic => &ANTHROPIC,
+        }
+    }
+}
+
+/// The schema of a tool's arguments; what it cannot say there is told in the description.
+pub fn of_tool(schema: Value, taker: Taker, description: &mut Option<String>) -> Value {
+    let (schema, notes) = object(schema, taker.rules());
+    if !notes.is_empty() {
+        let described = description.get_or_insert_default();
+        if !described.is_empty() {
+            described.push_str("\n\n");
+        }
+        described.push_str(&notes.join("\n"));
+    }
+    schema
+}
+
+/// The schema of an answer; `None`: it cannot be enforced there. `OpenAI` takes objects only.
+pub fn of_answer(mut schema: Value, taker: Taker) -> Option<Value> {
+    match taker {
+        Taker::OpenAi => {
+            if !may_be_object(&schema) {
+                return None;
+            }
+            let (mut schema, notes) = object(schema, taker.rules());
+            if !notes.is_empty() {
+                enforced::describe(schema.as_object_mut()?, &notes.join("\n"));
+            }
+            Some(schema)
+        }
+        Taker::Anthropic => {
+            keywords::clean(&mut schema);
+            if let Some(fields) = schema.as_object_mut()
+                && !fields.contains_key("type")
+                && fields.contains_key("properties")
+            {
+                fields.insert("type".to_owned(), "object".into());
+            }
+            enforced::is_acceptable(&schema).then(|| enforced::accepted(schema))
+        }
+    }
+}
+
+/// Whether `OpenAI` can enforce a schema strictly: every object is closed and requires all of its properties.
+pub fn is_strict(schema: &Value) -> bool {
+    enforced::is_strict(schema)
+}
+
+/// A schema of an object, and what is not said in it.
+fn object(schema: Value, rules: &Rules) -> (Value, Vec<String>) {
+    let Folded {
+        mut fields,
+        mut notes,
+    } = fold::folded(schema);
+    fields.insert("type".to_owned(), "object".into());
+    let properties = fields
+        .entry("properties")
+        .or_insert_with(|| Map::new().into());
+    if !properties.is_object() {
+        *properties = Map::new().into();
+    }
+    for keyword in rules.not_at_root {
+        if let Some(value) = fields.shift_remove(*keyword) {
+            notes.push(format!("{{{keyword}: {value}}}"));
+        }
+    }
+    let odd = odd_names(&fields, rules.takes_name);
+    for name in odd {
+        leave_open(&mut fields, &name, &mut notes);
+    }
+    let mut schema = Value::Object(fields);
+    keywords::clean(&mut schema);
+    (schema, notes)
+}
+
+fn odd_names(fields: &Map<String, Value>, takes_name: fn(&str) -> bool) -> Vec<String> {
+    let properties = fields["properties"].as_object().into_iter().flatten();
+    let odd = properties.filter(|(name, _)| !takes_name(name));
+    odd.map(|(name, _)| name.clone()).collect()
+}
+
+/// An argument whose name is not accepted can be given all the same, if the model is told about it.
+fn leave_open(fields: &mut Map<String, Value>, name: &str, notes: &mut Vec<String>) {
+    if let Some(Value::Object(properties)) = fields.get_mut("properties")
+        && let Some(schema) = properties.shift_remove(name)
+    {
+        notes.push(format!(
+            "There is one more argument: {}: {schema}",
+            Value::from(name)
+        ));
+    }
+    if let Some(Value::Array(required)) = fields.get_mut("required") {
+        required.retain(|required| required != name);
+    }
+    fields.shift_remove("additionalProperties");
+}
+
+/// Whether a schema describes objects, as far as its root tells.
+fn may_be_object(schema: &Value) -> bool {
+    let Some(fields) = schema.as_object() else {
+        return false;
+    };
+    match fields.get("type") {
+        None | Some(Value::Null) => {
+            let branches = ["anyOf", "oneOf", "allOf"].map(|name| fields.get(name));
+            let mut branches = branches
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_array)
+                .flatten();
+            fields.contains_key("properties")
+                || fields.contains_key("$ref")
+                || branches.any(is_branch)
+        }
+        Some(kind) => enforced::is_object(kind),
+    }
+}
+
+/// Whether a branch says something about an object.
+fn is_branch(branch: &Value) -> bool {
+    let is_typed = enforced::is_object(&branch["type"]);
+    is_typed
+        || ["properties", "$ref", "anyOf", "oneOf", "allOf"]
+            .iter()
+            .any(|name| branch.get(name).is_some())
+}

@@ -1,0 +1,76 @@
+//! For whom a request is written, and what is needed to bring the answer back.
+
+use serde_json::Value;
+
+use super::api::Api;
+use super::dropped::Dropped;
+use super::names::Names;
+use super::request::{Conversation, Echo};
+use crate::dialect::upstream_api::UpstreamApi;
+
+/// For whom a request is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The upstream's name for the model.
+    pub model: &'a str,
+    /// How the upstream's API differs from the original.
+    pub upstream: &'a UpstreamApi,
+}
+
+/// A request in an upstream's API.
+#[derive(Debug)]
+pub struct Written {
+    /// The body.
+    pub body: Vec<u8>,
+    /// What its answer's reader has to know.
+    pub reading: Reading,
+    /// What was left out.
+    pub dropped: Dropped,
+}
+
+/// What the reader of an answer has to know of the request that was sent.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The names of tools.
+    pub names: Names,
+    /// Whether the answer's text is the input of a tool that was added for that, because the model takes no schema.
+    pub has_answer_tool: bool,
+}
+
+/// What the writer of an answer has to know of the client's request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The client's API.
+    pub api: Api,
+    /// The model that the client named.
+    pub model: String,
+    /// Whether the client wants the usage of a stream.
+    pub with_usage: bool,
+    /// Whether the client wants to read thoughts.
+    pub shows_thoughts: bool,
+    /// What the answer repeats of the request.
+    pub echo: Echo,
+}
+
+impl Asked {
+    /// What a request asks for; takes the echo out of it.
+    pub fn of(conversation: &mut Conversation) -> Self {
+        let thinking = &conversation.thinking;
+        Self {
+            api: conversation.origin,
+            model: conversation.model.clone(),
+            with_usage: conversation.streaming.is_some_and(|stream| stream.with_usage),
+            shows_thoughts: match conversation.origin {
+                // There they are a field that clients ignore if they do not know it.
+                Api::Chat => true,
+                Api::Messages | Api::Responses => thinking.is_shown,
+            },
+            echo: std::mem::take(&mut conversation.echo),
+        }
+    }
+
+    /// A field that the answer repeats; null if the client did not say it.
+    pub fn said(&self, field: &str) -> &Value {
+        &self.echo.fields[field]
+    }
+}

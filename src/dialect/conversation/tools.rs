@@ -1,0 +1,103 @@
+//! What a model may call.
+
+use serde_json::Value;
+
+/// The tools of a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tools {
+    /// Functions and custom tools, in the client's order.
+    pub list: Vec<Tool>,
+    /// The provider's own web search.
+    pub search: Option<Search>,
+    /// Which of them is to be called.
+    pub choice: Choice,
+    /// Whether several may be called at once; `None` leaves that to the API.
+    pub parallel: Option<bool>,
+}
+
+/// A tool that the client runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tool {
+    /// The client's name for it.
+    pub name: String,
+    /// The group that it belongs to, where names are grouped (Responses).
+    pub namespace: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it takes.
+    pub kind: ToolKind,
+    /// A caching mark behind it, in Anthropic's words.
+    pub cache: Option<Value>,
+}
+
+/// What a tool takes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToolKind {
+    /// A JSON object.
+    Function {
+        /// Its JSON schema; null if the client gives none.
+        schema: Value,
+        /// Whether the arguments must keep to it; `None` leaves that to the API.
+        strict: Option<bool>,
+    },
+    /// A text.
+    Custom {
+        /// Its grammar, as the Responses API writes it flat; null if any text is taken.
+        format: Value,
+    },
+}
+
+/// A tool by its name, as answers and choices mention it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ToolName {
+    /// The client's name.
+    pub name: String,
+    /// Its group.
+    pub namespace: Option<String>,
+    /// Whether it takes a text instead of JSON.
+    pub is_custom: bool,
+}
+
+/// Which tool is to be called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The client does not say.
+    #[default]
+    Unsaid,
+    /// The model decides.
+    Auto,
+    /// None.
+    Never,
+    /// Any, but one.
+    Any,
+    /// This one.
+    One(ToolName),
+    /// One of these (`allowed_tools`).
+    Among {
+        /// The tools.
+        names: Vec<ToolName>,
+        /// Whether one must be called.
+        must: bool,
+    },
+}
+
+impl Choice {
+    /// Whether some tool must be called.
+    pub fn is_forced(&self) -> bool {
+        match self {
+            Self::Any | Self::One(_) | Self::Among { must: true, .. } => true,
+            Self::Unsaid | Self::Auto | Self::Never | Self::Among { must: false, .. } => false,
+        }
+    }
+}
+
+/// The provider's own search of the web.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Search {
+    /// The only domains that are searched.
+    pub allowed_domains: Vec<String>,
+    /// Where the user is: `{"city": …, "country": …, "region": …, "timezone": …}`; null if it is not said.
+    pub location: Value,
+    /// `low`, `medium`, `high`
+    pub context_size: Option<String>,
+}

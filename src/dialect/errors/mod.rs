@@ -1,0 +1,158 @@
+//! What an error reply means.
+//!
+//! Only an error in an API's own shape is believed: it states a fact about a key, an account or a model. A page of an
+//! ingress, a firewall or a proxy in between is a failure of one request, whatever its status.
+//!
+//! What the configuration says about an upstream's errors comes first, then one table of codes and words, then the
+//! status. Words are read only where a provider gives nothing else, because providers echo prompts in them.
+
+mod accounts;
+mod fields;
+mod history;
+mod known;
+mod mark;
+mod reply;
+mod requests;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod wait;
+mod words;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+pub use reply::ErrorReply;
+pub use shape::{error_of_event, shaped};
+
+use self::fields::ErrorFields;
+use crate::config::Meaning;
+use crate::outcome::Outcome;
+
+/// The outcome for an error reply.
+pub fn classify(reply: &ErrorReply<'_>) -> Outcome {
+    let error = ErrorFields::read(reply.body);
+    reply
+        .by_rules(&error)
+        .unwrap_or_else(|| outcome(reply, &error))
+}
+
+/// The outcome for a status alone, where the body is not read.
+pub fn classify_status(status: u16, retry_after: Option<Duration>) -> Outcome {
+    by_status(status, retry_after, &ErrorFields::default())
+}
+
+/// The outcome for any answer but 101 to a WebSocket handshake. An upstream without WebSockets has not failed, and
+/// its model may serve other requests.
+pub fn classify_handshake(reply: &ErrorReply<'_>) -> Outcome {
+    let status = reply.status;
+    let error = ErrorFields::read(reply.body);
+    if let Some(outcome) = reply.by_rules(&error) {
+        return outcome;
+    }
+    match status {
+        ..400 | 405 | 426 | 501 => Outcome::UpgradeRefused { status },
+        404 | 410 if !error.is("model_not_found") => Outcome::UpgradeRefused { status },
+        _ => outcome(reply, &error),
+    }
+}
+
+/// The outcome for an error reply of `/responses`. A missing path, or reasoning of another provider that it cannot
+/// read, says nothing about the model.
+pub fn classify_response(reply: &ErrorReply<'_>) -> Outcome {
+    let status = reply.status;
+    let error = ErrorFields::read(reply.body);
+    if let Some(outcome) = reply.by_rules(&error) {
+        return outcome;
+    }
+    match status {
+        400 | 404 if error.is_about_provider_bound_items() => {
+            Outcome::ProviderBoundItems { status }
+        }
+        404 | 405 | 501 if error.names_no_model() => Outcome::EndpointMissing { status },
+        _ => outcome(reply, &error),
+    }
+}
+
+/// Whether an error object says that the request is longer than the model can take.
+pub(in crate::dialect) fn says_too_long(error: &Value) -> bool {
+    known::says_too_long(&ErrorFields::read(error.to_string().as_bytes()))
+}
+
+/// The outcome for an error inside a success reply: by its code, else by its type; if both are unknown, it is the
+/// upstream's fault.
+pub(in crate::dialect) fn classify_inner(
+    error: &RawValue,
+    retry_after: Option<Duration>,
+) -> Outcome {
+    let body = error.get().as_bytes();
+    let error = ErrorFields::read(body);
+    let reply = ErrorReply {
+        asked: retry_after,
+        ..ErrorReply::new(known::status_of(&error), body)
+    };
+    by_words(&reply, &error)
+}
+
+/// The outcome for an error, unless it is none of the API's.
+fn outcome(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
+    let outcome = by_words(reply, error);
+    let is_fact = match outcome {
+        // The header of a 429 speaks for itself, and its pause is short.
+        Outcome::RateLimited { .. } => false,
+        _ => !outcome.hurts_health(),
+    };
+    match reply.status {
+        status if is_fact && !error.is_of_api() => Outcome::ForeignError { status },
+        _ => outcome,
+    }
+}
+
+fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
+    let ErrorReply { status, .. } = *reply;
+    let wait = match status {
+        // Only who asks for a wait means to answer afterwards.
+        402 => reply.asked.or(error.wait),
+        _ => reply.wait(error.wait),
+    };
+    if matches!(status, 400 | 422) && history::points_into_history(error) {
+        return Outcome::ProviderBoundItems { status };
+    }
+    let meaning = match known::meaning(status, error) {
+        None if error.is_flagged && status < 500 => Some(Meaning::ContentRefused),
+        None if status == 429 && error.is_daily => Some(Meaning::QuotaExhausted),
+        None if reply.lacks_model(error) => Some(Meaning::ModelUnavailable),
+        known => known,
+    };
+    match meaning {
+        Some(meaning) => reply::meant(meaning, status, wait),
+        None => by_status(status, wait, error),
+    }
+}
+
+fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
+    match status {
+        // 451: the law forbids it there.
+        401 | 403 | 451 => Outcome::Unauthorized { status },
+        // OpenRouter, while requests in flight use up the budget.
+        402 if retry_after.is_some() => Outcome::RateLimited { retry_after },
+        402 => Outcome::QuotaExhausted,
+        404 | 410 if error.is_about_reference() => Outcome::RejectedRequest { status },
+        404 if error.is_path_missing() => Outcome::EndpointMissing { status },
+        404 | 410 => Outcome::ModelUnavailable,
+        405 => Outcome::EndpointMissing { status },
+        429 => Outcome::RateLimited { retry_after },
+        // 409: another request is in the way, and this one refers to nothing. 498: Groq's flex tier is full.
+        409 | 498 | 503 | 529 => Outcome::Overloaded {
+            status,
+            retry_after,
+        },
+        // What APIs use for the client's faults.
+        400 | 406 | 413..=416 | 422 | 428 | 431 => Outcome::RejectedRequest { status },
+        // Everything else is somebody else's failure: 407 and 421 of a proxy in between, 408, 423, 424 (a tool's server,
+        // the model behind Bedrock), 425, 444, 460 and 499 of a load balancer that gave up, and whatever nobody uses.
+        _ => Outcome::ServerError { status },
+    }
+}

@@ -1,0 +1,164 @@
+//! Marks of errors about one request, and about how many there are.
+//!
+//! Words that stand anywhere in a message must be so particular that no prompt has them by chance, because providers
+//! echo prompts.
+
+use super::mark::Mark;
+use super::mark::Mark::{Begins, Code, CodeBegins, CodeEnds, Ends, Says};
+
+/// The content is refused: not about this.
+pub(super) const CONTENT: &[Mark] = &[
+    Code("content_filter"),
+    Code("invalid_prompt"),
+    Code("content_policy_violation"),
+    Code("ResponsibleAIPolicyViolation"),
+    Code("moderation_blocked"),
+    Code("bio_policy"),
+    Code("cyber_policy"),
+    Code("misalignment_policy_violation"),
+    // DashScope
+    Code("DataInspectionFailed"),
+    Code("data_inspection_failed"),
+    // Volcengine: `InputTextSensitiveContentDetected` and others
+    CodeEnds("SensitiveContentDetected"),
+    // Zhipu
+    Code("1301"),
+    // ZenMux
+    Code("safety_check_failed"),
+    // Qianfan: `input_unsafe` and others
+    CodeEnds("_unsafe"),
+    // Anthropic
+    Begins("output blocked by content filtering policy"),
+    // xAI
+    Begins("content violates usage guidelines"),
+];
+
+/// Longer than the model's window.
+pub(super) const LENGTH: &[Mark] = &[
+    Code("context_length_exceeded"),
+    Code("exceed_context_size_error"),
+    Code("tokens_too_long"),
+    Code("characters_too_long"),
+    // Perplexity
+    Code("too_many_prompt_tokens"),
+    // Zhipu
+    Code("1261"),
+    // Anthropic
+    Begins("prompt is too long"),
+    Begins("input length and `max_tokens` exceed context limit"),
+    // vLLM, DeepSeek and kin
+    Begins("this model's maximum context length is"),
+    // OpenRouter
+    Begins("this endpoint's maximum context length is"),
+    // Mistral
+    Begins("prompt contains"),
+    // Together
+    Begins("input token count"),
+    // Bedrock
+    Begins("input is too long"),
+    // Ollama
+    Begins("prompt too long; exceeded max context length"),
+    // Gemini
+    Begins("the input token count"),
+    Says("exceeds the maximum number of tokens"),
+    // DashScope
+    Begins("range of input length should be"),
+];
+
+/// A field or a value that the model does not take.
+pub(super) const FEATURES: &[Mark] = &[
+    Code("unsupported_parameter"),
+    Code("unsupported_value"),
+    Code("unknown_parameter"),
+    Code("extra_forbidden"),
+    Says("\"extra_forbidden\""),
+    // Anthropic
+    Ends("extra inputs are not permitted"),
+    // Gemini
+    Begins("invalid json payload received. unknown name"),
+    // DeepSeek
+    Begins("failed to deserialize the json body into the target type"),
+    Begins("this response_format type is unavailable"),
+    // Ollama
+    Ends("does not support tools"),
+    // Groq
+    Ends("is unsupported"),
+    // OpenAI: `Unsupported parameter: 'temperature' is not supported with this model.`; Anthropic: `tool_choice: type "tool"
+    // and "any" are not supported for this model.`
+    Says("not supported with this model"),
+    Says("not supported for this model"),
+    Says("not supported by this model"),
+    Says("not supported on this model"),
+    Says("not supported when using this model"),
+    Says("is deprecated for this model"),
+    Says("cannot both be specified for this model"),
+    Says("this model does not support"),
+    Says("does not support effort level"),
+    Begins("unsupported parameter: "),
+    Begins("unsupported value: "),
+    // llama.cpp
+    Begins("image input is not supported"),
+    // OpenRouter, with 404
+    Begins("no endpoints found that support"),
+    // OpenAI
+    Begins("function tools with reasoning_effort are not supported"),
+    // OpenAI, with 404: the model is there, but not at this path.
+    Begins("this is a chat model"),
+    Begins("this is not a chat model"),
+    Begins("this model is only supported in"),
+    Begins("invalid url ("),
+    // Azure: the model does not do this.
+    Code("OperationNotSupported"),
+];
+
+/// Too many requests or tokens at a time, under another status or beside words about a quota.
+pub(super) const PACE: &[Mark] = &[
+    Code("rate_limit_exceeded"),
+    CodeEnds("rate_limit_exceeded"),
+    Code("rate_limit_reached_error"),
+    Code("too_many_requests"),
+    // Google
+    Code("rateLimitExceeded"),
+    Code("userRateLimitExceeded"),
+    // DashScope: `Throttling.RateQuota`, `Throttling.AllocationQuota`; `LimitRequests` in OpenAI's shape
+    CodeBegins("Throttling"),
+    Code("limit_requests"),
+    Code("LimitRequests"),
+    // Bedrock
+    Code("ThrottlingException"),
+];
+
+/// The provider has too much to do, or our requests grow too fast.
+pub(super) const LOAD: &[Mark] = &[
+    Code("slow_down"),
+    Code("ramp_limit_exceeded"),
+    Code("Offline_batch_reasoning_refused"),
+    Code("engine_overloaded_error"),
+    Code("overloaded_error"),
+    Code("server_is_overloaded"),
+    Code("service_tier_capacity_exceeded"),
+    // Cerebras
+    Code("queue_exceeded"),
+    // Volcengine
+    Code("ServerOverloaded"),
+    // Zhipu
+    Code("1305"),
+    // Qianfan: `cluster_rpm_limit_exceeded` and others
+    CodeBegins("cluster_"),
+    CodeBegins("preemptible_"),
+];
+
+/// The provider's own failures, although the status blames the client.
+pub(super) const FAULTS: &[Mark] = &[
+    Code("server_error"),
+    // Anthropic
+    Code("api_error"),
+    // Groq: the model has written no valid call, or no valid JSON.
+    Code("tool_use_failed"),
+    Code("json_validate_failed"),
+    Code("internal_error"),
+    Code("internal_server_error"),
+    Code("InternalError"),
+    Code("APIConnectionError"),
+    Code("ServiceUnavailable"),
+];

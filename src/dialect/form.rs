@@ -1,0 +1,102 @@
+//! The forms in which a conversation is said: one line for each API.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::conversation::{Api, Asked, Conversation, Event, Piece, Reading, Target, Unsaid, Written};
+use super::{chat, messages, responses};
+
+/// An API: how a conversation is read from it and written in it.
+pub struct Form {
+    /// The path of its requests.
+    pub path: &'static str,
+    /// Headers that it requires.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Reads a client's request.
+    pub read_request: fn(Value) -> Result<Conversation, Unsaid>,
+    /// Writes a request for an upstream.
+    pub write_request: fn(Conversation, &Target<'_>) -> Result<Written, Unsaid>,
+    /// Reads an upstream's whole answer; `None`: it is none.
+    pub read_answer: fn(&[u8], &Reading) -> Option<Vec<Piece<'static>>>,
+    /// Writes a whole answer for a client; `None`: it has failed.
+    pub write_answer: fn(&Asked, Vec<Event<'_>>) -> Option<Value>,
+    /// Reads the events of an upstream's stream.
+    pub reader: fn(&Reading) -> Box<dyn ReadEvents>,
+    /// Writes the events of a client's stream.
+    pub writer: fn(Asked) -> Box<dyn WriteEvents>,
+}
+
+/// Reads the events of a stream.
+pub trait ReadEvents: Send + Sync + fmt::Debug {
+    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`.
+    fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>);
+}
+
+/// Writes the events of a stream.
+pub trait WriteEvents: Send + Sync + fmt::Debug {
+    /// Writes what a client is told.
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>);
+}
+
+static CHAT: Form = Form {
+    path: "/chat/completions",
+    headers: &[],
+    read_request: chat::read_request,
+    write_request: chat::write_request,
+    read_answer: chat::read_answer,
+    write_answer: chat::write_answer,
+    reader: |reading| Box::new(chat::Reader::new(reading)),
+    writer: |asked| Box::new(chat::Writer::new(asked)),
+};
+
+static MESSAGES: Form = Form {
+    path: "/messages",
+    headers: &[("anthropic-version", messages::VERSION)],
+    read_request: messages::read_request,
+    write_request: messages::write_request,
+    read_answer: messages::read_answer,
+    write_answer: messages::write_answer,
+    reader: |reading| Box::new(messages::Reader::new(reading)),
+    writer: |asked| Box::new(messages::Writer::new(asked)),
+};
+
+static RESPONSES: Form = Form {
+    path: "/responses",
+    headers: &[],
+    read_request: responses::read_request,
+    write_request: responses::write_request,
+    read_answer: responses::read_answer,
+    write_answer: responses::write_answer,
+    reader: |reading| Box::new(responses::Reader::new(reading)),
+    writer: |asked| Box::new(responses::Writer::new(asked)),
+};
+
+impl Api {
+    /// Its form.
+    pub fn form(self) -> &'static Form {
+        match self {
+            Self::Chat => &CHAT,
+            Self::Messages => &MESSAGES,
+            Self::Responses => &RESPONSES,
+        }
+    }
+}
+
+macro_rules! forms {
+    ($($api:ident),*) => {$(
+        impl ReadEvents for $api::Reader {
+            fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
+                Self::read(self, name, data, pieces);
+            }
+        }
+
+        impl WriteEvents for $api::Writer {
+            fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+                Self::write(self, event, out);
+            }
+        }
+    )*};
+}
+
+forms!(chat, messages, responses);

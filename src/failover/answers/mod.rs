@@ -1,0 +1,20 @@
+//! The answer of a request on its way to the client, until its last byte.
+//!
+//! ```text
+//! answer          the result of a run: an answer, or everything that is known about why there is none
+//! supervise       a stream; one segment after the other, if it breaks off and continues
+//! segment         the part of a stream that one upstream sends
+//! continuability  whether a stream could continue elsewhere; resume: asks another upstream to do so
+//! opaque          a body of unknown meaning
+//! relay           a WebSocket
+//! watched         bodies whose end is recorded
+//! ```
+
+pub(super) mod answer;
+pub(super) mod continuability;
+pub(super) mod opaque;
+pub(super) mod relay;
+pub(super) mod resume;
+pub(super) mod segment;
+pub(super) mod supervise;
+pub(super) mod watched;

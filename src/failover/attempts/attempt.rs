@@ -1,0 +1,411 @@
+//! One attempt at one target: send the request, wait, and check the reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, HeaderMap};
+use tokio::time::Instant;
+
+use super::clients_account::about_clients_account;
+use super::commit::{Hold, hold};
+use super::deadline::{Deadline, Wait};
+use super::ending::{AttemptAnswer, AttemptBody, Failure};
+use super::error_reply::{LARGEST_ERROR, wait_asked_by};
+use super::events::EventStream;
+use super::handshake;
+use super::in_flight::Limit;
+use super::outbound::{outbound_as, send};
+use super::pace::Pace;
+use super::secrets::Secrets;
+use super::timers::StreamTimeouts;
+use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
+use crate::dialect::openai::Transcript;
+use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest, WholeAnswer};
+use crate::event::Events;
+use crate::failover::decisions::target::Target;
+use crate::failover::translation::reserve;
+use crate::outcome::{Defect, Outcome, Stage};
+use crate::request::{Endpoint, ModelRequest};
+use crate::upstream::{Reply, Seat};
+use crate::wire::body::{Patience, read_whole};
+use crate::wire::headers::has_media_type;
+use crate::wire::memory::{Memory, NoMemory};
+use crate::wire::offload;
+use crate::wire::upload::Sending;
+
+/// The largest answer that is accepted; images in base64 are the largest there are.
+pub(in crate::failover) const LARGEST_ANSWER: usize = 64 << 20;
+
+/// One attempt at one target.
+pub(in crate::failover) struct Attempt<'a> {
+    pub(in crate::failover) timeouts: &'a TimeoutsConfig,
+    pub(in crate::failover) memory: &'a Memory,
+    pub(in crate::failover) events: &'a Events,
+    pub(in crate::failover) request: &'a ModelRequest,
+    pub(in crate::failover) target: Target<'a>,
+    /// Whether it is the candidate that the route names first.
+    pub(in crate::failover) is_first_choice: bool,
+    pub(in crate::failover) deadline: Deadline,
+    /// How much of a stream is held back beyond its first content.
+    pub(in crate::failover) hold: Option<HoldConfig>,
+    /// What happens when content is refused.
+    pub(in crate::failover) refusals: Refusals,
+    /// Whether a transcript is kept, so that a stream can continue elsewhere.
+    pub(in crate::failover) is_noted: bool,
+    /// What the client has received from a stream that broke off and is to be continued.
+    pub(in crate::failover) transcript: Option<&'a Transcript>,
+    /// How far the request has got, where it takes a while to be sent.
+    pub(in crate::failover) sending: Option<Arc<Sending>>,
+    /// Whether it waits for a seat at an upstream that has none: nobody else can be asked.
+    pub(in crate::failover) may_queue: bool,
+}
+
+impl Attempt<'_> {
+    /// Asks for an answer. `translated`: the request in the upstream's words; putting it so may take a while in which nobody
+    /// waits for the upstream.
+    pub(in crate::failover) async fn run(
+        self,
+        translated: Result<UpstreamRequest, Failure>,
+    ) -> Result<AttemptAnswer, Failure> {
+        let version = self.target.key_version();
+        match self.once(translated).await {
+            Err(failure)
+                if self
+                    .target
+                    .has_newer_key(&failure.outcome, version, self.events)
+                    .await =>
+            {
+                // Boxed like all that is seldom needed, so that others do not carry room for it.
+                Box::pin(self.once(self.translated().await)).await
+            }
+            ended => ended,
+        }
+        .map_err(|failure| about_clients_account(&self.target, failure))
+    }
+
+    async fn once(
+        &self,
+        translated: Result<UpstreamRequest, Failure>,
+    ) -> Result<AttemptAnswer, Failure> {
+        if self.request.endpoint == Endpoint::Realtime {
+            let seat = self.seat().await?;
+            let wait = self.wait(Instant::now());
+            let handshake = handshake::run(self.request, self.target, wait.until(None), seat);
+            return Box::pin(handshake).await;
+        }
+        match self.exchange(translated?).await {
+            Err(failure) => Box::pin(self.once_more(failure)).await,
+            answer => answer,
+        }
+    }
+
+    /// A seat, if the upstream serves a limited number of requests at a time.
+    async fn seat(&self) -> Result<Option<Seat>, Outcome> {
+        let Some(seats) = self.target.candidate.upstream.seats() else {
+            return Ok(None);
+        };
+        let seat = if self.may_queue {
+            seats.wait(self.deadline.until()).await
+        } else {
+            seats.take()
+        };
+        seat.map(Some).ok_or(Outcome::Full)
+    }
+
+    /// Asks the same upstream once more if it could not read the request, in a form that it can read.
+    async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
+        match failure.outcome {
+            Outcome::EndpointMissing { .. } if self.is_asked_for_responses() => {
+                match self.without_responses().await {
+                    Ok(translated) => {
+                        let answer = self.exchange(translated).await?;
+                        // Only this success proves that the path was missing.
+                        self.target.candidate.upstream.do_without_responses();
+                        Ok(answer)
+                    }
+                    Err(_) => Err(failure),
+                }
+            }
+            Outcome::ProviderBoundItems { .. } => match self.without_provider_state().await {
+                Some(translated) => self.exchange(translated).await,
+                None => Err(failure),
+            },
+            _ => Err(failure),
+        }
+    }
+
+    /// Sends a translated request, and checks the reply.
+    async fn exchange(&self, translated: UpstreamRequest) -> Result<AttemptAnswer, Failure> {
+        let seat = self.seat().await?;
+        let mut outbound = outbound_as(self.request, self.target.candidate, &translated);
+        outbound.sending.clone_from(&self.sending);
+        outbound.seat = seat;
+        let wait = self.wait(Instant::now());
+        let reply = send(&self.target, outbound, self.to_head(wait)).await?;
+        let reply = reply.unpacked();
+        let first = wait.until(self.sending.as_deref());
+        let translator = translated.translator;
+        let is_success = matches!(reply.status, 200..=299);
+        let mut answer = match reply.status {
+            200..=299 if self.request.streaming => self.stream(reply, first, &translator).await?,
+            200..=299 => self.whole(reply, first, &translator).await?,
+            300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
+            _ => self.refusal(reply, &translator).await?,
+        };
+        // The rejection may be about our changes to the request, or about a request that was written for another
+        // model.
+        let is_rejection = matches!(
+            answer.outcome,
+            Outcome::RejectedRequest { status: 400 | 422 }
+        );
+        if is_rejection && (translated.is_rewritten || self.is_fallback()) {
+            return Err(Failure::doubtful(answer));
+        }
+        answer.is_kept = is_success && self.request.is_kept() && !translator.changes();
+        answer.dropped = translated.dropped;
+        Ok(answer)
+    }
+
+    /// How long the first content may take.
+    pub(in crate::failover) fn limit(&self) -> Limit {
+        let with = |is_reasoning| match self.request.endpoint {
+            // A handshake needs no model, so reasoning models get no extra time.
+            Endpoint::Realtime => self.timeouts.first_token,
+            _ => self
+                .timeouts
+                .to_first_content(self.request.streaming, is_reasoning),
+        };
+        Limit {
+            usual: with(self.is_reasoning()),
+            reasoning: with(true),
+        }
+    }
+
+    fn to_first_content(&self) -> Duration {
+        self.limit().usual
+    }
+
+    fn is_asked_for_responses(&self) -> bool {
+        self.api().api_for(self.asked()) == Some(Api::Responses)
+    }
+
+    fn is_fallback(&self) -> bool {
+        self.target.candidate.model.is_some() && !self.is_first_choice
+    }
+
+    fn is_reasoning(&self) -> bool {
+        let candidate = self.target.candidate;
+        self.request.thinking.is_known() || candidate.facts(self.request.model_name()).thinks
+    }
+
+    /// The wait for the first content of an exchange that begins now.
+    fn wait(&self, began: Instant) -> Wait {
+        Wait {
+            began,
+            patience: (self.to_first_content(), Stage::FirstToken),
+            idle: self.timeouts.idle,
+            deadline: self.deadline,
+        }
+    }
+
+    /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.
+    fn to_head(&self, wait: Wait) -> Wait {
+        let head = self.timeouts.headers.filter(|_| self.request.streaming);
+        match head {
+            Some(head) if head < wait.patience.0 => Wait {
+                patience: (head, Stage::Headers),
+                ..wait
+            },
+            _ => wait,
+        }
+    }
+
+    pub(super) fn to_the_end(&self) -> Patience {
+        Patience {
+            idle: self.timeouts.idle,
+            until: self.deadline.until(),
+        }
+    }
+
+    /// An answer in one piece. It is received whole before the client gets any of it, so that every defect can fail
+    /// over.
+    async fn whole(
+        &self,
+        reply: Reply,
+        first: (Instant, Stage),
+        translator: &ResponseTranslator,
+    ) -> Result<AttemptAnswer, Failure> {
+        check_form(&reply.headers)?;
+        let is_reasoning = self.is_reasoning();
+        let pace = Pace::new(
+            first,
+            self.timeouts.silence(is_reasoning),
+            self.timeouts.between_content(is_reasoning),
+            self.deadline.until(),
+        );
+        let mut share = self.memory.share();
+        let received = pace.read(&mut share, reply.body, LARGEST_ANSWER).await?;
+        let received = share.hold(received);
+        let wait = wait_asked_by(&reply.headers);
+        let headers = reply.headers;
+        let look = || {
+            let answer = match self.in_clients_words(translator, received.clone(), wait)? {
+                Ok(answer) => answer,
+                Err(outcome) => {
+                    return self.error_inside(outcome, headers, translator, received.clone());
+                }
+            };
+            let body = answer.body;
+            if answer.is_silent {
+                return self.silent(Failure::silent(reply.status, headers, body));
+            }
+            self.accept(reply.status, &body, dialect::is_refusal)?;
+            let body = AttemptBody::Whole(body);
+            Ok(AttemptAnswer::new(
+                reply.status,
+                headers,
+                body,
+                Outcome::Success,
+            ))
+        };
+        offload::at_once(received.len(), look)
+    }
+
+    /// A whole answer that is one, turned back into the client's API within the memory for bodies; else what it stands for.
+    fn in_clients_words(
+        &self,
+        translator: &ResponseTranslator,
+        body: Bytes,
+        wait: Option<Duration>,
+    ) -> Result<Result<WholeAnswer, Outcome>, NoMemory> {
+        let endpoint = self.request.endpoint;
+        if !translator.changes() {
+            return Ok(translator.answer(endpoint, body, wait));
+        }
+        let mut share = reserve(&body, self.memory)?;
+        Ok(translator.answer(endpoint, body, wait).map(|answer| {
+            share.shrink_to(answer.body.len());
+            WholeAnswer {
+                body: share.hold(answer.body),
+                ..answer
+            }
+        }))
+    }
+
+    /// What follows from an answer in which nothing is said: the next candidate may say more, unless nothing need be said.
+    fn silent(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
+        let is_enough = dialect::may_be_silent(self.request.endpoint, &self.request.body);
+        match failure.error {
+            Some(answer) if is_enough => {
+                let body = AttemptBody::Whole(answer.body);
+                Ok(AttemptAnswer::new(
+                    answer.status,
+                    answer.headers,
+                    body,
+                    Outcome::Success,
+                ))
+            }
+            error => Err(Failure { error, ..failure }),
+        }
+    }
+
+    /// Accepts an answer, unless it refuses the content and the route asks the next candidate then.
+    fn accept(
+        &self,
+        status: u16,
+        body: &[u8],
+        is_refusal: impl Fn(Endpoint, &[u8]) -> bool,
+    ) -> Result<(), Outcome> {
+        if self.refusals != Refusals::Next {
+            return Ok(());
+        }
+        let _share = reserve(body, self.memory).map_err(|_| Outcome::NoMemory)?;
+        match is_refusal(self.request.endpoint, body) {
+            true => Err(Outcome::ContentRefused { status }),
+            false => Ok(()),
+        }
+    }
+
+    /// JSON instead of events is an error in disguise, or the upstream cannot stream. SDKs would take either for an
+    /// empty stream.
+    async fn no_stream(
+        &self,
+        reply: Reply,
+        translator: &ResponseTranslator,
+    ) -> Result<AttemptAnswer, Failure> {
+        let received = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
+        let wait = wait_asked_by(&reply.headers);
+        offload::at_once(received.len(), || {
+            match translator.answer(self.request.endpoint, received.clone(), wait) {
+                Ok(_) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
+                Err(outcome) => {
+                    self.error_inside(outcome, reply.headers, translator, received.clone())
+                }
+            }
+        })
+    }
+
+    /// An answer in events: held back until the first content, or longer if the route says so.
+    async fn stream(
+        &self,
+        reply: Reply,
+        first: (Instant, Stage),
+        translator: &ResponseTranslator,
+    ) -> Result<AttemptAnswer, Failure> {
+        check_form(&reply.headers)?;
+        let endpoint = self.request.endpoint;
+        if has_media_type(&reply.headers, "application/json") {
+            return self.no_stream(reply, translator).await;
+        }
+        let transcript = self.is_noted.then(|| Transcript::new(endpoint));
+        let is_reasoning = self.is_reasoning();
+        let wanted = Hold {
+            first,
+            deadline: self.deadline.until(),
+            thinking: &self.request.thinking,
+            more: self.hold,
+            limits: StreamTimeouts {
+                idle: self.timeouts.silence(is_reasoning),
+                content: Some(self.timeouts.between_content(is_reasoning)),
+                min_rate: self.timeouts.min_rate,
+                reasoning: self.timeouts.reasoning,
+            },
+            keepalive: self.request.keepalive(self.timeouts.keepalive),
+            secrets: &Secrets::of(self.target, self.request),
+        };
+        let events = EventStream::new(endpoint, translator.translator(), transcript);
+        let mut held = match hold(events, reply.body, wanted).await {
+            Ok(held) => held,
+            Err(mut failure) if failure.is_silent() => {
+                if let Some(answer) = &mut failure.error {
+                    answer.headers = reply.headers;
+                }
+                return self.silent(failure);
+            }
+            Err(failure) => return self.error_by_event(failure, reply.headers),
+        };
+        let events = &held.events;
+        self.accept(reply.status, &held.first, |endpoint, first| {
+            events.begins_with_refusal(endpoint, first)
+        })?;
+        held.prefill = self.prefill();
+        let body = AttemptBody::Stream(Box::new(held));
+        Ok(AttemptAnswer::new(
+            reply.status,
+            reply.headers,
+            body,
+            Outcome::Success,
+        ))
+    }
+}
+
+fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
+    if has_media_type(headers, "text/html") {
+        return Err(Outcome::InvalidReply(Defect::ContentType));
+    }
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if coding != "identity" => Err(Outcome::InvalidReply(Defect::Compressed)),
+        _ => Ok(()),
+    }
+}

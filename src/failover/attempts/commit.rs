@@ -1,0 +1,198 @@
+//! Holding a stream back until its first content, the point of no return.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::ending::{Failure, Held};
+use super::events::EventStream;
+use super::secrets::Secrets;
+use super::timers::StreamTimeouts;
+use crate::catalogue::Prefill;
+use crate::config::HoldConfig;
+use crate::outcome::{Defect, Outcome, Stage};
+use crate::request::Thinking;
+use crate::upstream::ReplyBody;
+use crate::wire::body::{Patience, ReadError, next_data};
+
+/// The longest preamble that is accepted; a `response.created` that repeats a long prompt is the longest there is.
+const LONGEST_PREAMBLE: usize = 4 << 20;
+/// The most that is held back, whatever is configured.
+const MOST_HELD: usize = 256 << 10;
+
+/// How a stream is held back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold<'a> {
+    /// When the first content must be there, and the timer that ends the wait.
+    pub(super) first: (Instant, Stage),
+    /// When the stream is committed, or fails for lack of content.
+    pub(super) deadline: Instant,
+    /// Learns whether the model thinks.
+    pub(super) thinking: &'a Thinking,
+    /// How much is held back beyond the first content.
+    pub(super) more: Option<HoldConfig>,
+    /// The timeouts from the first content on.
+    pub(super) limits: StreamTimeouts,
+    /// How long the client may get nothing from then on before it gets a sign of life.
+    pub(super) keepalive: Duration,
+    /// What its errors must not show.
+    pub(super) secrets: &'a Secrets,
+}
+
+/// What has come so far.
+struct Kept {
+    is_empty: bool,
+    bytes: BytesMut,
+    content: usize,
+    since: Option<Instant>,
+}
+
+/// Reads until enough has come to release it. Whatever goes wrong before can still fail over.
+pub(super) async fn hold(
+    mut events: EventStream,
+    mut body: ReplyBody,
+    mut hold: Hold<'_>,
+) -> Result<Held, Failure> {
+    let mut kept = Kept {
+        is_empty: true,
+        bytes: BytesMut::new(),
+        content: 0,
+        since: None,
+    };
+    loop {
+        let (taken, is_over) = match next_data(&mut body, hold.patience(&kept)).await {
+            Ok(Some(data)) => {
+                kept.is_empty = false;
+                (events.take(data), false)
+            }
+            Ok(None) => (events.take_rest(), true),
+            Err(ReadError::Stalled | ReadError::TooLate) => match hold.ran_out(&kept) {
+                None => return Ok(hold.release(kept, body, events)),
+                Some(stage) => return Err(Outcome::TimedOut(stage).into()),
+            },
+            // The answer is complete: nothing can spoil it any more.
+            Err(_) if kept.since.is_some() && events.is_complete() => {
+                return Ok(hold.release(kept, body, events));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        kept.take(&taken.pass, taken.content);
+        if taken.thinks {
+            hold.thinks();
+        }
+        if taken.hidden_progress > 0 {
+            hold.wait_on();
+        }
+        if let Some(outcome) = taken.failure.filter(|_| !events.is_complete()) {
+            return Err(Failure::by_event(outcome, taken.error_event));
+        }
+        if hold.is_enough(&kept) || kept.since.is_some() && events.is_complete() {
+            return Ok(hold.release(kept, body, events));
+        }
+        if is_over || kept.since.is_none() && events.is_over() {
+            return Err(kept.failure(&events));
+        }
+        if kept.bytes.len() + events.held() > LONGEST_PREAMBLE {
+            return Err(Outcome::InvalidReply(Defect::TooLarge).into());
+        }
+    }
+}
+
+impl Hold<'_> {
+    fn patience(&self, kept: &Kept) -> Patience {
+        let now = Instant::now();
+        match kept.since {
+            // Until the first content only its own timer counts: a reasoning model may be silent.
+            None => Patience {
+                idle: self.first.0.saturating_duration_since(now),
+                until: self.first.0,
+            },
+            Some(since) => Patience {
+                idle: self.limits.idle,
+                until: self.until(since),
+            },
+        }
+    }
+
+    /// The model has shown that it thinks.
+    fn thinks(&mut self) {
+        self.limits.thinks();
+        self.thinking.is_shown();
+    }
+
+    /// The upstream makes progress that the client does not see, so the wait for the first content is extended.
+    fn wait_on(&mut self) {
+        let gap = self.limits.content.unwrap_or(self.limits.idle);
+        let until = Instant::now() + gap;
+        if until >= self.deadline {
+            self.first = (self.deadline, Stage::Total);
+        } else if until > self.first.0 {
+            self.first.0 = until;
+        }
+    }
+
+    /// When the held bytes are released, enough or not.
+    fn until(&self, since: Instant) -> Instant {
+        let time = self.more.and_then(|more| more.time);
+        time.map_or(self.deadline, |time| self.deadline.min(since + time))
+    }
+
+    /// Which timer ended a wait; `None`: only the time of holding back is over.
+    fn ran_out(&self, kept: &Kept) -> Option<Stage> {
+        let now = Instant::now();
+        match kept.since {
+            None => Some(self.first.1),
+            Some(since) if now >= self.until(since) => None,
+            Some(_) => Some(Stage::Idle),
+        }
+    }
+
+    fn is_enough(&self, kept: &Kept) -> bool {
+        let Some(since) = kept.since else {
+            return false;
+        };
+        let Some(more) = self.more else { return true };
+        let is_long_enough = |time: Duration| since.elapsed() >= time;
+        more.tokens.is_some_and(|tokens| kept.content >= tokens)
+            || more.time.is_some_and(is_long_enough)
+            || kept.bytes.len() >= MOST_HELD
+    }
+
+    fn release(&self, kept: Kept, rest: ReplyBody, events: EventStream) -> Held {
+        Held {
+            first: kept.bytes.freeze(),
+            rest,
+            events,
+            limits: self.limits,
+            since: kept.since.unwrap_or_else(Instant::now),
+            prefill: Prefill::None,
+            keepalive: self.keepalive,
+            secrets: self.secrets.clone(),
+        }
+    }
+}
+
+impl Kept {
+    fn take(&mut self, pass: &Bytes, content: usize) {
+        self.bytes.extend_from_slice(pass);
+        self.content += content;
+        if content > 0 && self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+    }
+
+    /// A stream that ended too early, or a complete one in which nothing is said.
+    fn failure(mut self, events: &EventStream) -> Failure {
+        let defect = match (self.since, self.is_empty) {
+            (None, true) => Defect::Empty,
+            (None, false) if events.is_complete() => {
+                self.bytes.extend_from_slice(&events.missing_end());
+                return Failure::silent(200, HeaderMap::new(), self.bytes.freeze());
+            }
+            (Some(_), _) | (None, false) => Defect::CutShort,
+        };
+        Outcome::InvalidReply(defect).into()
+    }
+}

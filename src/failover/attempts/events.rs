@@ -1,0 +1,398 @@
+//! One stream of events: cut into whole events, read, and cleaned of what clients trip over.
+
+use bytes::Bytes;
+
+use crate::dialect::openai::Transcript;
+use crate::dialect::stream::{Signal, StreamReader};
+use crate::dialect::{StreamTranslator, Translated, Way, begins_with_refusal};
+use crate::outcome::Outcome;
+use crate::request::Endpoint;
+use crate::wire::sse::{self, Event, Framer};
+
+/// What is needed to follow a stream of events.
+#[derive(Debug)]
+pub(in crate::failover) struct EventStream {
+    framer: Framer,
+    /// Translates the upstream's events into the client's API.
+    translator: Option<StreamTranslator>,
+    reader: StreamReader,
+    /// What the client has received, if the answer may continue elsewhere.
+    transcript: Option<Box<Transcript>>,
+}
+
+/// What has become of some bytes.
+#[derive(Debug)]
+pub(in crate::failover) struct Taken {
+    /// What may go to the client: whole events, up to the first one that reports a failure.
+    pub(in crate::failover) pass: Bytes,
+    /// How many of them have content.
+    pub(in crate::failover) content: usize,
+    /// How many steps the answer has made that the client does not see.
+    pub(in crate::failover) hidden_progress: usize,
+    /// Whether the model has shown that it thinks.
+    pub(in crate::failover) thinks: bool,
+    /// How the answer failed.
+    pub(in crate::failover) failure: Option<Outcome>,
+    /// The data of the event that reported the failure.
+    pub(in crate::failover) error_event: Bytes,
+}
+
+impl Taken {
+    /// Bytes that may go to the client, and nothing else.
+    pub(in crate::failover) fn bytes(pass: Bytes) -> Self {
+        Self {
+            pass,
+            content: 0,
+            hidden_progress: 0,
+            thinks: false,
+            failure: None,
+            error_event: Bytes::new(),
+        }
+    }
+
+    /// What came behind it.
+    fn join(&mut self, next: Self) {
+        self.pass = [&self.pass[..], &next.pass].concat().into();
+        self.content += next.content;
+        self.hidden_progress += next.hidden_progress;
+        self.thinks |= next.thinks;
+        self.failure = next.failure;
+        self.error_event = next.error_event;
+    }
+}
+
+impl EventStream {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        translator: Option<StreamTranslator>,
+        transcript: Option<Transcript>,
+    ) -> Self {
+        Self {
+            framer: Framer::new(),
+            translator,
+            reader: StreamReader::new(endpoint),
+            transcript: transcript.map(Box::new),
+        }
+    }
+
+    /// Takes bytes from the upstream.
+    pub(in crate::failover) fn take(&mut self, data: Bytes) -> Taken {
+        let whole = self.framer.push(data);
+        self.interpret(whole)
+    }
+
+    /// The upstream has ended. Its last event may lack the blank line; an event that was cut short is not JSON, and
+    /// is treated as such.
+    pub(in crate::failover) fn take_rest(&mut self) -> Taken {
+        let rest = self.framer.take_rest();
+        let mut closed = rest.to_vec();
+        if !rest.is_empty() {
+            closed.extend_from_slice(b"\n\n");
+        }
+        let mut taken = self.interpret(closed.into());
+        if taken.failure.is_none() {
+            taken.join(self.flush());
+        }
+        taken
+    }
+
+    /// What a translation has held back.
+    pub(in crate::failover) fn flush(&mut self) -> Taken {
+        match &mut self.translator {
+            Some(StreamTranslator::Between(way)) => {
+                let translated = way.finish();
+                self.translated(translated)
+            }
+            Some(StreamTranslator::Numbering(_)) | None => Taken::bytes(Bytes::new()),
+        }
+    }
+
+    fn interpret(&mut self, whole: Bytes) -> Taken {
+        match &mut self.translator {
+            None => self.read(whole),
+            Some(StreamTranslator::Numbering(numbers)) => {
+                let numbered = numbers.translate(whole);
+                self.read(numbered)
+            }
+            Some(StreamTranslator::Between(way)) => {
+                let translated = way.translate(&whole);
+                self.translated(translated)
+            }
+        }
+    }
+
+    /// Translated events. What they mean is known from their translation; only where the answer may continue elsewhere they are
+    /// read again, as the client reads them.
+    fn translated(&mut self, translated: Translated) -> Taken {
+        let events = Bytes::from(translated.events);
+        let mut taken = match self.transcript {
+            Some(_) => self.read(events),
+            None => Taken {
+                content: translated.content,
+                ..Taken::bytes(events)
+            },
+        };
+        taken.hidden_progress += translated.hidden_progress;
+        taken.thinks |= translated.thinks;
+        if let Some((outcome, error_event)) = translated.failure
+            && taken.failure.is_none()
+        {
+            taken.failure = Some(outcome);
+            taken.error_event = error_event;
+        }
+        taken
+    }
+
+    /// Reads whole events of the client's API.
+    pub(in crate::failover) fn read(&mut self, whole: Bytes) -> Taken {
+        let mut taken = Taken::bytes(Bytes::new());
+        let mut end = whole.len();
+        let mut is_nonstandard = false;
+        let mut last = Vec::new();
+        for event in sse::events(&whole) {
+            is_nonstandard |= self.is_nonstandard(&event);
+            match self.reader.read(&event) {
+                Signal::Preamble => {}
+                Signal::Progress => taken.hidden_progress += 1,
+                Signal::Content => taken.content += 1,
+                Signal::Failed(outcome) => {
+                    taken.failure = Some(outcome);
+                    last = self.reader.without_error(&event);
+                    taken.error_event = event.data.unwrap_or_default().into_owned().into();
+                    end = event.start;
+                    break;
+                }
+            }
+            if let (Some(transcript), Some(data)) = (&mut self.transcript, &event.data) {
+                transcript.note(data);
+            }
+        }
+        taken.thinks = self.reader.thinks();
+        taken.pass = whole.slice(..end);
+        if is_nonstandard {
+            taken.pass = self.normalised(&taken.pass);
+        }
+        if !last.is_empty() {
+            taken.pass = [&taken.pass, last.as_slice()].concat().into();
+        }
+        taken
+    }
+
+    /// How many bytes wait for the rest of their event.
+    pub(in crate::failover) fn held(&self) -> usize {
+        self.framer.held()
+    }
+
+    /// Whether the answer is complete: nothing that follows can spoil it.
+    pub(in crate::failover) fn is_complete(&self) -> bool {
+        self.reader.is_complete() || self.way().is_some_and(Way::is_complete)
+    }
+
+    /// Whether its last event has come.
+    pub(super) fn is_over(&self) -> bool {
+        self.reader.is_over() || self.way().is_some_and(Way::is_complete)
+    }
+
+    /// Whether only the end is missing, which comes at once.
+    pub(in crate::failover) fn is_ending(&self) -> bool {
+        self.is_complete() || self.way().is_some_and(Way::is_ending)
+    }
+
+    /// The end that the upstream left out of a complete stream.
+    pub(in crate::failover) fn missing_end(&self) -> Bytes {
+        // A translation has written it.
+        let is_there = self.way().is_some_and(Way::is_complete);
+        Bytes::from_static(if is_there {
+            b""
+        } else {
+            self.reader.missing_end()
+        })
+    }
+
+    /// Whether the stream begins with a refusal. `first`: what has come of it so far, as the client reads it.
+    pub(super) fn begins_with_refusal(&self, endpoint: Endpoint, first: &[u8]) -> bool {
+        match self.way() {
+            Some(way) => way.has_refused(),
+            None => begins_with_refusal(endpoint, first),
+        }
+    }
+
+    /// A sign of life behind the last event.
+    pub(in crate::failover) fn heartbeat(&mut self) -> Bytes {
+        match &mut self.translator {
+            Some(StreamTranslator::Between(way)) if self.transcript.is_none() => {
+                way.heartbeat().into()
+            }
+            _ => self.reader.heartbeat(),
+        }
+    }
+
+    /// The end of a stream that broke.
+    pub(in crate::failover) fn interruption(&mut self, error: &serde_json::Value) -> Bytes {
+        match &mut self.translator {
+            Some(StreamTranslator::Between(way)) if self.transcript.is_none() => {
+                way.interruption(error).into()
+            }
+            _ => self.reader.interruption(error).into(),
+        }
+    }
+
+    fn way(&self) -> Option<&Way> {
+        match &self.translator {
+            Some(StreamTranslator::Between(way)) => Some(way),
+            Some(StreamTranslator::Numbering(_)) | None => None,
+        }
+    }
+
+    /// What the client has received.
+    pub(in crate::failover) fn transcript(&self) -> Option<&Transcript> {
+        self.transcript.as_deref()
+    }
+
+    fn is_nonstandard(&self, event: &Event<'_>) -> bool {
+        let is_ragged_end = || {
+            let data = event.data.as_deref().unwrap_or_default();
+            data.len() != DONE.len() && data.trim_ascii() == DONE
+        };
+        event.is_nonstandard || self.reader.is_ignorable(event) || is_ragged_end()
+    }
+
+    /// The same events in a form that every client understands; events that carry nothing are left out.
+    fn normalised(&self, events: &[u8]) -> Bytes {
+        let mut normalised = Vec::with_capacity(events.len());
+        for event in sse::events(events) {
+            if !self.is_nonstandard(&event) {
+                normalised.extend_from_slice(&events[event.start..event.end]);
+            } else if event.data.as_deref().map(<[u8]>::trim_ascii) == Some(DONE) {
+                normalised.extend_from_slice(b"data: [DONE]\n\n");
+            } else if !self.reader.is_ignorable(&event) {
+                event.write_normalised(&mut normalised);
+            }
+        }
+        normalised.into()
+    }
+}
+
+const DONE: &[u8] = b"[DONE]";
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::{any, proptest};
+
+    use super::EventStream;
+    use crate::request::Endpoint;
+    use crate::wire::sse;
+
+    /// Streams as upstreams send them, good and bad.
+    const RECORDED: [(Endpoint, &str); 8] = [
+        (
+            Endpoint::ChatCompletions,
+            "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n\
+             data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Grüße 数\"}}]}\n\n\
+             data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+             data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\ndata: [DONE]\n\n",
+        ),
+        (
+            Endpoint::ChatCompletions,
+            ": PROCESSING\r\n\r\nid: 0\r\nevent: message\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\n\r\n\
+             event: ping\r\n\r\ndata: null\r\n\r\nretry: 5\r\n\r\ndata: [DONE] \r\n\r\n",
+        ),
+        (
+            Endpoint::ChatCompletions,
+            "\u{feff}data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\rdata: {\"error\":{\"code\":429}}\r\rdata: {\"choices\":[]}\r\r",
+        ),
+        (
+            Endpoint::ChatCompletions,
+            "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\nevent: error\ndata: {\"message\":\"m\"}\n\n",
+        ),
+        (
+            Endpoint::Completions,
+            "data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: {\"choices\":[{\"text\":\"b\",\"finish_reason\":\"length\"}]}\n\ndata: [DONE]",
+        ),
+        (
+            Endpoint::Messages,
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\"}}\n\n\
+             event: ping\ndata: {\"type\":\"ping\"}\n\n\
+             event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n\
+             event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        ),
+        (
+            Endpoint::Responses,
+            "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"r\"}}\n\n\
+             event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"delta\":\"a\"}\n\n\
+             event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":2,\"response\":{\"output\":[1]}}\n\n",
+        ),
+        (
+            Endpoint::Responses,
+            "data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\ndata: {\"type\":\"error\",\"code\":\"slow_down\"}\n\n",
+        ),
+    ];
+
+    /// What a client gets, how many events have content, and how the stream ended.
+    fn follow(endpoint: Endpoint, pieces: &[&[u8]]) -> (Vec<u8>, usize, String) {
+        let mut events = EventStream::new(endpoint, None, None);
+        let mut passed = Vec::new();
+        let mut content = 0;
+        for piece in pieces.iter().map(Some).chain([None]) {
+            let taken = match piece {
+                Some(piece) => events.take(Bytes::copy_from_slice(piece)),
+                None => events.take_rest(),
+            };
+            passed.extend_from_slice(&taken.pass);
+            content += taken.content;
+            if let Some(outcome) = taken.failure {
+                return (passed, content, outcome.to_string());
+            }
+        }
+        let end = if events.is_complete() {
+            "complete"
+        } else {
+            "open"
+        };
+        (passed, content, end.to_owned())
+    }
+
+    /// The events as a client reads them.
+    fn read(bytes: &[u8]) -> Vec<(Option<Vec<u8>>, Vec<u8>)> {
+        sse::events(bytes)
+            .filter_map(|event| {
+                let name = event.name.map(<[u8]>::to_vec);
+                Some((name, event.data?.into_owned()))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_right_passes_byte_for_byte() {
+        for (endpoint, stream) in [RECORDED[0], RECORDED[5], RECORDED[6]] {
+            let (passed, _, end) = follow(endpoint, &[stream.as_bytes()]);
+            assert_eq!(String::from_utf8(passed).unwrap(), stream);
+            assert_eq!(end, "complete");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_any_recorded_stream_gives_the_same_bytes_and_the_same_end(
+            which in 0..RECORDED.len(),
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..16),
+        ) {
+            let (endpoint, stream) = RECORDED[which];
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts
+                .windows(2)
+                .map(|pair| &stream.as_bytes()[pair[0]..pair[1]])
+                .collect();
+            let (split, whole) = (follow(endpoint, &pieces), follow(endpoint, &[stream.as_bytes()]));
+            assert_eq!(read(&split.0), read(&whole.0));
+            assert_eq!((split.1, split.2), (whole.1, whole.2));
+            // Where an event was rewritten, a line may end in CR instead of CRLF.
+            if whole.0 == stream.as_bytes() {
+                assert_eq!(split.0, whole.0);
+            }
+        }
+    }
+}

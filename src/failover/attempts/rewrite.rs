@@ -1,0 +1,129 @@
+//! An attempt's request as its upstream takes it.
+
+use bytes::Bytes;
+
+use super::attempt::Attempt;
+use super::ending::Failure;
+use crate::catalogue::Prefill;
+use crate::dialect::openai::continuation;
+use crate::dialect::adapt;
+use crate::dialect::{self, Ask, Delivery, UpstreamApi, UpstreamRequest};
+use crate::failover::decisions::order::{RoutingRequest, prefill};
+use crate::failover::translation::{api_of, ask, reserve};
+use crate::outcome::{Defect, Outcome};
+use crate::wire::memory::{FREE, NoMemory};
+use crate::wire::offload;
+
+impl Attempt<'_> {
+    /// The client's request, or the request for the rest of its answer.
+    fn body(&self) -> Option<Bytes> {
+        let model = self.target.candidate.model.as_deref();
+        match self.transcript {
+            None => Some(dialect::body(self.request, model)),
+            Some(transcript) => continuation::body(self.request, model, transcript, self.prefill()),
+        }
+    }
+
+    pub(super) async fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
+        let api = UpstreamApi {
+            has_responses: false,
+            ..self.api()
+        };
+        let translate = || self.translated_for(api, self.body());
+        // It has no `/responses` after all, so it is to be translated.
+        self.prepare(true, translate).await?.map_err(Failure::from)
+    }
+
+    pub(super) async fn without_provider_state(&self) -> Option<UpstreamRequest> {
+        let api = self.api();
+        let translate = || {
+            let (body, dropped) =
+                adapt::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
+            let before = self.translated_for(api, self.body()).ok()?;
+            let mut translated = self.translated_for(api, Some(body)).ok()?;
+            translated.dropped.extend(dropped);
+            translated.is_rewritten = true;
+            // One who stands in has been asked in this way already.
+            (translated.body != before.body).then_some(Ok(translated))
+        };
+        let translate = || translate().unwrap_or(Err(Outcome::InvalidReply(Defect::NoSeam)));
+        self.prepare(true, translate).await.ok()?.ok()
+    }
+
+    /// The request in the upstream's words.
+    pub(in crate::failover) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
+        let api = self.api();
+        let is_read = self.target.candidate.model.is_some()
+            || self.transcript.is_some()
+            || api.translates(self.asked());
+        let translate = || self.translated_for(api, self.body());
+        match self.prepare(is_read, translate).await {
+            // Nobody but the upstream can say whether it takes this, so nothing but the model's name is changed.
+            Err(NoMemory::Ever) if self.transcript.is_none() => self.renamed(api),
+            translated => translated?.map_err(Failure::from),
+        }
+    }
+
+    /// What decides in which API the upstream is asked.
+    pub(super) fn asked(&self) -> Ask<'_> {
+        ask(self.target.candidate, RoutingRequest::of(self.request))
+    }
+
+    /// What is too large to be read, under the upstream's name for the model.
+    fn renamed(&self, api: UpstreamApi) -> Result<UpstreamRequest, Failure> {
+        let mut share = self.memory.share();
+        share.grow_to(self.request.body.len())?;
+        let body = self.body().map(|body| share.hold(body));
+        body.filter(|_| !api.translates(self.asked()))
+            .and_then(|body| api.translate(self.asked(), body, Delivery::Verbatim).ok())
+            .ok_or_else(|| NoMemory::Ever.into())
+    }
+
+    /// Puts the request in other words, within the memory for bodies; `is_read`: whether that takes more than passing it on.
+    async fn prepare(
+        &self,
+        is_read: bool,
+        translate: impl FnOnce() -> Result<UpstreamRequest, Outcome>,
+    ) -> Result<Result<UpstreamRequest, Outcome>, NoMemory> {
+        let body = &self.request.body;
+        if !is_read || body.len() <= FREE {
+            return Ok(translate());
+        }
+        let translate = || {
+            let mut share = reserve(body, self.memory)?;
+            Ok(translate().map(|mut translated| {
+                share.shrink_to(translated.body.len());
+                translated.body = share.hold(translated.body);
+                translated
+            }))
+        };
+        offload::run(body.len(), translate).await
+    }
+
+    fn translated_for(
+        &self,
+        mut api: UpstreamApi,
+        body: Option<Bytes>,
+    ) -> Result<UpstreamRequest, Outcome> {
+        let candidate = self.target.candidate;
+        let ask = self.asked();
+        // What the client wrote for this model passes through, whatever is known of the model.
+        if candidate.model.is_some() || api.translates(ask) {
+            api = UpstreamApi {
+                has_responses: api.has_responses,
+                ..api_of(candidate, self.request.model_name())
+            };
+        }
+        let body = body.ok_or(Outcome::InvalidReply(Defect::NoSeam))?;
+        api.translate(ask, body, Delivery::of(candidate.model.as_deref()))
+            .map_err(|_| Outcome::InvalidReply(Defect::NoSeam))
+    }
+
+    pub(super) fn api(&self) -> UpstreamApi {
+        self.target.candidate.api(self.request.model_name())
+    }
+
+    pub(super) fn prefill(&self) -> Prefill {
+        prefill(self.target.candidate, self.request.model_name())
+    }
+}

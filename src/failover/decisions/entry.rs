@@ -1,0 +1,213 @@
+//! One candidate of a plan: which of its keys are left, what health says about them, and what its failures lead to.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::decide::{Door, Tried};
+use super::skip::SkipReason;
+use super::target::{Target, keys_in_turn};
+use crate::dialect::UpstreamRequest;
+use crate::health::{AdmissionPreview, CooldownReason, ModelHealth, Permit};
+use crate::outcome::{Outcome, Retry};
+use crate::routing::Candidate;
+
+/// After health has refused a request, it is not asked again sooner.
+const SOON: Duration = Duration::from_millis(10);
+
+/// One candidate of the plan.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) candidate: &'a Candidate,
+    /// Its place in the order of preference, from 0.
+    pub(super) rank: usize,
+    /// The health of the model that the client asks for.
+    pub(super) health: &'a Arc<ModelHealth>,
+    pub(super) tried: Tried,
+    /// How often it has been asked.
+    pub(super) calls: u32,
+    /// The keys that have not been tried, in turn; `None` before the first attempt.
+    pub(super) keys: Option<VecDeque<usize>>,
+    /// The key that was asked last.
+    key: usize,
+    /// The keys that were asked, and may be again: they were rate limited.
+    limited: VecDeque<usize>,
+    /// Whether it is known that it can serve the request: to find out, the whole body must be read.
+    pub(super) is_known: bool,
+    /// The request in its API, until that is sent; `None`: it speaks the client's.
+    pub(super) translated: Option<Box<UpstreamRequest>>,
+    /// Until when health does not admit the request, though it admits others.
+    refused_until: Option<Instant>,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn new(candidate: &'a Candidate, model: &str, rank: usize) -> Self {
+        Self {
+            candidate,
+            rank,
+            health: candidate.health_of(model),
+            tried: Tried::Not,
+            calls: 0,
+            keys: None,
+            key: 0,
+            limited: VecDeque::new(),
+            is_known: false,
+            translated: None,
+            refused_until: None,
+        }
+    }
+
+    fn all_keys(&self) -> std::ops::Range<usize> {
+        0..self.candidate.upstream.key_count().max(1)
+    }
+
+    /// What health says about it: about the best one of its keys that are left.
+    pub(super) fn door(&self, wait: Duration, now: Instant) -> Door {
+        if self.refused_until.is_some_and(|until| until > now) {
+            // In its slow start it lets others through, and soon this one.
+            let out_for = self.health.out_for(now);
+            let is_fresh = out_for.is_none_or(|out_for| out_for < wait);
+            return Door::Out { is_fresh };
+        }
+        let doors = (self.all_keys().filter(|key| self.is_left(*key)))
+            .map(|key| door(self.health.preview(key, now), wait, now));
+        let best = doors.min_by_key(|door| match door {
+            Door::Open => (0, now),
+            Door::Out { .. } => (1, now),
+            Door::CoolingDown { until } => (2, *until),
+            Door::Shut => (3, now),
+        });
+        // A candidate whose keys have all been tried is not asked.
+        best.unwrap_or(Door::Out { is_fresh: false })
+    }
+
+    /// How long all of its keys are cooling down.
+    pub(super) fn cooldown(&self, now: Instant) -> Duration {
+        let cooldown = |key| match self.health.preview(key, now) {
+            AdmissionPreview::CoolingDown { .. } => {
+                let until = self.health.blocked_until(key, now);
+                until.map(|until| until.saturating_duration_since(now))
+            }
+            AdmissionPreview::Admitted
+            | AdmissionPreview::SlowStart { .. }
+            | AdmissionPreview::HalfOpenProbe
+            | AdmissionPreview::Out { .. } => None,
+        };
+        let cooldowns = self.all_keys().map(cooldown);
+        cooldowns.min().flatten().unwrap_or_default()
+    }
+
+    fn is_left(&self, key: usize) -> bool {
+        self.keys.as_ref().is_none_or(|keys| keys.contains(&key))
+    }
+
+    pub(super) fn admit(&mut self, is_forced: bool, now: Instant) -> Option<(Target<'a>, Permit)> {
+        let (candidate, health) = (self.candidate, self.health);
+        let keys = self.keys.get_or_insert_with(|| keys_in_turn(candidate));
+        let mut refused_until = None;
+        for place in 0..keys.len() {
+            let key = keys[place];
+            let target = Target {
+                candidate,
+                health,
+                key,
+            };
+            let permit = match health.admit(key, now) {
+                Ok(permit) => {
+                    self.refused_until = None;
+                    permit
+                }
+                // A cooldown shows anyway.
+                Err(refusal) if refusal.cooldown_reason.is_some() => continue,
+                Err(_) if is_forced => health.force(key, now),
+                Err(refusal) => {
+                    refused_until = refused_until.max(Some(refusal.until));
+                    continue;
+                }
+            };
+            keys.remove(place);
+            self.key = key;
+            return Some((target, permit));
+        }
+        self.refused_until = refused_until.map(|until| until.max(now + SOON));
+        None
+    }
+
+    pub(super) fn failed(&mut self, outcome: &Outcome, not_before: Instant, now: Instant) {
+        let again = Tried::Again {
+            calls: self.calls,
+            not_before,
+            is_unread: outcome.is_unread(),
+        };
+        self.tried = match (outcome.retry(), outcome.may_pass()) {
+            (Retry::OtherKey, may_pass) => self.other_key(may_pass, again, now),
+            (Retry::Elsewhere | Retry::Never, true) => {
+                self.keys = None;
+                again
+            }
+            (Retry::Elsewhere | Retry::Never, false) => Tried::No,
+        };
+    }
+
+    /// What is left after an outcome that is about the key: keys that are free come first, then those that will be when
+    /// their rate limit is over, also if they have been asked.
+    fn other_key(&mut self, may_pass: bool, again: Tried, now: Instant) -> Tried {
+        if may_pass {
+            self.limited.push_back(self.key);
+        }
+        let health = self.health;
+        let keys = self.keys.get_or_insert_default();
+        let is_free = |key: &usize| {
+            let preview = health.preview(*key, now);
+            !matches!(preview, AdmissionPreview::CoolingDown { .. })
+        };
+        if keys.iter().any(is_free) {
+            return Tried::Not;
+        }
+        let was_limited = !self.limited.is_empty();
+        keys.append(&mut self.limited);
+        match (was_limited, keys.is_empty()) {
+            (true, _) => again,
+            (false, false) => Tried::Not,
+            (false, true) => Tried::No,
+        }
+    }
+
+    /// Why it has not been asked.
+    pub(super) fn why_not(&self, now: Instant) -> SkipReason {
+        let previews = self.all_keys().map(|key| self.health.preview(key, now));
+        let mut reasons = previews.filter_map(|preview| match preview {
+            AdmissionPreview::Admitted
+            | AdmissionPreview::SlowStart { .. }
+            | AdmissionPreview::HalfOpenProbe => None,
+            AdmissionPreview::Out { .. } => Some(SkipReason::OutOfRotation),
+            AdmissionPreview::CoolingDown { reason, .. } => Some(reason.into()),
+        });
+        match reasons.next() {
+            Some(reason) => reason,
+            None if self.refused_until.is_some() => SkipReason::OutOfRotation,
+            None => SkipReason::NoTime,
+        }
+    }
+}
+
+fn door(preview: AdmissionPreview, wait: Duration, now: Instant) -> Door {
+    match preview {
+        AdmissionPreview::Admitted
+        | AdmissionPreview::SlowStart { .. }
+        | AdmissionPreview::HalfOpenProbe => Door::Open,
+        AdmissionPreview::Out { out_for, .. } => Door::Out {
+            is_fresh: out_for < wait,
+        },
+        AdmissionPreview::CoolingDown { reason, ends_in } => match reason {
+            CooldownReason::RateLimit | CooldownReason::Overload => Door::CoolingDown {
+                until: now + ends_in,
+            },
+            CooldownReason::Credential | CooldownReason::Quota | CooldownReason::Model => {
+                Door::Shut
+            }
+        },
+    }
+}

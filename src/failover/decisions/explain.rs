@@ -1,0 +1,81 @@
+//! Who would be tried for a request, found out without calling anyone.
+
+use tokio::time::Instant;
+
+use super::order::{RoutingRequest, order};
+use super::skip::{SkipReason, Skipped};
+use crate::config::UpstreamId;
+use crate::failover::translation::translated;
+use crate::health::AdmissionPreview;
+use crate::routing::Rule;
+
+/// One candidate for a request.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The upstream.
+    pub upstream: UpstreamId,
+    /// The model that it would be asked for.
+    pub model: String,
+    /// Its tier; lower ones are tried first.
+    pub tier: u32,
+    /// What health would answer for each of its keys; none if it cannot serve the request at all.
+    pub previews: Vec<AdmissionPreview>,
+    /// Why it cannot serve the request at all.
+    pub skipped: Option<SkipReason>,
+}
+
+/// The candidates for a request in the order in which they would be tried now; those that would not be tried come
+/// last.
+pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Explained> {
+    let mut order = order(rule, request, fastrand::f64);
+    let skipped = &mut order.skipped;
+    order.candidates.retain(|candidate| {
+        // Without a body nothing is known that could not be translated.
+        let is_known = !request.needs.body.is_empty();
+        let why = is_known
+            .then(|| translated(candidate, request).err())
+            .flatten();
+        skipped.extend(why.map(|why| Skipped::new(candidate, why)));
+        why.is_none()
+    });
+    let mut explained: Vec<Explained> = order
+        .candidates
+        .iter()
+        .map(|candidate| Explained {
+            upstream: candidate.upstream.id().clone(),
+            model: candidate
+                .model
+                .as_deref()
+                .unwrap_or(request.model)
+                .to_owned(),
+            tier: candidate.tier,
+            previews: (0..candidate.upstream.key_count().max(1))
+                .map(|key| candidate.health_of(request.model).preview(key, now))
+                .collect(),
+            skipped: None,
+        })
+        .collect();
+    explained.sort_by_key(|candidate| !candidate.is_open());
+    explained.extend(order.skipped.into_iter().map(|skipped| Explained {
+        upstream: skipped.upstream,
+        model: request.model.to_owned(),
+        tier: 0,
+        previews: Vec::new(),
+        skipped: Some(skipped.reason),
+    }));
+    explained
+}
+
+impl Explained {
+    /// Whether a request would be sent to it.
+    pub fn is_open(&self) -> bool {
+        self.previews.iter().any(|preview| {
+            matches!(
+                preview,
+                AdmissionPreview::Admitted
+                    | AdmissionPreview::SlowStart { .. }
+                    | AdmissionPreview::HalfOpenProbe
+            )
+        })
+    }
+}

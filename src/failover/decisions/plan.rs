@@ -1,0 +1,241 @@
+//! The plan of one request: its candidates in order, and what has become of each.
+//!
+//! An outcome that is about the key leads to the next key of the same candidate; every other failure leads to the next
+//! candidate. What may have passed a moment later leaves the candidate in the plan, to be asked again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::decide::{Choice, Door, Tried, pause};
+use super::entry::Entry;
+use super::order::{Order, RoutingRequest};
+use super::skip::{SkipReason, Skipped};
+use super::target::Target;
+use crate::config::UpstreamId;
+use crate::dialect::UpstreamRequest;
+use crate::failover::translation::{fault, translated_within};
+use crate::health::{ModelHealth, Permit, Shape};
+use crate::outcome::{Blame, Outcome};
+use crate::wire::json::Fault;
+use crate::wire::memory::Memory;
+
+/// The plan of one request, and how far it has got.
+#[derive(Debug)]
+pub(in crate::failover) struct AttemptPlan<'a> {
+    request: RoutingRequest<'a>,
+    memory: &'a Memory,
+    entries: Vec<Entry<'a>>,
+    skipped: Vec<Skipped>,
+    /// How often somebody has been asked again.
+    repeats: u32,
+    /// The upstreams that rejected the request itself.
+    rejecting: Vec<UpstreamId>,
+    /// Why the request could not be translated, and where.
+    fault: Option<Fault>,
+}
+
+impl<'a> AttemptPlan<'a> {
+    /// Goes through the candidates of an order.
+    pub(in crate::failover) fn new(order: Order<'a>, memory: &'a Memory) -> Self {
+        let count = order.candidates.len();
+        let candidates = order.candidates.into_iter().enumerate();
+        let RoutingRequest { model, retries, .. } = order.request;
+        Self {
+            request: order.request,
+            memory,
+            entries: candidates
+                .map(|(place, candidate)| {
+                    // A client's retry begins with another one.
+                    let rank = (place + retries % count) % count;
+                    Entry::new(candidate, model, rank)
+                })
+                .collect(),
+            skipped: order.skipped,
+            repeats: 0,
+            rejecting: Vec::new(),
+            fault: None,
+        }
+    }
+
+    /// Whether there are no candidates.
+    pub(in crate::failover) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Counts the request as demand at every candidate.
+    pub(in crate::failover) fn demand(&self, now: Instant) {
+        for entry in &self.entries {
+            entry.health.demanded(now);
+        }
+    }
+
+    /// The owner of what the request refers to: the only upstream that can serve it.
+    pub(in crate::failover) fn pinned_to(&self) -> Option<&'a UpstreamId> {
+        self.request.pinned_to
+    }
+
+    /// Why the request could not be translated, and where.
+    pub(in crate::failover) fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
+    /// The candidates as they look now. An outage is fresh as long as it has lasted for less than `wait`.
+    pub(in crate::failover) fn choices(
+        &self,
+        shape: Shape,
+        wait: Duration,
+        now: Instant,
+    ) -> Vec<Choice> {
+        let entries = self.entries.iter();
+        let choices = entries.map(|entry| Choice {
+            tried: entry.tried,
+            door: entry.door(wait, now),
+            odds: entry.health.odds(now),
+            needs: entry.health.late_after(shape),
+        });
+        choices.collect()
+    }
+
+    /// The health of a candidate's model.
+    pub(in crate::failover) fn health(&self, choice: usize) -> &'a Arc<ModelHealth> {
+        self.entries[choice].health
+    }
+
+    /// Whether a candidate can serve the request. One that cannot is skipped from now on.
+    pub(in crate::failover) async fn is_able(&mut self, choice: usize) -> bool {
+        let entry = &mut self.entries[choice];
+        if entry.is_known {
+            return true;
+        }
+        let translated = translated_within(entry.candidate, self.request, self.memory).await;
+        let why = match translated {
+            Ok(translated) => {
+                entry.is_known = true;
+                entry.translated = translated.map(Box::new);
+                return true;
+            }
+            Err(why) => why,
+        };
+        if why == SkipReason::Unreadable && self.fault.is_none() {
+            self.fault = fault(self.request.needs.body).await;
+        }
+        entry.tried = Tried::No;
+        entry.is_known = true;
+        self.skipped.push(Skipped::new(entry.candidate, why));
+        false
+    }
+
+    /// The request in the API of a candidate, if it has been put so and not been sent yet.
+    pub(in crate::failover) fn take_translated(
+        &mut self,
+        choice: usize,
+    ) -> Option<Box<UpstreamRequest>> {
+        self.entries[choice].translated.take()
+    }
+
+    /// Whether somebody could be asked who has not been asked yet.
+    pub(in crate::failover) async fn has_others(&mut self, now: Instant) -> bool {
+        for choice in 0..self.entries.len() {
+            let entry = &self.entries[choice];
+            let is_next =
+                entry.tried == Tried::Not && entry.door(Duration::ZERO, now) == Door::Open;
+            if is_next && self.is_able(choice).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Asks health for a permit for a candidate. `is_forced`: even if its circuit breaker is open.
+    pub(in crate::failover) fn admit(
+        &mut self,
+        choice: usize,
+        is_forced: bool,
+        now: Instant,
+    ) -> Option<(Target<'a>, Permit)> {
+        self.entries[choice].admit(is_forced, now)
+    }
+
+    /// A candidate that was admitted is not asked after all.
+    pub(in crate::failover) fn put_back(&mut self, choice: usize) {
+        self.entries[choice].keys = None;
+    }
+
+    /// An attempt at a candidate starts.
+    pub(in crate::failover) fn started(&mut self, choice: usize) {
+        let entry = &mut self.entries[choice];
+        self.repeats += u32::from(entry.calls > 0);
+        entry.calls += 1;
+        entry.tried = Tried::No;
+    }
+
+    /// Notes how an attempt at a candidate ended.
+    pub(in crate::failover) fn failed(&mut self, choice: usize, outcome: &Outcome, now: Instant) {
+        let upstream = self.entries[choice].candidate.upstream.id();
+        if outcome.blame() == Blame::Client {
+            self.rejecting.push(upstream.clone());
+        }
+        let not_before = now + pause(self.repeats, fastrand::f32());
+        self.entries[choice].failed(outcome, not_before, now);
+        if matches!(outcome, Outcome::TooLong { .. })
+            && let Some(window) = self.window_of(choice)
+        {
+            self.skip_windows_up_to(window);
+        }
+    }
+
+    fn window_of(&self, choice: usize) -> Option<u32> {
+        let candidate = self.entries[choice].candidate;
+        candidate.facts(self.request.model).context_window
+    }
+
+    /// What was too long for one context window is too long for all that are not larger.
+    fn skip_windows_up_to(&mut self, too_small: u32) {
+        let model = self.request.model;
+        for entry in self.entries.iter_mut().filter(|entry| entry.calls == 0) {
+            let window = entry.candidate.facts(model).context_window;
+            let is_larger = window.is_none_or(|window| window > too_small);
+            if !is_larger && entry.tried != Tried::No {
+                entry.tried = Tried::No;
+                let skipped = Skipped::new(entry.candidate, SkipReason::TooSmall);
+                self.skipped.push(skipped);
+            }
+        }
+    }
+
+    /// Whether no candidate that is preferred to this one can serve the request.
+    pub(in crate::failover) fn is_first_choice(&self, choice: usize) -> bool {
+        let rank = self.entries[choice].rank;
+        let mut preferred = self.entries.iter().filter(|entry| entry.rank < rank);
+        preferred.all(|entry| entry.calls == 0 && entry.tried == Tried::No)
+    }
+
+    /// The candidates that were skipped, and why.
+    pub(in crate::failover) fn skipped(&self, now: Instant) -> Vec<Skipped> {
+        let left = self.entries.iter();
+        let left = left.filter(|entry| entry.calls == 0 && entry.tried != Tried::No);
+        let left = left.map(|entry| Skipped::new(entry.candidate, entry.why_not(now)));
+        self.skipped.iter().cloned().chain(left).collect()
+    }
+
+    /// Whether the attempts failed because our own network is lost.
+    pub(in crate::failover) fn is_network_lost(&self) -> bool {
+        let mut asked = self.entries.iter().filter(|entry| entry.calls > 0);
+        asked.any(|entry| entry.health.is_network_lost())
+    }
+
+    /// When the first of the candidates may be asked again; without those that rejected the request itself, because
+    /// they would reject it again. Only a cooldown counts: whoever is out of rotation is asked if nobody else is left.
+    pub(in crate::failover) fn retry_in(&self, now: Instant) -> Option<Duration> {
+        let rejects = |entry: &&Entry<'_>| {
+            let upstream = entry.candidate.upstream.id();
+            self.rejecting.contains(upstream)
+        };
+        let is_asked = |entry: &&Entry<'_>| entry.calls > 0 || entry.tried != Tried::No;
+        let entries = self.entries.iter().filter(is_asked);
+        let entries = entries.filter(|entry| !rejects(entry));
+        entries.map(|entry| entry.cooldown(now)).min()
+    }
+}

@@ -1,0 +1,172 @@
+//! The queue of a route: requests that wait until somebody can answer again.
+//!
+//! They wait in the order in which they came, and are let out one by one, each in its turn.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::turns::Turns;
+
+/// The waiting requests of one route.
+#[derive(Debug)]
+pub(in crate::failover) struct Queue {
+    /// Whoever holds it is the first in the queue.
+    head: Semaphore,
+    waiting: AtomicUsize,
+    /// No more requests wait at a time.
+    limit: usize,
+    turns: Mutex<Turns>,
+}
+
+/// A place in a queue, which is given up when it is dropped.
+#[derive(Debug)]
+pub(in crate::failover) struct Place<'a>(&'a Queue);
+
+impl Queue {
+    pub(in crate::failover) fn new(limit: usize, now: Instant) -> Self {
+        Self {
+            head: Semaphore::new(1),
+            waiting: AtomicUsize::new(0),
+            limit,
+            turns: Mutex::new(Turns::new(now, now)),
+        }
+    }
+
+    /// A place in the queue, for a request that cannot be answered before `opens_at`; `None` if it is full.
+    pub(in crate::failover) fn enter(&self, opens_at: Instant, now: Instant) -> Option<Place<'_>> {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = Place(self);
+        if before >= self.limit {
+            return None;
+        }
+        if before == 0 {
+            *self.turns() = Turns::new(opens_at, now);
+        }
+        Some(place)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Place<'a> {
+    /// Waits until it is this request's turn, but not before `opens_at`. False if that is not before `until`.
+    pub(in crate::failover) async fn turn(&self, opens_at: Instant, until: Instant) -> bool {
+        if opens_at > Instant::now() {
+            sleep_until(opens_at.min(until)).await;
+        }
+        let Some(_head) = self.head(until).await else {
+            return false;
+        };
+        let next = self.0.turns().next();
+        if next > Instant::now() {
+            sleep_until(next.min(until)).await;
+        }
+        let now = Instant::now();
+        if now >= until {
+            return false;
+        }
+        self.0.turns().taken(now);
+        true
+    }
+
+    async fn head(&self, until: Instant) -> Option<SemaphorePermit<'a>> {
+        timeout_at(until, self.0.head.acquire()).await.ok()?.ok()
+    }
+
+    /// The request that went out in its turn has been answered.
+    pub(in crate::failover) fn succeeded(&self) {
+        self.0.turns().succeeded(Instant::now());
+    }
+
+    /// It has failed.
+    pub(in crate::failover) fn failed(&self) {
+        self.0.turns().failed(Instant::now());
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::Queue;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn seconds(duration: Duration) -> f64 {
+        (duration.as_secs_f64() * 10.0).round() / 10.0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_come_more_and_more_seldom_until_one_succeeds() {
+        let start = Instant::now();
+        let queue = Queue::new(10, start);
+        let place = queue.enter(start, start).unwrap();
+        let mut turns = Vec::new();
+        for _ in 0..7 {
+            assert!(place.turn(start, start + LONG).await);
+            turns.push(seconds(start.elapsed()));
+            place.failed();
+        }
+        assert_eq!(turns, [0.2, 0.6, 1.4, 3.0, 5.0, 7.0, 9.0]);
+        place.succeeded();
+        for _ in 0..100 {
+            assert!(place.turn(start, start + LONG).await);
+            place.succeeded();
+        }
+        // 4 × 200 ms, 4 × 100 ms, and so on.
+        assert_eq!(seconds(start.elapsed()), 10.6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_let_out_before_the_door_opens_or_after_the_end() {
+        let start = Instant::now();
+        let queue = Queue::new(10, start);
+        let place = queue.enter(start, start).unwrap();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(place.turn(at(5), at(10)).await);
+        assert_eq!(Instant::now(), at(5));
+        assert!(!place.turn(at(20), at(10)).await);
+        assert_eq!(Instant::now(), at(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_came_first_go_first() {
+        let start = Instant::now();
+        let queue = Queue::new(10, start);
+        let places: Vec<_> = (0..3).map(|_| queue.enter(start, start).unwrap()).collect();
+        let order = std::sync::Mutex::new(Vec::new());
+        let go = async |number: usize| {
+            assert!(places[number].turn(start, start + LONG).await);
+            order
+                .lock()
+                .unwrap()
+                .push((number, seconds(start.elapsed())));
+        };
+        tokio::join!(go(0), go(1), go(2));
+        assert_eq!(*order.lock().unwrap(), [(0, 0.2), (1, 0.4), (2, 0.6)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_takes_nobody_and_a_place_is_free_again_when_it_is_left() {
+        let now = Instant::now();
+        let queue = Queue::new(2, now);
+        let first = queue.enter(now, now).unwrap();
+        let _second = queue.enter(now, now).unwrap();
+        assert!(queue.enter(now, now).is_none());
+        drop(first);
+        assert!(queue.enter(now, now).is_some());
+    }
+}

@@ -1,0 +1,66 @@
+//! Signs of life for clients that wait for more of a stream.
+
+use backstop::simulator::{Fault, Script, Simulator};
+use http::Method;
+use serde_json::json;
+
+use crate::harness::Setup;
+
+const CHAT: &str = "/v1/chat/completions";
+const MESSAGES: &str = "/v1/messages";
+const RESPONSES: &str = "/v1/responses";
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
+/// What clients count as life: some clients count events only.
+const SIGNS: [(&str, &str); 3] = [
+    (CHAT, ": keepalive\n\n"),
+    (MESSAGES, "event: ping\ndata: {\"type\":\"ping\"}\n\n"),
+    (RESPONSES, "\"type\":\"keepalive\""),
+];
+
+fn body(path: &str) -> String {
+    let said = json!([{"role": "user", "content": "hi"}]);
+    match path {
+        RESPONSES => json!({"model": "m", "input": "hi", "stream": true}),
+        _ => json!({"model": "m", "messages": said, "stream": true, "max_tokens": 100}),
+    }
+    .to_string()
+}
+
+/// What a client gets of an upstream with this fault.
+async fn told(provider: &str, fault: Fault, path: &str, more: &[(&str, &str)]) -> String {
+    let upstream = Simulator::start("upstream", Script::fault(fault)).await.unwrap();
+    let gateway = Setup::new()
+        .upstream_as(&upstream, &format!("provider: {provider}, api_key: k"))
+        .lines("timeouts: {first_token: 600ms, idle: 600ms, keepalive: 100ms}")
+        .start()
+        .await;
+    let headers: Vec<(&str, &str)> = JSON.iter().chain(more).copied().collect();
+    let answered = gateway.send(Method::POST, path, &headers, body(path)).await;
+    answered.text()
+}
+
+#[tokio::test]
+async fn within_an_answer_they_come_in_the_clients_api() {
+    for provider in ["openai", "anthropic", "ernie"] {
+        for (path, sign) in SIGNS {
+            let text = told(provider, Fault::StallAfter(2), path, &[]).await;
+            let about = format!("{provider} {path}: {text}");
+            let content = text.find("Hello").expect(&about);
+            assert!(text[content..].matches(sign).count() >= 2, "{about}");
+            assert!(!text[..content].contains("keepalive"), "{about}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn before_an_answer_they_come_as_far_as_the_client_takes_them() {
+    for (path, sign) in SIGNS {
+        let text = told("openai", Fault::Hang, path, &[]).await;
+        assert!(text.matches(sign).count() >= 2, "{path}: {text}");
+    }
+    // OpenAI's own SDKs take no event before the response was created.
+    let sdk = [("x-stainless-lang", "python")];
+    let text = told("openai", Fault::Hang, RESPONSES, &sdk).await;
+    assert!(text.starts_with(": keepalive\n\n: keepalive\n\n"), "{text}");
+}
