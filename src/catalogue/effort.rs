@@ -1,7 +1,5 @@
 //! How much a model can be asked to think.
 
-use serde::Deserialize;
-
 /// The words for it, from nothing to most.
 const LEVELS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
@@ -14,6 +12,9 @@ impl EffortLevels {
     pub const UNKNOWN: Self = Self(0);
     /// `low`, `medium` and `high`: what most providers took over.
     pub const THREE: Self = Self::from_to(Level::Low, Level::High);
+
+    /// Every level.
+    pub const ALL: Self = Self::from_to(Level::None, Level::Max);
 
     /// From one level to another.
     pub const fn from_to(least: Level, most: Level) -> Self {
@@ -69,8 +70,7 @@ impl EffortLevels {
 }
 
 /// One level of effort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// It does not think.
     None,
@@ -86,6 +86,24 @@ pub enum Level {
     Xhigh,
     /// As much as it can.
     Max,
+}
+
+impl Level {
+    const ALL: [Self; 7] = [
+        Self::None,
+        Self::Minimal,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Xhigh,
+        Self::Max,
+    ];
+
+    /// The level that is called so.
+    pub fn named(name: &str) -> Option<Self> {
+        let position = LEVELS.iter().position(|level| *level == name)?;
+        Some(Self::ALL[position])
+    }
 }
 
 #[cfg(test)]

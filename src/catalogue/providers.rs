@@ -83,11 +83,11 @@ impl Entry {
     }
 
     /// Some of its models are served by Anthropic's API alone: those with this word in their names.
-    const fn messages_only(self, path: &'static str, name: &'static str) -> Self {
+    const fn messages_only(self, path: &'static str, part: &'static str) -> Self {
         Self {
             messages: Some(Messages {
                 path,
-                only: Some(name),
+                only: Some(part),
                 counts: false,
             }),
             ..self

@@ -1,12 +1,13 @@
 //! Fields of a chat request that some providers reject.
 
 /// Every field that may be left out, in the order of the bits. All are hints: without one, the answer has the same shape.
-const FIELDS: [&str; 30] = [
+const FIELDS: [&str; 29] = [
     "access_programs",
     "background_options",
     "frequency_penalty",
     "logit_bias",
     "metadata",
+    "min_p",
     "modalities",
     "moderation",
     "parallel_tool_calls",
@@ -17,6 +18,7 @@ const FIELDS: [&str; 30] = [
     "prompt_cache_options",
     "prompt_cache_retention",
     "reasoning_effort",
+    "repetition_penalty",
     "safety_identifier",
     "seed",
     "service_tier",
@@ -29,9 +31,6 @@ const FIELDS: [&str; 30] = [
     "top_p",
     "user",
     "verbosity",
-    "web_search_options",
-    "min_p",
-    "repetition_penalty",
 ];
 
 /// A set of fields that a provider rejects with an error.

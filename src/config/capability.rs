@@ -125,11 +125,18 @@ impl CapabilitiesConfig {
 }
 
 fn efforts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<EffortLevels>, D::Error> {
-    let levels = Vec::<Level>::deserialize(deserializer)?;
-    let set = levels
-        .into_iter()
-        .fold(EffortLevels::UNKNOWN, EffortLevels::and);
-    Ok(Some(set))
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let levels = names
+        .iter()
+        .try_fold(EffortLevels::UNKNOWN, |levels, name| {
+            let level = Level::named(name).ok_or_else(|| {
+                let known: Vec<&str> = EffortLevels::ALL.iter().collect();
+                let known = known.join(", ");
+                D::Error::custom(format!("`{name}` is no level of effort; known are {known}"))
+            })?;
+            Ok(levels.and(level))
+        })?;
+    Ok(Some(levels))
 }
 
 fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {

@@ -40,7 +40,7 @@ pub use file::Config;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
 pub use proxy::{ForwardProxy, ProxyScheme};
-pub use quirks::{LimitName, QuirksConfig, Refused};
+pub use quirks::{LimitName, QuirksConfig};
 pub use route::{
     CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
 };

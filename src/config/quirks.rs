@@ -1,9 +1,7 @@
 //! What the configuration says about the quirks of an upstream.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error};
 
 use super::problem::did_you_mean;
 use crate::catalogue::{CallIds, Quirks, RefusedFields};
@@ -18,7 +16,8 @@ pub struct QuirksConfig {
     /// Whether it knows the role `developer`.
     pub developer: Option<bool>,
     /// Further fields that it rejects with an error.
-    pub refuses: Vec<Refused>,
+    #[serde(deserialize_with = "refused")]
+    pub refuses: RefusedFields,
     /// The longest description of a tool that it accepts, in bytes.
     pub longest_description: Option<usize>,
     /// Which ids of tool calls it accepts.
@@ -43,22 +42,10 @@ pub enum LimitName {
     Either,
 }
 
-/// A field that an upstream rejects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused(RefusedFields);
-
-impl Default for Refused {
-    /// A placeholder where the configuration has a mistake; never used.
-    fn default() -> Self {
-        Self(RefusedFields::NONE)
-    }
-}
-
 impl QuirksConfig {
     /// `known`, overridden by these settings.
     #[must_use]
     pub fn over(&self, known: Quirks) -> Quirks {
-        let more = self.refuses.iter().map(|field| field.0);
         Quirks {
             limit: match self.limit {
                 None => known.limit,
@@ -67,7 +54,7 @@ impl QuirksConfig {
                 Some(LimitName::MaxCompletionTokens) => Some("max_completion_tokens"),
             },
             has_developer: self.developer.unwrap_or(known.has_developer),
-            refuses: more.fold(known.refuses, RefusedFields::or),
+            refuses: known.refuses.or(self.refuses),
             longest_description: self.longest_description.or(known.longest_description),
             call_ids: self.call_ids.unwrap_or(known.call_ids),
             has_plain_turns: self.plain_turns.unwrap_or(known.has_plain_turns),
@@ -80,30 +67,19 @@ impl QuirksConfig {
     }
 }
 
-impl<'de> Deserialize<'de> for Refused {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Name)
-    }
+fn refused<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RefusedFields, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    names.iter().try_fold(RefusedFields::NONE, |fields, name| {
+        let field = RefusedFields::named(name);
+        let field = field.ok_or_else(|| D::Error::custom(no_hint(name)))?;
+        Ok(fields.or(field))
+    })
 }
 
-struct Name;
-
-impl Visitor<'_> for Name {
-    type Value = Refused;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Refused, E> {
-        RefusedFields::named(name).map(Refused).ok_or_else(|| {
-            let hint = did_you_mean(name, RefusedFields::all()).unwrap_or_else(|| {
-                let known: Vec<&str> = RefusedFields::all().collect();
-                format!("these can be: {}", known.join(", "))
-            });
-            E::custom(format!(
-                "`{name}` cannot be left out of a request without changing what it asks for; {hint}"
-            ))
-        })
-    }
+fn no_hint(name: &str) -> String {
+    let fix = did_you_mean(name, RefusedFields::all()).unwrap_or_else(|| {
+        let known: Vec<&str> = RefusedFields::all().collect();
+        format!("these can be: {}", known.join(", "))
+    });
+    format!("`{name}` cannot be left out of a request without changing what it asks for; {fix}")
 }

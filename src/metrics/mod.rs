@@ -71,10 +71,7 @@ impl Metrics {
                 "Streams that broke off and continued at the upstream `to`.",
                 &["from", "to"],
             )?,
-            in_flight: IntGauge::new(
-                "backstop_requests_in_flight",
-                "Requests that are being served now.",
-            )?,
+            in_flight: in_flight(&registry)?,
             changes: counter(
                 &registry,
                 "backstop_upstream_transitions_total",
@@ -100,9 +97,6 @@ impl Metrics {
             timings: Timings::new(&registry)?,
             registry,
         };
-        metrics
-            .registry
-            .register(Box::new(metrics.in_flight.clone()))?;
         metrics.registry.register(Box::new(build_info()?))?;
         metrics.registry.register(Box::new(LogLinesLost::new()?))?;
         Ok(metrics)
@@ -189,6 +183,15 @@ impl Sink for Metrics {
             Event::RequestFinished(report) => self.finished(report),
         }
     }
+}
+
+fn in_flight(registry: &Registry) -> Result<IntGauge, prometheus::Error> {
+    let gauge = IntGauge::new(
+        "backstop_requests_in_flight",
+        "Requests that are being served now.",
+    )?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
 }
 
 fn build_info() -> Result<Gauge, prometheus::Error> {

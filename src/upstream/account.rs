@@ -195,8 +195,8 @@ impl Upstream {
                 ..api
             },
             Some(MessagesUrl {
-                only: Some(name), ..
-            }) if model.contains(name) => UpstreamApi {
+                only: Some(part), ..
+            }) if model.contains(part) => UpstreamApi {
                 dialect: Dialect::Anthropic,
                 ..api
             },

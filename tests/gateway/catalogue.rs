@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use backstop::catalogue::{
-    Dialect, Facts, InChats, KeyHeader, Provider, Sampling, Thinking, Unthinking, facts,
+    Ability, Dialect, Facts, InChats, KeyHeader, Provider, Sampling, Thinking, Unthinking, facts,
     known_models,
 };
 use backstop::config::Config;
@@ -217,7 +217,7 @@ fn providers() -> String {
             provider.name(),
             provider
                 .base_url()
-                .map_or("yours".to_owned(), |url| format!("`{url}`")),
+                .map_or_else(|| "yours".to_owned(), |url| format!("`{url}`")),
             list(provider.key_variables()),
             list(provider.families()),
             list(provider.fallback_models()),
@@ -232,18 +232,14 @@ fn models() -> String {
     );
     for name in known_models() {
         let facts = facts(name);
-        let missing: Vec<&str> = facts
-            .missing
-            .iter()
-            .map(|ability| ability.label())
-            .collect();
+        let missing: Vec<&str> = facts.missing.iter().map(Ability::label).collect();
         let retires = facts.retires.map(|day| day.to_string()).unwrap_or_default();
         let _ = writeln!(
             table,
             "| `{name}` | {} | {} | {} | {retires} |",
             number(facts.context_window),
             number(facts.max_output),
-            missing.join(", "),
+            list(&missing),
         );
     }
     table

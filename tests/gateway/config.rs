@@ -12,6 +12,23 @@ const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
 /// Every key there is. A key of `Config` that is missing here is found by the last test.
 const KEYS: &[&str] = &[
+    "answers_tools",
+    "call_ids",
+    "check_models",
+    "developer",
+    "efforts",
+    "forced_tools",
+    "limit",
+    "longest_description",
+    "messages_url",
+    "plain_turns",
+    "quirks",
+    "refuses",
+    "retires",
+    "sampling",
+    "thinks",
+    "tools_by",
+    "wants_thoughts_back",
     "list_models",
     "listen",
     "tls",
@@ -188,7 +205,8 @@ jj: 1
 tls: {jj: 1}
 admin: {jj: 1}
 clients: [{jj: 1}]
-upstreams: {a: {jj: 1, errors: [{jj: 1}], capabilities: {jj: 1}}}
+upstreams: {a: {jj: 1, errors: [{jj: 1}], capabilities: {jj: 1}, quirks: {jj: 1}}}
+models: {m: {jj: 1}}
 routes: [{jj: 1, hold: {jj: 1}, candidates: [{jj: 1}]}]
 timeouts: {jj: 1}
 limits: {jj: 1}

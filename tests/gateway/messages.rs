@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::harness::{Answered, Setup, TestGateway, simulators};
 
 const MESSAGES: &str = "/v1/messages?beta=true";
-const TIMEOUTS: &str = "timeouts: {first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms, reasoning: 600ms}";
+const TIMEOUTS: &str =
+    "timeouts: {first_token: 600ms, answer: 600ms, idle: 400ms, content: 600ms, reasoning: 600ms}";
 const JSON: &[(&str, &str)] = &[
     ("content-type", "application/json"),
     ("x-api-key", "client-key"),
