@@ -10,6 +10,7 @@ pub mod anthropic;
 mod arguments;
 mod call_ids;
 mod chunks;
+pub mod continuation;
 mod dropped;
 mod fields;
 mod finish;

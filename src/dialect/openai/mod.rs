@@ -2,7 +2,6 @@
 
 mod adapt;
 mod calls;
-pub mod continuation;
 mod entries;
 mod error;
 mod history;
@@ -14,7 +13,6 @@ mod thoughts;
 mod turns;
 
 pub use adapt::{Adapted, adapt_chat, adapt_response};
-pub use continuation::{Splicer, Transcript};
 pub(super) use error::classify_inner;
 pub(super) use error::says_too_long;
 pub use error::{

@@ -16,7 +16,6 @@ mod stream;
 mod tools;
 
 pub use answer::{RequestContext, answer};
-pub(super) use answer::{message_item, text_part};
 pub use request::{Translated, request, unsupported_feature};
 pub use stream::Translator;
 

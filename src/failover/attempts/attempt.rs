@@ -19,7 +19,7 @@ use super::pace::Pace;
 use super::timers::StreamTimeouts;
 use crate::catalogue::is_reasoning_model;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
-use crate::dialect::openai::Transcript;
+use crate::dialect::continuation::{Scribe, Transcript};
 use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest};
 use crate::event::Events;
 use crate::failover::decisions::target::Target;
@@ -334,7 +334,7 @@ impl Attempt<'_> {
         if has_media_type(&reply.headers, "application/json") {
             return self.no_stream(reply, translator).await;
         }
-        let transcript = self.is_noted.then(|| Transcript::new(endpoint));
+        let scribe = self.is_noted.then(|| Scribe::new(endpoint));
         let is_reasoning = self.is_reasoning();
         let wanted = Hold {
             first,
@@ -349,7 +349,7 @@ impl Attempt<'_> {
             },
             keepalive: self.request.keepalive(self.timeouts.keepalive),
         };
-        let events = EventStream::new(endpoint, translator.translator(), transcript);
+        let events = EventStream::new(endpoint, translator.translator(), scribe);
         let mut held = match hold(events, reply.body, wanted).await {
             Ok(held) => held,
             Err(failure) => return self.error_by_event(failure, reply.headers),

@@ -4,6 +4,7 @@ mod caching;
 mod claude;
 mod error;
 mod events;
+mod look;
 mod media;
 mod read_answer;
 mod read_blocks;
@@ -17,6 +18,7 @@ mod write_tools;
 mod write_turns;
 
 pub use error::{error, error_for, error_kind, to_openai};
+pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
 pub use write_answer::{Writer, write_answer};

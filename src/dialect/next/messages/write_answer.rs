@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::error;
 use crate::dialect::next::conversation::{
-    Api, Asked, Begin, CallHead, End, Event, Signature, Usage, thoughts,
+    Api, Asked, Begin, CallHead, End, Event, Place, Signature, Usage, thoughts,
 };
 
 /// Writes the events of a stream.
@@ -39,6 +39,19 @@ impl Writer {
             blocks: 0,
             open: Open::None,
             has_refused: false,
+        }
+    }
+
+    /// For the rest of a stream whose client is at this place.
+    pub fn resume(asked: Asked, place: &Place) -> Self {
+        Self {
+            blocks: place.index,
+            open: match &place.open {
+                None => Open::None,
+                Some(open) if open.is_thought => Open::Thinking,
+                Some(_) => Open::Text,
+            },
+            ..Self::new(asked)
         }
     }
 
