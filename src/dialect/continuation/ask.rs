@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::Transcript;
 use super::seam::anchor;
+use super::{Transcript, called};
 use crate::config::Prefill;
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::json;
@@ -55,6 +55,9 @@ pub fn body(
 fn ask(body: &mut Value, list: &str, transcript: &Transcript, prefill: Prefill) -> Option<()> {
     // Some providers reject a prefill that ends in white space.
     let text = transcript.text.trim_end();
+    if transcript.has_calls() {
+        called::put(body, transcript.endpoint, &transcript.turns)?;
+    }
     let messages = body[list].as_array_mut()?;
     messages.push(json!({ "role": "assistant", "content": text }));
     match prefill {
@@ -75,13 +78,15 @@ fn ask(body: &mut Value, list: &str, transcript: &Transcript, prefill: Prefill) 
 
 /// The same in Anthropic's API, which has one way for a prefill; where that is translated, the upstream's own way is found.
 fn ask_claude(body: &mut Value, transcript: &Transcript, prefill: Prefill) -> Option<()> {
-    let prefill = match prefill {
-        Prefill::None => Prefill::None,
-        Prefill::Trailing | Prefill::Prefix | Prefill::Vllm => {
-            // A message that begins with text cannot be thought about first.
-            body.as_object_mut()?.remove("thinking");
-            Prefill::Trailing
-        }
+    let is_prefill = prefill != Prefill::None;
+    if is_prefill || transcript.has_calls() {
+        // A message that begins with text cannot be thought about first, nor goes one on without its thoughts.
+        body.as_object_mut()?.remove("thinking");
+    }
+    let prefill = if is_prefill {
+        Prefill::Trailing
+    } else {
+        Prefill::None
     };
     ask(body, "messages", transcript, prefill)
 }

@@ -9,11 +9,12 @@
 //! Splicer      the reply's events, written as the rest of the first stream
 //! ```
 //!
-//! Text goes on within a text, or where it has ended. A call of which the client has nothing is made by the reply; behind one
-//! that has begun nobody can go on: nobody knows what else the model would have called. Thoughts are told by the first upstream
-//! alone.
+//! Text goes on within a text, or where it has ended. A call of which the client has nothing is made by the reply. Within a call
+//! that has begun, or right behind it, nobody can go on: nobody knows what else the model would have called. Text behind calls
+//! goes on without further ones. Thoughts are told by the first upstream alone.
 
 mod ask;
+mod called;
 mod completion;
 mod eligible;
 mod limits;

@@ -20,6 +20,8 @@ pub struct Splicer {
     reader: Box<dyn ReadEvents>,
     assembly: Assembly,
     writer: Box<dyn WriteEvents>,
+    /// Whether the first part of the answer calls tools.
+    has_calls: bool,
 }
 
 impl Splicer {
@@ -33,6 +35,7 @@ impl Splicer {
             rest: Rest::new(&body, transcript, prefill),
             reader: speech::reader(endpoint),
             writer: speech::writer(endpoint, &body, &transcript.place),
+            has_calls: transcript.has_calls(),
             assembly: Assembly::new(speech::names(endpoint, body)),
         }
     }
@@ -89,6 +92,7 @@ impl Splicer {
             Event::End { end, usage } => {
                 self.say("", true, out)?;
                 let usage = usage.map(|usage| self.rest.sum(usage));
+                let end = self.end(end);
                 self.write(Event::End { end, usage }, out);
             }
             event @ (Event::Refusal(_) | Event::Call(_) | Event::Arguments(_) | Event::Called) => {
@@ -111,8 +115,17 @@ impl Splicer {
             Some(Stop::Length) => End::Limit,
         };
         let usage = Some(self.rest.used_so_far());
+        let end = self.end(end);
         self.writer.write(Event::End { end, usage }, out);
         Ok(())
+    }
+
+    /// Why the whole answer ends: agents rely on the reason alone.
+    fn end(&self, end: End) -> End {
+        match end {
+            End::Whole | End::Stop(_) if self.has_calls => End::Calls,
+            end => end,
+        }
     }
 
     /// Tells something else than text, unless the answer is over before it.

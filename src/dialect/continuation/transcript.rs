@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::called::{CallingTurn, ToldCall};
 use super::speech;
+use crate::config::Prefill;
 use crate::dialect::next::conversation::{Piece, Place, Usage};
 use crate::dialect::next::form::ReadEvents;
 use crate::request::Endpoint;
@@ -21,7 +23,12 @@ pub struct Scribe {
 #[derive(Clone, Debug)]
 pub struct Transcript {
     pub(super) endpoint: Endpoint,
+    /// What comes before the text: texts with calls behind them.
+    pub(super) turns: Vec<CallingTurn>,
+    /// The text, behind the last call if there are any.
     pub(super) text: String,
+    /// How long texts and calls are, in bytes.
+    length: usize,
     /// Events with text; as many tokens, roughly.
     pub(super) tokens: u64,
     /// Events with thoughts.
@@ -38,7 +45,9 @@ impl Scribe {
             reader: speech::reader(endpoint),
             transcript: Transcript {
                 endpoint,
+                turns: Vec::new(),
                 text: String::new(),
+                length: 0,
                 tokens: 0,
                 thoughts: 0,
                 usage: None,
@@ -66,6 +75,9 @@ impl Scribe {
         for piece in pieces {
             transcript.take(piece);
         }
+        if transcript.length > LONGEST {
+            transcript.ends_with("too long");
+        }
     }
 }
 
@@ -75,6 +87,8 @@ impl Transcript {
         let open = self.place.open.as_ref();
         if self.place.obstacle.is_some() {
             self.place.obstacle
+        } else if self.has_calls() && !self.is_behind_calls() {
+            Some("a tool call")
         } else if self.text.is_empty() && self.thoughts == 0 {
             Some("no text")
         } else {
@@ -83,39 +97,91 @@ impl Transcript {
         }
     }
 
+    /// Whether the client has the beginning of a call.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
+    /// Whether all calls are whole, and more was said behind them: only then no call can be missing at this place.
+    fn is_behind_calls(&self) -> bool {
+        let mut calls = self.turns.iter().flat_map(|turn| &turn.calls);
+        !self.text.trim().is_empty() && calls.all(ToldCall::is_whole)
+    }
+
+    /// The call with this number.
+    fn call(&mut self, index: usize) -> &mut ToldCall {
+        let is_it = |call: &ToldCall| call.index == index;
+        let known = self.turns.iter().enumerate().find_map(|(turn, said)| {
+            let place = said.calls.iter().position(is_it)?;
+            Some((turn, place))
+        });
+        let (turn, place) = known.unwrap_or_else(|| self.begin_call(index));
+        &mut self.turns[turn].calls[place]
+    }
+
+    /// Where a new call is put.
+    fn begin_call(&mut self, index: usize) -> (usize, usize) {
+        if self.turns.is_empty() || !self.text.is_empty() {
+            let text = std::mem::take(&mut self.text);
+            self.turns.push(CallingTurn {
+                text,
+                calls: Vec::new(),
+            });
+        }
+        self.place.calls += 1;
+        let last = self.turns.len() - 1;
+        let calls = &mut self.turns[last].calls;
+        calls.push(ToldCall {
+            index,
+            ..ToldCall::default()
+        });
+        (last, calls.len() - 1)
+    }
+
+    /// Whether an upstream that continues the text in this way may find that nothing is missing but the end.
+    pub fn may_be_whole(&self, prefill: Prefill) -> bool {
+        let is_prompt = self.endpoint == Endpoint::Completions;
+        !self.starts_anew() && (is_prompt || prefill != Prefill::None)
+    }
+
     /// Whether the whole text is asked for again, because the client has none of it yet.
     pub(super) fn starts_anew(&self) -> bool {
         self.text.trim().is_empty()
     }
 
     fn take(&mut self, piece: Piece<'_>) {
-        let obstacle = match piece {
-            Piece::Begin(begin) => {
-                self.place.begin = begin;
-                return;
-            }
-            Piece::Usage(usage) => {
-                self.usage = Some(usage);
-                return;
-            }
+        match piece {
+            Piece::Begin(begin) => self.place.begin = begin,
+            Piece::Usage(usage) => self.usage = Some(usage),
             Piece::Text(text) => {
                 self.text.push_str(&text);
+                self.length += text.len();
                 self.tokens += u64::from(!text.is_empty());
-                if self.text.len() <= LONGEST {
-                    return;
-                }
-                "too long"
             }
-            Piece::Thought(_) | Piece::Signature(_) => {
-                self.thoughts += 1;
-                return;
+            Piece::Thought(_) | Piece::Signature(_) => self.thoughts += 1,
+            Piece::Call {
+                index,
+                id,
+                name,
+                is_custom,
+            } => self.call(index).name_it(&id, &name, is_custom),
+            Piece::Arguments { index, text } => {
+                self.length += text.len();
+                self.call(index).arguments.push_str(&text);
             }
-            Piece::Call { .. } | Piece::Arguments { .. } | Piece::Called { .. } => "a tool call",
-            Piece::Refusal(_) => "refusal",
-            Piece::Cited(_) => "citations",
-            Piece::End(_) | Piece::Over => "nothing left to say",
-            Piece::Failed(_) | Piece::Unseen | Piece::Alive | Piece::Unreadable => return,
-        };
+            Piece::Called { index, arguments } => {
+                self.call(index)
+                    .end(arguments.as_deref().unwrap_or_default());
+            }
+            Piece::Refusal(_) => self.ends_with("refusal"),
+            Piece::Cited(_) => self.ends_with("citations"),
+            Piece::End(_) | Piece::Over => self.ends_with("nothing left to say"),
+            Piece::Failed(_) | Piece::Unseen | Piece::Alive | Piece::Unreadable => {}
+        }
+    }
+
+    /// Nobody can go on behind this.
+    fn ends_with(&mut self, obstacle: &'static str) {
         self.place.obstacle.get_or_insert(obstacle);
     }
 }

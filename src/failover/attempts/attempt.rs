@@ -349,7 +349,14 @@ impl Attempt<'_> {
             },
             keepalive: self.request.keepalive(self.timeouts.keepalive),
         };
-        let events = EventStream::new(endpoint, translator.translator(), scribe);
+        let mut events = EventStream::new(endpoint, translator.translator(), scribe);
+        let prefill = self.prefill();
+        if self
+            .transcript
+            .is_some_and(|so_far| so_far.may_be_whole(prefill))
+        {
+            events.may_be_silent();
+        }
         let mut held = match hold(events, reply.body, wanted).await {
             Ok(held) => held,
             Err(failure) => return self.error_by_event(failure, reply.headers),
@@ -358,7 +365,7 @@ impl Attempt<'_> {
         self.accept(reply.status, &held.first, |endpoint, first| {
             events.begins_with_refusal(endpoint, first)
         })?;
-        held.prefill = self.prefill();
+        held.prefill = prefill;
         let body = AttemptBody::Stream(Box::new(held));
         Ok(AttemptAnswer::new(
             reply.status,

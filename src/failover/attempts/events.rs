@@ -75,6 +75,14 @@ impl EventStream {
         }
     }
 
+    /// The client has a part of the answer already, so nothing need follow it.
+    pub(super) fn may_be_silent(&mut self) {
+        self.reader.may_be_silent();
+        if let Some(StreamTranslator::Between(way)) = &mut self.translator {
+            way.may_be_silent();
+        }
+    }
+
     /// Takes bytes from the upstream.
     pub(in crate::failover) fn take(&mut self, data: Bytes) -> Taken {
         let whole = self.framer.push(data);

@@ -276,6 +276,19 @@ async fn a_call_that_was_to_follow_a_whole_text_comes() {
     }
 }
 
+#[tokio::test]
+async fn a_text_of_which_nothing_but_the_end_was_missing_is_ended() {
+    for client in WIRES {
+        for two in [Kind::Claude, Kind::OpenAiWithPrefill] {
+            let way = (Kind::Claude, two);
+            let sent = stream(way.0.wire(client), "first", &[Said::Text(WHOLE)]);
+            let silent = stream(two.wire(client), "second", &[Said::End]);
+            let scene = Scene::play(client, way, sent, silent).await;
+            scene.is_continued("", false);
+        }
+    }
+}
+
 /// An upstream has begun a call without its name, so that the client has heard nothing of it.
 #[tokio::test]
 async fn a_call_that_nobody_has_heard_of_is_made_by_the_next_upstream() {
@@ -289,6 +302,32 @@ async fn a_call_that_nobody_has_heard_of_is_made_by_the_next_upstream() {
 }
 
 #[tokio::test]
+async fn a_text_behind_calls_goes_on_without_further_calls() {
+    let before = [Said::Text("So. "), Said::Text_];
+    for client in WIRES {
+        for way in WAYS {
+            let said = [&before[..], &CALL[..], &[Said::Text(BEFORE)]].concat();
+            let sent = stream(way.0.wire(client), "first", &said);
+            let rest = rest(client, way.1, AFTER, false);
+            let scene = Scene::play(client, way, sent, rest).await;
+            let (heard, about) = (scene.heard(), scene.answered.text());
+            assert_eq!(heard.text, format!("So. {WHOLE}"), "{about}");
+            assert_eq!(heard.calls.len(), 1, "{about}");
+            assert!(heard.calls[0].1.ends_with("_first"), "{about}");
+            assert!(["tool_calls", "tool_use", "completed"].contains(&heard.end.as_str()));
+            let asked = scene.asked();
+            let choice = &asked["tool_choice"];
+            assert!(choice == "none" || choice["type"] == "none", "{asked}");
+            assert!(
+                asked.to_string().contains("has not been run yet"),
+                "{asked}"
+            );
+            assert!(asked.to_string().contains("sky"), "{asked}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn behind_a_call_that_has_begun_nobody_goes_on() {
     let whole = [
         Said::Text(WHOLE),
@@ -297,12 +336,11 @@ async fn behind_a_call_that_has_begun_nobody_goes_on() {
         CALL[1],
         CALL[2],
         CALL[3],
-        Said::Text("So"),
     ];
     for client in WIRES {
         for way in [(Kind::Claude, Kind::Claude), (Kind::OpenAi, Kind::Claude)] {
-            // Within the arguments, behind the call, and within a text behind it.
-            for length in 4..=whole.len() {
+            // Within the arguments, and behind the call.
+            for length in 3..=whole.len() {
                 let sent = stream(way.0.wire(client), "first", &whole[..length]);
                 let rest = rest(client, way.1, AFTER, true);
                 let scene = Scene::play(client, way, sent, rest).await;
@@ -315,7 +353,7 @@ async fn behind_a_call_that_has_begun_nobody_goes_on() {
 #[tokio::test]
 async fn a_call_without_the_last_words_is_not_taken_for_the_rest() {
     for client in WIRES {
-        let way = (Kind::Claude, Kind::OpenAi);
+        let way = (Kind::NewClaude, Kind::OpenAi);
         let sent = stream(way.0.wire(client), "first", &[Said::Text(BEFORE)]);
         let said = [&CALL[..], &[Said::End]].concat();
         let rest = stream(way.1.wire(client), "second", &said);

@@ -51,6 +51,7 @@ impl Writer {
     pub fn resume(asked: Asked, place: &Place) -> Self {
         let mut writer = Self::new(asked);
         writer.has_role = true;
+        writer.calls = place.calls;
         writer.begin(place.begin.clone());
         writer
     }

@@ -9,6 +9,8 @@ use super::answer::Begin;
 pub struct Place {
     /// How the answer began.
     pub begin: Begin,
+    /// How many calls have begun.
+    pub calls: usize,
     /// The block or item that is open.
     pub open: Option<OpenPart>,
     /// The number of the block or item that is open, else of the next one.
