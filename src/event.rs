@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::{Date, date};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::config::UpstreamId;
@@ -60,6 +61,8 @@ pub enum Event {
         /// Whether it is the first failure after it went well.
         is_news: bool,
     },
+    /// Upstreams were asked for their models: what there is to say about those that the configuration names.
+    ModelsChecked(Vec<ModelFinding>),
     /// Another configuration has taken over.
     ConfigReloaded,
     /// Another configuration could not be used; the old one stays.
@@ -69,6 +72,50 @@ pub enum Event {
     },
     /// A request is over: answered in full, in part or not at all.
     RequestFinished(RequestReport),
+}
+
+/// What there is to say about a model that the configuration names: it is missing, or it retires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFinding {
+    /// At which upstream.
+    pub upstream: UpstreamId,
+    /// Its name there.
+    pub model: String,
+    /// Whether the upstream lists models, and not this one.
+    pub is_missing: bool,
+    /// The model that is asked for instead.
+    pub replaced_by: Option<String>,
+    /// The first day without it.
+    pub retires: Option<Date>,
+}
+
+impl ModelFinding {
+    /// When it retires, in seconds since 1970.
+    pub fn retires_at(&self) -> Option<i64> {
+        let since = self.retires?.duration_since(date(1970, 1, 1));
+        Some(since.as_secs())
+    }
+}
+
+impl fmt::Display for ModelFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            upstream, model, ..
+        } = self;
+        let retires = self.retires.map(|day| format!("retires on {day}"));
+        match (self.is_missing, &self.replaced_by, retires) {
+            (true, Some(other), _) => write!(
+                f,
+                "{upstream} does not list {model} any more, and is asked for {other} instead"
+            ),
+            (true, None, None) => write!(f, "{upstream} does not list {model}"),
+            (true, None, Some(retires)) => {
+                write!(f, "{upstream} does not list {model}, which {retires}")
+            }
+            (false, _, Some(retires)) => write!(f, "{model} at {upstream} {retires}"),
+            (false, _, None) => write!(f, "{upstream} has {model}"),
+        }
+    }
 }
 
 /// A finished attempt.

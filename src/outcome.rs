@@ -174,6 +174,7 @@ impl Outcome {
             // A complete answer without content has been billed, and the next one is likely to be the same.
             Self::InvalidReply(
                 Defect::NoAnswer
+                | Defect::Silent
                 | Defect::Redirect
                 | Defect::Compressed
                 | Defect::TooLarge
@@ -231,7 +232,7 @@ impl Outcome {
             Self::InvalidReply(Defect::Compressed) => "compressed",
             Self::InvalidReply(Defect::Empty) => "empty_reply",
             Self::InvalidReply(Defect::Unparsable) => "unparsable_reply",
-            Self::InvalidReply(Defect::NoAnswer) => "no_answer",
+            Self::InvalidReply(Defect::NoAnswer | Defect::Silent) => "no_answer",
             Self::InvalidReply(Defect::BadCall) => "bad_call",
             Self::InvalidReply(Defect::CutShort) => "cut_short",
             Self::InvalidReply(Defect::NoSeam) => "no_seam",

@@ -90,7 +90,8 @@ impl Models {
             }
         }
         while let Some(answered) = asking.join_next().await {
-            if let Ok((upstream, Some(names))) = answered {
+            if let Ok((upstream, Some(models))) = answered {
+                let names = models.into_iter().map(|model| model.name).collect();
                 let since = Instant::now();
                 self.listed().insert(upstream, List { since, names });
             }

@@ -13,7 +13,7 @@ use super::auth;
 use super::hints::Hints;
 use super::record::RequestRecord;
 use super::reject::Rejection;
-use crate::catalogue::is_reasoning_model;
+use crate::catalogue::facts;
 use crate::request::{Endpoint, ModelRequest, Peek, Thinking, peek};
 use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::unpack;
@@ -137,7 +137,7 @@ pub(super) async fn request(
     let named = seen.model.as_ref().map_or("", |field| &field.name);
     let hints = Hints::of(&head.headers)?;
     Ok(ModelRequest {
-        thinking: Thinking::expected(seen.reasoning || is_reasoning_model(named)),
+        thinking: Thinking::expected(seen.reasoning || facts(named).thinks),
         id: record.id.clone(),
         received_at: Instant::now(),
         client: record.client.clone(),

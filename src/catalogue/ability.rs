@@ -1,4 +1,4 @@
-//! What a model at an upstream can do.
+//! What a request may need of a model.
 
 /// Something that a request may need and not every model has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,16 +85,4 @@ impl Abilities {
         let bit = 1 << ability as u8;
         Self(if is_in { self.0 | bit } else { self.0 & !bit })
     }
-}
-
-/// What is known of a model at an upstream. An ability is assumed unless something says otherwise: a wrong guess
-/// costs one upstream error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    /// The context window in tokens, question and answer together.
-    pub context_window: Option<u32>,
-    /// The largest answer, in tokens.
-    pub max_output: Option<u32>,
-    /// What it cannot do.
-    pub missing: Abilities,
 }

@@ -22,6 +22,17 @@ pub enum KeyHeader {
     ApiKey,
 }
 
+/// How a provider speaks Anthropic's API besides `OpenAI`'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// The path below which `/messages` lies, at the host of the base URL, without trailing slash.
+    pub path: &'static str,
+    /// Only models with this word in their names are served by it, and by it alone; `None`: all models are served by either.
+    pub only: Option<&'static str>,
+    /// Whether it has `/messages/count_tokens`, too.
+    pub counts: bool,
+}
+
 /// How an upstream is asked to continue the start of an answer (prefill).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,14 +4,26 @@
 
 mod ability;
 mod api;
+mod claude;
+mod effort;
+mod facts;
+mod gpt;
+mod lookup;
 mod models;
+mod name;
 mod provider;
 mod providers;
 mod quirks;
-mod reasoning;
+mod refused;
+mod thinkers;
 
-pub use ability::{Abilities, Ability, Capabilities};
-pub use api::{Dialect, KeyHeader, Prefill};
+pub use ability::{Abilities, Ability};
+pub use api::{Dialect, KeyHeader, Messages, Prefill};
+pub use effort::{EffortLevels, Level};
+pub use facts::{Facts, InChats, Sampling, Thinking, Unthinking};
+pub use lookup::{claude_facts, facts};
+pub use models::known_models;
+pub use name::is_listed_as;
 pub use provider::Provider;
 pub use quirks::{CallIds, Efforts, Quirks};
-pub use reasoning::{calls_tools_unthinking, is_o_model, is_reasoning_model};
+pub use refused::RefusedFields;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::ability::Capabilities;
-use super::api::{Dialect, KeyHeader, Prefill};
-use super::models;
+use super::api::{Dialect, KeyHeader, Messages, Prefill};
+use super::facts::Facts;
+use super::lookup::{claude_facts, facts};
 use super::providers::{Entry, TABLE};
 use super::quirks::Quirks;
 
@@ -54,17 +54,25 @@ impl Provider {
     }
 
     /// What is known of a model at this provider.
-    pub fn capabilities(self, model: &str) -> Capabilities {
-        let known = models::known(model);
-        Capabilities {
+    pub fn facts(self, model: &str) -> Facts {
+        let known = match self.0.dialect {
+            Dialect::OpenAi => facts(model),
+            Dialect::Anthropic => claude_facts(model),
+        };
+        Facts {
             missing: known.missing.or(self.0.missing),
             ..known
         }
     }
 
-    /// The usual environment variable for its key; `None` if it needs no key.
-    pub fn key_variable(self) -> Option<&'static str> {
-        self.0.key_variable
+    /// How it speaks Anthropic's API besides `OpenAI`'s; `None`: it does not.
+    pub fn messages(self) -> Option<Messages> {
+        self.0.messages
+    }
+
+    /// The usual environment variables for its key, of which the first one that is set counts; empty: it needs no key.
+    pub fn key_variables(self) -> &'static [&'static str] {
+        self.0.key_variables
     }
 
     /// The patterns of its models' names, where they are distinctive.
@@ -72,9 +80,9 @@ impl Provider {
         self.0.families
     }
 
-    /// The model to ask it for when it is the fallback of another provider.
-    pub fn fallback_model(self) -> &'static str {
-        self.0.fallback_model
+    /// The models to ask it for when it is the fallback of another provider, the preferred one first.
+    pub fn fallback_models(self) -> &'static [&'static str] {
+        self.0.fallback_models
     }
 }
 

@@ -1,10 +1,11 @@
-//! The providers we know: one table with one entry each.
+//! The providers we know: one table with one entry each, and where else a provider differs from most.
 
 use super::ability::Ability::{Audio, Logprobs, Several};
 use super::ability::{Abilities, Ability};
-use super::api::{Dialect, KeyHeader, Prefill};
+use super::api::{Dialect, KeyHeader, Messages, Prefill};
 use super::quirks::Quirks;
 
+/// A line of the table.
 #[derive(PartialEq, Eq)]
 pub(super) struct Entry {
     /// Its name in the configuration.
@@ -13,49 +14,100 @@ pub(super) struct Entry {
     pub(super) key_header: KeyHeader,
     /// `None`: must be configured.
     pub(super) base_url: Option<&'static str>,
-    /// The usual environment variable for its key; `None`: no key is needed.
-    pub(super) key_variable: Option<&'static str>,
+    /// The usual environment variables for its key, the first one that is set counts; empty: no key is needed.
+    pub(super) key_variables: &'static [&'static str],
     pub(super) prefill: Prefill,
     pub(super) has_responses: bool,
+    /// Where it speaks Anthropic's API besides.
+    pub(super) messages: Option<Messages>,
     pub(super) quirks: Quirks,
     /// What none of its models can do.
     pub(super) missing: Abilities,
     /// The patterns of its models' names, where they are distinctive.
     pub(super) families: &'static [&'static str],
-    /// The model to ask it for when it is the fallback of another provider.
-    pub(super) fallback_model: &'static str,
+    /// The models to ask it for when it is the fallback of another provider, the preferred one first; empty: it is not used
+    /// unless the configuration says so.
+    pub(super) fallback_models: &'static [&'static str],
 }
 
 impl Entry {
-    const fn openai(
-        name: &'static str,
-        base_url: &'static str,
-        key_variable: &'static str,
-    ) -> Self {
+    /// A provider with `OpenAI`'s API, chats alone.
+    const fn chats(name: &'static str) -> Self {
         Self {
             name,
             dialect: Dialect::OpenAi,
             key_header: KeyHeader::Bearer,
-            base_url: Some(base_url),
-            key_variable: Some(key_variable),
+            base_url: None,
+            key_variables: &[],
             prefill: Prefill::None,
-            has_responses: true,
+            has_responses: false,
+            messages: None,
             quirks: Quirks::OLDER,
             missing: Abilities::of(&[]),
             families: &[],
-            fallback_model: "",
+            fallback_models: &[],
+        }
+    }
+
+    const fn at(self, base_url: &'static str) -> Self {
+        Self {
+            base_url: Some(base_url),
+            ..self
+        }
+    }
+
+    const fn key(self, key_variables: &'static [&'static str]) -> Self {
+        Self {
+            key_variables,
+            ..self
+        }
+    }
+
+    const fn responses(self) -> Self {
+        Self {
+            has_responses: true,
+            ..self
+        }
+    }
+
+    /// It speaks Anthropic's API, too, below this path of the same host.
+    const fn messages(self, path: &'static str) -> Self {
+        Self {
+            messages: Some(Messages {
+                path,
+                only: None,
+                counts: false,
+            }),
+            ..self
+        }
+    }
+
+    /// Some of its models are served by Anthropic's API alone: those with this word in their names.
+    const fn messages_only(self, path: &'static str, word: &'static str) -> Self {
+        Self {
+            messages: Some(Messages {
+                path,
+                only: Some(word),
+                counts: false,
+            }),
+            ..self
+        }
+    }
+
+    /// The same, with `/messages/count_tokens`.
+    const fn counting_messages(self, path: &'static str) -> Self {
+        Self {
+            messages: Some(Messages {
+                path,
+                only: None,
+                counts: true,
+            }),
+            ..self
         }
     }
 
     const fn continuing(self, prefill: Prefill) -> Self {
         Self { prefill, ..self }
-    }
-
-    const fn without_responses(self) -> Self {
-        Self {
-            has_responses: false,
-            ..self
-        }
     }
 
     const fn with(self, quirks: Quirks) -> Self {
@@ -69,111 +121,134 @@ impl Entry {
         }
     }
 
-    const fn models(self, families: &'static [&'static str], fallback_model: &'static str) -> Self {
+    const fn families(self, families: &'static [&'static str]) -> Self {
+        Self { families, ..self }
+    }
+
+    const fn fallback(self, fallback_models: &'static [&'static str]) -> Self {
         Self {
-            families,
-            fallback_model,
+            fallback_models,
             ..self
         }
     }
 }
 
 /// In the order in which they are preferred when a configuration is made from the environment.
-pub(super) static TABLE: [Entry; 16] = [
-    Entry::openai("openai", "https://api.openai.com/v1", "OPENAI_API_KEY")
-        .models(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"], "gpt-4o")
-        .with(Quirks::OPENAI),
+///
+/// A token that serves other purposes as well (`GITHUB_TOKEN`, `HF_TOKEN`) is no wish to use the provider, so these have
+/// no fallback models. URLs that contain a resource, a region, a project or an account must be configured.
+#[rustfmt::skip]
+pub(super) static TABLE: &[Entry] = &[
+    Entry::chats("openai").at("https://api.openai.com/v1").key(&["OPENAI_API_KEY"])
+        .responses().with(Quirks::OPENAI)
+        .families(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"])
+        .fallback(&["gpt-6-luna", "gpt-5.6-terra", "gpt-4.1-mini"]),
     Entry {
         dialect: Dialect::Anthropic,
         key_header: KeyHeader::XApiKey,
-        ..Entry::openai(
-            "anthropic",
-            "https://api.anthropic.com/v1",
-            "ANTHROPIC_API_KEY",
-        )
-        .models(&["claude-*"], "claude-sonnet-5")
-        .lacking(&[Audio, Several, Logprobs])
+        ..Entry::chats("anthropic").at("https://api.anthropic.com/v1").key(&["ANTHROPIC_API_KEY"])
+            .responses().lacking(&[Audio, Several, Logprobs])
+            .families(&["claude-*"])
+            .fallback(&["claude-sonnet-5-5", "claude-sonnet-5", "claude-sonnet-4-6"])
     },
-    Entry::openai(
-        "ernie",
-        "https://qianfan.baidubce.com/v2",
-        "QIANFAN_API_KEY",
-    )
-    .models(&["ernie-*"], "ernie-4.5-turbo-128k")
-    .without_responses(),
-    Entry::openai(
-        "gemini",
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-        "GEMINI_API_KEY",
-    )
-    .models(&["gemini-*"], "gemini-2.5-flash")
-    .without_responses()
-    .with(Quirks::GEMINI),
-    Entry::openai(
-        "deepseek",
-        "https://api.deepseek.com/v1",
-        "DEEPSEEK_API_KEY",
-    )
-    .models(&["deepseek-*"], "deepseek-v4-flash")
-    .with(Quirks::DEEPSEEK),
-    Entry::openai("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
-        .models(&["mistral-*"], "mistral-large-latest")
-        .without_responses()
-        .continuing(Prefill::Prefix)
-        .with(Quirks::MISTRAL)
-        .lacking(&[Logprobs]),
-    Entry::openai("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
-        .models(&[], "llama-3.3-70b-versatile")
-        .with(Quirks::GROQ)
-        .lacking(&[Audio, Several, Logprobs]),
-    Entry::openai(
-        "openrouter",
-        "https://openrouter.ai/api/v1",
-        "OPENROUTER_API_KEY",
-    )
-    .models(&[], "openai/gpt-4o")
-    .with(Quirks::UNKNOWN),
-    Entry::openai(
-        "together",
-        "https://api.together.xyz/v1",
-        "TOGETHER_API_KEY",
-    )
-    .models(&[], "meta-llama/Llama-3.3-70B-Instruct-Turbo")
-    .without_responses(),
-    // A resource, a region or a project is part of these URLs.
+    Entry::chats("ernie").at("https://qianfan.baidubce.com/v2").key(&["QIANFAN_API_KEY"])
+        .families(&["ernie-*"])
+        .fallback(&["ernie-5.1", "ernie-5.0", "ernie-4.5-turbo-128k"]),
+    Entry::chats("gemini").at("https://generativelanguage.googleapis.com/v1beta/openai")
+        .key(&["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"])
+        .with(Quirks::GEMINI)
+        .families(&["gemini-*"])
+        .fallback(&["gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-3.5-flash", "gemini-2.5-flash-lite"]),
+    // api-docs.deepseek.com/guides/anthropic_api: both headers are taken.
+    Entry::chats("deepseek").at("https://api.deepseek.com/v1").key(&["DEEPSEEK_API_KEY"])
+        .responses().messages("/anthropic/v1").with(Quirks::DEEPSEEK)
+        .families(&["deepseek-*"])
+        .fallback(&["deepseek-flash", "deepseek-v4-flash"]),
+    Entry::chats("mistral").at("https://api.mistral.ai/v1").key(&["MISTRAL_API_KEY"])
+        .continuing(Prefill::Prefix).with(Quirks::MISTRAL).lacking(&[Logprobs])
+        .families(&["mistral-*", "magistral-*", "ministral-*", "codestral-*", "devstral-*"])
+        .fallback(&["mistral-large-latest", "mistral-medium-latest", "mistral-small-latest"]),
+    Entry::chats("xai").at("https://api.x.ai/v1").key(&["XAI_API_KEY"])
+        .responses()
+        .families(&["grok-*"])
+        .fallback(&["grok-4.7", "grok-4.6", "grok-4.5", "grok-4.3"]),
+    // alibabacloud.com/help/en/model-studio/anthropic-api-messages
+    Entry::chats("qwen").at("https://dashscope-intl.aliyuncs.com/compatible-mode/v1").key(&["DASHSCOPE_API_KEY"])
+        .responses().messages("/apps/anthropic/v1")
+        .families(&["qwen*", "qwq-*", "qvq-*"])
+        .fallback(&["qwen3.8-max", "qwen3.5-plus", "qwen-plus"]),
+    // platform.kimi.ai/docs/api/overview
+    Entry::chats("moonshot").at("https://api.moonshot.ai/v1").key(&["MOONSHOT_API_KEY"])
+        .messages("/anthropic/v1").with(Quirks::DEEPSEEK)
+        .families(&["kimi-*", "moonshot-*"])
+        .fallback(&["kimi-k3", "kimi-k2.6", "kimi-k2.5"]),
+    // docs.z.ai: ANTHROPIC_BASE_URL=https://api.z.ai/api/anthropic
+    Entry::chats("zai").at("https://api.z.ai/api/paas/v4").key(&["ZAI_API_KEY"])
+        .messages("/api/anthropic/v1")
+        .families(&["glm-*"])
+        .fallback(&["glm-5.2", "glm-5.1", "glm-5", "glm-4.7"]),
+    // platform.minimaxi.com/docs/api-reference/text-anthropic-api
+    Entry::chats("minimax").at("https://api.minimax.io/v1").key(&["MINIMAX_API_KEY"])
+        .messages("/anthropic/v1")
+        .families(&["MiniMax-*", "minimax-*"])
+        .fallback(&["MiniMax-M3", "MiniMax-M2.7", "MiniMax-M2.5"]),
+    Entry::chats("volcengine").at("https://ark.cn-beijing.volces.com/api/v3").key(&["ARK_API_KEY"])
+        .families(&["doubao-*"]),
+    Entry::chats("cohere").at("https://api.cohere.ai/compatibility/v1").key(&["COHERE_API_KEY"])
+        .lacking(&[Audio, Several])
+        .families(&["command-*"])
+        .fallback(&["command-a-03-2025"]),
+    Entry::chats("perplexity").at("https://api.perplexity.ai").key(&["PERPLEXITY_API_KEY"])
+        .families(&["sonar*"])
+        .fallback(&["sonar-pro", "sonar"]),
+    Entry::chats("groq").at("https://api.groq.com/openai/v1").key(&["GROQ_API_KEY"])
+        .responses().with(Quirks::GROQ).lacking(&[Audio, Several, Logprobs])
+        .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
+    Entry::chats("cerebras").at("https://api.cerebras.ai/v1").key(&["CEREBRAS_API_KEY"])
+        .with(Quirks::CEREBRAS).lacking(&[Audio, Several])
+        .fallback(&["gpt-oss-120b"]),
+    Entry::chats("together").at("https://api.together.xyz/v1").key(&["TOGETHER_API_KEY"])
+        .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
+    Entry::chats("fireworks").at("https://api.fireworks.ai/inference/v1").key(&["FIREWORKS_API_KEY"])
+        .fallback(&["accounts/fireworks/models/gpt-oss-120b", "accounts/fireworks/models/gpt-oss-20b"]),
+    Entry::chats("deepinfra").at("https://api.deepinfra.com/v1/openai").key(&["DEEPINFRA_API_KEY"])
+        .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
+    // docs.sambanova.ai/docs/en/features/anthropic-compatibility
+    Entry::chats("sambanova").at("https://api.sambanova.ai/v1").key(&["SAMBANOVA_API_KEY"])
+        .responses().counting_messages("/v1")
+        .fallback(&["gpt-oss-120b"]),
+    Entry::chats("nebius").at("https://api.tokenfactory.nebius.com/v1").key(&["NEBIUS_API_KEY"])
+        .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
+    Entry::chats("nvidia").at("https://integrate.api.nvidia.com/v1").key(&["NVIDIA_API_KEY"])
+        .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
+    Entry::chats("siliconflow").at("https://api.siliconflow.com/v1").key(&["SILICONFLOW_API_KEY"])
+        .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
+    Entry::chats("openrouter").at("https://openrouter.ai/api/v1").key(&["OPENROUTER_API_KEY"])
+        .responses().with(Quirks::UNKNOWN)
+        .fallback(&["openai/gpt-6-luna", "openai/gpt-oss-120b"]),
+    Entry::chats("vercel").at("https://ai-gateway.vercel.sh/v1").key(&["AI_GATEWAY_API_KEY"])
+        .with(Quirks::UNKNOWN)
+        .fallback(&["openai/gpt-6-luna", "openai/gpt-oss-120b"]),
+    Entry::chats("huggingface").at("https://router.huggingface.co/v1").key(&["HF_TOKEN"]),
+    Entry::chats("github").at("https://models.github.ai/inference").key(&["GITHUB_TOKEN"])
+        .with(Quirks::UNKNOWN),
     Entry {
-        base_url: None,
         key_header: KeyHeader::ApiKey,
-        ..Entry::openai("azure", "", "AZURE_OPENAI_API_KEY").with(Quirks::OPENAI)
+        ..Entry::chats("azure").key(&["AZURE_OPENAI_API_KEY"]).responses().with(Quirks::OPENAI)
     },
-    Entry {
-        base_url: None,
-        ..Entry::openai("bedrock", "", "AWS_BEARER_TOKEN_BEDROCK")
-            .without_responses()
-            .with(Quirks::UNKNOWN)
-    },
-    Entry {
-        base_url: None,
-        ..Entry::openai("vertex", "", "VERTEX_ACCESS_TOKEN")
-            .without_responses()
-            .with(Quirks::GEMINI)
-    },
-    Entry {
-        key_variable: None,
-        ..Entry::openai("ollama", "http://127.0.0.1:11434/v1", "").lacking(&[Audio, Several])
-    },
-    Entry {
-        key_variable: None,
-        base_url: None,
-        ..Entry::openai("vllm", "", "").continuing(Prefill::Vllm)
-    },
-    Entry {
-        key_variable: None,
-        ..Entry::openai("llamacpp", "http://127.0.0.1:8080/v1", "").continuing(Prefill::Trailing)
-    },
-    Entry {
-        base_url: None,
-        key_variable: None,
-        ..Entry::openai("openai-compatible", "", "").with(Quirks::UNKNOWN)
-    },
+    Entry::chats("bedrock").key(&["AWS_BEARER_TOKEN_BEDROCK"]).with(Quirks::UNKNOWN),
+    // docs.aws.amazon.com/bedrock/latest/userguide/inference-messages-api: Claude, and nothing else.
+    Entry::chats("bedrock-mantle").key(&["AWS_BEARER_TOKEN_BEDROCK"])
+        .responses().messages_only("/anthropic/v1", "claude").with(Quirks::UNKNOWN),
+    Entry::chats("vertex").key(&["VERTEX_ACCESS_TOKEN"]).with(Quirks::GEMINI),
+    Entry::chats("cloudflare").key(&["CLOUDFLARE_API_KEY"]),
+    Entry::chats("databricks").key(&["DATABRICKS_TOKEN"]),
+    Entry::chats("ollama").at("http://127.0.0.1:11434/v1").responses().lacking(&[Audio, Several]),
+    Entry::chats("lmstudio").at("http://127.0.0.1:1234/v1").responses(),
+    Entry::chats("vllm").responses().continuing(Prefill::Vllm),
+    Entry::chats("sglang").responses(),
+    Entry::chats("tgi"),
+    Entry::chats("llamacpp").at("http://127.0.0.1:8080/v1").responses().continuing(Prefill::Trailing),
+    Entry::chats("litellm").responses().with(Quirks::UNKNOWN),
+    Entry::chats("openai-compatible").responses().with(Quirks::UNKNOWN),
 ];

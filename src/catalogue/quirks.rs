@@ -3,6 +3,11 @@
 //! They apply to requests that the proxy has rewritten: for a fallback with another model, or by translation. A
 //! request that a client wrote for the model passes through as it is.
 
+use serde::Deserialize;
+
+use super::facts::Facts;
+use super::refused::RefusedFields;
+
 /// How chat requests must be written for a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
@@ -11,11 +16,9 @@ pub struct Quirks {
     /// Whether it knows the role `developer`.
     pub has_developer: bool,
     /// Fields that it rejects with an error. They are only hints, so they can be dropped.
-    pub refuses: &'static [&'static str],
-    /// Further ones, if the model is a reasoning model.
-    pub refuses_of_thinkers: &'static [&'static str],
-    /// Further ones, if the model is one of `OpenAI`'s o-series (`o3`, `o4-mini`).
-    pub refuses_of_o_models: &'static [&'static str],
+    pub refuses: RefusedFields,
+    /// Whether it rejects what does not go with a model that thinks, or with how it thinks.
+    pub minds_thinking: bool,
     /// The only fields of a message that it accepts; `None`: any.
     pub message_fields: Option<&'static [&'static str]>,
     /// Which reasoning efforts its models accept.
@@ -45,13 +48,16 @@ pub enum Efforts {
     Any,
     /// `low`, `medium` or `high`.
     Three,
+    /// Those that its models are known to take; others reject the field.
+    Known,
     /// Any; but since gpt-5.4 only `none` where there are tools, and it must be stated: `Function tools with
     /// reasoning_effort are not supported`.
     NoneWithTools,
 }
 
 /// Which ids of tool calls a provider accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CallIds {
     /// Any.
     Any,
@@ -68,32 +74,69 @@ const OLD_LIMIT: &str = "max_tokens";
 /// `reasoning_content` included.
 const PLAIN_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "prefix"];
 
+/// What models that think do not end at.
+const REFUSED_OF_THINKERS: RefusedFields = RefusedFields::of(&["stop"]);
+/// What cannot be set while a model thinks.
+const REFUSED_WHILE_THINKING: RefusedFields = RefusedFields::of(&[
+    "frequency_penalty",
+    "presence_penalty",
+    "temperature",
+    "top_p",
+]);
+/// What no model of the o-series takes (`o3`, `o4-mini`).
+const REFUSED_OF_O_SERIES: RefusedFields = RefusedFields::of(&["parallel_tool_calls"]);
+
+/// What means something only at `OpenAI`: its programmes, its price classes, its cache.
+const OF_OPENAI: RefusedFields = RefusedFields::of(&[
+    "access_programs",
+    "background_options",
+    "moderation",
+    "prompt_cache_breakpoint",
+    "prompt_cache_options",
+    "service_tier",
+]);
+
 impl Quirks {
-    /// `OpenAI` itself: reasoning models accept no sampling parameters and no stop sequences.
+    /// What it rejects of a request to this model, which is to think now or not.
+    pub fn refused_of(&self, model: &Facts, is_thinking: bool) -> RefusedFields {
+        let only_if = |is_so: bool, fields| match self.minds_thinking && is_so {
+            true => fields,
+            false => RefusedFields::NONE,
+        };
+        self.refuses
+            .or(only_if(model.thinks, REFUSED_OF_THINKERS))
+            .or(only_if(is_thinking, REFUSED_WHILE_THINKING))
+            .or(only_if(!model.takes_parallel_choice, REFUSED_OF_O_SERIES))
+    }
+
+    /// What it may reject, whatever the model.
+    pub fn may_refuse(&self) -> RefusedFields {
+        match self.minds_thinking {
+            true => self
+                .refuses
+                .or(REFUSED_OF_THINKERS)
+                .or(REFUSED_WHILE_THINKING)
+                .or(REFUSED_OF_O_SERIES),
+            false => self.refuses,
+        }
+    }
+
+    /// `OpenAI` itself: models that think accept no sampling parameters and no stop sequences.
     pub const OPENAI: Self = Self {
         limit: Some(NEW_LIMIT),
         has_developer: true,
-        refuses: &[],
-        refuses_of_thinkers: &[
-            "temperature",
-            "top_p",
-            "presence_penalty",
-            "frequency_penalty",
-            "stop",
-        ],
-        refuses_of_o_models: &["parallel_tool_calls"],
+        refuses: RefusedFields::NONE,
+        minds_thinking: true,
         efforts: Efforts::NoneWithTools,
-        longest_description: Some(1024),
         call_ids: CallIds::Short,
         ..Self::UNKNOWN
     };
-    /// An unknown provider: the request stays as it was written.
+    /// An unknown provider: the request stays as it was written, but for what means something only at `OpenAI`.
     pub const UNKNOWN: Self = Self {
         limit: None,
         has_developer: true,
-        refuses: &[],
-        refuses_of_thinkers: &[],
-        refuses_of_o_models: &[],
+        refuses: OF_OPENAI,
+        minds_thinking: false,
         message_fields: None,
         efforts: Efforts::Any,
         longest_description: None,
@@ -115,11 +158,10 @@ impl Quirks {
     };
     /// Rejects fields that it does not know, by name (`Unknown name "store": Cannot find field.`).
     pub const GEMINI: Self = Self {
-        refuses: &[
+        refuses: OF_OPENAI.or(RefusedFields::of(&[
             "frequency_penalty",
             "logit_bias",
             "metadata",
-            "moderation",
             "parallel_tool_calls",
             "prediction",
             "presence_penalty",
@@ -127,11 +169,10 @@ impl Quirks {
             "prompt_cache_retention",
             "safety_identifier",
             "seed",
-            "service_tier",
             "store",
             "user",
             "verbosity",
-        ],
+        ])),
         wants_signed_calls: true,
         numbers_calls_alike: true,
         ..Self::OLDER
@@ -139,36 +180,43 @@ impl Quirks {
     /// Forbids fields that it does not know (`extra_forbidden`); its streams end with usage without being asked.
     /// `Unexpected role 'user' after role 'tool'`.
     pub const MISTRAL: Self = Self {
-        refuses: &[
+        refuses: OF_OPENAI.or(RefusedFields::of(&[
             "logit_bias",
             "metadata",
             "modalities",
-            "moderation",
-            "prompt_cache_key",
             "prompt_cache_retention",
-            "reasoning_effort",
             "safety_identifier",
             "seed",
-            "service_tier",
             "store",
             "stream_options",
             "user",
             "verbosity",
-        ],
+        ])),
         message_fields: Some(PLAIN_MESSAGE),
         call_ids: CallIds::Nine,
         answers_tools: true,
+        efforts: Efforts::Known,
         ..Self::OLDER
     };
-    /// `The reasoning_content in the thinking mode must be passed back to the API.`
+    /// `The reasoning_content in the thinking mode must be passed back to the API.` Kimi: `thinking is enabled but
+    /// reasoning_content is missing in assistant tool call message`.
     pub const DEEPSEEK: Self = Self {
         wants_thoughts_back: true,
+        ..Self::OLDER
+    };
+    /// Documents these as errors.
+    pub const CEREBRAS: Self = Self {
+        refuses: OF_OPENAI.or(RefusedFields::of(&[
+            "frequency_penalty",
+            "logit_bias",
+            "presence_penalty",
+        ])),
         ..Self::OLDER
     };
     /// Documents `logit_bias` and the `name` of a message as errors.
     pub const GROQ: Self = Self {
         limit: None,
-        refuses: &["logit_bias"],
+        refuses: OF_OPENAI.or(RefusedFields::of(&["logit_bias"])),
         message_fields: Some(PLAIN_MESSAGE),
         ..Self::OLDER
     };

@@ -13,6 +13,16 @@ pub(super) struct ConfigArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    /// Ask the upstreams, too, whether they have the models that the configuration names; that costs nothing
+    #[arg(long)]
+    pub(super) models: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) config: ConfigArgs,

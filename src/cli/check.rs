@@ -1,6 +1,6 @@
 //! `backstop check`: every problem of the configuration, or the routes as they will be tried.
 
-use super::arguments::ConfigArgs;
+use super::arguments::CheckArgs;
 use super::failure::Failure;
 use super::print::print;
 use super::settings;
@@ -8,12 +8,23 @@ use crate::config::{
     CandidateConfig, Config, CredentialFrom, KeySource, RouteConfig, Secret, UpstreamConfig,
     UpstreamId,
 };
+use crate::gateway::check_models;
 
-/// Prints the routes; problems are returned as the error.
-pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
-    let found = settings::find(args)?;
+/// Prints the routes, and what there is to say about their models; problems are returned as the error.
+pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let found = settings::find(&args.config)?;
+    let findings = check_models(&found.config, args.models)
+        .await
+        .map_err(anyhow::Error::from)?;
     let made = found.made.map(|made| made + "\n").unwrap_or_default();
-    print(&(made + &describe(&found.source, &found.config)))?;
+    let mut text = made + &describe(&found.source, &found.config);
+    if !findings.is_empty() {
+        text += "\nmodels\n";
+    }
+    for finding in findings {
+        text += &format!("  {finding}\n");
+    }
+    print(&text)?;
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{ConfigArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeArgs};
+use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeArgs};
 use self::failure::Failure;
 use crate::output::{STDERR, STDOUT};
 
@@ -58,7 +58,7 @@ enum Command {
     /// Serve clients; this is the default command. SIGHUP reloads the configuration, SIGTERM drains
     Serve(ServeArgs),
     /// Check the configuration: print every mistake with a fix, or the routes as they will be tried
-    Check(ConfigArgs),
+    Check(CheckArgs),
     /// Show a failover with simulated providers; needs no key and no configuration
     Demo(DemoArgs),
     /// Ask a running proxy which candidates it would try for a model now, and why
@@ -87,7 +87,7 @@ pub fn main() -> ExitCode {
 fn run(line: CommandLine) -> Result<(), Failure> {
     logging::open().context("cannot write to standard error")?;
     if let Some(Command::Check(args)) = &line.command {
-        return check::run(args);
+        return runtime()?.block_on(check::run(args));
     }
     logging::start(&line.log)?;
     let runtime = runtime()?;

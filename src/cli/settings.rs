@@ -28,8 +28,10 @@ pub(super) fn find(args: &ConfigArgs) -> Result<Found, Failure> {
         });
     }
     let made = from_environment(&process_environment).ok_or(Failure::NoConfig)?;
+    let mut config = Config::parse(ENVIRONMENT, &made, &process_environment)?;
+    config.is_made = true;
     Ok(Found {
-        config: Config::parse(ENVIRONMENT, &made, &process_environment)?,
+        config,
         source: ENVIRONMENT.to_owned(),
         made: Some(made),
     })

@@ -7,32 +7,37 @@ use crate::catalogue::Provider;
 ///
 /// Every model goes first to its own provider, then to the others as fallbacks, each with a model of its own.
 pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    // Where the URL must be configured too, the key alone is not enough.
-    let has_key = |provider: &Provider| {
-        provider
-            .key_variable()
-            .filter(|_| provider.base_url().is_some())
-            .is_some_and(|name| variable(name).is_some_and(|key| !key.is_empty()))
+    let is_set = |name: &&&str| variable(name).is_some_and(|key| !key.is_empty());
+    let with_key = |provider: Provider| {
+        let key = provider.key_variables().iter().find(is_set)?;
+        is_meant(provider).then_some((provider, *key))
     };
-    let providers: Vec<Provider> = Provider::all().filter(has_key).collect();
-    let preferred = providers.first()?;
+    let keyed: Vec<(Provider, &str)> = Provider::all().filter_map(with_key).collect();
+    let (preferred, _) = *keyed.first()?;
     let mut text = String::from(
         "# Made from the provider keys in the environment. Save it as backstop.yaml to change it.\nupstreams:\n",
     );
-    for provider in &providers {
+    for (provider, key) in &keyed {
         let name = provider.name();
-        let key = provider.key_variable().unwrap_or_default();
         text += &format!("  {name}: {{provider: {name}, api_key: \"${{{key}}}\"}}\n");
     }
     text += "routes:\n";
+    let providers: Vec<Provider> = keyed.iter().map(|(provider, _)| *provider).collect();
     for provider in providers
         .iter()
-        .filter(|provider| *provider != preferred && !provider.families().is_empty())
+        .filter(|provider| **provider != preferred && !provider.families().is_empty())
     {
         text += &route(provider.families(), *provider, &providers);
     }
-    text += &route(&["*"], *preferred, &providers);
+    text += &route(&["*"], preferred, &providers);
     Some(text)
+}
+
+/// Whether a key means that its provider is to be used. Where the URL must be configured too, the key alone is not enough;
+/// a provider without models of its own and without a fallback model has a key that serves other purposes as well.
+fn is_meant(provider: Provider) -> bool {
+    let has_models = !provider.families().is_empty() || !provider.fallback_models().is_empty();
+    provider.base_url().is_some() && has_models
 }
 
 fn route(patterns: &[&str], first: Provider, providers: &[Provider]) -> String {
@@ -46,11 +51,12 @@ fn route(patterns: &[&str], first: Provider, providers: &[Provider]) -> String {
         first.name()
     );
     for other in providers.iter().filter(|other| **other != first) {
-        text += &format!(
-            "      - {{upstream: {}, model: \"{}\"}}\n",
-            other.name(),
-            other.fallback_model()
-        );
+        if let Some(model) = other.fallback_models().first() {
+            text += &format!(
+                "      - {{upstream: {}, model: \"{model}\"}}\n",
+                other.name()
+            );
+        }
     }
     text
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
@@ -32,16 +33,23 @@ pub struct Config {
     pub cors: Vec<String>,
     /// The provider accounts, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, UpstreamConfig>,
+    /// What is to be known of models, by their names; a `*` at the end stands for anything.
+    pub models: IndexMap<String, CapabilitiesConfig>,
     /// Which models are served by whom.
     pub routes: Vec<RouteConfig>,
     /// Where `/models` has its models from.
     pub list_models: ModelList,
+    /// Whether upstreams are asked, when the process starts, whether they still have the models that are named here.
+    pub check_models: bool,
     /// How patient we are.
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
     /// Where to remember, over a restart, which upstream created what.
     pub state_dir: Option<PathBuf>,
+    /// Whether it was made from the environment: then a fallback model that is gone is replaced.
+    #[serde(skip)]
+    pub is_made: bool,
     /// Forward proxies, by the environment.
     #[serde(skip)]
     pub(super) proxies: ProxyVariables,
@@ -68,8 +76,11 @@ impl Default for Config {
             hosts: Vec::new(),
             cors: Vec::new(),
             upstreams: IndexMap::new(),
+            models: IndexMap::new(),
             routes: Vec::new(),
             list_models: ModelList::default(),
+            check_models: true,
+            is_made: false,
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             state_dir: None,

@@ -19,6 +19,7 @@ mod path;
 mod problem;
 mod provider;
 mod proxy;
+mod quirks;
 mod recover;
 mod route;
 mod secret;
@@ -31,7 +32,7 @@ use std::path::Path as FilePath;
 
 use serde_yaml::{Mapping, Value};
 
-pub use capability::CapabilitiesConfig;
+pub use capability::{CapabilitiesConfig, ToolsBy};
 pub use env::process_environment;
 pub use environment::from_environment;
 pub use error_rule::{ErrorRule, Meaning};
@@ -39,6 +40,7 @@ pub use file::Config;
 pub use limits::LimitsConfig;
 pub use problem::{Problem, Problems};
 pub use proxy::{ForwardProxy, ProxyScheme};
+pub use quirks::{LimitName, QuirksConfig, Refused};
 pub use route::{
     CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
 };
@@ -50,8 +52,7 @@ pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, Upstrea
 use self::problem::Found;
 use self::proxy::ProxyVariables;
 pub use crate::catalogue::{
-    Abilities, Ability, CallIds, Capabilities, Dialect, Efforts, KeyHeader, Prefill, Provider,
-    Quirks,
+    Abilities, Ability, CallIds, Dialect, Efforts, KeyHeader, Prefill, Provider, Quirks,
 };
 
 impl Config {

@@ -119,7 +119,7 @@ pub struct CandidateConfig {
     pub tier: Option<u32>,
     /// The share among candidates of the same tier; left out: 1.
     pub weight: Option<u32>,
-    /// What the model can do there, where that differs from its upstream's `capabilities`.
+    /// What is to be known of the model there, where that differs from its upstream's `capabilities` and from `models`.
     pub capabilities: CapabilitiesConfig,
     /// How long to wait for it, where that differs from the route's `timeouts`.
     pub timeouts: TimeoutsOverride,

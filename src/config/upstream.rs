@@ -8,7 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::{CapabilitiesConfig, ErrorRule, Secret, TimeoutsOverride, duration};
+use super::{CapabilitiesConfig, ErrorRule, QuirksConfig, Secret, TimeoutsOverride, duration};
 use crate::catalogue::{Prefill, Provider};
 
 /// One provider account at one URL.
@@ -19,6 +19,9 @@ pub struct UpstreamConfig {
     pub provider: Provider,
     /// Another URL than the provider's.
     pub base_url: Option<String>,
+    /// Where it speaks Anthropic's API besides `OpenAI`'s: the URL below which `/messages` lies, or `none`; left out: as its
+    /// provider.
+    pub messages_url: Option<String>,
     /// Azure's older API, with deployments in its paths: the version of it to ask for.
     pub api_version: Option<String>,
     /// The key.
@@ -38,8 +41,10 @@ pub struct UpstreamConfig {
     pub responses: Option<bool>,
     /// How it is asked to continue the start of an answer; left out: as its provider.
     pub prefill: Option<Prefill>,
-    /// What its models can do, where the built-in tables are wrong.
+    /// What is to be known of its models, where the catalogue is wrong.
     pub capabilities: CapabilitiesConfig,
+    /// How chats must be written for it, where that differs from its provider.
+    pub quirks: QuirksConfig,
     /// What it shares with other upstreams, such as a cloud or a CDN: they are likely to fail together.
     pub domain: Option<String>,
     /// What its errors mean, where the built-in tables are wrong. The first rule that fits decides.
@@ -91,6 +96,20 @@ impl UpstreamConfig {
         self.prefill.unwrap_or_else(|| self.provider.prefill())
     }
 
+    /// The URL below which `/messages` lies where it speaks Anthropic's API, too, without trailing slash. A provider's own
+    /// is not assumed at another URL than the provider's.
+    pub fn messages_url(&self) -> Option<String> {
+        match self.messages_url.as_deref() {
+            Some("none") => None,
+            Some(url) => Some(url.trim_end_matches('/').to_owned()),
+            None if self.base_url.is_some() && self.provider.base_url().is_some() => None,
+            None => {
+                let path = self.provider.messages()?.path;
+                Some(format!("{}{path}", origin(self.base_url())))
+            }
+        }
+    }
+
     /// The URL below which paths such as `/chat/completions` lie, without trailing slash.
     pub fn base_url(&self) -> &str {
         let url = self
@@ -99,6 +118,13 @@ impl UpstreamConfig {
             .or_else(|| self.provider.base_url());
         url.unwrap_or_default().trim_end_matches('/')
     }
+}
+
+/// Scheme, host and port of a URL.
+pub(super) fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+    &url[..end]
 }
 
 /// Whose key is sent to an upstream.

@@ -6,14 +6,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::next::conversation::End;
-use super::openai::classify_inner;
+use super::conversation::End;
+use super::errors::classify_inner;
 use super::said;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 
-/// Checks a whole body: `Ok` if it answers the request, else the outcome that it stands for.
-pub fn inspect(
+/// Checks a whole body: `Ok` if it answers the request, else the outcome that it stands for. [`Defect::Silent`]: it is a whole
+/// answer in which nothing is said.
+pub(super) fn inspect(
     endpoint: Endpoint,
     body: &[u8],
     retry_after: Option<Duration>,
@@ -26,22 +27,37 @@ pub fn inspect(
     if let Some(error) = answer.error {
         return Err(classify_inner(error, retry_after));
     }
+    let silent = Err(Outcome::InvalidReply(Defect::Silent));
     let has_answer = match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => {
             if let Some(choices) = answer.choices.filter(|choices| has_failed(choices)) {
                 return Err(failure(choices, retry_after));
             }
-            let is_chat = endpoint == Endpoint::ChatCompletions;
-            has_entries(answer.choices) && !(is_chat && says_nothing(answer.choices))
+            if endpoint == Endpoint::ChatCompletions && says_nothing(answer.choices) {
+                return silent;
+            }
+            has_entries(answer.choices)
         }
         Endpoint::Embeddings => has_entries(answer.data),
         // `output` may be empty if the answer was cut short; `status` says so.
-        Endpoint::Responses => {
-            said::in_output(answer.output)
-                || matches!(answer.status, Some("incomplete" | "in_progress" | "queued"))
-        }
+        Endpoint::Responses => match answer.status {
+            Some("incomplete" | "in_progress" | "queued") => true,
+            Some("completed") if answer.output.is_some() && !said::in_output(answer.output) => {
+                return silent;
+            }
+            _ => said::in_output(answer.output),
+        },
         // A message may have no content if `stop_reason` says why.
-        Endpoint::Messages => said::in_blocks(answer.content) || says_why(answer.stop_reason),
+        Endpoint::Messages => match answer.stop_reason.and_then(End::of) {
+            Some(End::Failed) => return Err(Outcome::ServerError { status: 500 }),
+            Some(end) if answer.content.is_some() && !said::in_blocks(answer.content) => {
+                if !end.explains_silence() {
+                    return silent;
+                }
+                true
+            }
+            _ => said::in_blocks(answer.content),
+        },
         Endpoint::CountTokens => answer.input_tokens.is_some(),
         Endpoint::Realtime | Endpoint::Other => true,
     };
@@ -94,11 +110,6 @@ fn has_failed(list: &RawValue) -> bool {
 fn says_nothing(list: Option<&RawValue>) -> bool {
     let choices = list.map(choices).unwrap_or_default();
     !choices.is_empty() && choices.iter().all(Choice::says_nothing)
-}
-
-fn says_why(reason: Option<&str>) -> bool {
-    let end = reason.and_then(End::of);
-    end.is_some_and(|end| end.explains_silence())
 }
 
 /// The outcome of the choice that failed, if it names one.

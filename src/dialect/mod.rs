@@ -1,43 +1,50 @@
 //! Translation between APIs: what to send to an upstream, and what its reply means.
 //!
-//! A request to an upstream that speaks the client's dialect passes byte for byte. For another dialect it is
-//! translated, and the reply is translated back before it is read: `answer` and `stream` read the client's API.
+//! ```text
+//! translate       a client's request in the upstream's API
+//!   adapt         the same API, for another model: only what must change does
+//!   conversation  what is said, in no API's words, and the rules that all share
+//!   chat, messages, responses
+//!                 how it is read and written in one API: a folder each, and a line in `form`
+//! response_translator, stream_translator
+//!                 the way back: a whole answer, or event by event
+//! answer, stream, refusal, silence
+//!                 what a reply means that needs no translation
+//! errors, rate_limit
+//!                 what an error means, and what an upstream allows
+//! ```
+//!
+//! A request to an upstream that speaks the client's API passes byte for byte.
 //!
 //! *Invariant:* no I/O, no keys.
 
+pub mod adapt;
 mod answer;
-pub mod anthropic;
-mod arguments;
-mod call_ids;
-mod chunks;
+pub mod chat;
 pub mod continuation;
-mod dropped;
-mod fields;
-mod finish;
+pub mod conversation;
+pub mod errors;
+pub mod form;
 mod heartbeat;
-mod instruct;
 pub mod messages;
-mod names;
-pub mod next;
-pub mod openai;
-mod prefill;
-mod provider_state;
 pub mod rate_limit;
 mod refusal;
+mod renamed;
 mod response_translator;
 pub mod responses;
 mod said;
-mod schemas;
+mod silence;
 pub mod stream;
 mod stream_translator;
 mod translate;
 mod upstream_api;
 
+pub use conversation::Api;
 pub use heartbeat::{COMMENT, heartbeat};
-pub use next::conversation::Api;
-pub use provider_state::strip_provider_state;
 pub use refusal::{begins_with_refusal, is_refusal};
-pub use response_translator::ResponseTranslator;
+pub use renamed::{body, path};
+pub use response_translator::{ResponseTranslator, WholeAnswer};
+pub use silence::may_be_silent;
 pub use stream_translator::{StreamTranslator, Translated, Way};
 pub use translate::{Delivery, Untranslatable, UpstreamRequest};
 pub use upstream_api::{Ask, UpstreamApi};

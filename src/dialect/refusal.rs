@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::conversation::End;
 use crate::request::Endpoint;
 use crate::wire::sse;
 
@@ -31,17 +32,22 @@ fn refuses(endpoint: Endpoint, answer: &Value) -> bool {
                 || parts.any(|part| part["type"] == "refusal")
         }
         Endpoint::Messages => {
-            answer["stop_reason"] == "refusal" || answer["delta"]["stop_reason"] == "refusal"
+            is_filter(&answer["stop_reason"]) || is_filter(&answer["delta"]["stop_reason"])
         }
         _ => {
             let mut choices = answer["choices"].as_array().into_iter().flatten();
             choices.any(|choice| {
-                choice["finish_reason"] == "content_filter"
+                is_filter(&choice["finish_reason"])
                     || has_text(&choice["message"]["refusal"])
                     || has_text(&choice["delta"]["refusal"])
             })
         }
     }
+}
+
+/// Whether it is the word of a provider that keeps the rest of an answer back.
+fn is_filter(reason: &Value) -> bool {
+    reason.as_str().and_then(End::of) == Some(End::Filtered)
 }
 
 #[cfg(test)]
@@ -64,6 +70,7 @@ mod tests {
                 r#"{"output":[],"incomplete_details":{"reason":"content_filter"}}"#,
             ),
             (Endpoint::Messages, r#"{"stop_reason":"refusal"}"#),
+            (chat, r#"{"choices":[{"finish_reason":"SAFETY"}]}"#),
         ] {
             assert!(is_refusal(endpoint, body.as_bytes()), "{body}");
         }

@@ -8,12 +8,29 @@ use serde_json::Value;
 use serde_json::value::to_raw_value;
 
 use super::answer::inspect;
-use super::next::conversation::{Api, Asked, Assembly, Event, Reading, UNSOUND};
-use super::openai;
+use super::conversation::{Api, Asked, Assembly, Event, Reading, UNSOUND};
+use super::errors;
 use super::stream_translator::StreamTranslator;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::json;
+
+/// A whole answer in the client's API.
+#[derive(Debug)]
+pub struct WholeAnswer {
+    /// Its body.
+    pub body: Bytes,
+    /// Whether nothing is said in it, without a reason for that.
+    pub is_silent: bool,
+}
+
+fn is_silent(inspected: Result<(), Outcome>) -> Result<bool, Outcome> {
+    match inspected {
+        Ok(()) => Ok(false),
+        Err(Outcome::InvalidReply(Defect::Silent)) => Ok(true),
+        Err(outcome) => Err(outcome),
+    }
+}
 
 /// Puts replies back into the client's API, where the upstream speaks another one.
 #[derive(Clone, Debug, Default)]
@@ -59,12 +76,13 @@ impl ResponseTranslator {
         asked: Endpoint,
         body: Bytes,
         retry_after: Option<Duration>,
-    ) -> Result<Bytes, Outcome> {
+    ) -> Result<WholeAnswer, Outcome> {
         let Some(translation) = &self.translation else {
-            return inspect(asked, &body, retry_after).map(|()| body);
+            let is_silent = is_silent(inspect(asked, &body, retry_after))?;
+            return Ok(WholeAnswer { body, is_silent });
         };
         let body = json::mended(&body).unwrap_or(body);
-        inspect(translation.spoken.endpoint(), &body, retry_after)?;
+        is_silent(inspect(translation.spoken.endpoint(), &body, retry_after))?;
         translation.answer(&body)
     }
 
@@ -86,7 +104,7 @@ impl ResponseTranslator {
 }
 
 impl Translation {
-    fn answer(&self, body: &[u8]) -> Result<Bytes, Outcome> {
+    fn answer(&self, body: &[u8]) -> Result<WholeAnswer, Outcome> {
         let no_answer = || Outcome::InvalidReply(Defect::NoAnswer);
         let pieces = (self.spoken.form().read_answer)(body, &self.reading).ok_or_else(no_answer)?;
         let mut assembly = Assembly::new(self.reading.names.clone());
@@ -98,17 +116,20 @@ impl Translation {
         if let Some(Event::Failed(error)) = events.last() {
             return Err(outcome_of(error));
         }
-        if !assembly.is_over() || assembly.is_empty() {
+        if !assembly.is_over() {
             return Err(no_answer());
         }
         let answer = (self.asked.api.form().write_answer)(&self.asked, events);
-        Ok(answer.ok_or_else(no_answer)?.to_string().into())
+        Ok(WholeAnswer {
+            body: answer.ok_or_else(no_answer)?.to_string().into(),
+            is_silent: assembly.is_empty(),
+        })
     }
 
     fn error(&self, status: u16, body: Bytes) -> Bytes {
         let error = match self.spoken {
             Api::Messages => body,
-            Api::Chat | Api::Responses => openai::shaped(status, body),
+            Api::Chat | Api::Responses => errors::shaped(status, body),
         };
         let error: Value = serde_json::from_slice(&error).unwrap_or_default();
         self.error_body(&error["error"]).to_string().into()
@@ -127,7 +148,7 @@ pub(super) fn outcome_of(error: &Value) -> Outcome {
         return Outcome::InvalidReply(Defect::BadCall);
     }
     match to_raw_value(error) {
-        Ok(error) => openai::classify_inner(&error, None),
+        Ok(error) => errors::classify_inner(&error, None),
         Err(_) => Outcome::ServerError { status: 500 },
     }
 }

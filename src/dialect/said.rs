@@ -27,12 +27,12 @@ pub(super) fn in_message(message: &RawValue) -> bool {
 
 /// Whether the output of a response says anything.
 pub(super) fn in_output(output: Option<&RawValue>) -> bool {
-    parts(output).iter().any(|item| item.has_said())
+    parts(output).iter().any(Part::has_said)
 }
 
 /// Whether the content of a message of Anthropic's says anything.
 pub(super) fn in_blocks(content: Option<&RawValue>) -> bool {
-    parts(content).iter().any(|block| block.has_said())
+    parts(content).iter().any(Part::has_said)
 }
 
 fn parts(list: Option<&RawValue>) -> Vec<Part<'_>> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::next::conversation::{Api, Assembly, End, Event, Piece};
-use super::next::form::{ReadEvents, WriteEvents};
-use super::openai::Numbers;
+use super::conversation::{Api, Assembly, End, Event, Piece};
+use super::form::{ReadEvents, WriteEvents};
+use super::adapt::Numbers;
 use super::response_translator::{Translation, outcome_of};
 use crate::outcome::{Defect, Outcome};
 use crate::wire::sse;
@@ -65,8 +65,8 @@ impl StreamTranslator {
 
 impl Way {
     /// The client has a part of the answer already, so nothing need follow it.
-    pub fn may_be_silent(&mut self) {
-        self.assembly.may_be_silent();
+    pub fn expect_rest(&mut self) {
+        self.assembly.expect_rest();
     }
 
     /// Translates some whole events.
@@ -113,7 +113,7 @@ impl Way {
 
     /// Whether the whole answer has been told.
     pub fn is_complete(&self) -> bool {
-        self.assembly.is_over() && !self.assembly.is_empty()
+        self.assembly.is_over()
     }
 
     /// A sign of life behind what was told.
@@ -131,7 +131,12 @@ impl Way {
         out
     }
 
-    fn take<'a>(&mut self, piece: Piece<'a>, told: &mut Vec<Event<'a>>, translated: &mut Translated) {
+    fn take<'a>(
+        &mut self,
+        piece: Piece<'a>,
+        told: &mut Vec<Event<'a>>,
+        translated: &mut Translated,
+    ) {
         if piece == Piece::Unreadable {
             let outcome = Outcome::InvalidReply(Defect::Unparsable);
             translated.failure = Some((outcome, Bytes::new()));
@@ -155,17 +160,16 @@ impl Way {
                     let body = self.translation.error_body(&error).to_string();
                     translated.failure = Some((outcome, body.into()));
                 }
-                Event::Thought(_) | Event::Signature(_) if !self.translation.asked.shows_thoughts => {
+                Event::Thought(_) | Event::Signature(_)
+                    if !self.translation.asked.shows_thoughts =>
+                {
                     translated.hidden_progress += 1;
-                }
-                Event::End { .. } if self.assembly.is_empty() => {
-                    let outcome = Outcome::InvalidReply(Defect::NoAnswer);
-                    translated.failure = Some((outcome, Bytes::new()));
                 }
                 // The client gets signs of life of our own, when it has waited for long enough.
                 Event::Alive => {}
                 event => {
-                    translated.content += usize::from(event.is_content());
+                    let is_content = event.is_content() && !self.assembly.is_empty();
+                    translated.content += usize::from(is_content);
                     self.writer.write(event, &mut translated.events);
                 }
             }

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::next::conversation::{Api, Asked, Target, Unsaid};
-use super::provider_state::without_foreign_thoughts;
+use super::conversation::{Api, Asked, Target, Unsaid};
+use super::adapt::without_foreign_thoughts;
 use super::response_translator::{ResponseTranslator, Translation};
 use super::upstream_api::{Ask, UpstreamApi};
-use super::{anthropic, openai};
+use super::adapt::{self, Adapted};
 use crate::catalogue::Dialect;
 use crate::request::Endpoint;
 use crate::wire::json;
@@ -148,11 +148,11 @@ impl UpstreamApi {
         };
         let mended = json::mended(&request.body);
         let body = mended.as_ref().unwrap_or(&request.body);
-        let adapted = match (self.dialect, endpoint) {
-            (Dialect::OpenAi, Endpoint::ChatCompletions) => openai::adapt_chat(body, &self, false),
-            (Dialect::OpenAi, Endpoint::Responses) => openai::adapt_response(body, &self.quirks),
-            (Dialect::Anthropic, _) => anthropic::adapt(body, model, self.max_output)
-                .map(|(body, dropped)| openai::Adapted { body, dropped }),
+        let adapted = match (self.dialect_for(endpoint), endpoint) {
+            (Dialect::OpenAi, Endpoint::ChatCompletions) => adapt::adapt_chat(body, &self, false),
+            (Dialect::OpenAi, Endpoint::Responses) => adapt::adapt_response(body, &self.quirks),
+            (Dialect::Anthropic, _) => adapt::adapt_message(body, model, self.max_output)
+                .map(|(body, dropped)| Adapted { body, dropped }),
             (Dialect::OpenAi, _) => None,
         };
         if let Some(adapted) = adapted {

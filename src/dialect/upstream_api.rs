@@ -1,7 +1,7 @@
 //! The API that an upstream speaks.
 
-use super::next::conversation::Api;
-use crate::catalogue::{Dialect, Prefill, Quirks, calls_tools_unthinking};
+use super::conversation::Api;
+use crate::catalogue::{Dialect, InChats, Prefill, Quirks, facts};
 use crate::request::Endpoint;
 
 /// The API of an upstream, and how it differs from the original.
@@ -11,6 +11,10 @@ pub struct UpstreamApi {
     pub dialect: Dialect,
     /// Whether it has `/responses`.
     pub has_responses: bool,
+    /// Whether it speaks Anthropic's Messages besides.
+    pub speaks_messages: bool,
+    /// Whether it has Anthropic's `/messages/count_tokens` besides.
+    pub counts_tokens: bool,
     /// How chat requests have to be adapted.
     pub quirks: Quirks,
     /// How a prefill (the start of an answer) is sent.
@@ -34,12 +38,25 @@ pub struct Ask<'a> {
     pub has_tools: bool,
 }
 
+impl Ask<'_> {
+    /// Whether the model takes this in `/responses` alone.
+    fn needs_responses(self) -> bool {
+        match facts(self.model).in_chats {
+            InChats::All => false,
+            InChats::ToolsUnthinking | InChats::NoTools => self.has_tools,
+            InChats::Nothing => true,
+        }
+    }
+}
+
 impl UpstreamApi {
     /// The original API, without differences.
     pub const fn new(dialect: Dialect) -> Self {
         Self {
             dialect,
             has_responses: true,
+            speaks_messages: false,
+            counts_tokens: false,
             quirks: Quirks::UNKNOWN,
             prefill: Prefill::None,
             has_stream_usage: true,
@@ -51,7 +68,7 @@ impl UpstreamApi {
     /// Whether it supports requests of this kind, translated or not.
     pub fn has(self, endpoint: Endpoint) -> bool {
         match self.dialect {
-            Dialect::OpenAi => endpoint != Endpoint::CountTokens,
+            Dialect::OpenAi => endpoint != Endpoint::CountTokens || self.counts_tokens,
             Dialect::Anthropic => {
                 endpoint.is_anthropic()
                     || matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Responses)
@@ -59,16 +76,21 @@ impl UpstreamApi {
         }
     }
 
+    /// In which API requests of this kind are put to it: one that speaks both gets each in its own.
+    pub fn dialect_for(self, endpoint: Endpoint) -> Dialect {
+        match self.speaks_messages && endpoint.is_anthropic() {
+            true => Dialect::Anthropic,
+            false => self.dialect,
+        }
+    }
+
     /// The API in which a request is put to it; `None`: it is no conversation.
     pub fn api_for(self, ask: Ask<'_>) -> Option<Api> {
         let asked = Api::of(ask.endpoint)?;
-        Some(match (self.dialect, asked) {
+        Some(match (self.dialect_for(ask.endpoint), asked) {
             (Dialect::Anthropic, _) => Api::Messages,
             (Dialect::OpenAi, Api::Responses) if self.has_responses => Api::Responses,
-            // OpenAI's current models take tools there alone.
-            (Dialect::OpenAi, Api::Chat | Api::Messages)
-                if self.has_responses && ask.has_tools && calls_tools_unthinking(ask.model) =>
-            {
+            (Dialect::OpenAi, Api::Chat | Api::Messages) if self.has_responses && ask.needs_responses() => {
                 Api::Responses
             }
             (Dialect::OpenAi, _) => Api::Chat,

@@ -201,8 +201,10 @@ impl<'r, 'a> Course<'r, 'a> {
         attempt: InFlightAttempt,
         failure: Failure,
     ) -> Option<End> {
+        let is_silent = failure.is_silent();
         if let Some(error) = failure.error {
             self.log.received(ReceivedError {
+                is_silent,
                 upstream: attempt.upstream().clone(),
                 error,
                 is_first_choices: self.plan.is_first_choice(choice),

@@ -6,8 +6,6 @@
 //! 429), nothing has happened, and another key of the same upstream is asked. Replies at such paths are no evidence
 //! about the health of models, good or bad.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, LOCATION};
@@ -24,17 +22,18 @@ use super::attempts::in_flight::{InFlightAttempt, Limit};
 use super::attempts::outbound::{outbound, send};
 use super::attempts::timers::StreamTimeouts;
 use super::course::WinningAttempt;
-use super::decisions::target::{Target, keys_in_turn};
+use super::decisions::target::Target;
+use super::decisions::targets::{Targets, is_stateless};
 use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
 use super::translation::reserve;
-use crate::dialect::{anthropic, openai};
+use crate::dialect::{self, errors, messages};
 use crate::event::Event;
-use crate::outcome::{Blame, Defect, Outcome, Retry, Stage};
+use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
-use crate::upstream::{Outbound, Reply};
+use crate::upstream::{Outbound, Reply, Seat};
 use crate::wire::body::{Patience, read_into, read_whole};
 use crate::wire::headers::{EVENTS, has_media_type};
 use crate::wire::upload::{PIECE, Sending};
@@ -42,17 +41,6 @@ use crate::wire::{multipart, offload};
 
 /// What may tell the ids of objects.
 const READABLE: [&str; 2] = ["application/json", EVENTS];
-/// Paths that store nothing which could be referred to, so that a second call does no harm.
-const STATELESS: [&str; 7] = [
-    "/audio/speech",
-    "/audio/transcriptions",
-    "/audio/translations",
-    "/images/edits",
-    "/images/generations",
-    "/images/variations",
-    "/moderations",
-];
-
 impl Failover {
     /// Forwards a request to the owner of what it refers to, or to the candidates that speak its API, and returns the
     /// reply unchanged.
@@ -61,26 +49,32 @@ impl Failover {
         let deadline = Deadline::after(request.received_at, rule.total);
         let mut log = AttemptLog::default();
         let mut targets = Targets::new(rule, request);
-        let mut next = targets.first();
+        let mut next = targets.next_candidate();
         let mut asked = Vec::new();
         while let Some(target) = next {
-            let model = known_as(rule, target.candidate, request);
+            let call = Call {
+                request,
+                target,
+                model: known_as(rule, target.candidate, request),
+                deadline,
+                may_queue: targets.may_queue(),
+            };
             self.report_forwarding(request, &log, target.candidate);
             let limit = limit(request, &target);
             let attempt = InFlightAttempt::start(&common, &target, None, log.begin(), limit);
             asked.push(target);
             let version = target.key_version();
-            let mut ended = self.exchange(request, &target, model, deadline).await;
+            let mut ended = self.exchange(&call).await;
             if target
                 .has_newer_key(outcome_of(&ended), version, &self.events)
                 .await
             {
-                ended = self.exchange(request, &target, model, deadline).await;
+                ended = self.exchange(&call).await;
             }
             log.waited = request.received_at.elapsed();
             next = match request.control.is_once {
                 true => None,
-                false => targets.after(outcome_of(&ended)),
+                false => targets.after(target, outcome_of(&ended)),
             };
             let failure = match ended {
                 Ok(answer) if next.is_none() => {
@@ -100,15 +94,15 @@ impl Failover {
         Err(log.in_vain(&asked, request.pinned_to.as_ref()))
     }
 
-    async fn exchange(
-        &self,
-        request: &ModelRequest,
-        target: &Target<'_>,
-        model: Option<&str>,
-        deadline: Deadline,
-    ) -> Result<AttemptAnswer, Failure> {
+    async fn exchange(&self, call: &Call<'_>) -> Result<AttemptAnswer, Failure> {
+        let Call {
+            request,
+            target,
+            deadline,
+            ..
+        } = *call;
         let timeouts = &target.candidate.timeouts;
-        let mut reply = legible(self.reply(request, target, model, deadline).await?);
+        let mut reply = legible(self.reply(call).await?);
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }
@@ -117,18 +111,18 @@ impl Failover {
             until: deadline.until(),
         };
         if is_legible_error(&reply) {
-            return error(request, target, reply, patience).await;
+            return error(request, &target, reply, patience).await;
         }
         let is_success = matches!(reply.status, 200..=299);
         if is_success
-            && anthropic::is_batches(&request.path)
+            && messages::is_batches(&request.path)
             && has_media_type(&reply.headers, READABLE[0])
         {
             let mut share = self.memory.share();
             let body = read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await?;
             let body = offload::at_once(body.len(), || {
                 let _share = reserve(&body, &self.memory)?;
-                Ok::<_, Failure>(anthropic::results_here(body))
+                Ok::<_, Failure>(messages::results_here(body))
             })?;
             let body = AttemptBody::Whole(share.hold(body));
             let answer = AttemptAnswer::new(reply.status, reply.headers, body, Outcome::Success);
@@ -158,23 +152,18 @@ impl Failover {
     }
 
     /// Sends the request, and waits for the head of the reply.
-    async fn reply(
-        &self,
-        request: &ModelRequest,
-        target: &Target<'_>,
-        model: Option<&str>,
-        deadline: Deadline,
-    ) -> Result<Reply, Failure> {
-        let seat = match target.candidate.upstream.seats() {
-            None => None,
-            Some(seats) => {
-                let seat = seats.wait(deadline.until()).await;
-                Some(seat.ok_or(Outcome::Full)?)
-            }
-        };
+    async fn reply(&self, call: &Call<'_>) -> Result<Reply, Failure> {
+        let Call {
+            request,
+            target,
+            model,
+            deadline,
+            ..
+        } = *call;
+        let seat = call.seat().await?;
         let wait = Wait {
             began: Instant::now(),
-            patience: (limit(request, target).usual, Stage::FirstToken),
+            patience: (limit(request, &target).usual, Stage::FirstToken),
             idle: target.candidate.timeouts.idle,
             deadline,
         };
@@ -189,7 +178,7 @@ impl Failover {
         }));
         outbound.seat = seat;
         outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
-        send(target, outbound, wait).await
+        send(&target, outbound, wait).await
     }
 
     fn report_forwarding(&self, request: &ModelRequest, log: &AttemptLog, to: &Candidate) {
@@ -201,6 +190,31 @@ impl Failover {
                 reason: failed.outcome.clone(),
             });
         }
+    }
+}
+
+/// One call to one target.
+struct Call<'a> {
+    request: &'a ModelRequest,
+    target: Target<'a>,
+    /// The name of the model there, if it is another one.
+    model: Option<&'a str>,
+    deadline: Deadline,
+    /// Whether it waits for a seat, where all are taken.
+    may_queue: bool,
+}
+
+impl Call<'_> {
+    async fn seat(&self) -> Result<Option<Seat>, Outcome> {
+        let Some(seats) = self.target.candidate.upstream.seats() else {
+            return Ok(None);
+        };
+        let seat = if self.may_queue {
+            seats.wait(self.deadline.until()).await
+        } else {
+            seats.take()
+        };
+        seat.map(Some).ok_or(Outcome::Full)
     }
 }
 
@@ -223,75 +237,6 @@ fn limit(request: &ModelRequest, target: &Target<'_>) -> Limit {
         usual: with(request.thinking.is_known()),
         reasoning: with(true),
     }
-}
-
-/// The targets to ask, one after the other.
-struct Targets<'a> {
-    request: &'a ModelRequest,
-    /// The other keys of the last candidate.
-    other_keys: VecDeque<Target<'a>>,
-    candidates: VecDeque<&'a Candidate>,
-}
-
-impl<'a> Targets<'a> {
-    fn new(rule: &'a Rule, request: &'a ModelRequest) -> Self {
-        Self {
-            request,
-            other_keys: VecDeque::new(),
-            candidates: candidates(rule, request).into(),
-        }
-    }
-
-    fn first(&mut self) -> Option<Target<'a>> {
-        let candidate = self.candidates.pop_front()?;
-        let mut keys = free_keys(candidate, self.request.model_name());
-        let first = keys.pop_front();
-        self.other_keys = keys;
-        first
-    }
-
-    /// The target to ask after this outcome, if it may do better.
-    fn after(&mut self, outcome: &Outcome) -> Option<Target<'a>> {
-        if outcome.retry() == Retry::OtherKey
-            && let Some(other_key) = self.other_keys.pop_front()
-        {
-            return Some(other_key);
-        }
-        is_harmless(self.request, outcome)
-            .then(|| self.first())
-            .flatten()
-    }
-}
-
-/// The candidates to ask, those in rotation first. If none speaks the client's API, the first one may know the path
-/// nevertheless.
-fn candidates<'a>(rule: &'a Rule, request: &ModelRequest) -> Vec<&'a Candidate> {
-    let all = rule.candidates.iter();
-    let is_wanted = |candidate: &&Candidate| {
-        let only = request.control.only.as_ref();
-        only.is_none_or(|only| candidate.upstream.id() == only)
-    };
-    if let Some(owner) = &request.pinned_to {
-        let lives_there = |candidate: &&Candidate| candidate.upstream.id() == owner;
-        let owner = all.filter(lives_there).take(1);
-        return owner.filter(is_wanted).collect();
-    }
-    let mut candidates: Vec<&Candidate> = all
-        .filter(|candidate| {
-            request
-                .client_api
-                .is_spoken_by(candidate.upstream.dialect())
-        })
-        .collect();
-    if candidates.is_empty() {
-        candidates.extend(rule.candidates.first());
-    }
-    let has_credential = |candidate: &&Candidate| {
-        request.credential.is_some() || !candidate.upstream.takes_clients_credential()
-    };
-    candidates.retain(|candidate| has_credential(candidate) && is_wanted(candidate));
-    candidates.sort_by_cached_key(|candidate| candidate.health_of(request.model_name()).is_out());
-    candidates
 }
 
 /// The client's request. Nobody knows what it does, but for its method and some paths.
@@ -351,24 +296,6 @@ fn host_of(url: &str) -> Option<&str> {
     url.split_once("//")?.1.split(['/', '?', '#']).next()
 }
 
-/// The keys that health would admit now, in turn; if there is none, the first key.
-fn free_keys<'a>(candidate: &'a Candidate, model: &str) -> VecDeque<Target<'a>> {
-    let health = candidate.health_of(model);
-    let target = |key| Target {
-        candidate,
-        health,
-        key,
-    };
-    let mut keys: VecDeque<Target<'_>> = keys_in_turn(candidate).into_iter().map(target).collect();
-    let first = keys[0];
-    let now = Instant::now();
-    keys.retain(|target| target.blocked_until(now).is_none());
-    if keys.is_empty() {
-        keys.push_back(first);
-    }
-    keys
-}
-
 /// The candidate's name for the model, if this rule is about that model: the rule may have been chosen only because
 /// it leads to the owner.
 fn known_as<'a>(rule: &Rule, candidate: &'a Candidate, request: &ModelRequest) -> Option<&'a str> {
@@ -383,7 +310,7 @@ fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
             multipart::with_model(&request.headers, &request.body, model)
                 .unwrap_or_else(|| request.body.clone())
         }
-        model => openai::body(request, model),
+        model => dialect::body(request, model),
     }
 }
 
@@ -392,7 +319,7 @@ fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,
         status @ (404 | 409 | 410) if !is_stateless(request) => Outcome::RejectedRequest { status },
-        status => openai::classify_status(status, wait_asked_by(&reply.headers)),
+        status => errors::classify_status(status, wait_asked_by(&reply.headers)),
     }
 }
 
@@ -402,19 +329,4 @@ fn may_name_objects(headers: &HeaderMap) -> bool {
 
 fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Whether another upstream may be asked after this without doing the same thing twice.
-fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Unreachable(_) | Outcome::NoResources | Outcome::Full
-    ) || is_stateless(request)
-        && outcome.blame() == Blame::Upstream
-        && outcome.retry() != Retry::Never
-}
-
-fn is_stateless(request: &ModelRequest) -> bool {
-    let path = request.path.split('?').next().unwrap_or_default();
-    STATELESS.contains(&path)
 }

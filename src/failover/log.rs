@@ -26,23 +26,26 @@ pub(super) struct AttemptLog {
 }
 
 impl AttemptLog {
-    /// Keeps an upstream's error about the request: the first choice's, else the first one that says that the request is
-    /// wrong, else the first one.
+    /// Keeps what an upstream said: the first answer, though nothing is said in it; else its error about the request: the first
+    /// choice's, else the first one that says that the request is wrong, else the first one.
     pub(super) fn received(&mut self, error: ReceivedError) {
-        let is_replaced = |known: &ReceivedError| {
-            !known.is_first_choices && !known.is_rejection && error.is_rejection
+        let is_better = |known: &ReceivedError| {
+            error.is_first_choices
+                || !known.is_first_choices && !known.is_rejection && error.is_rejection
         };
-        if error.is_first_choices || self.error.as_ref().is_none_or(is_replaced) {
+        let is_replaced =
+            |known: &ReceivedError| !known.is_silent && (error.is_silent || is_better(known));
+        if self.error.as_ref().is_none_or(is_replaced) {
             self.error = Some(error);
         }
     }
 
-    /// Whether there is an answer in any case: the first choice's error about the request. To wait for a better one would
-    /// keep the clients waiting whose request is wrong.
+    /// Whether there is an answer in any case: one in which nothing is said, or the first choice's error about the request. To
+    /// wait for a better one would keep the clients waiting whose request is wrong.
     pub(super) fn has_answer(&self) -> bool {
         self.error
             .as_ref()
-            .is_some_and(|error| error.is_first_choices)
+            .is_some_and(|error| error.is_first_choices || error.is_silent)
     }
 
     /// Counts an attempt that starts now, and returns its number, from 1.
@@ -108,6 +111,52 @@ impl AttemptLog {
             retry_in: back_at.min().map(|at| at.saturating_duration_since(now)),
             is_network_lost: asked.iter().any(|target| target.health.is_network_lost()),
             pinned_to: pinned_to.cloned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::AttemptLog;
+    use crate::config::UpstreamId;
+    use crate::failover::attempts::ending::{ReceivedError, UpstreamError};
+
+    fn received(status: u16, is_first_choices: bool, is_rejection: bool) -> ReceivedError {
+        let error = UpstreamError {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        };
+        ReceivedError {
+            upstream: UpstreamId::default(),
+            error: Box::new(error),
+            is_first_choices,
+            is_silent: status == 200,
+            is_rejection,
+        }
+    }
+
+    #[test]
+    fn an_answer_that_says_nothing_is_better_than_an_error() {
+        let silent = || received(200, false, false);
+        for (first, second, kept) in [
+            (silent(), received(400, true, true), 200),
+            (received(400, true, true), silent(), 200),
+            (received(404, false, false), received(400, false, true), 400),
+            (received(400, false, true), received(404, true, false), 404),
+            (received(404, true, false), received(400, false, true), 404),
+        ] {
+            let mut log = AttemptLog::default();
+            log.received(first);
+            log.received(second);
+            assert_eq!(
+                log.error.as_ref().map(|known| known.error.status),
+                Some(kept)
+            );
+            assert_eq!(log.has_answer(), kept != 400);
         }
     }
 }

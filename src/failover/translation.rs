@@ -28,11 +28,11 @@ pub(super) fn ask<'a>(candidate: &'a Candidate, request: RoutingRequest<'a>) -> 
 
 /// The API of a candidate, with what is known of the model.
 pub(super) fn api_of(candidate: &Candidate, model: &str) -> UpstreamApi {
-    let abilities = candidate.capabilities(model);
+    let facts = candidate.facts(model);
     UpstreamApi {
-        has_stream_usage: !abilities.missing.contains(Ability::StreamUsage),
-        max_output: abilities.max_output,
-        ..candidate.upstream.api()
+        has_stream_usage: !facts.missing.contains(Ability::StreamUsage),
+        max_output: facts.max_output,
+        ..candidate.api(model)
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn translated_within(
     request: RoutingRequest<'_>,
     memory: &Memory,
 ) -> Result<Option<UpstreamRequest>, SkipReason> {
-    if !candidate.upstream.api().translates(ask(candidate, request)) {
+    if !candidate.api(request.model).translates(ask(candidate, request)) {
         return Ok(None);
     }
     let body = request.needs.body;

@@ -21,8 +21,8 @@ use crate::failover::Failover;
 use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::routing::{Candidate, Knowledge, Pattern, RouteTable, Rule};
-use crate::upstream::{Client, Connector, Credential, Key, Seats, Upstream};
+use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
+use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
@@ -89,6 +89,7 @@ impl Generation {
         let assembly = Assembly {
             health,
             upstreams: &upstreams,
+            models: model_rules(config),
             config,
         };
         let routes = Arc::new(assembly.route_table());
@@ -121,7 +122,7 @@ impl Generation {
 /// With another URL or other keys, it is another account, whose health is unknown.
 fn identity(upstream: &UpstreamConfig) -> u64 {
     let mut hasher = DefaultHasher::new();
-    upstream.base_url().hash(&mut hasher);
+    (upstream.base_url(), upstream.messages_url()).hash(&mut hasher);
     for key in upstream.keys() {
         key.expose().hash(&mut hasher);
     }
@@ -135,6 +136,7 @@ pub(super) type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
 struct Assembly<'a> {
     health: &'a Health,
     upstreams: &'a Upstreams,
+    models: ModelRules,
     config: &'a Config,
 }
 
@@ -192,6 +194,7 @@ impl Assembly<'_> {
             account.provider,
             config.model.as_deref().or_else(|| pattern.exact()),
             config.capabilities.or(account.capabilities),
+            self.models.clone(),
         );
         let timeouts = [&account.timeouts, of_route, &config.timeouts]
             .into_iter()
@@ -239,7 +242,19 @@ impl Assembly<'_> {
     }
 }
 
-async fn upstreams(config: &Config, before: &Upstreams) -> Result<Upstreams, StartError> {
+pub(super) fn model_rules(config: &Config) -> ModelRules {
+    let rules = config.models.iter();
+    ModelRules::new(
+        rules
+            .map(|(pattern, said)| (Pattern::new(pattern), *said))
+            .collect(),
+    )
+}
+
+pub(super) async fn upstreams(
+    config: &Config,
+    before: &Upstreams,
+) -> Result<Upstreams, StartError> {
     let trust = |files: ClientFiles<'_>, whose: &str| {
         tls::client(files).map_err(|reason| StartError::Tls {
             whose: whose.to_owned(),
@@ -321,15 +336,27 @@ fn one_upstream(
 ) -> Upstream {
     let api = UpstreamApi {
         has_responses: config.has_responses(),
-        quirks: config.provider.quirks(),
+        quirks: config.quirks.over(config.provider.quirks()),
         prefill: config.prefill(),
         ..UpstreamApi::new(config.provider.dialect())
     };
     Upstream::new(id.clone(), api, config.base_url(), keys, client)
+        .with_messages(messages(config))
         .with_api_version(config.api_version.as_deref())
         .with_credential(config.credential)
         .with_error_rules(config.errors.clone())
         .with_headers(extra_headers(config))
+}
+
+/// Where it speaks Anthropic's API, too. What only the provider's own URL is known to do is not expected of another.
+fn messages(config: &UpstreamConfig) -> Option<MessagesUrl> {
+    let of_provider = config.provider.messages();
+    let known = of_provider.filter(|_| config.messages_url.is_none());
+    Some(MessagesUrl {
+        url: config.messages_url()?,
+        only: of_provider.and_then(|messages| messages.only),
+        counts: known.is_some_and(|messages| messages.counts),
+    })
 }
 
 fn extra_headers(config: &UpstreamConfig) -> Vec<Credential> {

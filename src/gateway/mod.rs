@@ -5,6 +5,7 @@ mod descriptors;
 mod fixed;
 mod health_checks;
 mod key_renewals;
+mod model_check;
 mod start_error;
 
 use std::net::SocketAddr;
@@ -12,17 +13,17 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 pub use start_error::StartError;
 
-use self::assemble::{Foundation, Generation, Upstreams, listener_tls};
+use self::assemble::{Foundation, Generation, Upstreams, listener_tls, upstreams};
 use self::descriptors::Descriptors;
 use crate::admin::Admin;
 use crate::config::Config;
-use crate::event::{Event, Sink};
+use crate::event::{Event, ModelFinding, Sink};
 use crate::server::{ConnectionLimits, Server};
 
 /// A running gateway. Dropping it stops it at once; `drain` stops it gracefully.
@@ -40,6 +41,10 @@ pub struct Gateway {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     admin_stop: watch::Sender<bool>,
+    /// The configuration by which it serves now.
+    configs: watch::Sender<Config>,
+    /// Held while another generation takes over.
+    taking_over: Arc<Mutex<()>>,
     /// Background tasks; they end with the gateway.
     background: JoinSet<()>,
 }
@@ -68,6 +73,8 @@ impl Gateway {
             stop,
             tasks: JoinSet::new(),
             admin_stop,
+            configs: watch::Sender::new(config.clone()),
+            taking_over: Arc::default(),
             background: JoinSet::new(),
         };
         let descriptors = Descriptors::raised();
@@ -82,7 +89,13 @@ impl Gateway {
             .spawn(health_checks::run(foundation.clone(), Arc::clone(&current)));
         gateway
             .background
-            .spawn(key_renewals::run(foundation, current));
+            .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        gateway.background.spawn(model_check::run(
+            foundation,
+            current,
+            gateway.configs.subscribe(),
+            Arc::clone(&gateway.taking_over),
+        ));
         Ok(gateway)
     }
 
@@ -141,6 +154,7 @@ impl Gateway {
     async fn take_over(&self, config: &Config) -> Result<(), String> {
         let message = |error: StartError| error.to_string();
         let tls = listener_tls(config).map_err(message)?;
+        let _taking_over = self.taking_over.lock().await;
         let next = Generation::of(
             config,
             &self.foundation,
@@ -152,6 +166,7 @@ impl Gateway {
             current.store(next);
         }
         self.current.store(Arc::new(next));
+        self.configs.send_replace(config.clone());
         for what in fixed::changed(&self.started_with, config) {
             tracing::warn!("`{what}` has changed; that takes effect at the next start");
         }
@@ -180,6 +195,16 @@ impl Gateway {
         self.tasks.join_next().await;
         self.background.shutdown().await;
     }
+}
+
+/// What there is to say about the models that a configuration names. `asks`: upstreams are asked for their models, which
+/// costs nothing; else it is what the catalogue knows.
+pub async fn check_models(config: &Config, asks: bool) -> Result<Vec<ModelFinding>, StartError> {
+    if !asks {
+        return Ok(model_check::known(config));
+    }
+    let upstreams = upstreams(config, &Upstreams::new()).await?;
+    Ok(model_check::find(config, &upstreams).await)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -5,6 +5,7 @@
 //! | [configuration] | keys, routes, timeouts, limits, reload |
 //! | [clients] | tested clients and their settings |
 //! | [providers] | providers, translation, models, capabilities, stored objects |
+//! | [models] | which providers and models are known, and what of them |
 //! | [failover] | which failures lead to another attempt, and what a client gets when all fail |
 //! | [streams] | what a stream promises, and how one that breaks off goes on |
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
@@ -29,6 +30,9 @@ pub mod failover {}
 
 #[doc = include_str!("health.md")]
 pub mod health {}
+
+#[doc = include_str!("models.md")]
+pub mod models {}
 
 #[doc = include_str!("operations.md")]
 pub mod operations {}

@@ -70,6 +70,11 @@ impl Sink for Log {
                 failure,
                 is_news,
             } => key_renewed(upstream, failure.as_deref(), *is_news),
+            Event::ModelsChecked(findings) => {
+                for finding in findings {
+                    tracing::warn!(upstream = %finding.upstream, model = finding.model, "{finding}");
+                }
+            }
             Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
             Event::ConfigRejected { reason } => {
                 tracing::error!(

@@ -8,6 +8,7 @@ mod keys;
 mod labels;
 mod log_lines;
 mod memory;
+mod retirements;
 mod timings;
 
 use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
@@ -17,6 +18,7 @@ use self::keys::KeyRenewals;
 use self::labels::{model_label, status_label};
 use self::log_lines::LogLinesLost;
 use self::memory::MemoryMetrics;
+use self::retirements::Retirements;
 use self::timings::Timings;
 use crate::event::{Event, HealthChange, RequestReport, Sink};
 use crate::health::ScopeView;
@@ -33,6 +35,7 @@ pub struct Metrics {
     changes: IntCounterVec,
     health_checks: IntCounterVec,
     key_renewals: KeyRenewals,
+    retirements: Retirements,
     reloads: IntCounterVec,
     health: HealthGauges,
     memory: MemoryMetrics,
@@ -85,6 +88,7 @@ impl Metrics {
                 &["upstream", "result"],
             )?,
             key_renewals: KeyRenewals::new(&registry)?,
+            retirements: Retirements::new(&registry)?,
             reloads: counter(
                 &registry,
                 "backstop_config_reloads_total",
@@ -179,6 +183,7 @@ impl Sink for Metrics {
             } => self
                 .key_renewals
                 .count(upstream.as_ref(), failure.is_none()),
+            Event::ModelsChecked(findings) => self.retirements.show(findings),
             Event::ConfigReloaded => self.reloads.with_label_values(&["ok"]).inc(),
             Event::ConfigRejected { .. } => self.reloads.with_label_values(&["rejected"]).inc(),
             Event::RequestFinished(report) => self.finished(report),

@@ -49,6 +49,8 @@ pub enum Defect {
     Unparsable,
     /// Well-formed, but without an answer (`choices: []`).
     NoAnswer,
+    /// A whole answer in which nothing is said, without a reason for that. If nobody says more, the client gets it.
+    Silent,
     /// The model called a tool in a way that no client can follow: without a name, or with arguments that are no JSON object.
     BadCall,
     /// It ended in the middle.

@@ -15,7 +15,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 
-pub use crate::catalogue::{calls_tools_unthinking, is_o_model, is_reasoning_model};
 pub use client_api::ClientApi;
 pub use credential::ClientCredential;
 pub use needs::Needs;

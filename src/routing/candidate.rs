@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::catalogue::{Capabilities, Provider};
+use super::pattern::Pattern;
+use crate::catalogue::{Facts, Provider};
 use crate::config::{CapabilitiesConfig, TimeoutsConfig};
+use crate::dialect::UpstreamApi;
 use crate::health::ModelHealth;
 use crate::upstream::Upstream;
 
@@ -34,39 +36,81 @@ impl Candidate {
         self.health.of_name(model)
     }
 
-    /// What it can do for a client that names this model.
-    pub fn capabilities(&self, model: &str) -> Capabilities {
+    /// Its upstream's API for its model, for a client that names this one.
+    pub fn api(&self, model: &str) -> UpstreamApi {
+        self.upstream.api(self.model.as_deref().unwrap_or(model))
+    }
+
+    /// What is known of its model, for a client that names this one.
+    pub fn facts(&self, model: &str) -> Facts {
         self.knowledge.about(model)
     }
 }
 
 /// What is known of a candidate's model.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Knowledge {
     provider: Provider,
-    configured: CapabilitiesConfig,
+    /// What the candidate and its upstream say.
+    nearest: CapabilitiesConfig,
+    models: ModelRules,
     /// Looked up in advance, where the model is known.
-    settled: Option<Capabilities>,
+    settled: Option<Facts>,
 }
 
 impl Knowledge {
-    /// What is known of a model at a provider, completed by what the configuration says about it.
-    pub fn of(provider: Provider, model: Option<&str>, configured: CapabilitiesConfig) -> Self {
-        Self {
+    /// What is known of a model at a provider, completed by what the configuration says about it: its candidate and its
+    /// upstream (`nearest`) before what it says about models by their names.
+    pub fn of(
+        provider: Provider,
+        model: Option<&str>,
+        nearest: CapabilitiesConfig,
+        models: ModelRules,
+    ) -> Self {
+        let unsettled = Self {
             provider,
-            configured,
-            settled: model.map(|model| configured.over(provider.capabilities(model))),
+            nearest,
+            models,
+            settled: None,
+        };
+        Self {
+            settled: model.map(|model| unsettled.about(model)),
+            ..unsettled
         }
     }
 
-    /// What the configuration says about a model, else the built-in tables.
-    pub fn about(&self, model: &str) -> Capabilities {
-        let look_up = || self.configured.over(self.provider.capabilities(model));
+    /// What the configuration says about a model, else the catalogue.
+    pub fn about(&self, model: &str) -> Facts {
+        let look_up = || self.stated(model).over(self.provider.facts(model));
         self.settled.unwrap_or_else(look_up)
     }
 
-    /// What the configuration says, and nothing else.
-    pub fn configured(&self) -> Capabilities {
-        self.configured.over(Capabilities::default())
+    /// What the configuration says about a model, and nothing else.
+    pub fn configured(&self, model: &str) -> Facts {
+        self.stated(model).over(Facts::UNKNOWN)
+    }
+
+    fn stated(&self, model: &str) -> CapabilitiesConfig {
+        self.nearest.or(self.models.about(model))
+    }
+}
+
+/// What the configuration says about models by their names.
+#[derive(Clone, Debug, Default)]
+pub struct ModelRules(Arc<[(Pattern, CapabilitiesConfig)]>);
+
+impl ModelRules {
+    /// From patterns, in any order.
+    pub fn new(mut rules: Vec<(Pattern, CapabilitiesConfig)>) -> Self {
+        rules.sort_by(|(one, _), (other, _)| one.cmp_specific_first(other));
+        Self(rules.into())
+    }
+
+    /// The most specific pattern decides; what it leaves out, the next one says.
+    fn about(&self, model: &str) -> CapabilitiesConfig {
+        let fitting = self.0.iter().filter(|(pattern, _)| pattern.matches(model));
+        fitting.fold(CapabilitiesConfig::default(), |stated, (_, more)| {
+            stated.or(*more)
+        })
     }
 }

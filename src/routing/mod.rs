@@ -6,7 +6,7 @@ mod pattern;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use candidate::{Candidate, Knowledge};
+pub use candidate::{Candidate, Knowledge, ModelRules};
 pub use pattern::Pattern;
 
 use crate::config::{Continuation, HoldConfig, Refusals, Strategy};

@@ -24,6 +24,7 @@ pub struct Upstream {
     /// It turned out to have no `/responses`, although it was expected to.
     has_no_responses: AtomicBool,
     pub(super) base_url: String,
+    pub(super) messages: Option<MessagesUrl>,
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
     pub(super) keys: Vec<Key>,
@@ -34,6 +35,17 @@ pub struct Upstream {
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
+}
+
+/// Where an upstream speaks Anthropic's API besides `OpenAI`'s.
+#[derive(Clone, Debug)]
+pub struct MessagesUrl {
+    /// The URL below which `/messages` lies, without trailing slash; at the host of the base URL.
+    pub url: String,
+    /// Only models with this word in their names are served there, and only there; `None`: all are served by either API.
+    pub only: Option<&'static str>,
+    /// Whether it has `/messages/count_tokens`.
+    pub counts: bool,
 }
 
 /// A request to an upstream.
@@ -72,6 +84,7 @@ impl Upstream {
             api,
             has_no_responses: AtomicBool::new(false),
             base_url: base_url.to_owned(),
+            messages: None,
             api_version: None,
             keys,
             credential: CredentialFrom::default(),
@@ -81,6 +94,12 @@ impl Upstream {
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
         }
+    }
+
+    /// The same, but it speaks Anthropic's API besides.
+    #[must_use]
+    pub fn with_messages(self, messages: Option<MessagesUrl>) -> Self {
+        Self { messages, ..self }
     }
 
     /// The same, but its paths name the model, in this version of the API.
@@ -154,16 +173,34 @@ impl Upstream {
         &self.base_url
     }
 
-    /// The API that it uses.
+    /// The API that it uses, or the first of two.
     pub fn dialect(&self) -> Dialect {
         self.api.dialect
     }
 
-    /// The parts of its API that do not depend on the model.
-    pub fn api(&self) -> UpstreamApi {
-        UpstreamApi {
-            has_responses: self.api.has_responses && !self.has_no_responses.load(Ordering::Relaxed),
+    /// Its API for a model; what is known of the model itself is not in it.
+    pub fn api(&self, model: &str) -> UpstreamApi {
+        let has_no_responses = self.has_no_responses.load(Ordering::Relaxed);
+        let api = UpstreamApi {
+            has_responses: self.api.has_responses && !has_no_responses,
             ..self.api
+        };
+        match &self.messages {
+            None => api,
+            Some(MessagesUrl {
+                only: None, counts, ..
+            }) => UpstreamApi {
+                speaks_messages: true,
+                counts_tokens: *counts,
+                ..api
+            },
+            Some(MessagesUrl {
+                only: Some(word), ..
+            }) if model.contains(word) => UpstreamApi {
+                dialect: Dialect::Anthropic,
+                ..api
+            },
+            Some(_) => api,
         }
     }
 

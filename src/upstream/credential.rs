@@ -93,6 +93,17 @@ impl Credential {
     }
 }
 
+/// Puts the key of `Authorization: Bearer` in `x-api-key`, too: of those who speak both APIs, some look for one and some
+/// for the other, as do the SDKs of Anthropic's API.
+pub(super) fn repeat_as_api_key(headers: &mut HeaderMap) {
+    let bearer = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let key = bearer.and_then(|value| value.strip_prefix(b"Bearer "));
+    if let Some(mut value) = key.and_then(|key| HeaderValue::from_bytes(key).ok()) {
+        value.set_sensitive(true);
+        headers.insert(X_API_KEY, value);
+    }
+}
+
 /// The key as it is, percent-encoded, and in JSON that escapes slashes. No upstream is known to repeat a key in another
 /// form, such as base64.
 fn spellings(key: &str) -> Vec<Finder<'static>> {

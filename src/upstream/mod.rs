@@ -14,9 +14,10 @@ mod send;
 mod shortage;
 mod upgrade;
 
-pub use account::{Outbound, Upstream};
+pub use account::{MessagesUrl, Outbound, Upstream};
 pub use credential::Credential;
 pub use key::{Key, KeyError, Renewal, RenewedKey};
+pub use models::ListedModel;
 pub use network::{Client, ClientError, Connector, Hold};
 pub use reply::{Reply, ReplyBody, ReplyError};
 pub use seats::{Seat, Seats};

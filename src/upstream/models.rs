@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{HeaderMap, Method};
+use jiff::civil::Date;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Outbound, Upstream};
 use crate::catalogue::Dialect;
-use crate::dialect::anthropic;
+use crate::dialect::messages;
 use crate::wire::body::{Patience, read_whole};
 
 /// The timeout for a list.
@@ -25,11 +27,33 @@ struct List {
 #[derive(Deserialize)]
 struct Model {
     id: String,
+    /// `2027-01-14`, or null: when `OpenAI` ends it.
+    #[serde(default)]
+    shutdown_date: Value,
+}
+
+/// A model that an upstream lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedModel {
+    /// Its name, as the upstream writes it.
+    pub name: String,
+    /// The first day without it, if the upstream says so.
+    pub retires: Option<Date>,
+}
+
+impl From<Model> for ListedModel {
+    fn from(model: Model) -> Self {
+        let date = model.shutdown_date.as_str();
+        Self {
+            name: model.id,
+            retires: date.and_then(|date| date.parse().ok()),
+        }
+    }
 }
 
 impl Upstream {
-    /// The names of the models that the upstream lists; `None` if it returns no list.
-    pub async fn models(&self) -> Option<Vec<String>> {
+    /// The models that the upstream lists; `None` if it returns no list.
+    pub async fn models(&self) -> Option<Vec<ListedModel>> {
         let until = Instant::now() + PATIENCE;
         let sending = self.send(self.next_key(), self.question());
         let reply = timeout_at(until, sending).await.ok()?.ok()?;
@@ -44,7 +68,7 @@ impl Upstream {
             .await
             .ok()?;
         let list: List = serde_json::from_slice(&body).ok()?;
-        Some(list.data.into_iter().map(|model| model.id).collect())
+        Some(list.data.into_iter().map(ListedModel::from).collect())
     }
 
     fn question(&self) -> Outbound {
@@ -52,7 +76,7 @@ impl Upstream {
         let path = match self.dialect() {
             Dialect::OpenAi => "/models",
             Dialect::Anthropic => {
-                let version = HeaderValue::from_static(anthropic::VERSION);
+                let version = HeaderValue::from_static(messages::VERSION);
                 headers.insert("anthropic-version", version);
                 // The default page size is 20, and 1000 is the largest.
                 "/models?limit=1000"

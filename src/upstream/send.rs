@@ -6,6 +6,7 @@ use std::io;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use http::{Request, StatusCode};
 
+use super::credential::repeat_as_api_key;
 use super::network::{ClientError, ProxyError};
 use super::{Outbound, Reply, Upstream, deployment, shortage};
 use crate::outcome::{Defect, Outcome, Unreachable};
@@ -64,12 +65,15 @@ impl Upstream {
                 })?
             }
         };
-        *request.uri_mut() = format!("{}{path}", self.base_url).try_into().map_err(
-            |error: http::uri::InvalidUri| SendError {
-                outcome: Outcome::RejectedRequest { status: 400 },
-                detail: error.to_string(),
-            },
-        )?;
+        let messages = self.messages.as_ref().filter(|_| is_messages(&path));
+        let base_url = messages.map_or(&self.base_url, |messages| &messages.url);
+        *request.uri_mut() =
+            format!("{base_url}{path}")
+                .try_into()
+                .map_err(|error: http::uri::InvalidUri| SendError {
+                    outcome: Outcome::RejectedRequest { status: 400 },
+                    detail: error.to_string(),
+                })?;
         *request.headers_mut() = outbound.headers;
         let headers = request.headers_mut();
         // We read most replies. Without this header, the upstream may pack its reply (RFC 9110, section 12.5.3).
@@ -79,9 +83,18 @@ impl Upstream {
         }
         if let Some(key) = self.keys.get(key) {
             key.put_on(headers);
+            if messages.is_some() {
+                repeat_as_api_key(headers);
+            }
         }
         Ok(request)
     }
+}
+
+/// Whether a path belongs to Anthropic's API alone.
+fn is_messages(path: &str) -> bool {
+    let rest = path.strip_prefix("/messages");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
 
 pub(super) fn failure(error: ClientError) -> SendError {

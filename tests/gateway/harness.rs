@@ -24,7 +24,7 @@ pub(crate) use self::clock::{RealPace, pass};
 pub(crate) use self::setup::Setup;
 
 /// The longest wait in any test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
 
 /// A running gateway on free ports, with its own client.
 pub(crate) struct TestGateway {
@@ -94,12 +94,23 @@ impl Answered {
 impl TestGateway {
     /// Starts a gateway with a configuration; its addresses are set to free ports.
     pub(crate) async fn start(yaml: &str) -> Self {
-        let text = format!("listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\"}}\n{yaml}");
+        // Most tests count what upstreams receive.
+        let check = match yaml.contains("check_models:") {
+            true => "",
+            false => "check_models: false\n",
+        };
+        let text =
+            format!("listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\"}}\n{check}{yaml}");
         let config =
             Config::parse("test", &text, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+        Self::start_by(&config).await
+    }
+
+    /// The same with a configuration that has been read.
+    pub(crate) async fn start_by(config: &Config) -> Self {
         clock::keep();
         let events = EventLog::default();
-        let gateway = Gateway::start(&config, vec![Box::new(events.clone())])
+        let gateway = Gateway::start(config, vec![Box::new(events.clone())])
             .await
             .unwrap();
         Self {

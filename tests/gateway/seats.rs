@@ -8,6 +8,7 @@ use backstop::simulator::{Fault, Script};
 use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use serde_json::json;
 
 use crate::harness::{Setup, TestGateway, chat, chat_stream, simulators, stream_text, within};
 
@@ -79,6 +80,30 @@ async fn the_last_resort_has_a_queue_and_to_wait_there_is_no_slowness() {
         _ => false,
     };
     assert!(!events.iter().any(is_against_second), "{events:#?}");
+}
+
+/// A request that is forwarded unread asks everybody, too, before it waits anywhere.
+#[tokio::test]
+async fn a_forwarded_request_waits_for_a_seat_only_if_everybody_is_full() {
+    let (first, second) = simulators().await;
+    let slow = Script::healthy().with_token_delay(Duration::from_millis(700));
+    first.play(slow.clone()).await;
+    let gateway = Setup::new()
+        .upstream_as(&first, &limited(""))
+        .upstream_as(&second, &limited(""))
+        .start()
+        .await;
+    let _at_first = begun(&gateway).await;
+    let image = json!({"model": "m", "prompt": "a gull"});
+    let answered = gateway.post("/v1/images/generations", &image).await;
+    assert_eq!(answered.trail(), ["first:full", "second:ok"]);
+
+    second.play(slow).await;
+    let _at_second = begun(&gateway).await;
+    let answered = gateway.post("/v1/images/generations", &image).await;
+    let trail = ["first:full", "second:full", "first:ok"];
+    assert_eq!(answered.trail(), trail);
+    assert_eq!((first.received_count(), second.received_count()), (2, 2));
 }
 
 #[tokio::test]

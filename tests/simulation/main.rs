@@ -10,13 +10,18 @@ mod request;
 mod world;
 
 use play::Plan;
-use report::{Figures, figures, plan};
+use report::{Figures, averages, each, plan};
 use world::Trace;
 
 /// A figure may be half more than measured.
 const SLACK: f64 = 1.5;
 /// The measured figures are rounded to hundredths, and small ones depend on a few requests.
 const ROUNDING: f64 = 0.01;
+
+/// Plays a trace at a request rate, once for each seed.
+fn figures(trace: Trace, rate: f64, plan: Plan, seeds: u64) -> Figures {
+    averages(&each(trace, rate, plan, seeds))
+}
 
 /// Plays a trace at the three rates and compares one figure with its bounds.
 fn check(trace: Trace, what: &str, figure: fn(&Figures) -> f64, measured: [f64; 3]) {

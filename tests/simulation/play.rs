@@ -295,10 +295,10 @@ impl Play {
         let request = &mut self.requests[index];
         let health = &self.healths[upstream][request.model];
         let is_forced = request.has_turn || reason == StartReason::LastResort;
-        let permit = match health.admit(0, now) {
-            Ok(permit) => permit,
+        let (permit, is_admitted) = match health.admit(0, now) {
+            Ok(permit) => (permit, true),
             Err(refusal) if refusal.cooldown_reason.is_some() => return,
-            Err(_) if is_forced => health.force(0, now),
+            Err(_) if is_forced => (health.force(0, now), false),
             Err(refusal) => return request.refused(upstream, refusal.until, now),
         };
         if !expense.is_none_or(|expense| self.budget.take(expense)) {
@@ -306,7 +306,7 @@ impl Play {
         }
         let call = self.world.call(at, upstream, request.model);
         let attempt = self.attempts.len();
-        request.started(upstream, attempt, now);
+        request.started(upstream, attempt, is_admitted, now);
         let slow_after = health.slow_after(SHAPE, LIMIT);
         self.attempts.push(Attempt {
             request: index,

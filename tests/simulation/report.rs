@@ -13,7 +13,8 @@ pub(crate) struct Figures {
     pub(crate) answered: f64,
     /// Calls per request during the fault, beyond one.
     pub(crate) extra: f64,
-    /// Seconds until at most a fifth of the requests go to the faulty upstream first.
+    /// Seconds until at most a fifth of the requests go to the faulty upstream first. A last resort does not count: when
+    /// all are down, somebody is asked though it is known to be down.
     pub(crate) detection: Option<f64>,
     /// Seconds from the end of the fault until the upstream serves four fifths of the requests again.
     pub(crate) comeback: Option<f64>,
@@ -52,10 +53,14 @@ pub(crate) fn plan(rate: f64) -> (Plan, u64) {
 }
 
 /// Plays a trace at a request rate, once for each seed.
-pub(crate) fn figures(trace: Trace, rate: f64, plan: Plan, seeds: u64) -> Figures {
-    let all: Vec<Figures> = (0..seeds)
+pub(crate) fn each(trace: Trace, rate: f64, plan: Plan, seeds: u64) -> Vec<Figures> {
+    (0..seeds)
         .map(|seed| of(&play(trace, rate, plan, seed), rate, plan))
-        .collect();
+        .collect()
+}
+
+/// The averages of several seeds. A time is known if it is in half of them.
+pub(crate) fn averages(all: &[Figures]) -> Figures {
     let average =
         |figure: fn(&Figures) -> f64| all.iter().map(figure).sum::<f64>() / all.len() as f64;
     let known = |figure: fn(&Figures) -> Option<f64>| {

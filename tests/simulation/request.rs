@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_millis(10);
 pub(crate) struct Request {
     pub(crate) at: f64,
     pub(crate) model: usize,
-    /// The upstream that it was sent to first.
+    /// The upstream that it was sent to first, if health admitted it there.
     pub(crate) first: Option<usize>,
     pub(crate) served_by: Option<usize>,
     pub(crate) took: f64,
@@ -109,7 +109,16 @@ impl Request {
     }
 
     /// An attempt starts.
-    pub(crate) fn started(&mut self, choice: usize, attempt: usize, now: Instant) {
+    pub(crate) fn started(
+        &mut self,
+        choice: usize,
+        attempt: usize,
+        is_admitted: bool,
+        now: Instant,
+    ) {
+        if self.calls == 0 && is_admitted {
+            self.first = Some(choice);
+        }
         let entry = &mut self.entries[choice];
         self.repeats += u32::from(entry.calls > 0);
         entry.calls += 1;
@@ -118,7 +127,6 @@ impl Request {
         self.calls += 1;
         self.has_turn = false;
         self.last_start = now;
-        self.first.get_or_insert(choice);
         self.in_flight.push(attempt);
     }
 

@@ -38,7 +38,7 @@ impl Check<'_> {
             self.key(key, several.index(index));
         }
         let is_mentioned = self.found.is_spoilt(&several);
-        if let Some(variable) = upstream.provider.key_variable()
+        if let Some(variable) = upstream.provider.key_variables().first()
             && upstream.keys().is_empty()
             && !is_mentioned
             && !has_other_source

@@ -20,7 +20,8 @@ use super::file::Config;
 use super::path::Path;
 use super::problem::{Found, did_you_mean};
 use super::route::{CandidateConfig, RouteConfig};
-use super::upstream::{UpstreamConfig, UpstreamId};
+use super::upstream::{UpstreamConfig, UpstreamId, origin};
+use crate::catalogue::Dialect;
 
 /// Notes everything that is wrong with a configuration that could be read.
 pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
@@ -35,6 +36,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.cors();
     check.upstreams();
     check.proxies();
+    check.models();
     check.routes();
     check.timeouts();
     check.limits();
@@ -125,11 +127,12 @@ impl Check<'_> {
             );
             return;
         }
-        self.window(upstream.capabilities, path);
+        self.window(upstream.capabilities, &path.key("capabilities"));
         self.timeouts_of_upstream(upstream, path);
         self.concurrency(id, upstream, path);
         self.errors(&upstream.errors, &path.key("errors"));
         self.base_url(upstream, path.key("base_url"));
+        self.messages_url(upstream, path.key("messages_url"));
         self.api_version(upstream, path.key("api_version"));
         self.keys(id, upstream, path);
     }
@@ -143,6 +146,26 @@ impl Check<'_> {
             self.note(path, format!("is missing: {name} stands for any server, so say where it is, for example http://127.0.0.1:8000/v1"));
         } else if let Err(reason) = usable_url(url) {
             self.note(path, reason);
+        }
+    }
+
+    fn messages_url(&mut self, upstream: &UpstreamConfig, path: Path) {
+        let url = match upstream.messages_url.as_deref() {
+            None | Some("none") => return,
+            Some(url) => url.trim_end_matches('/'),
+        };
+        if upstream.provider.dialect() == Dialect::Anthropic {
+            let name = upstream.provider.name();
+            self.note(
+                path,
+                format!("is for an upstream with OpenAI's API: all of {name} lies below base_url"),
+            );
+        } else if url.is_empty() {
+            self.note(path, "is empty: write none if it speaks OpenAI's API alone");
+        } else if let Err(reason) = usable_url(url) {
+            self.note(path, reason);
+        } else if origin(url) != origin(upstream.base_url()) {
+            self.note(path, "must lie at the same host as base_url: make another upstream of another host, with provider: anthropic");
         }
     }
 
@@ -173,9 +196,19 @@ impl Check<'_> {
             ("max_output", capabilities.max_output),
         ] {
             if tokens == Some(0) {
-                let path = path.key("capabilities").key(key);
-                self.note(path, "must be at least 1: it counts tokens");
+                self.note(path.key(key), "must be at least 1: it counts tokens");
             }
+        }
+    }
+
+    fn models(&mut self) {
+        let models = Path::default().key("models");
+        for (pattern, capabilities) in &self.config.models {
+            let path = models.key(pattern);
+            if let Some(problem) = pattern_problem(pattern) {
+                self.note(path.clone(), problem);
+            }
+            self.window(*capabilities, &path);
         }
     }
 
@@ -216,9 +249,7 @@ impl Check<'_> {
             }
             if pattern.is_empty() {
                 self.note(path, "is empty");
-            } else if pattern.trim_end_matches('*').len() + 1 < pattern.len()
-                || pattern[..pattern.len() - 1].contains('*')
-            {
+            } else if pattern_problem(pattern).is_some() {
                 let pattern = self.found.shown(&path, pattern);
                 let message = format!("`{pattern}`: one `*` may stand, at the end");
                 self.note(path, message);
@@ -268,7 +299,7 @@ impl Check<'_> {
             let message = format!("no upstream is called `{shown}`");
             self.found.note(upstream, message, hint);
         }
-        self.window(candidate.capabilities, path);
+        self.window(candidate.capabilities, &path.key("capabilities"));
         if candidate.weight == Some(0) {
             self.note(path.key("weight"), "must be at least 1");
         }
@@ -278,6 +309,16 @@ impl Check<'_> {
                 "is empty: leave it out to keep the client's",
             );
         }
+    }
+}
+
+/// What is wrong with a pattern of models.
+fn pattern_problem(pattern: &str) -> Option<&'static str> {
+    let (_, stars) = pattern.split_at(pattern.find('*').unwrap_or(pattern.len()));
+    match stars {
+        _ if pattern.is_empty() => Some("is empty"),
+        "" | "*" => None,
+        _ => Some("one `*` may stand, at the end"),
     }
 }
 

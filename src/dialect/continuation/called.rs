@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::next::conversation::is_object;
+use crate::dialect::conversation::is_object;
 use crate::request::Endpoint;
 
 /// A text, and the calls behind it.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::dialect::next::conversation::{Asked, Begin, End, Event, Piece, Place, Usage};
-use crate::dialect::next::form::{ReadEvents, WriteEvents};
+use crate::dialect::conversation::{Asked, Begin, End, Event, Piece, Place, Usage};
+use crate::dialect::form::{ReadEvents, WriteEvents};
 
 /// Reads the chunks of a stream.
 #[derive(Debug, Default)]

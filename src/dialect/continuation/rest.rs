@@ -6,7 +6,7 @@ use super::limits::{OutputLimits, Stop};
 use super::seam::{Seam, Search};
 use super::transcript::Transcript;
 use crate::config::Prefill;
-use crate::dialect::next::conversation::Usage;
+use crate::dialect::conversation::Usage;
 use crate::outcome::Defect;
 use crate::request::Endpoint;
 

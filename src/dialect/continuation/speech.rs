@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::completion;
-use crate::dialect::next::conversation::{Api, Asked, Echo, Names, Place, Reading};
-use crate::dialect::next::form::{ReadEvents, WriteEvents};
+use crate::dialect::conversation::{Api, Asked, Echo, Names, Place, Reading};
+use crate::dialect::form::{ReadEvents, WriteEvents};
 use crate::request::Endpoint;
 
 /// Reads events as a client of the endpoint gets them.

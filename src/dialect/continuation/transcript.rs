@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::called::{CallingTurn, ToldCall};
 use super::speech;
 use crate::config::Prefill;
-use crate::dialect::next::conversation::{Piece, Place, Usage};
-use crate::dialect::next::form::ReadEvents;
+use crate::dialect::conversation::{Piece, Place, Usage};
+use crate::dialect::form::ReadEvents;
 use crate::request::Endpoint;
 
 /// A longer text is not kept, and not continued.

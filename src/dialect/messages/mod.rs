@@ -1,22 +1,41 @@
-//! Anthropic's Messages API, for its clients, from upstreams that have Chat Completions only.
-//!
-//! ```text
-//! messages request ─▶ request ─▶ chat request
-//! message          ◀─ answer, or Translator event by event ◀─ chat completion
-//! ```
-//!
-//! Reasoning is not translated: its signature is valid only at the provider that has made it.
+//! Anthropic's Messages: `POST /v1/messages`.
 
-mod answer;
-mod conversation;
-mod effort;
-mod request;
-mod stream;
-mod tools;
+mod batches;
+mod caching;
+mod error;
+mod events;
+mod look;
+mod media;
+mod message;
+mod read_answer;
+mod read_blocks;
+mod read_request;
+mod read_tools;
+mod think;
+mod wire;
+mod write_answer;
+mod write_request;
+mod write_stream;
+mod write_tools;
+mod write_turns;
 
-pub use answer::{answer, error, error_kind};
-pub use request::{Translated, request, unsupported_feature};
-pub use stream::Translator;
+pub use batches::{is_batches, results_here};
+pub use error::{error, error_for, error_kind, to_openai};
+pub use look::look;
+pub use read_answer::{Reader, read_answer};
+pub use read_request::read_request;
+pub use write_answer::write_answer;
+pub use write_request::write_request;
+pub use write_stream::Writer;
+
+/// The version of the API that is written.
+pub const VERSION: &str = "2023-06-01";
+
+/// The tool whose input is the answer, for models that take no JSON schema.
+const ANSWER_TOOL: &str = "json_tool_call";
+
+/// The name of the provider's own web search.
+const WEB_SEARCH: &str = "web_search";
 
 #[cfg(test)]
 mod tests;

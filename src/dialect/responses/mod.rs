@@ -1,23 +1,39 @@
-//! `OpenAI`'s Responses API, for upstreams that have Chat Completions only.
+//! `OpenAI`'s Responses API, read and written.
 //!
 //! ```text
-//! response request ─▶ request ─▶ chat request, and a RequestContext of what the answer repeats
-//! response         ◀─ answer, or Translator event by event ◀─ chat completion
+//! request ─▶ read_request  ─▶ Conversation ─▶ write_request ─▶ request
+//! answer  ◀─ write_answer  ◀─ Event   Piece ◀─ read_answer  ◀─ answer
 //! ```
 //!
-//! Custom tools and tools in namespaces become functions, and calls of them are translated back. What is stored at
-//! one provider (earlier responses, conversations, hosted tools) makes a request untranslatable.
+//! What is stored at one provider (earlier responses, conversations, files) and its hosted tools exist nowhere else: a request
+//! that needs them cannot be read.
 
-mod annotations;
-mod answer;
-mod conversation;
-mod request;
-mod stream;
-mod tools;
+mod calls;
+mod event;
+mod fields;
+mod input;
+mod items;
+mod look;
+mod media;
+mod messages;
+mod models;
+mod numbered;
+mod open_item;
+mod read_answer;
+mod read_request;
+mod read_tools;
+mod response;
+mod thoughts;
+mod write_answer;
+mod write_input;
+mod write_request;
+mod write_tools;
 
-pub use answer::{RequestContext, answer};
-pub use request::{Translated, request, unsupported_feature};
-pub use stream::Translator;
+pub use look::look;
+pub use read_answer::{Reader, read_answer};
+pub use read_request::read_request;
+pub use write_answer::{Writer, write_answer};
+pub use write_request::write_request;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::dialect::said::is_filled;
+use crate::wire::json::Fields;
 
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
@@ -46,6 +47,17 @@ impl Choice<'_> {
     pub(super) fn thinks(&self) -> bool {
         self.delta.as_ref().is_some_and(|delta| delta.thinks)
     }
+}
+
+/// The same chunk as an event without its error; `None`: nothing else is in it that matters.
+pub(super) fn without_error(data: &[u8]) -> Option<Vec<u8>> {
+    let mut chunk: Fields<'_> = serde_json::from_slice(data).ok()?;
+    chunk.shift_remove("error")?;
+    chunk.get("usage").filter(|usage| is_filled(usage))?;
+    let mut event = b"data: ".to_vec();
+    serde_json::to_writer(&mut event, &chunk).ok()?;
+    event.extend_from_slice(b"\n\n");
+    Some(event)
 }
 
 /// Whether a delta has anything but a role. Its fields are checked while they are parsed, and none is kept, because

@@ -7,7 +7,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::dialect::messages::error_kind;
-use crate::dialect::next::conversation::End;
+use crate::dialect::conversation::End;
 
 #[derive(Deserialize)]
 pub(super) struct MessageEvent<'a> {

@@ -4,6 +4,8 @@
 mod chunk;
 mod message_event;
 mod response_event;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -12,8 +14,8 @@ use self::chunk::Chunk;
 use self::message_event::MessageEvent;
 use self::response_event::{ResponseEvent, is_unseen_work};
 use super::heartbeat::heartbeat;
-use super::next::conversation::End;
-use super::openai::classify_inner;
+use super::conversation::End;
+use super::errors::classify_inner;
 use super::said::Part;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
@@ -64,7 +66,7 @@ impl StreamReader {
     }
 
     /// The client has content already, so nothing need follow it.
-    pub fn may_be_silent(&mut self) {
+    pub fn expect_rest(&mut self) {
         self.has_content = true;
     }
 
@@ -72,6 +74,12 @@ impl StreamReader {
     /// answer.
     pub fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    /// Whether the last event has come.
+    pub fn is_over(&self) -> bool {
+        let has_last = matches!(self.endpoint, Endpoint::Responses | Endpoint::Messages);
+        self.is_complete && (has_last || self.has_done)
     }
 
     /// Whether the model has shown that it thinks, or that it works with tools of the upstream's own.
@@ -106,6 +114,16 @@ impl StreamReader {
         heartbeat(self.endpoint, self.sequence_number)
     }
 
+    /// What remains of an error event behind a complete answer, where its usage is in it (`OpenRouter`).
+    pub fn without_error(&self, event: &Event<'_>) -> Vec<u8> {
+        match (self.endpoint, event.data.as_deref()) {
+            (Endpoint::ChatCompletions, Some(data)) if self.is_complete => {
+                chunk::without_error(data).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The bytes that an upstream left out at the end of a complete stream.
     pub fn missing_end(&self) -> &'static [u8] {
         match self.endpoint {
@@ -132,13 +150,21 @@ impl StreamReader {
         self.is_complete |= self.has_usage && self.has_content;
         if self.is_complete {
             self.has_done = true;
-            return Signal::Content;
+            return self.said();
         }
         Signal::Failed(Outcome::InvalidReply(if self.has_content {
             Defect::CutShort
         } else {
             Defect::NoAnswer
         }))
+    }
+
+    /// The end of an answer is no content if nothing was said.
+    fn said(&self) -> Signal {
+        match self.has_content {
+            true => Signal::Content,
+            false => Signal::Preamble,
+        }
     }
 
     fn read_chunk(&mut self, data: &[u8]) -> Signal {
@@ -157,21 +183,19 @@ impl StreamReader {
             }
             self.thinks |= choice.thinks();
             let has_said = choice.has_content() || self.has_content;
-            if end.as_ref().is_some_and(|end| self.is_empty(end, has_said)) {
-                return Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer));
-            }
             self.is_complete |= end.is_some();
-            if end.is_some() || choice.has_content() {
+            let says_why = end.is_some_and(|end| has_said || self.may_be_silent(&end));
+            if says_why || choice.has_content() {
                 signal = Signal::Content;
             }
         }
         signal
     }
 
-    /// Whether nothing was said up to this end, which does not say why. A plain completion may be empty: nothing is missing
-    /// between the prompt and its suffix.
-    fn is_empty(&self, end: &End, has_said: bool) -> bool {
-        self.endpoint == Endpoint::ChatCompletions && !has_said && !end.explains_silence()
+    /// Whether an answer with this end may say nothing. A plain completion may: nothing is missing between the prompt and its
+    /// suffix.
+    fn may_be_silent(&self, end: &End) -> bool {
+        self.endpoint != Endpoint::ChatCompletions || end.explains_silence()
     }
 
     fn read_response_event(&mut self, data: &[u8]) -> Signal {
@@ -210,8 +234,9 @@ impl StreamReader {
                         classify_inner(error, None)
                     }),
             ),
-            "response.completed" if !self.has_content && !event.has_output() => {
-                Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer))
+            "response.completed" if !event.has_output() => {
+                self.is_complete = true;
+                self.said()
             }
             "response.completed" | "response.incomplete" => {
                 self.is_complete = true;
@@ -255,12 +280,9 @@ impl StreamReader {
                         classify_inner(error, None)
                     }),
             ),
-            "message_stop" if !self.has_content => {
-                Signal::Failed(Outcome::InvalidReply(Defect::NoAnswer))
-            }
             "message_stop" => {
                 self.is_complete = true;
-                Signal::Content
+                self.said()
             }
             "message_delta" if event.end() == Some(End::Failed) => {
                 Signal::Failed(Outcome::ServerError { status: 500 })
@@ -305,248 +327,4 @@ impl StreamReader {
 fn read_named_error(data: &[u8]) -> Signal {
     let failed = Outcome::ServerError { status: 500 };
     Signal::Failed(serde_json::from_slice(data).map_or(failed, |error| classify_inner(error, None)))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{Signal, StreamReader};
-    use crate::outcome::Outcome;
-    use crate::request::Endpoint;
-    use crate::wire::sse;
-
-    fn read(reader: &mut StreamReader, text: &str) -> Vec<Signal> {
-        sse::events(text.as_bytes())
-            .map(|event| reader.read(&event))
-            .collect()
-    }
-
-    fn signal(endpoint: Endpoint, data: &str) -> Signal {
-        read(
-            &mut StreamReader::new(endpoint),
-            &format!("data: {data}\n\n"),
-        )
-        .remove(0)
-    }
-
-    #[test]
-    fn roles_comments_and_empty_choices_are_preamble() {
-        let chat = Endpoint::ChatCompletions;
-        for data in [
-            r#"{"choices":[{"delta":{"role":"assistant","content":"","refusal":null},"finish_reason":null}]}"#,
-            r#"{"choices":[],"prompt_filter_results":[]}"#,
-            r#"{"choices":[{"delta":{}}]}"#,
-        ] {
-            assert_eq!(signal(chat, data), Signal::Preamble, "{data}");
-        }
-        assert_eq!(
-            read(&mut StreamReader::new(chat), ": ping\n\n"),
-            [Signal::Preamble]
-        );
-    }
-
-    #[test]
-    fn text_tool_calls_and_unknown_fields_are_content() {
-        for data in [
-            r#"{"choices":[{"delta":{"content":"x"}}]}"#,
-            r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#,
-            r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#,
-            r#"{"choices":[{"text":"x"}]}"#,
-        ] {
-            assert_eq!(
-                signal(Endpoint::ChatCompletions, data),
-                Signal::Content,
-                "{data}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_nobody_can_read_of_reasoning_is_progress_and_no_content() {
-        thinks(&[
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.output_item.added","item":{"type":"reasoning","summary":[],"encrypted_content":"gAAA"}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.output_item.done","item":{"type":"reasoning","summary":[]}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.reasoning_summary_part.added","part":{"type":"summary_text","text":""}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.reasoning_summary_text.delta","delta":""}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.reasoning_summary_text.delta","delta":"hm"}"#,
-                Signal::Content,
-            ),
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.output_item.added","item":{"type":"web_search_call","status":"in_progress"}}"#,
-                Signal::Content,
-            ),
-        ]);
-    }
-
-    #[test]
-    fn the_same_in_anthropics_words() {
-        thinks(&[
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_start","content_block":{"type":"thinking","thinking":"","signature":""}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_start","content_block":{"type":"redacted_thinking","data":"Eq8"}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":""}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_delta","delta":{"type":"signature_delta","signature":"Eq8"}}"#,
-                Signal::Progress,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}"#,
-                Signal::Content,
-            ),
-        ]);
-    }
-
-    /// Makes sure of what each of these events means, and that it shows that the model thinks.
-    fn thinks(events: &[(Endpoint, &str, Signal)]) {
-        for (endpoint, data, expected) in events {
-            let mut reader = StreamReader::new(*endpoint);
-            let signals = read(&mut reader, &format!("data: {data}\n\n"));
-            assert_eq!(signals, std::slice::from_ref(expected), "{data}");
-            assert!(reader.thinks(), "{data}");
-        }
-    }
-
-    #[test]
-    fn a_chat_shows_that_its_model_thinks() {
-        for (delta, thinks) in [
-            (r#"{"role":"assistant","reasoning_content":""}"#, true),
-            (r#"{"role":"assistant","reasoning_content":null}"#, false),
-            (r#"{"reasoning":"hm"}"#, true),
-            (r#"{"content":"hm"}"#, false),
-        ] {
-            let mut reader = StreamReader::new(Endpoint::ChatCompletions);
-            let chunk = format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n");
-            read(&mut reader, &chunk);
-            assert_eq!(reader.thinks(), thinks, "{delta}");
-        }
-    }
-
-    #[test]
-    fn empty_additions_are_preamble() {
-        for (endpoint, data) in [
-            (
-                Endpoint::Responses,
-                r#"{"type":"response.output_text.delta","delta":""}"#,
-            ),
-            (
-                Endpoint::Messages,
-                r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":""}}"#,
-            ),
-        ] {
-            assert_eq!(signal(endpoint, data), Signal::Preamble, "{data}");
-        }
-    }
-
-    #[test]
-    fn a_finish_reason_completes_the_answer_and_the_missing_end_is_known() {
-        let mut reader = StreamReader::new(Endpoint::ChatCompletions);
-        read(
-            &mut reader,
-            "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n",
-        );
-        assert!(!reader.is_complete());
-        read(
-            &mut reader,
-            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
-        );
-        assert!(reader.is_complete());
-        assert_eq!(reader.missing_end(), b"data: [DONE]\n\n");
-        read(&mut reader, "data: [DONE]\n\n");
-        assert_eq!(reader.missing_end(), b"");
-    }
-
-    #[test]
-    fn errors_and_garbage_in_a_stream_are_failures() {
-        let label = |endpoint, data: &str| match signal(endpoint, data) {
-            Signal::Failed(outcome) => outcome.label(),
-            other => panic!("{data}: {other:?}"),
-        };
-        let chat = Endpoint::ChatCompletions;
-        assert_eq!(label(chat, "[DONE]"), "no_answer");
-        assert_eq!(label(chat, "<html>"), "unparsable_reply");
-        assert_eq!(
-            label(chat, r#"{"error":{"code":"rate_limit_exceeded"}}"#),
-            "rate_limited"
-        );
-        assert_eq!(
-            label(
-                chat,
-                r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#
-            ),
-            "server_error"
-        );
-        let named = "event: error\ndata: {\"code\":\"rate_limit_exceeded\",\"message\":\"m\"}\n\n";
-        assert!(matches!(
-            read(&mut StreamReader::new(chat), named).as_slice(),
-            [Signal::Failed(Outcome::RateLimited { .. })]
-        ));
-        let responses = Endpoint::Responses;
-        assert_eq!(
-            label(
-                responses,
-                r#"{"type":"error","code":"rate_limit_exceeded","message":"m"}"#
-            ),
-            "rate_limited"
-        );
-        assert_eq!(
-            label(
-                responses,
-                r#"{"type":"response.failed","response":{"error":{"code":"server_error"}}}"#
-            ),
-            "server_error"
-        );
-    }
-
-    #[test]
-    fn a_responses_stream_ends_with_both_error_forms_and_its_own_id() {
-        let mut reader = StreamReader::new(Endpoint::Responses);
-        let signals = read(
-            &mut reader,
-            "data: {\"type\":\"response.created\",\"sequence_number\":4,\"response\":{\"id\":\"resp_7\"}}\n\n\
-             data: {\"type\":\"response.output_text.delta\",\"sequence_number\":5,\"delta\":\"x\"}\n\n",
-        );
-        assert_eq!(signals, [Signal::Preamble, Signal::Content]);
-        let end = String::from_utf8(
-            reader.interruption(&json!({"message": "gone", "code": "stream_interrupted"})),
-        )
-        .unwrap();
-        assert!(end.contains("\"sequence_number\":6"), "{end}");
-        assert!(end.contains("\"id\":\"resp_7\""), "{end}");
-        for line in end.lines().filter_map(|line| line.strip_prefix("data: ")) {
-            serde_json::from_str::<serde_json::Value>(line).unwrap();
-        }
-    }
 }

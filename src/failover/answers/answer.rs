@@ -117,7 +117,8 @@ impl Answer {
         }
     }
 
-    /// The upstream error as the answer, if every candidate rejects the request, or if the first choice does.
+    /// The upstream error as the answer, if every candidate rejects the request, or if the first choice does; before that an
+    /// answer in which nothing is said.
     #[expect(
         clippy::result_large_err,
         reason = "it has come this far as one, once per request"
@@ -126,7 +127,9 @@ impl Answer {
         mut exhausted: Exhausted,
     ) -> Result<Self, Exhausted> {
         let is_against_request = exhausted.is_against_request();
-        let stands = |received: &mut ReceivedError| received.is_first_choices || is_against_request;
+        let stands = |received: &mut ReceivedError| {
+            received.is_silent || received.is_first_choices || is_against_request
+        };
         let Some(received) = exhausted.error.take_if(stands) else {
             return Err(exhausted);
         };

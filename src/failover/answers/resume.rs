@@ -114,13 +114,18 @@ impl Next {
         let mut attempts = Vec::new();
         loop {
             let not = |reason, attempts| Err(NotResumed { reason, attempts });
+            let plan = self.plan().await;
+            // Whoever was unwilling may have been the last.
+            if plan.is_empty() {
+                return not("no candidate could continue it", attempts);
+            }
             if !self.can_pay() {
                 return not("the route's budget is used up", attempts);
             }
             let transcript = Some(&self.transcript);
             let run = Run::new(&self.failover, &self.request, &self.rule, transcript).await;
             let log = AttemptLog::after(already + attempts.len());
-            let course = Course::new(&run, self.plan().await, log);
+            let course = Course::new(&run, plan, log);
             let winner = match course.finish().await {
                 Ok(winner) => winner,
                 Err(exhausted) => {

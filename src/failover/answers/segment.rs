@@ -1,12 +1,15 @@
 //! A segment: the part of a stream that one upstream sends, and its splicing to what the client has.
 
 use bytes::Bytes;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::affinity::Witness;
 use crate::dialect::continuation::Splicer;
+use crate::dialect::errors;
 use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
+use crate::failover::attempts::secrets::Secrets;
 use crate::failover::attempts::timers::{StreamTimeouts, Timers};
 use crate::outcome::Outcome;
 use crate::upstream::ReplyBody;
@@ -17,10 +20,12 @@ pub(super) struct Segment {
     pub(super) rest: ReplyBody,
     pub(super) attempt: InFlightAttempt,
     pub(super) timers: Timers,
+    /// What its errors must not show.
+    secrets: Secrets,
     /// Records what the answer creates.
     pub(super) witness: Option<Witness>,
     /// `None`: the events pass unchanged.
-    splice: Option<Splice>,
+    pub(super) splice: Option<Splice>,
 }
 
 /// What makes this stream the rest of another one.
@@ -37,8 +42,8 @@ pub(super) enum Then {
     More,
     /// Nothing that the client asked for: a limit or a stop sequence of its request was reached.
     Nothing,
-    /// Nothing, because the answer failed.
-    Failure(Outcome),
+    /// Nothing, because the answer failed, as this error event says, if there was one.
+    Failure(Outcome, Bytes),
 }
 
 impl Segment {
@@ -48,15 +53,16 @@ impl Segment {
         limits: StreamTimeouts,
         mut attempt: InFlightAttempt,
         since: Instant,
-        splice: Option<Splice>,
+        secrets: Secrets,
     ) -> Self {
         attempt.answered(since);
         Self {
             rest,
             attempt,
             timers: Timers::start(limits, Instant::now()),
+            secrets,
             witness: None,
-            splice,
+            splice: None,
         }
     }
 
@@ -80,14 +86,17 @@ impl Segment {
 
     /// What may go to the client of whole events, and what follows them.
     pub(super) fn pass(&mut self, front: &mut EventStream, taken: Taken) -> (Bytes, Then) {
-        let mut then = taken.failure.map_or(Then::More, Then::Failure);
+        let mut then = match taken.failure {
+            None => Then::More,
+            Some(outcome) => Then::Failure(outcome, taken.error_event),
+        };
         let mut pass = taken.pass;
         if let Some(splice) = &mut self.splice {
             match splice.splicer.rewrite(&pass) {
                 Ok(rewritten) => pass = front.read(rewritten.into()).pass,
                 Err(defect) => {
                     pass = Bytes::new();
-                    then = Then::Failure(Outcome::InvalidReply(defect));
+                    then = Then::Failure(Outcome::InvalidReply(defect), Bytes::new());
                 }
             }
             if splice.splicer.has_stopped() {
@@ -98,6 +107,14 @@ impl Segment {
             witness.saw_events(&pass);
         }
         (pass, then)
+    }
+
+    /// The upstream's own error object in an error event, without what nobody else may see.
+    pub(super) fn error_in(&self, event: Bytes) -> Option<Value> {
+        let event = errors::error_of_event(self.secrets.hidden_in(event));
+        let mut event: Value = serde_json::from_slice(&event).ok()?;
+        let error = event["error"].take();
+        error["message"].is_string().then_some(error)
     }
 
     /// What a translation has held back.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
@@ -51,6 +51,8 @@ pub struct SupervisedStream {
     /// When it got something.
     told: Instant,
     is_broken: bool,
+    /// The upstream's own error, if it has ended the stream with one.
+    error: Option<Value>,
 }
 
 /// Where the stream comes from.
@@ -80,9 +82,10 @@ impl SupervisedStream {
             limits,
             since,
             keepalive,
+            secrets,
             ..
         } = held;
-        let mut segment = Segment::new(rest, limits, attempt, since, None);
+        let mut segment = Segment::new(rest, limits, attempt, since, secrets);
         segment.witness = witness;
         if let Some(witness) = &mut segment.witness {
             witness.saw_events(&first);
@@ -98,6 +101,7 @@ impl SupervisedStream {
             resume: resume.map(Box::new),
             attempts: earlier,
             is_broken: false,
+            error: None,
         };
         stream.hurry_if_ending();
         stream
@@ -134,7 +138,8 @@ impl SupervisedStream {
         match then {
             Then::More => {}
             Then::Nothing => self.end(Outcome::StreamBroken, INCOMPLETE),
-            Then::Failure(outcome) => {
+            Then::Failure(outcome, event) => {
+                self.error = segment.error_in(event);
                 let message = format!("the upstream failed within the stream: {}", outcome.label());
                 self.end(outcome, &message);
             }
@@ -236,13 +241,25 @@ impl SupervisedStream {
             Outcome::Stopped => "shutting_down",
             _ => "stream_interrupted",
         };
-        let error = json!({
+        let mut error = json!({
             "message": message,
             "type": "upstream_error",
             "param": null,
             "code": code,
-            "attempts": self.attempts,
         });
+        // What the upstream says of it tells agents more: `tool_use_failed`, with what the model has written.
+        if let Some(Value::Object(said)) = self.error.take() {
+            let says_more = |name: &str, value: &Value| match name {
+                "code" => value.is_string() && value != "server_error",
+                _ => !value.is_null(),
+            };
+            for (name, value) in said {
+                if says_more(&name, &value) {
+                    error[name] = value;
+                }
+            }
+        }
+        error["attempts"] = json!(self.attempts);
         self.ready.push_back(self.front.interruption(&error));
     }
 
@@ -268,11 +285,13 @@ impl SupervisedStream {
             attempts,
         } = resumed;
         self.attempts.extend(attempts);
+        self.error = None;
         let note = format!(": continued by {} after {reason}\n\n", attempt.upstream());
         self.ready.push_back(note.into());
         let events = held.events;
         let splice = Splice { events, splicer };
-        let segment = Segment::new(held.rest, held.limits, attempt, held.since, Some(splice));
+        let mut segment = Segment::new(held.rest, held.limits, attempt, held.since, held.secrets);
+        segment.splice = Some(splice);
         self.source = Source::Segment(Box::new(segment));
         self.set_alarm();
         self.pass(Taken::bytes(held.first));

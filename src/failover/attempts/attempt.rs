@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::time::Instant;
 
+use super::clients_account::about_clients_account;
 use super::commit::{Hold, hold};
 use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
@@ -16,11 +17,11 @@ use super::handshake;
 use super::in_flight::Limit;
 use super::outbound::{outbound_as, send};
 use super::pace::Pace;
+use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
-use crate::catalogue::is_reasoning_model;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::continuation::{Scribe, Transcript};
-use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest};
+use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest, WholeAnswer};
 use crate::event::Events;
 use crate::failover::decisions::target::Target;
 use crate::failover::translation::reserve;
@@ -80,7 +81,7 @@ impl Attempt<'_> {
             }
             ended => ended,
         }
-        .map_err(|failure| self.about_clients_account(failure))
+        .map_err(|failure| about_clients_account(&self.target, failure))
     }
 
     async fn once(
@@ -186,8 +187,7 @@ impl Attempt<'_> {
     }
 
     fn is_asked_for_responses(&self) -> bool {
-        let api = self.target.candidate.upstream.api();
-        api.api_for(self.asked()) == Some(Api::Responses)
+        self.api().api_for(self.asked()) == Some(Api::Responses)
     }
 
     fn is_fallback(&self) -> bool {
@@ -195,8 +195,8 @@ impl Attempt<'_> {
     }
 
     fn is_reasoning(&self) -> bool {
-        let model = self.target.candidate.model.as_deref();
-        self.request.thinking.is_known() || model.is_some_and(is_reasoning_model)
+        let candidate = self.target.candidate;
+        self.request.thinking.is_known() || candidate.facts(self.request.model_name()).thinks
     }
 
     /// The wait for the first content of an exchange that begins now.
@@ -250,12 +250,16 @@ impl Attempt<'_> {
         let wait = wait_asked_by(&reply.headers);
         let headers = reply.headers;
         let look = || {
-            let body = match self.in_clients_words(translator, received.clone(), wait)? {
-                Ok(body) => body,
+            let answer = match self.in_clients_words(translator, received.clone(), wait)? {
+                Ok(answer) => answer,
                 Err(outcome) => {
                     return self.error_inside(outcome, headers, translator, received.clone());
                 }
             };
+            let body = answer.body;
+            if answer.is_silent {
+                return self.silent(Failure::silent(reply.status, headers, body));
+            }
             self.accept(reply.status, &body, dialect::is_refusal)?;
             let body = AttemptBody::Whole(body);
             Ok(AttemptAnswer::new(
@@ -274,16 +278,36 @@ impl Attempt<'_> {
         translator: &ResponseTranslator,
         body: Bytes,
         wait: Option<Duration>,
-    ) -> Result<Result<Bytes, Outcome>, NoMemory> {
+    ) -> Result<Result<WholeAnswer, Outcome>, NoMemory> {
         let endpoint = self.request.endpoint;
         if !translator.changes() {
             return Ok(translator.answer(endpoint, body, wait));
         }
         let mut share = reserve(&body, self.memory)?;
         Ok(translator.answer(endpoint, body, wait).map(|answer| {
-            share.shrink_to(answer.len());
-            share.hold(answer)
+            share.shrink_to(answer.body.len());
+            WholeAnswer {
+                body: share.hold(answer.body),
+                ..answer
+            }
         }))
+    }
+
+    /// What follows from an answer in which nothing is said: the next candidate may say more, unless nothing need be said.
+    fn silent(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
+        let is_enough = dialect::may_be_silent(self.request.endpoint, &self.request.body);
+        match failure.error {
+            Some(answer) if is_enough => {
+                let body = AttemptBody::Whole(answer.body);
+                Ok(AttemptAnswer::new(
+                    answer.status,
+                    answer.headers,
+                    body,
+                    Outcome::Success,
+                ))
+            }
+            error => Err(Failure { error, ..failure }),
+        }
     }
 
     /// Accepts an answer, unless it refuses the content and the route asks the next candidate then.
@@ -348,6 +372,7 @@ impl Attempt<'_> {
                 reasoning: self.timeouts.reasoning,
             },
             keepalive: self.request.keepalive(self.timeouts.keepalive),
+            secrets: &Secrets::of(self.target, self.request),
         };
         let mut events = EventStream::new(endpoint, translator.translator(), scribe);
         let prefill = self.prefill();
@@ -355,10 +380,16 @@ impl Attempt<'_> {
             .transcript
             .is_some_and(|so_far| so_far.may_be_whole(prefill))
         {
-            events.may_be_silent();
+            events.expect_rest();
         }
         let mut held = match hold(events, reply.body, wanted).await {
             Ok(held) => held,
+            Err(mut failure) if failure.is_silent() => {
+                if let Some(answer) = &mut failure.error {
+                    answer.headers = reply.headers;
+                }
+                return self.silent(failure);
+            }
             Err(failure) => return self.error_by_event(failure, reply.headers),
         };
         let events = &held.events;

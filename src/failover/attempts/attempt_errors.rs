@@ -8,7 +8,7 @@ use super::ending::{AttemptAnswer, Failure};
 use super::error_reply::{ErrorSource, refusal, settle, wait_asked_by};
 use super::secrets::without_secrets;
 use crate::dialect::ResponseTranslator;
-use crate::dialect::openai::{self, ErrorReply};
+use crate::dialect::errors::{self, ErrorReply};
 use crate::outcome::Outcome;
 use crate::request::{ClientApi, Endpoint};
 use crate::upstream::Reply;
@@ -46,7 +46,7 @@ impl Attempt<'_> {
         let ruled = self.error_source().ruled(status, &body);
         let error_body = match self.request.client_api {
             ClientApi::Anthropic => body,
-            ClientApi::OpenAi => openai::shaped(status, openai::error_of_event(body)),
+            ClientApi::OpenAi => errors::shaped(status, errors::error_of_event(body)),
         };
         let outcome = ruled.unwrap_or(failure.outcome);
         settle(status, headers, error_body, outcome, self.error_source())
@@ -63,7 +63,7 @@ impl Attempt<'_> {
         let error_body = translator.error(status, body);
         match self.request.client_api {
             ClientApi::Anthropic => error_body,
-            ClientApi::OpenAi => openai::shaped(status, error_body),
+            ClientApi::OpenAi => errors::shaped(status, error_body),
         }
     }
 
@@ -79,8 +79,8 @@ impl Attempt<'_> {
     ) -> Result<AttemptAnswer, Failure> {
         let classify: fn(&ErrorReply<'_>) -> Outcome =
             match translator.endpoint(self.request.endpoint) {
-                Endpoint::Responses => openai::classify_response,
-                _ => openai::classify,
+                Endpoint::Responses => errors::classify_response,
+                _ => errors::classify,
             };
         let error_body = |status, body| self.error_body(translator, status, body);
         let patience = self.to_the_end();

@@ -1,13 +1,12 @@
 //! What an upstream says about a client's own account: it keeps nobody else away, and the client gets it in the upstream's
 //! words if no other candidate answers.
 
-use super::attempt::Attempt;
 use super::ending::Failure;
 use crate::failover::decisions::target::Target;
 use crate::outcome::Outcome;
 
-/// Whether an upstream's error is about the client's own account, with whatever status it is told: a refused key, an
-/// exhausted account, a rate limit, or a model that is not for the account.
+/// Whether an upstream's error is about the client's own account, whatever its status: a refused key, an exhausted account,
+/// a rate limit, or a model that is not for the account.
 pub(super) fn is_about_clients_account(target: &Target<'_>, outcome: &Outcome) -> bool {
     let is_about_account = matches!(
         outcome,
@@ -19,18 +18,18 @@ pub(super) fn is_about_clients_account(target: &Target<'_>, outcome: &Outcome) -
     is_about_account && target.candidate.upstream.takes_clients_credential()
 }
 
-impl Attempt<'_> {
-    /// A failure that is about the client's own account rejects its request; other candidates are asked.
-    pub(super) fn about_clients_account(&self, failure: Failure) -> Failure {
-        if !is_about_clients_account(&self.target, &failure.outcome) {
-            return failure;
-        }
-        let told = failure.error.as_ref().map(|error| error.status);
-        let status = told.or(failure.outcome.status()).unwrap_or(402);
-        Failure {
-            outcome: Outcome::RejectedRequest { status },
-            is_doubtful: true,
-            ..failure
-        }
+/// A failure that is about the client's own account rejects its request; other candidates are asked.
+pub(super) fn about_clients_account(target: &Target<'_>, failure: Failure) -> Failure {
+    if !is_about_clients_account(target, &failure.outcome) {
+        return failure;
+    }
+    let sent = failure.error.as_ref().map(|error| error.status);
+    let status = sent.or_else(|| failure.outcome.status());
+    Failure {
+        outcome: Outcome::RejectedRequest {
+            status: status.unwrap_or(402),
+        },
+        is_doubtful: true,
+        ..failure
     }
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::ending::{Failure, Held};
 use super::events::EventStream;
+use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
 use crate::catalogue::Prefill;
 use crate::config::HoldConfig;
@@ -35,6 +37,8 @@ pub(super) struct Hold<'a> {
     pub(super) limits: StreamTimeouts,
     /// How long the client may get nothing from then on before it gets a sign of life.
     pub(super) keepalive: Duration,
+    /// What its errors must not show.
+    pub(super) secrets: &'a Secrets,
 }
 
 /// What has come so far.
@@ -87,8 +91,8 @@ pub(super) async fn hold(
         if hold.is_enough(&kept) || kept.since.is_some() && events.is_complete() {
             return Ok(hold.release(kept, body, events));
         }
-        if is_over {
-            return Err(Outcome::InvalidReply(kept.defect(events.is_complete())).into());
+        if is_over || kept.since.is_none() && events.is_over() {
+            return Err(kept.failure(&events));
         }
         if kept.bytes.len() + events.held() > LONGEST_PREAMBLE {
             return Err(Outcome::InvalidReply(Defect::TooLarge).into());
@@ -165,6 +169,7 @@ impl Hold<'_> {
             since: kept.since.unwrap_or_else(Instant::now),
             prefill: Prefill::None,
             keepalive: self.keepalive,
+            secrets: self.secrets.clone(),
         }
     }
 }
@@ -178,12 +183,16 @@ impl Kept {
         }
     }
 
-    /// What is wrong with a stream that ended too early, or with a complete one without an answer.
-    fn defect(&self, is_complete: bool) -> Defect {
-        match (self.since, self.is_empty) {
+    /// A stream that ended too early, or a complete one in which nothing is said.
+    fn failure(mut self, events: &EventStream) -> Failure {
+        let defect = match (self.since, self.is_empty) {
             (None, true) => Defect::Empty,
-            (None, false) if is_complete => Defect::NoAnswer,
+            (None, false) if events.is_complete() => {
+                self.bytes.extend_from_slice(&events.missing_end());
+                return Failure::silent(200, HeaderMap::new(), self.bytes.freeze());
+            }
             (Some(_), _) | (None, false) => Defect::CutShort,
-        }
+        };
+        Outcome::InvalidReply(defect).into()
     }
 }

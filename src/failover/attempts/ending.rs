@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::events::EventStream;
+use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
 use crate::catalogue::Prefill;
 use crate::config::UpstreamId;
@@ -116,6 +117,24 @@ impl Failure {
         }
     }
 
+    /// A whole answer in which nothing is said.
+    pub(super) fn silent(status: u16, headers: HeaderMap, body: Bytes) -> Self {
+        let answer = UpstreamError {
+            status,
+            headers,
+            body,
+        };
+        Self {
+            error: Some(Box::new(answer)),
+            ..Outcome::InvalidReply(Defect::Silent).into()
+        }
+    }
+
+    /// Whether nothing is said in a whole answer.
+    pub(in crate::failover) fn is_silent(&self) -> bool {
+        self.outcome == Outcome::InvalidReply(Defect::Silent)
+    }
+
     /// The headers ask us to wait this long: that counts if the stream itself does not say.
     pub(super) fn until(mut self, wait: Option<Duration>) -> Self {
         if let Outcome::RateLimited { retry_after } | Outcome::Overloaded { retry_after, .. } =
@@ -146,7 +165,8 @@ impl Failure {
     }
 }
 
-/// An error that an upstream sent about a request. It goes to the client if nobody answers.
+/// An error that an upstream sent about a request, or an answer in which nothing is said. It goes to the client if nobody
+/// answers.
 #[derive(Debug)]
 pub(in crate::failover) struct UpstreamError {
     pub(in crate::failover) status: u16,
@@ -200,6 +220,8 @@ pub(in crate::failover) struct ReceivedError {
     pub(in crate::failover) error: Box<UpstreamError>,
     /// Whether it is the first choice's: then it is the answer even if other candidates failed otherwise.
     pub(in crate::failover) is_first_choices: bool,
+    /// Whether it is an answer in which nothing is said.
+    pub(in crate::failover) is_silent: bool,
     /// Whether it says that the request is wrong, and not only that it is not for this upstream.
     pub(in crate::failover) is_rejection: bool,
 }
@@ -266,6 +288,8 @@ pub(in crate::failover) struct Held {
     pub(in crate::failover) prefill: Prefill,
     /// How long the client may get nothing before it gets a sign of life.
     pub(in crate::failover) keepalive: Duration,
+    /// What its errors must not show.
+    pub(in crate::failover) secrets: Secrets,
 }
 
 /// A body of unknown meaning.

@@ -9,7 +9,7 @@ use super::clients_account::is_about_clients_account;
 use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError, shortened};
 use super::secrets::without_secrets;
 use crate::config::Refusals;
-use crate::dialect::openai::ErrorReply;
+use crate::dialect::errors::ErrorReply;
 use crate::dialect::rate_limit;
 use crate::failover::decisions::target::Target;
 use crate::outcome::{Blame, Outcome};

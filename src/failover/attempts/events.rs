@@ -76,10 +76,10 @@ impl EventStream {
     }
 
     /// The client has a part of the answer already, so nothing need follow it.
-    pub(super) fn may_be_silent(&mut self) {
-        self.reader.may_be_silent();
+    pub(super) fn expect_rest(&mut self) {
+        self.reader.expect_rest();
         if let Some(StreamTranslator::Between(way)) = &mut self.translator {
-            way.may_be_silent();
+            way.expect_rest();
         }
     }
 
@@ -156,6 +156,7 @@ impl EventStream {
         let mut taken = Taken::bytes(Bytes::new());
         let mut end = whole.len();
         let mut is_nonstandard = false;
+        let mut last = Vec::new();
         for event in sse::events(&whole) {
             is_nonstandard |= self.is_nonstandard(&event);
             match self.reader.read(&event) {
@@ -164,6 +165,7 @@ impl EventStream {
                 Signal::Content => taken.content += 1,
                 Signal::Failed(outcome) => {
                     taken.failure = Some(outcome);
+                    last = self.reader.without_error(&event);
                     taken.error_event = event.data.unwrap_or_default().into_owned().into();
                     end = event.start;
                     break;
@@ -178,6 +180,9 @@ impl EventStream {
         if is_nonstandard {
             taken.pass = self.normalised(&taken.pass);
         }
+        if !last.is_empty() {
+            taken.pass = [&taken.pass, last.as_slice()].concat().into();
+        }
         taken
     }
 
@@ -189,6 +194,11 @@ impl EventStream {
     /// Whether the answer is complete: nothing that follows can spoil it.
     pub(in crate::failover) fn is_complete(&self) -> bool {
         self.reader.is_complete() || self.way().is_some_and(Way::is_complete)
+    }
+
+    /// Whether its last event has come.
+    pub(super) fn is_over(&self) -> bool {
+        self.reader.is_over() || self.way().is_some_and(Way::is_complete)
     }
 
     /// Whether only the end is missing, which comes at once.
@@ -218,9 +228,7 @@ impl EventStream {
     /// A sign of life behind the last event.
     pub(in crate::failover) fn heartbeat(&mut self) -> Bytes {
         match &mut self.translator {
-            Some(StreamTranslator::Between(way)) if self.scribe.is_none() => {
-                way.heartbeat().into()
-            }
+            Some(StreamTranslator::Between(way)) if self.scribe.is_none() => way.heartbeat().into(),
             _ => self.reader.heartbeat(),
         }
     }

@@ -8,7 +8,7 @@ use super::error_reply::{ErrorSource, refusal};
 use super::outbound;
 use super::secrets::without_secrets;
 use crate::config::Refusals;
-use crate::dialect::openai;
+use crate::dialect::{self, errors};
 use crate::failover::decisions::target::Target;
 use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
@@ -46,12 +46,12 @@ pub(super) async fn run(
         Upgrade::Refused(reply) => {
             let idle = until.saturating_duration_since(Instant::now());
             let error_body =
-                |status, body| openai::shaped(status, without_secrets(target, request, body));
+                |status, body| errors::shaped(status, without_secrets(target, request, body));
             refusal(
                 reply,
                 Patience { idle, until },
                 ErrorSource::of(target, request, Refusals::Return),
-                openai::classify_handshake,
+                errors::classify_handshake,
                 error_body,
             )
             .await
@@ -63,7 +63,7 @@ fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outbound {
     let model = candidate.model.as_deref();
     Outbound {
         is_repeatable: true,
-        path: openai::path(request, model),
+        path: dialect::path(request, model),
         ..outbound::outbound(request, &candidate.upstream, model)
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::attempt::Attempt;
 use super::ending::Failure;
 use crate::catalogue::Prefill;
-use crate::dialect::{self, Ask, Delivery, UpstreamApi, UpstreamRequest, continuation, openai};
+use crate::dialect::{self, Ask, Delivery, UpstreamApi, UpstreamRequest, adapt, continuation};
 use crate::failover::decisions::order::{RoutingRequest, prefill};
 use crate::failover::translation::{api_of, ask, reserve};
 use crate::outcome::{Defect, Outcome};
@@ -17,7 +17,7 @@ impl Attempt<'_> {
     fn body(&self) -> Option<Bytes> {
         let model = self.target.candidate.model.as_deref();
         match self.transcript {
-            None => Some(openai::body(self.request, model)),
+            None => Some(dialect::body(self.request, model)),
             Some(transcript) => continuation::body(self.request, model, transcript, self.prefill()),
         }
     }
@@ -25,7 +25,7 @@ impl Attempt<'_> {
     pub(super) async fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
         let api = UpstreamApi {
             has_responses: false,
-            ..self.target.candidate.upstream.api()
+            ..self.api()
         };
         let translate = || self.translated_for(api, self.body());
         // It has no `/responses` after all, so it is to be translated.
@@ -33,10 +33,10 @@ impl Attempt<'_> {
     }
 
     pub(super) async fn without_provider_state(&self) -> Option<UpstreamRequest> {
-        let api = self.target.candidate.upstream.api();
+        let api = self.api();
         let translate = || {
             let (body, dropped) =
-                dialect::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
+                adapt::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
             let before = self.translated_for(api, self.body()).ok()?;
             let mut translated = self.translated_for(api, Some(body)).ok()?;
             translated.dropped.extend(dropped);
@@ -50,9 +50,8 @@ impl Attempt<'_> {
 
     /// The request in the upstream's words.
     pub(in crate::failover) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
-        let candidate = self.target.candidate;
-        let api = candidate.upstream.api();
-        let is_read = candidate.model.is_some()
+        let api = self.api();
+        let is_read = self.target.candidate.model.is_some()
             || self.transcript.is_some()
             || api.translates(self.asked());
         let translate = || self.translated_for(api, self.body());
@@ -116,6 +115,10 @@ impl Attempt<'_> {
         let body = body.ok_or(Outcome::InvalidReply(Defect::NoSeam))?;
         api.translate(ask, body, Delivery::of(candidate.model.as_deref()))
             .map_err(|_| Outcome::InvalidReply(Defect::NoSeam))
+    }
+
+    pub(super) fn api(&self) -> UpstreamApi {
+        self.target.candidate.api(self.request.model_name())
     }
 
     pub(super) fn prefill(&self) -> Prefill {

@@ -23,6 +23,8 @@ use super::budget::{Expense, Tokens};
 const LEAST_ODDS: f32 = 0.15;
 /// A request asks again until its chance of success is this high.
 const ENOUGH: f32 = 0.995;
+/// So many calls that one of them would have succeeded with this chance have not failed by bad luck.
+const BEYOND_DOUBT: f32 = 0.9999;
 /// The most attempts of a request at the same time.
 const MOST_IN_FLIGHT: usize = 3;
 /// What asking again costs, in tokens, however little time it took.
@@ -308,7 +310,7 @@ impl Choice {
     fn is_worthwhile(&self) -> bool {
         !matches!(self.door, Door::CoolingDown { .. } | Door::Shut)
             && self.odds >= LEAST_ODDS
-            && self.tried.calls() < most_calls(self.odds)
+            && self.tried.calls() < calls_until(ENOUGH, self.odds)
     }
 
     /// Whether it may be asked again now, and is worth it.
@@ -335,7 +337,8 @@ impl Choice {
                 ..
             }
         );
-        !is_unread && self.odds >= LEAST_ODDS && self.tried.calls() >= most_calls(self.odds)
+        let explained = calls_until(BEYOND_DOUBT, self.odds);
+        !is_unread && self.odds >= LEAST_ODDS && self.tried.calls() >= explained
     }
 
     /// Whether it is one of those that are asked before the client gives up.
@@ -374,9 +377,9 @@ impl Tried {
     }
 }
 
-/// How many calls are worthwhile, each of which succeeds with this chance.
-fn most_calls(odds: f32) -> u32 {
-    let calls = (1.0 - ENOUGH).ln() / (1.0 - odds.clamp(0.0, 0.999)).ln();
+/// How many calls it takes until one has succeeded with the chance `wanted`, if each does with the chance `odds`.
+fn calls_until(wanted: f32, odds: f32) -> u32 {
+    let calls = (1.0 - wanted).ln() / (1.0 - odds.clamp(0.0, 0.999)).ln();
     calls.ceil() as u32
 }
 

@@ -7,6 +7,7 @@
 //! decide    ask the next, ask again, wait, or end: a pure function of what is known
 //! budget    what a route may spend on attempts beyond the first ones
 //! queue     requests that wait until somebody can answer again, and their turns
+//! targets   whom to ask with a forwarded request
 //! explain   who would be asked, found out without calling anyone
 //! ```
 
@@ -19,4 +20,5 @@ pub(super) mod plan;
 pub(super) mod queue;
 pub(super) mod skip;
 pub(super) mod target;
+pub(super) mod targets;
 pub(super) mod turns;

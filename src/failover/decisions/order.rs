@@ -6,9 +6,8 @@
 //! `latency` takes the less loaded of two that are drawn by weight (power of two choices, Mitzenmacher, 2001).
 
 use super::skip::{SkipReason, Skipped};
-use crate::catalogue::{Capabilities, Dialect, Prefill};
+use crate::catalogue::{Dialect, Facts, Prefill};
 use crate::config::{Continuation, Strategy, UpstreamId};
-use crate::dialect::anthropic;
 use crate::request::{Endpoint, ModelRequest, Needs};
 use crate::routing::{Candidate, Rule};
 use crate::wire::json::fingerprint_of;
@@ -82,11 +81,13 @@ pub(in crate::failover) fn order<'a>(
     request: RoutingRequest<'a>,
     draw: impl Fn() -> f64,
 ) -> Order<'a> {
-    let (mut fit, mut skipped) = sort_out(rule, request, |candidate| {
-        candidate.capabilities(request.model)
-    });
+    let (mut fit, mut skipped) =
+        sort_out(rule, request, |candidate| candidate.facts(request.model));
     if fit.is_empty() {
-        (fit, skipped) = sort_out(rule, request, |candidate| candidate.knowledge.configured());
+        (fit, skipped) = sort_out(rule, request, |candidate| {
+            let model = candidate.model.as_deref().unwrap_or(request.model);
+            candidate.knowledge.configured(model)
+        });
     }
     let mut ranked: Vec<(&Candidate, (u32, bool, f64))> = Vec::with_capacity(fit.len());
     for candidate in fit {
@@ -122,16 +123,16 @@ pub(in crate::failover) fn order<'a>(
     }
 }
 
-/// Separates the candidates that can serve a request from those that cannot, by these capabilities.
+/// Separates the candidates that can serve a request from those that cannot, by these facts.
 fn sort_out<'a>(
     rule: &'a Rule,
     request: RoutingRequest<'_>,
-    capabilities: impl Fn(&Candidate) -> Capabilities,
+    facts: impl Fn(&Candidate) -> Facts,
 ) -> (Vec<&'a Candidate>, Vec<Skipped>) {
     let mut fit = Vec::with_capacity(rule.candidates.len());
     let mut skipped = Vec::new();
     for candidate in &rule.candidates {
-        match ineligible(candidate, capabilities(candidate), rule, request) {
+        match ineligible(candidate, facts(candidate), rule, request) {
             None => fit.push(candidate),
             Some(why) => skipped.push(Skipped::new(candidate, why)),
         }
@@ -142,7 +143,7 @@ fn sort_out<'a>(
 /// Why a candidate cannot serve a request, as far as that is known without translating it.
 fn ineligible(
     candidate: &Candidate,
-    capabilities: Capabilities,
+    facts: Facts,
     rule: &Rule,
     request: RoutingRequest<'_>,
 ) -> Option<SkipReason> {
@@ -159,14 +160,14 @@ fn ineligible(
     if candidate.upstream.takes_clients_credential() && !request.has_credential {
         return Some(SkipReason::NoCredential);
     }
-    if !candidate.upstream.api().has(request.endpoint) {
+    if !candidate.api(request.model).has(request.endpoint) {
         return Some(SkipReason::Unsupported("this endpoint"));
     }
-    let mut missing = capabilities.missing.iter();
+    let mut missing = facts.missing.iter();
     if let Some(lack) = missing.find(|ability| request.needs.include(*ability)) {
         return Some(SkipReason::Unsupported(lack.label()));
     }
-    let window = capabilities.context_window;
+    let window = facts.context_window;
     if window.is_some_and(|window| request.needs.exceed(window)) {
         return Some(SkipReason::TooSmall);
     }
@@ -192,9 +193,11 @@ fn ineligible(
 
 /// How a candidate is asked to continue the start of an answer.
 pub(in crate::failover) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
-    match candidate.upstream.dialect() {
-        Dialect::OpenAi => candidate.upstream.api().prefill,
-        Dialect::Anthropic => anthropic::prefill(candidate.model.as_deref().unwrap_or(model)),
+    let api = candidate.api(model);
+    match api.dialect {
+        Dialect::OpenAi => api.prefill,
+        Dialect::Anthropic if candidate.facts(model).takes_prefill => Prefill::Trailing,
+        Dialect::Anthropic => Prefill::None,
     }
 }
 

@@ -59,6 +59,11 @@ impl<'a> AttemptPlan<'a> {
         }
     }
 
+    /// Whether there are no candidates.
+    pub(in crate::failover) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Counts the request as demand at every candidate.
     pub(in crate::failover) fn demand(&self, now: Instant) {
         for entry in &self.entries {
@@ -183,14 +188,14 @@ impl<'a> AttemptPlan<'a> {
 
     fn window_of(&self, choice: usize) -> Option<u32> {
         let candidate = self.entries[choice].candidate;
-        candidate.capabilities(self.request.model).context_window
+        candidate.facts(self.request.model).context_window
     }
 
     /// What was too long for one context window is too long for all that are not larger.
     fn skip_windows_up_to(&mut self, too_small: u32) {
         let model = self.request.model;
         for entry in self.entries.iter_mut().filter(|entry| entry.calls == 0) {
-            let window = entry.candidate.capabilities(model).context_window;
+            let window = entry.candidate.facts(model).context_window;
             let is_larger = window.is_none_or(|window| window > too_small);
             if !is_larger && entry.tried != Tried::No {
                 entry.tried = Tried::No;

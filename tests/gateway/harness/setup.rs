@@ -66,7 +66,10 @@ impl Setup {
             let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
             yaml += &route(&["*"], &names, "");
         }
-        yaml + &self.lines
+        match self.lines.contains("check_models:") {
+            true => yaml + &self.lines,
+            false => yaml + &self.lines + "check_models: false\n",
+        }
     }
 
     /// The same as another configuration for a gateway that runs.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Choice, Door, InFlight, Next, Situation, StartReason, Tried, most_calls, next, pause};
+use super::{
+    BEYOND_DOUBT, Choice, Door, ENOUGH, InFlight, Next, Situation, StartReason, Tried, calls_until,
+    next, pause,
+};
 use crate::failover::decisions::budget::{Expense, Tokens};
 
 const WELL: Choice = Choice {
@@ -43,28 +46,24 @@ impl Scene {
     }
 
     fn failed(&self, calls: u32, odds: f32) -> Choice {
-        let not_before = self.start;
-        Choice {
-            tried: Tried::Again {
-                calls,
-                not_before,
-                is_unread: false,
-            },
-            odds,
-            ..WELL
-        }
+        self.tried(calls, odds, false)
     }
 
     /// It did not look at the request.
     fn unread(&self, calls: u32, odds: f32) -> Choice {
+        self.tried(calls, odds, true)
+    }
+
+    fn tried(&self, calls: u32, odds: f32, is_unread: bool) -> Choice {
         let not_before = self.start;
         Choice {
             tried: Tried::Again {
                 calls,
                 not_before,
-                is_unread: true,
+                is_unread,
             },
-            ..self.failed(calls, odds)
+            odds,
+            ..WELL
         }
     }
 
@@ -145,7 +144,7 @@ fn who_can_be_of_no_use_is_not_asked() {
 #[test]
 fn how_often_somebody_is_asked_follows_from_the_odds() {
     assert_eq!(
-        [0.9, 0.7, 0.5, 0.3, 0.15].map(most_calls),
+        [0.9, 0.7, 0.5, 0.3, 0.15].map(|odds| calls_until(ENOUGH, odds)),
         [3, 5, 8, 15, 33]
     );
     let scene = scene();
@@ -216,11 +215,15 @@ fn a_request_that_fails_where_others_are_answered_does_not_wait() {
     let queue = Next::Queue {
         opens_at: scene.at(1.0),
     };
-    let spent = |odds| scene.failed(most_calls(odds), odds);
+    let spent = |odds| scene.failed(calls_until(BEYOND_DOUBT, odds), odds);
+    let unlucky = |odds| scene.failed(calls_until(ENOUGH, odds), odds);
     for (choices, expected) in [
         (&[spent(0.98)][..], Next::Done),
         (&[spent(0.5), spent(0.9)], Next::Done),
         (&[spent(0.2)], Next::Done),
+        // One of some hundred requests has so much bad luck.
+        (&[unlucky(0.7)], queue),
+        (&[unlucky(0.98)], queue),
         // It may be down.
         (&[spent(0.9), scene.failed(6, 0.14)], queue),
         (&[spent(0.9), JUST_DEAD], queue),

@@ -1,0 +1,422 @@
+//! The turns of a Messages request, of which some blocks change; everything else stays byte for byte.
+
+use std::borrow::Cow;
+use std::mem::take;
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+use crate::dialect::adapt::fields::{is, put, text_of};
+use crate::dialect::conversation::history::{FURTHER, NO_RESULT, ORPHAN};
+use crate::dialect::conversation::{CallIds, Owner, mended};
+use crate::wire::json::Fields;
+
+/// The turns, in their order.
+pub(super) struct Turns<'a> {
+    list: Vec<Turn<'a>>,
+    is_changed: bool,
+}
+
+/// What one side says; consecutive turns of one role count as one.
+struct Turn<'a> {
+    fields: Fields<'a>,
+    /// `None`: it is one text.
+    blocks: Option<Vec<Fields<'a>>>,
+    is_changed: bool,
+}
+
+impl<'a> Turns<'a> {
+    /// Reads the value of `messages`.
+    pub(super) fn read(messages: &'a RawValue) -> Option<Self> {
+        let list: Vec<Fields<'a>> = serde_json::from_str(messages.get()).ok()?;
+        let list = list.into_iter().map(|fields| Turn {
+            blocks: blocks_of(&fields),
+            fields,
+            is_changed: false,
+        });
+        Some(Self {
+            list: list.collect(),
+            is_changed: false,
+        })
+    }
+
+    /// The value of `messages`; `None`: nothing has changed.
+    pub(super) fn written(self) -> Option<Box<RawValue>> {
+        if !self.is_changed {
+            return None;
+        }
+        let turns = self.list.into_iter().map(|mut turn| {
+            if let Some(blocks) = turn.blocks.filter(|_| turn.is_changed) {
+                turn.fields
+                    .insert("content".into(), Cow::Owned(to_raw_value(&blocks).ok()?));
+            }
+            Some(turn.fields)
+        });
+        let turns: Vec<Fields<'_>> = turns.collect::<Option<_>>()?;
+        to_raw_value(&turns).ok()
+    }
+
+    /// Keeps only these blocks. Returns whether another one was there.
+    pub(super) fn retain(&mut self, mut keeps: impl FnMut(&Fields<'_>) -> bool) -> bool {
+        let mut is_changed = false;
+        for turn in &mut self.list {
+            let Some(blocks) = &mut turn.blocks else {
+                continue;
+            };
+            let before = blocks.len();
+            blocks.retain(&mut keeps);
+            turn.is_changed |= blocks.len() < before;
+            is_changed |= blocks.len() < before;
+        }
+        self.is_changed |= is_changed;
+        self.leave_empty();
+        is_changed
+    }
+
+    /// Leaves out the turns of which nothing is left.
+    fn leave_empty(&mut self) {
+        let is_left = |turn: &Turn<'_>| {
+            !turn.is_changed || turn.blocks.as_ref().is_none_or(|blocks| !blocks.is_empty())
+        };
+        self.list.retain(is_left);
+    }
+
+    /// Repairs the calls: their input is an object, their ids are unique and accepted, and their results stand right behind
+    /// them, before anything else. What has no call is said by the user. Returns whether that changes anything.
+    pub(super) fn repair(&mut self, accepted: fn(&str) -> String) -> bool {
+        let mut calls = Calls {
+            ids: CallIds::new(accepted),
+            places: Vec::new(),
+            results: Vec::new(),
+        };
+        let mut is_changed = false;
+        let mut was_model = false;
+        for (place, turn) in self.list.iter_mut().enumerate() {
+            let is_model = is(&turn.fields, "role", "assistant");
+            if is_model && !was_model {
+                calls.ids.begin_turn();
+            }
+            was_model = is_model;
+            let Some(blocks) = &mut turn.blocks else {
+                continue;
+            };
+            if !blocks
+                .iter()
+                .any(|block| is_call(block) || is_result(block))
+            {
+                continue;
+            }
+            for mut block in take(blocks) {
+                let keeps = if is_call(&block) {
+                    turn.is_changed |= calls.call(place, &mut block);
+                    true
+                } else if is_result(&block) {
+                    calls.result(&mut block, blocks, &mut turn.is_changed)
+                } else {
+                    true
+                };
+                if keeps {
+                    blocks.push(block);
+                }
+            }
+            is_changed |= turn.is_changed;
+        }
+        is_changed |= self.place(&calls);
+        self.is_changed |= is_changed;
+        self.leave_empty();
+        is_changed
+    }
+
+    /// Puts the results of each run of calls in a turn of their own, unless they stand where they belong.
+    fn place(&mut self, calls: &Calls) -> bool {
+        let mut inserts: Vec<(usize, Turn<'a>)> = Vec::new();
+        let mut call = 0;
+        for place in 0..self.list.len() {
+            let is_last = self
+                .list
+                .get(place + 1)
+                .is_none_or(|next| !is(&next.fields, "role", "assistant"));
+            let first = call;
+            if !is_last || !is(&self.list[place].fields, "role", "assistant") {
+                continue;
+            }
+            while calls.places.get(call).is_some_and(|of| *of <= place) {
+                call += 1;
+            }
+            let ids: Vec<&str> = (first..call).map(|call| calls.ids.sent(call)).collect();
+            if ids.is_empty() || self.has_all_behind(place, &ids) {
+                continue;
+            }
+            let mut results = self.take_results(&ids);
+            let lacks = |id: &&&str| !results.iter().any(|result| is(result, "tool_use_id", id));
+            let missing: Vec<_> = ids
+                .iter()
+                .filter(lacks)
+                .filter_map(|id| missing(id))
+                .collect();
+            results.extend(missing);
+            let Ok(role) = to_raw_value("user") else {
+                continue;
+            };
+            let turn = Turn {
+                fields: Fields::from_iter([("role".into(), Cow::Owned(role))]),
+                blocks: Some(results),
+                is_changed: true,
+            };
+            inserts.push((place + 1, turn));
+        }
+        let is_changed = !inserts.is_empty();
+        for (place, turn) in inserts.into_iter().rev() {
+            self.list.insert(place, turn);
+        }
+        is_changed
+    }
+
+    /// Whether the results with these ids follow the turn at this place, and nothing comes before them.
+    fn has_all_behind(&self, place: usize, ids: &[&str]) -> bool {
+        let users = self.list[place + 1..]
+            .iter()
+            .take_while(|turn| is(&turn.fields, "role", "user"));
+        let mut first: Vec<&Fields<'_>> = Vec::new();
+        for turn in users {
+            let blocks = turn.blocks.as_deref().unwrap_or_default();
+            let results = blocks.iter().take_while(|block| is_result(block));
+            first.extend(results);
+            if first.is_empty() || turn.blocks.is_none() || first.len() < blocks.len() {
+                break;
+            }
+        }
+        let has = |id: &&str| first.iter().any(|result| is(result, "tool_use_id", id));
+        ids.iter().all(has)
+    }
+
+    fn take_results(&mut self, ids: &[&str]) -> Vec<Fields<'a>> {
+        let mut taken = Vec::new();
+        for turn in &mut self.list {
+            let Some(blocks) = &mut turn.blocks else {
+                continue;
+            };
+            let is_one = |block: &mut Fields<'a>| {
+                is_result(block) && ids.iter().any(|id| is(block, "tool_use_id", id))
+            };
+            let before = taken.len();
+            taken.extend(blocks.extract_if(.., is_one));
+            turn.is_changed |= taken.len() > before;
+        }
+        taken
+    }
+}
+
+/// The calls of a history while it is read.
+struct Calls {
+    ids: CallIds,
+    /// For each call the place of its turn.
+    places: Vec<usize>,
+    /// What the results say, as it is written, by the number of the call.
+    results: Vec<(usize, String)>,
+}
+
+impl Calls {
+    /// Takes a call. Returns whether it was changed.
+    fn call(&mut self, place: usize, block: &mut Fields<'_>) -> bool {
+        let given = text_of(block, "id").unwrap_or_default();
+        let number = self.ids.call(&given);
+        self.places.push(place);
+        let is_renamed = self.ids.sent(number) != given && put(block, "id", self.ids.sent(number));
+        is_renamed | mend(block)
+    }
+
+    /// Takes a result. Returns whether it stays; what has no call goes to `texts`.
+    fn result<'a>(
+        &mut self,
+        block: &mut Fields<'a>,
+        texts: &mut Vec<Fields<'a>>,
+        is_changed: &mut bool,
+    ) -> bool {
+        let given = text_of(block, "tool_use_id").unwrap_or_default();
+        let said = block.get("content").map_or("", |said| said.get());
+        let note = match self.ids.result(&given) {
+            Owner::Call(call) => {
+                self.results.push((call, said.to_owned()));
+                let sent = self.ids.sent(call);
+                *is_changed |= sent != given && put(block, "tool_use_id", sent);
+                return true;
+            }
+            Owner::Answered(call)
+                if self
+                    .results
+                    .iter()
+                    .any(|known| *known == (call, said.to_owned())) =>
+            {
+                None
+            }
+            Owner::Answered(_) => Some(FURTHER),
+            Owner::Nobody => Some(ORPHAN),
+        };
+        *is_changed = true;
+        if let Some(note) = note {
+            let said = serde_json::from_str(said).unwrap_or_default();
+            texts.extend(text(note));
+            match said {
+                Value::String(said) => texts.extend(text(&said)),
+                Value::Array(blocks) => texts.extend(
+                    blocks
+                        .into_iter()
+                        .filter_map(|block| serde_json::from_value(block).ok()),
+                ),
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+fn text(text: &str) -> Option<Fields<'static>> {
+    serde_json::from_value(json!({ "type": "text", "text": text })).ok()
+}
+
+fn missing(id: &str) -> Option<Fields<'static>> {
+    let result =
+        json!({ "type": "tool_result", "tool_use_id": id, "is_error": true, "content": NO_RESULT });
+    serde_json::from_value(result).ok()
+}
+
+/// Repairs the input of a call. Returns whether that changes anything.
+fn mend(block: &mut Fields<'_>) -> bool {
+    let given = block.get("input").map_or("", |input| input.get());
+    let text: Option<String> = serde_json::from_str(given).ok();
+    let better = mended(text.as_deref().unwrap_or(given));
+    let Some(better) = better.or_else(|| text.filter(|_| !given.starts_with('{'))) else {
+        return false;
+    };
+    let Ok(better) = RawValue::from_string(better) else {
+        return false;
+    };
+    block.insert("input".into(), Cow::Owned(better));
+    true
+}
+
+fn blocks_of<'a>(fields: &Fields<'_>) -> Option<Vec<Fields<'a>>> {
+    serde_json::from_str(fields.get("content")?.get()).ok()
+}
+
+fn is_call(block: &Fields<'_>) -> bool {
+    is(block, "type", "tool_use")
+}
+
+fn is_result(block: &Fields<'_>) -> bool {
+    is(block, "type", "tool_result")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::to_raw_value;
+    use serde_json::{Value, json};
+
+    use super::{FURTHER, ORPHAN, Turns};
+
+    fn repaired(messages: &Value) -> Option<Value> {
+        let raw = to_raw_value(messages).unwrap();
+        let mut turns = Turns::read(&raw).unwrap();
+        let is_changed = turns.repair(|id| id.replace('.', "_"));
+        let sent = turns
+            .written()
+            .map(|sent| serde_json::from_str(sent.get()).unwrap());
+        assert_eq!(is_changed, sent.is_some());
+        if let Some(sent) = &sent {
+            let raw = to_raw_value(sent).unwrap();
+            assert!(
+                !Turns::read(&raw).unwrap().repair(str::to_owned),
+                "once is enough: {sent}"
+            );
+        }
+        sent
+    }
+
+    fn user(content: Value) -> Value {
+        json!({ "role": "user", "content": content })
+    }
+
+    fn model(content: Value) -> Value {
+        json!({ "role": "assistant", "content": content })
+    }
+
+    fn call(id: &str) -> Value {
+        json!({"type": "tool_use", "id": id, "name": "f", "input": {}})
+    }
+
+    fn result(id: &str, text: &str) -> Value {
+        json!({"type": "tool_result", "tool_use_id": id, "content": text})
+    }
+
+    fn missing(id: &str) -> Value {
+        json!({"type": "tool_result", "tool_use_id": id, "is_error": true, "content": "no result"})
+    }
+
+    fn text(text: &str) -> Value {
+        json!({"type": "text", "text": text})
+    }
+
+    #[test]
+    fn what_is_in_order_is_not_touched() {
+        let messages = json!([
+            user("u".into()),
+            model(json!([text("x"), call("a"), call("b")])),
+            user(json!([result("b", "2"), result("a", "1"), text("v")])),
+            model(json!([call("c")])),
+            model(json!([call("d")])),
+            user(json!([result("d", "4")])),
+            user(json!([result("c", "3")])),
+            model("bye".into()),
+        ]);
+        assert_eq!(repaired(&messages), None);
+    }
+
+    #[test]
+    fn every_call_has_one_result_right_behind_it() {
+        let messages = json!([
+            user(json!([result("z", "lost")])),
+            model(json!([call("a"), call("b"), call("c")])),
+            user(json!([
+                text("u"),
+                result("b", "2"),
+                result("b", "2"),
+                result("b", "other")
+            ])),
+            model("hm".into()),
+            user(json!([result("a", "1")])),
+            model(json!([call("d")])),
+        ]);
+        let expected = json!([
+            user(json!([text(ORPHAN), text("lost")])),
+            model(json!([call("a"), call("b"), call("c")])),
+            user(json!([result("b", "2"), result("a", "1"), missing("c")])),
+            user(json!([text("u"), text(FURTHER), text("other")])),
+            model("hm".into()),
+            model(json!([call("d")])),
+            user(json!([missing("d")])),
+        ]);
+        assert_eq!(repaired(&messages), Some(expected));
+    }
+
+    #[test]
+    fn ids_are_told_apart_and_inputs_are_objects() {
+        let odd = |id: &str, input: Value| json!({"type": "tool_use", "id": id, "name": "f", "input": input});
+        let messages = json!([
+            model(json!([odd("a.b", json!("{\"x\":")), odd("c", json!(null))])),
+            user(json!([result("a.b", "1"), result("c", "2")])),
+            model(json!([odd("c", json!("{\"x\":1}"))])),
+            user(json!([result("c", "3")])),
+        ]);
+        let expected = json!([
+            model(json!([
+                odd("a_b", json!({"arguments": "{\"x\":"})),
+                odd("c", json!({}))
+            ])),
+            user(json!([result("a_b", "1"), result("c", "2")])),
+            model(json!([odd("c_2", json!({"x": 1}))])),
+            user(json!([result("c_2", "3")])),
+        ]);
+        assert_eq!(repaired(&messages), Some(expected));
+    }
+}

@@ -1,0 +1,259 @@
+//! Adapting a request to a provider that copies OpenAI's API in part.
+//!
+//! Only what must change does: every other value stays byte for byte, unknown fields included.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use memchr::memmem::find;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::history::{self, Thoughts};
+use super::items;
+use super::thoughts::changed;
+use crate::catalogue::{Efforts, Facts, InChats, Quirks, Sampling, facts};
+use crate::dialect::adapt::schemas;
+use crate::dialect::upstream_api::UpstreamApi;
+use crate::wire::json::Fields;
+
+/// The names of the field that limits the tokens of an answer.
+const LIMITS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+/// Values that have no effect, in any field.
+const NOTHING: [&str; 3] = ["null", "[]", "{}"];
+/// Fields that have no effect with this value, and that a strict provider may not know.
+const OFF: [(&str, &str); 3] = [
+    ("logprobs", "false"),
+    ("top_logprobs", "0"),
+    ("store", "false"),
+];
+
+/// An adapted request, and the fields that were dropped.
+#[derive(Debug)]
+pub struct Adapted {
+    /// The body.
+    pub body: Bytes,
+    /// Fields that were dropped.
+    pub dropped: Vec<String>,
+}
+
+/// Adapts the body of a chat to a provider's quirks; `None`: nothing had to change. `is_ours`: the body is a
+/// translation.
+pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapted> {
+    let quirks = &api.quirks;
+    // Translations ask for usage by default.
+    let no_usage = is_ours && !api.has_stream_usage;
+    let more: &[&str] = if no_usage { &["stream_options"] } else { &[] };
+    if !may_differ(body, api, more) {
+        return None;
+    }
+    let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
+    let mut is_changed = limit(&mut fields, quirks.limit, api.max_output);
+    let model = model_of(&fields);
+    let facts = facts(&model);
+    let mut of_messages = BTreeSet::new();
+    if let Some(messages) = fields.get("messages")
+        && let Some(adapted) = history::adapted(messages, quirks, &model, &mut of_messages)
+    {
+        fields.insert("messages".into(), Cow::Owned(adapted));
+        is_changed = true;
+    }
+    is_changed |= put_schemas(&mut fields, schemas::of_chat);
+    let before = fields.len();
+    let mut dropped: Vec<String> = of_messages.into_iter().collect();
+    if quirks.wants_thoughts_back && stop_thinking(&mut fields) {
+        is_changed = true;
+        if fields.shift_remove("reasoning_effort").is_some() {
+            dropped.push("reasoning_effort".to_owned());
+        }
+    }
+    if let Some(level) = effort(&fields, &facts, quirks.efforts) {
+        is_changed = true;
+        let asked = match level.and_then(|level| to_raw_value(level).ok()) {
+            Some(level) => fields.insert("reasoning_effort".into(), Cow::Owned(level)),
+            None => fields.shift_remove("reasoning_effort"),
+        };
+        // Another level keeps the meaning; no level, or `none`, does not.
+        if asked.is_some() && level.is_none_or(|level| level == "none") {
+            dropped.push("reasoning_effort".to_owned());
+        }
+    }
+    let refused = quirks.refused_of(&facts, is_thinking(&fields, &facts));
+    for field in refused.iter().chain(more.iter().copied()) {
+        if let Some(value) = fields.shift_remove(field)
+            && !asks_for_nothing(field, &value)
+        {
+            dropped.push(field.to_owned());
+        }
+    }
+    if is_strict(quirks) {
+        fields.retain(|field, value| !asks_for_nothing(field, value));
+    }
+    if !is_changed && fields.len() == before {
+        return None;
+    }
+    let body = serde_json::to_vec(&fields).ok()?.into();
+    Some(Adapted { body, dropped })
+}
+
+/// The reasoning effort to ask for; inner `None`: it cannot be expressed. Outer `None`: unchanged.
+fn effort(fields: &Fields<'_>, facts: &Facts, efforts: Efforts) -> Option<Option<&'static str>> {
+    let asked = fields
+        .get("reasoning_effort")
+        .map(|effort| effort.get().trim_matches('"'));
+    let level = match (efforts, asked) {
+        (Efforts::Any, _) | (Efforts::Known, None) => return None,
+        (Efforts::Known, Some(asked)) => match facts.efforts.closest(asked) {
+            Some(level) if level == asked => return None,
+            level => level,
+        },
+        (Efforts::Three, None | Some("null" | "low" | "medium" | "high")) => return None,
+        (Efforts::Three, Some("minimal")) => Some("low"),
+        (Efforts::Three, Some("xhigh" | "max")) => Some("high"),
+        (Efforts::Three, Some(_)) => None,
+        (Efforts::NoneWithTools, Some("none")) => return None,
+        (Efforts::NoneWithTools, _) if has_tools(fields) => match facts.in_chats {
+            InChats::ToolsUnthinking => Some("none"),
+            InChats::All | InChats::NoTools | InChats::Nothing => return None,
+        },
+        (Efforts::NoneWithTools, _) => return None,
+    };
+    Some(level)
+}
+
+/// Whether it takes no sampling parameters in this request, because it thinks.
+fn is_thinking(fields: &Fields<'_>, facts: &Facts) -> bool {
+    let effort = fields.get("reasoning_effort");
+    let effort = effort.map(|effort| effort.get().trim_matches('"'));
+    match facts.sampling {
+        Sampling::Always => false,
+        Sampling::Unthinking => !matches!(effort, None | Some("none" | "null")),
+        Sampling::Never => true,
+    }
+}
+
+fn has_tools(fields: &Fields<'_>) -> bool {
+    let tools = fields.get("tools");
+    tools.is_some_and(|tools| !NOTHING.contains(&tools.get()))
+}
+
+/// Turns reasoning off for models that require it to come back with their tool calls: most clients do not know of it,
+/// and the calls of other models have none. Returns whether that changes anything.
+fn stop_thinking(fields: &mut Fields<'_>) -> bool {
+    let thoughts = fields
+        .get("messages")
+        .map_or(Thoughts::NoCalls, |messages| {
+            history::thoughts_of_calls(messages)
+        });
+    let is_wanted = match thoughts {
+        Thoughts::NoCalls => fields.contains_key("thinking"),
+        Thoughts::Missing => false,
+        Thoughts::Given => true,
+    };
+    match to_raw_value(&json!({ "type": "disabled" })) {
+        Ok(off) if has_tools(fields) && !is_wanted => {
+            fields.insert("thinking".into(), Cow::Owned(off));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Adapts the body of a Responses request to a provider's quirks; `None`: nothing had to change.
+pub fn adapt_response(body: &[u8], quirks: &Quirks) -> Option<Adapted> {
+    let has_developer = !quirks.has_developer && has(body, "developer");
+    if !has_developer && !has(body, "call_id") && !has(body, "tools") {
+        return None;
+    }
+    let repaired = changed(body, |items, is_whole| {
+        let is_changed = items::repair(items, is_whole);
+        let demoted = items.iter_mut().map(|item| has_developer && history::demote(item));
+        demoted.fold(is_changed, |is_changed, is_demoted| is_changed | is_demoted)
+    });
+    let mut fields: Fields<'_> = serde_json::from_slice(repaired.as_deref().unwrap_or(body)).ok()?;
+    if !put_schemas(&mut fields, schemas::of_response) {
+        let dropped = Vec::new();
+        return repaired.map(|body| Adapted { body, dropped });
+    }
+    Some(Adapted {
+        body: serde_json::to_vec(&fields).ok()?.into(),
+        dropped: Vec::new(),
+    })
+}
+
+/// Puts schemas that would be refused in another form. Returns whether that changes anything.
+fn put_schemas(fields: &mut Fields<'_>, change: fn(&RawValue) -> Option<Box<RawValue>>) -> bool {
+    let Some(tools) = fields.get("tools").and_then(|tools| change(tools)) else {
+        return false;
+    };
+    fields.insert("tools".into(), Cow::Owned(tools));
+    true
+}
+
+fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
+    NOTHING.contains(&value.get()) || OFF.contains(&(field, value.get()))
+}
+
+/// Whether anything of a chat may have to change: a body that has none of these names need not be parsed.
+fn may_differ(body: &[u8], api: &UpstreamApi, more: &[&str]) -> bool {
+    let quirks = &api.quirks;
+    let is_limited = api.max_output.is_some() || quirks.limit.is_some();
+    is_strict(quirks)
+        || quirks.wants_signed_calls
+        || quirks.has_plain_turns && (has(body, "system") || has(body, "text"))
+        || matches!(quirks.efforts, Efforts::Three | Efforts::Known)
+            && has(body, "reasoning_effort")
+        || has(body, "tools")
+        || has(body, "tool_calls")
+        || has(body, "tool_call_id")
+        || is_limited && LIMITS.into_iter().any(|name| has(body, name))
+        || !quirks.has_developer && has(body, "developer")
+        || quirks.may_refuse().iter().any(|name| has(body, name))
+        || more.iter().any(|name| has(body, name))
+}
+
+/// Whether the provider is known to reject unknown fields anywhere.
+fn is_strict(quirks: &Quirks) -> bool {
+    quirks.message_fields.is_some()
+}
+
+fn has(body: &[u8], name: &str) -> bool {
+    find(body, format!("\"{name}\"").as_bytes()).is_some()
+}
+
+fn model_of(fields: &Fields<'_>) -> String {
+    let model = fields.get("model").map(|model| model.get());
+    model
+        .and_then(|model| serde_json::from_str(model).ok())
+        .unwrap_or_default()
+}
+
+/// Writes the limit under the name that the provider knows, and lowers it to the largest allowed. The newer name wins
+/// if a client sends both. Returns whether that changes anything.
+fn limit(fields: &mut Fields<'_>, name: Option<&'static str>, largest: Option<u32>) -> bool {
+    let mut is_changed = false;
+    for known in LIMITS {
+        let most: Option<u64> = fields.get(known).and_then(|most| most.get().parse().ok());
+        if let (Some(most), Some(largest)) = (most, largest)
+            && most > u64::from(largest)
+            && let Ok(largest) = to_raw_value(&largest)
+        {
+            fields.insert(known.into(), Cow::Owned(largest));
+            is_changed = true;
+        }
+    }
+    let is_other = |known: &&str| Some(*known) != name && fields.contains_key(*known);
+    let Some(name) = name.filter(|_| LIMITS.iter().any(is_other)) else {
+        return is_changed;
+    };
+    let given = LIMITS.map(|known| fields.shift_remove(known));
+    let is_set = |most: &Cow<'_, RawValue>| most.get() != "null";
+    if let Some(most) = given.into_iter().flatten().find(is_set) {
+        fields.insert(name.into(), most);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! Chats and responses for those that copy `OpenAI`'s API in part.
+
+mod calls;
+mod chat;
+mod entries;
+mod history;
+mod items;
+mod marks;
+mod numbers;
+mod thoughts;
+mod turns;
+
+pub use chat::{Adapted, adapt_chat, adapt_response};
+pub(super) use marks::without_marks;
+pub use numbers::Numbers;
+pub(super) use thoughts::{without_sealed_thoughts, without_thoughts};

@@ -1,0 +1,83 @@
+//! Reasoning in the input of a response: it is encrypted for one organisation, or stored there.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use memchr::memmem::find;
+use serde_json::value::to_raw_value;
+
+use super::items::repair;
+use crate::dialect::adapt::fields::{is, text_of};
+use crate::dialect::conversation::thoughts::SEAL;
+use crate::wire::json::Fields;
+
+/// The body without reasoning, without the ids that items have at their provider, and with calls that are in order; every
+/// other value stays byte for byte. `None`: there is nothing to change.
+pub(in crate::dialect::adapt) fn without_thoughts(body: &[u8]) -> Option<Bytes> {
+    changed(body, |items, is_whole| {
+        let before = items.len();
+        items.retain(|item| !is(item, "type", "reasoning"));
+        let mut is_changed = items.len() < before;
+        for item in items.iter_mut() {
+            let is_reference = is(item, "type", "item_reference");
+            is_changed |= !is_reference && item.shift_remove("id").is_some();
+        }
+        is_changed | repair(items, is_whole)
+    })
+}
+
+/// The body without reasoning that this proxy has sealed, because it belongs to a provider with another API. `None`: there
+/// is none.
+pub(in crate::dialect::adapt) fn without_sealed_thoughts(body: &[u8]) -> Option<Bytes> {
+    find(body, SEAL.as_bytes())?;
+    changed(body, |items, _| {
+        let before = items.len();
+        items.retain(|item| {
+            let data = text_of(item, "encrypted_content").unwrap_or_default();
+            !is(item, "type", "reasoning") || !data.starts_with(SEAL)
+        });
+        items.len() < before
+    })
+}
+
+/// The body with its items changed. `change` is also told whether nothing of the conversation is stored at the provider.
+pub(super) fn changed(
+    body: &[u8],
+    change: impl FnOnce(&mut Vec<Fields<'_>>, bool) -> bool,
+) -> Option<Bytes> {
+    let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
+    let mut items: Vec<Fields<'_>> = serde_json::from_str(fields.get("input")?.get()).ok()?;
+    let is_set = |name: &str| fields.get(name).is_some_and(|value| value.get() != "null");
+    let is_whole = !is_set("previous_response_id") && !is_set("conversation");
+    if !change(&mut items, is_whole) {
+        return None;
+    }
+    let items = to_raw_value(&items).ok()?;
+    fields.insert("input".into(), Cow::Owned(items));
+    serde_json::to_vec(&fields).ok().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{without_sealed_thoughts, without_thoughts};
+
+    #[test]
+    fn only_thoughts_and_names_of_items_go() {
+        let body = r#"{"model":"m","input":[{"type":"reasoning","id":"rs_1","encrypted_content":"x"},{"type":"message","id":"msg_1","role":"assistant","content":"a"},{"type":"item_reference","id":"msg_2"}],"n":1.0}"#;
+        let expected = r#"{"model":"m","input":[{"type":"message","role":"assistant","content":"a"},{"type":"item_reference","id":"msg_2"}],"n":1.0}"#;
+        assert_eq!(without_thoughts(body.as_bytes()).unwrap(), expected);
+        assert!(without_thoughts(expected.as_bytes()).is_none());
+        assert!(without_thoughts(br#"{"input":"x"}"#).is_none());
+    }
+
+    #[test]
+    fn what_was_sealed_here_stays_here() {
+        let theirs = r#"{"type":"reasoning","encrypted_content":"gAAA"}"#;
+        let ours = r#"{"type":"reasoning","encrypted_content":"backstop1.m..x"}"#;
+        let text = r#"{"role":"user","content":"backstop1.m"}"#;
+        let body = |items: &[&str]| format!(r#"{{"model":"m", "input":[{}]}}"#, items.join(","));
+        let sent = without_sealed_thoughts(body(&[theirs, ours, text]).as_bytes()).unwrap();
+        assert_eq!(sent, body(&[theirs, text]).replace(", ", ","));
+        assert!(without_sealed_thoughts(&sent).is_none());
+    }
+}

@@ -1,0 +1,162 @@
+//! The order of the messages of a chat, and their texts, where a provider is strict about them.
+
+use std::borrow::Cow;
+
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+
+use crate::dialect::adapt::fields::{is, put, text_of};
+use crate::dialect::conversation::reminder;
+use crate::wire::json::Fields;
+
+/// The assistant's message that is inserted between tool results and a user's message.
+const TAKEN_NOTE: &str = "OK.";
+
+/// Joins the parts of a message that has only texts. Returns whether that changes anything.
+pub(super) fn join_texts(message: &mut Fields<'_>) -> bool {
+    let Some(parts) = message
+        .get("content")
+        .filter(|it| it.get().starts_with('['))
+    else {
+        return false;
+    };
+    let parts: Vec<Value> = serde_json::from_str(parts.get()).unwrap_or_default();
+    let texts: Option<Vec<&str>> = parts
+        .iter()
+        .map(|part| part["text"].as_str().filter(|_| part["type"] == "text"))
+        .collect();
+    match texts {
+        Some(texts) if !texts.is_empty() => put_text(message, &texts.join("\n\n")),
+        _ => false,
+    }
+}
+
+/// Moves later system messages into user messages, marked in the way that coding agents use for models without system
+/// messages. Returns whether there was one.
+pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
+    let is_system = |message: &Fields<'_>| is(message, "role", "system");
+    let leading = messages.iter().take_while(|it| is_system(it)).count();
+    let mut is_changed = false;
+    for message in &mut messages[leading..] {
+        if is_system(message)
+            && let (Some(said), Ok(user)) = (text_of(message, "content"), to_raw_value("user"))
+        {
+            message.insert("role".into(), Cow::Owned(user));
+            is_changed |= put_text(message, &reminder(&said));
+        }
+    }
+    if is_changed {
+        merge_users(messages, leading);
+    }
+    is_changed
+}
+
+/// Merges consecutive user messages, as far as they are plain text: messages must alternate.
+fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
+    for place in (from + 1..messages.len()).rev() {
+        let (before, after) = messages.split_at_mut(place);
+        let (Some(first), second) = (before.last_mut(), &after[0]) else {
+            continue;
+        };
+        if !is(first, "role", "user") || !is(second, "role", "user") {
+            continue;
+        }
+        if let (Some(one), Some(two)) = (text_of(first, "content"), text_of(second, "content"))
+            && put_text(first, &format!("{one}\n\n{two}"))
+        {
+            messages.remove(place);
+        }
+    }
+}
+
+/// Inserts an assistant's message between tool results and a user's message. Returns whether there was such a place.
+pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
+    let said = json!({ "role": "assistant", "content": TAKEN_NOTE });
+    let Ok(said) = serde_json::from_value::<Fields<'static>>(said) else {
+        return false;
+    };
+    let before = messages.len();
+    for place in (1..before).rev() {
+        if is(&messages[place], "role", "user") && is(&messages[place - 1], "role", "tool") {
+            messages.insert(place, said.clone());
+        }
+    }
+    messages.len() > before
+}
+
+fn put_text(message: &mut Fields<'_>, text: &str) -> bool {
+    put(message, "content", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Fields, answer_tools, join_texts, remind};
+
+    fn changed(messages: &Value, by: impl Fn(&mut Vec<Fields<'_>>) -> bool) -> Option<Value> {
+        let text = messages.to_string();
+        let mut fields: Vec<Fields<'_>> = serde_json::from_str(&text).unwrap();
+        by(&mut fields).then(|| serde_json::to_value(&fields).unwrap())
+    }
+
+    fn said(role: &str, content: &Value) -> Value {
+        json!({ "role": role, "content": content })
+    }
+
+    #[test]
+    fn texts_are_joined_where_there_is_nothing_else() {
+        let join = |content: Value| {
+            changed(&json!([said("user", &content)]), |them| {
+                join_texts(&mut them[0])
+            })
+        };
+        let text = json!({"type": "text", "text": "a"});
+        assert_eq!(
+            join(json!([text, text])),
+            Some(json!([said("user", &"a\n\na".into())]))
+        );
+        for content in [
+            json!("a"),
+            json!([]),
+            json!(null),
+            json!([text, {"type": "image_url"}]),
+        ] {
+            assert_eq!(join(content.clone()), None, "{content}");
+        }
+    }
+
+    #[test]
+    fn the_system_speaks_at_the_beginning_only() {
+        let (system, user) = (said("system", &"s".into()), said("user", &"u".into()));
+        let answer = said("assistant", &"a".into());
+        let reminder = "<system-reminder>\ns\n</system-reminder>";
+        assert_eq!(
+            changed(&json!([system, system, user, answer]), remind),
+            None
+        );
+        assert_eq!(
+            changed(
+                &json!([system, user, system, answer, system, user, answer]),
+                remind
+            ),
+            Some(json!([
+                system,
+                said("user", &format!("u\n\n{reminder}").into()),
+                answer,
+                said("user", &format!("{reminder}\n\nu").into()),
+                answer,
+            ]))
+        );
+    }
+
+    #[test]
+    fn tools_are_answered_before_a_user_speaks() {
+        let (tool, user) = (json!({"role": "tool"}), said("user", &"x".into()));
+        let ok = said("assistant", &"OK.".into());
+        let messages = json!([user, tool, tool, user, user, tool, user]);
+        let expected = json!([user, tool, tool, ok, user, user, tool, ok, user]);
+        assert_eq!(changed(&messages, answer_tools), Some(expected));
+        assert_eq!(changed(&json!([user, tool, ok, user]), answer_tools), None);
+    }
+}

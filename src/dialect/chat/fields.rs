@@ -1,0 +1,95 @@
+//! Takes fields out of a JSON object: what nobody has taken can be named afterwards.
+
+use serde_json::{Map, Number, Value};
+
+/// The fields of an object.
+pub(super) type Object = Map<String, Value>;
+
+/// A value; null stays in its place.
+pub(super) fn take(fields: &mut Object, name: &str) -> Value {
+    field(fields, name).map_or(Value::Null, Value::take)
+}
+
+/// The place of a value. Most objects are so small that to look at each field is faster than to hash its name.
+fn field<'a>(fields: &'a mut Object, name: &str) -> Option<&'a mut Value> {
+    const SMALL: usize = 8;
+    if fields.len() > SMALL {
+        return fields.get_mut(name);
+    }
+    let mut all = fields.iter_mut();
+    all.find(|(known, _)| *known == name)
+        .map(|(_, value)| value)
+}
+
+/// A text; anything else stays where it is.
+pub(super) fn take_text(fields: &mut Object, name: &str) -> Option<String> {
+    let place = field(fields, name).filter(|value| value.is_string())?;
+    match place.take() {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A number; anything else stays where it is.
+pub(super) fn take_number(fields: &mut Object, name: &str) -> Option<Number> {
+    let value = field(fields, name)?;
+    let number = value.as_number().cloned()?;
+    value.take();
+    Some(number)
+}
+
+/// A count; anything else stays where it is. Some clients write `5.0`.
+pub(super) fn take_count(fields: &mut Object, name: &str) -> Option<u64> {
+    let value = field(fields, name)?;
+    let whole = |number: &f64| *number >= 0.0 && number.fract() == 0.0;
+    let count = value
+        .as_u64()
+        .or_else(|| value.as_f64().filter(whole).map(|number| number as u64))?;
+    value.take();
+    Some(count)
+}
+
+/// Yes or no; anything else stays where it is.
+pub(super) fn take_flag(fields: &mut Object, name: &str) -> Option<bool> {
+    let value = field(fields, name)?;
+    let flag = value.as_bool()?;
+    value.take();
+    Some(flag)
+}
+
+/// The fields of an object; none if it is something else.
+pub(super) fn take_object(fields: &mut Object, name: &str) -> Object {
+    object(take(fields, name))
+}
+
+/// The entries of a list; none if it is something else.
+pub(super) fn take_list(fields: &mut Object, name: &str) -> Vec<Value> {
+    match take(fields, name) {
+        Value::Array(list) => list,
+        _ => Vec::new(),
+    }
+}
+
+/// The fields of a value that is an object; none if it is something else.
+pub(super) fn object(value: Value) -> Object {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Object::new(),
+    }
+}
+
+/// The value, unless it is null.
+pub(super) fn said(value: Value) -> Option<Value> {
+    (!value.is_null()).then_some(value)
+}
+
+/// Whether a value is neither null nor empty.
+pub(super) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    }
+}

@@ -1,0 +1,285 @@
+//! Reads an answer of a chat, chunk by chunk or whole.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::calls::Calls;
+use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function, Page};
+use super::loose::Loose;
+use super::read_content::{read_content, read_thought};
+use super::usage::Counts;
+use crate::dialect::conversation::lenient::Object;
+use crate::dialect::conversation::{Begin, Citation, End, Piece, Reading};
+use crate::wire::json::mended;
+
+/// Reads the events of a stream.
+#[derive(Debug, Default)]
+pub struct Reader {
+    has_begun: bool,
+    calls: Calls,
+    /// Whether a delta has come: a whole message behind it would repeat it.
+    has_deltas: bool,
+}
+
+impl Reader {
+    /// For the answer to a request that was written with this.
+    pub fn new(_reading: &Reading) -> Self {
+        Self::default()
+    }
+
+    /// Reads one event: its name and its data.
+    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
+        if data.trim_ascii() == b"[DONE]" {
+            pieces.push(Piece::Over);
+            return;
+        }
+        let before = pieces.len();
+        if !self.try_read(name, data, pieces) {
+            pieces.truncate(before);
+            match mended(data) {
+                Some(mended) => {
+                    let mut read = Vec::new();
+                    if !self.try_read(name, &mended, &mut read) {
+                        read.push(Piece::Unreadable);
+                    }
+                    for piece in read {
+                        pieces.push(piece.into_owned());
+                    }
+                }
+                None => pieces.push(unreadable(name, data)),
+            }
+        }
+        if pieces.len() == before {
+            pieces.push(Piece::Alive);
+        }
+    }
+
+    /// Whether the data is a JSON object.
+    fn try_read<'a>(
+        &mut self,
+        name: Option<&[u8]>,
+        data: &'a [u8],
+        pieces: &mut Vec<Piece<'a>>,
+    ) -> bool {
+        let Ok(Object(Some(mut chunk))) = serde_json::from_slice::<Object<Chunk<'a>>>(data) else {
+            return false;
+        };
+        let error = failure(&mut chunk, name == Some(b"error"), data);
+        self.begin(&mut chunk, pieces);
+        let mut failed = error;
+        let mut end = None;
+        for choice in chunk.choices.objects() {
+            // Other answers than the first one are never asked for.
+            if choice.index.as_count().unwrap_or(0) == 0 {
+                self.choice(choice, &mut failed, &mut end, pieces);
+            }
+        }
+        let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage.0);
+        if let Some(usage) = chunk.usage.0.or(of_groq).and_then(Counts::usage) {
+            pieces.push(Piece::Usage(usage));
+        }
+        match (failed, end) {
+            (Some(error), _) => pieces.push(Piece::Failed(error)),
+            (None, Some(end)) => pieces.push(Piece::End(end)),
+            (None, None) => {}
+        }
+        true
+    }
+
+    /// Azure's first chunk has no choice, no id and no model: the answer does not begin with it.
+    fn begin(&mut self, chunk: &mut Chunk<'_>, pieces: &mut Vec<Piece<'_>>) {
+        let is_empty = chunk.choices.is_empty() && chunk.id.as_text().is_empty();
+        if is_empty || std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        pieces.push(Piece::Begin(Begin {
+            id: chunk.id.as_text().to_owned(),
+            model: chunk.model.as_text().to_owned(),
+            created: chunk.created.as_count().filter(|created| *created > 0),
+        }));
+    }
+
+    fn choice<'a>(
+        &mut self,
+        choice: Choice<'a>,
+        failed: &mut Option<Value>,
+        end: &mut Option<End>,
+        pieces: &mut Vec<Piece<'a>>,
+    ) {
+        if let Some(delta) = choice.delta.0 {
+            self.has_deltas = true;
+            self.delta(delta, pieces);
+        } else if let Some(message) = choice.message.0
+            && !self.has_deltas
+        {
+            self.has_deltas = true;
+            self.delta(message, pieces);
+        }
+        if let Some(usage) = choice.usage.0.and_then(Counts::usage) {
+            pieces.push(Piece::Usage(usage));
+        }
+        if failed.is_none() {
+            *failed = error_in(choice.error);
+        }
+        if end.is_none() {
+            *end = End::of(choice.finish_reason.as_text());
+        }
+    }
+
+    /// Reads what a chunk adds. Reasoning comes before what it leads to.
+    fn delta<'a>(&mut self, mut delta: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
+        read_thought(&mut delta, pieces);
+        read_content(delta.content, pieces);
+        let refusal = delta.refusal.into_text();
+        if !refusal.is_empty() {
+            pieces.push(Piece::Refusal(refusal));
+        }
+        pieces.extend(delta.annotations.objects().filter_map(cited));
+        for (place, part) in delta.tool_calls.objects().enumerate() {
+            let number = self.calls.number(&part, place == 0);
+            call(number, part, pieces);
+        }
+        if let Some(function) = delta.function_call.0 {
+            let number = self.calls.older();
+            called(number, Cow::Borrowed(""), function, pieces);
+        }
+    }
+}
+
+/// Reads a whole completion; `None`: it is none.
+pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>>> {
+    let mended = mended(body);
+    let body = mended.as_deref().unwrap_or(body);
+    let Object(completion) = serde_json::from_slice::<Object<Chunk<'_>>>(body).ok()?;
+    let mut completion = completion?;
+    if completion.choices.is_empty() {
+        return None;
+    }
+    let mut pieces = Vec::new();
+    let mut reader = Reader::default();
+    let error = failure(&mut completion, false, body);
+    reader.begin(&mut completion, &mut pieces);
+    let mut choice = completion.choices.objects().next()?;
+    let message = choice.message.0.take().or_else(|| choice.delta.0.take())?;
+    whole(&mut reader, message, &mut pieces);
+    let counts = completion.usage.0.or(choice.usage.0);
+    pieces.extend(counts.and_then(Counts::usage).map(Piece::Usage));
+    match error.or_else(|| error_in(choice.error)) {
+        Some(error) => pieces.push(Piece::Failed(error)),
+        // Some give no reason; there is no more of it, however.
+        None => pieces.push(Piece::End(
+            End::of(choice.finish_reason.as_text()).unwrap_or(End::Whole),
+        )),
+    }
+    pieces.push(Piece::Over);
+    Some(pieces.into_iter().map(Piece::into_owned).collect())
+}
+
+/// Reads a whole message: each of its calls stands for itself.
+fn whole<'a>(reader: &mut Reader, mut message: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let calls = std::mem::take(&mut message.tool_calls);
+    let older = message.function_call.0.take();
+    reader.delta(message, pieces);
+    for part in calls.objects() {
+        call(reader.calls.next(), part, pieces);
+    }
+    if let Some(function) = older {
+        called(reader.calls.older(), Cow::Borrowed(""), function, pieces);
+    }
+}
+
+/// The error that a chunk tells, under any of the usual names.
+fn failure(chunk: &mut Chunk<'_>, is_named: bool, data: &[u8]) -> Option<Value> {
+    if let Some(error) = error_in(std::mem::take(&mut chunk.error)) {
+        return Some(error);
+    }
+    let has_message = !chunk.message.as_text().is_empty();
+    let is_error = chunk.object.as_text() == "error" || chunk.kind.as_text() == "error";
+    let has_code = !matches!(chunk.code, Loose::Nothing);
+    let is_flat = chunk.choices.is_empty() && has_message && (is_error || has_code);
+    if is_named || is_flat {
+        return serde_json::from_slice(data).ok();
+    }
+    None
+}
+
+fn error_in(error: Loose<'_>) -> Option<Value> {
+    match error {
+        Loose::Nothing => None,
+        Loose::Text(text) if text.is_empty() => None,
+        Loose::Text(text) => Some(json!({ "message": text })),
+        Loose::Other(Value::Bool(false)) => None,
+        Loose::Other(Value::Object(fields)) if fields.is_empty() => None,
+        Loose::Other(error) => Some(error),
+    }
+}
+
+fn unreadable<'a>(name: Option<&[u8]>, data: &[u8]) -> Piece<'a> {
+    if name == Some(b"error") {
+        return Piece::Failed(json!({ "message": String::from_utf8_lossy(data) }));
+    }
+    Piece::Unreadable
+}
+
+fn call<'a>(index: usize, part: CallPart<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let id = part.id.into_text();
+    let Some(custom) = part.custom.0 else {
+        let function = part.function.0.unwrap_or_default();
+        called(index, id, function, pieces);
+        return;
+    };
+    pieces.push(Piece::Call {
+        index,
+        id,
+        name: custom.name.into_text(),
+        is_custom: true,
+    });
+    let text = custom.input.into_json();
+    if !text.is_empty() {
+        pieces.push(Piece::Arguments { index, text });
+    }
+}
+
+fn called<'a>(index: usize, id: Cow<'a, str>, function: Function<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let name = function.name.into_text();
+    let text = function.arguments.into_json();
+    // Most pieces are arguments alone.
+    if text.is_empty() || !id.is_empty() || !name.is_empty() {
+        pieces.push(Piece::Call {
+            index,
+            id,
+            name,
+            is_custom: false,
+        });
+    }
+    if !text.is_empty() {
+        pieces.push(Piece::Arguments { index, text });
+    }
+}
+
+/// The page that an annotation is about; there are other kinds of annotations.
+fn cited(annotation: Annotation<'_>) -> Option<Piece<'_>> {
+    if !matches!(annotation.kind.as_text(), "" | "url_citation") {
+        return None;
+    }
+    let page = annotation.url_citation.0.unwrap_or(Page {
+        url: annotation.url,
+        title: annotation.title,
+        start_index: annotation.start_index,
+        end_index: annotation.end_index,
+    });
+    if page.url.as_text().is_empty() {
+        return None;
+    }
+    let place = |index: &Loose<'_>| {
+        let index = index.as_count().unwrap_or(0);
+        usize::try_from(index).unwrap_or(usize::MAX)
+    };
+    Some(Piece::Cited(Citation {
+        start: place(&page.start_index),
+        end: place(&page.end_index),
+        url: page.url.into_text().into_owned(),
+        title: page.title.into_text().into_owned(),
+    }))
+}

@@ -1,0 +1,113 @@
+//! Reads the text and the thoughts of an answer, which some providers send in parts.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::chunk::Delta;
+use super::loose::Loose;
+use crate::dialect::conversation::Piece;
+
+/// Reads a content: a text, parts of one, or the answer's JSON itself (Cloudflare).
+pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let value = match content {
+        Loose::Nothing => return,
+        Loose::Text(text) => {
+            if !text.is_empty() {
+                pieces.push(Piece::Text(text));
+            }
+            return;
+        }
+        Loose::Other(value) => value,
+    };
+    match value {
+        Value::Array(parts) if parts.is_empty() || parts.iter().any(is_part) => {
+            for piece in parts.into_iter().filter_map(part) {
+                pieces.push(piece);
+            }
+        }
+        value if is_part(&value) => {
+            if let Some(piece) = part(value) {
+                pieces.push(piece);
+            }
+        }
+        json => pieces.push(Piece::Text(Cow::Owned(json.to_string()))),
+    }
+}
+
+/// Whether it is an object that says which kind of part it is: anything else is the JSON that the client asked for.
+fn is_part(value: &Value) -> bool {
+    let kind = value["type"].as_str().unwrap_or_default();
+    match kind {
+        "text" | "output_text" => value["text"].is_string(),
+        "refusal" | "thinking" | "reasoning" => value.get(kind).is_some(),
+        _ => false,
+    }
+}
+
+fn part(part: Value) -> Option<Piece<'static>> {
+    if let Value::String(text) = part {
+        return Some(Piece::Text(text.into()));
+    }
+    let kind = part["type"].as_str().unwrap_or_default();
+    let piece: fn(Cow<'static, str>) -> Piece<'static> = match kind {
+        "refusal" => Piece::Refusal,
+        "thinking" | "reasoning" => Piece::Thought,
+        _ if kind.ends_with("text") => Piece::Text,
+        _ => return None,
+    };
+    let field = if kind.ends_with("text") { "text" } else { kind };
+    let text = texts_of(&part[field]);
+    (!text.is_empty()).then(|| piece(text.into()))
+}
+
+/// A text, or the texts in a list of parts.
+fn texts_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().map(texts_of).collect(),
+        Value::Object(fields) => {
+            let named = ["text", "content", "summary"];
+            let text = named.iter().find_map(|name| fields.get(*name)?.as_str());
+            text.unwrap_or_default().to_owned()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
+    }
+}
+
+/// Reads reasoning, under the first of the usual names that tells some: several of them say the same.
+pub(super) fn read_thought<'a>(delta: &mut Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let told = [
+        std::mem::take(&mut delta.reasoning_content),
+        std::mem::take(&mut delta.reasoning),
+        std::mem::take(&mut delta.thinking),
+    ];
+    let text = told.into_iter().find_map(|told| {
+        let text = match told {
+            Loose::Nothing => return None,
+            Loose::Text(text) => text,
+            Loose::Other(value) => Cow::Owned(texts_of(&value)),
+        };
+        (!text.is_empty()).then_some(text)
+    });
+    if let Some(text) = text {
+        pieces.push(Piece::Thought(text));
+        return;
+    }
+    let details = std::mem::take(&mut delta.reasoning_details);
+    let is_unseen = !details.is_empty();
+    let before = pieces.len();
+    for detail in details.objects() {
+        let text = match detail.text.into_text() {
+            text if text.is_empty() => detail.summary.into_text(),
+            text => text,
+        };
+        if !text.is_empty() {
+            pieces.push(Piece::Thought(text));
+        }
+    }
+    // Encrypted: nobody can read it, but something is done.
+    if is_unseen && pieces.len() == before {
+        pieces.push(Piece::Unseen);
+    }
+}

@@ -1,0 +1,197 @@
+//! Reads the tools of a chat request, and the choice among them.
+
+use serde_json::{Map, Value, json};
+
+use super::fields::{Object, object, said, take, take_flag, take_list, take_object, take_text};
+use crate::dialect::conversation::{
+    Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
+};
+
+/// Reads the tools, and whether they are the older `functions`: a client that uses those knows one call in an answer.
+pub(super) fn read_tools(
+    fields: &mut Object,
+    dropped: &mut Dropped,
+) -> Result<(Tools, bool), Unsaid> {
+    let mut tools = Tools {
+        parallel: take_flag(fields, "parallel_tool_calls"),
+        ..Tools::default()
+    };
+    for tool in take_list(fields, "tools") {
+        read_tool(object(tool), &mut tools, dropped)?;
+    }
+    let older = take_list(fields, "functions");
+    let is_older = tools.list.is_empty() && !older.is_empty();
+    let functions = older
+        .into_iter()
+        .map(|described| function(object(described), None));
+    tools.list.extend(functions);
+    if is_older {
+        tools.parallel = Some(false);
+    }
+    let options = take(fields, "web_search_options");
+    if options.is_object() {
+        tools.search = Some(search(object(options)));
+    }
+    let older = take(fields, "function_call");
+    tools.choice = match take(fields, "tool_choice") {
+        Value::Null => choice(older)?,
+        newer => choice(newer)?,
+    };
+    Ok((tools, is_older))
+}
+
+/// Some leave out the type of functions, or the object around them.
+fn read_tool(mut tool: Object, tools: &mut Tools, dropped: &mut Dropped) -> Result<(), Unsaid> {
+    let kind = take_text(&mut tool, "type");
+    let cache = said(take(&mut tool, "cache_control"));
+    match kind.as_deref() {
+        None | Some("function") => {
+            let function_fields = take_object(&mut tool, "function");
+            let described = if function_fields.is_empty() {
+                tool
+            } else {
+                function_fields
+            };
+            tools.list.push(function(described, cache));
+        }
+        Some("custom") => tools
+            .list
+            .push(custom(take_object(&mut tool, "custom"), cache)),
+        Some(kind) if kind.starts_with("web_search") => tools.search = Some(search(tool)),
+        // What finds tools for a model has nothing to find where all of them are told.
+        Some(kind) if kind.starts_with("tool_search") => dropped.named("tools.tool_search"),
+        Some(_) => return Err(Unsaid("hosted tools")),
+    }
+    Ok(())
+}
+
+fn function(mut described: Object, cache: Option<Value>) -> Tool {
+    Tool {
+        name: take_text(&mut described, "name").unwrap_or_default(),
+        namespace: None,
+        description: take_text(&mut described, "description").filter(|text| !text.is_empty()),
+        kind: ToolKind::Function {
+            schema: match take(&mut described, "parameters") {
+                Value::Object(schema) if schema.is_empty() => Value::Null,
+                schema => schema,
+            },
+            strict: take_flag(&mut described, "strict"),
+        },
+        cache: cache.or_else(|| said(take(&mut described, "cache_control"))),
+    }
+}
+
+fn custom(mut described: Object, cache: Option<Value>) -> Tool {
+    Tool {
+        name: take_text(&mut described, "name").unwrap_or_default(),
+        namespace: None,
+        description: take_text(&mut described, "description").filter(|text| !text.is_empty()),
+        kind: ToolKind::Custom {
+            format: grammar(take_object(&mut described, "format")),
+        },
+        cache,
+    }
+}
+
+/// A grammar is nested in a chat, and flat elsewhere.
+fn grammar(mut format: Object) -> Value {
+    let mut grammar = take_object(&mut format, "grammar");
+    if grammar.is_empty() {
+        return Value::Null;
+    }
+    json!({
+        "type": "grammar",
+        "syntax": take(&mut grammar, "syntax"),
+        "definition": take(&mut grammar, "definition"),
+    })
+}
+
+fn search(mut options: Object) -> Search {
+    let domains = match options.get_mut("filters") {
+        Some(Value::Object(filters)) => take_list(filters, "allowed_domains"),
+        _ => Vec::new(),
+    };
+    let texts = domains.into_iter().filter_map(|domain| match domain {
+        Value::String(domain) => Some(domain),
+        _ => None,
+    });
+    let mut user_location = take_object(&mut options, "user_location");
+    let place = take_object(&mut user_location, "approximate");
+    let place = if place.is_empty() {
+        user_location
+    } else {
+        place
+    };
+    Search {
+        allowed_domains: texts.collect(),
+        location: location(place),
+        context_size: take_text(&mut options, "search_context_size"),
+    }
+}
+
+/// What is known of a place.
+fn location(place: Object) -> Value {
+    let known = ["city", "country", "region", "timezone"];
+    let said = place
+        .into_iter()
+        .filter(|(field, value)| known.contains(&field.as_str()) && value.is_string());
+    let said: Map<String, Value> = said.collect();
+    if said.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(said)
+    }
+}
+
+fn choice(choice: Value) -> Result<Choice, Unsaid> {
+    let mut fields = match choice {
+        Value::Null => return Ok(Choice::Unsaid),
+        Value::String(word) => {
+            return match word.as_str() {
+                "none" => Ok(Choice::Never),
+                "required" | "any" => Ok(Choice::Any),
+                _ => Ok(Choice::Auto),
+            };
+        }
+        Value::Object(fields) => fields,
+        _ => return Err(Unsaid("tool_choice")),
+    };
+    if fields
+        .get("type")
+        .is_some_and(|kind| kind == "allowed_tools")
+    {
+        return Ok(allowed(&mut fields));
+    }
+    match tool_name(fields) {
+        Some(name) => Ok(Choice::One(name)),
+        None => Err(Unsaid("tool_choice")),
+    }
+}
+
+/// `{"type": "allowed_tools", "allowed_tools": {"mode": …, "tools": […]}}`
+fn allowed(fields: &mut Object) -> Choice {
+    let mut allowed = take_object(fields, "allowed_tools");
+    let fields = if allowed.is_empty() {
+        fields
+    } else {
+        &mut allowed
+    };
+    let must = fields.get("mode").is_some_and(|mode| mode == "required");
+    let tools = take_list(fields, "tools").into_iter();
+    Choice::Among {
+        names: tools.filter_map(|tool| tool_name(object(tool))).collect(),
+        must,
+    }
+}
+
+/// The tool that a choice names: nested, or flat as in the older `function_call`.
+fn tool_name(mut fields: Object) -> Option<ToolName> {
+    let is_custom = fields.get("type").is_some_and(|kind| kind == "custom");
+    let mut nested = take_object(&mut fields, if is_custom { "custom" } else { "function" });
+    let name = take_text(&mut nested, "name").or_else(|| take_text(&mut fields, "name"))?;
+    Some(ToolName {
+        name,
+        namespace: None,
+        is_custom,
+    })
+}

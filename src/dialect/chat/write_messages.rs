@@ -1,0 +1,309 @@
+//! Writes the turns of a conversation as the messages of a chat.
+
+use serde_json::{Value, json};
+
+use super::request_body::{Call, Called, FUNCTION, Message, Part, Said, Shown};
+use super::write_parts::write_part;
+use crate::config::{CallIds, Quirks};
+use crate::dialect::conversation::{
+    Api, CallResult, Content, Conversation, Dropped, Field, Input, Names, Part as Told, Role,
+    Thought, Turn, Unsaid, as_arguments, reminder, short_id,
+};
+use crate::wire::json::fingerprint;
+
+/// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
+/// thought signatures).
+const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+/// The assistant's message that is inserted between results of tools and a user's message.
+const TAKEN_NOTE: &str = "OK.";
+/// The text of a result that has only images.
+const SHOWN: &str = "(shown in the next message)";
+
+/// The messages while they are written.
+pub(super) struct Transcript<'a> {
+    pub(super) messages: Vec<Message>,
+    quirks: &'a Quirks,
+    origin: Api,
+    signs_calls: bool,
+    /// Whether caching marks mean something there.
+    keeps_marks: bool,
+    names: &'a mut Names,
+    dropped: &'a mut Dropped,
+    /// Whether some message with calls lacks the thoughts that led to them; `None`: there are no calls.
+    pub(super) lacks_thoughts: Option<bool>,
+}
+
+impl<'a> Transcript<'a> {
+    /// For a model of a provider with these quirks.
+    pub(super) fn new(
+        quirks: &'a Quirks,
+        model: &str,
+        origin: Api,
+        names: &'a mut Names,
+        dropped: &'a mut Dropped,
+    ) -> Self {
+        Self {
+            messages: Vec::new(),
+            quirks,
+            origin,
+            signs_calls: quirks.wants_signed_calls && is_gemini_3(model),
+            keeps_marks: !quirks.has_plain_turns && is_claude(model),
+            names,
+            dropped,
+            lacks_thoughts: None,
+        }
+    }
+
+    /// Writes all turns.
+    pub(super) fn write(&mut self, conversation: &mut Conversation) -> Result<(), Unsaid> {
+        let turns = std::mem::take(&mut conversation.turns);
+        self.messages.reserve(2 * turns.len());
+        for Turn { role, parts } in turns {
+            match role {
+                Role::System => self.instruct(parts)?,
+                Role::User => self.question(parts)?,
+                Role::Assistant => self.answer(parts),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to the instructions at the beginning.
+    pub(super) fn explain(&mut self, texts: &[String]) {
+        if texts.is_empty() {
+            return;
+        }
+        let text = texts.join("\n\n");
+        match self.messages.first_mut() {
+            Some(Message {
+                role: "system",
+                content: Some(said),
+                ..
+            }) => said.add(Said::Text(text)),
+            _ => self.messages.insert(0, Message::text("system", text)),
+        }
+    }
+
+    /// The templates of many models accept system messages at the beginning only: later ones become part of the user's
+    /// message, marked in the way that coding agents use for models without system messages.
+    fn instruct(&mut self, parts: Vec<Told>) -> Result<(), Unsaid> {
+        let mut texts = Vec::with_capacity(parts.len());
+        for part in parts {
+            texts.extend(self.part(part)?.filter(Part::is_text));
+        }
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let said = Said::of(texts, "\n\n");
+        let is_beginning = self.messages.iter().all(|message| message.role == "system");
+        if !is_beginning && !is_original(self.quirks) {
+            let text = said.into_text();
+            self.ask(Said::Text(reminder(&text)));
+            return Ok(());
+        }
+        match self.messages.last_mut() {
+            Some(Message {
+                role: "system",
+                content: Some(before),
+                ..
+            }) => before.add(said),
+            _ => self.messages.push(Message::new("system", Some(said))),
+        }
+        Ok(())
+    }
+
+    /// A part, with its mark if that means something there.
+    fn part(&mut self, part: Told) -> Result<Option<Part>, Unsaid> {
+        let cache_control = self.mark(part.cache);
+        let shown = write_part(part.content, self.origin)?;
+        Ok(shown.map(|shown| Part {
+            shown,
+            cache_control,
+        }))
+    }
+
+    fn mark(&mut self, mark: Option<Value>) -> Option<Value> {
+        if mark.is_some() && !self.keeps_marks {
+            self.dropped.field(Field::CacheControl);
+        }
+        mark.filter(|_| self.keeps_marks)
+    }
+
+    /// A user's turn: results come first, each in a message of its own; what they show is shown by the user.
+    fn question(&mut self, parts: Vec<Told>) -> Result<(), Unsaid> {
+        let mut shown = Vec::new();
+        let mut said = Vec::new();
+        for part in parts {
+            match part.content {
+                Content::Result(result) => {
+                    let mark = self.mark(part.cache);
+                    self.result(result, mark, &mut shown)?;
+                }
+                content => said.extend(self.part(Told { content, ..part })?),
+            }
+        }
+        shown.append(&mut said);
+        if !shown.is_empty() {
+            self.ask(Said::of(shown, "\n\n"));
+        }
+        Ok(())
+    }
+
+    /// Adds to the user's message.
+    fn ask(&mut self, said: Said) {
+        match self.messages.last_mut() {
+            Some(Message {
+                role: "user",
+                content: Some(before),
+                ..
+            }) => {
+                before.add(said);
+                return;
+            }
+            Some(last) if last.role == "tool" && self.quirks.answers_tools => {
+                self.messages.push(Message::text("assistant", TAKEN_NOTE));
+            }
+            _ => {}
+        }
+        self.messages.push(Message::new("user", Some(said)));
+    }
+
+    fn result(
+        &mut self,
+        result: CallResult,
+        mark: Option<Value>,
+        shown: &mut Vec<Part>,
+    ) -> Result<(), Unsaid> {
+        let mut texts = Vec::new();
+        let before = shown.len();
+        for part in result.parts {
+            match self.part(part)? {
+                Some(text) if text.is_text() => texts.push(text),
+                other => shown.extend(other),
+            }
+        }
+        if texts.is_empty() && shown.len() > before {
+            texts.push(Part::text(SHOWN));
+        }
+        if let (true, Some(first)) = (result.is_error, texts.first_mut())
+            && let Shown::Text { text } = &mut first.shown
+        {
+            text.insert_str(0, "Error: ");
+        }
+        if let (Some(last), Some(mark)) = (texts.last_mut(), mark) {
+            last.cache_control = Some(mark);
+        }
+        let mut message = Message::new("tool", Some(Said::of(texts, "\n")));
+        message.tool_call_id = Some(self.id(result.id));
+        self.messages.push(message);
+        Ok(())
+    }
+
+    fn answer(&mut self, parts: Vec<Told>) {
+        let mut text = String::new();
+        let mut thoughts = String::new();
+        let mut calls = Vec::new();
+        for part in parts {
+            if part.cache.is_some() {
+                self.dropped.field(Field::CacheControl);
+            }
+            match part.content {
+                Content::Text(said) | Content::Refusal(said) if text.is_empty() => text = said,
+                Content::Text(said) | Content::Refusal(said) => text += &said,
+                Content::Call(call) => {
+                    let name = self.names.sent(&call.name, call.namespace.as_deref());
+                    calls.push(self.call(call.id, name, call.input));
+                }
+                Content::Thought(thought) => self.think(thought, &mut thoughts),
+                // No model says these in a chat.
+                Content::Image { .. } | Content::Document { .. } | Content::Audio { .. } => {
+                    self.dropped.named("messages.content");
+                }
+                Content::Result(_) => {}
+            }
+        }
+        if text.is_empty() && calls.is_empty() {
+            return;
+        }
+        if !calls.is_empty() {
+            let lacks = self.lacks_thoughts.unwrap_or(false);
+            self.lacks_thoughts = Some(lacks || thoughts.is_empty());
+        }
+        let content = (!text.is_empty()).then_some(Said::Text(text));
+        let mut message = Message::new("assistant", content);
+        message.tool_calls = calls;
+        message.reasoning_content = (!thoughts.is_empty()).then_some(thoughts);
+        self.messages.push(message);
+    }
+
+    /// Only some take thoughts back; a thought that is signed belongs to another provider.
+    fn think(&mut self, thought: Thought, thoughts: &mut String) {
+        let is_foreign = thought
+            .signature
+            .is_some_and(|signature| signature.of != Api::Chat);
+        if is_foreign || !self.quirks.wants_thoughts_back {
+            self.dropped.field(Field::Thoughts);
+        } else {
+            thoughts.push_str(&thought.text);
+        }
+    }
+
+    fn call(&self, id: String, name: String, input: Input) -> Call {
+        let arguments = match input {
+            Input::Json(json) => json,
+            Input::Text(text) => as_arguments(&text),
+        };
+        let extra_content = if self.signs_calls {
+            json!({ "google": { "thought_signature": NO_SIGNATURE } })
+        } else {
+            Value::Null
+        };
+        Call {
+            id: self.id(id),
+            kind: FUNCTION,
+            function: Called { name, arguments },
+            extra_content,
+        }
+    }
+
+    /// The id of a call, in a form that the provider accepts.
+    fn id(&self, id: String) -> String {
+        let replacement = match self.quirks.call_ids {
+            CallIds::Any => None,
+            CallIds::Short => short_id(&id),
+            CallIds::Nine => nine_letters(&id),
+        };
+        replacement.unwrap_or(id)
+    }
+}
+
+/// Whether a provider is `OpenAI` itself: only it knows the newer name of the limit alone, and all the hints.
+pub(super) fn is_original(quirks: &Quirks) -> bool {
+    quirks.limit == Quirks::OPENAI.limit
+}
+
+fn is_gemini_3(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    name.starts_with("gemini-3")
+}
+
+/// Whether a model is Claude, behind whichever gateway: those hand its caching marks on (`OpenRouter`, `LiteLLM`,
+/// Databricks).
+fn is_claude(model: &str) -> bool {
+    model.contains("claude")
+}
+
+/// Nine letters and digits for an id, always the same for the same id; `None`: the id is fine.
+fn nine_letters(id: &str) -> Option<String> {
+    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let mut number = fingerprint(id.as_bytes());
+    let letters = (0..9).map(|_| {
+        let letter = LETTERS[usize::try_from(number % 36).unwrap_or(0)];
+        number /= 36;
+        char::from(letter)
+    });
+    Some(letters.collect())
+}

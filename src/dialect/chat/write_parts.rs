@@ -1,0 +1,76 @@
+//! Writes images, documents and sound.
+
+use super::request_body::{Audio, File, Image, Shown};
+use crate::dialect::conversation::{Api, Content, Media, Unsaid};
+
+/// What is shown or told by the user; `None`: only a model says this.
+pub(super) fn write_part(content: Content, origin: Api) -> Result<Option<Shown>, Unsaid> {
+    Ok(Some(match content {
+        Content::Text(text) | Content::Refusal(text) => Shown::Text { text },
+        Content::Image { media, detail } => Shown::ImageUrl {
+            image_url: Image {
+                url: url_of(media),
+                detail,
+            },
+        },
+        Content::Document {
+            media,
+            name,
+            context,
+        } => document(media, name, context, origin)?,
+        Content::Audio { data, format } => Shown::InputAudio {
+            input_audio: Audio { data, format },
+        },
+        Content::Thought(_) | Content::Call(_) | Content::Result(_) => return Ok(None),
+    }))
+}
+
+fn document(
+    media: Media,
+    name: Option<String>,
+    context: Option<String>,
+    origin: Api,
+) -> Result<Shown, Unsaid> {
+    match media {
+        Media::Text(text) => {
+            let about = name.into_iter().chain(context);
+            let lines: Vec<String> = about.chain([text]).collect();
+            Ok(Shown::Text {
+                text: lines.join("\n"),
+            })
+        }
+        Media::Inline { kind, data } => Ok(Shown::File {
+            file: File {
+                // The field is required.
+                filename: name.unwrap_or_else(|| unnamed(&kind)),
+                file_data: data_url(&kind, data),
+            },
+        }),
+        Media::Url(_) => Err(Unsaid(match origin {
+            Api::Responses => "file_url",
+            Api::Chat | Api::Messages => "documents by URL",
+        })),
+    }
+}
+
+fn unnamed(kind: &str) -> String {
+    let ending = if kind.starts_with("text/") {
+        "txt"
+    } else {
+        "pdf"
+    };
+    format!("document.{ending}")
+}
+
+fn url_of(media: Media) -> String {
+    match media {
+        Media::Inline { kind, data } => data_url(&kind, data),
+        Media::Url(url) | Media::Text(url) => url,
+    }
+}
+
+/// In place: the data may be long.
+fn data_url(kind: &str, mut data: String) -> String {
+    data.insert_str(0, &format!("data:{kind};base64,"));
+    data
+}

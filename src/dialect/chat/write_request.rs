@@ -1,0 +1,296 @@
+//! Writes a chat request, as its provider wants it.
+
+use serde_json::{Map, Value, json};
+
+use super::effort::effort;
+use super::prefill::put_prefill;
+use super::request_body::Body;
+use super::write_messages::{Transcript, is_original};
+use super::write_tools::Toolbox;
+use crate::catalogue::{Sampling, facts};
+use crate::dialect::conversation::schema::{self, Taker};
+use crate::dialect::conversation::{
+    Api, Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written,
+    history,
+};
+
+/// All who copy `OpenAI`'s API accept so many stop sequences.
+const MOST_STOPS: usize = 4;
+/// The longest name of a tool at `OpenAI`.
+const LONGEST_NAME: usize = 64;
+/// The longest name of a user there.
+const LONGEST_USER: usize = 64;
+/// The name of a schema that has none: the field is required.
+const SCHEMA: &str = "answer";
+
+/// Writes a conversation as the body of a chat request.
+///
+/// # Errors
+///
+/// It needs what chats do not have.
+pub fn write_request(
+    mut conversation: Conversation,
+    target: &Target<'_>,
+) -> Result<Written, Unsaid> {
+    if conversation.tools.search.is_some() {
+        return Err(Unsaid("hosted tools"));
+    }
+    let quirks = &target.upstream.quirks;
+    let origin = conversation.origin;
+    let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, None);
+    history::repair(&mut conversation.turns, own_id);
+    let mut dropped = std::mem::replace(&mut conversation.dropped, Dropped::nothing(origin));
+    let toolbox = Toolbox::of(
+        std::mem::take(&mut conversation.tools.list),
+        &conversation.tools.choice,
+        &mut names,
+        quirks.longest_description,
+        &mut dropped,
+    );
+    let mut transcript = Transcript::new(quirks, target.model, origin, &mut names, &mut dropped);
+    transcript.write(&mut conversation)?;
+    transcript.explain(&toolbox.more);
+    let lacks_thoughts = transcript.lacks_thoughts;
+    let mut messages = transcript.messages;
+    let mut draft = Draft {
+        target,
+        conversation,
+        fields: Map::new(),
+        dropped,
+    };
+    draft.limit();
+    draft.sample();
+    draft.identify();
+    draft.shape();
+    draft.think(!toolbox.functions.is_empty(), lacks_thoughts);
+    if !toolbox.functions.is_empty() {
+        draft.put("tool_choice", toolbox.choice);
+        if draft.conversation.tools.parallel == Some(false) {
+            draft.put("parallel_tool_calls", false);
+        }
+    }
+    draft.stream();
+    draft.leave_out_what_is_refused();
+    put_prefill(&mut messages, &mut draft.fields, target.upstream.prefill);
+    let body = Body {
+        model: target.model,
+        messages,
+        fields: draft.fields,
+        tools: toolbox.functions,
+    };
+    Ok(Written {
+        body: serde_json::to_vec(&body).map_err(|_| Unsaid("a request"))?,
+        reading: Reading {
+            names,
+            has_answer_tool: false,
+        },
+        dropped: draft.dropped,
+    })
+}
+
+/// Any id is accepted; it is replaced when it is written.
+fn own_id(id: &str) -> String {
+    if id.is_empty() {
+        return "call".to_owned();
+    }
+    id.to_owned()
+}
+
+/// The fields of a request while they are written.
+struct Draft<'a> {
+    target: &'a Target<'a>,
+    conversation: Conversation,
+    fields: Map<String, Value>,
+    dropped: Dropped,
+}
+
+impl Draft<'_> {
+    /// Sets a field, unless the value is null.
+    fn put(&mut self, field: &str, value: impl Into<Value>) {
+        let value = value.into();
+        if !value.is_null() {
+            self.fields.insert(field.to_owned(), value);
+        }
+    }
+
+    fn limit(&mut self) {
+        let largest = self.target.upstream.max_output.map_or(u64::MAX, u64::from);
+        let name = self.target.upstream.quirks.limit.unwrap_or("max_tokens");
+        let most = self.conversation.max_output.map(|most| most.min(largest));
+        self.put(name, most);
+        let mut stops = std::mem::take(&mut self.conversation.stop);
+        if stops.len() > MOST_STOPS {
+            self.dropped.field(Field::Stop);
+            stops.truncate(MOST_STOPS);
+        }
+        if !stops.is_empty() {
+            self.put("stop", stops);
+        }
+    }
+
+    fn sample(&mut self) {
+        let sampling = std::mem::take(&mut self.conversation.sampling);
+        let number = |number: Option<serde_json::Number>| number.map_or(Value::Null, Value::Number);
+        self.put("temperature", number(sampling.temperature));
+        self.put("top_p", number(sampling.top_p));
+        self.put("presence_penalty", number(sampling.presence_penalty));
+        self.put("frequency_penalty", number(sampling.frequency_penalty));
+        self.put("seed", number(sampling.seed));
+        if sampling.top_k.is_some() {
+            self.dropped.field(Field::TopK);
+        }
+    }
+
+    /// Who is served and how, which `OpenAI` alone knows in all its forms.
+    fn identify(&mut self) {
+        let is_original = is_original(&self.target.upstream.quirks);
+        let conversation = &mut self.conversation;
+        let user = conversation.user.take();
+        let safety = conversation.safety_identifier.take();
+        let tier = conversation.service_tier.take();
+        let caching = std::mem::take(&mut conversation.caching);
+        let verbosity = conversation.verbosity.take();
+        if caching.automatic.is_some() {
+            self.dropped.field(Field::CacheControl);
+        }
+        self.hint("user", user, Field::User, true);
+        let hints = [
+            ("safety_identifier", safety, Field::SafetyIdentifier),
+            ("service_tier", tier, Field::ServiceTier),
+            ("prompt_cache_key", caching.key, Field::PromptCacheKey),
+            (
+                "prompt_cache_retention",
+                caching.retention,
+                Field::PromptCacheRetention,
+            ),
+        ];
+        for (name, value, field) in hints {
+            self.hint(name, value, field, is_original);
+        }
+        let can_be_verbose = is_original && facts(self.target.model).takes_verbosity();
+        self.hint("verbosity", verbosity, Field::Verbosity, can_be_verbose);
+    }
+
+    /// Puts a hint if it is known there, and names it else.
+    fn hint(&mut self, name: &str, value: Option<String>, field: Field, is_known: bool) {
+        match value {
+            Some(value) if is_known && value.len() <= LONGEST_USER => self.put(name, value),
+            Some(_) => self.dropped.field(field),
+            None => {}
+        }
+    }
+
+    fn shape(&mut self) {
+        let format = match std::mem::take(&mut self.conversation.format) {
+            Format::Text => return,
+            Format::Json => json!({ "type": "json_object" }),
+            Format::Schema {
+                name,
+                description,
+                schema,
+                strict,
+            } => {
+                // Messages have no word for it, and mean it.
+                let is_wanted = strict.unwrap_or(self.conversation.origin == Api::Messages);
+                let is_strict = is_wanted && schema::is_strict(&schema);
+                if strict == Some(true) && !is_strict {
+                    self.dropped.field(Field::Strict);
+                }
+                schema_format(name, description, schema, is_strict)
+            }
+        };
+        self.put("response_format", format);
+    }
+
+    fn think(&mut self, has_tools: bool, lacks_thoughts: Option<bool>) {
+        let quirks = &self.target.upstream.quirks;
+        let thinking = &self.conversation.thinking;
+        let (origin, facts) = (self.conversation.origin, facts(self.target.model));
+        let (mut asked, mut is_lost) = effort(thinking, origin, &facts, quirks.efforts, has_tools);
+        // Models that want their thoughts back must not think where a client does not give them back.
+        let gives_back = !lacks_thoughts.unwrap_or(!thinking.is_shown);
+        if quirks.wants_thoughts_back && has_tools && !gives_back {
+            is_lost |= thinking.is_asked_for();
+            asked = None;
+            self.put("thinking", json!({ "type": "disabled" }));
+        }
+        self.put("reasoning_effort", asked.map(Effort::word));
+        if is_lost {
+            self.dropped.field(Field::Effort);
+        }
+    }
+
+    fn stream(&mut self) {
+        if self.conversation.streaming.is_none() {
+            return;
+        }
+        self.put("stream", true);
+        if self.target.upstream.has_stream_usage {
+            self.put("stream_options", json!({ "include_usage": true }));
+        }
+    }
+
+    /// The fields that the provider rejects are hints.
+    fn leave_out_what_is_refused(&mut self) {
+        let quirks = &self.target.upstream.quirks;
+        let facts = facts(self.target.model);
+        let effort = self.fields.get("reasoning_effort");
+        let is_thinking = match facts.sampling {
+            Sampling::Always => false,
+            Sampling::Unthinking => effort.is_some_and(|effort| effort != "none"),
+            Sampling::Never => true,
+        };
+        for name in quirks.refused_of(&facts, is_thinking).iter() {
+            if self.fields.shift_remove(name).is_some()
+                && let Some(field) = field_of(name)
+            {
+                self.dropped.field(field);
+            }
+        }
+    }
+}
+
+/// An answer by a schema. One that cannot be enforced strictly is written so that it is taken, if that can be.
+fn schema_format(
+    name: Option<String>,
+    description: Option<String>,
+    schema: Value,
+    is_strict: bool,
+) -> Value {
+    let schema = if is_strict {
+        schema
+    } else {
+        schema::of_answer(schema.clone(), Taker::OpenAi).unwrap_or(schema)
+    };
+    let name = name.unwrap_or_else(|| SCHEMA.to_owned());
+    let mut described = json!({ "name": name, "schema": schema });
+    if let Some(description) = description {
+        described["description"] = description.into();
+    }
+    if is_strict {
+        described["strict"] = true.into();
+    }
+    json!({ "type": "json_schema", "json_schema": described })
+}
+
+/// The field of a chat request; `None`: clients do not ask for it.
+fn field_of(name: &str) -> Option<Field> {
+    Some(match name {
+        "temperature" => Field::Temperature,
+        "top_p" => Field::TopP,
+        "presence_penalty" => Field::PresencePenalty,
+        "frequency_penalty" => Field::FrequencyPenalty,
+        "stop" => Field::Stop,
+        "seed" => Field::Seed,
+        "user" => Field::User,
+        "safety_identifier" => Field::SafetyIdentifier,
+        "service_tier" => Field::ServiceTier,
+        "prompt_cache_key" => Field::PromptCacheKey,
+        "prompt_cache_retention" => Field::PromptCacheRetention,
+        "verbosity" => Field::Verbosity,
+        "parallel_tool_calls" => Field::Parallel,
+        "reasoning_effort" => Field::Effort,
+        "response_format" => Field::Format,
+        _ => return None,
+    })
+}

@@ -1,0 +1,310 @@
+//! An answer is put together: calls by their numbers, one after the other, and each whole before anything else.
+
+mod draft;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use draft::{Draft, Standing};
+
+use super::answer::{Begin, Event, Piece, Usage};
+use super::ends::End;
+use super::names::Names;
+
+/// What comes next in the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// More of its calls.
+    Call,
+    /// Something else.
+    Other,
+    /// Nothing.
+    End,
+}
+
+/// Makes the events that a client is told of the pieces that an upstream sends.
+///
+/// The first call that is open is told live; pieces of others are kept by their number and told in order. A call is
+/// complete when the upstream says so, when the answer ends, or when something else begins and its arguments are the JSON
+/// of a whole object. Nothing that may still get arguments is told as complete, and nothing that the reason of the end
+/// may still declare to be cut.
+#[derive(Debug)]
+pub struct Assembly {
+    names: Names,
+    has_begun: bool,
+    calls: Vec<Draft>,
+    /// How many calls have been told completely.
+    told: usize,
+    /// What came while a call was incomplete.
+    held: Vec<Event<'static>>,
+    /// Whether there is a text, a call, a refusal or a thought.
+    has_said: bool,
+    end: Option<End>,
+    usage: Option<Usage>,
+    is_over: bool,
+    has_failed: bool,
+    /// Steps that the client does not see.
+    unseen: usize,
+}
+
+impl Assembly {
+    /// For an answer to a request whose tools have these names.
+    pub fn new(names: Names) -> Self {
+        Self {
+            names,
+            has_begun: false,
+            calls: Vec::new(),
+            told: 0,
+            held: Vec::new(),
+            has_said: false,
+            end: None,
+            usage: None,
+            is_over: false,
+            has_failed: false,
+            unseen: 0,
+        }
+    }
+
+    /// The client has a part of the answer already, so nothing need follow it.
+    pub fn expect_rest(&mut self) {
+        self.has_said = true;
+    }
+
+    /// Takes a piece; what the client is told goes to `out`.
+    pub fn take<'a>(&mut self, piece: Piece<'a>, out: &mut Vec<Event<'a>>) {
+        if self.is_over || self.has_failed {
+            return;
+        }
+        match piece {
+            Piece::Begin(begin) => self.begin(begin, out),
+            Piece::Text(text) => self.say(text, Event::Text, out),
+            Piece::Refusal(text) => self.say(text, Event::Refusal, out),
+            Piece::Thought(text) => self.say(text, Event::Thought, out),
+            Piece::Cited(citation) => self.tell(Event::Cited(citation), out),
+            Piece::Signature(signature) => {
+                self.unseen += 1;
+                self.tell(Event::Signature(signature), out);
+            }
+            Piece::Unseen => self.unseen += 1,
+            Piece::Call {
+                index,
+                id,
+                name,
+                is_custom,
+            } => {
+                let draft = self.draft(index);
+                if draft.id.is_empty() {
+                    draft.id = id.into_owned();
+                }
+                if draft.name.is_empty() {
+                    draft.name = name.into_owned();
+                }
+                draft.is_custom |= is_custom;
+                self.advance(Next::Call, out);
+            }
+            Piece::Arguments { index, text } => {
+                let told = self.calls[..self.told].iter();
+                if !text.trim().is_empty() && told.rev().any(|call| call.index == index) {
+                    return self.fail(unsound(), out);
+                }
+                self.draft(index).add(&text);
+                self.advance(Next::Call, out);
+            }
+            Piece::Called { index, arguments } => {
+                self.draft(index).complete(arguments.as_deref());
+                self.advance(Next::Call, out);
+            }
+            Piece::Usage(usage) => self.usage = Some(usage),
+            Piece::End(End::Failed) => self.fail(failed(), out),
+            Piece::End(end) => {
+                self.end = Some(end);
+                self.advance(Next::End, out);
+            }
+            Piece::Over => self.over(out),
+            // After a whole answer nothing can spoil it.
+            Piece::Failed(error) if self.end.is_none() => self.fail(error, out),
+            Piece::Failed(_) => {}
+            Piece::Alive => out.push(Event::Alive),
+            Piece::Unreadable => {}
+        }
+    }
+
+    /// Nothing more comes: tells the end, if there is one. Without a reason the answer was cut short, unless it has told its
+    /// usage and its last event; the missing end shows that.
+    pub fn finish(&mut self, out: &mut Vec<Event<'_>>) {
+        if self.is_over || self.has_failed {
+            return;
+        }
+        let Some(end) = self.end.clone() else {
+            return;
+        };
+        self.begin(Begin::default(), out);
+        // Some say the reason first.
+        self.advance(Next::End, out);
+        if self.has_failed {
+            return;
+        }
+        self.is_over = true;
+        let end = match end {
+            // Agents rely on the reason alone. OpenAI says `stop` for a call of a tool that was requested by name, others for
+            // any call.
+            End::Whole | End::Stop(_) if !self.calls.is_empty() => End::Calls,
+            End::Calls if self.calls.is_empty() => End::Whole,
+            end => end,
+        };
+        out.push(Event::End {
+            end,
+            usage: self.usage,
+        });
+    }
+
+    /// The upstream's last event has come. An answer that has told its usage is whole, though it gave no reason (Snowflake
+    /// Cortex, Novita by `OpenRouter`).
+    pub fn over(&mut self, out: &mut Vec<Event<'_>>) {
+        if self.end.is_none() && self.usage.is_some() && self.has_said {
+            self.end = Some(End::Whole);
+        }
+        self.finish(out);
+    }
+
+    /// Whether the reason of the end has come: only the usage may follow.
+    pub fn is_ending(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Whether the whole answer has been told.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether the answer has ended without a text, a call, a refusal or a thought, and without a reason for that.
+    pub fn is_empty(&self) -> bool {
+        let is_explained = self.end.as_ref().is_some_and(End::explains_silence);
+        self.is_over && !self.has_said && !is_explained
+    }
+
+    /// How many steps since the last call of this function the client has not seen.
+    pub fn take_unseen(&mut self) -> usize {
+        std::mem::take(&mut self.unseen)
+    }
+
+    fn begin(&mut self, begin: Begin, out: &mut Vec<Event<'_>>) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            out.push(Event::Begin(begin));
+        }
+    }
+
+    fn say<'a>(
+        &mut self,
+        text: Cow<'a, str>,
+        event: fn(Cow<'a, str>) -> Event<'a>,
+        out: &mut Vec<Event<'a>>,
+    ) {
+        if !text.is_empty() {
+            self.has_said = true;
+            self.tell(event(text), out);
+        }
+    }
+
+    /// Tells something that is not part of a call; behind the calls that are open.
+    fn tell<'a>(&mut self, event: Event<'a>, out: &mut Vec<Event<'a>>) {
+        self.begin(Begin::default(), out);
+        self.complete_if_whole();
+        self.advance(Next::Other, out);
+        if self.has_failed {
+            return;
+        }
+        if self.told == self.calls.len() {
+            out.push(event);
+        } else {
+            self.unseen += 1;
+            self.held.push(event.into_owned());
+        }
+    }
+
+    /// The draft of a call. Another one that begins completes those before it whose arguments are whole.
+    fn draft(&mut self, index: usize) -> &mut Draft {
+        self.has_said = true;
+        let known = self.calls.iter().rposition(|call| call.index == index);
+        let place = known.unwrap_or_else(|| {
+            self.complete_if_whole();
+            self.calls.push(Draft::new(index));
+            self.calls.len() - 1
+        });
+        &mut self.calls[place]
+    }
+
+    fn complete_if_whole(&mut self) {
+        for call in &mut self.calls[self.told..] {
+            call.complete_if_whole();
+        }
+    }
+
+    /// Tells of the calls what can be told.
+    fn advance(&mut self, next: Next, out: &mut Vec<Event<'_>>) {
+        let is_cut = self.end.as_ref().is_some_and(End::is_cut);
+        while self.told < self.calls.len() {
+            let is_last = self.told + 1 == self.calls.len();
+            let call = &mut self.calls[self.told];
+            call.is_complete |= next == Next::End;
+            if is_cut && call.name.is_empty() {
+                self.calls.remove(self.told);
+                continue;
+            }
+            if !call.is_known() && self.end.is_none() {
+                self.unseen += 1;
+                return;
+            }
+            let is_ended = self.end.is_some() && call.is_complete;
+            if call.name.is_empty() || is_ended && !is_cut && !call.is_sound() {
+                return self.fail(unsound(), out);
+            }
+            if !std::mem::replace(&mut self.has_begun, true) {
+                out.push(Event::Begin(Begin::default()));
+            }
+            // An upstream may close a call in which the answer is cut before it says so.
+            let is_suspect = !call.is_sound() || call.is_blank() && is_last && next == Next::Call;
+            if !call.is_complete || self.end.is_none() && is_suspect {
+                return call.tell(&self.names, Standing::Open, out);
+            }
+            let standing = if is_cut {
+                Standing::Cut
+            } else {
+                Standing::Whole
+            };
+            call.tell(&self.names, standing, out);
+            out.push(Event::Called);
+            self.told += 1;
+        }
+        out.extend(std::mem::take(&mut self.held));
+    }
+
+    /// Nothing that follows can complete the answer.
+    fn fail(&mut self, error: Value, out: &mut Vec<Event<'_>>) {
+        self.has_failed = true;
+        out.push(Event::Failed(error));
+    }
+}
+
+/// The code of what translation cannot follow: it says nothing about the health of the upstream.
+pub const UNSOUND: &str = "invalid_tool_call";
+
+fn unsound() -> Value {
+    json!({
+        "message": "the model called a tool with arguments that are no JSON object, or without a name",
+        "type": "server_error",
+        "code": UNSOUND,
+    })
+}
+
+/// The error for an answer whose reason says that it has failed.
+fn failed() -> Value {
+    json!({
+        "message": "the upstream says that its answer has failed",
+        "type": "server_error",
+        "code": "server_error",
+    })
+}

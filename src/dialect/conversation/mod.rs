@@ -1,0 +1,53 @@
+//! The conversation in the middle: what is said in all APIs, in one form.
+//!
+//! ```text
+//! client's request ─▶ read ─▶ Conversation ─▶ write ─▶ upstream's request
+//! client's answer  ◀─ write ◀─ Event ◀─ Assembly ◀─ Piece ◀─ read ◀─ upstream's answer
+//! ```
+//!
+//! Each API reads and writes for itself (`chat`, `messages`, `responses`); the rules that all share are here, each in a file of
+//! its own. What only one API can say is either a hint, which is left out and named, or makes the request
+//! untranslatable.
+
+mod answer;
+mod api;
+#[cfg(test)]
+pub mod arbitrary;
+mod arguments;
+mod assembly;
+mod custom;
+mod dropped;
+mod ends;
+pub mod history;
+mod ids;
+pub mod lenient;
+mod names;
+mod place;
+mod prefill;
+mod request;
+pub mod schema;
+mod target;
+pub mod thoughts;
+mod tools;
+
+pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage};
+pub use api::Api;
+pub use arguments::{is_object, mended, object_in};
+pub use assembly::{Assembly, UNSOUND};
+pub use custom::{InputDecoder, as_arguments};
+pub use dropped::{Dropped, Field};
+pub use ends::End;
+pub use ids::{CallIds, Owner, call_id, new_call_id, short_id};
+pub use names::Names;
+pub use place::{OpenPart, Place};
+pub use prefill::{continue_prompt, reminder};
+pub use request::{
+    CallResult, Caching, Call, Content, Conversation, Echo, Effort, Format, Input, Media, Part, Role, Sampling,
+    Signature, Streaming, Thinking, Thought, Turn,
+};
+pub use target::{Asked, Reading, Target, Written};
+pub use tools::{Choice, Search, Tool, ToolKind, ToolName, Tools};
+
+/// Why a conversation cannot be said in an API: the feature that it lacks, in the client's words (`n`, `file_id`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsaid(pub &'static str);

@@ -1,0 +1,27 @@
+//! How long an error asks us to wait.
+
+use std::time::Duration;
+
+use crate::dialect::errors::{self, ErrorReply};
+use crate::outcome::Outcome;
+
+#[test]
+fn a_wait_is_asked_for_by_headers_then_by_words_and_is_else_estimated() {
+    let words = br#"{"error":{"message":"Please retry after 26 seconds."}}"#;
+    let seconds = |asked, estimated, body| {
+        let secs = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+        let reply = ErrorReply {
+            asked: secs(asked),
+            estimated: secs(estimated),
+            ..ErrorReply::new(429, body)
+        };
+        match errors::classify(&reply) {
+            Outcome::RateLimited { retry_after } => retry_after.map(|wait| wait.as_secs()),
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(seconds(Some(3), Some(60), &words[..]), Some(3));
+    assert_eq!(seconds(None, Some(60), &words[..]), Some(26));
+    assert_eq!(seconds(None, Some(60), b"{}"), Some(60));
+    assert_eq!(seconds(None, None, b""), None);
+}

@@ -1,0 +1,220 @@
+//! Errors in the shape of either API.
+
+use serde_json::{Value, json};
+
+use crate::dialect::errors::says_too_long;
+
+/// An error object of any API, in Anthropic's shape.
+pub fn error(error: &Value) -> Value {
+    shaped(error_kind(error), error)
+}
+
+/// The same for the error of a reply with this status.
+pub fn error_for(status: u16, error: &Value) -> Value {
+    shaped(error_kind_for(Some(status), error), error)
+}
+
+fn shaped(kind: &'static str, error: &Value) -> Value {
+    let message = message_of(error);
+    // Claude Code compacts the conversation when it reads these words.
+    if says_too_long(error) {
+        let message = match message.contains(TOO_LONG) {
+            true => message.to_owned(),
+            false => format!("{TOO_LONG}: {message}"),
+        };
+        return json!({ "type": "invalid_request_error", "message": message });
+    }
+    json!({ "type": kind, "message": message })
+}
+
+/// An error object of Anthropic's, in `OpenAI`'s shape.
+pub fn to_openai(error: &Value) -> Value {
+    let message = message_of(error);
+    let (kind, code) = match error["type"].as_str().unwrap_or_default() {
+        "invalid_request_error" if message.contains(TOO_LONG) => {
+            ("invalid_request_error", Some("context_length_exceeded"))
+        }
+        "invalid_request_error" => ("invalid_request_error", None),
+        "authentication_error" => ("invalid_request_error", Some("invalid_api_key")),
+        "billing_error" => ("insufficient_quota", Some("insufficient_quota")),
+        "permission_error" => ("invalid_request_error", Some("permission_error")),
+        "not_found_error" => ("invalid_request_error", Some("model_not_found")),
+        "request_too_large" => ("invalid_request_error", Some("request_too_large")),
+        "rate_limit_error" => ("requests", Some("rate_limit_exceeded")),
+        "overloaded_error" => ("server_error", Some("server_is_overloaded")),
+        _ => ("server_error", Some("server_error")),
+    };
+    json!({ "message": message, "type": kind, "param": null, "code": code })
+}
+
+/// Anthropic's type of an error, whose object may be in `OpenAI`'s shape or in Anthropic's own. `status`: that of the reply, if
+/// there is one; it decides where neither code nor type is known.
+fn error_kind_for(status: Option<u16>, error: &Value) -> &'static str {
+    known_kind(error).unwrap_or(match status {
+        Some(401) => "authentication_error",
+        Some(402) => "billing_error",
+        Some(403) => "permission_error",
+        Some(404) => "not_found_error",
+        Some(413) => "request_too_large",
+        Some(429) => "rate_limit_error",
+        Some(504) => "timeout_error",
+        Some(503 | 529) => "overloaded_error",
+        Some(400..=499) => "invalid_request_error",
+        Some(_) | None => "api_error",
+    })
+}
+
+/// The same for an error that came without a status of its own. Some give it as the code.
+pub fn error_kind(error: &Value) -> &'static str {
+    let status = ["code", "status"]
+        .into_iter()
+        .find_map(|field| error[field].as_u64());
+    error_kind_for(status.and_then(|status| u16::try_from(status).ok()), error)
+}
+
+fn message_of(error: &Value) -> &str {
+    let said = error["message"]
+        .as_str()
+        .filter(|message| !message.is_empty());
+    said.unwrap_or("the upstream gave no reason")
+}
+
+fn known_kind(error: &Value) -> Option<&'static str> {
+    let is = |names: &[&str]| {
+        let mut fields = [&error["code"], &error["type"]]
+            .into_iter()
+            .filter_map(Value::as_str);
+        fields.any(|field| names.contains(&field))
+    };
+    KINDS
+        .iter()
+        .find(|(_, names)| is(names))
+        .map(|(kind, _)| *kind)
+}
+
+/// How Anthropic says that a request is too long.
+const TOO_LONG: &str = "prompt is too long";
+
+/// Anthropic's types of errors, and the codes and types of others that mean the same.
+const KINDS: [(&str, &[&str]); 10] = [
+    (
+        "authentication_error",
+        &["invalid_api_key", "authentication_error"],
+    ),
+    ("permission_error", &["permission_error", "access_denied"]),
+    (
+        "billing_error",
+        &[
+            "insufficient_quota",
+            "credit_balance_exhausted",
+            "billing_error",
+        ],
+    ),
+    (
+        "rate_limit_error",
+        &[
+            "rate_limit_exceeded",
+            "requests",
+            "tokens",
+            "rate_limit_error",
+        ],
+    ),
+    (
+        "not_found_error",
+        &["model_not_found", "not_found_error", "NotFoundError"],
+    ),
+    ("request_too_large", &["request_too_large"]),
+    (
+        "overloaded_error",
+        &["server_is_overloaded", "slow_down", "overloaded_error"],
+    ),
+    ("timeout_error", &["timeout_error"]),
+    // These are the last: many errors have these types, and a code that is more specific.
+    (
+        "invalid_request_error",
+        &["invalid_request_error", "BadRequestError"],
+    ),
+    ("api_error", &["api_error", "server_error"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{error, error_for, to_openai};
+
+    #[test]
+    fn errors_of_others_take_anthropics_types() {
+        for (given, kind) in [
+            (
+                json!({"code": "rate_limit_exceeded", "type": "requests"}),
+                "rate_limit_error",
+            ),
+            (
+                json!({"type": "invalid_request_error", "code": "model_not_found"}),
+                "not_found_error",
+            ),
+            (
+                json!({"type": "invalid_request_error", "code": "invalid"}),
+                "invalid_request_error",
+            ),
+            (json!({"type": "insufficient_quota"}), "billing_error"),
+            (
+                json!({"type": "server_error", "code": "server_is_overloaded"}),
+                "overloaded_error",
+            ),
+            (json!({"type": "overloaded_error"}), "overloaded_error"),
+            (json!({"type": "timeout_error"}), "timeout_error"),
+            (
+                json!({"type": "upstream_error", "code": "stream_interrupted"}),
+                "api_error",
+            ),
+            (json!({"type": "unheard_of"}), "api_error"),
+            (json!({"code": 429}), "rate_limit_error"),
+            (
+                json!({"code": 400, "type": "BadRequestError"}),
+                "invalid_request_error",
+            ),
+            (json!(null), "api_error"),
+        ] {
+            assert_eq!(error(&given)["type"], kind, "{given}");
+        }
+        let test = json!({"message": "Test error", "type": "test_error", "code": "test"});
+        for (status, kind) in [
+            (400, "invalid_request_error"),
+            (401, "authentication_error"),
+            (404, "not_found_error"),
+            (422, "invalid_request_error"),
+            (429, "rate_limit_error"),
+            (500, "api_error"),
+            (529, "overloaded_error"),
+        ] {
+            assert_eq!(error_for(status, &test)["type"], kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_said_in_the_words_that_clients_look_for() {
+        let given = json!({"message": "9 > 5", "code": "context_length_exceeded"});
+        let expected =
+            json!({"type": "invalid_request_error", "message": "prompt is too long: 9 > 5"});
+        assert_eq!(error(&given), expected);
+        assert_eq!(error(&expected), expected);
+        assert_eq!(to_openai(&expected)["code"], "context_length_exceeded");
+    }
+
+    #[test]
+    fn errors_of_anthropic_take_openais_codes() {
+        for (kind, code) in [
+            ("authentication_error", json!("invalid_api_key")),
+            ("overloaded_error", json!("server_is_overloaded")),
+            ("not_found_error", json!("model_not_found")),
+            ("invalid_request_error", json!(null)),
+            ("something_new", json!("server_error")),
+        ] {
+            let error = to_openai(&json!({"type": kind, "message": "m"}));
+            assert_eq!((&error["code"], &error["message"]), (&code, &json!("m")));
+        }
+        assert!(to_openai(&json!(null))["message"].is_string());
+    }
+}

@@ -1,0 +1,207 @@
+//! The events of a stream, and whole answers, as far as they are read.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::dialect::conversation::Usage;
+use crate::dialect::conversation::lenient::{Count, List, Object, Text};
+
+/// An event.
+#[derive(Deserialize)]
+pub(super) struct Event<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
+    #[serde(default)]
+    pub(super) index: Count,
+    #[serde(borrow, default)]
+    pub(super) message: Object<Message<'a>>,
+    #[serde(borrow, default)]
+    pub(super) content_block: Object<Block<'a>>,
+    #[serde(borrow, default)]
+    pub(super) delta: Object<Delta<'a>>,
+    #[serde(default)]
+    pub(super) usage: Object<Counts>,
+    #[serde(borrow, default)]
+    pub(super) error: Option<&'a RawValue>,
+}
+
+/// A message: at the beginning of a stream without its content.
+#[derive(Deserialize)]
+pub(super) struct Message<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) model: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) content: Option<List<Object<Block<'a>>>>,
+    #[serde(default)]
+    pub(super) usage: Object<Counts>,
+    #[serde(flatten, borrow)]
+    pub(super) stop: Stop<'a>,
+}
+
+/// Why it stopped.
+#[derive(Default, Deserialize)]
+pub(super) struct Stop<'a> {
+    #[serde(borrow, default)]
+    pub(super) stop_reason: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) stop_sequence: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) stop_details: Object<Details<'a>>,
+}
+
+/// More about that.
+#[derive(Deserialize)]
+pub(super) struct Details<'a> {
+    #[serde(borrow, default)]
+    pub(super) explanation: Text<'a>,
+}
+
+/// A block, which may begin with content.
+#[derive(Deserialize)]
+pub(super) struct Block<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) text: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) citations: List<Object<Citation<'a>>>,
+    #[serde(borrow, default)]
+    pub(super) thinking: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) signature: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) data: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) name: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) input: Option<&'a RawValue>,
+}
+
+/// What is added to a block, or to the message.
+#[derive(Deserialize)]
+pub(super) struct Delta<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) text: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) thinking: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) signature: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) partial_json: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) citation: Object<Citation<'a>>,
+    #[serde(borrow, default)]
+    pub(super) stop_reason: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) stop_sequence: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) stop_details: Object<Details<'a>>,
+}
+
+/// A source of a text.
+#[derive(Deserialize)]
+pub(super) struct Citation<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) url: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) title: Text<'a>,
+}
+
+/// What it costs, as far as it is said.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Counts {
+    #[serde(default)]
+    input_tokens: Count,
+    #[serde(default)]
+    cache_read_input_tokens: Count,
+    #[serde(default)]
+    cache_creation_input_tokens: Count,
+    #[serde(default)]
+    output_tokens: Count,
+    #[serde(default)]
+    output_tokens_details: Object<OutputDetails>,
+    /// If the provider fell back to another model or compacted the conversation, each part was counted.
+    #[serde(default)]
+    iterations: List<Object<Self>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct OutputDetails {
+    #[serde(default)]
+    thinking_tokens: Count,
+}
+
+impl Counts {
+    /// Takes later counts: they are totals, not increments.
+    pub(super) fn note(&mut self, later: Self) {
+        let fields = [
+            (&mut self.input_tokens, later.input_tokens),
+            (
+                &mut self.cache_read_input_tokens,
+                later.cache_read_input_tokens,
+            ),
+            (
+                &mut self.cache_creation_input_tokens,
+                later.cache_creation_input_tokens,
+            ),
+            (&mut self.output_tokens, later.output_tokens),
+        ];
+        for (known, later) in fields {
+            // Some who copy the API begin with the input and end with zero.
+            if later.0.is_some_and(|count| count > 0) || known.0.is_none() {
+                *known = later;
+            }
+        }
+        if later.output_tokens_details.0.is_some() {
+            self.output_tokens_details = later.output_tokens_details;
+        }
+        if !later.iterations.0.is_empty() {
+            self.iterations = later.iterations;
+        }
+    }
+
+    /// The usage: here, cached tokens are no part of the input's.
+    pub(super) fn usage(&self) -> Usage {
+        let parts: Vec<&Self> = self
+            .iterations
+            .0
+            .iter()
+            .filter_map(|part| part.0.as_ref())
+            .collect();
+        let parts = if parts.is_empty() { vec![self] } else { parts };
+        let sum = |count: fn(&Self) -> Count| -> u64 {
+            parts.iter().filter_map(|part| count(part).0).sum()
+        };
+        let cached = sum(|part| part.cache_read_input_tokens);
+        let written = sum(|part| part.cache_creation_input_tokens);
+        let details = self.output_tokens_details.0.as_ref();
+        Usage {
+            input: sum(|part| part.input_tokens) + cached + written,
+            cached,
+            written,
+            output: sum(|part| part.output_tokens),
+            reasoning: details
+                .and_then(|details| details.thinking_tokens.0)
+                .unwrap_or(0),
+        }
+    }
+}
+
+impl<'a> Delta<'a> {
+    /// Why the message stops.
+    pub(super) fn into_stop(self) -> Stop<'a> {
+        Stop {
+            stop_reason: self.stop_reason,
+            stop_sequence: self.stop_sequence,
+            stop_details: self.stop_details,
+        }
+    }
+}

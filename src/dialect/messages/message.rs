@@ -1,0 +1,110 @@
+//! The parts of a message, as they are written.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use crate::dialect::conversation::{
+    Api, Asked, Begin, CallHead, End, Signature, Usage, thoughts,
+};
+
+/// A block that may go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Open {
+    #[default]
+    None,
+    Text,
+    Refusal,
+    Thinking,
+    Call,
+}
+
+impl Open {
+    /// A block of this kind at its beginning; that of a call says more.
+    pub(super) fn block(self) -> Value {
+        match self {
+            Self::Thinking => json!({ "type": "thinking", "thinking": "", "signature": "" }),
+            Self::None | Self::Text | Self::Refusal | Self::Call => {
+                json!({ "type": "text", "text": "" })
+            }
+        }
+    }
+}
+
+/// A message at its beginning.
+pub(super) fn message(asked: &Asked, begin: Begin) -> Value {
+    let model = match begin.model.is_empty() {
+        true => asked.model.clone(),
+        false => begin.model,
+    };
+    json!({
+        "id": id(&begin.id),
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        "stop_reason": null,
+        "stop_sequence": null,
+        "usage": counts(None),
+    })
+}
+
+/// Anthropic's ids have a prefix of their own.
+fn id(id: &str) -> String {
+    let bare = ["chatcmpl-", "resp_", "msg_"]
+        .into_iter()
+        .find_map(|prefix| id.strip_prefix(prefix));
+    match bare.unwrap_or(id) {
+        "" => format!("msg_{:016x}", fastrand::u64(..)),
+        bare => format!("msg_{bare}"),
+    }
+}
+
+/// A call, whose input follows.
+pub(super) fn call(head: CallHead) -> Value {
+    json!({ "type": "tool_use", "id": head.id, "name": head.tool.name, "input": {} })
+}
+
+/// A thought that nobody can read.
+pub(super) fn redacted(signature: &Signature) -> Value {
+    json!({ "type": "redacted_thinking", "data": sealed(signature) })
+}
+
+/// The signature of another API's provider is sealed, so that it finds back.
+pub(super) fn sealed(signature: &Signature) -> Cow<'_, str> {
+    match signature.of {
+        Api::Messages => Cow::Borrowed(&signature.data),
+        Api::Chat | Api::Responses => Cow::Owned(thoughts::seal(signature)),
+    }
+}
+
+/// The reason, and the text that ended it.
+pub(super) fn stop(end: End, has_refused: bool) -> (&'static str, Option<String>) {
+    match end {
+        End::Limit => ("max_tokens", None),
+        End::Filtered => ("refusal", None),
+        _ if has_refused => ("refusal", None),
+        End::Calls => ("tool_use", None),
+        End::Stop(text) if !text.is_empty() => ("stop_sequence", Some(text)),
+        // A failure is told as an error instead.
+        End::Whole | End::Stop(_) | End::Failed => ("end_turn", None),
+    }
+}
+
+/// The usage: cached tokens are counted separately.
+pub(super) fn counts(usage: Option<Usage>) -> Value {
+    let usage = usage.unwrap_or_default();
+    let uncached = usage.input.saturating_sub(usage.cached);
+    // Some tell the same tokens as written and as read.
+    let written = usage.written.min(uncached);
+    let mut counts = json!({
+        "input_tokens": uncached - written,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": usage.cached,
+        "output_tokens": usage.output,
+    });
+    if usage.reasoning > 0 {
+        counts["output_tokens_details"] = json!({ "thinking_tokens": usage.reasoning });
+    }
+    counts
+}

@@ -1,0 +1,200 @@
+//! Reads a request.
+
+use serde_json::{Map, Value};
+
+use super::read_blocks::read_turns;
+use super::read_tools::read_tools;
+use crate::dialect::conversation::{
+    Api, Caching, Conversation, Dropped, Echo, Effort, Format, Part, Role, Sampling, Streaming,
+    Thinking, Turn, Unsaid,
+};
+
+/// Claude Code puts a line in front that is meant for Anthropic's accounting, and would spoil the caches of others.
+const BILLING: &str = "x-anthropic-billing-header";
+
+/// Reads a request; it is untranslatable if it needs what only Anthropic has.
+///
+/// # Errors
+///
+/// The feature that no other API has, in the client's words.
+pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
+    let Value::Object(mut body) = body else {
+        return Err(Unsaid("a list of messages"));
+    };
+    let fields = &mut body;
+    let mut dropped = Dropped::nothing(Api::Messages);
+    let is_said =
+        |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
+    if is_said(&take(fields, "container")) || is_said(&take(fields, "mcp_servers")) {
+        return Err(Unsaid("containers and MCP servers"));
+    }
+    let mut turns = instructions(take(fields, "system"));
+    let Value::Array(messages) = take(fields, "messages") else {
+        return Err(Unsaid("a list of messages"));
+    };
+    read_turns(messages, &mut turns, &mut dropped)?;
+    let tools = read_tools(fields, &mut dropped)?;
+    let (format, effort) = shape(fields, &mut dropped);
+    let thinking = thinking(take(fields, "thinking"), effort);
+    let mut metadata = object(take(fields, "metadata"));
+    let max_output = take(fields, "max_tokens").as_u64();
+    if max_output == Some(0) {
+        // It warms Anthropic's cache, and wants no answer.
+        return Err(Unsaid("max_tokens of 0"));
+    }
+    let mut conversation = Conversation {
+        origin: Api::Messages,
+        model: text(take(fields, "model")).unwrap_or_default(),
+        turns,
+        tools,
+        max_output,
+        stop: list(take(fields, "stop_sequences"))
+            .filter_map(text)
+            .collect(),
+        sampling: Sampling {
+            temperature: number(take(fields, "temperature")),
+            top_p: number(take(fields, "top_p")),
+            top_k: number(take(fields, "top_k")),
+            ..Sampling::default()
+        },
+        thinking,
+        format,
+        verbosity: None,
+        streaming: (take(fields, "stream") == true).then_some(Streaming { with_usage: true }),
+        user: text(take(&mut metadata, "user_id")),
+        safety_identifier: None,
+        service_tier: text(take(fields, "service_tier")).map(tier),
+        caching: Caching {
+            automatic: mark(take(fields, "cache_control")),
+            ..Caching::default()
+        },
+        echo: Echo::default(),
+        dropped,
+    };
+    conversation.dropped.rest(fields);
+    Ok(conversation)
+}
+
+/// The instructions at the beginning.
+fn instructions(system: Value) -> Vec<Turn> {
+    let mut parts = Vec::new();
+    let mut add = |content: Option<String>, cache: Option<Value>| {
+        if let Some(content) =
+            content.filter(|content| !content.is_empty() && !content.starts_with(BILLING))
+        {
+            let part = Part::text(content);
+            parts.push(Part { cache, ..part });
+        }
+    };
+    match system {
+        Value::Array(blocks) => {
+            for mut block in blocks.into_iter().map(object) {
+                let cache = mark(take(&mut block, "cache_control"));
+                add(text(take(&mut block, "text")), cache);
+            }
+        }
+        system => add(text(system), None),
+    }
+    match parts.is_empty() {
+        true => Vec::new(),
+        false => vec![Turn {
+            role: Role::System,
+            parts,
+        }],
+    }
+}
+
+/// The form of the answer, and the effort.
+fn shape(fields: &mut Map<String, Value>, dropped: &mut Dropped) -> (Format, Option<Effort>) {
+    let mut config = object(take(fields, "output_config"));
+    let effort = text(take(&mut config, "effort"));
+    let older = take(fields, "output_format");
+    let format = match take(&mut config, "format") {
+        Value::Null => older,
+        format => format,
+    };
+    for (name, value) in &config {
+        if !value.is_null() {
+            dropped.named(&format!("output_config.{name}"));
+        }
+    }
+    let mut format = object(format);
+    let format = match take(&mut format, "schema") {
+        schema @ Value::Object(_) => Format::Schema {
+            name: None,
+            description: None,
+            schema,
+            // Anthropic's always keep to it.
+            strict: Some(true),
+        },
+        _ => Format::Text,
+    };
+    (format, effort.and_then(|effort| Effort::of(&effort)))
+}
+
+fn thinking(thinking: Value, effort: Option<Effort>) -> Thinking {
+    let mut thinking = object(thinking);
+    let is_on = match thinking.get("type").and_then(Value::as_str) {
+        Some("enabled" | "adaptive") => Some(true),
+        // It thinks as little as it can.
+        Some("disabled" | "between_tools") => Some(false),
+        _ => None,
+    };
+    let is_omitted = take(&mut thinking, "display") == "omitted";
+    Thinking {
+        is_on,
+        effort,
+        budget: take(&mut thinking, "budget_tokens").as_u64(),
+        is_shown: is_on == Some(true) && !is_omitted,
+    }
+}
+
+/// The tier in `OpenAI`'s words.
+fn tier(tier: String) -> String {
+    match tier.as_str() {
+        "standard_only" => "default".to_owned(),
+        _ => tier,
+    }
+}
+
+/// Takes a field out; null if there is none.
+pub(super) fn take(fields: &mut Map<String, Value>, name: &str) -> Value {
+    // At the root the names of what is left keep their order.
+    fields.shift_remove(name).unwrap_or_default()
+}
+
+/// The fields of an object; none if it is no object.
+pub(super) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The entries of a list; none if it is no list.
+pub(super) fn list(value: Value) -> impl Iterator<Item = Value> {
+    match value {
+        Value::Array(list) => list.into_iter(),
+        _ => Vec::new().into_iter(),
+    }
+}
+
+/// The text, if it is one.
+pub(super) fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A caching mark, if there is one.
+pub(super) fn mark(value: Value) -> Option<Value> {
+    value.is_object().then_some(value)
+}
+
+fn number(value: Value) -> Option<serde_json::Number> {
+    match value {
+        Value::Number(number) => Some(number),
+        _ => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! Reads tools, and the choice among them.
+
+use serde_json::{Map, Value};
+
+use super::read_request::{list, mark, object, take, text};
+use crate::dialect::conversation::{
+    Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
+};
+
+/// Fields of a tool that only make it cheaper, or easier to use.
+const HINTS: [&str; 4] = [
+    "defer_loading",
+    "input_examples",
+    "eager_input_streaming",
+    "allowed_callers",
+];
+
+/// Takes tools and choice out of the fields of a request.
+pub(super) fn read_tools(
+    fields: &mut Map<String, Value>,
+    dropped: &mut Dropped,
+) -> Result<Tools, Unsaid> {
+    let mut tools = Tools::default();
+    for described in list(take(fields, "tools")).map(object) {
+        match described.get("type").and_then(Value::as_str) {
+            None | Some("custom") => tools.list.push(tool(described, dropped)),
+            Some(kind) if kind.starts_with("web_search_") => {
+                tools.search = Some(search(described, dropped));
+            }
+            // Where all tools are given, there is nothing to search.
+            Some(kind) if kind.starts_with("tool_search_tool_") => dropped.named(kind),
+            Some(_) => return Err(Unsaid("hosted tools")),
+        }
+    }
+    let mut asked = object(take(fields, "tool_choice"));
+    tools.choice = match asked.get("type").and_then(Value::as_str) {
+        None => Choice::Unsaid,
+        Some("any") => Choice::Any,
+        Some("none") => Choice::Never,
+        Some("tool") => Choice::One(ToolName {
+            name: text(take(&mut asked, "name")).unwrap_or_default(),
+            ..ToolName::default()
+        }),
+        Some(_) => Choice::Auto,
+    };
+    if take(&mut asked, "disable_parallel_tool_use") == true {
+        tools.parallel = Some(false);
+    }
+    Ok(tools)
+}
+
+fn tool(mut described: Map<String, Value>, dropped: &mut Dropped) -> Tool {
+    for hint in HINTS {
+        if !matches!(
+            described.get(hint),
+            None | Some(Value::Null | Value::Bool(false))
+        ) {
+            dropped.named(hint);
+        }
+    }
+    Tool {
+        name: text(take(&mut described, "name")).unwrap_or_default(),
+        namespace: None,
+        description: text(take(&mut described, "description")),
+        kind: ToolKind::Function {
+            schema: take(&mut described, "input_schema"),
+            strict: take(&mut described, "strict").as_bool(),
+        },
+        cache: mark(take(&mut described, "cache_control")),
+    }
+}
+
+/// The provider's own search.
+fn search(mut described: Map<String, Value>, dropped: &mut Dropped) -> Search {
+    for limit in ["blocked_domains", "max_uses"] {
+        if !described.get(limit).is_none_or(Value::is_null) {
+            dropped.named(limit);
+        }
+    }
+    let mut location = object(take(&mut described, "user_location"));
+    location.shift_remove("type");
+    location.retain(|_, value| !value.is_null());
+    Search {
+        allowed_domains: list(take(&mut described, "allowed_domains"))
+            .filter_map(text)
+            .collect(),
+        location: match location.is_empty() {
+            true => Value::Null,
+            false => location.into(),
+        },
+        context_size: None,
+    }
+}

@@ -1,0 +1,247 @@
+//! The input of a request as turns.
+
+use serde_json::{Value, json};
+
+use super::fields::{Fields, kind_of, take, take_list, take_object, take_text};
+use super::media::{read_file, read_image};
+use crate::dialect::conversation::{
+    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
+    thoughts,
+};
+
+/// What the input says.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// The turns.
+    pub(super) turns: Vec<Turn>,
+    /// The tools that are declared amid them.
+    pub(super) tools: Vec<Value>,
+    /// The reasoning that is asked for from there on.
+    pub(super) reasoning: Option<Fields>,
+    /// The form of text that is asked for from there on.
+    pub(super) text: Option<Fields>,
+}
+
+impl Read {
+    /// Reads the whole input.
+    pub(super) fn read(&mut self, input: Value, dropped: &mut Dropped) -> Result<(), Unsaid> {
+        match input {
+            Value::String(text) => self.say(Role::User, vec![Part::text(text)]),
+            Value::Array(items) => {
+                for item in items {
+                    match item {
+                        Value::Object(item) => self.item(item, dropped)?,
+                        // A list of texts.
+                        Value::String(text) => self.say(Role::User, vec![Part::text(text)]),
+                        _ => return Err(Unsaid("a text or a list as input")),
+                    }
+                }
+            }
+            _ => return Err(Unsaid("a text or a list as input")),
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, mut item: Fields, dropped: &mut Dropped) -> Result<(), Unsaid> {
+        match kind_of(&item) {
+            "" | "message" => return self.message(item),
+            "function_call" | "custom_tool_call" => {
+                self.add(Role::Assistant, Content::Call(read_call(item)));
+            }
+            "function_call_output" | "custom_tool_call_output" => {
+                let parts = read_content(take(&mut item, "output"), Role::User)?;
+                let id = take_text(&mut item, "call_id").unwrap_or_default();
+                let is_error = false;
+                self.add(
+                    Role::User,
+                    Content::Result(CallResult {
+                        id,
+                        parts,
+                        is_error,
+                    }),
+                );
+            }
+            "reasoning" => {
+                if let Some(thought) = read_thought(item) {
+                    self.add(Role::Assistant, Content::Thought(thought));
+                }
+            }
+            "additional_tools" | "tool_search_output" => {
+                self.tools.append(&mut take_list(&mut item, "tools"));
+            }
+            "configuration_update" => {
+                if item.get("reasoning").is_some_and(Value::is_object) {
+                    self.reasoning = Some(take_object(&mut item, "reasoning"));
+                }
+                if item.get("text").is_some_and(Value::is_object) {
+                    self.text = Some(take_object(&mut item, "text"));
+                }
+            }
+            // What was said is in them, but only their provider knows it.
+            "item_reference" => return Err(Unsaid("item_reference")),
+            "compaction" | "compaction_trigger" => return Err(Unsaid("compaction")),
+            _ if item.contains_key("role") && item.contains_key("content") => {
+                return self.message(item);
+            }
+            // How something was found or made is history: what came of it was said.
+            kind => dropped.named(&format!("input.{kind}")),
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, mut item: Fields) -> Result<(), Unsaid> {
+        let role = match item.get("role").and_then(Value::as_str) {
+            Some("assistant") => Role::Assistant,
+            Some("system" | "developer") => Role::System,
+            _ => Role::User,
+        };
+        let parts = read_content(take(&mut item, "content"), role)?;
+        self.say(role, parts);
+        Ok(())
+    }
+
+    /// Messages are turns, but for the beginning of an assistant's turn, and for what a user says besides results.
+    fn say(&mut self, role: Role, mut parts: Vec<Part>) {
+        if parts.is_empty() {
+            return;
+        }
+        let is_open = |turn: &&mut Turn| {
+            turn.role == role && role != Role::System && !ends_with_message(turn)
+        };
+        match self.turns.last_mut().filter(is_open) {
+            Some(turn) => turn.parts.append(&mut parts),
+            None => self.turns.push(Turn { role, parts }),
+        }
+    }
+
+    fn add(&mut self, role: Role, content: Content) {
+        let part = Part::new(content);
+        match self.turns.last_mut().filter(|turn| turn.role == role) {
+            Some(turn) => turn.parts.push(part),
+            None => self.turns.push(Turn {
+                role,
+                parts: vec![part],
+            }),
+        }
+    }
+}
+
+fn ends_with_message(turn: &Turn) -> bool {
+    let last = turn.parts.last().map(|part| &part.content);
+    !matches!(
+        last,
+        Some(Content::Thought(_) | Content::Call(_) | Content::Result(_))
+    )
+}
+
+fn read_call(mut item: Fields) -> Call {
+    let is_custom = kind_of(&item) == "custom_tool_call";
+    let input = match take(&mut item, if is_custom { "input" } else { "arguments" }) {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        // Some write the arguments as an object.
+        given => given.to_string(),
+    };
+    Call {
+        id: take_text(&mut item, "call_id").unwrap_or_default(),
+        name: take_text(&mut item, "name").unwrap_or_default(),
+        namespace: take_text(&mut item, "namespace"),
+        input: if is_custom {
+            Input::Text(input)
+        } else {
+            Input::Json(input)
+        },
+    }
+}
+
+/// The thought in an item; `None`: there is nothing in it.
+fn read_thought(mut item: Fields) -> Option<Thought> {
+    let mut texts = |field: &str| {
+        let parts = take_list(&mut item, field).into_iter();
+        let texts = parts.filter_map(|part| match part {
+            Value::Object(mut part) => take_text(&mut part, "text"),
+            _ => None,
+        });
+        texts.collect::<Vec<_>>().join("\n\n")
+    };
+    // Open models tell all of it, others a summary.
+    let (summary, content) = (texts("summary"), texts("content"));
+    let text = if content.is_empty() { summary } else { content };
+    let id = take_text(&mut item, "id");
+    let sealed = take_text(&mut item, "encrypted_content").filter(|data| !data.is_empty());
+    let signature = sealed.map(|data| {
+        thoughts::unseal(&data).unwrap_or(Signature {
+            of: Api::Responses,
+            data,
+            is_redacted: text.is_empty(),
+            id,
+        })
+    });
+    let thought = Thought { text, signature };
+    (thought != Thought::default()).then_some(thought)
+}
+
+/// The parts of a content.
+fn read_content(content: Value, role: Role) -> Result<Vec<Part>, Unsaid> {
+    let mut parts = Vec::new();
+    let contents = match content {
+        Value::String(text) => vec![Value::String(text)],
+        Value::Array(contents) => contents,
+        Value::Null => Vec::new(),
+        Value::Object(part) => vec![Value::Object(part)],
+        other @ (Value::Bool(_) | Value::Number(_)) => vec![Value::String(other.to_string())],
+    };
+    for content in contents {
+        let part = match content {
+            Value::String(text) => Part::text(text),
+            Value::Object(part) => read_part(part, role)?,
+            _ => return Err(Unsaid("this kind of content")),
+        };
+        if part.as_text() != Some("") {
+            parts.push(part);
+        }
+    }
+    Ok(parts)
+}
+
+fn read_part(mut part: Fields, role: Role) -> Result<Part, Unsaid> {
+    let cache = mark(take_object(&mut part, "prompt_cache_breakpoint"));
+    let content = read_shown(part, role)?;
+    Ok(Part { content, cache })
+}
+
+/// The mark for the end of a prompt that is cached, in Anthropic's words: it keeps it for five minutes or for an hour.
+fn mark(mut mark: Fields) -> Option<Value> {
+    if mark.is_empty() {
+        return None;
+    }
+    Some(match take_text(&mut mark, "ttl").as_deref() {
+        Some("12h") => json!({ "type": "ephemeral", "ttl": "1h" }),
+        _ => json!({ "type": "ephemeral" }),
+    })
+}
+
+fn read_shown(mut part: Fields, role: Role) -> Result<Content, Unsaid> {
+    Ok(match kind_of(&part) {
+        "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" => {
+            Content::Text(take_text(&mut part, "text").unwrap_or_default())
+        }
+        "refusal" => {
+            let text = take_text(&mut part, "refusal").unwrap_or_default();
+            match role {
+                Role::Assistant => Content::Refusal(text),
+                Role::System | Role::User => Content::Text(text),
+            }
+        }
+        "input_image" | "image_url" => read_image(part)?,
+        "input_file" => read_file(part)?,
+        "input_audio" => {
+            let mut audio = take_object(&mut part, "input_audio");
+            Content::Audio {
+                data: take_text(&mut audio, "data").ok_or(Unsaid("file_id"))?,
+                format: take_text(&mut audio, "format").unwrap_or_else(|| "wav".to_owned()),
+            }
+        }
+        _ => return Err(Unsaid("this kind of content")),
+    })
+}

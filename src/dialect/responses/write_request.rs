@@ -1,0 +1,280 @@
+//! A request, written.
+
+use serde::Serialize;
+use serde_json::{Number, Value, json};
+
+use super::items::Item;
+use super::models::Model;
+use super::read_request::THOUGHTS;
+use super::write_input::{Writer, continued, split_instructions};
+use super::write_tools::{Written as Declared, write_choice, write_search, write_tool};
+use crate::dialect::conversation::{
+    Api, Choice, Conversation, Dropped, Effort, Field, Format, Names, Reading, Sampling, Target,
+    Thinking, Tools, Turn, Unsaid, Written, history, schema, short_id,
+};
+
+/// The longest name of a tool.
+const LONGEST_NAME: usize = 64;
+/// The smallest limit of an answer that is accepted.
+const LEAST_OUTPUT: u64 = 16;
+
+/// The body.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<String>,
+    input: Vec<Item>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Declared>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'static str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<Number>,
+    #[serde(flatten)]
+    about: About,
+    store: bool,
+    stream: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Reasoning {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Text {
+    #[serde(skip_serializing_if = "Value::is_null")]
+    format: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verbosity: Option<String>,
+}
+
+/// Whom the request is for, and what it costs.
+#[derive(Debug, Serialize)]
+struct About {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_identifier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_retention: Option<String>,
+}
+
+/// Writes a request.
+///
+/// # Errors
+/// If the API has no way to say it.
+pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<Written, Unsaid> {
+    let mut dropped = conversation.dropped;
+    let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, None);
+    let mut turns = conversation.turns;
+    history::repair(&mut turns, accepted_id);
+    if conversation.origin == Api::Messages {
+        turns.extend(continued(&turns));
+    }
+    let instructions = split_instructions(&mut turns);
+    let input = input(turns, target, &mut names, &mut dropped)?;
+    let model = Model::of(target.model);
+    let effort = effort(model, &conversation.thinking, &mut dropped);
+    let Sampling {
+        temperature, top_p, ..
+    } = sampling(conversation.sampling, model, effort, &mut dropped);
+    let thinking = &conversation.thinking;
+    let (tools, tool_choice, parallel_tool_calls) =
+        tools(conversation.tools, &mut names, &mut dropped);
+    let thinks = model.thinks() || thinking.is_asked_for();
+    let verbosity = verbosity(conversation.verbosity, model, &mut dropped);
+    let text = text(conversation.format, verbosity, &mut dropped);
+    if !conversation.stop.is_empty() {
+        dropped.field(Field::Stop);
+    }
+    if conversation.caching.automatic.is_some() {
+        dropped.field(Field::CacheControl);
+    }
+    let body = Body {
+        model: target.model,
+        instructions,
+        input,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        reasoning: reasoning(effort, model, shows_thoughts(thinking, conversation.origin)),
+        include: thinks.then_some([THOUGHTS]),
+        text,
+        max_output_tokens: conversation.max_output.map(|most| limit(most, target)),
+        temperature,
+        top_p,
+        about: About {
+            user: conversation.user,
+            safety_identifier: conversation.safety_identifier,
+            service_tier: conversation.service_tier,
+            prompt_cache_key: conversation.caching.key,
+            prompt_cache_retention: conversation.caching.retention,
+        },
+        store: false,
+        stream: conversation.streaming.is_some(),
+    };
+    Ok(Written {
+        body: serde_json::to_vec(&body).map_err(|_| Unsaid("this request"))?,
+        reading: Reading {
+            names,
+            has_answer_tool: false,
+        },
+        dropped,
+    })
+}
+
+/// The id of a call, as the API accepts it.
+fn accepted_id(id: &str) -> String {
+    match id {
+        "" => "call".to_owned(),
+        id => short_id(id).unwrap_or_else(|| id.to_owned()),
+    }
+}
+
+fn limit(most: u64, target: &Target<'_>) -> u64 {
+    let largest = target.upstream.max_output.map_or(u64::MAX, u64::from);
+    most.min(largest).max(LEAST_OUTPUT)
+}
+
+fn input(
+    turns: Vec<Turn>,
+    target: &Target<'_>,
+    names: &mut Names,
+    dropped: &mut Dropped,
+) -> Result<Vec<Item>, Unsaid> {
+    let knows_developer = target.upstream.quirks.has_developer;
+    let instructing = if knows_developer {
+        "developer"
+    } else {
+        "system"
+    };
+    Writer::new(names, dropped, instructing).write(turns)
+}
+
+fn effort(model: Model, thinking: &Thinking, dropped: &mut Dropped) -> Option<Effort> {
+    let effort = model.effort(thinking);
+    if effort.is_none() && thinking.is_asked_for() {
+        dropped.field(Field::Effort);
+    }
+    effort
+}
+
+/// Whether the client wants to read thoughts. Most clients of chats do not expect any, and `OpenAI` refuses summaries to
+/// organisations that it has not verified.
+fn shows_thoughts(thinking: &Thinking, origin: Api) -> bool {
+    let expects = match origin {
+        Api::Chat => thinking.is_on == Some(true) || thinking.budget.is_some(),
+        Api::Messages | Api::Responses => true,
+    };
+    thinking.is_shown && expects
+}
+
+fn reasoning(effort: Option<Effort>, model: Model, is_shown: bool) -> Option<Reasoning> {
+    let summary = (is_shown && model.thinks()).then_some("auto");
+    let effort = effort.map(Effort::word);
+    (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary })
+}
+
+/// The sampling that is left.
+fn sampling(
+    asked: Sampling,
+    model: Model,
+    effort: Option<Effort>,
+    dropped: &mut Dropped,
+) -> Sampling {
+    let takes = model.takes_sampling(effort);
+    let mut keep = |value: Option<Number>, is_taken: bool, field: Field| {
+        if value.is_some() && !is_taken {
+            dropped.field(field);
+        }
+        value.filter(|_| is_taken)
+    };
+    Sampling {
+        temperature: keep(asked.temperature, takes, Field::Temperature),
+        top_p: keep(asked.top_p, takes, Field::TopP),
+        top_k: keep(asked.top_k, false, Field::TopK),
+        presence_penalty: keep(asked.presence_penalty, false, Field::PresencePenalty),
+        frequency_penalty: keep(asked.frequency_penalty, false, Field::FrequencyPenalty),
+        seed: keep(asked.seed, false, Field::Seed),
+    }
+}
+
+type Declaration = (Vec<Declared>, Option<Value>, Option<bool>);
+
+fn tools(tools: Tools, names: &mut Names, dropped: &mut Dropped) -> Declaration {
+    let choice = tools.choice;
+    let list = tools.list.into_iter();
+    let mut declared: Vec<Declared> = list.map(|tool| write_tool(tool, names, dropped)).collect();
+    declared.extend(
+        tools
+            .search
+            .filter(|_| choice != Choice::Never)
+            .map(write_search),
+    );
+    if declared.is_empty() {
+        return (declared, None, None);
+    }
+    let choice = write_choice(&choice, names);
+    (declared, choice, tools.parallel)
+}
+
+fn verbosity(asked: Option<String>, model: Model, dropped: &mut Dropped) -> Option<String> {
+    if asked.is_some() && !model.takes_verbosity() {
+        dropped.field(Field::Verbosity);
+        return None;
+    }
+    asked
+}
+
+fn text(format: Format, verbosity: Option<String>, dropped: &mut Dropped) -> Option<Text> {
+    let format = match format {
+        Format::Text => Value::Null,
+        Format::Json => json!({ "type": "json_object" }),
+        Format::Schema {
+            name,
+            description,
+            schema,
+            strict,
+        } => match schema::of_answer(schema, schema::Taker::OpenAi) {
+            None => {
+                dropped.field(Field::Format);
+                Value::Null
+            }
+            Some(schema) => {
+                let strict = strict.map(|strict| strict && schema::is_strict(&schema));
+                let name = name.unwrap_or_else(|| "answer".to_owned());
+                let mut format = json!({ "type": "json_schema", "name": name });
+                format["schema"] = schema;
+                if let Some(strict) = strict {
+                    format["strict"] = strict.into();
+                }
+                if let Some(description) = description {
+                    format["description"] = description.into();
+                }
+                format
+            }
+        },
+    };
+    (!format.is_null() || verbosity.is_some()).then_some(Text { format, verbosity })
+}
