@@ -21,12 +21,12 @@
 pub mod adapt;
 mod answer;
 pub mod chat;
+pub mod continuation;
 pub mod conversation;
 pub mod errors;
 pub mod form;
 mod heartbeat;
 pub mod messages;
-pub mod openai;
 pub mod rate_limit;
 mod refusal;
 mod renamed;

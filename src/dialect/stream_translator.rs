@@ -64,6 +64,11 @@ impl StreamTranslator {
 }
 
 impl Way {
+    /// The client has a part of the answer already, so nothing need follow it.
+    pub fn expect_rest(&mut self) {
+        self.assembly.expect_rest();
+    }
+
     /// Translates some whole events.
     pub fn translate(&mut self, events: &[u8]) -> Translated {
         let mut translated = Translated::default();

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use super::attempt::Attempt;
 use super::ending::Failure;
 use crate::catalogue::Prefill;
-use crate::dialect::openai::continuation;
-use crate::dialect::adapt;
-use crate::dialect::{self, RequestKind, Delivery, UpstreamApi, UpstreamRequest};
+use crate::dialect::{
+    self, Delivery, RequestKind, UpstreamApi, UpstreamRequest, adapt, continuation,
+};
 use crate::failover::decisions::order::{RoutingRequest, prefill};
 use crate::failover::translation::{api_of, ask, reserve};
 use crate::outcome::{Defect, Outcome};

@@ -68,6 +68,11 @@ impl Assembly {
         }
     }
 
+    /// The client has a part of the answer already, so nothing need follow it.
+    pub fn expect_rest(&mut self) {
+        self.has_said = true;
+    }
+
     /// Takes a piece; what the client is told goes to `out`.
     pub fn take<'a>(&mut self, piece: Piece<'a>, out: &mut Vec<Event<'a>>) {
         if self.is_over || self.has_failed {
