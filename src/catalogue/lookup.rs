@@ -309,7 +309,10 @@ mod tests {
     fn only_anthropics_api_takes_unknown_names_for_claude() {
         assert_eq!(facts("unheard-of"), Facts::UNKNOWN);
         assert_eq!(claude_facts("unheard-of"), facts("claude-opus-4-1"));
-        assert!(claude_facts("deepseek-flash").thinks && claude_facts("deepseek-flash").takes_forced_tools);
+        assert!(
+            claude_facts("deepseek-flash").thinks
+                && claude_facts("deepseek-flash").takes_forced_tools
+        );
     }
 
     #[test]

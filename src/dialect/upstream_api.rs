@@ -90,7 +90,9 @@ impl UpstreamApi {
         Some(match (self.dialect_for(ask.endpoint), asked) {
             (Dialect::Anthropic, _) => Api::Messages,
             (Dialect::OpenAi, Api::Responses) if self.has_responses => Api::Responses,
-            (Dialect::OpenAi, Api::Chat | Api::Messages) if self.has_responses && ask.needs_responses() => {
+            (Dialect::OpenAi, Api::Chat | Api::Messages)
+                if self.has_responses && ask.needs_responses() =>
+            {
                 Api::Responses
             }
             (Dialect::OpenAi, _) => Api::Chat,

@@ -59,7 +59,9 @@ impl Asked {
         Self {
             api: conversation.origin,
             model: conversation.model.clone(),
-            with_usage: conversation.streaming.is_some_and(|stream| stream.with_usage),
+            with_usage: conversation
+                .streaming
+                .is_some_and(|stream| stream.with_usage),
             shows_thoughts: match conversation.origin {
                 // There they are a field that clients ignore if they do not know it.
                 Api::Chat => true,
