@@ -15,6 +15,16 @@ pub fn claude_facts(name: &str) -> Facts {
     known(name).unwrap_or_else(|| variant(name, claude::facts(name)))
 }
 
+/// What a model takes in a chat: as [`facts`], but less work.
+pub fn in_chats(name: &str) -> InChats {
+    let found = name::beginnings(name).find_map(gpt::facts);
+    match found.map_or(InChats::All, |facts| facts.in_chats) {
+        InChats::All => InChats::All,
+        _ if thinkers::is_unthinking(name) => InChats::All,
+        in_chats => in_chats,
+    }
+}
+
 /// `None`: neither the name nor its family is known.
 fn known(name: &str) -> Option<Facts> {
     let found = name::beginnings(name).find_map(|name| {
@@ -75,7 +85,7 @@ fn window_in(name: &str) -> Option<u32> {
 mod tests {
     use jiff::civil::date;
 
-    use super::{claude_facts, facts};
+    use super::{claude_facts, facts, in_chats as in_chats_of};
     use crate::catalogue::{Ability, Facts, InChats, Level, Sampling, Thinking, Unthinking};
 
     /// Models that think.
@@ -182,6 +192,7 @@ mod tests {
             ("gpt-oss-120b", InChats::All, Sampling::Always),
         ] {
             let facts = facts(name);
+            assert_eq!(in_chats_of(name), in_chats, "{name}");
             assert_eq!(
                 (facts.in_chats, facts.sampling),
                 (in_chats, sampling),

@@ -6,6 +6,7 @@ use super::api::Api;
 use super::dropped::Dropped;
 use super::names::Names;
 use super::request::{Conversation, Echo};
+use crate::catalogue::Facts;
 use crate::dialect::upstream_api::UpstreamApi;
 
 /// For whom a request is written.
@@ -15,6 +16,13 @@ pub struct Target<'a> {
     pub model: &'a str,
     /// How the upstream's API differs from the original.
     pub upstream: &'a UpstreamApi,
+}
+
+impl Target<'_> {
+    /// What is known of the model.
+    pub fn facts(&self) -> Facts {
+        self.upstream.facts_of(self.model)
+    }
 }
 
 /// A request in an upstream's API.
@@ -59,7 +67,9 @@ impl Asked {
         Self {
             api: conversation.origin,
             model: conversation.model.clone(),
-            with_usage: conversation.streaming.is_some_and(|stream| stream.with_usage),
+            with_usage: conversation
+                .streaming
+                .is_some_and(|stream| stream.with_usage),
             shows_thoughts: match conversation.origin {
                 // There they are a field that clients ignore if they do not know it.
                 Api::Chat => true,

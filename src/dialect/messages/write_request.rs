@@ -3,7 +3,7 @@
 use std::mem::{replace, take};
 
 use super::caching;
-use crate::catalogue::{Facts, claude_facts};
+use crate::catalogue::Facts;
 use super::think::{JSON_ANSWER, keep_to, sample, think};
 use super::wire::{Block, Message, Metadata, Request};
 use super::write_tools::{Shape, Toolbox};
@@ -26,7 +26,7 @@ pub fn write_request(
     mut conversation: Conversation,
     target: &Target<'_>,
 ) -> Result<Written, Unsaid> {
-    let facts = claude_facts(target.model);
+    let facts = target.upstream.claude_facts_of(target.model);
     let mut request = Request {
         model: target.model.to_owned(),
         max_tokens: limit(&conversation, target),
