@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use backstop::catalogue::Dialect;
 use backstop::dialect::stream::StreamReader;
-use backstop::dialect::{Ask, Delivery, StreamTranslator, UpstreamApi, UpstreamRequest};
+use backstop::dialect::{RequestKind, Delivery, StreamTranslator, UpstreamApi, UpstreamRequest};
 use backstop::request::Endpoint;
 use backstop::wire::sse::{self, Framer};
 use bytes::Bytes;
@@ -101,7 +101,7 @@ fn main() {
 }
 
 fn translated(api: UpstreamApi, endpoint: Endpoint, model: &str, body: &Bytes) -> UpstreamRequest {
-    let ask = Ask {
+    let ask = RequestKind {
         endpoint,
         model,
         has_tools: true,

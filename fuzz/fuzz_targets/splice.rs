@@ -3,7 +3,7 @@
 #![no_main]
 
 use backstop::config::Prefill;
-use backstop::dialect::openai::{Splicer, Transcript};
+use backstop::dialect::continuation::{Scribe, Splicer};
 use backstop::request::{ClientApi, Endpoint, ModelRequest, RequestId};
 use backstop::wire::sse;
 use libfuzzer_sys::fuzz_target;
@@ -17,6 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let endpoint = match choice & 3 {
         0 => Endpoint::Completions,
         1 => Endpoint::Responses,
+        2 => Endpoint::Messages,
         _ => Endpoint::ChatCompletions,
     };
     let prefill = match choice >> 2 & 3 {
@@ -25,16 +26,17 @@ fuzz_target!(|data: &[u8]| {
         2 => Prefill::Prefix,
         _ => Prefill::Vllm,
     };
-    let mut said = Transcript::new(endpoint);
+    let mut scribe = Scribe::new(endpoint);
     for event in sse::events(first) {
         if let Some(data) = &event.data {
-            said.note(data);
+            scribe.note(event.name, data);
         }
     }
+    let said = scribe.transcript();
     if said.obstacle().is_some() {
         return;
     }
-    let mut splicer = Splicer::new(&request(endpoint), &said, prefill);
+    let mut splicer = Splicer::new(&request(endpoint), said, prefill);
     for event in sse::events(second) {
         let Ok(out) = splicer.rewrite(&second[event.start..event.end]) else {
             return;

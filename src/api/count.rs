@@ -51,7 +51,7 @@ fn of(value: &Value) -> usize {
         Value::Array(list) => list.iter().map(of).sum(),
         Value::Object(fields) => match value["type"].as_str() {
             Some("image") => IMAGE,
-            Some("document") if value["source"]["type"] != "text" => of_document(value),
+            Some("document") => of_document(&value["source"]),
             Some("text") => of(&value["text"]),
             Some("tool_use") => of_text(&value["input"].to_string()) + of(&value["name"]) + FRAME,
             Some("tool_result") => of(&value["content"]) + FRAME,
@@ -63,9 +63,13 @@ fn of(value: &Value) -> usize {
     }
 }
 
-fn of_document(document: &Value) -> usize {
-    let data = document["source"]["data"].as_str().unwrap_or_default();
-    (data.len() / PAGE_BYTES + 1) * PAGE
+/// A document in plain text or in blocks counts as they do, any other one by its pages.
+fn of_document(source: &Value) -> usize {
+    match source["type"].as_str() {
+        Some("text") => of(&source["data"]),
+        Some("content") => of(&source["content"]),
+        _ => (source["data"].as_str().map_or(0, str::len) / PAGE_BYTES + 1) * PAGE,
+    }
 }
 
 /// Letters beyond ASCII, Chinese ones above all, cost about one token each.
@@ -124,5 +128,28 @@ mod tests {
             json!([{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"what": "x"}}]);
         assert!(tokens(&message(&call)) > 5);
         assert_eq!(tokens(&json!({})), 1);
+    }
+
+    /// Names and arguments of calls, results and descriptions of tools, but no ids: a model does not read them.
+    #[test]
+    fn calls_results_and_tools_count_by_what_the_model_reads() {
+        let block = |block: Value| tokens(&message(&json!([block]))) - 4;
+        let (two, four) = ("a".repeat(7), json!({"x": "a".repeat(6)}));
+        let call = json!({"type": "tool_use", "id": "toolu_0", "name": two, "input": four});
+        assert_eq!(block(call), 2 + 4 + 4);
+        let result = json!({"type": "tool_result", "tool_use_id": "toolu_0", "content": two});
+        assert_eq!(block(result), 2 + 4);
+        let page = json!({"type": "base64", "data": "A".repeat(250_000)});
+        assert_eq!(block(json!({"type": "document", "source": page})), 9_000);
+        let plain = json!({"type": "text", "media_type": "text/plain", "data": two});
+        assert_eq!(block(json!({"type": "document", "source": plain})), 2);
+        let blocks = json!({"type": "content", "content": [{"type": "text", "text": two}]});
+        assert_eq!(block(json!({"type": "document", "source": blocks})), 2);
+        // A block of another type: all its values.
+        assert_eq!(block(json!({"type": two, "other": two})), 2 + 2);
+        // A tool counts as it is written.
+        let tools = json!({"tools": [{"name": two, "input_schema": {}}]});
+        assert_eq!(tools["tools"][0].to_string().len(), 36);
+        assert_eq!(tokens(&tools), 11 + 4);
     }
 }

@@ -130,3 +130,48 @@ impl ErrorResponse {
         error
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorResponse;
+    use crate::request::ClientApi;
+
+    /// Anthropic's page "Errors", and each API's own words for the same error.
+    #[test]
+    fn each_client_gets_the_type_of_error_that_its_api_has() {
+        for (status, of_openai, of_anthropic) in [
+            (400, "invalid_request_error", "invalid_request_error"),
+            (401, "authentication_error", "authentication_error"),
+            (402, "invalid_request_error", "billing_error"),
+            (403, "invalid_request_error", "permission_error"),
+            (404, "invalid_request_error", "not_found_error"),
+            (413, "invalid_request_error", "request_too_large"),
+            (429, "rate_limit_error", "rate_limit_error"),
+            (500, "upstream_error", "api_error"),
+            (502, "upstream_error", "api_error"),
+            (503, "upstream_error", "overloaded_error"),
+            (504, "upstream_error", "api_error"),
+        ] {
+            let error = ErrorResponse::new(status, "any", "It failed.");
+            for (client_api, kind) in [
+                (ClientApi::OpenAi, of_openai),
+                (ClientApi::Anthropic, of_anthropic),
+            ] {
+                let error = error.error_for(client_api);
+                assert_eq!(error["type"], kind, "{status}");
+                assert_eq!(error["message"], "It failed.");
+            }
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_is_named_in_the_words_that_claude_code_reads() {
+        let error = ErrorResponse::new(400, "context_length_exceeded", "Too many tokens.");
+        let message = |client_api| error.error_for(client_api)["message"].clone();
+        assert_eq!(message(ClientApi::OpenAi), "Too many tokens.");
+        assert_eq!(
+            message(ClientApi::Anthropic),
+            "prompt is too long: Too many tokens."
+        );
+    }
+}

@@ -130,7 +130,7 @@ fn headers_of(answer: &Answer, record: &RequestRecord) -> HeaderMap {
 }
 
 /// Whether the stream could continue at another upstream, as a structured header: `prefill`, `regenerate` or
-/// `off;reason=tools`.
+/// `off;reason=json`.
 fn continuation_header(continuation: Continuability) -> HeaderValue {
     match continuation {
         Continuability::Possible(way) => HeaderValue::from_static(way.label()),

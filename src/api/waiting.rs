@@ -16,9 +16,8 @@ use super::record::RequestRecord;
 use super::stopping::{self, Stopping};
 use super::story;
 use super::stream::RecordedStream;
-use crate::dialect::{COMMENT, heartbeat};
 use crate::event::RequestResult;
-use crate::failover::{Answer, AnswerBody, Exhausted, error_events};
+use crate::failover::{Answer, AnswerBody, Exhausted, error_events, heartbeat};
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::body::{Body, BodyError, full};
 use crate::wire::own_task::OwnTask;
@@ -46,11 +45,7 @@ impl Waiting {
             endpoint,
             model: request.model_name().to_owned(),
             heartbeats: interval(every),
-            heartbeat: match endpoint {
-                // OpenAI's SDKs accept no event before `response.created`, which only the upstream can send.
-                Endpoint::Responses if request.is_from_sdk() => Bytes::from_static(COMMENT),
-                _ => heartbeat(endpoint, 0),
-            },
+            heartbeat: heartbeat(request),
         }
     }
 

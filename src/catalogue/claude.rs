@@ -43,9 +43,22 @@ pub(super) fn facts(name: &str) -> Facts {
         takes_prefill: !since((4, 6)),
         // `tool_choice: type "tool" and "any" are not supported for this model.`
         takes_forced_tools: !always_thinks,
-        takes_system_amid: since((5, 0)) || since((4, 8)) && is("opus"),
+        // Sonnet 5 does not: `role 'system' is not supported on this model`.
+        takes_system_amid: match is("opus") {
+            true => since((4, 8)),
+            false if is("sonnet") => since((5, 5)),
+            false => since((5, 0)),
+        },
         ..Facts::UNKNOWN
     }
+}
+
+/// The classes of models, which some write without the family's name.
+const CLASSES: [&str; 6] = ["claude", "opus", "sonnet", "haiku", "fable", "mythos"];
+
+/// Whether a name is that of a Claude model.
+pub(super) fn is_claude(name: &str) -> bool {
+    CLASSES.iter().any(|class| has(name, class))
 }
 
 /// Of generation 4.5 only Opus takes an effort, the others say `This model does not support the effort parameter`.

@@ -10,9 +10,21 @@ pub fn facts(name: &str) -> Facts {
     known(name).unwrap_or_else(|| variant(name, Facts::UNKNOWN))
 }
 
-/// What is known of a model that Anthropic's API serves: a name that nobody knows stands for the newest Claude.
+/// What is known of a model that Anthropic's API serves: a Claude of no known generation stands for the newest. Others copy the
+/// API for models of their own, whose names do not show what they take: they take what is old.
 pub fn claude_facts(name: &str) -> Facts {
-    known(name).unwrap_or_else(|| variant(name, claude::facts(name)))
+    if claude::is_claude(name) {
+        return known(name).unwrap_or_else(|| variant(name, claude::facts(name)));
+    }
+    let own = facts(name);
+    Facts {
+        context_window: own.context_window,
+        max_output: own.max_output,
+        missing: own.missing,
+        retires: own.retires,
+        thinks: own.thinks,
+        ..claude::facts(OLD_CLAUDE)
+    }
 }
 
 /// What a model takes in a chat: as [`facts`], but less work.
@@ -24,6 +36,9 @@ pub fn in_chats(name: &str) -> InChats {
         in_chats => in_chats,
     }
 }
+
+/// What all copies of Anthropic's API understand.
+const OLD_CLAUDE: &str = "claude-opus-4-1";
 
 /// `None`: neither the name nor its family is known.
 fn known(name: &str) -> Option<Facts> {
@@ -304,8 +319,11 @@ mod tests {
     #[test]
     fn only_anthropics_api_takes_unknown_names_for_claude() {
         assert_eq!(facts("unheard-of"), Facts::UNKNOWN);
-        assert_eq!(claude_facts("unheard-of"), facts("claude-next"));
-        assert_eq!(claude_facts("deepseek-flash"), facts("deepseek-flash"));
+        assert_eq!(claude_facts("unheard-of"), facts("claude-opus-4-1"));
+        assert!(
+            claude_facts("deepseek-flash").thinks
+                && claude_facts("deepseek-flash").takes_forced_tools
+        );
     }
 
     #[test]

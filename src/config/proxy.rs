@@ -215,7 +215,7 @@ mod tests {
             ("all_proxy", "socks5h://socks.example"),
             (
                 "no_proxy",
-                "internal.example, 10.0.0.0/8,192.168.1.7 *.lab.example,gpu.example:8000,fd00::/8",
+                "internal.example, 10.0.0.0/8,192.168.1.7 *.lab.example,gpu.example:8000,tls.example:443,fd00::/8",
             ),
         ]);
         let secure = Some("http://proxy.example:3128".to_owned());
@@ -230,6 +230,8 @@ mod tests {
             ("http://a.lab.example/v1", &None),
             ("http://gpu.example:8000/v1", &None),
             ("http://gpu.example/v1", &other),
+            ("https://tls.example/v1", &None),
+            ("http://tls.example/v1", &other),
             ("http://[fd00::1]:8000/v1", &None),
             ("http://[fe80::1]:8000/v1", &other),
             ("http://127.0.0.1:11434/v1", &None),

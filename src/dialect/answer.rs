@@ -176,7 +176,7 @@ mod tests {
         let slow = r#"{"choices":[{"finish_reason":"error","error":{"code":429,"message":"m"}}]}"#;
         assert_eq!(look(chat, slow), "rate_limited");
         assert_eq!(look(chat, "{}"), "no_answer");
-        for (reason, verdict) in [
+        for (reason, outcome) in [
             ("stop", "no_answer"),
             ("tool_calls", "no_answer"),
             ("length", "ok"),
@@ -189,10 +189,10 @@ mod tests {
             let silent = format!(
                 r#"{{"choices":[{{"finish_reason":"{reason}","message":{{"role":"assistant","content":""}}}}]}}"#
             );
-            assert_eq!(look(chat, &silent), verdict, "{reason}");
+            assert_eq!(look(chat, &silent), outcome, "{reason}");
             assert_eq!(
                 look(chat, &silent.replace(":\"\"", ":\"x\"")).replace("server_error", ""),
-                if verdict == "server_error" { "" } else { "ok" }
+                if outcome == "server_error" { "" } else { "ok" }
             );
         }
         let plain = r#"{"choices":[{"finish_reason":"stop","text":""}]}"#;
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_message_may_lack_content_only_if_its_reason_says_why() {
-        for (reason, verdict) in [
+        for (reason, outcome) in [
             ("end_turn", "no_answer"),
             ("tool_use", "no_answer"),
             ("max_tokens", "ok"),
@@ -225,9 +225,9 @@ mod tests {
         ] {
             let silent =
                 format!(r#"{{"content":[{{"type":"text","text":""}}],"stop_reason":"{reason}"}}"#);
-            assert_eq!(look(Endpoint::Messages, &silent), verdict, "{reason}");
+            assert_eq!(look(Endpoint::Messages, &silent), outcome, "{reason}");
             let empty = format!(r#"{{"content":[],"stop_reason":"{reason}"}}"#);
-            assert_eq!(look(Endpoint::Messages, &empty), verdict, "{reason}");
+            assert_eq!(look(Endpoint::Messages, &empty), outcome, "{reason}");
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::conversation::{Api, Asked, Conversation, Event, Piece, Reading, Target, Unsaid, Written};
+use super::conversation::{
+    Api, Asked, Conversation, Event, Piece, Place, Reading, Target, Unsaid, Written,
+};
 use super::{chat, messages, responses};
 
 /// An API: how a conversation is read from it and written in it.
@@ -25,6 +27,10 @@ pub struct Form {
     pub reader: fn(&Reading) -> Box<dyn ReadEvents>,
     /// Writes the events of a client's stream.
     pub writer: fn(Asked) -> Box<dyn WriteEvents>,
+    /// Notes what an event changes about the place of its client.
+    pub look: fn(&mut Place, &Value),
+    /// Writes the rest of a stream whose client is at this place.
+    pub resume: fn(Asked, &Place) -> Box<dyn WriteEvents>,
 }
 
 /// Reads the events of a stream.
@@ -48,6 +54,8 @@ static CHAT: Form = Form {
     write_answer: chat::write_answer,
     reader: |reading| Box::new(chat::Reader::new(reading)),
     writer: |asked| Box::new(chat::Writer::new(asked)),
+    look: chat::look,
+    resume: |asked, place| Box::new(chat::Writer::resume(asked, place)),
 };
 
 static MESSAGES: Form = Form {
@@ -59,6 +67,8 @@ static MESSAGES: Form = Form {
     write_answer: messages::write_answer,
     reader: |reading| Box::new(messages::Reader::new(reading)),
     writer: |asked| Box::new(messages::Writer::new(asked)),
+    look: messages::look,
+    resume: |asked, place| Box::new(messages::Writer::resume(asked, place)),
 };
 
 static RESPONSES: Form = Form {
@@ -70,6 +80,8 @@ static RESPONSES: Form = Form {
     write_answer: responses::write_answer,
     reader: |reading| Box::new(responses::Reader::new(reading)),
     writer: |asked| Box::new(responses::Writer::new(asked)),
+    look: responses::look,
+    resume: |asked, place| Box::new(responses::Writer::resume(asked, place)),
 };
 
 impl Api {
@@ -79,6 +91,23 @@ impl Api {
             Self::Chat => &CHAT,
             Self::Messages => &MESSAGES,
             Self::Responses => &RESPONSES,
+        }
+    }
+
+    /// An error object of another API, in the shape of this one.
+    pub fn error_from(self, other: Self, error: &Value) -> Value {
+        match (self, other) {
+            (Self::Messages, _) => messages::error(error),
+            (Self::Chat | Self::Responses, Self::Messages) => messages::to_openai(error),
+            (Self::Chat | Self::Responses, _) => error.clone(),
+        }
+    }
+
+    /// A whole error body in this API.
+    pub fn error_body(self, error: Value) -> Value {
+        match self {
+            Self::Chat | Self::Responses => json!({ "error": error }),
+            Self::Messages => json!({ "type": "error", "error": error, "request_id": null }),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::conversation::{Api, Assembly, End, Event, Piece};
 use super::form::{ReadEvents, WriteEvents};
 use super::adapt::Numbers;
-use super::response_translator::{Translation, outcome_of};
+use super::translation::{Translation, outcome_of};
 use crate::outcome::{Defect, Outcome};
 use crate::wire::sse;
 
@@ -64,18 +64,23 @@ impl StreamTranslator {
 }
 
 impl Way {
+    /// The client has a part of the answer already, so nothing need follow it.
+    pub fn expect_rest(&mut self) {
+        self.assembly.expect_rest();
+    }
+
     /// Translates some whole events.
     pub fn translate(&mut self, events: &[u8]) -> Translated {
         let mut translated = Translated::default();
         for event in sse::events(events) {
-            let (mut pieces, mut told) = (Vec::new(), Vec::new());
+            let (mut pieces, mut sent) = (Vec::new(), Vec::new());
             match event.data.as_deref() {
                 // A comment.
                 None | Some(b"") => pieces.push(Piece::Alive),
                 Some(data) => self.reader.read(event.name, data, &mut pieces),
             }
             for piece in pieces {
-                self.take(piece, &mut told, &mut translated);
+                self.take(piece, &mut sent, &mut translated);
             }
             if translated.failure.is_some() {
                 break;
@@ -90,9 +95,9 @@ impl Way {
     /// What is still to be told when no more events come.
     pub fn finish(&mut self) -> Translated {
         let mut translated = Translated::default();
-        let mut told = Vec::new();
-        self.assembly.finish(&mut told);
-        self.write(told, &mut translated);
+        let mut sent = Vec::new();
+        self.assembly.finish(&mut sent);
+        self.write(sent, &mut translated);
         translated
     }
 
@@ -129,7 +134,7 @@ impl Way {
     fn take<'a>(
         &mut self,
         piece: Piece<'a>,
-        told: &mut Vec<Event<'a>>,
+        sent: &mut Vec<Event<'a>>,
         translated: &mut Translated,
     ) {
         if piece == Piece::Unreadable {
@@ -137,16 +142,16 @@ impl Way {
             translated.failure = Some((outcome, Bytes::new()));
             return;
         }
-        self.assembly.take(piece, told);
-        self.write(told.drain(..), translated);
+        self.assembly.take(piece, sent);
+        self.write(sent.drain(..), translated);
     }
 
     fn write<'a>(
         &mut self,
-        told: impl IntoIterator<Item = Event<'a>>,
+        sent: impl IntoIterator<Item = Event<'a>>,
         translated: &mut Translated,
     ) {
-        for event in told {
+        for event in sent {
             translated.thinks |= matches!(event, Event::Thought(_) | Event::Signature(_));
             self.has_refused |= is_refusal(&event);
             match event {

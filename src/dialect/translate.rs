@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::conversation::{Api, Asked, Target, Unsaid};
 use super::adapt::without_foreign_thoughts;
-use super::response_translator::{ResponseTranslator, Translation};
-use super::upstream_api::{Ask, UpstreamApi};
+use super::response_translator::ResponseTranslator;
+use super::translation::Translation;
+use super::upstream_api::{RequestKind, UpstreamApi};
 use super::adapt::{self, Adapted};
 use crate::catalogue::Dialect;
 use crate::request::Endpoint;
@@ -71,7 +72,7 @@ impl UpstreamApi {
     /// upstream's name for the model already.
     pub fn translate(
         self,
-        ask: Ask<'_>,
+        ask: RequestKind<'_>,
         body: Bytes,
         delivery: Delivery<'_>,
     ) -> Result<UpstreamRequest, Untranslatable> {
@@ -84,7 +85,7 @@ impl UpstreamApi {
     /// The same for a request that has to be translated; `None`: it has not.
     pub fn translated(
         self,
-        ask: Ask<'_>,
+        ask: RequestKind<'_>,
         body: &[u8],
     ) -> Option<Result<UpstreamRequest, Untranslatable>> {
         let (asked, spoken) = (Api::of(ask.endpoint)?, self.api_for(ask)?);

@@ -31,7 +31,7 @@ pub struct UpstreamApi {
 
 /// What decides in which API a request is put.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
+pub struct RequestKind<'a> {
     /// The endpoint that the client calls.
     pub endpoint: Endpoint,
     /// The upstream's name for the model.
@@ -40,7 +40,7 @@ pub struct Ask<'a> {
     pub has_tools: bool,
 }
 
-impl Ask<'_> {
+impl RequestKind<'_> {
     /// Whether the model takes this in `/responses` alone.
     fn needs_responses(self, in_chats: InChats) -> bool {
         match in_chats {
@@ -103,7 +103,7 @@ impl UpstreamApi {
     }
 
     /// The API in which a request is put to it; `None`: it is no conversation.
-    pub fn api_for(self, ask: Ask<'_>) -> Option<Api> {
+    pub fn api_for(self, ask: RequestKind<'_>) -> Option<Api> {
         let asked = Api::of(ask.endpoint)?;
         Some(match (self.dialect_for(ask.endpoint), asked) {
             (Dialect::Anthropic, _) => Api::Messages,
@@ -118,7 +118,7 @@ impl UpstreamApi {
     }
 
     /// Whether a request has to be translated.
-    pub fn translates(self, ask: Ask<'_>) -> bool {
+    pub fn translates(self, ask: RequestKind<'_>) -> bool {
         self.api_for(ask) != Api::of(ask.endpoint)
     }
 }

@@ -44,8 +44,20 @@ pub use decisions::turns::Turns;
 pub use engine::Failover;
 pub use exhausted::Exhausted;
 
+use bytes::Bytes;
+
 use crate::dialect::stream::StreamReader;
-use crate::request::Endpoint;
+use crate::dialect::{self, COMMENT};
+use crate::request::{Endpoint, ModelRequest};
+
+/// A sign of life for a client whose stream has not begun.
+pub fn heartbeat(request: &ModelRequest) -> Bytes {
+    match request.endpoint {
+        // OpenAI's SDKs accept no event before `response.created`, which only the upstream can send.
+        Endpoint::Responses if request.is_from_sdk() => Bytes::from_static(COMMENT),
+        endpoint => dialect::heartbeat(endpoint, 0),
+    }
+}
 
 /// An error as the last events of a stream whose head has been sent. `error` is an error object in `OpenAI`'s shape.
 pub fn error_events(endpoint: Endpoint, error: &serde_json::Value) -> Vec<u8> {

@@ -16,7 +16,7 @@ use super::engine::Failover;
 use super::race::Racer;
 use crate::config::Refusals;
 use crate::dialect::UpstreamRequest;
-use crate::dialect::openai::Transcript;
+use crate::dialect::continuation::Transcript;
 use crate::event::Phase;
 use crate::health::Permit;
 use crate::outcome::{Outcome, Retry};

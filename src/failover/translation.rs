@@ -3,7 +3,7 @@
 use super::decisions::order::RoutingRequest;
 use super::decisions::skip::SkipReason;
 use crate::catalogue::Ability;
-use crate::dialect::{Ask, Untranslatable, UpstreamApi, UpstreamRequest};
+use crate::dialect::{RequestKind, Untranslatable, UpstreamApi, UpstreamRequest};
 use crate::routing::Candidate;
 use crate::wire::json::{self, Fault};
 use crate::wire::memory::{Memory, NoMemory, Share};
@@ -18,8 +18,8 @@ pub(super) fn reserve(body: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
 }
 
 /// What decides in which API a candidate is asked.
-pub(super) fn ask<'a>(candidate: &'a Candidate, request: RoutingRequest<'a>) -> Ask<'a> {
-    Ask {
+pub(super) fn ask<'a>(candidate: &'a Candidate, request: RoutingRequest<'a>) -> RequestKind<'a> {
+    RequestKind {
         endpoint: request.endpoint,
         model: candidate.model.as_deref().unwrap_or(request.model),
         has_tools: request.needs.include(Ability::Tools),

@@ -44,20 +44,13 @@ impl Scope {
                 Phase::HalfOpen => return refused_for_a_step(now),
                 Phase::SlowStart => {
                     self.climb(now);
-                    if self.is_in_fraction(draw) {
+                    if draw < self.load_slow_start().fraction {
                         return Admission::Admitted;
                     }
                     return refused_for_a_step(now);
                 }
             }
         }
-    }
-
-    fn is_in_fraction(&self, draw: f32) -> bool {
-        let slow_start = self.load_slow_start();
-        // The last step may just have closed it.
-        let is_over = self.core().phase != Phase::SlowStart;
-        is_over || slow_start.fraction >= 1.0 || draw < slow_start.fraction
     }
 }
 

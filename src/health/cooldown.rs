@@ -328,4 +328,63 @@ mod tests {
         }
         assert!(cooldown.active(now).is_none());
     }
+
+    /// How long so many cooldowns in a row last, each begun when the last one is over, in seconds.
+    fn lengths(cooldown: &Cooldown, reason: CooldownReason, count: usize) -> Vec<u32> {
+        let mut now = NOW;
+        let mut next = || {
+            let length = cooldown.begin(reason, None, now, now).as_secs_f32();
+            now = now.plus(length);
+            length.round() as u32
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn each_reason_has_a_first_and_a_longest_length() {
+        use CooldownReason::{Credential, Model, Overload, Quota, RateLimit};
+        for (reason, expected) in [
+            (RateLimit, [1, 2, 4, 8]),
+            (Overload, [1, 2, 4, 8]),
+            (Credential, [60, 600, 1200, 2400]),
+            (Quota, [600, 1200, 2400, 3600]),
+            (Model, [600, 600, 600, 600]),
+        ] {
+            let lengths = lengths(&Cooldown::default(), reason, 4);
+            assert_eq!(lengths, expected, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_success_makes_the_next_one_short_but_proves_a_key_only_when_its_cooldown_is_over() {
+        use CooldownReason::{Credential, RateLimit};
+        let after_success = |reason, is_over| {
+            let cooldown = Cooldown::default();
+            let first = lengths(&cooldown, reason, 1)[0];
+            let now = if is_over { NOW.plus(first as f32) } else { NOW };
+            cooldown.forget(now);
+            assert_eq!(cooldown.active(now).is_some(), !is_over, "{reason:?}");
+            let later = NOW.plus(first as f32 + 1.0);
+            let next = cooldown.begin(reason, None, later, later).as_secs_f32();
+            (first, next.round() as u32)
+        };
+        assert_eq!(after_success(RateLimit, false), (1, 1));
+        assert_eq!(after_success(RateLimit, true), (1, 1));
+        assert_eq!(after_success(Credential, false), (60, 600));
+        assert_eq!(after_success(Credential, true), (60, 60));
+    }
+
+    #[test]
+    fn a_longer_wait_of_the_same_round_counts_and_one_that_nobody_asked_for_does_not() {
+        let cooldown = Cooldown::default();
+        let begin = |asked: Option<u64>| {
+            let asked = asked.map(Duration::from_secs);
+            let length = cooldown.begin(CooldownReason::RateLimit, asked, NOW, NOW);
+            length.as_secs_f32().round() as u32
+        };
+        assert_eq!(
+            [Some(10), Some(30), None, Some(5)].map(begin),
+            [10, 30, 30, 30]
+        );
+    }
 }

@@ -27,12 +27,9 @@ impl Counters {
         let bucket = &self.0[number as usize % BUCKETS];
         let mut seen = bucket.load(Ordering::Relaxed);
         loop {
-            let fresh = if (seen >> 32) as u32 == number {
-                seen
-            } else {
-                u64::from(number) << 32
-            };
-            let (good, bad) = ((fresh >> 16) as u16, fresh as u16);
+            let is_current = (seen >> 32) as u32 == number;
+            let counted = if is_current { seen } else { 0 };
+            let (good, bad) = ((counted >> 16) as u16, counted as u16);
             let (good, bad) = if is_good {
                 (good.saturating_add(1), bad)
             } else {
@@ -111,6 +108,22 @@ mod tests {
     }
 
     #[test]
+    fn a_minute_is_six_buckets_and_a_bucket_begins_anew_in_the_next_round() {
+        let counters = Counters::default();
+        let start = 1000 * LENGTH;
+        for _ in 0..2 {
+            counters.count(false, Tick(start));
+        }
+        let last =
+            |minutes, buckets| counters.last_minutes(minutes, Tick(start + buckets * LENGTH));
+        let two = Counts { good: 0, bad: 2 };
+        assert_eq!((last(1, 5), last(1, 6)), (two, Counts::default()));
+        assert_eq!((last(5, 29), last(5, 30)), (two, Counts::default()));
+        counters.count(true, Tick(start + 30 * LENGTH));
+        assert_eq!(last(5, 30), Counts { good: 1, bad: 0 });
+    }
+
+    #[test]
     fn few_requests_give_a_wide_confidence_interval() {
         let (low, high) = Counts { good: 9, bad: 1 }.error_bounds().unwrap();
         assert!(low < 0.02 && high > 0.4, "{low} {high}");
@@ -122,5 +135,24 @@ mod tests {
         .unwrap();
         assert!(low > 0.09 && high < 0.11, "{low} {high}");
         assert_eq!(Counts::default().error_bounds(), None);
+    }
+
+    /// Newcombe (1998), table I: the score interval for 81 of 263, 15 of 148, 0 of 20 and 1 of 29.
+    #[test]
+    fn the_confidence_interval_is_that_of_the_literature() {
+        for (bad, all, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
+            let counts = Counts {
+                good: all - bad,
+                bad,
+            };
+            let (lower, upper) = counts.error_bounds().unwrap();
+            assert!((lower - low).abs() < 1e-4, "{bad} of {all}: {lower}");
+            assert!((upper - high).abs() < 1e-4, "{bad} of {all}: {upper}");
+        }
     }
 }

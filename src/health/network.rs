@@ -113,3 +113,91 @@ fn may_be_ours(outcome: &Outcome) -> bool {
         Unreachable::Refused | Unreachable::Tls => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Network;
+    use crate::config::UpstreamId;
+    use crate::health::evidence::Evidence;
+    use crate::health::packed::Phase;
+    use crate::health::time::Tick;
+    use crate::health::upstream_health::UpstreamHealth;
+    use crate::outcome::{Outcome, Unreachable};
+
+    const NOW: Tick = Tick(1_000_000);
+    const NO_ROUTE: Outcome = Outcome::Unreachable(Unreachable::Other);
+
+    fn network() -> (Network, Arc<UpstreamHealth>, Arc<UpstreamHealth>) {
+        let upstream = |name| Arc::new(UpstreamHealth::new(UpstreamId::from(name), 1));
+        let (a, b) = (upstream("a"), upstream("b"));
+        let network = Network::default();
+        network.lead_to([&a, &b].into_iter());
+        (network, a, b)
+    }
+
+    #[test]
+    fn it_is_lost_when_two_upstreams_are_within_ten_seconds_and_nothing_succeeds_in_between() {
+        for (seconds, succeeds_after, is_lost) in [
+            (9.0, None, true),
+            (11.0, None, false),
+            (9.0, Some(0.0), false),
+            (9.0, Some(5.0), false),
+        ] {
+            let (network, a, b) = network();
+            assert!(!network.lost(&a, &NO_ROUTE, NOW));
+            assert!(!network.lost(&a, &NO_ROUTE, NOW), "one alone");
+            if let Some(success) = succeeds_after {
+                assert!(!network.reached(NOW.plus(success)));
+            }
+            let later = NOW.plus(seconds);
+            assert_eq!(network.lost(&b, &NO_ROUTE, later), is_lost, "{seconds}");
+            assert_eq!(network.lost_since(), is_lost.then_some(later));
+        }
+    }
+
+    #[test]
+    fn a_suspicion_that_is_refuted_at_once_is_not_raised_again_for_a_minute() {
+        for (reached_after, again_after, is_lost) in
+            [(0.5, 30.0, false), (0.5, 61.0, true), (1.5, 30.0, true)]
+        {
+            let (network, a, b) = network();
+            network.lost(&a, &NO_ROUTE, NOW);
+            assert!(network.lost(&b, &NO_ROUTE, NOW));
+            let back = NOW.plus(reached_after);
+            assert!(network.reached(back));
+            assert!(!network.reached(back), "it is told once");
+            let again = back.plus(again_after);
+            assert!(!network.lost(&a, &NO_ROUTE, again));
+            assert_eq!(
+                network.lost(&b, &NO_ROUTE, again),
+                is_lost,
+                "{reached_after} {again_after}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_refuses_has_been_reached() {
+        let (network, a, b) = network();
+        network.lost(&a, &NO_ROUTE, NOW);
+        let refused = Outcome::Unreachable(Unreachable::Refused);
+        assert!(!network.lost(&b, &refused, NOW.plus(1.0)));
+        assert!(!network.lost(&b, &NO_ROUTE, NOW.plus(2.0)));
+        assert!(network.lost(&a, &NO_ROUTE, NOW.plus(3.0)));
+        assert!(!network.lost(&b, &refused, NOW.plus(5.0)));
+        assert_eq!(network.lost_since(), None);
+    }
+
+    #[test]
+    fn what_it_took_out_of_rotation_a_moment_ago_is_put_back() {
+        for (tripped_at, phase) in [(NOW, Phase::Closed), (Tick(900_000), Phase::Open)] {
+            let (network, a, b) = network();
+            assert!(a.scope.trip(0, Evidence::Connection, tripped_at, 0.5));
+            network.lost(&a, &NO_ROUTE, NOW);
+            assert!(network.lost(&b, &NO_ROUTE, NOW));
+            assert_eq!(a.scope.core().phase, phase);
+        }
+    }
+}

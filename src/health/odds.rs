@@ -91,7 +91,7 @@ fn unpack(packed: u64) -> ([f32; 4], u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::Odds;
+    use super::{Odds, pack, unpack};
     use crate::health::time::Tick;
 
     const START: Tick = Tick(1_000_000);
@@ -169,5 +169,29 @@ mod tests {
     #[test]
     fn a_healthy_upstream_is_believed_to_be_so() {
         assert!(share_below(0.9, 0.01) < 0.05);
+    }
+
+    #[test]
+    fn each_likelihood_and_the_time_keep_their_value_beside_the_others() {
+        for likely in [
+            [1.0, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0, 0.0],
+            [0.0, 0.0, 0.0, 1.0],
+            [0.1, 0.2, 0.3, 0.4],
+        ] {
+            for at in [0, 1, 0xfff_ffff] {
+                let doubled = likely.map(|part| part * 2.0);
+                let (kept, kept_at) = unpack(pack(doubled, at));
+                if likely[0] == 1.0 && at == 0 {
+                    // That is how it looks when nothing is known.
+                    continue;
+                }
+                assert_eq!(kept_at, at);
+                for (kept, part) in kept.iter().zip(likely) {
+                    assert!((kept - part).abs() < 0.001, "{likely:?}");
+                }
+            }
+        }
     }
 }

@@ -139,3 +139,82 @@ impl SlowStart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Core, EPOCHS, Phase, SlowStart};
+    use crate::health::evidence::Evidence;
+    use crate::health::time::Tick;
+
+    #[test]
+    fn each_part_of_a_circuit_breaker_keeps_its_value_beside_the_others() {
+        let least = Core {
+            phase: Phase::Closed,
+            level: 0,
+            cause: Evidence::Connection,
+            good: 0,
+            is_forced: false,
+            epoch: 0,
+            until: Tick(0),
+        };
+        let most = Core {
+            phase: Phase::SlowStart,
+            level: 7,
+            cause: Evidence::BrokenStream,
+            good: 15,
+            is_forced: true,
+            epoch: EPOCHS,
+            until: Tick(u32::MAX),
+        };
+        let mut cores = vec![least, most];
+        for (of, other) in [(least, most), (most, least)] {
+            let (phase, level, cause) = (other.phase, other.level, other.cause);
+            cores.extend([Core { phase, ..of }, Core { level, ..of }]);
+            cores.extend([
+                Core { cause, ..of },
+                Core {
+                    good: other.good,
+                    ..of
+                },
+            ]);
+            let (is_forced, epoch, until) = (other.is_forced, other.epoch, other.until);
+            cores.extend([Core { is_forced, ..of }, Core { epoch, ..of }]);
+            cores.push(Core { until, ..of });
+        }
+        for phase in [Phase::Open, Phase::HalfOpen] {
+            cores.push(Core { phase, ..least });
+        }
+        for cause in [Evidence::Failure, Evidence::Timeout, Evidence::Slow] {
+            cores.push(Core { cause, ..most });
+        }
+        for core in cores {
+            assert_eq!(Core::unpack(core.pack()), core);
+        }
+        assert_eq!(most.next_epoch(), 0);
+    }
+
+    #[test]
+    fn more_successes_than_are_counted_spoil_no_other_part() {
+        let core = Core {
+            good: 16,
+            ..Core::unpack(0)
+        };
+        assert_eq!(Core::unpack(core.pack()).good, 15);
+        assert!(!Core::unpack(core.pack()).is_forced);
+    }
+
+    #[test]
+    fn the_fractions_of_a_slow_start_are_kept_to_four_digits() {
+        for (fraction, threshold) in [(0.0, 1.0), (1.0, 0.0), (0.25, 0.75), (0.05, 0.1)] {
+            let slow_start = SlowStart {
+                fraction,
+                threshold,
+                tick: Tick(u32::MAX),
+            };
+            let kept = SlowStart::unpack(slow_start.pack());
+            assert!((kept.fraction - fraction).abs() < 1e-4, "{fraction}");
+            assert!((kept.threshold - threshold).abs() < 1e-4, "{threshold}");
+            assert_eq!(kept.tick, Tick(u32::MAX));
+        }
+    }
+}

@@ -86,11 +86,11 @@ struct State {
 impl State {
     fn after(self, is_rejection: bool, now: Tick) -> Self {
         let usual = self.share.clamp(LOWEST, HIGHEST);
-        let raised = (1.0 + usual) / 2.0;
+        // If the share has risen half-way to all, then answers are half as likely.
         let ratio = if is_rejection {
-            raised / usual
+            (1.0 + usual) / 2.0 / usual
         } else {
-            (1.0 - raised) / (1.0 - usual)
+            0.5
         };
         let over = if self.is_unusual(now) { UNUSUAL } else { USUAL };
         let value = f32::from(u8::from(is_rejection));
@@ -135,7 +135,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::Rejections;
+    use super::{AT, DROPPED, Rejections, State};
     use crate::health::time::Tick;
 
     const START: Tick = Tick(1_000_000);
@@ -187,5 +187,36 @@ mod tests {
             let is_unusual = rejections.are_unusual(START.plus(number as f32));
             assert!(is_unusual == (number >= 3), "{number}");
         }
+    }
+
+    #[test]
+    fn a_request_moves_the_share_and_the_sum_and_time_takes_the_sum_back() {
+        // So late that the time does not fit.
+        let now = Tick(u32::MAX - 1_000_000);
+        let near = |a: f32, b: f32| (a - b).abs() < 0.01;
+        let state = State {
+            share: 0.5,
+            sum: 6.0,
+            run: 2,
+            at: now.0 >> DROPPED & AT,
+        };
+        let kept = |state: State| State::unpack(state.pack());
+        let rejected = kept(state.after(true, now));
+        assert!(near(rejected.share, 0.505) && near(rejected.sum, 6.0 + 1.5f32.ln()));
+        assert_eq!((rejected.run, rejected.at), (3, state.at));
+        let answered = kept(state.after(false, now));
+        assert!(near(answered.share, 0.495) && near(answered.sum, 6.0 - 2f32.ln()));
+        assert_eq!((answered.run, answered.at), (0, state.at));
+        assert!(near(
+            state.faded(now.plus(300.0)),
+            6.0 / std::f32::consts::E
+        ));
+        let least = State { sum: 0.1, ..state };
+        assert!(near(least.after(false, now).sum, 0.0));
+        let most = State { sum: 11.9, ..state };
+        assert!(near(most.after(true, now).sum, 12.0));
+        // While they are unusual, the share follows slowly.
+        let unusual = State { sum: 9.0, ..state };
+        assert!((unusual.after(true, now).share - 0.5005).abs() < 1e-4);
     }
 }

@@ -137,3 +137,92 @@ fn is_too_bad(good: u32, bad: u32) -> bool {
     let expected = 0.1 * (good + bad) as f32;
     bad >= 3 && bad as f32 > expected + 2.0 * expected.sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+    use crate::health::admission::Admission;
+    use crate::health::evidence::Evidence;
+    use crate::health::packed::Phase;
+    use crate::health::time::Tick;
+
+    /// A scope with ten requests a second that was out of rotation for so many seconds, and the time at which its slow start
+    /// began.
+    fn healed_after(seconds: f32) -> (Scope, Tick) {
+        let scope = Scope::new();
+        let mut now = Tick(1_000_000);
+        for _ in 0..600 {
+            scope.demanded(now);
+            now = now.plus(0.1);
+        }
+        assert!(scope.trip(scope.core().epoch, Evidence::Failure, now, 0.5));
+        now = now.plus(seconds);
+        scope.begin_probes(now);
+        while scope.core().phase == Phase::HalfOpen {
+            assert!(scope.begin_probe(now));
+            scope.succeed_probe(scope.core().epoch, now);
+        }
+        assert_eq!(scope.core().phase, Phase::SlowStart);
+        (scope, now)
+    }
+
+    /// The share of draws that are admitted, in hundredths.
+    fn admitted(scope: &Scope, now: Tick) -> usize {
+        let admit = |draw: &f32| scope.admit(now, *draw) == Admission::Admitted;
+        (0..100).map(|n| n as f32 / 100.0).filter(admit).count()
+    }
+
+    #[test]
+    fn the_longer_it_was_out_the_less_it_begins_with_but_with_one_request_a_second() {
+        for (seconds, share) in [(3.0, 50), (11.0, 15), (31.0, 11)] {
+            let (scope, now) = healed_after(seconds);
+            assert!(admitted(&scope, now).abs_diff(share) <= 1, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn each_second_with_a_success_brings_half_as_much_again_until_it_has_all() {
+        let (scope, mut now) = healed_after(3.0);
+        let refused = Admission::Refused {
+            until: now.plus(1.0),
+        };
+        assert_eq!(scope.admit(now, 0.9), refused);
+        // No step without a success.
+        now = now.plus(1.0);
+        assert!(admitted(&scope, now).abs_diff(50) <= 1);
+        scope.count(true);
+        assert!(admitted(&scope, now.plus(0.9)).abs_diff(50) <= 1);
+        now = now.plus(1.0);
+        assert!(admitted(&scope, now).abs_diff(75) <= 1);
+        scope.count(true);
+        now = now.plus(1.0);
+        assert_eq!(admitted(&scope, now), 100);
+        assert_eq!(scope.core().phase, Phase::Closed);
+    }
+
+    #[test]
+    fn too_many_failures_of_those_that_it_gets_take_a_part_of_them_back() {
+        let (scope, now) = healed_after(3.0);
+        for is_good in [true, true, false, false, false] {
+            scope.count(is_good);
+        }
+        let later = now.plus(1.0);
+        assert!(admitted(&scope, later).abs_diff(30) <= 1);
+        // From where it failed before, the share rises slowly.
+        scope.count(true);
+        assert!(admitted(&scope, later.plus(1.0)).abs_diff(35) <= 1);
+    }
+
+    #[test]
+    fn two_failures_or_one_in_ten_are_not_too_bad() {
+        for (good, bad, is_too_bad) in [
+            (0, 2, false),
+            (0, 3, true),
+            (90, 10, false),
+            (84, 16, false),
+            (83, 17, true),
+        ] {
+            assert_eq!(super::is_too_bad(good, bad), is_too_bad, "{good} {bad}");
+        }
+    }
+}

@@ -231,7 +231,9 @@ async fn a_request_that_wants_no_failover_gets_none() {
     let only = ("x-backstop-upstream", "second");
     assert_eq!(forward(&[json, only]).await.upstream(), "second");
     let unknown = forward(&[json, ("x-backstop-upstream", "third")]).await;
-    refusal(&unknown, 400, "unknown_upstream");
+    let error = refusal(&unknown, 400, "unknown_upstream");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.ends_with("it has first, second"), "{message}");
     assert_eq!((first.received_count(), second.received_count()), (2, 1));
 }
 

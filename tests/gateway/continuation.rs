@@ -1,5 +1,8 @@
 //! Streams that break after their first content and continue at another upstream.
 
+mod agents;
+mod wire;
+
 use std::time::Duration;
 
 use backstop::event::{Event, RequestReport, RequestResult};
@@ -335,11 +338,6 @@ async fn a_client_whose_stream_lasted_for_longer_than_its_patience_has_no_less_o
 #[tokio::test]
 async fn what_cannot_be_continued_ends_honestly_and_says_why() {
     for (field, value, reason) in [
-        (
-            "tools",
-            json!([{"type": "function", "function": {"name": "f"}}]),
-            "tools",
-        ),
         ("response_format", json!({"type": "json_object"}), "json"),
         ("n", json!(2), "n"),
         ("logprobs", json!(true), "logprobs"),

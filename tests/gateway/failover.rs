@@ -258,3 +258,14 @@ async fn a_failover_without_a_candidate_costs_no_budget() {
     let trail = ["first:unsupported", "second:unsupported", "third:ok"];
     assert_eq!(answered.trail(), trail);
 }
+
+/// Only a request of the Responses API can be put in other words for an upstream without its path.
+#[tokio::test]
+async fn an_upstream_without_the_path_of_chat_is_asked_once() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(405)).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let answered = gateway.post("/v1/chat/completions", &chat()).await;
+    assert_eq!(answered.trail(), ["first:endpoint_missing", "second:ok"]);
+    assert_eq!((first.received_count(), second.received_count()), (1, 1));
+}

@@ -32,7 +32,7 @@ async fn told(provider: &str, fault: Fault, path: &str, more: &[(&str, &str)]) -
     let upstream = Simulator::start("upstream", Script::fault(fault)).await.unwrap();
     let gateway = Setup::new()
         .upstream_as(&upstream, &format!("provider: {provider}, api_key: k"))
-        .lines("timeouts: {first_token: 600ms, idle: 600ms, keepalive: 100ms}")
+        .lines("timeouts: {first_token: 600ms, idle: 600ms, reasoning: 600ms, keepalive: 100ms}")
         .start()
         .await;
     let headers: Vec<(&str, &str)> = JSON.iter().chain(more).copied().collect();

@@ -201,3 +201,15 @@ async fn with_clients_our_key_comes_in_a_header_of_its_own_and_goes_nowhere() {
     assert_eq!(first.received_count(), 1);
     assert_eq!(credentials(&second), ["authorization: Bearer second-key"]);
 }
+
+/// Only some statuses can be about an account.
+#[tokio::test]
+async fn what_is_wrong_with_the_request_itself_is_asked_of_nobody_else() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(415)).await;
+    let gateway = gateway(&first, &second, "").await;
+    let own = format!("Bearer {OWN}");
+    let answered = ask(&gateway, &[("authorization", &own)], &chat()).await;
+    assert_eq!((answered.status, answered.upstream()), (415, "first"));
+    assert_eq!((first.received_count(), second.received_count()), (1, 0));
+}

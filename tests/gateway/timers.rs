@@ -53,6 +53,12 @@ async fn the_head_of_a_stream_has_a_timer_of_its_own() {
     let answered = gateway.post(CHAT, &chat_stream()).await;
     assert_eq!(answered.trail(), ["first:headers_timeout", "second:ok"]);
     is_from_second(&answered);
+
+    // It never lengthens the wait for the first content.
+    let timeouts = "timeouts: {headers: 15s, first_token: 200ms}\n";
+    let gateway = TestGateway::before(&first, &second, timeouts).await;
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    assert_eq!(answered.trail(), ["first:first_token_timeout", "second:ok"]);
 }
 
 #[tokio::test]

@@ -26,10 +26,10 @@ pub fn strip_provider_state(
             if api.quirks.call_ids == CallIds::Any {
                 api.quirks.call_ids = CallIds::Short;
             }
-            let cleared = openai::without_marks(body);
-            let adapted = openai::adapt_chat(cleared.as_deref().unwrap_or(body), &api, false);
+            let stripped = openai::without_marks(body);
+            let adapted = openai::adapt_chat(stripped.as_deref().unwrap_or(body), &api, false);
             let mut dropped = Vec::new();
-            if cleared.is_some() {
+            if stripped.is_some() {
                 dropped.push("messages.reasoning_content".to_owned());
             }
             match adapted {
@@ -37,7 +37,7 @@ pub fn strip_provider_state(
                     dropped.extend(adapted.dropped);
                     Some((adapted.body, dropped))
                 }
-                None => Some((cleared?, dropped)),
+                None => Some((stripped?, dropped)),
             }
         }
         Endpoint::Messages => anthropic::strip_provider_state(body),

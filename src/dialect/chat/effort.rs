@@ -21,7 +21,7 @@ pub(super) fn effort(
             Some(Effort::None)
         }
         (Efforts::Known, Some(effort)) => {
-            let closest = facts.efforts.closest(effort.word());
+            let closest = facts.efforts.closest(effort.name());
             closest.and_then(Effort::of)
         }
         (Efforts::Three, Some(Effort::None)) | (_, None) => None,

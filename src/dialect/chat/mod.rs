@@ -4,6 +4,7 @@ mod calls;
 mod chunk;
 mod effort;
 mod fields;
+mod look;
 mod loose;
 mod prefill;
 mod read_answer;
@@ -23,6 +24,7 @@ mod write_request;
 mod write_stream;
 mod write_tools;
 
+pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
 pub use write_answer::write_answer;

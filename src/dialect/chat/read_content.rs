@@ -77,13 +77,13 @@ fn texts_of(value: &Value) -> String {
 
 /// Reads reasoning, under the first of the usual names that tells some: several of them say the same.
 pub(super) fn read_thought<'a>(delta: &mut Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
-    let told = [
+    let sent = [
         std::mem::take(&mut delta.reasoning_content),
         std::mem::take(&mut delta.reasoning),
         std::mem::take(&mut delta.thinking),
     ];
-    let text = told.into_iter().find_map(|told| {
-        let text = match told {
+    let text = sent.into_iter().find_map(|sent| {
+        let text = match sent {
             Loose::Nothing => return None,
             Loose::Text(text) => text,
             Loose::Other(value) => Cow::Owned(texts_of(&value)),

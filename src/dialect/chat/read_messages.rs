@@ -115,8 +115,8 @@ fn thought(message: &mut Object, dropped: &mut Dropped) -> Option<String> {
     let names = ["reasoning_content", "reasoning", "thinking"];
     let texts = names.map(|name| take_text(message, name));
     let details = take_list(message, "reasoning_details");
-    let told = texts.into_iter().flatten().find(|text| !text.is_empty());
-    told.or_else(|| {
+    let sent = texts.into_iter().flatten().find(|text| !text.is_empty());
+    sent.or_else(|| {
         if details.is_empty() {
             return None;
         }

@@ -146,8 +146,8 @@ fn location(place: Object) -> Value {
 fn choice(choice: Value) -> Result<Choice, Unsaid> {
     let mut fields = match choice {
         Value::Null => return Ok(Choice::Unsaid),
-        Value::String(word) => {
-            return match word.as_str() {
+        Value::String(name) => {
+            return match name.as_str() {
                 "none" => Ok(Choice::Never),
                 "required" | "any" => Ok(Choice::Any),
                 _ => Ok(Choice::Auto),

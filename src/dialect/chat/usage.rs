@@ -48,8 +48,8 @@ impl Counts {
         let of_prompt = self.prompt_tokens_details.0.unwrap_or_default();
         let of_completion = self.completion_tokens_details.0.unwrap_or_default();
         let input = most([self.prompt_tokens, self.input_tokens]);
-        let told = most([self.completion_tokens, self.output_tokens]);
-        let output = told.max(most([self.total_tokens]).saturating_sub(input));
+        let sent = most([self.completion_tokens, self.output_tokens]);
+        let output = sent.max(most([self.total_tokens]).saturating_sub(input));
         let reasoning = most([of_completion.reasoning_tokens, self.reasoning_tokens]);
         let usage = Usage {
             input,
@@ -64,7 +64,7 @@ impl Counts {
                 self.cache_creation_input_tokens,
             ]),
             output,
-            reasoning: reasoning.max(output - told),
+            reasoning: reasoning.max(output - sent),
         };
         (usage != Usage::default()).then_some(usage)
     }

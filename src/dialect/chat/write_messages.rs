@@ -226,8 +226,8 @@ impl<'a> Transcript<'a> {
             return;
         }
         if !calls.is_empty() {
-            let lacks = self.lacks_thoughts.unwrap_or(false);
-            self.lacks_thoughts = Some(lacks || thoughts.is_empty());
+            let without = self.lacks_thoughts.unwrap_or(false);
+            self.lacks_thoughts = Some(without || thoughts.is_empty());
         }
         let content = (!text.is_empty()).then_some(Said::Text(text));
         let mut message = Message::new("assistant", content);

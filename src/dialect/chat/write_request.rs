@@ -214,7 +214,7 @@ impl Draft<'_> {
             asked = None;
             self.put("thinking", json!({ "type": "disabled" }));
         }
-        self.put("reasoning_effort", asked.map(Effort::word));
+        self.put("reasoning_effort", asked.map(Effort::name));
         if is_lost {
             self.dropped.field(Field::Effort);
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::usage;
 use super::write_answer::{Identity, annotation, finish_reason};
-use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event, Usage};
+use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event, Place, Usage};
 
 /// The end of a stream.
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -45,6 +45,15 @@ impl Writer {
             call: Call::Function,
             citations: 0,
         }
+    }
+
+    /// For the rest of a stream whose client is at this place.
+    pub fn resume(asked: Asked, place: &Place) -> Self {
+        let mut writer = Self::new(asked);
+        writer.has_role = true;
+        writer.calls = place.calls;
+        writer.begin(place.begin.clone());
+        writer
     }
 
     /// Writes an event.

@@ -1,8 +1,5 @@
 //! The APIs in which a conversation can be said.
 
-use serde_json::{Value, json};
-
-use crate::dialect::messages;
 use crate::request::Endpoint;
 
 /// An API for conversations.
@@ -37,25 +34,6 @@ impl Api {
             Self::Chat => Endpoint::ChatCompletions,
             Self::Messages => Endpoint::Messages,
             Self::Responses => Endpoint::Responses,
-        }
-    }
-}
-
-impl Api {
-    /// An error object of another API, in the shape of this one.
-    pub fn error_from(self, other: Self, error: &Value) -> Value {
-        match (self, other) {
-            (Self::Messages, _) => messages::error(error),
-            (Self::Chat | Self::Responses, Self::Messages) => messages::to_openai(error),
-            (Self::Chat | Self::Responses, _) => error.clone(),
-        }
-    }
-
-    /// A whole error body in this API.
-    pub fn error_body(self, error: Value) -> Value {
-        match self {
-            Self::Chat | Self::Responses => json!({ "error": error }),
-            Self::Messages => json!({ "type": "error", "error": error, "request_id": null }),
         }
     }
 }

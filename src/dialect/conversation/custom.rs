@@ -127,10 +127,10 @@ mod tests {
             let places = (0..=arguments.len()).filter(|at| arguments.is_char_boundary(*at));
             for cut in places {
                 let mut decoder = InputDecoder::default();
-                let mut told = decoder.push(&arguments[..cut]);
-                told += &decoder.push(&arguments[cut..]);
-                told += &decoder.finish(&arguments);
-                assert_eq!(told, expected, "{cut}");
+                let mut sent = decoder.push(&arguments[..cut]);
+                sent += &decoder.push(&arguments[cut..]);
+                sent += &decoder.finish(&arguments);
+                assert_eq!(sent, expected, "{cut}");
             }
         }
     }
@@ -144,9 +144,9 @@ mod tests {
             ("\"b\"", "b"),
         ] {
             let mut decoder = InputDecoder::default();
-            let mut told = decoder.push(arguments);
-            told += &decoder.finish(arguments);
-            assert_eq!(told, expected);
+            let mut sent = decoder.push(arguments);
+            sent += &decoder.finish(arguments);
+            assert_eq!(sent, expected);
         }
     }
 }

@@ -20,11 +20,11 @@ pub enum End {
 impl End {
     /// Reads a finish reason or a stop reason, whoever wrote it and in whichever case; `None`: it has not ended yet (some write an
     /// empty text instead of null, or the word).
-    pub fn of(word: &str) -> Option<Self> {
-        if matches!(word, "" | "null") {
+    pub fn of(name: &str) -> Option<Self> {
+        if matches!(name, "" | "null") {
             return None;
         }
-        let is = |(known, _): &&(&str, Self)| word.eq_ignore_ascii_case(known);
+        let is = |(known, _): &&(&str, Self)| name.eq_ignore_ascii_case(known);
         // An unknown reason of a text that was said is an end like another.
         Some(
             WORDS
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn reasons_are_read_by_word_in_any_case() {
-        for (word, end) in [
+        for (name, end) in [
             ("", None),
             ("null", None),
             ("STOP", Some(End::Whole)),
@@ -124,7 +124,7 @@ mod tests {
             ),
             ("insufficient_system_resource", Some(End::Failed)),
         ] {
-            assert_eq!(End::of(word), end, "{word}");
+            assert_eq!(End::of(name), end, "{name}");
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn repair(turns: &mut Vec<Turn>, accepted: fn(&str) -> String) {
                 .collect();
         }
     }
-    let mut told = Told {
+    let mut sent = Told {
         turns: Vec::with_capacity(turns.len() + 1),
         ids,
         results,
@@ -54,10 +54,10 @@ pub fn repair(turns: &mut Vec<Turn>, accepted: fn(&str) -> String) {
         called: 0,
     };
     for turn in take(turns) {
-        told.turn(turn);
+        sent.turn(turn);
     }
-    told.answer();
-    *turns = told.turns;
+    sent.answer();
+    *turns = sent.turns;
 }
 
 fn is_result(part: &Part) -> bool {

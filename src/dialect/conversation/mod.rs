@@ -22,6 +22,7 @@ pub mod history;
 mod ids;
 pub mod lenient;
 mod names;
+mod place;
 mod prefill;
 mod request;
 pub mod schema;
@@ -38,6 +39,7 @@ pub use dropped::{Dropped, Field};
 pub use ends::End;
 pub use ids::{CallIds, Owner, call_id, new_call_id, short_id};
 pub use names::Names;
+pub use place::{OpenPart, Place};
 pub use prefill::{continue_prompt, reminder};
 pub use request::{
     CallResult, Caching, Call, Content, Conversation, Echo, Effort, Format, Input, Media, Part, Role, Sampling,

@@ -266,8 +266,8 @@ pub enum Effort {
 
 impl Effort {
     /// Reads its word.
-    pub fn of(word: &str) -> Option<Self> {
-        Some(match word {
+    pub fn of(name: &str) -> Option<Self> {
+        Some(match name {
             "none" => Self::None,
             "minimal" => Self::Minimal,
             "low" => Self::Low,
@@ -280,7 +280,7 @@ impl Effort {
     }
 
     /// Its word.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Minimal => "minimal",

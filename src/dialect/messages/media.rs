@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::read_blocks::take_of;
-use super::read_request::{list, object, take, text};
+use super::fields::{list, object, take, take_of, text};
 use super::wire::{Block, Source};
 use crate::dialect::conversation::{Content, Media, Unsaid};
 

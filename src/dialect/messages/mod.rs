@@ -4,7 +4,10 @@ mod batches;
 mod caching;
 mod error;
 mod events;
+mod fields;
+mod look;
 mod media;
+mod own_tools;
 mod message;
 mod read_answer;
 mod read_blocks;
@@ -20,6 +23,7 @@ mod write_turns;
 
 pub use batches::{is_batches, results_here};
 pub use error::{error, error_for, error_kind, to_openai};
+pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
 pub use write_answer::write_answer;
@@ -28,12 +32,6 @@ pub use write_stream::Writer;
 
 /// The version of the API that is written.
 pub const VERSION: &str = "2023-06-01";
-
-/// The tool whose input is the answer, for models that take no JSON schema.
-const ANSWER_TOOL: &str = "json_tool_call";
-
-/// The name of the provider's own web search.
-const WEB_SEARCH: &str = "web_search";
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::ANSWER_TOOL;
+use super::own_tools::ANSWER_TOOL;
 use super::events::{self, Block, Counts, Delta, Event, Message};
 use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
 

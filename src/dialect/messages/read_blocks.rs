@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::media::{read_document, read_image};
-use super::read_request::{list, mark, object, take, text};
+use super::fields::{list, mark, object, take, take_of, text};
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
     thoughts,
@@ -151,11 +151,6 @@ impl Blocks<'_> {
         })]);
         Ok(())
     }
-}
-
-/// Takes a field out of a block, whose other fields may change their order.
-pub(super) fn take_of(block: &mut Map<String, Value>, name: &str) -> Value {
-    block.swap_remove(name).unwrap_or_default()
 }
 
 fn thought(mut block: Map<String, Value>) -> Option<Content> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::read_request::{list, mark, object, take, text};
+use super::fields::{list, mark, object, take, text};
 use crate::dialect::conversation::{
     Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
 };

@@ -45,7 +45,7 @@ fn stay_quiet(facts: &Facts, request: &mut Request, dropped: &mut Dropped) {
         Unthinking::Disabled => request.thinking = Some(json!({ "type": "disabled" })),
         Unthinking::BetweenTools => request.thinking = Some(json!({ "type": "between_tools" })),
         Unthinking::Never => {
-            if let Some(least) = facts.efforts.closest(Effort::Low.word()) {
+            if let Some(least) = facts.efforts.closest(Effort::Low.name()) {
                 request
                     .output_config
                     .insert("effort".to_owned(), least.into());
@@ -82,7 +82,7 @@ fn think_freely(wanted: &Wanted, facts: &Facts, request: &mut Request) -> bool {
     let effort = wanted
         .effort
         .or_else(|| wanted.budget.map(Effort::of_budget));
-    let effort = effort.and_then(|effort| facts.efforts.closest(effort.word()));
+    let effort = effort.and_then(|effort| facts.efforts.closest(effort.name()));
     if let Some(effort) = effort {
         request
             .output_config

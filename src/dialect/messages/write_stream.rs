@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::error;
 use super::message::{Open, call, counts, message, redacted, sealed, stop};
-use crate::dialect::conversation::{Asked, End, Event, Signature, Usage};
+use crate::dialect::conversation::{Asked, End, Event, Place, Signature, Usage};
 
 /// Writes the events of a stream.
 #[derive(Debug)]
@@ -25,6 +25,19 @@ impl Writer {
             blocks: 0,
             open: Open::None,
             has_refused: false,
+        }
+    }
+
+    /// For the rest of a stream whose client is at this place.
+    pub fn resume(asked: Asked, place: &Place) -> Self {
+        Self {
+            blocks: place.index,
+            open: match &place.open {
+                None => Open::None,
+                Some(open) if open.is_thought => Open::Thinking,
+                Some(_) => Open::Text,
+            },
+            ..Self::new(asked)
         }
     }
 

@@ -13,6 +13,7 @@ mod event;
 mod fields;
 mod input;
 mod items;
+mod look;
 mod media;
 mod messages;
 mod models;
@@ -28,6 +29,7 @@ mod write_input;
 mod write_request;
 mod write_tools;
 
+pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
 pub use write_answer::{Writer, write_answer};

@@ -32,7 +32,7 @@ impl Model {
             (Some(true), None, None) => Effort::Medium,
             (None, None, None) => return None,
         };
-        self.0.efforts.closest(asked.word()).and_then(Effort::of)
+        self.0.efforts.closest(asked.name()).and_then(Effort::of)
     }
 
     /// Whether it takes temperature and `top_p`: those that think do not, but for those that only do when they are asked to.

@@ -8,6 +8,12 @@ pub(super) struct Numbered {
     next: u64,
 }
 
+impl From<u64> for Numbered {
+    fn from(next: u64) -> Self {
+        Self { next }
+    }
+}
+
 impl Numbered {
     /// Sends an event with these fields, of which there is at least one.
     pub(super) fn tell(&mut self, kind: &str, fields: &impl Serialize, out: &mut Vec<u8>) {

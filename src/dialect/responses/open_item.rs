@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::numbered::{Numbered, delta_head};
-use crate::dialect::conversation::CallHead;
+use crate::dialect::conversation::{CallHead, OpenPart};
 
 /// What an item is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct OpenItem {
     pub(super) kind: Kind,
     id: String,
     index: usize,
+    /// Its complete parts, where another writer has begun it with several; a writer's own items have one.
+    parts: Vec<Value>,
     /// The text, the refusal, the thought, or the input of the call.
     text: String,
     pub(super) annotations: Vec<Value>,
@@ -49,54 +51,78 @@ impl OpenItem {
         out: &mut Vec<u8>,
     ) -> Self {
         let id = item_id(&kind, name, index);
+        let begun = Self::of(kind, id, index, Vec::new());
+        begun.announce(numbered, out);
+        begun
+    }
+
+    /// Goes on with an item that the client has the beginning of.
+    pub(super) fn resume(open: &OpenPart, index: usize) -> Self {
+        let kind = if open.is_thought {
+            Kind::Thought
+        } else {
+            Kind::Text
+        };
+        Self {
+            text: open.text.clone(),
+            ..Self::of(kind, open.id.clone(), index, open.parts.clone())
+        }
+    }
+
+    fn of(kind: Kind, id: String, index: usize, parts: Vec<Value>) -> Self {
+        let number = parts.len();
         let place = match &kind {
             Kind::Text => format!(
-                "\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":0,\"logprobs\":[]"
+                "\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":{number},\"logprobs\":[]"
             ),
             Kind::Refusal => {
-                format!("\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":0")
+                format!("\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":{number}")
             }
             Kind::Thought => {
-                format!("\"item_id\":\"{id}\",\"output_index\":{index},\"summary_index\":0")
+                format!("\"item_id\":\"{id}\",\"output_index\":{index},\"summary_index\":{number}")
             }
             Kind::Call(_) => format!("\"item_id\":\"{id}\",\"output_index\":{index}"),
         };
         let head = delta_head(kind.delta(), &place);
-        let begun = Self {
+        Self {
             kind,
             id,
             index,
+            parts,
             text: String::new(),
             annotations: Vec::new(),
             encrypted: None,
             is_complete: false,
             head,
-        };
-        let item = begun.item("in_progress", None);
+        }
+    }
+
+    /// Sends its beginning.
+    fn announce(&self, numbered: &mut Numbered, out: &mut Vec<u8>) {
+        let item = self.item("in_progress", None);
         numbered.tell(
             "response.output_item.added",
             &Whole {
-                output_index: index,
+                output_index: self.index,
                 item: &item,
             },
             out,
         );
-        let part = begun.part();
-        match begun.kind {
+        let part = self.part();
+        match self.kind {
             Kind::Text | Kind::Refusal => {
                 numbered.tell(
                     "response.content_part.added",
-                    &begun.place("content_index", "part", &part),
+                    &self.place("content_index", "part", &part),
                     out,
                 );
             }
             Kind::Thought => {
-                let added = begun.place("summary_index", "part", &part);
+                let added = self.place("summary_index", "part", &part);
                 numbered.tell("response.reasoning_summary_part.added", &added, out);
             }
             Kind::Call(_) => {}
         }
-        begun
     }
 
     /// Sends more of its text.
@@ -174,12 +200,12 @@ impl OpenItem {
         }
     }
 
-    /// The fields of an event about its only part.
+    /// The fields of an event about its open part.
     fn place(&self, part_index: &str, field: &str, value: &Value) -> Value {
-        json!({ "item_id": self.id, "output_index": self.index, part_index: 0, field: value })
+        json!({ "item_id": self.id, "output_index": self.index, part_index: self.parts.len(), field: value })
     }
 
-    /// Its only part, with the text so far; null for a call.
+    /// Its open part, with the text so far; null for a call.
     fn part(&self) -> Value {
         match self.kind {
             Kind::Text => json!({
@@ -191,9 +217,9 @@ impl OpenItem {
         }
     }
 
-    /// The item with this part.
+    /// The item with this part behind those that are complete.
     fn item(&self, status: &str, part: Option<Value>) -> Value {
-        let parts: Vec<Value> = part.into_iter().collect();
+        let parts: Vec<Value> = self.parts.iter().cloned().chain(part).collect();
         match &self.kind {
             Kind::Text | Kind::Refusal => json!({
                 "id": self.id, "type": "message", "role": "assistant", "status": status, "content": parts,

@@ -10,7 +10,7 @@ use super::open_item::{Kind, OpenItem, Whole, item_id, reasoning};
 use super::read_request::THOUGHTS;
 use super::response::{Response, failure, usage};
 use crate::dialect::conversation::{
-    Api, Asked, Begin, Citation, End, Event, Signature, Usage, thoughts,
+    Api, Asked, Begin, Citation, End, Event, Place, Signature, Usage, thoughts,
 };
 
 /// Writes the events of one answer.
@@ -51,6 +51,24 @@ impl Writer {
             spoken: 0,
             end: None,
             has_failed: false,
+        }
+    }
+
+    /// For the rest of a stream whose client is at this place.
+    pub fn resume(asked: Asked, place: &Place) -> Self {
+        let id = place.begin.id.clone();
+        let new = Self::new(asked);
+        Self {
+            name: id.strip_prefix("resp_").unwrap_or(&id).to_owned(),
+            id,
+            begun: Some(place.begin.clone()),
+            numbered: Numbered::from(place.number),
+            output: place.output.clone(),
+            open: place
+                .open
+                .as_ref()
+                .map(|open| OpenItem::resume(open, place.index)),
+            ..new
         }
     }
 

@@ -192,7 +192,7 @@ fn shows_thoughts(thinking: &Thinking, origin: Api) -> bool {
 
 fn reasoning(effort: Option<Effort>, model: Model, is_shown: bool) -> Option<Reasoning> {
     let summary = (is_shown && model.thinks()).then_some("auto");
-    let effort = effort.map(Effort::word);
+    let effort = effort.map(Effort::name);
     (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary })
 }
 

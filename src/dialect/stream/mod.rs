@@ -65,6 +65,11 @@ impl StreamReader {
         }
     }
 
+    /// The client has content already, so nothing need follow it.
+    pub fn expect_rest(&mut self) {
+        self.has_content = true;
+    }
+
     /// Whether the terminal event has come (`finish_reason`, `response.completed`): nothing after it can spoil the
     /// answer.
     pub fn is_complete(&self) -> bool {

@@ -38,7 +38,7 @@ fn roles_comments_and_empty_choices_are_preamble() {
 }
 
 /// What the events mean, and whether the answer is complete and over.
-fn verdict(endpoint: Endpoint, events: &[&str]) -> (Vec<Signal>, bool, bool) {
+fn outcome(endpoint: Endpoint, events: &[&str]) -> (Vec<Signal>, bool, bool) {
     let mut reader = StreamReader::new(endpoint);
     let text: String = events
         .iter()
@@ -58,15 +58,15 @@ fn an_answer_that_says_nothing_is_whole_but_no_content() {
         (Endpoint::Messages, message, stop, "end_turn", "refusal"),
     ] {
         let (signals, is_complete, is_over) =
-            verdict(endpoint, &[&end.replace("REASON", silent), last]);
+            outcome(endpoint, &[&end.replace("REASON", silent), last]);
         assert_eq!(signals, [Signal::Preamble, Signal::Preamble]);
         assert!(is_complete && is_over);
-        let (signals, _, _) = verdict(endpoint, &[&end.replace("REASON", explained), last]);
+        let (signals, _, _) = outcome(endpoint, &[&end.replace("REASON", explained), last]);
         assert_eq!(signals, [Signal::Content, Signal::Content]);
     }
     let completed = r#"{"type":"response.completed","response":{"output":[]}}"#;
     assert_eq!(
-        verdict(Endpoint::Responses, &[completed]),
+        outcome(Endpoint::Responses, &[completed]),
         (vec![Signal::Preamble], true, true)
     );
     let plain = r#"{"choices":[{"text":"","finish_reason":"stop"}]}"#;
@@ -79,13 +79,13 @@ fn usage_and_the_last_event_are_an_end() {
         r#"{"choices":[{"delta":{"content":"x"}}]}"#,
         r#"{"choices":[],"usage":{"total_tokens":1}}"#,
     );
-    let (signals, is_complete, _) = verdict(Endpoint::ChatCompletions, &[text, usage, "[DONE]"]);
+    let (signals, is_complete, _) = outcome(Endpoint::ChatCompletions, &[text, usage, "[DONE]"]);
     assert_eq!(
         signals,
         [Signal::Content, Signal::Preamble, Signal::Content]
     );
     assert!(is_complete);
-    let (signals, is_complete, _) = verdict(Endpoint::ChatCompletions, &[text, "[DONE]"]);
+    let (signals, is_complete, _) = outcome(Endpoint::ChatCompletions, &[text, "[DONE]"]);
     assert!(!is_complete && matches!(signals[1], Signal::Failed(_)));
 }
 

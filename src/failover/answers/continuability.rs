@@ -1,7 +1,7 @@
 //! Whether a stream could continue at another upstream if it broke.
 
 use crate::config::Continuation;
-use crate::dialect::openai::continuation;
+use crate::dialect::continuation;
 use crate::failover::translation::reserve;
 use crate::request::ModelRequest;
 use crate::routing::Rule;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalogue::Prefill;
 use crate::config::UpstreamId;
-use crate::dialect::openai::{Splicer, Transcript};
+use crate::dialect::continuation::{Splicer, Transcript};
 use crate::event::{AttemptReport, Event};
 use crate::failover::attempts::ending::{AttemptBody, Held};
 use crate::failover::attempts::in_flight::InFlightAttempt;

@@ -5,13 +5,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::affinity::Witness;
+use crate::dialect::continuation::Splicer;
 use crate::dialect::errors;
-use crate::dialect::openai::Splicer;
 use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::failover::attempts::secrets::Secrets;
 use crate::failover::attempts::timers::{StreamTimeouts, Timers};
-use crate::outcome::{Defect, Outcome};
+use crate::outcome::Outcome;
 use crate::upstream::ReplyBody;
 
 /// What one upstream sends. `front`, in its functions, is the stream as the client sees it.
@@ -94,9 +94,9 @@ impl Segment {
         if let Some(splice) = &mut self.splice {
             match splice.splicer.rewrite(&pass) {
                 Ok(rewritten) => pass = front.read(rewritten.into()).pass,
-                Err(_) => {
+                Err(defect) => {
                     pass = Bytes::new();
-                    then = Then::Failure(Outcome::InvalidReply(Defect::NoSeam), Bytes::new());
+                    then = Then::Failure(Outcome::InvalidReply(defect), Bytes::new());
                 }
             }
             if splice.splicer.has_stopped() {
@@ -123,8 +123,10 @@ impl Segment {
             None => front.flush().pass,
             Some(splice) => {
                 let rest = splice.events.flush();
-                let rest = splice.splicer.rewrite(&rest.pass).unwrap_or_default();
-                front.read(rest.into()).pass
+                // What does not fit is left out: then the answer has no end.
+                let mut told = splice.splicer.rewrite(&rest.pass).unwrap_or_default();
+                told.extend(splice.splicer.finish().unwrap_or_default());
+                front.read(told.into()).pass
             }
         }
     }

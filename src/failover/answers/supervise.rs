@@ -49,7 +49,7 @@ pub struct SupervisedStream {
     /// How long the client may get nothing.
     keepalive: Duration,
     /// When it got something.
-    told: Instant,
+    sent: Instant,
     is_broken: bool,
     /// The upstream's own error, if it has ended the stream with one.
     error: Option<Value>,
@@ -95,7 +95,7 @@ impl SupervisedStream {
             ready: [first].into(),
             alarm: Box::pin(sleep_until(segment.timers.next().min(now + keepalive))),
             keepalive,
-            told: now,
+            sent: now,
             source: Source::Segment(Box::new(segment)),
             front: events,
             resume: resume.map(Box::new),
@@ -132,7 +132,7 @@ impl SupervisedStream {
         };
         let (pass, then) = segment.pass(&mut self.front, taken);
         if !pass.is_empty() {
-            self.told = segment.timers.last_byte();
+            self.sent = segment.timers.last_byte();
             self.ready.push_back(pass);
         }
         match then {
@@ -210,8 +210,8 @@ impl SupervisedStream {
     /// Tells the client that its answer is still worked on, if it has had nothing for long enough.
     fn keep_alive(&mut self) {
         let now = Instant::now();
-        if now >= self.told + self.keepalive && !self.front.is_ending() {
-            self.told = now;
+        if now >= self.sent + self.keepalive && !self.front.is_ending() {
+            self.sent = now;
             let heartbeat = self.front.heartbeat();
             self.ready.push_back(heartbeat);
         }
@@ -223,7 +223,7 @@ impl SupervisedStream {
         let quiet = match self.front.is_ending() {
             // The end comes at once or not at all.
             true => None,
-            false => Some(self.told + self.keepalive),
+            false => Some(self.sent + self.keepalive),
         };
         let timer = match &self.source {
             Source::Segment(segment) => Some(segment.timers.next()),

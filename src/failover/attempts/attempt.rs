@@ -20,7 +20,7 @@ use super::pace::Pace;
 use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
-use crate::dialect::openai::Transcript;
+use crate::dialect::continuation::{Scribe, Transcript};
 use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest, WholeAnswer};
 use crate::event::Events;
 use crate::failover::decisions::target::Target;
@@ -358,7 +358,7 @@ impl Attempt<'_> {
         if has_media_type(&reply.headers, "application/json") {
             return self.no_stream(reply, translator).await;
         }
-        let transcript = self.is_noted.then(|| Transcript::new(endpoint));
+        let scribe = self.is_noted.then(|| Scribe::new(endpoint));
         let is_reasoning = self.is_reasoning();
         let wanted = Hold {
             first,
@@ -374,7 +374,14 @@ impl Attempt<'_> {
             keepalive: self.request.keepalive(self.timeouts.keepalive),
             secrets: &Secrets::of(self.target, self.request),
         };
-        let events = EventStream::new(endpoint, translator.translator(), transcript);
+        let mut events = EventStream::new(endpoint, translator.translator(), scribe);
+        let prefill = self.prefill();
+        if self
+            .transcript
+            .is_some_and(|so_far| so_far.may_be_whole(prefill))
+        {
+            events.expect_rest();
+        }
         let mut held = match hold(events, reply.body, wanted).await {
             Ok(held) => held,
             Err(mut failure) if failure.is_silent() => {
@@ -389,7 +396,7 @@ impl Attempt<'_> {
         self.accept(reply.status, &held.first, |endpoint, first| {
             events.begins_with_refusal(endpoint, first)
         })?;
-        held.prefill = self.prefill();
+        held.prefill = prefill;
         let body = AttemptBody::Stream(Box::new(held));
         Ok(AttemptAnswer::new(
             reply.status,
@@ -407,5 +414,34 @@ fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
     match headers.get(CONTENT_ENCODING) {
         Some(coding) if coding != "identity" => Err(Outcome::InvalidReply(Defect::Compressed)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::check_form;
+    use crate::outcome::{Defect, Outcome};
+
+    #[test]
+    fn a_stream_that_is_a_page_or_packed_fails_over_and_a_plain_one_does_not() {
+        let check = |name: &'static str, value| {
+            check_form(&HeaderMap::from_iter([(
+                name.parse().unwrap(),
+                HeaderValue::from_static(value),
+            )]))
+        };
+        let refused = |defect| Err(Outcome::InvalidReply(defect));
+        assert_eq!(
+            check("content-type", "text/html; charset=utf-8"),
+            refused(Defect::ContentType)
+        );
+        assert_eq!(check("content-type", "text/event-stream"), Ok(()));
+        assert_eq!(
+            check("content-encoding", "gzip"),
+            refused(Defect::Compressed)
+        );
+        assert_eq!(check("content-encoding", "identity"), Ok(()));
     }
 }

@@ -72,10 +72,6 @@ pub(super) async fn hold(
                 None => return Ok(hold.release(kept, body, events)),
                 Some(stage) => return Err(Outcome::TimedOut(stage).into()),
             },
-            // The answer is complete: nothing can spoil it any more.
-            Err(_) if kept.since.is_some() && events.is_complete() => {
-                return Ok(hold.release(kept, body, events));
-            }
             Err(error) => return Err(error.into()),
         };
         kept.take(&taken.pass, taken.content);
@@ -194,5 +190,111 @@ impl Kept {
             (Some(_), _) | (None, false) => Defect::CutShort,
         };
         Outcome::InvalidReply(defect).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::BytesMut;
+    use tokio::time::Instant;
+
+    use super::{Hold, Kept};
+    use crate::config::HoldConfig;
+    use crate::failover::attempts::timers::StreamTimeouts;
+    use crate::outcome::{Defect, Stage};
+    use crate::request::Thinking;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The first content is due in 5 seconds, everything in 60.
+    fn hold(thinking: &Thinking, content: Duration, more: Option<HoldConfig>) -> Hold<'_> {
+        let now = Instant::now();
+        Hold {
+            first: (now + SECOND * 5, Stage::FirstToken),
+            deadline: now + SECOND * 60,
+            thinking,
+            more,
+            limits: StreamTimeouts {
+                idle: SECOND * 30,
+                content: Some(content),
+                min_rate: None,
+                reasoning: SECOND * 90,
+            },
+        }
+    }
+
+    fn kept(since: Option<Instant>) -> Kept {
+        Kept {
+            is_empty: false,
+            bytes: BytesMut::new(),
+            content: usize::from(since.is_some()),
+            since,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_that_is_not_seen_extends_the_wait_but_not_beyond_the_deadline() {
+        let start = Instant::now();
+        for (gap, seconds, stage) in [
+            (2, 5, Stage::FirstToken),
+            (10, 10, Stage::FirstToken),
+            (59, 59, Stage::FirstToken),
+            (60, 60, Stage::Total),
+            (100, 60, Stage::Total),
+        ] {
+            let thinking = Thinking::default();
+            let mut hold = hold(&thinking, SECOND * gap, None);
+            hold.wait_on();
+            assert_eq!(hold.first, (start + SECOND * seconds, stage), "{gap}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_model_that_shows_that_it_thinks_is_known_to_and_gets_more_time() {
+        let thinking = Thinking::default();
+        let mut hold = hold(&thinking, SECOND * 10, None);
+        hold.thinks();
+        assert!(thinking.is_known());
+        assert_eq!(hold.limits.idle, SECOND * 90);
+        assert_eq!(hold.limits.content, Some(SECOND * 90));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_for_a_time_is_released_then_and_no_silence_is_that_time() {
+        let start = Instant::now();
+        let thinking = Thinking::default();
+        let time = |seconds| HoldConfig {
+            tokens: None,
+            time: Some(SECOND * seconds),
+        };
+        let short = hold(&thinking, SECOND * 10, Some(time(3)));
+        let long = hold(&thinking, SECOND * 10, Some(time(100)));
+        let content = kept(Some(start));
+        assert_eq!(short.until(start), start + SECOND * 3);
+        assert_eq!(long.until(start), start + SECOND * 60);
+        assert_eq!(short.ran_out(&kept(None)), Some(Stage::FirstToken));
+        assert_eq!(short.ran_out(&content), Some(Stage::Idle));
+        assert!(!short.is_enough(&content) && !short.is_enough(&kept(None)));
+        tokio::time::advance(SECOND * 3).await;
+        assert_eq!(short.ran_out(&content), None);
+        assert_eq!(long.ran_out(&content), Some(Stage::Idle));
+        assert!(short.is_enough(&content) && !long.is_enough(&content));
+    }
+
+    #[test]
+    fn a_stream_without_an_answer_is_told_from_one_that_was_cut() {
+        let defect = |is_empty, since, is_complete| {
+            let kept = Kept {
+                is_empty,
+                ..kept(since)
+            };
+            kept.defect(is_complete)
+        };
+        assert_eq!(defect(true, None, false), Defect::Empty);
+        assert_eq!(defect(false, None, true), Defect::NoAnswer);
+        assert_eq!(defect(false, None, false), Defect::CutShort);
+        assert_eq!(defect(false, Some(Instant::now()), false), Defect::CutShort);
     }
 }

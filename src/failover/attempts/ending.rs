@@ -306,3 +306,23 @@ pub(in crate::failover) struct Opaque {
     /// Its timeouts.
     pub(in crate::failover) limits: StreamTimeouts,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST_REASON, shortened};
+
+    #[test]
+    fn a_reason_shows_no_part_of_a_key_that_the_upstream_has_masked() {
+        assert_eq!(
+            shortened("Wrong key: sk-ab****yz. **Ask** sk-c** for it, or a*b."),
+            "Wrong key: *** **Ask** *** for it, or a*b."
+        );
+    }
+
+    #[test]
+    fn a_long_reason_ends_at_a_whole_letter() {
+        let longest = "ä".repeat(LONGEST_REASON);
+        assert_eq!(shortened(&longest), longest);
+        assert_eq!(shortened(&format!("{longest}ä")), longest + "…");
+    }
+}

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::dialect::openai::Transcript;
+use crate::dialect::continuation::{Scribe, Transcript};
 use crate::dialect::stream::{Signal, StreamReader};
 use crate::dialect::{StreamTranslator, Translated, Way, begins_with_refusal};
 use crate::outcome::Outcome;
@@ -16,8 +16,8 @@ pub(in crate::failover) struct EventStream {
     /// Translates the upstream's events into the client's API.
     translator: Option<StreamTranslator>,
     reader: StreamReader,
-    /// What the client has received, if the answer may continue elsewhere.
-    transcript: Option<Box<Transcript>>,
+    /// Notes what the client receives, if the answer may continue elsewhere.
+    scribe: Option<Box<Scribe>>,
 }
 
 /// What has become of some bytes.
@@ -65,13 +65,21 @@ impl EventStream {
     pub(super) fn new(
         endpoint: Endpoint,
         translator: Option<StreamTranslator>,
-        transcript: Option<Transcript>,
+        scribe: Option<Scribe>,
     ) -> Self {
         Self {
             framer: Framer::new(),
             translator,
             reader: StreamReader::new(endpoint),
-            transcript: transcript.map(Box::new),
+            scribe: scribe.map(Box::new),
+        }
+    }
+
+    /// The client has a part of the answer already, so nothing need follow it.
+    pub(super) fn expect_rest(&mut self) {
+        self.reader.expect_rest();
+        if let Some(StreamTranslator::Between(way)) = &mut self.translator {
+            way.expect_rest();
         }
     }
 
@@ -125,7 +133,7 @@ impl EventStream {
     /// read again, as the client reads them.
     fn translated(&mut self, translated: Translated) -> Taken {
         let events = Bytes::from(translated.events);
-        let mut taken = match self.transcript {
+        let mut taken = match self.scribe {
             Some(_) => self.read(events),
             None => Taken {
                 content: translated.content,
@@ -163,8 +171,8 @@ impl EventStream {
                     break;
                 }
             }
-            if let (Some(transcript), Some(data)) = (&mut self.transcript, &event.data) {
-                transcript.note(data);
+            if let (Some(scribe), Some(data)) = (&mut self.scribe, &event.data) {
+                scribe.note(event.name, data);
             }
         }
         taken.thinks = self.reader.thinks();
@@ -220,9 +228,7 @@ impl EventStream {
     /// A sign of life behind the last event.
     pub(in crate::failover) fn heartbeat(&mut self) -> Bytes {
         match &mut self.translator {
-            Some(StreamTranslator::Between(way)) if self.transcript.is_none() => {
-                way.heartbeat().into()
-            }
+            Some(StreamTranslator::Between(way)) if self.scribe.is_none() => way.heartbeat().into(),
             _ => self.reader.heartbeat(),
         }
     }
@@ -230,7 +236,7 @@ impl EventStream {
     /// The end of a stream that broke.
     pub(in crate::failover) fn interruption(&mut self, error: &serde_json::Value) -> Bytes {
         match &mut self.translator {
-            Some(StreamTranslator::Between(way)) if self.transcript.is_none() => {
+            Some(StreamTranslator::Between(way)) if self.scribe.is_none() => {
                 way.interruption(error).into()
             }
             _ => self.reader.interruption(error).into(),
@@ -246,7 +252,7 @@ impl EventStream {
 
     /// What the client has received.
     pub(in crate::failover) fn transcript(&self) -> Option<&Transcript> {
-        self.transcript.as_deref()
+        self.scribe.as_deref().map(Scribe::transcript)
     }
 
     fn is_nonstandard(&self, event: &Event<'_>) -> bool {

@@ -156,4 +156,31 @@ mod tests {
         assert!(long.patience(&body[..60_000]).until > Instant::now());
         assert_eq!(trickle.patience(&body[..6]).until, start + SECOND * 120);
     }
+
+    /// 64 bytes a second for 120 seconds are 7,680.
+    #[tokio::test(start_paused = true)]
+    async fn only_what_has_come_since_the_last_part_is_progress() {
+        let start = Instant::now();
+        let mut pace = pace();
+        let body = vec![b'x'; 20_000];
+        let until = |seconds: u32| start + SECOND * (seconds + 120);
+        assert_eq!(pace.patience(&body[..6_000]).until, until(0));
+        advance(SECOND * 100).await;
+        assert_eq!(pace.patience(&body[..13_679]).until, until(0));
+        assert_eq!(pace.patience(&body[..13_680]).until, until(100));
+        advance(SECOND * 100).await;
+        assert_eq!(pace.patience(&body[..20_000]).until, until(100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_the_deadline_nothing_else_is_to_blame() {
+        let start = Instant::now();
+        let mut pace = pace();
+        pace.patience(b"{");
+        advance(SECOND * 590).await;
+        assert_eq!(pace.patience(&[b'x'; 9_000]).until, start + SECOND * 600);
+        assert_eq!(pace.ran_out(), Stage::Content);
+        advance(SECOND * 10).await;
+        assert_eq!(pace.ran_out(), Stage::Total);
+    }
 }

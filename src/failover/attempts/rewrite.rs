@@ -5,9 +5,9 @@ use bytes::Bytes;
 use super::attempt::Attempt;
 use super::ending::Failure;
 use crate::catalogue::Prefill;
-use crate::dialect::openai::continuation;
-use crate::dialect::adapt;
-use crate::dialect::{self, Ask, Delivery, UpstreamApi, UpstreamRequest};
+use crate::dialect::{
+    self, Delivery, RequestKind, UpstreamApi, UpstreamRequest, adapt, continuation,
+};
 use crate::failover::decisions::order::{RoutingRequest, prefill};
 use crate::failover::translation::{api_of, ask, reserve};
 use crate::outcome::{Defect, Outcome};
@@ -65,7 +65,7 @@ impl Attempt<'_> {
     }
 
     /// What decides in which API the upstream is asked.
-    pub(super) fn asked(&self) -> Ask<'_> {
+    pub(super) fn asked(&self) -> RequestKind<'_> {
         ask(self.target.candidate, RoutingRequest::of(self.request))
     }
 

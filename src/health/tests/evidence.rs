@@ -229,3 +229,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_slowness_that_was_counted_is_not_counted_again_when_the_time_runs_out() {
+    let score = |is_slow: bool, outcome: &Outcome| {
+        let mut bench = Bench::new();
+        let model = bench.model("a", "m");
+        bench.warm(&model, 100.0, 300);
+        let mut permit = model.admit(0, bench.now).unwrap();
+        if is_slow {
+            permit.slow(bench.now);
+            // Whoever looks again has seen it before.
+            permit.slow(bench.now);
+        }
+        permit.finish(outcome, bench.now);
+        bench.score(&model)
+    };
+    let near = |a: f32, b: f32| (a - b).abs() < 0.01;
+    assert!(near(score(true, &TIMEOUT), score(false, &TIMEOUT)));
+    let slow = Evidence::Slow.log_likelihood();
+    assert!(near(score(true, &FAILURE), score(false, &FAILURE) + slow));
+}

@@ -7,6 +7,7 @@ mod odds;
 mod patterns;
 mod refutations;
 mod scenarios;
+mod standing;
 mod waits;
 
 use std::sync::Arc;

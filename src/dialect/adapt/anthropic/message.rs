@@ -172,7 +172,7 @@ impl Request<'_> {
         let mut config = self.config();
         if let Some(budget) = budget.and_then(|budget| budget.as_u64()) {
             let effort = config.entry("effort");
-            effort.or_insert_with(|| Effort::of_budget(budget).word().into());
+            effort.or_insert_with(|| Effort::of_budget(budget).name().into());
             self.put("output_config", config);
         }
     }

@@ -148,10 +148,10 @@ impl<'a> Turns<'a> {
                 continue;
             }
             let mut results = self.take_results(&ids);
-            let lacks = |id: &&&str| !results.iter().any(|result| is(result, "tool_use_id", id));
+            let without = |id: &&&str| !results.iter().any(|result| is(result, "tool_use_id", id));
             let missing: Vec<_> = ids
                 .iter()
-                .filter(lacks)
+                .filter(without)
                 .filter_map(|id| missing(id))
                 .collect();
             results.extend(missing);

@@ -197,7 +197,7 @@ fn errors_are_read_wherever_they_are() {
 fn the_usage_in_an_error_is_told() {
     let last = json!({ "id": "c", "error": { "code": 400, "message": "Token limit reached" }, "choices": [{ "index": 0, "delta": { "content": "" } }],
         "usage": { "prompt_tokens": 43, "completion_tokens": 10, "completion_tokens_details": { "reasoning_tokens": 11 } } });
-    let told = events(pieces(&[
+    let sent = events(pieces(&[
         chunk(json!({ "content": "a" })),
         end("length"),
         last,
@@ -210,7 +210,7 @@ fn the_usage_in_an_error_is_told() {
         ..Usage::default()
     };
     assert_eq!(
-        told.last(),
+        sent.last(),
         Some(&Event::End {
             end: End::Limit,
             usage: Some(usage)
@@ -221,18 +221,18 @@ fn the_usage_in_an_error_is_told() {
 #[test]
 fn an_answer_that_tells_its_usage_is_whole_without_a_reason() {
     let usage = json!({ "choices": [], "usage": { "prompt_tokens": 22, "completion_tokens": 5, "total_tokens": 27 } });
-    let told = |chunks: &[Value]| events(pieces(chunks)).pop();
+    let sent = |chunks: &[Value]| events(pieces(chunks)).pop();
     let text = chunk(json!({ "content": "4", "tool_calls": null }));
     assert!(matches!(
-        told(&[text.clone(), usage.clone(), json!("[DONE]")]),
+        sent(&[text.clone(), usage.clone(), json!("[DONE]")]),
         Some(Event::End {
             end: End::Whole,
             ..
         })
     ));
-    assert_eq!(told(&[text.clone(), usage]), Some(Event::Text("4".into())));
+    assert_eq!(sent(&[text.clone(), usage]), Some(Event::Text("4".into())));
     assert_eq!(
-        told(&[text, json!("[DONE]")]),
+        sent(&[text, json!("[DONE]")]),
         Some(Event::Text("4".into()))
     );
 }

@@ -22,8 +22,8 @@ fn a_completion_is_read_as_pieces() {
         json!("tool_calls"),
     );
     completion["usage"] = json!({ "prompt_tokens": 3, "completion_tokens": 2 });
-    let told = events(read(&completion).unwrap());
-    let kinds: Vec<&str> = told
+    let sent = events(read(&completion).unwrap());
+    let kinds: Vec<&str> = sent
         .iter()
         .map(|event| match event {
             Event::Begin(begin) => begin.id.as_str(),
@@ -75,15 +75,15 @@ fn a_completion_ends_for_the_reason_it_gives() {
         (Value::Null, End::Whole),
         (json!(""), End::Whole),
     ] {
-        let told = events(read(&message(json!({ "content": "x" }), finish.clone())).unwrap());
+        let sent = events(read(&message(json!({ "content": "x" }), finish.clone())).unwrap());
         assert!(
-            matches!(told.last(), Some(Event::End { end, .. }) if *end == expected),
+            matches!(sent.last(), Some(Event::End { end, .. }) if *end == expected),
             "{finish}"
         );
     }
     for failed in [json!("error"), json!("insufficient_system_resource")] {
-        let told = events(read(&message(json!({ "content": "x" }), failed)).unwrap());
-        assert!(matches!(told.last(), Some(Event::Failed(_))));
+        let sent = events(read(&message(json!({ "content": "x" }), failed)).unwrap());
+        assert!(matches!(sent.last(), Some(Event::Failed(_))));
     }
     let mut slow = message(json!({ "content": "x" }), json!("error"));
     slow["choices"][0]["error"] = json!({ "code": 429 });
@@ -110,10 +110,10 @@ fn a_tool_is_not_run_with_half_of_its_arguments() {
 #[test]
 fn custom_tools_and_older_functions_are_calls() {
     let custom = json!({ "tool_calls": [{ "id": "c", "type": "custom", "custom": { "name": "p", "input": "plain" } }] });
-    let told = events(read(&message(custom, json!("tool_calls"))).unwrap());
+    let sent = events(read(&message(custom, json!("tool_calls"))).unwrap());
     let is_custom = |event: &Event<'_>| matches!(event, Event::Call(head) if head.tool.is_custom);
-    assert!(told.iter().any(is_custom) && told.contains(&Event::Arguments("plain".into())));
+    assert!(sent.iter().any(is_custom) && sent.contains(&Event::Arguments("plain".into())));
     let older = json!({ "function_call": { "name": "f", "arguments": "" } });
-    let told = events(read(&message(older, json!("function_call"))).unwrap());
-    assert!(told.contains(&Event::Arguments("{}".into())), "{told:?}");
+    let sent = events(read(&message(older, json!("function_call"))).unwrap());
+    assert!(sent.contains(&Event::Arguments("{}".into())), "{sent:?}");
 }

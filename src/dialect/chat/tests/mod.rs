@@ -9,7 +9,7 @@ mod properties;
 mod quirks;
 mod sent;
 mod sent_tools;
-mod told;
+mod written;
 
 use std::collections::HashMap;
 

@@ -48,8 +48,8 @@ proptest! {
 
     #[test]
     fn a_stream_is_read_as_it_was_written(given in answer(), at in any::<Index>()) {
-        let told = stream(asked(true, false), split(given.clone(), at));
-        let read = events(pieces(&data(&told)));
+        let sent = stream(asked(true, false), split(given.clone(), at));
+        let read = events(pieces(&data(&sent)));
         prop_assert_eq!(folded(read), folded(given));
     }
 
@@ -97,10 +97,10 @@ proptest! {
             }
         }
         chunks.push(super::end("length"));
-        let told = events(pieces(&chunks));
+        let sent = events(pieces(&chunks));
         let is_of_call = |event: &Event<'_>| matches!(event, Event::Call(_) | Event::Arguments(_) | Event::Called);
         let expected: Vec<_> = folded(given).into_iter().filter(is_of_call).collect();
-        let told: Vec<_> = folded(told).into_iter().filter(is_of_call).collect();
-        prop_assert_eq!(told, expected);
+        let sent: Vec<_> = folded(sent).into_iter().filter(is_of_call).collect();
+        prop_assert_eq!(sent, expected);
     }
 }

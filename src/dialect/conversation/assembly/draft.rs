@@ -14,7 +14,7 @@ pub(super) enum Standing {
     /// It is whole.
     Whole,
     /// The answer was cut, perhaps within it.
-    Cut,
+    CutOff,
 }
 
 /// A call, as far as it is known.
@@ -29,7 +29,7 @@ pub(super) struct Draft {
     /// All of its arguments so far.
     arguments: String,
     /// How many bytes of them were told.
-    told: usize,
+    sent: usize,
     /// Whether they are the JSON of a whole object, once that is known.
     is_whole: Option<bool>,
     /// For the text of a custom tool that went out as a function.
@@ -49,7 +49,7 @@ impl Draft {
 
     /// Adds to its arguments.
     pub(super) fn add(&mut self, arguments: &str) {
-        if self.told == 0 && self.may_be_placeholder() && !arguments.trim().is_empty() {
+        if self.sent == 0 && self.may_be_placeholder() && !arguments.trim().is_empty() {
             self.arguments.clear();
         }
         self.arguments.push_str(arguments);
@@ -85,7 +85,7 @@ impl Draft {
     /// Whether its input can be handed to a tool.
     pub(super) fn is_sound(&mut self) -> bool {
         let is_object = self.is_custom || self.decoder.is_some() || self.is_whole();
-        is_object || self.told == 0 && object_in(&self.arguments).is_some()
+        is_object || self.sent == 0 && object_in(&self.arguments).is_some()
     }
 
     fn is_whole(&mut self) -> bool {
@@ -118,8 +118,8 @@ impl Draft {
 
     fn fresh(&mut self, standing: Standing) -> String {
         if let Some(decoder) = &mut self.decoder {
-            let mut text = decoder.push(&self.arguments[self.told..]);
-            self.told = self.arguments.len();
+            let mut text = decoder.push(&self.arguments[self.sent..]);
+            self.sent = self.arguments.len();
             if let Some(decoder) = self.decoder.take_if(|_| standing != Standing::Open) {
                 text += &decoder.finish(&self.arguments);
             }
@@ -127,20 +127,20 @@ impl Draft {
         }
         let is_plain = self.is_custom || self.arguments.trim_start().starts_with('{');
         let is_placeholder = !self.is_complete && self.may_be_placeholder();
-        if self.told == 0 && (!is_plain || is_placeholder) {
+        if self.sent == 0 && (!is_plain || is_placeholder) {
             match standing {
                 // Only the whole shows what it stands for.
                 Standing::Open => return String::new(),
                 Standing::Whole => {
                     let object = object_in(&self.arguments);
-                    self.told = self.arguments.len();
+                    self.sent = self.arguments.len();
                     return object.unwrap_or_default();
                 }
-                Standing::Cut => {}
+                Standing::CutOff => {}
             }
         }
-        let fresh = self.arguments[self.told..].to_owned();
-        self.told = self.arguments.len();
+        let fresh = self.arguments[self.sent..].to_owned();
+        self.sent = self.arguments.len();
         fresh
     }
 }

@@ -37,7 +37,7 @@ pub struct Assembly {
     has_begun: bool,
     calls: Vec<Draft>,
     /// How many calls have been told completely.
-    told: usize,
+    sent: usize,
     /// What came while a call was incomplete.
     held: Vec<Event<'static>>,
     /// Whether there is a text, a call, a refusal or a thought.
@@ -57,7 +57,7 @@ impl Assembly {
             names,
             has_begun: false,
             calls: Vec::new(),
-            told: 0,
+            sent: 0,
             held: Vec::new(),
             has_said: false,
             end: None,
@@ -66,6 +66,11 @@ impl Assembly {
             has_failed: false,
             unseen: 0,
         }
+    }
+
+    /// The client has a part of the answer already, so nothing need follow it.
+    pub fn expect_rest(&mut self) {
+        self.has_said = true;
     }
 
     /// Takes a piece; what the client is told goes to `out`.
@@ -101,8 +106,8 @@ impl Assembly {
                 self.advance(Next::Call, out);
             }
             Piece::Arguments { index, text } => {
-                let told = self.calls[..self.told].iter();
-                if !text.trim().is_empty() && told.rev().any(|call| call.index == index) {
+                let sent = self.calls[..self.sent].iter();
+                if !text.trim().is_empty() && sent.rev().any(|call| call.index == index) {
                     return self.fail(unsound(), out);
                 }
                 self.draft(index).add(&text);
@@ -212,7 +217,7 @@ impl Assembly {
         if self.has_failed {
             return;
         }
-        if self.told == self.calls.len() {
+        if self.sent == self.calls.len() {
             out.push(event);
         } else {
             self.unseen += 1;
@@ -233,7 +238,7 @@ impl Assembly {
     }
 
     fn complete_if_whole(&mut self) {
-        for call in &mut self.calls[self.told..] {
+        for call in &mut self.calls[self.sent..] {
             call.complete_if_whole();
         }
     }
@@ -241,12 +246,12 @@ impl Assembly {
     /// Tells of the calls what can be told.
     fn advance(&mut self, next: Next, out: &mut Vec<Event<'_>>) {
         let is_cut = self.end.as_ref().is_some_and(End::is_cut);
-        while self.told < self.calls.len() {
-            let is_last = self.told + 1 == self.calls.len();
-            let call = &mut self.calls[self.told];
+        while self.sent < self.calls.len() {
+            let is_last = self.sent + 1 == self.calls.len();
+            let call = &mut self.calls[self.sent];
             call.is_complete |= next == Next::End;
             if is_cut && call.name.is_empty() {
-                self.calls.remove(self.told);
+                self.calls.remove(self.sent);
                 continue;
             }
             if !call.is_known() && self.end.is_none() {
@@ -266,13 +271,13 @@ impl Assembly {
                 return call.tell(&self.names, Standing::Open, out);
             }
             let standing = if is_cut {
-                Standing::Cut
+                Standing::CutOff
             } else {
                 Standing::Whole
             };
             call.tell(&self.names, standing, out);
             out.push(Event::Called);
-            self.told += 1;
+            self.sent += 1;
         }
         out.extend(std::mem::take(&mut self.held));
     }

@@ -49,7 +49,7 @@ fn text(text: &str) -> Piece<'_> {
 }
 
 /// What is told: `a.f`, its arguments and `.`, texts in quotes; an end by its name.
-fn word(event: &Event<'_>) -> String {
+fn name(event: &Event<'_>) -> String {
     match event {
         Event::Begin(_) => "begin".to_owned(),
         Event::Text(text) | Event::Refusal(text) | Event::Thought(text) => format!("'{text}'"),
@@ -63,9 +63,9 @@ fn word(event: &Event<'_>) -> String {
 }
 
 fn told_by(assembly: &mut Assembly, piece: Piece<'_>) -> String {
-    let mut told = Vec::new();
-    assembly.take(piece, &mut told);
-    let words: Vec<String> = folded(told).iter().map(word).collect();
+    let mut sent = Vec::new();
+    assembly.take(piece, &mut sent);
+    let words: Vec<String> = folded(sent).iter().map(name).collect();
     words.join(" ")
 }
 
@@ -77,10 +77,10 @@ fn live<'a>(pieces: impl IntoIterator<Item = Piece<'a>>) -> Vec<String> {
 }
 
 /// What all pieces tell, and the end with its reason and `[DONE]`.
-fn told<'a>(pieces: impl IntoIterator<Item = Piece<'a>>, end: End) -> String {
+fn sent<'a>(pieces: impl IntoIterator<Item = Piece<'a>>, end: End) -> String {
     let end = [Piece::End(end), Piece::Over];
     let words = live(pieces.into_iter().chain(end));
-    let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let words: Vec<String> = words.into_iter().filter(|name| !name.is_empty()).collect();
     words.join(" ")
 }
 
@@ -156,7 +156,7 @@ fn the_same_holds_for_blocks_that_are_interleaved() {
         called(2),
     ];
     assert_eq!(
-        told(pieces, End::Calls),
+        sent(pieces, End::Calls),
         r#"begin a.f {"x ":1} . b.g {"y": 2} . Calls"#
     );
 }
@@ -170,7 +170,7 @@ fn what_stands_between_calls_keeps_its_place_where_it_can() {
         call(1, "b", "g"),
     ];
     assert_eq!(
-        told(whole, End::Whole),
+        sent(whole, End::Whole),
         r#"begin a.f {"x":1} . 't' b.g {} . Calls"#
     );
     let open = [
@@ -180,7 +180,7 @@ fn what_stands_between_calls_keeps_its_place_where_it_can() {
         arguments(0, "}"),
         text("u"),
     ];
-    assert_eq!(told(open, End::Whole), "begin a.f { } . 'tu' Calls");
+    assert_eq!(sent(open, End::Whole), "begin a.f { } . 'tu' Calls");
     let blank = [call(0, "a", "f"), called(0), text("t")];
     assert_eq!(live(blank), ["begin a.f", "", "{} . 't'"]);
 }
@@ -200,7 +200,7 @@ fn arguments_are_an_object_in_the_end() {
             pieces.extend(parts.iter().map(|part| arguments(0, part)));
             pieces.extend(closes.then(|| called(0)));
             assert_eq!(
-                told(pieces, End::Calls),
+                sent(pieces, End::Calls),
                 format!("begin a.f {expected} . Calls")
             );
         }
@@ -210,7 +210,7 @@ fn arguments_are_an_object_in_the_end() {
         arguments: Some("{\"x\":1}".into()),
     };
     assert_eq!(
-        told([call(0, "a", "f"), repeated], End::Calls),
+        sent([call(0, "a", "f"), repeated], End::Calls),
         r#"begin a.f {"x":1} . Calls"#
     );
 }
@@ -219,10 +219,10 @@ fn arguments_are_an_object_in_the_end() {
 fn what_no_tool_can_take_is_a_failure() {
     for broken in ["{\"x\":", "[1]", "x", "{}{", "1"] {
         let pieces = [call(0, "a", "f"), arguments(0, broken), called(0)];
-        assert!(told(pieces, End::Calls).ends_with(UNSOUND), "{broken}");
+        assert!(sent(pieces, End::Calls).ends_with(UNSOUND), "{broken}");
     }
     assert_eq!(
-        told([call(0, "a", ""), arguments(0, "{}")], End::Calls),
+        sent([call(0, "a", ""), arguments(0, "{}")], End::Calls),
         UNSOUND
     );
     // More of a call that was told as complete.
@@ -233,7 +233,7 @@ fn what_no_tool_can_take_is_a_failure() {
         arguments(0, ","),
     ];
     assert_eq!(
-        told(more, End::Calls),
+        sent(more, End::Calls),
         format!(r#"begin a.f {{"x":1}} . 't' {UNSOUND}"#)
     );
 }
@@ -246,7 +246,7 @@ fn a_call_may_be_cut_with_the_answer() {
                 let mut pieces = vec![text("t"), call(0, "a", name)];
                 pieces.extend(parts.iter().map(|part| arguments(0, part)));
                 pieces.extend(closes.then(|| called(0)));
-                told(pieces, end.clone())
+                sent(pieces, end.clone())
             };
             assert_eq!(
                 cut("f", &[r#"{"x":"#]),
@@ -276,11 +276,11 @@ fn texts_of_custom_tools_are_told_as_they_come() {
         is_custom: true,
     };
     assert_eq!(
-        told([native, arguments(0, "*** x"), called(0)], End::Whole),
+        sent([native, arguments(0, "*** x"), called(0)], End::Whole),
         "begin a.patch *** x . Calls"
     );
     let other = [call(0, "a", "patch"), arguments(0, "just text")];
-    assert_eq!(told(other, End::Calls), "begin a.patch just text . Calls");
+    assert_eq!(sent(other, End::Calls), "begin a.patch just text . Calls");
 }
 
 #[test]
@@ -395,10 +395,10 @@ proptest! {
         let mut pieces = pieces(split(answer.clone(), at));
         pieces.retain(|piece| closes || !matches!(piece, Piece::Called { .. }));
         let mut assembly = Assembly::new(names());
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         for piece in mixed(pieces, &order) {
-            assembly.take(piece, &mut told);
+            assembly.take(piece, &mut sent);
         }
-        prop_assert_eq!(folded(told), answer);
+        prop_assert_eq!(folded(sent), answer);
     }
 }

@@ -85,10 +85,10 @@ fn schema(value: &mut Value, missing: &HashSet<String>) {
         Value::Object(fields) => object(fields, missing),
         Value::Bool(_) => {}
         // `"path": "string"`
-        Value::String(word) => {
-            *value = match kind(word) {
+        Value::String(name) => {
+            *value = match kind(name) {
                 Some(kind) => json!({ "type": kind }),
-                None => json!({ "description": word }),
+                None => json!({ "description": name }),
             }
         }
         _ => *value = json!({}),
@@ -153,14 +153,14 @@ fn has_meaning(name: &str, value: &mut Value, missing: &HashSet<String>) -> bool
 fn rename_types(fields: &mut Map<String, Value>) {
     let kinds = match fields.get("type") {
         None => return,
-        Some(Value::String(word)) => kind(word).map(Value::from),
+        Some(Value::String(name)) => kind(name).map(Value::from),
         Some(Value::Array(words)) => {
             let mut kinds: Vec<&str> = Vec::new();
-            for word in words {
-                let found = if word.is_null() {
+            for name in words {
+                let found = if name.is_null() {
                     Some("null")
                 } else {
-                    word.as_str().and_then(kind)
+                    name.as_str().and_then(kind)
                 };
                 kinds.extend(found.filter(|found| !kinds.contains(found)));
             }
@@ -175,8 +175,8 @@ fn rename_types(fields: &mut Map<String, Value>) {
 }
 
 /// The type that a word names; `None`: any.
-fn kind(word: &str) -> Option<&'static str> {
-    Some(match word.to_ascii_lowercase().as_str() {
+fn kind(name: &str) -> Option<&'static str> {
+    Some(match name.to_ascii_lowercase().as_str() {
         "string" | "str" => "string",
         "number" | "float" | "double" => "number",
         "integer" | "int" => "integer",

@@ -18,7 +18,7 @@ fn asked(shows_thoughts: bool) -> Asked {
     }
 }
 
-fn told(shows_thoughts: bool, events: Vec<Event<'static>>) -> Vec<Value> {
+fn sent(shows_thoughts: bool, events: Vec<Event<'static>>) -> Vec<Value> {
     let mut writer = Writer::new(asked(shows_thoughts));
     let mut out = Vec::new();
     for event in events {
@@ -135,7 +135,7 @@ fn answer() -> Vec<Event<'static>> {
 
 #[test]
 fn a_stream_has_one_block_after_the_other() {
-    let events = told(true, answer());
+    let events = sent(true, answer());
     assert_eq!(
         kinds(&events),
         [
@@ -176,7 +176,7 @@ fn a_stream_has_one_block_after_the_other() {
         json!({"input_tokens": 10, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3, "output_tokens": 7,
             "output_tokens_details": {"thinking_tokens": 4}})
     );
-    let hidden = kinds(&told(false, answer()));
+    let hidden = kinds(&sent(false, answer()));
     assert_eq!(hidden[1..3], ["block_start 0 text", "block_delta 0 \"Hel"]);
 }
 
@@ -229,7 +229,7 @@ fn thoughts_of_others_are_sealed_and_unsigned_ones_claim_nothing() {
         write_answer(&asked(true), events.clone()).unwrap()["content"],
         content
     );
-    let kinds = kinds(&told(true, events.clone()));
+    let kinds = kinds(&sent(true, events.clone()));
     let starts = kinds.iter().filter(|kind| kind.starts_with("block_start"));
     assert_eq!(starts.count(), 6);
     assert_eq!(
@@ -279,7 +279,7 @@ fn every_end_has_its_reason() {
             whole["content"].as_array().unwrap().len(),
             usize::from(refuses)
         );
-        let events = told(true, events);
+        let events = sent(true, events);
         let delta = &events[events.len() - 2]["delta"];
         assert_eq!(
             (
@@ -310,7 +310,7 @@ fn a_call_that_was_cut_has_no_input() {
 #[test]
 fn what_failed_ends_with_an_error_of_this_api() {
     let error = json!({"message": "m", "type": "server_error", "code": "server_is_overloaded"});
-    let events = told(
+    let events = sent(
         true,
         vec![begin(), Event::Text("a".into()), Event::Failed(error)],
     );

@@ -1,5 +1,7 @@
 //! Tables of situations, and what follows from them.
 
+mod again;
+
 use std::time::Duration;
 
 use tokio::time::Instant;

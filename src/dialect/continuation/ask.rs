@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::Transcript;
 use super::seam::anchor;
+use super::{Transcript, called};
 use crate::config::Prefill;
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::json;
@@ -24,7 +24,14 @@ pub fn body(
         body["model"] = model.into();
     }
     match request.endpoint {
+        // The client has no word of the text yet, so all of it is asked for.
+        Endpoint::ChatCompletions | Endpoint::Messages | Endpoint::Responses
+            if transcript.starts_anew() =>
+        {
+            return Some(body.to_string().into());
+        }
         Endpoint::ChatCompletions => ask(&mut body, "messages", transcript, prefill)?,
+        Endpoint::Messages => ask_claude(&mut body, transcript, prefill)?,
         Endpoint::Completions => {
             let prompt = body["prompt"].as_str()?;
             body["prompt"] = format!("{prompt}{}", transcript.text).into();
@@ -48,20 +55,40 @@ pub fn body(
 fn ask(body: &mut Value, list: &str, transcript: &Transcript, prefill: Prefill) -> Option<()> {
     // Some providers reject a prefill that ends in white space.
     let text = transcript.text.trim_end();
-    let mut message = json!({ "role": "assistant", "content": text });
-    if prefill == Prefill::Prefix {
-        message["prefix"] = true.into();
+    if transcript.has_calls() {
+        called::put(body, transcript.endpoint, &transcript.turns)?;
     }
     let messages = body[list].as_array_mut()?;
-    messages.push(message);
-    if prefill == Prefill::None {
-        messages.push(json!({ "role": "user", "content": instruction(text) }));
-    }
-    if prefill == Prefill::Vllm {
-        body["continue_final_message"] = true.into();
-        body["add_generation_prompt"] = false.into();
+    messages.push(json!({ "role": "assistant", "content": text }));
+    match prefill {
+        Prefill::Trailing => {}
+        Prefill::Prefix => {
+            if let Some(last) = messages.last_mut() {
+                last["prefix"] = true.into();
+            }
+        }
+        Prefill::None => messages.push(json!({ "role": "user", "content": instruction(text) })),
+        Prefill::Vllm => {
+            body["continue_final_message"] = true.into();
+            body["add_generation_prompt"] = false.into();
+        }
     }
     Some(())
+}
+
+/// The same in Anthropic's API, which has one way for a prefill; where that is translated, the upstream's own way is found.
+fn ask_claude(body: &mut Value, transcript: &Transcript, prefill: Prefill) -> Option<()> {
+    let is_prefill = prefill != Prefill::None;
+    if is_prefill || transcript.has_calls() {
+        // A message that begins with text cannot be thought about first, nor goes one on without its thoughts.
+        body.as_object_mut()?.remove("thinking");
+    }
+    let prefill = if is_prefill {
+        Prefill::Trailing
+    } else {
+        Prefill::None
+    };
+    ask(body, "messages", transcript, prefill)
 }
 
 fn instruction(text: &str) -> String {

@@ -28,9 +28,11 @@ impl OutputLimits {
     /// The limits for a request whose answer so far is `so_far`, with so many tokens.
     pub(super) fn new(request: &Value, so_far: &str, tokens: u64) -> Self {
         let most = LIMITS.iter().find_map(|limit| request[*limit].as_u64());
-        let stops = match &request["stop"] {
-            Value::String(stop) => vec![stop.as_str()],
-            Value::Array(stops) => stops.iter().filter_map(Value::as_str).collect(),
+        let stops = match (&request["stop"], &request["stop_sequences"]) {
+            (Value::String(stop), _) => vec![stop.as_str()],
+            (Value::Array(stops), _) | (_, Value::Array(stops)) => {
+                stops.iter().filter_map(Value::as_str).collect()
+            }
             _ => Vec::new(),
         };
         Self {

@@ -1,9 +1,12 @@
 //! One broken stream and one reply, spliced.
 
+mod agents;
+
 use serde_json::{Value, json};
 
-use super::{NoSeam, Splicer, Transcript};
+use super::{Scribe, Splicer};
 use crate::config::Prefill;
+use crate::outcome::Defect;
 use crate::request::{ClientApi, Endpoint, ModelRequest, RequestId, Thinking};
 use crate::wire::sse;
 
@@ -33,25 +36,25 @@ fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
 }
 
 fn splicer(endpoint: Endpoint, body: &Value, sent: &[Value], prefill: Prefill) -> Splicer {
-    let mut transcript = Transcript::new(endpoint);
+    let mut scribe = Scribe::new(endpoint);
     for event in sent {
-        transcript.note(event.to_string().as_bytes());
+        scribe.note(None, event.to_string().as_bytes());
     }
-    assert_eq!(transcript.obstacle(), None);
-    Splicer::new(&request(endpoint, body), &transcript, prefill)
+    assert_eq!(scribe.transcript().obstacle(), None);
+    Splicer::new(&request(endpoint, body), scribe.transcript(), prefill)
 }
 
-fn rewrite(splicer: &mut Splicer, reply: &[Value]) -> Result<Vec<Value>, NoSeam> {
-    let mut out = Vec::new();
+fn rewrite(splicer: &mut Splicer, reply: &[Value]) -> Result<Vec<Value>, Defect> {
+    let mut bytes = Vec::new();
     for event in reply {
-        let bytes = splicer.rewrite(format!("data: {event}\n\n").as_bytes())?;
-        out.extend(
-            sse::events(&bytes)
-                .map(|event| serde_json::from_slice(&event.data.unwrap()).unwrap())
-                .collect::<Vec<Value>>(),
-        );
+        bytes.extend(splicer.rewrite(format!("data: {event}\n\n").as_bytes())?);
     }
-    Ok(out)
+    bytes.extend(splicer.finish()?);
+    let data = sse::events(&bytes).map(|event| event.data.unwrap().into_owned());
+    let events = data.filter(|data| data != b"[DONE]");
+    Ok(events
+        .map(|data| serde_json::from_slice(&data).unwrap())
+        .collect())
 }
 
 fn chunk(id: &str, delta: Value, finish: Option<&str>) -> Value {
@@ -71,7 +74,7 @@ fn sent() -> [Value; 3] {
 fn a_continued_chat_keeps_its_identity_and_repeats_nothing() {
     let mut splicer = splicer(
         Endpoint::ChatCompletions,
-        &json!({}),
+        &json!({"stream_options": {"include_usage": true}}),
         &sent(),
         Prefill::None,
     );
@@ -111,7 +114,7 @@ fn a_reply_that_ends_while_the_seam_is_looked_for_loses_nothing() {
     ];
     let out = rewrite(&mut splicer, &reply).unwrap();
     assert_eq!(out[0]["choices"][0]["delta"], json!({"content": "Hello"}));
-    assert_eq!(out[0]["choices"][0]["finish_reason"], "stop");
+    assert_eq!(out[1]["choices"][0]["finish_reason"], "stop");
 }
 
 #[test]
@@ -126,7 +129,7 @@ fn a_reply_that_fits_nowhere_is_not_used() {
         chunk("second", json!({"content": "Sorry, what?"}), None),
         chunk("second", json!({}), Some("stop")),
     ];
-    assert_eq!(rewrite(&mut splicer, &reply), Err(NoSeam));
+    assert_eq!(rewrite(&mut splicer, &reply), Err(Defect::NoSeam));
 }
 
 #[test]
@@ -192,17 +195,20 @@ fn a_continued_response_is_one_response() {
             (8, "response.completed"),
         ]
     );
-    let message = json!({"type": "message", "id": "msg_1",
-        "content": [{"type": "output_text", "text": "Hello dear world"}]});
     assert_eq!(out[0]["item_id"], "msg_1");
     assert_eq!(out[0]["delta"], " world");
     assert_eq!(out[1]["text"], "Hello dear world");
     assert_eq!(out[2]["part"]["text"], "Hello dear world");
-    assert_eq!(out[3]["item"], message);
+    let message = &out[3]["item"];
+    assert_eq!(
+        (&message["id"], &message["status"]),
+        (&json!("msg_1"), &json!("completed"))
+    );
+    assert_eq!(message["content"][0]["text"], "Hello dear world");
     let response = &out[4]["response"];
     assert_eq!(response["id"], "resp_1");
     assert_eq!(response["model"], "one");
-    assert_eq!(response["output"], json!([message]));
+    assert_eq!(response["output"], json!([message.clone()]));
     assert_eq!(response["usage"]["output_tokens"], 2);
 }
 

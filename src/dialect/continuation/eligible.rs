@@ -1,4 +1,4 @@
-//! Which requests can be continued: those that ask for one plain text.
+//! Which requests can be continued: those that ask for one text, and perhaps for calls of tools.
 
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ pub fn obstacle(endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
     };
     match endpoint {
         Endpoint::ChatCompletions => of_chat(&body),
+        Endpoint::Messages => of_message(&body),
         Endpoint::Completions => of_completion(&body),
         Endpoint::Responses => of_response(&body),
         _ => Some("endpoint"),
@@ -25,9 +26,7 @@ fn of_chat(body: &Value) -> Option<&'static str> {
     let has_audio = body["modalities"]
         .as_array()
         .is_some_and(|modes| modes.iter().any(|mode| mode == "audio"));
-    if has_entries(&body["tools"]) || has_entries(&body["functions"]) {
-        Some("tools")
-    } else if format.is_some_and(|format| format != "text") {
+    if format.is_some_and(|format| format != "text") {
         Some("json")
     } else if is_several(&body["n"]) {
         Some("n")
@@ -36,8 +35,27 @@ fn of_chat(body: &Value) -> Option<&'static str> {
     } else if has_audio || body["audio"].is_object() {
         Some("audio")
     } else {
-        (!body["messages"].is_array()).then_some("unreadable")
+        of_messages(&body["messages"])
     }
+}
+
+fn of_message(body: &Value) -> Option<&'static str> {
+    let formats = [&body["output_config"]["format"], &body["output_format"]];
+    if formats.iter().any(|format| !format.is_null()) {
+        Some("json")
+    } else {
+        of_messages(&body["messages"])
+    }
+}
+
+/// An answer that the client has begun itself would be repeated with its own words.
+fn of_messages(messages: &Value) -> Option<&'static str> {
+    let Some(messages) = messages.as_array() else {
+        return Some("unreadable");
+    };
+    let last = messages.last().map(|last| &last["role"]);
+    last.is_some_and(|role| role == "assistant")
+        .then_some("prefill")
 }
 
 fn of_completion(body: &Value) -> Option<&'static str> {
@@ -57,9 +75,7 @@ fn of_response(body: &Value) -> Option<&'static str> {
     let is_kept_there = ["previous_response_id", "conversation", "prompt"]
         .iter()
         .any(|field| !body[*field].is_null());
-    if has_entries(&body["tools"]) {
-        Some("tools")
-    } else if format.is_some_and(|format| format != "text") {
+    if format.is_some_and(|format| format != "text") {
         Some("json")
     } else if is_kept_there || body["background"] == true {
         // Only the provider knows the conversation so far.
@@ -67,13 +83,11 @@ fn of_response(body: &Value) -> Option<&'static str> {
     } else if !body["top_logprobs"].is_null() {
         Some("logprobs")
     } else {
-        let is_input = body["input"].is_string() || body["input"].is_array();
-        (!is_input).then_some("unreadable")
+        match &body["input"] {
+            Value::String(_) => None,
+            input => of_messages(input),
+        }
     }
-}
-
-fn has_entries(list: &Value) -> bool {
-    list.as_array().is_some_and(|list| !list.is_empty())
 }
 
 fn is_several(number: &Value) -> bool {
@@ -86,20 +100,20 @@ mod tests {
     use crate::request::Endpoint;
 
     #[test]
-    fn only_requests_for_one_plain_text_can_be_continued() {
+    fn only_requests_for_one_text_can_be_continued() {
         let chat = |more: &str| {
             let body = format!("{{\"messages\":[],\"stream\":true{more}}}");
             obstacle(Endpoint::ChatCompletions, body.as_bytes())
         };
         for plain in [
             "",
-            ",\"tools\":[]",
+            ",\"tools\":[{}]",
+            ",\"functions\":[{}]",
             ",\"n\":1",
             ",\"response_format\":{\"type\":\"text\"}",
         ] {
             assert_eq!(chat(plain), None, "{plain}");
         }
-        assert_eq!(chat(",\"tools\":[{}]"), Some("tools"));
         assert_eq!(
             chat(",\"response_format\":{\"type\":\"json_object\"}"),
             Some("json")
@@ -113,9 +127,16 @@ mod tests {
             response(r#"{"input":"hi","previous_response_id":"resp_1"}"#),
             Some("stored")
         );
-        assert_eq!(
-            response(r#"{"input":"hi","tools":[{"type":"web_search"}]}"#),
-            Some("tools")
-        );
+        let agent = r#"{"input":[{"type":"function_call_output"}],"tools":[{"type":"function"}]}"#;
+        assert_eq!(response(agent), None);
+        let message = |body: &str| obstacle(Endpoint::Messages, body.as_bytes());
+        let agent =
+            r#"{"messages":[{"role":"user","content":"hi"}],"tools":[{"name":"f"}],"thinking":{}}"#;
+        assert_eq!(message(agent), None);
+        let begun =
+            r#"{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"{"}]}"#;
+        assert_eq!(message(begun), Some("prefill"));
+        let schema = r#"{"messages":[],"output_config":{"format":{"type":"json_schema"}}}"#;
+        assert_eq!(message(schema), Some("json"));
     }
 }

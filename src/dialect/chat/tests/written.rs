@@ -151,15 +151,15 @@ fn events_are_told_as_a_completion() {
 
 #[test]
 fn usage_is_told_to_those_who_ask() {
-    let told = |with_usage: bool| {
+    let sent = |with_usage: bool| {
         data(&stream(
             asked(with_usage, false),
             vec![begin(), Event::Text("a".into()), ended(End::Whole)],
         ))
     };
-    assert_eq!(told(false).len(), 3);
-    assert!(told(false).iter().all(|chunk| chunk.get("usage").is_none()));
-    assert_eq!(told(true).len(), 4);
+    assert_eq!(sent(false).len(), 3);
+    assert!(sent(false).iter().all(|chunk| chunk.get("usage").is_none()));
+    assert_eq!(sent(true).len(), 4);
     let unknown = vec![
         begin(),
         Event::Text("a".into()),
@@ -291,8 +291,8 @@ fn a_failure_is_told_and_nothing_else() {
 
 #[test]
 fn what_the_upstream_does_not_say_is_made_up() {
-    let told = vec![Event::Begin(Begin::default()), ended(End::Whole)];
-    let completion = write_answer(&asked(false, false), told).unwrap();
+    let sent = vec![Event::Begin(Begin::default()), ended(End::Whole)];
+    let completion = write_answer(&asked(false, false), sent).unwrap();
     assert!(completion["id"].as_str().unwrap().starts_with("chatcmpl-"));
     assert_eq!(completion["model"], "asked");
     assert!(completion["created"].as_u64().unwrap() > 1_700_000_000);

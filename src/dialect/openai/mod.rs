@@ -1,5 +1,0 @@
-//! Going on with an answer that broke off.
-
-pub mod continuation;
-
-pub use continuation::{Splicer, Transcript};

@@ -1,0 +1,84 @@
+//! Who is asked again, what that costs, and when it is too late.
+
+use std::time::Duration;
+
+use super::{GONE, WELL, scene, starts};
+use crate::failover::decisions::budget::Bucket;
+use crate::failover::decisions::decide::{
+    Choice, Door, InFlight, Next, Situation, StartReason, Tried, next,
+};
+
+#[test]
+fn to_ask_again_costs_a_little_and_the_time_that_was_lost() {
+    let scene = scene();
+    let choices = [scene.failed(1, 0.9)];
+    for (seconds, tokens) in [(0, 0.1), (5, 0.6), (10, 1.1), (60, 1.1)] {
+        let last_took = Duration::from_secs(seconds);
+        let situation = Situation {
+            last_took,
+            ..scene.now(&choices)
+        };
+        let next = next(&situation);
+        let Next::Start {
+            expense: Some(expense),
+            ..
+        } = next
+        else {
+            panic!("{next:?}");
+        };
+        assert_eq!(expense.bucket, Bucket::Retries);
+        assert!((expense.tokens - tokens).abs() < 1e-6, "{expense:?}");
+    }
+}
+
+#[test]
+fn whoever_comes_too_late_is_asked_for_once_and_never_again() {
+    let scene = scene();
+    let too_late = |choices: &[Choice]| {
+        next(&Situation {
+            now: scene.at(600.0),
+            ..scene.now(choices)
+        })
+    };
+    assert!(starts(0, StartReason::Next)(too_late(&[WELL, WELL])));
+    assert_eq!(too_late(&[scene.failed(1, 0.9), WELL]), Next::Done);
+}
+
+#[test]
+fn beside_an_attempt_that_is_lost_only_somebody_who_may_answer_at_once_is_asked_again() {
+    let scene = scene();
+    let failed = scene.failed(1, 0.9);
+    let later = Choice {
+        tried: Tried::Again {
+            calls: 1,
+            not_before: scene.at(2.0),
+            is_unread: false,
+        },
+        ..failed
+    };
+    let door = |door| Choice { door, ..failed };
+    let until = scene.at(2.0);
+    let beside = |choice: Choice| {
+        let choices = [GONE, choice];
+        next(&Situation {
+            in_flight: InFlight {
+                count: 1,
+                is_lost_cause: true,
+                is_late: false,
+            },
+            ..scene.now(&choices)
+        })
+    };
+    let next = beside(failed);
+    assert!(starts(1, StartReason::Ejected)(next), "{next:?}");
+    for choice in [
+        later,
+        door(Door::CoolingDown { until }),
+        door(Door::Out { is_fresh: true }),
+        door(Door::Shut),
+        scene.failed(1, 0.01),
+        scene.failed(20, 0.9),
+    ] {
+        assert_eq!(beside(choice), Next::Await { alarm: None }, "{choice:?}");
+    }
+}
