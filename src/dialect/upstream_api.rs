@@ -1,7 +1,7 @@
 //! The API that an upstream speaks.
 
 use super::conversation::Api;
-use crate::catalogue::{Dialect, InChats, Prefill, Quirks, facts};
+use crate::catalogue::{Dialect, Facts, InChats, Prefill, Quirks, claude_facts, facts, in_chats};
 use crate::request::Endpoint;
 
 /// The API of an upstream, and how it differs from the original.
@@ -23,6 +23,8 @@ pub struct UpstreamApi {
     pub has_stream_usage: bool,
     /// The most output tokens that it accepts.
     pub max_output: Option<u32>,
+    /// What is known of the model, where the configuration says something about it; `None`: what the catalogue knows.
+    pub facts: Option<Facts>,
     /// Whether a prompt is marked for its cache where the client marks nothing.
     pub marks_cache: bool,
 }
@@ -40,8 +42,8 @@ pub struct RequestKind<'a> {
 
 impl RequestKind<'_> {
     /// Whether the model takes this in `/responses` alone.
-    fn needs_responses(self) -> bool {
-        match facts(self.model).in_chats {
+    fn needs_responses(self, in_chats: InChats) -> bool {
+        match in_chats {
             InChats::All => false,
             InChats::ToolsUnthinking | InChats::NoTools => self.has_tools,
             InChats::Nothing => true,
@@ -61,8 +63,24 @@ impl UpstreamApi {
             prefill: Prefill::None,
             has_stream_usage: true,
             max_output: None,
+            facts: None,
             marks_cache: true,
         }
+    }
+
+    /// What is known of a model there.
+    pub fn facts_of(&self, model: &str) -> Facts {
+        self.facts.unwrap_or_else(|| facts(model))
+    }
+
+    /// The same where it speaks Anthropic's API.
+    pub fn claude_facts_of(&self, model: &str) -> Facts {
+        self.facts.unwrap_or_else(|| claude_facts(model))
+    }
+
+    fn in_chats(&self, model: &str) -> InChats {
+        self.facts
+            .map_or_else(|| in_chats(model), |facts| facts.in_chats)
     }
 
     /// Whether it supports requests of this kind, translated or not.
@@ -91,7 +109,7 @@ impl UpstreamApi {
             (Dialect::Anthropic, _) => Api::Messages,
             (Dialect::OpenAi, Api::Responses) if self.has_responses => Api::Responses,
             (Dialect::OpenAi, Api::Chat | Api::Messages)
-                if self.has_responses && ask.needs_responses() =>
+                if self.has_responses && ask.needs_responses(self.in_chats(ask.model)) =>
             {
                 Api::Responses
             }

@@ -38,7 +38,11 @@ impl Candidate {
 
     /// Its upstream's API for its model, for a client that names this one.
     pub fn api(&self, model: &str) -> UpstreamApi {
-        self.upstream.api(self.model.as_deref().unwrap_or(model))
+        let model = self.model.as_deref().unwrap_or(model);
+        UpstreamApi {
+            facts: self.knowledge.told(model),
+            ..self.upstream.api(model)
+        }
     }
 
     /// What is known of its model, for a client that names this one.
@@ -54,6 +58,8 @@ pub struct Knowledge {
     /// What the candidate and its upstream say.
     nearest: CapabilitiesConfig,
     models: ModelRules,
+    /// Whether either says anything.
+    is_told: bool,
     /// Looked up in advance, where the model is known.
     settled: Option<Facts>,
 }
@@ -67,7 +73,9 @@ impl Knowledge {
         nearest: CapabilitiesConfig,
         models: ModelRules,
     ) -> Self {
+        let is_told = nearest != CapabilitiesConfig::default() || !models.0.is_empty();
         let unsettled = Self {
+            is_told,
             provider,
             nearest,
             models,
@@ -83,6 +91,11 @@ impl Knowledge {
     pub fn about(&self, model: &str) -> Facts {
         let look_up = || self.stated(model).over(self.provider.facts(model));
         self.settled.unwrap_or_else(look_up)
+    }
+
+    /// What is known of a model, if the configuration says anything about some.
+    fn told(&self, model: &str) -> Option<Facts> {
+        self.is_told.then(|| self.about(model))
     }
 
     /// What the configuration says about a model, and nothing else.

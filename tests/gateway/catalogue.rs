@@ -80,6 +80,56 @@ fn providers_with_a_key_in_the_environment_are_used() {
     }
 }
 
+#[tokio::test]
+async fn what_the_configuration_says_of_a_model_counts() {
+    let tool = json!({"type": "function", "function": {"name": "f", "parameters": {}}});
+    let mut body = chat();
+    body["model"] = "house-1".into();
+    body["tools"] = json!([tool]);
+    for (said, path) in [
+        ("{thinks: true}", "/v1/chat/completions"),
+        ("{tools_by: responses}", "/v1/responses"),
+    ] {
+        let upstream = Simulator::start("house", Script::healthy()).await.unwrap();
+        let gateway = Setup::new()
+            .upstream(&upstream)
+            .lines(&format!(
+                "models: {{house-*: {said}, other: {{tools: false}}}}"
+            ))
+            .start()
+            .await;
+        let answered = gateway.post(CHAT, &body).await;
+        assert_eq!(answered.json()["object"], "chat.completion", "{said}");
+        assert_eq!(upstream.received()[0].path, path, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_configuration_says_of_an_upstream_counts() {
+    let (first, second) = crate::harness::simulators().await;
+    first.play(Script::status(503)).await;
+    let quirks = "{limit: max_completion_tokens, refuses: [seed], developer: false}";
+    let keys = format!("provider: openai-compatible, api_key: k, quirks: {quirks}");
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream_as(&second, &keys)
+        .route(&["*"], &["first", "second, model: house"])
+        .start()
+        .await;
+    let mut body = chat();
+    body["max_tokens"] = 9.into();
+    body["seed"] = 7.into();
+    body["messages"] =
+        json!([{"role": "developer", "content": "x"}, {"role": "user", "content": "y"}]);
+    let answered = gateway.post(CHAT, &body).await;
+    assert_eq!((answered.status, answered.upstream()), (200, "second"));
+    assert_eq!(answered.header("x-backstop-dropped"), "seed");
+    let sent = second.received()[0].json();
+    assert_eq!(sent["max_completion_tokens"], 9);
+    assert!(sent["max_tokens"].is_null() && sent["seed"].is_null());
+    assert_eq!(sent["messages"][0]["role"], "system");
+}
+
 /// An upstream that lists these models.
 async fn listing(models: &serde_json::Value) -> Simulator {
     let list = Fault::Status {

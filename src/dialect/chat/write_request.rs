@@ -7,7 +7,7 @@ use super::prefill::put_prefill;
 use super::request_body::Body;
 use super::write_messages::{Transcript, is_original};
 use super::write_tools::Toolbox;
-use crate::catalogue::{Sampling, facts};
+use crate::catalogue::Sampling;
 use crate::dialect::conversation::schema::{self, Taker};
 use crate::dialect::conversation::{
     Api, Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written,
@@ -167,7 +167,7 @@ impl Draft<'_> {
         for (name, value, field) in hints {
             self.hint(name, value, field, is_original);
         }
-        let can_be_verbose = is_original && facts(self.target.model).takes_verbosity();
+        let can_be_verbose = is_original && self.target.facts().takes_verbosity();
         self.hint("verbosity", verbosity, Field::Verbosity, can_be_verbose);
     }
 
@@ -205,7 +205,7 @@ impl Draft<'_> {
     fn think(&mut self, has_tools: bool, lacks_thoughts: Option<bool>) {
         let quirks = &self.target.upstream.quirks;
         let thinking = &self.conversation.thinking;
-        let (origin, facts) = (self.conversation.origin, facts(self.target.model));
+        let (origin, facts) = (self.conversation.origin, self.target.facts());
         let (mut asked, mut is_lost) = effort(thinking, origin, &facts, quirks.efforts, has_tools);
         // Models that want their thoughts back must not think where a client does not give them back.
         let gives_back = !lacks_thoughts.unwrap_or(!thinking.is_shown);
@@ -233,7 +233,7 @@ impl Draft<'_> {
     /// The fields that the provider rejects are hints.
     fn leave_out_what_is_refused(&mut self) {
         let quirks = &self.target.upstream.quirks;
-        let facts = facts(self.target.model);
+        let facts = self.target.facts();
         let effort = self.fields.get("reasoning_effort");
         let is_thinking = match facts.sampling {
             Sampling::Always => false,

@@ -6,6 +6,7 @@ use super::api::Api;
 use super::dropped::Dropped;
 use super::names::Names;
 use super::request::{Conversation, Echo};
+use crate::catalogue::Facts;
 use crate::dialect::upstream_api::UpstreamApi;
 
 /// For whom a request is written.
@@ -15,6 +16,13 @@ pub struct Target<'a> {
     pub model: &'a str,
     /// How the upstream's API differs from the original.
     pub upstream: &'a UpstreamApi,
+}
+
+impl Target<'_> {
+    /// What is known of the model.
+    pub fn facts(&self) -> Facts {
+        self.upstream.facts_of(self.model)
+    }
 }
 
 /// A request in an upstream's API.

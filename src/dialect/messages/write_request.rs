@@ -7,7 +7,7 @@ use super::think::{JSON_ANSWER, keep_to, sample, think};
 use super::wire::{Block, Message, Metadata, Request};
 use super::write_tools::{Shape, Toolbox};
 use super::write_turns::Turns;
-use crate::catalogue::{Facts, claude_facts};
+use crate::catalogue::Facts;
 use crate::dialect::conversation::continue_prompt;
 use crate::dialect::conversation::history::repair;
 use crate::dialect::conversation::{
@@ -26,7 +26,7 @@ pub fn write_request(
     mut conversation: Conversation,
     target: &Target<'_>,
 ) -> Result<Written, Unsaid> {
-    let facts = claude_facts(target.model);
+    let facts = target.upstream.claude_facts_of(target.model);
     let mut request = Request {
         model: target.model.to_owned(),
         max_tokens: limit(&conversation, target),

@@ -1,6 +1,6 @@
 //! What `OpenAI`'s models take, by their names.
 
-use crate::catalogue::{Facts, Sampling, facts};
+use crate::catalogue::{Facts, Sampling};
 use crate::dialect::conversation::{Effort, Thinking};
 
 /// A model.
@@ -8,8 +8,8 @@ use crate::dialect::conversation::{Effort, Thinking};
 pub(super) struct Model(Facts);
 
 impl Model {
-    pub(super) fn of(name: &str) -> Self {
-        Self(facts(name))
+    pub(super) fn known(facts: Facts) -> Self {
+        Self(facts)
     }
 
     /// Whether it thinks.
@@ -48,6 +48,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::Model;
+    use crate::catalogue::facts;
     use crate::dialect::conversation::{Effort, Thinking};
 
     #[test]
@@ -70,15 +71,22 @@ mod tests {
                 effort: Some(asked),
                 ..Thinking::default()
             };
-            assert_eq!(Model::of(model).effort(&thinking), expected, "{model}");
+            assert_eq!(
+                Model::known(facts(model)).effort(&thinking),
+                expected,
+                "{model}"
+            );
         }
         let adaptive = Thinking {
             is_on: Some(true),
             ..Thinking::default()
         };
-        assert_eq!(Model::of("gpt-5.4").effort(&adaptive), Some(Medium));
         assert_eq!(
-            Model::of("gpt-5.4").effort(&Thinking::default()),
+            Model::known(facts("gpt-5.4")).effort(&adaptive),
+            Some(Medium)
+        );
+        assert_eq!(
+            Model::known(facts("gpt-5.4")).effort(&Thinking::default()),
             Option::None
         );
     }
@@ -95,7 +103,11 @@ mod tests {
             ("gpt-5.1-codex-max", None, false),
             ("gpt-6-sol", None, false),
         ] {
-            assert_eq!(Model::of(model).takes_sampling(effort), takes, "{model}");
+            assert_eq!(
+                Model::known(facts(model)).takes_sampling(effort),
+                takes,
+                "{model}"
+            );
         }
     }
 }

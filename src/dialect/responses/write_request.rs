@@ -94,7 +94,7 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
     }
     let instructions = split_instructions(&mut turns);
     let input = input(turns, target, &mut names, &mut dropped)?;
-    let model = Model::of(target.model);
+    let model = Model::known(target.facts());
     let effort = effort(model, &conversation.thinking, &mut dropped);
     let Sampling {
         temperature, top_p, ..

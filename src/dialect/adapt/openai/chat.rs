@@ -13,7 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::history::{self, Thoughts};
 use super::items;
 use super::thoughts::changed;
-use crate::catalogue::{Efforts, Facts, InChats, Quirks, Sampling, facts};
+use crate::catalogue::{Efforts, Facts, InChats, Quirks, Sampling};
 use crate::dialect::adapt::schemas;
 use crate::dialect::upstream_api::UpstreamApi;
 use crate::wire::json::Fields;
@@ -51,7 +51,7 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
     let mut is_changed = limit(&mut fields, quirks.limit, api.max_output);
     let model = model_of(&fields);
-    let facts = facts(&model);
+    let facts = api.facts_of(&model);
     let mut of_messages = BTreeSet::new();
     if let Some(messages) = fields.get("messages")
         && let Some(adapted) = history::adapted(messages, quirks, &model, &mut of_messages)
