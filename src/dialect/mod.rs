@@ -10,6 +10,7 @@
 //!                 the way back: a whole answer, or event by event
 //! answer, stream, refusal, silence
 //!                 what a reply means that needs no translation
+//! continuation    the rest of a stream that broke off: how it is asked for, and how it is told
 //! errors, rate_limit
 //!                 what an error means, and what an upstream allows
 //! ```

@@ -29,9 +29,9 @@ pub(super) struct ToldCall {
 impl ToldCall {
     /// Notes what is known of it; what is unknown yet is empty.
     pub(super) fn name_it(&mut self, id: &str, name: &str, is_custom: bool) {
-        for (known, told) in [(&mut self.id, id), (&mut self.name, name)] {
+        for (known, more) in [(&mut self.id, id), (&mut self.name, name)] {
             if known.is_empty() {
-                told.clone_into(known);
+                more.clone_into(known);
             }
         }
         self.is_custom |= is_custom;

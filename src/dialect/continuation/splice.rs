@@ -54,12 +54,12 @@ impl Splicer {
             if data.is_empty() {
                 continue;
             }
-            let (mut pieces, mut told) = (Vec::new(), Vec::new());
+            let (mut pieces, mut assembled) = (Vec::new(), Vec::new());
             self.reader.read(event.name, data, &mut pieces);
             for piece in pieces {
-                self.assembly.take(piece, &mut told);
+                self.assembly.take(piece, &mut assembled);
             }
-            for event in told {
+            for event in assembled {
                 self.tell(event, &mut out)?;
             }
         }
@@ -68,9 +68,9 @@ impl Splicer {
 
     /// What is still to be told when no more events come.
     pub fn finish(&mut self) -> Result<Vec<u8>, Defect> {
-        let (mut told, mut out) = (Vec::new(), Vec::new());
-        self.assembly.finish(&mut told);
-        for event in told {
+        let (mut assembled, mut out) = (Vec::new(), Vec::new());
+        self.assembly.finish(&mut assembled);
+        for event in assembled {
             self.tell(event, &mut out)?;
         }
         Ok(out)

@@ -216,12 +216,12 @@ mod tests {
             (r#"{"reasoning_content":"hm"}"#, ("Hello", 1, 1)),
         ] {
             let transcript = chat(delta);
-            let heard = (
+            let received = (
                 transcript.text.as_str(),
                 transcript.tokens,
                 transcript.thoughts,
             );
-            assert_eq!((heard, transcript.obstacle()), (said, None), "{delta}");
+            assert_eq!((received, transcript.obstacle()), (said, None), "{delta}");
         }
         for (delta, obstacle) in [
             (

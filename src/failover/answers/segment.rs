@@ -124,9 +124,9 @@ impl Segment {
             Some(splice) => {
                 let rest = splice.events.flush();
                 // What does not fit is left out: then the answer has no end.
-                let mut told = splice.splicer.rewrite(&rest.pass).unwrap_or_default();
-                told.extend(splice.splicer.finish().unwrap_or_default());
-                front.read(told.into()).pass
+                let mut spliced = splice.splicer.rewrite(&rest.pass).unwrap_or_default();
+                spliced.extend(splice.splicer.finish().unwrap_or_default());
+                front.read(spliced.into()).pass
             }
         }
     }

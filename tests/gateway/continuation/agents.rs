@@ -385,3 +385,43 @@ async fn anthropics_python_package_sees_one_message() {
         assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{way:?}");
     }
 }
+
+/// After every event of an agent's answer: the client has the whole answer, or is told that it has not.
+#[tokio::test]
+async fn wherever_an_answer_breaks_off_no_word_is_lost_or_doubled() {
+    let said = [
+        Said::Thought("Hm"),
+        Said::Thought_,
+        Said::Text(BEFORE),
+        Said::Text(AFTER),
+        Said::Text_,
+    ];
+    let said = [&said[..], &CALL[..], &[Said::End]].concat();
+    for client in WIRES {
+        for way in [(Kind::Claude, Kind::Claude), (Kind::OpenAi, Kind::Claude)] {
+            let wire = way.0.wire(client);
+            let whole = stream(wire, "first", &said);
+            let cuts = whole
+                .match_indices("\n\n")
+                .map(|(cut, _)| &whole[..cut + 2]);
+            for sent in cuts {
+                let told = hear(wire, sent);
+                if told.thoughts.is_empty() || !told.end.is_empty() {
+                    continue;
+                }
+                let rest = rest(client, way.1, &WHOLE[told.text.len()..], true);
+                let scene = Scene::play(client, way, sent.to_owned(), rest).await;
+                if !told.calls.is_empty() {
+                    scene.ends_honestly();
+                } else if scene.heard().end == "error" {
+                    // An item of a response whose text is over, but not the item.
+                    assert_eq!(wire, Wire::Responses);
+                    let about = scene.answered.text();
+                    assert!(about.contains("between two parts"), "{about}");
+                } else {
+                    scene.is_continued("Hm", true);
+                }
+            }
+        }
+    }
+}

@@ -121,7 +121,7 @@ fn a_call_does_not_take_the_place_of_a_seam() {
     let ask = json!({"tools": [{"type": "function", "function": {"name": "f"}}]});
     let function = json!({"name": "f", "arguments": "{}"});
     let call = json!([{"index": 0, "id": "call_1", "type": "function", "function": function}]);
-    let told = |prefill: Prefill, text: &str| {
+    let spliced = |prefill: Prefill, text: &str| {
         let reply = [
             chunk("second", json!({"content": text}), None),
             chunk("second", json!({"tool_calls": call}), None),
@@ -131,7 +131,7 @@ fn a_call_does_not_take_the_place_of_a_seam() {
         rewrite(&mut splicer, &reply)
     };
     for text in ["", "Hello d"] {
-        assert_eq!(told(Prefill::None, text), Err(Defect::NoSeam), "{text}");
+        assert_eq!(spliced(Prefill::None, text), Err(Defect::NoSeam), "{text}");
     }
     for (prefill, text, new) in [
         (Prefill::None, "Hello dear all.", Some(" all.")),
@@ -139,7 +139,7 @@ fn a_call_does_not_take_the_place_of_a_seam() {
         (Prefill::Trailing, "", None),
         (Prefill::Trailing, ", all.", Some(", all.")),
     ] {
-        let out = told(prefill, text).unwrap();
+        let out = spliced(prefill, text).unwrap();
         let deltas: Vec<&Value> = out
             .iter()
             .map(|chunk| &chunk["choices"][0]["delta"])
