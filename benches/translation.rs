@@ -11,7 +11,7 @@
 )]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backstop::catalogue::Dialect;
 use backstop::dialect::stream::StreamReader;
@@ -20,6 +20,7 @@ use backstop::request::Endpoint;
 use backstop::wire::sse::{self, Framer};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 const CALLS: usize = 150;
 const TOOLS: usize = 40;
@@ -32,41 +33,11 @@ const BY_RESPONSES: &str = "gpt-6.2";
 const BY_CHAT: &str = "m";
 const CLAUDE: &str = "claude-sonnet-4-5";
 
+/// From one API to another: its name, what the client calls, who is asked, and for which model.
+type Direction = (&'static str, Endpoint, UpstreamApi, &'static str);
+
 fn main() {
-    let openai = UpstreamApi::new(Dialect::OpenAi);
-    let chats = UpstreamApi {
-        has_responses: false,
-        ..openai
-    };
-    let anthropic = UpstreamApi::new(Dialect::Anthropic);
-    let directions = [
-        (
-            "chat → messages",
-            Endpoint::ChatCompletions,
-            anthropic,
-            CLAUDE,
-        ),
-        (
-            "chat → responses",
-            Endpoint::ChatCompletions,
-            openai,
-            BY_RESPONSES,
-        ),
-        ("messages → chat", Endpoint::Messages, chats, BY_CHAT),
-        (
-            "messages → responses",
-            Endpoint::Messages,
-            openai,
-            BY_RESPONSES,
-        ),
-        ("responses → chat", Endpoint::Responses, chats, BY_CHAT),
-        (
-            "responses → messages",
-            Endpoint::Responses,
-            anthropic,
-            CLAUDE,
-        ),
-    ];
+    let directions = directions();
     println!(
         "a request of {} KiB with {CALLS} calls and {TOOLS} tools, in milliseconds\n",
         SIZE >> 10
@@ -98,6 +69,28 @@ fn main() {
             each(through)
         );
     }
+}
+
+fn directions() -> [Direction; 6] {
+    let openai = UpstreamApi::new(Dialect::OpenAi);
+    let chats = UpstreamApi {
+        has_responses: false,
+        ..openai
+    };
+    let anthropic = UpstreamApi::new(Dialect::Anthropic);
+    let (chat, messages, responses) = (
+        Endpoint::ChatCompletions,
+        Endpoint::Messages,
+        Endpoint::Responses,
+    );
+    [
+        ("chat → messages", chat, anthropic, CLAUDE),
+        ("chat → responses", chat, openai, BY_RESPONSES),
+        ("messages → chat", messages, chats, BY_CHAT),
+        ("messages → responses", messages, openai, BY_RESPONSES),
+        ("responses → chat", responses, chats, BY_CHAT),
+        ("responses → messages", responses, anthropic, CLAUDE),
+    ]
 }
 
 fn translated(api: UpstreamApi, endpoint: Endpoint, model: &str, body: &Bytes) -> UpstreamRequest {

@@ -320,7 +320,9 @@ mod tests {
     #[test]
     fn only_anthropics_api_takes_unknown_names_for_claude() {
         assert_eq!(facts("unheard-of"), Facts::UNKNOWN);
-        assert!(claude_facts("unheard-of").takes_prefill && !claude_facts("unheard-of").takes_schema);
+        assert!(
+            claude_facts("unheard-of").takes_prefill && !claude_facts("unheard-of").takes_schema
+        );
         assert!(
             claude_facts("deepseek-flash").thinks
                 && claude_facts("deepseek-flash").takes_forced_tools

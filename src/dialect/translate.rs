@@ -82,14 +82,21 @@ impl UpstreamApi {
         }
     }
 
-    /// The same for a request that has to be translated; `None`: it has not.
+    /// The same for a request that has to be translated; `None`: it has not. What `/responses` cannot take stays a chat, where the
+    /// upstream has both: it knows best what its model takes.
     pub fn translated(
         self,
         ask: RequestKind<'_>,
         body: &[u8],
     ) -> Option<Result<UpstreamRequest, Untranslatable>> {
         let (asked, spoken) = (Api::of(ask.endpoint)?, self.api_for(ask)?);
-        (asked != spoken).then(|| self.between(asked, spoken, body, ask.model))
+        if asked == spoken {
+            return None;
+        }
+        match self.between(asked, spoken, body, ask.model) {
+            Err(_) if asked == Api::Chat && self.dialect == Dialect::OpenAi => None,
+            translated => Some(translated),
+        }
     }
 
     /// The request in another API: parsed once and written once.
