@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use backstop::catalogue::Dialect;
 use backstop::dialect::stream::StreamReader;
-use backstop::dialect::{RequestKind, Delivery, StreamTranslator, UpstreamApi, UpstreamRequest};
+use backstop::dialect::{Delivery, RequestKind, StreamTranslator, UpstreamApi, UpstreamRequest};
 use backstop::request::Endpoint;
 use backstop::wire::sse::{self, Framer};
 use bytes::Bytes;

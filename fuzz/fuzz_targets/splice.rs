@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use backstop::config::Prefill;
+use backstop::catalogue::Prefill;
 use backstop::dialect::continuation::{Scribe, Splicer};
 use backstop::request::{ClientApi, Endpoint, ModelRequest, RequestId};
 use backstop::wire::sse;

@@ -1,8 +1,9 @@
 //! What the fuzz targets share: a stream cut anywhere must be read as the same stream, and nothing that is translated may
 //! bring a translator down.
 
+use backstop::catalogue::Dialect;
 use backstop::dialect::stream::{Signal, StreamReader};
-use backstop::dialect::{Delivery, UpstreamApi};
+use backstop::dialect::{RequestKind, StreamTranslator, UpstreamApi, UpstreamRequest};
 use backstop::request::Endpoint;
 use backstop::wire::sse::{self, Framer};
 use bytes::Bytes;
@@ -68,38 +69,59 @@ fn read(reader: &mut StreamReader, bytes: &[u8], signals: &mut Vec<Signal>) {
     }
 }
 
-/// Translates a request into a language, and a reply back. The bytes are the length of the request, in two of them, the
+/// Upstreams of each API, with a model that is asked in it: chats alone, Messages, and Responses for tools.
+const UPSTREAMS: [(UpstreamApi, &str); 3] = [
+    (
+        UpstreamApi {
+            has_responses: false,
+            ..UpstreamApi::new(Dialect::OpenAi)
+        },
+        "m",
+    ),
+    (UpstreamApi::new(Dialect::Anthropic), "claude-sonnet-4-5"),
+    (UpstreamApi::new(Dialect::OpenAi), "gpt-6.2"),
+];
+
+/// Puts a request into the other APIs, and a reply back. The bytes are the length of the request, in two of them, the
 /// request, and the reply.
-pub fn translate(api: UpstreamApi, endpoint: Endpoint, data: &[u8]) {
+pub fn translate(endpoint: Endpoint, data: &[u8]) {
     let Some((length, rest)) = data.split_first_chunk() else {
         return;
     };
     let (request, reply) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
-    // A reply is read, too, where the request is no good.
-    let usual = br#"{"model":"claude-sonnet-4-5","messages":[],"input":"x","stream":true}"#;
-    let _ = api.unsupported_feature(endpoint, request, "m");
-    let translated = api.translate(
-        endpoint,
-        Bytes::copy_from_slice(request),
-        Delivery::Fallback { model: "m" },
-    );
-    if let Some(translated) = &translated {
+    for (api, model) in UPSTREAMS {
+        let kind = RequestKind {
+            endpoint,
+            model,
+            has_tools: true,
+        };
+        let translated = match api.translated(kind, request) {
+            Some(Ok(translated)) => translated,
+            // A reply is read, too, where the request is no good.
+            Some(Err(_)) => match api.translated(kind, USUAL) {
+                Some(usual) => usual.expect("a request"),
+                None => continue,
+            },
+            None => continue,
+        };
         serde_json::from_slice::<serde_json::Value>(&translated.body).expect("JSON");
+        put_back(&translated, endpoint, reply);
     }
-    let Some(translated) = translated
-        .or_else(|| api.translate(endpoint, Bytes::from_static(usual), Delivery::Verbatim))
-    else {
-        return;
-    };
+}
+
+/// A request in any API.
+const USUAL: &[u8] =
+    br#"{"model":"m","messages":[{"role":"user","content":"x"}],"input":"x","max_tokens":9,"stream":true}"#;
+
+fn put_back(translated: &UpstreamRequest, endpoint: Endpoint, reply: &[u8]) {
     assert!(translated.translator.changes());
-    let _ = translated.translator.answer(Bytes::copy_from_slice(reply));
-    let _ = translated
-        .translator
-        .error(400, Bytes::copy_from_slice(reply));
-    if let Some(mut translator) = translated.translator.translator() {
-        let sent = translator.translate(Bytes::copy_from_slice(reply));
-        let rest = translator.finish();
-        assert!(std::str::from_utf8(&sent).is_ok() || std::str::from_utf8(reply).is_err());
-        assert!(std::str::from_utf8(&rest).is_ok());
+    let bytes = || Bytes::copy_from_slice(reply);
+    let _ = translated.translator.answer(endpoint, bytes(), None);
+    let _ = translated.translator.error(400, bytes());
+    if let Some(StreamTranslator::Between(mut way)) = translated.translator.translator() {
+        let sent = way.translate(reply);
+        let rest = way.finish();
+        assert!(std::str::from_utf8(&sent.events).is_ok());
+        assert!(std::str::from_utf8(&rest.events).is_ok());
     }
 }

@@ -234,9 +234,7 @@ impl Api {
             Ok(Ok(answer)) => Ok(Reply::Upstream(Box::new(answer))),
             Ok(Err(exhausted)) => Err(unanswered(exhausted, &asked).into()),
             Err(_) => Ok(Reply::Waiting(Box::new(Waiting::new(
-                run,
-                &asked,
-                keepalive,
+                run, &asked, keepalive,
             )))),
         }
     }

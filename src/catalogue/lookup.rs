@@ -310,7 +310,8 @@ mod tests {
             ("databricks-claude-opus-4-6", "sampling budget schema"),
             ("claude-opus-4-7", "schema"),
             ("claude-opus-4-8", "schema system"),
-            ("anthropic/claude-sonnet-5", "schema system"),
+            ("anthropic/claude-sonnet-5", "schema"),
+            ("claude-sonnet-5-5", "schema system"),
         ] {
             assert_eq!(of(name), taken, "{name}");
         }
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn only_anthropics_api_takes_unknown_names_for_claude() {
         assert_eq!(facts("unheard-of"), Facts::UNKNOWN);
-        assert_eq!(claude_facts("unheard-of"), facts("claude-opus-4-1"));
+        assert!(claude_facts("unheard-of").takes_prefill && !claude_facts("unheard-of").takes_schema);
         assert!(
             claude_facts("deepseek-flash").thinks
                 && claude_facts("deepseek-flash").takes_forced_tools

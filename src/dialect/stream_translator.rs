@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::adapt::Numbers;
 use super::conversation::{Api, Assembly, End, Event, Piece};
 use super::form::{ReadEvents, WriteEvents};
-use super::adapt::Numbers;
 use super::translation::{Translation, outcome_of};
 use crate::outcome::{Defect, Outcome};
 use crate::wire::sse;

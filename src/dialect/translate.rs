@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::conversation::{Api, Asked, Target, Unsaid};
 use super::adapt::without_foreign_thoughts;
+use super::adapt::{self, Adapted};
+use super::conversation::{Api, Asked, Target, Unsaid};
 use super::response_translator::ResponseTranslator;
 use super::translation::Translation;
 use super::upstream_api::{RequestKind, UpstreamApi};
-use super::adapt::{self, Adapted};
 use crate::catalogue::Dialect;
 use crate::request::Endpoint;
 use crate::wire::json;

@@ -55,7 +55,10 @@ pub(super) async fn translated_within(
     request: RoutingRequest<'_>,
     memory: &Memory,
 ) -> Result<Option<UpstreamRequest>, SkipReason> {
-    if !candidate.api(request.model).translates(ask(candidate, request)) {
+    if !candidate
+        .api(request.model)
+        .translates(ask(candidate, request))
+    {
         return Ok(None);
     }
     let body = request.needs.body;

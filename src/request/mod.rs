@@ -125,7 +125,9 @@ impl ModelRequest {
 
     /// Whether its client is one of `OpenAI`'s or Anthropic's own SDKs.
     pub fn is_from_sdk(&self) -> bool {
-        self.headers.keys().any(|name| name.as_str().starts_with("x-stainless-"))
+        self.headers
+            .keys()
+            .any(|name| name.as_str().starts_with("x-stainless-"))
     }
 
     /// Whether the upstream stores its answer, or something in it, so that it can be referred to later.

@@ -136,7 +136,11 @@ async fn a_stream_that_has_not_started_ends_so_too() {
         let (gateway, _upstream) = gateway(Fault::Hang, "timeouts: {keepalive: 50ms}\n").await;
         let mut client = Raw::open(gateway.gateway.address()).await;
         client.ask(path, &body.to_string()).await;
-        let sign = if path == MESSAGES { "event: ping" } else { "keepalive" };
+        let sign = if path == MESSAGES {
+            "event: ping"
+        } else {
+            "keepalive"
+        };
         client.until(sign).await;
         let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
         assert_eq!(ended, (RequestResult::Broken, "client_gone"), "{path}");

@@ -29,7 +29,9 @@ fn body(path: &str) -> String {
 
 /// What a client gets of an upstream with this fault.
 async fn told(provider: &str, fault: Fault, path: &str, more: &[(&str, &str)]) -> String {
-    let upstream = Simulator::start("upstream", Script::fault(fault)).await.unwrap();
+    let upstream = Simulator::start("upstream", Script::fault(fault))
+        .await
+        .unwrap();
     let gateway = Setup::new()
         .upstream_as(&upstream, &format!("provider: {provider}, api_key: k"))
         .lines("timeouts: {first_token: 600ms, idle: 600ms, reasoning: 600ms, keepalive: 100ms}")

@@ -17,4 +17,3 @@ mod schemas;
 pub use anthropic::adapt_message;
 pub use openai::{Adapted, Numbers, adapt_chat, adapt_response};
 pub use provider_state::{strip_provider_state, without_foreign_thoughts};
-

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{anthropic, openai};
-use crate::dialect::upstream_api::UpstreamApi;
 use crate::catalogue::CallIds;
+use crate::dialect::upstream_api::UpstreamApi;
 use crate::request::Endpoint;
 use crate::wire::json;
 
@@ -47,10 +47,7 @@ pub fn strip_provider_state(
 
 /// The body of a request, in the upstream's own API, without thoughts that no provider can check, because this proxy has put
 /// them in the client's words; also the field that they were in. `None`: there are none.
-pub fn without_foreign_thoughts(
-    endpoint: Endpoint,
-    body: &[u8],
-) -> Option<(Bytes, &'static str)> {
+pub fn without_foreign_thoughts(endpoint: Endpoint, body: &[u8]) -> Option<(Bytes, &'static str)> {
     match endpoint {
         Endpoint::Messages | Endpoint::CountTokens => {
             anthropic::without_foreign_thoughts(body).map(|body| (body, "messages.thinking"))

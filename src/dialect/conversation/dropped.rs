@@ -33,7 +33,8 @@ impl Dropped {
     /// Something that has this name in the client's API. Names that are not allowed in a header are left out, and so are
     /// more than anybody would read.
     pub fn named(&mut self, name: &str) {
-        let is_printable = name.len() <= LONGEST && name.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_printable =
+            name.len() <= LONGEST && name.bytes().all(|byte| byte.is_ascii_graphic());
         let is_known = self.names.iter().any(|known| known == name);
         if is_printable && !is_known && self.names.len() < MOST {
             self.names.push(name.to_owned());
@@ -110,7 +111,11 @@ impl Field {
             Self::Detail => ("image_url.detail", "detail", "input_image.detail"),
             Self::Effort => ("reasoning_effort", "thinking", "reasoning"),
             Self::Format => ("response_format", "output_config.format", "text.format"),
-            Self::FrequencyPenalty => ("frequency_penalty", "frequency_penalty", "frequency_penalty"),
+            Self::FrequencyPenalty => (
+                "frequency_penalty",
+                "frequency_penalty",
+                "frequency_penalty",
+            ),
             Self::Parallel => ("parallel_tool_calls", "tool_choice", "parallel_tool_calls"),
             Self::PresencePenalty => ("presence_penalty", "presence_penalty", "presence_penalty"),
             Self::PromptCacheKey => ("prompt_cache_key", "prompt_cache_key", "prompt_cache_key"),

@@ -42,8 +42,8 @@ pub use names::Names;
 pub use place::{OpenPart, Place};
 pub use prefill::{continue_prompt, reminder};
 pub use request::{
-    CallResult, Caching, Call, Content, Conversation, Echo, Effort, Format, Input, Media, Part, Role, Sampling,
-    Signature, Streaming, Thinking, Thought, Turn,
+    Caching, Call, CallResult, Content, Conversation, Echo, Effort, Format, Input, Media, Part,
+    Role, Sampling, Signature, Streaming, Thinking, Thought, Turn,
 };
 pub use target::{Asked, Reading, Target, Written};
 pub use tools::{Choice, Search, Tool, ToolKind, ToolName, Tools};

@@ -30,7 +30,9 @@ impl Names {
         let mut groups: HashMap<&str, Option<&str>> = HashMap::new();
         let mut ambiguous: Vec<&str> = Vec::new();
         for tool in tools {
-            let group = groups.entry(&tool.name).or_insert(tool.namespace.as_deref());
+            let group = groups
+                .entry(&tool.name)
+                .or_insert(tool.namespace.as_deref());
             if *group != tool.namespace.as_deref() {
                 ambiguous.push(&tool.name);
             }
@@ -152,12 +154,19 @@ mod tests {
 
     #[test]
     fn tools_of_two_groups_are_told_apart() {
-        let tools = [tool("open", Some("files")), tool("open", Some("mail")), tool("send", Some("mail"))];
+        let tools = [
+            tool("open", Some("files")),
+            tool("open", Some("mail")),
+            tool("send", Some("mail")),
+        ];
         let mut names = Names::of(&tools, 64, None);
         assert_eq!(names.sent("open", Some("files")), "files__open");
         assert_eq!(names.sent("send", Some("mail")), "send");
         let own = names.own("mail__open");
-        assert_eq!((own.name.as_str(), own.namespace.as_deref()), ("open", Some("mail")));
+        assert_eq!(
+            (own.name.as_str(), own.namespace.as_deref()),
+            ("open", Some("mail"))
+        );
         assert_eq!(names.own("send").namespace.as_deref(), Some("mail"));
     }
 }

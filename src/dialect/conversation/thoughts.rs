@@ -49,7 +49,12 @@ mod tests {
     fn what_was_sealed_is_found_again() {
         for of in [Api::Chat, Api::Messages, Api::Responses] {
             for (is_redacted, id) in [(false, None), (true, Some("rs_1".to_owned()))] {
-                let signature = Signature { of, data: "a.b=".to_owned(), is_redacted, id };
+                let signature = Signature {
+                    of,
+                    data: "a.b=".to_owned(),
+                    is_redacted,
+                    id,
+                };
                 assert_eq!(unseal(&seal(&signature)), Some(signature));
             }
         }

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::dialect::conversation::{
-    Api, Asked, Begin, CallHead, End, Signature, Usage, thoughts,
-};
+use crate::dialect::conversation::{Api, Asked, Begin, CallHead, End, Signature, Usage, thoughts};
 
 /// A block that may go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::own_tools::ANSWER_TOOL;
 use super::events::{self, Block, Counts, Delta, Event, Message};
+use super::own_tools::ANSWER_TOOL;
 use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
 
 /// Reads the events of a stream.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::media::{read_document, read_image};
 use super::fields::{list, mark, object, take, take_of, text};
+use super::media::{read_document, read_image};
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
     thoughts,

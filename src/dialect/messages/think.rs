@@ -2,11 +2,9 @@
 
 use serde_json::{Number, Value, json};
 
-use crate::catalogue::{Facts, Sampling, Thinking, Unthinking};
 use super::wire::{Block, Choice, Request};
-use crate::dialect::conversation::{
-    Dropped, Effort, Field, Sampling as Asked, Thinking as Wanted,
-};
+use crate::catalogue::{Facts, Sampling, Thinking, Unthinking};
+use crate::dialect::conversation::{Dropped, Effort, Field, Sampling as Asked, Thinking as Wanted};
 
 /// The smallest budget that is accepted.
 const LEAST: u64 = 1024;
@@ -93,7 +91,9 @@ fn think_freely(wanted: &Wanted, facts: &Facts, request: &mut Request) -> bool {
 
 /// Whether the answer is long enough for a budget.
 fn think_within_budget(wanted: &Wanted, request: &mut Request) -> bool {
-    let budget = wanted.budget.unwrap_or_else(|| wanted.effort.unwrap_or(Effort::High).budget());
+    let budget = wanted
+        .budget
+        .unwrap_or_else(|| wanted.effort.unwrap_or(Effort::High).budget());
     let budget = budget.max(LEAST).min(request.max_tokens / 2);
     if budget < LEAST {
         return false;

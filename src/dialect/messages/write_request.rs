@@ -3,16 +3,16 @@
 use std::mem::{replace, take};
 
 use super::caching;
-use crate::catalogue::Facts;
 use super::think::{JSON_ANSWER, keep_to, sample, think};
 use super::wire::{Block, Message, Metadata, Request};
 use super::write_tools::{Shape, Toolbox};
 use super::write_turns::Turns;
+use crate::catalogue::Facts;
+use crate::dialect::conversation::continue_prompt;
 use crate::dialect::conversation::history::repair;
 use crate::dialect::conversation::{
     Conversation, Dropped, Field, Format, Reading, Target, Unsaid, Written,
 };
-use crate::dialect::conversation::continue_prompt;
 
 /// The limit of an answer if the client sets none and the model allows it.
 const USUAL_ANSWER: u64 = 32_000;

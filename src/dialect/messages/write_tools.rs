@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::catalogue::Facts;
-use super::wire::{Choice, Tool};
 use super::own_tools::{ANSWER_TOOL, WEB_SEARCH};
+use super::wire::{Choice, Tool};
+use crate::catalogue::Facts;
 use crate::dialect::conversation::schema::{self, Taker};
 use crate::dialect::conversation::{
     Choice as Asked, Dropped, Field, Format, Names, Search, Tool as Described, ToolKind, ToolName,

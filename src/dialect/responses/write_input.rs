@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::items::{Content as Said, Item, Part as Shown};
 use super::media::{USUAL_DETAIL, data_url, name_of_kind};
+use crate::dialect::conversation::continue_prompt;
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Field, Input, Media, Names, Part, Role, Thought, Turn,
     Unsaid,
 };
-use crate::dialect::conversation::continue_prompt;
 
 /// Writes items one after the other.
 pub(super) struct Writer<'a> {

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::dialect::messages::error_kind;
 use crate::dialect::conversation::End;
+use crate::dialect::messages::error_kind;
 
 #[derive(Deserialize)]
 pub(super) struct MessageEvent<'a> {

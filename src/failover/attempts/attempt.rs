@@ -8,7 +8,7 @@ use http::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::time::Instant;
 
 use super::clients_account::about_clients_account;
-use super::commit::{Hold, hold};
+use super::commit::{Committed, Hold, hold};
 use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
 use super::error_reply::{LARGEST_ERROR, wait_asked_by};
@@ -371,8 +371,10 @@ impl Attempt<'_> {
                 min_rate: self.timeouts.min_rate,
                 reasoning: self.timeouts.reasoning,
             },
+        };
+        let committed = Committed {
             keepalive: self.request.keepalive(self.timeouts.keepalive),
-            secrets: &Secrets::of(self.target, self.request),
+            secrets: Secrets::of(self.target, self.request),
         };
         let mut events = EventStream::new(endpoint, translator.translator(), scribe);
         let prefill = self.prefill();
@@ -382,7 +384,7 @@ impl Attempt<'_> {
         {
             events.expect_rest();
         }
-        let mut held = match hold(events, reply.body, wanted).await {
+        let mut held = match hold(events, reply.body, wanted, committed).await {
             Ok(held) => held,
             Err(mut failure) if failure.is_silent() => {
                 if let Some(answer) = &mut failure.error {

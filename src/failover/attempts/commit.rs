@@ -35,10 +35,15 @@ pub(super) struct Hold<'a> {
     pub(super) more: Option<HoldConfig>,
     /// The timeouts from the first content on.
     pub(super) limits: StreamTimeouts,
-    /// How long the client may get nothing from then on before it gets a sign of life.
+}
+
+/// What holds of the stream from the commit on.
+#[derive(Clone, Debug)]
+pub(super) struct Committed {
+    /// How long the client may get nothing before it gets a sign of life.
     pub(super) keepalive: Duration,
     /// What its errors must not show.
-    pub(super) secrets: &'a Secrets,
+    pub(super) secrets: Secrets,
 }
 
 /// What has come so far.
@@ -54,6 +59,7 @@ pub(super) async fn hold(
     mut events: EventStream,
     mut body: ReplyBody,
     mut hold: Hold<'_>,
+    committed: Committed,
 ) -> Result<Held, Failure> {
     let mut kept = Kept {
         is_empty: true,
@@ -69,7 +75,7 @@ pub(super) async fn hold(
             }
             Ok(None) => (events.take_rest(), true),
             Err(ReadError::Stalled | ReadError::TooLate) => match hold.ran_out(&kept) {
-                None => return Ok(hold.release(kept, body, events)),
+                None => return Ok(hold.release(kept, body, events, committed)),
                 Some(stage) => return Err(Outcome::TimedOut(stage).into()),
             },
             Err(error) => return Err(error.into()),
@@ -85,7 +91,7 @@ pub(super) async fn hold(
             return Err(Failure::by_event(outcome, taken.error_event));
         }
         if hold.is_enough(&kept) || kept.since.is_some() && events.is_complete() {
-            return Ok(hold.release(kept, body, events));
+            return Ok(hold.release(kept, body, events, committed));
         }
         if is_over || kept.since.is_none() && events.is_over() {
             return Err(kept.failure(&events));
@@ -156,7 +162,13 @@ impl Hold<'_> {
             || kept.bytes.len() >= MOST_HELD
     }
 
-    fn release(&self, kept: Kept, rest: ReplyBody, events: EventStream) -> Held {
+    fn release(
+        &self,
+        kept: Kept,
+        rest: ReplyBody,
+        events: EventStream,
+        committed: Committed,
+    ) -> Held {
         Held {
             first: kept.bytes.freeze(),
             rest,
@@ -164,8 +176,8 @@ impl Hold<'_> {
             limits: self.limits,
             since: kept.since.unwrap_or_else(Instant::now),
             prefill: Prefill::None,
-            keepalive: self.keepalive,
-            secrets: self.secrets.clone(),
+            keepalive: committed.keepalive,
+            secrets: committed.secrets,
         }
     }
 }
@@ -203,7 +215,7 @@ mod tests {
     use super::{Hold, Kept};
     use crate::config::HoldConfig;
     use crate::failover::attempts::timers::StreamTimeouts;
-    use crate::outcome::{Defect, Stage};
+    use crate::outcome::Stage;
     use crate::request::Thinking;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -281,20 +293,5 @@ mod tests {
         assert_eq!(short.ran_out(&content), None);
         assert_eq!(long.ran_out(&content), Some(Stage::Idle));
         assert!(short.is_enough(&content) && !long.is_enough(&content));
-    }
-
-    #[test]
-    fn a_stream_without_an_answer_is_told_from_one_that_was_cut() {
-        let defect = |is_empty, since, is_complete| {
-            let kept = Kept {
-                is_empty,
-                ..kept(since)
-            };
-            kept.defect(is_complete)
-        };
-        assert_eq!(defect(true, None, false), Defect::Empty);
-        assert_eq!(defect(false, None, true), Defect::NoAnswer);
-        assert_eq!(defect(false, None, false), Defect::CutShort);
-        assert_eq!(defect(false, Some(Instant::now()), false), Defect::CutShort);
     }
 }

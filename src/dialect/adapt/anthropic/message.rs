@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use super::provider_state::{accepted, is_thought, leave_thoughts};
 use super::turns::Turns;
 use crate::catalogue::{Facts, Sampling, Thinking, claude_facts};
-use crate::dialect::conversation::{Effort, continue_prompt};
 use crate::dialect::adapt::schemas;
+use crate::dialect::conversation::{Effort, continue_prompt};
 use crate::wire::json::Fields;
 
 /// The body of a request, adapted to this model, and the fields that were dropped; `None`: nothing had to change.

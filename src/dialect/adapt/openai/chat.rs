@@ -168,10 +168,13 @@ pub fn adapt_response(body: &[u8], quirks: &Quirks) -> Option<Adapted> {
     }
     let repaired = changed(body, |items, is_whole| {
         let is_changed = items::repair(items, is_whole);
-        let demoted = items.iter_mut().map(|item| has_developer && history::demote(item));
+        let demoted = items
+            .iter_mut()
+            .map(|item| has_developer && history::demote(item));
         demoted.fold(is_changed, |is_changed, is_demoted| is_changed | is_demoted)
     });
-    let mut fields: Fields<'_> = serde_json::from_slice(repaired.as_deref().unwrap_or(body)).ok()?;
+    let mut fields: Fields<'_> =
+        serde_json::from_slice(repaired.as_deref().unwrap_or(body)).ok()?;
     if !put_schemas(&mut fields, schemas::of_response) {
         let dropped = Vec::new();
         return repaired.map(|body| Adapted { body, dropped });

@@ -57,7 +57,13 @@ fn clear_parts(message: &mut Fields<'_>) -> bool {
     let before = parts.len();
     parts.retain(|part| {
         let kind = part["type"].as_str().unwrap_or("text");
-        !["thinking", "reasoning", "redacted_thinking", "reasoning_text"].contains(&kind)
+        ![
+            "thinking",
+            "reasoning",
+            "redacted_thinking",
+            "reasoning_text",
+        ]
+        .contains(&kind)
     });
     if parts.len() == before {
         return false;

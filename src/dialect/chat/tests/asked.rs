@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::dialect::chat::read_request;
 use crate::dialect::conversation::{
-    Call, CallResult, Choice, Content, Conversation, Effort, Format, Input, Media, Part, Role,
-    Search, Thought, ToolKind, ToolName, Turn, Unsaid,
+    Call, CallResult, Content, Conversation, Effort, Format, Input, Media, Part, Role, Search,
+    Thought, Turn, Unsaid,
 };
 
 /// A request with this field.

@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use super::{asked, data, events, pieces, stream, upstream};
 use crate::config::Quirks;
 use crate::dialect::chat::{read_answer, read_request, write_answer, write_request};
-use crate::dialect::conversation::arbitrary::{
-    answer, assert_same, conversation, folded, split,
-};
+use crate::dialect::conversation::arbitrary::{answer, assert_same, conversation, folded, split};
 use crate::dialect::conversation::{Api, Content, Event, Part, Target, Turn};
 
 /// The turns with the texts of each user's turn joined: every upstream takes one text.

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{conversation, sent, turn, upstream, written};
 use crate::config::{Prefill, Quirks};
 use crate::dialect::conversation::{
-    Api, Caching, Call, CallResult, Choice, Content, Conversation, Effort, Format, Input, Media,
-    Part, Role, Search, Signature, Streaming, Thought, Tool, ToolKind, ToolName, Turn, Unsaid,
+    Api, Caching, Call, CallResult, Choice, Content, Conversation, Effort, Input, Media, Part,
+    Role, Search, Signature, Streaming, Thought, Tool, ToolKind, Turn, Unsaid,
 };
 
 pub(super) fn call(id: &str, name: &str, input: Input) -> Part {

@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use super::super::{Reader, Writer, read_answer, read_request, write_answer};
 use super::written;
 use crate::dialect::conversation::arbitrary::{self, answer, assert_same, folded, split};
-use crate::dialect::conversation::{
-    Api, Asked, Assembly, Echo, Event, Names, Piece, Reading,
-};
+use crate::dialect::conversation::{Api, Asked, Assembly, Echo, Event, Names, Piece, Reading};
 use crate::wire::sse;
 
 fn asked() -> Asked {

@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 
 use super::writes_requests::{asking, sent, text, user};
 use super::{conversation, written};
-use crate::dialect::conversation::{
-    Choice, Format, Search, Tool, ToolKind, ToolName, Unsaid,
-};
+use crate::dialect::conversation::{Choice, Format, Search, Tool, ToolKind, ToolName, Unsaid};
 
 const OLDER: &str = "claude-sonnet-4-5";
 const NEWER: &str = "claude-opus-5";

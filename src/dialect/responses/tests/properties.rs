@@ -5,9 +5,7 @@ use proptest::sample::Index;
 use serde_json::Value;
 
 use super::{asked, reading, sent};
-use crate::dialect::conversation::arbitrary::{
-    answer, assert_same, conversation, folded, split,
-};
+use crate::dialect::conversation::arbitrary::{answer, assert_same, conversation, folded, split};
 use crate::dialect::conversation::*;
 use crate::dialect::responses::{Reader, Writer, read_answer, read_request, write_answer};
 use crate::wire::sse;

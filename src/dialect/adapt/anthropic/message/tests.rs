@@ -198,8 +198,16 @@ fn what_would_be_refused_is_put_in_order_for_every_model() {
     assert!(dropped.is_empty());
     assert_eq!(sent["messages"][0], call);
     assert_eq!(sent["messages"][1]["content"][0]["tool_use_id"], "a");
-    assert_eq!(sent["tools"][0]["input_schema"], json!({"type": "object", "properties": {}}));
-    assert!(sent["tools"][0]["description"].as_str().unwrap().ends_with("{x} or {y}"));
+    assert_eq!(
+        sent["tools"][0]["input_schema"],
+        json!({"type": "object", "properties": {}})
+    );
+    assert!(
+        sent["tools"][0]["description"]
+            .as_str()
+            .unwrap()
+            .ends_with("{x} or {y}")
+    );
     assert_eq!(sent["tools"][1], body["tools"][1]);
     assert!(adapted(&sent, "glm-5").is_none());
 }

@@ -73,8 +73,7 @@ fn models_that_think_get_no_sampling_at_openai() {
 
 #[test]
 fn models_that_think_end_where_they_like_at_openai() {
-    let body =
-        |model: &str| json!({"model": model, "stop": ["x"], "parallel_tool_calls": false});
+    let body = |model: &str| json!({"model": model, "stop": ["x"], "parallel_tool_calls": false});
     for (model, expected) in [
         ("gpt-5.1", &["stop"][..]),
         ("o4-mini", &["parallel_tool_calls", "stop"]),
