@@ -40,7 +40,7 @@ impl Candidate {
     pub fn api(&self, model: &str) -> UpstreamApi {
         let model = self.model.as_deref().unwrap_or(model);
         UpstreamApi {
-            facts: self.knowledge.told(model),
+            facts: self.knowledge.stated_facts(model),
             ..self.upstream.api(model)
         }
     }
@@ -59,7 +59,7 @@ pub struct Knowledge {
     nearest: CapabilitiesConfig,
     models: ModelRules,
     /// Whether either says anything.
-    is_told: bool,
+    is_configured: bool,
     /// Looked up in advance, where the model is known.
     settled: Option<Facts>,
 }
@@ -73,9 +73,9 @@ impl Knowledge {
         nearest: CapabilitiesConfig,
         models: ModelRules,
     ) -> Self {
-        let is_told = nearest != CapabilitiesConfig::default() || !models.0.is_empty();
+        let is_configured = nearest != CapabilitiesConfig::default() || !models.0.is_empty();
         let unsettled = Self {
-            is_told,
+            is_configured,
             provider,
             nearest,
             models,
@@ -94,8 +94,8 @@ impl Knowledge {
     }
 
     /// What is known of a model, if the configuration says anything about some.
-    fn told(&self, model: &str) -> Option<Facts> {
-        self.is_told.then(|| self.about(model))
+    fn stated_facts(&self, model: &str) -> Option<Facts> {
+        self.is_configured.then(|| self.about(model))
     }
 
     /// What the configuration says about a model, and nothing else.
