@@ -39,6 +39,9 @@ pub struct UpstreamConfig {
     pub credential: CredentialFrom,
     /// Whether it has `/responses`; left out: as its provider. If not, it is asked for chat completions.
     pub responses: Option<bool>,
+    /// Whether a prompt that is translated for it is marked for its cache where the client marks nothing; left out: at Anthropic
+    /// only.
+    pub prompt_cache: Option<bool>,
     /// How it is asked to continue the start of an answer; left out: as its provider.
     pub prefill: Option<Prefill>,
     /// What is to be known of its models, where the catalogue is wrong.
@@ -83,6 +86,13 @@ impl UpstreamConfig {
                 ttl: self.api_key_ttl,
             }),
         }
+    }
+
+    /// Whether a prompt is marked for its cache where the client marks nothing. Those that copy Anthropic's API may not know the
+    /// mark.
+    pub fn marks_cache(&self) -> bool {
+        self.prompt_cache
+            .unwrap_or_else(|| self.provider.name() == "anthropic")
     }
 
     /// Whether it has `/responses`.

@@ -336,6 +336,7 @@ fn one_upstream(
 ) -> Upstream {
     let api = UpstreamApi {
         has_responses: config.has_responses(),
+        marks_cache: config.marks_cache(),
         quirks: config.quirks.over(config.provider.quirks()),
         prefill: config.prefill(),
         ..UpstreamApi::new(config.provider.dialect())

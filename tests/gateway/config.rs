@@ -81,6 +81,7 @@ const KEYS: &[&str] = &[
     "continuation",
     "prefill",
     "responses",
+    "prompt_cache",
     "domain",
     "upstream",
     "model",
