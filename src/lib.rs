@@ -73,10 +73,17 @@
 //!
 //! | word | meaning |
 //! |---|---|
+//! | catalogue | what is known of providers and models by their names |
+//! | facts | what is known of one model |
 //! | client | who calls backstop |
 //! | upstream | one provider account at one URL |
 //! | provider | the company, and what follows from it: URL, credential, dialect, quirks |
 //! | dialect | the API that a client or an upstream speaks |
+//! | conversation | a request in no API's words |
+//! | piece, event | what an upstream's event adds to its answer; what the client gets, in order |
+//! | assembly | makes events of pieces: calls by their numbers, each whole before anything else |
+//! | seal | how a signature travels through the API of a client that cannot check it |
+//! | sign of life | what keeps a client waiting: a comment, a ping, a keepalive |
 //! | quirks | how a provider's form of `OpenAI`'s API differs from `OpenAI`'s own |
 //! | route | model patterns, their candidates and their policy |
 //! | rule | one pattern of a route, ready to match |
