@@ -129,3 +129,6 @@ macro_rules! forms {
 }
 
 forms!(chat, messages, responses);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! A fourth API is a form like the others: here one that only asks and replies.
+
+use serde_json::{Value, json};
+
+use super::{Form, ReadEvents, WriteEvents};
+use crate::catalogue::Dialect;
+use crate::dialect::conversation::{
+    Api, Asked, Assembly, Begin, Caching, Conversation, Dropped, Echo, End, Event, Format, Names,
+    Part, Piece, Reading, Role, Sampling, Target, Thinking, Tools, Turn, Unsaid, Written,
+};
+use crate::dialect::upstream_api::UpstreamApi;
+
+static PLAIN: Form = Form {
+    path: "/ask",
+    headers: &[],
+    read_request: |body| {
+        let turn = |role, field: &str| Turn {
+            role,
+            parts: vec![Part::text(body[field].as_str().unwrap_or_default())],
+        };
+        Ok(Conversation {
+            origin: Api::Chat,
+            model: body["model"].as_str().unwrap_or_default().to_owned(),
+            turns: vec![turn(Role::System, "rule"), turn(Role::User, "ask")],
+            tools: Tools::default(),
+            max_output: None,
+            stop: Vec::new(),
+            sampling: Sampling::default(),
+            thinking: Thinking::default(),
+            format: Format::Text,
+            verbosity: None,
+            streaming: None,
+            user: None,
+            safety_identifier: None,
+            service_tier: None,
+            caching: Caching::default(),
+            echo: Echo::default(),
+            dropped: Dropped::nothing(Api::Chat),
+        })
+    },
+    write_request: |conversation, target| {
+        if !conversation.tools.list.is_empty() {
+            return Err(Unsaid("tools"));
+        }
+        let parts = conversation.turns.iter().flat_map(|turn| &turn.parts);
+        let asked: Vec<&str> = parts.filter_map(Part::as_text).collect();
+        let body = json!({ "model": target.model, "ask": asked.join("\n") });
+        Ok(Written {
+            body: body.to_string().into_bytes(),
+            reading: Reading {
+                names: Names::of(&[], 64, None),
+                has_answer_tool: false,
+            },
+            dropped: conversation.dropped,
+        })
+    },
+    read_answer: |body, _| {
+        let mut pieces = Vec::new();
+        Line.read(None, body, &mut pieces);
+        Some(pieces.into_iter().map(Piece::into_owned).collect())
+    },
+    write_answer: |_, events| {
+        let mut out = Vec::new();
+        for event in events {
+            Line.write(event, &mut out);
+        }
+        Some(json!({ "reply": String::from_utf8(out).ok()? }))
+    },
+    reader: |_| Box::new(Line),
+    writer: |_| Box::new(Line),
+    look: |_, _| {},
+    resume: |_, _| Box::new(Line),
+};
+
+/// A stream has one event with a reply, and then nothing.
+#[derive(Debug)]
+struct Line;
+
+impl ReadEvents for Line {
+    fn read<'a>(&mut self, _: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
+        let body: Value = serde_json::from_slice(data).unwrap();
+        let text = body["reply"].as_str().unwrap().to_owned();
+        pieces.extend([
+            Piece::Begin(Begin::default()),
+            Piece::Text(text.into()),
+            Piece::End(End::Whole),
+            Piece::Over,
+        ]);
+    }
+}
+
+impl WriteEvents for Line {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+        if let Event::Text(text) = event {
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+const OTHERS: [Api; 3] = [Api::Chat, Api::Messages, Api::Responses];
+
+/// A request and an answer of each of the others.
+fn spoken(api: Api) -> (Value, Value) {
+    let turns = json!([{ "role": "user", "content": "hi" }]);
+    match api {
+        Api::Chat => (
+            json!({ "model": "m", "messages": turns }),
+            json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [
+                { "index": 0, "message": { "role": "assistant", "content": "Hello." }, "finish_reason": "stop" }] }),
+        ),
+        Api::Messages => (
+            json!({ "model": "m", "max_tokens": 9, "messages": turns }),
+            json!({ "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
+                    "content": [{ "type": "text", "text": "Hello." }], "usage": { "input_tokens": 1, "output_tokens": 1 } }),
+        ),
+        Api::Responses => (
+            json!({ "model": "m", "input": "hi" }),
+            json!({ "id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed", "output": [
+                { "type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+                  "content": [{ "type": "output_text", "text": "Hello.", "annotations": [] }] }] }),
+        ),
+    }
+}
+
+fn target(api: &UpstreamApi) -> Target<'_> {
+    Target {
+        model: "m",
+        upstream: api,
+    }
+}
+
+/// An answer of one form, in another one.
+fn put_back(from: &Form, to: &Form, reading: &Reading, asked: &Asked, answer: &Value) -> Value {
+    let pieces = (from.read_answer)(answer.to_string().as_bytes(), reading).unwrap();
+    let mut assembly = Assembly::new(reading.names.clone());
+    let mut events = Vec::new();
+    for piece in pieces {
+        assembly.take(piece, &mut events);
+    }
+    assembly.finish(&mut events);
+    (to.write_answer)(asked, events).unwrap()
+}
+
+#[test]
+fn another_api_is_read_and_written_like_the_others() {
+    let upstream = UpstreamApi::new(Dialect::OpenAi);
+    for api in OTHERS {
+        let (request, answer) = spoken(api);
+        let form = api.form();
+
+        // Its clients are served by the others.
+        let plain = json!({ "model": "m", "rule": "Be brief.", "ask": "hi" });
+        let mut conversation = (PLAIN.read_request)(plain).unwrap();
+        let asked = Asked::of(&mut conversation);
+        let written = (form.write_request)(conversation, &target(&upstream)).unwrap();
+        let sent: Value = serde_json::from_slice(&written.body).unwrap();
+        assert!(sent.to_string().contains("Be brief."), "{sent}");
+        let answered = put_back(form, &PLAIN, &written.reading, &asked, &answer);
+        assert_eq!(answered, json!({ "reply": "Hello." }), "{api:?}");
+
+        // And it serves theirs.
+        let mut conversation = (form.read_request)(request).unwrap();
+        let asked = Asked::of(&mut conversation);
+        let written = (PLAIN.write_request)(conversation, &target(&upstream)).unwrap();
+        assert_eq!(written.body, br#"{"model":"m","ask":"hi"}"#);
+        let reply = json!({ "reply": "Good day." });
+        let answered = put_back(&PLAIN, form, &written.reading, &asked, &reply);
+        assert!(answered.to_string().contains("Good day."), "{answered}");
+    }
+}
