@@ -35,7 +35,13 @@ pub(super) fn read_tools(
                     }
                 }
             }
-            kind if kind.starts_with("web_search") => tools.search = Some(read_search(tool)?),
+            // The provider's own copy of the web exists nowhere else, and the web itself is not wanted (Codex by default).
+            kind if kind.starts_with("web_search")
+                && tool.get("external_web_access") == Some(&Value::Bool(false)) =>
+            {
+                dropped.named("tools.web_search");
+            }
+            kind if kind.starts_with("web_search") => tools.search = Some(read_search(tool)),
             // All tools are given; there is nothing to search. How they are called is a hint, too.
             "tool_search" | "programmatic_tool_calling" => {
                 dropped.named(&format!("tools.{}", kind_of(&tool)));
@@ -103,11 +109,7 @@ fn add(tool: Tool, tools: &mut Tools) -> Result<(), Unsaid> {
 }
 
 /// `web_search`, `web_search_preview`, or one with a date.
-fn read_search(mut tool: Fields) -> Result<Search, Unsaid> {
-    // A search in the provider's own copy of the web exists nowhere else.
-    if take(&mut tool, "external_web_access") == false {
-        return Err(HOSTED);
-    }
+fn read_search(mut tool: Fields) -> Search {
     let mut filters = take_object(&mut tool, "filters");
     let domains = take_list(&mut filters, "allowed_domains").into_iter();
     let mut location = take(&mut tool, "user_location");
@@ -115,13 +117,13 @@ fn read_search(mut tool: Fields) -> Result<Search, Unsaid> {
         place.remove("type");
         place.retain(|_, value| !value.is_null());
     }
-    Ok(Search {
+    Search {
         allowed_domains: domains
             .filter_map(|domain| Some(domain.as_str()?.to_owned()))
             .collect(),
         location,
         context_size: take_text(&mut tool, "search_context_size"),
-    })
+    }
 }
 
 /// Reads which tool is to be called.

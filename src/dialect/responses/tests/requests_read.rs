@@ -256,11 +256,6 @@ fn what_lives_at_one_provider_cannot_be_had_elsewhere() {
         ("tools", json!([{"type": "file_search"}]), "hosted tools"),
         (
             "tools",
-            json!([{"type": "web_search", "external_web_access": false}]),
-            "hosted tools",
-        ),
-        (
-            "tools",
             json!([{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}]),
             "hosted tools",
         ),

@@ -116,3 +116,11 @@ fn a_search_has_its_place() {
         Some(expected)
     );
 }
+
+#[test]
+fn a_search_in_the_providers_own_copy_of_the_web_is_left_out() {
+    let tools = json!([{"type": "web_search", "external_web_access": false}]);
+    let read = read(json!({"model": "m", "input": "x", "tools": tools}));
+    assert_eq!(read.tools.search, None);
+    assert_eq!(read.dropped.into_names(), ["tools.web_search"]);
+}
