@@ -94,10 +94,14 @@ impl Api {
         }
     }
 
-    /// An error object of another API, in the shape of this one.
-    pub fn error_from(self, other: Self, error: &Value) -> Value {
+    /// An error object of another API, in the shape of this one. `status`: that of the reply; `None`: the error came
+    /// within a 200.
+    pub fn error_from(self, other: Self, status: Option<u16>, error: &Value) -> Value {
         match (self, other) {
-            (Self::Messages, _) => messages::error(error),
+            (Self::Messages, _) => match status {
+                Some(status) => messages::error_for(status, error),
+                None => messages::error(error),
+            },
             (Self::Chat | Self::Responses, Self::Messages) => messages::to_openai(error),
             (Self::Chat | Self::Responses, _) => error.clone(),
         }

@@ -126,7 +126,11 @@ impl Way {
     /// The end of a stream that broke. `error`: an error object in `OpenAI`'s shape.
     pub fn interruption(&mut self, error: &Value) -> Vec<u8> {
         let mut out = Vec::new();
-        let error = self.translation.asked.api.error_from(Api::Chat, error);
+        let error = self
+            .translation
+            .asked
+            .api
+            .error_from(Api::Chat, None, error);
         self.writer.write(Event::Failed(error), &mut out);
         out
     }
@@ -157,7 +161,7 @@ impl Way {
             match event {
                 Event::Failed(error) => {
                     let outcome = outcome_of(&error);
-                    let body = self.translation.error_body(&error).to_string();
+                    let body = self.translation.error_body(None, &error).to_string();
                     translated.failure = Some((outcome, body.into()));
                 }
                 Event::Thought(_) | Event::Signature(_)

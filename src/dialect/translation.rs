@@ -59,13 +59,15 @@ impl Translation {
             Api::Chat | Api::Responses => errors::shaped(status, body),
         };
         let error: Value = serde_json::from_slice(&error).unwrap_or_default();
-        self.error_body(&error["error"]).to_string().into()
+        self.error_body(Some(status), &error["error"])
+            .to_string()
+            .into()
     }
 
-    /// The body of an error for the client. `error`: the upstream's.
-    pub(super) fn error_body(&self, error: &Value) -> Value {
+    /// The body of an error for the client. `status`: that of the reply; `None`: the error came within a 200. `error`: the upstream's.
+    pub(super) fn error_body(&self, status: Option<u16>, error: &Value) -> Value {
         let api = self.asked.api;
-        api.error_body(api.error_from(self.spoken, error))
+        api.error_body(api.error_from(self.spoken, status, error))
     }
 }
 

@@ -12,7 +12,6 @@ use super::fields::ErrorFields;
 ///
 /// With other shapes they show no reason at all (openai-node: "status code (no body)"), or fail to parse the error
 /// (async-openai accepts no number as a code).
-/// takes no number for a code).
 pub fn shaped(status: u16, body: Bytes) -> Bytes {
     let parsed: Option<Value> = serde_json::from_slice(&body).ok();
     if parsed

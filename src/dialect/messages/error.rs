@@ -50,7 +50,9 @@ pub fn to_openai(error: &Value) -> Value {
 /// Anthropic's type of an error, whose object may be in `OpenAI`'s shape or in Anthropic's own. `status`: that of the reply, if
 /// there is one; it decides where neither code nor type is known.
 fn error_kind_for(status: Option<u16>, error: &Value) -> &'static str {
-    known_kind(error).unwrap_or(match status {
+    // A kind that covers much says less than the status.
+    let known = known_kind(error).filter(|kind| !(status.is_some() && GENERAL.contains(kind)));
+    known.unwrap_or(match status {
         Some(401) => "authentication_error",
         Some(402) => "billing_error",
         Some(403) => "permission_error",
@@ -91,6 +93,9 @@ fn known_kind(error: &Value) -> Option<&'static str> {
         .find(|(_, names)| is(names))
         .map(|(kind, _)| *kind)
 }
+
+/// Types that many errors have.
+const GENERAL: [&str; 2] = ["invalid_request_error", "api_error"];
 
 /// How Anthropic says that a request is too long.
 const TOO_LONG: &str = "prompt is too long";
@@ -190,6 +195,14 @@ mod tests {
             (529, "overloaded_error"),
         ] {
             assert_eq!(error_for(status, &test)["type"], kind, "{status}");
+        }
+        for (status, kind, expected) in [
+            (400, "server_error", "invalid_request_error"),
+            (401, "invalid_request_error", "authentication_error"),
+            (400, "rate_limit_exceeded", "rate_limit_error"),
+        ] {
+            let given = json!({"message": "m", "type": kind});
+            assert_eq!(error_for(status, &given)["type"], expected, "{given}");
         }
     }
 

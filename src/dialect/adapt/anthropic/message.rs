@@ -32,6 +32,7 @@ pub fn adapt(body: &[u8], model: &str, max_output: Option<u32>) -> Option<(Bytes
         request.think();
         request.name_effort();
         request.leave_sampling();
+        request.instruct();
         request.begin();
     }
     let body = request.is_changed.then_some(&request.fields)?;
@@ -179,7 +180,6 @@ impl Request<'_> {
 
     /// Whether it may use a budget: not if it must call a tool, continues a prefill, or has called tools in this turn
     /// without reasoning.
-    /// in this turn without a thought.
     fn may_think(&self) -> bool {
         let choice = self.get("tool_choice");
         let is_forced = choice["type"] == "any" || choice["type"] == "tool";
@@ -238,6 +238,21 @@ impl Request<'_> {
             }
         } else if !self.model.takes_both && !self.get("temperature").is_null() {
             self.drop("top_p");
+        }
+    }
+
+    /// Handles messages of the system: `role 'system' is not supported on this model`.
+    fn instruct(&mut self) {
+        if self.model.takes_system_amid {
+            return;
+        }
+        let messages = self.fields.get("messages");
+        let mut turns = messages.and_then(|messages| Turns::read(messages));
+        if let Some(turns) = &mut turns {
+            turns.instruct_by_user();
+        }
+        if let Some(messages) = turns.and_then(Turns::written) {
+            self.put("messages", messages);
         }
     }
 

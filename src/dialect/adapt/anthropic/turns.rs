@@ -73,6 +73,15 @@ impl<'a> Turns<'a> {
         is_changed
     }
 
+    /// The instructions amid the conversation become a user's, for a model that takes none there.
+    pub(super) fn instruct_by_user(&mut self) {
+        for turn in &mut self.list {
+            if is(&turn.fields, "role", "system") {
+                self.is_changed |= put(&mut turn.fields, "role", "user");
+            }
+        }
+    }
+
     /// Leaves out the turns of which nothing is left.
     fn leave_empty(&mut self) {
         let is_left = |turn: &Turn<'_>| {

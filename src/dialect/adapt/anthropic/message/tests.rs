@@ -211,3 +211,21 @@ fn what_would_be_refused_is_put_in_order_for_every_model() {
     assert_eq!(sent["tools"][1], body["tools"][1]);
     assert!(adapted(&sent, "glm-5").is_none());
 }
+
+#[test]
+fn instructions_amid_the_conversation_go_where_the_model_takes_them() {
+    let amid = |role: &str| {
+        json!({"max_tokens": 100, "messages": [
+            {"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello."},
+            {"role": "user", "content": "go on"}, {"role": role, "content": "Speak French."},
+        ]})
+    };
+    for model in ["claude-sonnet-5", "claude-opus-4-6", "claude-haiku-4-5"] {
+        let (body, dropped) = adapted(&amid("system"), model).unwrap();
+        assert_eq!(body, amid("user"), "{model}");
+        assert!(dropped.is_empty(), "{model}");
+    }
+    for model in ["claude-opus-4-8", "claude-sonnet-5-5"] {
+        assert!(adapted(&amid("system"), model).is_none(), "{model}");
+    }
+}
