@@ -8,6 +8,7 @@ use super::conversation::{
     Api, Asked, Conversation, Event, Piece, Place, Reading, Target, Unsaid, Written,
 };
 use super::{chat, messages, responses};
+use crate::wire::json::mended;
 
 /// An API: how a conversation is read from it and written in it.
 pub struct Form {
@@ -35,7 +36,8 @@ pub struct Form {
 
 /// Reads the events of a stream.
 pub trait ReadEvents: Send + Sync + fmt::Debug {
-    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`.
+    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`. Half an emoji makes no event
+    /// unreadable.
     fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>);
 }
 
@@ -120,7 +122,14 @@ macro_rules! forms {
     ($($api:ident),*) => {$(
         impl ReadEvents for $api::Reader {
             fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-                Self::read(self, name, data, pieces);
+                let Some(mended) = mended(data) else {
+                    return Self::read(self, name, data, pieces);
+                };
+                let mut read = Vec::new();
+                Self::read(self, name, &mended, &mut read);
+                for piece in read {
+                    pieces.push(piece.into_owned());
+                }
             }
         }
 

@@ -1,7 +1,7 @@
 //! Numbers the calls of a stream, whose pieces may lack what tells them apart.
 
 use super::chunk::CallPart;
-use super::loose::Loose;
+use crate::dialect::conversation::lenient::Loose;
 
 /// The calls of one answer so far.
 #[derive(Debug, Default)]

@@ -5,7 +5,6 @@ mod chunk;
 mod effort;
 mod fields;
 mod look;
-mod loose;
 mod prefill;
 mod read_answer;
 mod read_content;

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use super::calls::Calls;
 use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function, Page};
-use super::loose::Loose;
 use super::read_content::{read_content, read_thought};
 use super::usage::Counts;
-use crate::dialect::conversation::lenient::Object;
+use crate::dialect::conversation::lenient::{Loose, Object};
 use crate::dialect::conversation::{Begin, Citation, End, Piece, Reading};
 use crate::wire::json::mended;
 
@@ -36,19 +35,7 @@ impl Reader {
         }
         let before = pieces.len();
         if !self.try_read(name, data, pieces) {
-            pieces.truncate(before);
-            match mended(data) {
-                Some(mended) => {
-                    let mut read = Vec::new();
-                    if !self.try_read(name, &mended, &mut read) {
-                        read.push(Piece::Unreadable);
-                    }
-                    for piece in read {
-                        pieces.push(piece.into_owned());
-                    }
-                }
-                None => pieces.push(unreadable(name, data)),
-            }
+            pieces.push(unreadable(name, data));
         }
         if pieces.len() == before {
             pieces.push(Piece::Alive);

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::chunk::Delta;
-use super::loose::Loose;
 use crate::dialect::conversation::Piece;
+use crate::dialect::conversation::lenient::Loose;
 
 /// Reads a content: a text, parts of one, or the answer's JSON itself (Cloudflare).
 pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) {

@@ -1,11 +1,9 @@
 //! Writes a whole answer as a chat completion.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Map, Value, json};
 
 use super::usage;
-use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event};
+use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event, now};
 
 /// Writes the completion that these events fold into; `None`: the answer has failed, or has no end.
 pub fn write_answer(asked: &Asked, events: Vec<Event<'_>>) -> Option<Value> {
@@ -64,13 +62,6 @@ impl Identity {
             created: created.unwrap_or_else(now),
         }
     }
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 /// `OpenAI`'s finish reason.

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::request_body::{Described, FUNCTION, Function};
 use crate::dialect::conversation::schema::{self, Taker};
-use crate::dialect::conversation::{Choice, Dropped, Field, Names, Tool, ToolKind, ToolName};
+use crate::dialect::conversation::{
+    Choice, Dropped, Field, Names, Tool, ToolKind, described, parameters,
+};
 
 /// The tools, as they are sent.
 #[derive(Debug, Default)]
@@ -30,7 +32,8 @@ impl Toolbox {
             if tool.cache.is_some() {
                 dropped.field(Field::CacheControl);
             }
-            if is_allowed(&tool, choice) {
+            // Few know `allowed_tools`; the others must not know of the other tools.
+            if choice.allows(&tool) {
                 toolbox.add(tool, names, longest, dropped);
             }
         }
@@ -49,7 +52,7 @@ impl Toolbox {
     ) {
         let name = names.sent(&tool.name, tool.namespace.as_deref());
         let mut description = tool.description;
-        let (parameters, strict) = match tool.kind {
+        let (schema, strict) = match tool.kind {
             ToolKind::Function { schema, strict } => {
                 let schema = schema::of_tool(schema, Taker::OpenAi, &mut description);
                 let is_strict = strict == Some(true) && schema::is_strict(&schema);
@@ -59,8 +62,8 @@ impl Toolbox {
                 (schema, is_strict.then_some(true))
             }
             ToolKind::Custom { format } => {
-                describe(&format, &mut description);
-                (text_parameters(), None)
+                description = described(description, &format);
+                (parameters(), None)
             }
         };
         let description = description.map(|text| {
@@ -79,7 +82,7 @@ impl Toolbox {
         let function = Described {
             name,
             description,
-            parameters,
+            parameters: schema,
             strict,
         };
         self.functions.push(Function {
@@ -87,18 +90,6 @@ impl Toolbox {
             function,
         });
     }
-}
-
-/// Few know `allowed_tools`; the others must not know of the other tools.
-fn is_allowed(tool: &Tool, choice: &Choice) -> bool {
-    match choice {
-        Choice::Among { names, .. } => names.iter().any(|name| is_named(tool, name)),
-        Choice::Unsaid | Choice::Auto | Choice::Never | Choice::Any | Choice::One(_) => true,
-    }
-}
-
-fn is_named(tool: &Tool, name: &ToolName) -> bool {
-    tool.name == name.name && (name.namespace.is_none() || tool.namespace == name.namespace)
 }
 
 fn written(choice: &Choice, names: &mut Names) -> Value {
@@ -111,24 +102,6 @@ fn written(choice: &Choice, names: &mut Names) -> Value {
             let name = names.sent(&tool.name, tool.namespace.as_deref());
             json!({ "type": FUNCTION, "function": { "name": name } })
         }
-    }
-}
-
-/// A function's one argument, for the text of a custom tool.
-fn text_parameters() -> Value {
-    let text = json!({ "type": "string", "description": "The whole input, as it is." });
-    json!({
-        "type": "object", "properties": { "input": text },
-        "required": ["input"], "additionalProperties": false,
-    })
-}
-
-/// A grammar cannot be enforced, so the description explains it.
-fn describe(format: &Value, description: &mut Option<String>) {
-    if let Some(grammar) = format["definition"].as_str() {
-        let kind = format["syntax"].as_str().unwrap_or_default();
-        let text = description.get_or_insert_default();
-        *text += &format!("\n\nThe input follows this grammar ({kind}):\n{grammar}");
     }
 }
 

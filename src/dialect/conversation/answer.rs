@@ -1,6 +1,7 @@
 //! An answer: what an upstream's events add to it, and what the client is told.
 
 use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -115,6 +116,13 @@ pub struct Begin {
     pub model: String,
     /// Seconds since 1970; `None` if the upstream does not say.
     pub created: Option<u64>,
+}
+
+/// When an answer begins whose upstream does not say: seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 /// A page that a text cites.

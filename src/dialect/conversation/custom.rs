@@ -10,6 +10,28 @@ pub fn as_arguments(input: &str) -> String {
     json!({ INPUT: input }).to_string()
 }
 
+/// The schema of the function for a custom tool.
+pub fn parameters() -> Value {
+    let text = json!({ "type": "string", "description": "The whole input, as it is." });
+    json!({
+        "type": "object", "properties": { INPUT: text },
+        "required": [INPUT], "additionalProperties": false,
+    })
+}
+
+/// Its description. A grammar cannot be enforced, so it is explained.
+pub fn described(description: Option<String>, format: &Value) -> Option<String> {
+    let Some(grammar) = format["definition"].as_str() else {
+        return description;
+    };
+    let syntax = format["syntax"].as_str().unwrap_or_default();
+    let rule = format!("The input is a text that matches this {syntax} grammar:\n{grammar}");
+    Some(match description {
+        Some(description) => format!("{description}\n\n{rule}"),
+        None => rule,
+    })
+}
+
 /// Takes the text out of a function's arguments while they come, in pieces that are cut anywhere.
 #[derive(Clone, Debug, Default)]
 pub struct InputDecoder {
@@ -47,6 +69,13 @@ impl InputDecoder {
             self.state = State::After;
         }
         text
+    }
+
+    /// Whether the text has begun and has no end, with these further arguments.
+    pub fn lacks_an_end(&self, arguments: &str) -> bool {
+        let mut decoder = self.clone();
+        decoder.push(arguments);
+        decoder.state == State::Within
     }
 
     /// What is still to be told when the call is complete. `arguments`: all of them. A model may call the function in another
@@ -93,23 +122,60 @@ fn decode(json: &str) -> (String, usize, bool) {
             _ => end += 1,
         }
     }
-    // The JSON text of whole characters and whole escapes.
-    let text = serde_json::from_str(&format!("\"{}\"", &json[..end])).unwrap_or_default();
-    (text, end + usize::from(is_over), is_over)
+    (text_of(&json[..end]), end + usize::from(is_over), is_over)
 }
 
-/// The length of an escape; `None`: it is not whole yet. A high surrogate needs its other half.
-fn escape(bytes: &[u8]) -> Option<usize> {
-    if *bytes.get(1)? != b'u' {
-        return Some(2);
+/// The text of whole characters and whole escapes. Models break lines in it without an escape, halve emojis, and escape what
+/// needs none.
+fn text_of(escaped: &str) -> String {
+    let decoded = |json: &str| serde_json::from_str::<String>(&format!("\"{json}\""));
+    if let Ok(text) = decoded(escaped) {
+        return text;
     }
-    let digits = std::str::from_utf8(bytes.get(2..6)?).ok()?;
-    let code = u16::from_str_radix(digits, 16).unwrap_or(0);
-    let is_half = (0xd800..0xdc00).contains(&code);
-    if !is_half {
+    let mut text = String::with_capacity(escaped.len());
+    let mut rest = escaped;
+    while let Some(letter) = rest.chars().next() {
+        let length = match letter {
+            '\\' => escape(rest.as_bytes()).unwrap_or(rest.len()),
+            _ => letter.len_utf8(),
+        };
+        let (unit, behind) = rest.split_at(length);
+        match decoded(unit) {
+            Ok(letters) => text += &letters,
+            // Half an emoji.
+            Err(_) if length == 6 => text.push(char::REPLACEMENT_CHARACTER),
+            Err(_) => text += unit,
+        }
+        rest = behind;
+    }
+    text
+}
+
+/// The length of an escape; `None`: it is not whole yet. A high surrogate is whole with its other half.
+fn escape(bytes: &[u8]) -> Option<usize> {
+    let letter = bytes.get(1)?;
+    if *letter != b'u' {
+        return Some(1 + usize::from(letter.is_ascii()));
+    }
+    let Some(code) = code_of(bytes.get(2..6)?) else {
+        return Some(2);
+    };
+    if !(0xd800..0xdc00).contains(&code) {
         return Some(6);
     }
-    (bytes.len() >= 12).then_some(12)
+    if *bytes.get(6)? != b'\\' || *bytes.get(7)? != b'u' {
+        return Some(6);
+    }
+    let other = code_of(bytes.get(8..12)?);
+    let is_pair = other.is_some_and(|other| (0xdc00..0xe000).contains(&other));
+    Some(if is_pair { 12 } else { 6 })
+}
+
+/// The number in four hexadecimal digits.
+fn code_of(digits: &[u8]) -> Option<u16> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    let is_number = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_number.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 #[cfg(test)]
@@ -123,6 +189,14 @@ mod tests {
         for (arguments, expected) in [
             (as_arguments(text), text),
             (escaped.to_owned(), "*** 😀 ä x"),
+            // What models write though JSON does not have it.
+            ("{\"input\":\"a\nb\\nc\"}".to_owned(), "a\nb\nc"),
+            ("{\"input\":\"\\ud83daäöü\"}".to_owned(), "\u{fffd}aäöü"),
+            ("{\"input\":\"x\\ud83d\"}".to_owned(), "x\u{fffd}"),
+            (
+                "{\"input\":\"\\ä \\uä12345 \\d+\\n\"}".to_owned(),
+                "\\ä \\uä12345 \\d+\n",
+            ),
         ] {
             let places = (0..=arguments.len()).filter(|at| arguments.is_char_boundary(*at));
             for cut in places {
@@ -132,6 +206,23 @@ mod tests {
                 sent += &decoder.finish(&arguments);
                 assert_eq!(sent, expected, "{cut}");
             }
+        }
+    }
+
+    #[test]
+    fn a_text_that_was_cut_has_no_end() {
+        for (arguments, lacks) in [
+            ("{\"input\":\"a", true),
+            ("{\"input\":\"a\\\"", true),
+            ("{\"input\":\"a\"", false),
+            ("{\"inp", false),
+            ("a", false),
+        ] {
+            assert_eq!(
+                InputDecoder::default().lacks_an_end(arguments),
+                lacks,
+                "{arguments}"
+            );
         }
     }
 

@@ -5,16 +5,69 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 /// A text; empty if there is none. It borrows from the JSON where nothing in it is escaped. A number is its digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
-/// A count; `None` if there is none. Digits in a text are one, too.
+/// A count; `None` if there is none. Digits in a text are one, too. One that no client could read is cut, so that counts can be
+/// added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count(pub Option<u64>);
+
+/// The largest whole number that every reader of JSON holds exactly.
+const LARGEST_COUNT: u64 = 1 << 53;
+
+/// A value that should be a text, and whose meaning is to be found where it is none.
+#[derive(Debug, Default)]
+pub enum Loose<'a> {
+    /// null, or no value.
+    #[default]
+    Nothing,
+    /// It is one.
+    Text(Cow<'a, str>),
+    /// It is something else.
+    Other(Value),
+}
+
+impl<'a> Loose<'a> {
+    /// Its text; empty if it is something else.
+    pub fn into_text(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text,
+            Self::Nothing | Self::Other(_) => Cow::Borrowed(""),
+        }
+    }
+
+    /// The text, or the JSON of anything else.
+    pub fn into_json(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text,
+            Self::Nothing => Cow::Borrowed(""),
+            Self::Other(value) => Cow::Owned(value.to_string()),
+        }
+    }
+
+    /// Its text, if it is one.
+    pub fn as_text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Nothing | Self::Other(_) => "",
+        }
+    }
+
+    /// A number, which some write as a text.
+    pub fn as_count(&self) -> Option<u64> {
+        match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Other(value) => count_of(value),
+            Self::Nothing => None,
+        }
+    }
+}
 
 /// An object; `None` if there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +76,14 @@ pub struct Object<T>(pub Option<T>);
 /// A list; empty if there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T>(pub Vec<T>);
+
+/// A number without sign and fraction.
+fn count_of(value: &Value) -> Option<u64> {
+    let whole = || value.as_f64().filter(|number| *number >= 0.0);
+    value
+        .as_u64()
+        .or_else(|| whole().map(|number| number as u64))
+}
 
 impl<T> Default for Object<T> {
     fn default() -> Self {
@@ -36,15 +97,25 @@ impl<T> Default for List<T> {
     }
 }
 
+impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LooseVisitor)
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
+        Ok(Self(match Loose::deserialize(deserializer)? {
+            Loose::Other(Value::Number(number)) => Cow::Owned(number.to_string()),
+            loose => loose.into_text(),
+        }))
     }
 }
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountVisitor)
+        let count = Loose::deserialize(deserializer)?.as_count();
+        Ok(Self(count.map(|count| count.min(LARGEST_COUNT))))
     }
 }
 
@@ -85,69 +156,54 @@ macro_rules! nothing_of {
     };
 }
 
-struct TextVisitor;
+struct LooseVisitor;
 
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text<'de>;
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Loose<'de>;
 
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a text")
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("any value")
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Borrowed(text)))
+        Ok(Loose::Text(Cow::Borrowed(text)))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(text.to_owned())))
+        Ok(Loose::Text(Cow::Owned(text.to_owned())))
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(text)))
+        Ok(Loose::Text(Cow::Owned(text)))
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(number.to_string())))
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Loose::Nothing)
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(number.to_string())))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Loose::Other(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(number.to_string())))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Loose::Other(value.into()))
     }
 
-    nothing_of!(bool, null, list, object);
-}
-
-struct CountVisitor;
-
-impl<'de> Visitor<'de> for CountVisitor {
-    type Value = Count;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a count")
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Loose::Other(value.into()))
     }
 
-    fn visit_u64<E: Error>(self, count: u64) -> Result<Count, E> {
-        Ok(Count(Some(count)))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Loose::Other(value.into()))
     }
 
-    fn visit_i64<E: Error>(self, count: i64) -> Result<Count, E> {
-        Ok(Count(u64::try_from(count).ok()))
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(list)).map(Loose::Other)
     }
 
-    fn visit_f64<E: Error>(self, count: f64) -> Result<Count, E> {
-        // Out of range, it is the nearest count.
-        Ok(Count((count >= 0.0).then_some(count as u64)))
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(map)).map(Loose::Other)
     }
-
-    fn visit_str<E: Error>(self, digits: &str) -> Result<Count, E> {
-        Ok(Count(digits.parse().ok()))
-    }
-
-    nothing_of!(bool, null, list, object);
 }
 
 struct ObjectVisitor<T>(PhantomData<T>);

@@ -30,11 +30,11 @@ mod target;
 pub mod thoughts;
 mod tools;
 
-pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage};
+pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage, now};
 pub use api::Api;
 pub use arguments::{is_object, mended, object_in};
-pub use assembly::{Assembly, UNSOUND};
-pub use custom::{InputDecoder, as_arguments};
+pub use assembly::{Assembly, UNSOUND, failed};
+pub use custom::{InputDecoder, as_arguments, described, parameters};
 pub use dropped::{Dropped, Field};
 pub use ends::End;
 pub use ids::{CallIds, Owner, call_id, new_call_id, short_id};

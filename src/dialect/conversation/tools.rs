@@ -82,6 +82,18 @@ pub enum Choice {
 }
 
 impl Choice {
+    /// Whether this tool may be called. A name without a group is meant whatever the group is.
+    pub fn allows(&self, tool: &Tool) -> bool {
+        let is_it = |name: &ToolName| {
+            let is_group = name.namespace.is_none() || tool.namespace == name.namespace;
+            tool.name == name.name && is_group
+        };
+        match self {
+            Self::Among { names, .. } => names.iter().any(is_it),
+            Self::Unsaid | Self::Auto | Self::Never | Self::Any | Self::One(_) => true,
+        }
+    }
+
     /// Whether some tool must be called.
     pub fn is_forced(&self) -> bool {
         match self {

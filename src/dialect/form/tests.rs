@@ -168,3 +168,31 @@ fn another_api_is_read_and_written_like_the_others() {
         assert!(answered.to_string().contains("Good day."), "{answered}");
     }
 }
+
+#[test]
+fn half_an_emoji_makes_no_event_unreadable() {
+    let reading = Reading {
+        names: Names::of(&[], 64, None),
+        has_answer_tool: false,
+    };
+    for (api, event) in [
+        (Api::Chat, r#"{"choices":[{"delta":{"content":"\ud83d"}}]}"#),
+        (
+            Api::Messages,
+            r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"\ud83d"}}"#,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"response.output_text.delta","delta":"\ud83d"}"#,
+        ),
+    ] {
+        let mut pieces = Vec::new();
+        let mut reader = (api.form().reader)(&reading);
+        reader.read(None, event.as_bytes(), &mut pieces);
+        assert_eq!(
+            pieces.pop(),
+            Some(Piece::Text("\u{fffd}".into())),
+            "{api:?}"
+        );
+    }
+}

@@ -7,135 +7,105 @@ use crate::dialect::conversation::Usage;
 use crate::dialect::conversation::lenient::{Count, List, Object, Text};
 
 /// An event.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Event<'a> {
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     pub(super) kind: Text<'a>,
-    #[serde(default)]
     pub(super) index: Count,
-    #[serde(borrow, default)]
     pub(super) message: Object<Message<'a>>,
-    #[serde(borrow, default)]
     pub(super) content_block: Object<Block<'a>>,
-    #[serde(borrow, default)]
     pub(super) delta: Object<Delta<'a>>,
-    #[serde(default)]
     pub(super) usage: Object<Counts>,
-    #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
 }
 
 /// A message: at the beginning of a stream without its content.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Message<'a> {
-    #[serde(borrow, default)]
     pub(super) id: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) model: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) content: Option<List<Object<Block<'a>>>>,
-    #[serde(default)]
     pub(super) usage: Object<Counts>,
-    #[serde(flatten, borrow)]
+    #[serde(flatten)]
     pub(super) stop: Stop<'a>,
 }
 
 /// Why it stopped.
 #[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Stop<'a> {
-    #[serde(borrow, default)]
     pub(super) stop_reason: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) stop_sequence: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) stop_details: Object<Details<'a>>,
 }
 
 /// More about that.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Details<'a> {
-    #[serde(borrow, default)]
     pub(super) explanation: Text<'a>,
 }
 
 /// A block, which may begin with content.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Block<'a> {
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     pub(super) kind: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) text: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) citations: List<Object<Citation<'a>>>,
-    #[serde(borrow, default)]
     pub(super) thinking: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) signature: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) data: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) id: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) name: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) input: Option<&'a RawValue>,
 }
 
 /// What is added to a block, or to the message.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Delta<'a> {
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     pub(super) kind: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) text: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) thinking: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) signature: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) partial_json: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) citation: Object<Citation<'a>>,
-    #[serde(borrow, default)]
     pub(super) stop_reason: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) stop_sequence: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) stop_details: Object<Details<'a>>,
 }
 
 /// A source of a text.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Citation<'a> {
-    #[serde(borrow, default, rename = "type")]
+    #[serde(rename = "type")]
     pub(super) kind: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) url: Text<'a>,
-    #[serde(borrow, default)]
     pub(super) title: Text<'a>,
 }
 
 /// What it costs, as far as it is said.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Counts {
-    #[serde(default)]
     input_tokens: Count,
-    #[serde(default)]
     cache_read_input_tokens: Count,
-    #[serde(default)]
     cache_creation_input_tokens: Count,
-    #[serde(default)]
     output_tokens: Count,
-    #[serde(default)]
     output_tokens_details: Object<OutputDetails>,
     /// If the provider fell back to another model or compacted the conversation, each part was counted.
-    #[serde(default)]
     iterations: List<Object<Self>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 struct OutputDetails {
-    #[serde(default)]
     thinking_tokens: Count,
 }
 
@@ -178,13 +148,16 @@ impl Counts {
             .collect();
         let parts = if parts.is_empty() { vec![self] } else { parts };
         let sum = |count: fn(&Self) -> Count| -> u64 {
-            parts.iter().filter_map(|part| count(part).0).sum()
+            let counts = parts.iter().filter_map(|part| count(part).0);
+            counts.fold(0, u64::saturating_add)
         };
         let cached = sum(|part| part.cache_read_input_tokens);
         let written = sum(|part| part.cache_creation_input_tokens);
         let details = self.output_tokens_details.0.as_ref();
         Usage {
-            input: sum(|part| part.input_tokens) + cached + written,
+            input: sum(|part| part.input_tokens)
+                .saturating_add(cached)
+                .saturating_add(written),
             cached,
             written,
             output: sum(|part| part.output_tokens),

@@ -26,7 +26,7 @@ pub fn look(place: &mut Place, event: &Value) {
             }
         }
         "content_block_stop" => {
-            place.index = index() + 1;
+            place.index = index().saturating_add(1);
             place.open = None;
         }
         "content_block_delta" => {

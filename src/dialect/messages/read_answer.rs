@@ -19,6 +19,8 @@ pub struct Reader {
     /// How many characters of text have come.
     characters: usize,
     counts: Counts,
+    /// How many calls have begun.
+    calls: usize,
 }
 
 /// A block that is open.
@@ -37,7 +39,8 @@ struct Open {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Text,
-    Call,
+    /// A call, and its number: copies of the API give all blocks the same.
+    Call(usize),
     /// The input of [`ANSWER_TOOL`], and whether any of it has come.
     Answer {
         has_come: bool,
@@ -53,6 +56,7 @@ impl Reader {
             blocks: Vec::new(),
             characters: 0,
             counts: Counts::default(),
+            calls: 0,
         }
     }
 
@@ -131,7 +135,10 @@ impl Reader {
             "tool_use" if self.has_answer_tool && block.name.0 == ANSWER_TOOL => {
                 Kind::Answer { has_come: false }
             }
-            "tool_use" => Kind::Call,
+            "tool_use" => {
+                self.calls += 1;
+                Kind::Call(self.calls - 1)
+            }
             _ => Kind::Other,
         };
         // A number belongs to the last block that has begun with it.
@@ -155,13 +162,16 @@ impl Reader {
                 sign(block.signature.0, false, pieces);
             }
             "redacted_thinking" => sign(block.data.0, true, pieces),
-            "tool_use" if kind == Kind::Call => pieces.push(Piece::Call {
-                index,
-                id: block.id.0,
-                name: block.name.0,
-                is_custom: false,
-            }),
-            "tool_use" => {}
+            "tool_use" => {
+                if let Kind::Call(index) = kind {
+                    pieces.push(Piece::Call {
+                        index,
+                        id: block.id.0,
+                        name: block.name.0,
+                        is_custom: false,
+                    });
+                }
+            }
             // The provider's own tools.
             _ => pieces.push(Piece::Unseen),
         }
@@ -205,7 +215,10 @@ impl Reader {
             return;
         }
         match self.open(index).map(|open| &mut open.kind) {
-            Some(Kind::Call) => pieces.push(Piece::Arguments { index, text }),
+            Some(Kind::Call(index)) => pieces.push(Piece::Arguments {
+                index: *index,
+                text,
+            }),
             Some(Kind::Answer { has_come }) => {
                 *has_come = true;
                 self.say(text, pieces);
@@ -220,7 +233,7 @@ impl Reader {
         };
         let open = self.blocks.swap_remove(place);
         match open.kind {
-            Kind::Call => pieces.push(Piece::Called {
+            Kind::Call(index) => pieces.push(Piece::Called {
                 index,
                 arguments: open.input.map(Cow::Owned),
             }),

@@ -7,8 +7,8 @@ use super::wire::{Choice, Tool};
 use crate::catalogue::Facts;
 use crate::dialect::conversation::schema::{self, Taker};
 use crate::dialect::conversation::{
-    Choice as Asked, Dropped, Field, Format, Names, Search, Tool as Described, ToolKind, ToolName,
-    Tools, Unsaid,
+    Choice as Asked, Dropped, Field, Format, Names, Search, Tool as Described, ToolKind, Tools,
+    Unsaid, described, parameters,
 };
 
 /// Anthropic accepts longer names than others.
@@ -51,11 +51,7 @@ impl Toolbox {
             (None, None) => None,
         };
         let mut names = Names::of(&tools.list, LONGEST_NAME, reserved);
-        if let Asked::Among { names, .. } = &tools.choice {
-            tools
-                .list
-                .retain(|tool| names.iter().any(|name| is_called(tool, name)));
-        }
+        tools.list.retain(|tool| tools.choice.allows(tool));
         let is_single = tools.parallel == Some(false);
         let mut written: Vec<Tool> = Vec::with_capacity(tools.list.len() + 1);
         for tool in tools.list {
@@ -133,10 +129,6 @@ fn shape(format: Format, facts: &Facts) -> Result<(Shape, Option<Tool>), Unsaid>
     Ok((Shape::Tool, Some(tool)))
 }
 
-fn is_called(tool: &Described, name: &ToolName) -> bool {
-    tool.name == name.name && tool.namespace == name.namespace
-}
-
 fn function(tool: Described, names: &mut Names, dropped: &mut Dropped) -> Tool {
     let mut description = tool.description;
     let schema = match tool.kind {
@@ -149,8 +141,8 @@ fn function(tool: Described, names: &mut Names, dropped: &mut Dropped) -> Tool {
             schema
         }
         ToolKind::Custom { format } => {
-            describe_text(&format, &mut description);
-            json!({ "type": "object", "properties": { "input": { "type": "string" } }, "required": ["input"] })
+            description = described(description, &format);
+            parameters()
         }
     };
     let schema = match schema::of_tool(schema, Taker::Anthropic, &mut description) {
@@ -163,19 +155,6 @@ fn function(tool: Described, names: &mut Names, dropped: &mut Dropped) -> Tool {
         input_schema: schema,
         cache_control: tool.cache,
     }
-}
-
-/// Tells in the description of a custom tool which text it takes.
-fn describe_text(format: &Value, description: &mut Option<String>) {
-    let Some(definition) = format["definition"].as_str() else {
-        return;
-    };
-    let syntax = format["syntax"].as_str().unwrap_or_default();
-    let rule = format!("The input is a text that matches this {syntax} grammar:\n{definition}");
-    *description = Some(match description.take() {
-        Some(description) => format!("{description}\n\n{rule}"),
-        None => rule,
-    });
 }
 
 fn any_object() -> Value {

@@ -11,58 +11,39 @@ use crate::dialect::conversation::{Begin, Citation, Usage};
 
 /// An event.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct StreamEvent<'a> {
-    #[serde(borrow, rename = "type")]
+    #[serde(rename = "type")]
     pub(super) kind: Text<'a>,
     pub(super) output_index: Count,
     pub(super) content_index: Count,
     pub(super) summary_index: Count,
-    #[serde(borrow)]
     pub(super) item_id: Text<'a>,
-    #[serde(borrow)]
     pub(super) delta: Text<'a>,
-    #[serde(borrow)]
     pub(super) text: Text<'a>,
-    #[serde(borrow)]
     pub(super) refusal: Text<'a>,
-    #[serde(borrow)]
     pub(super) arguments: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) item: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) annotation: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) response: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
 
 /// An item of the output.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Item<'a> {
-    #[serde(borrow, rename = "type")]
+    #[serde(rename = "type")]
     pub(super) kind: Text<'a>,
-    #[serde(borrow)]
     pub(super) id: Text<'a>,
-    #[serde(borrow)]
     pub(super) status: Text<'a>,
-    #[serde(borrow)]
     pub(super) call_id: Text<'a>,
-    #[serde(borrow)]
     pub(super) name: Text<'a>,
-    #[serde(borrow)]
     pub(super) arguments: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) content: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) summary: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) encrypted_content: Text<'a>,
 }
 
@@ -93,13 +74,10 @@ impl<'a> Item<'a> {
 
 /// A part of a message or of reasoning.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Part<'a> {
-    #[serde(borrow)]
     pub(super) text: Text<'a>,
-    #[serde(borrow)]
     pub(super) refusal: Text<'a>,
-    #[serde(borrow)]
     pub(super) annotations: Option<&'a RawValue>,
 }
 
@@ -121,22 +99,15 @@ pub(super) fn parts(content: Option<&RawValue>) -> Vec<Part<'_>> {
 
 /// A response.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Response<'a> {
-    #[serde(borrow)]
     id: Text<'a>,
-    #[serde(borrow)]
     model: Text<'a>,
     created_at: Count,
-    #[serde(borrow)]
     pub(super) status: Text<'a>,
-    #[serde(borrow)]
     output: Option<&'a RawValue>,
-    #[serde(borrow)]
     usage: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
-    #[serde(borrow)]
     incomplete_details: Option<&'a RawValue>,
 }
 
@@ -163,10 +134,8 @@ impl<'a> Response<'a> {
     pub(super) fn usage(&self) -> Option<Usage> {
         let usage: Value = serde_json::from_str(self.usage?.get()).ok()?;
         let count = |value: &Value| {
-            value
-                .as_u64()
-                .or_else(|| value.as_f64().map(|count| count as u64))
-                .unwrap_or(0)
+            let count = Count::deserialize(value).unwrap_or_default();
+            count.0.unwrap_or(0)
         };
         usage.is_object().then(|| Usage {
             input: count(&usage["input_tokens"]),
@@ -199,7 +168,7 @@ pub(super) fn citation(annotation: &Value, before: usize) -> Option<Citation> {
         annotation[field]
             .as_u64()
             .map_or(0, |place| usize::try_from(place).unwrap_or(0))
-            + before
+            .saturating_add(before)
     };
     Some(Citation {
         url: text("url"),

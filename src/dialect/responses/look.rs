@@ -7,14 +7,14 @@ use crate::dialect::conversation::{OpenPart, Place};
 /// Notes what an event changes about that.
 pub fn look(place: &mut Place, event: &Value) {
     if let Some(number) = event["sequence_number"].as_u64() {
-        place.number = number + 1;
+        place.number = number.saturating_add(1);
     }
     let kind = event["type"].as_str().unwrap_or_default();
     let obstacle = match kind.strip_prefix("response.").unwrap_or(kind) {
         "output_item.added" => begin(place, event),
         "output_item.done" => {
             place.output.push(event["item"].clone());
-            place.index = index_of(event) + 1;
+            place.index = index_of(event).saturating_add(1);
             place.open = None;
             None
         }

@@ -1,13 +1,13 @@
 //! An answer, read event by event or whole.
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::calls::{Calls, Seen};
 use super::event::{Item, Response, StreamEvent};
 use super::messages::Messages;
 use super::thoughts::{Place, Thoughts};
-use crate::dialect::conversation::{End, Piece, Reading};
+use crate::dialect::conversation::{End, Piece, Reading, failed};
 
 /// Reads the events of one answer.
 ///
@@ -164,7 +164,7 @@ impl Reader {
             || matches!(status, "failed" | "cancelled");
         if has_failed || error.is_some() {
             let error = error.and_then(|raw| serde_json::from_str(raw.get()).ok());
-            pieces.push(Piece::Failed(error.unwrap_or_else(unexplained)));
+            pieces.push(Piece::Failed(error.unwrap_or_else(failed)));
             return;
         }
         self.rest(response.items().unwrap_or_default(), pieces);
@@ -262,14 +262,6 @@ fn error_in(nested: Option<&RawValue>, data: &[u8]) -> Value {
             }
             flat.into()
         }
-        _ => unexplained(),
+        _ => failed(),
     }
-}
-
-fn unexplained() -> Value {
-    json!({
-        "message": "the upstream says that its answer has failed",
-        "type": "server_error",
-        "code": "server_error",
-    })
 }

@@ -1,7 +1,5 @@
 //! An answer, written event by event or whole.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -10,7 +8,7 @@ use super::open_item::{Kind, OpenItem, Whole, item_id, reasoning};
 use super::read_request::THOUGHTS;
 use super::response::{Response, failure, usage};
 use crate::dialect::conversation::{
-    Api, Asked, Begin, Citation, End, Event, Place, Signature, Usage, thoughts,
+    Api, Asked, Begin, Citation, End, Event, Place, Signature, Usage, now, thoughts,
 };
 
 /// Writes the events of one answer.
@@ -284,12 +282,6 @@ impl Writer {
         numbered.tell("response.failed", &About { response }, out);
         self.numbered = numbered;
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| time.as_secs())
 }
 
 /// Writes a whole answer; `None`: it has failed, or has not ended.

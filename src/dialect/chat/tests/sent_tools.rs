@@ -32,7 +32,7 @@ fn custom_tools_are_functions_with_one_text() {
     let function = &body["tools"][0]["function"];
     assert_eq!(
         function["description"],
-        "d\n\nThe input follows this grammar (lark):\nstart: LF"
+        "d\n\nThe input is a text that matches this lark grammar:\nstart: LF"
     );
     assert_eq!(
         function["parameters"]["properties"]["input"]["type"],

@@ -84,8 +84,12 @@ impl Draft {
 
     /// Whether its input can be handed to a tool.
     pub(super) fn is_sound(&mut self) -> bool {
-        let is_object = self.is_custom || self.decoder.is_some() || self.is_whole();
-        is_object || self.sent == 0 && object_in(&self.arguments).is_some()
+        let rest = &self.arguments[self.sent..];
+        let decoder = self.decoder.as_ref();
+        if self.is_custom || decoder.is_some_and(|decoder| !decoder.lacks_an_end(rest)) {
+            return true;
+        }
+        self.is_whole() || self.sent == 0 && object_in(&self.arguments).is_some()
     }
 
     fn is_whole(&mut self) -> bool {

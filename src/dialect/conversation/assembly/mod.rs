@@ -266,8 +266,10 @@ impl Assembly {
                 out.push(Event::Begin(Begin::default()));
             }
             // An upstream may close a call in which the answer is cut before it says so.
-            let is_suspect = !call.is_sound() || call.is_blank() && is_last && next == Next::Call;
-            if !call.is_complete || self.end.is_none() && is_suspect {
+            let is_suspect = |call: &mut Draft| {
+                !call.is_sound() || call.is_blank() && is_last && next == Next::Call
+            };
+            if !call.is_complete || self.end.is_none() && is_suspect(call) {
                 return call.tell(&self.names, Standing::Open, out);
             }
             let standing = if is_cut {
@@ -300,8 +302,8 @@ fn unsound() -> Value {
     })
 }
 
-/// The error for an answer whose reason says that it has failed.
-fn failed() -> Value {
+/// The error for an answer whose upstream says no more than that it has failed.
+pub fn failed() -> Value {
     json!({
         "message": "the upstream says that its answer has failed",
         "type": "server_error",

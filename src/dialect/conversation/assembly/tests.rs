@@ -281,6 +281,13 @@ fn texts_of_custom_tools_are_told_as_they_come() {
     );
     let other = [call(0, "a", "patch"), arguments(0, "just text")];
     assert_eq!(sent(other, End::Calls), "begin a.patch just text . Calls");
+    // Half of it must not be run.
+    for closes in [false, true] {
+        let half = vec![call(0, "a", "patch"), arguments(0, r#"{"input":"rm /x"#)];
+        let half = half.into_iter().chain(closes.then(|| called(0)));
+        let told = format!("begin a.patch rm /x {UNSOUND}");
+        assert_eq!(sent(half, End::Calls), told);
+    }
 }
 
 #[test]

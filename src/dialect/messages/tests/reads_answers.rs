@@ -135,10 +135,10 @@ fn a_stream_is_read_event_by_event() {
             signature("d", true),
             Piece::Text("He".into()),
             Piece::Text("llo".into()),
-            begun(3, "toolu_1", "f"),
-            more(3, "{\"a\":"),
-            more(3, "1}"),
-            called(3, Some("{}")),
+            begun(0, "toolu_1", "f"),
+            more(0, "{\"a\":"),
+            more(0, "1}"),
+            called(0, Some("{}")),
             Piece::Usage(Usage {
                 output: 7,
                 reasoning: 3,
@@ -248,10 +248,10 @@ fn a_whole_answer_is_read_like_a_stream() {
             Piece::Text("Né à ".into()),
             Piece::Text("Paris.".into()),
             cited("a", "A", 5, 11),
-            begun(4, "t", "f"),
-            called(4, Some("{\"b\":1,\"a\":2}")),
-            begun(5, "u", "g"),
-            called(5, Some("{}")),
+            begun(0, "t", "f"),
+            called(0, Some("{\"b\":1,\"a\":2}")),
+            begun(1, "u", "g"),
+            called(1, Some("{}")),
             Piece::Usage(Usage {
                 input: 16,
                 cached: 7,
@@ -342,4 +342,23 @@ fn ends_are_told_with_their_reasons() {
         assert_eq!(pieces.pop(), Some(Piece::Over));
         assert_eq!(pieces[1..], expected, "{stop}");
     }
+}
+
+#[test]
+fn blocks_that_all_have_the_same_number_are_told_apart() {
+    let events = [
+        start(0, call("a", "fa", json!({}))),
+        stop(0),
+        start(0, call("b", "fb", json!({}))),
+        delta(0, "input_json_delta", "partial_json", "{}"),
+        stop(0),
+    ];
+    let expected = [
+        begun(0, "a", "fa"),
+        called(0, Some("{}")),
+        begun(1, "b", "fb"),
+        more(1, "{}"),
+        called(1, Some("{}")),
+    ];
+    assert_eq!(streamed(false, &events), expected);
 }
