@@ -148,8 +148,8 @@ impl UpstreamApi {
         if self.dialect == Dialect::OpenAi && endpoint == Endpoint::ChatCompletions {
             request.translator.numbers_calls = self.quirks.numbers_calls_alike;
         }
-        if let Some((body, field)) = without_foreign_thoughts(endpoint, &request.body) {
-            request.take(body, vec![field.to_owned()]);
+        if let Some((body, dropped)) = without_foreign_thoughts(endpoint, &request.body) {
+            request.take(body, dropped);
         }
         let Delivery::Fallback { model } = delivery else {
             return request;

@@ -59,6 +59,7 @@ mod streaming;
 mod supervision;
 mod surroundings;
 mod telling;
+mod three_apis;
 mod timers;
 mod tls;
 mod two_apis;

@@ -46,14 +46,13 @@ pub fn strip_provider_state(
 }
 
 /// The body of a request, in the upstream's own API, without thoughts that no provider can check, because this proxy has put
-/// them in the client's words; also the field that they were in. `None`: there are none.
-pub fn without_foreign_thoughts(endpoint: Endpoint, body: &[u8]) -> Option<(Bytes, &'static str)> {
+/// them in the client's words; also the fields that had to be dropped. `None`: there are none.
+pub fn without_foreign_thoughts(endpoint: Endpoint, body: &[u8]) -> Option<(Bytes, Vec<String>)> {
     match endpoint {
-        Endpoint::Messages | Endpoint::CountTokens => {
-            anthropic::without_foreign_thoughts(body).map(|body| (body, "messages.thinking"))
-        }
+        Endpoint::Messages | Endpoint::CountTokens => anthropic::without_foreign_thoughts(body),
         Endpoint::Responses => {
-            openai::without_sealed_thoughts(body).map(|body| (body, "input.reasoning"))
+            let body = openai::without_own_thoughts(body)?;
+            Some((body, vec!["input.reasoning".to_owned()]))
         }
         Endpoint::ChatCompletions
         | Endpoint::Completions

@@ -10,6 +10,9 @@ use super::request::Signature;
 /// How a sealed signature begins.
 pub const SEAL: &str = "backstop1.";
 
+/// How the id of an item of reasoning begins that this proxy has written: no provider of Responses knows it.
+pub const ITEM: &str = "rs_backstop_";
+
 /// The signature, as it travels through the API of a client.
 pub fn seal(signature: &Signature) -> String {
     let api = match signature.of {

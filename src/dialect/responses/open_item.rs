@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::numbered::{Numbered, delta_head};
+use crate::dialect::conversation::thoughts::ITEM;
 use crate::dialect::conversation::{CallHead, OpenPart};
 
 /// What an item is.
@@ -262,12 +263,12 @@ impl Kind {
 /// The id of an item: its kind, the name of the response, and its place there.
 pub(super) fn item_id(kind: &Kind, name: &str, index: usize) -> String {
     let kind = match kind {
-        Kind::Text | Kind::Refusal => "msg",
-        Kind::Thought => "rs",
-        Kind::Call(head) if head.tool.is_custom => "ctc",
-        Kind::Call(_) => "fc",
+        Kind::Text | Kind::Refusal => "msg_",
+        Kind::Thought => ITEM,
+        Kind::Call(head) if head.tool.is_custom => "ctc_",
+        Kind::Call(_) => "fc_",
     };
-    format!("{kind}_{name}{index:02}")
+    format!("{kind}{name}{index:02}")
 }
 
 /// An item of reasoning.

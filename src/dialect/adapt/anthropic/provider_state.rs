@@ -29,28 +29,41 @@ pub(in crate::dialect::adapt) fn strip_provider_state(body: &[u8]) -> Option<(By
         fields.insert("messages".into(), Cow::Owned(messages));
     }
     // A turn that has called tools without reasoning cannot continue with reasoning.
-    let thinking: Value = fields
-        .get("thinking")
-        .and_then(|thinking| serde_json::from_str(thinking.get()).ok())
-        .unwrap_or_default();
+    let thinking = thinking_of(&fields);
     if thinking.is_object() && thinking["type"] != "disabled" {
-        fields.shift_remove("thinking");
+        stop_thinking(&mut fields)?;
         dropped.push("thinking".to_owned());
-        if let Some(management) = fields.get_mut("context_management")
-            && let Ok(mut edits) = serde_json::from_str(management.get())
-        {
-            leave_thoughts(&mut edits);
-            *management = Cow::Owned(to_raw_value(&edits).ok()?);
-        }
     }
     let is_changed_at_all = is_changed || !dropped.is_empty();
     let body = is_changed_at_all.then(|| serde_json::to_vec(&fields).ok())??;
     Some((body.into(), dropped))
 }
 
+fn thinking_of(fields: &Fields<'_>) -> Value {
+    let thinking = fields.get("thinking");
+    thinking
+        .and_then(|thinking| serde_json::from_str(thinking.get()).ok())
+        .unwrap_or_default()
+}
+
+/// Asks for an answer without reasoning.
+fn stop_thinking(fields: &mut Fields<'_>) -> Option<()> {
+    fields.shift_remove("thinking");
+    if let Some(management) = fields.get_mut("context_management")
+        && let Ok(mut edits) = serde_json::from_str(management.get())
+    {
+        leave_thoughts(&mut edits);
+        *management = Cow::Owned(to_raw_value(&edits).ok()?);
+    }
+    Some(())
+}
+
 /// The body without reasoning that no provider can check: what this proxy has sealed, and, towards Claude, what nobody has
-/// signed. `None`: there is none. Others that copy the API may want their unsigned reasoning back.
-pub(in crate::dialect::adapt) fn without_foreign_thoughts(body: &[u8]) -> Option<Bytes> {
+/// signed. Also the fields that were dropped. `None`: there is none. Others that copy the API may want their unsigned
+/// reasoning back.
+pub(in crate::dialect::adapt) fn without_foreign_thoughts(
+    body: &[u8],
+) -> Option<(Bytes, Vec<String>)> {
     let is_sealed = memmem::find(body, SEAL.as_bytes()).is_some();
     if !is_sealed && !may_be_unsigned(body) {
         return None;
@@ -71,8 +84,16 @@ pub(in crate::dialect::adapt) fn without_foreign_thoughts(body: &[u8]) -> Option
         let is_unsigned = is_claude && proof.is_empty();
         !is_unsigned && !proof.starts_with(SEAL)
     });
+    let has_called_without = turns.has_called_without(is_reasoning);
     fields.insert("messages".into(), Cow::Owned(turns.written()?));
-    serde_json::to_vec(&fields).ok().map(Bytes::from)
+    let mut dropped = vec!["messages.thinking".to_owned()];
+    // With a budget, the turn that goes on must have begun with reasoning.
+    if is_claude && has_called_without && thinking_of(&fields)["type"] == "enabled" {
+        stop_thinking(&mut fields)?;
+        dropped.push("thinking".to_owned());
+    }
+    let body = serde_json::to_vec(&fields).ok()?;
+    Some((body.into(), dropped))
 }
 
 /// Whether there are more thoughts than signatures. Within texts, quotes are escaped, so they do not count.
@@ -203,13 +224,47 @@ mod tests {
             ("claude-x", &[&unsigned], &[]),
             ("glm-x", &[&empty, &unsigned, &sealed], &[&empty, &unsigned]),
         ] {
-            let sent = without_foreign_thoughts(body(model, given).as_bytes()).unwrap();
+            let (sent, dropped) = without_foreign_thoughts(body(model, given).as_bytes()).unwrap();
             assert_eq!(sent, body(model, left));
+            assert_eq!(dropped, ["messages.thinking"]);
             assert_eq!(without_foreign_thoughts(&sent), None);
         }
         assert_eq!(
             without_foreign_thoughts(body("claude-x", &[&signed, &theirs]).as_bytes()),
             None
         );
+    }
+
+    #[test]
+    fn a_turn_that_has_called_without_thoughts_goes_on_without_them() {
+        let thought =
+            |signature: &str| json!({"type": "thinking", "thinking": "hm", "signature": signature});
+        let call = json!({"type": "tool_use", "id": "a", "name": "f", "input": {}});
+        let result = json!({"type": "tool_result", "tool_use_id": "a"});
+        let own =
+            json!({"role": "assistant", "content": [thought("s"), {"type": "text", "text": "a"}]});
+        let asked = |kind: &str, last: &[Value]| {
+            let body = json!({"model": "claude-x", "thinking": {"type": kind}, "messages": [
+                own, {"role": "user", "content": "q"},
+                {"role": "assistant", "content": last}, {"role": "user", "content": [result]},
+            ]});
+            without_foreign_thoughts(body.to_string().as_bytes())
+        };
+        for (kind, expected) in [
+            ("enabled", &["messages.thinking", "thinking"][..]),
+            ("adaptive", &["messages.thinking"]),
+        ] {
+            let (sent, dropped) = asked(kind, &[thought("backstop1.r..x"), call.clone()]).unwrap();
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            assert_eq!(dropped, expected);
+            assert_eq!(sent["thinking"].is_null(), kind == "enabled");
+            // What Claude has signed stays.
+            assert_eq!(sent["messages"][0], own);
+            assert_eq!(sent["messages"][2]["content"], json!([call]));
+        }
+        let text = json!({"type": "text", "text": "b"});
+        let (_, dropped) = asked("enabled", &[thought(""), text]).unwrap();
+        assert_eq!(dropped, ["messages.thinking"]);
+        assert!(asked("enabled", &[thought("s"), call]).is_none());
     }
 }

@@ -82,6 +82,15 @@ impl<'a> Turns<'a> {
         }
     }
 
+    /// Whether the model's last turn calls tools and does not begin with such a block.
+    pub(super) fn has_called_without(&self, begins: impl Fn(&Fields<'_>) -> bool) -> bool {
+        let is_model = |turn: &&Turn<'_>| is(&turn.fields, "role", "assistant");
+        let last = self.list.iter().rfind(is_model);
+        let blocks = last.and_then(|turn| turn.blocks.as_ref());
+        blocks
+            .is_some_and(|blocks| blocks.iter().any(is_call) && !blocks.first().is_some_and(begins))
+    }
+
     /// Leaves out the turns of which nothing is left.
     fn leave_empty(&mut self) {
         let is_left = |turn: &Turn<'_>| {

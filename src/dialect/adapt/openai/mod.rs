@@ -13,4 +13,4 @@ mod turns;
 pub use chat::{Adapted, adapt_chat, adapt_response};
 pub(super) use marks::without_marks;
 pub use numbers::Numbers;
-pub(super) use thoughts::{without_sealed_thoughts, without_thoughts};
+pub(super) use thoughts::{without_own_thoughts, without_thoughts};

@@ -8,7 +8,7 @@ use serde_json::value::to_raw_value;
 
 use super::items::repair;
 use crate::dialect::adapt::fields::{is, text_of};
-use crate::dialect::conversation::thoughts::SEAL;
+use crate::dialect::conversation::thoughts::{ITEM, SEAL};
 use crate::wire::json::Fields;
 
 /// The body without reasoning, without the ids that items have at their provider, and with calls that are in order; every
@@ -26,15 +26,18 @@ pub(in crate::dialect::adapt) fn without_thoughts(body: &[u8]) -> Option<Bytes> 
     })
 }
 
-/// The body without reasoning that this proxy has sealed, because it belongs to a provider with another API. `None`: there
-/// is none.
-pub(in crate::dialect::adapt) fn without_sealed_thoughts(body: &[u8]) -> Option<Bytes> {
-    find(body, SEAL.as_bytes())?;
+/// The body without reasoning that this proxy has written, because it belongs to a provider with another API: sealed, or under
+/// an id that the upstream would look for in vain. `None`: there is none.
+pub(in crate::dialect::adapt) fn without_own_thoughts(body: &[u8]) -> Option<Bytes> {
+    find(body, SEAL.as_bytes()).or_else(|| find(body, ITEM.as_bytes()))?;
     changed(body, |items, _| {
+        let begins = |item: &Fields<'_>, name, least: &str| {
+            text_of(item, name).is_some_and(|text| text.starts_with(least))
+        };
         let before = items.len();
         items.retain(|item| {
-            let data = text_of(item, "encrypted_content").unwrap_or_default();
-            !is(item, "type", "reasoning") || !data.starts_with(SEAL)
+            let is_own = begins(item, "encrypted_content", SEAL) || begins(item, "id", ITEM);
+            !is(item, "type", "reasoning") || !is_own
         });
         items.len() < before
     })
@@ -59,7 +62,7 @@ pub(super) fn changed(
 
 #[cfg(test)]
 mod tests {
-    use super::{without_sealed_thoughts, without_thoughts};
+    use super::{without_own_thoughts, without_thoughts};
 
     #[test]
     fn only_thoughts_and_names_of_items_go() {
@@ -71,13 +74,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_here_stays_here() {
-        let theirs = r#"{"type":"reasoning","encrypted_content":"gAAA"}"#;
+    fn what_was_written_here_stays_here() {
+        let theirs = r#"{"type":"reasoning","id":"rs_1","encrypted_content":"gAAA"}"#;
+        let unsealed = r#"{"type":"reasoning","id":"rs_backstop_1","summary":[]}"#;
         let ours = r#"{"type":"reasoning","encrypted_content":"backstop1.m..x"}"#;
         let text = r#"{"role":"user","content":"backstop1.m"}"#;
         let body = |items: &[&str]| format!(r#"{{"model":"m", "input":[{}]}}"#, items.join(","));
-        let sent = without_sealed_thoughts(body(&[theirs, ours, text]).as_bytes()).unwrap();
-        assert_eq!(sent, body(&[theirs, text]).replace(", ", ","));
-        assert!(without_sealed_thoughts(&sent).is_none());
+        for own in [ours, unsealed] {
+            let sent = without_own_thoughts(body(&[theirs, own, text]).as_bytes()).unwrap();
+            assert_eq!(sent, body(&[theirs, text]).replace(", ", ","));
+            assert!(without_own_thoughts(&sent).is_none());
+        }
     }
 }
