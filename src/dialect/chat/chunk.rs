@@ -73,6 +73,9 @@ pub(super) struct Choice<'a> {
     pub(super) delta: Object<Delta<'a>>,
     #[serde(borrow)]
     pub(super) message: Object<Delta<'a>>,
+    /// Some servers answer in the words of `/completions`, which have no message.
+    #[serde(borrow)]
+    pub(super) text: Loose<'a>,
     #[serde(borrow)]
     pub(super) finish_reason: Loose<'a>,
     #[serde(borrow)]
