@@ -80,6 +80,9 @@ struct Choice<'a> {
     finish_reason: Option<Cow<'a, str>>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
+    /// Some servers answer chats in the words of `/completions`.
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }
@@ -94,6 +97,7 @@ impl Choice<'_> {
         let is_empty = self
             .message
             .is_none_or(|message| !said::in_message(message));
+        let is_empty = is_empty && !self.text.is_some_and(said::is_filled);
         is_empty && self.end().is_some_and(|end| !end.explains_silence())
     }
 }
@@ -197,6 +201,8 @@ mod tests {
         }
         let plain = r#"{"choices":[{"finish_reason":"stop","text":""}]}"#;
         assert_eq!(look(Endpoint::Completions, plain), "ok");
+        assert_eq!(look(chat, plain), "no_answer");
+        assert_eq!(look(chat, &plain.replace(":\"\"", ":\"x\"")), "ok");
         assert_eq!(
             look(chat, r#"{"error":{"type":"server_error"}}"#),
             "server_error"

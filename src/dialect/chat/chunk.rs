@@ -61,6 +61,8 @@ pub(super) struct Choice<'a> {
     pub(super) index: Loose<'a>,
     pub(super) delta: Object<Delta<'a>>,
     pub(super) message: Object<Delta<'a>>,
+    /// Some servers answer in the words of `/completions`, which have no message.
+    pub(super) text: Loose<'a>,
     pub(super) finish_reason: Loose<'a>,
     pub(super) error: Loose<'a>,
     /// Moonshot tells it here.

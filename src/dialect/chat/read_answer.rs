@@ -102,6 +102,8 @@ impl Reader {
         {
             self.has_deltas = true;
             self.delta(message, pieces);
+        } else {
+            read_content(choice.text, pieces);
         }
         if let Some(usage) = choice.usage.0.and_then(Counts::usage) {
             pieces.push(Piece::Usage(usage));
@@ -148,7 +150,14 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
     let error = failure(&mut completion, false, body);
     reader.begin(&mut completion, &mut pieces);
     let mut choice = completion.choices.objects().next()?;
-    let message = choice.message.0.take().or_else(|| choice.delta.0.take())?;
+    let message = choice.message.0.take().or_else(|| choice.delta.0.take());
+    let message = message.or_else(|| match std::mem::take(&mut choice.text) {
+        Loose::Nothing => None,
+        content => Some(Delta {
+            content,
+            ..Delta::default()
+        }),
+    })?;
     whole(&mut reader, message, &mut pieces);
     let counts = completion.usage.0.or(choice.usage.0);
     pieces.extend(counts.and_then(Counts::usage).map(Piece::Usage));

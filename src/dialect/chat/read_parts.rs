@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{Object, said, take, take_object, take_text};
-use crate::dialect::conversation::{Content, Dropped, Media, Part, Thought, Unsaid};
+use crate::dialect::conversation::{Content, Dropped, Media, Part, Thought, Unsaid, cache_mark};
 
 /// What a client gets to hear of content that nobody knows.
 const UNKNOWN: Unsaid = Unsaid("content of this kind");
@@ -73,6 +73,7 @@ fn read_part(part: Value) -> Result<Result<Option<Part>, Value>, Unsaid> {
         _ => return Ok(Err(part.into())),
     };
     let cache = said(take(&mut part, "cache_control"));
+    let cache = cache.or_else(|| cache_mark(&take_object(&mut part, "prompt_cache_breakpoint")));
     Ok(Ok(Some(Part { content, cache })))
 }
 

@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_text_that_was_cut_has_no_end() {
-        for (arguments, lacks) in [
+        for (arguments, rest) in [
             ("{\"input\":\"a", true),
             ("{\"input\":\"a\\\"", true),
             ("{\"input\":\"a\"", false),
@@ -220,7 +220,7 @@ mod tests {
         ] {
             assert_eq!(
                 InputDecoder::default().lacks_an_end(arguments),
-                lacks,
+                rest,
                 "{arguments}"
             );
         }

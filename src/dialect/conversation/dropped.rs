@@ -59,7 +59,7 @@ impl Dropped {
 /// A field that a target may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The documents, images or other parts that cannot be shown.
+    /// Marks of where a prompt that is to be cached ends.
     CacheControl,
     /// The level of detail of an image.
     Detail,
@@ -107,7 +107,11 @@ impl Field {
     /// Its name in a request of this API.
     fn in_words_of(self, api: Api) -> &'static str {
         let (chat, messages, responses) = match self {
-            Self::CacheControl => ("cache_control", "cache_control", "cache_control"),
+            Self::CacheControl => (
+                "cache_control",
+                "cache_control",
+                "input.content.prompt_cache_breakpoint",
+            ),
             Self::Detail => ("image_url.detail", "detail", "input_image.detail"),
             Self::Effort => ("reasoning_effort", "thinking", "reasoning"),
             Self::Format => ("response_format", "output_config.format", "text.format"),

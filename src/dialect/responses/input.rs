@@ -1,12 +1,12 @@
 //! The input of a request as turns.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::fields::{Fields, kind_of, take, take_list, take_object, take_text};
 use super::media::{read_file, read_image};
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
-    thoughts,
+    cache_mark, thoughts,
 };
 
 /// What the input says.
@@ -205,20 +205,9 @@ fn read_content(content: Value, role: Role) -> Result<Vec<Part>, Unsaid> {
 }
 
 fn read_part(mut part: Fields, role: Role) -> Result<Part, Unsaid> {
-    let cache = mark(take_object(&mut part, "prompt_cache_breakpoint"));
+    let cache = cache_mark(&take_object(&mut part, "prompt_cache_breakpoint"));
     let content = read_shown(part, role)?;
     Ok(Part { content, cache })
-}
-
-/// The mark for the end of a prompt that is cached, in Anthropic's words: it keeps it for five minutes or for an hour.
-fn mark(mut mark: Fields) -> Option<Value> {
-    if mark.is_empty() {
-        return None;
-    }
-    Some(match take_text(&mut mark, "ttl").as_deref() {
-        Some("12h") => json!({ "type": "ephemeral", "ttl": "1h" }),
-        _ => json!({ "type": "ephemeral" }),
-    })
 }
 
 fn read_shown(mut part: Fields, role: Role) -> Result<Content, Unsaid> {

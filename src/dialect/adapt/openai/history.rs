@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use memchr::memmem::find;
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 
 use super::calls;
 use super::entries::change_calls;
@@ -16,6 +17,9 @@ use crate::wire::json::Fields;
 /// thought signatures).
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
+/// `OpenAI`'s mark of where a prompt that is to be cached ends, in a part.
+const BREAKPOINT: &str = "prompt_cache_breakpoint";
+
 /// The messages, adapted to a provider's quirks; `None`: nothing had to change, or they are not messages. `dropped`
 /// takes the names of dropped fields that had a meaning.
 pub(super) fn adapted(
@@ -25,9 +29,14 @@ pub(super) fn adapted(
     dropped: &mut BTreeSet<String>,
 ) -> Option<Box<RawValue>> {
     let signs_calls = quirks.wants_signed_calls && is_gemini_3(model);
+    let takes_marks = !quirks.refuses.iter().any(|field| field == BREAKPOINT);
     let mut messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).ok()?;
     let mut is_changed = false;
     for message in &mut messages {
+        if !takes_marks && unmark(message) {
+            dropped.insert(format!("messages.content.{BREAKPOINT}"));
+            is_changed = true;
+        }
         is_changed |= !quirks.has_developer && demote(message);
         if let Some(known) = quirks.message_fields {
             let before = message.len();
@@ -96,6 +105,28 @@ pub(super) fn demote(message: &mut Fields<'_>) -> bool {
     }
 }
 
+/// Takes the marks out of a message's parts. Returns whether there was one.
+fn unmark(message: &mut Fields<'_>) -> bool {
+    let content = message.get("content").map_or("", |content| content.get());
+    if find(content.as_bytes(), BREAKPOINT.as_bytes()).is_none() {
+        return false;
+    }
+    let Ok(Value::Array(mut parts)) = serde_json::from_str(content) else {
+        return false;
+    };
+    let mut has_marks = false;
+    for part in parts.iter_mut().filter_map(Value::as_object_mut) {
+        has_marks |= part.shift_remove(BREAKPOINT).is_some();
+    }
+    match to_raw_value(&parts) {
+        Ok(parts) if has_marks => {
+            message.insert("content".into(), Cow::Owned(parts));
+            true
+        }
+        _ => false,
+    }
+}
+
 fn sign(call: &mut Fields<'_>) -> bool {
     if call.contains_key("extra_content") {
         return false;
@@ -136,6 +167,23 @@ mod tests {
         )?;
         assert!(dropped.is_empty());
         Some(serde_json::from_str(adapted.get()).unwrap())
+    }
+
+    #[test]
+    fn marks_of_openais_cache_stay_with_those_who_know_them() {
+        let marked = json!([{"role": "user", "content": [
+            {"type": "text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit"}},
+            {"type": "image_url", "image_url": {"url": "data:,"}},
+        ]}]);
+        let raw = to_raw_value(&marked).unwrap();
+        let mut dropped = BTreeSet::new();
+        let sent = adapted(&raw, &Quirks::UNKNOWN, "m", &mut dropped).unwrap();
+        assert!(!sent.get().contains("prompt_cache_breakpoint"));
+        assert_eq!(
+            Vec::from_iter(dropped),
+            ["messages.content.prompt_cache_breakpoint"]
+        );
+        assert_eq!(put(&marked, &Quirks::OPENAI, "gpt-6"), None);
     }
 
     #[test]

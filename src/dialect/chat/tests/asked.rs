@@ -181,6 +181,8 @@ fn marks_for_the_cache_are_kept() {
         json!([
             { "role": "system", "content": [part] },
             { "role": "user", "content": "y", "cache_control": mark },
+            { "role": "assistant", "content": "z" },
+            { "role": "user", "content": [{ "type": "text", "text": "x", "prompt_cache_breakpoint": { "mode": "explicit" } }] },
         ]),
     );
     body["tools"] =
@@ -189,6 +191,7 @@ fn marks_for_the_cache_are_kept() {
     let read = read_request(body).unwrap();
     assert_eq!(read.turns[0].parts[0].cache.as_ref(), Some(&mark));
     assert_eq!(read.turns[1].parts[0].cache.as_ref(), Some(&mark));
+    assert_eq!(read.turns[3].parts[0].cache.as_ref(), Some(&mark));
     assert_eq!(read.tools.list[0].cache.as_ref(), Some(&mark));
     assert_eq!(read.caching.automatic, Some(mark));
 }

@@ -117,3 +117,12 @@ fn custom_tools_and_older_functions_are_calls() {
     let sent = events(read(&message(older, json!("function_call"))).unwrap());
     assert!(sent.contains(&Event::Arguments("{}".into())), "{sent:?}");
 }
+
+#[test]
+fn the_words_of_plain_completions_are_read_as_well() {
+    let completion = |text: Value| json!({ "id": "c", "model": "m", "choices": [{ "index": 0, "text": text, "finish_reason": "length" }] });
+    let pieces = read(&completion(json!("Hi"))).unwrap();
+    assert!(pieces.contains(&Piece::Text("Hi".into())));
+    assert!(pieces.contains(&Piece::End(End::Limit)));
+    assert!(read(&completion(Value::Null)).is_none());
+}

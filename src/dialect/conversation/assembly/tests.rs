@@ -285,8 +285,8 @@ fn texts_of_custom_tools_are_told_as_they_come() {
     for closes in [false, true] {
         let half = vec![call(0, "a", "patch"), arguments(0, r#"{"input":"rm /x"#)];
         let half = half.into_iter().chain(closes.then(|| called(0)));
-        let told = format!("begin a.patch rm /x {UNSOUND}");
-        assert_eq!(sent(half, End::Calls), told);
+        let events = format!("begin a.patch rm /x {UNSOUND}");
+        assert_eq!(sent(half, End::Calls), events);
     }
 }
 
