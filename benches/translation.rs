@@ -98,6 +98,7 @@ fn translated(api: UpstreamApi, endpoint: Endpoint, model: &str, body: &Bytes) -
         endpoint,
         model,
         has_tools: true,
+        names_effort: true,
     };
     api.translate(ask, body.clone(), Delivery::Fallback { model })
         .unwrap()

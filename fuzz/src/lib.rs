@@ -94,6 +94,7 @@ pub fn translate(endpoint: Endpoint, data: &[u8]) {
             endpoint,
             model,
             has_tools: true,
+        names_effort: true,
         };
         let translated = match api.translated(kind, request) {
             Some(Ok(translated)) => translated,

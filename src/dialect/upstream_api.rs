@@ -1,7 +1,9 @@
 //! The API that an upstream speaks.
 
 use super::conversation::Api;
-use crate::catalogue::{Dialect, Facts, InChats, Prefill, Quirks, claude_facts, facts, in_chats};
+use crate::catalogue::{
+    Dialect, Facts, InChats, Prefill, Quirks, Sampling, claude_facts, facts, in_chats,
+};
 use crate::request::Endpoint;
 
 /// The API of an upstream, and how it differs from the original.
@@ -38,17 +40,8 @@ pub struct RequestKind<'a> {
     pub model: &'a str,
     /// Whether there are tools to call.
     pub has_tools: bool,
-}
-
-impl RequestKind<'_> {
-    /// Whether the model takes this in `/responses` alone.
-    fn needs_responses(self, in_chats: InChats) -> bool {
-        match in_chats {
-            InChats::All => false,
-            InChats::ToolsUnthinking | InChats::NoTools => self.has_tools,
-            InChats::Nothing => true,
-        }
-    }
+    /// Whether a chat names an effort; it counts only where tools and thoughts do not go together in chats.
+    pub names_effort: bool,
 }
 
 impl UpstreamApi {
@@ -78,9 +71,24 @@ impl UpstreamApi {
         self.facts.unwrap_or_else(|| claude_facts(model))
     }
 
-    fn in_chats(&self, model: &str) -> InChats {
+    /// What a model there takes in chats.
+    pub fn in_chats(&self, model: &str) -> InChats {
         self.facts
             .map_or_else(|| in_chats(model), |facts| facts.in_chats)
+    }
+
+    /// Whether the model takes this in `/responses` alone.
+    fn needs_responses(&self, kind: RequestKind<'_>) -> bool {
+        match self.in_chats(kind.model) {
+            InChats::All => false,
+            // A chat for a model that thinks only when it is asked to passes as it is.
+            InChats::ToolsUnthinking if kind.endpoint == Endpoint::ChatCompletions => {
+                let thinks_if_asked = self.facts_of(kind.model).sampling == Sampling::Unthinking;
+                kind.has_tools && (kind.names_effort || !thinks_if_asked)
+            }
+            InChats::ToolsUnthinking | InChats::NoTools => kind.has_tools,
+            InChats::Nothing => true,
+        }
     }
 
     /// Whether it supports requests of this kind, translated or not.
@@ -109,7 +117,7 @@ impl UpstreamApi {
             (Dialect::Anthropic, _) => Api::Messages,
             (Dialect::OpenAi, Api::Responses) if self.has_responses => Api::Responses,
             (Dialect::OpenAi, Api::Chat | Api::Messages)
-                if self.has_responses && ask.needs_responses(self.in_chats(ask.model)) =>
+                if self.has_responses && self.needs_responses(ask) =>
             {
                 Api::Responses
             }

@@ -1,9 +1,12 @@
 //! Parses large requests and answers into trees: within the memory for bodies, and without blocking other tasks.
 
+use memchr::memmem::find;
+
 use super::decisions::order::RoutingRequest;
 use super::decisions::skip::SkipReason;
-use crate::catalogue::Ability;
+use crate::catalogue::{Ability, InChats};
 use crate::dialect::{RequestKind, Untranslatable, UpstreamApi, UpstreamRequest};
+use crate::request::Endpoint;
 use crate::routing::Candidate;
 use crate::wire::json::{self, Fault};
 use crate::wire::memory::{Memory, NoMemory, Share};
@@ -19,11 +22,29 @@ pub(super) fn reserve(body: &[u8], memory: &Memory) -> Result<Share, NoMemory> {
 
 /// What decides in which API a candidate is asked.
 pub(super) fn ask<'a>(candidate: &'a Candidate, request: RoutingRequest<'a>) -> RequestKind<'a> {
+    let model = candidate.model.as_deref().unwrap_or(request.model);
+    let has_tools = request.needs.include(Ability::Tools);
+    let in_chats = || candidate.upstream.api(model).in_chats(model);
+    // Only then it counts, and the body is scanned.
+    let is_decisive = request.endpoint == Endpoint::ChatCompletions
+        && has_tools
+        && in_chats() == InChats::ToolsUnthinking;
     RequestKind {
         endpoint: request.endpoint,
-        model: candidate.model.as_deref().unwrap_or(request.model),
-        has_tools: request.needs.include(Ability::Tools),
+        model,
+        has_tools,
+        names_effort: is_decisive && names_effort(request.needs.body),
     }
+}
+
+/// Whether a chat asks its model to think.
+fn names_effort(body: &[u8]) -> bool {
+    let effort = find(body, b"\"reasoning_effort\"");
+    let rest = effort.map_or(&[][..], |at| &body[at..]);
+    let value = rest
+        .splitn(3, |byte| matches!(byte, b':' | b',' | b'}'))
+        .nth(1);
+    value.is_some_and(|value| !matches!(value.trim_ascii(), b"null" | b"\"none\""))
 }
 
 /// The API of a candidate, with what is known of the model.
@@ -84,4 +105,21 @@ pub(super) async fn fault(body: &[u8]) -> Option<Fault> {
         json::fault(mended.as_deref().unwrap_or(body))
     };
     offload::run(body.len(), look).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_effort;
+
+    #[test]
+    fn an_effort_counts_unless_it_is_none() {
+        for (body, names) in [
+            (r#"{"reasoning_effort": "low","model":"m"}"#, true),
+            (r#"{"model":"m","reasoning_effort":"none"}"#, false),
+            (r#"{"reasoning_effort" : null}"#, false),
+            (r#"{"model":"m"}"#, false),
+        ] {
+            assert_eq!(names_effort(body.as_bytes()), names, "{body}");
+        }
+    }
 }

@@ -186,7 +186,7 @@ fn assert_heard(heard: &Heard, upstream: Wire, number: usize) {
         .iter()
         .map(|call| (call.name.as_str(), call.arguments["city"].as_str().unwrap()))
         .collect();
-    let has_calls = number % 2 == 0;
+    let has_calls = number.is_multiple_of(2);
     let expected = CITIES.map(|city| ("weather", city));
     assert_eq!(calls, expected[..if has_calls { 2 } else { 0 }]);
     assert_eq!(heard.wants_results, has_calls);

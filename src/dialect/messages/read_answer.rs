@@ -14,6 +14,8 @@ use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Si
 pub struct Reader {
     /// Whether the input of [`ANSWER_TOOL`] is the text.
     has_answer_tool: bool,
+    /// Whether that tool has been called: a second answer would spoil the first.
+    has_answered: bool,
     /// The blocks that are open.
     blocks: Vec<Open>,
     /// How many characters of text have come.
@@ -53,6 +55,7 @@ impl Reader {
     pub fn new(reading: &Reading) -> Self {
         Self {
             has_answer_tool: reading.has_answer_tool,
+            has_answered: false,
             blocks: Vec::new(),
             characters: 0,
             counts: Counts::default(),
@@ -133,7 +136,10 @@ impl Reader {
         let kind = match &*block.kind.0 {
             "text" => Kind::Text,
             "tool_use" if self.has_answer_tool && block.name.0 == ANSWER_TOOL => {
-                Kind::Answer { has_come: false }
+                match std::mem::replace(&mut self.has_answered, true) {
+                    false => Kind::Answer { has_come: false },
+                    true => Kind::Other,
+                }
             }
             "tool_use" => {
                 self.calls += 1;

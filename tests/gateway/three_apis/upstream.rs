@@ -22,7 +22,7 @@ fn proof(thought: &str) -> String {
 /// The whole answer with this number: a thought, a text, and two calls if the number is even.
 pub(super) fn answer(wire: Wire, number: usize) -> Value {
     let (thought, text) = (thought(wire, number), text(wire, number));
-    let calls = CITIES[..if number % 2 == 0 { 2 } else { 0 }]
+    let calls = CITIES[..if number.is_multiple_of(2) { 2 } else { 0 }]
         .iter()
         .enumerate();
     let calls =

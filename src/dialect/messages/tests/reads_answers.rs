@@ -287,11 +287,12 @@ fn the_input_of_the_answer_tool_is_the_text() {
         delta(0, "input_json_delta", "partial_json", "{\"a\""),
         delta(0, "input_json_delta", "partial_json", ":1}"),
         stop(0),
-        start(1, call("u", name, json!({"b": 2}))),
-        stop(1),
     ];
-    let texts = ["{\"a\"", ":1}", "{\"b\":2}"].map(|text| Piece::Text(text.into()));
+    let texts = ["{\"a\"", ":1}"].map(|text| Piece::Text(text.into()));
     assert_eq!(streamed(true, &events), texts);
+    let at_once = [start(1, call("u", name, json!({"b": 2}))), stop(1)];
+    let text = Piece::Text("{\"b\":2}".into());
+    assert_eq!(streamed(true, &at_once), [text]);
     let body =
         json!({"content": [{"type": "text", "text": "Here:"}, call("t", name, json!({"a": 1}))]});
     let said = |pieces: Vec<Piece<'static>>| {
@@ -361,4 +362,17 @@ fn blocks_that_all_have_the_same_number_are_told_apart() {
         called(1, Some("{}")),
     ];
     assert_eq!(streamed(false, &events), expected);
+}
+
+#[test]
+fn the_first_input_of_the_answer_tool_counts() {
+    let call = |city: &str| json!({"type": "tool_use", "id": city, "name": "json_tool_call", "input": {"city": city}});
+    let body = json!({"type": "message", "content": [call("Rome"), call("Oslo")], "stop_reason": "tool_use"});
+    let texts = whole(true, &body)
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.into_owned()),
+            _ => None,
+        });
+    assert_eq!(Vec::from_iter(texts), [r#"{"city":"Rome"}"#]);
 }
