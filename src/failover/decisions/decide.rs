@@ -10,6 +10,7 @@
 //! 3. When nobody is worth asking now, but somebody may be soon, the request waits in the queue of its route. The
 //!    queue gives turns; who has a turn may ask even where the chances are bad, so that a recovery is found. It does
 //!    not wait for who answers others, and has failed on it often enough: then the request is the likely reason.
+//!    Before it fails, it asks who is out of rotation and has not been asked, unless that one is as good as dead.
 //! 4. While an attempt is in flight, a second one starts beside it if its upstream has gone out of rotation, or if the
 //!    client's patience is only just enough for another upstream.
 
@@ -21,6 +22,9 @@ use super::budget::{Expense, Tokens};
 
 /// A call with a lower chance of success is not worth it.
 const LEAST_ODDS: f32 = 0.15;
+/// A call with a lower chance of success is not worth it even if the request fails without it. A dead upstream falls
+/// below it with the seventh failure or so.
+const HOPELESS: f32 = 0.05;
 /// A request asks again until its chance of success is this high.
 const ENOUGH: f32 = 0.995;
 /// So many calls that one of them would have succeeded with this chance have not failed by bad luck.
@@ -232,11 +236,14 @@ impl Situation<'_> {
         is_in_time.then_some(Next::Queue { opens_at })
     }
 
-    /// Asks somebody though health admits nobody, as long as nobody has been asked.
+    /// Asks somebody though health admits nobody: anybody if nobody has been asked, else one who has not been.
     fn last_resort(&self) -> Option<Next> {
-        let choice = self.best(|choice| matches!(choice.door, Door::Out { .. }))?;
-        let next = self.start(choice, None, StartReason::LastResort)?;
-        (self.started == 0).then_some(next)
+        let is_first = self.started == 0;
+        let choice = self.best(|choice| {
+            matches!(choice.door, Door::Out { .. }) && (is_first || choice.is_last_hope())
+        })?;
+        let expense = (!is_first).then_some(Expense::PAID);
+        self.start(choice, expense, StartReason::LastResort)
     }
 
     /// The most likely one of these candidates; of equals, the one that was asked least, then the preferred one.
@@ -311,6 +318,11 @@ impl Choice {
         !matches!(self.door, Door::CoolingDown { .. } | Door::Shut)
             && self.odds >= LEAST_ODDS
             && self.tried.calls() < calls_until(ENOUGH, self.odds)
+    }
+
+    /// Whether a request that would fail otherwise asks it, though health does not admit it.
+    fn is_last_hope(&self) -> bool {
+        self.tried == Tried::Not && self.odds >= HOPELESS
     }
 
     /// Whether it may be asked again now, and is worth it.

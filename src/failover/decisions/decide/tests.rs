@@ -35,6 +35,8 @@ const JUST_DEAD: Choice = Choice {
     door: Door::Out { is_fresh: true },
     ..DEAD
 };
+/// It is likely to be dead, but nobody knows yet.
+const DOUBTFUL: Choice = Choice { odds: 0.1, ..DEAD };
 const FLAKY: Choice = Choice { odds: 0.6, ..DEAD };
 
 /// A request that came `at(0)`, as it looks to the rules.
@@ -122,6 +124,10 @@ fn everybody_is_asked_once_in_order_before_anybody_is_asked_again() {
         // Nobody has been asked, so somebody is, in spite of everything.
         (&[DEAD], 0, LastResort),
         (&[scene.limited(60.0), DEAD], 1, LastResort),
+        // The request would fail without it.
+        (&[GONE, DOUBTFUL], 1, LastResort),
+        (&[GONE, GONE, DEAD, DOUBTFUL], 3, LastResort),
+        (&[scene.failed(9, 0.9), GONE, DOUBTFUL], 2, LastResort),
     ] {
         let next = next(&scene.now(choices));
         assert!(starts(choice, reason)(next), "{choices:?}: {next:?}");
@@ -303,6 +309,8 @@ fn the_first_failover_is_free_and_the_next_ones_cost_the_time_that_was_lost() {
     assert_eq!(expense(&[failed, failed, WELL], 60.0), Some(1.0));
     assert_eq!(expense(&[failed, GONE], 0.0), Some(0.1));
     assert_eq!(expense(&[FLAKY], 0.0), None);
+    assert_eq!(expense(&[DEAD], 0.0), None);
+    assert_eq!(expense(&[GONE, DOUBTFUL], 0.0), Some(1.0));
 }
 
 #[test]
