@@ -82,6 +82,7 @@ impl Failover {
                         answer,
                         attempt,
                         log,
+                        in_place_of: None,
                     };
                     return Ok(Answer::of(winner, self, None, None));
                 }

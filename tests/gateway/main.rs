@@ -34,6 +34,7 @@ mod drain;
 mod ernie;
 mod exhausted;
 mod explain;
+mod facts;
 mod failover;
 mod forwarding;
 mod health;

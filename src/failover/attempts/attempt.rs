@@ -262,12 +262,10 @@ impl Attempt<'_> {
             }
             self.accept(reply.status, &body, dialect::is_refusal)?;
             let body = AttemptBody::Whole(body);
-            Ok(AttemptAnswer::new(
-                reply.status,
-                headers,
-                body,
-                Outcome::Success,
-            ))
+            Ok(AttemptAnswer {
+                tokens: answer.tokens,
+                ..AttemptAnswer::new(reply.status, headers, body, Outcome::Success)
+            })
         };
         offload::at_once(received.len(), look)
     }

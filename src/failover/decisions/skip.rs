@@ -85,6 +85,29 @@ impl SkipReason {
         }
     }
 
+    /// A short constant name for labels.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Elsewhere => "elsewhere",
+            Self::NotWanted => "not_wanted",
+            Self::NoCredential => "no_credential",
+            Self::Unsupported(_) => "unsupported",
+            Self::TooSmall => "too_small",
+            Self::OtherModel => "other_model",
+            Self::CannotContinue => "cannot_continue",
+            Self::OutOfRotation => "out_of_rotation",
+            Self::RateLimited => "rate_limited",
+            Self::Busy => "overloaded",
+            Self::KeyRefused => "key_refused",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::ModelMissing => "model_missing",
+            Self::Unreadable => "unreadable",
+            Self::TooLarge => "too_large",
+            Self::NoMemory => "no_memory",
+            Self::NoTime => "no_time",
+        }
+    }
+
     /// A description of the reason.
     pub fn reason(self) -> String {
         let reason = match self {
