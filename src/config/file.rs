@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
+use super::log::LogConfig;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
@@ -45,6 +46,8 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
+    /// What is logged.
+    pub log: LogConfig,
     /// Where to remember, over a restart, which upstream created what.
     pub state_dir: Option<PathBuf>,
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
@@ -83,6 +86,7 @@ impl Default for Config {
             is_made: false,
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
+            log: LogConfig::default(),
             state_dir: None,
             proxies: ProxyVariables::default(),
         }

@@ -29,6 +29,7 @@ use crate::wire::tls::{self, ClientFiles};
 /// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Foundation {
+    pub(super) log: Arc<Log>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
@@ -42,9 +43,11 @@ impl Foundation {
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        sinks.push(Box::new(Log::default()));
+        let log = Arc::new(Log::default());
+        sinks.push(Box::new(Arc::clone(&log)));
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
+            log,
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
@@ -52,6 +55,11 @@ impl Foundation {
             memory: Memory::new(0),
             events: Events::new(sinks),
         })
+    }
+
+    /// Observes by this configuration from now on.
+    pub(super) fn follow(&self, config: &Config) {
+        self.log.follow(&config.log);
     }
 }
 
@@ -280,7 +288,7 @@ pub(super) async fn upstreams(
         let url = upstream.base_url().parse().unwrap_or_default();
         let proxy = config.proxy_for(upstream);
         if let Some(proxy) = &proxy {
-            tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
+            tracing::info!(upstream = %id, "{id} is reached through the forward proxy {proxy}");
         }
         let connect = upstream.timeouts.over(&config.timeouts).connect;
         let connector = Connector::to(url, tls, connect).through(proxy);

@@ -56,6 +56,7 @@ impl Gateway {
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
+        foundation.follow(config);
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin.listen).await?;
@@ -166,6 +167,7 @@ impl Gateway {
             current.store(next);
         }
         self.current.store(Arc::new(next));
+        self.foundation.follow(config);
         self.configs.send_replace(config.clone());
         for what in fixed::changed(&self.started_with, config) {
             tracing::warn!("`{what}` has changed; that takes effect at the next start");

@@ -110,6 +110,7 @@ const KEYS: &[&str] = &[
     "shutdown_delay",
     "drain",
     "state_dir",
+    "log",
 ];
 
 #[test]
