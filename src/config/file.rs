@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
 use super::log::LogConfig;
+use super::notify::NotifyConfig;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
@@ -48,6 +49,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// The webhooks that are told when something goes wrong.
+    pub notify: Vec<NotifyConfig>,
     /// Where to remember, over a restart, which upstream created what.
     pub state_dir: Option<PathBuf>,
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
@@ -66,6 +69,11 @@ impl Config {
             Some(text) if text.expose() == "none" => None,
             Some(text) => ForwardProxy::parse(text).ok(),
         }
+    }
+
+    /// The forward proxy that the environment names for another URL.
+    pub fn proxy_for_url(&self, url: &str) -> Option<ForwardProxy> {
+        self.proxies.for_url(url)
     }
 }
 
@@ -87,6 +95,7 @@ impl Default for Config {
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             log: LogConfig::default(),
+            notify: Vec::new(),
             state_dir: None,
             proxies: ProxyVariables::default(),
         }

@@ -23,13 +23,15 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
+use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
 /// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Foundation {
-    pub(super) log: Arc<Log>,
+    log: Arc<Log>,
+    pub(super) notifier: Arc<Notifier>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
@@ -44,10 +46,13 @@ impl Foundation {
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         let log = Arc::new(Log::default());
+        let notifier = Arc::new(Notifier::default());
         sinks.push(Box::new(Arc::clone(&log)));
+        sinks.push(Box::new(Arc::clone(&notifier)));
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
             log,
+            notifier,
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
@@ -57,9 +62,15 @@ impl Foundation {
         })
     }
 
-    /// Observes by this configuration from now on.
-    pub(super) fn follow(&self, config: &Config) {
+    /// Observes by this configuration from now on. If this fails, nothing has been changed.
+    pub(super) fn follow(&self, config: &Config) -> Result<(), StartError> {
+        let notified = self.notifier.follow(config);
+        notified.map_err(|reason| StartError::Tls {
+            whose: "notify".to_owned(),
+            reason,
+        })?;
         self.log.follow(&config.log);
+        Ok(())
     }
 }
 

@@ -56,7 +56,7 @@ impl Gateway {
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
-        foundation.follow(config);
+        foundation.follow(config)?;
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin.listen).await?;
@@ -91,6 +91,9 @@ impl Gateway {
         gateway
             .background
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        gateway
+            .background
+            .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
         gateway.background.spawn(model_check::run(
             foundation,
             current,
@@ -166,8 +169,8 @@ impl Gateway {
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }
+        self.foundation.follow(config).map_err(message)?;
         self.current.store(Arc::new(next));
-        self.foundation.follow(config);
         self.configs.send_replace(config.clone());
         for what in fixed::changed(&self.started_with, config) {
             tracing::warn!("`{what}` has changed; that takes effect at the next start");

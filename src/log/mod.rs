@@ -89,6 +89,16 @@ impl Sink for Log {
                     tracing::warn!(upstream = %finding.upstream, model = finding.model, "{finding}");
                 }
             }
+            Event::Notified {
+                place,
+                failure: Some(failure),
+            } => {
+                tracing::warn!(%place, reason = failure, "a message to {place} is lost: {failure}");
+            }
+            Event::Notified {
+                place,
+                failure: None,
+            } => tracing::debug!(%place, "{place} was told"),
             Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
             Event::ConfigRejected { reason } => {
                 tracing::error!(

@@ -111,6 +111,10 @@ const KEYS: &[&str] = &[
     "drain",
     "state_dir",
     "log",
+    "notify",
+    "url",
+    "format",
+    "on",
 ];
 
 #[test]

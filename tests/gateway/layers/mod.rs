@@ -85,6 +85,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "routing",
             "server",
             "upstream",
+            "webhook",
             "wire",
         ],
     ),
@@ -107,6 +108,10 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],
+    ),
+    (
+        "webhook",
+        &["config", "event", "outcome", "upstream", "wire"],
     ),
     ("wire", &[]),
 ];
