@@ -84,6 +84,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "affinity",
             "routing",
             "server",
+            "traces",
             "upstream",
             "webhook",
             "wire",
@@ -105,6 +106,10 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("server", &["wire"]),
     ("simulator", &[]),
+    (
+        "traces",
+        &["config", "event", "outcome", "request", "upstream", "wire"],
+    ),
     (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],
