@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod failure;
 mod healthcheck;
+mod live;
 mod logging;
 mod print;
 mod serve;
@@ -21,7 +22,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeArgs};
+use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs};
 use self::failure::Failure;
 use crate::output::{STDERR, STDOUT};
 
@@ -64,7 +65,7 @@ enum Command {
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
-    Healthcheck(HealthcheckArgs),
+    Healthcheck(ProxyArgs),
 }
 
 /// Runs the program.

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::ServeArgs;
 use super::failure::Failure;
-use super::healthcheck::reachable;
+use super::settings::reachable;
 use super::stop::Stop;
 use super::{print, settings};
 use crate::config::Config;

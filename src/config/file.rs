@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
+use super::problem::Problem;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
@@ -15,7 +16,7 @@ use super::timeouts::TimeoutsConfig;
 use super::upstream::{UpstreamConfig, UpstreamId};
 
 /// Everything that can be configured.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where clients are served.
@@ -50,6 +51,9 @@ pub struct Config {
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
     #[serde(skip)]
     pub is_made: bool,
+    /// What works, but probably not as it is meant, in the order of the text.
+    #[serde(skip)]
+    pub warnings: Vec<Problem>,
     /// Forward proxies, by the environment.
     #[serde(skip)]
     pub(super) proxies: ProxyVariables,
@@ -81,6 +85,7 @@ impl Default for Config {
             list_models: ModelList::default(),
             check_models: true,
             is_made: false,
+            warnings: Vec::new(),
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             state_dir: None,

@@ -69,8 +69,11 @@ pub enum Event {
     },
     /// Upstreams were asked for their models: what there is to say about those that the configuration names.
     ModelsChecked(Vec<ModelFinding>),
-    /// Another configuration has taken over.
-    ConfigReloaded,
+    /// The configuration was read again and has taken over.
+    ConfigReloaded {
+        /// Whether it is another one than before.
+        is_changed: bool,
+    },
     /// Another configuration could not be used; the old one stays.
     ConfigRejected {
         /// What is wrong with it.

@@ -75,7 +75,12 @@ impl Sink for Log {
                     tracing::warn!(upstream = %finding.upstream, model = finding.model, "{finding}");
                 }
             }
-            Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
+            Event::ConfigReloaded { is_changed: true } => {
+                tracing::info!("serving by the new configuration");
+            }
+            Event::ConfigReloaded { is_changed: false } => tracing::info!(
+                "nothing has changed in the configuration; certificates and keys in files were read again"
+            ),
             Event::ConfigRejected { reason } => {
                 tracing::error!(
                     "the new configuration cannot be used, the old one stays: {reason}"

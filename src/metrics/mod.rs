@@ -178,7 +178,7 @@ impl Sink for Metrics {
                 .key_renewals
                 .count(upstream.as_ref(), failure.is_none()),
             Event::ModelsChecked(findings) => self.retirements.show(findings),
-            Event::ConfigReloaded => self.reloads.with_label_values(&["ok"]).inc(),
+            Event::ConfigReloaded { .. } => self.reloads.with_label_values(&["ok"]).inc(),
             Event::ConfigRejected { .. } => self.reloads.with_label_values(&["rejected"]).inc(),
             Event::RequestFinished(report) => self.finished(report),
         }

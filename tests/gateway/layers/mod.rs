@@ -80,6 +80,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "health",
             "log",
             "metrics",
+            "outcome",
             "affinity",
             "routing",
             "server",
