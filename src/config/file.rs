@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
+use super::log::LogConfig;
+use super::notify::NotifyConfig;
 use super::problem::Problem;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
@@ -46,6 +48,10 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
+    /// What is logged.
+    pub log: LogConfig,
+    /// The webhooks that are told when something goes wrong.
+    pub notify: Vec<NotifyConfig>,
     /// Where to remember, over a restart, which upstream created what.
     pub state_dir: Option<PathBuf>,
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
@@ -68,6 +74,11 @@ impl Config {
             Some(text) => ForwardProxy::parse(text).ok(),
         }
     }
+
+    /// The forward proxy that the environment names for another URL.
+    pub fn proxy_for_url(&self, url: &str) -> Option<ForwardProxy> {
+        self.proxies.for_url(url)
+    }
 }
 
 impl Default for Config {
@@ -88,6 +99,8 @@ impl Default for Config {
             warnings: Vec::new(),
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
+            log: LogConfig::default(),
+            notify: Vec::new(),
             state_dir: None,
             proxies: ProxyVariables::default(),
         }

@@ -7,6 +7,8 @@ mod request;
 mod sink;
 mod tokens;
 
+use std::sync::Arc;
+
 pub use self::attempt::{AttemptReport, Phase};
 pub use self::finding::ModelFinding;
 pub use self::health_change::{HealthChange, ScopeId};
@@ -78,6 +80,13 @@ pub enum Event {
     ConfigRejected {
         /// What is wrong with it.
         reason: String,
+    },
+    /// A webhook was told something, or could not be.
+    Notified {
+        /// Its place in the configuration: `notify[0]`. Its URL is a secret.
+        place: Arc<str>,
+        /// Why it could not be told; `None`: it was.
+        failure: Option<String>,
     },
     /// A request is over: answered in full, in part or not at all.
     RequestFinished(RequestReport),

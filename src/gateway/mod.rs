@@ -60,6 +60,7 @@ impl Gateway {
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
+        foundation.follow(config)?;
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let listener = listen(config.listen, "--listen").await?;
         let admin_listener = listen(config.admin.listen, "--admin-listen").await?;
@@ -94,6 +95,9 @@ impl Gateway {
         gateway
             .background
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        gateway
+            .background
+            .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
         gateway.background.spawn(model_check::run(
             foundation,
             current,
@@ -170,6 +174,7 @@ impl Gateway {
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }
+        self.foundation.follow(config).map_err(message)?;
         self.current.store(Arc::new(next));
         let before = self.configs.send_replace(config.clone());
         let is_changed = before != *config;

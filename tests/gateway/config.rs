@@ -110,6 +110,11 @@ const KEYS: &[&str] = &[
     "shutdown_delay",
     "drain",
     "state_dir",
+    "log",
+    "notify",
+    "url",
+    "format",
+    "on",
 ];
 
 #[test]
