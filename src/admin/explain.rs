@@ -158,5 +158,9 @@ fn in_words(preview: &AdmissionPreview) -> String {
                 ends_in.as_secs_f32().ceil()
             )
         }
+        AdmissionPreview::TakenOut { since } => format!(
+            "taken out by hand {:.0} s ago, until it is put back",
+            since.as_secs_f32()
+        ),
     }
 }

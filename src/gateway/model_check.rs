@@ -29,7 +29,9 @@ pub(super) async fn run(
     loop {
         let config = configs.borrow_and_update().clone();
         if config.check_models {
-            let findings = find(&config, &current.load_full().upstreams).await;
+            let mut upstreams = current.load_full().upstreams.clone();
+            upstreams.retain(|id, _| !foundation.health.is_taken_out(id));
+            let findings = find(&config, &upstreams).await;
             if let Some(config) = replaced(&config, &findings) {
                 let _taking_over = taking_over.lock().await;
                 // A reload may have been faster.

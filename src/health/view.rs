@@ -43,6 +43,8 @@ pub struct ScopeView {
     pub in_flight: u32,
     /// The cooldowns that last now.
     pub cooldowns: Vec<CooldownView>,
+    /// For how long it has been out by hand; known for the upstream as a whole.
+    pub taken_out_for: Option<Duration>,
 }
 
 /// A cooldown that lasts now.
@@ -84,6 +86,7 @@ fn of_upstream(upstream: &UpstreamHealth, models: &[Arc<ModelHealth>], now: Tick
         last_five_minutes: sum(5),
         in_flight: upstream.in_flight.load(Ordering::Relaxed),
         cooldowns: of_cooldowns(&upstream.cooldowns, now),
+        taken_out_for: upstream.taken_out_for(now),
         ..of_scope(upstream.scope_id(), &upstream.scope, now)
     }
 }
@@ -142,6 +145,7 @@ fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {
         last_five_minutes: Counts::default(),
         in_flight: 0,
         cooldowns: Vec::new(),
+        taken_out_for: None,
     }
 }
 
