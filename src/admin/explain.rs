@@ -108,7 +108,7 @@ fn is_anthropic(tool: &Value) -> bool {
     tool.get("input_schema").is_some() || is_date
 }
 
-fn candidate((index, explained): (usize, &Explained)) -> Value {
+pub(super) fn candidate((index, explained): (usize, &Explained)) -> Value {
     json!({
         "place": explained.is_open().then_some(index + 1),
         "upstream": explained.upstream.as_ref(),

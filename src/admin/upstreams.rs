@@ -39,9 +39,10 @@ fn scope(view: &ScopeView) -> Value {
 }
 
 /// The share of failures, with its 95 % confidence interval.
-fn errors(counts: Counts) -> Value {
+pub(super) fn errors(counts: Counts) -> Value {
     json!({
         "requests": counts.good + counts.bad,
+        "failed": counts.bad,
         "ratio": counts.error_ratio().map(rounded),
         "bounds": counts.error_bounds().map(|(low, high)| [rounded(low), rounded(high)]),
     })

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::assemble::{Foundation, Generation, Upstreams, model_rules};
+use crate::admin::Current;
 use crate::catalogue::{Facts, is_listed_as};
 use crate::config::{CandidateConfig, Config, RouteConfig, UpstreamId};
 use crate::event::{Event, ModelFinding};
@@ -25,6 +26,7 @@ pub(super) async fn run(
     current: Arc<ArcSwap<Generation>>,
     mut configs: watch::Receiver<Config>,
     taking_over: Arc<Mutex<()>>,
+    for_operators: watch::Sender<Arc<Current>>,
 ) {
     loop {
         let config = configs.borrow_and_update().clone();
@@ -38,7 +40,10 @@ pub(super) async fn run(
                 if !configs.has_changed().unwrap_or(true) {
                     let before = current.load_full();
                     match Generation::of(&config, &foundation, &before.upstreams).await {
-                        Ok(next) => current.store(Arc::new(next)),
+                        Ok(next) => {
+                            for_operators.send_replace(Arc::clone(&next.current));
+                            current.store(Arc::new(next));
+                        }
                         Err(error) => tracing::warn!("models cannot be replaced: {error}"),
                     }
                 }
