@@ -170,14 +170,22 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
                 .collect();
-            admit(&headers, token).err().map(|refused| refused.status().as_u16())
+            admit(&headers, token)
+                .err()
+                .map(|refused| refused.status().as_u16())
         };
         let json = ("content-type", "application/json");
         let right = ("authorization", "Bearer the-token-of-admin");
         assert_eq!(status(&[json, right], Some(&token)), None);
         assert_eq!(status(&[right], Some(&token)), Some(415));
         assert_eq!(status(&[json, right], None), Some(403));
-        for wrong in ["Bearer the-token-of-admi", "Bearer ", "Basic x", "", "the-token-of-admin"] {
+        for wrong in [
+            "Bearer the-token-of-admi",
+            "Bearer ",
+            "Basic x",
+            "",
+            "the-token-of-admin",
+        ] {
             let refused = status(&[json, ("authorization", wrong)], Some(&token));
             assert_eq!(refused, Some(401), "{wrong}");
         }

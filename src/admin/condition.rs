@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::moment::rfc3339;
+use super::moment::{in_future, rfc3339};
 use super::recent::Recent;
 use super::route_view::RouteView;
 use super::upstream_state::{State, UpstreamState};
@@ -52,7 +52,9 @@ impl<'a> Problem<'a> {
             return None;
         }
         let id = &of.scope.id;
-        let concerned = routes.iter().filter(|route| route.has(&id.upstream, id.model.as_deref()));
+        let concerned = routes
+            .iter()
+            .filter(|route| route.has(&id.upstream, id.model.as_deref()));
         let mut answered_by: Vec<UpstreamId> = Vec::new();
         let mut unanswered = Vec::new();
         for route in concerned {
@@ -85,6 +87,7 @@ impl<'a> Problem<'a> {
             "state": self.of.state.name(),
             "what": self.what(),
             "since": self.of.lasts_for().map(rfc3339),
+            "until": self.of.ends_in().map(in_future),
             "because": self.because,
             "instead": self.instead(),
             "answered_by": self.answered_by.iter().map(AsRef::<str>::as_ref).collect::<Vec<_>>(),
@@ -118,7 +121,9 @@ impl<'a> Problem<'a> {
         };
         match self.unanswered.as_slice() {
             [] => others,
-            patterns if others.is_empty() => format!("Nobody answers instead for {}", listed(patterns)),
+            patterns if others.is_empty() => {
+                format!("Nobody answers instead for {}", listed(patterns))
+            }
             patterns => format!("{others}, but nobody for {}", listed(patterns)),
         }
     }

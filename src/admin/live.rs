@@ -40,7 +40,7 @@ pub struct Live {
 /// What there is to be told.
 pub(super) trait Source: Send + 'static {
     /// The status as it is now.
-    fn status(&self) -> Value;
+    fn status(&self) -> impl Future<Output = Value> + Send;
     /// Another number for other figures.
     fn version(&self) -> u64;
     /// Waits for something that nobody should wait for.
@@ -110,7 +110,7 @@ async fn tell(mut source: impl Source, events: &mpsc::Sender<Bytes>) {
             () = source.news() => {}
         }
         last = Some((source.version(), Instant::now()));
-        let event = format!("event: status\ndata: {}\n\n", source.status());
+        let event = format!("event: status\ndata: {}\n\n", source.status().await);
         let sent = timeout(PATIENCE, events.send(event.into())).await;
         if !matches!(sent, Ok(Ok(()))) {
             return;
@@ -151,7 +151,7 @@ mod tests {
     struct Counted(Arc<AtomicU64>);
 
     impl Source for Counted {
-        fn status(&self) -> Value {
+        async fn status(&self) -> Value {
             json!({ "number": self.version() })
         }
 
@@ -187,7 +187,10 @@ mod tests {
         let started = Instant::now();
         tell(Counted::default(), &sender).await;
         let took = started.elapsed();
-        assert!(took >= PATIENCE && took < PATIENCE + 2 * SILENCE, "{took:?}");
+        assert!(
+            took >= PATIENCE && took < PATIENCE + 2 * SILENCE,
+            "{took:?}"
+        );
         assert!(Duration::ZERO < took);
         drop(events);
     }

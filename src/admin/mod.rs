@@ -7,6 +7,7 @@ mod badge;
 mod condition;
 mod current;
 mod explain;
+mod feed;
 mod live;
 mod moment;
 mod page;
@@ -110,10 +111,7 @@ impl Admin {
             "/metrics" => self.metrics(),
             "/api/status" => json(StatusCode::OK, &self.status.json(now)),
             "/api/live" => self.live.listen(Told::by(&self.status)),
-            "/api/upstreams" => json(
-                StatusCode::OK,
-                &upstreams::json(&self.status.health, now),
-            ),
+            "/api/upstreams" => json(StatusCode::OK, &upstreams::json(&self.status.health, now)),
             "/badge.svg" => self.badge(head),
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" if *self.status.leaving.borrow() => {
@@ -126,7 +124,10 @@ impl Admin {
     }
 
     fn badge(&self, head: &Parts) -> Response<Body> {
-        let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str());
         let upstream = query::parameter(target, "upstream");
         let word = self.status.word(upstream.as_deref(), Instant::now());
         badge::picture(upstream.as_deref().unwrap_or("backstop"), word)
@@ -209,7 +210,7 @@ impl Told {
 }
 
 impl Source for Told {
-    fn status(&self) -> Value {
+    async fn status(&self) -> Value {
         self.status.json(Instant::now())
     }
 

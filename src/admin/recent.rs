@@ -121,10 +121,7 @@ impl Recent {
 
     fn request_finished(&self, report: &RequestReport) {
         self.finished.fetch_add(1, Ordering::Relaxed);
-        let has_failed = matches!(
-            report.result,
-            RequestResult::Failed | RequestResult::Broken
-        );
+        let has_failed = matches!(report.result, RequestResult::Failed | RequestResult::Broken);
         if report.in_place_of.is_none() && !has_failed {
             return;
         }

@@ -53,8 +53,6 @@ impl RouteView<'_> {
     /// Whether this upstream is among those that may answer, with this model if one is given.
     pub(super) fn has(&self, upstream: &UpstreamId, model: Option<&str>) -> bool {
         let mut candidates = self.candidates.iter();
-        candidates.any(|it| {
-            it.upstream == *upstream && model.is_none_or(|model| it.model == model)
-        })
+        candidates.any(|it| it.upstream == *upstream && model.is_none_or(|model| it.model == model))
     }
 }

@@ -109,13 +109,15 @@ impl Status {
     }
 
     fn upstream(&self, seen: &Seen<'_>) -> Value {
-        let UpstreamState { state, scope } = UpstreamState::of(seen.itself, seen.models);
+        let seen_as = UpstreamState::of(seen.itself, seen.models);
+        let UpstreamState { state, scope } = seen_as;
         let itself = seen.itself;
         let last = self.recent.last_failure(&itself.id.upstream);
         let mut shown = self.scope(itself);
         let more = json!({
             "name": itself.id.upstream.as_ref(),
             "state": state.name(),
+            "since": seen_as.lasts_for().map(rfc3339),
             "because": because(scope, state, &self.recent),
             "because_of_model": scope.id.model.as_deref(),
             "taken_out_since": itself.taken_out_for.map(rfc3339),

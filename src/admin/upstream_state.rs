@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use crate::health::{CooldownReason, Phase, ScopeView};
 
-/// What is the matter with an upstream; the worst comes first.
+/// What is the matter with an upstream; what somebody should know first comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
-    /// An operator has taken it out.
-    TakenOut,
     /// Its circuit breaker is open.
     Out,
     /// Somebody has to see to all of its keys: they are refused, or the account is empty.
     KeyRefused,
     /// It is half-open.
     Probing,
-    /// All of its keys are in a cooldown that ends by itself.
-    CoolingDown,
     /// One of its models is out, refused or missing.
     PartlyOut,
+    /// All of its keys are in a cooldown that ends by itself.
+    CoolingDown,
+    /// An operator has taken it out.
+    TakenOut,
     /// It is in slow start, or one of its models is.
     Recovering,
     /// Nothing is.
@@ -70,7 +70,11 @@ impl State {
 
     /// The same for a model, as its upstream shows it.
     fn of_model(scope: &ScopeView) -> Self {
-        let is_pattern = scope.id.model.as_deref().is_some_and(|it| it.ends_with('*'));
+        let is_pattern = scope
+            .id
+            .model
+            .as_deref()
+            .is_some_and(|it| it.ends_with('*'));
         match Self::of(scope) {
             Self::TakenOut | Self::Out | Self::Probing => Self::PartlyOut,
             // Whoever asks for a model that does not exist is no news about the upstream.
@@ -90,7 +94,9 @@ impl State {
 impl<'a> UpstreamState<'a> {
     /// Of the scopes of one upstream: itself, then its models.
     pub(super) fn of(itself: &'a ScopeView, models: &'a [ScopeView]) -> Self {
-        let not_well = models.iter().filter(|model| State::of(model) != State::InRotation);
+        let not_well = models
+            .iter()
+            .filter(|model| State::of(model) != State::InRotation);
         let of_models = not_well.map(|scope| UpstreamState {
             state: State::of_model(scope),
             scope,
@@ -99,6 +105,9 @@ impl<'a> UpstreamState<'a> {
             state: State::of(itself),
             scope: itself,
         };
+        if own.state == State::TakenOut {
+            return own;
+        }
         of_models.fold(own, |worst, one| match one.state < worst.state {
             true => one,
             false => worst,
@@ -112,6 +121,12 @@ impl<'a> UpstreamState<'a> {
             Phase::Closed if self.state != State::InRotation => None,
             Phase::Closed | Phase::Open | Phase::HalfOpen | Phase::SlowStart => self.scope.since,
         })
+    }
+
+    /// How long it lasts until the first of its keys may be used again, if that is why it is as it is.
+    pub(super) fn ends_in(&self) -> Option<Duration> {
+        let ends = self.scope.cooldowns.iter().map(|cooldown| cooldown.ends_in);
+        ends.min().filter(|_| self.state == State::CoolingDown)
     }
 }
 

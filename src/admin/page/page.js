@@ -151,7 +151,7 @@ function headline(status) {
 
 /// "openai is down since 02:14 (503 overloaded). claude answers instead."
 function sentence(problem) {
-  const start = problem.since ? ` since ${clock(problem.since)}` : "";
+  const start = problem.since ? ` since ${clock(problem.since)}` : problem.until ? ` until ${clock(problem.until)}` : "";
   const because = problem.because ? ` (${problem.because})` : "";
   return `${problem.what}${start}${because}.${problem.instead ? ` ${problem.instead}.` : ""}`;
 }
@@ -220,11 +220,11 @@ function upstream(one) {
 }
 
 function facts(one, windows) {
-  const begun = one.taken_out_since || one.since;
+  const begun = one.since;
   const isWell = one.state === "in_rotation";
   const token = windows["5m"] && windows["5m"].first_token_ms;
   return [
-    [isWell ? "In rotation since" : "Since", moment(begun)],
+    (begun || isWell) && [isWell ? "In rotation since" : "Since", moment(begun)],
     one.because && ["Because", one.because + (one.because_of_model ? ` (${one.because_of_model})` : "")],
     ["Errors, 1 min", errors(one.errors_1m)],
     ["Errors, 5 min", errors(one.errors_5m)],
@@ -244,7 +244,8 @@ function cooldownLine(cooldown, model) {
 }
 
 function models(one) {
-  const named = one.models.map((model) => h("li", null,
+  const badFirst = [...one.models].sort((a, b) => (a.state === "in_rotation") - (b.state === "in_rotation"));
+  const named = badFirst.map((model) => h("li", null,
     model.name === "*" ? "any model (*)" : model.name, ": ",
     h("span", { class: `state ${model.state}` }, STATES[model.state] || words(model.state)),
     model.because ? ` (${model.because})` : "",

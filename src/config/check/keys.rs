@@ -94,7 +94,9 @@ impl Check<'_> {
             self.note(path, UNSENDABLE);
         } else if length < SHORTEST_TOKEN {
             let message = format!("is too short to be a secret: {length} characters");
-            let hint = format!("take at least {SHORTEST_TOKEN}, for example from openssl rand -hex 24; or leave it out");
+            let hint = format!(
+                "take at least {SHORTEST_TOKEN}, for example from openssl rand -hex 24; or leave it out"
+            );
             self.found.note(path, message, Some(hint));
         }
     }
