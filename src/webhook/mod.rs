@@ -162,7 +162,9 @@ impl Sink for Notifier {
             | Event::ModelsChecked(_)
             | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. }
-            | Event::Notified { .. } => {}
+            | Event::Notified { .. }
+            | Event::TakenOut { .. }
+            | Event::PutBack { .. } => {}
         }
     }
 }
