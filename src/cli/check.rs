@@ -1,31 +1,42 @@
-//! `backstop check`: every problem of the configuration, or the routes as they will be tried.
+//! `backstop check`: every problem of the configuration, or the routes as they will be tried, with what deserves a warning.
 
 use super::arguments::CheckArgs;
 use super::failure::Failure;
 use super::print::print;
-use super::settings;
+use super::{live, settings};
 use crate::config::{
     CandidateConfig, Config, CredentialFrom, KeySource, NotifyConfig, NotifyFormat, NotifyOn,
-    RouteConfig, Secret, UpstreamConfig, UpstreamId,
+    Problems, RouteConfig, Secret, UpstreamConfig, UpstreamId,
 };
 use crate::gateway::check_models;
 
-/// Prints the routes, and what there is to say about their models; problems are returned as the error.
+/// Prints the routes, warnings, and what there is to say about models and live upstreams; problems are returned as the error.
 pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let found = settings::find(&args.config)?;
-    let findings = check_models(&found.config, args.models)
-        .await
-        .map_err(anyhow::Error::from)?;
+    let warnings = Problems {
+        source: found.source.clone(),
+        list: found.config.warnings.clone(),
+    };
+    if args.strict && !warnings.list.is_empty() {
+        return Err(Failure::Config(warnings));
+    }
     let made = found.made.map(|made| made + "\n").unwrap_or_default();
     let mut text = made + &describe(&found.source, &found.config);
+    let findings = check_models(&found.config);
     if !findings.is_empty() {
         text += "\nmodels\n";
     }
     for finding in findings {
         text += &format!("  {finding}\n");
     }
+    if !warnings.list.is_empty() {
+        text += &format!("\nwarnings\n{}\n", warnings.lines());
+    }
     print(&text)?;
-    Ok(())
+    match args.live {
+        true => live::run(&found.config).await,
+        false => Ok(()),
+    }
 }
 
 fn describe(source: &str, config: &Config) -> String {

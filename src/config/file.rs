@@ -10,6 +10,7 @@ use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
 use super::log::LogConfig;
 use super::notify::NotifyConfig;
+use super::problem::Problem;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
@@ -18,7 +19,7 @@ use super::traces::{Collector, TraceVariables, TracesConfig};
 use super::upstream::{UpstreamConfig, UpstreamId};
 
 /// Everything that can be configured.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where clients are served.
@@ -59,6 +60,9 @@ pub struct Config {
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
     #[serde(skip)]
     pub is_made: bool,
+    /// What works, but probably not as it is meant, in the order of the text.
+    #[serde(skip)]
+    pub warnings: Vec<Problem>,
     /// Forward proxies, by the environment.
     #[serde(skip)]
     pub(super) proxies: ProxyVariables,
@@ -103,6 +107,7 @@ impl Default for Config {
             list_models: ModelList::default(),
             check_models: true,
             is_made: false,
+            warnings: Vec::new(),
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             log: LogConfig::default(),

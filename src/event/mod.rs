@@ -53,6 +53,16 @@ pub enum Event {
     },
     /// The health of an upstream, or of our own network, has changed.
     HealthChanged(HealthChange),
+    /// An operator has taken an upstream out of rotation: nothing is sent to it any more.
+    TakenOut {
+        /// Which one.
+        upstream: UpstreamId,
+    },
+    /// An operator has put back an upstream that was taken out.
+    PutBack {
+        /// Which one.
+        upstream: UpstreamId,
+    },
     /// A health check was made of an upstream that could not be connected to.
     HealthChecked {
         /// Which one.
@@ -71,8 +81,11 @@ pub enum Event {
     },
     /// Upstreams were asked for their models: what there is to say about those that the configuration names.
     ModelsChecked(Vec<ModelFinding>),
-    /// Another configuration has taken over.
-    ConfigReloaded,
+    /// The configuration was read again and has taken over.
+    ConfigReloaded {
+        /// Whether it is another one than before.
+        is_changed: bool,
+    },
     /// Another configuration could not be used; the old one stays.
     ConfigRejected {
         /// What is wrong with it.

@@ -5,9 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::start_error::StartError;
+use crate::admin::{Current, Recent, Reloader};
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
@@ -39,6 +41,10 @@ pub(super) struct Foundation {
     pub(super) affinity: Affinity,
     pub(super) memory: Memory,
     pub(super) events: Events,
+    /// What has happened lately, for operators.
+    pub(super) recent: Arc<Recent>,
+    /// How operators have the configuration read again.
+    pub(super) reloader: Reloader,
 }
 
 impl Foundation {
@@ -54,6 +60,8 @@ impl Foundation {
         let tracer = Arc::new(Tracer::default());
         sinks.push(Box::new(Arc::clone(&tracer)));
         sinks.push(Box::new(Arc::clone(&metrics)));
+        let recent = Arc::<Recent>::default();
+        sinks.push(Box::new(Arc::clone(&recent)));
         Ok(Self {
             log,
             notifier,
@@ -64,6 +72,8 @@ impl Foundation {
             // Each configuration sets its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
+            recent,
+            reloader: Reloader::default(),
         })
     }
 
@@ -86,9 +96,8 @@ impl Foundation {
 pub(super) struct Generation {
     pub(super) api: Api,
     pub(super) upstreams: Upstreams,
-    pub(super) routes: Arc<RouteTable>,
-    /// Which browsers' requests are accepted at the operators' address.
-    pub(super) operators: BrowserPolicy,
+    /// What it is for operators.
+    pub(super) current: Arc<Current>,
 }
 
 impl Generation {
@@ -139,8 +148,12 @@ impl Generation {
                 config,
             ),
             upstreams,
-            routes,
-            operators: BrowserPolicy::for_operators(config),
+            current: Arc::new(Current {
+                browsers: BrowserPolicy::for_operators(config),
+                routes,
+                token: config.admin.token.clone(),
+                since: Timestamp::now(),
+            }),
         })
     }
 }

@@ -72,6 +72,12 @@ impl Sink for Log {
                 "{to} continues a stream that broke off at {from}"
             ),
             Event::HealthChanged(change) => health_changed(change),
+            Event::TakenOut { upstream } => {
+                tracing::warn!(%upstream, "an operator has taken {upstream} out by hand: nothing is sent to it any more");
+            }
+            Event::PutBack { upstream } => {
+                tracing::info!(%upstream, "an operator has put {upstream} back");
+            }
             Event::HealthChecked {
                 upstream,
                 is_reached,
@@ -89,6 +95,12 @@ impl Sink for Log {
                     tracing::warn!(upstream = %finding.upstream, model = finding.model, "{finding}");
                 }
             }
+            Event::ConfigReloaded { is_changed: true } => {
+                tracing::info!("serving by the new configuration");
+            }
+            Event::ConfigReloaded { is_changed: false } => tracing::info!(
+                "nothing has changed in the configuration; certificates and keys in files were read again"
+            ),
             Event::Notified {
                 place,
                 failure: Some(failure),
@@ -99,7 +111,6 @@ impl Sink for Log {
                 place,
                 failure: None,
             } => tracing::debug!(%place, "{place} was told"),
-            Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
             Event::ConfigRejected { reason } => {
                 tracing::error!(
                     "the new configuration cannot be used, the old one stays: {reason}"

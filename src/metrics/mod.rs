@@ -150,6 +150,8 @@ impl Sink for Metrics {
     fn record(&self, event: &Event) {
         match event {
             Event::RequestStarted => self.in_flight.inc(),
+            // Shown as a gauge, from health.
+            Event::TakenOut { .. } | Event::PutBack { .. } => {}
             Event::AttemptFinished { report, .. } => self
                 .attempts
                 .with_label_values(&[
@@ -185,7 +187,7 @@ impl Sink for Metrics {
                 .key_renewals
                 .count(upstream.as_ref(), failure.is_none()),
             Event::ModelsChecked(findings) => self.retirements.show(findings),
-            Event::ConfigReloaded => self.reloads.with_label_values(&["ok"]).inc(),
+            Event::ConfigReloaded { .. } => self.reloads.with_label_values(&["ok"]).inc(),
             Event::ConfigRejected { .. } => self.reloads.with_label_values(&["rejected"]).inc(),
             Event::Notified { place, failure } => {
                 let result = if failure.is_none() { "sent" } else { "lost" };

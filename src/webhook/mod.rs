@@ -161,9 +161,11 @@ impl Sink for Notifier {
             | Event::HealthChecked { .. }
             | Event::KeyRenewed { .. }
             | Event::ModelsChecked(_)
-            | Event::ConfigReloaded
+            | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. }
-            | Event::Notified { .. } => {}
+            | Event::Notified { .. }
+            | Event::TakenOut { .. }
+            | Event::PutBack { .. } => {}
         }
     }
 }

@@ -13,7 +13,8 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "browser", "failover", "health", "metrics", "request", "routing", "wire",
+            "browser", "config", "event", "failover", "health", "metrics", "outcome", "request",
+            "routing", "wire",
         ],
     ),
     (
@@ -81,6 +82,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "health",
             "log",
             "metrics",
+            "outcome",
             "affinity",
             "routing",
             "server",
