@@ -10,7 +10,7 @@
 //! | [streams] | what a stream promises, and how one that breaks off goes on |
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
-//! | [operations] | running, Docker, drain, logs, state, security, limits, alerts and a runbook |
+//! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts and a runbook |
 //! | [decisions] | why it is built this way |
 //! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
