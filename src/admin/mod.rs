@@ -1,13 +1,15 @@
 //! The operators' address: metrics, liveness, readiness, and the state of upstreams.
 
+mod availability;
 mod explain;
+mod incidents;
 mod upstreams;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -15,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::browser::{BrowserPolicy, Refused};
 use crate::health::Health;
+use crate::history::{History, Unanswered};
 use crate::metrics::Metrics;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
@@ -35,6 +38,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Shown at `/api/upstreams`, and as metrics.
     pub health: Arc<Health>,
+    /// Shown at `/api/availability`, `/api/history` and `/api/incidents`; `None`: it is turned off.
+    pub history: Option<Arc<History>>,
     /// Shown at `/api/explain`.
     pub routes: Arc<RouteTable>,
     /// Shown as metrics.
@@ -64,6 +69,9 @@ impl Admin {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the question must come with content-type: application/json\n",
             ),
+            (&Method::GET | &Method::HEAD, "/api/availability" | "/api/history" | "/api/incidents") => {
+                self.past(&head.uri).await
+            }
             (&Method::GET | &Method::HEAD, path) => self.show(path),
             _ => text(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -86,7 +94,30 @@ impl Admin {
             "/readyz" => text(StatusCode::OK, "ready\n"),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here are /metrics, /healthz, /readyz, /api/upstreams and POST /api/explain\n",
+                "here are /metrics, /healthz, /readyz, /api/upstreams, /api/availability, /api/history, /api/incidents and \
+                 POST /api/explain\n",
+            ),
+        }
+    }
+
+    /// What the history says.
+    async fn past(&self, uri: &Uri) -> Response<Body> {
+        let Some(history) = &self.history else {
+            let error = "the history is turned off: remove `history: false` from the configuration";
+            return json(StatusCode::NOT_FOUND, &json!({ "error": error }));
+        };
+        let query = uri.query().unwrap_or_default();
+        let said = match uri.path() {
+            "/api/history" => availability::series(history, query).await,
+            "/api/incidents" => incidents::json(history, query).await,
+            _ => availability::json(history).await,
+        };
+        match said {
+            Ok(said) => json(StatusCode::OK, &said),
+            Err(NoAnswer::Question(error)) => json(StatusCode::BAD_REQUEST, &json!({ "error": error })),
+            Err(NoAnswer::Busy(error)) => json(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &json!({ "error": error.to_string() }),
             ),
         }
     }
@@ -119,6 +150,21 @@ impl Admin {
             HeaderValue::from_static(prometheus::TEXT_FORMAT),
         );
         response
+    }
+}
+
+/// Why the history says nothing.
+#[derive(Debug)]
+enum NoAnswer {
+    /// The question is wrong; this is how to ask.
+    Question(String),
+    /// It cannot be read now.
+    Busy(Unanswered),
+}
+
+impl From<Unanswered> for NoAnswer {
+    fn from(error: Unanswered) -> Self {
+        Self::Busy(error)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -16,9 +15,10 @@ use crate::config::{
     TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
-use crate::event::{Events, Sink};
+use crate::event::{Events, ScopeId, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
+use crate::history::History;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
@@ -32,22 +32,29 @@ pub(super) struct Foundation {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
+    pub(super) history: Option<Arc<History>>,
     pub(super) memory: Memory,
     pub(super) events: Events,
 }
 
 impl Foundation {
     pub(super) fn new(
-        state_dir: Option<&Path>,
+        config: &Config,
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, StartError> {
+        let state_dir = config.state_dir.as_deref();
         let metrics = Arc::new(Metrics::new()?);
+        let history = config.history.then(|| Arc::new(History::start(state_dir)));
+        if let Some(history) = &history {
+            sinks.push(Box::new(Arc::clone(history)));
+        }
         sinks.push(Box::new(Log::default()));
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
+            history,
             // Each configuration sets its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
@@ -75,6 +82,7 @@ impl Generation {
         let Foundation {
             health,
             affinity,
+            history,
             memory,
             events,
             ..
@@ -94,6 +102,10 @@ impl Generation {
         };
         let routes = Arc::new(assembly.route_table());
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
+        if let Some(history) = history {
+            let upstreams: Vec<UpstreamId> = config.upstreams.keys().cloned().collect();
+            history.adopt(&upstreams, &models(&routes));
+        }
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
@@ -117,6 +129,14 @@ impl Generation {
             operators: BrowserPolicy::for_operators(config),
         })
     }
+}
+
+/// The models of the routes at their upstreams, in the order of the routes.
+fn models(routes: &RouteTable) -> Vec<ScopeId> {
+    let candidates = routes.rules().iter().flat_map(|rule| &rule.candidates);
+    candidates
+        .map(|candidate| candidate.health.id().clone())
+        .collect()
 }
 
 /// With another URL or other keys, it is another account, whose health is unknown.

@@ -4,6 +4,7 @@ mod assemble;
 mod descriptors;
 mod fixed;
 mod health_checks;
+mod history_ticks;
 mod key_renewals;
 mod model_check;
 mod start_error;
@@ -52,7 +53,7 @@ pub struct Gateway {
 impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
-        let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
+        let foundation = Foundation::new(config, listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
@@ -90,6 +91,7 @@ impl Gateway {
         gateway
             .background
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        gateway.background.spawn(history_ticks::run(foundation.clone()));
         gateway.background.spawn(model_check::run(
             foundation,
             current,
@@ -134,6 +136,7 @@ impl Gateway {
             let Foundation {
                 metrics,
                 health,
+                history,
                 memory,
                 ..
             } = foundation.clone();
@@ -142,6 +145,7 @@ impl Gateway {
                 browsers: generation.operators.clone(),
                 metrics,
                 health,
+                history,
                 routes: Arc::clone(&generation.routes),
                 memory,
                 stopping: is_leaving.clone(),

@@ -13,7 +13,7 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "browser", "failover", "health", "metrics", "request", "routing", "wire",
+            "browser", "failover", "health", "history", "metrics", "request", "routing", "wire",
         ],
     ),
     (
@@ -34,11 +34,11 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "affinity",
             "config",
             "gateway",
             "output",
             "simulator",
+            "state",
             "upstream",
             "wire",
         ],
@@ -78,6 +78,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "event",
             "failover",
             "health",
+            "history",
             "log",
             "metrics",
             "affinity",
@@ -89,13 +90,14 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
+    ("history", &["config", "event", "outcome", "state"]),
     ("lib", &[]),
     ("log", &["event", "outcome"]),
     ("main", &[]),
     ("metrics", &["event", "health", "output"]),
     ("outcome", &[]),
     ("output", &[]),
-    ("affinity", &["config", "request", "wire"]),
+    ("affinity", &["config", "request", "state", "wire"]),
     ("request", &["catalogue", "config", "wire"]),
     (
         "routing",
@@ -103,6 +105,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("server", &["wire"]),
     ("simulator", &[]),
+    ("state", &[]),
     (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],
