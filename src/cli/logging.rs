@@ -8,8 +8,8 @@ use std::thread;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use crate::affinity;
 use crate::output::STDERR;
+use crate::state;
 
 /// Sends log lines and panics to standard error from here on.
 pub(super) fn start(filter: &str) -> anyhow::Result<()> {
@@ -46,7 +46,9 @@ pub(super) fn open() -> io::Result<()> {
 
 /// The default hook would write to standard error itself, and block until it is read.
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
-    if thread::current().name() == Some(affinity::THREAD) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or_default();
+    if name.starts_with(state::THREADS) {
         tracing::debug!("the database panicked, which is coped with: {info}");
         return;
     }

@@ -45,8 +45,10 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
-    /// Where to remember, over a restart, which upstream created what.
+    /// Where to remember, over a restart, which upstream created what, and the history.
     pub state_dir: Option<PathBuf>,
+    /// Whether it is counted what clients had and how upstreams did.
+    pub history: bool,
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
     #[serde(skip)]
     pub is_made: bool,
@@ -84,6 +86,7 @@ impl Default for Config {
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             state_dir: None,
+            history: true,
             proxies: ProxyVariables::default(),
         }
     }

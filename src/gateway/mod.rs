@@ -4,6 +4,7 @@ mod assemble;
 mod descriptors;
 mod fixed;
 mod health_checks;
+mod history_ticks;
 mod key_renewals;
 mod model_check;
 mod start_error;
@@ -22,7 +23,7 @@ pub use start_error::StartError;
 
 use self::assemble::{Foundation, Generation, Upstreams, listener_tls, upstreams};
 use self::descriptors::Descriptors;
-use crate::admin::{Admin, Current, Live, ReloadRequest, Reloaded, Status};
+use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};
 use crate::server::{ConnectionLimits, Server};
@@ -55,7 +56,7 @@ pub struct Gateway {
 impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
-        let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
+        let foundation = Foundation::new(config, listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
@@ -94,6 +95,9 @@ impl Gateway {
         gateway
             .background
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        gateway
+            .background
+            .spawn(history_ticks::run(foundation.clone()));
         gateway.background.spawn(model_check::run(
             foundation,
             current,
@@ -148,6 +152,7 @@ impl Gateway {
             metrics,
             health,
             memory,
+            history,
             recent,
             events,
             reloader,
@@ -155,10 +160,12 @@ impl Gateway {
         } = self.foundation.clone();
         let admin = Admin {
             metrics,
+            history: history.clone(),
             memory,
             status: Status {
                 health,
                 recent,
+                felt: Arc::new(Felt::by(history)),
                 current: self.for_operators.subscribe(),
                 leaving: is_leaving,
                 started: Timestamp::now(),

@@ -133,7 +133,8 @@ async fn what_changes_is_told_at_once_through_a_reload_until_the_end() {
     let is_out = |status: &Value| upstream(status, "first")["state"] == "taken_out";
     until(&mut events, &mut text, is_out).await;
 
-    let other = Setup::new().upstream_at("other", &second.base_url(), "provider: openai-compatible");
+    let other =
+        Setup::new().upstream_at("other", &second.base_url(), "provider: openai-compatible");
     gateway.gateway.reload(other.config()).await.unwrap();
     let has_other = |status: &Value| status["upstreams"][0]["name"] == "other";
     until(&mut events, &mut text, has_other).await;
@@ -175,7 +176,10 @@ async fn what_is_taken_out_receives_nothing_until_it_is_put_back() {
     let gateway = with_actions(&first, &second).await;
     assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
     let done = act(&gateway, "/api/upstreams/first/out").await;
-    assert_eq!((&done["changed"], &done["unanswered"]), (&json!(true), &json!([])));
+    assert_eq!(
+        (&done["changed"], &done["unanswered"]),
+        (&json!(true), &json!([]))
+    );
     let again = act(&gateway, "/api/upstreams/first/out").await;
     assert_eq!(again["changed"], false);
     let received = first.received_count();
@@ -187,7 +191,9 @@ async fn what_is_taken_out_receives_nothing_until_it_is_put_back() {
     for _ in 0..12 {
         assert_ne!(gateway.post(CHAT, &chat()).await.status, 200);
     }
-    gateway.post("/v1/audio/speech", &json!({"model": "m"})).await;
+    gateway
+        .post("/v1/audio/speech", &json!({"model": "m"}))
+        .await;
     let renewed = with_token(&first, &second).replacen("first-key", "renewed-key", 1);
     let renewed = format!("admin: {{token: {TOKEN}}}\n{renewed}");
     let config = Config::parse("test", &renewed, &|_| None);
@@ -197,12 +203,21 @@ async fn what_is_taken_out_receives_nothing_until_it_is_put_back() {
     assert_eq!(first.received_count(), received);
 
     let shown = gateway.admin("/api/upstreams").await.json();
-    assert!(shown["scopes"][0]["taken_out_for_seconds"].is_number(), "{shown:#}");
+    assert!(
+        shown["scopes"][0]["taken_out_for_seconds"].is_number(),
+        "{shown:#}"
+    );
     let metrics = gateway.admin("/metrics").await.text();
     assert!(metrics.contains("backstop_upstream_taken_out{upstream=\"first\"} 1"));
     let is_told = |event: &Event| matches!(event, Event::TakenOut { .. });
-    assert_eq!(gateway.events.all().iter().filter(|it| is_told(it)).count(), 1);
-    let explained = gateway.admin_post("/api/explain", &json!({"model": "m"})).await.text();
+    assert_eq!(
+        gateway.events.all().iter().filter(|it| is_told(it)).count(),
+        1
+    );
+    let explained = gateway
+        .admin_post("/api/explain", &json!({"model": "m"}))
+        .await
+        .text();
     assert!(explained.contains("taken out by hand"), "{explained}");
 
     act(&gateway, "/api/upstreams/first/in").await;
@@ -245,27 +260,47 @@ async fn nobody_acts_without_the_token_or_from_elsewhere() {
     for path in ["/api/upstreams/first/out", "/api/reload"] {
         for (headers, status) in cases {
             let refused = gateway.ask_admin(Method::POST, path, headers, "{}").await;
-            assert_eq!(refused.status, status, "{path} {headers:?}: {}", refused.text());
+            assert_eq!(
+                refused.status,
+                status,
+                "{path} {headers:?}: {}",
+                refused.text()
+            );
         }
-        let read = gateway.ask_admin(Method::GET, path, &[JSON, BEARER], "").await;
+        let read = gateway
+            .ask_admin(Method::GET, path, &[JSON, BEARER], "")
+            .await;
         assert_eq!(read.status, 405, "{path}");
     }
     let unknown = gateway
-        .ask_admin(Method::POST, "/api/upstreams/third/out", &[JSON, BEARER], "{}")
+        .ask_admin(
+            Method::POST,
+            "/api/upstreams/third/out",
+            &[JSON, BEARER],
+            "{}",
+        )
         .await;
     assert_eq!(unknown.status, 404, "{}", unknown.text());
     let acted = |event: &Event| {
-        matches!(event, Event::TakenOut { .. } | Event::ConfigReloaded | Event::ConfigRejected { .. })
+        matches!(
+            event,
+            Event::TakenOut { .. } | Event::ConfigReloaded | Event::ConfigRejected { .. }
+        )
     };
     assert!(!gateway.events.all().iter().any(acted));
     assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
 
     let without = TestGateway::before(&first, &second, "").await;
     let path = "/api/upstreams/first/out";
-    let off = without.ask_admin(Method::POST, path, &[JSON, BEARER], "{}").await;
+    let off = without
+        .ask_admin(Method::POST, path, &[JSON, BEARER], "{}")
+        .await;
     assert_eq!(off.status, 403);
     let told = off.text();
-    assert!(told.contains("actions are off") && told.contains("token:"), "{told}");
+    assert!(
+        told.contains("actions are off") && told.contains("token:"),
+        "{told}"
+    );
     assert_eq!(status(&without).await["actions"], false);
     assert_eq!(without.post(CHAT, &chat()).await.upstream(), "first");
 }
@@ -334,10 +369,17 @@ async fn a_badge_is_for_any_page_and_tells_it_nothing() {
     let badge = gateway.admin("/badge.svg").await;
     assert_eq!(badge.header("content-type"), "image/svg+xml");
     assert!(badge.text().contains("all well"), "{}", badge.text());
-    let elsewhere = [("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")];
-    let on_a_page = gateway.ask_admin(Method::GET, "/badge.svg", &elsewhere, "").await;
+    let elsewhere = [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-dest", "image"),
+    ];
+    let on_a_page = gateway
+        .ask_admin(Method::GET, "/badge.svg", &elsewhere, "")
+        .await;
     assert_eq!(on_a_page.status, 200);
-    let foreign = gateway.ask_admin(Method::GET, "/badge.svg", &[("host", "evil.example")], "").await;
+    let foreign = gateway
+        .ask_admin(Method::GET, "/badge.svg", &[("host", "evil.example")], "")
+        .await;
     assert_eq!(foreign.status, 403);
 
     first.play(Script::status(503)).await;
@@ -367,7 +409,11 @@ async fn backstop_status(address: &str, more: &[&str]) -> (Option<i32>, String, 
         .output();
     let output = within(output).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 #[tokio::test]
@@ -378,13 +424,19 @@ async fn backstop_status_answers_by_its_exit_code_too() {
     let (code, table, _) = backstop_status(&address, &[]).await;
     assert_eq!(code, Some(0), "{table}");
     assert!(table.starts_with("All upstreams are well."), "{table}");
-    assert!(table.contains("no data") && !table.contains('\x1b'), "{table}");
+    assert!(
+        table.contains("no data") && !table.contains('\x1b'),
+        "{table}"
+    );
 
     first.play(Script::status(503)).await;
     gateway.ask_until_out(&chat()).await;
     let (code, table, _) = backstop_status(&address, &[]).await;
     assert_eq!(code, Some(1), "{table}");
-    assert!(table.contains("(503 overloaded). second answers instead."), "{table}");
+    assert!(
+        table.contains("(503 overloaded). second answers instead."),
+        "{table}"
+    );
     for line in table.lines().skip(2) {
         assert!(line.chars().count() <= 80, "{line}");
     }

@@ -157,7 +157,7 @@ function sentence(problem) {
 }
 
 function clientsLine(figures) {
-  if (!known.availability) return "";
+  if (figures === undefined) return "";
   if (!figures) return "No requests in the last 5 minutes.";
   const count = `${number(figures.failed)} of ${plural(figures.requests, "request", "requests")} failed in the last 5 minutes`;
   const saved = figures.saved ? ` ${plural(figures.saved, "was", "were")} saved by another upstream.` : "";
@@ -172,7 +172,7 @@ function glance() {
   const others = status.network_lost_since ? status.problems : status.problems.slice(1);
   const act = status.problems.filter((problem) => problem.needs_action);
   fill(byId("glance-body"),
-    h("p", null, clientsLine(known.availability && known.availability.clients["5m"])),
+    h("p", null, clientsLine(status.clients ? status.clients["5m"] : undefined)),
     others.length ? h("ul", null, others.map((problem) => h("li", null, sentence(problem)))) : null,
     act.length ? h("p", null, `Somebody has to act: ${act.map((problem) => problem.upstream).join(", ")}.`) : null,
     status.draining ? h("p", null, "This backstop is stopping: it finishes what is open.") : null);
@@ -309,7 +309,7 @@ function bar(figures, index) {
 function spoken(history, index) {
   const of = ({ name, points }) => {
     const { figures } = points[index] || {};
-    return figures ? `${name} ${figures.by_requests} % by requests, ${figures.by_time} % by time` : `${name} no data`;
+    return figures ? `${name} ${percent(figures.by_requests)} by requests, ${percent(figures.by_time)} by time` : `${name} no data`;
   };
   return `${stepName(history.clients[index].at, history.step)}: ${rows(history).map(of).join("; ")}`;
 }

@@ -13,8 +13,8 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "browser", "config", "event", "failover", "health", "metrics", "outcome", "request",
-            "routing", "wire",
+            "browser", "config", "event", "failover", "health", "history", "metrics", "outcome",
+            "request", "routing", "wire",
         ],
     ),
     (
@@ -35,11 +35,11 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "affinity",
             "config",
             "gateway",
             "output",
             "simulator",
+            "state",
             "upstream",
             "wire",
         ],
@@ -79,6 +79,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "event",
             "failover",
             "health",
+            "history",
             "log",
             "metrics",
             "affinity",
@@ -90,13 +91,14 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
+    ("history", &["config", "event", "outcome", "state"]),
     ("lib", &[]),
     ("log", &["event", "outcome"]),
     ("main", &[]),
     ("metrics", &["event", "health", "output"]),
     ("outcome", &[]),
     ("output", &[]),
-    ("affinity", &["config", "request", "wire"]),
+    ("affinity", &["config", "request", "state", "wire"]),
     ("request", &["catalogue", "config", "wire"]),
     (
         "routing",
@@ -104,6 +106,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("server", &["wire"]),
     ("simulator", &[]),
+    ("state", &[]),
     (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],
