@@ -7,6 +7,8 @@ mod demo;
 mod explain;
 mod failure;
 mod healthcheck;
+mod live;
+mod log_filter;
 mod logging;
 mod print;
 mod serve;
@@ -23,8 +25,10 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeArgs, StatusArgs};
+use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs, StatusArgs};
 use self::failure::Failure;
+use self::log_filter::LogFilter;
+use self::logging::LogFormat;
 use crate::output::{STDERR, STDOUT};
 
 /// The exit code for an invalid or missing configuration (`EX_CONFIG` of sysexits.h).
@@ -52,7 +56,17 @@ struct CommandLine {
         default_value = "info",
         value_name = "FILTER"
     )]
-    log: String,
+    log: LogFilter,
+
+    /// How to write it: short lines, JSON objects, or what fits: text on a terminal, else json
+    #[arg(
+        long,
+        global = true,
+        env = "BACKSTOP_LOG_FORMAT",
+        default_value = "auto",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,7 +82,7 @@ enum Command {
     /// Ask a running proxy whether anything is wrong: exit code 0 if all is well, 1 if not, 2 if it cannot be asked
     Status(StatusArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
-    Healthcheck(HealthcheckArgs),
+    Healthcheck(ProxyArgs),
 }
 
 /// Runs the program.
@@ -94,7 +108,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         runtime()?.block_on(check::run(args))?;
         return Ok(ExitCode::SUCCESS);
     }
-    logging::start(&line.log)?;
+    logging::start(&line.log, line.log_format)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {

@@ -130,7 +130,7 @@ impl Sink for History {
             | Event::PutBack { .. }
             | Event::KeyRenewed { .. }
             | Event::ModelsChecked(_)
-            | Event::ConfigReloaded
+            | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. } => {}
         }
     }

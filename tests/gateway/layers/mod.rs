@@ -37,6 +37,7 @@ const LADDER: &[(&str, &[&str])] = &[
         &[
             "config",
             "gateway",
+            "log",
             "output",
             "simulator",
             "state",
@@ -82,10 +83,12 @@ const LADDER: &[(&str, &[&str])] = &[
             "history",
             "log",
             "metrics",
+            "outcome",
             "affinity",
             "routing",
             "server",
             "upstream",
+            "webhook",
             "wire",
         ],
     ),
@@ -93,7 +96,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("health", &["config", "event", "outcome"]),
     ("history", &["config", "event", "outcome", "state"]),
     ("lib", &[]),
-    ("log", &["event", "outcome"]),
+    ("log", &["config", "event", "outcome"]),
     ("main", &[]),
     ("metrics", &["event", "health", "output"]),
     ("outcome", &[]),
@@ -110,6 +113,10 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],
+    ),
+    (
+        "webhook",
+        &["config", "event", "outcome", "upstream", "wire"],
     ),
     ("wire", &[]),
 ];
