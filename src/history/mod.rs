@@ -130,6 +130,7 @@ impl Sink for History {
             | Event::PutBack { .. }
             | Event::KeyRenewed { .. }
             | Event::ModelsChecked(_)
+            | Event::Notified { .. }
             | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. } => {}
         }
