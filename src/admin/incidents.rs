@@ -39,11 +39,11 @@ fn incident(incident: &Incident) -> Value {
         "upstream": incident.upstream,
         "model": incident.model,
         "cause": incident.cause,
-        "words": incident.words,
+        "words": incident.damage.words,
         "started_at": time(incident.started_at),
         "ended_at": incident.ended_at.map(time),
-        "requests": incident.requests,
-        "moved": incident.moved,
-        "noticed": incident.noticed,
+        "requests": incident.damage.requests,
+        "moved": incident.damage.moved,
+        "noticed": incident.damage.noticed,
     })
 }

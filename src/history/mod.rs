@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 pub use counts::{Counts, Failures, Time};
 pub use durations::{Durations, Quantiles};
-pub use incidents::Incident;
+pub use incidents::{Damage, Incident};
 pub use keeper::Unanswered;
 pub use windows::{Availability, OfUpstream, Points, Series, Span, WINDOWS, Windows};
 

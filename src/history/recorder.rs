@@ -13,6 +13,9 @@ use crate::outcome::{Blame, Outcome};
 /// How many counts may wait for the keeper. Further ones are lost: the disk has hung for hours.
 const BACKLOG: usize = 20_000;
 
+/// The kind of failure of a request for which nobody could be asked.
+const OUT_OF_ROTATION: &str = "out_of_rotation";
+
 /// What is counted since the keeper has last taken it.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
@@ -173,6 +176,9 @@ impl Recorder {
         if in_place_of.is_passed_over && report.result == RequestResult::Answered {
             let upstream = self.upstream(&in_place_of.upstream);
             upstream.whole.counts.skipped += 1;
+            if let Some(model) = &in_place_of.model {
+                upstream.model(model).counts.skipped += 1;
+            }
         }
     }
 
@@ -303,20 +309,30 @@ impl Counts {
                     self.first_token.note(first_token);
                 }
                 let in_place_of = report.in_place_of.as_ref();
-                self.skipped += u64::from(in_place_of.is_some_and(|other| other.is_passed_over));
-                self.saved += u64::from(in_place_of.is_some());
+                let is_skipped = in_place_of.is_some_and(|other| other.is_passed_over);
+                self.skipped += u64::from(is_skipped);
+                self.saved += u64::from(is_skipped || !report.failed_at.is_empty());
             }
             RequestResult::Failed | RequestResult::Broken => {
                 self.requests += 1;
                 self.failed += 1;
-                let label = match report.result {
-                    RequestResult::Broken => Outcome::StreamBroken.label(),
-                    _ => report.result.label(),
-                };
-                self.failures.note(label, 1);
+                self.failures.note(kind(report), 1);
             }
             RequestResult::Rejected => self.rejected += 1,
             RequestResult::ClientGone => self.gone += 1,
         }
+    }
+}
+
+/// How a request failed: as its last attempt did.
+fn kind(report: &RequestReport) -> &'static str {
+    if report.result == RequestResult::Broken {
+        return Outcome::StreamBroken.label();
+    }
+    match report.failed_at.last() {
+        Some(last) => last.outcome,
+        // Nobody was asked: all were out of rotation, or we were stopped.
+        None if report.failed_by.is_empty() => Outcome::Stopped.label(),
+        None => OUT_OF_ROTATION,
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::live::Incidents;
 use super::clock::Millis;
+use crate::config::UpstreamId;
 use crate::event::ScopeId;
 
 /// The longest text of a provider that is kept, in characters.
@@ -23,14 +24,22 @@ pub struct Incident {
     pub model: Option<String>,
     /// The kind of failures that took it out of rotation.
     pub cause: String,
-    /// What failed last, in the provider's words; never about a request.
-    pub words: Option<String>,
     /// When the failures began, in milliseconds since 1970.
     pub started_at: u64,
     /// When it had healed; `None`: not yet.
     pub ended_at: Option<u64>,
     /// When there was the last sign of it.
     pub(super) last_sign: u64,
+    /// What it did.
+    #[serde(flatten)]
+    pub damage: Damage,
+}
+
+/// What failures did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// What failed last, in the provider's words; never about a request.
+    pub words: Option<String>,
     /// How many attempts failed.
     pub requests: u64,
     /// How many requests others answered instead.
@@ -39,15 +48,35 @@ pub struct Incident {
     pub noticed: u64,
 }
 
+impl Damage {
+    /// An attempt has failed.
+    fn failed(&mut self, words: Option<&str>) {
+        self.requests += 1;
+        if let Some(words) = words {
+            let kept = self.words.get_or_insert_default();
+            kept.clear();
+            kept.extend(words.chars().take(LONGEST_WORDS));
+        }
+    }
+}
+
 impl Incident {
     fn is_about(&self, scope: &ScopeId) -> bool {
-        self.upstream.as_deref() == Some(scope.upstream.as_ref())
-            && self.model.as_deref() == scope.model.as_deref()
+        self.is_at(&scope.upstream, scope.model.as_deref())
+    }
+
+    fn is_at(&self, upstream: &UpstreamId, model: Option<&str>) -> bool {
+        self.is_of(upstream) && self.model.as_deref() == model
+    }
+
+    /// Whether it is about an upstream or a model at it.
+    fn is_of(&self, upstream: &UpstreamId) -> bool {
+        self.upstream.as_deref() == Some(upstream.as_ref())
     }
 
     /// Whether the scope, or its upstream as a whole, is out by this one.
     fn covers(&self, scope: &ScopeId) -> bool {
-        self.upstream.as_deref() == Some(scope.upstream.as_ref())
+        self.is_of(&scope.upstream)
             && (self.model.is_none() || self.model.as_deref() == scope.model.as_deref())
     }
 
