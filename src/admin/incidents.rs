@@ -6,12 +6,12 @@ use jiff::fmt::friendly::SpanParser;
 use serde_json::{Value, json};
 
 use super::NoAnswer;
-use super::availability::time;
+use super::availability::{time, value};
 use crate::history::{History, Incident};
 
 /// The incidents that lasted within so much time until now, the newest first.
 pub(super) async fn json(history: &History, query: &str) -> Result<Value, NoAnswer> {
-    let asked = query.strip_prefix("since=").unwrap_or("90d");
+    let asked = value(query, "since").unwrap_or("90d");
     let length = duration(asked).ok_or_else(|| {
         NoAnswer::Question(format!(
             "`{asked}` is no span of time: ask for example for since=24h, 7d or 90d"

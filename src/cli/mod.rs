@@ -7,8 +7,11 @@ mod demo;
 mod explain;
 mod failure;
 mod healthcheck;
+mod incidents;
 mod logging;
+mod operators;
 mod print;
+mod report;
 mod serve;
 mod settings;
 mod stop;
@@ -21,7 +24,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeArgs};
+use self::arguments::{
+    CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, IncidentsArgs, ReportArgs, ServeArgs,
+};
 use self::failure::Failure;
 use crate::output::{STDERR, STDOUT};
 
@@ -65,6 +70,10 @@ enum Command {
     Explain(ExplainArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(HealthcheckArgs),
+    /// Ask a running proxy what clients had and how upstreams and models did, over 1 minute to 90 days
+    Report(ReportArgs),
+    /// Ask a running proxy for its incidents: what was out, when, why, and what clients had of it
+    Incidents(IncidentsArgs),
 }
 
 /// Runs the program.
@@ -96,6 +105,8 @@ fn run(line: CommandLine) -> Result<(), Failure> {
             Some(Command::Demo(args)) => Ok(demo::run(&args).await?),
             Some(Command::Explain(args)) => Ok(explain::run(&args).await?),
             Some(Command::Healthcheck(args)) => Ok(healthcheck::run(&args).await?),
+            Some(Command::Report(args)) => Ok(report::run(&args).await?),
+            Some(Command::Incidents(args)) => Ok(incidents::run(&args).await?),
             Some(Command::Serve(args)) => serve::run(&args).await,
             Some(Command::Check(_)) | None => serve::run(&line.serve).await,
         }

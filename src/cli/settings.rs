@@ -6,7 +6,8 @@ use super::arguments::ConfigArgs;
 use super::failure::Failure;
 use crate::config::{Config, from_environment, process_environment};
 
-const FILE: &str = "backstop.yaml";
+/// The configuration, if none is named.
+pub(super) const FILE: &str = "backstop.yaml";
 const ENVIRONMENT: &str = "the configuration made from the environment";
 
 /// A configuration and its source.

@@ -10,11 +10,15 @@
 //! | [streams] | what a stream promises, and how one that breaks off goes on |
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
+//! | [availability] | what clients had and how upstreams did, over 90 days; incidents |
 //! | [operations] | running, Docker, drain, logs, state, security, limits, alerts and a runbook |
 //! | [decisions] | why it is built this way |
 //! | [performance] | what it costs, and how that was measured |
 //!
 //! [reference]: mod@reference
+
+#[doc = include_str!("availability.md")]
+pub mod availability {}
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}

@@ -146,3 +146,6 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

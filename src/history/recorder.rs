@@ -10,7 +10,7 @@ use crate::config::UpstreamId;
 use crate::event::{AttemptReport, HealthChange, RequestReport, RequestResult, ScopeId};
 use crate::outcome::{Blame, Outcome};
 
-/// How many counts may wait for the keeper. Further ones are lost: the disk has hung for hours.
+/// How many counts may wait for the keeper. Where its disk hangs for hours, later ones are noted as of one minute.
 const BACKLOG: usize = 20_000;
 
 /// The kind of failure of a request for which nobody could be asked.
@@ -75,7 +75,7 @@ impl Recorder {
         };
         self.passed = self.minute;
         for minute in passed {
-            if self.sealed.len() > BACKLOG {
+            if self.sealed.len() >= BACKLOG {
                 break;
             }
             let out = self.upstreams.iter().flat_map(UpstreamCounts::out);
@@ -189,6 +189,9 @@ impl Recorder {
     }
 
     fn seal(&mut self) {
+        if self.sealed.len() >= BACKLOG {
+            return;
+        }
         let minute = self.minute;
         let all = self.upstreams.iter_mut().flat_map(UpstreamCounts::all_mut);
         let scopes = all.map(|scope| (scope.subject, &mut scope.counts));
@@ -197,13 +200,11 @@ impl Recorder {
                 continue;
             }
             let counts = std::mem::take(counts);
-            if self.sealed.len() < BACKLOG {
-                self.sealed.push(Sealed {
-                    minute,
-                    subject,
-                    counts,
-                });
-            }
+            self.sealed.push(Sealed {
+                minute,
+                subject,
+                counts,
+            });
         }
     }
 

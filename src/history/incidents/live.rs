@@ -79,6 +79,10 @@ impl Incidents {
             if let Some(incident) = self.to_blame(&scope, now) {
                 incident.damage.failed(words);
                 incident.last_sign = now;
+                let is_of_models = incident.upstream.is_some() && incident.model.is_none();
+                if is_of_models && incident.ended_at.is_none() {
+                    return;
+                }
                 continue;
             }
             self.streak(scope, now).failed(words, now);
@@ -147,7 +151,9 @@ impl Incidents {
         is_network_lost: bool,
         now: Millis,
     ) {
-        self.live.retain(|live| live.is_open() || now < live.until);
+        for Live { incident, .. } in self.live.extract_if(.., |live| !live.lasts(now)) {
+            self.changed.insert(incident.id, Some(incident));
+        }
         let is_out = |incident: &Incident| match &incident.upstream {
             None => is_network_lost,
             Some(_) => out.iter().any(|(scope, _)| incident.is_about(scope)),
@@ -177,6 +183,7 @@ impl Incidents {
         let place = self.reopened(now, |incident| incident.is_about(scope));
         let place = place.unwrap_or_else(|| self.begin(Some(scope), cause, now));
         if scope.model.is_none() {
+            self.streaks.retain(|streak| streak.scope.upstream != scope.upstream);
             self.absorb(place, |incident, _| {
                 incident.model.is_some() && incident.is_of(&scope.upstream)
             });

@@ -90,7 +90,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
-    ("history", &["config", "event", "outcome", "state"]),
+    ("history", &["config", "event", "outcome", "request", "state"]),
     ("lib", &[]),
     ("log", &["event", "outcome"]),
     ("main", &[]),
