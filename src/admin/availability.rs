@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::NoAnswer;
+use super::no_answer::NoAnswer;
 use crate::history::{Counts, History, OfUpstream, Points, Quantiles, Span, WINDOWS};
 
 /// The figures of everybody.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 use serde_json::{Value, json};
 
-use super::NoAnswer;
 use super::availability::{time, value};
+use super::no_answer::NoAnswer;
 use crate::history::{History, Incident};
 
 /// The incidents that lasted within so much time until now, the newest first.

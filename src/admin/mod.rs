@@ -3,6 +3,7 @@
 mod availability;
 mod explain;
 mod incidents;
+mod no_answer;
 mod upstreams;
 
 use std::sync::Arc;
@@ -15,9 +16,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use self::no_answer::NoAnswer;
 use crate::browser::{BrowserPolicy, Refused};
 use crate::health::Health;
-use crate::history::{History, Unanswered};
+use crate::history::History;
 use crate::metrics::Metrics;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
@@ -150,21 +152,6 @@ impl Admin {
             HeaderValue::from_static(prometheus::TEXT_FORMAT),
         );
         response
-    }
-}
-
-/// Why the history says nothing.
-#[derive(Debug)]
-enum NoAnswer {
-    /// The question is wrong; this is how to ask.
-    Question(String),
-    /// It cannot be read now.
-    Busy(Unanswered),
-}
-
-impl From<Unanswered> for NoAnswer {
-    fn from(error: Unanswered) -> Self {
-        Self::Busy(error)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::incident::{Damage, Incident};
 use super::streak::Streak;
-use super::{Damage, Incident};
 use crate::config::UpstreamId;
 use crate::event::{AttemptReport, HealthChange, RequestReport, RequestResult, ScopeId};
 use crate::history::clock::Millis;

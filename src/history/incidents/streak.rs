@@ -1,6 +1,6 @@
 //! Failures that may be the beginning of an incident.
 
-use super::Damage;
+use super::incident::Damage;
 use crate::event::ScopeId;
 use crate::history::clock::Millis;
 
