@@ -108,7 +108,10 @@ fn attempts(counts: &Counts) -> Value {
 }
 
 fn quantiles(quantiles: Option<Quantiles>) -> Value {
-    quantiles.map_or(Value::Null, |of| json!({"p50": of.p50, "p95": of.p95, "p99": of.p99}))
+    quantiles.map_or(
+        Value::Null,
+        |of| json!({"p50": of.p50, "p95": of.p95, "p99": of.p99}),
+    )
 }
 
 /// Milliseconds since 1970, in full seconds as RFC 3339 has them.

@@ -1,4 +1,4 @@
-//! Why the history says nothing: the question is wrong, or it cannot be read now.
+//! Why the history says nothing.
 
 use crate::history::Unanswered;
 

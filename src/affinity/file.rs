@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use redb::{Database, Error, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{
+    Database, Error, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+};
 
 use super::known::{Entry, MOST};
 use crate::state::{FileKind, StateFile, Trouble};

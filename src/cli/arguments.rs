@@ -72,6 +72,20 @@ pub(super) struct ExplainArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    /// Draw it anew each second, until Ctrl-C
+    #[arg(long)]
+    pub(super) watch: bool,
+
+    /// What the proxy says, as one line of JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) proxy: HealthcheckArgs,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct HealthcheckArgs {
     /// The operators' address of the proxy; 0.0.0.0 stands for this machine
     #[arg(

@@ -14,6 +14,8 @@ mod print;
 mod report;
 mod serve;
 mod settings;
+mod status;
+mod status_table;
 mod stop;
 
 use std::num::NonZero;
@@ -25,7 +27,7 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use self::arguments::{
-    CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, IncidentsArgs, ReportArgs, ServeArgs,
+    CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, IncidentsArgs, ReportArgs, ServeArgs, StatusArgs,
 };
 use self::failure::Failure;
 use crate::output::{STDERR, STDOUT};
@@ -68,6 +70,8 @@ enum Command {
     Demo(DemoArgs),
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
+    /// Ask a running proxy whether anything is wrong: exit code 0 if all is well, 1 if not, 2 if it cannot be asked
+    Status(StatusArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(HealthcheckArgs),
     /// Ask a running proxy what clients had and how upstreams and models did, over 1 minute to 90 days
@@ -79,7 +83,7 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let code = match run(CommandLine::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             print::push(&STDERR, &failure);
             ExitCode::from(match failure {
@@ -93,23 +97,26 @@ pub fn main() -> ExitCode {
     code
 }
 
-fn run(line: CommandLine) -> Result<(), Failure> {
+fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     logging::open().context("cannot write to standard error")?;
     if let Some(Command::Check(args)) = &line.command {
-        return runtime()?.block_on(check::run(args));
+        runtime()?.block_on(check::run(args))?;
+        return Ok(ExitCode::SUCCESS);
     }
     logging::start(&line.log)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {
-            Some(Command::Demo(args)) => Ok(demo::run(&args).await?),
-            Some(Command::Explain(args)) => Ok(explain::run(&args).await?),
-            Some(Command::Healthcheck(args)) => Ok(healthcheck::run(&args).await?),
-            Some(Command::Report(args)) => Ok(report::run(&args).await?),
-            Some(Command::Incidents(args)) => Ok(incidents::run(&args).await?),
-            Some(Command::Serve(args)) => serve::run(&args).await,
-            Some(Command::Check(_)) | None => serve::run(&line.serve).await,
+            Some(Command::Status(args)) => return Ok(status::run(&args).await?),
+            Some(Command::Demo(args)) => demo::run(&args).await?,
+            Some(Command::Explain(args)) => explain::run(&args).await?,
+            Some(Command::Healthcheck(args)) => healthcheck::run(&args).await?,
+            Some(Command::Report(args)) => report::run(&args).await?,
+            Some(Command::Incidents(args)) => incidents::run(&args).await?,
+            Some(Command::Serve(args)) => serve::run(&args).await?,
+            Some(Command::Check(_)) | None => serve::run(&line.serve).await?,
         }
+        Ok(ExitCode::SUCCESS)
     });
     // A DNS lookup in progress would delay the exit for as long as the resolver takes.
     runtime.shutdown_timeout(GOODBYE);

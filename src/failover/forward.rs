@@ -92,7 +92,9 @@ impl Failover {
             log.attempts
                 .push(attempt.end(failure.outcome, failure.detail));
         }
-        Err(log.in_vain(&asked, request.pinned_to.as_ref()))
+        let mut exhausted = log.in_vain(&asked, request.pinned_to.as_ref());
+        exhausted.skipped = targets.into_taken_out();
+        Err(exhausted)
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<AttemptAnswer, Failure> {

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::start_error::StartError;
+use crate::admin::{Current, Recent, Reloader};
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
@@ -35,13 +37,14 @@ pub(super) struct Foundation {
     pub(super) history: Option<Arc<History>>,
     pub(super) memory: Memory,
     pub(super) events: Events,
+    /// What has happened lately, for operators.
+    pub(super) recent: Arc<Recent>,
+    /// How operators have the configuration read again.
+    pub(super) reloader: Reloader,
 }
 
 impl Foundation {
-    pub(super) fn new(
-        config: &Config,
-        mut sinks: Vec<Box<dyn Sink>>,
-    ) -> Result<Self, StartError> {
+    pub(super) fn new(config: &Config, mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
         let state_dir = config.state_dir.as_deref();
         let metrics = Arc::new(Metrics::new()?);
         let history = config.history.then(|| Arc::new(History::start(state_dir)));
@@ -50,6 +53,8 @@ impl Foundation {
         }
         sinks.push(Box::new(Log::default()));
         sinks.push(Box::new(Arc::clone(&metrics)));
+        let recent = Arc::<Recent>::default();
+        sinks.push(Box::new(Arc::clone(&recent)));
         Ok(Self {
             metrics,
             health: Arc::new(Health::new(Instant::now())),
@@ -58,6 +63,8 @@ impl Foundation {
             // Each configuration sets its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
+            recent,
+            reloader: Reloader::default(),
         })
     }
 }
@@ -67,9 +74,8 @@ impl Foundation {
 pub(super) struct Generation {
     pub(super) api: Api,
     pub(super) upstreams: Upstreams,
-    pub(super) routes: Arc<RouteTable>,
-    /// Which browsers' requests are accepted at the operators' address.
-    pub(super) operators: BrowserPolicy,
+    /// What it is for operators.
+    pub(super) current: Arc<Current>,
 }
 
 impl Generation {
@@ -125,8 +131,12 @@ impl Generation {
                 config,
             ),
             upstreams,
-            routes,
-            operators: BrowserPolicy::for_operators(config),
+            current: Arc::new(Current {
+                browsers: BrowserPolicy::for_operators(config),
+                routes,
+                token: config.admin.token.clone(),
+                since: Timestamp::now(),
+            }),
         })
     }
 }

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::assemble::Foundation;
 use crate::event::ScopeId;
+use crate::health::ScopeView;
 
 /// What is counted reaches the file after this time.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -18,7 +19,11 @@ pub(super) async fn run(foundation: Foundation) {
     loop {
         let now = Instant::now();
         let views = foundation.health.view(now).into_iter();
-        let out = views.filter(|view| view.phase.is_out());
+        let is_out = |view: &ScopeView| {
+            // What an operator has taken out is not an outage of its provider.
+            view.phase.is_out() && !foundation.health.is_taken_out(&view.id.upstream)
+        };
+        let out = views.filter(is_out);
         let out: Vec<(ScopeId, &'static str)> = out.map(|view| (view.id, view.cause)).collect();
         history.tick(now, &out, foundation.health.is_network_lost());
         sleep(PAUSE).await;

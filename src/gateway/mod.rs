@@ -13,8 +13,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -22,7 +23,7 @@ pub use start_error::StartError;
 
 use self::assemble::{Foundation, Generation, Upstreams, listener_tls, upstreams};
 use self::descriptors::Descriptors;
-use crate::admin::Admin;
+use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};
 use crate::server::{ConnectionLimits, Server};
@@ -44,6 +45,8 @@ pub struct Gateway {
     admin_stop: watch::Sender<bool>,
     /// The configuration by which it serves now.
     configs: watch::Sender<Config>,
+    /// The same for operators.
+    for_operators: watch::Sender<Arc<Current>>,
     /// Held while another generation takes over.
     taking_over: Arc<Mutex<()>>,
     /// Background tasks; they end with the gateway.
@@ -75,6 +78,7 @@ impl Gateway {
             tasks: JoinSet::new(),
             admin_stop,
             configs: watch::Sender::new(config.clone()),
+            for_operators: watch::Sender::new(Arc::clone(&current.load().current)),
             taking_over: Arc::default(),
             background: JoinSet::new(),
         };
@@ -91,28 +95,41 @@ impl Gateway {
         gateway
             .background
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
-        gateway.background.spawn(history_ticks::run(foundation.clone()));
+        gateway
+            .background
+            .spawn(history_ticks::run(foundation.clone()));
         gateway.background.spawn(model_check::run(
             foundation,
             current,
             gateway.configs.subscribe(),
             Arc::clone(&gateway.taking_over),
+            gateway.for_operators.clone(),
         ));
         Ok(gateway)
     }
 
     /// Uses another configuration from the next request on; open requests finish with the old one. The health of
-    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing.
-    pub async fn reload(&self, config: Result<Config, String>) {
+    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing. Returns
+    /// the keys that take effect at the next start only, or what is wrong.
+    pub async fn reload(&self, config: Result<Config, String>) -> Reloaded {
         let taken_over = match config {
             Ok(config) => self.take_over(&config).await,
             Err(reason) => Err(reason),
         };
-        let event = match taken_over {
-            Ok(()) => Event::ConfigReloaded,
-            Err(reason) => Event::ConfigRejected { reason },
+        let event = match &taken_over {
+            Ok(_) => Event::ConfigReloaded,
+            Err(reason) => Event::ConfigRejected {
+                reason: reason.clone(),
+            },
         };
         self.foundation.events.emit(&event);
+        taken_over
+    }
+
+    /// What operators ask for: to read the configuration again, reload, and tell what came of it. Without a call of this,
+    /// they are told that there is nothing to be read.
+    pub fn reload_requests(&self) -> mpsc::Receiver<ReloadRequest> {
+        self.foundation.reloader.requests()
     }
 
     /// Each request is served with the configuration that is current when it arrives.
@@ -131,31 +148,40 @@ impl Gateway {
         is_leaving: watch::Receiver<bool>,
         admin_stopping: watch::Receiver<bool>,
     ) {
-        let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
+        let Foundation {
+            metrics,
+            health,
+            memory,
+            history,
+            recent,
+            events,
+            reloader,
+            ..
+        } = self.foundation.clone();
+        let admin = Admin {
+            metrics,
+            history: history.clone(),
+            memory,
+            status: Status {
+                health,
+                recent,
+                felt: Arc::new(Felt::by(history)),
+                current: self.for_operators.subscribe(),
+                leaving: is_leaving,
+                started: Timestamp::now(),
+            },
+            live: Live::new(admin_stopping.clone()),
+            reloader,
+            events,
+        };
         let handler = move |request, _| {
-            let Foundation {
-                metrics,
-                health,
-                history,
-                memory,
-                ..
-            } = foundation.clone();
-            let generation = current.load();
-            let admin = Admin {
-                browsers: generation.operators.clone(),
-                metrics,
-                health,
-                history,
-                routes: Arc::clone(&generation.routes),
-                memory,
-                stopping: is_leaving.clone(),
-            };
+            let admin = admin.clone();
             async move { admin.handle(request).await.into() }
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }
 
-    async fn take_over(&self, config: &Config) -> Result<(), String> {
+    async fn take_over(&self, config: &Config) -> Reloaded {
         let message = |error: StartError| error.to_string();
         let tls = listener_tls(config).map_err(message)?;
         let _taking_over = self.taking_over.lock().await;
@@ -169,12 +195,14 @@ impl Gateway {
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }
+        self.for_operators.send_replace(Arc::clone(&next.current));
         self.current.store(Arc::new(next));
         self.configs.send_replace(config.clone());
-        for what in fixed::changed(&self.started_with, config) {
+        let at_next_start = fixed::changed(&self.started_with, config);
+        for what in &at_next_start {
             tracing::warn!("`{what}` has changed; that takes effect at the next start");
         }
-        Ok(())
+        Ok(at_next_start)
     }
 
     /// The address at which clients are served.

@@ -219,7 +219,13 @@ mod tests {
         let mut many = counts(u64::MAX, 1);
         assert_eq!(many.by_requests(), Some(99.9999));
         let minute = counts(1_000_000_000, 1).time_of_minute();
-        assert_eq!(minute, Time { minutes: 1, lost: 1 });
+        assert_eq!(
+            minute,
+            Time {
+                minutes: 1,
+                lost: 1
+            }
+        );
         many.time = Time {
             minutes: 129_600,
             lost: 1,

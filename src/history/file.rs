@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use redb::{
-    Error, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table as FileTable, TableDefinition,
+    Error, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table as FileTable,
+    TableDefinition,
 };
 
 use super::counts::Counts;
@@ -108,8 +109,8 @@ impl HistoryFile {
         self.0.guarded(|database| {
             let table = database.begin_read()?.open_table(ROWS)?;
             for (tier, spans) in parts {
-                let range = (number(*tier), *spans.start(), 0)
-                    ..=(number(*tier), *spans.end(), u64::MAX);
+                let range =
+                    (number(*tier), *spans.start(), 0)..=(number(*tier), *spans.end(), u64::MAX);
                 for row in table.range(range)? {
                     let (key, row) = row?;
                     let (_, at, subject) = key.value();
@@ -143,7 +144,8 @@ impl HistoryFile {
     pub(super) fn first(&self, tier: Tier) -> Result<Option<u64>, Trouble> {
         self.0.guarded(|database| {
             let table = database.begin_read()?.open_table(ROWS)?;
-            let mut rows = table.range((number(tier), 0, 0)..=(number(tier), u64::MAX, u64::MAX))?;
+            let mut rows =
+                table.range((number(tier), 0, 0)..=(number(tier), u64::MAX, u64::MAX))?;
             let first = rows.next().transpose()?;
             Ok(first.map(|(key, _)| key.value().1))
         })

@@ -62,11 +62,7 @@ impl Ledger {
         self.trouble.as_deref()
     }
 
-    pub(super) fn take(
-        &mut self,
-        sealed: Vec<Sealed>,
-        incidents: BTreeMap<u64, Option<Incident>>,
-    ) {
+    pub(super) fn take(&mut self, sealed: Vec<Sealed>, incidents: BTreeMap<u64, Option<Incident>>) {
         self.incidents.extend(incidents);
         for Sealed {
             minute,
@@ -243,10 +239,13 @@ impl Ledger {
             in_file.into_iter().chain(in_memory).min()
         };
         // The shortest row that lies within the first longer one is the most exact.
-        let written = Tier::ALL.into_iter().rev().fold(None, |found: Option<u64>, tier| {
-            let at = first(tier)? * tier.minutes();
-            Some(found.filter(|found| at > found + 1440).unwrap_or(at))
-        });
+        let written = Tier::ALL
+            .into_iter()
+            .rev()
+            .fold(None, |found: Option<u64>, tier| {
+                let at = first(tier)? * tier.minutes();
+                Some(found.filter(|found| at > found + 1440).unwrap_or(at))
+            });
         let pending = self.pending.keys().next().map(|(minute, _)| *minute);
         written.into_iter().chain(pending).min()
     }
@@ -290,11 +289,7 @@ impl Ledger {
         added.collect()
     }
 
-    fn visit(
-        &mut self,
-        parts: &[(Tier, RangeInclusive<u64>)],
-        visit: &mut dyn FnMut(Key, Counts),
-    ) {
+    fn visit(&mut self, parts: &[(Tier, RangeInclusive<u64>)], visit: &mut dyn FnMut(Key, Counts)) {
         for (tier, spans) in parts {
             self.memory.visit(*tier, spans.clone(), visit);
         }

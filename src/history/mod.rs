@@ -126,6 +126,8 @@ impl Sink for History {
             | Event::FailedOver { .. }
             | Event::Continued { .. }
             | Event::HealthChecked { .. }
+            | Event::TakenOut { .. }
+            | Event::PutBack { .. }
             | Event::KeyRenewed { .. }
             | Event::ModelsChecked(_)
             | Event::ConfigReloaded

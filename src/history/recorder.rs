@@ -103,11 +103,7 @@ impl Recorder {
 
     /// Whether scopes are out of rotation.
     pub(super) fn set_out(&mut self, is_out: impl Fn(&ScopeId) -> bool) {
-        for scope in self
-            .upstreams
-            .iter_mut()
-            .flat_map(UpstreamCounts::all_mut)
-        {
+        for scope in self.upstreams.iter_mut().flat_map(UpstreamCounts::all_mut) {
             scope.is_out = is_out(&scope.id);
         }
         self.mark();
@@ -138,7 +134,9 @@ impl Recorder {
         self.seal();
         let mut before = std::mem::take(&mut self.upstreams);
         for id in upstreams {
-            let known = before.iter().position(|known| known.whole.id.upstream == *id);
+            let known = before
+                .iter()
+                .position(|known| known.whole.id.upstream == *id);
             let mut upstream = match known {
                 Some(place) => before.swap_remove(place),
                 None => UpstreamCounts::new(id),

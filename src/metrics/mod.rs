@@ -143,6 +143,8 @@ impl Sink for Metrics {
     fn record(&self, event: &Event) {
         match event {
             Event::RequestStarted => self.in_flight.inc(),
+            // Shown as a gauge, from health.
+            Event::TakenOut { .. } | Event::PutBack { .. } => {}
             Event::AttemptFinished { report, .. } => self
                 .attempts
                 .with_label_values(&[

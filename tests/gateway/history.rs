@@ -78,7 +78,9 @@ async fn clients_upstreams_and_models_have_figures_and_who_has_no_traffic_has_no
     assert_eq!(steps["step"], "1h");
     let points = steps["clients"].as_array().unwrap();
     assert_eq!(points.len(), 24);
-    let requests = points.iter().filter_map(|point| point["figures"]["requests"].as_u64());
+    let requests = points
+        .iter()
+        .filter_map(|point| point["figures"]["requests"].as_u64());
     assert_eq!(requests.sum::<u64>(), 2);
     assert_eq!(gateway.admin("/api/history?span=2h").await.status, 400);
 }

@@ -52,6 +52,9 @@ impl Check<'_> {
                 "is the clients' address, too",
             );
         }
+        if let Some(token) = &self.config.admin.token {
+            self.token(token, root.key("admin").key("token"));
+        }
         if let Some(tls) = &self.config.tls {
             self.file(root.key("tls").key("cert"), &tls.cert);
             self.file(root.key("tls").key("key"), &tls.key);

@@ -13,7 +13,8 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "browser", "failover", "health", "history", "metrics", "request", "routing", "wire",
+            "browser", "config", "event", "failover", "health", "history", "metrics", "outcome",
+            "request", "routing", "wire",
         ],
     ),
     (
