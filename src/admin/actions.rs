@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use super::current::Current;
-use super::reloader::Reloader;
+use super::reloader::{Reloader, TakenOver};
 use super::respond;
 use crate::config::{Secret, UpstreamId};
 use crate::event::{Event, Events};
@@ -127,9 +127,12 @@ fn unanswered(routes: &RouteTable) -> Vec<&str> {
 pub(super) async fn reload(reloader: &Reloader) -> Response<Body> {
     match reloader.ask().await {
         None => respond::error(StatusCode::NOT_IMPLEMENTED, NO_READER),
-        Some(Ok(at_next_start)) => respond::json(
+        Some(Ok(TakenOver {
+            is_changed,
+            at_next_start,
+        })) => respond::json(
             StatusCode::OK,
-            &json!({ "reloaded": true, "at_next_start": at_next_start }),
+            &json!({ "reloaded": true, "changed": is_changed, "at_next_start": at_next_start }),
         ),
         Some(Err(problem)) => respond::json(
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -41,7 +41,7 @@ pub use current::Current;
 pub use felt::Felt;
 pub use live::Live;
 pub use recent::Recent;
-pub use reloader::{ReloadRequest, Reloaded, Reloader};
+pub use reloader::{ReloadRequest, Reloaded, Reloader, TakenOver};
 pub use status::Status;
 
 use self::actions::Action;

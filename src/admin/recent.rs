@@ -174,8 +174,9 @@ impl Sink for Recent {
             | Event::Continued { .. }
             | Event::HealthChecked { .. }
             | Event::KeyRenewed { .. }
-            | Event::ModelsChecked(_) => return,
-            Event::ConfigReloaded => self.reloaded(None),
+            | Event::ModelsChecked(_)
+            | Event::Notified { .. } => return,
+            Event::ConfigReloaded { .. } => self.reloaded(None),
             Event::ConfigRejected { reason } => self.reloaded(Some(reason.clone())),
             Event::HealthChanged(_) | Event::TakenOut { .. } | Event::PutBack { .. } => {}
         }

@@ -4,8 +4,17 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{mpsc, oneshot};
 
-/// What came of a reload: the keys that take effect at the next start only, or what is wrong with the configuration.
-pub type Reloaded = Result<Vec<&'static str>, String>;
+/// What came of a reload, or what is wrong with the configuration.
+pub type Reloaded = Result<TakenOver, String>;
+
+/// A configuration that has taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Whether it is another one than before.
+    pub is_changed: bool,
+    /// The keys that take effect at the next start only.
+    pub at_next_start: Vec<&'static str>,
+}
 
 /// Whoever is asked has to answer.
 pub type ReloadRequest = oneshot::Sender<Reloaded>;

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::give_ups::{GiveUps, Program};
 use crate::config::UpstreamId;
-use crate::event::{AttemptReport, Event, Events, FailedAt, InPlaceOf, RequestReport, RequestResult, Tokens};
+use crate::event::{
+    AttemptReport, Event, Events, FailedAt, InPlaceOf, RequestReport, RequestResult, Tokens,
+};
 use crate::failover::{Answer, AnswerBody, Exhausted};
 use crate::outcome::{Blame, Outcome};
 use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId};

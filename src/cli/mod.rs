@@ -8,6 +8,8 @@ mod explain;
 mod failure;
 mod healthcheck;
 mod incidents;
+mod live;
+mod log_filter;
 mod logging;
 mod operators;
 mod print;
@@ -27,9 +29,11 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use self::arguments::{
-    CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, IncidentsArgs, ReportArgs, ServeArgs, StatusArgs,
+    CheckArgs, DemoArgs, ExplainArgs, IncidentsArgs, ProxyArgs, ReportArgs, ServeArgs, StatusArgs,
 };
 use self::failure::Failure;
+use self::log_filter::LogFilter;
+use self::logging::LogFormat;
 use crate::output::{STDERR, STDOUT};
 
 /// The exit code for an invalid or missing configuration (`EX_CONFIG` of sysexits.h).
@@ -57,7 +61,17 @@ struct CommandLine {
         default_value = "info",
         value_name = "FILTER"
     )]
-    log: String,
+    log: LogFilter,
+
+    /// How to write it: short lines, JSON objects, or what fits: text on a terminal, else json
+    #[arg(
+        long,
+        global = true,
+        env = "BACKSTOP_LOG_FORMAT",
+        default_value = "auto",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,7 +87,7 @@ enum Command {
     /// Ask a running proxy whether anything is wrong: exit code 0 if all is well, 1 if not, 2 if it cannot be asked
     Status(StatusArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
-    Healthcheck(HealthcheckArgs),
+    Healthcheck(ProxyArgs),
     /// Ask a running proxy what clients had and how upstreams and models did, over 1 minute to 90 days
     Report(ReportArgs),
     /// Ask a running proxy for its incidents: what was out, when, why, and what clients had of it
@@ -103,7 +117,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         runtime()?.block_on(check::run(args))?;
         return Ok(ExitCode::SUCCESS);
     }
-    logging::start(&line.log)?;
+    logging::start(&line.log, line.log_format)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {

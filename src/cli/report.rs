@@ -13,7 +13,10 @@ pub(super) async fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let windows: Vec<&str> = list(&answer["windows"]).map(said).collect();
     if !windows.contains(&args.since.as_str()) {
         let known = windows.join(", ");
-        bail!("--since: there are figures of the last {known}; not of `{}`", args.since);
+        bail!(
+            "--since: there are figures of the last {known}; not of `{}`",
+            args.since
+        );
     }
     let rows = rows(&answer, &args.since);
     print(&match args.format {
@@ -61,12 +64,18 @@ fn rows<'a>(answer: &'a Value, window: &str) -> Vec<Row<'a>> {
     let nobody = &Value::Null;
     let mut rows = vec![row("clients", nobody, nobody, &answer["clients"])];
     let upstreams = || list(&answer["upstreams"]);
-    rows.extend(upstreams().map(|upstream| {
-        row("upstream", &upstream["name"], nobody, &upstream["windows"])
-    }));
+    rows.extend(
+        upstreams()
+            .map(|upstream| row("upstream", &upstream["name"], nobody, &upstream["windows"])),
+    );
     for upstream in upstreams() {
         rows.extend(list(&upstream["models"]).map(|model| {
-            row("model", &upstream["name"], &model["name"], &model["windows"])
+            row(
+                "model",
+                &upstream["name"],
+                &model["name"],
+                &model["windows"],
+            )
         }));
     }
     rows
@@ -90,7 +99,14 @@ fn table(answer: &Value, window: &str, rows: &[Row<'_>]) -> String {
                 "upstream" => "upstreams",
                 _ => "models",
             };
-            text += &line([head, "requests", "failed", "% by requests", "% by time", "token"]);
+            text += &line([
+                head,
+                "requests",
+                "failed",
+                "% by requests",
+                "% by time",
+                "token",
+            ]);
         }
         let name = match (row.upstream, row.model) {
             ("", _) => "all".to_owned(),
@@ -125,7 +141,10 @@ fn of_subject(name: &str, figures: &Value) -> String {
     ]);
     let failures = figures["failures"].as_object().into_iter().flatten();
     let failures = failures.map(|(label, count)| format!("{label} {count}"));
-    let more = [("saved by failover", "saved"), ("passed over", "passed_over")];
+    let more = [
+        ("saved by failover", "saved"),
+        ("passed over", "passed_over"),
+    ];
     let more = more.into_iter().filter_map(|(what, key)| {
         let count = figures[key].as_u64().filter(|count| *count > 0)?;
         Some(format!("{what} {count}"))
@@ -184,7 +203,9 @@ fn csv(rows: &[Row<'_>]) -> String {
             None | Some(Value::Null) => String::new(),
             Some(Value::Object(failures)) => {
                 let failures = failures.iter();
-                let each: Vec<String> = failures.map(|(kind, count)| format!("{kind} {count}")).collect();
+                let each: Vec<String> = failures
+                    .map(|(kind, count)| format!("{kind} {count}"))
+                    .collect();
                 quoted(&each.join("; "))
             }
             Some(number) => number.to_string(),
@@ -244,12 +265,22 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        let line_of = |name: &str| text.lines().find(|line| line.trim_start().starts_with(name));
+        let line_of = |name: &str| {
+            text.lines()
+                .find(|line| line.trim_start().starts_with(name))
+        };
         let clients = line_of("all").unwrap();
-        assert!(clients.contains("99.8263") && clients.contains("99.3055"), "{clients}");
+        assert!(
+            clients.contains("99.8263") && clients.contains("99.3055"),
+            "{clients}"
+        );
         assert!(line_of("claude").unwrap().ends_with("no data"), "{text}");
         assert!(text.contains("saved by failover 12"), "{text}");
-        let (clients, upstreams, models) = (text.find("clients"), text.find("upstreams"), text.find("models"));
+        let (clients, upstreams, models) = (
+            text.find("clients"),
+            text.find("upstreams"),
+            text.find("models"),
+        );
         assert!(clients < upstreams && upstreams < models, "{text}");
     }
 

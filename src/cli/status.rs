@@ -16,8 +16,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::arguments::StatusArgs;
 use super::ask::{ask, client};
-use super::healthcheck::reachable;
 use super::print::{print, push};
+use super::settings::admin_address;
 use super::status_table::{Colours, table};
 use crate::config::process_environment;
 use crate::output::STDERR;
@@ -34,9 +34,10 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Asks once, or again and again until it is interrupted.
 pub(super) async fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let address = admin_address(&args.proxy)?;
     let asked = Asked {
-        address: reachable(args.proxy.admin_listen),
-        client: client(args.proxy.admin_listen)?,
+        address,
+        client: client(address)?,
         is_json: args.json,
     };
     if args.watch {

@@ -25,12 +25,15 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
+use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
 /// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Foundation {
+    log: Arc<Log>,
+    pub(super) notifier: Arc<Notifier>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
@@ -51,11 +54,16 @@ impl Foundation {
         if let Some(history) = &history {
             sinks.push(Box::new(Arc::clone(history)));
         }
-        sinks.push(Box::new(Log::default()));
+        let log = Arc::new(Log::default());
+        let notifier = Arc::new(Notifier::default());
+        sinks.push(Box::new(Arc::clone(&log)));
+        sinks.push(Box::new(Arc::clone(&notifier)));
         sinks.push(Box::new(Arc::clone(&metrics)));
         let recent = Arc::<Recent>::default();
         sinks.push(Box::new(Arc::clone(&recent)));
         Ok(Self {
+            log,
+            notifier,
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
@@ -66,6 +74,17 @@ impl Foundation {
             recent,
             reloader: Reloader::default(),
         })
+    }
+
+    /// Observes by this configuration from now on. If this fails, nothing has been changed.
+    pub(super) fn follow(&self, config: &Config) -> Result<(), StartError> {
+        let notified = self.notifier.follow(config);
+        notified.map_err(|reason| StartError::Tls {
+            whose: "notify".to_owned(),
+            reason,
+        })?;
+        self.log.follow(&config.log);
+        Ok(())
     }
 }
 
@@ -310,7 +329,7 @@ pub(super) async fn upstreams(
         let url = upstream.base_url().parse().unwrap_or_default();
         let proxy = config.proxy_for(upstream);
         if let Some(proxy) = &proxy {
-            tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
+            tracing::info!(upstream = %id, "{id} is reached through the forward proxy {proxy}");
         }
         let connect = upstream.timeouts.over(&config.timeouts).connect;
         let connector = Connector::to(url, tls, connect).through(proxy);

@@ -5,7 +5,9 @@ mod descriptors;
 mod fixed;
 mod health_checks;
 mod history_ticks;
+mod holder;
 mod key_renewals;
+mod live_check;
 mod model_check;
 mod start_error;
 
@@ -19,11 +21,12 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
 
-use self::assemble::{Foundation, Generation, Upstreams, listener_tls, upstreams};
+use self::assemble::{Foundation, Generation, Upstreams, listener_tls};
 use self::descriptors::Descriptors;
-use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status};
+use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status, TakenOver};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};
 use crate::server::{ConnectionLimits, Server};
@@ -56,13 +59,15 @@ pub struct Gateway {
 impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+        log_warnings(config);
         let foundation = Foundation::new(config, listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
+        foundation.follow(config)?;
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
-        let listener = listen(config.listen).await?;
-        let admin_listener = listen(config.admin.listen).await?;
+        let listener = listen(config.listen, "--listen").await?;
+        let admin_listener = listen(config.admin.listen, "--admin-listen").await?;
         let (leaving, is_leaving) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let (admin_stop, admin_stopping) = watch::channel(false);
@@ -98,6 +103,9 @@ impl Gateway {
         gateway
             .background
             .spawn(history_ticks::run(foundation.clone()));
+        gateway
+            .background
+            .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
         gateway.background.spawn(model_check::run(
             foundation,
             current,
@@ -110,14 +118,16 @@ impl Gateway {
 
     /// Uses another configuration from the next request on; open requests finish with the old one. The health of
     /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing. Returns
-    /// the keys that take effect at the next start only, or what is wrong.
+    /// what has changed, or what is wrong.
     pub async fn reload(&self, config: Result<Config, String>) -> Reloaded {
         let taken_over = match config {
             Ok(config) => self.take_over(&config).await,
             Err(reason) => Err(reason),
         };
         let event = match &taken_over {
-            Ok(_) => Event::ConfigReloaded,
+            Ok(TakenOver { is_changed, .. }) => Event::ConfigReloaded {
+                is_changed: *is_changed,
+            },
             Err(reason) => Event::ConfigRejected {
                 reason: reason.clone(),
             },
@@ -195,14 +205,22 @@ impl Gateway {
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }
+        self.foundation.follow(config).map_err(message)?;
         self.for_operators.send_replace(Arc::clone(&next.current));
         self.current.store(Arc::new(next));
-        self.configs.send_replace(config.clone());
+        let before = self.configs.send_replace(config.clone());
+        let is_changed = before != *config;
+        if is_changed {
+            log_warnings(config);
+        }
         let at_next_start = fixed::changed(&self.started_with, config);
         for what in &at_next_start {
             tracing::warn!("`{what}` has changed; that takes effect at the next start");
         }
-        Ok(at_next_start)
+        Ok(TakenOver {
+            is_changed,
+            at_next_start,
+        })
     }
 
     /// The address at which clients are served.
@@ -229,28 +247,27 @@ impl Gateway {
     }
 }
 
-/// What there is to say about the models that a configuration names. `asks`: upstreams are asked for their models, which
-/// costs nothing; else it is what the catalogue knows.
-pub async fn check_models(config: &Config, asks: bool) -> Result<Vec<ModelFinding>, StartError> {
-    if !asks {
-        return Ok(model_check::known(config));
-    }
-    let upstreams = upstreams(config, &Upstreams::new()).await?;
-    Ok(model_check::find(config, &upstreams).await)
+/// What is known, without asking anybody, about the models that a configuration names.
+pub fn check_models(config: &Config) -> Vec<ModelFinding> {
+    model_check::known(config)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|reason| StartError::Listen { address, reason })
+/// What the check of the configuration warns of, once for each configuration.
+fn log_warnings(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!(line = warning.line, "the configuration: {warning}");
+    }
+}
+
+async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|reason| StartError::listen(address, reason, option))
 }
 
 /// The port that was bound, where the configuration says port 0.
 fn address_of(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|reason| StartError::Listen {
-        address: asked,
-        reason,
-    })
+    let address = listener.local_addr();
+    address.map_err(|reason| StartError::listen(asked, reason, "--listen"))
 }
 
 fn limits(config: &Config) -> ConnectionLimits {

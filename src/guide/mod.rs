@@ -13,6 +13,7 @@
 //! | [availability] | what clients had and how upstreams did, over 90 days; incidents |
 //! | [operations] | running, Docker, drain, logs, state, security, limits, alerts and a runbook |
 //! | [decisions] | why it is built this way |
+//! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
 //!
 //! [reference]: mod@reference
@@ -22,6 +23,9 @@ pub mod availability {}
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}
+
+#[doc = include_str!("comparison.md")]
+pub mod comparison {}
 
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}

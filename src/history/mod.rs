@@ -127,10 +127,11 @@ impl Sink for History {
             | Event::Continued { .. }
             | Event::HealthChecked { .. }
             | Event::TakenOut { .. }
+            | Event::Notified { .. }
             | Event::PutBack { .. }
             | Event::KeyRenewed { .. }
             | Event::ModelsChecked(_)
-            | Event::ConfigReloaded
+            | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. } => {}
         }
     }

@@ -166,7 +166,11 @@ async fn the_tenth_of_june_is_told_by_requests_and_by_time() {
     assert!(upstream.is_empty(), "{upstream:?}");
     assert_eq!(counts(&history, "7d").await[0].by_time(), Some(100.0));
     let series = history.series(Span::Quarter).await.unwrap();
-    let failed: Vec<u64> = series.clients.iter().map(|(_, counts)| counts.failed).collect();
+    let failed: Vec<u64> = series
+        .clients
+        .iter()
+        .map(|(_, counts)| counts.failed)
+        .collect();
     assert_eq!(failed.len(), 90);
     assert_eq!(failed.iter().sum::<u64>(), 900);
     assert!(failed.iter().filter(|count| **count > 0).count() <= 2);
@@ -180,7 +184,10 @@ async fn a_window_forgets_what_is_older_and_failures_do_not_make_it_quicker() {
     history.record(&attempt(Outcome::Superseded, 5));
     let [clients, upstream, model] = counts(&history, "1m").await;
     assert!(clients.is_empty());
-    assert_eq!((upstream.requests, upstream.failed, upstream.gone), (2, 1, 1));
+    assert_eq!(
+        (upstream.requests, upstream.failed, upstream.gone),
+        (2, 1, 1)
+    );
     assert_eq!(upstream, model);
     assert!(upstream.total.quantiles().unwrap().p50 > 3800);
     advance(MINUTE * 3).await;
@@ -226,7 +233,10 @@ async fn an_outage_is_one_incident_from_the_first_failure_on() {
     history.record(&attempt(OVERLOADED, 10));
     history.record(&opened(model()));
     history.record(&Event::RequestFinished(moved()));
-    assert_eq!(incidents(&history).await[0].model.as_deref(), Some("gpt-4o"));
+    assert_eq!(
+        incidents(&history).await[0].model.as_deref(),
+        Some("gpt-4o")
+    );
     history.record(&opened(upstream()));
     history.record(&Event::RequestFinished(request(RequestResult::Failed)));
     advance(MINUTE).await;
@@ -239,11 +249,17 @@ async fn an_outage_is_one_incident_from_the_first_failure_on() {
     let [incident] = all.as_slice() else {
         panic!("{all:#?}");
     };
-    assert_eq!((incident.upstream.as_deref(), incident.model.as_deref()), (Some("openai"), None));
+    assert_eq!(
+        (incident.upstream.as_deref(), incident.model.as_deref()),
+        (Some("openai"), None)
+    );
     assert_eq!((incident.started_at, incident.ended_at), (began, None));
     let damage = &incident.damage;
     assert_eq!((damage.requests, damage.moved, damage.noticed), (3, 2, 1));
-    assert_eq!(damage.words.as_ref().map(|words| words.chars().count()), Some(300));
+    assert_eq!(
+        damage.words.as_ref().map(|words| words.chars().count()),
+        Some(300)
+    );
 
     history.record(&healed(upstream()));
     advance(MINUTE * 6).await;

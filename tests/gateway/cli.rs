@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-use crate::harness::{Setup, chat};
+use crate::harness::{Setup, chat, two_upstreams};
 
 /// The program uses the real clock of this machine, which may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -338,6 +338,66 @@ async fn a_signal_is_obeyed_as_soon_as_it_says_that_it_serves() {
 }
 
 #[tokio::test]
+async fn a_log_filter_that_means_nothing_is_a_wrong_argument() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = finish(backstop(folder.path(), &["--log", "debgu"])).await;
+    assert_eq!(code, Some(2), "{stderr}");
+    for told in [
+        "did you mean `debug`?",
+        "off, error, warn",
+        "warn,backstop=debug",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+}
+
+/// One request that fails over is one line: short for people, and with every fact as a field in JSON.
+#[tokio::test]
+async fn each_request_has_one_line_in_both_forms() {
+    let first = Simulator::start("first", Script::status(503))
+        .await
+        .unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = two_upstreams(&first, &second) + "log: {requests: info}\n";
+    std::fs::write(folder.path().join("backstop.yaml"), yaml).unwrap();
+    for format in ["text", "json"] {
+        let arguments = [SERVE.as_slice(), &["--log-format", format]].concat();
+        let mut running = Running::start(backstop(folder.path(), &arguments));
+        running.clients = address(&running.logged("OPENAI_BASE_URL=http://").await);
+        let answer = ask(&running.clients).await.unwrap().unwrap();
+        let id = answer.headers()["x-request-id"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        match format {
+            "text" => {
+                let rest = running
+                    .logged(" INFO 200 * by second for first (overloaded) 2 attempts")
+                    .await;
+                assert!(rest.ends_with(&id[..12]), "{rest}");
+                assert!(rest.len() < 60 && !rest.contains('='), "{rest}");
+            }
+            _ => {
+                let rest = running.logged("\"message\":\"200 * by second").await;
+                for fact in [
+                    "\"upstream\":\"second\"",
+                    "\"in_place_of\":\"first\"",
+                    "\"reason\":\"overloaded\"",
+                    "\"attempts\":2",
+                    "\"status\":200",
+                    "\"output_tokens\":",
+                    &id,
+                ] {
+                    assert!(rest.contains(fact), "{fact}: {rest}");
+                }
+            }
+        }
+        assert_eq!(running.terminate().await, Some(0));
+    }
+}
+
+#[tokio::test]
 async fn the_demo_shows_a_failover_in_which_no_request_fails() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = [&["demo"], SERVE.as_slice()].concat();
@@ -381,8 +441,14 @@ async fn the_report_and_the_incidents_of_a_running_backstop_are_printed() {
     };
     let (code, stdout, stderr) = report(&["--since", "24h"]).await;
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stdout.contains("clients") && stdout.contains("  only "), "{stdout}");
-    assert!(stdout.lines().all(|line| line.chars().count() <= 80), "{stdout}");
+    assert!(
+        stdout.contains("clients") && stdout.contains("  only "),
+        "{stdout}"
+    );
+    assert!(
+        stdout.lines().all(|line| line.chars().count() <= 80),
+        "{stdout}"
+    );
     let (_, json, _) = report(&["--format", "json"]).await;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["rows"][1]["upstream"], "only");
@@ -394,7 +460,10 @@ async fn the_report_and_the_incidents_of_a_running_backstop_are_printed() {
 
     let incidents = ["incidents", "--admin-listen", &admin];
     let (code, stdout, _) = finish(backstop(folder.path(), &incidents)).await;
-    assert_eq!((code, stdout.as_str()), (Some(0), "no incident in the last 30d\n"));
+    assert_eq!(
+        (code, stdout.as_str()),
+        (Some(0), "no incident in the last 30d\n")
+    );
     assert_eq!(running.terminate().await, Some(0));
     let (code, _, stderr) = report(&[]).await;
     assert_eq!(code, Some(1));

@@ -284,7 +284,7 @@ async fn nobody_acts_without_the_token_or_from_elsewhere() {
     let acted = |event: &Event| {
         matches!(
             event,
-            Event::TakenOut { .. } | Event::ConfigReloaded | Event::ConfigRejected { .. }
+            Event::TakenOut { .. } | Event::ConfigReloaded { .. } | Event::ConfigRejected { .. }
         )
     };
     assert!(!gateway.events.all().iter().any(acted));

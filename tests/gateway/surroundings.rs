@@ -339,7 +339,11 @@ async fn a_full_disk_costs_only_the_history_on_it_and_that_is_said() {
         log
     });
     let log = within(reading).await.unwrap();
-    assert_eq!(log.matches("the history cannot be kept").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("the history cannot be kept").count(),
+        1,
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -57,9 +57,8 @@ impl Incidents {
         match report.outcome.blame() {
             Blame::Upstream => self.failed(report, now),
             Blame::Nobody if !is_quiet && report.outcome == Outcome::Success => {
-                self.streaks.retain_mut(|streak| {
-                    !is_at(&streak.scope, report) || !streak.succeeded()
-                });
+                self.streaks
+                    .retain_mut(|streak| !is_at(&streak.scope, report) || !streak.succeeded());
             }
             Blame::Nobody | Blame::Client => {}
         }
@@ -128,7 +127,11 @@ impl Incidents {
                 hit(&mut live.incident.damage);
             }
         }
-        for streak in self.streaks.iter_mut().filter(|streak| is_at(&streak.scope)) {
+        for streak in self
+            .streaks
+            .iter_mut()
+            .filter(|streak| is_at(&streak.scope))
+        {
             hit(&mut streak.damage);
         }
     }
@@ -183,7 +186,8 @@ impl Incidents {
         let place = self.reopened(now, |incident| incident.is_about(scope));
         let place = place.unwrap_or_else(|| self.begin(Some(scope), cause, now));
         if scope.model.is_none() {
-            self.streaks.retain(|streak| streak.scope.upstream != scope.upstream);
+            self.streaks
+                .retain(|streak| streak.scope.upstream != scope.upstream);
             self.absorb(place, |incident, _| {
                 incident.model.is_some() && incident.is_of(&scope.upstream)
             });
@@ -210,7 +214,10 @@ impl Incidents {
 
     fn begin(&mut self, scope: Option<&ScopeId>, cause: &str, now: Millis) -> usize {
         self.last_id = now.max(self.last_id + 1);
-        let streak = self.streaks.iter().position(|streak| Some(&streak.scope) == scope);
+        let streak = self
+            .streaks
+            .iter()
+            .position(|streak| Some(&streak.scope) == scope);
         let streak = streak.map(|place| self.streaks.swap_remove(place));
         let started_at = streak.as_ref().map_or(now, |streak| streak.since.min(now));
         let damage = streak.map(|streak| streak.damage).unwrap_or_default();
@@ -240,7 +247,10 @@ impl Incidents {
         };
         let incident = &mut live.incident;
         let mut sum = Damage::default();
-        for Live { incident: other, .. } in absorbed {
+        for Live {
+            incident: other, ..
+        } in absorbed
+        {
             sum.requests += other.damage.requests;
             sum.moved += other.damage.moved;
             sum.noticed += other.damage.noticed;
