@@ -1,10 +1,14 @@
 //! What figures and incidents mean, on a clock that is moved.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, advance};
 
+use super::ledger::Ledger;
+use super::recorder::Sealed;
+use super::subject::Subject;
 use super::{Counts, History, Incident, Span, WINDOWS};
 use crate::event::{
     AttemptReport, Event, FailedAt, HealthChange, InPlaceOf, Phase, RequestReport, RequestResult,
@@ -343,4 +347,40 @@ async fn a_broken_file_is_moved_aside_and_an_unusable_folder_costs_only_the_file
     assert_eq!(counts(&second, "90d").await[1].failed, 1);
     assert_eq!(incidents(&second).await.len(), 1);
     assert!(second.availability().await.unwrap().trouble.is_some());
+}
+
+/// Twenty upstreams with two models each, for 90 days without a file: what is held in memory. With a file it is a minute
+/// of them, and a cache of one MiB.
+#[test]
+fn ninety_days_of_sixty_subjects_fit_in_eight_mebibytes() {
+    let mut one = Counts {
+        requests: 1000,
+        failed: 12,
+        ..Counts::default()
+    };
+    one.failures.note("overloaded", 9);
+    one.failures.note("connection_lost", 3);
+    for millis in 0..20_u64 {
+        one.first_token.note(Duration::from_millis(200 + 31 * millis));
+        one.total.note(Duration::from_millis(900 + 217 * millis));
+    }
+    let mut ledger = Ledger::new(None);
+    let (day, last) = (1440, 90 * 1440);
+    // An hour of a day makes the same rows as all its hours, where those are forgotten.
+    let old = (0_u64..81 * day).step_by(day);
+    let hours = (81 * day..last - 120).step_by(60);
+    for minute in old.chain(hours).chain(last - 120..=last) {
+        let sealed = (0..61).map(|subject| Sealed {
+            minute: minute,
+            subject: Subject(subject),
+            counts: one.clone(),
+        });
+        ledger.take(sealed.collect(), BTreeMap::new());
+        ledger.keep();
+        ledger.prune(minute);
+    }
+    assert!(ledger.sums(0, last).len() == 61);
+    let held = ledger.held();
+    assert!(held < 8 << 20, "{held}");
+    assert!(held > 1 << 20, "the measure is wrong: {held}");
 }
