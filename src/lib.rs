@@ -19,7 +19,7 @@
 //!
 //! - [`health`] learns from live requests which upstreams and models work, and decides who is admitted
 //! - [`affinity`] remembers which upstream owns which stored object
-//! - [`event`] carries facts from the data path to [`metrics`], [`history`], [`log`] and [`webhook`]
+//! - [`event`] carries facts from the data path to [`metrics`], [`history`], [`log`], [`webhook`] and [`traces`]
 //! - [`history`] counts what clients had and how upstreams did, for 90 days, and notes incidents
 //! - [`state`] opens the files that survive a restart
 //! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
@@ -57,7 +57,8 @@
 //!                      upgrade   relay: a WebSocket's frames both ways, until one side ends it
 //!                      record    closed exactly once: events
 //!
-//! events ─▶ metrics · history · log · webhook   admin ─shows─▶ metrics · health · history · who would be tried
+//! events ─▶ metrics · history · log · webhook · traces
+//! admin ─shows─▶ metrics · health · history · who would be tried
 //! ```
 //!
 //! # The ladder
@@ -68,7 +69,7 @@
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire, state)    simulator, output, guide, state (nothing)
 //!                 browser (config only)   metrics (health, output)           log (event)     history (event, state)
-//!                 webhook (upstream, wire)
+//!                 webhook, traces (upstream, wire)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```
 //!
@@ -127,6 +128,7 @@
 //! | resend | sending again, over another connection, what the upstream has not processed; it is part of the same attempt |
 //! | shortage | file descriptors, ports or memory that this machine has no more of; nobody's failure |
 //! | news | what a webhook is told: that an outage has begun, or is over |
+//! | trace, span | what became of a request, for OpenTelemetry; one step of it, such as an attempt |
 //! | store, keeper | what is remembered; the thread that keeps it in a file |
 //! | figures, window | what was counted about clients, an upstream or a model; the span of time until now that it is about |
 //! | recorder, ledger | the counts of the minute that runs; all those before |
@@ -162,6 +164,7 @@ pub mod routing;
 pub mod server;
 pub mod simulator;
 pub mod state;
+pub mod traces;
 pub mod upstream;
 pub mod webhook;
 pub mod wire;

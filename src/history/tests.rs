@@ -71,6 +71,7 @@ fn request(result: RequestResult) -> RequestReport {
     };
     RequestReport {
         id: RequestId::random(),
+        trace: None,
         client: None,
         route: None,
         endpoint: Endpoint::ChatCompletions,
@@ -361,7 +362,8 @@ fn ninety_days_of_sixty_subjects_fit_in_eight_mebibytes() {
     one.failures.note("overloaded", 9);
     one.failures.note("connection_lost", 3);
     for millis in 0..20_u64 {
-        one.first_token.note(Duration::from_millis(200 + 31 * millis));
+        one.first_token
+            .note(Duration::from_millis(200 + 31 * millis));
         one.total.note(Duration::from_millis(900 + 217 * millis));
     }
     let mut ledger = Ledger::new(None);

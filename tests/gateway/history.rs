@@ -127,7 +127,10 @@ async fn an_outage_that_comes_and_goes_is_one_incident_and_nothing_of_it_is_coun
     let mut asked = 0;
     first.play(Script::status(503).with_share(0.3, 11)).await;
     for _ in 0..60 {
-        assert_eq!(gateway.post("/v1/chat/completions", &chat()).await.status, 200);
+        assert_eq!(
+            gateway.post("/v1/chat/completions", &chat()).await.status,
+            200
+        );
         pass(Duration::from_millis(500)).await;
         asked += 1;
     }
@@ -152,9 +155,9 @@ async fn an_outage_that_comes_and_goes_is_one_incident_and_nothing_of_it_is_coun
         matches!(event, Event::AttemptFinished { report, .. }
             if report.upstream.as_ref() == "first" && report.outcome.blame() == Blame::Upstream)
     });
-    let moved = events.iter().filter(|event| {
-        matches!(event, Event::RequestFinished(report) if report.in_place_of.is_some())
-    });
+    let moved = events.iter().filter(
+        |event| matches!(event, Event::RequestFinished(report) if report.in_place_of.is_some()),
+    );
     let said = ask(&gateway, "/api/incidents").await;
     let incidents = said["incidents"].as_array().unwrap();
     assert_eq!(incidents.len(), 1, "{said:#}");
@@ -172,7 +175,10 @@ async fn an_outage_that_comes_and_goes_is_one_incident_and_nothing_of_it_is_coun
 async fn without_a_history_there_is_none_and_that_is_said() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "history: false\n").await;
-    assert_eq!(gateway.post("/v1/chat/completions", &chat()).await.status, 200);
+    assert_eq!(
+        gateway.post("/v1/chat/completions", &chat()).await.status,
+        200
+    );
     for path in ["/api/availability", "/api/history", "/api/incidents"] {
         let answered = gateway.admin(path).await;
         assert_eq!(answered.status, 404, "{path}");
@@ -198,7 +204,10 @@ async fn a_restart_in_the_same_folder_keeps_the_figures() {
     let after = TestGateway::before(&first, &second, &state).await;
     let again = availability(&after).await;
     for window in ["1h", "90d"] {
-        assert_eq!(again["clients"][window], before["clients"][window], "{again:#}");
+        assert_eq!(
+            again["clients"][window], before["clients"][window],
+            "{again:#}"
+        );
         assert_eq!(again["clients"][window]["requests"], 3);
     }
 }

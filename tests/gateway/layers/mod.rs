@@ -87,6 +87,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "affinity",
             "routing",
             "server",
+            "traces",
             "upstream",
             "webhook",
             "wire",
@@ -113,6 +114,10 @@ const LADDER: &[(&str, &[&str])] = &[
     ("server", &["wire"]),
     ("simulator", &[]),
     ("state", &[]),
+    (
+        "traces",
+        &["config", "event", "outcome", "request", "upstream", "wire"],
+    ),
     (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],
