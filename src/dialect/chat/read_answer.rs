@@ -119,6 +119,7 @@ impl Reader {
     /// Reads what a chunk adds. Reasoning comes before what it leads to.
     fn delta<'a>(&mut self, mut delta: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
         read_thought(&mut delta, pieces);
+        let older = older(&mut delta);
         read_content(delta.content, pieces);
         let refusal = delta.refusal.into_text();
         if !refusal.is_empty() {
@@ -129,7 +130,7 @@ impl Reader {
             let number = self.calls.number(&part, place == 0);
             call(number, part, pieces);
         }
-        if let Some(function) = delta.function_call.0 {
+        if let Some(function) = older {
             let number = self.calls.older();
             called(number, Cow::Borrowed(""), function, pieces);
         }
@@ -174,8 +175,8 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
 
 /// Reads a whole message: each of its calls stands for itself.
 fn whole<'a>(reader: &mut Reader, mut message: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let older = older(&mut message);
     let calls = std::mem::take(&mut message.tool_calls);
-    let older = message.function_call.0.take();
     reader.delta(message, pieces);
     for part in calls.objects() {
         call(reader.calls.next(), part, pieces);
@@ -183,6 +184,12 @@ fn whole<'a>(reader: &mut Reader, mut message: Delta<'a>, pieces: &mut Vec<Piece
     if let Some(function) = older {
         called(reader.calls.older(), Cow::Borrowed(""), function, pieces);
     }
+}
+
+/// The older `function_call`, unless it repeats a call: llama-cpp-python says each one in both ways.
+fn older<'a>(delta: &mut Delta<'a>) -> Option<Function<'a>> {
+    let function = delta.function_call.0.take();
+    function.filter(|_| delta.tool_calls.is_empty())
 }
 
 /// The error that a chunk tells, under any of the usual names.
