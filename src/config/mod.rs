@@ -51,9 +51,6 @@ pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, Upstrea
 
 use self::problem::Found;
 use self::proxy::ProxyVariables;
-pub use crate::catalogue::{
-    Abilities, Ability, CallIds, Dialect, Efforts, KeyHeader, Prefill, Provider, Quirks,
-};
 
 impl Config {
     /// Reads and checks a file, with the variables of this process.

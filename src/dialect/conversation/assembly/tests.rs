@@ -5,7 +5,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use super::super::arbitrary::{answer, folded, pieces, split};
-use super::{Assembly, UNSOUND};
+use super::{Assembly, TOO_LARGE, UNSOUND};
 use crate::dialect::conversation::{End, Event, Names, Piece, Tool, ToolKind, Usage};
 
 fn names() -> Names {
@@ -236,6 +236,24 @@ fn what_no_tool_can_take_is_a_failure() {
         sent(more, End::Calls),
         format!(r#"begin a.f {{"x":1}} . 't' {UNSOUND}"#)
     );
+}
+
+#[test]
+fn no_more_is_kept_of_an_answer_than_of_an_event() {
+    let large = "x".repeat(1 << 20);
+    // Arguments that never end, calls that nobody can name, and texts behind an open call.
+    let parts: [&dyn Fn(usize) -> Piece<'static>; 3] = [
+        &|_| arguments(0, &large).into_owned(),
+        &|number| arguments(number, &large).into_owned(),
+        &|_| text(&large).into_owned(),
+    ];
+    for part in parts {
+        let mut assembly = Assembly::new(names());
+        told_by(&mut assembly, call(0, "a", "f"));
+        let mut fails = (1..40).filter(|number| told_by(&mut assembly, part(*number)) == TOO_LARGE);
+        assert_eq!(fails.next(), Some(17));
+        assert_eq!(fails.next(), None);
+    }
 }
 
 #[test]

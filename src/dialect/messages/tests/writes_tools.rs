@@ -174,6 +174,24 @@ fn a_schema_is_kept_to_by_the_model_or_by_a_tool() {
     assert_eq!(body["output_config"]["format"]["type"], "json_schema");
     assert_eq!(body["thinking"]["type"], "adaptive");
     assert!(!newer.reading.has_answer_tool && body["tools"].is_null());
+    // The schema says what has no field of its own.
+    assert_eq!(body["output_config"]["format"]["schema"]["title"], "x");
+    assert!(newer.dropped.into_names().is_empty());
+    let mut titled = shaped(json!([]), Choice::Unsaid);
+    titled.format = Format::Schema {
+        name: Some("x".to_owned()),
+        description: Some("for y".to_owned()),
+        schema: json!({"type": "object", "title": "X", "properties": {}, "additionalProperties": false}),
+        strict: None,
+    };
+    let (body, titled) = written(titled, NEWER).unwrap();
+    let schema = &body["output_config"]["format"]["schema"];
+    assert_eq!(
+        (&schema["title"], &schema["description"]),
+        (&json!("X"), &json!("for y"))
+    );
+    let lost = titled.dropped.into_names();
+    assert_eq!(lost, ["response_format.json_schema.name"]);
     for (tools, asked, choice) in [
         (
             json!([]),
