@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::attempts::ending::ReceivedError;
-use super::decisions::skip::Skipped;
+use super::decisions::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 use crate::outcome::Blame;
@@ -31,6 +31,17 @@ pub struct Exhausted {
 }
 
 impl Exhausted {
+    /// The upstreams that have failed, and those that were not asked because they are out of rotation.
+    pub fn failed_by(&self) -> Vec<UpstreamId> {
+        let mut failed = AttemptReport::failed(&self.attempts);
+        for skipped in &self.skipped {
+            if skipped.reason == SkipReason::OutOfRotation && !failed.contains(&skipped.upstream) {
+                failed.push(skipped.upstream.clone());
+            }
+        }
+        failed
+    }
+
     /// Whether every candidate that could be tried rejects the request itself. If another candidate has failed, or is
     /// skipped for now, the 400 may be about our translation, and the request may succeed later.
     pub fn is_against_request(&self) -> bool {
@@ -42,5 +53,63 @@ impl Exhausted {
         let mut skipped = self.skipped.iter();
         attempts.all(|attempt| attempt.outcome.blame() == Blame::Client)
             && !skipped.any(|skipped| skipped.reason.is_for_now() && !was_asked(&skipped.upstream))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Exhausted;
+    use crate::config::UpstreamId;
+    use crate::event::{AttemptReport, Phase};
+    use crate::failover::decisions::skip::{SkipReason, Skipped};
+    use crate::outcome::Outcome;
+
+    const REJECTED: Outcome = Outcome::RejectedRequest { status: 400 };
+    const FAILED: Outcome = Outcome::ServerError { status: 500 };
+
+    fn is_against_request(asked: &[(&str, Outcome)], skipped: &[(&str, SkipReason)]) -> bool {
+        let attempts = asked.iter().map(|(upstream, outcome)| AttemptReport {
+            number: 1,
+            phase: Phase::Normal,
+            upstream: UpstreamId::from(*upstream),
+            key: 0,
+            model: None,
+            outcome: outcome.clone(),
+            detail: None,
+            elapsed: Duration::ZERO,
+        });
+        let skipped = skipped.iter().map(|(upstream, reason)| Skipped {
+            upstream: UpstreamId::from(*upstream),
+            reason: *reason,
+        });
+        let exhausted = Exhausted {
+            attempts: attempts.collect(),
+            waited: Duration::ZERO,
+            skipped: skipped.collect(),
+            retry_in: None,
+            is_network_lost: false,
+            pinned_to: None,
+            fault: None,
+            error: None,
+        };
+        exhausted.is_against_request()
+    }
+
+    #[test]
+    fn a_request_is_wrong_if_all_say_so_who_can_ever_be_asked() {
+        let rejected = [("a", REJECTED)];
+        assert!(is_against_request(&rejected, &[]));
+        assert!(!is_against_request(&[("a", REJECTED), ("b", FAILED)], &[]));
+        let cannot = ("b", SkipReason::Unsupported("tools"));
+        assert!(is_against_request(&rejected, &[cannot]));
+        let is_out = ("b", SkipReason::OutOfRotation);
+        assert!(!is_against_request(&rejected, &[cannot, is_out]));
+        // Another model of an upstream that has rejected the request already.
+        assert!(is_against_request(
+            &rejected,
+            &[("a", SkipReason::RateLimited)]
+        ));
     }
 }

@@ -127,6 +127,7 @@ impl<'a> Run<'a> {
             request: self.request,
             target,
             asking: chosen.asking,
+            number,
             is_first_choice: self.rule.is_first(target.candidate),
             deadline: self.deadline,
             hold: self.rule.hold,

@@ -97,6 +97,12 @@ pub(super) fn parts(content: Option<&RawValue>) -> Vec<Part<'_>> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
+/// Reads a usage object; `None`: it is none.
+pub fn usage(usage: &RawValue) -> Option<Usage> {
+    let Object(counts) = serde_json::from_str::<Object<Counts>>(usage.get()).ok()?;
+    counts.as_ref().map(Counts::usage)
+}
+
 /// A response.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
@@ -119,6 +125,21 @@ struct Counts {
     input_tokens_details: Object<Details>,
     output_tokens: Count,
     output_tokens_details: Object<Details>,
+}
+
+impl Counts {
+    fn usage(&self) -> Usage {
+        let count = |count: Count| count.0.unwrap_or(0);
+        let input = self.input_tokens_details.0.unwrap_or_default();
+        let output = self.output_tokens_details.0.unwrap_or_default();
+        Usage {
+            input: count(self.input_tokens),
+            cached: count(input.cached_tokens),
+            written: count(input.cache_write_tokens),
+            output: count(self.output_tokens),
+            reasoning: count(output.reasoning_tokens),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -156,17 +177,7 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn usage(&self) -> Option<Usage> {
-        let counts = self.usage.0.as_ref()?;
-        let count = |count: Count| count.0.unwrap_or(0);
-        let input = counts.input_tokens_details.0.unwrap_or_default();
-        let output = counts.output_tokens_details.0.unwrap_or_default();
-        Some(Usage {
-            input: count(counts.input_tokens),
-            cached: count(input.cached_tokens),
-            written: count(input.cache_write_tokens),
-            output: count(counts.output_tokens),
-            reasoning: count(output.reasoning_tokens),
-        })
+        self.usage.0.as_ref().map(Counts::usage)
     }
 
     /// Why it is not complete; empty if it does not say.

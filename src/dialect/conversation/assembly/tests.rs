@@ -246,8 +246,8 @@ fn no_more_is_kept_of_an_answer_than_of_an_event() {
     for part in parts {
         let mut assembly = Assembly::new(names());
         told_by(&mut assembly, call(0, "a", "f"));
-        let mut told = |number: &usize| told_by(&mut assembly, part(number % 2, &large));
-        let fails: Vec<usize> = (1..40).filter(|number| told(number) == TOO_LARGE).collect();
+        let mut take = |number: &usize| told_by(&mut assembly, part(number % 2, &large));
+        let fails: Vec<usize> = (1..40).filter(|number| take(number) == TOO_LARGE).collect();
         assert_eq!(fails, [17]);
     }
 }
