@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::calls::Calls;
-use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function, Page};
+use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function};
 use super::read_content::{read_content, read_thought};
-use super::usage::Counts;
 use crate::dialect::conversation::lenient::{Loose, Object};
 use crate::dialect::conversation::{Begin, Citation, End, Piece, Reading};
 use crate::wire::json::mended;
@@ -28,8 +27,8 @@ impl Reader {
     }
 
     /// Reads one event: its name and its data.
-    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-        if data.trim_ascii() == b"[DONE]" {
+    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+        if data.trim_ascii() == "[DONE]" {
             pieces.push(Piece::Over);
             return;
         }
@@ -46,13 +45,13 @@ impl Reader {
     fn try_read<'a>(
         &mut self,
         name: Option<&[u8]>,
-        data: &'a [u8],
+        data: &'a str,
         pieces: &mut Vec<Piece<'a>>,
     ) -> bool {
-        let Ok(Object(Some(mut chunk))) = serde_json::from_slice::<Object<Chunk<'a>>>(data) else {
+        let Ok(Object(Some(mut chunk))) = serde_json::from_str::<Object<Chunk<'a>>>(data) else {
             return false;
         };
-        let error = failure(&mut chunk, name == Some(b"error"), data);
+        let error = failure(&mut chunk, name == Some(b"error"), data.as_bytes());
         self.begin(&mut chunk, pieces);
         let mut failed = error;
         let mut end = None;
@@ -63,7 +62,7 @@ impl Reader {
             }
         }
         let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage.0);
-        if let Some(usage) = chunk.usage.0.or(of_groq).and_then(Counts::usage) {
+        if let Some(usage) = chunk.usage.0.or(of_groq).and_then(|counts| counts.usage()) {
             pieces.push(Piece::Usage(usage));
         }
         match (failed, end) {
@@ -101,11 +100,11 @@ impl Reader {
             && !self.has_deltas
         {
             self.has_deltas = true;
-            self.delta(message, pieces);
+            self.delta(*message, pieces);
         } else {
             read_content(choice.text, pieces);
         }
-        if let Some(usage) = choice.usage.0.and_then(Counts::usage) {
+        if let Some(usage) = choice.usage.0.and_then(|counts| counts.usage()) {
             pieces.push(Piece::Usage(usage));
         }
         if failed.is_none() {
@@ -132,7 +131,7 @@ impl Reader {
         }
         if let Some(function) = older {
             let number = self.calls.older();
-            called(number, Cow::Borrowed(""), function, pieces);
+            called(number, Cow::Borrowed(""), *function, pieces);
         }
     }
 }
@@ -151,7 +150,8 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
     let error = failure(&mut completion, false, body);
     reader.begin(&mut completion, &mut pieces);
     let mut choice = completion.choices.objects().next()?;
-    let message = choice.message.0.take().or_else(|| choice.delta.0.take());
+    let message = choice.message.0.take().map(|message| *message);
+    let message = message.or_else(|| choice.delta.0.take());
     let message = message.or_else(|| match std::mem::take(&mut choice.text) {
         Loose::Nothing => None,
         content => Some(Delta {
@@ -161,7 +161,7 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
     })?;
     whole(&mut reader, message, &mut pieces);
     let counts = completion.usage.0.or(choice.usage.0);
-    pieces.extend(counts.and_then(Counts::usage).map(Piece::Usage));
+    pieces.extend(counts.and_then(|counts| counts.usage()).map(Piece::Usage));
     match error.or_else(|| error_in(choice.error)) {
         Some(error) => pieces.push(Piece::Failed(error)),
         // Some give no reason; there is no more of it, however.
@@ -182,7 +182,7 @@ fn whole<'a>(reader: &mut Reader, mut message: Delta<'a>, pieces: &mut Vec<Piece
         call(reader.calls.next(), part, pieces);
     }
     if let Some(function) = older {
-        called(reader.calls.older(), Cow::Borrowed(""), function, pieces);
+        called(reader.calls.older(), Cow::Borrowed(""), *function, pieces);
     }
 }
 
@@ -212,15 +212,17 @@ fn error_in(error: Loose<'_>) -> Option<Value> {
         Loose::Nothing => None,
         Loose::Text(text) if text.is_empty() => None,
         Loose::Text(text) => Some(json!({ "message": text })),
-        Loose::Other(Value::Bool(false)) => None,
-        Loose::Other(Value::Object(fields)) if fields.is_empty() => None,
-        Loose::Other(error) => Some(error),
+        Loose::Other(error) => match *error {
+            Value::Bool(false) => None,
+            Value::Object(fields) if fields.is_empty() => None,
+            error => Some(error),
+        },
     }
 }
 
-fn unreadable<'a>(name: Option<&[u8]>, data: &[u8]) -> Piece<'a> {
+fn unreadable<'a>(name: Option<&[u8]>, data: &str) -> Piece<'a> {
     if name == Some(b"error") {
-        return Piece::Failed(json!({ "message": String::from_utf8_lossy(data) }));
+        return Piece::Failed(json!({ "message": data }));
     }
     Piece::Unreadable
 }
@@ -266,12 +268,7 @@ fn cited(annotation: Annotation<'_>) -> Option<Piece<'_>> {
     if !matches!(annotation.kind.as_text(), "" | "url_citation") {
         return None;
     }
-    let page = annotation.url_citation.0.unwrap_or(Page {
-        url: annotation.url,
-        title: annotation.title,
-        start_index: annotation.start_index,
-        end_index: annotation.end_index,
-    });
+    let page = annotation.url_citation.0.unwrap_or(annotation.flat);
     if page.url.as_text().is_empty() {
         return None;
     }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::fields::{
+use super::read_parts::{Strange, read_parts};
+use crate::dialect::conversation::fields::{
     Object, object, said, says_something, take, take_list, take_object, take_text,
 };
-use super::read_parts::{Strange, read_parts};
 use crate::dialect::conversation::{
     Call, CallResult, Content, Dropped, Input, Part, Role, Thought, Turn, Unsaid,
 };
