@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use super::give_ups::{GiveUps, Program};
 use crate::config::UpstreamId;
-use crate::event::{Event, Events, RequestReport, RequestResult};
-use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId};
+use crate::event::{Event, Events, InPlaceOf, RequestReport, RequestResult, Tokens};
+use crate::failover::{Answer, AnswerBody, Exhausted};
+use crate::outcome::{Blame, Outcome};
+use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId, Trace};
 use crate::wire::upgrade::Shutdown;
 
 /// The status that is recorded if the client disconnects before a response has started.
@@ -20,6 +22,8 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 #[derive(Debug)]
 pub(super) struct RequestRecord {
     pub(super) id: RequestId,
+    /// What it is part of, if it is traced.
+    pub(super) trace: Option<Trace>,
     pub(super) client: Option<Arc<str>>,
     /// Its own credential, until the request takes it.
     pub(super) credential: Option<ClientCredential>,
@@ -31,14 +35,23 @@ pub(super) struct RequestRecord {
     /// Becomes true when the request has to end because the server stops.
     pub(super) shutdown: Shutdown,
     pub(super) route: Option<Arc<str>>,
-    pub(super) served_by: Option<UpstreamId>,
+    served_by: Option<UpstreamId>,
     pub(super) attempts: usize,
     /// Who failed and how, if nobody answered.
-    pub(super) failure: Option<String>,
+    failure: Option<String>,
+    /// The model that answered.
+    model: Option<Arc<str>>,
+    /// Who should have answered, if somebody else did.
+    in_place_of: Option<InPlaceOf>,
+    /// The upstreams to which it is due that the answer is none, or not whole.
+    pub(super) failed_by: Vec<UpstreamId>,
+    /// What the answer costs.
+    pub(super) tokens: Option<Tokens>,
     events: Events,
     started_at: Instant,
     status: u16,
     first_byte: Option<Duration>,
+    first_token: Option<Duration>,
     added: Option<Duration>,
     slot: Option<OwnedSemaphorePermit>,
     /// Where it is noted how long clients wait, and the client.
@@ -51,6 +64,7 @@ impl RequestRecord {
         events.emit(&Event::RequestStarted);
         Self {
             id: RequestId::random(),
+            trace: None,
             client: None,
             credential: None,
             endpoint: Endpoint::Other,
@@ -61,10 +75,15 @@ impl RequestRecord {
             served_by: None,
             attempts: 0,
             failure: None,
+            model: None,
+            in_place_of: None,
+            failed_by: Vec::new(),
+            tokens: None,
             events,
             started_at: Instant::now(),
             status: CLIENT_CLOSED_REQUEST,
             first_byte: None,
+            first_token: None,
             added: None,
             slot: None,
             give_ups: None,
@@ -94,6 +113,39 @@ impl RequestRecord {
         self.started_at = at;
     }
 
+    /// An upstream answers: with its first content, or with the whole answer.
+    pub(super) fn answered_by(&mut self, answer: &Answer) {
+        self.attempts = answer.attempts.len();
+        self.served_by = Some(answer.served_by.clone());
+        self.in_place_of.clone_from(&answer.in_place_of);
+        let Some(last) = answer.attempts.last() else {
+            return;
+        };
+        self.model.clone_from(&last.scope_model);
+        self.tokens = last.tokens;
+        match &answer.body {
+            AnswerBody::Whole(_) | AnswerBody::Stream(_) if last.outcome == Outcome::Success => {
+                self.first_token = Some(self.started_at.elapsed());
+            }
+            AnswerBody::Whole(_) | AnswerBody::Opaque(_)
+                if last.outcome.blame() == Blame::Upstream =>
+            {
+                self.failed_by = vec![answer.served_by.clone()];
+            }
+            AnswerBody::Whole(_)
+            | AnswerBody::Stream(_)
+            | AnswerBody::Opaque(_)
+            | AnswerBody::Relay(_) => {}
+        }
+    }
+
+    /// No upstream has answered.
+    pub(super) fn unanswered(&mut self, exhausted: &Exhausted, failure: String) {
+        self.attempts = exhausted.attempts.len();
+        self.failure = Some(failure);
+        self.failed_by = exhausted.failed_by();
+    }
+
     /// The response head is sent. `waited` is the time spent waiting for upstreams.
     pub(super) fn answering(&mut self, status: u16, waited: Option<Duration>) {
         let first_byte = self.started_at.elapsed();
@@ -117,8 +169,12 @@ impl RequestRecord {
         {
             give_ups.gave_up(program, self.started_at.elapsed());
         }
+        if result == RequestResult::Broken && self.failed_by.is_empty() {
+            self.failed_by.extend(self.served_by.clone());
+        }
         self.events.emit(&Event::RequestFinished(RequestReport {
             id: self.id.clone(),
+            trace: self.trace,
             client: self.client.take(),
             route: self.route.take(),
             endpoint: self.endpoint,
@@ -126,9 +182,14 @@ impl RequestRecord {
             result,
             attempts: self.attempts,
             served_by: self.served_by.take(),
+            model: self.model.take(),
+            in_place_of: self.in_place_of.take(),
+            failed_by: std::mem::take(&mut self.failed_by),
             failure: self.failure.take(),
             first_byte: self.first_byte,
+            first_token: self.first_token,
             total: self.started_at.elapsed(),
+            tokens: self.tokens,
             added: self.added,
         }));
     }

@@ -317,8 +317,7 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         if !exhausted.attempts.is_empty() {
             headers.insert("x-backstop-attempts", attempts_header(&exhausted.attempts));
         }
-        record.attempts = exhausted.attempts.len();
-        record.failure = Some(story::for_log(exhausted, model));
+        record.unanswered(exhausted, story::for_log(exhausted, model));
         result = RequestResult::Failed;
     }
     if rejection.is_to_nobody() {

@@ -20,8 +20,7 @@ use crate::wire::upgrade::Handled;
 
 /// The response that passes an upstream's answer on.
 pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Handled {
-    record.attempts = answer.attempts.len();
-    record.served_by = Some(answer.served_by.clone());
+    record.answered_by(&answer);
     record.answering(answer.status, Some(answer.waited));
     let mut headers = headers_of(&answer, &record);
     let result = result_of(&answer.attempts);

@@ -45,6 +45,8 @@ impl<S: Watched> RecordedStream<S> {
             && let Some(mut record) = self.record.take()
         {
             record.attempts = end.attempts;
+            record.tokens = end.tokens.or(record.tokens);
+            record.failed_by.extend(end.failed_by);
             record.finish(if end.is_broken {
                 RequestResult::Broken
             } else {
@@ -161,6 +163,8 @@ impl Watched for Whole {
         self.bytes.is_empty().then_some(StreamEnd {
             attempts: self.attempts,
             is_broken: false,
+            tokens: None,
+            failed_by: Vec::new(),
         })
     }
 

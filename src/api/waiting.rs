@@ -105,8 +105,7 @@ fn body_of(
 ) -> Body {
     match run {
         Err(exhausted) => {
-            record.attempts = exhausted.attempts.len();
-            record.failure = Some(story::for_log(&exhausted, model));
+            record.unanswered(&exhausted, story::for_log(&exhausted, model));
             let client_api = record.client_api;
             record.finish(RequestResult::Failed);
             let error_response = exhausted::error_response(&exhausted, model);
@@ -116,7 +115,7 @@ fn body_of(
             ))
         }
         Ok(answer) => {
-            record.served_by = Some(answer.served_by);
+            record.answered_by(&answer);
             match answer.body {
                 AnswerBody::Stream(stream) => {
                     RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()
@@ -128,7 +127,6 @@ fn body_of(
                 AnswerBody::Relay(_) => full(""),
                 // Not a stream: the upstream rejects the request.
                 AnswerBody::Whole(bytes) => {
-                    record.attempts = answer.attempts.len();
                     record.finish(RequestResult::Rejected);
                     full(error_events(endpoint, &error_in(&bytes)))
                 }

@@ -106,7 +106,7 @@ impl fmt::Debug for ForwardProxy {
 }
 
 /// The variables of the environment that name forward proxies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct ProxyVariables {
     http: Option<Secret>,
     https: Option<Secret>,

@@ -8,17 +8,27 @@ use serde_json::value::RawValue;
 
 use super::conversation::End;
 use super::errors::classify_inner;
-use super::said;
+use super::{said, usage};
+use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 
-/// Checks a whole body: `Ok` if it answers the request, else the outcome that it stands for. [`Defect::Silent`]: it is a whole
-/// answer in which nothing is said.
+/// What is known of a whole answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Inspected {
+    /// Whether nothing is said in it, without a reason for that.
+    pub(super) is_silent: bool,
+    /// What it costs.
+    pub(super) tokens: Option<Tokens>,
+}
+
+/// Checks a whole body that came with 200: what is known of it if it answers the request, else the outcome that it stands
+/// for.
 pub(super) fn inspect(
     endpoint: Endpoint,
     body: &[u8],
     retry_after: Option<Duration>,
-) -> Result<(), Outcome> {
+) -> Result<Inspected, Outcome> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Outcome::InvalidReply(Defect::Empty));
     }
@@ -27,7 +37,13 @@ pub(super) fn inspect(
     if let Some(error) = answer.error {
         return Err(classify_inner(error, retry_after));
     }
-    let silent = Err(Outcome::InvalidReply(Defect::Silent));
+    let tokens = answer
+        .usage
+        .and_then(|usage| usage::tokens(endpoint, usage));
+    let silent = Ok(Inspected {
+        is_silent: true,
+        tokens,
+    });
     let has_answer = match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => {
             if let Some(choices) = answer.choices.filter(|choices| has_failed(choices)) {
@@ -62,7 +78,10 @@ pub(super) fn inspect(
         Endpoint::Realtime | Endpoint::Other => true,
     };
     if has_answer {
-        Ok(())
+        Ok(Inspected {
+            is_silent: false,
+            tokens,
+        })
     } else if answer.code.is_some() && answer.message.is_some() {
         // Some providers put code and message at the top level, with 200.
         serde_json::from_slice(body).map_or(Err(Outcome::InvalidReply(Defect::NoAnswer)), |error| {
@@ -145,6 +164,8 @@ struct Answer<'a> {
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     status: Option<&'a str>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
 }
 
 fn has_entries(list: Option<&RawValue>) -> bool {
@@ -161,7 +182,11 @@ mod tests {
     use crate::request::Endpoint;
 
     fn look(endpoint: Endpoint, body: &str) -> &'static str {
-        inspect(endpoint, body.as_bytes(), None).map_or_else(|outcome| outcome.label(), |()| "ok")
+        match inspect(endpoint, body.as_bytes(), None) {
+            Ok(inspected) if inspected.is_silent => "no_answer",
+            Ok(_) => "ok",
+            Err(outcome) => outcome.label(),
+        }
     }
 
     #[test]

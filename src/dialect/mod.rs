@@ -40,6 +40,7 @@ mod stream_translator;
 mod translate;
 mod translation;
 mod upstream_api;
+mod usage;
 
 pub use conversation::Api;
 pub use heartbeat::{COMMENT, heartbeat};

@@ -5,20 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::answer::inspect;
+use super::answer::{Inspected, inspect};
 use super::stream_translator::StreamTranslator;
 use super::translation::{Translation, WholeAnswer};
-use crate::outcome::{Defect, Outcome};
+use crate::outcome::Outcome;
 use crate::request::Endpoint;
 use crate::wire::json;
-
-fn is_silent(inspected: Result<(), Outcome>) -> Result<bool, Outcome> {
-    match inspected {
-        Ok(()) => Ok(false),
-        Err(Outcome::InvalidReply(Defect::Silent)) => Ok(true),
-        Err(outcome) => Err(outcome),
-    }
-}
 
 /// Puts replies back into the client's API, where the upstream speaks another one.
 #[derive(Clone, Debug, Default)]
@@ -55,11 +47,15 @@ impl ResponseTranslator {
         retry_after: Option<Duration>,
     ) -> Result<WholeAnswer, Outcome> {
         let Some(translation) = &self.translation else {
-            let is_silent = is_silent(inspect(asked, &body, retry_after))?;
-            return Ok(WholeAnswer { body, is_silent });
+            let Inspected { is_silent, tokens } = inspect(asked, &body, retry_after)?;
+            return Ok(WholeAnswer {
+                body,
+                is_silent,
+                tokens,
+            });
         };
         let body = json::mended(&body).unwrap_or(body);
-        is_silent(inspect(translation.spoken.endpoint(), &body, retry_after))?;
+        inspect(translation.spoken.endpoint(), &body, retry_after)?;
         translation.answer(&body)
     }
 

@@ -9,6 +9,7 @@ use super::adapt::Numbers;
 use super::conversation::{Api, Assembly, End, Event, Piece};
 use super::form::{ReadEvents, WriteEvents};
 use super::translation::{Translation, outcome_of};
+use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 use crate::wire::sse;
 
@@ -114,6 +115,11 @@ impl Way {
     /// Whether the whole answer has been told.
     pub fn is_complete(&self) -> bool {
         self.assembly.is_over()
+    }
+
+    /// What the answer costs, if the upstream has said so.
+    pub fn tokens(&self) -> Option<Tokens> {
+        self.assembly.usage().map(Tokens::from)
     }
 
     /// A sign of life behind what was told.

@@ -6,6 +6,7 @@ use serde_json::value::to_raw_value;
 
 use super::conversation::{Api, Asked, Assembly, Event, Reading, UNSOUND};
 use super::errors;
+use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 
 /// A whole answer in the client's API.
@@ -15,6 +16,8 @@ pub struct WholeAnswer {
     pub body: Bytes,
     /// Whether nothing is said in it, without a reason for that.
     pub is_silent: bool,
+    /// What it costs, if the upstream says so.
+    pub tokens: Option<Tokens>,
 }
 
 /// The way from one API to another.
@@ -49,6 +52,7 @@ impl Translation {
         Ok(WholeAnswer {
             body: answer.ok_or_else(no_answer)?.to_string().into(),
             is_silent: assembly.is_empty(),
+            tokens: assembly.usage().map(Tokens::from),
         })
     }
 

@@ -15,7 +15,8 @@ use super::exhausted::Exhausted;
 use super::log::AttemptLog;
 use super::race::{Alarm, Ended, Race, Step};
 use super::run::{Chosen, Run};
-use crate::event::{Event, Phase};
+use crate::config::UpstreamId;
+use crate::event::{Event, InPlaceOf, Phase};
 use crate::health::Permit;
 use crate::outcome::Outcome;
 
@@ -39,6 +40,8 @@ pub(super) struct WinningAttempt {
     pub(super) answer: AttemptAnswer,
     pub(super) attempt: InFlightAttempt,
     pub(super) log: AttemptLog,
+    /// Who should have answered, if somebody else did.
+    pub(super) in_place_of: Option<InPlaceOf>,
 }
 
 struct Waiting<'a> {
@@ -76,7 +79,9 @@ impl<'r, 'a> Course<'r, 'a> {
                         && let Some(end) = self.ended(ended).await
                     {
                         return match end {
-                            End::Answered(answer, attempt) => Ok(self.won(answer, attempt)),
+                            End::Answered(choice, answer, attempt) => {
+                                Ok(self.won(choice, answer, attempt))
+                            }
                             End::Final => Err(self.log.exhausted(&self.plan)),
                         };
                     }
@@ -183,7 +188,7 @@ impl<'r, 'a> Course<'r, 'a> {
                 self.failed(choice, attempt, Failure::doubtful(answer))
                     .await
             }
-            Ok(answer) => Some(End::Answered(answer, attempt)),
+            Ok(answer) => Some(End::Answered(choice, answer, attempt)),
             Err(failure) => self.failed(choice, attempt, failure).await,
         }
     }
@@ -230,7 +235,7 @@ impl<'r, 'a> Course<'r, 'a> {
         (is_final && !is_asked_again).then_some(End::Final)
     }
 
-    fn won(self, answer: AttemptAnswer, attempt: InFlightAttempt) -> WinningAttempt {
+    fn won(self, choice: usize, answer: AttemptAnswer, attempt: InFlightAttempt) -> WinningAttempt {
         if let Some(place) = self.place() {
             place.succeeded();
         }
@@ -240,6 +245,7 @@ impl<'r, 'a> Course<'r, 'a> {
         }
         attempt.note_rate_limit(&answer.headers);
         let took = attempt.elapsed();
+        let in_place_of = self.in_place_of(choice, attempt.upstream());
         let mut log = self.log;
         for loser in self.race.into_losers() {
             log.attempts.push(loser.superseded_by(took));
@@ -248,7 +254,35 @@ impl<'r, 'a> Course<'r, 'a> {
             answer,
             attempt,
             log,
+            in_place_of,
         }
+    }
+
+    /// Who should have answered in place of the one that does.
+    fn in_place_of(&self, choice: usize, upstream: &UpstreamId) -> Option<InPlaceOf> {
+        let (preferred, why_not) = self.plan.preferred_to(choice, Instant::now())?;
+        if preferred == upstream {
+            return None;
+        }
+        let attempts = self.log.attempts.iter().rev();
+        let failed = || {
+            attempts
+                .clone()
+                .find(|attempt| attempt.upstream == *preferred)
+        };
+        let reason = match why_not {
+            Some(reason) => reason.label(),
+            None => match failed() {
+                Some(attempt) => attempt.outcome.label(),
+                // It is still in flight.
+                None => Outcome::Superseded.label(),
+            },
+        };
+        Some(InPlaceOf {
+            upstream: preferred.clone(),
+            reason,
+            is_passed_over: why_not.is_some(),
+        })
     }
 
     /// Somebody took the bytes that others had rejected.
@@ -308,7 +342,8 @@ impl<'r, 'a> Course<'r, 'a> {
     reason = "there is one for each request, and it is taken apart at once"
 )]
 enum End {
-    Answered(AttemptAnswer, InFlightAttempt),
+    /// By the candidate of this number.
+    Answered(usize, AttemptAnswer, InFlightAttempt),
     /// The failure rules out a failover.
     Final,
 }

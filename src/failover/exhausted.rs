@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::attempts::ending::ReceivedError;
-use super::decisions::skip::Skipped;
+use super::decisions::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
 use crate::outcome::Blame;
@@ -31,6 +31,17 @@ pub struct Exhausted {
 }
 
 impl Exhausted {
+    /// The upstreams that have failed, and those that were not asked because they are out of rotation.
+    pub fn failed_by(&self) -> Vec<UpstreamId> {
+        let mut failed = AttemptReport::failed(&self.attempts);
+        for skipped in &self.skipped {
+            if skipped.reason == SkipReason::OutOfRotation && !failed.contains(&skipped.upstream) {
+                failed.push(skipped.upstream.clone());
+            }
+        }
+        failed
+    }
+
     /// Whether every candidate that could be tried rejects the request itself. If another candidate has failed, or is
     /// skipped for now, the 400 may be about our translation, and the request may succeed later.
     pub fn is_against_request(&self) -> bool {

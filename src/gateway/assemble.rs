@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::start_error::StartError;
+use crate::admin::{Current, Recent, Reloader};
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
@@ -16,42 +17,81 @@ use crate::config::{
     TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
-use crate::event::{Events, Sink};
+use crate::event::{Events, ScopeId, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
+use crate::history::History;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
+use crate::traces::Tracer;
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
+use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
 /// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Foundation {
+    log: Arc<Log>,
+    pub(super) notifier: Arc<Notifier>,
+    pub(super) tracer: Arc<Tracer>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
+    pub(super) history: Option<Arc<History>>,
     pub(super) memory: Memory,
     pub(super) events: Events,
+    /// What has happened lately, for operators.
+    pub(super) recent: Arc<Recent>,
+    /// How operators have the configuration read again.
+    pub(super) reloader: Reloader,
 }
 
 impl Foundation {
-    pub(super) fn new(
-        state_dir: Option<&Path>,
-        mut sinks: Vec<Box<dyn Sink>>,
-    ) -> Result<Self, StartError> {
+    pub(super) fn new(config: &Config, mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+        let state_dir = config.state_dir.as_deref();
         let metrics = Arc::new(Metrics::new()?);
-        sinks.push(Box::new(Log::default()));
+        let history = config.history.then(|| Arc::new(History::start(state_dir)));
+        if let Some(history) = &history {
+            sinks.push(Box::new(Arc::clone(history)));
+        }
+        let log = Arc::new(Log::default());
+        let notifier = Arc::new(Notifier::default());
+        sinks.push(Box::new(Arc::clone(&log)));
+        sinks.push(Box::new(Arc::clone(&notifier)));
+        let tracer = Arc::new(Tracer::default());
+        sinks.push(Box::new(Arc::clone(&tracer)));
         sinks.push(Box::new(Arc::clone(&metrics)));
+        let recent = Arc::<Recent>::default();
+        sinks.push(Box::new(Arc::clone(&recent)));
         Ok(Self {
+            log,
+            notifier,
+            tracer,
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
+            history,
             // Each configuration sets its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
+            recent,
+            reloader: Reloader::default(),
         })
+    }
+
+    /// Observes by this configuration from now on. If this fails, nothing has been changed.
+    pub(super) fn follow(&self, config: &Config) -> Result<(), StartError> {
+        let notified = self.notifier.follow(config);
+        notified.map_err(|reason| StartError::Tls {
+            whose: "notify".to_owned(),
+            reason,
+        })?;
+        let traced = self.tracer.follow(config);
+        traced.map_err(|reason| StartError::Traces { reason })?;
+        self.log.follow(&config.log);
+        Ok(())
     }
 }
 
@@ -60,9 +100,8 @@ impl Foundation {
 pub(super) struct Generation {
     pub(super) api: Api,
     pub(super) upstreams: Upstreams,
-    pub(super) routes: Arc<RouteTable>,
-    /// Which browsers' requests are accepted at the operators' address.
-    pub(super) operators: BrowserPolicy,
+    /// What it is for operators.
+    pub(super) current: Arc<Current>,
 }
 
 impl Generation {
@@ -75,6 +114,7 @@ impl Generation {
         let Foundation {
             health,
             affinity,
+            history,
             memory,
             events,
             ..
@@ -94,6 +134,10 @@ impl Generation {
         };
         let routes = Arc::new(assembly.route_table());
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
+        if let Some(history) = history {
+            let upstreams: Vec<UpstreamId> = config.upstreams.keys().cloned().collect();
+            history.adopt(&upstreams, &models(&routes));
+        }
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
@@ -113,10 +157,22 @@ impl Generation {
                 config,
             ),
             upstreams,
-            routes,
-            operators: BrowserPolicy::for_operators(config),
+            current: Arc::new(Current {
+                browsers: BrowserPolicy::for_operators(config),
+                routes,
+                token: config.admin.token.clone(),
+                since: Timestamp::now(),
+            }),
         })
     }
+}
+
+/// The models of the routes at their upstreams, in the order of the routes.
+fn models(routes: &RouteTable) -> Vec<ScopeId> {
+    let candidates = routes.rules().iter().flat_map(|rule| &rule.candidates);
+    candidates
+        .map(|candidate| candidate.health.id().clone())
+        .collect()
 }
 
 /// With another URL or other keys, it is another account, whose health is unknown.
@@ -280,7 +336,7 @@ pub(super) async fn upstreams(
         let url = upstream.base_url().parse().unwrap_or_default();
         let proxy = config.proxy_for(upstream);
         if let Some(proxy) = &proxy {
-            tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
+            tracing::info!(upstream = %id, "{id} is reached through the forward proxy {proxy}");
         }
         let connect = upstream.timeouts.over(&config.timeouts).connect;
         let connector = Connector::to(url, tls, connect).through(proxy);

@@ -4,7 +4,10 @@ mod assemble;
 mod descriptors;
 mod fixed;
 mod health_checks;
+mod history_ticks;
+mod holder;
 mod key_renewals;
+mod live_check;
 mod model_check;
 mod start_error;
 
@@ -12,16 +15,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
 
-use self::assemble::{Foundation, Generation, Upstreams, listener_tls, upstreams};
+use self::assemble::{Foundation, Generation, Upstreams, listener_tls};
 use self::descriptors::Descriptors;
-use crate::admin::Admin;
+use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status, TakenOver};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};
 use crate::server::{ConnectionLimits, Server};
@@ -43,6 +48,8 @@ pub struct Gateway {
     admin_stop: watch::Sender<bool>,
     /// The configuration by which it serves now.
     configs: watch::Sender<Config>,
+    /// The same for operators.
+    for_operators: watch::Sender<Arc<Current>>,
     /// Held while another generation takes over.
     taking_over: Arc<Mutex<()>>,
     /// Background tasks; they end with the gateway.
@@ -52,13 +59,15 @@ pub struct Gateway {
 impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
-        let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
+        log_warnings(config);
+        let foundation = Foundation::new(config, listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
+        foundation.follow(config)?;
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
-        let listener = listen(config.listen).await?;
-        let admin_listener = listen(config.admin.listen).await?;
+        let listener = listen(config.listen, "--listen").await?;
+        let admin_listener = listen(config.admin.listen, "--admin-listen").await?;
         let (leaving, is_leaving) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let (admin_stop, admin_stopping) = watch::channel(false);
@@ -74,6 +83,7 @@ impl Gateway {
             tasks: JoinSet::new(),
             admin_stop,
             configs: watch::Sender::new(config.clone()),
+            for_operators: watch::Sender::new(Arc::clone(&current.load().current)),
             taking_over: Arc::default(),
             background: JoinSet::new(),
         };
@@ -90,27 +100,49 @@ impl Gateway {
         gateway
             .background
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        gateway
+            .background
+            .spawn(history_ticks::run(foundation.clone()));
+        gateway
+            .background
+            .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
+        gateway
+            .background
+            .spawn(Arc::clone(&foundation.tracer).run());
         gateway.background.spawn(model_check::run(
             foundation,
             current,
             gateway.configs.subscribe(),
             Arc::clone(&gateway.taking_over),
+            gateway.for_operators.clone(),
         ));
         Ok(gateway)
     }
 
     /// Uses another configuration from the next request on; open requests finish with the old one. The health of
-    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing.
-    pub async fn reload(&self, config: Result<Config, String>) {
+    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing. Returns
+    /// what has changed, or what is wrong.
+    pub async fn reload(&self, config: Result<Config, String>) -> Reloaded {
         let taken_over = match config {
             Ok(config) => self.take_over(&config).await,
             Err(reason) => Err(reason),
         };
-        let event = match taken_over {
-            Ok(()) => Event::ConfigReloaded,
-            Err(reason) => Event::ConfigRejected { reason },
+        let event = match &taken_over {
+            Ok(TakenOver { is_changed, .. }) => Event::ConfigReloaded {
+                is_changed: *is_changed,
+            },
+            Err(reason) => Event::ConfigRejected {
+                reason: reason.clone(),
+            },
         };
         self.foundation.events.emit(&event);
+        taken_over
+    }
+
+    /// What operators ask for: to read the configuration again, reload, and tell what came of it. Without a call of this,
+    /// they are told that there is nothing to be read.
+    pub fn reload_requests(&self) -> mpsc::Receiver<ReloadRequest> {
+        self.foundation.reloader.requests()
     }
 
     /// Each request is served with the configuration that is current when it arrives.
@@ -129,29 +161,40 @@ impl Gateway {
         is_leaving: watch::Receiver<bool>,
         admin_stopping: watch::Receiver<bool>,
     ) {
-        let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
+        let Foundation {
+            metrics,
+            health,
+            memory,
+            history,
+            recent,
+            events,
+            reloader,
+            ..
+        } = self.foundation.clone();
+        let admin = Admin {
+            metrics,
+            history: history.clone(),
+            memory,
+            status: Status {
+                health,
+                recent,
+                felt: Arc::new(Felt::by(history)),
+                current: self.for_operators.subscribe(),
+                leaving: is_leaving,
+                started: Timestamp::now(),
+            },
+            live: Live::new(admin_stopping.clone()),
+            reloader,
+            events,
+        };
         let handler = move |request, _| {
-            let Foundation {
-                metrics,
-                health,
-                memory,
-                ..
-            } = foundation.clone();
-            let generation = current.load();
-            let admin = Admin {
-                browsers: generation.operators.clone(),
-                metrics,
-                health,
-                routes: Arc::clone(&generation.routes),
-                memory,
-                stopping: is_leaving.clone(),
-            };
+            let admin = admin.clone();
             async move { admin.handle(request).await.into() }
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }
 
-    async fn take_over(&self, config: &Config) -> Result<(), String> {
+    async fn take_over(&self, config: &Config) -> Reloaded {
         let message = |error: StartError| error.to_string();
         let tls = listener_tls(config).map_err(message)?;
         let _taking_over = self.taking_over.lock().await;
@@ -165,12 +208,22 @@ impl Gateway {
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }
+        self.foundation.follow(config).map_err(message)?;
+        self.for_operators.send_replace(Arc::clone(&next.current));
         self.current.store(Arc::new(next));
-        self.configs.send_replace(config.clone());
-        for what in fixed::changed(&self.started_with, config) {
+        let before = self.configs.send_replace(config.clone());
+        let is_changed = before != *config;
+        if is_changed {
+            log_warnings(config);
+        }
+        let at_next_start = fixed::changed(&self.started_with, config);
+        for what in &at_next_start {
             tracing::warn!("`{what}` has changed; that takes effect at the next start");
         }
-        Ok(())
+        Ok(TakenOver {
+            is_changed,
+            at_next_start,
+        })
     }
 
     /// The address at which clients are served.
@@ -193,32 +246,32 @@ impl Gateway {
         self.tasks.join_next().await;
         self.admin_stop.send_replace(true);
         self.tasks.join_next().await;
+        self.foundation.tracer.flush().await;
         self.background.shutdown().await;
     }
 }
 
-/// What there is to say about the models that a configuration names. `asks`: upstreams are asked for their models, which
-/// costs nothing; else it is what the catalogue knows.
-pub async fn check_models(config: &Config, asks: bool) -> Result<Vec<ModelFinding>, StartError> {
-    if !asks {
-        return Ok(model_check::known(config));
-    }
-    let upstreams = upstreams(config, &Upstreams::new()).await?;
-    Ok(model_check::find(config, &upstreams).await)
+/// What is known, without asking anybody, about the models that a configuration names.
+pub fn check_models(config: &Config) -> Vec<ModelFinding> {
+    model_check::known(config)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|reason| StartError::Listen { address, reason })
+/// What the check of the configuration warns of, once for each configuration.
+fn log_warnings(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!(line = warning.line, "the configuration: {warning}");
+    }
+}
+
+async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|reason| StartError::listen(address, reason, option))
 }
 
 /// The port that was bound, where the configuration says port 0.
 fn address_of(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|reason| StartError::Listen {
-        address: asked,
-        reason,
-    })
+    let address = listener.local_addr();
+    address.map_err(|reason| StartError::listen(asked, reason, "--listen"))
 }
 
 fn limits(config: &Config) -> ConnectionLimits {

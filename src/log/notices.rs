@@ -143,6 +143,9 @@ mod tests {
             outcome,
             detail: None,
             elapsed: Duration::ZERO,
+            first_token: None,
+            scope_model: None,
+            tokens: None,
         }
     }
 

@@ -26,6 +26,7 @@ mod write_tools;
 pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
+pub use usage::usage;
 pub use write_answer::write_answer;
 pub use write_request::write_request;
 pub use write_stream::Writer;

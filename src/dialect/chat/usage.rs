@@ -1,6 +1,7 @@
 //! What an answer costs, in the words of chats.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::dialect::conversation::Usage;
@@ -68,6 +69,12 @@ impl Counts {
         };
         (usage != Usage::default()).then_some(usage)
     }
+}
+
+/// Reads a usage object; `None`: it counts nothing.
+pub fn usage(usage: &RawValue) -> Option<Usage> {
+    let counts: Object<Counts> = serde_json::from_str(usage.get()).ok()?;
+    counts.0?.usage()
 }
 
 /// The largest of some counts, which mean the same; 0 if none is there.

@@ -168,6 +168,12 @@ impl Counts {
     }
 }
 
+/// Reads a usage object; `None`: it is none.
+pub fn usage(usage: &RawValue) -> Option<Usage> {
+    let counts: Object<Counts> = serde_json::from_str(usage.get()).ok()?;
+    counts.0.map(|counts| counts.usage())
+}
+
 impl<'a> Delta<'a> {
     /// Why the message stops.
     pub(super) fn into_stop(self) -> Stop<'a> {

@@ -23,6 +23,7 @@ mod write_turns;
 
 pub use batches::{is_batches, results_here};
 pub use error::{error, error_for, error_kind, to_openai};
+pub use events::usage;
 pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;

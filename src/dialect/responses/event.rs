@@ -97,6 +97,22 @@ pub(super) fn parts(content: Option<&RawValue>) -> Vec<Part<'_>> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
+/// Reads a usage object; `None`: it is none.
+pub fn usage(usage: &RawValue) -> Option<Usage> {
+    let usage: Value = serde_json::from_str(usage.get()).ok()?;
+    let count = |value: &Value| {
+        let count = Count::deserialize(value).unwrap_or_default();
+        count.0.unwrap_or(0)
+    };
+    usage.is_object().then(|| Usage {
+        input: count(&usage["input_tokens"]),
+        cached: count(&usage["input_tokens_details"]["cached_tokens"]),
+        written: count(&usage["input_tokens_details"]["cache_write_tokens"]),
+        output: count(&usage["output_tokens"]),
+        reasoning: count(&usage["output_tokens_details"]["reasoning_tokens"]),
+    })
+}
+
 /// A response.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
@@ -132,18 +148,7 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn usage(&self) -> Option<Usage> {
-        let usage: Value = serde_json::from_str(self.usage?.get()).ok()?;
-        let count = |value: &Value| {
-            let count = Count::deserialize(value).unwrap_or_default();
-            count.0.unwrap_or(0)
-        };
-        usage.is_object().then(|| Usage {
-            input: count(&usage["input_tokens"]),
-            cached: count(&usage["input_tokens_details"]["cached_tokens"]),
-            written: count(&usage["input_tokens_details"]["cache_write_tokens"]),
-            output: count(&usage["output_tokens"]),
-            reasoning: count(&usage["output_tokens_details"]["reasoning_tokens"]),
-        })
+        usage(self.usage?)
     }
 
     /// Why it is not complete; empty if it does not say.

@@ -29,6 +29,7 @@ mod write_input;
 mod write_request;
 mod write_tools;
 
+pub use event::usage;
 pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;

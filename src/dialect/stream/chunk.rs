@@ -20,10 +20,10 @@ pub(super) struct Chunk<'a> {
     usage: Option<&'a RawValue>,
 }
 
-impl Chunk<'_> {
-    /// Whether it says what the answer costs.
-    pub(super) fn has_usage(&self) -> bool {
-        self.usage.is_some_and(is_filled)
+impl<'a> Chunk<'a> {
+    /// What the answer costs, if it says so.
+    pub(super) fn usage(&self) -> Option<&'a RawValue> {
+        self.usage.filter(|usage| is_filled(usage))
     }
 }
 

@@ -19,6 +19,19 @@ pub(super) struct MessageEvent<'a> {
     content_block: Option<Piece<'a>>,
     #[serde(borrow)]
     delta: Option<Piece<'a>>,
+    /// When the message begins.
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    /// When it ends.
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+/// The message as it begins.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
 }
 
 /// A block that starts, or an addition to one.
@@ -55,6 +68,15 @@ impl<'a> MessageEvent<'a> {
             "message_start" | "content_block_stop" | "ping" => false,
             _ => true,
         }
+    }
+
+    /// What the answer costs, as far as it says so.
+    pub(super) fn usage(&self) -> Option<&'a RawValue> {
+        let begun = || {
+            let message: Message<'a> = serde_json::from_str(self.message?.get()).ok()?;
+            message.usage
+        };
+        self.usage.or_else(begun)
     }
 
     /// Why the answer ends, if it does.

@@ -9,6 +9,7 @@ mod tests;
 
 use bytes::Bytes;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use self::chunk::Chunk;
 use self::message_event::MessageEvent;
@@ -17,6 +18,8 @@ use super::conversation::End;
 use super::errors::classify_inner;
 use super::heartbeat::heartbeat;
 use super::said::Part;
+use super::usage;
+use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::sse::Event;
@@ -45,7 +48,9 @@ pub struct StreamReader {
     thinks: bool,
     is_complete: bool,
     has_done: bool,
+    /// Whether it has said what it costs, and what it has said.
     has_usage: bool,
+    tokens: Option<Tokens>,
     response_id: Option<String>,
     sequence_number: u64,
 }
@@ -60,6 +65,7 @@ impl StreamReader {
             is_complete: false,
             has_done: false,
             has_usage: false,
+            tokens: None,
             response_id: None,
             sequence_number: 0,
         }
@@ -85,6 +91,11 @@ impl StreamReader {
     /// Whether the model has shown that it thinks, or that it works with tools of the upstream's own.
     pub fn thinks(&self) -> bool {
         self.thinks
+    }
+
+    /// What the answer costs, if the upstream has said so.
+    pub fn tokens(&self) -> Option<Tokens> {
+        self.tokens
     }
 
     /// Reads the next event.
@@ -174,7 +185,10 @@ impl StreamReader {
         if let Some(error) = chunk.error {
             return Signal::Failed(classify_inner(error, None));
         }
-        self.has_usage |= chunk.has_usage();
+        if let Some(usage) = chunk.usage() {
+            self.has_usage = true;
+            self.count(usage);
+        }
         let mut signal = Signal::Preamble;
         for choice in chunk.choices.unwrap_or_default() {
             let end = End::of(choice.finish_reason.as_deref().unwrap_or_default());
@@ -234,13 +248,15 @@ impl StreamReader {
                         classify_inner(error, None)
                     }),
             ),
-            "response.completed" if !event.has_output() => {
+            kind @ ("response.completed" | "response.incomplete") => {
                 self.is_complete = true;
-                self.said()
-            }
-            "response.completed" | "response.incomplete" => {
-                self.is_complete = true;
-                Signal::Content
+                if let Some(usage) = event.usage() {
+                    self.count(usage);
+                }
+                match kind == "response.completed" && !event.has_output() {
+                    true => self.said(),
+                    false => Signal::Content,
+                }
             }
             kind => {
                 let is_thought = kind.starts_with(THOUGHT);
@@ -252,6 +268,10 @@ impl StreamReader {
                 }
             }
         }
+    }
+
+    fn count(&mut self, usage: &RawValue) {
+        self.tokens = usage::merged(self.tokens, usage::tokens(self.endpoint, usage));
     }
 
     /// An item or a part of one begins or ends.
@@ -272,6 +292,9 @@ impl StreamReader {
         let Ok(event) = serde_json::from_slice::<MessageEvent<'_>>(data) else {
             return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
         };
+        if let Some(usage) = event.usage() {
+            self.count(usage);
+        }
         match &*event.kind {
             "error" => Signal::Failed(
                 event

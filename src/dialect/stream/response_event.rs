@@ -35,7 +35,7 @@ const UNSEEN_WORK: [&str; 7] = [
     "mcp_list_tools",
 ];
 
-impl ResponseEvent<'_> {
+impl<'a> ResponseEvent<'a> {
     /// The item or the part of an item that it is about.
     pub(super) fn piece(&self) -> Option<Part<'_>> {
         let piece = self.item.or(self.part)?;
@@ -45,6 +45,11 @@ impl ResponseEvent<'_> {
     /// Whether it adds nothing to a text.
     pub(super) fn has_empty_delta(&self) -> bool {
         self.delta.is_some_and(|delta| delta.get() == "\"\"")
+    }
+
+    /// What the response costs, if it says so.
+    pub(super) fn usage(&self) -> Option<&'a RawValue> {
+        self.response.as_ref()?.usage
     }
 
     pub(super) fn has_output(&self) -> bool {
@@ -67,4 +72,6 @@ pub(super) struct ResponseHead<'a> {
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) output: Option<&'a RawValue>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
 }

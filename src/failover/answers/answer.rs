@@ -13,7 +13,7 @@ use super::resume::Resume;
 use super::supervise::SupervisedStream;
 use crate::affinity::Witness;
 use crate::config::UpstreamId;
-use crate::event::AttemptReport;
+use crate::event::{AttemptReport, InPlaceOf};
 use crate::failover::attempts::ending::{AttemptBody, ReceivedError};
 use crate::failover::course::WinningAttempt;
 use crate::failover::engine::Failover;
@@ -33,6 +33,8 @@ pub struct Answer {
     pub body: AnswerBody,
     /// The upstream that answered.
     pub served_by: UpstreamId,
+    /// Who should have answered, if somebody else did.
+    pub in_place_of: Option<InPlaceOf>,
     /// All attempts, the one that answered last.
     pub attempts: Vec<AttemptReport>,
     /// How long we waited for upstreams.
@@ -68,7 +70,9 @@ impl Answer {
             answer,
             mut attempt,
             log,
+            in_place_of,
         } = winner;
+        attempt.costs(answer.tokens);
         let affinity = &failover.affinity;
         let served_by = attempt.upstream().clone();
         let is_stream = has_media_type(&answer.headers, EVENTS);
@@ -110,6 +114,7 @@ impl Answer {
             headers: answer.headers,
             body,
             served_by,
+            in_place_of,
             attempts,
             waited: log.waited,
             dropped: answer.dropped,
@@ -139,6 +144,7 @@ impl Answer {
             headers: error.headers,
             body: AnswerBody::Whole(error.body),
             served_by: received.upstream,
+            in_place_of: None,
             attempts: exhausted.attempts,
             waited: exhausted.waited,
             dropped: Vec::new(),

@@ -184,6 +184,8 @@ impl Watched for OpaqueStream {
         self.is_end_stream().then_some(StreamEnd {
             attempts: self.attempts,
             is_broken: self.is_broken,
+            tokens: None,
+            failed_by: Vec::new(),
         })
     }
 

@@ -117,6 +117,12 @@ impl Segment {
         error["message"].is_string().then_some(error)
     }
 
+    /// Notes what the answer costs, as far as the upstream has said so.
+    pub(super) fn count(&mut self, front: &mut EventStream) {
+        let tokens = self.events(front).tokens();
+        self.attempt.costs(tokens);
+    }
+
     /// What a translation has held back.
     pub(super) fn flush(&mut self, front: &mut EventStream) -> Bytes {
         match &mut self.splice {

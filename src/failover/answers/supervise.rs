@@ -19,7 +19,7 @@ use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
 use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
-use crate::event::AttemptReport;
+use crate::event::{AttemptReport, Tokens};
 use crate::failover::attempts::ending::Held;
 use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
@@ -175,6 +175,7 @@ impl SupervisedStream {
                 return;
             }
         };
+        segment.count(&mut self.front);
         let rest = segment.flush(&mut self.front);
         if !rest.is_empty() {
             self.ready.push_back(rest);
@@ -367,6 +368,11 @@ impl Watched for SupervisedStream {
         is_over.then_some(StreamEnd {
             attempts: self.attempts.len(),
             is_broken: self.is_broken,
+            tokens: tokens(&self.attempts),
+            failed_by: match self.is_broken {
+                true => AttemptReport::failed(&self.attempts),
+                false => Vec::new(),
+            },
         })
     }
 
@@ -378,6 +384,15 @@ impl Watched for SupervisedStream {
         }
         self.end(Outcome::Stopped, STOPPED);
     }
+}
+
+/// What all parts of the answer cost together.
+fn tokens(attempts: &[AttemptReport]) -> Option<Tokens> {
+    let tokens = attempts.iter().filter_map(|attempt| attempt.tokens);
+    tokens.reduce(|mut sum, tokens| {
+        sum += tokens;
+        sum
+    })
 }
 
 impl std::fmt::Debug for Source {

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use hyper::body::Body;
 
+use crate::config::UpstreamId;
+use crate::event::Tokens;
 use crate::wire::body::BodyError;
 
 /// A body whose end is recorded.
@@ -25,10 +27,14 @@ impl<S: Watched> Watched for Box<S> {
 }
 
 /// How a watched body ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StreamEnd {
     /// How many attempts it took.
     pub attempts: usize,
     /// Whether it ended before it was complete.
     pub is_broken: bool,
+    /// What it costs, if the upstreams say so.
+    pub tokens: Option<Tokens>,
+    /// The upstreams that have failed, if it is broken, and others than the one that began it may have.
+    pub failed_by: Vec<UpstreamId>,
 }

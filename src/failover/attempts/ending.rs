@@ -14,6 +14,7 @@ use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
 use crate::catalogue::Prefill;
 use crate::config::UpstreamId;
+use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::upstream::{ReplyBody, Seat, SendError};
 use crate::wire::body::ReadError;
@@ -31,6 +32,8 @@ pub(in crate::failover) struct AttemptAnswer {
     pub(in crate::failover) dropped: Vec<String>,
     /// Whether the upstream may have stored something that can be referred to later.
     pub(in crate::failover) is_kept: bool,
+    /// What a whole answer costs, if the upstream says so.
+    pub(in crate::failover) tokens: Option<Tokens>,
 }
 
 impl AttemptAnswer {
@@ -48,6 +51,7 @@ impl AttemptAnswer {
             outcome,
             dropped: Vec::new(),
             is_kept: false,
+            tokens: None,
         }
     }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::dialect::continuation::{Scribe, Transcript};
 use crate::dialect::stream::{Signal, StreamReader};
 use crate::dialect::{StreamTranslator, Translated, Way, begins_with_refusal};
+use crate::event::Tokens;
 use crate::outcome::Outcome;
 use crate::request::Endpoint;
 use crate::wire::sse::{self, Event, Framer};
@@ -222,6 +223,14 @@ impl EventStream {
         match self.way() {
             Some(way) => way.has_refused(),
             None => begins_with_refusal(endpoint, first),
+        }
+    }
+
+    /// What the answer costs, if the upstream has said so.
+    pub(in crate::failover) fn tokens(&self) -> Option<Tokens> {
+        match self.way() {
+            Some(way) => way.tokens(),
+            None => self.reader.tokens(),
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::config::UpstreamId;
 use crate::dialect::rate_limit;
-use crate::event::{AttemptReport, Event, Events, HealthChange, Phase};
+use crate::event::{AttemptReport, Event, Events, HealthChange, Phase, Tokens};
 use crate::failover::decisions::target::Target;
 use crate::health::{Permit, Shape, Silence};
 use crate::outcome::Outcome;
@@ -26,6 +26,9 @@ pub(in crate::failover) struct InFlightAttempt {
     upstream: Arc<Upstream>,
     key: usize,
     model: Option<Arc<str>>,
+    scope_model: Option<Arc<str>>,
+    first_token: Option<Duration>,
+    tokens: Option<Tokens>,
     /// `None` for attempts that are no evidence about health.
     permit: Option<Permit>,
     shape: Shape,
@@ -77,6 +80,9 @@ impl InFlightAttempt {
             upstream: Arc::clone(&target.candidate.upstream),
             key: target.key,
             model: target.candidate.model.clone(),
+            scope_model: target.health.id().model.clone(),
+            first_token: None,
+            tokens: None,
             permit,
             shape: common.shape,
             limit,
@@ -115,6 +121,7 @@ impl InFlightAttempt {
 
     /// The first content came at that time.
     pub(in crate::failover) fn answered(&mut self, mut since: Instant) {
+        self.first_token = Some(since.saturating_duration_since(self.started_at));
         // What was needed to send the request is no time of the upstream's.
         if let Some(sent) = self
             .sending
@@ -128,6 +135,11 @@ impl InFlightAttempt {
             let changes = permit.answered(self.shape, limit, since);
             self.tell(changes);
         }
+    }
+
+    /// What its answer costs, if the upstream says so.
+    pub(in crate::failover) fn costs(&mut self, tokens: Option<Tokens>) {
+        self.tokens = tokens;
     }
 
     /// A WebSocket has been opened, which may last for hours.
@@ -255,6 +267,9 @@ impl InFlightAttempt {
             outcome,
             detail,
             elapsed: self.started_at.elapsed(),
+            scope_model: self.scope_model.clone(),
+            first_token: self.first_token,
+            tokens: self.tokens,
         }
     }
 

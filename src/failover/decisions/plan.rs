@@ -212,6 +212,21 @@ impl<'a> AttemptPlan<'a> {
         preferred.all(|entry| entry.calls == 0 && entry.tried == Tried::No)
     }
 
+    /// The candidate that is preferred to this one most, could have served the request, and has not; with the reason why
+    /// it was not asked, unless it was.
+    pub(in crate::failover) fn preferred_to(
+        &self,
+        choice: usize,
+        now: Instant,
+    ) -> Option<(&'a UpstreamId, Option<SkipReason>)> {
+        let rank = self.entries[choice].rank;
+        let preferred = self.entries.iter().filter(|entry| entry.rank < rank);
+        let able = preferred.filter(|entry| entry.calls > 0 || entry.tried != Tried::No);
+        let first = able.min_by_key(|entry| entry.rank)?;
+        let why = (first.calls == 0).then(|| first.why_not(now));
+        Some((first.candidate.upstream.id(), why))
+    }
+
     /// The candidates that were skipped, and why.
     pub(in crate::failover) fn skipped(&self, now: Instant) -> Vec<Skipped> {
         let left = self.entries.iter();

@@ -170,6 +170,11 @@ impl Assembly {
         self.finish(out);
     }
 
+    /// What the answer costs, as far as is known.
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
     /// Whether the reason of the end has come: only the usage may follow.
     pub fn is_ending(&self) -> bool {
         self.end.is_some()

@@ -1,0 +1,92 @@
+//! What an answer costs, in any API's words.
+
+use serde_json::value::RawValue;
+
+use super::conversation::Usage;
+use super::{chat, messages, responses};
+use crate::event::Tokens;
+use crate::request::Endpoint;
+
+/// The tokens that a usage object counts; `None`: it counts nothing.
+pub(super) fn tokens(endpoint: Endpoint, usage: &RawValue) -> Option<Tokens> {
+    let usage = match endpoint {
+        Endpoint::Messages => messages::usage(usage),
+        Endpoint::Responses => responses::usage(usage),
+        Endpoint::ChatCompletions
+        | Endpoint::Completions
+        | Endpoint::Embeddings
+        | Endpoint::CountTokens
+        | Endpoint::Realtime
+        | Endpoint::Other => chat::usage(usage),
+    };
+    usage.map(Tokens::from)
+}
+
+/// What a later count of the same answer adds to an earlier one: some upstreams count the request when the answer begins,
+/// and the answer when it ends.
+pub(super) fn merged(earlier: Option<Tokens>, later: Option<Tokens>) -> Option<Tokens> {
+    let (Some(earlier), Some(later)) = (earlier, later) else {
+        return earlier.or(later);
+    };
+    Some(Tokens {
+        input: earlier.input.max(later.input),
+        cached: earlier.cached.max(later.cached),
+        output: earlier.output.max(later.output),
+    })
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input: usage.input,
+            cached: usage.cached,
+            output: usage.output,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::{merged, tokens};
+    use crate::event::Tokens;
+    use crate::request::Endpoint::{self, ChatCompletions, Embeddings, Messages, Responses};
+
+    fn counted(endpoint: Endpoint, usage: &str) -> Option<(u64, u64, u64)> {
+        let usage = RawValue::from_string(usage.to_owned()).unwrap();
+        tokens(endpoint, &usage).map(|tokens| (tokens.input, tokens.cached, tokens.output))
+    }
+
+    #[test]
+    fn every_api_counts_cached_tokens_as_part_of_the_input() {
+        let chat = r#"{"prompt_tokens":10,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":4}}"#;
+        let response =
+            r#"{"input_tokens":10,"output_tokens":3,"input_tokens_details":{"cached_tokens":4}}"#;
+        let message = r#"{"input_tokens":5,"cache_read_input_tokens":4,"cache_creation_input_tokens":1,"output_tokens":3}"#;
+        assert_eq!(counted(ChatCompletions, chat), Some((10, 4, 3)));
+        assert_eq!(counted(Responses, response), Some((10, 4, 3)));
+        assert_eq!(counted(Messages, message), Some((10, 4, 3)));
+        assert_eq!(
+            counted(Embeddings, r#"{"prompt_tokens":7,"total_tokens":7}"#),
+            Some((7, 0, 0))
+        );
+        for endpoint in [ChatCompletions, Responses, Messages] {
+            assert_eq!(counted(endpoint, "null"), None);
+        }
+    }
+
+    #[test]
+    fn a_later_count_completes_an_earlier_one() {
+        let count = |input, output| {
+            Some(Tokens {
+                input,
+                cached: 0,
+                output,
+            })
+        };
+        assert_eq!(merged(count(10, 1), count(0, 30)), count(10, 30));
+        assert_eq!(merged(None, count(1, 2)), count(1, 2));
+        assert_eq!(merged(count(1, 2), None), count(1, 2));
+    }
+}

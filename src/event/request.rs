@@ -1,0 +1,89 @@
+//! What is reported about one request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tokens::Tokens;
+use crate::config::UpstreamId;
+use crate::request::{Endpoint, RequestId, Trace};
+
+/// A finished request.
+#[derive(Clone, Debug)]
+pub struct RequestReport {
+    /// The request.
+    pub id: RequestId,
+    /// What it is part of, if it is traced.
+    pub trace: Option<Trace>,
+    /// The configured name of the client, where keys are configured.
+    pub client: Option<Arc<str>>,
+    /// The name of the route that served it, if one matched.
+    pub route: Option<Arc<str>>,
+    /// What was asked for.
+    pub endpoint: Endpoint,
+    /// The HTTP status that was sent, or 499 if the client left before there was one.
+    pub status: u16,
+    /// How it ended for the client.
+    pub result: RequestResult,
+    /// How many attempts it took.
+    pub attempts: usize,
+    /// Who answered.
+    pub served_by: Option<UpstreamId>,
+    /// The model that answered, as [`ScopeId`](super::ScopeId) has it.
+    pub model: Option<Arc<str>>,
+    /// Who should have answered, if somebody else did.
+    pub in_place_of: Option<InPlaceOf>,
+    /// The upstreams that failed it, or were passed over because they are out of rotation, if nobody answered in full.
+    pub failed_by: Vec<UpstreamId>,
+    /// Who failed and how, if nobody answered; never a secret, and nothing from a prompt. It names the model that the
+    /// client asked for.
+    pub failure: Option<String>,
+    /// From the request being read to the head of the answer.
+    pub first_byte: Option<Duration>,
+    /// From the request being read to the first content of the answer.
+    pub first_token: Option<Duration>,
+    /// From the request being read to the end of the answer.
+    pub total: Duration,
+    /// What the answer costs, if the upstream says so.
+    pub tokens: Option<Tokens>,
+    /// The part of `first_byte` that was not spent waiting for upstreams.
+    pub added: Option<Duration>,
+}
+
+/// The upstream that is preferred for a request which somebody else has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InPlaceOf {
+    /// The first upstream in the order of the route that could have served the request.
+    pub upstream: UpstreamId,
+    /// Why it did not: the label of the outcome of its attempt, or of the reason why it was passed over.
+    pub reason: &'static str,
+    /// Whether it was not even asked.
+    pub is_passed_over: bool,
+}
+
+/// What the client got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestResult {
+    /// A complete answer from an upstream.
+    Answered,
+    /// An error because the request itself was wrong.
+    Rejected,
+    /// An error because every upstream failed; or the error of the upstream to which the request was forwarded.
+    Failed,
+    /// An answer that broke off; it ended with an error.
+    Broken,
+    /// Nothing more: the client left before the end.
+    ClientGone,
+}
+
+impl RequestResult {
+    /// A short constant name for labels and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Broken => "broken",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}

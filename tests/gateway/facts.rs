@@ -1,0 +1,142 @@
+//! What is reported about every request and attempt, for metrics, the log and the page: who stood in for whom, how long the
+//! first token took, and what it cost.
+
+use backstop::event::{AttemptReport, Event, InPlaceOf, RequestReport, RequestResult, Tokens};
+use backstop::simulator::{Fault, Script};
+use serde_json::{Value, json};
+
+use crate::harness::{Setup, TestGateway, chat, chat_stream, simulators};
+
+/// The report of the request that was finished after so many others.
+async fn report(gateway: &TestGateway, behind: usize) -> RequestReport {
+    let mut count = 0;
+    gateway
+        .events
+        .wait_for(move |event| match event {
+            Event::RequestFinished(report) => {
+                count += 1;
+                (count > behind).then(|| report.clone())
+            }
+            _ => None,
+        })
+        .await
+}
+
+fn attempts(gateway: &TestGateway) -> Vec<AttemptReport> {
+    let events = gateway.events.all().into_iter();
+    let attempts = events.filter_map(|event| match event {
+        Event::AttemptFinished { report, .. } => Some(report),
+        _ => None,
+    });
+    attempts.collect()
+}
+
+#[tokio::test]
+async fn what_an_answer_costs_is_told_in_every_api_streamed_and_whole() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let message = json!({"model": "gpt-4o", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+    let mut with_usage = chat_stream();
+    with_usage["stream_options"] = json!({"include_usage": true});
+    let streamed = |body: &Value| {
+        let mut body = body.clone();
+        body["stream"] = true.into();
+        body
+    };
+    let response = json!({"model": "gpt-4o", "input": "hi"});
+    let requests = [
+        ("/v1/chat/completions", chat()),
+        ("/v1/chat/completions", with_usage),
+        ("/v1/responses", response.clone()),
+        ("/v1/responses", streamed(&response)),
+        ("/v1/messages", message.clone()),
+        ("/v1/messages", streamed(&message)),
+    ];
+    for (number, (path, body)) in requests.into_iter().enumerate() {
+        let answered = gateway.post(path, &body).await;
+        assert_eq!(answered.status, 200, "{path}: {}", answered.text());
+        let report = report(&gateway, number).await;
+        let tokens = report.tokens.unwrap_or_default();
+        assert!(tokens.input > 0 && tokens.output > 0, "{body}: {report:?}");
+        assert!(report.first_token.is_some(), "{body}");
+        assert_eq!(report.model.as_deref(), Some("*"), "{body}");
+        assert_eq!(report.in_place_of, None, "{body}");
+        let attempt = attempts(&gateway).pop().unwrap();
+        assert_eq!(attempt.tokens, Some(tokens), "{body}");
+        assert!(attempt.first_token.is_some(), "{body}");
+    }
+    assert_eq!(second.received_count(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_say_what_it_costs_costs_nothing_known() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let answered = gateway.post("/v1/chat/completions", &chat_stream()).await;
+    assert!(!answered.text().contains("usage"), "{}", answered.text());
+    assert_eq!(report(&gateway, 0).await.tokens, None::<Tokens>);
+}
+
+#[tokio::test]
+async fn a_fallback_is_told_to_stand_in_for_the_preferred_upstream_also_where_that_was_passed_over()
+{
+    let (first, second) = simulators().await;
+    first.play(Script::status(503)).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let count = gateway.ask_until_out(&chat()).await;
+    let first_one = report(&gateway, 0).await;
+    let expected = InPlaceOf {
+        upstream: "first".into(),
+        reason: "overloaded",
+        is_passed_over: false,
+    };
+    assert_eq!(first_one.in_place_of, Some(expected));
+    let asked = first.received_count();
+    gateway.post("/v1/chat/completions", &chat()).await;
+    assert_eq!(first.received_count(), asked);
+    let passed_over = report(&gateway, count).await;
+    let expected = InPlaceOf {
+        upstream: "first".into(),
+        reason: "out_of_rotation",
+        is_passed_over: true,
+    };
+    assert_eq!(passed_over.in_place_of, Some(expected));
+    assert_eq!(passed_over.result, RequestResult::Answered);
+    assert!(passed_over.failed_by.is_empty());
+}
+
+#[tokio::test]
+async fn an_upstream_that_cannot_serve_a_request_is_not_stood_in_for() {
+    let (first, second) = simulators().await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .route(&["*"], &["first, capabilities: {tools: false}", "second"])
+        .start()
+        .await;
+    let mut body = chat();
+    body["tools"] =
+        json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    let answered = gateway.post("/v1/chat/completions", &body).await;
+    assert_eq!(answered.upstream(), "second", "{}", answered.text());
+    assert_eq!(report(&gateway, 0).await.in_place_of, None);
+}
+
+#[tokio::test]
+async fn who_failed_a_request_is_told_where_nobody_answered_in_full() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(500)).await;
+    second.play(Script::fault(Fault::CutAfter(1))).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    gateway.post("/v1/chat/completions", &chat_stream()).await;
+    let broken = report(&gateway, 0).await;
+    assert_eq!(broken.result, RequestResult::Broken);
+    assert_eq!(broken.failed_by, ["first".into(), "second".into()]);
+
+    second.play(Script::status(500)).await;
+    gateway.post("/v1/chat/completions", &chat()).await;
+    let failed = report(&gateway, 1).await;
+    assert_eq!(failed.result, RequestResult::Failed);
+    assert_eq!(failed.first_token, None);
+    assert_eq!(failed.failed_by, ["first".into(), "second".into()]);
+}
