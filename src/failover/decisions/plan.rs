@@ -261,3 +261,6 @@ impl<'a> AttemptPlan<'a> {
         entries.map(|entry| entry.cooldown(now)).min()
     }
 }
+
+#[cfg(test)]
+mod tests;
