@@ -14,6 +14,7 @@ mod serve;
 mod settings;
 mod stop;
 
+use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -60,7 +61,7 @@ enum Command {
     Serve(ServeArgs),
     /// Check the configuration: print every mistake with a fix, or the routes as they will be tried
     Check(CheckArgs),
-    /// Show a failover with simulated providers; needs no key and no configuration
+    /// Break and heal simulated providers by keys, and see who answers; needs no key and no configuration
     Demo(DemoArgs),
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
@@ -90,7 +91,12 @@ fn run(line: CommandLine) -> Result<(), Failure> {
     if let Some(Command::Check(args)) = &line.command {
         return runtime()?.block_on(check::run(args));
     }
-    logging::start(&line.log)?;
+    // Its table and log lines would draw over each other.
+    let is_drawing = match &line.command {
+        Some(Command::Demo(args)) => demo::is_by_keys(args) && io::stderr().is_terminal(),
+        _ => false,
+    };
+    logging::start(if is_drawing { "off" } else { &line.log })?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {
