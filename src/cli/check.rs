@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::print::print;
 use super::{live, settings};
 use crate::config::{
-    CandidateConfig, Config, CredentialFrom, KeySource, Problems, RouteConfig, Secret,
-    UpstreamConfig, UpstreamId,
+    CandidateConfig, Config, CredentialFrom, KeySource, NotifyConfig, NotifyFormat, NotifyOn,
+    Problems, RouteConfig, Secret, UpstreamConfig, UpstreamId,
 };
 use crate::gateway::check_models;
 
@@ -68,7 +68,24 @@ fn describe(source: &str, config: &Config) -> String {
     for route in &config.routes {
         text += &route_lines(route);
     }
+    if !config.notify.is_empty() {
+        text += "\nwebhooks\n";
+    }
+    for (index, hook) in config.notify.iter().enumerate() {
+        text += &hook_line(index, hook);
+    }
     text
+}
+
+/// Without the URL: whoever knows it may post there.
+fn hook_line(index: usize, hook: &NotifyConfig) -> String {
+    let on = NotifyOn::ALL.into_iter().filter(|what| hook.is_on(*what));
+    let on: Vec<&str> = on.map(NotifyOn::label).collect();
+    let format = match hook.format {
+        NotifyFormat::Json => "json",
+        NotifyFormat::Slack => "slack",
+    };
+    format!("  notify[{index}]    {format:<6} on {}\n", on.join(", "))
 }
 
 fn upstream_line(id: &UpstreamId, upstream: &UpstreamConfig) -> String {

@@ -8,10 +8,13 @@ mod explain;
 mod failure;
 mod healthcheck;
 mod live;
+mod log_filter;
 mod logging;
 mod print;
 mod serve;
 mod settings;
+mod status;
+mod status_table;
 mod stop;
 
 use std::io::{self, IsTerminal};
@@ -23,8 +26,10 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs};
+use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs, StatusArgs};
 use self::failure::Failure;
+use self::log_filter::LogFilter;
+use self::logging::LogFormat;
 use crate::output::{STDERR, STDOUT};
 
 /// The exit code for an invalid or missing configuration (`EX_CONFIG` of sysexits.h).
@@ -52,7 +57,17 @@ struct CommandLine {
         default_value = "info",
         value_name = "FILTER"
     )]
-    log: String,
+    log: LogFilter,
+
+    /// How to write it: short lines, JSON objects, or what fits: text on a terminal, else json
+    #[arg(
+        long,
+        global = true,
+        env = "BACKSTOP_LOG_FORMAT",
+        default_value = "auto",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +80,8 @@ enum Command {
     Demo(DemoArgs),
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
+    /// Ask a running proxy whether anything is wrong: exit code 0 if all is well, 1 if not, 2 if it cannot be asked
+    Status(StatusArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(ProxyArgs),
 }
@@ -72,7 +89,7 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let code = match run(CommandLine::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             print::push(&STDERR, &failure);
             ExitCode::from(match failure {
@@ -86,30 +103,38 @@ pub fn main() -> ExitCode {
     code
 }
 
-fn run(line: CommandLine) -> Result<(), Failure> {
+fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     logging::open().context("cannot write to standard error")?;
     if let Some(Command::Check(args)) = &line.command {
-        return runtime()?.block_on(check::run(args));
+        runtime()?.block_on(check::run(args))?;
+        return Ok(ExitCode::SUCCESS);
     }
-    // Its table and log lines would draw over each other.
-    let is_drawing = match &line.command {
-        Some(Command::Demo(args)) => demo::is_by_keys(args) && io::stderr().is_terminal(),
-        _ => false,
-    };
-    logging::start(if is_drawing { "off" } else { &line.log })?;
+    logging::start(&filter(&line)?, line.log_format)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {
-            Some(Command::Demo(args)) => Ok(demo::run(&args).await?),
-            Some(Command::Explain(args)) => Ok(explain::run(&args).await?),
-            Some(Command::Healthcheck(args)) => Ok(healthcheck::run(&args).await?),
-            Some(Command::Serve(args)) => serve::run(&args).await,
-            Some(Command::Check(_)) | None => serve::run(&line.serve).await,
+            Some(Command::Status(args)) => return Ok(status::run(&args).await?),
+            Some(Command::Demo(args)) => demo::run(&args).await?,
+            Some(Command::Explain(args)) => explain::run(&args).await?,
+            Some(Command::Healthcheck(args)) => healthcheck::run(&args).await?,
+            Some(Command::Serve(args)) => serve::run(&args).await?,
+            Some(Command::Check(_)) | None => serve::run(&line.serve).await?,
         }
+        Ok(ExitCode::SUCCESS)
     });
     // A DNS lookup in progress would delay the exit for as long as the resolver takes.
     runtime.shutdown_timeout(GOODBYE);
     result
+}
+
+/// What is logged: nothing where the demo's table is drawn, because they would draw over each other.
+fn filter(line: &CommandLine) -> anyhow::Result<LogFilter> {
+    match &line.command {
+        Some(Command::Demo(args)) if demo::is_by_keys(args) && io::stderr().is_terminal() => {
+            Ok("off".parse()?)
+        }
+        _ => Ok(line.log.clone()),
+    }
 }
 
 /// One thread for every two processors: a request is little work, and moving it between threads costs more than it

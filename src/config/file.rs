@@ -8,11 +8,14 @@ use serde::Deserialize;
 
 use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
+use super::log::LogConfig;
+use super::notify::NotifyConfig;
 use super::problem::Problem;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
 use super::timeouts::TimeoutsConfig;
+use super::traces::{Collector, TraceVariables, TracesConfig};
 use super::upstream::{UpstreamConfig, UpstreamId};
 
 /// Everything that can be configured.
@@ -46,6 +49,12 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
+    /// What is logged.
+    pub log: LogConfig,
+    /// Where traces are sent.
+    pub traces: TracesConfig,
+    /// The webhooks that are told when something goes wrong.
+    pub notify: Vec<NotifyConfig>,
     /// Where to remember, over a restart, which upstream created what.
     pub state_dir: Option<PathBuf>,
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
@@ -57,6 +66,9 @@ pub struct Config {
     /// Forward proxies, by the environment.
     #[serde(skip)]
     pub(super) proxies: ProxyVariables,
+    /// Where traces are sent, by the environment.
+    #[serde(skip)]
+    pub(super) trace_variables: TraceVariables,
 }
 
 impl Config {
@@ -67,6 +79,16 @@ impl Config {
             Some(text) if text.expose() == "none" => None,
             Some(text) => ForwardProxy::parse(text).ok(),
         }
+    }
+
+    /// Where traces are sent, by the file or else by the environment; `None`: nothing is traced.
+    pub fn collector(&self) -> Option<Collector> {
+        self.trace_variables.collector(&self.traces)
+    }
+
+    /// The forward proxy that the environment names for another URL.
+    pub fn proxy_for_url(&self, url: &str) -> Option<ForwardProxy> {
+        self.proxies.for_url(url)
     }
 }
 
@@ -88,8 +110,12 @@ impl Default for Config {
             warnings: Vec::new(),
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
+            log: LogConfig::default(),
+            traces: TracesConfig::default(),
+            notify: Vec::new(),
             state_dir: None,
             proxies: ProxyVariables::default(),
+            trace_variables: TraceVariables::default(),
         }
     }
 }

@@ -16,6 +16,8 @@ mod error_rule;
 mod file;
 mod limits;
 mod locate;
+mod log;
+mod notify;
 mod path;
 mod problem;
 mod provider;
@@ -27,6 +29,7 @@ mod secret;
 mod server;
 mod size;
 mod timeouts;
+mod traces;
 mod upstream;
 mod warn;
 mod yaml;
@@ -41,6 +44,8 @@ pub use environment::from_environment;
 pub use error_rule::{ErrorRule, Meaning};
 pub use file::Config;
 pub use limits::LimitsConfig;
+pub use log::{LogConfig, RequestLines};
+pub use notify::{NotifyConfig, NotifyFormat, NotifyOn};
 pub use problem::{Problem, Problems, did_you_mean};
 pub use proxy::{ForwardProxy, ProxyScheme};
 pub use quirks::{LimitName, QuirksConfig};
@@ -50,10 +55,12 @@ pub use route::{
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
 pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
+pub use traces::{Collector, TracesConfig};
 pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, UpstreamId};
 
 use self::problem::Found;
 use self::proxy::ProxyVariables;
+use self::traces::TraceVariables;
 pub use crate::catalogue::{
     Abilities, Ability, CallIds, Dialect, Efforts, KeyHeader, Prefill, Provider, Quirks,
 };
@@ -76,6 +83,7 @@ impl Config {
         env::expand(&mut value, variable, &mut found);
         let mut config = recover::read(&mut value, &mut found);
         config.proxies = ProxyVariables::read(variable);
+        config.trace_variables = TraceVariables::read(variable);
         check::check(&config, &value, &mut found);
         if !found.is_empty() {
             return Err(Problems {

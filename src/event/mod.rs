@@ -7,6 +7,8 @@ mod request;
 mod sink;
 mod tokens;
 
+use std::sync::Arc;
+
 pub use self::attempt::{AttemptReport, Phase};
 pub use self::finding::ModelFinding;
 pub use self::health_change::{HealthChange, ScopeId};
@@ -51,6 +53,16 @@ pub enum Event {
     },
     /// The health of an upstream, or of our own network, has changed.
     HealthChanged(HealthChange),
+    /// An operator has taken an upstream out of rotation: nothing is sent to it any more.
+    TakenOut {
+        /// Which one.
+        upstream: UpstreamId,
+    },
+    /// An operator has put back an upstream that was taken out.
+    PutBack {
+        /// Which one.
+        upstream: UpstreamId,
+    },
     /// A health check was made of an upstream that could not be connected to.
     HealthChecked {
         /// Which one.
@@ -78,6 +90,13 @@ pub enum Event {
     ConfigRejected {
         /// What is wrong with it.
         reason: String,
+    },
+    /// A webhook was told something, or could not be.
+    Notified {
+        /// Its place in the configuration: `notify[0]`. Its URL is a secret.
+        place: Arc<str>,
+        /// Why it could not be told; `None`: it was.
+        failure: Option<String>,
     },
     /// A request is over: answered in full, in part or not at all.
     RequestFinished(RequestReport),

@@ -5,9 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::start_error::StartError;
+use crate::admin::{Current, Recent, Reloader};
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
@@ -22,18 +24,27 @@ use crate::health::Health;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
+use crate::traces::Tracer;
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
+use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
 /// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Foundation {
+    log: Arc<Log>,
+    pub(super) notifier: Arc<Notifier>,
+    pub(super) tracer: Arc<Tracer>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
     pub(super) memory: Memory,
     pub(super) events: Events,
+    /// What has happened lately, for operators.
+    pub(super) recent: Arc<Recent>,
+    /// How operators have the configuration read again.
+    pub(super) reloader: Reloader,
 }
 
 impl Foundation {
@@ -42,16 +53,41 @@ impl Foundation {
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        sinks.push(Box::new(Log::default()));
+        let log = Arc::new(Log::default());
+        let notifier = Arc::new(Notifier::default());
+        sinks.push(Box::new(Arc::clone(&log)));
+        sinks.push(Box::new(Arc::clone(&notifier)));
+        let tracer = Arc::new(Tracer::default());
+        sinks.push(Box::new(Arc::clone(&tracer)));
         sinks.push(Box::new(Arc::clone(&metrics)));
+        let recent = Arc::<Recent>::default();
+        sinks.push(Box::new(Arc::clone(&recent)));
         Ok(Self {
+            log,
+            notifier,
+            tracer,
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
             // Each configuration sets its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
+            recent,
+            reloader: Reloader::default(),
         })
+    }
+
+    /// Observes by this configuration from now on. If this fails, nothing has been changed.
+    pub(super) fn follow(&self, config: &Config) -> Result<(), StartError> {
+        let notified = self.notifier.follow(config);
+        notified.map_err(|reason| StartError::Tls {
+            whose: "notify".to_owned(),
+            reason,
+        })?;
+        let traced = self.tracer.follow(config);
+        traced.map_err(|reason| StartError::Traces { reason })?;
+        self.log.follow(&config.log);
+        Ok(())
     }
 }
 
@@ -60,9 +96,8 @@ impl Foundation {
 pub(super) struct Generation {
     pub(super) api: Api,
     pub(super) upstreams: Upstreams,
-    pub(super) routes: Arc<RouteTable>,
-    /// Which browsers' requests are accepted at the operators' address.
-    pub(super) operators: BrowserPolicy,
+    /// What it is for operators.
+    pub(super) current: Arc<Current>,
 }
 
 impl Generation {
@@ -113,8 +148,12 @@ impl Generation {
                 config,
             ),
             upstreams,
-            routes,
-            operators: BrowserPolicy::for_operators(config),
+            current: Arc::new(Current {
+                browsers: BrowserPolicy::for_operators(config),
+                routes,
+                token: config.admin.token.clone(),
+                since: Timestamp::now(),
+            }),
         })
     }
 }
@@ -280,7 +319,7 @@ pub(super) async fn upstreams(
         let url = upstream.base_url().parse().unwrap_or_default();
         let proxy = config.proxy_for(upstream);
         if let Some(proxy) = &proxy {
-            tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
+            tracing::info!(upstream = %id, "{id} is reached through the forward proxy {proxy}");
         }
         let connect = upstream.timeouts.over(&config.timeouts).connect;
         let connector = Connector::to(url, tls, connect).through(proxy);

@@ -41,8 +41,12 @@ pub struct ScopeView {
     pub last_five_minutes: Counts,
     /// Attempts in flight; counted for the upstream as a whole.
     pub in_flight: u32,
+    /// How many keys it has.
+    pub keys: usize,
     /// The cooldowns that last now.
     pub cooldowns: Vec<CooldownView>,
+    /// For how long it has been out by hand; known for the upstream as a whole.
+    pub taken_out_for: Option<Duration>,
 }
 
 /// A cooldown that lasts now.
@@ -83,7 +87,9 @@ fn of_upstream(upstream: &UpstreamHealth, models: &[Arc<ModelHealth>], now: Tick
         last_minute: sum(1),
         last_five_minutes: sum(5),
         in_flight: upstream.in_flight.load(Ordering::Relaxed),
+        keys: upstream.cooldowns.len(),
         cooldowns: of_cooldowns(&upstream.cooldowns, now),
+        taken_out_for: upstream.taken_out_for(now),
         ..of_scope(upstream.scope_id(), &upstream.scope, now)
     }
 }
@@ -112,6 +118,7 @@ fn of_model(model: &ModelHealth, now: Tick) -> ScopeView {
     ScopeView {
         last_minute: of_family(model, 1, now),
         last_five_minutes: of_family(model, 5, now),
+        keys: model.cooldowns.len(),
         cooldowns,
         ..of_scope(model.id().clone(), worst, now)
     }
@@ -141,7 +148,9 @@ fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {
         last_minute: Counts::default(),
         last_five_minutes: Counts::default(),
         in_flight: 0,
+        keys: 0,
         cooldowns: Vec::new(),
+        taken_out_for: None,
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) struct HealthGauges {
     errors: GaugeVec,
     in_flight: GaugeVec,
     cooldowns: GaugeVec,
+    taken_out: GaugeVec,
     network_lost: IntGauge,
 }
 
@@ -63,6 +64,12 @@ impl HealthGauges {
                 "How much longer a rate limit, a refused key or a missing model keeps requests away.",
                 &["upstream", "model", "key", "reason"],
             )?,
+            taken_out: gauge(
+                registry,
+                "backstop_upstream_taken_out",
+                "1 while an operator has taken the upstream out by hand.",
+                &["upstream"],
+            )?,
             network_lost,
         })
     }
@@ -104,6 +111,9 @@ impl HealthGauges {
             self.in_flight
                 .with_label_values(&[upstream])
                 .set(f64::from(view.in_flight));
+            self.taken_out
+                .with_label_values(&[upstream])
+                .set(f64::from(u8::from(view.taken_out_for.is_some())));
         }
         for cooldown in &view.cooldowns {
             self.cooldowns

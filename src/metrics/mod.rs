@@ -37,6 +37,7 @@ pub struct Metrics {
     key_renewals: KeyRenewals,
     retirements: Retirements,
     reloads: IntCounterVec,
+    notifications: IntCounterVec,
     health: HealthGauges,
     memory: MemoryMetrics,
     timings: Timings,
@@ -92,6 +93,12 @@ impl Metrics {
                 "Configurations that took over while running (`ok`), or could not be used (`rejected`).",
                 &["result"],
             )?,
+            notifications: counter(
+                &registry,
+                "backstop_notifications_total",
+                "Messages to webhooks that were taken (`sent`), or lost after several tries (`lost`).",
+                &["place", "result"],
+            )?,
             health: HealthGauges::new(&registry)?,
             memory: MemoryMetrics::new(&registry)?,
             timings: Timings::new(&registry)?,
@@ -143,6 +150,8 @@ impl Sink for Metrics {
     fn record(&self, event: &Event) {
         match event {
             Event::RequestStarted => self.in_flight.inc(),
+            // Shown as a gauge, from health.
+            Event::TakenOut { .. } | Event::PutBack { .. } => {}
             Event::AttemptFinished { report, .. } => self
                 .attempts
                 .with_label_values(&[
@@ -180,6 +189,12 @@ impl Sink for Metrics {
             Event::ModelsChecked(findings) => self.retirements.show(findings),
             Event::ConfigReloaded { .. } => self.reloads.with_label_values(&["ok"]).inc(),
             Event::ConfigRejected { .. } => self.reloads.with_label_values(&["rejected"]).inc(),
+            Event::Notified { place, failure } => {
+                let result = if failure.is_none() { "sent" } else { "lost" };
+                self.notifications
+                    .with_label_values(&[&**place, result])
+                    .inc();
+            }
             Event::RequestFinished(report) => self.finished(report),
         }
     }

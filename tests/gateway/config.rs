@@ -110,6 +110,14 @@ const KEYS: &[&str] = &[
     "shutdown_delay",
     "drain",
     "state_dir",
+    "log",
+    "traces",
+    "endpoint",
+    "ratio",
+    "notify",
+    "url",
+    "format",
+    "on",
 ];
 
 #[test]

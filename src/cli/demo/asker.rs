@@ -1,5 +1,7 @@
 //! A client that asks the same question again and again, of the proxy or of a provider.
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -7,9 +9,9 @@ use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::cli::ask::{ask, client};
+use crate::cli::ask::{ask_within, client};
 use crate::upstream::Client;
 use crate::wire::headers::JSON;
 use crate::wire::upload::Upload;
@@ -17,7 +19,7 @@ use crate::wire::upload::Upload;
 const QUESTION: &str =
     r#"{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
 /// How long such a client waits for the end of an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Who is asked.
 #[derive(Clone)]
@@ -38,8 +40,45 @@ pub(super) struct Answer {
 /// An answer, or why there is none.
 pub(super) type Asked = Result<Answer, String>;
 
+/// What came of the questions that somebody was asked.
+#[derive(Debug, Default)]
+pub(super) struct Count {
+    pub(super) answered: usize,
+    pub(super) failed: usize,
+    pub(super) last: Option<Asked>,
+}
+
+impl Count {
+    pub(super) fn note(&mut self, asked: Asked) {
+        match &asked {
+            Ok(_) => self.answered += 1,
+            Err(_) => self.failed += 1,
+        }
+        self.last = Some(asked);
+    }
+
+    /// The last answer, or why there was none.
+    pub(super) fn last_words(&self) -> String {
+        match &self.last {
+            None => "nothing yet".to_owned(),
+            Some(Ok(answer)) => format!("\"{}\"", answer.text),
+            Some(Err(reason)) => format!("nothing: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            answered, failed, ..
+        } = self;
+        let asked = answered + failed;
+        write!(f, "{asked} requests, {answered} answered, {failed} failed")
+    }
+}
+
 impl Asker {
-    pub(super) fn of(address: std::net::SocketAddr) -> anyhow::Result<Self> {
+    pub(super) fn of(address: SocketAddr) -> anyhow::Result<Self> {
         Ok(Self {
             client: client(address)?,
             url: format!("http://{address}/v1/chat/completions"),
@@ -48,11 +87,8 @@ impl Asker {
 
     pub(super) async fn ask(&self) -> Asked {
         let asked_at = Instant::now();
-        let asking = timeout(PATIENCE, self.question());
-        let (text, by) = match asking.await {
-            Ok(answered) => answered.map_err(|error| format!("{error:#}"))?,
-            Err(_) => return Err(format!("no whole answer within {} s", PATIENCE.as_secs())),
-        };
+        let answered = self.question().await;
+        let (text, by) = answered.map_err(|error| in_words(&error))?;
         Ok(Answer {
             text,
             by,
@@ -64,7 +100,7 @@ impl Asker {
         let request = Request::post(&self.url)
             .header(CONTENT_TYPE, JSON)
             .body(Upload::from(Bytes::from_static(QUESTION.as_bytes())))?;
-        let (head, body) = ask(&self.client, request).await?;
+        let (head, body) = ask_within(PATIENCE, &self.client, request).await?;
         if !head.status.is_success() {
             let error: Value = serde_json::from_slice(&body).unwrap_or_default();
             let words = error["error"]["message"].as_str().unwrap_or_default();
@@ -73,6 +109,15 @@ impl Asker {
         let by = head.headers.get("x-backstop-upstream");
         let by = by.and_then(|name| Some(name.to_str().ok()?.to_owned()));
         Ok((text_of(&String::from_utf8_lossy(&body))?, by))
+    }
+}
+
+/// An error without what only programmers want to know.
+fn in_words(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    match text.split_once(": error reading") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
     }
 }
 

@@ -11,10 +11,10 @@ const ROLES: [(&str, &str, &str); 3] = [
     ("ernie", "ernie-5.1", "Ernie speaking, simulated."),
 ];
 /// What all of them say in between: whoever continues another's answer finds the place.
-const ANSWER: &str = "You asked something, and this is the answer, made of plain words that come one after the other, so that you \
-     can see who says them.";
+const ANSWER: &str =
+    "This is the answer to what you asked, made of plain words, so that you can see who says them.";
 /// In the middle of it.
-const MIDDLE: usize = 16;
+const MIDDLE: usize = 14;
 const TOKEN_DELAY: Duration = Duration::from_millis(5);
 
 /// What can happen to a provider.
@@ -53,7 +53,7 @@ impl Mishap {
             Self::Stalls => "stalls midway",
             Self::Cuts => "cuts its streams",
             Self::RateLimit => "limits the rate",
-            Self::SlowStart => "begins after 3 s",
+            Self::SlowStart => "begins after 5 s",
             Self::Down => "refuses to connect",
         }
     }
@@ -61,7 +61,7 @@ impl Mishap {
     fn on(self, script: Script) -> Script {
         let fault = match self {
             Self::None => return script,
-            Self::SlowStart => return script.with_first_token_delay(Duration::from_secs(3)),
+            Self::SlowStart => return script.with_first_token_delay(Duration::from_secs(5)),
             Self::Errors => Fault::status(503),
             Self::Stalls => Fault::StallAfter(MIDDLE),
             Self::Cuts => Fault::CutAfter(MIDDLE),
@@ -124,7 +124,7 @@ impl Cast {
         format!(
             "upstreams:\n{upstreams}routes:\n  - models: [\"*\"]\n    continuation: regenerate\n    candidates:\n{candidates}\
              check_models: false\n\
-             timeouts: {{connect: 500ms, first_token: 1s, answer: 2s, idle: 1s, content: 1s, reasoning: 1s, total: 10s, wait: 2s}}\n"
+             timeouts: {{connect: 1s, first_token: 2s, answer: 4s, idle: 2s, content: 2s, reasoning: 2s, total: 10s, wait: 2s}}\n"
         )
     }
 }

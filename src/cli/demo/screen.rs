@@ -1,6 +1,6 @@
 //! The table of the demo as text: so many lines, each at most as wide as the terminal.
 
-use super::asker::Asked;
+use super::asker::Count;
 use super::cast::Mishap;
 
 /// What is shown.
@@ -9,7 +9,7 @@ pub(super) struct Picture<'a> {
     /// Which row the keys concern.
     pub(super) chosen: usize,
     /// The questions that went through the proxy.
-    pub(super) through: &'a Tally,
+    pub(super) through: &'a Count,
 }
 
 /// One provider.
@@ -21,33 +21,7 @@ pub(super) struct Row<'a> {
     /// How many answers through the proxy came from it.
     pub(super) served: usize,
     /// The questions that went to it directly.
-    pub(super) directly: &'a Tally,
-}
-
-/// What came of the questions that somebody was asked.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) answered: usize,
-    pub(super) failed: usize,
-    pub(super) last: Option<Asked>,
-}
-
-impl Tally {
-    pub(super) fn note(&mut self, asked: Asked) {
-        match &asked {
-            Ok(_) => self.answered += 1,
-            Err(_) => self.failed += 1,
-        }
-        self.last = Some(asked);
-    }
-
-    fn last_words(&self) -> String {
-        match &self.last {
-            None => "nothing yet".to_owned(),
-            Some(Ok(answer)) => format!("\"{}\"", answer.text),
-            Some(Err(reason)) => format!("nothing: {reason}"),
-        }
-    }
+    pub(super) directly: &'a Count,
 }
 
 /// The lines, without line feeds; always the same number of them.
@@ -68,7 +42,7 @@ pub(super) fn lines(picture: &Picture<'_>, width: usize) -> Vec<String> {
             row.directly.failed
         ));
     }
-    let Tally {
+    let Count {
         answered, failed, ..
     } = picture.through;
     lines.push(String::new());
@@ -92,8 +66,8 @@ pub(super) fn lines(picture: &Picture<'_>, width: usize) -> Vec<String> {
     lines.into_iter().map(|line| cut(&line, width)).collect()
 }
 
-fn by(tally: &Tally) -> String {
-    match &tally.last {
+fn by(count: &Count) -> String {
+    match &count.last {
         Some(Ok(answer)) => {
             let by = answer.by.as_deref().unwrap_or("nobody");
             format!(", from {by} in {} ms:", answer.took.as_millis())
@@ -138,13 +112,13 @@ pub(super) fn frame(lines: &[String], before: usize) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::asker::Answer;
+    use super::super::asker::{Answer, Count};
     use super::super::cast::Mishap;
-    use super::{Picture, Row, Tally, lines};
+    use super::{Picture, Row, lines};
 
     #[test]
     fn the_table_fits_and_keeps_its_height() {
-        let mut through = Tally::default();
+        let mut through = Count::default();
         let mut heights = Vec::new();
         for length in [0, 10, 100, 1000] {
             through.note(Ok(Answer {
@@ -152,7 +126,7 @@ mod tests {
                 by: Some("claude".to_owned()),
                 took: Duration::from_millis(84),
             }));
-            let mut directly = Tally::default();
+            let mut directly = Count::default();
             directly.note(Err("503 ".to_owned() + &"too much ".repeat(length)));
             let row = |name| Row {
                 name,

@@ -9,9 +9,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::asker::{Asked, Asker};
+use super::asker::{Asked, Asker, Count};
 use super::cast::{Cast, Mishap};
-use super::screen::{Picture, Row, Tally, frame, lines};
+use super::screen::{Picture, Row, frame, lines};
 use super::terminal::{Terminal, size};
 use crate::cli::ask::{ask, client};
 use crate::cli::print::tell;
@@ -29,7 +29,7 @@ pub(super) struct Stage {
     cast: Cast,
     /// The proxy first, then the providers.
     askers: Vec<Asker>,
-    tallies: Vec<Tally>,
+    counts: Vec<Count>,
     open: Vec<usize>,
     /// How many answers through the proxy came from each provider.
     served: Vec<usize>,
@@ -55,7 +55,7 @@ impl Stage {
         }
         let count = askers.len();
         Ok(Self {
-            tallies: (0..count).map(|_| Tally::default()).collect(),
+            counts: (0..count).map(|_| Count::default()).collect(),
             open: vec![0; count],
             served: vec![0; count - 1],
             states: vec![String::new(); count - 1],
@@ -136,7 +136,7 @@ impl Stage {
                 if let Some(by) = by {
                     self.served[by] += 1;
                 }
-                self.tallies[place].note(asked);
+                self.counts[place].note(asked);
             }
             Done::States(Some(told)) => {
                 for (state, player) in self.states.iter_mut().zip(&self.cast.players) {
@@ -159,12 +159,12 @@ impl Stage {
                 mishap: player.mishap,
                 state: self.states[place].clone(),
                 served: self.served[place],
-                directly: &self.tallies[place + 1],
+                directly: &self.counts[place + 1],
             });
         let picture = Picture {
             rows: rows.collect(),
             chosen: self.chosen,
-            through: &self.tallies[0],
+            through: &self.counts[0],
         };
         let mut lines = lines(&picture, width);
         lines.truncate(height.saturating_sub(1));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::asker::{Asked, Asker};
+use super::asker::{Asker, Count};
 use super::cast::{Cast, Mishap};
 use crate::cli::print::tell;
 
@@ -84,8 +84,8 @@ impl Audience {
                 _ = ticks.tick() => {}
             }
             let (asked, without) = tokio::join!(self.proxy.ask(), self.directly.ask());
-            self.through.note(&asked);
-            self.without.note(&without);
+            self.through.note(asked.clone());
+            self.without.note(without);
             let who = match asked {
                 Ok(answer) => {
                     slowest = slowest.max(answer.took);
@@ -105,32 +105,5 @@ impl Audience {
             slowest.as_millis(),
             self.without.failed - failed_before
         ));
-    }
-}
-
-/// How many questions were answered.
-#[derive(Debug, Default)]
-struct Count {
-    answered: usize,
-    failed: usize,
-}
-
-impl Count {
-    fn note(&mut self, asked: &Asked) {
-        match asked {
-            Ok(_) => self.answered += 1,
-            Err(_) => self.failed += 1,
-        }
-    }
-}
-
-impl std::fmt::Display for Count {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { answered, failed } = self;
-        write!(
-            f,
-            "{} requests, {answered} answered, {failed} failed",
-            answered + failed
-        )
     }
 }

@@ -94,7 +94,8 @@ impl Terminal {
                 self.shown += &String::from_utf8_lossy(&bytes[..count]);
             }
         };
-        tokio::time::timeout(PATIENCE, reading).await.unwrap()
+        let seen = tokio::time::timeout(PATIENCE, reading).await;
+        seen.unwrap_or_else(|_| panic!("{text:?} has not been shown"))
     }
 
     async fn ends_as_it_was(mut self, folder: &Path) {
@@ -139,7 +140,7 @@ async fn keys_break_and_heal_providers_and_the_table_shows_it() {
     for (key, words) in [
         ("2", "stalls midway"),
         ("4", "limits the rate"),
-        ("5", "begins after 3 s"),
+        ("5", "begins after 5 s"),
         ("6", "refuses to connect"),
     ] {
         terminal.press(key).await;

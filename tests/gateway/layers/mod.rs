@@ -13,7 +13,8 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "browser", "failover", "health", "metrics", "request", "routing", "wire",
+            "browser", "config", "event", "failover", "health", "metrics", "outcome", "request",
+            "routing", "wire",
         ],
     ),
     (
@@ -37,6 +38,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "affinity",
             "config",
             "gateway",
+            "log",
             "output",
             "simulator",
             "upstream",
@@ -84,14 +86,16 @@ const LADDER: &[(&str, &[&str])] = &[
             "affinity",
             "routing",
             "server",
+            "traces",
             "upstream",
+            "webhook",
             "wire",
         ],
     ),
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
     ("lib", &[]),
-    ("log", &["event", "outcome"]),
+    ("log", &["config", "event", "outcome"]),
     ("main", &[]),
     ("metrics", &["event", "health", "output"]),
     ("outcome", &[]),
@@ -105,8 +109,16 @@ const LADDER: &[(&str, &[&str])] = &[
     ("server", &["wire"]),
     ("simulator", &[]),
     (
+        "traces",
+        &["config", "event", "outcome", "request", "upstream", "wire"],
+    ),
+    (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],
+    ),
+    (
+        "webhook",
+        &["config", "event", "outcome", "upstream", "wire"],
     ),
     ("wire", &[]),
 ];
