@@ -21,7 +21,7 @@
 //! - [`affinity`] remembers which upstream owns which stored object
 //! - [`event`] carries facts from the data path to [`metrics`], [`log`], [`webhook`] and [`traces`]
 //! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
-//! - [`admin`] serves the operators' address
+//! - [`admin`] serves the operators' address: a page, its live status, actions
 //! - [`catalogue`] has what is known of providers and models, as data
 //! - [`config`] reads and checks the configuration; [`gateway`] builds everything from it, and replaces it on reload
 //! - [`cli`] is the command line; [`simulator`] imitates providers for the demo and the tests
@@ -114,6 +114,8 @@
 //! | odds | the live chance that a call to a model succeeds |
 //! | health check | a free request to an upstream that could not be connected to |
 //! | last resort | the one attempt that is made though nobody is admitted |
+//! | taken out | kept from all requests by an operator, whatever health believes |
+//! | condition | how things stand as a whole: well, covered (clients do not notice), failing |
 //! | affinity | sending a request to the upstream that owns what it refers to |
 //! | owner, pinned | the upstream where a stored object lives; a request that refers to one |
 //! | generation | what serves by one configuration, until a reload |
@@ -145,6 +147,7 @@ pub mod failover;
 pub mod gateway;
 pub mod guide;
 pub mod health;
+pub mod history;
 pub mod log;
 pub mod metrics;
 pub mod outcome;
@@ -153,6 +156,7 @@ pub mod request;
 pub mod routing;
 pub mod server;
 pub mod simulator;
+pub mod state;
 pub mod traces;
 pub mod upstream;
 pub mod webhook;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,9 +17,10 @@ use crate::config::{
     TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
-use crate::event::{Events, Sink};
+use crate::event::{Events, ScopeId, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
+use crate::history::History;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
@@ -39,6 +39,7 @@ pub(super) struct Foundation {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
+    pub(super) history: Option<Arc<History>>,
     pub(super) memory: Memory,
     pub(super) events: Events,
     /// What has happened lately, for operators.
@@ -48,11 +49,13 @@ pub(super) struct Foundation {
 }
 
 impl Foundation {
-    pub(super) fn new(
-        state_dir: Option<&Path>,
-        mut sinks: Vec<Box<dyn Sink>>,
-    ) -> Result<Self, StartError> {
+    pub(super) fn new(config: &Config, mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+        let state_dir = config.state_dir.as_deref();
         let metrics = Arc::new(Metrics::new()?);
+        let history = config.history.then(|| Arc::new(History::start(state_dir)));
+        if let Some(history) = &history {
+            sinks.push(Box::new(Arc::clone(history)));
+        }
         let log = Arc::new(Log::default());
         let notifier = Arc::new(Notifier::default());
         sinks.push(Box::new(Arc::clone(&log)));
@@ -69,6 +72,7 @@ impl Foundation {
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
+            history,
             // Each configuration sets its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
@@ -110,6 +114,7 @@ impl Generation {
         let Foundation {
             health,
             affinity,
+            history,
             memory,
             events,
             ..
@@ -129,6 +134,10 @@ impl Generation {
         };
         let routes = Arc::new(assembly.route_table());
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
+        if let Some(history) = history {
+            let upstreams: Vec<UpstreamId> = config.upstreams.keys().cloned().collect();
+            history.adopt(&upstreams, &models(&routes));
+        }
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
@@ -156,6 +165,14 @@ impl Generation {
             }),
         })
     }
+}
+
+/// The models of the routes at their upstreams, in the order of the routes.
+fn models(routes: &RouteTable) -> Vec<ScopeId> {
+    let candidates = routes.rules().iter().flat_map(|rule| &rule.candidates);
+    candidates
+        .map(|candidate| candidate.health.id().clone())
+        .collect()
 }
 
 /// With another URL or other keys, it is another account, whose health is unknown.
