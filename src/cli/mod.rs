@@ -7,10 +7,13 @@ mod demo;
 mod explain;
 mod failure;
 mod healthcheck;
+mod incidents;
 mod live;
 mod log_filter;
 mod logging;
+mod operators;
 mod print;
+mod report;
 mod serve;
 mod settings;
 mod status;
@@ -25,7 +28,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs, StatusArgs};
+use self::arguments::{
+    CheckArgs, DemoArgs, ExplainArgs, IncidentsArgs, ProxyArgs, ReportArgs, ServeArgs, StatusArgs,
+};
 use self::failure::Failure;
 use self::log_filter::LogFilter;
 use self::logging::LogFormat;
@@ -83,6 +88,10 @@ enum Command {
     Status(StatusArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(ProxyArgs),
+    /// Ask a running proxy what clients had and how upstreams and models did, over 1 minute to 90 days
+    Report(ReportArgs),
+    /// Ask a running proxy for its incidents: what was out, when, why, and what clients had of it
+    Incidents(IncidentsArgs),
 }
 
 /// Runs the program.
@@ -116,6 +125,8 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
             Some(Command::Demo(args)) => demo::run(&args).await?,
             Some(Command::Explain(args)) => explain::run(&args).await?,
             Some(Command::Healthcheck(args)) => healthcheck::run(&args).await?,
+            Some(Command::Report(args)) => report::run(&args).await?,
+            Some(Command::Incidents(args)) => incidents::run(&args).await?,
             Some(Command::Serve(args)) => serve::run(&args).await?,
             Some(Command::Check(_)) | None => serve::run(&line.serve).await?,
         }

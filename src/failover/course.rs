@@ -261,14 +261,14 @@ impl<'r, 'a> Course<'r, 'a> {
     /// Who should have answered in place of the one that does.
     fn in_place_of(&self, choice: usize, upstream: &UpstreamId) -> Option<InPlaceOf> {
         let (preferred, why_not) = self.plan.preferred_to(choice, Instant::now())?;
-        if preferred == upstream {
+        if preferred.upstream == *upstream {
             return None;
         }
         let attempts = self.log.attempts.iter().rev();
         let failed = || {
             attempts
                 .clone()
-                .find(|attempt| attempt.upstream == *preferred)
+                .find(|attempt| attempt.upstream == preferred.upstream)
         };
         let reason = match why_not {
             Some(reason) => reason.label(),
@@ -279,7 +279,8 @@ impl<'r, 'a> Course<'r, 'a> {
             },
         };
         Some(InPlaceOf {
-            upstream: preferred.clone(),
+            upstream: preferred.upstream.clone(),
+            model: preferred.model.clone(),
             reason,
             is_passed_over: why_not.is_some(),
         })

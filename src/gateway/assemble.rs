@@ -24,6 +24,7 @@ use crate::history::History;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
+use crate::traces::Tracer;
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
 use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
@@ -34,6 +35,7 @@ use crate::wire::tls::{self, ClientFiles};
 pub(super) struct Foundation {
     log: Arc<Log>,
     pub(super) notifier: Arc<Notifier>,
+    pub(super) tracer: Arc<Tracer>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
@@ -58,12 +60,15 @@ impl Foundation {
         let notifier = Arc::new(Notifier::default());
         sinks.push(Box::new(Arc::clone(&log)));
         sinks.push(Box::new(Arc::clone(&notifier)));
+        let tracer = Arc::new(Tracer::default());
+        sinks.push(Box::new(Arc::clone(&tracer)));
         sinks.push(Box::new(Arc::clone(&metrics)));
         let recent = Arc::<Recent>::default();
         sinks.push(Box::new(Arc::clone(&recent)));
         Ok(Self {
             log,
             notifier,
+            tracer,
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
@@ -83,6 +88,8 @@ impl Foundation {
             whose: "notify".to_owned(),
             reason,
         })?;
+        let traced = self.tracer.follow(config);
+        traced.map_err(|reason| StartError::Traces { reason })?;
         self.log.follow(&config.log);
         Ok(())
     }

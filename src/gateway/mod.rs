@@ -106,6 +106,9 @@ impl Gateway {
         gateway
             .background
             .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
+        gateway
+            .background
+            .spawn(Arc::clone(&foundation.tracer).run());
         gateway.background.spawn(model_check::run(
             foundation,
             current,
@@ -243,6 +246,7 @@ impl Gateway {
         self.tasks.join_next().await;
         self.admin_stop.send_replace(true);
         self.tasks.join_next().await;
+        self.foundation.tracer.flush().await;
         self.background.shutdown().await;
     }
 }

@@ -342,7 +342,7 @@ async fn a_log_filter_that_means_nothing_is_a_wrong_argument() {
     let folder = tempfile::tempdir().unwrap();
     let (code, _, stderr) = finish(backstop(folder.path(), &["--log", "debgu"])).await;
     assert_eq!(code, Some(2), "{stderr}");
-    for told in [
+    for part in [
         "did you mean `debug`?",
         "off, error, warn",
         "warn,backstop=debug",
@@ -423,4 +423,50 @@ async fn the_demo_shows_a_failover_in_which_no_request_fails() {
         assert!(printed.contains(shown), "{shown}: {printed}");
     }
     assert_eq!(running.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn the_report_and_the_incidents_of_a_running_backstop_are_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
+    let (running, asking) = with_an_open_request(folder.path(), &upstream).await;
+    let answer = asking.await.unwrap().unwrap();
+    answer.into_body().collect().await.unwrap();
+    // What the test's harness cannot know: the port.
+    let mut running = running;
+    let admin = address(&running.logged("serving operators: http://").await);
+    let report = |more: &[&str]| {
+        let arguments = ["report", "--admin-listen", &admin];
+        finish(backstop(folder.path(), &[&arguments, more].concat()))
+    };
+    let (code, stdout, stderr) = report(&["--since", "24h"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stdout.contains("clients") && stdout.contains("  only "),
+        "{stdout}"
+    );
+    assert!(
+        stdout.lines().all(|line| line.chars().count() <= 80),
+        "{stdout}"
+    );
+    let (_, json, _) = report(&["--format", "json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["rows"][1]["upstream"], "only");
+    let (_, csv, _) = report(&["--format", "csv"]).await;
+    assert!(csv.starts_with("kind,upstream,model,requests,"), "{csv}");
+    let (code, _, stderr) = report(&["--since", "3y"]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("90d"), "{stderr}");
+
+    let incidents = ["incidents", "--admin-listen", &admin];
+    let (code, stdout, _) = finish(backstop(folder.path(), &incidents)).await;
+    assert_eq!(
+        (code, stdout.as_str()),
+        (Some(0), "no incident in the last 30d\n")
+    );
+    assert_eq!(running.terminate().await, Some(0));
+    let (code, _, stderr) = report(&[]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("no backstop answers at"), "{stderr}");
+    assert!(stderr.contains("--admin-listen"), "{stderr}");
 }

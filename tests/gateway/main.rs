@@ -67,6 +67,7 @@ mod telling;
 mod three_apis;
 mod timers;
 mod tls;
+mod traces;
 mod two_apis;
 mod unread;
 mod uploads;

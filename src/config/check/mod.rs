@@ -7,6 +7,7 @@ mod keys;
 mod network;
 mod notes;
 mod notify;
+mod traces;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
@@ -42,6 +43,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.timeouts();
     check.limits();
     check.notify();
+    check.traces();
 }
 
 impl Check<'_> {

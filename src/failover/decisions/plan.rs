@@ -15,6 +15,7 @@ use super::skip::{SkipReason, Skipped};
 use super::target::Target;
 use crate::config::UpstreamId;
 use crate::dialect::UpstreamRequest;
+use crate::event::ScopeId;
 use crate::failover::translation::{fault, translated_within};
 use crate::health::{ModelHealth, Permit, Shape};
 use crate::outcome::{Blame, Outcome};
@@ -218,13 +219,13 @@ impl<'a> AttemptPlan<'a> {
         &self,
         choice: usize,
         now: Instant,
-    ) -> Option<(&'a UpstreamId, Option<SkipReason>)> {
+    ) -> Option<(&'a ScopeId, Option<SkipReason>)> {
         let rank = self.entries[choice].rank;
         let preferred = self.entries.iter().filter(|entry| entry.rank < rank);
         let able = preferred.filter(|entry| entry.calls > 0 || entry.tried != Tried::No);
         let first = able.min_by_key(|entry| entry.rank)?;
         let why = (first.calls == 0).then(|| first.why_not(now));
-        Some((first.candidate.upstream.id(), why))
+        Some((first.candidate.health.id(), why))
     }
 
     /// The candidates that were skipped, and why.

@@ -26,9 +26,14 @@ impl Clocked {
     }
 
     fn out(&mut self, model: Option<&str>) {
+        let retry_after = None;
+        self.attempt(Outcome::Overloaded {
+            status: 503,
+            retry_after,
+        });
         let change = HealthChange::Opened {
             scope: scope(model),
-            cause: "overloaded",
+            cause: "failures",
             retry_in: Duration::from_secs(1),
         };
         self.tracker.health_changed(&change, self.now);
@@ -37,7 +42,7 @@ impl Clocked {
     fn back(&mut self, model: Option<&str>) {
         let change = HealthChange::Healed {
             scope: scope(model),
-            cause: "overloaded",
+            cause: "failures",
         };
         self.tracker.health_changed(&change, self.now);
     }

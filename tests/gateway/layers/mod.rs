@@ -87,6 +87,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "affinity",
             "routing",
             "server",
+            "traces",
             "upstream",
             "webhook",
             "wire",
@@ -94,7 +95,10 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
-    ("history", &["config", "event", "outcome", "state"]),
+    (
+        "history",
+        &["config", "event", "outcome", "request", "state"],
+    ),
     ("lib", &[]),
     ("log", &["config", "event", "outcome"]),
     ("main", &[]),
@@ -110,6 +114,10 @@ const LADDER: &[(&str, &[&str])] = &[
     ("server", &["wire"]),
     ("simulator", &[]),
     ("state", &[]),
+    (
+        "traces",
+        &["config", "event", "outcome", "request", "upstream", "wire"],
+    ),
     (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],
