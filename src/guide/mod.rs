@@ -12,7 +12,7 @@
 //! | [page] | the page for operators, its actions, `backstop status`, the badge |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
 //! | [availability] | what clients had and how upstreams did, over 90 days; incidents |
-//! | [operations] | running, Docker, drain, logs, state, security, limits, alerts and a runbook |
+//! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts and a runbook |
 //! | [decisions] | why it is built this way |
 //! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
