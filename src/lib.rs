@@ -23,7 +23,7 @@
 //! - [`history`] counts what clients had and how upstreams did, for 90 days, and notes incidents
 //! - [`state`] opens the files that survive a restart
 //! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
-//! - [`admin`] serves the operators' address
+//! - [`admin`] serves the operators' address: a page, its live status, actions
 //! - [`catalogue`] has what is known of providers and models, as data
 //! - [`config`] reads and checks the configuration; [`gateway`] builds everything from it, and replaces it on reload
 //! - [`cli`] is the command line; [`simulator`] imitates providers for the demo and the tests
@@ -117,6 +117,8 @@
 //! | odds | the live chance that a call to a model succeeds |
 //! | health check | a free request to an upstream that could not be connected to |
 //! | last resort | the one attempt that is made though nobody is admitted |
+//! | taken out | kept from all requests by an operator, whatever health believes |
+//! | condition | how things stand as a whole: well, covered (clients do not notice), failing |
 //! | affinity | sending a request to the upstream that owns what it refers to |
 //! | owner, pinned | the upstream where a stored object lives; a request that refers to one |
 //! | generation | what serves by one configuration, until a reload |

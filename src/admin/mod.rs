@@ -148,8 +148,8 @@ impl Admin {
             .path_and_query()
             .map_or("", |target| target.as_str());
         let upstream = query::parameter(target, "upstream");
-        let word = self.status.word(upstream.as_deref()).await;
-        badge::picture(upstream.as_deref().unwrap_or("backstop"), word)
+        let state = self.status.state_name(upstream.as_deref()).await;
+        badge::picture(upstream.as_deref().unwrap_or("backstop"), state)
     }
 
     async fn act(&self, action: Action, head: &Parts) -> Response<Body> {

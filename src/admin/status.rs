@@ -67,7 +67,7 @@ impl Status {
     }
 
     /// The state of everything, or of one upstream, in one word; `None`: there is no such upstream.
-    pub(super) async fn word(&self, upstream: Option<&str>) -> Option<&'static str> {
+    pub(super) async fn state_name(&self, upstream: Option<&str>) -> Option<&'static str> {
         let (now, clients) = (Instant::now(), self.felt.now().await);
         let views = self.health.view(now);
         if let Some(name) = upstream {

@@ -79,7 +79,7 @@ impl TraceVariables {
         Some(Collector {
             url,
             headers: config.headers.clone(),
-            service: self.service.clone().unwrap_or("backstop".to_owned()),
+            service: self.service.clone().unwrap_or_else(|| "backstop".to_owned()),
         })
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn mistake(url: &str) -> Option<&'static str> {
     };
     let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
     if !is_web || uri.host().is_none_or(str::is_empty) {
-        return Some("must begin with http:// or https:// and a host, as in http://localhost:4318");
+        return Some("is not a URL; write for example http://localhost:4318");
     }
     if uri.port_u16() == Some(4317) {
         return Some("is the port for gRPC; traces are sent over HTTP, usually to port 4318");

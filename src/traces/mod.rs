@@ -173,9 +173,11 @@ impl Sink for Tracer {
             | Event::HealthChecked { .. }
             | Event::KeyRenewed { .. }
             | Event::ModelsChecked(_)
-            | Event::ConfigReloaded
+            | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. }
-            | Event::Notified { .. } => {}
+            | Event::Notified { .. }
+            | Event::TakenOut { .. }
+            | Event::PutBack { .. } => {}
         }
     }
 }

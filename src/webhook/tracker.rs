@@ -154,7 +154,8 @@ impl Tracker {
         let is_many = failures.recent.len() == FAILURES
             && now.saturating_duration_since(first) < FAILURES_WITHIN;
         if is_many {
-            let names: Vec<&str> = by.iter().map(AsRef::as_ref).collect();
+            let mut names: Vec<&str> = by.iter().map(AsRef::as_ref).collect();
+            names.sort_unstable();
             let cause = match names.as_slice() {
                 [] => "nobody could be asked".to_owned(),
                 names => format!("failed by {}", names.join(", ")),

@@ -93,12 +93,8 @@ impl Attempt<'_> {
         if self.request.endpoint == Endpoint::Realtime {
             let seat = self.seat().await?;
             let wait = self.wait(Instant::now());
-            let handshake = handshake::run(
-                (self.request, self.number),
-                self.target,
-                wait.until(None),
-                seat,
-            );
+            let asked = (self.request, self.number);
+            let handshake = handshake::run(asked, self.target, wait.until(None), seat);
             return Box::pin(handshake).await;
         }
         match self.exchange(translated?).await {

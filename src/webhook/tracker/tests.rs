@@ -161,7 +161,7 @@ fn clients_get_errors_when_several_requests_fail_and_until_none_does() {
     assert_eq!(
         sent.after(1),
         [
-            "clients get errors: 3 requests of route gpt failed within a minute (failed by openai, claude)."
+            "clients get errors: 3 requests of route gpt failed within a minute (failed by claude, openai)."
         ]
     );
     assert!(
