@@ -187,7 +187,7 @@ fn whole<'a>(reader: &mut Reader, mut message: Delta<'a>, pieces: &mut Vec<Piece
 }
 
 /// The older `function_call`, unless it repeats a call: llama-cpp-python says each one in both ways.
-fn older<'a>(delta: &mut Delta<'a>) -> Option<Function<'a>> {
+fn older<'a>(delta: &mut Delta<'a>) -> Option<Box<Function<'a>>> {
     let function = delta.function_call.0.take();
     function.filter(|_| delta.tool_calls.is_empty())
 }

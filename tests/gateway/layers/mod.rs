@@ -49,7 +49,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("config", &["catalogue"]),
     (
         "dialect",
-        &["catalogue", "config", "outcome", "request", "wire"],
+        &["catalogue", "config", "event", "outcome", "request", "wire"],
     ),
     ("event", &["config", "outcome", "request"]),
     (
