@@ -79,6 +79,9 @@ mod tests {
             outcome: outcome.clone(),
             detail: None,
             elapsed: Duration::ZERO,
+            scope_model: None,
+            first_token: None,
+            tokens: None,
         });
         let skipped = skipped.iter().map(|(upstream, reason)| Skipped {
             upstream: UpstreamId::from(*upstream),

@@ -95,7 +95,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
     ("lib", &[]),
-    ("log", &["config", "event", "outcome"]),
+    ("log", &["config", "event", "outcome", "request"]),
     ("main", &[]),
     ("metrics", &["event", "health", "output"]),
     ("outcome", &[]),
