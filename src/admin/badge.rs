@@ -13,13 +13,13 @@ use crate::wire::body::Body;
 const CHARACTER: usize = 7;
 /// What stands in a picture at most; longer names are cut off.
 const LONGEST_NAME: usize = 40;
-/// The width of the right half, which has room for every word.
+/// The width of the right half, which has room for every state.
 const RIGHT: usize = 104;
 
-/// The picture for a name with the word of its state.
-pub(super) fn picture(name: &str, word: Option<&str>) -> Response<Body> {
+/// The picture for a name with its state.
+pub(super) fn picture(name: &str, state: Option<&str>) -> Response<Body> {
     let svg = HeaderValue::from_static("image/svg+xml");
-    let mut response = respond::with_type(StatusCode::OK, svg, drawing(name, word));
+    let mut response = respond::with_type(StatusCode::OK, svg, drawing(name, state));
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let anybody = HeaderValue::from_static("cross-origin");
@@ -27,8 +27,8 @@ pub(super) fn picture(name: &str, word: Option<&str>) -> Response<Body> {
     response
 }
 
-fn drawing(name: &str, word: Option<&str>) -> String {
-    let (text, colour) = look(word);
+fn drawing(name: &str, state: Option<&str>) -> String {
+    let (text, colour) = look(state);
     let name: String = name.chars().take(LONGEST_NAME).collect();
     let left = CHARACTER * name.chars().count() + 14;
     let width = left + RIGHT;
@@ -46,12 +46,12 @@ fn drawing(name: &str, word: Option<&str>) -> String {
 }
 
 /// What a state is called here, and its colour: white text is readable on each.
-fn look(word: Option<&str>) -> (&'static str, &'static str) {
+fn look(state: Option<&str>) -> (&'static str, &'static str) {
     const GREEN: &str = "#1a7f37";
     const AMBER: &str = "#8a5a00";
     const RED: &str = "#b4232a";
     const GREY: &str = "#57606a";
-    match word {
+    match state {
         Some("well") => ("all well", GREEN),
         Some("covered") => ("covered", AMBER),
         Some("failing") => ("failing", RED),
@@ -92,12 +92,12 @@ mod tests {
     fn a_name_is_text_and_the_size_tells_no_state() {
         let hostile = drawing("</text><script>\"&", Some("well"));
         assert!(!hostile.contains("<script>"), "{hostile}");
-        let size = |word| {
-            let drawn = drawing("openai", word);
+        let size = |state| {
+            let drawn = drawing("openai", state);
             drawn.split(" height").next().unwrap().to_owned()
         };
-        for word in ["well", "failing", "in_rotation", "key_refused", "taken_out"] {
-            assert_eq!(size(Some(word)), size(None), "{word}");
+        for state in ["well", "failing", "in_rotation", "key_refused", "taken_out"] {
+            assert_eq!(size(Some(state)), size(None), "{state}");
         }
     }
 }

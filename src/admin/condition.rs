@@ -7,6 +7,7 @@ use super::recent::Recent;
 use super::route_view::RouteView;
 use super::upstream_state::{State, UpstreamState};
 use crate::config::UpstreamId;
+use crate::event::ScopeId;
 use crate::health::ScopeView;
 
 /// How things stand as a whole; the worst comes last.
@@ -97,7 +98,7 @@ impl<'a> Problem<'a> {
     }
 
     fn what(&self) -> String {
-        let scope = &self.of.scope.id;
+        let scope = subject(&self.of.scope.id);
         match self.of.state {
             State::TakenOut => format!("{scope} is taken out by hand"),
             State::Out | State::PartlyOut => format!("{scope} is down"),
@@ -129,6 +130,14 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// `openai`, `gpt-4o at openai`, `a model of gpt-* at openai`.
+fn subject(scope: &ScopeId) -> String {
+    match &scope.model {
+        Some(model) if model.ends_with('*') => format!("a model of {model} at {}", scope.upstream),
+        Some(_) | None => scope.to_string(),
+    }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 fn listed(names: &[&str]) -> String {
     match names {
@@ -140,26 +149,26 @@ fn listed(names: &[&str]) -> String {
 
 /// Why, in the words of the last failure where there is one: `503 overloaded`.
 pub(super) fn because(scope: &ScopeView, state: State, recent: &Recent) -> Option<String> {
-    match state {
-        State::TakenOut | State::InRotation => None,
-        State::CoolingDown | State::KeyRefused => {
-            let cooldown = scope.cooldowns.first()?;
-            Some(cooldown.reason.label().replace('_', " "))
-        }
-        State::PartlyOut if !scope.cooldowns.is_empty() => {
-            let cooldown = scope.cooldowns.first()?;
-            Some(cooldown.reason.label().replace('_', " "))
-        }
-        State::Out | State::Probing | State::PartlyOut | State::Recovering => {
-            let last = recent.last_failure(&scope.id.upstream);
-            let in_words = last.map(|last| {
-                let label = last.outcome.label().replace('_', " ");
-                match last.outcome.status() {
-                    Some(status) => format!("{status} {label}"),
-                    None => label,
-                }
-            });
-            in_words.or_else(|| Some(scope.cause.replace('_', " ")))
-        }
+    let is_cooldown = match state {
+        State::TakenOut | State::InRotation => return None,
+        State::CoolingDown | State::KeyRefused => true,
+        State::PartlyOut => !scope.phase.is_out(),
+        State::Out | State::Probing | State::Recovering => false,
+    };
+    if is_cooldown {
+        let cooldown = scope.cooldowns.first()?;
+        return Some(in_words(cooldown.reason.label()));
     }
+    let Some(last) = recent.last_failure(&scope.id.upstream) else {
+        return Some(in_words(scope.cause));
+    };
+    let label = in_words(last.outcome.label());
+    Some(match last.outcome.status() {
+        Some(status) => format!("{status} {label}"),
+        None => label,
+    })
+}
+
+fn in_words(label: &str) -> String {
+    label.replace('_', " ")
 }

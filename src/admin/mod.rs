@@ -3,14 +3,19 @@
 //! *Invariant:* nothing here is for a page of another origin, except the badge, which tells it nothing.
 
 mod actions;
+mod availability;
 mod badge;
 mod condition;
 mod current;
 mod explain;
 mod feed;
+mod felt;
+mod incidents;
 mod live;
 mod moment;
+mod no_answer;
 mod page;
+mod past;
 mod recent;
 mod reloader;
 mod respond;
@@ -23,8 +28,9 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -32,6 +38,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use current::Current;
+pub use felt::Felt;
 pub use live::Live;
 pub use recent::Recent;
 pub use reloader::{ReloadRequest, Reloaded, Reloader, TakenOver};
@@ -42,6 +49,7 @@ use self::live::Source;
 use self::respond::{error, json, text};
 use crate::browser::Refused;
 use crate::event::Events;
+use crate::history::History;
 use crate::metrics::Metrics;
 use crate::wire::body::{Body, Patience, read_whole};
 use crate::wire::headers::has_media_type;
@@ -53,7 +61,7 @@ use crate::wire::query;
 const LARGEST_QUESTION: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 const WHAT_IS_HERE: &str = "here are / (a page), /metrics, /healthz, /readyz, /badge.svg, /incidents.atom, /api/status, \
-                            /api/live, /api/upstreams and POST /api/explain, /api/upstreams/NAME/out, \
+                            /api/live, /api/availability, /api/history, /api/incidents, /api/upstreams and POST /api/explain, /api/upstreams/NAME/out, \
                             /api/upstreams/NAME/in, /api/reload\n";
 
 /// Answers operators.
@@ -61,6 +69,8 @@ const WHAT_IS_HERE: &str = "here are / (a page), /metrics, /healthz, /readyz, /b
 pub struct Admin {
     /// Shown at `/metrics`.
     pub metrics: Arc<Metrics>,
+    /// Shown at `/api/availability`, `/api/history` and `/api/incidents`; `None`: it is turned off.
+    pub history: Option<Arc<History>>,
     /// Shown as metrics.
     pub memory: Memory,
     /// Shown at `/api/status` and on the page.
@@ -87,7 +97,7 @@ impl Admin {
         match (&head.method, Action::at(path)) {
             (&Method::POST, Some(action)) => self.act(action, &head).await,
             (&Method::POST, None) if path == "/api/explain" => self.explain(&head, body).await,
-            (&Method::GET | &Method::HEAD, None) => self.show(&head),
+            (&Method::GET | &Method::HEAD, None) => self.show(&head).await,
             (_, Some(_)) => text(StatusCode::METHOD_NOT_ALLOWED, "an action is a POST\n"),
             (_, None) => text(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -105,14 +115,15 @@ impl Admin {
         }
     }
 
-    fn show(&self, head: &Parts) -> Response<Body> {
+    async fn show(&self, head: &Parts) -> Response<Body> {
         let (path, now) = (head.uri.path(), Instant::now());
         match path {
             "/metrics" => self.metrics(),
-            "/api/status" => json(StatusCode::OK, &self.status.json(now)),
+            "/api/status" => json(StatusCode::OK, &self.status.json().await),
             "/api/live" => self.live.listen(Told::by(&self.status)),
             "/api/upstreams" => json(StatusCode::OK, &upstreams::json(&self.status.health, now)),
-            "/badge.svg" => self.badge(head),
+            "/badge.svg" => self.badge(head).await,
+            path if past::is_asked(path) => self.past(head).await,
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" if *self.status.leaving.borrow() => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
@@ -123,14 +134,22 @@ impl Admin {
         }
     }
 
-    fn badge(&self, head: &Parts) -> Response<Body> {
+    async fn past(&self, head: &Parts) -> Response<Body> {
+        let query = head.uri.query().unwrap_or_default();
+        let named = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = head.uri.authority().map(Authority::as_str).or(named);
+        let history = self.history.as_deref();
+        past::said(history, head.uri.path(), query, host.unwrap_or_default()).await
+    }
+
+    async fn badge(&self, head: &Parts) -> Response<Body> {
         let target = head
             .uri
             .path_and_query()
             .map_or("", |target| target.as_str());
         let upstream = query::parameter(target, "upstream");
-        let word = self.status.word(upstream.as_deref(), Instant::now());
-        badge::picture(upstream.as_deref().unwrap_or("backstop"), word)
+        let state = self.status.state_name(upstream.as_deref()).await;
+        badge::picture(upstream.as_deref().unwrap_or("backstop"), state)
     }
 
     async fn act(&self, action: Action, head: &Parts) -> Response<Body> {
@@ -211,7 +230,7 @@ impl Told {
 
 impl Source for Told {
     async fn status(&self) -> Value {
-        self.status.json(Instant::now())
+        self.status.json().await
     }
 
     fn version(&self) -> u64 {

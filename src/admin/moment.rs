@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+/// This moment.
+pub(super) fn now() -> String {
+    written(Timestamp::now())
+}
+
 /// A moment in the past, so long ago.
 pub(super) fn rfc3339(ago: Duration) -> String {
     let ago = SignedDuration::try_from(ago).unwrap_or_default();

@@ -9,12 +9,13 @@ use tokio::time::Instant;
 
 use super::condition::{Condition, Problem, because};
 use super::current::Current;
-use super::explain;
+use super::felt::{Clients, Felt};
 use super::moment::{in_future, rfc3339, written};
 use super::recent::{Failover, Recent};
 use super::route_view::RouteView;
 use super::upstream_state::{State, UpstreamState};
 use super::upstreams::errors;
+use super::{explain, moment};
 use crate::health::{Health, ScopeView};
 
 /// What is known of everything now.
@@ -24,6 +25,8 @@ pub struct Status {
     pub health: Arc<Health>,
     /// What has happened lately.
     pub recent: Arc<Recent>,
+    /// What clients felt in the last minutes.
+    pub felt: Arc<Felt>,
     /// The configuration that serves now.
     pub current: watch::Receiver<Arc<Current>>,
     /// True as soon as the process is about to stop.
@@ -39,18 +42,20 @@ struct Seen<'a> {
 }
 
 impl Status {
-    pub(super) fn json(&self, now: Instant) -> Value {
+    pub(super) async fn json(&self) -> Value {
+        let (now, clients) = (Instant::now(), self.felt.now().await);
         let current = Arc::clone(&self.current.borrow());
         let views = self.health.view(now);
         let routes = RouteView::of_all(&current.routes, now);
         let problems = self.problems(&views, &routes);
-        let condition = self.condition(&problems);
+        let condition = self.condition(&problems, clients);
         json!({
-            "now": written(Timestamp::now()),
+            "now": moment::now(),
             "version": env!("CARGO_PKG_VERSION"),
             "started_at": written(self.started),
             "draining": *self.leaving.borrow(),
             "condition": condition.name(),
+            "clients": clients.map(|clients| clients.json()),
             "problems": problems.iter().map(Problem::json).collect::<Vec<_>>(),
             "network_lost_since": self.health.network_lost_for(now).map(rfc3339),
             "actions": current.token.is_some(),
@@ -62,7 +67,8 @@ impl Status {
     }
 
     /// The state of everything, or of one upstream, in one word; `None`: there is no such upstream.
-    pub(super) fn word(&self, upstream: Option<&str>, now: Instant) -> Option<&'static str> {
+    pub(super) async fn state_name(&self, upstream: Option<&str>) -> Option<&'static str> {
+        let (now, clients) = (Instant::now(), self.felt.now().await);
         let views = self.health.view(now);
         if let Some(name) = upstream {
             let mut all = seen(&views);
@@ -72,7 +78,7 @@ impl Status {
         let current = Arc::clone(&self.current.borrow());
         let routes = RouteView::of_all(&current.routes, now);
         let problems = self.problems(&views, &routes);
-        Some(self.condition(&problems).name())
+        Some(self.condition(&problems, clients).name())
     }
 
     fn problems<'a>(
@@ -87,8 +93,9 @@ impl Status {
         problems
     }
 
-    fn condition(&self, problems: &[Problem<'_>]) -> Condition {
-        if self.health.is_network_lost() || problems.iter().any(Problem::is_felt) {
+    fn condition(&self, problems: &[Problem<'_>], clients: Option<Clients>) -> Condition {
+        let is_noticed = clients.is_some_and(|clients| clients.notice());
+        if is_noticed || self.health.is_network_lost() || problems.iter().any(Problem::is_felt) {
             Condition::Failing
         } else if problems.is_empty() {
             Condition::Well

@@ -84,11 +84,10 @@ fn headlines(status: &Value, colours: Colours) -> String {
     for line in lines {
         let _ = writeln!(text, "{}", colours.paint(colour, &line));
     }
-    let _ = writeln!(
-        text,
-        "{}",
-        clients(&status["availability"]["clients"]["5m"])
-    );
+    let clients = &status["clients"];
+    if !clients.is_null() {
+        let _ = writeln!(text, "{}", felt(&clients["5m"]));
+    }
     text
 }
 
@@ -109,7 +108,7 @@ fn sentence(problem: &Value) -> String {
     }
 }
 
-fn clients(figures: &Value) -> String {
+fn felt(figures: &Value) -> String {
     let Some(requests) = figures["requests"].as_u64() else {
         return "No requests in the last 5 minutes.".to_owned();
     };
@@ -164,7 +163,8 @@ fn state(name: &str) -> &str {
 /// The availability of 5 minutes and of a day as they come, and half of all times to the first token.
 fn figures(windows: &Value) -> [String; 3] {
     let share = |window: &str| match &windows[window]["by_requests"] {
-        Value::Number(share) => share.to_string(),
+        // 100.0 is written as 100 elsewhere, too.
+        Value::Number(share) => share.to_string().trim_end_matches(".0").to_owned(),
         _ => "no data".to_owned(),
     };
     let token = match windows["5m"]["first_token_ms"]["p50"].as_u64() {
@@ -224,6 +224,7 @@ mod tests {
     fn status() -> Value {
         json!({
             "condition": "covered",
+            "clients": {"5m": {"requests": 1204, "failed": 0}},
             "problems": [{"upstream": "openai", "what": "openai is down", "since": "2026-11-27T02:14:00Z",
                 "because": "503 overloaded", "instead": "claude answers instead", "answered_by": ["claude"]}],
             "upstreams": [

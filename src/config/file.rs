@@ -55,8 +55,10 @@ pub struct Config {
     pub traces: TracesConfig,
     /// The webhooks that are told when something goes wrong.
     pub notify: Vec<NotifyConfig>,
-    /// Where to remember, over a restart, which upstream created what.
+    /// Where to remember, over a restart, which upstream created what, and the history.
     pub state_dir: Option<PathBuf>,
+    /// Whether it is counted what clients had and how upstreams did.
+    pub history: bool,
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
     #[serde(skip)]
     pub is_made: bool,
@@ -114,6 +116,7 @@ impl Default for Config {
             traces: TracesConfig::default(),
             notify: Vec::new(),
             state_dir: None,
+            history: true,
             proxies: ProxyVariables::default(),
             trace_variables: TraceVariables::default(),
         }

@@ -76,10 +76,10 @@ mod tests {
             upstream: UpstreamId::from(*upstream),
             key: 0,
             model: None,
+            scope_model: None,
             outcome: outcome.clone(),
             detail: None,
             elapsed: Duration::ZERO,
-            scope_model: None,
             first_token: None,
             tokens: None,
         });

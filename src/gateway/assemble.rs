@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
+use super::foundation::Foundation;
 use super::start_error::StartError;
-use crate::admin::{Current, Recent, Reloader};
-use crate::affinity::Affinity;
+use crate::admin::Current;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
 use crate::config::{
@@ -18,78 +16,12 @@ use crate::config::{
     TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
-use crate::event::{Events, Sink};
+use crate::event::ScopeId;
 use crate::failover::Failover;
 use crate::health::Health;
-use crate::log::Log;
-use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
-use crate::traces::Tracer;
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
-use crate::webhook::Notifier;
-use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
-
-/// State that lasts as long as the process, independent of the configuration.
-#[derive(Clone, Debug)]
-pub(super) struct Foundation {
-    log: Arc<Log>,
-    pub(super) notifier: Arc<Notifier>,
-    pub(super) tracer: Arc<Tracer>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) health: Arc<Health>,
-    pub(super) affinity: Affinity,
-    pub(super) memory: Memory,
-    pub(super) events: Events,
-    /// What has happened lately, for operators.
-    pub(super) recent: Arc<Recent>,
-    /// How operators have the configuration read again.
-    pub(super) reloader: Reloader,
-}
-
-impl Foundation {
-    pub(super) fn new(
-        state_dir: Option<&Path>,
-        mut sinks: Vec<Box<dyn Sink>>,
-    ) -> Result<Self, StartError> {
-        let metrics = Arc::new(Metrics::new()?);
-        let log = Arc::new(Log::default());
-        let notifier = Arc::new(Notifier::default());
-        sinks.push(Box::new(Arc::clone(&log)));
-        sinks.push(Box::new(Arc::clone(&notifier)));
-        let tracer = Arc::new(Tracer::default());
-        sinks.push(Box::new(Arc::clone(&tracer)));
-        sinks.push(Box::new(Arc::clone(&metrics)));
-        let recent = Arc::<Recent>::default();
-        sinks.push(Box::new(Arc::clone(&recent)));
-        Ok(Self {
-            log,
-            notifier,
-            tracer,
-            metrics,
-            health: Arc::new(Health::new(Instant::now())),
-            affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
-            // Each configuration sets its limit.
-            memory: Memory::new(0),
-            events: Events::new(sinks),
-            recent,
-            reloader: Reloader::default(),
-        })
-    }
-
-    /// Observes by this configuration from now on. If this fails, nothing has been changed.
-    pub(super) fn follow(&self, config: &Config) -> Result<(), StartError> {
-        let notified = self.notifier.follow(config);
-        notified.map_err(|reason| StartError::Tls {
-            whose: "notify".to_owned(),
-            reason,
-        })?;
-        let traced = self.tracer.follow(config);
-        traced.map_err(|reason| StartError::Traces { reason })?;
-        self.log.follow(&config.log);
-        Ok(())
-    }
-}
 
 /// The parts built from one configuration, which serve until the next reload.
 #[derive(Debug)]
@@ -110,6 +42,7 @@ impl Generation {
         let Foundation {
             health,
             affinity,
+            history,
             memory,
             events,
             ..
@@ -129,6 +62,10 @@ impl Generation {
         };
         let routes = Arc::new(assembly.route_table());
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
+        if let Some(history) = history {
+            let upstreams: Vec<UpstreamId> = config.upstreams.keys().cloned().collect();
+            history.adopt(&upstreams, &models(&routes));
+        }
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
@@ -156,6 +93,14 @@ impl Generation {
             }),
         })
     }
+}
+
+/// The models of the routes at their upstreams, in the order of the routes.
+fn models(routes: &RouteTable) -> Vec<ScopeId> {
+    let candidates = routes.rules().iter().flat_map(|rule| &rule.candidates);
+    candidates
+        .map(|candidate| candidate.health.id().clone())
+        .collect()
 }
 
 /// With another URL or other keys, it is another account, whose health is unknown.

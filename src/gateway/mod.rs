@@ -3,7 +3,9 @@
 mod assemble;
 mod descriptors;
 mod fixed;
+mod foundation;
 mod health_checks;
+mod history_ticks;
 mod holder;
 mod key_renewals;
 mod live_check;
@@ -23,9 +25,10 @@ use tokio::time::sleep;
 pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
 
-use self::assemble::{Foundation, Generation, Upstreams, listener_tls};
+use self::assemble::{Generation, Upstreams, listener_tls};
 use self::descriptors::Descriptors;
-use crate::admin::{Admin, Current, Live, ReloadRequest, Reloaded, Status, TakenOver};
+use self::foundation::Foundation;
+use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status, TakenOver};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};
 use crate::server::{ConnectionLimits, Server};
@@ -59,7 +62,7 @@ impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
         log_warnings(config);
-        let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
+        let foundation = Foundation::new(config, listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
@@ -99,6 +102,9 @@ impl Gateway {
         gateway
             .background
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        gateway
+            .background
+            .spawn(history_ticks::run(foundation.clone()));
         gateway
             .background
             .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
@@ -161,6 +167,7 @@ impl Gateway {
             metrics,
             health,
             memory,
+            history,
             recent,
             events,
             reloader,
@@ -168,10 +175,12 @@ impl Gateway {
         } = self.foundation.clone();
         let admin = Admin {
             metrics,
+            history: history.clone(),
             memory,
             status: Status {
                 health,
                 recent,
+                felt: Arc::new(Felt::by(history)),
                 current: self.for_operators.subscribe(),
                 leaving: is_leaving,
                 started: Timestamp::now(),

@@ -9,13 +9,18 @@
 //! | [failover] | which failures lead to another attempt, and what a client gets when all fail |
 //! | [streams] | what a stream promises, and how one that breaks off goes on |
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
+//! | [page] | the page for operators, its actions, `backstop status`, the badge |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
+//! | [availability] | what clients had and how upstreams did, over 90 days; incidents |
 //! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts and a runbook |
 //! | [decisions] | why it is built this way |
 //! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
 //!
 //! [reference]: mod@reference
+
+#[doc = include_str!("availability.md")]
+pub mod availability {}
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}
@@ -40,6 +45,9 @@ pub mod models {}
 
 #[doc = include_str!("operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("page.md")]
+pub mod page {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}

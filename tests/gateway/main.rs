@@ -40,6 +40,7 @@ mod failover;
 mod forwarding;
 mod health;
 mod heartbeats;
+mod history;
 mod idle;
 mod keys;
 mod layers;

@@ -17,6 +17,7 @@ const shown = { span: "90d", cursor: null, tokenSpan: "24h", tokenOf: "", incide
 let heardAt = null;
 let lostSince = null;
 let isLive = false;
+let events = null;
 
 // --- Elements ---------------------------------------------------------------------------------------------------------
 
@@ -117,20 +118,20 @@ function stepName(text, step) {
 // --- Tables -----------------------------------------------------------------------------------------------------------
 
 /// A table that becomes a list on a narrow screen, and stays a table for a screen reader. A row is a list of cells; the first
-/// one names it.
+/// one names it; a `#` before a name stands for numbers, a `=` for lists.
 function table(caption, head, rows) {
-  const numbers = head.map((name) => name.startsWith("#"));
-  const names = head.map((name) => name.replace("#", ""));
+  const kinds = head.map((name) => ({ "#": "number", "=": "wide" })[name[0]]);
+  const names = head.map((name) => name.replace(/^[#=]/, ""));
   const cell = (content, index) => {
     const isHead = index === 0;
-    const attributes = { role: isHead ? "rowheader" : "cell", scope: isHead && "row", class: numbers[index] && "number", "data-label": names[index] };
+    const attributes = { role: isHead ? "rowheader" : "cell", scope: isHead && "row", class: kinds[index], "data-label": names[index] };
     return h(isHead ? "th" : "td", attributes, content);
   };
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
     h("table", { class: "stack", role: "table" },
       h("caption", null, caption),
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, names.map((name, index) =>
-        h("th", { role: "columnheader", scope: "col", class: numbers[index] && "number" }, name)))),
+        h("th", { role: "columnheader", scope: "col", class: kinds[index] }, name)))),
       h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, row.map(cell))))));
 }
 
@@ -157,7 +158,7 @@ function sentence(problem) {
 }
 
 function clientsLine(figures) {
-  if (!known.availability) return "";
+  if (figures === undefined) return "";
   if (!figures) return "No requests in the last 5 minutes.";
   const count = `${number(figures.failed)} of ${plural(figures.requests, "request", "requests")} failed in the last 5 minutes`;
   const saved = figures.saved ? ` ${plural(figures.saved, "was", "were")} saved by another upstream.` : "";
@@ -172,7 +173,7 @@ function glance() {
   const others = status.network_lost_since ? status.problems : status.problems.slice(1);
   const act = status.problems.filter((problem) => problem.needs_action);
   fill(byId("glance-body"),
-    h("p", null, clientsLine(known.availability && known.availability.clients["5m"])),
+    h("p", null, clientsLine(status.clients ? status.clients["5m"] : undefined)),
     others.length ? h("ul", null, others.map((problem) => h("li", null, sentence(problem)))) : null,
     act.length ? h("p", null, `Somebody has to act: ${act.map((problem) => problem.upstream).join(", ")}.`) : null,
     status.draining ? h("p", null, "This backstop is stopping: it finishes what is open.") : null);
@@ -309,7 +310,7 @@ function bar(figures, index) {
 function spoken(history, index) {
   const of = ({ name, points }) => {
     const { figures } = points[index] || {};
-    return figures ? `${name} ${figures.by_requests} % by requests, ${figures.by_time} % by time` : `${name} no data`;
+    return figures ? `${name} ${percent(figures.by_requests)} by requests, ${percent(figures.by_time)} by time` : `${name} no data`;
   };
   return `${stepName(history.clients[index].at, history.step)}: ${rows(history).map(of).join("; ")}`;
 }
@@ -358,7 +359,7 @@ function firstToken() {
 }
 
 function plot(points, step) {
-  const [width, height, left, right, bottom] = [Math.max(280, byId("first-token-body").clientWidth), 190, 58, 40, 24];
+  const [width, height, left, right, bottom] = [Math.max(280, byId("first-token-body").clientWidth), 190, 66, 40, 24];
   const most = Math.max(...points.map((point) => (point.token ? point.token.p95 : 0)), 1);
   const x = (index) => left + ((width - left - right) * index) / Math.max(1, points.length - 1);
   const y = (value) => 14 + (height - bottom - 14) * (1 - value / most);
@@ -398,7 +399,7 @@ function candidates(list) {
 
 function routes() {
   const isExact = (pattern) => !pattern.endsWith("*");
-  fill(byId("routes-body"), table("Who would be tried now, in this order", ["Model", "Candidates"],
+  fill(byId("routes-body"), table("Who would be tried now, in this order", ["Model", "=Candidates"],
     known.status.routes.map((route) => [
       isExact(route.pattern) ? h("button", { type: "button", title: "Explain", onclick: () => explainModel(route.pattern) }, route.pattern) : route.pattern,
       candidates(route.candidates)])));
@@ -542,14 +543,27 @@ function refreshFigures() {
   refresh("api/incidents?since=90d", (it) => { known.incidents = it.incidents; }, incidentList);
 }
 
+/// Only while the page is seen: a browser has few connections to one place.
 function follow() {
-  const events = new EventSource("api/live");
+  if (events || document.hidden) return;
+  events = new EventSource("api/live");
   events.addEventListener("status", (event) => { isLive = true; heard(JSON.parse(event.data)); });
   events.onerror = () => {
     isLive = false;
-    if (events.readyState !== EventSource.CLOSED) return;
+    if (!events || events.readyState !== EventSource.CLOSED) return;
+    events = null;
     setTimeout(follow, 3 * POLL);
   };
+}
+
+function seenOrNot() {
+  if (!document.hidden) {
+    follow();
+    return poll();
+  }
+  isLive = false;
+  if (events) events.close();
+  events = null;
 }
 
 function poll() {
@@ -571,6 +585,7 @@ function start() {
   byId("action").onsubmit = act;
   byId("cancel").onclick = () => byId("dialog").close();
   window.onresize = firstToken;
+  document.onvisibilitychange = seenOrNot;
   follow();
   poll();
   refreshFigures();

@@ -13,8 +13,8 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "browser", "config", "event", "failover", "health", "metrics", "outcome", "request",
-            "routing", "wire",
+            "browser", "config", "event", "failover", "health", "history", "metrics", "outcome",
+            "request", "routing", "wire",
         ],
     ),
     (
@@ -35,12 +35,12 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "affinity",
             "config",
             "gateway",
             "log",
             "output",
             "simulator",
+            "state",
             "upstream",
             "wire",
         ],
@@ -80,6 +80,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "event",
             "failover",
             "health",
+            "history",
             "log",
             "metrics",
             "outcome",
@@ -94,13 +95,17 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
+    (
+        "history",
+        &["config", "event", "outcome", "request", "state"],
+    ),
     ("lib", &[]),
     ("log", &["config", "event", "outcome", "request"]),
     ("main", &[]),
     ("metrics", &["event", "health", "output"]),
     ("outcome", &[]),
     ("output", &[]),
-    ("affinity", &["config", "request", "wire"]),
+    ("affinity", &["config", "request", "state", "wire"]),
     ("request", &["catalogue", "config", "wire"]),
     (
         "routing",
@@ -108,6 +113,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("server", &["wire"]),
     ("simulator", &[]),
+    ("state", &[]),
     (
         "traces",
         &["config", "event", "outcome", "request", "upstream", "wire"],
