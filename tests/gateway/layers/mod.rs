@@ -100,7 +100,7 @@ const LADDER: &[(&str, &[&str])] = &[
         &["config", "event", "outcome", "request", "state"],
     ),
     ("lib", &[]),
-    ("log", &["config", "event", "outcome"]),
+    ("log", &["config", "event", "outcome", "request"]),
     ("main", &[]),
     ("metrics", &["event", "health", "output"]),
     ("outcome", &[]),
