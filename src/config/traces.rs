@@ -79,7 +79,10 @@ impl TraceVariables {
         Some(Collector {
             url,
             headers: config.headers.clone(),
-            service: self.service.clone().unwrap_or_else(|| "backstop".to_owned()),
+            service: self
+                .service
+                .clone()
+                .unwrap_or_else(|| "backstop".to_owned()),
         })
     }
 }
