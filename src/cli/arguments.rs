@@ -65,6 +65,10 @@ pub(super) struct DemoArgs {
     /// Serve operators here
     #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) admin_listen: SocketAddr,
+
+    /// Play a story unattended instead of waiting for keys, and print lines; that happens without a terminal, too
+    #[arg(long)]
+    pub(super) script: bool,
 }
 
 #[derive(Args, Debug)]

@@ -20,6 +20,7 @@ mod status;
 mod status_table;
 mod stop;
 
+use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -80,7 +81,7 @@ enum Command {
     Serve(ServeArgs),
     /// Check the configuration: print every mistake with a fix, or the routes as they will be tried
     Check(CheckArgs),
-    /// Show a failover with simulated providers; needs no key and no configuration
+    /// Break and heal simulated providers by keys, and see who answers; needs no key and no configuration
     Demo(DemoArgs),
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
@@ -117,7 +118,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         runtime()?.block_on(check::run(args))?;
         return Ok(ExitCode::SUCCESS);
     }
-    logging::start(&line.log, line.log_format)?;
+    logging::start(&filter(&line)?, line.log_format)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {
@@ -135,6 +136,16 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     // A DNS lookup in progress would delay the exit for as long as the resolver takes.
     runtime.shutdown_timeout(GOODBYE);
     result
+}
+
+/// What is logged: nothing where the demo's table is drawn, because they would draw over each other.
+fn filter(line: &CommandLine) -> anyhow::Result<LogFilter> {
+    match &line.command {
+        Some(Command::Demo(args)) if demo::is_by_keys(args) && io::stderr().is_terminal() => {
+            Ok("off".parse()?)
+        }
+        _ => Ok(line.log.clone()),
+    }
 }
 
 /// One thread for every two processors: a request is little work, and moving it between threads costs more than it

@@ -149,6 +149,7 @@ impl<'r, 'a> Course<'r, 'a> {
         let chosen = Chosen {
             choice,
             target,
+            asking: self.plan.asking(choice),
             translated: self.plan.take_translated(choice),
             has_others: is_limited && self.plan.has_others(Instant::now()).await,
         };

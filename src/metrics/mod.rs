@@ -93,12 +93,7 @@ impl Metrics {
                 "Configurations that took over while running (`ok`), or could not be used (`rejected`).",
                 &["result"],
             )?,
-            notifications: counter(
-                &registry,
-                "backstop_notifications_total",
-                "Messages to webhooks that were taken (`sent`), or lost after several tries (`lost`).",
-                &["place", "result"],
-            )?,
+            notifications: notifications(&registry)?,
             health: HealthGauges::new(&registry)?,
             memory: MemoryMetrics::new(&registry)?,
             timings: Timings::new(&registry)?,
@@ -198,6 +193,15 @@ impl Sink for Metrics {
             Event::RequestFinished(report) => self.finished(report),
         }
     }
+}
+
+fn notifications(registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    counter(
+        registry,
+        "backstop_notifications_total",
+        "Messages to webhooks that were taken (`sent`), or lost after several tries (`lost`).",
+        &["place", "result"],
+    )
 }
 
 fn in_flight(registry: &Registry) -> Result<IntGauge, prometheus::Error> {

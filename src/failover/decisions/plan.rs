@@ -14,7 +14,7 @@ use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
 use super::target::Target;
 use crate::config::UpstreamId;
-use crate::dialect::UpstreamRequest;
+use crate::dialect::{Asking, UpstreamRequest};
 use crate::event::ScopeId;
 use crate::failover::translation::{fault, translated_within};
 use crate::health::{ModelHealth, Permit, Shape};
@@ -110,7 +110,8 @@ impl<'a> AttemptPlan<'a> {
         if entry.is_known {
             return true;
         }
-        let translated = translated_within(entry.candidate, self.request, self.memory).await;
+        let asking = entry.asking(self.request);
+        let translated = translated_within(asking, self.request.needs.body, self.memory).await;
         let why = match translated {
             Ok(translated) => {
                 entry.is_known = true;
@@ -126,6 +127,11 @@ impl<'a> AttemptPlan<'a> {
         entry.is_known = true;
         self.skipped.push(Skipped::new(entry.candidate, why));
         false
+    }
+
+    /// How a candidate is asked.
+    pub(in crate::failover) fn asking(&mut self, choice: usize) -> Asking<'a> {
+        self.entries[choice].asking(self.request)
     }
 
     /// The request in the API of a candidate, if it has been put so and not been sent yet.
@@ -255,3 +261,6 @@ impl<'a> AttemptPlan<'a> {
         entries.map(|entry| entry.cooldown(now)).min()
     }
 }
+
+#[cfg(test)]
+mod tests;
