@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::browser::{BrowserPolicy, Refused};
 use crate::health::Health;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Now, RouteView};
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, Patience, full, read_whole};
 use crate::wire::headers::{JSON, has_media_type};
@@ -107,19 +107,41 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Body> {
-        let views = self.health.view(Instant::now());
+        let now = Instant::now();
         self.metrics
             .show_memory(self.memory.used(), self.memory.refused());
-        let mut response = text(
-            StatusCode::OK,
-            self.metrics.render(&views, self.health.is_network_lost()),
-        );
+        let shown = self.metrics.render(&Now {
+            scopes: self.health.view(now),
+            routes: routes(&self.routes, now),
+            is_network_lost: self.health.is_network_lost(),
+        });
+        let mut response = text(StatusCode::OK, shown);
         response.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static(prometheus::TEXT_FORMAT),
         );
         response
     }
+}
+
+/// How many candidates each route has, and how many of them would get a request now: of its patterns, the one with the
+/// fewest counts.
+fn routes(table: &RouteTable, now: Instant) -> Vec<RouteView> {
+    let mut views: Vec<RouteView> = Vec::new();
+    for rule in table.rules() {
+        let candidates = rule.candidates.iter();
+        let available = candidates.filter(|candidate| candidate.health.is_available(now));
+        let available = available.count();
+        match views.iter_mut().find(|view| view.route == rule.route) {
+            Some(view) => view.available = view.available.min(available),
+            None => views.push(RouteView {
+                route: Arc::clone(&rule.route),
+                candidates: rule.candidates.len(),
+                available,
+            }),
+        }
+    }
+    views
 }
 
 /// What a page may list of origins is for the clients' address only.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::known::known;
 use super::start_error::StartError;
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
@@ -73,11 +74,11 @@ impl Generation {
         before: &Upstreams,
     ) -> Result<Self, StartError> {
         let Foundation {
+            metrics,
             health,
             affinity,
             memory,
             events,
-            ..
         } = foundation;
         let upstreams = upstreams(config, before).await?;
         let accounts = config.upstreams.iter();
@@ -103,6 +104,7 @@ impl Generation {
             memory.clone(),
             events.clone(),
         );
+        metrics.adopt(&known(config, &routes, &upstreams));
         let clients = ClientKeys::new(config);
         Ok(Self {
             api: Api::new(

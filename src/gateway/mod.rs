@@ -5,6 +5,7 @@ mod descriptors;
 mod fixed;
 mod health_checks;
 mod key_renewals;
+mod known;
 mod model_check;
 mod start_error;
 

@@ -54,6 +54,7 @@ mod providers;
 mod reference;
 mod reload;
 mod sdk;
+mod series;
 mod situations;
 mod strategy;
 mod streaming;

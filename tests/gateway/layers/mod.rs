@@ -92,7 +92,10 @@ const LADDER: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("log", &["event", "outcome"]),
     ("main", &[]),
-    ("metrics", &["event", "health", "output"]),
+    (
+        "metrics",
+        &["config", "event", "health", "outcome", "output", "request"],
+    ),
     ("outcome", &[]),
     ("output", &[]),
     ("affinity", &["config", "request", "wire"]),
