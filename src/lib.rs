@@ -19,7 +19,7 @@
 //!
 //! - [`health`] learns from live requests which upstreams and models work, and decides who is admitted
 //! - [`affinity`] remembers which upstream owns which stored object
-//! - [`event`] carries facts from the data path to [`metrics`] and [`log`]
+//! - [`event`] carries facts from the data path to [`metrics`], [`log`] and [`webhook`]
 //! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
 //! - [`admin`] serves the operators' address
 //! - [`catalogue`] has what is known of providers and models, as data
@@ -55,7 +55,7 @@
 //!                      upgrade   relay: a WebSocket's frames both ways, until one side ends it
 //!                      record    closed exactly once: events
 //!
-//! events ─▶ metrics · log                      admin ─shows─▶ metrics · health · who would be tried
+//! events ─▶ metrics · log · webhook            admin ─shows─▶ metrics · health · who would be tried
 //! ```
 //!
 //! # The ladder
@@ -66,6 +66,7 @@
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire)      simulator, output, guide (nothing)
 //!                 browser (config only)   metrics (health, output)      log (event)
+//!                 webhook (upstream, wire)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```
 //!
@@ -123,6 +124,7 @@
 //! | forward proxy, tunnel | what leads to an upstream in networks without another way out; a connection through it |
 //! | resend | sending again, over another connection, what the upstream has not processed; it is part of the same attempt |
 //! | shortage | file descriptors, ports or memory that this machine has no more of; nobody's failure |
+//! | news | what a webhook is told: that an outage has begun, or is over |
 //! | store, keeper | the owners that are remembered; the thread that keeps them in a file |
 //! | origin | where a web page comes from, as its browser says |
 //! | coding | how a body is packed (gzip, deflate, zstd) |
@@ -151,4 +153,5 @@ pub mod routing;
 pub mod server;
 pub mod simulator;
 pub mod upstream;
+pub mod webhook;
 pub mod wire;

@@ -136,6 +136,7 @@ mod tests {
         give_ups.gave_up(&client(1), seconds(5.0));
         give_ups.gave_up(&client(1), seconds(5.0));
         give_ups.waited(&client(1), seconds(4.0));
+        give_ups.waited(&client(1), seconds(5.0));
         assert_eq!(give_ups.expected(&client(1)), Some(seconds(5.0)));
         give_ups.waited(&client(1), seconds(9.0));
         assert_eq!(give_ups.expected(&client(1)), None);

@@ -1,6 +1,7 @@
 //! The list of models: those that routes name, and those that upstreams list behind pattern routes.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ use crate::wire::query;
 
 /// How long an upstream's list is cached.
 const FRESH: Duration = Duration::from_secs(60);
+/// So many models of one upstream are listed; the longest known lists have some hundred.
+const MOST: usize = 2000;
+/// Longer names are left out.
+const LONGEST_NAME: usize = 256;
 
 /// Knows which models can be requested.
 #[derive(Debug)]
@@ -27,10 +32,14 @@ pub(super) struct Models {
     listed: Mutex<HashMap<UpstreamId, List>>,
 }
 
-#[derive(Debug)]
+/// What an upstream lists.
+#[derive(Debug, Default)]
 struct List {
-    since: Instant,
+    /// When it came; `None`: none has come yet.
+    since: Option<Instant>,
     names: Vec<String>,
+    /// Whether it returned no list when it was last asked.
+    is_silent: bool,
 }
 
 impl Models {
@@ -90,11 +99,30 @@ impl Models {
             }
         }
         while let Some(answered) = asking.join_next().await {
-            if let Ok((upstream, Some(models))) = answered {
-                let names = models.into_iter().map(|model| model.name).collect();
-                let since = Instant::now();
-                self.listed().insert(upstream, List { since, names });
+            if let Ok((upstream, models)) = answered {
+                let names =
+                    models.map(|models| models.into_iter().map(|model| model.name).collect());
+                self.note(upstream, names);
             }
+        }
+    }
+
+    fn note(&self, upstream: UpstreamId, names: Option<Vec<String>>) {
+        let mut listed = self.listed();
+        let list = listed.entry(upstream.clone()).or_default();
+        let was_silent = mem::replace(&mut list.is_silent, names.is_none());
+        if let Some(names) = names {
+            list.since = Some(Instant::now());
+            list.names = names
+                .into_iter()
+                .filter_map(usable_name)
+                .take(MOST)
+                .collect();
+        } else if !was_silent {
+            tracing::warn!(
+                %upstream,
+                "{upstream} does not list its models: they are left out of /models until it does"
+            );
         }
     }
 
@@ -105,8 +133,17 @@ impl Models {
 
 impl List {
     fn is_fresh(&self) -> bool {
-        self.since.elapsed() < FRESH
+        self.since.is_some_and(|since| since.elapsed() < FRESH)
     }
+}
+
+/// The name by which a model is asked for: Gemini lists `models/gemini-3.8-flash`.
+fn usable_name(name: String) -> Option<String> {
+    let name = name
+        .strip_prefix("models/")
+        .map(str::to_owned)
+        .unwrap_or(name);
+    (!name.is_empty() && name.len() <= LONGEST_NAME).then_some(name)
 }
 
 /// One model, in the format of one API. Its name in `segment` may be percent-encoded: many names contain a slash.

@@ -47,3 +47,14 @@ pub enum Prefill {
     /// The same, with `continue_final_message: true` and `add_generation_prompt: false` beside the messages (vLLM).
     Vllm,
 }
+
+/// Whose models a provider serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Serves {
+    /// Its own alone.
+    Own,
+    /// Its own, and those whose weights are open.
+    Open,
+    /// Anybody's, or those that its user gives it, under any name.
+    Any,
+}

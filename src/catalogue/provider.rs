@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::api::{Dialect, KeyHeader, Messages, Prefill};
+use super::api::{Dialect, KeyHeader, Messages, Prefill, Serves};
 use super::facts::Facts;
 use super::lookup::{claude_facts, facts};
 use super::providers::{Entry, TABLE};
@@ -78,6 +78,10 @@ impl Provider {
     /// The patterns of its models' names, where they are distinctive.
     pub fn families(self) -> &'static [&'static str] {
         self.0.families
+    }
+
+    pub(super) fn serves(self) -> Serves {
+        self.0.serves
     }
 
     /// The models to ask it for when it is the fallback of another provider, the preferred one first.

@@ -2,7 +2,7 @@
 
 use super::ability::Ability::{Audio, Logprobs, Several};
 use super::ability::{Abilities, Ability};
-use super::api::{Dialect, KeyHeader, Messages, Prefill};
+use super::api::{Dialect, KeyHeader, Messages, Prefill, Serves};
 use super::quirks::Quirks;
 
 /// A line of the table.
@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub(super) missing: Abilities,
     /// The patterns of its models' names, where they are distinctive.
     pub(super) families: &'static [&'static str],
+    /// Whose models it serves.
+    pub(super) serves: Serves,
     /// The models to ask it for when it is the fallback of another provider, the preferred one first; empty: it is not used
     /// unless the configuration says so.
     pub(super) fallback_models: &'static [&'static str],
@@ -45,6 +47,7 @@ impl Entry {
             quirks: Quirks::OLDER,
             missing: Abilities::of(&[]),
             families: &[],
+            serves: Serves::Any,
             fallback_models: &[],
         }
     }
@@ -125,6 +128,22 @@ impl Entry {
         Self { families, ..self }
     }
 
+    /// It serves its own models alone.
+    const fn own(self) -> Self {
+        Self {
+            serves: Serves::Own,
+            ..self
+        }
+    }
+
+    /// It serves open weights besides its own models.
+    const fn open(self) -> Self {
+        Self {
+            serves: Serves::Open,
+            ..self
+        }
+    }
+
     const fn fallback(self, fallback_models: &'static [&'static str]) -> Self {
         Self {
             fallback_models,
@@ -139,89 +158,89 @@ impl Entry {
 /// no fallback models. URLs that contain a resource, a region, a project or an account must be configured.
 #[rustfmt::skip]
 pub(super) static TABLE: &[Entry] = &[
-    Entry::chats("openai").at("https://api.openai.com/v1").key(&["OPENAI_API_KEY"])
+    Entry::chats("openai").own().at("https://api.openai.com/v1").key(&["OPENAI_API_KEY"])
         .responses().with(Quirks::OPENAI)
         .families(&["gpt-*", "chatgpt-*", "o1*", "o3*", "o4*"])
         .fallback(&["gpt-6-luna", "gpt-5.6-terra", "gpt-4.1-mini"]),
     Entry {
         dialect: Dialect::Anthropic,
         key_header: KeyHeader::XApiKey,
-        ..Entry::chats("anthropic").at("https://api.anthropic.com/v1").key(&["ANTHROPIC_API_KEY"])
+        ..Entry::chats("anthropic").own().at("https://api.anthropic.com/v1").key(&["ANTHROPIC_API_KEY"])
             .responses().lacking(&[Audio, Several, Logprobs])
             .families(&["claude-*"])
             .fallback(&["claude-sonnet-5-5", "claude-sonnet-5", "claude-sonnet-4-6"])
     },
-    Entry::chats("ernie").at("https://qianfan.baidubce.com/v2").key(&["QIANFAN_API_KEY"])
+    Entry::chats("ernie").open().at("https://qianfan.baidubce.com/v2").key(&["QIANFAN_API_KEY"])
         .families(&["ernie-*"])
         .fallback(&["ernie-5.1", "ernie-5.0", "ernie-4.5-turbo-128k"]),
-    Entry::chats("gemini").at("https://generativelanguage.googleapis.com/v1beta/openai")
+    Entry::chats("gemini").own().at("https://generativelanguage.googleapis.com/v1beta/openai")
         .key(&["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"])
         .with(Quirks::GEMINI)
         .families(&["gemini-*"])
         .fallback(&["gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-3.5-flash", "gemini-2.5-flash-lite"]),
     // api-docs.deepseek.com/guides/anthropic_api: both headers are taken.
-    Entry::chats("deepseek").at("https://api.deepseek.com/v1").key(&["DEEPSEEK_API_KEY"])
+    Entry::chats("deepseek").own().at("https://api.deepseek.com/v1").key(&["DEEPSEEK_API_KEY"])
         .responses().messages("/anthropic/v1").with(Quirks::DEEPSEEK)
         .families(&["deepseek-*"])
         .fallback(&["deepseek-flash", "deepseek-v4-flash"]),
-    Entry::chats("mistral").at("https://api.mistral.ai/v1").key(&["MISTRAL_API_KEY"])
+    Entry::chats("mistral").own().at("https://api.mistral.ai/v1").key(&["MISTRAL_API_KEY"])
         .continuing(Prefill::Prefix).with(Quirks::MISTRAL).lacking(&[Logprobs])
         .families(&["mistral-*", "magistral-*", "ministral-*", "codestral-*", "devstral-*"])
         .fallback(&["mistral-large-latest", "mistral-medium-latest", "mistral-small-latest"]),
-    Entry::chats("xai").at("https://api.x.ai/v1").key(&["XAI_API_KEY"])
+    Entry::chats("xai").own().at("https://api.x.ai/v1").key(&["XAI_API_KEY"])
         .responses()
         .families(&["grok-*"])
         .fallback(&["grok-4.7", "grok-4.6", "grok-4.5", "grok-4.3"]),
     // alibabacloud.com/help/en/model-studio/anthropic-api-messages
-    Entry::chats("qwen").at("https://dashscope-intl.aliyuncs.com/compatible-mode/v1").key(&["DASHSCOPE_API_KEY"])
-        .responses().messages("/apps/anthropic/v1")
+    Entry::chats("qwen").open().at("https://dashscope-intl.aliyuncs.com/compatible-mode/v1")
+        .key(&["DASHSCOPE_API_KEY"]).responses().messages("/apps/anthropic/v1")
         .families(&["qwen*", "qwq-*", "qvq-*"])
         .fallback(&["qwen3.8-max", "qwen3.5-plus", "qwen-plus"]),
     // platform.kimi.ai/docs/api/overview
-    Entry::chats("moonshot").at("https://api.moonshot.ai/v1").key(&["MOONSHOT_API_KEY"])
+    Entry::chats("moonshot").own().at("https://api.moonshot.ai/v1").key(&["MOONSHOT_API_KEY"])
         .messages("/anthropic/v1").with(Quirks::DEEPSEEK)
         .families(&["kimi-*", "moonshot-*"])
         .fallback(&["kimi-k3", "kimi-k2.6", "kimi-k2.5"]),
     // docs.z.ai: ANTHROPIC_BASE_URL=https://api.z.ai/api/anthropic
-    Entry::chats("zai").at("https://api.z.ai/api/paas/v4").key(&["ZAI_API_KEY"])
+    Entry::chats("zai").own().at("https://api.z.ai/api/paas/v4").key(&["ZAI_API_KEY"])
         .messages("/api/anthropic/v1")
         .families(&["glm-*"])
         .fallback(&["glm-5.2", "glm-5.1", "glm-5", "glm-4.7"]),
     // platform.minimaxi.com/docs/api-reference/text-anthropic-api
-    Entry::chats("minimax").at("https://api.minimax.io/v1").key(&["MINIMAX_API_KEY"])
+    Entry::chats("minimax").own().at("https://api.minimax.io/v1").key(&["MINIMAX_API_KEY"])
         .messages("/anthropic/v1")
         .families(&["MiniMax-*", "minimax-*"])
         .fallback(&["MiniMax-M3", "MiniMax-M2.7", "MiniMax-M2.5"]),
-    Entry::chats("volcengine").at("https://ark.cn-beijing.volces.com/api/v3").key(&["ARK_API_KEY"])
+    Entry::chats("volcengine").open().at("https://ark.cn-beijing.volces.com/api/v3").key(&["ARK_API_KEY"])
         .families(&["doubao-*"]),
-    Entry::chats("cohere").at("https://api.cohere.ai/compatibility/v1").key(&["COHERE_API_KEY"])
+    Entry::chats("cohere").own().at("https://api.cohere.ai/compatibility/v1").key(&["COHERE_API_KEY"])
         .lacking(&[Audio, Several])
         .families(&["command-*"])
         .fallback(&["command-a-03-2025"]),
     Entry::chats("perplexity").at("https://api.perplexity.ai").key(&["PERPLEXITY_API_KEY"])
         .families(&["sonar*"])
         .fallback(&["sonar-pro", "sonar"]),
-    Entry::chats("groq").at("https://api.groq.com/openai/v1").key(&["GROQ_API_KEY"])
+    Entry::chats("groq").open().at("https://api.groq.com/openai/v1").key(&["GROQ_API_KEY"])
         .responses().with(Quirks::GROQ).lacking(&[Audio, Several, Logprobs])
         .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
-    Entry::chats("cerebras").at("https://api.cerebras.ai/v1").key(&["CEREBRAS_API_KEY"])
+    Entry::chats("cerebras").open().at("https://api.cerebras.ai/v1").key(&["CEREBRAS_API_KEY"])
         .with(Quirks::CEREBRAS).lacking(&[Audio, Several])
         .fallback(&["gpt-oss-120b"]),
-    Entry::chats("together").at("https://api.together.xyz/v1").key(&["TOGETHER_API_KEY"])
+    Entry::chats("together").open().at("https://api.together.xyz/v1").key(&["TOGETHER_API_KEY"])
         .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
-    Entry::chats("fireworks").at("https://api.fireworks.ai/inference/v1").key(&["FIREWORKS_API_KEY"])
+    Entry::chats("fireworks").open().at("https://api.fireworks.ai/inference/v1").key(&["FIREWORKS_API_KEY"])
         .fallback(&["accounts/fireworks/models/gpt-oss-120b", "accounts/fireworks/models/gpt-oss-20b"]),
     Entry::chats("deepinfra").at("https://api.deepinfra.com/v1/openai").key(&["DEEPINFRA_API_KEY"])
         .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
     // docs.sambanova.ai/docs/en/features/anthropic-compatibility
-    Entry::chats("sambanova").at("https://api.sambanova.ai/v1").key(&["SAMBANOVA_API_KEY"])
+    Entry::chats("sambanova").open().at("https://api.sambanova.ai/v1").key(&["SAMBANOVA_API_KEY"])
         .responses().counting_messages("/v1")
         .fallback(&["gpt-oss-120b"]),
-    Entry::chats("nebius").at("https://api.tokenfactory.nebius.com/v1").key(&["NEBIUS_API_KEY"])
+    Entry::chats("nebius").open().at("https://api.tokenfactory.nebius.com/v1").key(&["NEBIUS_API_KEY"])
         .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
-    Entry::chats("nvidia").at("https://integrate.api.nvidia.com/v1").key(&["NVIDIA_API_KEY"])
+    Entry::chats("nvidia").open().at("https://integrate.api.nvidia.com/v1").key(&["NVIDIA_API_KEY"])
         .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
-    Entry::chats("siliconflow").at("https://api.siliconflow.com/v1").key(&["SILICONFLOW_API_KEY"])
+    Entry::chats("siliconflow").open().at("https://api.siliconflow.com/v1").key(&["SILICONFLOW_API_KEY"])
         .fallback(&["openai/gpt-oss-120b", "openai/gpt-oss-20b"]),
     Entry::chats("openrouter").at("https://openrouter.ai/api/v1").key(&["OPENROUTER_API_KEY"])
         .responses().with(Quirks::UNKNOWN)

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::config::parse_address;
+
 #[derive(Args, Debug)]
 pub(super) struct ConfigArgs {
     /// The configuration; without it ./backstop.yaml, else one made from the provider keys in the environment
@@ -17,9 +19,13 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) config: ConfigArgs,
 
-    /// Ask the upstreams, too, whether they have the models that the configuration names; that costs nothing
+    /// Ask every upstream, too: whether it is reached, accepts its keys and has its models; that costs nothing
+    #[arg(long, alias = "models")]
+    pub(super) live: bool,
+
+    /// Take warnings for mistakes
     #[arg(long)]
-    pub(super) models: bool,
+    pub(super) strict: bool,
 }
 
 #[derive(Args, Debug)]
@@ -27,12 +33,12 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) config: ConfigArgs,
 
-    /// Serve clients here, whatever the configuration says
-    #[arg(long, env = "BACKSTOP_LISTEN", value_name = "ADDRESS")]
+    /// Serve clients here, whatever the configuration says: IP and port, or a port of this machine
+    #[arg(long, env = "BACKSTOP_LISTEN", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) listen: Option<SocketAddr>,
 
     /// Serve operators (metrics, health) here, whatever the configuration says
-    #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS")]
+    #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) admin_listen: Option<SocketAddr>,
 
     /// Names by which the proxy may be called, with commas between them, besides those under `hosts` in the configuration
@@ -53,11 +59,11 @@ pub(super) struct ServeArgs {
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
     /// Serve clients here
-    #[arg(long, default_value = "127.0.0.1:4000", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:4000", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) listen: SocketAddr,
 
     /// Serve operators here
-    #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) admin_listen: SocketAddr,
 }
 
@@ -68,17 +74,16 @@ pub(super) struct ExplainArgs {
     pub(super) model: String,
 
     #[command(flatten)]
-    pub(super) proxy: HealthcheckArgs,
+    pub(super) proxy: ProxyArgs,
 }
 
+/// Which running proxy is asked.
 #[derive(Args, Debug)]
-pub(super) struct HealthcheckArgs {
-    /// The operators' address of the proxy; 0.0.0.0 stands for this machine
-    #[arg(
-        long,
-        env = "BACKSTOP_ADMIN_LISTEN",
-        default_value = "127.0.0.1:4001",
-        value_name = "ADDRESS"
-    )]
-    pub(super) admin_listen: SocketAddr,
+pub(super) struct ProxyArgs {
+    /// The operators' address of the proxy, where 0.0.0.0 stands for this machine; without it the one in the configuration
+    #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS", value_parser = parse_address)]
+    pub(super) admin_listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
 }

@@ -1,31 +1,42 @@
-//! `backstop check`: every problem of the configuration, or the routes as they will be tried.
+//! `backstop check`: every problem of the configuration, or the routes as they will be tried, with what deserves a warning.
 
 use super::arguments::CheckArgs;
 use super::failure::Failure;
 use super::print::print;
-use super::settings;
+use super::{live, settings};
 use crate::config::{
-    CandidateConfig, Config, CredentialFrom, KeySource, RouteConfig, Secret, UpstreamConfig,
-    UpstreamId,
+    CandidateConfig, Config, CredentialFrom, KeySource, NotifyConfig, NotifyFormat, NotifyOn,
+    Problems, RouteConfig, Secret, UpstreamConfig, UpstreamId,
 };
 use crate::gateway::check_models;
 
-/// Prints the routes, and what there is to say about their models; problems are returned as the error.
+/// Prints the routes, warnings, and what there is to say about models and live upstreams; problems are returned as the error.
 pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let found = settings::find(&args.config)?;
-    let findings = check_models(&found.config, args.models)
-        .await
-        .map_err(anyhow::Error::from)?;
+    let warnings = Problems {
+        source: found.source.clone(),
+        list: found.config.warnings.clone(),
+    };
+    if args.strict && !warnings.list.is_empty() {
+        return Err(Failure::Config(warnings));
+    }
     let made = found.made.map(|made| made + "\n").unwrap_or_default();
     let mut text = made + &describe(&found.source, &found.config);
+    let findings = check_models(&found.config);
     if !findings.is_empty() {
         text += "\nmodels\n";
     }
     for finding in findings {
         text += &format!("  {finding}\n");
     }
+    if !warnings.list.is_empty() {
+        text += &format!("\nwarnings\n{}\n", warnings.lines());
+    }
     print(&text)?;
-    Ok(())
+    match args.live {
+        true => live::run(&found.config).await,
+        false => Ok(()),
+    }
 }
 
 fn describe(source: &str, config: &Config) -> String {
@@ -57,7 +68,24 @@ fn describe(source: &str, config: &Config) -> String {
     for route in &config.routes {
         text += &route_lines(route);
     }
+    if !config.notify.is_empty() {
+        text += "\nwebhooks\n";
+    }
+    for (index, hook) in config.notify.iter().enumerate() {
+        text += &hook_line(index, hook);
+    }
     text
+}
+
+/// Without the URL: whoever knows it may post there.
+fn hook_line(index: usize, hook: &NotifyConfig) -> String {
+    let on = NotifyOn::ALL.into_iter().filter(|what| hook.is_on(*what));
+    let on: Vec<&str> = on.map(NotifyOn::label).collect();
+    let format = match hook.format {
+        NotifyFormat::Json => "json",
+        NotifyFormat::Slack => "slack",
+    };
+    format!("  notify[{index}]    {format:<6} on {}\n", on.join(", "))
 }
 
 fn upstream_line(id: &UpstreamId, upstream: &UpstreamConfig) -> String {

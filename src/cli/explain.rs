@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use super::arguments::ExplainArgs;
 use super::ask::{ask, client};
-use super::healthcheck::reachable;
 use super::print::print;
+use super::settings::admin_address;
 use crate::wire::headers::JSON;
 use crate::wire::upload::Upload;
 
 /// Calls `/api/explain` and prints the reply as a list.
 pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
-    let address = reachable(args.proxy.admin_listen);
+    let address = admin_address(&args.proxy)?;
     let question = json!({"model": args.model}).to_string();
     let request = Request::post(format!("http://{address}/api/explain"))
         .header(CONTENT_TYPE, JSON)

@@ -1,18 +1,17 @@
 //! `backstop healthcheck`: for Docker, which needs an exit code.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http::Request;
 
-use super::arguments::HealthcheckArgs;
+use super::arguments::ProxyArgs;
 use super::ask::{ask, client};
+use super::settings::admin_address;
 use crate::wire::upload::Upload;
 
 /// Calls `/readyz`.
-pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
-    let address = reachable(args.admin_listen);
+pub(super) async fn run(args: &ProxyArgs) -> anyhow::Result<()> {
+    let address = admin_address(args)?;
     let request =
         Request::get(format!("http://{address}/readyz")).body(Upload::from(Bytes::new()))?;
     let (head, body) = ask(&client(address)?, request)
@@ -24,14 +23,4 @@ pub(super) async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
         String::from_utf8_lossy(&body).trim()
     );
     Ok(())
-}
-
-/// The loopback address, for an address that means all interfaces of this machine.
-pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }

@@ -6,23 +6,41 @@ use std::panic;
 use std::thread;
 
 use anyhow::Context;
-use tracing_subscriber::EnvFilter;
+use clap::ValueEnum;
 
+use super::log_filter::LogFilter;
 use crate::affinity;
+use crate::config::process_environment;
+use crate::log::Text;
 use crate::output::STDERR;
 
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// A short line for people.
+    Text,
+    /// One object per line, with all fields.
+    Json,
+}
+
 /// Sends log lines and panics to standard error from here on.
-pub(super) fn start(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| {
-        format!("--log: `{filter}` is not a log filter; try info, debug or warn,backstop=debug")
-    })?;
+pub(super) fn start(filter: &LogFilter, format: LogFormat) -> anyhow::Result<()> {
+    let is_terminal = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter.build().context("--log")?)
         // Such an error would be written to standard error at once, even if that blocks.
         .log_internal_errors(false)
         .with_writer(|| Line);
-    if io::stderr().is_terminal() {
-        lines.compact().with_target(false).init();
+    let is_text = match format {
+        LogFormat::Auto => is_terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    if is_text {
+        let has_colours = is_terminal && process_environment("NO_COLOR").is_none();
+        lines.with_ansi(has_colours).event_format(Text).init();
     } else {
         lines
             .json()
@@ -52,10 +70,12 @@ fn log_panic(info: &panic::PanicHookInfo<'_>) {
     }
     let backtrace = Backtrace::capture();
     let is_captured = backtrace.status() == BacktraceStatus::Captured;
+    let place = info.location().map(|place| format!(" at {place}"));
     tracing::error!(
         location = info.location().map(tracing::field::display),
         backtrace = is_captured.then(|| tracing::field::display(backtrace)),
-        "a thread panicked: {}",
+        "a thread panicked{}: {}",
+        place.unwrap_or_default(),
         info.payload_as_str()
             .unwrap_or("for a reason without words")
     );

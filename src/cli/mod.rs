@@ -7,6 +7,8 @@ mod demo;
 mod explain;
 mod failure;
 mod healthcheck;
+mod live;
+mod log_filter;
 mod logging;
 mod print;
 mod serve;
@@ -21,8 +23,10 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, HealthcheckArgs, ServeArgs};
+use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs};
 use self::failure::Failure;
+use self::log_filter::LogFilter;
+use self::logging::LogFormat;
 use crate::output::{STDERR, STDOUT};
 
 /// The exit code for an invalid or missing configuration (`EX_CONFIG` of sysexits.h).
@@ -50,7 +54,17 @@ struct CommandLine {
         default_value = "info",
         value_name = "FILTER"
     )]
-    log: String,
+    log: LogFilter,
+
+    /// How to write it: short lines, JSON objects, or what fits: text on a terminal, else json
+    #[arg(
+        long,
+        global = true,
+        env = "BACKSTOP_LOG_FORMAT",
+        default_value = "auto",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,7 +78,7 @@ enum Command {
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
-    Healthcheck(HealthcheckArgs),
+    Healthcheck(ProxyArgs),
 }
 
 /// Runs the program.
@@ -89,7 +103,7 @@ fn run(line: CommandLine) -> Result<(), Failure> {
     if let Some(Command::Check(args)) = &line.command {
         return runtime()?.block_on(check::run(args));
     }
-    logging::start(&line.log)?;
+    logging::start(&line.log, line.log_format)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {

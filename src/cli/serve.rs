@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::ServeArgs;
 use super::failure::Failure;
-use super::healthcheck::reachable;
+use super::settings::reachable;
 use super::stop::Stop;
 use super::{print, settings};
 use crate::config::Config;
@@ -87,7 +87,7 @@ fn announce(gateway: &Gateway, source: &str) {
     let (address, admin) = (gateway.address(), gateway.admin_address());
     // The announced address must be one that can be connected to.
     let (here, there) = (reachable(address), reachable(admin));
-    tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL=http://{here}/v1");
+    tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL=http://{here}/v1 ({source})");
     tracing::info!(address = %admin, "serving operators: http://{there}/metrics");
 }
 

@@ -1,10 +1,13 @@
 //! Finding the configuration: a named file, `./backstop.yaml`, or the provider keys in the environment.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use super::arguments::ConfigArgs;
+use super::arguments::{ConfigArgs, ProxyArgs};
 use super::failure::Failure;
-use crate::config::{Config, from_environment, process_environment};
+use crate::config::{
+    self, AdminConfig, Config, ModelList, Problems, from_environment, process_environment,
+};
 
 const FILE: &str = "backstop.yaml";
 const ENVIRONMENT: &str = "the configuration made from the environment";
@@ -19,8 +22,7 @@ pub(super) struct Found {
 
 /// Finds, reads and checks the configuration.
 pub(super) fn find(args: &ConfigArgs) -> Result<Found, Failure> {
-    let named = args.config.as_deref();
-    if let Some(path) = named.or_else(|| Some(Path::new(FILE)).filter(|path| path.exists())) {
+    if let Some(path) = file(args) {
         return Ok(Found {
             config: Config::load(path)?,
             source: path.display().to_string(),
@@ -30,9 +32,39 @@ pub(super) fn find(args: &ConfigArgs) -> Result<Found, Failure> {
     let made = from_environment(&process_environment).ok_or(Failure::NoConfig)?;
     let mut config = Config::parse(ENVIRONMENT, &made, &process_environment)?;
     config.is_made = true;
+    // Every model goes somewhere, and the routes name none.
+    config.list_models = ModelList::Upstreams;
     Ok(Found {
         config,
         source: ENVIRONMENT.to_owned(),
         made: Some(made),
     })
+}
+
+/// The file that is named, or the one that lies here.
+fn file(args: &ConfigArgs) -> Option<&Path> {
+    let named = args.config.as_deref();
+    named.or_else(|| Some(Path::new(FILE)).filter(|path| path.exists()))
+}
+
+/// Where a running proxy serves operators: as it is named, else as its configuration says, else the default.
+pub(super) fn admin_address(args: &ProxyArgs) -> Result<SocketAddr, Problems> {
+    let configured = match (args.admin_listen, file(&args.config)) {
+        (Some(named), _) => Some(named),
+        (None, Some(file)) => config::admin_address(file)?,
+        (None, None) => None,
+    };
+    Ok(reachable(
+        configured.unwrap_or(AdminConfig::default().listen),
+    ))
+}
+
+/// The loopback address, for an address that means all interfaces of this machine.
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }

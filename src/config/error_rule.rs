@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// One rule about an upstream's errors. Everything that it names must fit; what it leaves out may be anything.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ErrorRule {
     /// The HTTP status, 400 to 599.

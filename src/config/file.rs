@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use super::capability::CapabilitiesConfig;
 use super::limits::LimitsConfig;
+use super::log::LogConfig;
+use super::notify::NotifyConfig;
+use super::problem::Problem;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
@@ -15,7 +18,7 @@ use super::timeouts::TimeoutsConfig;
 use super::upstream::{UpstreamConfig, UpstreamId};
 
 /// Everything that can be configured.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where clients are served.
@@ -45,11 +48,18 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
+    /// What is logged.
+    pub log: LogConfig,
+    /// The webhooks that are told when something goes wrong.
+    pub notify: Vec<NotifyConfig>,
     /// Where to remember, over a restart, which upstream created what.
     pub state_dir: Option<PathBuf>,
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
     #[serde(skip)]
     pub is_made: bool,
+    /// What works, but probably not as it is meant, in the order of the text.
+    #[serde(skip)]
+    pub warnings: Vec<Problem>,
     /// Forward proxies, by the environment.
     #[serde(skip)]
     pub(super) proxies: ProxyVariables,
@@ -63,6 +73,11 @@ impl Config {
             Some(text) if text.expose() == "none" => None,
             Some(text) => ForwardProxy::parse(text).ok(),
         }
+    }
+
+    /// The forward proxy that the environment names for another URL.
+    pub fn proxy_for_url(&self, url: &str) -> Option<ForwardProxy> {
+        self.proxies.for_url(url)
     }
 }
 
@@ -81,8 +96,11 @@ impl Default for Config {
             list_models: ModelList::default(),
             check_models: true,
             is_made: false,
+            warnings: Vec::new(),
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
+            log: LogConfig::default(),
+            notify: Vec::new(),
             state_dir: None,
             proxies: ProxyVariables::default(),
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{duration, size};
 
 /// Bounds that keep the process small and available.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// The largest request body, in bytes.

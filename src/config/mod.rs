@@ -6,6 +6,7 @@
 //!
 //! *Invariant:* of ours only the catalogue is imported here; everybody may import this one.
 
+mod address;
 mod capability;
 mod check;
 mod duration;
@@ -15,6 +16,8 @@ mod error_rule;
 mod file;
 mod limits;
 mod locate;
+mod log;
+mod notify;
 mod path;
 mod problem;
 mod provider;
@@ -27,18 +30,22 @@ mod server;
 mod size;
 mod timeouts;
 mod upstream;
+mod warn;
+mod yaml;
 
+use std::net::SocketAddr;
 use std::path::Path as FilePath;
 
-use serde_yaml::{Mapping, Value};
-
+pub use address::parse_address;
 pub use capability::{CapabilitiesConfig, ToolsBy};
 pub use env::process_environment;
 pub use environment::from_environment;
 pub use error_rule::{ErrorRule, Meaning};
 pub use file::Config;
 pub use limits::LimitsConfig;
-pub use problem::{Problem, Problems};
+pub use log::{LogConfig, RequestLines};
+pub use notify::{NotifyConfig, NotifyFormat, NotifyOn};
+pub use problem::{Problem, Problems, did_you_mean};
 pub use proxy::{ForwardProxy, ProxyScheme};
 pub use quirks::{LimitName, QuirksConfig};
 pub use route::{
@@ -58,17 +65,7 @@ pub use crate::catalogue::{
 impl Config {
     /// Reads and checks a file, with the variables of this process.
     pub fn load(path: &FilePath) -> Result<Self, Problems> {
-        let source = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| Problems {
-            list: vec![Problem {
-                path: String::new(),
-                line: None,
-                message: format!("cannot be read: {error}"),
-                hint: None,
-            }],
-            source: source.clone(),
-        })?;
-        Self::parse(&source, &text, &process_environment)
+        Self::parse(&name_of(path), &yaml::load(path)?, &process_environment)
     }
 
     /// Reads and checks a text. `source` names it in messages; `variable` looks up environment variables.
@@ -77,34 +74,52 @@ impl Config {
         text: &str,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Problems> {
-        let mut value = match serde_yaml::from_str(text) {
-            Ok(Value::Null) => Value::Mapping(Mapping::new()),
-            Ok(value) => value,
-            Err(error) => return Err(not_yaml(source, &error)),
-        };
+        let text = yaml::without_mark(text);
+        let mut value = yaml::read(source, text)?;
         let mut found = Found::default();
         env::expand(&mut value, variable, &mut found);
         let mut config = recover::read(&mut value, &mut found);
         config.proxies = ProxyVariables::read(variable);
         check::check(&config, &value, &mut found);
-        match found.into_problems(source, text) {
-            None => Ok(config),
-            Some(problems) => Err(problems),
+        if !found.is_empty() {
+            return Err(Problems {
+                source: source.to_owned(),
+                list: found.located(text),
+            });
         }
+        warn::warn(&config, &mut found);
+        config.warnings = found.located(text);
+        Ok(config)
     }
 }
 
-fn not_yaml(source: &str, error: &serde_yaml::Error) -> Problems {
-    let message = error.to_string();
-    Problems {
-        source: source.to_owned(),
-        list: vec![Problem {
-            path: String::new(),
-            line: error.location().map(|location| location.line()),
-            message: format!("not valid YAML: {message}"),
-            hint: None,
-        }],
+/// The operators' address in a file, whatever else stands there: who asks a running proxy needs no keys. `None`: it is left
+/// out.
+pub fn admin_address(path: &FilePath) -> Result<Option<SocketAddr>, Problems> {
+    let source = name_of(path);
+    let text = yaml::load(path)?;
+    let text = yaml::without_mark(&text);
+    let value = yaml::read(&source, text)?;
+    let mut address = value["admin"]["listen"].clone();
+    let mut found = Found::default();
+    env::expand(&mut address, &process_environment, &mut found);
+    if found.is_empty() && !address.is_null() {
+        match server::address(address) {
+            Ok(address) => return Ok(Some(address)),
+            Err(error) => found.note(path::Path::default(), error.to_string(), None),
+        }
     }
+    match found.is_empty() {
+        true => Ok(None),
+        false => Err(Problems {
+            source: format!("{source}: admin.listen"),
+            list: found.located(text),
+        }),
+    }
+}
+
+fn name_of(path: &FilePath) -> String {
+    path.display().to_string()
 }
 
 #[cfg(test)]

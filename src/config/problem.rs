@@ -30,21 +30,38 @@ pub struct Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.list.len() == 1 { "" } else { "s" };
-        write!(f, "{}: {} problem{plural}", self.source, self.list.len())?;
-        for problem in &self.list {
-            let line = problem
-                .line
-                .map_or_else(String::new, |line| format!("line {line}"));
-            write!(f, "\n  {line:<8} ")?;
-            if !problem.path.is_empty() {
-                write!(f, "{}: ", problem.path)?;
-            }
-            f.write_str(&problem.message)?;
-            if let Some(hint) = &problem.hint {
-                write!(f, "; {hint}")?;
-            }
+        let count = self.list.len();
+        write!(
+            f,
+            "{}: {count} problem{plural}\n{}",
+            self.source,
+            self.lines()
+        )
+    }
+}
+
+impl Problems {
+    /// The list, with the line of each problem in front.
+    pub fn lines(&self) -> String {
+        let lines = self.list.iter().map(|problem| {
+            let line = problem.line.map(|line| format!("line {line}"));
+            format!("  {:<8} {problem}", line.unwrap_or_default())
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Its place, what is wrong, and the fix; without the line.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
         }
-        Ok(())
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -90,11 +107,15 @@ impl Found {
         written.map_or(text, |(_, written)| written)
     }
 
-    /// The problems with their lines, in the order of the text; `None` if there are none.
-    pub(super) fn into_problems(self, source: &str, text: &str) -> Option<Problems> {
-        let mut list: Vec<Problem> = self
-            .noted
-            .into_iter()
+    /// Whether nothing is noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.noted.is_empty()
+    }
+
+    /// The problems with their lines, in the order of the text.
+    pub(super) fn located(self, text: &str) -> Vec<Problem> {
+        let noted = self.noted.into_iter();
+        let mut list: Vec<Problem> = noted
             .map(|(path, message, hint)| Problem {
                 line: locate(text, &path),
                 path: path.to_string(),
@@ -103,10 +124,7 @@ impl Found {
             })
             .collect();
         list.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
-        (!list.is_empty()).then(|| Problems {
-            source: source.to_owned(),
-            list,
-        })
+        list
     }
 }
 
@@ -120,9 +138,6 @@ pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> 
 }
 
 /// The known name that is most similar to a wrong one, as a question.
-pub(super) fn did_you_mean<'a>(
-    wrong: &str,
-    known: impl Iterator<Item = &'a str>,
-) -> Option<String> {
+pub fn did_you_mean<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }

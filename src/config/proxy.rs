@@ -106,7 +106,7 @@ impl fmt::Debug for ForwardProxy {
 }
 
 /// The variables of the environment that name forward proxies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct ProxyVariables {
     http: Option<Secret>,
     https: Option<Secret>,
@@ -195,7 +195,7 @@ fn is_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ForwardProxy, ProxyVariables, Secret};
+    use super::{ForwardProxy, ProxyScheme, ProxyVariables, Secret};
 
     fn variables(pairs: &'static [(&str, &str)]) -> ProxyVariables {
         ProxyVariables::read(&|name| {
@@ -243,6 +243,58 @@ mod tests {
         let proxy = variables.for_url("https://api.openai.com").unwrap();
         assert_eq!(proxy.basic_auth().unwrap(), "Basic dXNlcjpwQHNz");
         assert!(!format!("{proxy:?} {variables:?}").contains("p%40ss"));
+    }
+
+    #[test]
+    fn each_is_spoken_to_as_its_scheme_says() {
+        for (text, scheme, is_http, uri) in [
+            (
+                "proxy.example:3128",
+                ProxyScheme::Http,
+                true,
+                "http://proxy.example:3128/",
+            ),
+            (
+                "http://proxy.example",
+                ProxyScheme::Http,
+                true,
+                "http://proxy.example:80/",
+            ),
+            (
+                "https://proxy.example",
+                ProxyScheme::Https,
+                true,
+                "http://proxy.example:443/",
+            ),
+            (
+                "socks5://proxy.example",
+                ProxyScheme::Socks5,
+                false,
+                "http://proxy.example:1080/",
+            ),
+            (
+                "socks5h://proxy.example:9",
+                ProxyScheme::Socks5h,
+                false,
+                "http://proxy.example:9/",
+            ),
+        ] {
+            let proxy = ForwardProxy::parse(&Secret::from(text.to_owned())).unwrap();
+            assert_eq!(
+                (proxy.scheme(), proxy.is_http()),
+                (scheme, is_http),
+                "{text}"
+            );
+            assert_eq!(proxy.uri(), uri, "{text}");
+            assert_eq!(proxy.login(), None);
+        }
+        let text = Secret::from("socks5://user:p%40ss@proxy.example".to_owned());
+        let proxy = ForwardProxy::parse(&text).unwrap();
+        assert_eq!(proxy.login(), Some(("user", "p@ss")));
+        assert_eq!(
+            format!("{proxy:?}"),
+            "ForwardProxy(socks5://proxy.example:1080)"
+        );
     }
 
     #[test]

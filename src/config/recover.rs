@@ -83,6 +83,11 @@ fn note_unknown(
             }
             format!("did you mean `{meant}`?")
         }
+        // Perhaps it is there to be referred to.
+        None if parent.0.is_empty() && value.get(key).is_some_and(Value::is_mapping) => format!(
+            "known are {}; one that only holds an anchor begins with `x-`",
+            known.join(", ")
+        ),
         None => format!("known are {}", known.join(", ")),
     };
     let path = parent.key(key);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{CapabilitiesConfig, TimeoutsOverride, UpstreamId, duration};
 
 /// A route: model patterns, and who may serve them.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RouteConfig {
     /// Model names; a `*` at the end stands for anything.
@@ -97,7 +97,7 @@ impl Continuation {
 }
 
 /// How much of a stream is kept back; the first bound that is reached releases it.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HoldConfig {
     /// This many events with content.
@@ -108,7 +108,7 @@ pub struct HoldConfig {
 }
 
 /// An upstream that may serve a route.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CandidateConfig {
     /// The upstream.

@@ -38,3 +38,22 @@ impl fmt::Debug for Secret {
         f.write_str("****")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn no_more_is_shown_of_a_key_than_its_last_characters() {
+        for (text, shown) in [
+            ("", "****"),
+            ("fifteen-letters", "****"),
+            ("sixteen--letters", "****ters"),
+            ("sk-proj-0123456789-äöüß", "****äöüß"),
+        ] {
+            let secret = Secret::from(text.to_owned());
+            assert_eq!(secret.masked(), shown);
+            assert_eq!(format!("{secret:?}"), "****");
+        }
+    }
+}

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::Secret;
+use super::address::parse_address;
 
 /// The operators' address.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
     /// Where `/metrics`, `/healthz` and `/readyz` are served.
@@ -27,7 +28,7 @@ impl Default for AdminConfig {
 }
 
 /// The certificate that clients see.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenerTls {
     /// A PEM file with the certificate chain.
@@ -37,7 +38,7 @@ pub struct ListenerTls {
 }
 
 /// Somebody who may call.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientConfig {
     /// Its name in logs.
@@ -57,11 +58,11 @@ pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sock
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<SocketAddr, E> {
-            text.parse().map_err(|_| {
-                E::custom(format!(
-                    "`{text}` is not an address; write IP and port, for example 127.0.0.1:4000"
-                ))
-            })
+            parse_address(text).map_err(E::custom)
+        }
+
+        fn visit_u64<E: Error>(self, port: u64) -> Result<SocketAddr, E> {
+            self.visit_str(&port.to_string())
         }
     }
     deserializer.deserialize_any(Text)

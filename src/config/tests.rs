@@ -190,6 +190,28 @@ routes:
 }
 
 #[test]
+fn what_a_value_should_be_is_said_with_an_example() {
+    let text = "\
+listen: [1]
+admin: true
+timeouts: {connect: [1]}
+limits: {memory: {}}
+upstreams: {a: {provider: [openai]}}
+";
+    let found = problems(text);
+    for expected in [
+        "listen: is a list, but should be an address such as 127.0.0.1:4000",
+        "admin: is true or false, but should be a mapping",
+        "timeouts.connect: is a list, but should be a duration such as 500ms, 30s or 2m",
+        "limits.memory: is a mapping, but should be a size such as 64KiB or 32MiB",
+        "upstreams.a.provider: is a list, but should be the name of a provider",
+    ] {
+        let is_told = found.iter().any(|problem| problem.ends_with(expected));
+        assert!(is_told, "{expected}: {found:#?}");
+    }
+}
+
+#[test]
 fn an_empty_file_says_what_is_needed() {
     let found = problems("# nothing yet\n");
     assert_eq!(found.len(), 2);

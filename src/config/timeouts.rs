@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::duration;
 
 /// Time limits of attempts and requests.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeoutsConfig {
     /// To a usable connection: name, TCP and TLS together.
@@ -98,7 +98,7 @@ impl Default for TimeoutsConfig {
 }
 
 /// Timeouts of an upstream, a route or a candidate: what is left out is as one level up.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeoutsOverride {
     /// As [`TimeoutsConfig::connect`]; for an upstream only, because all routes share its connections.

@@ -12,7 +12,7 @@ use super::{CapabilitiesConfig, ErrorRule, QuirksConfig, Secret, TimeoutsOverrid
 use crate::catalogue::{Prefill, Provider};
 
 /// One provider account at one URL.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamConfig {
     /// Decides the URL, the credential's header and the API.

@@ -7,6 +7,8 @@ mod request;
 mod sink;
 mod tokens;
 
+use std::sync::Arc;
+
 pub use self::attempt::{AttemptReport, Phase};
 pub use self::finding::ModelFinding;
 pub use self::health_change::{HealthChange, ScopeId};
@@ -69,12 +71,22 @@ pub enum Event {
     },
     /// Upstreams were asked for their models: what there is to say about those that the configuration names.
     ModelsChecked(Vec<ModelFinding>),
-    /// Another configuration has taken over.
-    ConfigReloaded,
+    /// The configuration was read again and has taken over.
+    ConfigReloaded {
+        /// Whether it is another one than before.
+        is_changed: bool,
+    },
     /// Another configuration could not be used; the old one stays.
     ConfigRejected {
         /// What is wrong with it.
         reason: String,
+    },
+    /// A webhook was told something, or could not be.
+    Notified {
+        /// Its place in the configuration: `notify[0]`. Its URL is a secret.
+        place: Arc<str>,
+        /// Why it could not be told; `None`: it was.
+        failure: Option<String>,
     },
     /// A request is over: answered in full, in part or not at all.
     RequestFinished(RequestReport),

@@ -359,3 +359,26 @@ fn phase(reason: StartReason, permit: &Permit) -> Option<Phase> {
         StartReason::Impatient => Some(Phase::PatienceHedge),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::phase;
+    use crate::config::UpstreamId;
+    use crate::event::Phase;
+    use crate::failover::decisions::decide::StartReason;
+    use crate::health::Health;
+
+    #[test]
+    fn who_is_asked_again_is_retried_unless_it_is_tested() {
+        let now = Instant::now();
+        let model = Health::new(now).model(&UpstreamId::from("a"), &"m".into(), 1);
+        let admitted = model.admit(0, now).unwrap();
+        let forced = model.force(0, now);
+        assert_eq!(phase(StartReason::Again, &admitted), Some(Phase::Retry));
+        assert_eq!(phase(StartReason::Again, &forced), None);
+        assert_eq!(phase(StartReason::Next, &admitted), None);
+        assert_eq!(phase(StartReason::LastResort, &forced), None);
+    }
+}

@@ -55,3 +55,61 @@ impl Exhausted {
             && !skipped.any(|skipped| skipped.reason.is_for_now() && !was_asked(&skipped.upstream))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Exhausted;
+    use crate::config::UpstreamId;
+    use crate::event::{AttemptReport, Phase};
+    use crate::failover::decisions::skip::{SkipReason, Skipped};
+    use crate::outcome::Outcome;
+
+    const REJECTED: Outcome = Outcome::RejectedRequest { status: 400 };
+    const FAILED: Outcome = Outcome::ServerError { status: 500 };
+
+    fn is_against_request(asked: &[(&str, Outcome)], skipped: &[(&str, SkipReason)]) -> bool {
+        let attempts = asked.iter().map(|(upstream, outcome)| AttemptReport {
+            number: 1,
+            phase: Phase::Normal,
+            upstream: UpstreamId::from(*upstream),
+            key: 0,
+            model: None,
+            outcome: outcome.clone(),
+            detail: None,
+            elapsed: Duration::ZERO,
+        });
+        let skipped = skipped.iter().map(|(upstream, reason)| Skipped {
+            upstream: UpstreamId::from(*upstream),
+            reason: *reason,
+        });
+        let exhausted = Exhausted {
+            attempts: attempts.collect(),
+            waited: Duration::ZERO,
+            skipped: skipped.collect(),
+            retry_in: None,
+            is_network_lost: false,
+            pinned_to: None,
+            fault: None,
+            error: None,
+        };
+        exhausted.is_against_request()
+    }
+
+    #[test]
+    fn a_request_is_wrong_if_all_say_so_who_can_ever_be_asked() {
+        let rejected = [("a", REJECTED)];
+        assert!(is_against_request(&rejected, &[]));
+        assert!(!is_against_request(&[("a", REJECTED), ("b", FAILED)], &[]));
+        let cannot = ("b", SkipReason::Unsupported("tools"));
+        assert!(is_against_request(&rejected, &[cannot]));
+        let is_out = ("b", SkipReason::OutOfRotation);
+        assert!(!is_against_request(&rejected, &[cannot, is_out]));
+        // Another model of an upstream that has rejected the request already.
+        assert!(is_against_request(
+            &rejected,
+            &[("a", SkipReason::RateLimited)]
+        ));
+    }
+}

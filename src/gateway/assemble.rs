@@ -24,12 +24,15 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
+use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
 
 /// State that lasts as long as the process, independent of the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Foundation {
+    log: Arc<Log>,
+    pub(super) notifier: Arc<Notifier>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
@@ -43,9 +46,14 @@ impl Foundation {
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
-        sinks.push(Box::new(Log::default()));
+        let log = Arc::new(Log::default());
+        let notifier = Arc::new(Notifier::default());
+        sinks.push(Box::new(Arc::clone(&log)));
+        sinks.push(Box::new(Arc::clone(&notifier)));
         sinks.push(Box::new(Arc::clone(&metrics)));
         Ok(Self {
+            log,
+            notifier,
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
@@ -53,6 +61,17 @@ impl Foundation {
             memory: Memory::new(0),
             events: Events::new(sinks),
         })
+    }
+
+    /// Observes by this configuration from now on. If this fails, nothing has been changed.
+    pub(super) fn follow(&self, config: &Config) -> Result<(), StartError> {
+        let notified = self.notifier.follow(config);
+        notified.map_err(|reason| StartError::Tls {
+            whose: "notify".to_owned(),
+            reason,
+        })?;
+        self.log.follow(&config.log);
+        Ok(())
     }
 }
 
@@ -79,6 +98,7 @@ impl Generation {
             affinity,
             memory,
             events,
+            ..
         } = foundation;
         let upstreams = upstreams(config, before).await?;
         let accounts = config.upstreams.iter();
@@ -282,7 +302,7 @@ pub(super) async fn upstreams(
         let url = upstream.base_url().parse().unwrap_or_default();
         let proxy = config.proxy_for(upstream);
         if let Some(proxy) = &proxy {
-            tracing::info!(upstream = %id, "reached through the forward proxy {proxy}");
+            tracing::info!(upstream = %id, "{id} is reached through the forward proxy {proxy}");
         }
         let connect = upstream.timeouts.over(&config.timeouts).connect;
         let connector = Connector::to(url, tls, connect).through(proxy);

@@ -13,7 +13,11 @@ type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
 /// All names, as events have them.
 pub(super) fn known(config: &Config, routes: &RouteTable, upstreams: &Upstreams) -> Known {
     let clients = config.clients.iter();
+    let webhooks = 0..config.notify.len();
     Known {
+        webhooks: webhooks
+            .map(|index| format!("notify[{index}]").into())
+            .collect(),
         clients: clients.map(|client| client.name.as_str().into()).collect(),
         routes: known_routes(routes),
         upstreams: known_upstreams(routes, upstreams),

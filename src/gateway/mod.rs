@@ -4,8 +4,10 @@ mod assemble;
 mod descriptors;
 mod fixed;
 mod health_checks;
+mod holder;
 mod key_renewals;
 mod known;
+mod live_check;
 mod model_check;
 mod start_error;
 
@@ -18,9 +20,10 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
 
-use self::assemble::{Foundation, Generation, Upstreams, listener_tls, upstreams};
+use self::assemble::{Foundation, Generation, Upstreams, listener_tls};
 use self::descriptors::Descriptors;
 use crate::admin::Admin;
 use crate::config::Config;
@@ -53,13 +56,15 @@ pub struct Gateway {
 impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+        log_warnings(config);
         let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
+        foundation.follow(config)?;
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
-        let listener = listen(config.listen).await?;
-        let admin_listener = listen(config.admin.listen).await?;
+        let listener = listen(config.listen, "--listen").await?;
+        let admin_listener = listen(config.admin.listen, "--admin-listen").await?;
         let (leaving, is_leaving) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let (admin_stop, admin_stopping) = watch::channel(false);
@@ -91,6 +96,9 @@ impl Gateway {
         gateway
             .background
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        gateway
+            .background
+            .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
         gateway.background.spawn(model_check::run(
             foundation,
             current,
@@ -108,7 +116,7 @@ impl Gateway {
             Err(reason) => Err(reason),
         };
         let event = match taken_over {
-            Ok(()) => Event::ConfigReloaded,
+            Ok(is_changed) => Event::ConfigReloaded { is_changed },
             Err(reason) => Event::ConfigRejected { reason },
         };
         self.foundation.events.emit(&event);
@@ -152,7 +160,8 @@ impl Gateway {
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }
 
-    async fn take_over(&self, config: &Config) -> Result<(), String> {
+    /// Returns whether it is another configuration than before.
+    async fn take_over(&self, config: &Config) -> Result<bool, String> {
         let message = |error: StartError| error.to_string();
         let tls = listener_tls(config).map_err(message)?;
         let _taking_over = self.taking_over.lock().await;
@@ -166,12 +175,17 @@ impl Gateway {
         if let (Some(current), Some(next)) = (&self.tls, tls) {
             current.store(next);
         }
+        self.foundation.follow(config).map_err(message)?;
         self.current.store(Arc::new(next));
-        self.configs.send_replace(config.clone());
+        let before = self.configs.send_replace(config.clone());
+        let is_changed = before != *config;
+        if is_changed {
+            log_warnings(config);
+        }
         for what in fixed::changed(&self.started_with, config) {
             tracing::warn!("`{what}` has changed; that takes effect at the next start");
         }
-        Ok(())
+        Ok(is_changed)
     }
 
     /// The address at which clients are served.
@@ -198,28 +212,27 @@ impl Gateway {
     }
 }
 
-/// What there is to say about the models that a configuration names. `asks`: upstreams are asked for their models, which
-/// costs nothing; else it is what the catalogue knows.
-pub async fn check_models(config: &Config, asks: bool) -> Result<Vec<ModelFinding>, StartError> {
-    if !asks {
-        return Ok(model_check::known(config));
-    }
-    let upstreams = upstreams(config, &Upstreams::new()).await?;
-    Ok(model_check::find(config, &upstreams).await)
+/// What is known, without asking anybody, about the models that a configuration names.
+pub fn check_models(config: &Config) -> Vec<ModelFinding> {
+    model_check::known(config)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|reason| StartError::Listen { address, reason })
+/// What the check of the configuration warns of, once for each configuration.
+fn log_warnings(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!(line = warning.line, "the configuration: {warning}");
+    }
+}
+
+async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|reason| StartError::listen(address, reason, option))
 }
 
 /// The port that was bound, where the configuration says port 0.
 fn address_of(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|reason| StartError::Listen {
-        address: asked,
-        reason,
-    })
+    let address = listener.local_addr();
+    address.map_err(|reason| StartError::listen(asked, reason, "--listen"))
 }
 
 fn limits(config: &Config) -> ConnectionLimits {

@@ -70,14 +70,14 @@ pub(super) fn known(config: &Config) -> Vec<ModelFinding> {
 }
 
 /// A model that the configuration names, at one upstream.
-struct NamedModel {
-    upstream: UpstreamId,
-    name: String,
-    facts: Facts,
+pub(super) struct NamedModel {
+    pub(super) upstream: UpstreamId,
+    pub(super) name: String,
+    pub(super) facts: Facts,
 }
 
 /// Each once: the models of candidates, and where they keep the client's, the models of their routes.
-fn named_models(config: &Config) -> Vec<NamedModel> {
+pub(super) fn named_models(config: &Config) -> Vec<NamedModel> {
     let mut named: Vec<NamedModel> = Vec::new();
     for route in &config.routes {
         for candidate in &route.candidates {

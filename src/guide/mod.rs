@@ -12,12 +12,16 @@
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
 //! | [operations] | running, Docker, drain, logs, state, security, limits, alerts and a runbook |
 //! | [decisions] | why it is built this way |
+//! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
 //!
 //! [reference]: mod@reference
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}
+
+#[doc = include_str!("comparison.md")]
+pub mod comparison {}
 
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}

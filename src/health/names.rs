@@ -64,7 +64,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::SLOTS;
+    use super::{LONGEST, SLOTS};
     use crate::config::UpstreamId;
     use crate::health::Health;
 
@@ -78,6 +78,9 @@ mod tests {
         assert_eq!(all.of_name("gpt-1").id(), all.id());
         assert!(Arc::ptr_eq(one.of_name("gpt-1"), &one));
         assert!(Arc::ptr_eq(all.of_name(""), &all));
+        let longest = "x".repeat(LONGEST);
+        assert!(!Arc::ptr_eq(all.of_name(&longest), &all));
+        assert!(Arc::ptr_eq(all.of_name(&(longest + "x")), &all));
         // A configuration that is read again finds what is known.
         assert!(Arc::ptr_eq(
             model("gpt-*").of_name("gpt-1"),

@@ -135,8 +135,9 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::{AT, DROPPED, Rejections, State};
+    use super::{AT, DROPPED, Rejections, State, is_rejection};
     use crate::health::time::Tick;
+    use crate::outcome::Outcome;
 
     const START: Tick = Tick(1_000_000);
 
@@ -155,6 +156,17 @@ mod tests {
             now = now.plus(1.0);
         }
         (unusual, now)
+    }
+
+    #[test]
+    fn only_an_upstream_rejects_a_request_and_only_for_what_it_is() {
+        for (outcome, is_it) in [
+            (Outcome::RejectedRequest { status: 400 }, true),
+            (Outcome::ClientGone, false),
+            (Outcome::ServerError { status: 500 }, false),
+        ] {
+            assert_eq!(is_rejection(&outcome), is_it, "{outcome}");
+        }
     }
 
     #[test]

@@ -118,3 +118,44 @@ impl Scope {
         Tick(last).seconds_until(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+    use crate::health::time::Tick;
+
+    const START: Tick = Tick(1_000_000);
+
+    fn near(a: f32, b: f32) -> bool {
+        (a - b).abs() < 0.05
+    }
+
+    /// ln(22,500) + ½ ln(6.25), and ln(360).
+    #[test]
+    fn the_threshold_grows_with_the_rate_of_requests() {
+        for (seconds, requests, threshold) in [(0.16, 4000, 10.94), (10.0, 60, 5.89)] {
+            let (scope, mut now) = (Scope::new(), START);
+            for _ in 0..requests {
+                scope.demanded(now);
+                now = now.plus(seconds);
+            }
+            let is_near = (scope.threshold() - threshold).abs() < 0.2;
+            assert!(is_near, "{seconds}: {}", scope.threshold());
+        }
+    }
+
+    #[test]
+    fn the_score_forgets_half_within_minutes() {
+        let scope = Scope::new();
+        assert!(!scope.add_evidence(2.0, START));
+        for (seconds, score) in [(0.0, 2.0), (208.0, 1.0), (300.0, 0.736), (416.0, 0.5)] {
+            let now = START.plus(seconds);
+            assert!(near(scope.score(now), score), "{seconds}");
+        }
+        assert!(!scope.add_evidence(1.0, START.plus(208.0)));
+        assert!(near(scope.score(START.plus(208.0)), 2.0));
+        assert!(scope.add_evidence(1.4, START.plus(208.0)), "more than 3.3");
+        assert!(!scope.add_evidence(-9.0, START.plus(208.0)));
+        assert!(near(scope.score(START.plus(208.0)), 0.0));
+    }
+}

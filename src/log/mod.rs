@@ -1,24 +1,34 @@
 //! Events turned into log lines.
 //!
-//! A line can be read alone, and carries the same as fields. `warn` says that we coped with something or that somebody
-//! has to act, `info` that something changed; single requests are logged at `debug`. What an outage repeats is summed
-//! up. Bodies, prompts and keys are never logged, nor what an upstream says about a request: it may quote from it.
+//! A sentence says everything, and the fields say the same once more: [`Text`] shows the one, the JSON form both. `warn`
+//! says that we coped with something or that somebody has to act, `info` that something changed; single requests are logged
+//! at the level that the configuration names. What an outage repeats is summed up. Bodies, prompts and keys are never
+//! logged, nor what an upstream says about a request: it may quote from it.
 
+mod access;
 mod notices;
 mod repeats;
+mod text;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
+pub use text::Text;
+
+use self::access::{Access, Brief};
 use self::notices::{Change, Notices};
 use self::repeats::Repeats;
-use crate::event::{AttemptReport, Event, HealthChange, RequestReport, RequestResult, Sink};
+use crate::config::{LogConfig, RequestLines, UpstreamId};
+use crate::event::{AttemptReport, Event, HealthChange, Phase, RequestReport, RequestResult, Sink};
 use crate::outcome::Blame;
 
 /// Writes through `tracing`.
 #[derive(Debug, Default)]
 pub struct Log {
+    config: ArcSwap<LogConfig>,
     notices: Notices,
     failovers: Repeats,
     failures: Repeats,
@@ -38,7 +48,8 @@ impl Sink for Log {
                     status = report.outcome.status(),
                     detail = words(report),
                     elapsed_ms = report.elapsed.as_millis() as u64,
-                    "attempt ended"
+                    "{}",
+                    attempt(report)
                 );
                 if let Some(change) = self.notices.change(report, Instant::now) {
                     noticed(report, &change);
@@ -64,7 +75,10 @@ impl Sink for Log {
             Event::HealthChecked {
                 upstream,
                 is_reached,
-            } => tracing::debug!(%upstream, is_reached, "health check"),
+            } => {
+                let result = if *is_reached { "reached" } else { "failed" };
+                tracing::debug!(%upstream, is_reached, "health check of {upstream}: {result}");
+            }
             Event::KeyRenewed {
                 upstream,
                 failure,
@@ -75,7 +89,22 @@ impl Sink for Log {
                     tracing::warn!(upstream = %finding.upstream, model = finding.model, "{finding}");
                 }
             }
-            Event::ConfigReloaded => tracing::info!("serving by the new configuration"),
+            Event::ConfigReloaded { is_changed: true } => {
+                tracing::info!("serving by the new configuration");
+            }
+            Event::ConfigReloaded { is_changed: false } => tracing::info!(
+                "nothing has changed in the configuration; certificates and keys in files were read again"
+            ),
+            Event::Notified {
+                place,
+                failure: Some(failure),
+            } => {
+                tracing::warn!(%place, reason = failure, "a message to {place} is lost: {failure}");
+            }
+            Event::Notified {
+                place,
+                failure: None,
+            } => tracing::debug!(%place, "{place} was told"),
             Event::ConfigRejected { reason } => {
                 tracing::error!(
                     "the new configuration cannot be used, the old one stays: {reason}"
@@ -84,6 +113,23 @@ impl Sink for Log {
             Event::RequestFinished(report) => self.request_finished(report),
         }
     }
+}
+
+/// `attempt 2 (retry) at openai: overloaded (503) in 212ms: the upstream's own words`
+fn attempt(report: &AttemptReport) -> String {
+    let phase = match report.phase {
+        Phase::Normal => String::new(),
+        phase => format!(" ({})", phase.label()),
+    };
+    let words = words(report).map(|words| format!(": {words}"));
+    format!(
+        "attempt {}{phase} at {}: {} in {}{}",
+        report.number,
+        report.upstream,
+        report.outcome,
+        Brief(report.elapsed),
+        words.unwrap_or_default()
+    )
 }
 
 /// The upstream's own words, if they are about itself.
@@ -139,14 +185,20 @@ fn health_changed(change: &HealthChange) {
             "{scope} has healed from {cause}: its traffic comes back step by step"
         ),
         HealthChange::NetworkLost => tracing::error!(
-            "our own network seems to be lost: no upstream can be connected to; what is believed of them stays as it is"
+            "our own network seems to be lost: no upstream can be reached; their health stays as it is"
         ),
         HealthChange::NetworkBack => tracing::info!("our own network is back"),
     }
 }
 
 impl Log {
+    /// Logs by this configuration from now on.
+    pub fn follow(&self, config: &LogConfig) {
+        self.config.store(Arc::new(config.clone()));
+    }
+
     fn request_finished(&self, report: &RequestReport) {
+        let other = report.in_place_of.as_ref();
         macro_rules! line {
             ($level:ident, $($message:tt)+) => {
                 tracing::$level!(
@@ -157,8 +209,16 @@ impl Log {
                     status = report.status,
                     result = report.result.label(),
                     upstream = report.served_by.as_ref().map(AsRef::<str>::as_ref),
+                    model = report.model.as_deref(),
+                    in_place_of = other.map(|other| other.upstream.as_ref()),
+                    reason = other.map(|other| other.reason),
+                    failed_by = names(&report.failed_by),
                     attempts = report.attempts,
+                    first_token_ms = report.first_token.map(|time| time.as_millis() as u64),
                     elapsed_ms = report.total.as_millis() as u64,
+                    input_tokens = report.tokens.map(|tokens| tokens.input),
+                    cached_tokens = report.tokens.map(|tokens| tokens.cached),
+                    output_tokens = report.tokens.map(|tokens| tokens.output),
                     $($message)+
                 )
             };
@@ -172,20 +232,40 @@ impl Log {
                 let due = self
                     .failures
                     .happened(route.to_owned(), failure(report), Instant::now());
-                match due {
-                    Some(due) => line!(error, "a request failed: {}", due.line()),
-                    None => line!(debug, "request ended"),
+                if let Some(due) = due {
+                    line!(error, "a request failed: {}", due.line());
                 }
             }
-            RequestResult::Broken => line!(warn, "an answer broke off and ended with an error"),
-            RequestResult::Answered | RequestResult::Rejected | RequestResult::ClientGone => {
-                line!(debug, "request ended");
+            RequestResult::Broken => {
+                line!(
+                    warn,
+                    "an answer{} broke off and ended with an error",
+                    by(report)
+                );
             }
+            RequestResult::Answered | RequestResult::Rejected | RequestResult::ClientGone => {}
+        }
+        match self.config.load().requests {
+            RequestLines::Off => {}
+            RequestLines::Debug => line!(debug, "{}", Access(report)),
+            RequestLines::Info => line!(info, "{}", Access(report)),
         }
         for due in self.failures.overdue(Instant::now) {
             tracing::error!("requests failed: {}", due.line());
         }
     }
+}
+
+/// Names with commas between them; `None` if there are none.
+fn names(upstreams: &[UpstreamId]) -> Option<String> {
+    let names: Vec<&str> = upstreams.iter().map(AsRef::as_ref).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// `of claude`, if it is known who answered.
+fn by(report: &RequestReport) -> String {
+    let upstream = report.served_by.as_ref();
+    upstream.map_or_else(String::new, |upstream| format!(" of {upstream}"))
 }
 
 /// Who failed, and how.

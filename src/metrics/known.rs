@@ -7,6 +7,8 @@ use crate::config::UpstreamId;
 /// The names in one configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// The places of the webhooks: `notify[0]`.
+    pub webhooks: Vec<Arc<str>>,
     /// The clients that have keys.
     pub clients: Vec<Arc<str>>,
     /// The routes.

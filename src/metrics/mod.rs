@@ -13,6 +13,7 @@ mod labels;
 mod log_lines;
 mod memory;
 mod moves;
+mod notifications;
 mod process;
 mod reloads;
 mod requests;
@@ -31,6 +32,7 @@ pub use self::known::{Known, KnownRoute, KnownUpstream};
 use self::log_lines::LogLinesLost;
 use self::memory::MemoryMetrics;
 use self::moves::Moves;
+use self::notifications::Notifications;
 use self::process::{Process, unix_time};
 use self::reloads::Reloads;
 use self::requests::Requests;
@@ -49,6 +51,7 @@ pub struct Metrics {
     changes: Changes,
     retirements: Retirements,
     reloads: Reloads,
+    notifications: Notifications,
     memory: MemoryMetrics,
 }
 
@@ -71,6 +74,7 @@ impl Metrics {
             changes: Changes::new(&registry)?,
             retirements: Retirements::new(&registry)?,
             reloads: Reloads::new(&registry)?,
+            notifications: Notifications::new(&registry)?,
             memory: MemoryMetrics::new(&registry)?,
             started: unix_time(),
             registry,
@@ -83,6 +87,7 @@ impl Metrics {
         self.attempts.adopt(known);
         self.moves.adopt(known);
         self.changes.adopt(known);
+        self.notifications.adopt(known);
         self.retirements.show(&[]);
     }
 
@@ -131,8 +136,11 @@ impl Sink for Metrics {
                 upstream, failure, ..
             } => self.changes.key_renewed(upstream, failure.is_none()),
             Event::ModelsChecked(findings) => self.retirements.show(findings),
-            Event::ConfigReloaded => self.reloads.count(true),
-            Event::ConfigRejected { .. } => self.reloads.count(false),
+            Event::ConfigReloaded { is_changed } => self.reloads.succeeded(*is_changed),
+            Event::ConfigRejected { .. } => self.reloads.rejected(),
+            Event::Notified { place, failure } => {
+                self.notifications.count(place, failure.is_none());
+            }
             Event::RequestFinished(report) => {
                 self.requests.finished(report);
                 self.moves.answered(report);

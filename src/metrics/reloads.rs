@@ -35,28 +35,34 @@ impl Reloads {
             )?,
             in_use_since: gauge(
                 registry,
-                "backstop_config_last_reload_success_timestamp_seconds",
-                "Since when the configuration is in use, in seconds since 1970.",
+                "backstop_config_in_use_since_timestamp_seconds",
+                "Since when this configuration is in use, in seconds since 1970; reading the same one again changes nothing.",
             )?,
         };
         for result in ["ok", "rejected"] {
             reloads.reloads.with_label_values(&[result]);
         }
-        reloads.note(true);
+        reloads.note(true, true);
         Ok(reloads)
     }
 
-    pub(super) fn count(&self, is_successful: bool) {
-        let result = if is_successful { "ok" } else { "rejected" };
-        self.reloads.with_label_values(&[result]).inc();
-        self.note(is_successful);
+    /// A configuration was read, and is in use.
+    pub(super) fn succeeded(&self, is_changed: bool) {
+        self.reloads.with_label_values(&["ok"]).inc();
+        self.note(true, is_changed);
     }
 
-    fn note(&self, is_successful: bool) {
+    /// A configuration could not be used.
+    pub(super) fn rejected(&self) {
+        self.reloads.with_label_values(&["rejected"]).inc();
+        self.note(false, false);
+    }
+
+    fn note(&self, is_successful: bool, is_changed: bool) {
         let now = unix_time().as_secs() as i64;
         self.is_successful.set(i64::from(is_successful));
         self.tried_at.set(now);
-        if is_successful {
+        if is_changed {
             self.in_use_since.set(now);
         }
     }

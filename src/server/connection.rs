@@ -116,7 +116,7 @@ impl Http {
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .into_owned();
         if let Err(error) = Box::pin(self.lifetime.of(connection)).await {
-            tracing::trace!(error, "a connection ended early");
+            tracing::trace!("a connection ended early: {error}");
         }
     }
 }

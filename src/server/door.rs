@@ -51,7 +51,7 @@ impl Door {
     fn log(&mut self, error: &io::Error) {
         if self.logged_at.is_none_or(|at| at.elapsed() >= SILENCE) {
             self.logged_at = Some(Instant::now());
-            tracing::error!(%error, "cannot accept connections");
+            tracing::error!("cannot accept connections: {error}");
         }
     }
 

@@ -104,7 +104,8 @@ impl Server {
         {
             tracing::warn!(
                 connections = connections.tasks.len(),
-                "the grace time is over: cutting the connections that are still busy"
+                "the grace time is over: cutting {} connections that are still busy",
+                connections.tasks.len()
             );
             cut.send_replace(true);
             let _ = timeout(GOODBYE, connections.all_end()).await;

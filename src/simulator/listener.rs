@@ -94,7 +94,10 @@ impl Listener {
         if order.refuse {
             self.close().await;
         } else if let Err(error) = self.open().await {
-            tracing::error!(address = %self.address, %error, "simulator cannot listen again");
+            tracing::error!(
+                "the simulator cannot listen at {} again: {error}",
+                self.address
+            );
         }
         // The one who ordered may have stopped waiting.
         let _ = order.done.send(());

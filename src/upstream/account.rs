@@ -209,8 +209,8 @@ impl Upstream {
         if !self.has_no_responses.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 upstream = %self.id,
-                "it has no /responses, so it is asked for chat completions from now on; `responses: false` in the \
-                 configuration saves the question"
+                "{} has no /responses, so it is asked for chats now; `responses: false` saves the question",
+                self.id
             );
         }
     }

@@ -17,7 +17,7 @@ mod upgrade;
 pub use account::{MessagesUrl, Outbound, Upstream};
 pub use credential::Credential;
 pub use key::{Key, KeyError, Renewal, RenewedKey};
-pub use models::ListedModel;
+pub use models::{ListedModel, NoList};
 pub use network::{Client, ClientError, Connector, Hold};
 pub use reply::{Reply, ReplyBody, ReplyError};
 pub use seats::{Seat, Seats};

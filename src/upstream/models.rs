@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Outbound, Upstream};
+use super::{Outbound, SendError, Upstream};
 use crate::catalogue::Dialect;
 use crate::dialect::messages;
 use crate::wire::body::{Patience, read_whole};
@@ -20,8 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LARGEST: usize = 4 << 20;
 
 #[derive(Deserialize)]
-struct List {
-    data: Vec<Model>,
+#[serde(untagged)]
+enum List {
+    Usual {
+        data: Vec<Model>,
+    },
+    /// Together has no object around it.
+    Bare(Vec<Model>),
 }
 
 #[derive(Deserialize)]
@@ -51,24 +56,54 @@ impl From<Model> for ListedModel {
     }
 }
 
+/// Why an upstream returned no list of models.
+#[derive(Debug)]
+pub enum NoList {
+    /// No reply came.
+    NoReply(SendError),
+    /// It took too long.
+    TooLate,
+    /// Its status is not 200.
+    Status(u16),
+    /// What came is no list of models.
+    NotAList,
+}
+
 impl Upstream {
     /// The models that the upstream lists; `None` if it returns no list.
     pub async fn models(&self) -> Option<Vec<ListedModel>> {
-        let until = Instant::now() + PATIENCE;
-        let sending = self.send(self.next_key(), self.question());
-        let reply = timeout_at(until, sending).await.ok()?.ok()?;
+        self.list_models(self.next_key(), PATIENCE).await.ok()
+    }
+
+    /// The models that the upstream lists to whoever has this key; with the number of no key, to anybody.
+    pub async fn list_models(
+        &self,
+        key: usize,
+        patience: Duration,
+    ) -> Result<Vec<ListedModel>, NoList> {
+        let until = Instant::now() + patience;
+        let sending = timeout_at(until, self.send(key, self.question())).await;
+        let reply = sending
+            .map_err(|_| NoList::TooLate)?
+            .map_err(NoList::NoReply)?;
         if reply.status != 200 {
-            return None;
+            return Err(NoList::Status(reply.status));
         }
         let patience = Patience {
-            idle: PATIENCE,
+            idle: patience,
             until,
         };
-        let body = read_whole(reply.unpacked().body, LARGEST, patience)
-            .await
-            .ok()?;
-        let list: List = serde_json::from_slice(&body).ok()?;
-        Some(list.data.into_iter().map(ListedModel::from).collect())
+        let body = match read_whole(reply.unpacked().body, LARGEST, patience).await {
+            Ok(body) => body,
+            Err(_) if Instant::now() >= until => return Err(NoList::TooLate),
+            Err(_) => return Err(NoList::NotAList),
+        };
+        let list = match serde_json::from_slice(&body) {
+            Ok(List::Usual { data }) => data,
+            Ok(List::Bare(data)) => data,
+            Err(_) => return Err(NoList::NotAList),
+        };
+        Ok(list.into_iter().map(ListedModel::from).collect())
     }
 
     fn question(&self) -> Outbound {

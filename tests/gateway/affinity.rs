@@ -75,6 +75,39 @@ async fn follow_ups_go_to_the_owner_and_everything_else_where_it_always_goes() {
     assert_eq!(two.counts(), [2, 7]);
 }
 
+/// Answers about batches are read here, as they say where the results are.
+#[tokio::test]
+async fn a_batch_of_messages_is_followed_up_where_it_was_created() {
+    let (first, second) = simulators().await;
+    let keys = "provider: anthropic, api_key: k";
+    let gateway = Setup::new()
+        .upstream_as(&first, keys)
+        .upstream_as(&second, keys)
+        .start()
+        .await;
+    let batches = "/v1/messages/batches";
+    let batch = json!({"id": "msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d", "type": "message_batch"});
+    second
+        .play(Script::fault(Fault::Status {
+            code: 200,
+            headers: Vec::new(),
+            body: Some(batch.to_string()),
+        }))
+        .await;
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-backstop-upstream", "second"),
+    ];
+    let created = gateway
+        .send(Method::POST, batches, &headers, r#"{"requests": []}"#)
+        .await;
+    let place = format!("{batches}/{}", created.json()["id"].as_str().unwrap());
+    for path in [place.clone(), format!("{place}/results")] {
+        assert_eq!(gateway.get(&path).await.upstream(), "second", "{path}");
+    }
+    assert_eq!((first.received_count(), second.received_count()), (0, 3));
+}
+
 #[tokio::test]
 async fn an_id_in_a_location_header_leads_to_its_owner() {
     let two = Two::start().await;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-use crate::harness::{Setup, chat};
+use crate::harness::{Setup, chat, two_upstreams};
 
 /// The program uses the real clock of this machine, which may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -334,6 +334,66 @@ async fn a_signal_is_obeyed_as_soon_as_it_says_that_it_serves() {
         running.logged("serving clients").await;
         assert_eq!(running.terminate().await, Some(0));
         running.logged("\"message\":\"stopped\"").await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_filter_that_means_nothing_is_a_wrong_argument() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = finish(backstop(folder.path(), &["--log", "debgu"])).await;
+    assert_eq!(code, Some(2), "{stderr}");
+    for told in [
+        "did you mean `debug`?",
+        "off, error, warn",
+        "warn,backstop=debug",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+}
+
+/// One request that fails over is one line: short for people, and with every fact as a field in JSON.
+#[tokio::test]
+async fn each_request_has_one_line_in_both_forms() {
+    let first = Simulator::start("first", Script::status(503))
+        .await
+        .unwrap();
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = two_upstreams(&first, &second) + "log: {requests: info}\n";
+    std::fs::write(folder.path().join("backstop.yaml"), yaml).unwrap();
+    for format in ["text", "json"] {
+        let arguments = [SERVE.as_slice(), &["--log-format", format]].concat();
+        let mut running = Running::start(backstop(folder.path(), &arguments));
+        running.clients = address(&running.logged("OPENAI_BASE_URL=http://").await);
+        let answer = ask(&running.clients).await.unwrap().unwrap();
+        let id = answer.headers()["x-request-id"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        match format {
+            "text" => {
+                let rest = running
+                    .logged(" INFO 200 * by second for first (overloaded) 2 attempts")
+                    .await;
+                assert!(rest.ends_with(&id[..12]), "{rest}");
+                assert!(rest.len() < 60 && !rest.contains('='), "{rest}");
+            }
+            _ => {
+                let rest = running.logged("\"message\":\"200 * by second").await;
+                for fact in [
+                    "\"upstream\":\"second\"",
+                    "\"in_place_of\":\"first\"",
+                    "\"reason\":\"overloaded\"",
+                    "\"attempts\":2",
+                    "\"status\":200",
+                    "\"output_tokens\":",
+                    &id,
+                ] {
+                    assert!(rest.contains(fact), "{fact}: {rest}");
+                }
+            }
+        }
+        assert_eq!(running.terminate().await, Some(0));
     }
 }
 

@@ -230,11 +230,14 @@ async fn a_request_that_wants_no_failover_gets_none() {
     assert_eq!(second.received_count(), 0);
     let only = ("x-backstop-upstream", "second");
     assert_eq!(forward(&[json, only]).await.upstream(), "second");
+    assert_eq!(ask(&gateway, &[only]).await.trail(), ["second:ok"]);
     let unknown = forward(&[json, ("x-backstop-upstream", "third")]).await;
     let error = refusal(&unknown, 400, "unknown_upstream");
     let message = error["message"].as_str().unwrap();
     assert!(message.ends_with("it has first, second"), "{message}");
-    assert_eq!((first.received_count(), second.received_count()), (2, 1));
+    let unknown = ask(&gateway, &[("x-backstop-upstream", "third")]).await;
+    refusal(&unknown, 400, "unknown_upstream");
+    assert_eq!((first.received_count(), second.received_count()), (2, 2));
 }
 
 #[tokio::test]

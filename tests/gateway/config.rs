@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use backstop::config::{Config, process_environment};
+use backstop::config::{Config, Problems, from_environment, process_environment};
 use serde_yaml::Value;
 
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
@@ -110,6 +110,11 @@ const KEYS: &[&str] = &[
     "shutdown_delay",
     "drain",
     "state_dir",
+    "log",
+    "notify",
+    "url",
+    "format",
+    "on",
 ];
 
 #[test]
@@ -248,12 +253,42 @@ fn bad_configurations_get_exact_errors() {
             .expect_err(&name_of(&path))
             .to_string()
             + "\n";
-        assert!(!told.contains(SECRET), "{told}");
-        let expected = path.with_extension("expected");
-        if process_environment("REWRITE_EXPECTED").is_some() {
-            fs::write(&expected, &told).unwrap();
-        }
-        assert_eq!(fs::read_to_string(&expected).unwrap(), told);
+        compare(&path, &told);
+    }
+}
+
+#[test]
+fn what_works_but_is_hardly_meant_gets_exact_warnings() {
+    for path in fixtures("warned") {
+        let text = fs::read_to_string(&path).unwrap();
+        let config = Config::parse(&name_of(&path), &text, &variable)
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let warnings = Problems {
+            source: name_of(&path),
+            list: config.warnings,
+        };
+        compare(&path, &(warnings.to_string() + "\n"));
+    }
+}
+
+fn compare(path: &Path, told: &str) {
+    assert!(!told.contains(SECRET), "{told}");
+    let expected = path.with_extension("expected");
+    if process_environment("REWRITE_EXPECTED").is_some() {
+        fs::write(&expected, told).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&expected).unwrap(), told);
+}
+
+/// What is made from the environment, and what the example recommends, is as we would have it.
+#[test]
+fn nothing_that_we_write_ourselves_is_warned_of() {
+    let any = |_: &str| Some("a-key".to_owned());
+    let made = from_environment(&any).unwrap();
+    for text in [EXAMPLE, &made] {
+        let config = Config::parse("test", text, &any).unwrap();
+        let whole: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+        assert!(whole.is_empty(), "{whole:#?}");
     }
 }
 

@@ -304,6 +304,33 @@ async fn a_candidate_that_fails_before_it_goes_on_is_followed_by_the_next() {
     let answered = gateway.post(CHAT, &chat_stream()).await;
     assert_eq!(read(&answered.text()), whole(), "{}", answered.text());
     assert_eq!(report(&gateway).await.attempts, 4);
+    assert_eq!(numbers(&gateway), [1, 2, 3, 4]);
+    let is_told = |event: &Event| {
+        matches!(event, Event::Continued { from, to, .. }
+            if from.as_ref() == "first" && to.as_ref() == "fourth")
+    };
+    assert!(gateway.events.all().iter().any(is_told));
+}
+
+/// Each of them reads the text so far, and bills it.
+#[tokio::test]
+async fn a_route_pays_for_so_many_continuations_and_no_more() {
+    let first = simulator("first", Script::fault(Fault::CutAfter(3))).await;
+    let mut unwilling = Vec::new();
+    for number in 0..12 {
+        unwilling.push(simulator(&format!("unwilling-{number}"), Script::status(400)).await);
+    }
+    let mut all = vec![(&first, "none")];
+    all.extend(unwilling.iter().map(|upstream| (upstream, "trailing")));
+    let gateway = gateway("prefill", &all).await;
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    let streamed = read(&answered.text());
+    assert_eq!(streamed.text, "The quick brown");
+    assert!(!streamed.claims_end && streamed.ends_with_failure);
+    let reason = "the route's budget is used up";
+    assert!(answered.text().contains(reason), "{}", answered.text());
+    let asked = unwilling.iter().map(Simulator::received_count);
+    assert_eq!(asked.sum::<usize>(), 10);
 }
 
 /// Its patience begins anew with each byte.

@@ -5,9 +5,11 @@ use std::time::Duration;
 use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::frames::{Frames, RST_STREAM, data};
-use crate::harness::{EventLog, TestGateway, chat, chat_stream, within};
+use crate::harness::{EventLog, Setup, TestGateway, chat, chat_stream, within};
 use crate::raw::Raw;
 use crate::streamed::read;
 
@@ -233,4 +235,33 @@ async fn while_it_leaves_it_serves_whoever_has_not_heard_of_it() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     within(draining).await.unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+/// Between two of them is room for the reason.
+#[tokio::test]
+async fn forwarded_events_end_with_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let _upstream = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let event = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"hi\"}\n\n";
+        let head =
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked";
+        let sent = format!("{head}\r\n\r\n{:x}\r\n{event}\r\n", event.len());
+        connection.write_all(sent.as_bytes()).await.unwrap();
+        // Until it is left.
+        let _ = connection.read_to_end(&mut Vec::new()).await;
+    });
+    let gateway = Setup::new()
+        .upstream_at("only", &url, "provider: openai-compatible")
+        .lines("limits: {drain: 300ms}")
+        .start()
+        .await;
+    let mut client = Raw::open(gateway.gateway.address()).await;
+    client.ask("/v1/audio/transcriptions", "{}").await;
+    client.until("delta").await;
+    let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
+    assert_eq!(ended, (RequestResult::Broken, "shutting_down"));
+    assert!(text.contains("event: error\ndata: "), "{text}");
+    assert!(text.contains("\"code\":\"shutting_down\""), "{text}");
 }

@@ -67,4 +67,5 @@ mod tls;
 mod two_apis;
 mod unread;
 mod uploads;
+mod webhook;
 mod websocket;

@@ -103,7 +103,7 @@ async fn the_reference_tells_the_type_the_labels_and_the_meaning_of_every_metric
             &["gpt-4o"],
             &["first, capabilities: {retires: 2099-01-01}", "second"],
         )
-        .lines("check_models: true")
+        .lines("check_models: true\nnotify: [{url: \"http://127.0.0.1:9/\", on: [upstreams]}]")
         .start()
         .await;
     let is_checked = |event: &Event| matches!(event, Event::ModelsChecked(_)).then_some(());
@@ -372,7 +372,7 @@ async fn a_reload_makes_the_series_of_new_names_and_ends_the_gauges_of_old_ones(
     };
     assert!(has(&before, "upstream=\"first\"", true) && has(&before, "route=\"old\"", true));
     assert!(!has(&before, "\"second\"", false) && !has(&before, "\"new\"", false));
-    let age = "backstop_config_last_reload_success_timestamp_seconds";
+    let age = "backstop_config_in_use_since_timestamp_seconds";
     assert!(before[age] > 0.0);
 
     gateway.gateway.reload(new.config()).await;

@@ -6,6 +6,7 @@ mod errors;
 mod keys;
 mod network;
 mod notes;
+mod notify;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
@@ -40,6 +41,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.routes();
     check.timeouts();
     check.limits();
+    check.notify();
 }
 
 impl Check<'_> {

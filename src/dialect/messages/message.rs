@@ -29,11 +29,12 @@ impl Open {
     }
 }
 
-/// A message at its beginning.
+/// A message at its beginning. It names the model that the client asked for: Claude Code sends back the signed thoughts of
+/// that model's answers alone.
 pub(super) fn message(asked: &Asked, begin: Begin) -> Value {
-    let model = match begin.model.is_empty() {
-        true => asked.model.clone(),
-        false => begin.model,
+    let model = match asked.model.is_empty() {
+        true => begin.model,
+        false => asked.model.clone(),
     };
     json!({
         "id": id(&begin.id),

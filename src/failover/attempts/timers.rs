@@ -163,7 +163,7 @@ mod tests {
 
     use tokio::time::{Instant, advance};
 
-    use super::{StreamTimeouts, Timers};
+    use super::{StreamTimeouts, Timers, patience_with};
     use crate::outcome::Stage;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -212,9 +212,20 @@ mod tests {
             (30, Stage::Rate)
         );
         assert_eq!(
-            play(timers(start, Some(0.5)), start, 1, 1),
+            play(timers(start, Some(0.5)), start, 2, 1),
             (3600, Stage::Total)
         );
+    }
+
+    #[test]
+    fn each_is_told_in_its_own_words() {
+        for (stage, words) in [
+            (Stage::Idle, "the upstream stopped sending"),
+            (Stage::Content, "the upstream stopped sending content"),
+            (Stage::Rate, "the upstream sends too slowly"),
+        ] {
+            assert_eq!(patience_with(stage), words);
+        }
     }
 
     #[test]

@@ -309,7 +309,9 @@ mod tests {
             budget.requested(start + Duration::from_millis(10) * request);
             budget.succeeded();
         }
-        let spent = (0..10_000).take_while(|_| budget.take(RETRY)).count();
-        assert!((900..1100).contains(&spent), "{spent}");
+        let spend = |expense| (0..10_000).take_while(|_| budget.take(expense)).count();
+        let (retries, paid) = (spend(RETRY), spend(Expense::PAID));
+        assert!((900..1100).contains(&retries), "{retries}");
+        assert!((180..220).contains(&paid), "{paid}");
     }
 }

@@ -143,6 +143,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_became_of_others_counts_for_those_who_find_them_there_alone() {
+        let start = Instant::now();
+        let queue = Queue::new(10, start);
+        let enter = || queue.enter(start, Instant::now()).unwrap();
+        let first = enter();
+        for _ in 0..5 {
+            assert!(first.turn(start, start + LONG).await);
+            first.failed();
+        }
+        let (second, since) = (enter(), Instant::now());
+        assert!(second.turn(start, start + LONG).await);
+        assert_eq!(seconds(since.elapsed()), 2.0);
+        drop((first, second));
+        let (third, since) = (enter(), Instant::now());
+        assert!(third.turn(start, start + LONG).await);
+        assert_eq!(seconds(since.elapsed()), 0.2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn those_who_came_first_go_first() {
         let start = Instant::now();
         let queue = Queue::new(10, start);

@@ -6,7 +6,7 @@ use proptest::prelude::{
     proptest,
 };
 
-use super::{Bench, FAILURE, REFUSED, TIMEOUT, failures, outcomes};
+use super::{Bench, FAILURE, LIMIT, REFUSED, SHAPE, TIMEOUT, failures, outcomes};
 use crate::health::Phase;
 use crate::health::evidence::{Evidence, SUCCESS};
 use crate::health::scope::Scope;
@@ -228,6 +228,25 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_stream_that_breaks_was_no_success() {
+    let after_failure = || {
+        let mut bench = Bench::new();
+        let model = bench.model("a", "m");
+        bench.warm(&model, 100.0, 300);
+        bench.attempt(&model, &FAILURE);
+        (bench, model)
+    };
+    let (bench, model) = after_failure();
+    let mut permit = model.admit(0, bench.now).unwrap();
+    permit.answered(SHAPE, LIMIT, bench.now);
+    permit.finish(&Outcome::StreamBroken, bench.now);
+    let broken = bench.score(&model);
+    let (bench, model) = after_failure();
+    bench.attempt(&model, &TIMEOUT);
+    assert!((broken - bench.score(&model)).abs() < 0.01);
 }
 
 #[test]

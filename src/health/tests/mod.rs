@@ -1,5 +1,6 @@
 //! Tests of the whole of health, on virtual time, with attempts whose outcomes the test chooses.
 
+mod contrast;
 mod cooldowns;
 mod evidence;
 mod invariants;

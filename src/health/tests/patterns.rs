@@ -35,6 +35,16 @@ fn a_model_that_is_missing_is_missing_by_its_own_name() {
     assert!(all.of_name("there").admit(0, bench.now).is_ok());
 }
 
+/// It is what names share that are too many or too long.
+#[test]
+fn a_pattern_itself_is_never_missing_but_may_be_limited() {
+    let bench = Bench::new();
+    let all = bench.model("a", "*");
+    assert!(bench.attempt(&all, &Outcome::ModelUnavailable).is_some());
+    assert!(bench.attempt(&all, &LIMITED).is_some());
+    assert!(all.admit(0, bench.now).is_err());
+}
+
 #[test]
 fn a_pattern_is_shown_once_with_all_requests_and_the_worst_state() {
     let mut bench = Bench::new();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bench, FAILURE, LIMITED, REFUSED, TIMEOUT};
+use super::{Bench, FAILURE, LIMIT, LIMITED, REFUSED, SHAPE, TIMEOUT};
 use crate::event::HealthChange;
 use crate::health::preview::AdmissionPreview;
 use crate::health::{ModelHealth, Phase};
@@ -75,6 +75,15 @@ fn each_attempt_in_flight_makes_the_expected_wait_longer() {
     assert!((model.load() - 3.0 * alone).abs() < 0.01 * alone);
     drop(permits);
     assert!((model.load() - alone).abs() < 0.01 * alone);
+}
+
+#[test]
+fn what_is_slow_is_known_of_a_model_that_has_answered() {
+    let mut bench = Bench::new();
+    let model = busy(&mut bench);
+    let slow_after = model.slow_after(SHAPE, LIMIT).unwrap();
+    assert!(slow_after > Duration::ZERO && slow_after < LIMIT);
+    assert_eq!(bench.model("b", "m").slow_after(SHAPE, LIMIT), None);
 }
 
 #[test]

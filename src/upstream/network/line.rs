@@ -162,7 +162,7 @@ impl Wire {
         };
         let limit = (!is_lifted).then_some(self.unacknowledged);
         if let Err(error) = SockRef::from(tcp).set_tcp_user_timeout(limit) {
-            tracing::debug!(%error, "TCP_USER_TIMEOUT cannot be changed");
+            tracing::debug!("TCP_USER_TIMEOUT cannot be changed: {error}");
         }
     }
 }

@@ -30,11 +30,15 @@ async fn conversation(more: &str) -> (TestGateway, Provider, Client, Accepted) {
     (gateway, provider, client, upstream)
 }
 
-fn restart(reason: &str) -> Message {
+fn close(code: CloseCode, reason: &str) -> Message {
     Message::Close(Some(CloseFrame {
-        code: CloseCode::Restart,
+        code,
         reason: reason.to_owned().into(),
     }))
+}
+
+fn restart(reason: &str) -> Message {
+    close(CloseCode::Restart, reason)
 }
 
 /// Waits until no request is in flight.
@@ -72,7 +76,9 @@ async fn a_client_whose_upstream_is_lost_is_asked_to_reconnect() {
         assert_eq!(report.result, RequestResult::Broken);
         assert_eq!(report.status, 101);
         assert_eq!(outcomes(&gateway), ["stream_broken"]);
-        assert!(attempts(&gateway)[0].detail.is_some());
+        let detail = attempts(&gateway)[0].detail.clone().unwrap();
+        let detail_of = if is_reset { "broke: " } else { "hung up" };
+        assert!(detail.contains(detail_of), "{detail}");
         idle(&gateway).await;
     }
 }
@@ -142,16 +148,32 @@ async fn a_client_that_does_not_read_is_given_up() {
 
 #[tokio::test]
 async fn an_upstream_that_does_not_read_is_given_up() {
-    let (gateway, _provider, mut client, upstream) =
-        conversation("timeouts: {idle: 300ms}\n").await;
+    let (gateway, _provider, client, upstream) = conversation("timeouts: {idle: 300ms}\n").await;
+    let (mut to, mut from) = client.stream.split();
     let talk = async {
         let words = Message::binary(vec![0; 1 << 20]);
-        while client.stream.send(words.clone()).await.is_ok() {}
+        while to.send(words.clone()).await.is_ok() {}
     };
-    within(talk).await;
+    let ((), told) = within(async { tokio::join!(talk, from.next()) }).await;
+    // It is not to connect at once: the next conversation would stall as well.
+    let later = close(CloseCode::Again, "the upstream was lost, connect again");
+    assert_eq!(told.unwrap().unwrap(), later);
     assert_eq!(finished(&gateway).await.result, RequestResult::Broken);
     assert_eq!(outcomes(&gateway), ["stream_broken"]);
     drop(upstream);
+}
+
+/// It stops reading because nobody takes what it says.
+#[tokio::test]
+async fn an_upstream_is_not_to_blame_for_a_client_that_does_not_read() {
+    let lines = "timeouts: {idle: 300ms}\nlimits: {write: 1h}\n";
+    let (gateway, _provider, mut client, mut upstream) = conversation(lines).await;
+    let words = Message::binary(vec![0; 1 << 20]);
+    let asks = async { while client.stream.send(words.clone()).await.is_ok() {} };
+    let says = async { while upstream.stream.send(words.clone()).await.is_ok() {} };
+    within(async { tokio::join!(asks, says) }).await;
+    assert_eq!(finished(&gateway).await.result, RequestResult::ClientGone);
+    assert_eq!(outcomes(&gateway), ["ok"]);
 }
 
 #[tokio::test]

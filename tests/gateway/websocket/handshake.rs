@@ -10,7 +10,7 @@ use super::peer::{Client, Provider, connect, try_connect};
 use crate::harness::{Answered, Setup, TestGateway, chat, chat_text, refusal};
 
 const REALTIME: &str = "/v1/realtime?model=gpt-4o";
-const TIMEOUTS: &str = "timeouts: {connect: 1s, first_token: 300ms}\n";
+const TIMEOUTS: &str = "timeouts: {connect: 1s, first_token: 300ms, answer: 1h, total: 2h}\n";
 
 /// A gateway with a simulated provider, which answers no WebSocket, before one that does.
 async fn gateway(first: &Simulator, second: &Provider, more: &str) -> TestGateway {

@@ -13,7 +13,8 @@ use crate::wire::sse;
 fn asked() -> Asked {
     Asked {
         api: Api::Messages,
-        model: "m".to_owned(),
+        // Else the answer would name this one.
+        model: String::new(),
         with_usage: true,
         shows_thoughts: true,
         echo: Echo::default(),

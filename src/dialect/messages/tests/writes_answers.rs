@@ -163,7 +163,7 @@ fn a_stream_has_one_block_after_the_other() {
     );
     assert_eq!(
         events[0]["message"],
-        json!({"id": "msg_7", "type": "message", "role": "assistant", "model": "gpt-4o", "content": [],
+        json!({"id": "msg_7", "type": "message", "role": "assistant", "model": "asked", "content": [],
             "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 0, "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0, "output_tokens": 0}})
     );
@@ -185,7 +185,7 @@ fn a_whole_answer_says_the_same() {
     let whole = write_answer(&asked(true), answer()).unwrap();
     assert_eq!(
         whole,
-        json!({"id": "msg_7", "type": "message", "role": "assistant", "model": "gpt-4o",
+        json!({"id": "msg_7", "type": "message", "role": "assistant", "model": "asked",
             "content": [
                 {"type": "thinking", "thinking": "Hm", "signature": "s"},
                 {"type": "text", "text": "\"Hello\""},
@@ -322,11 +322,12 @@ fn what_failed_ends_with_an_error_of_this_api() {
 }
 
 #[test]
-fn ids_and_models_are_made_up_where_nobody_says_them() {
+fn ids_are_anthropics_and_the_model_is_the_one_asked_for() {
     for (id, expected) in [("resp_1", "msg_1"), ("msg_1", "msg_1"), ("x", "msg_x")] {
         let begin = Begin {
             id: id.to_owned(),
-            ..Begin::default()
+            model: "gpt-4o".to_owned(),
+            created: None,
         };
         let whole = write_answer(&asked(true), vec![Event::Begin(begin), end(End::Whole)]).unwrap();
         assert_eq!(

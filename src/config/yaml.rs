@@ -1,0 +1,139 @@
+//! From a file to YAML values; and what is wrong with a text that is no YAML.
+
+use std::fs;
+use std::path::Path;
+
+use serde_yaml::{Mapping, Value};
+
+use super::problem::{Problem, Problems};
+
+/// Top-level keys that begin like this are there to be referred to, as in Docker Compose's files.
+const PLACES_FOR_ANCHORS: &str = "x-";
+
+/// The text of a file.
+pub(super) fn load(path: &Path) -> Result<String, Problems> {
+    let problem = |message: String, hint: Option<&str>| {
+        let hint = hint.map(str::to_owned);
+        one(&path.display().to_string(), None, message, hint)
+    };
+    let bytes =
+        fs::read(path).map_err(|error| problem(format!("cannot be read: {error}"), None))?;
+    String::from_utf8(bytes).map_err(|_| {
+        problem(
+            "is not UTF-8".to_owned(),
+            Some("save it with that encoding"),
+        )
+    })
+}
+
+/// A text without the byte order mark that editors on Windows put in front.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// The values of a text, with merge keys (`<<: *base`) merged, and without what is there for anchors only.
+pub(super) fn read(source: &str, text: &str) -> Result<Value, Problems> {
+    let parsed = serde_yaml::from_str(text).and_then(|mut value: Value| {
+        value.apply_merge()?;
+        Ok(value)
+    });
+    match parsed {
+        Ok(Value::Null) => Ok(Value::Mapping(Mapping::new())),
+        Ok(Value::Mapping(mut entries)) => {
+            entries.retain(|key, _| {
+                key.as_str()
+                    .is_none_or(|key| !key.starts_with(PLACES_FOR_ANCHORS))
+            });
+            Ok(Value::Mapping(entries))
+        }
+        Ok(value) => Ok(value),
+        Err(error) => Err(not_yaml(source, text, &error)),
+    }
+}
+
+fn not_yaml(source: &str, text: &str, error: &serde_yaml::Error) -> Problems {
+    let told = error.to_string();
+    let line = error.location().map(|location| location.line());
+    let (line, message, hint) = match reason(text, line, &told) {
+        Some((line, message, hint)) => (Some(line), message.to_owned(), Some(hint.to_owned())),
+        None => (line, format!("not valid YAML: {told}"), None),
+    };
+    one(source, line, message, hint)
+}
+
+/// The usual reasons, which the parser's words do not name: the line, what is wrong, and the fix.
+fn reason(
+    text: &str,
+    line: Option<usize>,
+    told: &str,
+) -> Option<(usize, &'static str, &'static str)> {
+    if let Some(line) = tab(text) {
+        let hint = "write spaces: YAML takes nothing else there";
+        return Some((line, "is indented with a tab", hint));
+    }
+    if told.contains("more than one document") {
+        let line = 1
+            + text
+                .lines()
+                .skip(1)
+                .position(|line| line.starts_with("---"))?
+            + 1;
+        return Some((
+            line,
+            "begins a second document",
+            "write one: remove the line `---`",
+        ));
+    }
+    if told.contains("merging") || told.contains("merge") {
+        let is_wrong = |line: &str| line.contains("<<") && !line.contains('*');
+        let line = 1 + text.lines().position(is_wrong)?;
+        let hint = "write <<: *name, where &name stands at a mapping, or <<: [*one, *two]";
+        return Some((line, "merges what is no mapping", hint));
+    }
+    let line = line?;
+    let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    if told.contains("alias") || told.contains("anchor") {
+        return Some(match written.contains('*') {
+            true => (
+                line,
+                "has a `*` without quotes, which refers to an anchor in YAML",
+                "write \"*\", \"gpt-*\" with quotes",
+            ),
+            false => (
+                line,
+                "has a `&` without quotes, which makes an anchor in YAML",
+                "put the text in quotes",
+            ),
+        });
+    }
+    if told.contains("cannot start any token") {
+        let hint = "put the text in quotes";
+        return Some((
+            line,
+            "has a character that begins no text in YAML, such as `@`, `%` or a backtick",
+            hint,
+        ));
+    }
+    None
+}
+
+/// The first line that is indented with a tab.
+fn tab(text: &str) -> Option<usize> {
+    let is_indented = |line: &str| {
+        let indentation = line.len() - line.trim_start().len();
+        line[..indentation].contains('\t') && !line.trim_start().is_empty()
+    };
+    text.lines().position(is_indented).map(|line| line + 1)
+}
+
+fn one(source: &str, line: Option<usize>, message: String, hint: Option<String>) -> Problems {
+    Problems {
+        source: source.to_owned(),
+        list: vec![Problem {
+            path: String::new(),
+            line,
+            message,
+            hint,
+        }],
+    }
+}

@@ -1,0 +1,316 @@
+//! What is well and what is not: from events to news, one for each outage and not one for each trial.
+//!
+//! What happens within a moment is told together. What goes out again soon after it was back is told once more, and then
+//! only when it has been back for a while.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::news::{AccountKey, Change, News, Subject};
+use crate::config::UpstreamId;
+use crate::event::{AttemptReport, HealthChange, ScopeId};
+use crate::outcome::{Attention, Outcome};
+
+/// For so long news are gathered, once there are some.
+const GATHER: Duration = Duration::from_secs(1);
+/// What has been well for so long is over for good.
+const STEADY: Duration = Duration::from_secs(600);
+/// So many failed requests of a route, in this time, are an outage for its clients. SDKs ask three times.
+const FAILURES: usize = 3;
+const FAILURES_WITHIN: Duration = Duration::from_secs(60);
+
+/// What is known, and what has not been told yet.
+#[derive(Debug, Default)]
+pub(super) struct Tracker {
+    outages: HashMap<Subject, Outage>,
+    failures: HashMap<Arc<str>, Failures>,
+    news: Vec<News>,
+    gathered_since: Option<Instant>,
+}
+
+/// What is not well, or was not a while ago.
+#[derive(Debug)]
+struct Outage {
+    cause: String,
+    attention: Option<Attention>,
+    is_out: bool,
+    /// When it went out or came back for the last time.
+    changed_at: Instant,
+    first: Timestamp,
+    times: u32,
+    /// Whether it goes out and comes back too often to be told each time.
+    is_flapping: bool,
+    /// Whether its end is told.
+    is_told: bool,
+}
+
+/// Failed requests of a route.
+#[derive(Debug)]
+struct Failures {
+    recent: VecDeque<Instant>,
+    count: u64,
+    has_answers_since: bool,
+}
+
+impl Tracker {
+    pub(super) fn health_changed(&mut self, change: &HealthChange, now: Instant) {
+        match change {
+            HealthChange::Opened { scope, cause, .. } => {
+                let is_told = !self.is_covered(scope);
+                self.begin(
+                    Subject::Scope(scope.clone()),
+                    (*cause).to_owned(),
+                    None,
+                    is_told,
+                    now,
+                );
+                if scope.model.is_none() {
+                    self.cover(&scope.upstream);
+                }
+            }
+            HealthChange::Healed { scope, .. } => self.end(&Subject::Scope(scope.clone()), now),
+            HealthChange::NetworkLost => {
+                self.begin(Subject::Network, "network_lost".to_owned(), None, true, now);
+            }
+            HealthChange::NetworkBack => self.end(&Subject::Network, now),
+        }
+    }
+
+    /// Whether the upstream of a model is out as a whole: then its models are not told of.
+    fn is_covered(&self, scope: &ScopeId) -> bool {
+        let whole = Subject::Scope(ScopeId {
+            upstream: scope.upstream.clone(),
+            model: None,
+        });
+        scope.model.is_some() && self.outages.get(&whole).is_some_and(|outage| outage.is_out)
+    }
+
+    /// The upstream as a whole is out: that its models come back is not told.
+    fn cover(&mut self, upstream: &UpstreamId) {
+        for (subject, outage) in &mut self.outages {
+            if let Subject::Scope(scope) = subject
+                && scope.upstream == *upstream
+                && scope.model.is_some()
+            {
+                outage.is_told = false;
+            }
+        }
+    }
+
+    /// What an attempt says about keys and accounts.
+    pub(super) fn attempted(&mut self, report: &AttemptReport, now: Instant) {
+        let account = |is_about_model: bool| {
+            Subject::AccountKey(AccountKey {
+                upstream: report.upstream.clone(),
+                key: report.key,
+                model: report.model.clone().filter(|_| is_about_model),
+            })
+        };
+        let Some(attention) = report.outcome.attention() else {
+            if report.outcome == Outcome::Success {
+                self.end(&account(false), now);
+                self.end(&account(true), now);
+            }
+            return;
+        };
+        let is_about_model = match attention {
+            Attention::Key => report.outcome.status() == Some(403),
+            Attention::Quota => false,
+            Attention::Model => true,
+        };
+        let cause = report.outcome.label().to_owned();
+        self.begin(account(is_about_model), cause, Some(attention), true, now);
+    }
+
+    /// A request of a client has failed.
+    pub(super) fn failed(&mut self, route: &Arc<str>, by: &[UpstreamId], now: Instant) {
+        let failures = self.failures.entry(Arc::clone(route)).or_insert(Failures {
+            recent: VecDeque::new(),
+            count: 0,
+            has_answers_since: false,
+        });
+        failures.count += 1;
+        failures.has_answers_since = false;
+        failures.recent.push_back(now);
+        if failures.recent.len() > FAILURES {
+            failures.recent.pop_front();
+        }
+        let first = failures.recent.front().copied().unwrap_or(now);
+        let is_many = failures.recent.len() == FAILURES
+            && now.saturating_duration_since(first) < FAILURES_WITHIN;
+        if is_many {
+            let names: Vec<&str> = by.iter().map(AsRef::as_ref).collect();
+            let cause = match names.as_slice() {
+                [] => "nobody could be asked".to_owned(),
+                names => format!("failed by {}", names.join(", ")),
+            };
+            self.begin(Subject::Clients(Arc::clone(route)), cause, None, true, now);
+        }
+    }
+
+    /// A request of a client was answered in full.
+    pub(super) fn answered(&mut self, route: &Arc<str>) {
+        if let Some(failures) = self.failures.get_mut(route) {
+            failures.has_answers_since = true;
+        }
+    }
+
+    /// Whether answers, successes included, are of interest now.
+    pub(super) fn is_anything_wrong(&self) -> bool {
+        !self.failures.is_empty() || !self.outages.is_empty()
+    }
+
+    /// The news that are due now.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<News> {
+        self.settle_clients(now);
+        self.settle(now);
+        let is_due = |since: Instant| now.saturating_duration_since(since) >= GATHER;
+        if !self.gathered_since.is_some_and(is_due) {
+            return Vec::new();
+        }
+        self.gathered_since = None;
+        mem::take(&mut self.news)
+    }
+
+    fn settle_clients(&mut self, now: Instant) {
+        let is_quiet = |failures: &Failures| {
+            let last = failures.recent.back().copied().unwrap_or(now);
+            now.saturating_duration_since(last) >= FAILURES_WITHIN
+        };
+        let quiet: Vec<Subject> = self
+            .failures
+            .iter()
+            .filter(|(_, failures)| is_quiet(failures))
+            .map(|(route, _)| Subject::Clients(Arc::clone(route)))
+            .filter(|subject| match subject {
+                Subject::Clients(route) => {
+                    let is_out = self
+                        .outages
+                        .get(subject)
+                        .is_some_and(|outage| outage.is_out);
+                    let failures = self.failures.get(route);
+                    !is_out || failures.is_some_and(|failures| failures.has_answers_since)
+                }
+                Subject::Scope(_) | Subject::Network | Subject::AccountKey(_) => false,
+            })
+            .collect();
+        for subject in quiet {
+            self.end(&subject, now);
+            if let Subject::Clients(route) = subject {
+                self.failures.remove(&route);
+            }
+        }
+    }
+
+    /// What has been back for a while is over; if it went out and came back too often, that is told now.
+    fn settle(&mut self, now: Instant) {
+        let steady: Vec<Subject> = self
+            .outages
+            .iter()
+            .filter(|(_, outage)| {
+                !outage.is_out && now.saturating_duration_since(outage.changed_at) >= STEADY
+            })
+            .map(|(subject, _)| subject.clone())
+            .collect();
+        for subject in steady {
+            if let Some(outage) = self.outages.remove(&subject)
+                && outage.is_flapping
+            {
+                self.tell(&subject, &outage, Change::Steady, None, now);
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        subject: Subject,
+        cause: String,
+        attention: Option<Attention>,
+        is_told: bool,
+        now: Instant,
+    ) {
+        let before = self.outages.remove(&subject);
+        let (outage, change) = match before {
+            Some(outage) if outage.is_out => (outage, None),
+            Some(mut outage) => {
+                outage.is_out = true;
+                outage.changed_at = now;
+                outage.times += 1;
+                outage.cause = cause;
+                outage.attention = attention;
+                let is_new = !mem::replace(&mut outage.is_flapping, outage.is_told);
+                (outage, is_new.then_some(Change::Again))
+            }
+            None => {
+                let outage = Outage {
+                    cause,
+                    attention,
+                    is_out: true,
+                    changed_at: now,
+                    first: Timestamp::now(),
+                    times: 1,
+                    is_flapping: false,
+                    is_told,
+                };
+                (outage, Some(Change::Began))
+            }
+        };
+        if let Some(change) = change.filter(|_| outage.is_told) {
+            self.tell(&subject, &outage, change, None, now);
+        }
+        self.outages.insert(subject, outage);
+    }
+
+    fn end(&mut self, subject: &Subject, now: Instant) {
+        let Some(mut outage) = self.outages.remove(subject) else {
+            return;
+        };
+        if mem::take(&mut outage.is_out) {
+            let lasted = now.saturating_duration_since(outage.changed_at);
+            outage.changed_at = now;
+            if outage.is_told && !outage.is_flapping {
+                self.tell(subject, &outage, Change::Over, Some(lasted), now);
+            }
+        }
+        if outage.is_told {
+            self.outages.insert(subject.clone(), outage);
+        }
+    }
+
+    fn tell(
+        &mut self,
+        subject: &Subject,
+        outage: &Outage,
+        change: Change,
+        lasted: Option<Duration>,
+        now: Instant,
+    ) {
+        let requests = match subject {
+            Subject::Clients(route) => self
+                .failures
+                .get(route)
+                .map_or(0, |failures| failures.count),
+            Subject::Scope(_) | Subject::Network | Subject::AccountKey(_) => 0,
+        };
+        self.gathered_since.get_or_insert(now);
+        self.news.push(News {
+            subject: subject.clone(),
+            change,
+            cause: outage.cause.clone(),
+            attention: outage.attention,
+            at: Timestamp::now(),
+            since: outage.first,
+            lasted,
+            times: outage.times,
+            requests,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
