@@ -10,7 +10,9 @@
 //! | [streams] | what a stream promises, and how one that breaks off goes on |
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
-//! | [operations] | running, Docker, drain, logs, state, security, limits, alerts and a runbook |
+//! | [queries] | eight questions of whoever is on call, and the queries that answer them |
+//! | [runbook] | what each alert means, and what to do |
+//! | [operations] | running, Docker, drain, logs, state, security, limits, alerts |
 //! | [decisions] | why it is built this way |
 //! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
@@ -47,8 +49,14 @@ pub mod performance {}
 #[doc = include_str!("providers.md")]
 pub mod providers {}
 
+#[doc = include_str!("queries.md")]
+pub mod queries {}
+
 #[doc = include_str!("reference.md")]
 pub mod reference {}
+
+#[doc = include_str!("runbook.md")]
+pub mod runbook {}
 
 #[doc = include_str!("streams.md")]
 pub mod streams {}
