@@ -103,7 +103,10 @@ impl Attempts {
     fn of_upstream(&self, upstream: &KnownUpstream) -> OfUpstream {
         let id = upstream.id.as_ref();
         let normal = Phase::Normal.label();
-        for outcome in REASONS.iter().chain(&["rejected", "client_gone", "no_resources"]) {
+        for outcome in REASONS
+            .iter()
+            .chain(&["rejected", "client_gone", "no_resources"])
+        {
             self.by_outcome.with_label_values(&[id, outcome, normal]);
         }
         let models = upstream.models.iter();

@@ -67,5 +67,6 @@ mod tls;
 mod two_apis;
 mod unread;
 mod uploads;
+mod watched;
 mod webhook;
 mod websocket;
