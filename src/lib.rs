@@ -19,9 +19,9 @@
 //!
 //! - [`health`] learns from live requests which upstreams and models work, and decides who is admitted
 //! - [`affinity`] remembers which upstream owns which stored object
-//! - [`event`] carries facts from the data path to [`metrics`], [`log`] and [`webhook`]
+//! - [`event`] carries facts from the data path to [`metrics`], [`log`], [`webhook`] and [`traces`]
 //! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
-//! - [`admin`] serves the operators' address
+//! - [`admin`] serves the operators' address: a page, its live status, actions
 //! - [`catalogue`] has what is known of providers and models, as data
 //! - [`config`] reads and checks the configuration; [`gateway`] builds everything from it, and replaces it on reload
 //! - [`cli`] is the command line; [`simulator`] imitates providers for the demo and the tests
@@ -55,7 +55,7 @@
 //!                      upgrade   relay: a WebSocket's frames both ways, until one side ends it
 //!                      record    closed exactly once: events
 //!
-//! events ─▶ metrics · log · webhook            admin ─shows─▶ metrics · health · who would be tried
+//! events ─▶ metrics · log · webhook · traces   admin ─shows─▶ metrics · health · who would be tried
 //! ```
 //!
 //! # The ladder
@@ -66,7 +66,7 @@
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire)      simulator, output, guide (nothing)
 //!                 browser (config only)   metrics (health, request)     log (event)
-//!                 webhook (upstream, wire)
+//!                 webhook, traces (upstream, wire)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```
 //!
@@ -114,6 +114,8 @@
 //! | odds | the live chance that a call to a model succeeds |
 //! | health check | a free request to an upstream that could not be connected to |
 //! | last resort | the one attempt that is made though nobody is admitted |
+//! | taken out | kept from all requests by an operator, whatever health believes |
+//! | condition | how things stand as a whole: well, covered (clients do not notice), failing |
 //! | affinity | sending a request to the upstream that owns what it refers to |
 //! | owner, pinned | the upstream where a stored object lives; a request that refers to one |
 //! | generation | what serves by one configuration, until a reload |
@@ -125,6 +127,7 @@
 //! | resend | sending again, over another connection, what the upstream has not processed; it is part of the same attempt |
 //! | shortage | file descriptors, ports or memory that this machine has no more of; nobody's failure |
 //! | news | what a webhook is told: that an outage has begun, or is over |
+//! | trace, span | what became of a request, for OpenTelemetry; one step of it, such as an attempt |
 //! | store, keeper | the owners that are remembered; the thread that keeps them in a file |
 //! | origin | where a web page comes from, as its browser says |
 //! | coding | how a body is packed (gzip, deflate, zstd) |
@@ -144,6 +147,7 @@ pub mod failover;
 pub mod gateway;
 pub mod guide;
 pub mod health;
+pub mod history;
 pub mod log;
 pub mod metrics;
 pub mod outcome;
@@ -152,6 +156,8 @@ pub mod request;
 pub mod routing;
 pub mod server;
 pub mod simulator;
+pub mod state;
+pub mod traces;
 pub mod upstream;
 pub mod webhook;
 pub mod wire;

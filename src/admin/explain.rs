@@ -108,7 +108,7 @@ fn is_anthropic(tool: &Value) -> bool {
     tool.get("input_schema").is_some() || is_date
 }
 
-fn candidate((index, explained): (usize, &Explained)) -> Value {
+pub(super) fn candidate((index, explained): (usize, &Explained)) -> Value {
     json!({
         "place": explained.is_open().then_some(index + 1),
         "upstream": explained.upstream.as_ref(),
@@ -158,5 +158,9 @@ fn in_words(preview: &AdmissionPreview) -> String {
                 ends_in.as_secs_f32().ceil()
             )
         }
+        AdmissionPreview::TakenOut { since } => format!(
+            "taken out by hand {:.0} s ago, until it is put back",
+            since.as_secs_f32()
+        ),
     }
 }

@@ -29,6 +29,7 @@ fn scope(view: &ScopeView) -> Value {
         "errors_1m": errors(view.last_minute),
         "errors_5m": errors(view.last_five_minutes),
         "in_flight": view.id.model.is_none().then_some(view.in_flight),
+        "taken_out_for_seconds": view.taken_out_for.map(seconds),
         "cooldowns": view.cooldowns.iter().map(|cooldown| json!({
             "key": cooldown.key,
             "reason": cooldown.reason.label(),
@@ -38,9 +39,10 @@ fn scope(view: &ScopeView) -> Value {
 }
 
 /// The share of failures, with its 95 % confidence interval.
-fn errors(counts: Counts) -> Value {
+pub(super) fn errors(counts: Counts) -> Value {
     json!({
         "requests": counts.good + counts.bad,
+        "failed": counts.bad,
         "ratio": counts.error_ratio().map(rounded),
         "bounds": counts.error_bounds().map(|(low, high)| [rounded(low), rounded(high)]),
     })

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use super::file::{AffinityFile, Trouble};
+use super::file::AffinityFile;
 use super::known::{Entry, Known};
+use crate::state::Trouble;
 
 /// How many entries are written in one transaction.
 const BATCH: usize = 1024;
@@ -81,7 +82,7 @@ impl Keeper {
         };
         let others = self.queued.try_iter().take(BATCH);
         let batch: Vec<Entry> = std::iter::once(first).chain(others).collect();
-        let file = self.file.as_mut();
+        let file = self.file.as_ref();
         if let Some(Err(trouble)) = file.map(|file| file.write(&batch)) {
             self.file = None;
             if matches!(trouble, Trouble::Damage(_)) && self.reopen().is_ok() {
@@ -126,7 +127,7 @@ impl Keeper {
 
     /// Opens the file again, loads what other processes wrote, and writes all known entries.
     fn reopen(&mut self) -> Result<(), Trouble> {
-        let (mut file, entries) = AffinityFile::open(&self.folder)?;
+        let (file, entries) = AffinityFile::open(&self.folder)?;
         self.learn(entries);
         let known = &self.known;
         let mut from = 0;

@@ -21,5 +21,4 @@ mod witness;
 
 pub use known::MOST;
 pub use owners::Affinity;
-pub use store::THREAD;
 pub use witness::Witness;

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use super::keeper::Keeper;
 use super::known::{Entry, Known};
+use crate::state::THREADS;
 
 /// How many entries may wait to be written. Further ones are kept in memory only.
 const BACKLOG: usize = 8192;
 /// How long a start waits until the file has been read, and an exit until it has been written. A disk that hangs must
 /// not prevent either.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The name of the thread. It identifies its panics, which are caught and reported in other words.
-pub const THREAD: &str = "affinity";
 
 /// Writes entries to the file. When dropped, it finishes writing first.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ impl Store {
         let (is_read, read) = sync_channel(1);
         let (end, ended) = sync_channel(1);
         let folder = folder.to_owned();
-        let thread = thread::Builder::new().name(THREAD.to_owned());
+        let thread = thread::Builder::new().name(format!("{THREADS}affinity"));
         let started = thread.spawn(move || {
             let mut keeper = Keeper::new(folder, known, queued);
             keeper.open();

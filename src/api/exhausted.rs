@@ -92,6 +92,9 @@ fn of_upstreams(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> Erro
         ErrorResponse::new(429, "rate_limit_exceeded", message).after(wait)
     } else if let Some(attention) = attention(exhausted) {
         attention::error_response(attention, message)
+    } else if is_taken_out(exhausted) {
+        let message = message("an operator has taken out every upstream that could answer");
+        ErrorResponse::new(503, "no_upstream_available", message).in_vain()
     } else if let Some(owner) = &exhausted.pinned_to {
         let message = message(&format!(
             "what the request refers to lives at {owner} only, which did not answer"
@@ -134,6 +137,11 @@ fn wait(exhausted: &Exhausted) -> Duration {
 fn is_throttled(exhausted: &Exhausted) -> bool {
     let is_limited = |outcome: &Outcome| matches!(outcome, Outcome::RateLimited { .. });
     is_all_about(exhausted, is_limited, SkipReason::RateLimited)
+}
+
+/// Whether an operator has taken out everybody who could answer.
+fn is_taken_out(exhausted: &Exhausted) -> bool {
+    is_all_about(exhausted, |_| false, SkipReason::TakenOut)
 }
 
 /// Whether all candidates have the same obstacle: as the outcome of an attempt, or as the reason to skip them.
@@ -244,6 +252,7 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
             | SkipReason::TooLarge => None,
             SkipReason::Elsewhere
             | SkipReason::OutOfRotation
+            | SkipReason::TakenOut
             | SkipReason::RateLimited
             | SkipReason::Busy
             | SkipReason::KeyRefused

@@ -44,7 +44,7 @@ use self::waiting::{Run, Waiting};
 use crate::browser::BrowserPolicy;
 use crate::event::Events;
 use crate::failover::{Answer, Exhausted, Failover};
-use crate::request::{ClientApi, Endpoint, ModelRequest};
+use crate::request::{ClientApi, Endpoint, ModelRequest, Trace};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::host::check_host;
 use crate::wire::upgrade::{Handled, Shutdown};
@@ -63,6 +63,8 @@ pub struct Api {
     keepalive: Duration,
     slots: Arc<Semaphore>,
     give_ups: Arc<GiveUps>,
+    /// The part of the requests that are traced whose clients do not say; `None`: none is traced.
+    traced: Option<f64>,
 }
 
 /// What a valid request leads to.
@@ -101,6 +103,7 @@ impl Api {
             keepalive: config.timeouts.keepalive,
             slots: Arc::new(Semaphore::new(config.limits.requests)),
             give_ups: Arc::default(),
+            traced: config.collector().map(|_| config.traces.ratio),
         }
     }
 
@@ -148,6 +151,9 @@ impl Api {
         }
         let path = Path::of(&head.uri)?;
         record.endpoint = Endpoint::of(&head.method, path.without_query());
+        if let Some(ratio) = self.traced {
+            record.trace = Trace::of(&head.headers, &record.id, ratio);
+        }
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         record.hold(slot.map_err(|_| Rejection::TooBusy)?);
         record.client = self.clients.identify(&head.headers)?;

@@ -172,6 +172,7 @@ fn open_candidates(routes: &RouteTable) -> Vec<(&Rule, &Candidate)> {
                 .map(move |candidate| (&**rule, candidate))
         })
         .filter(|(_, candidate)| candidate.model.is_none())
+        .filter(|(_, candidate)| !candidate.health.is_taken_out())
         .collect()
 }
 

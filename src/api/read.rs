@@ -139,6 +139,7 @@ pub(super) async fn request(
     Ok(ModelRequest {
         thinking: Thinking::expected(seen.reasoning || facts(named).thinks),
         id: record.id.clone(),
+        trace: record.trace,
         received_at: Instant::now(),
         client: record.client.clone(),
         client_api: record.client_api,

@@ -12,7 +12,7 @@ use crate::config::UpstreamId;
 use crate::event::{Event, Events, InPlaceOf, RequestReport, RequestResult, Tokens};
 use crate::failover::{Answer, AnswerBody, Exhausted};
 use crate::outcome::{Blame, Outcome};
-use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId};
+use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId, Trace};
 use crate::wire::upgrade::Shutdown;
 
 /// The status that is recorded if the client disconnects before a response has started.
@@ -22,6 +22,8 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 #[derive(Debug)]
 pub(super) struct RequestRecord {
     pub(super) id: RequestId,
+    /// What it is part of, if it is traced.
+    pub(super) trace: Option<Trace>,
     pub(super) client: Option<Arc<str>>,
     /// Its own credential, until the request takes it.
     pub(super) credential: Option<ClientCredential>,
@@ -62,6 +64,7 @@ impl RequestRecord {
         events.emit(&Event::RequestStarted);
         Self {
             id: RequestId::random(),
+            trace: None,
             client: None,
             credential: None,
             endpoint: Endpoint::Other,
@@ -171,6 +174,7 @@ impl RequestRecord {
         }
         self.events.emit(&Event::RequestFinished(RequestReport {
             id: self.id.clone(),
+            trace: self.trace,
             client: self.client.take(),
             route: self.route.take(),
             endpoint: self.endpoint,

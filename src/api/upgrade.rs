@@ -53,6 +53,7 @@ pub(super) fn request(
     let hints = Hints::of(&head.headers)?;
     Ok(ModelRequest {
         id: record.id.clone(),
+        trace: record.trace,
         received_at: Instant::now(),
         client: record.client.clone(),
         client_api: record.client_api,

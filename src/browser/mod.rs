@@ -52,9 +52,15 @@ impl BrowserPolicy {
 
     /// Rejects a request of a page that is not admitted.
     pub fn admit(&self, head: &Parts) -> Result<(), Refused> {
+        self.admit_host(head)?;
+        self.origins.admit(head)
+    }
+
+    /// Rejects a request for a name that is not ours, and asks about no page.
+    pub fn admit_host(&self, head: &Parts) -> Result<(), Refused> {
         match self.hosts.unlisted_host(head) {
             Some(name) => Err(Refused::Host(name)),
-            None => self.origins.admit(head),
+            None => Ok(()),
         }
     }
 

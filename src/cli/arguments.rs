@@ -77,6 +77,20 @@ pub(super) struct ExplainArgs {
     pub(super) proxy: ProxyArgs,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    /// Draw it anew each second, until Ctrl-C
+    #[arg(long)]
+    pub(super) watch: bool,
+
+    /// What the proxy says, as one line of JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) proxy: ProxyArgs,
+}
+
 /// Which running proxy is asked.
 #[derive(Args, Debug)]
 pub(super) struct ProxyArgs {

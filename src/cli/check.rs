@@ -74,6 +74,9 @@ fn describe(source: &str, config: &Config) -> String {
     for (index, hook) in config.notify.iter().enumerate() {
         text += &hook_line(index, hook);
     }
+    if let Some(collector) = config.collector() {
+        text += &format!("\ntraces     {}\n", collector.url);
+    }
     text
 }
 

@@ -9,10 +9,10 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::log_filter::LogFilter;
-use crate::affinity;
 use crate::config::process_environment;
 use crate::log::Text;
 use crate::output::STDERR;
+use crate::state;
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -64,7 +64,9 @@ pub(super) fn open() -> io::Result<()> {
 
 /// The default hook would write to standard error itself, and block until it is read.
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
-    if thread::current().name() == Some(affinity::THREAD) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or_default();
+    if name.starts_with(state::THREADS) {
         tracing::debug!("the database panicked, which is coped with: {info}");
         return;
     }

@@ -13,6 +13,8 @@ mod logging;
 mod print;
 mod serve;
 mod settings;
+mod status;
+mod status_table;
 mod stop;
 
 use std::num::NonZero;
@@ -23,7 +25,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs};
+use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs, StatusArgs};
 use self::failure::Failure;
 use self::log_filter::LogFilter;
 use self::logging::LogFormat;
@@ -77,6 +79,8 @@ enum Command {
     Demo(DemoArgs),
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
+    /// Ask a running proxy whether anything is wrong: exit code 0 if all is well, 1 if not, 2 if it cannot be asked
+    Status(StatusArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(ProxyArgs),
 }
@@ -84,7 +88,7 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let code = match run(CommandLine::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             print::push(&STDERR, &failure);
             ExitCode::from(match failure {
@@ -98,21 +102,24 @@ pub fn main() -> ExitCode {
     code
 }
 
-fn run(line: CommandLine) -> Result<(), Failure> {
+fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     logging::open().context("cannot write to standard error")?;
     if let Some(Command::Check(args)) = &line.command {
-        return runtime()?.block_on(check::run(args));
+        runtime()?.block_on(check::run(args))?;
+        return Ok(ExitCode::SUCCESS);
     }
     logging::start(&line.log, line.log_format)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {
-            Some(Command::Demo(args)) => Ok(demo::run(&args).await?),
-            Some(Command::Explain(args)) => Ok(explain::run(&args).await?),
-            Some(Command::Healthcheck(args)) => Ok(healthcheck::run(&args).await?),
-            Some(Command::Serve(args)) => serve::run(&args).await,
-            Some(Command::Check(_)) | None => serve::run(&line.serve).await,
+            Some(Command::Status(args)) => return Ok(status::run(&args).await?),
+            Some(Command::Demo(args)) => demo::run(&args).await?,
+            Some(Command::Explain(args)) => explain::run(&args).await?,
+            Some(Command::Healthcheck(args)) => healthcheck::run(&args).await?,
+            Some(Command::Serve(args)) => serve::run(&args).await?,
+            Some(Command::Check(_)) | None => serve::run(&line.serve).await?,
         }
+        Ok(ExitCode::SUCCESS)
     });
     // A DNS lookup in progress would delay the exit for as long as the resolver takes.
     runtime.shutdown_timeout(GOODBYE);

@@ -46,13 +46,21 @@ async fn reload_until_stopped(
     mut hangup: Signal,
     mut stop: Stop,
 ) -> Stop {
+    let mut requests = gateway.reload_requests();
+    let read = || {
+        let found = settings::find(&args.config);
+        let config = found.map(|found| args.applied_to(found.config));
+        config.map_err(|failure| failure.to_string())
+    };
     loop {
         tokio::select! {
             () = stop.asked() => return stop,
             Some(()) = hangup.recv() => {
-                let found = settings::find(&args.config);
-                let config = found.map(|found| args.applied_to(found.config));
-                gateway.reload(config.map_err(|failure| failure.to_string())).await;
+                // The log tells what came of it.
+                let _ = gateway.reload(read()).await;
+            }
+            Some(request) = requests.recv() => {
+                let _ = request.send(gateway.reload(read()).await);
             }
         }
     }

@@ -15,6 +15,7 @@ use super::proxy::{ForwardProxy, ProxyVariables};
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
 use super::timeouts::TimeoutsConfig;
+use super::traces::{Collector, TraceVariables, TracesConfig};
 use super::upstream::{UpstreamConfig, UpstreamId};
 
 /// Everything that can be configured.
@@ -50,10 +51,14 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// Where traces are sent.
+    pub traces: TracesConfig,
     /// The webhooks that are told when something goes wrong.
     pub notify: Vec<NotifyConfig>,
-    /// Where to remember, over a restart, which upstream created what.
+    /// Where to remember, over a restart, which upstream created what, and the history.
     pub state_dir: Option<PathBuf>,
+    /// Whether it is counted what clients had and how upstreams did.
+    pub history: bool,
     /// Whether it was made from the environment: then a fallback model that is gone is replaced.
     #[serde(skip)]
     pub is_made: bool,
@@ -63,6 +68,9 @@ pub struct Config {
     /// Forward proxies, by the environment.
     #[serde(skip)]
     pub(super) proxies: ProxyVariables,
+    /// Where traces are sent, by the environment.
+    #[serde(skip)]
+    pub(super) trace_variables: TraceVariables,
 }
 
 impl Config {
@@ -73,6 +81,11 @@ impl Config {
             Some(text) if text.expose() == "none" => None,
             Some(text) => ForwardProxy::parse(text).ok(),
         }
+    }
+
+    /// Where traces are sent, by the file or else by the environment; `None`: nothing is traced.
+    pub fn collector(&self) -> Option<Collector> {
+        self.trace_variables.collector(&self.traces)
     }
 
     /// The forward proxy that the environment names for another URL.
@@ -100,9 +113,12 @@ impl Default for Config {
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
             log: LogConfig::default(),
+            traces: TracesConfig::default(),
             notify: Vec::new(),
             state_dir: None,
+            history: true,
             proxies: ProxyVariables::default(),
+            trace_variables: TraceVariables::default(),
         }
     }
 }

@@ -29,6 +29,7 @@ mod secret;
 mod server;
 mod size;
 mod timeouts;
+mod traces;
 mod upstream;
 mod warn;
 mod yaml;
@@ -54,10 +55,12 @@ pub use route::{
 pub use secret::Secret;
 pub use server::{AdminConfig, ClientConfig, ListenerTls};
 pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
+pub use traces::{Collector, TracesConfig};
 pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, UpstreamId};
 
 use self::problem::Found;
 use self::proxy::ProxyVariables;
+use self::traces::TraceVariables;
 pub use crate::catalogue::{
     Abilities, Ability, CallIds, Dialect, Efforts, KeyHeader, Prefill, Provider, Quirks,
 };
@@ -80,6 +83,7 @@ impl Config {
         env::expand(&mut value, variable, &mut found);
         let mut config = recover::read(&mut value, &mut found);
         config.proxies = ProxyVariables::read(variable);
+        config.trace_variables = TraceVariables::read(variable);
         check::check(&config, &value, &mut found);
         if !found.is_empty() {
             return Err(Problems {

@@ -14,15 +14,18 @@ use super::address::parse_address;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
-    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    /// Where the page, the metrics and the actions of operators are served.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
+    /// What actions ask for, such as taking an upstream out; without it there are none.
+    pub token: Option<Secret>,
 }
 
 impl Default for AdminConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4001)),
+            token: None,
         }
     }
 }

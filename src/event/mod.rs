@@ -53,6 +53,16 @@ pub enum Event {
     },
     /// The health of an upstream, or of our own network, has changed.
     HealthChanged(HealthChange),
+    /// An operator has taken an upstream out of rotation: nothing is sent to it any more.
+    TakenOut {
+        /// Which one.
+        upstream: UpstreamId,
+    },
+    /// An operator has put back an upstream that was taken out.
+    PutBack {
+        /// Which one.
+        upstream: UpstreamId,
+    },
     /// A health check was made of an upstream that could not be connected to.
     HealthChecked {
         /// Which one.

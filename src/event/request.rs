@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::tokens::Tokens;
 use crate::config::UpstreamId;
-use crate::request::{Endpoint, RequestId};
+use crate::request::{Endpoint, RequestId, Trace};
 
 /// A finished request.
 #[derive(Clone, Debug)]
 pub struct RequestReport {
     /// The request.
     pub id: RequestId,
+    /// What it is part of, if it is traced.
+    pub trace: Option<Trace>,
     /// The configured name of the client, where keys are configured.
     pub client: Option<Arc<str>>,
     /// The name of the route that served it, if one matched.

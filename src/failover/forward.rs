@@ -19,7 +19,7 @@ use super::attempts::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
 use super::attempts::error_reply::{LARGEST_ERROR, wait_asked_by};
 use super::attempts::first_piece::first_piece;
 use super::attempts::in_flight::{InFlightAttempt, Limit};
-use super::attempts::outbound::{outbound, send};
+use super::attempts::outbound::{outbound, send, traced};
 use super::attempts::timers::StreamTimeouts;
 use super::course::WinningAttempt;
 use super::decisions::target::Target;
@@ -52,16 +52,18 @@ impl Failover {
         let mut next = targets.next_candidate();
         let mut asked = Vec::new();
         while let Some(target) = next {
+            let number = log.begin();
             let call = Call {
                 request,
                 target,
+                number,
                 model: known_as(rule, target.candidate, request),
                 deadline,
                 may_queue: targets.may_queue(),
             };
             self.report_forwarding(request, &log, target.candidate);
             let limit = limit(request, &target);
-            let attempt = InFlightAttempt::start(&common, &target, None, log.begin(), limit);
+            let attempt = InFlightAttempt::start(&common, &target, None, number, limit);
             asked.push(target);
             let version = target.key_version();
             let mut ended = self.exchange(&call).await;
@@ -92,7 +94,9 @@ impl Failover {
             log.attempts
                 .push(attempt.end(failure.outcome, failure.detail));
         }
-        Err(log.in_vain(&asked, request.pinned_to.as_ref()))
+        let mut exhausted = log.in_vain(&asked, request.pinned_to.as_ref());
+        exhausted.skipped = targets.into_taken_out();
+        Err(exhausted)
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<AttemptAnswer, Failure> {
@@ -178,6 +182,7 @@ impl Failover {
             body(request, model)
         }));
         outbound.seat = seat;
+        traced(request, call.number, &mut outbound);
         outbound.sending = (outbound.body.len() > PIECE).then(Sending::soon);
         send(&target, outbound, wait).await
     }
@@ -198,6 +203,8 @@ impl Failover {
 struct Call<'a> {
     request: &'a ModelRequest,
     target: Target<'a>,
+    /// 1 for the first attempt of the request.
+    number: usize,
     /// The name of the model there, if it is another one.
     model: Option<&'a str>,
     deadline: Deadline,

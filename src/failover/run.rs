@@ -124,6 +124,7 @@ impl<'a> Run<'a> {
             events: &self.failover.events,
             request: self.request,
             target,
+            number,
             is_first_choice: self.rule.is_first(target.candidate),
             deadline: self.deadline,
             hold: self.rule.hold,

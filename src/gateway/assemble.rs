@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::known::known;
 use super::start_error::StartError;
+use crate::admin::{Current, Recent, Reloader};
 use crate::affinity::Affinity;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
@@ -17,12 +18,14 @@ use crate::config::{
     TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
-use crate::event::{Events, Sink};
+use crate::event::{Events, ScopeId, Sink};
 use crate::failover::Failover;
 use crate::health::Health;
+use crate::history::History;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
+use crate::traces::Tracer;
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
 use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
@@ -33,33 +36,49 @@ use crate::wire::tls::{self, ClientFiles};
 pub(super) struct Foundation {
     log: Arc<Log>,
     pub(super) notifier: Arc<Notifier>,
+    pub(super) tracer: Arc<Tracer>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
+    pub(super) history: Option<Arc<History>>,
     pub(super) memory: Memory,
     pub(super) events: Events,
+    /// What has happened lately, for operators.
+    pub(super) recent: Arc<Recent>,
+    /// How operators have the configuration read again.
+    pub(super) reloader: Reloader,
 }
 
 impl Foundation {
-    pub(super) fn new(
-        state_dir: Option<&Path>,
-        mut sinks: Vec<Box<dyn Sink>>,
-    ) -> Result<Self, StartError> {
+    pub(super) fn new(config: &Config, mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+        let state_dir = config.state_dir.as_deref();
         let metrics = Arc::new(Metrics::new()?);
+        let history = config.history.then(|| Arc::new(History::start(state_dir)));
+        if let Some(history) = &history {
+            sinks.push(Box::new(Arc::clone(history)));
+        }
         let log = Arc::new(Log::default());
         let notifier = Arc::new(Notifier::default());
         sinks.push(Box::new(Arc::clone(&log)));
         sinks.push(Box::new(Arc::clone(&notifier)));
+        let tracer = Arc::new(Tracer::default());
+        sinks.push(Box::new(Arc::clone(&tracer)));
         sinks.push(Box::new(Arc::clone(&metrics)));
+        let recent = Arc::<Recent>::default();
+        sinks.push(Box::new(Arc::clone(&recent)));
         Ok(Self {
             log,
             notifier,
+            tracer,
             metrics,
             health: Arc::new(Health::new(Instant::now())),
             affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
+            history,
             // Each configuration sets its limit.
             memory: Memory::new(0),
             events: Events::new(sinks),
+            recent,
+            reloader: Reloader::default(),
         })
     }
 
@@ -70,6 +89,8 @@ impl Foundation {
             whose: "notify".to_owned(),
             reason,
         })?;
+        let traced = self.tracer.follow(config);
+        traced.map_err(|reason| StartError::Traces { reason })?;
         self.log.follow(&config.log);
         Ok(())
     }
@@ -80,9 +101,8 @@ impl Foundation {
 pub(super) struct Generation {
     pub(super) api: Api,
     pub(super) upstreams: Upstreams,
-    pub(super) routes: Arc<RouteTable>,
-    /// Which browsers' requests are accepted at the operators' address.
-    pub(super) operators: BrowserPolicy,
+    /// What it is for operators.
+    pub(super) current: Arc<Current>,
 }
 
 impl Generation {
@@ -96,6 +116,7 @@ impl Generation {
             metrics,
             health,
             affinity,
+            history,
             memory,
             events,
             ..
@@ -115,6 +136,10 @@ impl Generation {
         };
         let routes = Arc::new(assembly.route_table());
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
+        if let Some(history) = history {
+            let upstreams: Vec<UpstreamId> = config.upstreams.keys().cloned().collect();
+            history.adopt(&upstreams, &models(&routes));
+        }
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
@@ -135,10 +160,22 @@ impl Generation {
                 config,
             ),
             upstreams,
-            routes,
-            operators: BrowserPolicy::for_operators(config),
+            current: Arc::new(Current {
+                browsers: BrowserPolicy::for_operators(config),
+                routes,
+                token: config.admin.token.clone(),
+                since: Timestamp::now(),
+            }),
         })
     }
+}
+
+/// The models of the routes at their upstreams, in the order of the routes.
+fn models(routes: &RouteTable) -> Vec<ScopeId> {
+    let candidates = routes.rules().iter().flat_map(|rule| &rule.candidates);
+    candidates
+        .map(|candidate| candidate.health.id().clone())
+        .collect()
 }
 
 /// With another URL or other keys, it is another account, whose health is unknown.

@@ -4,6 +4,7 @@ mod assemble;
 mod descriptors;
 mod fixed;
 mod health_checks;
+mod history_ticks;
 mod holder;
 mod key_renewals;
 mod known;
@@ -15,8 +16,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -25,7 +27,7 @@ pub use start_error::StartError;
 
 use self::assemble::{Foundation, Generation, Upstreams, listener_tls};
 use self::descriptors::Descriptors;
-use crate::admin::Admin;
+use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status, TakenOver};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};
 use crate::server::{ConnectionLimits, Server};
@@ -47,6 +49,8 @@ pub struct Gateway {
     admin_stop: watch::Sender<bool>,
     /// The configuration by which it serves now.
     configs: watch::Sender<Config>,
+    /// The same for operators.
+    for_operators: watch::Sender<Arc<Current>>,
     /// Held while another generation takes over.
     taking_over: Arc<Mutex<()>>,
     /// Background tasks; they end with the gateway.
@@ -57,7 +61,7 @@ impl Gateway {
     /// Listens and serves. `listeners` receive every event, besides metrics and log.
     pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
         log_warnings(config);
-        let foundation = Foundation::new(config.state_dir.as_deref(), listeners)?;
+        let foundation = Foundation::new(config, listeners)?;
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
@@ -80,6 +84,7 @@ impl Gateway {
             tasks: JoinSet::new(),
             admin_stop,
             configs: watch::Sender::new(config.clone()),
+            for_operators: watch::Sender::new(Arc::clone(&current.load().current)),
             taking_over: Arc::default(),
             background: JoinSet::new(),
         };
@@ -98,28 +103,47 @@ impl Gateway {
             .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
         gateway
             .background
+            .spawn(history_ticks::run(foundation.clone()));
+        gateway
+            .background
             .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
+        gateway
+            .background
+            .spawn(Arc::clone(&foundation.tracer).run());
         gateway.background.spawn(model_check::run(
             foundation,
             current,
             gateway.configs.subscribe(),
             Arc::clone(&gateway.taking_over),
+            gateway.for_operators.clone(),
         ));
         Ok(gateway)
     }
 
     /// Uses another configuration from the next request on; open requests finish with the old one. The health of
-    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing.
-    pub async fn reload(&self, config: Result<Config, String>) {
+    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing. Returns
+    /// what has changed, or what is wrong.
+    pub async fn reload(&self, config: Result<Config, String>) -> Reloaded {
         let taken_over = match config {
             Ok(config) => self.take_over(&config).await,
             Err(reason) => Err(reason),
         };
-        let event = match taken_over {
-            Ok(is_changed) => Event::ConfigReloaded { is_changed },
-            Err(reason) => Event::ConfigRejected { reason },
+        let event = match &taken_over {
+            Ok(TakenOver { is_changed, .. }) => Event::ConfigReloaded {
+                is_changed: *is_changed,
+            },
+            Err(reason) => Event::ConfigRejected {
+                reason: reason.clone(),
+            },
         };
         self.foundation.events.emit(&event);
+        taken_over
+    }
+
+    /// What operators ask for: to read the configuration again, reload, and tell what came of it. Without a call of this,
+    /// they are told that there is nothing to be read.
+    pub fn reload_requests(&self) -> mpsc::Receiver<ReloadRequest> {
+        self.foundation.reloader.requests()
     }
 
     /// Each request is served with the configuration that is current when it arrives.
@@ -138,30 +162,40 @@ impl Gateway {
         is_leaving: watch::Receiver<bool>,
         admin_stopping: watch::Receiver<bool>,
     ) {
-        let (foundation, current) = (self.foundation.clone(), Arc::clone(&self.current));
+        let Foundation {
+            metrics,
+            health,
+            memory,
+            history,
+            recent,
+            events,
+            reloader,
+            ..
+        } = self.foundation.clone();
+        let admin = Admin {
+            metrics,
+            history: history.clone(),
+            memory,
+            status: Status {
+                health,
+                recent,
+                felt: Arc::new(Felt::by(history)),
+                current: self.for_operators.subscribe(),
+                leaving: is_leaving,
+                started: Timestamp::now(),
+            },
+            live: Live::new(admin_stopping.clone()),
+            reloader,
+            events,
+        };
         let handler = move |request, _| {
-            let Foundation {
-                metrics,
-                health,
-                memory,
-                ..
-            } = foundation.clone();
-            let generation = current.load();
-            let admin = Admin {
-                browsers: generation.operators.clone(),
-                metrics,
-                health,
-                routes: Arc::clone(&generation.routes),
-                memory,
-                stopping: is_leaving.clone(),
-            };
+            let admin = admin.clone();
             async move { admin.handle(request).await.into() }
         };
         self.tasks.spawn(server.serve(handler, admin_stopping));
     }
 
-    /// Returns whether it is another configuration than before.
-    async fn take_over(&self, config: &Config) -> Result<bool, String> {
+    async fn take_over(&self, config: &Config) -> Reloaded {
         let message = |error: StartError| error.to_string();
         let tls = listener_tls(config).map_err(message)?;
         let _taking_over = self.taking_over.lock().await;
@@ -176,16 +210,21 @@ impl Gateway {
             current.store(next);
         }
         self.foundation.follow(config).map_err(message)?;
+        self.for_operators.send_replace(Arc::clone(&next.current));
         self.current.store(Arc::new(next));
         let before = self.configs.send_replace(config.clone());
         let is_changed = before != *config;
         if is_changed {
             log_warnings(config);
         }
-        for what in fixed::changed(&self.started_with, config) {
+        let at_next_start = fixed::changed(&self.started_with, config);
+        for what in &at_next_start {
             tracing::warn!("`{what}` has changed; that takes effect at the next start");
         }
-        Ok(is_changed)
+        Ok(TakenOver {
+            is_changed,
+            at_next_start,
+        })
     }
 
     /// The address at which clients are served.
@@ -208,6 +247,7 @@ impl Gateway {
         self.tasks.join_next().await;
         self.admin_stop.send_replace(true);
         self.tasks.join_next().await;
+        self.foundation.tracer.flush().await;
         self.background.shutdown().await;
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::assemble::{Foundation, Generation, Upstreams, model_rules};
+use crate::admin::Current;
 use crate::catalogue::{Facts, is_listed_as};
 use crate::config::{CandidateConfig, Config, RouteConfig, UpstreamId};
 use crate::event::{Event, ModelFinding};
@@ -25,18 +26,24 @@ pub(super) async fn run(
     current: Arc<ArcSwap<Generation>>,
     mut configs: watch::Receiver<Config>,
     taking_over: Arc<Mutex<()>>,
+    for_operators: watch::Sender<Arc<Current>>,
 ) {
     loop {
         let config = configs.borrow_and_update().clone();
         if config.check_models {
-            let findings = find(&config, &current.load_full().upstreams).await;
+            let mut upstreams = current.load_full().upstreams.clone();
+            upstreams.retain(|id, _| !foundation.health.is_taken_out(id));
+            let findings = find(&config, &upstreams).await;
             if let Some(config) = replaced(&config, &findings) {
                 let _taking_over = taking_over.lock().await;
                 // A reload may have been faster.
                 if !configs.has_changed().unwrap_or(true) {
                     let before = current.load_full();
                     match Generation::of(&config, &foundation, &before.upstreams).await {
-                        Ok(next) => current.store(Arc::new(next)),
+                        Ok(next) => {
+                            for_operators.send_replace(Arc::clone(&next.current));
+                            current.store(Arc::new(next));
+                        }
                         Err(error) => tracing::warn!("models cannot be replaced: {error}"),
                     }
                 }

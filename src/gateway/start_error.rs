@@ -38,6 +38,12 @@ pub enum StartError {
         /// What is wrong.
         reason: KeyError,
     },
+    /// Traces cannot be sent.
+    #[error("traces: {reason}")]
+    Traces {
+        /// What is wrong.
+        reason: String,
+    },
     /// The metrics contradict each other, which is a bug.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),

@@ -9,10 +9,11 @@
 //! | [failover] | which failures lead to another attempt, and what a client gets when all fail |
 //! | [streams] | what a stream promises, and how one that breaks off goes on |
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
+//! | [page] | the page for operators, its actions, `backstop status`, the badge |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
 //! | [queries] | eight questions of whoever is on call, and the queries that answer them |
 //! | [runbook] | what each alert means, and what to do |
-//! | [operations] | running, Docker, drain, logs, state, security, limits, alerts |
+//! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts |
 //! | [decisions] | why it is built this way |
 //! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
@@ -42,6 +43,9 @@ pub mod models {}
 
 #[doc = include_str!("operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("page.md")]
+pub mod page {}
 
 #[doc = include_str!("performance.md")]
 pub mod performance {}

@@ -15,9 +15,18 @@ pub struct NotAdmitted {
     pub until: Instant,
     /// The cooldown, which forbids even a last-resort attempt; `None`: the circuit breaker alone does not admit it.
     pub cooldown_reason: Option<CooldownReason>,
+    /// Whether an operator has taken it out, which forbids even a last-resort attempt.
+    pub is_taken_out: bool,
     /// Whether a health check may bring it back at any moment, because no connection came about: then `until` is only
     /// the latest time.
     pub is_checked: bool,
+}
+
+impl NotAdmitted {
+    /// Whether not even a last-resort attempt may be made.
+    pub fn forbids_last_resort(&self) -> bool {
+        self.is_taken_out || self.cooldown_reason.is_some()
+    }
 }
 
 /// What a scope answers.

@@ -7,7 +7,8 @@
 //! missing models are no evidence, but begin a `cooldown`: a fact with a deadline. If several upstreams vanish at once,
 //! the cause is our own `network`. If a model rejects far more requests than usual, another candidate may prove that
 //! the model is the cause (`rejections`). Behind a pattern such as `*` each model is kept apart by its name (`names`).
-//! Beside all this, the `odds` say how likely a single call is to succeed.
+//! Beside all this, the `odds` say how likely a single call is to succeed, and an operator may take an upstream out
+//! `by_hand`.
 //!
 //! *Invariant:* there is no I/O and no clock in here: `now` is an argument, changes of state are return values.
 //! Admitting a request and reporting on it take no lock; only a name that is new behind a pattern waits for others
@@ -15,6 +16,7 @@
 
 mod admission;
 mod both;
+mod by_hand;
 mod cooldown;
 mod counters;
 mod evidence;

@@ -36,7 +36,7 @@ impl Phase {
     }
 
     /// Whether the scope is out of rotation. If not, it serves requests, and gathers evidence from them.
-    pub(super) fn is_out(self) -> bool {
+    pub fn is_out(self) -> bool {
         match self {
             Self::Open | Self::HalfOpen => true,
             Self::Closed | Self::SlowStart => false,

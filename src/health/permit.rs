@@ -11,6 +11,7 @@ use super::cooldown::CooldownReason;
 use super::model_health::ModelHealth;
 use super::packed::Phase;
 use super::scope::Scope;
+use super::slow_start::STEP;
 use super::time::Tick;
 
 /// The right to make one attempt. A permit that is dropped without a result is no evidence, and its probes end.
@@ -33,6 +34,12 @@ impl ModelHealth {
     /// Asks for an attempt through one of the keys now.
     pub fn admit(self: &Arc<Self>, key: usize, now: Instant) -> Result<Permit, NotAdmitted> {
         let tick = self.epoch.tick(now);
+        if self.is_taken_out() {
+            return Err(NotAdmitted {
+                is_taken_out: true,
+                ..self.not_admitted(tick.plus(STEP))
+            });
+        }
         if let Some((reason, until)) = self.cooldown(key, tick) {
             return Err(self.in_cooldown(reason, until));
         }
@@ -67,6 +74,7 @@ impl ModelHealth {
         NotAdmitted {
             until: self.epoch.instant(until),
             cooldown_reason: Some(reason),
+            is_taken_out: false,
             is_checked: false,
         }
     }
@@ -76,6 +84,7 @@ impl ModelHealth {
         NotAdmitted {
             until: self.epoch.instant(until),
             cooldown_reason: None,
+            is_taken_out: false,
             is_checked: scopes.into_iter().any(Scope::waits_for_check),
         }
     }

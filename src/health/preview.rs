@@ -38,12 +38,20 @@ pub enum AdmissionPreview {
         /// How much longer.
         ends_in: Duration,
     },
+    /// None is admitted until an operator puts the upstream back.
+    TakenOut {
+        /// How long ago it was taken out.
+        since: Duration,
+    },
 }
 
 impl ModelHealth {
     /// What a request through this key would be answered now.
     pub fn preview(&self, key: usize, now: Instant) -> AdmissionPreview {
         let now = self.epoch.tick(now);
+        if let Some(since) = self.taken_out_for(now) {
+            return AdmissionPreview::TakenOut { since };
+        }
         if let Some((reason, until)) = self.cooldown(key, now) {
             let ends_in = Duration::from_secs_f32(now.seconds_until(until));
             return AdmissionPreview::CoolingDown { reason, ends_in };
@@ -64,12 +72,14 @@ impl ModelHealth {
                 },
                 AdmissionPreview::HalfOpenProbe
                 | AdmissionPreview::Out { .. }
-                | AdmissionPreview::CoolingDown { .. } => of_model,
+                | AdmissionPreview::CoolingDown { .. }
+                | AdmissionPreview::TakenOut { .. } => of_model,
             },
             // A probe of the upstream does not wait for the model's own pause.
             AdmissionPreview::HalfOpenProbe
             | AdmissionPreview::Out { .. }
-            | AdmissionPreview::CoolingDown { .. } => of_upstream,
+            | AdmissionPreview::CoolingDown { .. }
+            | AdmissionPreview::TakenOut { .. } => of_upstream,
         }
     }
 }
@@ -86,7 +96,7 @@ impl ModelHealth {
                 AdmissionPreview::Admitted
                 | AdmissionPreview::SlowStart { .. }
                 | AdmissionPreview::HalfOpenProbe => true,
-                AdmissionPreview::Out { .. } => false,
+                AdmissionPreview::Out { .. } | AdmissionPreview::TakenOut { .. } => false,
                 AdmissionPreview::CoolingDown { reason, .. } => match reason {
                     CooldownReason::Credential | CooldownReason::Model => {
                         is_pattern && !self.is_closed_for_all(key, now)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::by_hand::ByHand;
 use super::cooldown::Cooldown;
 use super::model_health::ModelHealth;
 use super::network::Network;
@@ -23,6 +24,8 @@ pub struct Health {
     models: Mutex<HashMap<ScopeId, Arc<ModelHealth>>>,
     /// A number for the URL and keys of each upstream: with another number it is another account.
     identities: Mutex<HashMap<UpstreamId, u64>>,
+    /// What was taken out by hand. It outlives what is believed about an upstream, which a new key is enough to end.
+    hands: Mutex<HashMap<UpstreamId, Arc<ByHand>>>,
 }
 
 impl Health {
@@ -34,6 +37,7 @@ impl Health {
             upstreams: Mutex::default(),
             models: Mutex::default(),
             identities: Mutex::default(),
+            hands: Mutex::default(),
         }
     }
 
@@ -44,6 +48,7 @@ impl Health {
         let is_same = |id: &UpstreamId| known.get(id) == upstreams.get(id);
         locked(&self.upstreams).retain(|id, _| is_same(id));
         locked(&self.models).retain(|scope, _| is_same(&scope.upstream));
+        locked(&self.hands).retain(|id, _| upstreams.contains_key(id));
         *known = upstreams;
     }
 
@@ -87,10 +92,20 @@ impl Health {
 
     fn upstream(&self, id: &UpstreamId, keys: usize) -> Arc<UpstreamHealth> {
         let mut upstreams = locked(&self.upstreams);
-        let new = || Arc::new(UpstreamHealth::new(id.clone(), keys));
+        let new = || Arc::new(UpstreamHealth::new(id.clone(), keys).with_hand(self.hand(id)));
         let upstream = Arc::clone(upstreams.entry(id.clone()).or_insert_with(new));
         self.network.lead_to(upstreams.values());
         upstream
+    }
+
+    /// Whether there is such an upstream.
+    pub(super) fn has(&self, upstream: &UpstreamId) -> bool {
+        locked(&self.identities).contains_key(upstream)
+    }
+
+    pub(super) fn hand(&self, upstream: &UpstreamId) -> Arc<ByHand> {
+        let mut hands = locked(&self.hands);
+        Arc::clone(hands.entry(upstream.clone()).or_default())
     }
 
     pub(super) fn upstreams(&self) -> Vec<Arc<UpstreamHealth>> {
@@ -114,14 +129,15 @@ impl Health {
     }
 
     /// The upstreams that a health check may bring back: those out of rotation because no connection came about, or all
-    /// while our own network is believed to be lost.
+    /// while our own network is believed to be lost. What was taken out by hand is left alone.
     pub fn to_check(&self) -> Vec<UpstreamId> {
         let is_lost = self.is_network_lost();
         let may_come_back = |upstream: &UpstreamHealth| {
             let mut models = upstream.models.all().into_iter();
-            is_lost
+            let waits = is_lost
                 || upstream.scope.waits_for_check()
-                || models.any(|model| model.scope.waits_for_check())
+                || models.any(|model| model.scope.waits_for_check());
+            waits && !upstream.by_hand.is_out()
         };
         locked(&self.upstreams)
             .values()

@@ -1,8 +1,11 @@
 //! What is believed about an upstream as a whole.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::admission::Admission;
+use super::by_hand::ByHand;
 use super::cooldown::Cooldown;
 use super::evidence::Evidence;
 use super::odds::Odds;
@@ -33,6 +36,8 @@ pub(super) struct UpstreamHealth {
     /// The tick of the last connection that failed in a way which our own network may have caused.
     pub(super) lost_at: AtomicU32,
     pub(super) in_flight: AtomicU32,
+    /// Whether an operator has taken it out.
+    pub(super) by_hand: Arc<ByHand>,
 }
 
 impl UpstreamHealth {
@@ -46,7 +51,13 @@ impl UpstreamHealth {
             blocked: AtomicU64::new(0),
             lost_at: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
+            by_hand: Arc::default(),
         }
+    }
+
+    /// The same, taken out with this.
+    pub(super) fn with_hand(self, by_hand: Arc<ByHand>) -> Self {
+        Self { by_hand, ..self }
     }
 
     pub(super) fn scope_id(&self) -> ScopeId {
@@ -54,6 +65,12 @@ impl UpstreamHealth {
             upstream: self.id.clone(),
             model: None,
         }
+    }
+
+    /// For how long it has been out by hand.
+    pub(super) fn taken_out_for(&self, now: Tick) -> Option<Duration> {
+        let since = self.by_hand.since()?;
+        Some(Duration::from_secs_f32(since.seconds_until(now)))
     }
 
     /// What the upstream as a whole answers to a request for one of its models.

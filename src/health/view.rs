@@ -43,10 +43,14 @@ pub struct ScopeView {
     pub last_five_minutes: Counts,
     /// Attempts in flight; counted for the upstream as a whole.
     pub in_flight: u32,
+    /// How many keys it has.
+    pub keys: usize,
     /// The cooldowns that last now.
     pub cooldowns: Vec<CooldownView>,
     /// What is left of the rate limits of its keys, as far as the upstream has said so lately.
     pub rate_limits: Vec<RateLimitView>,
+    /// For how long it has been out by hand; known for the upstream as a whole.
+    pub taken_out_for: Option<Duration>,
 }
 
 /// A cooldown that lasts now.
@@ -87,7 +91,9 @@ fn of_upstream(upstream: &UpstreamHealth, models: &[Arc<ModelHealth>], now: Tick
         last_minute: sum(1),
         last_five_minutes: sum(5),
         in_flight: upstream.in_flight.load(Ordering::Relaxed),
+        keys: upstream.cooldowns.len(),
         cooldowns: of_cooldowns(&upstream.cooldowns, now),
+        taken_out_for: upstream.taken_out_for(now),
         ..of_scope(upstream.scope_id(), &upstream.scope, now)
     }
 }
@@ -116,6 +122,7 @@ fn of_model(model: &ModelHealth, now: Tick) -> ScopeView {
     ScopeView {
         last_minute: of_family(model, 1, now),
         last_five_minutes: of_family(model, 5, now),
+        keys: model.cooldowns.len(),
         cooldowns,
         rate_limits: of_rate_limits(model, now),
         ..of_scope(model.id().clone(), worst, now)
@@ -146,8 +153,10 @@ fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {
         last_minute: Counts::default(),
         last_five_minutes: Counts::default(),
         in_flight: 0,
+        keys: 0,
         cooldowns: Vec::new(),
         rate_limits: Vec::new(),
+        taken_out_for: None,
     }
 }
 

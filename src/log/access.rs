@@ -81,6 +81,7 @@ mod tests {
     fn report() -> RequestReport {
         RequestReport {
             id: RequestId::random(),
+            trace: None,
             client: Some("alice".into()),
             route: Some("gpt-4o".into()),
             endpoint: Endpoint::ChatCompletions,

@@ -72,6 +72,12 @@ impl Sink for Log {
                 "{to} continues a stream that broke off at {from}"
             ),
             Event::HealthChanged(change) => health_changed(change),
+            Event::TakenOut { upstream } => {
+                tracing::warn!(%upstream, "an operator has taken {upstream} out by hand: nothing is sent to it any more");
+            }
+            Event::PutBack { upstream } => {
+                tracing::info!(%upstream, "an operator has put {upstream} back");
+            }
             Event::HealthChecked {
                 upstream,
                 is_reached,

@@ -15,14 +15,14 @@ pub struct Now {
     /// All upstreams and models.
     pub scopes: Vec<ScopeView>,
     /// All routes.
-    pub routes: Vec<RouteView>,
+    pub routes: Vec<RouteCandidates>,
     /// Whether our own network is believed to be lost.
     pub is_network_lost: bool,
 }
 
 /// Who could serve a route.
 #[derive(Clone, Debug)]
-pub struct RouteView {
+pub struct RouteCandidates {
     /// Its name.
     pub route: Arc<str>,
     /// How many candidates it has.
@@ -57,7 +57,7 @@ pub(super) fn show(registry: &Registry, now: &Now, times: Times) -> Made<()> {
     Ok(())
 }
 
-fn show_routes(registry: &Registry, routes: &[RouteView]) -> Made<()> {
+fn show_routes(registry: &Registry, routes: &[RouteCandidates]) -> Made<()> {
     let candidates = gauges(
         registry,
         "backstop_route_candidates",
@@ -93,6 +93,7 @@ struct ScopeGauges {
     cooldowns: GaugeVec,
     limit: GaugeVec,
     limit_share: GaugeVec,
+    taken_out: GaugeVec,
 }
 
 impl ScopeGauges {
@@ -152,6 +153,12 @@ impl ScopeGauges {
                 "What is left of the tightest rate limit of a key, as a share of the whole, as its upstream has said within 10 minutes.",
                 &KEY,
             )?,
+            taken_out: gauges(
+                registry,
+                "backstop_upstream_taken_out",
+                "1 while an operator has taken the upstream out by hand.",
+                &["upstream"],
+            )?,
         })
     }
 
@@ -189,6 +196,9 @@ impl ScopeGauges {
             self.in_flight
                 .with_label_values(&[upstream])
                 .set(f64::from(view.in_flight));
+            self.taken_out
+                .with_label_values(&[upstream])
+                .set(f64::from(u8::from(view.taken_out_for.is_some())));
         }
     }
 

@@ -27,7 +27,7 @@ use prometheus::{Opts, Registry, TextEncoder};
 use self::attempts::Attempts;
 use self::changes::Changes;
 use self::health::Times;
-pub use self::health::{Now, RouteView};
+pub use self::health::{Now, RouteCandidates};
 pub use self::known::{Known, KnownRoute, KnownUpstream};
 use self::log_lines::LogLinesLost;
 use self::memory::MemoryMetrics;
@@ -123,6 +123,8 @@ impl Sink for Metrics {
         match event {
             Event::RequestStarted => self.requests.started(),
             Event::AttemptFinished { report, .. } => self.attempts.count(report),
+            // Shown as a gauge, from health.
+            Event::TakenOut { .. } | Event::PutBack { .. } => {}
             Event::HealthChecked {
                 upstream,
                 is_reached,

@@ -6,6 +6,7 @@ mod media;
 mod needs;
 mod peek;
 mod thinking;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use credential::ClientCredential;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
 pub use thinking::Thinking;
+pub use trace::Trace;
 
 use crate::catalogue::{Abilities, Ability};
 use crate::config::UpstreamId;
@@ -31,6 +33,8 @@ use crate::wire::json::ModelField;
 pub struct ModelRequest {
     /// Sent back as `x-request-id`, and in every log line about this request.
     pub id: RequestId,
+    /// What it is part of, if it is traced.
+    pub trace: Option<Trace>,
     /// When its body had been read: the proxy's own time counts from then.
     pub received_at: Instant,
     /// The name of the client's key, where keys are configured.
@@ -242,13 +246,19 @@ impl Endpoint {
 }
 
 /// Identifies one request in headers, logs and error bodies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// A fresh random id.
     pub fn random() -> Self {
         Self(format!("req_{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)).into())
+    }
+
+    /// Its digits as a number.
+    pub fn number(&self) -> u128 {
+        let digits = self.0.trim_start_matches("req_");
+        u128::from_str_radix(digits, 16).unwrap_or(1)
     }
 
     /// The id as text; always visible ASCII.

@@ -149,7 +149,8 @@ impl Sink for Notifier {
             Event::AttemptFinished { report, .. } => {
                 let may_end = report.outcome == Outcome::Success
                     && self.is_anything_wrong.load(Ordering::Relaxed);
-                if may_end || report.outcome.attention().is_some() {
+                let is_bad = report.outcome.attention().is_some() || report.outcome.hurts_health();
+                if may_end || is_bad {
                     self.note(|tracker, now| tracker.attempted(report, now));
                 }
             }
@@ -162,7 +163,9 @@ impl Sink for Notifier {
             | Event::ModelsChecked(_)
             | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. }
-            | Event::Notified { .. } => {}
+            | Event::Notified { .. }
+            | Event::TakenOut { .. }
+            | Event::PutBack { .. } => {}
         }
     }
 }

@@ -125,12 +125,15 @@ impl News {
             cause, requests, ..
         } = self;
         match &self.subject {
-            Subject::Scope(scope) => (
-                format!(
-                    "{scope} is out of rotation ({cause}), its requests go to the next candidates"
-                ),
-                format!("{scope} is back"),
-            ),
+            Subject::Scope(scope) => {
+                let name = name(scope);
+                (
+                    format!(
+                        "{name} is out of rotation ({cause}), its requests go to the next candidates"
+                    ),
+                    format!("{name} is back"),
+                )
+            }
             Subject::Network => (
                 "our own network seems to be lost: no upstream can be reached".to_owned(),
                 "our own network is back".to_owned(),
@@ -165,6 +168,17 @@ impl News {
             }
         };
         (bad, format!("{upstream} accepts key {key}{about} again"))
+    }
+}
+
+/// An upstream, or a model at it. Behind a pattern it is some model: how clients call it is not repeated.
+fn name(scope: &ScopeId) -> String {
+    let upstream = &scope.upstream;
+    match scope.model.as_deref() {
+        None => upstream.to_string(),
+        Some("*") => format!("a model at {upstream}"),
+        Some(pattern) if pattern.ends_with('*') => format!("a model ({pattern}) at {upstream}"),
+        Some(model) => format!("{model} at {upstream}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One webhook: messages wait for it in a queue of their own, and are posted until it takes them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +35,6 @@ const PAUSES: [Duration; 4] = [
 const AGENT: &str = concat!("backstop/", env!("CARGO_PKG_VERSION"));
 
 /// A webhook.
-#[derive(Debug)]
 pub(super) struct Target {
     /// Its place in the configuration: `notify[0]`. It stands for the URL, which is a secret.
     place: Arc<str>,
@@ -144,6 +144,13 @@ impl Target {
             Ok(Err(_)) => Err(later("it cannot be reached")),
             Ok(Ok((response, _))) => judged(response.status(), response.headers()),
         }
+    }
+}
+
+/// Without the URL.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.place)
     }
 }
 

@@ -29,6 +29,8 @@ const FAILURES_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct Tracker {
     outages: HashMap<Subject, Outage>,
     failures: HashMap<Arc<str>, Failures>,
+    /// How attempts at an upstream failed for the last time: it says more than the kind of failures.
+    last_outcomes: HashMap<UpstreamId, (&'static str, Instant)>,
     news: Vec<News>,
     gathered_since: Option<Instant>,
 }
@@ -62,13 +64,8 @@ impl Tracker {
         match change {
             HealthChange::Opened { scope, cause, .. } => {
                 let is_told = !self.is_covered(scope);
-                self.begin(
-                    Subject::Scope(scope.clone()),
-                    (*cause).to_owned(),
-                    None,
-                    is_told,
-                    now,
-                );
+                let cause = self.cause(&scope.upstream, cause, now).to_owned();
+                self.begin(Subject::Scope(scope.clone()), cause, None, is_told, now);
                 if scope.model.is_none() {
                     self.cover(&scope.upstream);
                 }
@@ -78,6 +75,15 @@ impl Tracker {
                 self.begin(Subject::Network, "network_lost".to_owned(), None, true, now);
             }
             HealthChange::NetworkBack => self.end(&Subject::Network, now),
+        }
+    }
+
+    fn cause(&self, upstream: &UpstreamId, cause: &'static str, now: Instant) -> &'static str {
+        let last = self.last_outcomes.get(upstream);
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < FAILURES_WITHIN;
+        match last {
+            Some((outcome, at)) if is_recent(*at) => outcome,
+            Some(_) | None => cause,
         }
     }
 
@@ -102,8 +108,12 @@ impl Tracker {
         }
     }
 
-    /// What an attempt says about keys and accounts.
+    /// What an attempt says about an upstream, its keys and its account.
     pub(super) fn attempted(&mut self, report: &AttemptReport, now: Instant) {
+        if report.outcome.hurts_health() {
+            let last = (report.outcome.label(), now);
+            self.last_outcomes.insert(report.upstream.clone(), last);
+        }
         let account = |is_about_model: bool| {
             Subject::AccountKey(AccountKey {
                 upstream: report.upstream.clone(),
@@ -144,7 +154,8 @@ impl Tracker {
         let is_many = failures.recent.len() == FAILURES
             && now.saturating_duration_since(first) < FAILURES_WITHIN;
         if is_many {
-            let names: Vec<&str> = by.iter().map(AsRef::as_ref).collect();
+            let mut names: Vec<&str> = by.iter().map(AsRef::as_ref).collect();
+            names.sort_unstable();
             let cause = match names.as_slice() {
                 [] => "nobody could be asked".to_owned(),
                 names => format!("failed by {}", names.join(", ")),

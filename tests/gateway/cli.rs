@@ -342,7 +342,7 @@ async fn a_log_filter_that_means_nothing_is_a_wrong_argument() {
     let folder = tempfile::tempdir().unwrap();
     let (code, _, stderr) = finish(backstop(folder.path(), &["--log", "debgu"])).await;
     assert_eq!(code, Some(2), "{stderr}");
-    for told in [
+    for part in [
         "did you mean `debug`?",
         "off, error, warn",
         "warn,backstop=debug",

@@ -111,6 +111,9 @@ const KEYS: &[&str] = &[
     "drain",
     "state_dir",
     "log",
+    "traces",
+    "endpoint",
+    "ratio",
     "notify",
     "url",
     "format",
@@ -216,6 +219,9 @@ models: {m: {jj: 1}}
 routes: [{jj: 1, hold: {jj: 1}, candidates: [{jj: 1}]}]
 timeouts: {jj: 1}
 limits: {jj: 1}
+log: {jj: 1}
+traces: {jj: 1}
+notify: [{jj: 1}]
 ";
     let _: Value = serde_yaml::from_str(text).unwrap();
     let problems = Config::parse("test", text, &|_| None).unwrap_err();

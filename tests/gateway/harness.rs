@@ -247,18 +247,32 @@ impl TestGateway {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answered {
+        let answer = self.open_admin(method, path, headers, body).await;
+        let (head, body) = answer.into_parts();
+        Answered {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
+    }
+}
+
+impl TestGateway {
+    /// Sends a request to the operators' address and returns the answer as it arrives.
+    pub(crate) async fn open_admin(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> http::Response<Incoming> {
         let url = format!("http://{}{path}", self.gateway.admin_address());
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).unwrap();
-        let (head, body) = self.client.request(request).await.unwrap().into_parts();
-        Answered {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
+        self.client.request(request).await.unwrap()
     }
 }
 

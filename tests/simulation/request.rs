@@ -162,6 +162,7 @@ impl Entry {
             AdmissionPreview::CoolingDown { ends_in, .. } => Door::CoolingDown {
                 until: now + ends_in,
             },
+            AdmissionPreview::TakenOut { .. } => Door::Shut,
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::config::upstream::{CredentialFrom, UpstreamConfig, UpstreamId};
 pub(super) const UNSENDABLE: &str =
     "has characters that cannot be sent in an HTTP header, perhaps a line break";
 
+/// A shorter token could be guessed.
+const SHORTEST_TOKEN: usize = 16;
+
 /// Whether a key can be sent in a header.
 pub(super) fn is_sendable(key: &Secret) -> bool {
     HeaderValue::from_str(key.expose()).is_ok()
@@ -82,6 +85,20 @@ impl Check<'_> {
         written
             .iter()
             .any(|key| !["api_key", "api_keys"].contains(key))
+    }
+
+    /// Checks the token of operators, whom nothing else keeps from acting.
+    pub(super) fn token(&mut self, token: &Secret, path: Path) {
+        let length = token.expose().chars().count();
+        if !is_sendable(token) {
+            self.note(path, UNSENDABLE);
+        } else if length < SHORTEST_TOKEN {
+            let message = format!("is too short to be a secret: {length} characters");
+            let hint = format!(
+                "take at least {SHORTEST_TOKEN}, for example from openssl rand -hex 24; or leave it out"
+            );
+            self.found.note(path, message, Some(hint));
+        }
     }
 
     fn key(&mut self, key: &Secret, path: Path) {

@@ -7,6 +7,7 @@ mod keys;
 mod network;
 mod notes;
 mod notify;
+mod traces;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path as FilePath;
@@ -42,6 +43,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.timeouts();
     check.limits();
     check.notify();
+    check.traces();
 }
 
 impl Check<'_> {
@@ -53,6 +55,9 @@ impl Check<'_> {
                 root.key("admin").key("listen"),
                 "is the clients' address, too",
             );
+        }
+        if let Some(token) = &self.config.admin.token {
+            self.token(token, root.key("admin").key("token"));
         }
         if let Some(tls) = &self.config.tls {
             self.file(root.key("tls").key("cert"), &tls.cert);

@@ -29,11 +29,11 @@ fn wrong_url(url: &str) -> Option<&'static str> {
         return Some("is missing: write for example \"${SLACK_WEBHOOK}\"");
     }
     let Ok(uri) = url.parse::<Uri>() else {
-        return Some("is not a URL");
+        return Some("is not a URL, which begins with https:// or http:// and a host");
     };
     let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
     if !is_web || uri.host().is_none_or(str::is_empty) {
-        return Some("must begin with https:// or http:// and a host");
+        return Some("is not a URL, which begins with https:// or http:// and a host");
     }
     let authority = uri.authority().map(http::uri::Authority::as_str);
     if authority.is_some_and(|authority| authority.contains('@')) {

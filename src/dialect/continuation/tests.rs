@@ -13,6 +13,7 @@ use crate::wire::sse;
 fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
     ModelRequest {
         id: RequestId::random(),
+        trace: None,
         received_at: tokio::time::Instant::now(),
         client: None,
         client_api: ClientApi::OpenAi,

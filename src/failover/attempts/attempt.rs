@@ -15,7 +15,7 @@ use super::error_reply::{LARGEST_ERROR, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
 use super::in_flight::Limit;
-use super::outbound::{outbound_as, send};
+use super::outbound::{outbound_as, send, traced};
 use super::pace::Pace;
 use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
@@ -44,6 +44,8 @@ pub(in crate::failover) struct Attempt<'a> {
     pub(in crate::failover) events: &'a Events,
     pub(in crate::failover) request: &'a ModelRequest,
     pub(in crate::failover) target: Target<'a>,
+    /// 1 for the first attempt of the request.
+    pub(in crate::failover) number: usize,
     /// Whether it is the candidate that the route names first.
     pub(in crate::failover) is_first_choice: bool,
     pub(in crate::failover) deadline: Deadline,
@@ -91,7 +93,8 @@ impl Attempt<'_> {
         if self.request.endpoint == Endpoint::Realtime {
             let seat = self.seat().await?;
             let wait = self.wait(Instant::now());
-            let handshake = handshake::run(self.request, self.target, wait.until(None), seat);
+            let asked = (self.request, self.number);
+            let handshake = handshake::run(asked, self.target, wait.until(None), seat);
             return Box::pin(handshake).await;
         }
         match self.exchange(translated?).await {
@@ -141,6 +144,7 @@ impl Attempt<'_> {
         let mut outbound = outbound_as(self.request, self.target.candidate, &translated);
         outbound.sending.clone_from(&self.sending);
         outbound.seat = seat;
+        traced(self.request, self.number, &mut outbound);
         let wait = self.wait(Instant::now());
         let reply = send(&self.target, outbound, self.to_head(wait)).await?;
         let reply = reply.unpacked();

@@ -19,12 +19,13 @@ use crate::wire::websocket::is_handshake;
 
 /// Opens a WebSocket at one target. It keeps its seat there, where their number is limited.
 pub(super) async fn run(
-    request: &ModelRequest,
+    (request, number): (&ModelRequest, usize),
     target: Target<'_>,
     (until, stage): (Instant, Stage),
     seat: Option<Seat>,
 ) -> Result<AttemptAnswer, Failure> {
-    let outbound = outbound(request, target.candidate);
+    let mut outbound = outbound(request, target.candidate);
+    outbound::traced(request, number, &mut outbound);
     let upgrading = target.candidate.upstream.upgrade(target.key, outbound);
     let Ok(switched) = timeout_at(until, upgrading).await else {
         return Err(Outcome::TimedOut(stage).into());

@@ -64,6 +64,13 @@ pub(super) fn outbound_as(
     outbound
 }
 
+/// Makes the attempt of this number the parent of what the upstream does, if the request is traced.
+pub(in crate::failover) fn traced(request: &ModelRequest, number: usize, outbound: &mut Outbound) {
+    if let Some(trace) = &request.trace {
+        trace.put_on(&mut outbound.headers, number);
+    }
+}
+
 /// Sends it, and waits for the head of the reply.
 pub(in crate::failover) async fn send(
     target: &Target<'_>,

@@ -123,7 +123,8 @@ pub enum Door {
         /// Its end.
         until: Instant,
     },
-    /// Somebody has to see to a key, an account or a model first: nobody may ask, and to wait makes no sense.
+    /// Somebody has to see to a key, an account or a model first, or has taken the upstream out: nobody may ask, and to
+    /// wait makes no sense.
     Shut,
 }
 

@@ -93,7 +93,8 @@ impl<'a> Entry<'a> {
             AdmissionPreview::Admitted
             | AdmissionPreview::SlowStart { .. }
             | AdmissionPreview::HalfOpenProbe
-            | AdmissionPreview::Out { .. } => None,
+            | AdmissionPreview::Out { .. }
+            | AdmissionPreview::TakenOut { .. } => None,
         };
         let cooldowns = self.all_keys().map(cooldown);
         cooldowns.min().flatten().unwrap_or_default()
@@ -119,8 +120,8 @@ impl<'a> Entry<'a> {
                     self.refused_until = None;
                     permit
                 }
-                // A cooldown shows anyway.
-                Err(refusal) if refusal.cooldown_reason.is_some() => continue,
+                // The preview says so, too.
+                Err(refusal) if refusal.forbids_last_resort() => continue,
                 Err(_) if is_forced => health.force(key, now),
                 Err(refusal) => {
                     refused_until = refused_until.max(Some(refusal.until));
@@ -161,7 +162,10 @@ impl<'a> Entry<'a> {
         let keys = self.keys.get_or_insert_default();
         let is_free = |key: &usize| {
             let preview = health.preview(*key, now);
-            !matches!(preview, AdmissionPreview::CoolingDown { .. })
+            !matches!(
+                preview,
+                AdmissionPreview::CoolingDown { .. } | AdmissionPreview::TakenOut { .. }
+            )
         };
         if keys.iter().any(is_free) {
             return Tried::Not;
@@ -184,6 +188,7 @@ impl<'a> Entry<'a> {
             | AdmissionPreview::HalfOpenProbe => None,
             AdmissionPreview::Out { .. } => Some(SkipReason::OutOfRotation),
             AdmissionPreview::CoolingDown { reason, .. } => Some(reason.into()),
+            AdmissionPreview::TakenOut { .. } => Some(SkipReason::TakenOut),
         });
         match reasons.next() {
             Some(reason) => reason,
@@ -209,5 +214,6 @@ fn door(preview: AdmissionPreview, wait: Duration, now: Instant) -> Door {
                 Door::Shut
             }
         },
+        AdmissionPreview::TakenOut { .. } => Door::Shut,
     }
 }

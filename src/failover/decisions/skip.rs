@@ -41,6 +41,8 @@ pub enum SkipReason {
     CannotContinue,
     /// It is out of rotation after failures.
     OutOfRotation,
+    /// An operator has taken it out.
+    TakenOut,
     /// In a cooldown after it rate-limited us.
     RateLimited,
     /// In a cooldown after it reported that it was overloaded.
@@ -66,6 +68,7 @@ impl SkipReason {
     pub fn is_for_now(self) -> bool {
         match self {
             Self::OutOfRotation
+            | Self::TakenOut
             | Self::RateLimited
             | Self::Busy
             | Self::KeyRefused
@@ -96,6 +99,7 @@ impl SkipReason {
             Self::OtherModel => "other_model",
             Self::CannotContinue => "cannot_continue",
             Self::OutOfRotation => "out_of_rotation",
+            Self::TakenOut => "taken_out",
             Self::RateLimited => "rate_limited",
             Self::Busy => "overloaded",
             Self::KeyRefused => "key_refused",
@@ -123,6 +127,7 @@ impl SkipReason {
             Self::OtherModel => "its embeddings are of another model and cannot be compared",
             Self::CannotContinue => "it cannot continue a prefill",
             Self::OutOfRotation => "it is out of rotation after failures",
+            Self::TakenOut => "an operator has taken it out",
             Self::RateLimited => "it is rate limited",
             Self::Busy => "it is overloaded",
             Self::KeyRefused => "its key was refused",

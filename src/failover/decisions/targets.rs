@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
+use super::skip::{SkipReason, Skipped};
 use super::target::{Target, keys_in_turn};
 use crate::outcome::{Blame, Outcome, Retry};
 use crate::request::ModelRequest;
@@ -26,6 +27,8 @@ pub(in crate::failover) struct Targets<'a> {
     /// The other keys of the last candidate.
     other_keys: VecDeque<Target<'a>>,
     candidates: VecDeque<&'a Candidate>,
+    /// The candidates that an operator has taken out.
+    taken_out: Vec<Skipped>,
     /// The targets that had no seat. They are asked again, and waited for, when nobody else is left.
     full: VecDeque<Target<'a>>,
     may_queue: bool,
@@ -33,10 +36,16 @@ pub(in crate::failover) struct Targets<'a> {
 
 impl<'a> Targets<'a> {
     pub(in crate::failover) fn new(rule: &'a Rule, request: &'a ModelRequest) -> Self {
+        let is_out =
+            |candidate: &&Candidate| candidate.health_of(request.model_name()).is_taken_out();
+        let (taken_out, candidates): (Vec<_>, _) =
+            candidates(rule, request).into_iter().partition(is_out);
+        let skipped = |candidate| Skipped::new(candidate, SkipReason::TakenOut);
         Self {
             request,
             other_keys: VecDeque::new(),
-            candidates: candidates(rule, request).into(),
+            candidates: candidates.into(),
+            taken_out: taken_out.into_iter().map(skipped).collect(),
             full: VecDeque::new(),
             may_queue: false,
         }
@@ -55,6 +64,11 @@ impl<'a> Targets<'a> {
         let first = keys.pop_front();
         self.other_keys = keys;
         first
+    }
+
+    /// The candidates that were skipped because an operator has taken them out.
+    pub(in crate::failover) fn into_taken_out(self) -> Vec<Skipped> {
+        self.taken_out
     }
 
     /// Whether to wait for a seat at the target that is asked now, as nobody else is left.

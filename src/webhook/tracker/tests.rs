@@ -26,9 +26,14 @@ impl Clocked {
     }
 
     fn out(&mut self, model: Option<&str>) {
+        let retry_after = None;
+        self.attempt(Outcome::Overloaded {
+            status: 503,
+            retry_after,
+        });
         let change = HealthChange::Opened {
             scope: scope(model),
-            cause: "overloaded",
+            cause: "failures",
             retry_in: Duration::from_secs(1),
         };
         self.tracker.health_changed(&change, self.now);
@@ -37,7 +42,7 @@ impl Clocked {
     fn back(&mut self, model: Option<&str>) {
         let change = HealthChange::Healed {
             scope: scope(model),
-            cause: "overloaded",
+            cause: "failures",
         };
         self.tracker.health_changed(&change, self.now);
     }
@@ -156,7 +161,7 @@ fn clients_get_errors_when_several_requests_fail_and_until_none_does() {
     assert_eq!(
         sent.after(1),
         [
-            "clients get errors: 3 requests of route gpt failed within a minute (failed by openai, claude)."
+            "clients get errors: 3 requests of route gpt failed within a minute (failed by claude, openai)."
         ]
     );
     assert!(

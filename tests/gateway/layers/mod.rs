@@ -13,7 +13,8 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
-            "browser", "failover", "health", "metrics", "request", "routing", "wire",
+            "browser", "config", "event", "failover", "health", "history", "metrics", "outcome",
+            "request", "routing", "wire",
         ],
     ),
     (
@@ -34,12 +35,12 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "affinity",
             "config",
             "gateway",
             "log",
             "output",
             "simulator",
+            "state",
             "upstream",
             "wire",
         ],
@@ -79,12 +80,14 @@ const LADDER: &[(&str, &[&str])] = &[
             "event",
             "failover",
             "health",
+            "history",
             "log",
             "metrics",
             "outcome",
             "affinity",
             "routing",
             "server",
+            "traces",
             "upstream",
             "webhook",
             "wire",
@@ -92,6 +95,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
+    ("history", &["config", "event", "outcome", "state"]),
     ("lib", &[]),
     ("log", &["config", "event", "outcome"]),
     ("main", &[]),
@@ -101,7 +105,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("outcome", &[]),
     ("output", &[]),
-    ("affinity", &["config", "request", "wire"]),
+    ("affinity", &["config", "request", "state", "wire"]),
     ("request", &["catalogue", "config", "wire"]),
     (
         "routing",
@@ -109,6 +113,11 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("server", &["wire"]),
     ("simulator", &[]),
+    ("state", &[]),
+    (
+        "traces",
+        &["config", "event", "outcome", "request", "upstream", "wire"],
+    ),
     (
         "upstream",
         &["catalogue", "config", "dialect", "outcome", "wire"],

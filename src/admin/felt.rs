@@ -1,0 +1,97 @@
+//! What clients felt in the last minutes, for the first glance: the same figures as at `/api/availability`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::history::{Counts, History, Span};
+
+/// How long figures serve everybody who asks.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Knows what clients felt.
+#[derive(Debug)]
+pub struct Felt {
+    history: Option<Arc<History>>,
+    last: Mutex<Option<(Instant, Clients)>>,
+}
+
+/// What clients had in the last minute and the last five.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clients {
+    minute: Figures,
+    five_minutes: Figures,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    requests: u64,
+    failed: u64,
+    saved: u64,
+}
+
+impl Felt {
+    /// As this history tells it; `None`: it is turned off.
+    pub fn by(history: Option<Arc<History>>) -> Self {
+        Self {
+            history,
+            last: Mutex::default(),
+        }
+    }
+
+    /// The figures now; `None`: they are not known.
+    pub(super) async fn now(&self) -> Option<Clients> {
+        if let Some((at, clients)) = *self.last()
+            && at.elapsed() < FRESH
+        {
+            return Some(clients);
+        }
+        let series = self.history.as_ref()?.series(Span::Hour).await.ok()?;
+        let minutes: Vec<&Counts> = series.clients.iter().map(|(_, counts)| counts).collect();
+        let of_last = |count: usize| Figures::of(minutes.iter().rev().take(count).copied());
+        let clients = Clients {
+            minute: of_last(1),
+            five_minutes: of_last(5),
+        };
+        *self.last() = Some((Instant::now(), clients));
+        Some(clients)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<(Instant, Clients)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Figures {
+    fn of<'a>(minutes: impl Iterator<Item = &'a Counts>) -> Self {
+        minutes.fold(Self::default(), |sum, minute| Self {
+            requests: sum.requests + minute.requests,
+            failed: sum.failed + minute.failed,
+            saved: sum.saved + minute.saved,
+        })
+    }
+
+    /// `null` where there was no traffic.
+    fn json(self) -> Value {
+        match self.requests {
+            0 => Value::Null,
+            requests => json!({"requests": requests, "failed": self.failed, "saved": self.saved}),
+        }
+    }
+}
+
+impl Clients {
+    /// Whether one of a hundred requests fails, or more.
+    pub(super) fn notice(&self) -> bool {
+        let Figures {
+            requests, failed, ..
+        } = self.minute;
+        failed > 0 && failed * 100 >= requests
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({"1m": self.minute.json(), "5m": self.five_minutes.json()})
+    }
+}

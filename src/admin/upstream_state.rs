@@ -1,0 +1,143 @@
+//! The state of one upstream in one word, from what health believes of it and of its models.
+
+use std::time::Duration;
+
+use crate::health::{CooldownReason, Phase, ScopeView};
+
+/// What is the matter with an upstream; what somebody should know first comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum State {
+    /// Its circuit breaker is open.
+    Out,
+    /// Somebody has to see to all of its keys: they are refused, or the account is empty.
+    KeyRefused,
+    /// It is half-open.
+    Probing,
+    /// One of its models is out, refused or missing.
+    PartlyOut,
+    /// All of its keys are in a cooldown that ends by itself.
+    CoolingDown,
+    /// An operator has taken it out.
+    TakenOut,
+    /// It is in slow start, or one of its models is.
+    Recovering,
+    /// Nothing is.
+    InRotation,
+}
+
+/// An upstream's state, and the scope that is the reason.
+#[derive(Debug)]
+pub(super) struct UpstreamState<'a> {
+    pub(super) state: State,
+    /// The upstream as a whole, or the model that is the reason.
+    pub(super) scope: &'a ScopeView,
+}
+
+impl State {
+    /// A short constant name for JSON.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::TakenOut => "taken_out",
+            Self::Out => "out",
+            Self::KeyRefused => "key_refused",
+            Self::Probing => "probing",
+            Self::CoolingDown => "cooling_down",
+            Self::PartlyOut => "partly_out",
+            Self::Recovering => "recovering",
+            Self::InRotation => "in_rotation",
+        }
+    }
+
+    /// The state of a scope by itself.
+    pub(super) fn of(scope: &ScopeView) -> Self {
+        if scope.taken_out_for.is_some() {
+            return Self::TakenOut;
+        }
+        match scope.phase {
+            Phase::Open => Self::Out,
+            Phase::HalfOpen => Self::Probing,
+            Phase::Closed | Phase::SlowStart if is_cooling_down(scope) => {
+                let mut cooldowns = scope.cooldowns.iter();
+                match cooldowns.all(|cooldown| has_to_be_seen_to(cooldown.reason)) {
+                    true => Self::KeyRefused,
+                    false => Self::CoolingDown,
+                }
+            }
+            Phase::SlowStart => Self::Recovering,
+            Phase::Closed => Self::InRotation,
+        }
+    }
+
+    /// The same for a model, as its upstream shows it.
+    fn of_model(scope: &ScopeView) -> Self {
+        let is_pattern = scope
+            .id
+            .model
+            .as_deref()
+            .is_some_and(|it| it.ends_with('*'));
+        match Self::of(scope) {
+            Self::TakenOut | Self::Out | Self::Probing => Self::PartlyOut,
+            // Whoever asks for a model that does not exist is no news about the upstream.
+            Self::KeyRefused | Self::CoolingDown if is_pattern => Self::InRotation,
+            Self::KeyRefused => Self::PartlyOut,
+            Self::CoolingDown => Self::CoolingDown,
+            Self::PartlyOut | Self::Recovering | Self::InRotation => Self::Recovering,
+        }
+    }
+
+    /// Whether somebody has to act before it ends.
+    pub(super) fn needs_action(self) -> bool {
+        matches!(self, Self::KeyRefused)
+    }
+}
+
+impl<'a> UpstreamState<'a> {
+    /// Of the scopes of one upstream: itself, then its models.
+    pub(super) fn of(itself: &'a ScopeView, models: &'a [ScopeView]) -> Self {
+        let not_well = models
+            .iter()
+            .filter(|model| State::of(model) != State::InRotation);
+        let of_models = not_well.map(|scope| UpstreamState {
+            state: State::of_model(scope),
+            scope,
+        });
+        let own = UpstreamState {
+            state: State::of(itself),
+            scope: itself,
+        };
+        if own.state == State::TakenOut {
+            return own;
+        }
+        of_models.fold(own, |worst, one| match one.state < worst.state {
+            true => one,
+            false => worst,
+        })
+    }
+
+    /// How long it has been so; `None`: since the start, or it is not known.
+    pub(super) fn lasts_for(&self) -> Option<Duration> {
+        self.scope.taken_out_for.or(match self.scope.phase {
+            // Only the end of a cooldown is known.
+            Phase::Closed if self.state != State::InRotation => None,
+            Phase::Closed | Phase::Open | Phase::HalfOpen | Phase::SlowStart => self.scope.since,
+        })
+    }
+
+    /// How long it lasts until the first of its keys may be used again, if that is why it is as it is.
+    pub(super) fn ends_in(&self) -> Option<Duration> {
+        let ends = self.scope.cooldowns.iter().map(|cooldown| cooldown.ends_in);
+        ends.min().filter(|_| self.state == State::CoolingDown)
+    }
+}
+
+/// Whether every key is in a cooldown.
+fn is_cooling_down(scope: &ScopeView) -> bool {
+    scope.keys > 0 && scope.cooldowns.len() >= scope.keys
+}
+
+fn has_to_be_seen_to(reason: CooldownReason) -> bool {
+    match reason {
+        CooldownReason::Credential | CooldownReason::Quota | CooldownReason::Model => true,
+        CooldownReason::RateLimit | CooldownReason::Overload => false,
+    }
+}

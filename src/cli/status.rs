@@ -1,0 +1,145 @@
+//! `backstop status`: how things stand, as a table.
+//!
+//! Exit codes: 0 if all is well, 1 if something is wrong, 2 if backstop cannot be asked.
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+use tokio::signal::ctrl_c;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::arguments::StatusArgs;
+use super::ask::{ask, client};
+use super::print::{print, push};
+use super::settings::admin_address;
+use super::status_table::{Colours, table};
+use crate::config::process_environment;
+use crate::output::STDERR;
+use crate::upstream::Client;
+use crate::wire::upload::Upload;
+
+const WELL: u8 = 0;
+const WRONG: u8 = 1;
+const UNKNOWN: u8 = 2;
+/// How often the table is drawn.
+const PACE: Duration = Duration::from_secs(1);
+/// Begins at the top of an empty screen.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Asks once, or again and again until it is interrupted.
+pub(super) async fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let address = admin_address(&args.proxy)?;
+    let asked = Asked {
+        address,
+        client: client(address)?,
+        is_json: args.json,
+    };
+    if args.watch {
+        return watch(&asked).await;
+    }
+    match asked.answer().await {
+        Ok(answer) => {
+            print(&asked.shown(&answer))?;
+            Ok(ExitCode::from(code(&answer)))
+        }
+        Err(error) => {
+            push(&STDERR, format!("backstop: {error:#}"));
+            Ok(ExitCode::from(UNKNOWN))
+        }
+    }
+}
+
+/// Whom to ask, and how to show what it says.
+struct Asked {
+    address: SocketAddr,
+    client: Client,
+    is_json: bool,
+}
+
+/// Draws anew until it is interrupted. Where backstop is gone, that is said, above what was known last.
+async fn watch(asked: &Asked) -> anyhow::Result<ExitCode> {
+    let clear = if io::stdout().is_terminal() {
+        CLEAR
+    } else {
+        ""
+    };
+    let mut ticks = interval(PACE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = String::new();
+    let mut last_code = UNKNOWN;
+    loop {
+        tokio::select! {
+            interrupted = ctrl_c() => {
+                interrupted.context("cannot listen for SIGINT")?;
+                return Ok(ExitCode::from(last_code));
+            }
+            _ = ticks.tick() => {}
+        }
+        match asked.answer().await {
+            Ok(answer) => {
+                last = asked.shown(&answer);
+                last_code = code(&answer);
+                print(&format!("{clear}{last}"))?;
+            }
+            Err(error) => {
+                last_code = UNKNOWN;
+                let known = match (asked.is_json, last.is_empty()) {
+                    (false, false) => format!("\nWhat was known last:\n\n{last}"),
+                    (false, true) | (true, _) => String::new(),
+                };
+                print(&format!("{clear}{}{known}", asked.gone(&error)))?;
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// The status, with the availability where there is one.
+    async fn answer(&self) -> anyhow::Result<Value> {
+        let mut status = self.get("/api/status").await?;
+        // Figures are not worth failing for.
+        status["availability"] = self.get("/api/availability").await.unwrap_or_default();
+        Ok(status)
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let address = self.address;
+        let request = Request::get(format!("http://{address}{path}"));
+        let request = request.body(Upload::from(Bytes::new()))?;
+        let (head, body) = ask(&self.client, request)
+            .await
+            .with_context(|| format!("no proxy answers at {address}"))?;
+        let status = head.status;
+        ensure!(status.is_success(), "{address}{path} answers {status}");
+        serde_json::from_slice(&body).context("the answer is no JSON")
+    }
+
+    fn shown(&self, answer: &Value) -> String {
+        if self.is_json {
+            return format!("{answer}\n");
+        }
+        let has_colours = io::stdout().is_terminal() && process_environment("NO_COLOR").is_none();
+        table(answer, Colours(has_colours))
+    }
+
+    fn gone(&self, error: &anyhow::Error) -> String {
+        match self.is_json {
+            true => format!("{}\n", json!({ "error": format!("{error:#}") })),
+            false => format!("backstop: {error:#}\n"),
+        }
+    }
+}
+
+fn code(answer: &Value) -> u8 {
+    match answer["condition"].as_str() {
+        Some("well") => WELL,
+        Some(_) => WRONG,
+        None => UNKNOWN,
+    }
+}

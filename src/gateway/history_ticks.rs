@@ -1,0 +1,31 @@
+//! Tells the history, every few seconds, that time has passed, and who is out of rotation.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::assemble::Foundation;
+use crate::event::ScopeId;
+use crate::health::ScopeView;
+
+/// What is counted reaches the file after this time.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Runs for as long as the process.
+pub(super) async fn run(foundation: Foundation) {
+    let Some(history) = foundation.history else {
+        return;
+    };
+    loop {
+        let now = Instant::now();
+        let views = foundation.health.view(now).into_iter();
+        let is_out = |view: &ScopeView| {
+            // What an operator has taken out is not an outage of its provider.
+            view.phase.is_out() && !foundation.health.is_taken_out(&view.id.upstream)
+        };
+        let out = views.filter(is_out);
+        let out: Vec<(ScopeId, &'static str)> = out.map(|view| (view.id, view.cause)).collect();
+        history.tick(now, &out, foundation.health.is_network_lost());
+        sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,329 @@
+//! The incidents that last, and those that ended so recently that they may go on.
+
+use std::collections::BTreeMap;
+
+use super::Incident;
+use super::streak::{Damage, Streak, note_words};
+use crate::config::UpstreamId;
+use crate::event::{AttemptReport, HealthChange, RequestReport, RequestResult, ScopeId};
+use crate::history::clock::Millis;
+use crate::outcome::{Blame, Outcome};
+
+/// A relapse within this time, in milliseconds, is the same incident.
+const RELAPSE: Millis = 5 * 60_000;
+/// The same after a restart.
+const AFTER_RESTART: Millis = 10 * 60_000;
+/// Incidents of upstreams that were noticed within this time before our own network was lost were due to it. Health puts
+/// those upstreams back.
+const NETWORK: Millis = 10_000;
+/// What health says may be older than an incident by so much.
+const MOMENT: Millis = 1000;
+/// The cause of incidents of our own network.
+const NETWORK_CAUSE: &str = "network";
+
+/// What is going on.
+#[derive(Debug, Default)]
+pub(in crate::history) struct Incidents {
+    live: Vec<Live>,
+    streaks: Vec<Streak>,
+    /// Changes that the ledger does not know yet, by id; `None`: it belongs to another one.
+    changed: BTreeMap<u64, Option<Incident>>,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+struct Live {
+    incident: Incident,
+    /// Until when it may go on once it has ended.
+    until: Millis,
+}
+
+impl Live {
+    fn is_open(&self) -> bool {
+        self.incident.ended_at.is_none()
+    }
+}
+
+impl Incidents {
+    /// An attempt has ended.
+    pub(in crate::history) fn attempt(&mut self, report: &AttemptReport, now: Millis) {
+        let is_quiet = self.streaks.is_empty() && self.live.is_empty();
+        match report.outcome.blame() {
+            Blame::Upstream => self.failed(report, now),
+            Blame::Nobody if !is_quiet && report.outcome == Outcome::Success => {
+                self.streaks
+                    .retain_mut(|streak| !is_at(&streak.scope, report) || !streak.succeeded());
+            }
+            Blame::Nobody | Blame::Client => {}
+        }
+    }
+
+    fn failed(&mut self, report: &AttemptReport, now: Millis) {
+        let words = report.detail.as_deref();
+        let whole = ScopeId {
+            upstream: report.upstream.clone(),
+            model: None,
+        };
+        let model = report.scope_model.clone().map(|model| ScopeId {
+            model: Some(model),
+            ..whole.clone()
+        });
+        for scope in std::iter::once(whole).chain(model) {
+            if let Some(incident) = self.to_blame(&scope, now) {
+                incident.requests += 1;
+                incident.last_sign = now;
+                note_words(&mut incident.words, words);
+                continue;
+            }
+            self.streak(scope, now).failed(words, now);
+        }
+    }
+
+    /// A request has ended.
+    pub(in crate::history) fn request(&mut self, report: &RequestReport, now: Millis) {
+        if report.in_place_of.is_none() && report.failed_by.is_empty() {
+            return;
+        }
+        match report.result {
+            RequestResult::Answered => {
+                if let Some(other) = &report.in_place_of {
+                    self.hit(&other.upstream, now, |damage| damage.moved += 1);
+                }
+            }
+            RequestResult::Failed | RequestResult::Broken => {
+                for upstream in &report.failed_by {
+                    self.hit(upstream, now, |damage| damage.noticed += 1);
+                }
+            }
+            RequestResult::Rejected | RequestResult::ClientGone => {}
+        }
+    }
+
+    fn hit(&mut self, upstream: &UpstreamId, now: Millis, hit: impl FnOnce(&mut Damage)) {
+        let scope = ScopeId {
+            upstream: upstream.clone(),
+            model: None,
+        };
+        let mut damage = Damage::default();
+        hit(&mut damage);
+        if let Some(incident) = self.to_blame(&scope, now) {
+            incident.moved += damage.moved;
+            incident.noticed += damage.noticed;
+        } else if let Some(streak) = self.streaks.iter_mut().find(|streak| streak.scope == scope) {
+            streak.damage.moved += damage.moved;
+            streak.damage.noticed += damage.noticed;
+        }
+    }
+
+    pub(in crate::history) fn health_changed(&mut self, change: &HealthChange, now: Millis) {
+        match change {
+            HealthChange::Opened { scope, cause, .. } => self.opened(scope, cause, now),
+            HealthChange::Healed { scope, .. } => {
+                self.end(now, |incident| incident.is_about(scope));
+            }
+            HealthChange::NetworkLost => self.network_lost(now),
+            HealthChange::NetworkBack => self.end(now, |incident| incident.upstream.is_none()),
+        }
+    }
+
+    /// What health believes now: `out` are the scopes out of rotation with their causes. Not every change of it is an event.
+    pub(in crate::history) fn compare(
+        &mut self,
+        out: &[(ScopeId, &'static str)],
+        is_network_lost: bool,
+        now: Millis,
+    ) {
+        self.live.retain(|live| live.is_open() || now < live.until);
+        let is_out = |incident: &Incident| match &incident.upstream {
+            None => is_network_lost,
+            Some(_) => out.iter().any(|(scope, _)| incident.is_about(scope)),
+        };
+        for live in self.live.iter_mut().filter(|live| live.is_open()) {
+            if is_out(&live.incident) {
+                live.incident.last_sign = now;
+            }
+        }
+        self.end(now, |incident| {
+            incident.id + MOMENT < now && !is_out(incident)
+        });
+        for (scope, cause) in out {
+            let mut open = self.live.iter().filter(|live| live.is_open());
+            if !open.any(|live| live.incident.covers(scope)) {
+                self.opened(scope, cause, now);
+            }
+        }
+    }
+
+    fn opened(&mut self, scope: &ScopeId, cause: &str, now: Millis) {
+        let mut open = self.live.iter().filter(|live| live.is_open());
+        let of_upstream = open.any(|live| live.incident.covers(scope));
+        if of_upstream {
+            return;
+        }
+        let place = self.reopened(now, |incident| incident.is_about(scope));
+        let place = place.unwrap_or_else(|| self.begin(Some(scope), cause, now));
+        if scope.model.is_none() {
+            self.absorb(place, |incident, _| {
+                incident.model.is_some()
+                    && incident.upstream.as_deref() == Some(scope.upstream.as_ref())
+            });
+        }
+    }
+
+    fn network_lost(&mut self, now: Millis) {
+        let place = self.reopened(now, |incident| incident.upstream.is_none());
+        let place = place.unwrap_or_else(|| self.begin(None, NETWORK_CAUSE, now));
+        self.absorb(place, |incident, is_open| {
+            is_open && incident.id + NETWORK >= now && incident.upstream.is_some()
+        });
+    }
+
+    /// The incident that goes on.
+    fn reopened(&mut self, now: Millis, is_it: impl Fn(&Incident) -> bool) -> Option<usize> {
+        let mut live = self.live.iter();
+        let place =
+            live.position(|live| is_it(&live.incident) && (live.is_open() || now < live.until))?;
+        let incident = &mut self.live[place].incident;
+        incident.ended_at = None;
+        incident.last_sign = now;
+        Some(place)
+    }
+
+    fn begin(&mut self, scope: Option<&ScopeId>, cause: &str, now: Millis) -> usize {
+        self.last_id = now.max(self.last_id + 1);
+        let streak = self
+            .streaks
+            .iter()
+            .position(|streak| Some(&streak.scope) == scope);
+        let streak = streak.map(|place| self.streaks.swap_remove(place));
+        let started_at = streak.as_ref().map_or(now, |streak| streak.since.min(now));
+        let damage = streak.map(|streak| streak.damage).unwrap_or_default();
+        let incident = Incident {
+            id: self.last_id,
+            upstream: scope.map(|scope| scope.upstream.to_string()),
+            model: scope.and_then(|scope| scope.model.as_deref().map(str::to_owned)),
+            cause: cause.to_owned(),
+            words: damage.words,
+            started_at,
+            ended_at: None,
+            last_sign: now,
+            requests: damage.requests,
+            moved: damage.moved,
+            noticed: damage.noticed,
+        };
+        self.live.push(Live { incident, until: 0 });
+        self.live.len() - 1
+    }
+
+    /// Others turn out to belong to an incident. What failed there may have been counted here, too.
+    fn absorb(&mut self, place: usize, belongs: impl Fn(&Incident, bool) -> bool) {
+        let id = self.live[place].incident.id;
+        let (absorbed, kept): (Vec<Live>, Vec<Live>) = std::mem::take(&mut self.live)
+            .into_iter()
+            .partition(|live| live.incident.id != id && belongs(&live.incident, live.is_open()));
+        self.live = kept;
+        let sum = |of: fn(&Incident) -> u64| absorbed.iter().map(|live| of(&live.incident)).sum();
+        let (requests, moved, noticed) = (
+            sum(|incident| incident.requests),
+            sum(|incident| incident.moved),
+            sum(|incident| incident.noticed),
+        );
+        let first = absorbed.iter().map(|live| live.incident.started_at).min();
+        let words = absorbed.iter().find_map(|live| live.incident.words.clone());
+        for live in &absorbed {
+            self.changed.insert(live.incident.id, None);
+        }
+        if let Some(live) = self.live.iter_mut().find(|live| live.incident.id == id) {
+            let incident = &mut live.incident;
+            incident.requests = incident.requests.max(requests);
+            incident.moved = incident.moved.max(moved);
+            incident.noticed = incident.noticed.max(noticed);
+            incident.started_at = incident.started_at.min(first.unwrap_or(u64::MAX));
+            incident.words = incident.words.take().or(words);
+        }
+    }
+
+    fn end(&mut self, now: Millis, is_it: impl Fn(&Incident) -> bool) {
+        for live in &mut self.live {
+            if live.is_open() && is_it(&live.incident) {
+                live.incident.end(now);
+                live.until = now + RELAPSE;
+            }
+        }
+    }
+
+    /// These upstreams and models are left.
+    pub(in crate::history) fn adopt(
+        &mut self,
+        upstreams: &[UpstreamId],
+        models: &[ScopeId],
+        now: Millis,
+    ) {
+        let is_there = |scope: &ScopeId| match &scope.model {
+            None => upstreams.contains(&scope.upstream),
+            Some(_) => models.contains(scope),
+        };
+        self.streaks.retain(|streak| is_there(&streak.scope));
+        self.end(now, |incident| {
+            incident.upstream.is_some()
+                && !upstreams.iter().any(|id| {
+                    incident.upstream.as_deref() == Some(id.as_ref())
+                        && incident.model.as_deref().is_none_or(|model| {
+                            let mut models = models.iter();
+                            models.any(|scope| {
+                                scope.upstream == *id && scope.model.as_deref() == Some(model)
+                            })
+                        })
+                })
+        });
+    }
+
+    /// Those of the process before. What had not ended then has ended with its last sign, unless it goes on soon.
+    pub(in crate::history) fn resume(&mut self, kept: Vec<Incident>, now: Millis) {
+        for mut incident in kept {
+            self.last_id = self.last_id.max(incident.id);
+            let ended_at = incident.ended_at.unwrap_or(incident.last_sign);
+            if incident.ended_at.is_none() {
+                incident.end(ended_at);
+                self.changed.insert(incident.id, Some(incident.clone()));
+            } else if ended_at + RELAPSE < now {
+                continue;
+            }
+            let until = now + AFTER_RESTART;
+            self.live.push(Live { incident, until });
+        }
+    }
+
+    /// What has changed since the last time: by id, `None` for what belongs to another one now.
+    pub(in crate::history) fn take(&mut self) -> BTreeMap<u64, Option<Incident>> {
+        for Live { incident, .. } in &self.live {
+            self.changed.insert(incident.id, Some(incident.clone()));
+        }
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The incident to which something at a scope belongs.
+    fn to_blame(&mut self, scope: &ScopeId, now: Millis) -> Option<&mut Incident> {
+        let mut live = self.live.iter_mut();
+        let found = live.find(|live| {
+            let is_it = live.incident.is_about(scope)
+                || live.incident.upstream.is_none() && scope.model.is_none();
+            is_it && (live.is_open() || now < live.until)
+        });
+        found.map(|live| &mut live.incident)
+    }
+
+    fn streak(&mut self, scope: ScopeId, now: Millis) -> &mut Streak {
+        let known = self.streaks.iter().position(|streak| streak.scope == scope);
+        let place = known.unwrap_or_else(|| {
+            self.streaks.push(Streak::begin(scope, now));
+            self.streaks.len() - 1
+        });
+        &mut self.streaks[place]
+    }
+}
+
+fn is_at(scope: &ScopeId, report: &AttemptReport) -> bool {
+    scope.upstream == report.upstream
+        && (scope.model.is_none() || scope.model == report.scope_model)
+}

@@ -1,0 +1,163 @@
+//! One file: opened, checked, guarded against the panics of the database, and moved aside if it is damaged.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::{Database, Error};
+use thiserror::Error as ThisError;
+
+/// How many damaged files are kept for an investigation.
+const KEPT: usize = 3;
+
+/// Why a file cannot be used.
+#[derive(Debug, ThisError)]
+pub enum Trouble {
+    /// Its content is invalid.
+    #[error("it is damaged: {0}")]
+    Damage(String),
+    /// It is held by another process, or the system does not let us read or write it; that may be temporary.
+    #[error("{0}")]
+    Obstacle(String),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::Io(error) => match error.kind() {
+                ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::IsADirectory => {
+                    Self::Damage(text)
+                }
+                _ => Self::Obstacle(text),
+            },
+            Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => {
+                Self::Obstacle("another process uses it".to_owned())
+            }
+            // These follow an error that was already reported; reopening the file clears them.
+            Error::PreviousIo | Error::LockPoisoned(_) | Error::DatabaseClosed => {
+                Self::Obstacle(text)
+            }
+            _ => Self::Damage(text),
+        }
+    }
+}
+
+/// What tells one file in the folder from others.
+#[derive(Clone, Copy, Debug)]
+pub struct FileKind {
+    /// Its name.
+    pub name: &'static str,
+    /// What is lost with it, as the beginning of a sentence.
+    pub content: &'static str,
+    /// How much of it may be held in memory, in bytes.
+    pub cache: usize,
+}
+
+/// An open file.
+#[derive(Debug)]
+pub struct StateFile(Option<Database>);
+
+impl StateFile {
+    /// Opens the file in a folder and reads what `read` does, which also makes the tables that are missing. Both are
+    /// created if they do not exist. A damaged file is moved aside, and a new one is created.
+    pub fn open<T>(
+        folder: &Path,
+        kind: FileKind,
+        read: fn(&Database) -> Result<T, Error>,
+    ) -> Result<(Self, T), Trouble> {
+        let obstacle = |error: std::io::Error| Trouble::Obstacle(error.to_string());
+        fs::create_dir_all(folder).map_err(obstacle)?;
+        let path = folder.join(kind.name);
+        match open_or_begin(&path, kind, read) {
+            Err(Trouble::Damage(damage)) => {
+                move_aside(&path, kind, &damage).map_err(obstacle)?;
+                open_or_begin(&path, kind, read)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Works on it. After a panic or an error of the system it has to be opened again.
+    pub fn guarded<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, Error>,
+    ) -> Result<T, Trouble> {
+        let Some(database) = &self.0 else {
+            return Err(Trouble::Obstacle("it is closed".to_owned()));
+        };
+        guarded(|| work(database))
+    }
+}
+
+impl Drop for StateFile {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        let _ = guarded(|| {
+            drop(database);
+            Ok(())
+        });
+    }
+}
+
+/// The database panics on some kinds of damage, and offers no check that does not. After a panic it is not used any
+/// more, so no inconsistent state is seen.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Trouble> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(Trouble::from),
+        Err(_) => Err(Trouble::Damage("reading it panicked".to_owned())),
+    }
+}
+
+/// Opens a file, or begins one. What is left of one that could not be begun, as on a full disk, would look damaged, so it
+/// is removed.
+fn open_or_begin<T>(
+    path: &Path,
+    kind: FileKind,
+    read: fn(&Database) -> Result<T, Error>,
+) -> Result<(StateFile, T), Trouble> {
+    let is_new = !path.exists();
+    let opened = open(path, kind, read);
+    if is_new && opened.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    opened
+}
+
+fn open<T>(
+    path: &Path,
+    kind: FileKind,
+    read: fn(&Database) -> Result<T, Error>,
+) -> Result<(StateFile, T), Trouble> {
+    // A directory at this path causes many different errors.
+    if path.is_dir() {
+        return Err(Trouble::Damage("it is a directory".to_owned()));
+    }
+    let database = guarded(|| {
+        let mut database = Database::builder()
+            .set_cache_size(kind.cache)
+            .create(path)?;
+        // A bit flipped on the disk could otherwise change what is read.
+        database.check_integrity()?;
+        Ok(database)
+    })?;
+    let file = StateFile(Some(database));
+    let content = file.guarded(read)?;
+    Ok((file, content))
+}
+
+/// If the limit of damaged files is reached, the last of them is replaced.
+fn move_aside(path: &Path, kind: FileKind, damage: &str) -> std::io::Result<()> {
+    let aside = |number: usize| PathBuf::from(format!("{}.damaged-{number}", path.display()));
+    let free = (1..=KEPT).map(aside).find(|place| !place.exists());
+    let place = free.unwrap_or_else(|| aside(KEPT));
+    fs::rename(path, &place)?;
+    tracing::warn!(
+        file = %path.display(),
+        "{} is lost: the file was damaged ({damage}), so it is now {}, and a new one is begun",
+        kind.content,
+        place.display()
+    );
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! Events turned into traces for OpenTelemetry: what became of a request, attempt by attempt.
+//!
+//! Attempts are kept until their request is over; what is over is sent once a second. The data path knows only of the ids:
+//! see [`Trace`](crate::request::Trace).
+//!
+//! *Invariant:* nothing here is waited for. While a collector takes nothing, so many requests are kept, and others are lost.
+
+mod exporter;
+mod spans;
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use opentelemetry::InstrumentationScope;
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::trace::SpanExporter as _;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use self::exporter::exporter;
+use self::spans::{Finished, Servers};
+use crate::config::{Collector, Config};
+use crate::event::{AttemptReport, Event, RequestReport, Sink};
+use crate::request::RequestId;
+
+/// How often spans are sent. The attempts of a request may end a moment after it.
+const PERIOD: Duration = Duration::from_secs(1);
+/// So many requests are kept that are over.
+const ROOM: usize = 2048;
+/// So many requests go into one message.
+const BATCH: usize = 256;
+/// Attempts whose request is not over after so long are forgotten.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// How long the last spans may take when we stop.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Collects spans, and sends them.
+#[derive(Debug, Default)]
+pub struct Tracer {
+    is_on: AtomicBool,
+    kept: Mutex<Kept>,
+    sending: ArcSwapOption<Sending>,
+    /// Held by whoever sends.
+    turn: AsyncMutex<()>,
+    is_failing: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    attempts: HashMap<RequestId, Vec<(AttemptReport, Instant)>>,
+    finished: Vec<Finished>,
+    lost: usize,
+}
+
+/// Where spans go, and what they say about upstreams.
+#[derive(Clone, Debug)]
+struct Sending {
+    collector: Collector,
+    exporter: Arc<SpanExporter>,
+    servers: Servers,
+    scope: InstrumentationScope,
+}
+
+impl Tracer {
+    /// Traces by this configuration from now on. If this fails, nothing has been changed.
+    pub fn follow(&self, config: &Config) -> Result<(), String> {
+        let next = config
+            .collector()
+            .map(|collector| self.sending(collector, config))
+            .transpose()?;
+        let is_on = next.is_some();
+        self.sending.store(next.map(Arc::new));
+        self.is_on.store(is_on, Ordering::Relaxed);
+        if !is_on {
+            *self.kept() = Kept::default();
+        }
+        Ok(())
+    }
+
+    /// The exporter stays, and its connections, if its collector does.
+    fn sending(&self, collector: Collector, config: &Config) -> Result<Sending, String> {
+        let before = self.sending.load();
+        let same = before
+            .as_ref()
+            .filter(|before| before.collector == collector);
+        let exporter = match same {
+            Some(before) => Arc::clone(&before.exporter),
+            None => Arc::new(exporter(&collector, config)?),
+        };
+        Ok(Sending {
+            collector,
+            exporter,
+            servers: spans::servers(config),
+            scope: InstrumentationScope::builder("backstop")
+                .with_version(env!("CARGO_PKG_VERSION"))
+                .build(),
+        })
+    }
+
+    /// Sends spans for as long as it is polled.
+    pub async fn run(self: Arc<Self>) {
+        let mut ticks = interval(PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.send().await;
+        }
+    }
+
+    /// Sends what is left, when we stop.
+    pub async fn flush(&self) {
+        let _ = timeout(GOODBYE, self.send()).await;
+    }
+
+    async fn send(&self) {
+        let _turn = self.turn.lock().await;
+        let Some(to) = self.sending.load_full() else {
+            return;
+        };
+        loop {
+            let (batch, lost) = self.kept().take();
+            if lost > 0 {
+                tracing::warn!(
+                    lost,
+                    "the traces of {lost} requests are lost: the collector is too slow"
+                );
+            }
+            if batch.is_empty() {
+                return;
+            }
+            let spans = batch
+                .iter()
+                .flat_map(|finished| spans::of(finished, &to.servers, &to.scope))
+                .collect();
+            let sent = to.exporter.export(spans).await;
+            self.report(sent.is_ok(), &to.collector.url);
+        }
+    }
+
+    /// Says when spans begin to be lost, and when they are not any more.
+    fn report(&self, is_sent: bool, url: &str) {
+        let was_failing = self.is_failing.swap(!is_sent, Ordering::Relaxed);
+        match (is_sent, was_failing) {
+            (false, false) => tracing::warn!(url, "traces are lost: {url} does not take them"),
+            (true, true) => tracing::info!(url, "{url} takes traces again"),
+            (true, false) | (false, true) => {}
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Tracer {
+    fn record(&self, event: &Event) {
+        if !self.is_on.load(Ordering::Relaxed) {
+            return;
+        }
+        match event {
+            Event::AttemptFinished { request, report } => {
+                self.kept().attempted(request, report);
+            }
+            Event::RequestFinished(report) => self.kept().finished(report),
+            Event::RequestStarted
+            | Event::FailedOver { .. }
+            | Event::Continued { .. }
+            | Event::HealthChanged(_)
+            | Event::HealthChecked { .. }
+            | Event::KeyRenewed { .. }
+            | Event::ModelsChecked(_)
+            | Event::ConfigReloaded { .. }
+            | Event::ConfigRejected { .. }
+            | Event::Notified { .. }
+            | Event::TakenOut { .. }
+            | Event::PutBack { .. } => {}
+        }
+    }
+}
+
+impl Kept {
+    fn attempted(&mut self, request: &RequestId, report: &AttemptReport) {
+        let attempts = self.attempts.entry(request.clone()).or_default();
+        attempts.push((report.clone(), Instant::now()));
+    }
+
+    fn finished(&mut self, report: &RequestReport) {
+        let Some(trace) = report.trace else {
+            self.attempts.remove(&report.id);
+            return;
+        };
+        if self.finished.len() >= ROOM {
+            self.lost += 1;
+            self.attempts.remove(&report.id);
+            return;
+        }
+        self.finished.push(Finished {
+            report: report.clone(),
+            trace,
+            ended: Instant::now(),
+            attempts: Vec::new(),
+        });
+    }
+
+    /// The next requests to be sent, with their attempts, and how many were lost since.
+    fn take(&mut self) -> (Vec<Finished>, usize) {
+        let count = self.finished.len().min(BATCH);
+        let mut batch: Vec<Finished> = self.finished.drain(..count).collect();
+        for finished in &mut batch {
+            finished.attempts = self
+                .attempts
+                .remove(&finished.report.id)
+                .unwrap_or_default();
+        }
+        if batch.is_empty() {
+            let now = Instant::now();
+            self.attempts.retain(|_, attempts| {
+                let last = attempts.last();
+                last.is_some_and(|(_, at)| now.saturating_duration_since(*at) < LONGEST)
+            });
+        }
+        (batch, mem::take(&mut self.lost))
+    }
+}

@@ -1,0 +1,452 @@
+//! The operators' page and what is behind it: the status, live events, actions, the badge, `backstop status`.
+
+use std::process::Stdio;
+
+use backstop::config::Config;
+use backstop::event::Event;
+use backstop::simulator::{Script, Simulator};
+use http::Method;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::harness::{
+    RealPace, Setup, TestGateway, chat, refusal, simulators, two_upstreams, within,
+};
+
+const CHAT: &str = "/v1/chat/completions";
+const TOKEN: &str = "the-token-of-the-operators";
+const JSON: (&str, &str) = ("content-type", "application/json");
+const BEARER: (&str, &str) = ("authorization", "Bearer the-token-of-the-operators");
+
+/// The first upstream before the second, for all models, with a token for actions.
+fn with_token(first: &Simulator, second: &Simulator) -> String {
+    format!("{}check_models: false\n", two_upstreams(first, second))
+}
+
+async fn with_actions(first: &Simulator, second: &Simulator) -> TestGateway {
+    let text = format!(
+        "listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\", token: {TOKEN}}}\n{}",
+        with_token(first, second)
+    );
+    let config = Config::parse("test", &text, &|_| None);
+    TestGateway::start_by(&config.unwrap_or_else(|problems| panic!("{problems}"))).await
+}
+
+async fn act(gateway: &TestGateway, path: &str) -> Value {
+    let answered = gateway
+        .ask_admin(Method::POST, path, &[JSON, BEARER], "{}")
+        .await;
+    assert_eq!(answered.status, 200, "{path}: {}", answered.text());
+    answered.json()
+}
+
+async fn status(gateway: &TestGateway) -> Value {
+    gateway.admin("/api/status").await.json()
+}
+
+fn upstream<'a>(status: &'a Value, name: &str) -> &'a Value {
+    let mut all = status["upstreams"].as_array().unwrap().iter();
+    all.find(|one| one["name"] == name)
+        .unwrap_or_else(|| panic!("{name}: {status:#}"))
+}
+
+#[tokio::test]
+async fn the_status_says_what_is_wrong_and_who_answers_instead() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let quiet = status(&gateway).await;
+    assert_eq!(quiet["condition"], "well", "{quiet:#}");
+    assert_eq!(upstream(&quiet, "first")["state"], "in_rotation");
+    assert_eq!(upstream(&quiet, "first")["errors_1m"]["ratio"], Value::Null);
+
+    first.play(Script::status(503)).await;
+    gateway.ask_until_out(&chat()).await;
+    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "second");
+    let during = status(&gateway).await;
+    assert_eq!(during["condition"], "covered", "{during:#}");
+    let problem = &during["problems"][0];
+    assert_eq!(problem["upstream"], "first", "{during:#}");
+    assert_eq!(problem["because"], "503 overloaded", "{during:#}");
+    assert_eq!(problem["instead"], "second answers instead", "{during:#}");
+    assert!(problem["since"].as_str().unwrap().ends_with('Z'));
+    let failovers = during["failovers"].as_array().unwrap();
+    let sum = |key: &str, value: &str| -> u64 {
+        let fitting = failovers.iter().filter(|one| one[key] == value);
+        fitting.map(|one| one["requests"].as_u64().unwrap()).sum()
+    };
+    let answered = second.received_count() as u64;
+    assert_eq!(sum("to", "second"), answered, "{during:#}");
+    let candidates = &during["routes"][0]["candidates"];
+    assert_eq!(candidates[0]["upstream"], "second", "{during:#}");
+
+    second.play(Script::status(401)).await;
+    let _ = gateway.post(CHAT, &chat()).await;
+    let alone = status(&gateway).await;
+    assert_eq!(alone["condition"], "failing", "{alone:#}");
+    let text = alone.to_string();
+    assert!(text.contains("Nobody answers instead for *"), "{alone:#}");
+    assert!(!text.contains("first-key") && !text.contains("second-key"));
+}
+
+/// The next event of a stream of the status.
+async fn next(events: &mut Incoming, text: &mut String) -> Option<Value> {
+    loop {
+        if let Some((event, rest)) = text.split_once("\n\n") {
+            let data = event.strip_prefix("event: status\ndata: ").unwrap();
+            let status = serde_json::from_str(data).unwrap();
+            *text = rest.to_owned();
+            return Some(status);
+        }
+        let frame = within(events.frame()).await?.unwrap();
+        *text += std::str::from_utf8(frame.data_ref().unwrap()).unwrap();
+    }
+}
+
+/// The first event that is as wanted.
+async fn until(events: &mut Incoming, text: &mut String, wanted: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..100 {
+        let status = next(events, text).await.expect("more events");
+        if wanted(&status) {
+            return status;
+        }
+    }
+    panic!("it did not come")
+}
+
+#[tokio::test]
+async fn what_changes_is_told_at_once_through_a_reload_until_the_end() {
+    let (first, second) = simulators().await;
+    let gateway = with_actions(&first, &second).await;
+    let answer = gateway.open_admin(Method::GET, "/api/live", &[], "").await;
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let (mut events, mut text) = (answer.into_body(), String::new());
+    let begun = next(&mut events, &mut text).await.unwrap();
+    assert_eq!(begun["condition"], "well");
+
+    gateway.post(CHAT, &chat()).await;
+    let counts = |status: &Value| upstream(status, "first")["errors_1m"]["requests"] == 1;
+    until(&mut events, &mut text, counts).await;
+
+    act(&gateway, "/api/upstreams/first/out").await;
+    let is_out = |status: &Value| upstream(status, "first")["state"] == "taken_out";
+    until(&mut events, &mut text, is_out).await;
+
+    let other =
+        Setup::new().upstream_at("other", &second.base_url(), "provider: openai-compatible");
+    gateway.gateway.reload(other.config()).await.unwrap();
+    let has_other = |status: &Value| status["upstreams"][0]["name"] == "other";
+    until(&mut events, &mut text, has_other).await;
+
+    let draining = tokio::spawn(gateway.gateway.drain());
+    until(&mut events, &mut text, |status| status["draining"] == true).await;
+    // Listeners do not keep the process from ending.
+    while next(&mut events, &mut text).await.is_some() {}
+    within(draining).await.unwrap();
+}
+
+#[tokio::test]
+async fn listeners_are_bounded() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let mut open = Vec::new();
+    for _ in 0..32 {
+        let answer = gateway.open_admin(Method::GET, "/api/live", &[], "").await;
+        assert_eq!(answer.status(), 200);
+        open.push(answer);
+    }
+    let full = gateway.admin("/api/live").await;
+    assert_eq!(full.status, 503, "{}", full.text());
+    assert!(!full.header("retry-after").is_empty());
+    drop(open);
+    for _ in 0..1000 {
+        let answer = gateway.open_admin(Method::GET, "/api/live", &[], "").await;
+        if answer.status() == 200 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("nobody's place was given to another one");
+}
+
+#[tokio::test]
+async fn what_is_taken_out_receives_nothing_until_it_is_put_back() {
+    let (first, second) = simulators().await;
+    let gateway = with_actions(&first, &second).await;
+    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
+    let done = act(&gateway, "/api/upstreams/first/out").await;
+    assert_eq!(
+        (&done["changed"], &done["unanswered"]),
+        (&json!(true), &json!([]))
+    );
+    let again = act(&gateway, "/api/upstreams/first/out").await;
+    assert_eq!(again["changed"], false);
+    let received = first.received_count();
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.trail(), ["second:ok"], "it is not even asked");
+
+    // Not as a last resort, not for what is forwarded, and not after a reload with another key.
+    second.play(Script::status(500)).await;
+    for _ in 0..12 {
+        assert_ne!(gateway.post(CHAT, &chat()).await.status, 200);
+    }
+    gateway
+        .post("/v1/audio/speech", &json!({"model": "m"}))
+        .await;
+    let renewed = with_token(&first, &second).replacen("first-key", "renewed-key", 1);
+    let renewed = format!("admin: {{token: {TOKEN}}}\n{renewed}");
+    let config = Config::parse("test", &renewed, &|_| None);
+    let reloaded = gateway.gateway.reload(config.map_err(|it| it.to_string()));
+    reloaded.await.unwrap();
+    gateway.post(CHAT, &chat()).await;
+    assert_eq!(first.received_count(), received);
+
+    let shown = gateway.admin("/api/upstreams").await.json();
+    assert!(
+        shown["scopes"][0]["taken_out_for_seconds"].is_number(),
+        "{shown:#}"
+    );
+    let metrics = gateway.admin("/metrics").await.text();
+    assert!(metrics.contains("backstop_upstream_taken_out{upstream=\"first\"} 1"));
+    let is_told = |event: &Event| matches!(event, Event::TakenOut { .. });
+    assert_eq!(
+        gateway.events.all().iter().filter(|it| is_told(it)).count(),
+        1
+    );
+    let explained = gateway
+        .admin_post("/api/explain", &json!({"model": "m"}))
+        .await
+        .text();
+    assert!(explained.contains("taken out by hand"), "{explained}");
+
+    act(&gateway, "/api/upstreams/first/in").await;
+    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
+    let metrics = gateway.admin("/metrics").await.text();
+    assert!(metrics.contains("backstop_upstream_taken_out{upstream=\"first\"} 0"));
+}
+
+#[tokio::test]
+async fn if_all_are_taken_out_the_client_is_told_so() {
+    let (first, second) = simulators().await;
+    let gateway = with_actions(&first, &second).await;
+    act(&gateway, "/api/upstreams/first/out").await;
+    let last = act(&gateway, "/api/upstreams/second/out").await;
+    assert_eq!(last["unanswered"], json!(["*"]));
+    let answered = gateway.post(CHAT, &chat()).await;
+    let error = refusal(&answered, 503, "no_upstream_available");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("an operator has taken out"), "{message}");
+    assert_eq!(answered.header("x-should-retry"), "false");
+    assert_eq!((first.received_count(), second.received_count()), (0, 0));
+    assert_eq!(status(&gateway).await["condition"], "failing");
+}
+
+#[tokio::test]
+async fn nobody_acts_without_the_token_or_from_elsewhere() {
+    let (first, second) = simulators().await;
+    let gateway = with_actions(&first, &second).await;
+    let wrong = ("authorization", "Bearer the-token-of-the-operator");
+    let cases: [(&[(&str, &str)], u16); 8] = [
+        (&[JSON], 401),
+        (&[JSON, wrong], 401),
+        (&[BEARER], 415),
+        (&[BEARER, ("content-type", "text/plain")], 415),
+        (&[JSON, BEARER, ("origin", "https://evil.example")], 403),
+        (&[JSON, BEARER, ("origin", "null")], 403),
+        (&[JSON, BEARER, ("sec-fetch-site", "same-site")], 403),
+        (&[JSON, BEARER, ("host", "evil.example")], 403),
+    ];
+    for path in ["/api/upstreams/first/out", "/api/reload"] {
+        for (headers, status) in cases {
+            let refused = gateway.ask_admin(Method::POST, path, headers, "{}").await;
+            assert_eq!(
+                refused.status,
+                status,
+                "{path} {headers:?}: {}",
+                refused.text()
+            );
+        }
+        let read = gateway
+            .ask_admin(Method::GET, path, &[JSON, BEARER], "")
+            .await;
+        assert_eq!(read.status, 405, "{path}");
+    }
+    let unknown = gateway
+        .ask_admin(
+            Method::POST,
+            "/api/upstreams/third/out",
+            &[JSON, BEARER],
+            "{}",
+        )
+        .await;
+    assert_eq!(unknown.status, 404, "{}", unknown.text());
+    let acted = |event: &Event| {
+        matches!(
+            event,
+            Event::TakenOut { .. } | Event::ConfigReloaded { .. } | Event::ConfigRejected { .. }
+        )
+    };
+    assert!(!gateway.events.all().iter().any(acted));
+    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
+
+    let without = TestGateway::before(&first, &second, "").await;
+    let path = "/api/upstreams/first/out";
+    let off = without
+        .ask_admin(Method::POST, path, &[JSON, BEARER], "{}")
+        .await;
+    assert_eq!(off.status, 403);
+    let told = off.text();
+    assert!(
+        told.contains("actions are off") && told.contains("token:"),
+        "{told}"
+    );
+    assert_eq!(status(&without).await["actions"], false);
+    assert_eq!(without.post(CHAT, &chat()).await.upstream(), "first");
+}
+
+#[tokio::test]
+async fn a_reload_tells_what_came_of_it() {
+    let (first, second) = simulators().await;
+    let gateway = with_actions(&first, &second).await;
+    let nobody = gateway
+        .ask_admin(Method::POST, "/api/reload", &[JSON, BEARER], "{}")
+        .await;
+    assert_eq!(nobody.status, 501, "{}", nobody.text());
+
+    let mut requests = gateway.gateway.reload_requests();
+    let answering = async {
+        let request = requests.recv().await.unwrap();
+        let broken = gateway.gateway.reload(Err("line 3: no".to_owned())).await;
+        request.send(broken).unwrap();
+    };
+    let asking = gateway.ask_admin(Method::POST, "/api/reload", &[JSON, BEARER], "{}");
+    let (refused, ()) = within(async { tokio::join!(asking, answering) }).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert_eq!(refused.json()["problem"], "line 3: no");
+    assert_eq!(status(&gateway).await["config"]["last_reload"]["ok"], false);
+    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
+
+    let answering = async {
+        let request = requests.recv().await.unwrap();
+        let more = with_token(&first, &second) + "state_dir: /elsewhere\n";
+        let config = Config::parse("test", &more, &|_| None).map_err(|it| it.to_string());
+        request.send(gateway.gateway.reload(config).await).unwrap();
+    };
+    let asking = gateway.ask_admin(Method::POST, "/api/reload", &[JSON, BEARER], "{}");
+    let (done, ()) = within(async { tokio::join!(asking, answering) }).await;
+    let waiting = done.json()["at_next_start"].to_string();
+    assert!(waiting.contains("state_dir"), "{}", done.text());
+    assert_eq!(status(&gateway).await["config"]["last_reload"]["ok"], true);
+}
+
+#[tokio::test]
+async fn the_page_comes_whole_and_only_once() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for (path, media_type) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+        ("/page.js", "text/javascript; charset=utf-8"),
+    ] {
+        let file = gateway.admin(path).await;
+        assert_eq!(file.status, 200, "{path}");
+        assert_eq!(file.header("content-type"), media_type);
+        let policy = file.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let tag = file.header("etag");
+        let known = [("if-none-match", tag)];
+        let again = gateway.ask_admin(Method::GET, path, &known, "").await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_badge_is_for_any_page_and_tells_it_nothing() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let badge = gateway.admin("/badge.svg").await;
+    assert_eq!(badge.header("content-type"), "image/svg+xml");
+    assert!(badge.text().contains("all well"), "{}", badge.text());
+    let elsewhere = [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-dest", "image"),
+    ];
+    let on_a_page = gateway
+        .ask_admin(Method::GET, "/badge.svg", &elsewhere, "")
+        .await;
+    assert_eq!(on_a_page.status, 200);
+    let foreign = gateway
+        .ask_admin(Method::GET, "/badge.svg", &[("host", "evil.example")], "")
+        .await;
+    assert_eq!(foreign.status, 403);
+
+    first.play(Script::status(503)).await;
+    gateway.ask_until_out(&chat()).await;
+    for (path, text) in [
+        ("/badge.svg", "covered"),
+        ("/badge.svg?upstream=first", "down"),
+        ("/badge.svg?upstream=second", "in rotation"),
+        ("/badge.svg?upstream=%3Cscript%3E", "unknown"),
+    ] {
+        let drawn = gateway.admin(path).await;
+        assert_eq!(drawn.status, 200, "{path}");
+        assert!(drawn.text().contains(text), "{path}: {}", drawn.text());
+        assert!(!drawn.text().contains("<script>"), "{}", drawn.text());
+    }
+}
+
+/// The exit code and the output of `backstop status` for a gateway.
+async fn backstop_status(address: &str, more: &[&str]) -> (Option<i32>, String, String) {
+    let _pace = RealPace::keep();
+    let output = Command::new(env!("CARGO_BIN_EXE_backstop"))
+        .args(["status", "--admin-listen", address])
+        .args(more)
+        .env_clear()
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = within(output).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[tokio::test]
+async fn backstop_status_answers_by_its_exit_code_too() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let address = gateway.gateway.admin_address().to_string();
+    let (code, table, _) = backstop_status(&address, &[]).await;
+    assert_eq!(code, Some(0), "{table}");
+    assert!(table.starts_with("All upstreams are well."), "{table}");
+    assert!(
+        table.contains("no data") && !table.contains('\x1b'),
+        "{table}"
+    );
+
+    first.play(Script::status(503)).await;
+    gateway.ask_until_out(&chat()).await;
+    let (code, table, _) = backstop_status(&address, &[]).await;
+    assert_eq!(code, Some(1), "{table}");
+    assert!(
+        table.contains("(503 overloaded). second answers instead."),
+        "{table}"
+    );
+    for line in table.lines().skip(2) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    let (code, text, _) = backstop_status(&address, &["--json"]).await;
+    assert_eq!(code, Some(1));
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["condition"], "covered");
+
+    gateway.gateway.drain().await;
+    let (code, _, error) = backstop_status(&address, &[]).await;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("no proxy answers"), "{error}");
+}
