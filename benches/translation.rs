@@ -94,14 +94,15 @@ fn directions() -> [Direction; 6] {
 }
 
 fn translated(api: UpstreamApi, endpoint: Endpoint, model: &str, body: &Bytes) -> UpstreamRequest {
-    let ask = RequestKind {
+    let kind = RequestKind {
         endpoint,
         model,
         has_tools: true,
-        names_effort: true,
+        body,
     };
-    api.translate(ask, body.clone(), Delivery::Fallback { model })
-        .unwrap()
+    let asking = api.asking(kind);
+    let delivery = Delivery::Fallback { model };
+    asking.translate(body.clone(), delivery).unwrap()
 }
 
 fn median(mut work: impl FnMut()) -> Duration {
@@ -175,7 +176,7 @@ fn written(endpoint: Endpoint, result: &str) -> Value {
             let tools: Vec<Value> = tools
                 .map(|(name, about)| json!({ "type": "function", "function": { "name": name, "description": about, "parameters": schema() } }))
                 .collect();
-            json!({ "model": "m", "stream": true, "messages": turns, "tools": tools })
+            json!({ "model": "m", "stream": true, "reasoning_effort": "low", "messages": turns, "tools": tools })
         }
         Endpoint::Messages => {
             let turns = calls.flat_map(|number| {

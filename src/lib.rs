@@ -19,7 +19,9 @@
 //!
 //! - [`health`] learns from live requests which upstreams and models work, and decides who is admitted
 //! - [`affinity`] remembers which upstream owns which stored object
-//! - [`event`] carries facts from the data path to [`metrics`], [`log`], [`webhook`] and [`traces`]
+//! - [`event`] carries facts from the data path to [`metrics`], [`history`], [`log`], [`webhook`] and [`traces`]
+//! - [`history`] counts what clients had and how upstreams did, for 90 days, and notes incidents
+//! - [`state`] opens the files that survive a restart
 //! - [`output`] writes to standard output and standard error, so that nobody waits for whoever reads them
 //! - [`admin`] serves the operators' address: a page, its live status, actions
 //! - [`catalogue`] has what is known of providers and models, as data
@@ -55,7 +57,8 @@
 //!                      upgrade   relay: a WebSocket's frames both ways, until one side ends it
 //!                      record    closed exactly once: events
 //!
-//! events ─▶ metrics · log · webhook · traces   admin ─shows─▶ metrics · health · who would be tried
+//! events ─▶ metrics · history · log · webhook · traces
+//! admin ─shows─▶ metrics · health · history · who would be tried
 //! ```
 //!
 //! # The ladder
@@ -64,8 +67,8 @@
 //!
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
-//!                 server (wire only)      affinity (request, wire)      simulator, output, guide (nothing)
-//!                 browser (config only)   metrics (health, request)     log (event)
+//!                 server (wire only)      affinity (request, wire, state)    simulator, output, guide, state (nothing)
+//!                 browser (config only)   metrics (health, request)          log (event)     history (event, state)
 //!                 webhook, traces (upstream, wire)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```
@@ -128,7 +131,13 @@
 //! | shortage | file descriptors, ports or memory that this machine has no more of; nobody's failure |
 //! | news | what a webhook is told: that an outage has begun, or is over |
 //! | trace, span | what became of a request, for OpenTelemetry; one step of it, such as an attempt |
-//! | store, keeper | the owners that are remembered; the thread that keeps them in a file |
+//! | store, keeper | what is remembered; the thread that keeps it in a file |
+//! | figures, window | what was counted about clients, an upstream or a model; the span of time until now that it is about |
+//! | recorder, ledger | the counts of the minute that runs; all those before |
+//! | tier, row | minutes, hours or days; the counts of one of them |
+//! | incident | an outage from its first failure to its end, as health sees it |
+//! | streak | failures that may be the beginning of an incident |
+//! | lost minute | one with 5 % or more of failures, or out of rotation |
 //! | origin | where a web page comes from, as its browser says |
 //! | coding | how a body is packed (gzip, deflate, zstd) |
 //! | request record | what is noted about one request, for events: it is closed exactly once |

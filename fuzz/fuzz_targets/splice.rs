@@ -4,9 +4,11 @@
 
 use backstop::catalogue::Prefill;
 use backstop::dialect::continuation::{Scribe, Splicer};
-use backstop::request::{ClientApi, Endpoint, ModelRequest, RequestId};
+use backstop::request::Endpoint;
 use backstop::wire::sse;
 use libfuzzer_sys::fuzz_target;
+
+const REQUEST: &[u8] = br#"{"stop":["END","x y"],"max_tokens":40}"#;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&[choice, cut_low, cut_high], streams)) = data.split_first_chunk() else {
@@ -36,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
     if said.obstacle().is_some() {
         return;
     }
-    let mut splicer = Splicer::new(&request(endpoint), said, prefill);
+    let mut splicer = Splicer::new(REQUEST, said, prefill);
     for event in sse::events(second) {
         let Ok(out) = splicer.rewrite(&second[event.start..event.end]) else {
             return;
@@ -44,28 +46,3 @@ fuzz_target!(|data: &[u8]| {
         assert!(std::str::from_utf8(&out).is_ok() || std::str::from_utf8(second).is_err());
     }
 });
-
-fn request(endpoint: Endpoint) -> ModelRequest {
-    ModelRequest {
-        id: RequestId::random(),
-        received_at: tokio::time::Instant::now(),
-        client: None,
-        client_api: ClientApi::OpenAi,
-        endpoint,
-        method: http::Method::POST,
-        path: String::new(),
-        headers: http::HeaderMap::new(),
-        credential: None,
-        body: r#"{"stop":["END","x y"],"max_tokens":40}"#.into(),
-        model: None,
-        streaming: true,
-        thinking: Default::default(),
-        demands: Default::default(),
-        store: None,
-        pinned_to: None,
-        session: 0,
-        retries: 0,
-        patience: None,
-        control: Default::default(),
-    }
-}

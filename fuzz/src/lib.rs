@@ -94,12 +94,12 @@ pub fn translate(endpoint: Endpoint, data: &[u8]) {
             endpoint,
             model,
             has_tools: true,
-        names_effort: true,
+            body: request,
         };
-        let translated = match api.translated(kind, request) {
+        let translated = match api.asking(kind).translated(request) {
             Some(Ok(translated)) => translated,
             // A reply is read, too, where the request is no good.
-            Some(Err(_)) => match api.translated(kind, USUAL) {
+            Some(Err(_)) => match api.asking(kind).translated(USUAL) {
                 Some(usual) => usual.expect("a request"),
                 None => continue,
             },

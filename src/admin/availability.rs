@@ -26,7 +26,7 @@ pub(super) async fn json(history: &History) -> Result<Value, NoAnswer> {
 
 /// The steps of a span.
 pub(super) async fn series(history: &History, query: &str) -> Result<Value, NoAnswer> {
-    let asked = query.strip_prefix("span=").unwrap_or("90d");
+    let asked = value(query, "span").unwrap_or("90d");
     let span = Span::named(asked).ok_or_else(|| {
         NoAnswer::Question(format!(
             "there is no span `{asked}`: ask for span=1h, 24h or 90d"
@@ -41,6 +41,12 @@ pub(super) async fn series(history: &History, query: &str) -> Result<Value, NoAn
             .map(|upstream| of_upstream(upstream, "points", &|all| points(all, attempts)))
             .collect::<Vec<_>>(),
     }))
+}
+
+/// The value of a query's parameter.
+pub(super) fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find_map(|(key, value)| (key == name).then_some(value))
 }
 
 fn of_upstream<T>(upstream: &OfUpstream<T>, key: &str, show: &dyn Fn(&T) -> Value) -> Value {

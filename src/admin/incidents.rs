@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 use serde_json::{Value, json};
 
-use super::availability::time;
+use super::availability::{time, value};
 use super::no_answer::NoAnswer;
 use crate::history::{History, Incident};
 
 /// The incidents that lasted within so much time until now, the newest first.
 pub(super) async fn json(history: &History, query: &str) -> Result<Value, NoAnswer> {
-    let asked = query.strip_prefix("since=").unwrap_or("90d");
+    let asked = value(query, "since").unwrap_or("90d");
     let length = duration(asked).ok_or_else(|| {
         NoAnswer::Question(format!(
             "`{asked}` is no span of time: ask for example for since=24h, 7d or 90d"
@@ -39,11 +39,11 @@ fn incident(incident: &Incident) -> Value {
         "upstream": incident.upstream,
         "model": incident.model,
         "cause": incident.cause,
-        "words": incident.words,
+        "words": incident.damage.words,
         "started_at": time(incident.started_at),
         "ended_at": incident.ended_at.map(time),
-        "requests": incident.requests,
-        "moved": incident.moved,
-        "noticed": incident.noticed,
+        "requests": incident.damage.requests,
+        "moved": incident.damage.moved,
+        "noticed": incident.damage.noticed,
     })
 }

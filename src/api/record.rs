@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::give_ups::{GiveUps, Program};
 use crate::config::UpstreamId;
-use crate::event::{Event, Events, InPlaceOf, RequestReport, RequestResult, Tokens};
+use crate::event::{
+    AttemptReport, Event, Events, FailedAt, InPlaceOf, RequestReport, RequestResult, Tokens,
+};
 use crate::failover::{Answer, AnswerBody, Exhausted};
 use crate::outcome::{Blame, Outcome};
 use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId, Trace};
@@ -45,6 +47,8 @@ pub(super) struct RequestRecord {
     in_place_of: Option<InPlaceOf>,
     /// The upstreams to which it is due that the answer is none, or not whole.
     pub(super) failed_by: Vec<UpstreamId>,
+    /// Where attempts failed.
+    pub(super) failed_at: Vec<FailedAt>,
     /// What the answer costs.
     pub(super) tokens: Option<Tokens>,
     events: Events,
@@ -78,6 +82,7 @@ impl RequestRecord {
             model: None,
             in_place_of: None,
             failed_by: Vec::new(),
+            failed_at: Vec::new(),
             tokens: None,
             events,
             started_at: Instant::now(),
@@ -118,6 +123,7 @@ impl RequestRecord {
         self.attempts = answer.attempts.len();
         self.served_by = Some(answer.served_by.clone());
         self.in_place_of.clone_from(&answer.in_place_of);
+        self.failed_at = AttemptReport::failed_at(&answer.attempts);
         let Some(last) = answer.attempts.last() else {
             return;
         };
@@ -144,6 +150,7 @@ impl RequestRecord {
         self.attempts = exhausted.attempts.len();
         self.failure = Some(failure);
         self.failed_by = exhausted.failed_by();
+        self.failed_at = AttemptReport::failed_at(&exhausted.attempts);
     }
 
     /// The response head is sent. `waited` is the time spent waiting for upstreams.
@@ -185,6 +192,7 @@ impl RequestRecord {
             model: self.model.take(),
             in_place_of: self.in_place_of.take(),
             failed_by: std::mem::take(&mut self.failed_by),
+            failed_at: std::mem::take(&mut self.failed_at),
             failure: self.failure.take(),
             first_byte: self.first_byte,
             first_token: self.first_token,

@@ -47,6 +47,9 @@ impl<S: Watched> RecordedStream<S> {
             record.attempts = end.attempts;
             record.tokens = end.tokens.or(record.tokens);
             record.failed_by.extend(end.failed_by);
+            if !end.failed_at.is_empty() {
+                record.failed_at = end.failed_at;
+            }
             record.finish(if end.is_broken {
                 RequestResult::Broken
             } else {
@@ -165,6 +168,7 @@ impl Watched for Whole {
             is_broken: false,
             tokens: None,
             failed_by: Vec::new(),
+            failed_at: Vec::new(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::config::parse_address;
 
@@ -65,6 +65,10 @@ pub(super) struct DemoArgs {
     /// Serve operators here
     #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) admin_listen: SocketAddr,
+
+    /// Play a story unattended instead of waiting for keys, and print lines; that happens without a terminal, too
+    #[arg(long)]
+    pub(super) script: bool,
 }
 
 #[derive(Args, Debug)]
@@ -100,4 +104,43 @@ pub(super) struct ProxyArgs {
 
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReportArgs {
+    /// How far back: 1m, 5m, 1h, 24h, 7d, 30d or 90d
+    #[arg(long, default_value = "90d", value_name = "SPAN")]
+    pub(super) since: String,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+
+    #[command(flatten)]
+    pub(super) proxy: ProxyArgs,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// A table of 80 columns
+    Text,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct IncidentsArgs {
+    /// How far back: 24h, 7d, 90d or any other time
+    #[arg(long, default_value = "30d", value_name = "TIME")]
+    pub(super) since: String,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) proxy: ProxyArgs,
 }

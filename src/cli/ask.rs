@@ -27,6 +27,15 @@ pub(super) async fn ask(
     client: &Client,
     request: Request<Upload>,
 ) -> anyhow::Result<(Parts, Bytes)> {
+    ask_within(PATIENCE, client, request).await
+}
+
+/// The same, with another patience.
+pub(super) async fn ask_within(
+    patience: Duration,
+    client: &Client,
+    request: Request<Upload>,
+) -> anyhow::Result<(Parts, Bytes)> {
     let asking = async {
         let (response, hold) = client.request(request, true).await?;
         let (head, body) = response.into_parts();
@@ -34,7 +43,7 @@ pub(super) async fn ask(
         hold.release();
         anyhow::Ok((head, body.to_bytes()))
     };
-    tokio::time::timeout(PATIENCE, asking)
+    tokio::time::timeout(patience, asking)
         .await
         .context("no answer in time")?
 }

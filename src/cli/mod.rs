@@ -7,16 +7,20 @@ mod demo;
 mod explain;
 mod failure;
 mod healthcheck;
+mod incidents;
 mod live;
 mod log_filter;
 mod logging;
+mod operators;
 mod print;
+mod report;
 mod serve;
 mod settings;
 mod status;
 mod status_table;
 mod stop;
 
+use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,7 +29,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use self::arguments::{CheckArgs, DemoArgs, ExplainArgs, ProxyArgs, ServeArgs, StatusArgs};
+use self::arguments::{
+    CheckArgs, DemoArgs, ExplainArgs, IncidentsArgs, ProxyArgs, ReportArgs, ServeArgs, StatusArgs,
+};
 use self::failure::Failure;
 use self::log_filter::LogFilter;
 use self::logging::LogFormat;
@@ -75,7 +81,7 @@ enum Command {
     Serve(ServeArgs),
     /// Check the configuration: print every mistake with a fix, or the routes as they will be tried
     Check(CheckArgs),
-    /// Show a failover with simulated providers; needs no key and no configuration
+    /// Break and heal simulated providers by keys, and see who answers; needs no key and no configuration
     Demo(DemoArgs),
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
@@ -83,6 +89,10 @@ enum Command {
     Status(StatusArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(ProxyArgs),
+    /// Ask a running proxy what clients had and how upstreams and models did, over 1 minute to 90 days
+    Report(ReportArgs),
+    /// Ask a running proxy for its incidents: what was out, when, why, and what clients had of it
+    Incidents(IncidentsArgs),
 }
 
 /// Runs the program.
@@ -108,7 +118,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         runtime()?.block_on(check::run(args))?;
         return Ok(ExitCode::SUCCESS);
     }
-    logging::start(&line.log, line.log_format)?;
+    logging::start(&filter(&line)?, line.log_format)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match line.command {
@@ -116,6 +126,8 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
             Some(Command::Demo(args)) => demo::run(&args).await?,
             Some(Command::Explain(args)) => explain::run(&args).await?,
             Some(Command::Healthcheck(args)) => healthcheck::run(&args).await?,
+            Some(Command::Report(args)) => report::run(&args).await?,
+            Some(Command::Incidents(args)) => incidents::run(&args).await?,
             Some(Command::Serve(args)) => serve::run(&args).await?,
             Some(Command::Check(_)) | None => serve::run(&line.serve).await?,
         }
@@ -124,6 +136,16 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     // A DNS lookup in progress would delay the exit for as long as the resolver takes.
     runtime.shutdown_timeout(GOODBYE);
     result
+}
+
+/// What is logged: nothing where the demo's table is drawn, because they would draw over each other.
+fn filter(line: &CommandLine) -> anyhow::Result<LogFilter> {
+    match &line.command {
+        Some(Command::Demo(args)) if demo::is_by_keys(args) && io::stderr().is_terminal() => {
+            Ok("off".parse()?)
+        }
+        _ => Ok(line.log.clone()),
+    }
 }
 
 /// One thread for every two processors: a request is little work, and moving it between threads costs more than it

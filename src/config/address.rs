@@ -27,7 +27,7 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
         }
         _ => match text.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(ip) => format!("the port is missing: write {}", SocketAddr::new(ip, 4000)),
-            Err(_) => "write IP and port, for example 127.0.0.1:4000, or a port alone".to_owned(),
+            Err(_) => "write IP and port, for example 127.0.0.1:4000".to_owned(),
         },
     };
     Err(format!("`{text}` is not an address; {fix}"))

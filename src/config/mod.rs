@@ -61,9 +61,6 @@ pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, Upstrea
 use self::problem::Found;
 use self::proxy::ProxyVariables;
 use self::traces::TraceVariables;
-pub use crate::catalogue::{
-    Abilities, Ability, CallIds, Dialect, Efforts, KeyHeader, Prefill, Provider, Quirks,
-};
 
 impl Config {
     /// Reads and checks a file, with the variables of this process.

@@ -36,8 +36,8 @@ pub struct Form {
 
 /// Reads the events of a stream.
 pub trait ReadEvents: Send + Sync + fmt::Debug {
-    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`. Half an emoji makes no event
-    /// unreadable.
+    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`. Half a character makes no event
+    /// unreadable, be it half of its bytes or half of an escape.
     fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>);
 }
 
@@ -122,11 +122,13 @@ macro_rules! forms {
     ($($api:ident),*) => {$(
         impl ReadEvents for $api::Reader {
             fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-                let Some(mended) = mended(data) else {
+                let mended = mended(data);
+                if let (None, Ok(data)) = (&mended, std::str::from_utf8(data)) {
                     return Self::read(self, name, data, pieces);
-                };
+                }
                 let mut read = Vec::new();
-                Self::read(self, name, &mended, &mut read);
+                let data = String::from_utf8_lossy(mended.as_deref().unwrap_or(data));
+                Self::read(self, name, &data, &mut read);
                 for piece in read {
                     pieces.push(piece.into_owned());
                 }

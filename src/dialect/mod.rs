@@ -51,4 +51,4 @@ pub use silence::may_be_silent;
 pub use stream_translator::{StreamTranslator, Translated, Way};
 pub use translate::{Delivery, Untranslatable, UpstreamRequest};
 pub use translation::WholeAnswer;
-pub use upstream_api::{RequestKind, UpstreamApi};
+pub use upstream_api::{Asking, RequestKind, UpstreamApi};

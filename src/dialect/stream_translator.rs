@@ -72,7 +72,11 @@ impl Way {
 
     /// Translates some whole events.
     pub fn translate(&mut self, events: &[u8]) -> Translated {
-        let mut translated = Translated::default();
+        // Of about the same size in any API; each growth would copy it.
+        let mut translated = Translated {
+            events: Vec::with_capacity(2 * events.len()),
+            ..Translated::default()
+        };
         for event in sse::events(events) {
             let (mut pieces, mut sent) = (Vec::new(), Vec::new());
             match event.data.as_deref() {
@@ -191,6 +195,15 @@ fn is_refusal(event: &Event<'_>) -> bool {
     match event {
         Event::Refusal(_) => true,
         Event::End { end, .. } => *end == End::Filtered,
-        _ => false,
+        Event::Begin(_)
+        | Event::Text(_)
+        | Event::Thought(_)
+        | Event::Signature(_)
+        | Event::Cited(_)
+        | Event::Call(_)
+        | Event::Arguments(_)
+        | Event::Called
+        | Event::Failed(_)
+        | Event::Alive => false,
     }
 }

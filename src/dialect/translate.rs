@@ -8,7 +8,7 @@ use super::adapt::{self, Adapted};
 use super::conversation::{Api, Asked, Target, Unsaid};
 use super::response_translator::ResponseTranslator;
 use super::translation::Translation;
-use super::upstream_api::{RequestKind, UpstreamApi};
+use super::upstream_api::{Asking, UpstreamApi};
 use crate::catalogue::Dialect;
 use crate::request::Endpoint;
 use crate::wire::json;
@@ -67,38 +67,36 @@ impl From<Unsaid> for Untranslatable {
     }
 }
 
-impl UpstreamApi {
+impl Asking<'_> {
     /// The client's request in the upstream's API, or why it cannot be put so. Where no translation is needed, the body has the
     /// upstream's name for the model already.
     pub fn translate(
         self,
-        ask: RequestKind<'_>,
         body: Bytes,
         delivery: Delivery<'_>,
     ) -> Result<UpstreamRequest, Untranslatable> {
-        match self.translated(ask, &body) {
+        match self.translated(&body) {
             Some(translated) => translated,
-            None => Ok(self.adapted(ask.endpoint, body, delivery)),
+            None => Ok(self.api.adapted(self.kind.endpoint, body, delivery)),
         }
     }
 
     /// The same for a request that has to be translated; `None`: it has not. What `/responses` cannot take stays a chat, where the
     /// upstream has both: it knows best what its model takes.
-    pub fn translated(
-        self,
-        ask: RequestKind<'_>,
-        body: &[u8],
-    ) -> Option<Result<UpstreamRequest, Untranslatable>> {
-        let (asked, spoken) = (Api::of(ask.endpoint)?, self.api_for(ask)?);
+    pub fn translated(self, body: &[u8]) -> Option<Result<UpstreamRequest, Untranslatable>> {
+        let Self { api, kind, spoken } = self;
+        let (asked, spoken) = (Api::of(kind.endpoint)?, spoken?);
         if asked == spoken {
             return None;
         }
-        match self.between(asked, spoken, body, ask.model) {
-            Err(_) if asked == Api::Chat && self.dialect == Dialect::OpenAi => None,
+        match api.between(asked, spoken, body, kind.model) {
+            Err(_) if asked == Api::Chat && api.dialect == Dialect::OpenAi => None,
             translated => Some(translated),
         }
     }
+}
 
+impl UpstreamApi {
     /// The request in another API: parsed once and written once.
     fn between(
         self,
@@ -157,7 +155,7 @@ impl UpstreamApi {
         let mended = json::mended(&request.body);
         let body = mended.as_ref().unwrap_or(&request.body);
         let adapted = match (self.dialect_for(endpoint), endpoint) {
-            (Dialect::OpenAi, Endpoint::ChatCompletions) => adapt::adapt_chat(body, &self, false),
+            (Dialect::OpenAi, Endpoint::ChatCompletions) => adapt::adapt_chat(body, &self),
             (Dialect::OpenAi, Endpoint::Responses) => adapt::adapt_response(body, &self.quirks),
             (Dialect::Anthropic, _) => adapt::adapt_message(body, model, self.max_output)
                 .map(|(body, dropped)| Adapted { body, dropped }),

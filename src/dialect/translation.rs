@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-use super::conversation::{Api, Asked, Assembly, Event, Reading, UNSOUND};
+use super::conversation::{Api, Asked, Assembly, Event, Reading, TOO_LARGE, UNSOUND};
 use super::errors;
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
@@ -77,11 +77,12 @@ impl Translation {
 
 /// What an error object within an answer stands for.
 pub(super) fn outcome_of(error: &Value) -> Outcome {
-    if error["code"] == UNSOUND {
-        return Outcome::InvalidReply(Defect::BadCall);
-    }
-    match to_raw_value(error) {
-        Ok(error) => errors::classify_inner(&error, None),
-        Err(_) => Outcome::ServerError { status: 500 },
+    match error["code"].as_str() {
+        Some(UNSOUND) => Outcome::InvalidReply(Defect::BadCall),
+        Some(TOO_LARGE) => Outcome::InvalidReply(Defect::TooLarge),
+        Some(_) | None => match to_raw_value(error) {
+            Ok(error) => errors::classify_inner(&error, None),
+            Err(_) => Outcome::ServerError { status: 500 },
+        },
     }
 }

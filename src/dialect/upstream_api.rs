@@ -1,5 +1,7 @@
 //! The API that an upstream speaks.
 
+use memchr::memmem::find;
+
 use super::conversation::Api;
 use crate::catalogue::{
     Dialect, Facts, InChats, Prefill, Quirks, Sampling, claude_facts, facts, in_chats,
@@ -40,8 +42,32 @@ pub struct RequestKind<'a> {
     pub model: &'a str,
     /// Whether there are tools to call.
     pub has_tools: bool,
-    /// Whether a chat names an effort; it counts only where tools and thoughts do not go together in chats.
-    pub names_effort: bool,
+    /// Its body as the client wrote it: where tools and thoughts do not go together in chats, it counts whether it names an
+    /// effort.
+    pub body: &'a [u8],
+}
+
+/// How an upstream is asked. Models are looked up for it, so it is found once for an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// The upstream's API.
+    pub api: UpstreamApi,
+    /// What is asked.
+    pub(super) kind: RequestKind<'a>,
+    /// The API in which that is put; `None`: it is no conversation.
+    pub(super) spoken: Option<Api>,
+}
+
+impl Asking<'_> {
+    /// Whether the request has to be translated.
+    pub fn translates(&self) -> bool {
+        self.spoken != Api::of(self.kind.endpoint)
+    }
+
+    /// Whether the upstream is asked in Responses.
+    pub fn is_in_responses(&self) -> bool {
+        self.spoken == Some(Api::Responses)
+    }
 }
 
 impl UpstreamApi {
@@ -71,8 +97,17 @@ impl UpstreamApi {
         self.facts.unwrap_or_else(|| claude_facts(model))
     }
 
+    /// How it is asked this.
+    pub fn asking(self, kind: RequestKind<'_>) -> Asking<'_> {
+        Asking {
+            api: self,
+            kind,
+            spoken: self.api_for(kind),
+        }
+    }
+
     /// What a model there takes in chats.
-    pub fn in_chats(&self, model: &str) -> InChats {
+    fn in_chats(&self, model: &str) -> InChats {
         self.facts
             .map_or_else(|| in_chats(model), |facts| facts.in_chats)
     }
@@ -84,7 +119,7 @@ impl UpstreamApi {
             // A chat for a model that thinks only when it is asked to passes as it is.
             InChats::ToolsUnthinking if kind.endpoint == Endpoint::ChatCompletions => {
                 let thinks_if_asked = self.facts_of(kind.model).sampling == Sampling::Unthinking;
-                kind.has_tools && (kind.names_effort || !thinks_if_asked)
+                kind.has_tools && (!thinks_if_asked || names_effort(kind.body))
             }
             InChats::ToolsUnthinking | InChats::NoTools => kind.has_tools,
             InChats::Nothing => true,
@@ -111,22 +146,44 @@ impl UpstreamApi {
     }
 
     /// The API in which a request is put to it; `None`: it is no conversation.
-    pub fn api_for(self, ask: RequestKind<'_>) -> Option<Api> {
-        let asked = Api::of(ask.endpoint)?;
-        Some(match (self.dialect_for(ask.endpoint), asked) {
+    fn api_for(self, kind: RequestKind<'_>) -> Option<Api> {
+        let asked = Api::of(kind.endpoint)?;
+        Some(match (self.dialect_for(kind.endpoint), asked) {
             (Dialect::Anthropic, _) => Api::Messages,
             (Dialect::OpenAi, Api::Responses) if self.has_responses => Api::Responses,
             (Dialect::OpenAi, Api::Chat | Api::Messages)
-                if self.has_responses && self.needs_responses(ask) =>
+                if self.has_responses && self.needs_responses(kind) =>
             {
                 Api::Responses
             }
             (Dialect::OpenAi, _) => Api::Chat,
         })
     }
+}
 
-    /// Whether a request has to be translated.
-    pub fn translates(self, ask: RequestKind<'_>) -> bool {
-        self.api_for(ask) != Api::of(ask.endpoint)
+/// Whether a chat asks its model to think.
+fn names_effort(body: &[u8]) -> bool {
+    let effort = find(body, b"\"reasoning_effort\"");
+    let rest = effort.map_or(&[][..], |at| &body[at..]);
+    let value = rest
+        .splitn(3, |byte| matches!(byte, b':' | b',' | b'}'))
+        .nth(1);
+    value.is_some_and(|value| !matches!(value.trim_ascii(), b"null" | b"\"none\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_effort;
+
+    #[test]
+    fn an_effort_counts_unless_it_is_none() {
+        for (body, names) in [
+            (r#"{"reasoning_effort": "low","model":"m"}"#, true),
+            (r#"{"model":"m","reasoning_effort":"none"}"#, false),
+            (r#"{"reasoning_effort" : null}"#, false),
+            (r#"{"model":"m"}"#, false),
+        ] {
+            assert_eq!(names_effort(body.as_bytes()), names, "{body}");
+        }
     }
 }

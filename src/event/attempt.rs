@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use super::health_change::ScopeId;
+use super::request::FailedAt;
 use super::tokens::Tokens;
 use crate::config::UpstreamId;
 use crate::outcome::{Blame, Outcome};
@@ -45,6 +47,26 @@ impl AttemptReport {
             if attempt.outcome.blame() == Blame::Upstream && !failed.contains(&attempt.upstream) {
                 failed.push(attempt.upstream.clone());
             }
+        }
+        failed
+    }
+
+    /// Where some attempts have failed, each place once with its last failure.
+    pub fn failed_at(attempts: &[Self]) -> Vec<FailedAt> {
+        let mut failed: Vec<FailedAt> = Vec::new();
+        for attempt in attempts {
+            if attempt.outcome.blame() != Blame::Upstream {
+                continue;
+            }
+            let scope = ScopeId {
+                upstream: attempt.upstream.clone(),
+                model: attempt.scope_model.clone(),
+            };
+            failed.retain(|known| known.scope != scope);
+            failed.push(FailedAt {
+                scope,
+                outcome: attempt.outcome.label(),
+            });
         }
         failed
     }

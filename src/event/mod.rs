@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use self::attempt::{AttemptReport, Phase};
 pub use self::finding::ModelFinding;
 pub use self::health_change::{HealthChange, ScopeId};
-pub use self::request::{InPlaceOf, RequestReport, RequestResult};
+pub use self::request::{FailedAt, InPlaceOf, RequestReport, RequestResult};
 pub use self::sink::{Events, Sink};
 pub use self::tokens::Tokens;
 use crate::config::UpstreamId;

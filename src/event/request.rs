@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::health_change::ScopeId;
 use super::tokens::Tokens;
 use crate::config::UpstreamId;
 use crate::request::{Endpoint, RequestId, Trace};
@@ -28,12 +29,15 @@ pub struct RequestReport {
     pub attempts: usize,
     /// Who answered.
     pub served_by: Option<UpstreamId>,
-    /// The model that answered, as [`ScopeId`](super::ScopeId) has it.
+    /// The model that answered, as [`ScopeId`] has it.
     pub model: Option<Arc<str>>,
     /// Who should have answered, if somebody else did.
     pub in_place_of: Option<InPlaceOf>,
     /// The upstreams that failed it, or were passed over because they are out of rotation, if nobody answered in full.
     pub failed_by: Vec<UpstreamId>,
+    /// Where attempts failed by the fault of the upstream, each place once with its last failure, whatever came of the
+    /// request.
+    pub failed_at: Vec<FailedAt>,
     /// Who failed and how, if nobody answered; never a secret, and nothing from a prompt. It names the model that the
     /// client asked for.
     pub failure: Option<String>,
@@ -49,11 +53,22 @@ pub struct RequestReport {
     pub added: Option<Duration>,
 }
 
+/// A place where an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedAt {
+    /// The model at its upstream; without one, if it has none.
+    pub scope: ScopeId,
+    /// The label of the outcome.
+    pub outcome: &'static str,
+}
+
 /// The upstream that is preferred for a request which somebody else has answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InPlaceOf {
     /// The first upstream in the order of the route that could have served the request.
     pub upstream: UpstreamId,
+    /// Its model, as [`ScopeId`] has it.
+    pub model: Option<Arc<str>>,
     /// Why it did not: the label of the outcome of its attempt, or of the reason why it was passed over.
     pub reason: &'static str,
     /// Whether it was not even asked.

@@ -149,6 +149,7 @@ impl<'r, 'a> Course<'r, 'a> {
         let chosen = Chosen {
             choice,
             target,
+            asking: self.plan.asking(choice),
             translated: self.plan.take_translated(choice),
             has_others: is_limited && self.plan.has_others(Instant::now()).await,
         };
@@ -261,14 +262,14 @@ impl<'r, 'a> Course<'r, 'a> {
     /// Who should have answered in place of the one that does.
     fn in_place_of(&self, choice: usize, upstream: &UpstreamId) -> Option<InPlaceOf> {
         let (preferred, why_not) = self.plan.preferred_to(choice, Instant::now())?;
-        if preferred == upstream {
+        if preferred.upstream == *upstream {
             return None;
         }
         let attempts = self.log.attempts.iter().rev();
         let failed = || {
             attempts
                 .clone()
-                .find(|attempt| attempt.upstream == *preferred)
+                .find(|attempt| attempt.upstream == preferred.upstream)
         };
         let reason = match why_not {
             Some(reason) => reason.label(),
@@ -279,7 +280,8 @@ impl<'r, 'a> Course<'r, 'a> {
             },
         };
         Some(InPlaceOf {
-            upstream: preferred.clone(),
+            upstream: preferred.upstream.clone(),
+            model: preferred.model.clone(),
             reason,
             is_passed_over: why_not.is_some(),
         })

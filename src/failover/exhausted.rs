@@ -76,9 +76,12 @@ mod tests {
             upstream: UpstreamId::from(*upstream),
             key: 0,
             model: None,
+            scope_model: None,
             outcome: outcome.clone(),
             detail: None,
             elapsed: Duration::ZERO,
+            first_token: None,
+            tokens: None,
         });
         let skipped = skipped.iter().map(|(upstream, reason)| Skipped {
             upstream: UpstreamId::from(*upstream),

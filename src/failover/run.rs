@@ -15,8 +15,8 @@ use super::decisions::target::Target;
 use super::engine::Failover;
 use super::race::Racer;
 use crate::config::Refusals;
-use crate::dialect::UpstreamRequest;
 use crate::dialect::continuation::Transcript;
+use crate::dialect::{Asking, UpstreamRequest};
 use crate::event::Phase;
 use crate::health::Permit;
 use crate::outcome::{Outcome, Retry};
@@ -48,6 +48,8 @@ pub(super) struct Run<'a> {
 pub(super) struct Chosen<'a> {
     pub(super) choice: usize,
     pub(super) target: Target<'a>,
+    /// How it is asked.
+    pub(super) asking: Asking<'a>,
     /// The request in its API, if it has been put so already.
     pub(super) translated: Option<Box<UpstreamRequest>>,
     /// Whether there are others that could be asked.
@@ -124,6 +126,7 @@ impl<'a> Run<'a> {
             events: &self.failover.events,
             request: self.request,
             target,
+            asking: chosen.asking,
             number,
             is_first_choice: self.rule.is_first(target.candidate),
             deadline: self.deadline,

@@ -5,12 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
+use super::foundation::Foundation;
 use super::known::known;
 use super::start_error::StartError;
-use crate::admin::{Current, Recent, Reloader};
-use crate::affinity::Affinity;
+use crate::admin::Current;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
 use crate::config::{
@@ -18,83 +17,12 @@ use crate::config::{
     TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
-use crate::event::{Events, ScopeId, Sink};
+use crate::event::ScopeId;
 use crate::failover::Failover;
 use crate::health::Health;
-use crate::history::History;
-use crate::log::Log;
-use crate::metrics::Metrics;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
-use crate::traces::Tracer;
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
-use crate::webhook::Notifier;
-use crate::wire::memory::Memory;
 use crate::wire::tls::{self, ClientFiles};
-
-/// State that lasts as long as the process, independent of the configuration.
-#[derive(Clone, Debug)]
-pub(super) struct Foundation {
-    log: Arc<Log>,
-    pub(super) notifier: Arc<Notifier>,
-    pub(super) tracer: Arc<Tracer>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) health: Arc<Health>,
-    pub(super) affinity: Affinity,
-    pub(super) history: Option<Arc<History>>,
-    pub(super) memory: Memory,
-    pub(super) events: Events,
-    /// What has happened lately, for operators.
-    pub(super) recent: Arc<Recent>,
-    /// How operators have the configuration read again.
-    pub(super) reloader: Reloader,
-}
-
-impl Foundation {
-    pub(super) fn new(config: &Config, mut sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
-        let state_dir = config.state_dir.as_deref();
-        let metrics = Arc::new(Metrics::new()?);
-        let history = config.history.then(|| Arc::new(History::start(state_dir)));
-        if let Some(history) = &history {
-            sinks.push(Box::new(Arc::clone(history)));
-        }
-        let log = Arc::new(Log::default());
-        let notifier = Arc::new(Notifier::default());
-        sinks.push(Box::new(Arc::clone(&log)));
-        sinks.push(Box::new(Arc::clone(&notifier)));
-        let tracer = Arc::new(Tracer::default());
-        sinks.push(Box::new(Arc::clone(&tracer)));
-        sinks.push(Box::new(Arc::clone(&metrics)));
-        let recent = Arc::<Recent>::default();
-        sinks.push(Box::new(Arc::clone(&recent)));
-        Ok(Self {
-            log,
-            notifier,
-            tracer,
-            metrics,
-            health: Arc::new(Health::new(Instant::now())),
-            affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
-            history,
-            // Each configuration sets its limit.
-            memory: Memory::new(0),
-            events: Events::new(sinks),
-            recent,
-            reloader: Reloader::default(),
-        })
-    }
-
-    /// Observes by this configuration from now on. If this fails, nothing has been changed.
-    pub(super) fn follow(&self, config: &Config) -> Result<(), StartError> {
-        let notified = self.notifier.follow(config);
-        notified.map_err(|reason| StartError::Tls {
-            whose: "notify".to_owned(),
-            reason,
-        })?;
-        let traced = self.tracer.follow(config);
-        traced.map_err(|reason| StartError::Traces { reason })?;
-        self.log.follow(&config.log);
-        Ok(())
-    }
-}
 
 /// The parts built from one configuration, which serve until the next reload.
 #[derive(Debug)]

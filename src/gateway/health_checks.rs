@@ -15,7 +15,8 @@ use http::Method;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::assemble::{Foundation, Generation};
+use super::assemble::Generation;
+use super::foundation::Foundation;
 use crate::config::UpstreamId;
 use crate::event::Event;
 use crate::upstream::{Outbound, Upstream};

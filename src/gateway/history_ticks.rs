@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::assemble::Foundation;
+use super::foundation::Foundation;
 use crate::event::ScopeId;
 use crate::health::ScopeView;
 

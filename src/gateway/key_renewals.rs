@@ -8,7 +8,8 @@ use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::assemble::{Foundation, Generation};
+use super::assemble::Generation;
+use super::foundation::Foundation;
 use crate::event::Event;
 use crate::upstream::{Renewal, Upstream};
 

@@ -86,19 +86,19 @@ impl Visit {
     /// Asks with every key; the first list that comes.
     async fn ask(&mut self, upstream: &Upstream) -> Option<Vec<ListedModel>> {
         let patience = self.patience();
-        let mut list = None;
+        let (mut list, mut is_public) = (None, false);
         for key in 0..upstream.key_count().max(1) {
             let asked_at = Instant::now();
             match upstream.list_models(key, patience).await {
+                // Its keys may be good or not, it does not say.
+                Ok(_) if is_public => {}
                 Ok(models) => {
-                    let is_public = list.is_none()
-                        && upstream.key_count() > 0
-                        && upstream.list_models(usize::MAX, patience).await.is_ok();
-                    self.listed(key, models.len(), asked_at.elapsed(), is_public);
+                    let took = asked_at.elapsed();
+                    let is_first = list.is_none() && upstream.key_count() > 0;
+                    is_public =
+                        is_first && upstream.list_models(usize::MAX, patience).await.is_ok();
+                    self.listed(key, models.len(), took, is_public);
                     list = list.or(Some(models));
-                    if is_public {
-                        break;
-                    }
                 }
                 Err(reason) => {
                     let is_about_key = matches!(reason, NoList::Status(_));

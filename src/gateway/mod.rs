@@ -3,6 +3,7 @@
 mod assemble;
 mod descriptors;
 mod fixed;
+mod foundation;
 mod health_checks;
 mod history_ticks;
 mod holder;
@@ -25,8 +26,9 @@ use tokio::time::sleep;
 pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
 
-use self::assemble::{Foundation, Generation, Upstreams, listener_tls};
+use self::assemble::{Generation, Upstreams, listener_tls};
 use self::descriptors::Descriptors;
+use self::foundation::Foundation;
 use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status, TakenOver};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};

@@ -11,7 +11,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use super::assemble::{Foundation, Generation, Upstreams, model_rules};
+use super::assemble::{Generation, Upstreams, model_rules};
+use super::foundation::Foundation;
 use crate::admin::Current;
 use crate::catalogue::{Facts, is_listed_as};
 use crate::config::{CandidateConfig, Config, RouteConfig, UpstreamId};

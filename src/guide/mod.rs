@@ -11,6 +11,7 @@
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
 //! | [page] | the page for operators, its actions, `backstop status`, the badge |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
+//! | [availability] | what clients had and how upstreams did, over 90 days; incidents |
 //! | [queries] | eight questions of whoever is on call, and the queries that answer them |
 //! | [runbook] | what each alert means, and what to do |
 //! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts |
@@ -19,6 +20,9 @@
 //! | [performance] | what it costs, and how that was measured |
 //!
 //! [reference]: mod@reference
+
+#[doc = include_str!("availability.md")]
+pub mod availability {}
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}

@@ -24,6 +24,7 @@ mod model_health;
 mod names;
 mod network;
 mod odds;
+mod operators;
 mod packed;
 mod permit;
 mod preview;

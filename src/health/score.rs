@@ -121,7 +121,7 @@ impl Scope {
 
 #[cfg(test)]
 mod tests {
-    use super::Scope;
+    use super::{Ordering, Scope, halves};
     use crate::health::time::Tick;
 
     const START: Tick = Tick(1_000_000);
@@ -142,6 +142,37 @@ mod tests {
             let is_near = (scope.threshold() - threshold).abs() < 0.2;
             assert!(is_near, "{seconds}: {}", scope.threshold());
         }
+    }
+
+    /// Only the share of failures matters while it is closed.
+    #[test]
+    fn of_a_thousand_results_half_is_forgotten() {
+        let scope = Scope::new();
+        let counts = || halves(scope.counts.load(Ordering::Relaxed));
+        for number in 0..1000 {
+            scope.count(number % 10 != 0);
+        }
+        assert_eq!(counts(), (900, 100));
+        scope.count(true);
+        assert_eq!(counts(), (450, 50));
+    }
+
+    #[test]
+    fn a_score_is_calmed_to_half_of_the_threshold_and_never_raised() {
+        let scope = Scope::new();
+        let half = scope.threshold() / 2.0;
+        for (score, calmed) in [(100.0, half), (half / 2.0, half / 2.0)] {
+            scope.set_score(score, START);
+            scope.calm(START);
+            assert!(near(scope.score(START), calmed), "{score}");
+        }
+    }
+
+    #[test]
+    fn it_is_idle_from_the_last_request_on() {
+        let scope = Scope::new();
+        scope.demanded(START);
+        assert!(near(scope.idle_for(START.plus(48.0)), 48.0));
     }
 
     #[test]

@@ -260,7 +260,7 @@ fn unpack(packed: u64) -> (f32, f32) {
 mod tests {
     use std::time::Duration;
 
-    use super::{Baselines, Shape, Silence};
+    use super::{Baseline, Baselines, Prior, Shape, Silence, moments, survival};
 
     const LIMIT: Duration = Duration::from_secs(30);
     const STREAM: Shape = Shape {
@@ -271,6 +271,69 @@ mod tests {
         is_streamed: false,
         size: 100,
     };
+
+    fn near(a: f32, b: f32) -> bool {
+        (a - b).abs() < 0.003
+    }
+
+    #[test]
+    fn each_kind_of_request_has_a_baseline_of_its_own() {
+        let sizes = [4096, 4097, 65_537];
+        let shape = |is_streamed| move |size| Shape { is_streamed, size };
+        let streams = sizes.map(shape(true)).map(Shape::index);
+        let wholes = sizes.map(shape(false)).map(Shape::index);
+        assert_eq!((streams, wholes), ([0, 1, 2], [3, 4, 5]));
+        assert_eq!(Shape::HANDSHAKE.index(), 6);
+    }
+
+    /// A baseline of logarithms, which are half the one and half the other.
+    fn learnt(baseline: &Baseline, one: f32, other: f32) {
+        for _ in 0..15 {
+            baseline.learn(one);
+            baseline.learn(other);
+        }
+    }
+
+    #[test]
+    fn what_is_expected_lies_between_what_was_and_what_is_known() {
+        let baseline = Baseline::default();
+        learnt(&baseline, 1.0, 3.0);
+        let (mean, deviation) = moments(&baseline);
+        assert!(near(mean, 2.0) && near(deviation, 1.0));
+        let prior = Prior {
+            mean: -1.0,
+            deviation: 2.0,
+        };
+        // A quarter of the one and three quarters of the other, which lie 3 apart.
+        let (mean, deviation) = baseline.expected(prior, 15.0);
+        assert!(near(mean, 1.25), "{mean}");
+        assert!(
+            near(deviation * deviation, 1.0 + 0.75 + 0.1875 * 9.0),
+            "{deviation}"
+        );
+    }
+
+    #[test]
+    fn the_tail_of_the_normal_distribution_is_as_in_the_tables() {
+        for (z, tail) in [(-1.0, 0.8413), (0.0, 0.5), (1.0, 0.1587), (2.0, 0.0228)] {
+            assert!((survival(z) - tail).abs() < 0.0003, "{z}");
+        }
+    }
+
+    /// The mean is 3, the deviation 2: `e^5` lies one deviation above.
+    #[test]
+    fn a_wait_that_was_cut_short_would_have_lasted_longer_but_not_if_it_was_hopeless() {
+        let baselines = Baselines::default();
+        let baseline = &baselines.0[STREAM.index()];
+        learnt(baseline, 1.0, 5.0);
+        let mean = || moments(baseline).0;
+        let wait = |logarithm: f32| Duration::from_secs_f32(logarithm.exp());
+        baselines.learn_longer_than(STREAM, wait(9.2), 0.5);
+        assert!(near(mean(), 3.0));
+        // Half of the tail of 0.1587 begins 1.44 deviations above the mean.
+        baselines.learn_longer_than(STREAM, wait(5.0), 0.5);
+        assert!(near(mean(), 3.0 + 2.0 * 1.4405 / 31.0), "{}", mean());
+    }
 
     #[test]
     fn before_anything_is_learnt_nothing_is_slow() {

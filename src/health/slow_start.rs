@@ -180,6 +180,60 @@ mod tests {
         }
     }
 
+    /// It is 0.11 at first: of nine requests a second one, then one and a half, then more than two.
+    #[test]
+    fn where_few_requests_come_time_alone_is_enough_but_not_all_of_it_at_once() {
+        for (seconds, share) in [(0.9, 11), (1.0, 17), (2.5, 25), (9.0, 25), (40.0, 17)] {
+            let (scope, now) = healed_after(31.0);
+            assert!(
+                admitted(&scope, now.plus(seconds)).abs_diff(share) <= 1,
+                "{seconds}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_scope_that_works_in_part_sheds_load_and_any_other_one_opens() {
+        let tripped = |good: usize, bad: usize, sheds: usize| {
+            let (scope, now) = healed_after(3.0);
+            (0..sheds).for_each(|_| scope.shed(now, 0.1));
+            let before = scope.core();
+            (0..good).for_each(|_| scope.count(true));
+            (0..bad).for_each(|_| scope.count(false));
+            let has_opened = scope.trip_now(Evidence::Failure, now, 0.5);
+            assert_ne!(scope.core().epoch, before.epoch);
+            let is_calm = (scope.score(now) - scope.threshold() / 2.0).abs() < 0.1;
+            assert_eq!(is_calm, !has_opened);
+            let hundredths = (scope.fraction() * 100.0).round() as u32;
+            (has_opened, scope.core().phase, hundredths)
+        };
+        assert_eq!(tripped(30, 30, 0), (false, Phase::SlowStart, 25));
+        assert_eq!(tripped(1, 19, 0), (true, Phase::Open, 0));
+        assert_eq!(tripped(30, 30, 2), (true, Phase::Open, 0));
+    }
+
+    /// It rises quickly up to half of where it failed, if that is not long ago.
+    #[test]
+    fn whoever_relapses_is_remembered_for_a_minute() {
+        let (scope, now) = healed_after(3.0);
+        assert!((scope.score(now) - scope.threshold() / 2.0).abs() < 0.1);
+        let limit = |scope: &Scope| scope.load_slow_start().threshold;
+        let trip = |scope: &Scope, now: Tick| {
+            assert!(scope.trip(scope.core().epoch, Evidence::Failure, now, 0.5));
+            (limit(scope) * 100.0).round() as u32
+        };
+        assert_eq!(trip(&scope, now), 25);
+        for (seconds, remembered) in [(30.0, 50), (61.0, 100)] {
+            let (scope, mut now) = healed_after(3.0);
+            while scope.core().phase != Phase::Closed {
+                scope.count(true);
+                now = now.plus(1.0);
+                scope.climb(now);
+            }
+            assert_eq!(trip(&scope, now.plus(seconds)), remembered, "{seconds}");
+        }
+    }
+
     #[test]
     fn each_second_with_a_success_brings_half_as_much_again_until_it_has_all() {
         let (scope, mut now) = healed_after(3.0);

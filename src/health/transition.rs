@@ -218,3 +218,115 @@ pub(super) fn healed(id: ScopeId, cause: Evidence) -> HealthChange {
         cause: cause.label(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Core, Evidence, Phase, Scope, Tick, pause};
+
+    const NOW: Tick = Tick(1_000_000);
+
+    fn open(evidence: Evidence) -> Scope {
+        let scope = Scope::new();
+        assert!(scope.trip(scope.core().epoch, evidence, NOW, 0.5));
+        scope
+    }
+
+    #[test]
+    fn the_pause_doubles_within_bounds_that_follow_the_traffic() {
+        let of_failures = |level, rate, jitter| pause(Evidence::Failure, level, rate, jitter);
+        for (level, rate, jitter, expected) in [
+            (0, 0.5, 0.5, 4.0),
+            (0, 0.5, 0.0, 3.2),
+            (0, 0.5, 1.0, 4.8),
+            (3, 1.0, 0.5, 16.0),
+            (6, 1.0, 0.5, 30.0),
+            (0, 0.05, 0.5, 20.0),
+            (6, 0.05, 0.5, 120.0),
+        ] {
+            let seconds = of_failures(level, rate, jitter);
+            assert!(
+                (seconds - expected).abs() < 0.01,
+                "{level} {rate}: {seconds}"
+            );
+        }
+        assert_eq!(pause(Evidence::Connection, 0, 1.0, 0.5), 300.0);
+    }
+
+    #[test]
+    fn a_probe_of_another_state_heals_nothing() {
+        let scope = open(Evidence::Failure);
+        let later = NOW.plus(60.0);
+        scope.begin_probes(later);
+        let Core { epoch, .. } = scope.core();
+        assert!(scope.begin_probe(later));
+        assert!(!scope.succeed_probe(epoch + 1, later));
+        assert_eq!(scope.core().good, 0);
+        while !scope.succeed_probe(epoch, later) {
+            assert!(scope.core().good < 5);
+        }
+        assert_ne!(scope.core().epoch, epoch);
+    }
+
+    #[test]
+    fn who_is_released_is_closed_but_watched() {
+        let scope = open(Evidence::Failure);
+        let Core { epoch, .. } = scope.core();
+        assert!(scope.release(NOW));
+        assert_eq!(scope.core().phase, Phase::Closed);
+        assert_ne!(scope.core().epoch, epoch);
+        assert!((scope.score(NOW) - scope.threshold() / 2.0).abs() < 0.01);
+        assert!(!scope.release(NOW), "there is nothing to release");
+    }
+
+    #[test]
+    fn only_what_was_asked_while_it_was_open_brings_it_back() {
+        let closed = Scope::new();
+        closed.force();
+        assert!(!closed.core().is_forced);
+        for evidence in [Evidence::Failure, Evidence::BrokenStream] {
+            let scope = open(evidence);
+            let Core { epoch, .. } = scope.core();
+            assert!(!scope.revive(epoch, NOW), "nobody has asked");
+            scope.force();
+            assert!(!scope.revive(epoch + 1, NOW), "that was before");
+            let is_proof = evidence == Evidence::Failure;
+            assert_eq!(scope.revive(epoch, NOW), is_proof);
+            assert_eq!(scope.core().phase == Phase::HalfOpen, is_proof);
+        }
+    }
+
+    #[test]
+    fn a_health_check_ends_only_the_pause_after_lost_connections() {
+        assert!(!Scope::new().shorten(NOW));
+        assert!(!open(Evidence::Failure).shorten(NOW));
+        let scope = open(Evidence::Connection);
+        assert!(scope.shorten(NOW));
+        assert_eq!(scope.core().until, NOW);
+        assert!(!scope.shorten(NOW), "it is over");
+    }
+
+    #[test]
+    fn a_trip_that_is_undone_leaves_no_trace() {
+        let scope = open(Evidence::Connection);
+        let Core { epoch, level, .. } = scope.core();
+        scope.undo_trip(NOW.plus(5.0), 10.0);
+        let Core {
+            phase, level: now, ..
+        } = scope.core();
+        assert_eq!((phase, now), (Phase::Closed, level - 1));
+        assert_ne!(scope.core().epoch, epoch);
+
+        let failing = open(Evidence::Failure);
+        for (scope, later, is_kept) in [
+            (&failing, 5.0, false),
+            (&failing, 50.0, true),
+            (&Scope::new(), 50.0, false),
+        ] {
+            scope.set_score(2.0, NOW.plus(later));
+            scope.undo_trip(NOW.plus(later), 10.0);
+            let score = scope.score(NOW.plus(later));
+            assert_eq!(score > 1.0, is_kept, "{later}");
+        }
+        assert_eq!(failing.core().phase, Phase::Open);
+    }
+}

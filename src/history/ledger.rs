@@ -18,8 +18,8 @@ use crate::state::Trouble;
 
 /// For how many minutes rows are kept in the file: minutes for two days, longer spans for 91 days.
 const IN_FILE: [u64; 3] = [2 * 1440, 91 * 1440, 91 * 1440];
-/// The same where there is no file: minutes for two hours, hours for eight days, days for 91 days.
-const IN_MEMORY: [u64; 3] = [120, 8 * 1440, 91 * 1440];
+/// The same where there is no file: minutes for an hour, hours for eight days, days for 91 days.
+const IN_MEMORY: [u64; 3] = [66, 8 * 1440, 91 * 1440];
 /// The pauses between two attempts to use the file: the first and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
@@ -299,6 +299,18 @@ impl Ledger {
             self.file = None;
             self.give_up(&trouble);
         }
+    }
+}
+
+#[cfg(test)]
+impl Ledger {
+    /// The bytes of all rows in memory, with what an allocation and a place in the tree cost.
+    pub(super) fn held(&self) -> usize {
+        let place = std::mem::size_of::<(Key, Box<[u8]>)>();
+        let rows = self.memory.0.values();
+        // Nodes of the tree are two thirds full.
+        rows.map(|row| row.len().next_multiple_of(16) + 16 + place * 3 / 2)
+            .sum()
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 pub use counts::{Counts, Failures, Time};
 pub use durations::{Durations, Quantiles};
-pub use incidents::Incident;
+pub use incidents::{Damage, Incident};
 pub use keeper::Unanswered;
 pub use windows::{Availability, OfUpstream, Points, Series, Span, WINDOWS, Windows};
 
@@ -127,10 +127,10 @@ impl Sink for History {
             | Event::Continued { .. }
             | Event::HealthChecked { .. }
             | Event::TakenOut { .. }
+            | Event::Notified { .. }
             | Event::PutBack { .. }
             | Event::KeyRenewed { .. }
             | Event::ModelsChecked(_)
-            | Event::Notified { .. }
             | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. } => {}
         }
@@ -149,3 +149,6 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,11 @@ use crate::config::UpstreamId;
 use crate::event::{AttemptReport, HealthChange, RequestReport, RequestResult, ScopeId};
 use crate::outcome::{Blame, Outcome};
 
-/// How many counts may wait for the keeper. Further ones are lost: the disk has hung for hours.
+/// How many counts may wait for the keeper. Where its disk hangs for hours, later ones are noted as of one minute.
 const BACKLOG: usize = 20_000;
+
+/// The kind of failure of a request for which nobody could be asked.
+const OUT_OF_ROTATION: &str = "out_of_rotation";
 
 /// What is counted since the keeper has last taken it.
 #[derive(Debug, Default)]
@@ -72,7 +75,7 @@ impl Recorder {
         };
         self.passed = self.minute;
         for minute in passed {
-            if self.sealed.len() > BACKLOG {
+            if self.sealed.len() >= BACKLOG {
                 break;
             }
             let out = self.upstreams.iter().flat_map(UpstreamCounts::out);
@@ -171,6 +174,9 @@ impl Recorder {
         if in_place_of.is_passed_over && report.result == RequestResult::Answered {
             let upstream = self.upstream(&in_place_of.upstream);
             upstream.whole.counts.skipped += 1;
+            if let Some(model) = &in_place_of.model {
+                upstream.model(model).counts.skipped += 1;
+            }
         }
     }
 
@@ -181,6 +187,9 @@ impl Recorder {
     }
 
     fn seal(&mut self) {
+        if self.sealed.len() >= BACKLOG {
+            return;
+        }
         let minute = self.minute;
         let all = self.upstreams.iter_mut().flat_map(UpstreamCounts::all_mut);
         let scopes = all.map(|scope| (scope.subject, &mut scope.counts));
@@ -189,13 +198,11 @@ impl Recorder {
                 continue;
             }
             let counts = std::mem::take(counts);
-            if self.sealed.len() < BACKLOG {
-                self.sealed.push(Sealed {
-                    minute,
-                    subject,
-                    counts,
-                });
-            }
+            self.sealed.push(Sealed {
+                minute,
+                subject,
+                counts,
+            });
         }
     }
 
@@ -301,20 +308,30 @@ impl Counts {
                     self.first_token.note(first_token);
                 }
                 let in_place_of = report.in_place_of.as_ref();
-                self.skipped += u64::from(in_place_of.is_some_and(|other| other.is_passed_over));
-                self.saved += u64::from(in_place_of.is_some());
+                let is_skipped = in_place_of.is_some_and(|other| other.is_passed_over);
+                self.skipped += u64::from(is_skipped);
+                self.saved += u64::from(is_skipped || !report.failed_at.is_empty());
             }
             RequestResult::Failed | RequestResult::Broken => {
                 self.requests += 1;
                 self.failed += 1;
-                let label = match report.result {
-                    RequestResult::Broken => Outcome::StreamBroken.label(),
-                    _ => report.result.label(),
-                };
-                self.failures.note(label, 1);
+                self.failures.note(kind(report), 1);
             }
             RequestResult::Rejected => self.rejected += 1,
             RequestResult::ClientGone => self.gone += 1,
         }
+    }
+}
+
+/// How a request failed: as its last attempt did.
+fn kind(report: &RequestReport) -> &'static str {
+    if report.result == RequestResult::Broken {
+        return Outcome::StreamBroken.label();
+    }
+    match report.failed_at.last() {
+        Some(last) => last.outcome,
+        // Nobody was asked: all were out of rotation, or we were stopped.
+        None if report.failed_by.is_empty() => Outcome::Stopped.label(),
+        None => OUT_OF_ROTATION,
     }
 }

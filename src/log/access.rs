@@ -92,10 +92,12 @@ mod tests {
             model: Some("claude-sonnet-5-5".into()),
             in_place_of: Some(InPlaceOf {
                 upstream: "openai".into(),
+                model: None,
                 reason: "overloaded",
                 is_passed_over: false,
             }),
             failed_by: Vec::new(),
+            failed_at: Vec::new(),
             failure: None,
             first_byte: None,
             first_token: Some(Duration::from_millis(320)),

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use indexmap::IndexMap;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use siphasher::sip::SipHasher13;
 
@@ -25,6 +26,13 @@ pub struct ModelField {
     pub name: String,
     /// The bytes of the JSON string, quotes included; `None` if the body is not JSON.
     pub span: Option<Range<usize>>,
+}
+
+/// Writes a value behind what is there. Into memory that fails for nothing that is written here: all keys are texts.
+pub fn put(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.extend_from_slice(b"null");
+    }
 }
 
 /// The body with another model name; every other byte stays as it is.

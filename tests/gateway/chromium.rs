@@ -95,7 +95,7 @@ impl Tab {
 
     /// The text that a reader of the page sees.
     pub(crate) async fn text(&mut self) -> String {
-        let text = self.value("document.body.innerText").await;
+        let text = self.value("document.body?.innerText ?? ''").await;
         text.as_str().unwrap_or_default().to_owned()
     }
 

@@ -1,5 +1,8 @@
 //! The program as its users start it.
 
+mod checking;
+mod demo;
+
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -82,6 +85,22 @@ impl Running {
             panic!("the log ended without {marker:?}")
         };
         tokio::time::timeout(PATIENCE, reading).await.unwrap()
+    }
+
+    /// The log up to the line that holds `marker`, without that line.
+    async fn log_until(&mut self, marker: &str) -> String {
+        let mut before = String::new();
+        let reading = async {
+            while let Some(line) = self.stderr.next_line().await.unwrap() {
+                if line.contains(marker) {
+                    return;
+                }
+                before += &line;
+            }
+            panic!("the log ended without {marker:?}")
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap();
+        before
     }
 
     async fn signal(&self, signal: &str) {
@@ -398,29 +417,47 @@ async fn each_request_has_one_line_in_both_forms() {
 }
 
 #[tokio::test]
-async fn the_demo_shows_a_failover_in_which_no_request_fails() {
+async fn the_report_and_the_incidents_of_a_running_backstop_are_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = [&["demo"], SERVE.as_slice()].concat();
-    let mut running = Running::start(backstop(folder.path(), &arguments));
-    let mut printed = String::new();
-    let reading = async {
-        while let Some(line) = running.stdout.next_line().await.unwrap() {
-            printed += &line;
-            printed += "\n";
-            if line.contains("Ctrl-C") {
-                break;
-            }
-        }
+    let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
+    let (running, asking) = with_an_open_request(folder.path(), &upstream).await;
+    let answer = asking.await.unwrap().unwrap();
+    answer.into_body().collect().await.unwrap();
+    // What the test's harness cannot know: the port.
+    let mut running = running;
+    let admin = address(&running.logged("serving operators: http://").await);
+    let report = |more: &[&str]| {
+        let arguments = ["report", "--admin-listen", &admin];
+        finish(backstop(folder.path(), &[&arguments, more].concat()))
     };
-    tokio::time::timeout(PATIENCE, reading).await.unwrap();
-    for shown in [
-        "export OPENAI_BASE_URL=http://127.0.0.1:",
-        "curl -i",
-        "primary breaks",
-        "standby",
-        ", 0 failed",
-    ] {
-        assert!(printed.contains(shown), "{shown}: {printed}");
-    }
+    let (code, stdout, stderr) = report(&["--since", "24h"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stdout.contains("clients") && stdout.contains("  only "),
+        "{stdout}"
+    );
+    assert!(
+        stdout.lines().all(|line| line.chars().count() <= 80),
+        "{stdout}"
+    );
+    let (_, json, _) = report(&["--format", "json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["rows"][1]["upstream"], "only");
+    let (_, csv, _) = report(&["--format", "csv"]).await;
+    assert!(csv.starts_with("kind,upstream,model,requests,"), "{csv}");
+    let (code, _, stderr) = report(&["--since", "3y"]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("90d"), "{stderr}");
+
+    let incidents = ["incidents", "--admin-listen", &admin];
+    let (code, stdout, _) = finish(backstop(folder.path(), &incidents)).await;
+    assert_eq!(
+        (code, stdout.as_str()),
+        (Some(0), "no incident in the last 30d\n")
+    );
     assert_eq!(running.terminate().await, Some(0));
+    let (code, _, stderr) = report(&[]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("no backstop answers at"), "{stderr}");
+    assert!(stderr.contains("--admin-listen"), "{stderr}");
 }

@@ -109,6 +109,7 @@ const KEYS: &[&str] = &[
     "write",
     "shutdown_delay",
     "drain",
+    "history",
     "state_dir",
     "log",
     "traces",

@@ -55,6 +55,9 @@ async fn when_all_upstreams_fail_the_answer_lists_every_attempt() {
 
         let outcomes = ["first:server_error", "second:connection_lost"];
         assert_eq!(answered.outcomes(), outcomes);
+        let phases = gateway.phases();
+        assert_eq!(phases[..2], ["normal", "normal"]);
+        assert!(phases.contains(&"retry"), "{phases:?}");
         // Both are asked again, as that may help, but not for ever.
         let count = attempts.len();
         assert!((4..20).contains(&count), "{count}");
@@ -113,6 +116,22 @@ async fn upstreams_that_ask_for_a_pause_get_it_and_the_client_learns_its_length(
         assert!((10..=30).contains(&retry_after(&answered)));
         assert_eq!(answered.trail(), [""; 0]);
     }
+    assert_eq!((first.received_count(), second.received_count()), (1, 1));
+}
+
+/// Some say it inside a success reply, whose head says for how long.
+#[tokio::test]
+async fn a_pause_that_is_asked_for_beside_a_success_lasts_as_long() {
+    let limit = json!({"error": {"message": "Too fast.", "code": "rate_limit_exceeded"}});
+    let (gateway, first, second) = both(Script::fault(Fault::Status {
+        code: 200,
+        headers: vec![("retry-after".to_owned(), "30".to_owned())],
+        body: Some(limit.to_string()),
+    }))
+    .await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    refusal(&answered, 429, "rate_limit_exceeded");
+    assert!((10..=30).contains(&retry_after(&answered)));
     assert_eq!((first.received_count(), second.received_count()), (1, 1));
 }
 
@@ -337,6 +356,8 @@ async fn with_everything_out_of_rotation_there_is_still_one_attempt() {
     let answered = gateway.post(CHAT, &chat()).await;
     assert!(chat_text(&answered).starts_with("Hello from "));
     assert_eq!(answered.trail().len(), 1);
+    let phases = gateway.phases();
+    assert!(phases.contains(&"last_resort"), "{phases:?}");
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ async fn a_fallback_is_told_to_stand_in_for_the_preferred_upstream_also_where_th
     let first_one = report(&gateway, 0).await;
     let expected = InPlaceOf {
         upstream: "first".into(),
+        model: Some("*".into()),
         reason: "overloaded",
         is_passed_over: false,
     };
@@ -97,6 +98,7 @@ async fn a_fallback_is_told_to_stand_in_for_the_preferred_upstream_also_where_th
     let passed_over = report(&gateway, count).await;
     let expected = InPlaceOf {
         upstream: "first".into(),
+        model: Some("*".into()),
         reason: "out_of_rotation",
         is_passed_over: true,
     };
@@ -139,4 +141,12 @@ async fn who_failed_a_request_is_told_where_nobody_answered_in_full() {
     assert_eq!(failed.result, RequestResult::Failed);
     assert_eq!(failed.first_token, None);
     assert_eq!(failed.failed_by, ["first".into(), "second".into()]);
+    let mut places: Vec<String> = failed
+        .failed_at
+        .iter()
+        .map(|at| at.scope.to_string())
+        .collect();
+    // Who is asked again fails last.
+    places.sort();
+    assert_eq!(places, ["* at first", "* at second"]);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backstop::event::Event;
+use backstop::outcome::Blame;
 use backstop::simulator::Script;
 use serde_json::{Value, json};
 
@@ -116,4 +117,97 @@ async fn an_outage_is_one_incident_with_the_numbers_that_upstreams_and_clients_c
         }
     }
     panic!("it never ended");
+}
+
+/// Errors now and then, then an upstream that is dead, then one that has healed: it opens and heals more than once.
+#[tokio::test]
+async fn an_outage_that_comes_and_goes_is_one_incident_and_nothing_of_it_is_counted_twice() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let mut asked = 0;
+    first.play(Script::status(503).with_share(0.3, 11)).await;
+    for _ in 0..60 {
+        assert_eq!(
+            gateway.post("/v1/chat/completions", &chat()).await.status,
+            200
+        );
+        pass(Duration::from_millis(500)).await;
+        asked += 1;
+    }
+    first.play(Script::status(503)).await;
+    asked += gateway.ask_until_out(&chat()).await;
+    first.play(Script::healthy()).await;
+    let mut is_over = false;
+    for _ in 0..300 {
+        pass(Duration::from_secs(1)).await;
+        gateway.post("/v1/chat/completions", &chat()).await;
+        asked += 1;
+        let said = ask(&gateway, "/api/incidents").await;
+        is_over = said["incidents"][0]["ended_at"].is_string();
+        if is_over {
+            break;
+        }
+    }
+    assert!(is_over, "it never ended");
+    ended(&gateway, asked).await;
+    let events = gateway.events.all();
+    let failed = events.iter().filter(|event| {
+        matches!(event, Event::AttemptFinished { report, .. }
+            if report.upstream.as_ref() == "first" && report.outcome.blame() == Blame::Upstream)
+    });
+    let moved = events.iter().filter(
+        |event| matches!(event, Event::RequestFinished(report) if report.in_place_of.is_some()),
+    );
+    let said = ask(&gateway, "/api/incidents").await;
+    let incidents = said["incidents"].as_array().unwrap();
+    assert_eq!(incidents.len(), 1, "{said:#}");
+    assert_eq!(incidents[0]["requests"], failed.clone().count(), "{said:#}");
+    assert_eq!(incidents[0]["moved"], moved.count());
+    assert_eq!(incidents[0]["noticed"], 0);
+    let figures = availability(&gateway).await;
+    let first = &figures["upstreams"][0]["windows"]["24h"];
+    assert_eq!(first["failed"], failed.count());
+    assert_eq!(figures["clients"]["24h"]["requests"], asked);
+    assert_eq!(figures["clients"]["24h"]["by_time"], 100.0);
+}
+
+#[tokio::test]
+async fn without_a_history_there_is_none_and_that_is_said() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "history: false\n").await;
+    assert_eq!(
+        gateway.post("/v1/chat/completions", &chat()).await.status,
+        200
+    );
+    for path in ["/api/availability", "/api/history", "/api/incidents"] {
+        let answered = gateway.admin(path).await;
+        assert_eq!(answered.status, 404, "{path}");
+        assert!(answered.text().contains("history: false"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_restart_in_the_same_folder_keeps_the_figures() {
+    let (first, second) = simulators().await;
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("state_dir: {}\n", folder.path().display());
+    let gateway = TestGateway::before(&first, &second, &state).await;
+    for _ in 0..3 {
+        gateway.post("/v1/chat/completions", &chat()).await;
+    }
+    ended(&gateway, 3).await;
+    let before = availability(&gateway).await;
+    assert_eq!(before["store"], "in history.redb");
+    gateway.gateway.drain().await;
+
+    // The last of it lets go of the file.
+    let after = TestGateway::before(&first, &second, &state).await;
+    let again = availability(&after).await;
+    for window in ["1h", "90d"] {
+        assert_eq!(
+            again["clients"][window], before["clients"][window],
+            "{again:#}"
+        );
+        assert_eq!(again["clients"][window]["requests"], 3);
+    }
 }

@@ -20,15 +20,10 @@ const TOKEN: &str = "the-token-of-the-operators";
 const JSON: (&str, &str) = ("content-type", "application/json");
 const BEARER: (&str, &str) = ("authorization", "Bearer the-token-of-the-operators");
 
-/// The first upstream before the second, for all models, with a token for actions.
-fn with_token(first: &Simulator, second: &Simulator) -> String {
-    format!("{}check_models: false\n", two_upstreams(first, second))
-}
-
 async fn with_actions(first: &Simulator, second: &Simulator) -> TestGateway {
     let text = format!(
         "listen: 127.0.0.1:0\nadmin: {{listen: \"127.0.0.1:0\", token: {TOKEN}}}\n{}",
-        with_token(first, second)
+        two_upstreams(first, second)
     );
     let config = Config::parse("test", &text, &|_| None);
     TestGateway::start_by(&config.unwrap_or_else(|problems| panic!("{problems}"))).await
@@ -40,6 +35,17 @@ async fn act(gateway: &TestGateway, path: &str) -> Value {
         .await;
     assert_eq!(answered.status, 200, "{path}: {}", answered.text());
     answered.json()
+}
+
+/// Waits until so many requests have ended.
+async fn ended(gateway: &TestGateway, count: usize) {
+    let is_end = |event: &&Event| matches!(event, Event::RequestFinished(_));
+    let all_end = async {
+        while gateway.events.all().iter().filter(is_end).count() < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(all_end).await;
 }
 
 async fn status(gateway: &TestGateway) -> Value {
@@ -64,6 +70,7 @@ async fn the_status_says_what_is_wrong_and_who_answers_instead() {
     first.play(Script::status(503)).await;
     gateway.ask_until_out(&chat()).await;
     assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "second");
+    ended(&gateway, second.received_count()).await;
     let during = status(&gateway).await;
     assert_eq!(during["condition"], "covered", "{during:#}");
     let problem = &during["problems"][0];
@@ -80,13 +87,26 @@ async fn the_status_says_what_is_wrong_and_who_answers_instead() {
     assert_eq!(sum("to", "second"), answered, "{during:#}");
     let candidates = &during["routes"][0]["candidates"];
     assert_eq!(candidates[0]["upstream"], "second", "{during:#}");
+}
 
+#[tokio::test]
+async fn if_nobody_is_left_for_a_route_that_is_said() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(401)).await;
     second.play(Script::status(401)).await;
-    let _ = gateway.post(CHAT, &chat()).await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .route(&["gpt-4o"], &["first", "second"])
+        .start()
+        .await;
+    assert_ne!(gateway.post(CHAT, &chat()).await.status, 200);
     let alone = status(&gateway).await;
     assert_eq!(alone["condition"], "failing", "{alone:#}");
+    let problem = &alone["problems"][0];
+    assert_eq!(problem["needs_action"], true, "{alone:#}");
+    assert_eq!(problem["instead"], "Nobody answers instead for gpt-4o");
     let text = alone.to_string();
-    assert!(text.contains("Nobody answers instead for *"), "{alone:#}");
     assert!(!text.contains("first-key") && !text.contains("second-key"));
 }
 
@@ -194,7 +214,7 @@ async fn what_is_taken_out_receives_nothing_until_it_is_put_back() {
     gateway
         .post("/v1/audio/speech", &json!({"model": "m"}))
         .await;
-    let renewed = with_token(&first, &second).replacen("first-key", "renewed-key", 1);
+    let renewed = two_upstreams(&first, &second).replacen("first-key", "renewed-key", 1);
     let renewed = format!("admin: {{token: {TOKEN}}}\n{renewed}");
     let config = Config::parse("test", &renewed, &|_| None);
     let reloaded = gateway.gateway.reload(config.map_err(|it| it.to_string()));
@@ -329,7 +349,7 @@ async fn a_reload_tells_what_came_of_it() {
 
     let answering = async {
         let request = requests.recv().await.unwrap();
-        let more = with_token(&first, &second) + "state_dir: /elsewhere\n";
+        let more = two_upstreams(&first, &second) + "state_dir: /elsewhere\n";
         let config = Config::parse("test", &more, &|_| None).map_err(|it| it.to_string());
         request.send(gateway.gateway.reload(config).await).unwrap();
     };

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::iter;
 use std::net::TcpListener;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use backstop::simulator::{Fault, Script, Simulator};
 use bytes::Bytes;
@@ -310,4 +310,72 @@ async fn the_limit_of_file_descriptors_is_raised_as_far_as_it_goes() {
     let numbers: Vec<&str> = files.unwrap().split_whitespace().skip(3).take(2).collect();
     assert_eq!(numbers, ["256", "256"]);
     assert_eq!(program.terminate().await, Some(0));
+}
+
+/// What is said at a path of the operators.
+async fn said(program: &Program, path: &str) -> Value {
+    serde_json::from_str(&program.operators(path).await).unwrap()
+}
+
+/// A file that cannot grow behaves like a full disk.
+#[tokio::test]
+async fn a_full_disk_costs_only_the_history_on_it_and_that_is_said() {
+    let (first, second) = failing_and_well().await;
+    let yaml = two_upstreams(&first, &second);
+    let shell = "trap '' XFSZ; ulimit -f 1; exec \"$0\"";
+    let (mut reader, stderr) = io::pipe().unwrap();
+    let program = Program::start(&yaml, shell, stderr.into()).await;
+    for _ in 0..3 {
+        assert_eq!(program.ask(&program.http).await.0, 200);
+    }
+    let figures = said(&program, "/api/availability").await;
+    assert_eq!(figures["clients"]["90d"]["requests"], 3, "{figures:#}");
+    let store = figures["store"].as_str().unwrap();
+    assert!(store.starts_with("in memory only: "), "{store}");
+    assert_eq!(program.terminate().await, Some(0));
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        log
+    });
+    let log = within(reading).await.unwrap();
+    assert_eq!(
+        log.matches("the history cannot be kept").count(),
+        1,
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_kill_costs_no_more_than_the_last_seconds_of_the_history() {
+    let (first, second) = failing_and_well().await;
+    let state = tempfile::tempdir().unwrap();
+    let yaml = two_upstreams(&first, &second);
+    let yaml = format!("{yaml}state_dir: {}\n", state.path().display());
+    let mut program = Program::start(&yaml, "exec \"$0\"", Stdio::null()).await;
+    for _ in 0..3 {
+        assert_eq!(program.ask(&program.http).await.0, 200);
+    }
+    let before = said(&program, "/api/availability").await;
+    assert_eq!(before["clients"]["1h"]["requests"], 3);
+    let counted_at = SystemTime::now();
+    let file = state.path().join("history.redb");
+    let is_written = async {
+        while file.metadata().unwrap().modified().unwrap() <= counted_at {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // The transaction has begun; whoever asks waits for its end.
+        said(&program, "/api/availability").await
+    };
+    within(is_written).await;
+    program.child.kill().await.unwrap();
+
+    let program = Program::start(&yaml, "exec \"$0\"", Stdio::null()).await;
+    let after = said(&program, "/api/availability").await;
+    assert_eq!(after["store"], "in history.redb");
+    for window in ["1h", "90d"] {
+        assert_eq!(after["clients"][window], before["clients"][window]);
+        let upstream = |said: &Value| said["upstreams"][0]["windows"][window].clone();
+        assert_eq!(upstream(&after), upstream(&before));
+    }
 }

@@ -1,6 +1,7 @@
 //! One conversation of ten turns with thoughts and parallel calls, which every client leads through upstreams of all three
 //! APIs and back, streamed and not.
 
+mod agents;
 mod client;
 mod upstream;
 
@@ -8,10 +9,10 @@ use std::collections::HashSet;
 
 use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::client::{Heard, fold, go_on, hear, question, request};
-use self::upstream::{CITIES, answer, judge, stream, text, thought};
+use self::upstream::{CITIES, Tool, answer, judge, stream, text, thought};
 use crate::harness::{Setup, TestGateway};
 
 /// An API for conversations.
@@ -48,6 +49,9 @@ impl Wire {
         client != Chat && upstream != Chat
     }
 }
+
+/// The tool of the clients.
+const WEATHER: Tool = ("weather", |city| json!({"city": city}));
 
 /// A gateway with one upstream for each API.
 struct Three {
@@ -95,7 +99,7 @@ impl Three {
 
     /// Asks this upstream, which gives the answer with this number. Returns what it received, and what the client has.
     async fn ask(&self, client: Wire, body: &Value, upstream: Wire, number: usize) -> Asked {
-        let whole = answer(upstream, number);
+        let whole = answer(upstream, number, WEATHER);
         let script = Script::fault(match body["stream"] == true {
             true => Fault::Raw(stream(upstream, &whole)),
             false => Fault::Status {

@@ -1,7 +1,7 @@
 //! Candidates that cannot know the model that they would be asked for.
 
 use super::Look;
-use crate::catalogue::{Lack, Provider};
+use crate::catalogue::{Provider, Unknown};
 use crate::config::path::Path;
 use crate::config::route::{CandidateConfig, RouteConfig};
 use crate::config::upstream::{UpstreamConfig, origin};
@@ -27,16 +27,16 @@ impl Look<'_> {
             Some(model) => (std::slice::from_ref(model), path.key("model")),
             None => (route.models.as_slice(), path),
         };
-        let lack = names
+        let unknown = names
             .iter()
-            .find_map(|name| Some((name, provider.lacks(name)?)));
-        let Some((name, lack)) = lack else {
+            .find_map(|name| Some((name, provider.cannot_know(name)?)));
+        let Some((name, unknown)) = unknown else {
             return;
         };
-        let whose = match lack {
-            Lack::Others(owner) => format!("which is {}'s", owner.name()),
-            Lack::Vendor => "which is the name of a router for it".to_owned(),
-            Lack::Alias => "which is the name of no model there".to_owned(),
+        let whose = match unknown {
+            Unknown::Others(owner) => format!("which is {}'s", owner.name()),
+            Unknown::Vendor => "which is the name of a router for it".to_owned(),
+            Unknown::Alias => "which is the name of no model there".to_owned(),
         };
         let shown = self.found.shown(&path, name);
         let message = format!(
@@ -96,7 +96,7 @@ pub(super) fn is_at_its_provider(upstream: &UpstreamConfig) -> bool {
 fn is_anybodys(pattern: &str) -> bool {
     let own = Provider::all().filter(|provider| provider.serves_own_alone());
     own.into_iter()
-        .all(|provider| provider.lacks(pattern).is_none())
+        .all(|provider| provider.cannot_know(pattern).is_none())
 }
 
 fn own_model(provider: Provider, is_written: bool) -> String {

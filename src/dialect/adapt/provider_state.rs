@@ -27,7 +27,7 @@ pub fn strip_provider_state(
                 api.quirks.call_ids = CallIds::Short;
             }
             let stripped = openai::without_marks(body);
-            let adapted = openai::adapt_chat(stripped.as_deref().unwrap_or(body), &api, false);
+            let adapted = openai::adapt_chat(stripped.as_deref().unwrap_or(body), &api);
             let mut dropped = Vec::new();
             if stripped.is_some() {
                 dropped.push("messages.reasoning_content".to_owned());

@@ -28,7 +28,7 @@ impl<T> Objects<T> {
     }
 }
 
-/// A chunk, or a whole completion.
+/// A chunk, or a whole completion. What is large and rare is boxed, so that the usual chunk is small.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Chunk<'a> {
@@ -36,10 +36,10 @@ pub(super) struct Chunk<'a> {
     pub(super) model: Loose<'a>,
     pub(super) created: Loose<'a>,
     pub(super) choices: Objects<Choice<'a>>,
-    pub(super) usage: Object<Counts>,
+    pub(super) usage: Object<Box<Counts>>,
     pub(super) error: Loose<'a>,
     /// Groq's own, in which it tells the usage without being asked.
-    pub(super) x_groq: Object<OfGroq>,
+    pub(super) x_groq: Object<Box<OfGroq>>,
     /// Errors may have no object of their own.
     pub(super) object: Loose<'a>,
     pub(super) message: Loose<'a>,
@@ -51,7 +51,7 @@ pub(super) struct Chunk<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OfGroq {
-    pub(super) usage: Object<Counts>,
+    pub(super) usage: Object<Box<Counts>>,
 }
 
 /// One of the answers.
@@ -60,13 +60,13 @@ pub(super) struct OfGroq {
 pub(super) struct Choice<'a> {
     pub(super) index: Loose<'a>,
     pub(super) delta: Object<Delta<'a>>,
-    pub(super) message: Object<Delta<'a>>,
+    pub(super) message: Object<Box<Delta<'a>>>,
     /// Some servers answer in the words of `/completions`, which have no message.
     pub(super) text: Loose<'a>,
     pub(super) finish_reason: Loose<'a>,
     pub(super) error: Loose<'a>,
     /// Moonshot tells it here.
-    pub(super) usage: Object<Counts>,
+    pub(super) usage: Object<Box<Counts>>,
 }
 
 /// What a chunk adds to an answer, or the whole of it.
@@ -81,7 +81,7 @@ pub(super) struct Delta<'a> {
     pub(super) reasoning_details: Objects<Detail<'a>>,
     pub(super) annotations: Objects<Annotation<'a>>,
     pub(super) tool_calls: Objects<CallPart<'a>>,
-    pub(super) function_call: Object<Function<'a>>,
+    pub(super) function_call: Object<Box<Function<'a>>>,
 }
 
 /// A piece of reasoning, as `OpenRouter` writes it.
@@ -99,10 +99,8 @@ pub(super) struct Annotation<'a> {
     #[serde(rename = "type")]
     pub(super) kind: Loose<'a>,
     pub(super) url_citation: Object<Page<'a>>,
-    pub(super) url: Loose<'a>,
-    pub(super) title: Loose<'a>,
-    pub(super) start_index: Loose<'a>,
-    pub(super) end_index: Loose<'a>,
+    #[serde(flatten)]
+    pub(super) flat: Page<'a>,
 }
 
 /// A page that is cited.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::dialect::conversation::Place;
+use crate::dialect::conversation::fields::says_something;
 
 /// Notes what of a chunk cannot be gone on with. Chunks have no places.
 pub fn look(place: &mut Place, chunk: &Value) {
@@ -11,11 +12,11 @@ pub fn look(place: &mut Place, chunk: &Value) {
         let filled = delta
             .into_iter()
             .flatten()
-            .filter(|(_, value)| is_filled(value));
+            .filter(|(_, value)| says_something(value));
         let mut obstacle = filled.filter_map(|(field, _)| obstacle(field)).next();
         if choice["index"].as_u64().unwrap_or(0) > 0 {
             obstacle = Some("n");
-        } else if is_filled(&choice["logprobs"]) {
+        } else if says_something(&choice["logprobs"]) {
             obstacle = Some("logprobs");
         }
         place.obstacle = place.obstacle.or(obstacle);
@@ -29,15 +30,5 @@ fn obstacle(field: &str) -> Option<&'static str> {
         "annotations" => Some("citations"),
         field if field.starts_with("reasoning") || field.starts_with("thinking") => None,
         _ => Some("unknown content"),
-    }
-}
-
-fn is_filled(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-        Value::Bool(_) | Value::Number(_) => true,
     }
 }

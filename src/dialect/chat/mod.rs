@@ -3,7 +3,6 @@
 mod calls;
 mod chunk;
 mod effort;
-mod fields;
 mod look;
 mod prefill;
 mod read_answer;

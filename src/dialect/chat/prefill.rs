@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::request_body::{Message, Said};
-use crate::config::Prefill;
+use crate::catalogue::Prefill;
 use crate::dialect::conversation::continue_prompt;
 
 /// Writes a prefill so that the upstream continues it.

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::calls::Calls;
-use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function, Page};
+use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function};
 use super::read_content::{read_content, read_thought};
-use super::usage::Counts;
 use crate::dialect::conversation::lenient::{Loose, Object};
 use crate::dialect::conversation::{Begin, Citation, End, Piece, Reading};
 use crate::wire::json::mended;
@@ -28,8 +27,8 @@ impl Reader {
     }
 
     /// Reads one event: its name and its data.
-    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-        if data.trim_ascii() == b"[DONE]" {
+    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+        if data.trim_ascii() == "[DONE]" {
             pieces.push(Piece::Over);
             return;
         }
@@ -46,13 +45,13 @@ impl Reader {
     fn try_read<'a>(
         &mut self,
         name: Option<&[u8]>,
-        data: &'a [u8],
+        data: &'a str,
         pieces: &mut Vec<Piece<'a>>,
     ) -> bool {
-        let Ok(Object(Some(mut chunk))) = serde_json::from_slice::<Object<Chunk<'a>>>(data) else {
+        let Ok(Object(Some(mut chunk))) = serde_json::from_str::<Object<Chunk<'a>>>(data) else {
             return false;
         };
-        let error = failure(&mut chunk, name == Some(b"error"), data);
+        let error = failure(&mut chunk, name == Some(b"error"), data.as_bytes());
         self.begin(&mut chunk, pieces);
         let mut failed = error;
         let mut end = None;
@@ -63,7 +62,7 @@ impl Reader {
             }
         }
         let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage.0);
-        if let Some(usage) = chunk.usage.0.or(of_groq).and_then(Counts::usage) {
+        if let Some(usage) = chunk.usage.0.or(of_groq).and_then(|counts| counts.usage()) {
             pieces.push(Piece::Usage(usage));
         }
         match (failed, end) {
@@ -101,11 +100,11 @@ impl Reader {
             && !self.has_deltas
         {
             self.has_deltas = true;
-            self.delta(message, pieces);
+            self.delta(*message, pieces);
         } else {
             read_content(choice.text, pieces);
         }
-        if let Some(usage) = choice.usage.0.and_then(Counts::usage) {
+        if let Some(usage) = choice.usage.0.and_then(|counts| counts.usage()) {
             pieces.push(Piece::Usage(usage));
         }
         if failed.is_none() {
@@ -119,6 +118,7 @@ impl Reader {
     /// Reads what a chunk adds. Reasoning comes before what it leads to.
     fn delta<'a>(&mut self, mut delta: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
         read_thought(&mut delta, pieces);
+        let older = older(&mut delta);
         read_content(delta.content, pieces);
         let refusal = delta.refusal.into_text();
         if !refusal.is_empty() {
@@ -129,9 +129,9 @@ impl Reader {
             let number = self.calls.number(&part, place == 0);
             call(number, part, pieces);
         }
-        if let Some(function) = delta.function_call.0 {
+        if let Some(function) = older {
             let number = self.calls.older();
-            called(number, Cow::Borrowed(""), function, pieces);
+            called(number, Cow::Borrowed(""), *function, pieces);
         }
     }
 }
@@ -150,7 +150,8 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
     let error = failure(&mut completion, false, body);
     reader.begin(&mut completion, &mut pieces);
     let mut choice = completion.choices.objects().next()?;
-    let message = choice.message.0.take().or_else(|| choice.delta.0.take());
+    let message = choice.message.0.take().map(|message| *message);
+    let message = message.or_else(|| choice.delta.0.take());
     let message = message.or_else(|| match std::mem::take(&mut choice.text) {
         Loose::Nothing => None,
         content => Some(Delta {
@@ -160,7 +161,7 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
     })?;
     whole(&mut reader, message, &mut pieces);
     let counts = completion.usage.0.or(choice.usage.0);
-    pieces.extend(counts.and_then(Counts::usage).map(Piece::Usage));
+    pieces.extend(counts.and_then(|counts| counts.usage()).map(Piece::Usage));
     match error.or_else(|| error_in(choice.error)) {
         Some(error) => pieces.push(Piece::Failed(error)),
         // Some give no reason; there is no more of it, however.
@@ -174,15 +175,21 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
 
 /// Reads a whole message: each of its calls stands for itself.
 fn whole<'a>(reader: &mut Reader, mut message: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let older = older(&mut message);
     let calls = std::mem::take(&mut message.tool_calls);
-    let older = message.function_call.0.take();
     reader.delta(message, pieces);
     for part in calls.objects() {
         call(reader.calls.next(), part, pieces);
     }
     if let Some(function) = older {
-        called(reader.calls.older(), Cow::Borrowed(""), function, pieces);
+        called(reader.calls.older(), Cow::Borrowed(""), *function, pieces);
     }
+}
+
+/// The older `function_call`, unless it repeats a call: llama-cpp-python says each one in both ways.
+fn older<'a>(delta: &mut Delta<'a>) -> Option<Box<Function<'a>>> {
+    let function = delta.function_call.0.take();
+    function.filter(|_| delta.tool_calls.is_empty())
 }
 
 /// The error that a chunk tells, under any of the usual names.
@@ -205,15 +212,17 @@ fn error_in(error: Loose<'_>) -> Option<Value> {
         Loose::Nothing => None,
         Loose::Text(text) if text.is_empty() => None,
         Loose::Text(text) => Some(json!({ "message": text })),
-        Loose::Other(Value::Bool(false)) => None,
-        Loose::Other(Value::Object(fields)) if fields.is_empty() => None,
-        Loose::Other(error) => Some(error),
+        Loose::Other(error) => match *error {
+            Value::Bool(false) => None,
+            Value::Object(fields) if fields.is_empty() => None,
+            error => Some(error),
+        },
     }
 }
 
-fn unreadable<'a>(name: Option<&[u8]>, data: &[u8]) -> Piece<'a> {
+fn unreadable<'a>(name: Option<&[u8]>, data: &str) -> Piece<'a> {
     if name == Some(b"error") {
-        return Piece::Failed(json!({ "message": String::from_utf8_lossy(data) }));
+        return Piece::Failed(json!({ "message": data }));
     }
     Piece::Unreadable
 }
@@ -259,12 +268,7 @@ fn cited(annotation: Annotation<'_>) -> Option<Piece<'_>> {
     if !matches!(annotation.kind.as_text(), "" | "url_citation") {
         return None;
     }
-    let page = annotation.url_citation.0.unwrap_or(Page {
-        url: annotation.url,
-        title: annotation.title,
-        start_index: annotation.start_index,
-        end_index: annotation.end_index,
-    });
+    let page = annotation.url_citation.0.unwrap_or(annotation.flat);
     if page.url.as_text().is_empty() {
         return None;
     }

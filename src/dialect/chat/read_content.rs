@@ -18,7 +18,7 @@ pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) 
             }
             return;
         }
-        Loose::Other(value) => value,
+        Loose::Other(value) => *value,
     };
     match value {
         Value::Array(parts) if parts.is_empty() || parts.iter().any(is_part) => {

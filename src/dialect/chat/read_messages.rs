@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::fields::{
+use super::read_parts::{Strange, read_parts};
+use crate::dialect::conversation::fields::{
     Object, object, said, says_something, take, take_list, take_object, take_text,
 };
-use super::read_parts::{Strange, read_parts};
 use crate::dialect::conversation::{
     Call, CallResult, Content, Dropped, Input, Part, Role, Thought, Turn, Unsaid,
 };
@@ -84,9 +84,12 @@ fn answer(message: &mut Object, dropped: &mut Dropped) -> Result<Vec<Part>, Unsa
     if let Some(refusal) = take_text(message, "refusal").filter(|refusal| !refusal.is_empty()) {
         parts.push(Part::new(Content::Refusal(refusal)));
     }
-    parts.extend(take_list(message, "tool_calls").into_iter().map(call));
+    let calls = take_list(message, "tool_calls");
     let older = take_object(message, "function_call");
-    if !older.is_empty() {
+    // llama-cpp-python says each call in both ways.
+    let has_older = calls.is_empty() && !older.is_empty();
+    parts.extend(calls.into_iter().map(call));
+    if has_older {
         parts.push(function_call(older));
     }
     // A mark of `DeepSeek` and Mistral: whatever ends with an answer is to be continued.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fields::{Object, said, take, take_object, take_text};
+use crate::dialect::conversation::fields::{Object, said, take, take_object, take_text};
 use crate::dialect::conversation::{Content, Dropped, Media, Part, Thought, Unsaid, cache_mark};
 
 /// What a client gets to hear of content that nobody knows.
@@ -106,7 +106,7 @@ fn image(part: &mut Object) -> Result<Content, Unsaid> {
     };
     match url {
         Some(url) => Ok(Content::Image {
-            media: media(url),
+            media: Media::of_url(url),
             detail,
         }),
         None if part.contains_key("file_id") => Err(Unsaid("file_id")),
@@ -117,21 +117,15 @@ fn image(part: &mut Object) -> Result<Content, Unsaid> {
 fn document(part: &mut Object) -> Result<Content, Unsaid> {
     let mut file = take_object(part, "file");
     let file = if file.is_empty() { part } else { &mut file };
-    let data = take_text(file, "file_data").or_else(|| take_text(file, "file_url"));
-    let Some(data) = data else {
-        return Err(Unsaid("file_id"));
-    };
-    let media = match media(data) {
-        // Some send the data alone.
-        Media::Url(data) if !data.contains(':') => Media::Inline {
-            kind: "application/pdf".to_owned(),
-            data,
-        },
-        media => media,
+    let name = take_text(file, "filename");
+    let media = match (take_text(file, "file_data"), take_text(file, "file_url")) {
+        (Some(data), _) => Media::of_data(data, name.as_deref()),
+        (None, Some(url)) => Media::of_url(url),
+        (None, None) => return Err(Unsaid("file_id")),
     };
     Ok(Content::Document {
         media,
-        name: take_text(file, "filename"),
+        name,
         context: None,
     })
 }
@@ -141,21 +135,4 @@ fn audio(part: &mut Object) -> Result<Content, Unsaid> {
     let data = take_text(&mut audio, "data").ok_or(Unsaid("audio"))?;
     let format = take_text(&mut audio, "format").unwrap_or_else(|| "wav".to_owned());
     Ok(Content::Audio { data, format })
-}
-
-/// What a URL stands for: `data:image/png;base64,…` is the data itself.
-fn media(mut url: String) -> Media {
-    const DATA: &str = "data:";
-    const BASE64: &str = ";base64,";
-    let head = url
-        .strip_prefix(DATA)
-        .and_then(|rest| rest.split_once(BASE64))
-        .map(|(kind, _)| kind);
-    let Some(head) = head else {
-        return Media::Url(url);
-    };
-    let kind = head.split(';').next().unwrap_or(head).to_owned();
-    // In place: the data may be long.
-    url.drain(..DATA.len() + head.len() + BASE64.len());
-    Media::Inline { kind, data: url }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::fields::{
+use super::read_messages::read_turns;
+use super::read_tools::read_tools;
+use crate::dialect::conversation::fields::{
     Object, says_something, take, take_count, take_flag, take_list, take_number, take_object,
     take_text,
 };
-use super::read_messages::read_turns;
-use super::read_tools::read_tools;
 use crate::dialect::conversation::{
     Api, Caching, Conversation, Dropped, Echo, Effort, Format, Sampling, Streaming, Thinking,
     Unsaid,

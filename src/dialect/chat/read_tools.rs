@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{Object, object, said, take, take_flag, take_list, take_object, take_text};
+use crate::dialect::conversation::fields::{
+    Object, object, said, take, take_flag, take_list, take_object, take_text,
+};
 use crate::dialect::conversation::{
     Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
 };

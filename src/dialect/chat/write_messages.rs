@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::request_body::{Call, Called, FUNCTION, Message, Part, Said, Shown};
 use super::write_parts::write_part;
-use crate::config::{CallIds, Quirks};
+use crate::catalogue::{CallIds, Quirks};
 use crate::dialect::conversation::{
     Api, CallResult, Content, Conversation, Dropped, Field, Input, Names, Part as Told, Role,
     Thought, Turn, Unsaid, as_arguments, reminder, short_id,

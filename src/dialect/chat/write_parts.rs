@@ -1,7 +1,7 @@
 //! Writes images, documents and sound.
 
 use super::request_body::{Audio, File, Image, Shown};
-use crate::dialect::conversation::{Api, Content, Media, Unsaid};
+use crate::dialect::conversation::{Api, Content, Media, Unsaid, data_url, name_of_kind};
 
 /// What is shown or told by the user; `None`: only a model says this.
 pub(super) fn write_part(content: Content, origin: Api) -> Result<Option<Shown>, Unsaid> {
@@ -42,7 +42,7 @@ fn document(
         Media::Inline { kind, data } => Ok(Shown::File {
             file: File {
                 // The field is required.
-                filename: name.unwrap_or_else(|| unnamed(&kind)),
+                filename: name.unwrap_or_else(|| name_of_kind(&kind)),
                 file_data: data_url(&kind, data),
             },
         }),
@@ -53,24 +53,9 @@ fn document(
     }
 }
 
-fn unnamed(kind: &str) -> String {
-    let ending = if kind.starts_with("text/") {
-        "txt"
-    } else {
-        "pdf"
-    };
-    format!("document.{ending}")
-}
-
 fn url_of(media: Media) -> String {
     match media {
         Media::Inline { kind, data } => data_url(&kind, data),
         Media::Url(url) | Media::Text(url) => url,
     }
-}
-
-/// In place: the data may be long.
-fn data_url(kind: &str, mut data: String) -> String {
-    data.insert_str(0, &format!("data:{kind};base64,"));
-    data
 }

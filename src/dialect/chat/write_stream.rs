@@ -1,11 +1,11 @@
 //! Writes an answer as the chunks of a stream.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::usage;
 use super::write_answer::{Identity, annotation, finish_reason};
 use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event, Place, Usage};
+use crate::wire::json::put;
 
 /// The end of a stream.
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -208,12 +208,5 @@ impl Writer {
             self.close_chunk(Some(&usage::written(&usage)), out);
         }
         out.extend_from_slice(DONE);
-    }
-}
-
-/// Writes JSON; into memory that never fails.
-fn put(value: &impl Serialize, out: &mut Vec<u8>) {
-    if serde_json::to_writer(&mut *out, value).is_err() {
-        out.extend_from_slice(b"null");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::seam::anchor;
 use super::{Transcript, called};
-use crate::config::Prefill;
+use crate::catalogue::Prefill;
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::json;
 

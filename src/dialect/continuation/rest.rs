@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::limits::{OutputLimits, Stop};
 use super::seam::{Seam, Search};
 use super::transcript::Transcript;
-use crate::config::Prefill;
+use crate::catalogue::Prefill;
 use crate::dialect::conversation::Usage;
 use crate::outcome::Defect;
 use crate::request::Endpoint;

@@ -1,6 +1,6 @@
 //! Finding the seam: the place in a reply where the client's text continues.
 
-use crate::config::Prefill;
+use crate::catalogue::Prefill;
 
 /// How much of the end of a text is searched for, in bytes.
 const ANCHOR: usize = 48;
@@ -144,7 +144,7 @@ mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
 
     use super::{Seam, Search, anchor};
-    use crate::config::Prefill;
+    use crate::catalogue::Prefill;
 
     /// The new text in a reply that is taken piece by piece; `None` if the seam is not found.
     fn new_text(so_far: &str, prefill: Prefill, reply: &str) -> Option<String> {

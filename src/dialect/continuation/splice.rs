@@ -6,11 +6,10 @@ use super::limits::Stop;
 use super::rest::Rest;
 use super::speech;
 use super::transcript::Transcript;
-use crate::config::Prefill;
+use crate::catalogue::Prefill;
 use crate::dialect::conversation::{Assembly, End, Event};
 use crate::dialect::form::{ReadEvents, WriteEvents};
 use crate::outcome::Defect;
-use crate::request::ModelRequest;
 use crate::wire::{json, sse};
 
 /// Writes the rest of one stream. The reply is read as the client would read it, whichever API its upstream speaks.
@@ -25,10 +24,10 @@ pub struct Splicer {
 }
 
 impl Splicer {
-    /// For the reply to a request that was made from `request` by [`super::body`].
-    pub fn new(request: &ModelRequest, transcript: &Transcript, prefill: Prefill) -> Self {
-        let mended = json::mended(&request.body);
-        let body = mended.as_ref().unwrap_or(&request.body);
+    /// For the reply to a request that [`super::body`] made of the client's. `request`: the body of that.
+    pub fn new(request: &[u8], transcript: &Transcript, prefill: Prefill) -> Self {
+        let mended = json::mended(request);
+        let body = mended.as_deref().unwrap_or(request);
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let endpoint = transcript.endpoint;
         Self {

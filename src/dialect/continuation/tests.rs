@@ -5,36 +5,10 @@ mod agents;
 use serde_json::{Value, json};
 
 use super::{Scribe, Splicer};
-use crate::config::Prefill;
+use crate::catalogue::Prefill;
 use crate::outcome::Defect;
-use crate::request::{ClientApi, Endpoint, ModelRequest, RequestId, Thinking};
+use crate::request::Endpoint;
 use crate::wire::sse;
-
-fn request(endpoint: Endpoint, body: &Value) -> ModelRequest {
-    ModelRequest {
-        id: RequestId::random(),
-        trace: None,
-        received_at: tokio::time::Instant::now(),
-        client: None,
-        client_api: ClientApi::OpenAi,
-        endpoint,
-        method: http::Method::POST,
-        path: String::new(),
-        headers: http::HeaderMap::new(),
-        body: body.to_string().into(),
-        model: None,
-        streaming: true,
-        thinking: Thinking::default(),
-        credential: None,
-        store: None,
-        pinned_to: None,
-        demands: Default::default(),
-        session: 0,
-        retries: 0,
-        patience: None,
-        control: crate::request::Control::default(),
-    }
-}
 
 fn splicer(endpoint: Endpoint, body: &Value, sent: &[Value], prefill: Prefill) -> Splicer {
     let mut scribe = Scribe::new(endpoint);
@@ -42,7 +16,7 @@ fn splicer(endpoint: Endpoint, body: &Value, sent: &[Value], prefill: Prefill) -
         scribe.note(None, event.to_string().as_bytes());
     }
     assert_eq!(scribe.transcript().obstacle(), None);
-    Splicer::new(&request(endpoint, body), scribe.transcript(), prefill)
+    Splicer::new(body.to_string().as_bytes(), scribe.transcript(), prefill)
 }
 
 fn rewrite(splicer: &mut Splicer, reply: &[Value]) -> Result<Vec<Value>, Defect> {

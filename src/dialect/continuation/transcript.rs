@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::called::{CallingTurn, ToldCall};
 use super::speech;
-use crate::config::Prefill;
+use crate::catalogue::Prefill;
 use crate::dialect::conversation::{Piece, Place, Usage};
 use crate::dialect::form::ReadEvents;
 use crate::request::Endpoint;

@@ -207,6 +207,25 @@ impl Event<'_> {
         }
     }
 
+    /// How many bytes it takes to keep it.
+    pub(super) fn size(&self) -> usize {
+        let text = match self {
+            Self::Text(text)
+            | Self::Refusal(text)
+            | Self::Thought(text)
+            | Self::Arguments(text) => text.len(),
+            Self::Signature(signature) => signature.data.len(),
+            Self::Begin(_)
+            | Self::Cited(_)
+            | Self::Call(_)
+            | Self::Called
+            | Self::End { .. }
+            | Self::Failed(_)
+            | Self::Alive => 0,
+        };
+        size_of::<Self>() + text
+    }
+
     /// Whether the client sees more of the answer by it.
     pub fn is_content(&self) -> bool {
         match self {

@@ -204,7 +204,7 @@ pub fn answer() -> impl Strategy<Value = Vec<Event<'static>>> {
     (name(), text.clone(), text, calls, end, usage).prop_map(
         |(model, thought, text, calls, end, usage)| {
             let mut events = vec![Event::Begin(Begin {
-                id: "answer_1".to_owned(),
+                id: "answer_000000001".to_owned(),
                 model,
                 created: Some(1_700_000_000),
             })];

@@ -59,47 +59,51 @@ impl Dropped {
 /// A field that a target may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// Marks of where a prompt that is to be cached ends.
+    /// Marks of where a part of the prompt ends that is to be cached.
     CacheControl,
-    /// The level of detail of an image.
+    /// How closely the model looks at an image.
     Detail,
     /// How hard the model reasons.
     Effort,
     /// The form of the answer.
     Format,
-    /// `frequency_penalty`
+    /// How much less likely a token becomes each time it is used.
     FrequencyPenalty,
-    /// Whether several tools may be called at once.
+    /// Whether the model may call several tools in one answer.
     Parallel,
-    /// `presence_penalty`
+    /// How much less likely a token becomes once it is used.
     PresencePenalty,
-    /// Which requests share a cache.
+    /// Which requests the provider sends to the same cache.
     PromptCacheKey,
-    /// For how long they share it.
+    /// How long a prompt stays in the cache.
     PromptCacheRetention,
-    /// `safety_identifier`
+    /// Who is served, where the provider looks for abuse.
     SafetyIdentifier,
-    /// `seed`
+    /// What makes the choice of tokens repeatable.
     Seed,
-    /// The size of what a search finds.
+    /// What the form of the answer is for.
+    SchemaDescription,
+    /// The name of the form of the answer.
+    SchemaName,
+    /// How much of what a search finds the model gets to read.
     SearchContextSize,
-    /// `service_tier`
+    /// How fast the answer comes, and what it costs.
     ServiceTier,
     /// Texts that end the answer.
     Stop,
-    /// Whether arguments keep to their schema.
+    /// Whether the arguments of a call, or the answer, must keep to their schema.
     Strict,
-    /// `temperature`
+    /// How freely the next token is chosen.
     Temperature,
     /// Reasoning of earlier turns.
     Thoughts,
-    /// `top_k`
+    /// Among how many of the likeliest tokens it is chosen.
     TopK,
-    /// `top_p`
+    /// Among how much of the probability it is chosen.
     TopP,
-    /// Who is served.
+    /// Who is served, by the client's own name for it.
     User,
-    /// How much is said.
+    /// How long the answer is.
     Verbosity,
 }
 
@@ -130,6 +134,16 @@ impl Field {
             ),
             Self::SafetyIdentifier => ("safety_identifier", "metadata", "safety_identifier"),
             Self::Seed => ("seed", "seed", "seed"),
+            Self::SchemaDescription => (
+                "response_format.json_schema.description",
+                "output_config.format.description",
+                "text.format.description",
+            ),
+            Self::SchemaName => (
+                "response_format.json_schema.name",
+                "output_config.format.name",
+                "text.format.name",
+            ),
             Self::SearchContextSize => (
                 "web_search_options.search_context_size",
                 "tools.search_context_size",

@@ -29,8 +29,8 @@ pub enum Loose<'a> {
     Nothing,
     /// It is one.
     Text(Cow<'a, str>),
-    /// It is something else.
-    Other(Value),
+    /// It is something else, which is rare: events that have many such fields stay small.
+    Other(Box<Value>),
 }
 
 impl<'a> Loose<'a> {
@@ -70,7 +70,7 @@ impl<'a> Loose<'a> {
 }
 
 /// An object; `None` if there is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object<T>(pub Option<T>);
 
 /// A list; empty if there is none.
@@ -106,7 +106,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(match Loose::deserialize(deserializer)? {
-            Loose::Other(Value::Number(number)) => Cow::Owned(number.to_string()),
+            Loose::Other(value) if value.is_number() => Cow::Owned(value.to_string()),
             loose => loose.into_text(),
         }))
     }
@@ -182,27 +182,29 @@ impl<'de> Visitor<'de> for LooseVisitor {
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Loose::Other(value.into()))
+        Ok(Loose::Other(Box::new(value.into())))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Loose::Other(value.into()))
+        Ok(Loose::Other(Box::new(value.into())))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Loose::Other(value.into()))
+        Ok(Loose::Other(Box::new(value.into())))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Loose::Other(value.into()))
+        Ok(Loose::Other(Box::new(value.into())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(list)).map(Loose::Other)
+        let list = Value::deserialize(SeqAccessDeserializer::new(list))?;
+        Ok(Loose::Other(Box::new(list)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(map)).map(Loose::Other)
+        let object = Value::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Loose::Other(Box::new(object)))
     }
 }
 

@@ -6,17 +6,17 @@ use serde_json::value::RawValue;
 use crate::dialect::conversation::Usage;
 use crate::dialect::conversation::lenient::{Count, List, Object, Text};
 
-/// An event.
+/// An event. What is large and rare is boxed, so that the usual event is small.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Event<'a> {
     #[serde(rename = "type")]
     pub(super) kind: Text<'a>,
     pub(super) index: Count,
-    pub(super) message: Object<Message<'a>>,
-    pub(super) content_block: Object<Block<'a>>,
+    pub(super) message: Object<Box<Message<'a>>>,
+    pub(super) content_block: Object<Box<Block<'a>>>,
     pub(super) delta: Object<Delta<'a>>,
-    pub(super) usage: Object<Counts>,
+    pub(super) usage: Object<Box<Counts>>,
     pub(super) error: Option<&'a RawValue>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Message<'a> {
 pub(super) struct Stop<'a> {
     pub(super) stop_reason: Text<'a>,
     pub(super) stop_sequence: Text<'a>,
-    pub(super) stop_details: Object<Details<'a>>,
+    pub(super) stop_details: Object<Box<Details<'a>>>,
 }
 
 /// More about that.
@@ -74,10 +74,10 @@ pub(super) struct Delta<'a> {
     pub(super) thinking: Text<'a>,
     pub(super) signature: Text<'a>,
     pub(super) partial_json: Text<'a>,
-    pub(super) citation: Object<Citation<'a>>,
+    pub(super) citation: Object<Box<Citation<'a>>>,
     pub(super) stop_reason: Text<'a>,
     pub(super) stop_sequence: Text<'a>,
-    pub(super) stop_details: Object<Details<'a>>,
+    pub(super) stop_details: Object<Box<Details<'a>>>,
 }
 
 /// A source of a text.

@@ -1,9 +1,9 @@
 //! Images and documents, both ways.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::fields::{list, object, take, take_of, text};
 use super::wire::{Block, Source};
+use crate::dialect::conversation::fields::{Object, list, object, take, take_object, take_text};
 use crate::dialect::conversation::{Content, Media, Unsaid};
 
 /// The media types of images that are accepted.
@@ -32,17 +32,17 @@ pub(super) fn read_image(source: Value) -> Result<Content, Unsaid> {
 }
 
 /// Reads a document. If it has images, they follow its text.
-pub(super) fn read_document(mut block: Map<String, Value>) -> Result<Vec<Content>, Unsaid> {
-    let mut source = object(take_of(&mut block, "source"));
+pub(super) fn read_document(mut block: Object) -> Result<Vec<Content>, Unsaid> {
+    let mut source = take_object(&mut block, "source");
     let mut images = Vec::new();
     let media = match source.get("type").and_then(Value::as_str) {
-        Some("content") => Media::Text(match take_of(&mut source, "content") {
+        Some("content") => Media::Text(match take(&mut source, "content") {
             Value::String(content) => content,
             content => {
                 let mut texts = Vec::new();
-                for mut part in list(content).map(object) {
-                    match take_of(&mut part, "source") {
-                        Value::Null => texts.extend(text(take_of(&mut part, "text"))),
+                for mut part in list(content).into_iter().map(object) {
+                    match take(&mut part, "source") {
+                        Value::Null => texts.extend(take_text(&mut part, "text")),
                         source => images.push(read_image(source)?),
                     }
                 }
@@ -53,15 +53,15 @@ pub(super) fn read_document(mut block: Map<String, Value>) -> Result<Vec<Content
     };
     let mut contents = vec![Content::Document {
         media,
-        name: text(take_of(&mut block, "title")),
-        context: text(take_of(&mut block, "context")),
+        name: take_text(&mut block, "title"),
+        context: take_text(&mut block, "context"),
     }];
     contents.append(&mut images);
     Ok(contents)
 }
 
-fn read_source(mut source: Map<String, Value>) -> Result<Media, Unsaid> {
-    let mut said = |field| text(take(&mut source, field)).unwrap_or_default();
+fn read_source(mut source: Object) -> Result<Media, Unsaid> {
+    let mut said = |field| take_text(&mut source, field).unwrap_or_default();
     Ok(match said("type").as_str() {
         "base64" => Media::Inline {
             kind: said("media_type"),

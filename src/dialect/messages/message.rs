@@ -48,14 +48,17 @@ pub(super) fn message(asked: &Asked, begin: Begin) -> Value {
     })
 }
 
-/// Anthropic's ids have a prefix of their own.
+/// Anthropic's ids have a prefix of their own. They name one message each, and Claude Code makes one message of those with the
+/// same id. Short ids come again: Ollama draws one of 999, and others always say the same.
 fn id(id: &str) -> String {
     let bare = ["chatcmpl-", "resp_", "msg_"]
         .into_iter()
-        .find_map(|prefix| id.strip_prefix(prefix));
-    match bare.unwrap_or(id) {
-        "" => format!("msg_{:016x}", fastrand::u64(..)),
-        bare => format!("msg_{bare}"),
+        .find_map(|prefix| id.strip_prefix(prefix))
+        .unwrap_or(id);
+    match bare.len() {
+        0 => format!("msg_{:016x}", fastrand::u64(..)),
+        1..16 => format!("msg_{bare}_{:016x}", fastrand::u64(..)),
+        16.. => format!("msg_{bare}"),
     }
 }
 

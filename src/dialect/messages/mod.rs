@@ -4,7 +4,6 @@ mod batches;
 mod caching;
 mod error;
 mod events;
-mod fields;
 mod look;
 mod media;
 mod message;

@@ -64,10 +64,10 @@ impl Reader {
     }
 
     /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`.
-    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-        let Ok(event) = serde_json::from_slice::<Event<'a>>(data) else {
+    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+        let Ok(event) = serde_json::from_str::<Event<'a>>(data) else {
             // Some who copy the API end their streams as chats end.
-            let is_over = data.trim_ascii() == b"[DONE]";
+            let is_over = data.trim_ascii() == "[DONE]";
             pieces.push(if is_over {
                 Piece::Over
             } else {
@@ -83,13 +83,13 @@ impl Reader {
             b"content_block_delta" => self.go_on(event, pieces),
             b"message_start" => {
                 if let Some(message) = event.message.0 {
-                    self.start(message, pieces);
+                    self.start(*message, pieces);
                 }
             }
             b"content_block_start" => {
                 let index = index_of(&event);
                 if let Some(block) = event.content_block.0 {
-                    self.begin(index, block, pieces);
+                    self.begin(index, *block, pieces);
                 }
             }
             b"content_block_stop" => self.end(index_of(&event), pieces),
@@ -195,7 +195,7 @@ impl Reader {
             "signature_delta" => sign(delta.signature.0, false, pieces),
             "input_json_delta" => self.add_input(index, delta.partial_json.0, pieces),
             "citations_delta" => {
-                let citation = delta.citation.0.and_then(cited);
+                let citation = delta.citation.0.and_then(|page| cited(*page));
                 if let Some(open) = self.open(index) {
                     open.citations.extend(citation);
                 }
@@ -261,7 +261,7 @@ impl Reader {
 
     fn stop<'a>(&mut self, event: Event<'a>, pieces: &mut Vec<Piece<'a>>) {
         let stop = event.delta.0.map(Delta::into_stop).unwrap_or_default();
-        self.count(event.usage.0, pieces);
+        self.count(event.usage.0.map(|counts| *counts), pieces);
         end(stop, pieces);
     }
 }

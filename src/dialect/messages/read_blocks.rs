@@ -1,9 +1,9 @@
 //! Reads turns and their blocks.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::fields::{list, mark, object, take, take_of, text};
 use super::media::{read_document, read_image};
+use crate::dialect::conversation::fields::{Object, object, take, take_list, take_text, text};
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
     thoughts,
@@ -69,19 +69,19 @@ impl Blocks<'_> {
         self.parts.extend(content.into_iter().map(Part::new));
     }
 
-    fn block(&mut self, mut block: Map<String, Value>) -> Result<(), Unsaid> {
+    fn block(&mut self, mut block: Object) -> Result<(), Unsaid> {
         let before = self.parts.len();
-        let cache = mark(take_of(&mut block, "cache_control"));
-        let kind = text(take_of(&mut block, "type")).unwrap_or_default();
+        let cache = mark(take(&mut block, "cache_control"));
+        let kind = take_text(&mut block, "type").unwrap_or_default();
         match kind.as_str() {
             "text" | "" => {
-                let said = text(take_of(&mut block, "text"));
+                let said = take_text(&mut block, "text");
                 self.add(said.filter(|said| !said.is_empty()).map(Content::Text));
             }
             "tool_use" => self.call(block),
             "tool_result" => self.result(block)?,
             "thinking" | "redacted_thinking" => self.add(thought(block)),
-            "image" => self.add([read_image(take_of(&mut block, "source"))?]),
+            "image" => self.add([read_image(take(&mut block, "source"))?]),
             "document" => {
                 if !block.get("citations").is_none_or(Value::is_null) {
                     self.dropped.named("citations");
@@ -92,12 +92,12 @@ impl Blocks<'_> {
             "search_result" => self.add([found(block)]),
             "tool_reference" => {
                 self.dropped.named("tool_reference");
-                let name = text(take_of(&mut block, "tool_name")).unwrap_or_default();
+                let name = take_text(&mut block, "tool_name").unwrap_or_default();
                 self.add([Content::Text(format!("The tool {name} is available."))]);
             }
             // What was said before, in short.
             "compaction" => {
-                let said = text(take_of(&mut block, "content"));
+                let said = take_text(&mut block, "content");
                 self.add(said.filter(|said| !said.is_empty()).map(Content::Text));
             }
             "container_upload" => return Err(Unsaid("file_id")),
@@ -121,45 +121,45 @@ impl Blocks<'_> {
         Ok(())
     }
 
-    fn call(&mut self, mut block: Map<String, Value>) {
-        let input = match take_of(&mut block, "input") {
+    fn call(&mut self, mut block: Object) {
+        let input = match take(&mut block, "input") {
             Value::Null => String::new(),
             Value::String(input) => input,
             input => input.to_string(),
         };
         self.add([Content::Call(Call {
-            id: text(take_of(&mut block, "id")).unwrap_or_default(),
-            name: text(take_of(&mut block, "name")).unwrap_or_default(),
+            id: take_text(&mut block, "id").unwrap_or_default(),
+            name: take_text(&mut block, "name").unwrap_or_default(),
             namespace: None,
             input: Input::Json(input),
         })]);
     }
 
-    fn result(&mut self, mut block: Map<String, Value>) -> Result<(), Unsaid> {
+    fn result(&mut self, mut block: Object) -> Result<(), Unsaid> {
         let mut within = Blocks {
             role: Role::User,
             is_last: self.is_last,
             parts: Vec::new(),
             dropped: self.dropped,
         };
-        within.read(take_of(&mut block, "content"))?;
+        within.read(take(&mut block, "content"))?;
         let parts = within.parts;
         self.add([Content::Result(CallResult {
-            id: text(take_of(&mut block, "tool_use_id")).unwrap_or_default(),
+            id: take_text(&mut block, "tool_use_id").unwrap_or_default(),
             parts,
-            is_error: take_of(&mut block, "is_error") == true,
+            is_error: take(&mut block, "is_error") == true,
         })]);
         Ok(())
     }
 }
 
-fn thought(mut block: Map<String, Value>) -> Option<Content> {
-    let said = text(take_of(&mut block, "thinking")).unwrap_or_default();
+fn thought(mut block: Object) -> Option<Content> {
+    let said = take_text(&mut block, "thinking").unwrap_or_default();
     let (field, is_redacted) = match block.contains_key("data") {
         true => ("data", true),
         false => ("signature", false),
     };
-    let data = text(take_of(&mut block, field)).filter(|data| !data.is_empty());
+    let data = text(take(&mut block, field)).filter(|data| !data.is_empty());
     let signature = data.map(|data| {
         thoughts::unseal(&data).unwrap_or(Signature {
             of: Api::Messages,
@@ -177,11 +177,17 @@ fn thought(mut block: Map<String, Value>) -> Option<Content> {
 }
 
 /// What a search has found, as text.
-fn found(mut block: Map<String, Value>) -> Content {
-    let title = text(take_of(&mut block, "title")).unwrap_or_default();
-    let source = text(take_of(&mut block, "source")).unwrap_or_default();
-    let texts = list(take_of(&mut block, "content"))
-        .filter_map(|part| text(take(&mut object(part), "text")));
+fn found(mut block: Object) -> Content {
+    let title = take_text(&mut block, "title").unwrap_or_default();
+    let source = take_text(&mut block, "source").unwrap_or_default();
+    let texts = take_list(&mut block, "content")
+        .into_iter()
+        .filter_map(|part| take_text(&mut object(part), "text"));
     let texts: Vec<String> = texts.collect();
     Content::Text(format!("{title} ({source})\n{}", texts.join("\n")))
+}
+
+/// A caching mark, if there is one.
+pub(super) fn mark(value: Value) -> Option<Value> {
+    value.is_object().then_some(value)
 }

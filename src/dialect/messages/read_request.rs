@@ -1,10 +1,12 @@
 //! Reads a request.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::fields::{list, mark, object, take, text};
-use super::read_blocks::read_turns;
+use super::read_blocks::{mark, read_turns};
 use super::read_tools::read_tools;
+use crate::dialect::conversation::fields::{
+    Object, object, take, take_list, take_object, take_text, text,
+};
 use crate::dialect::conversation::{
     Api, Caching, Conversation, Dropped, Echo, Effort, Format, Part, Role, Sampling, Streaming,
     Thinking, Turn, Unsaid,
@@ -37,7 +39,7 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     let tools = read_tools(fields, &mut dropped)?;
     let (format, effort) = shape(fields, &mut dropped);
     let thinking = thinking(take(fields, "thinking"), effort);
-    let mut metadata = object(take(fields, "metadata"));
+    let mut metadata = take_object(fields, "metadata");
     let max_output = take(fields, "max_tokens").as_u64();
     if max_output == Some(0) {
         // It warms Anthropic's cache, and wants no answer.
@@ -45,11 +47,12 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     }
     let mut conversation = Conversation {
         origin: Api::Messages,
-        model: text(take(fields, "model")).unwrap_or_default(),
+        model: take_text(fields, "model").unwrap_or_default(),
         turns,
         tools,
         max_output,
-        stop: list(take(fields, "stop_sequences"))
+        stop: take_list(fields, "stop_sequences")
+            .into_iter()
             .filter_map(text)
             .collect(),
         sampling: Sampling {
@@ -62,9 +65,9 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
         format,
         verbosity: None,
         streaming: (take(fields, "stream") == true).then_some(Streaming { with_usage: true }),
-        user: text(take(&mut metadata, "user_id")),
+        user: take_text(&mut metadata, "user_id"),
         safety_identifier: None,
-        service_tier: text(take(fields, "service_tier")).map(tier),
+        service_tier: take_text(fields, "service_tier").map(tier),
         caching: Caching {
             automatic: mark(take(fields, "cache_control")),
             ..Caching::default()
@@ -91,7 +94,7 @@ fn instructions(system: Value) -> Vec<Turn> {
         Value::Array(blocks) => {
             for mut block in blocks.into_iter().map(object) {
                 let cache = mark(take(&mut block, "cache_control"));
-                add(text(take(&mut block, "text")), cache);
+                add(take_text(&mut block, "text"), cache);
             }
         }
         system => add(text(system), None),
@@ -106,9 +109,9 @@ fn instructions(system: Value) -> Vec<Turn> {
 }
 
 /// The form of the answer, and the effort.
-fn shape(fields: &mut Map<String, Value>, dropped: &mut Dropped) -> (Format, Option<Effort>) {
-    let mut config = object(take(fields, "output_config"));
-    let effort = text(take(&mut config, "effort"));
+fn shape(fields: &mut Object, dropped: &mut Dropped) -> (Format, Option<Effort>) {
+    let mut config = take_object(fields, "output_config");
+    let effort = take_text(&mut config, "effort");
     let older = take(fields, "output_format");
     let format = match take(&mut config, "format") {
         Value::Null => older,

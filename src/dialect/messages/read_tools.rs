@@ -1,8 +1,11 @@
 //! Reads tools, and the choice among them.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::fields::{list, mark, object, take, text};
+use super::read_blocks::mark;
+use crate::dialect::conversation::fields::{
+    Object, object, take, take_list, take_object, take_text, text,
+};
 use crate::dialect::conversation::{
     Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
 };
@@ -16,12 +19,9 @@ const HINTS: [&str; 4] = [
 ];
 
 /// Takes tools and choice out of the fields of a request.
-pub(super) fn read_tools(
-    fields: &mut Map<String, Value>,
-    dropped: &mut Dropped,
-) -> Result<Tools, Unsaid> {
+pub(super) fn read_tools(fields: &mut Object, dropped: &mut Dropped) -> Result<Tools, Unsaid> {
     let mut tools = Tools::default();
-    for described in list(take(fields, "tools")).map(object) {
+    for described in take_list(fields, "tools").into_iter().map(object) {
         match described.get("type").and_then(Value::as_str) {
             None | Some("custom") => tools.list.push(tool(described, dropped)),
             Some(kind) if kind.starts_with("web_search_") => {
@@ -32,13 +32,13 @@ pub(super) fn read_tools(
             Some(_) => return Err(Unsaid("hosted tools")),
         }
     }
-    let mut asked = object(take(fields, "tool_choice"));
+    let mut asked = take_object(fields, "tool_choice");
     tools.choice = match asked.get("type").and_then(Value::as_str) {
         None => Choice::Unsaid,
         Some("any") => Choice::Any,
         Some("none") => Choice::Never,
         Some("tool") => Choice::One(ToolName {
-            name: text(take(&mut asked, "name")).unwrap_or_default(),
+            name: take_text(&mut asked, "name").unwrap_or_default(),
             ..ToolName::default()
         }),
         Some(_) => Choice::Auto,
@@ -49,7 +49,7 @@ pub(super) fn read_tools(
     Ok(tools)
 }
 
-fn tool(mut described: Map<String, Value>, dropped: &mut Dropped) -> Tool {
+fn tool(mut described: Object, dropped: &mut Dropped) -> Tool {
     for hint in HINTS {
         if !matches!(
             described.get(hint),
@@ -59,9 +59,9 @@ fn tool(mut described: Map<String, Value>, dropped: &mut Dropped) -> Tool {
         }
     }
     Tool {
-        name: text(take(&mut described, "name")).unwrap_or_default(),
+        name: take_text(&mut described, "name").unwrap_or_default(),
         namespace: None,
-        description: text(take(&mut described, "description")),
+        description: take_text(&mut described, "description"),
         kind: ToolKind::Function {
             schema: take(&mut described, "input_schema"),
             strict: take(&mut described, "strict").as_bool(),
@@ -71,17 +71,18 @@ fn tool(mut described: Map<String, Value>, dropped: &mut Dropped) -> Tool {
 }
 
 /// The provider's own search.
-fn search(mut described: Map<String, Value>, dropped: &mut Dropped) -> Search {
+fn search(mut described: Object, dropped: &mut Dropped) -> Search {
     for limit in ["blocked_domains", "max_uses"] {
         if !described.get(limit).is_none_or(Value::is_null) {
             dropped.named(limit);
         }
     }
-    let mut location = object(take(&mut described, "user_location"));
+    let mut location = take_object(&mut described, "user_location");
     location.shift_remove("type");
     location.retain(|_, value| !value.is_null());
     Search {
-        allowed_domains: list(take(&mut described, "allowed_domains"))
+        allowed_domains: take_list(&mut described, "allowed_domains")
+            .into_iter()
             .filter_map(text)
             .collect(),
         location: match location.is_empty() {

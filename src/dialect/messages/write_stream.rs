@@ -1,11 +1,11 @@
 //! Writes an answer event by event.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error;
 use super::message::{Open, call, counts, message, redacted, sealed, stop};
 use crate::dialect::conversation::{Asked, End, Event, Place, Signature, Usage};
+use crate::wire::json::put;
 
 /// Writes the events of a stream.
 #[derive(Debug)]
@@ -156,10 +156,4 @@ impl Writer {
 
 fn tell(kind: &str, event: &Value, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
-}
-
-/// Writes a text or a number as JSON.
-fn put(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    // Writing to memory does not fail.
-    let _ = serde_json::to_writer(out, value);
 }

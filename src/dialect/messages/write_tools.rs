@@ -44,7 +44,7 @@ impl Toolbox {
         facts: &Facts,
         dropped: &mut Dropped,
     ) -> Result<Self, Unsaid> {
-        let (shape, answer) = shape(format, facts)?;
+        let (shape, answer) = shape(format, facts, dropped)?;
         let reserved = match (&tools.search, &answer) {
             (Some(_), _) => Some(WEB_SEARCH),
             (None, Some(_)) => Some(ANSWER_TOOL),
@@ -102,14 +102,39 @@ impl Toolbox {
 }
 
 /// How the form of an answer is asked for, and the tool for that, if it takes one.
-fn shape(format: Format, facts: &Facts) -> Result<(Shape, Option<Tool>), Unsaid> {
-    let Format::Schema { schema, .. } = format else {
+fn shape(
+    format: Format,
+    facts: &Facts,
+    dropped: &mut Dropped,
+) -> Result<(Shape, Option<Tool>), Unsaid> {
+    let Format::Schema {
+        name,
+        description,
+        schema,
+        ..
+    } = format
+    else {
         return Ok((Shape::Free, None));
     };
-    let schema = match schema {
+    let mut schema = match schema {
         Value::Null => json!({ "type": "object" }),
         schema => schema,
     };
+    // There are no fields for these beside the schema, but in it.
+    for (field, said, lost) in [
+        ("title", name, Field::SchemaName),
+        ("description", description, Field::SchemaDescription),
+    ] {
+        let Some(said) = said else {
+            continue;
+        };
+        let own = schema
+            .as_object_mut()
+            .map(|fields| fields.entry(field).or_insert_with(|| said.as_str().into()));
+        if own.is_none_or(|own| *own != said) {
+            dropped.field(lost);
+        }
+    }
     if facts.takes_schema
         && let Some(schema) = schema::of_answer(schema.clone(), Taker::Anthropic)
     {

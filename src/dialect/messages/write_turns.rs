@@ -36,6 +36,9 @@ impl Turns<'_> {
         let messages = &mut request.messages;
         add("user", shown, messages);
         while let Some(turn) = turns.next() {
+            if turn.role != Role::Assistant {
+                self.end_answer(messages);
+            }
             match turn.role {
                 Role::User => {
                     let mut blocks = self.blocks(turn.parts, Role::User)?;
@@ -60,6 +63,7 @@ impl Turns<'_> {
                 }
             }
         }
+        self.end_answer(messages);
         if messages.first().is_none_or(|first| first.role != "user") {
             let content = vec![Block::text(NOTHING)];
             messages.insert(
@@ -71,6 +75,25 @@ impl Turns<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Takes thoughts that nothing follows off the assistant's message: an answer that broke off behind them has left them, and
+    /// they are refused.
+    fn end_answer(&mut self, messages: &mut Vec<Message>) {
+        let Some(last) = messages.pop_if(|last| last.role == "assistant") else {
+            return;
+        };
+        let mut content = last.content;
+        let is_thought = |block: &mut Block| {
+            matches!(
+                block,
+                Block::Thinking { .. } | Block::RedactedThinking { .. }
+            )
+        };
+        while content.pop_if(is_thought).is_some() {
+            self.dropped.field(Field::Thoughts);
+        }
+        add("assistant", content, messages);
     }
 
     /// A later instruction. It may stand only between a user's message and the answer, else it becomes part of the user's

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::dialect::conversation::lenient::{Count, Text};
+use crate::dialect::conversation::lenient::{Count, Object, Text};
 use crate::dialect::conversation::{Begin, Citation, Usage};
 
 /// An event.
@@ -99,18 +99,8 @@ pub(super) fn parts(content: Option<&RawValue>) -> Vec<Part<'_>> {
 
 /// Reads a usage object; `None`: it is none.
 pub fn usage(usage: &RawValue) -> Option<Usage> {
-    let usage: Value = serde_json::from_str(usage.get()).ok()?;
-    let count = |value: &Value| {
-        let count = Count::deserialize(value).unwrap_or_default();
-        count.0.unwrap_or(0)
-    };
-    usage.is_object().then(|| Usage {
-        input: count(&usage["input_tokens"]),
-        cached: count(&usage["input_tokens_details"]["cached_tokens"]),
-        written: count(&usage["input_tokens_details"]["cache_write_tokens"]),
-        output: count(&usage["output_tokens"]),
-        reasoning: count(&usage["output_tokens_details"]["reasoning_tokens"]),
-    })
+    let Object(counts) = serde_json::from_str::<Object<Counts>>(usage.get()).ok()?;
+    counts.as_ref().map(Counts::usage)
 }
 
 /// A response.
@@ -122,9 +112,48 @@ pub(super) struct Response<'a> {
     created_at: Count,
     pub(super) status: Text<'a>,
     output: Option<&'a RawValue>,
-    usage: Option<&'a RawValue>,
+    usage: Object<Counts>,
     pub(super) error: Option<&'a RawValue>,
-    incomplete_details: Option<&'a RawValue>,
+    incomplete_details: Object<Incomplete<'a>>,
+}
+
+/// What it costs, in tokens.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    input_tokens: Count,
+    input_tokens_details: Object<Details>,
+    output_tokens: Count,
+    output_tokens_details: Object<Details>,
+}
+
+impl Counts {
+    fn usage(&self) -> Usage {
+        let count = |count: Count| count.0.unwrap_or(0);
+        let input = self.input_tokens_details.0.unwrap_or_default();
+        let output = self.output_tokens_details.0.unwrap_or_default();
+        Usage {
+            input: count(self.input_tokens),
+            cached: count(input.cached_tokens),
+            written: count(input.cache_write_tokens),
+            output: count(self.output_tokens),
+            reasoning: count(output.reasoning_tokens),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+    reasoning_tokens: Count,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct Incomplete<'a> {
+    reason: Text<'a>,
 }
 
 impl<'a> Response<'a> {
@@ -148,18 +177,13 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn usage(&self) -> Option<Usage> {
-        usage(self.usage?)
+        self.usage.0.as_ref().map(Counts::usage)
     }
 
     /// Why it is not complete; empty if it does not say.
-    pub(super) fn reason(&self) -> String {
-        let details = self
-            .incomplete_details
-            .and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
-        let reason = details
-            .as_ref()
-            .and_then(|details| details["reason"].as_str());
-        reason.unwrap_or_default().to_owned()
+    pub(super) fn reason(&self) -> &str {
+        let details = self.incomplete_details.0.as_ref();
+        details.map_or("", |details| &details.reason.0)
     }
 }
 

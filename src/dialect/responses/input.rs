@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::fields::{Fields, kind_of, take, take_list, take_object, take_text};
 use super::media::{read_file, read_image};
+use crate::dialect::conversation::fields::{
+    Object, kind_of, take, take_list, take_object, take_text,
+};
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
     cache_mark, thoughts,
@@ -17,9 +19,9 @@ pub(super) struct Read {
     /// The tools that are declared amid them.
     pub(super) tools: Vec<Value>,
     /// The reasoning that is asked for from there on.
-    pub(super) reasoning: Option<Fields>,
+    pub(super) reasoning: Option<Object>,
     /// The form of text that is asked for from there on.
-    pub(super) text: Option<Fields>,
+    pub(super) text: Option<Object>,
 }
 
 impl Read {
@@ -42,7 +44,7 @@ impl Read {
         Ok(())
     }
 
-    fn item(&mut self, mut item: Fields, dropped: &mut Dropped) -> Result<(), Unsaid> {
+    fn item(&mut self, mut item: Object, dropped: &mut Dropped) -> Result<(), Unsaid> {
         match kind_of(&item) {
             "" | "message" => return self.message(item),
             "function_call" | "custom_tool_call" => {
@@ -89,7 +91,7 @@ impl Read {
         Ok(())
     }
 
-    fn message(&mut self, mut item: Fields) -> Result<(), Unsaid> {
+    fn message(&mut self, mut item: Object) -> Result<(), Unsaid> {
         let role = match item.get("role").and_then(Value::as_str) {
             Some("assistant") => Role::Assistant,
             Some("system" | "developer") => Role::System,
@@ -134,7 +136,7 @@ fn ends_with_message(turn: &Turn) -> bool {
     )
 }
 
-fn read_call(mut item: Fields) -> Call {
+fn read_call(mut item: Object) -> Call {
     let is_custom = kind_of(&item) == "custom_tool_call";
     let input = match take(&mut item, if is_custom { "input" } else { "arguments" }) {
         Value::String(text) => text,
@@ -155,7 +157,7 @@ fn read_call(mut item: Fields) -> Call {
 }
 
 /// The thought in an item; `None`: there is nothing in it.
-fn read_thought(mut item: Fields) -> Option<Thought> {
+fn read_thought(mut item: Object) -> Option<Thought> {
     let mut texts = |field: &str| {
         let parts = take_list(&mut item, field).into_iter();
         let texts = parts.filter_map(|part| match part {
@@ -204,13 +206,13 @@ fn read_content(content: Value, role: Role) -> Result<Vec<Part>, Unsaid> {
     Ok(parts)
 }
 
-fn read_part(mut part: Fields, role: Role) -> Result<Part, Unsaid> {
+fn read_part(mut part: Object, role: Role) -> Result<Part, Unsaid> {
     let cache = cache_mark(&take_object(&mut part, "prompt_cache_breakpoint"));
     let content = read_shown(part, role)?;
     Ok(Part { content, cache })
 }
 
-fn read_shown(mut part: Fields, role: Role) -> Result<Content, Unsaid> {
+fn read_shown(mut part: Object, role: Role) -> Result<Content, Unsaid> {
     Ok(match kind_of(&part) {
         "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" => {
             Content::Text(take_text(&mut part, "text").unwrap_or_default())

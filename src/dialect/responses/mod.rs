@@ -10,7 +10,6 @@
 
 mod calls;
 mod event;
-mod fields;
 mod input;
 mod items;
 mod look;

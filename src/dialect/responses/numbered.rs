@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::wire::json::put;
+
 /// Numbers the events of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Numbered {
@@ -19,8 +21,7 @@ impl Numbered {
     pub(super) fn tell(&mut self, kind: &str, fields: &impl Serialize, out: &mut Vec<u8>) {
         self.begin(kind, out);
         let comma = out.len();
-        // It cannot fail: the target is memory, and all keys are texts.
-        serde_json::to_writer(&mut *out, fields).ok();
+        put(fields, out);
         if let Some(brace) = out.get_mut(comma) {
             *brace = b',';
         }
@@ -38,7 +39,7 @@ impl Numbered {
         out.extend_from_slice(head);
         self.number(out);
         out.extend_from_slice(b",\"delta\":");
-        serde_json::to_writer(&mut *out, text).ok();
+        put(text, out);
         out.extend_from_slice(b"}\n\n");
     }
 
@@ -52,7 +53,7 @@ impl Numbered {
     }
 
     fn number(&mut self, out: &mut Vec<u8>) {
-        serde_json::to_writer(&mut *out, &self.next).ok();
+        put(&self.next, out);
         self.next += 1;
     }
 }

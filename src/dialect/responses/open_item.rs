@@ -71,20 +71,15 @@ impl OpenItem {
     }
 
     fn of(kind: Kind, id: String, index: usize, parts: Vec<Value>) -> Self {
-        let number = parts.len();
-        let place = match &kind {
-            Kind::Text => format!(
-                "\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":{number},\"logprobs\":[]"
-            ),
-            Kind::Refusal => {
-                format!("\"item_id\":\"{id}\",\"output_index\":{index},\"content_index\":{number}")
-            }
-            Kind::Thought => {
-                format!("\"item_id\":\"{id}\",\"output_index\":{index},\"summary_index\":{number}")
-            }
-            Kind::Call(_) => format!("\"item_id\":\"{id}\",\"output_index\":{index}"),
-        };
-        let head = delta_head(kind.delta(), &place);
+        let words = kind.words();
+        let mut place = format!("\"item_id\":\"{id}\",\"output_index\":{index}");
+        if let Some(Parts { index, .. }) = words.parts {
+            place += &format!(",\"{index}\":{}", parts.len());
+        }
+        if kind == Kind::Text {
+            place += ",\"logprobs\":[]";
+        }
+        let head = delta_head(&format!("{}.delta", words.events), &place);
         Self {
             kind,
             id,
@@ -109,20 +104,9 @@ impl OpenItem {
             },
             out,
         );
-        let part = self.part();
-        match self.kind {
-            Kind::Text | Kind::Refusal => {
-                numbered.tell(
-                    "response.content_part.added",
-                    &self.place("content_index", "part", &part),
-                    out,
-                );
-            }
-            Kind::Thought => {
-                let added = self.place("summary_index", "part", &part);
-                numbered.tell("response.reasoning_summary_part.added", &added, out);
-            }
-            Kind::Call(_) => {}
+        if let Some(parts) = self.kind.words().parts {
+            let added = self.place(parts.index, "part", &self.part());
+            numbered.tell(&format!("{}.added", parts.events), &added, out);
         }
     }
 
@@ -142,47 +126,22 @@ impl OpenItem {
 
     /// Ends it, and returns the whole item.
     pub(super) fn end(self, status: &str, numbered: &mut Numbered, out: &mut Vec<u8>) -> Value {
+        let (words, part) = (self.kind.words(), self.part());
         let text = Value::from(self.text.as_str());
-        let part = self.part();
-        match &self.kind {
-            Kind::Text => {
-                let mut done = self.place("content_index", "text", &text);
-                done["logprobs"] = json!([]);
-                numbered.tell("response.output_text.done", &done, out);
-                numbered.tell(
-                    "response.content_part.done",
-                    &self.place("content_index", "part", &part),
-                    out,
-                );
+        let mut done = match (&self.kind, &words.parts) {
+            (_, Some(parts)) => self.place(parts.index, words.field, &text),
+            (Kind::Call(head), None) => {
+                json!({ "item_id": self.id, "output_index": self.index, "name": head.tool.name, words.field: text })
             }
-            Kind::Refusal => {
-                numbered.tell(
-                    "response.refusal.done",
-                    &self.place("content_index", "refusal", &text),
-                    out,
-                );
-                numbered.tell(
-                    "response.content_part.done",
-                    &self.place("content_index", "part", &part),
-                    out,
-                );
-            }
-            Kind::Thought => {
-                let done = self.place("summary_index", "text", &text);
-                numbered.tell("response.reasoning_summary_text.done", &done, out);
-                let done = self.place("summary_index", "part", &part);
-                numbered.tell("response.reasoning_summary_part.done", &done, out);
-            }
-            Kind::Call(head) => {
-                let (kind, field) = if head.tool.is_custom {
-                    ("response.custom_tool_call_input.done", "input")
-                } else {
-                    ("response.function_call_arguments.done", "arguments")
-                };
-                let mut done = json!({ "item_id": self.id, "output_index": self.index, "name": head.tool.name });
-                done[field] = text;
-                numbered.tell(kind, &done, out);
-            }
+            (Kind::Text | Kind::Refusal | Kind::Thought, None) => Value::Null,
+        };
+        if self.kind == Kind::Text {
+            done["logprobs"] = json!([]);
+        }
+        numbered.tell(&format!("{}.done", words.events), &done, out);
+        if let Some(parts) = words.parts {
+            let done = self.place(parts.index, "part", &part);
+            numbered.tell(&format!("{}.done", parts.events), &done, out);
         }
         let item = self.item(status, Some(part));
         let done = Whole {
@@ -247,15 +206,46 @@ impl OpenItem {
     }
 }
 
+/// How events name what they are about.
+struct Words {
+    /// What the events about its text begin with.
+    events: &'static str,
+    /// The field that has all of the text.
+    field: &'static str,
+    /// Its parts, if it has some.
+    parts: Option<Parts>,
+}
+
+struct Parts {
+    /// What the events about a part begin with.
+    events: &'static str,
+    /// The field that has the number of a part.
+    index: &'static str,
+}
+
 impl Kind {
-    /// The type of the events with more of its text.
-    fn delta(&self) -> &'static str {
-        match self {
-            Self::Text => "response.output_text.delta",
-            Self::Refusal => "response.refusal.delta",
-            Self::Thought => "response.reasoning_summary_text.delta",
-            Self::Call(head) if head.tool.is_custom => "response.custom_tool_call_input.delta",
-            Self::Call(_) => "response.function_call_arguments.delta",
+    fn words(&self) -> Words {
+        let content = Parts {
+            events: "response.content_part",
+            index: "content_index",
+        };
+        let summary = Parts {
+            events: "response.reasoning_summary_part",
+            index: "summary_index",
+        };
+        let (events, field, parts) = match self {
+            Self::Text => ("response.output_text", "text", Some(content)),
+            Self::Refusal => ("response.refusal", "refusal", Some(content)),
+            Self::Thought => ("response.reasoning_summary_text", "text", Some(summary)),
+            Self::Call(head) if head.tool.is_custom => {
+                ("response.custom_tool_call_input", "input", None)
+            }
+            Self::Call(_) => ("response.function_call_arguments", "arguments", None),
+        };
+        Words {
+            events,
+            field,
+            parts,
         }
     }
 }

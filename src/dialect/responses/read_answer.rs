@@ -28,12 +28,12 @@ impl Reader {
     }
 
     /// Reads one event: its name, and its data.
-    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-        if data.trim_ascii() == b"[DONE]" {
+    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+        if data.trim_ascii() == "[DONE]" {
             pieces.push(Piece::Over);
             return;
         }
-        let Ok(event) = serde_json::from_slice::<StreamEvent<'a>>(data) else {
+        let Ok(event) = serde_json::from_str::<StreamEvent<'a>>(data) else {
             pieces.push(Piece::Unreadable);
             return;
         };
@@ -169,7 +169,7 @@ impl Reader {
         }
         self.rest(response.items().unwrap_or_default(), pieces);
         let end = if kind == "response.incomplete" || status == "incomplete" {
-            match End::of(&response.reason()) {
+            match End::of(response.reason()) {
                 Some(end @ (End::Limit | End::Filtered | End::Failed)) => end,
                 Some(End::Whole | End::Stop(_) | End::Calls) | None => End::Limit,
             }
@@ -249,12 +249,12 @@ pub fn read_answer(body: &[u8], reading: &Reading) -> Option<Vec<Piece<'static>>
 }
 
 /// The error of an event: in an object of its own, or flat.
-fn error_in(nested: Option<&RawValue>, data: &[u8]) -> Value {
+fn error_in(nested: Option<&RawValue>, data: &str) -> Value {
     let nested = nested.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
     if let Some(error) = nested.filter(Value::is_object) {
         return error;
     }
-    match serde_json::from_slice(data) {
+    match serde_json::from_str(data) {
         Ok(Value::Object(mut flat)) => {
             flat.remove("sequence_number");
             if flat.get("type").is_some_and(|kind| kind == "error") {

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{Fields, kind_of, take, take_number, take_object, take_text};
 use super::input::Read;
 use super::read_tools::{read_choice, read_tools};
+use crate::dialect::conversation::fields::{
+    Object, kind_of, take, take_number, take_object, take_text,
+};
 use crate::dialect::conversation::{
     Api, Caching, Conversation, Dropped, Echo, Effort, Field, Format, Part, Role, Sampling,
     Streaming, Thinking, Tools, Turn, Unsaid,
@@ -70,7 +72,7 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
 }
 
 /// Refuses what only the provider has.
-fn refuse(fields: &Fields) -> Result<(), Unsaid> {
+fn refuse(fields: &Object) -> Result<(), Unsaid> {
     let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
     for stored in ["previous_response_id", "conversation", "prompt"] {
         if has(stored) {
@@ -97,7 +99,7 @@ fn refuse(fields: &Fields) -> Result<(), Unsaid> {
     Ok(())
 }
 
-fn included(fields: &Fields) -> impl Iterator<Item = &Value> {
+fn included(fields: &Object) -> impl Iterator<Item = &Value> {
     fields
         .get("include")
         .and_then(Value::as_array)
@@ -124,7 +126,7 @@ const REPEATED: [&str; 15] = [
     "user",
 ];
 
-fn echo(fields: &Fields) -> Echo {
+fn echo(fields: &Object) -> Echo {
     let mut repeated = Map::with_capacity(REPEATED.len());
     for name in REPEATED {
         if let Some(value) = fields.get(name).filter(|value| !value.is_null()) {
@@ -137,7 +139,7 @@ fn echo(fields: &Fields) -> Echo {
     }
 }
 
-fn tools(list: Vec<Value>, fields: &mut Fields, dropped: &mut Dropped) -> Result<Tools, Unsaid> {
+fn tools(list: Vec<Value>, fields: &mut Object, dropped: &mut Dropped) -> Result<Tools, Unsaid> {
     let mut tools = Tools {
         parallel: take(fields, "parallel_tool_calls").as_bool(),
         ..Tools::default()
@@ -147,7 +149,7 @@ fn tools(list: Vec<Value>, fields: &mut Fields, dropped: &mut Dropped) -> Result
     Ok(tools)
 }
 
-fn sampling(fields: &mut Fields) -> Sampling {
+fn sampling(fields: &mut Object) -> Sampling {
     let mut take = |name: &str| take_number(fields, name);
     Sampling {
         temperature: take("temperature"),
@@ -159,7 +161,7 @@ fn sampling(fields: &mut Fields) -> Sampling {
     }
 }
 
-fn thinking(mut reasoning: Fields, dropped: &mut Dropped) -> Thinking {
+fn thinking(mut reasoning: Object, dropped: &mut Dropped) -> Thinking {
     let name = take_text(&mut reasoning, "effort");
     let effort = name.as_deref().and_then(Effort::of);
     if name.is_some() && effort.is_none() {
@@ -180,7 +182,7 @@ fn thinking(mut reasoning: Fields, dropped: &mut Dropped) -> Thinking {
     }
 }
 
-fn format(mut format: Fields) -> Result<Format, Unsaid> {
+fn format(mut format: Object) -> Result<Format, Unsaid> {
     Ok(match kind_of(&format) {
         "" | "text" => Format::Text,
         "json_object" => Format::Json,
@@ -195,7 +197,7 @@ fn format(mut format: Fields) -> Result<Format, Unsaid> {
 }
 
 /// Names what is left. What is not stored anyway, and what the answer minds, is not left out.
-fn drop_rest(mut fields: Fields, mut dropped: Dropped) -> Dropped {
+fn drop_rest(mut fields: Object, mut dropped: Dropped) -> Dropped {
     if included(&fields).all(|field| field == THOUGHTS) {
         fields.shift_remove("include");
     }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::fields::{Fields, kind_of, take, take_list, take_object, take_text};
+use crate::dialect::conversation::fields::{
+    Object, kind_of, take, take_list, take_object, take_text,
+};
 use crate::dialect::conversation::{
     Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
 };
@@ -54,7 +56,7 @@ pub(super) fn read_tools(
 }
 
 /// Whether the client runs it. Some leave the type of functions out.
-fn is_own(tool: &Fields) -> bool {
+fn is_own(tool: &Object) -> bool {
     match kind_of(tool) {
         "function" | "custom" => true,
         "" => tool.contains_key("name"),
@@ -62,7 +64,7 @@ fn is_own(tool: &Fields) -> bool {
     }
 }
 
-fn read_tool(mut tool: Fields, namespace: Option<String>, dropped: &mut Dropped) -> Tool {
+fn read_tool(mut tool: Object, namespace: Option<String>, dropped: &mut Dropped) -> Tool {
     // As chats write it.
     if let Value::Object(nested) = take(&mut tool, "function") {
         tool = nested;
@@ -109,7 +111,7 @@ fn add(tool: Tool, tools: &mut Tools) -> Result<(), Unsaid> {
 }
 
 /// `web_search`, `web_search_preview`, or one with a date.
-fn read_search(mut tool: Fields) -> Search {
+fn read_search(mut tool: Object) -> Search {
     let mut filters = take_object(&mut tool, "filters");
     let domains = take_list(&mut filters, "allowed_domains").into_iter();
     let mut location = take(&mut tool, "user_location");
@@ -149,7 +151,7 @@ pub(super) fn read_choice(choice: Value, tools: &mut Tools) -> Result<(), Unsaid
     Ok(())
 }
 
-fn read_name(mut named: Fields) -> ToolName {
+fn read_name(mut named: Object) -> ToolName {
     let is_custom = kind_of(&named) == "custom";
     // As chats write it.
     if let Value::Object(nested) = take(&mut named, "function") {

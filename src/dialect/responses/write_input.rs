@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 
 use super::items::{Content as Said, Item, Part as Shown};
-use super::media::{USUAL_DETAIL, data_url, name_of_kind};
-use crate::dialect::conversation::continue_prompt;
+use super::media::USUAL_DETAIL;
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Field, Input, Media, Names, Part, Role, Thought, Turn,
-    Unsaid,
+    Unsaid, continue_prompt, data_url, name_of_kind,
 };
 
 /// Writes items one after the other.
@@ -201,7 +200,7 @@ impl<'a> Writer<'a> {
 
 fn url(media: Media) -> String {
     match media {
-        Media::Inline { kind, data } => data_url(&kind, &data),
+        Media::Inline { kind, data } => data_url(&kind, data),
         Media::Url(url) | Media::Text(url) => url,
     }
 }
@@ -224,7 +223,7 @@ fn file(media: Media, name: Option<String>) -> Shown {
     match media {
         Media::Inline { kind, data } => Shown::InputFile {
             filename: Some(name.unwrap_or_else(|| name_of_kind(&kind))),
-            file_data: Some(data_url(&kind, &data)),
+            file_data: Some(data_url(&kind, data)),
             file_url: None,
         },
         Media::Url(url) | Media::Text(url) => Shown::InputFile {

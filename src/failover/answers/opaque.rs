@@ -186,6 +186,7 @@ impl Watched for OpaqueStream {
             is_broken: self.is_broken,
             tokens: None,
             failed_by: Vec::new(),
+            failed_at: Vec::new(),
         })
     }
 

@@ -165,7 +165,7 @@ impl Next {
         offload::run(body.len(), || {
             // What has gone out must go on, so it is read even if the memory is used up.
             let _share = reserve(body, &self.failover.memory);
-            Splicer::new(&self.request, &self.transcript, prefill)
+            Splicer::new(body, &self.transcript, prefill)
         })
         .await
     }

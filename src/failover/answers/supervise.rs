@@ -373,6 +373,7 @@ impl Watched for SupervisedStream {
                 true => AttemptReport::failed(&self.attempts),
                 false => Vec::new(),
             },
+            failed_at: AttemptReport::failed_at(&self.attempts),
         })
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::body::Body;
 
 use crate::config::UpstreamId;
-use crate::event::Tokens;
+use crate::event::{FailedAt, Tokens};
 use crate::wire::body::BodyError;
 
 /// A body whose end is recorded.
@@ -37,4 +37,6 @@ pub struct StreamEnd {
     pub tokens: Option<Tokens>,
     /// The upstreams that have failed, if it is broken, and others than the one that began it may have.
     pub failed_by: Vec<UpstreamId>,
+    /// Where attempts have failed.
+    pub failed_at: Vec<FailedAt>,
 }

@@ -21,7 +21,7 @@ use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
 use crate::dialect::continuation::{Scribe, Transcript};
-use crate::dialect::{self, Api, ResponseTranslator, UpstreamRequest, WholeAnswer};
+use crate::dialect::{self, Asking, ResponseTranslator, UpstreamRequest, WholeAnswer};
 use crate::event::Events;
 use crate::failover::decisions::target::Target;
 use crate::failover::translation::reserve;
@@ -44,6 +44,8 @@ pub(in crate::failover) struct Attempt<'a> {
     pub(in crate::failover) events: &'a Events,
     pub(in crate::failover) request: &'a ModelRequest,
     pub(in crate::failover) target: Target<'a>,
+    /// How its upstream is asked.
+    pub(in crate::failover) asking: Asking<'a>,
     /// 1 for the first attempt of the request.
     pub(in crate::failover) number: usize,
     /// Whether it is the candidate that the route names first.
@@ -119,7 +121,7 @@ impl Attempt<'_> {
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.
     async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
         match failure.outcome {
-            Outcome::EndpointMissing { .. } if self.is_asked_for_responses() => {
+            Outcome::EndpointMissing { .. } if self.asking.is_in_responses() => {
                 match self.without_responses().await {
                     Ok(translated) => {
                         let answer = self.exchange(translated).await?;
@@ -188,10 +190,6 @@ impl Attempt<'_> {
 
     fn to_first_content(&self) -> Duration {
         self.limit().usual
-    }
-
-    fn is_asked_for_responses(&self) -> bool {
-        self.api().api_for(self.asked()) == Some(Api::Responses)
     }
 
     fn is_fallback(&self) -> bool {

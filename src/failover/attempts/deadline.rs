@@ -106,5 +106,8 @@ mod tests {
         advance(SECOND * 480).await;
         drop(Upload::new(vec![b'x'].into(), Some(sending.clone())));
         assert_eq!(until(), (start + SECOND * 600, Stage::Total));
+        let now = Instant::now();
+        assert_eq!(wait.look_at(now + SECOND * 40), now + SECOND * 30);
+        assert_eq!(wait.look_at(now + SECOND * 20), now + SECOND * 20);
     }
 }

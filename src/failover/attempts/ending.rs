@@ -313,7 +313,21 @@ pub(in crate::failover) struct Opaque {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_REASON, shortened};
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::{AttemptAnswer, AttemptBody, LONGEST_REASON, shortened};
+    use crate::outcome::Outcome;
+
+    #[test]
+    fn an_answer_is_no_rejection() {
+        let is_rejection = |status, outcome| {
+            let body = AttemptBody::Whole(Bytes::new());
+            AttemptAnswer::new(status, HeaderMap::new(), body, outcome).is_rejection()
+        };
+        assert!(!is_rejection(200, Outcome::Success));
+        assert!(is_rejection(400, Outcome::RejectedRequest { status: 400 }));
+    }
 
     #[test]
     fn a_reason_shows_no_part_of_a_key_that_the_upstream_has_masked() {

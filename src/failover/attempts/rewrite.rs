@@ -5,11 +5,9 @@ use bytes::Bytes;
 use super::attempt::Attempt;
 use super::ending::Failure;
 use crate::catalogue::Prefill;
-use crate::dialect::{
-    self, Delivery, RequestKind, UpstreamApi, UpstreamRequest, adapt, continuation,
-};
+use crate::dialect::{self, Asking, Delivery, UpstreamApi, UpstreamRequest, adapt, continuation};
 use crate::failover::decisions::order::{RoutingRequest, prefill};
-use crate::failover::translation::{api_of, ask, reserve};
+use crate::failover::translation::{asking_by, reserve};
 use crate::outcome::{Defect, Outcome};
 use crate::wire::memory::{FREE, NoMemory};
 use crate::wire::offload;
@@ -27,20 +25,22 @@ impl Attempt<'_> {
     pub(super) async fn without_responses(&self) -> Result<UpstreamRequest, Failure> {
         let api = UpstreamApi {
             has_responses: false,
-            ..self.api()
+            ..self.asking.api
         };
-        let translate = || self.translated_for(api, self.body());
+        let request = RoutingRequest::of(self.request);
+        let asking = asking_by(api, self.target.candidate, request);
+        let translate = || self.translated_by(asking, self.body());
         // It has no `/responses` after all, so it is to be translated.
         self.prepare(true, translate).await?.map_err(Failure::from)
     }
 
     pub(super) async fn without_provider_state(&self) -> Option<UpstreamRequest> {
-        let api = self.api();
+        let asking = self.asking;
         let translate = || {
             let (body, dropped) =
-                adapt::strip_provider_state(self.request.endpoint, &self.body()?, api)?;
-            let before = self.translated_for(api, self.body()).ok()?;
-            let mut translated = self.translated_for(api, Some(body)).ok()?;
+                adapt::strip_provider_state(self.request.endpoint, &self.body()?, asking.api)?;
+            let before = self.translated_by(asking, self.body()).ok()?;
+            let mut translated = self.translated_by(asking, Some(body)).ok()?;
             translated.dropped.extend(dropped);
             translated.is_rewritten = true;
             // One who stands in has been asked in this way already.
@@ -52,30 +52,24 @@ impl Attempt<'_> {
 
     /// The request in the upstream's words.
     pub(in crate::failover) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
-        let api = self.api();
         let is_read = self.target.candidate.model.is_some()
             || self.transcript.is_some()
-            || api.translates(self.asked());
-        let translate = || self.translated_for(api, self.body());
+            || self.asking.translates();
+        let translate = || self.translated_by(self.asking, self.body());
         match self.prepare(is_read, translate).await {
             // Nobody but the upstream can say whether it takes this, so nothing but the model's name is changed.
-            Err(NoMemory::Ever) if self.transcript.is_none() => self.renamed(api),
+            Err(NoMemory::Ever) if self.transcript.is_none() => self.renamed(),
             translated => translated?.map_err(Failure::from),
         }
     }
 
-    /// What decides in which API the upstream is asked.
-    pub(super) fn asked(&self) -> RequestKind<'_> {
-        ask(self.target.candidate, RoutingRequest::of(self.request))
-    }
-
     /// What is too large to be read, under the upstream's name for the model.
-    fn renamed(&self, api: UpstreamApi) -> Result<UpstreamRequest, Failure> {
+    fn renamed(&self) -> Result<UpstreamRequest, Failure> {
         let mut share = self.memory.share();
         share.grow_to(self.request.body.len())?;
         let body = self.body().map(|body| share.hold(body));
-        body.filter(|_| !api.translates(self.asked()))
-            .and_then(|body| api.translate(self.asked(), body, Delivery::Verbatim).ok())
+        body.filter(|_| !self.asking.translates())
+            .and_then(|body| self.asking.translate(body, Delivery::Verbatim).ok())
             .ok_or_else(|| NoMemory::Ever.into())
     }
 
@@ -100,27 +94,14 @@ impl Attempt<'_> {
         offload::run(body.len(), translate).await
     }
 
-    fn translated_for(
+    fn translated_by(
         &self,
-        mut api: UpstreamApi,
+        asking: Asking<'_>,
         body: Option<Bytes>,
     ) -> Result<UpstreamRequest, Outcome> {
-        let candidate = self.target.candidate;
-        let ask = self.asked();
-        // What the client wrote for this model passes through, whatever is known of the model.
-        if candidate.model.is_some() || api.translates(ask) {
-            api = UpstreamApi {
-                has_responses: api.has_responses,
-                ..api_of(candidate, self.request.model_name())
-            };
-        }
-        let body = body.ok_or(Outcome::InvalidReply(Defect::NoSeam))?;
-        api.translate(ask, body, Delivery::of(candidate.model.as_deref()))
-            .map_err(|_| Outcome::InvalidReply(Defect::NoSeam))
-    }
-
-    pub(super) fn api(&self) -> UpstreamApi {
-        self.target.candidate.api(self.request.model_name())
+        let delivery = Delivery::of(self.target.candidate.model.as_deref());
+        let translated = body.and_then(|body| asking.translate(body, delivery).ok());
+        translated.ok_or(Outcome::InvalidReply(Defect::NoSeam))
     }
 
     pub(super) fn prefill(&self) -> Prefill {

@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decide::{Door, Tried};
+use super::order::RoutingRequest;
 use super::skip::SkipReason;
 use super::target::{Target, keys_in_turn};
-use crate::dialect::UpstreamRequest;
+use crate::dialect::{Asking, UpstreamRequest};
+use crate::failover::translation::asking;
 use crate::health::{AdmissionPreview, CooldownReason, ModelHealth, Permit};
 use crate::outcome::{Outcome, Retry};
 use crate::routing::Candidate;
@@ -36,6 +38,8 @@ pub(super) struct Entry<'a> {
     limited: VecDeque<usize>,
     /// Whether it is known that it can serve the request: to find out, the whole body must be read.
     pub(super) is_known: bool,
+    /// How it is asked, once somebody wants to know.
+    asking: Option<Box<Asking<'a>>>,
     /// The request in its API, until that is sent; `None`: it speaks the client's.
     pub(super) translated: Option<Box<UpstreamRequest>>,
     /// Until when health does not admit the request, though it admits others.
@@ -54,9 +58,16 @@ impl<'a> Entry<'a> {
             key: 0,
             limited: VecDeque::new(),
             is_known: false,
+            asking: None,
             translated: None,
             refused_until: None,
         }
+    }
+
+    /// How it is asked.
+    pub(super) fn asking(&mut self, request: RoutingRequest<'a>) -> Asking<'a> {
+        let find = || Box::new(asking(self.candidate, request));
+        **self.asking.get_or_insert_with(find)
     }
 
     fn all_keys(&self) -> std::ops::Range<usize> {

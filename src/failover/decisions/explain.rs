@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::order::{RoutingRequest, order};
 use super::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
-use crate::failover::translation::translated;
+use crate::failover::translation::{asking, translated};
 use crate::health::AdmissionPreview;
 use crate::routing::Rule;
 
@@ -33,7 +33,7 @@ pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Ex
         // Without a body nothing is known that could not be translated.
         let is_known = !request.needs.body.is_empty();
         let why = is_known
-            .then(|| translated(candidate, request).err())
+            .then(|| translated(asking(candidate, request), request.needs.body).err())
             .flatten();
         skipped.extend(why.map(|why| Skipped::new(candidate, why)));
         why.is_none()

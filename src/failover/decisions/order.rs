@@ -160,7 +160,8 @@ fn ineligible(
     if candidate.upstream.takes_clients_credential() && !request.has_credential {
         return Some(SkipReason::NoCredential);
     }
-    if !candidate.api(request.model).has(request.endpoint) {
+    let model = candidate.model.as_deref().unwrap_or(request.model);
+    if !candidate.upstream.api(model).has(request.endpoint) {
         return Some(SkipReason::Unsupported("this endpoint"));
     }
     let mut missing = facts.missing.iter();

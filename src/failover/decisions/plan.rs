@@ -14,7 +14,8 @@ use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
 use super::target::Target;
 use crate::config::UpstreamId;
-use crate::dialect::UpstreamRequest;
+use crate::dialect::{Asking, UpstreamRequest};
+use crate::event::ScopeId;
 use crate::failover::translation::{fault, translated_within};
 use crate::health::{ModelHealth, Permit, Shape};
 use crate::outcome::{Blame, Outcome};
@@ -109,7 +110,8 @@ impl<'a> AttemptPlan<'a> {
         if entry.is_known {
             return true;
         }
-        let translated = translated_within(entry.candidate, self.request, self.memory).await;
+        let asking = entry.asking(self.request);
+        let translated = translated_within(asking, self.request.needs.body, self.memory).await;
         let why = match translated {
             Ok(translated) => {
                 entry.is_known = true;
@@ -125,6 +127,11 @@ impl<'a> AttemptPlan<'a> {
         entry.is_known = true;
         self.skipped.push(Skipped::new(entry.candidate, why));
         false
+    }
+
+    /// How a candidate is asked.
+    pub(in crate::failover) fn asking(&mut self, choice: usize) -> Asking<'a> {
+        self.entries[choice].asking(self.request)
     }
 
     /// The request in the API of a candidate, if it has been put so and not been sent yet.
@@ -218,13 +225,13 @@ impl<'a> AttemptPlan<'a> {
         &self,
         choice: usize,
         now: Instant,
-    ) -> Option<(&'a UpstreamId, Option<SkipReason>)> {
+    ) -> Option<(&'a ScopeId, Option<SkipReason>)> {
         let rank = self.entries[choice].rank;
         let preferred = self.entries.iter().filter(|entry| entry.rank < rank);
         let able = preferred.filter(|entry| entry.calls > 0 || entry.tried != Tried::No);
         let first = able.min_by_key(|entry| entry.rank)?;
         let why = (first.calls == 0).then(|| first.why_not(now));
-        Some((first.candidate.upstream.id(), why))
+        Some((first.candidate.health.id(), why))
     }
 
     /// The candidates that were skipped, and why.
@@ -254,3 +261,6 @@ impl<'a> AttemptPlan<'a> {
         entries.map(|entry| entry.cooldown(now)).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,3 +76,30 @@ fn a_model_that_fails_beside_one_that_may_be_failing_takes_the_upstream_out() {
         [Phase::Open, closed, closed, closed]
     );
 }
+
+#[test]
+fn one_failure_makes_no_model_suspicious() {
+    let mut bench = Bench::new();
+    let models = models(&mut bench);
+    let [m, n, o] = &models;
+    fail_beside(&bench, n, 1, o);
+    fail_beside(&bench, m, 5, o);
+    assert_eq!(bench.phase(m), Phase::Open);
+    assert_eq!(phases(&bench, &models)[0], Phase::Closed);
+}
+
+#[test]
+fn a_model_that_nobody_asks_for_says_nothing() {
+    let mut bench = Bench::new();
+    let models = models(&mut bench);
+    let [m, n, o] = &models;
+    fail_beside(&bench, n, 3, o);
+    for _ in 0..62 {
+        bench.attempt(m, &Outcome::Success);
+        bench.attempt(o, &Outcome::Success);
+        bench.pass(1.0);
+    }
+    fail_beside(&bench, m, 5, o);
+    assert_eq!(bench.phase(m), Phase::Open);
+    assert_eq!(phases(&bench, &models)[0], Phase::Closed);
+}

@@ -8,6 +8,7 @@ mod odds;
 mod patterns;
 mod refutations;
 mod scenarios;
+mod shown;
 mod standing;
 mod waits;
 

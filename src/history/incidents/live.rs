@@ -1,9 +1,10 @@
 //! The incidents that last, and those that ended so recently that they may go on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::Incident;
-use super::streak::{Damage, Streak, note_words};
+use super::incident::{Damage, Incident};
+use super::streak::Streak;
 use crate::config::UpstreamId;
 use crate::event::{AttemptReport, HealthChange, RequestReport, RequestResult, ScopeId};
 use crate::history::clock::Millis;
@@ -42,6 +43,11 @@ impl Live {
     fn is_open(&self) -> bool {
         self.incident.ended_at.is_none()
     }
+
+    /// Whether it is open, or may go on.
+    fn lasts(&self, now: Millis) -> bool {
+        self.is_open() || now < self.until
+    }
 }
 
 impl Incidents {
@@ -70,9 +76,12 @@ impl Incidents {
         });
         for scope in std::iter::once(whole).chain(model) {
             if let Some(incident) = self.to_blame(&scope, now) {
-                incident.requests += 1;
+                incident.damage.failed(words);
                 incident.last_sign = now;
-                note_words(&mut incident.words, words);
+                let is_of_models = incident.upstream.is_some() && incident.model.is_none();
+                if is_of_models && incident.ended_at.is_none() {
+                    return;
+                }
                 continue;
             }
             self.streak(scope, now).failed(words, now);
@@ -87,31 +96,43 @@ impl Incidents {
         match report.result {
             RequestResult::Answered => {
                 if let Some(other) = &report.in_place_of {
-                    self.hit(&other.upstream, now, |damage| damage.moved += 1);
+                    let at = [(&other.upstream, &None), (&other.upstream, &other.model)];
+                    self.hit(&at, |damage| damage.moved += 1, now);
                 }
             }
             RequestResult::Failed | RequestResult::Broken => {
-                for upstream in &report.failed_by {
-                    self.hit(upstream, now, |damage| damage.noticed += 1);
-                }
+                let wholes = report.failed_by.iter().map(|upstream| (upstream, &None));
+                let failed_at = report.failed_at.iter();
+                let models = failed_at.map(|at| (&at.scope.upstream, &at.scope.model));
+                let at: Vec<_> = wholes.chain(models).collect();
+                self.hit(&at, |damage| damage.noticed += 1, now);
             }
             RequestResult::Rejected | RequestResult::ClientGone => {}
         }
     }
 
-    fn hit(&mut self, upstream: &UpstreamId, now: Millis, hit: impl FnOnce(&mut Damage)) {
-        let scope = ScopeId {
-            upstream: upstream.clone(),
-            model: None,
-        };
-        let mut damage = Damage::default();
-        hit(&mut damage);
-        if let Some(incident) = self.to_blame(&scope, now) {
-            incident.moved += damage.moved;
-            incident.noticed += damage.noticed;
-        } else if let Some(streak) = self.streaks.iter_mut().find(|streak| streak.scope == scope) {
-            streak.damage.moved += damage.moved;
-            streak.damage.noticed += damage.noticed;
+    /// A request was hit by whatever goes on at these places; it counts once for each incident.
+    fn hit(
+        &mut self,
+        places: &[(&UpstreamId, &Option<Arc<str>>)],
+        hit: fn(&mut Damage),
+        now: Millis,
+    ) {
+        let is_at = |scope: &ScopeId| places.contains(&(&scope.upstream, &scope.model));
+        for live in self.live.iter_mut().filter(|live| live.lasts(now)) {
+            let is_about = |(upstream, model): &(&UpstreamId, &Option<Arc<str>>)| {
+                live.incident.is_at(upstream, model.as_deref())
+            };
+            if live.incident.upstream.is_none() || places.iter().any(is_about) {
+                hit(&mut live.incident.damage);
+            }
+        }
+        for streak in self
+            .streaks
+            .iter_mut()
+            .filter(|streak| is_at(&streak.scope))
+        {
+            hit(&mut streak.damage);
         }
     }
 
@@ -133,7 +154,9 @@ impl Incidents {
         is_network_lost: bool,
         now: Millis,
     ) {
-        self.live.retain(|live| live.is_open() || now < live.until);
+        for Live { incident, .. } in self.live.extract_if(.., |live| !live.lasts(now)) {
+            self.changed.insert(incident.id, Some(incident));
+        }
         let is_out = |incident: &Incident| match &incident.upstream {
             None => is_network_lost,
             Some(_) => out.iter().any(|(scope, _)| incident.is_about(scope)),
@@ -163,9 +186,10 @@ impl Incidents {
         let place = self.reopened(now, |incident| incident.is_about(scope));
         let place = place.unwrap_or_else(|| self.begin(Some(scope), cause, now));
         if scope.model.is_none() {
+            self.streaks
+                .retain(|streak| streak.scope.upstream != scope.upstream);
             self.absorb(place, |incident, _| {
-                incident.model.is_some()
-                    && incident.upstream.as_deref() == Some(scope.upstream.as_ref())
+                incident.model.is_some() && incident.is_of(&scope.upstream)
             });
         }
     }
@@ -181,8 +205,7 @@ impl Incidents {
     /// The incident that goes on.
     fn reopened(&mut self, now: Millis, is_it: impl Fn(&Incident) -> bool) -> Option<usize> {
         let mut live = self.live.iter();
-        let place =
-            live.position(|live| is_it(&live.incident) && (live.is_open() || now < live.until))?;
+        let place = live.position(|live| is_it(&live.incident) && live.lasts(now))?;
         let incident = &mut self.live[place].incident;
         incident.ended_at = None;
         incident.last_sign = now;
@@ -203,13 +226,10 @@ impl Incidents {
             upstream: scope.map(|scope| scope.upstream.to_string()),
             model: scope.and_then(|scope| scope.model.as_deref().map(str::to_owned)),
             cause: cause.to_owned(),
-            words: damage.words,
             started_at,
             ended_at: None,
             last_sign: now,
-            requests: damage.requests,
-            moved: damage.moved,
-            noticed: damage.noticed,
+            damage,
         };
         self.live.push(Live { incident, until: 0 });
         self.live.len() - 1
@@ -222,25 +242,27 @@ impl Incidents {
             .into_iter()
             .partition(|live| live.incident.id != id && belongs(&live.incident, live.is_open()));
         self.live = kept;
-        let sum = |of: fn(&Incident) -> u64| absorbed.iter().map(|live| of(&live.incident)).sum();
-        let (requests, moved, noticed) = (
-            sum(|incident| incident.requests),
-            sum(|incident| incident.moved),
-            sum(|incident| incident.noticed),
-        );
-        let first = absorbed.iter().map(|live| live.incident.started_at).min();
-        let words = absorbed.iter().find_map(|live| live.incident.words.clone());
-        for live in &absorbed {
-            self.changed.insert(live.incident.id, None);
+        let Some(live) = self.live.iter_mut().find(|live| live.incident.id == id) else {
+            return;
+        };
+        let incident = &mut live.incident;
+        let mut sum = Damage::default();
+        for Live {
+            incident: other, ..
+        } in absorbed
+        {
+            sum.requests += other.damage.requests;
+            sum.moved += other.damage.moved;
+            sum.noticed += other.damage.noticed;
+            sum.words = sum.words.or(other.damage.words);
+            incident.started_at = incident.started_at.min(other.started_at);
+            self.changed.insert(other.id, None);
         }
-        if let Some(live) = self.live.iter_mut().find(|live| live.incident.id == id) {
-            let incident = &mut live.incident;
-            incident.requests = incident.requests.max(requests);
-            incident.moved = incident.moved.max(moved);
-            incident.noticed = incident.noticed.max(noticed);
-            incident.started_at = incident.started_at.min(first.unwrap_or(u64::MAX));
-            incident.words = incident.words.take().or(words);
-        }
+        let damage = &mut incident.damage;
+        damage.requests = damage.requests.max(sum.requests);
+        damage.moved = damage.moved.max(sum.moved);
+        damage.noticed = damage.noticed.max(sum.noticed);
+        damage.words = damage.words.take().or(sum.words);
     }
 
     fn end(&mut self, now: Millis, is_it: impl Fn(&Incident) -> bool) {
@@ -259,22 +281,18 @@ impl Incidents {
         models: &[ScopeId],
         now: Millis,
     ) {
-        let is_there = |scope: &ScopeId| match &scope.model {
-            None => upstreams.contains(&scope.upstream),
-            Some(_) => models.contains(scope),
+        let is_there = |upstream: &str, model: Option<&str>| match model {
+            None => upstreams.iter().any(|id| id.as_ref() == upstream),
+            Some(_) => models.iter().any(|scope| {
+                scope.upstream.as_ref() == upstream && scope.model.as_deref() == model
+            }),
         };
-        self.streaks.retain(|streak| is_there(&streak.scope));
+        self.streaks.retain(|Streak { scope, .. }| {
+            is_there(scope.upstream.as_ref(), scope.model.as_deref())
+        });
         self.end(now, |incident| {
-            incident.upstream.is_some()
-                && !upstreams.iter().any(|id| {
-                    incident.upstream.as_deref() == Some(id.as_ref())
-                        && incident.model.as_deref().is_none_or(|model| {
-                            let mut models = models.iter();
-                            models.any(|scope| {
-                                scope.upstream == *id && scope.model.as_deref() == Some(model)
-                            })
-                        })
-                })
+            let upstream = incident.upstream.as_deref();
+            upstream.is_some_and(|upstream| !is_there(upstream, incident.model.as_deref()))
         });
     }
 
@@ -308,7 +326,7 @@ impl Incidents {
         let found = live.find(|live| {
             let is_it = live.incident.is_about(scope)
                 || live.incident.upstream.is_none() && scope.model.is_none();
-            is_it && (live.is_open() || now < live.until)
+            is_it && live.lasts(now)
         });
         found.map(|live| &mut live.incident)
     }

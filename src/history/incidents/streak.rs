@@ -1,6 +1,6 @@
 //! Failures that may be the beginning of an incident.
 
-use super::LONGEST_WORDS;
+use super::incident::Damage;
 use crate::event::ScopeId;
 use crate::history::clock::Millis;
 
@@ -21,15 +21,6 @@ pub(super) struct Streak {
     successes: u32,
 }
 
-/// What failures did.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Damage {
-    pub(super) words: Option<String>,
-    pub(super) requests: u64,
-    pub(super) moved: u64,
-    pub(super) noticed: u64,
-}
-
 impl Streak {
     pub(super) fn begin(scope: ScopeId, now: Millis) -> Self {
         Self {
@@ -47,8 +38,7 @@ impl Streak {
         }
         self.last = now;
         self.successes = 0;
-        self.damage.requests += 1;
-        note_words(&mut self.damage.words, words);
+        self.damage.failed(words);
     }
 
     /// An attempt has succeeded. True if the streak is over.
@@ -56,14 +46,4 @@ impl Streak {
         self.successes += 1;
         self.successes >= ENDED_BY
     }
-}
-
-/// Keeps the last words, cut to their longest length.
-pub(super) fn note_words(kept: &mut Option<String>, words: Option<&str>) {
-    let Some(words) = words else {
-        return;
-    };
-    let kept = kept.get_or_insert_default();
-    kept.clear();
-    kept.extend(words.chars().take(LONGEST_WORDS));
 }

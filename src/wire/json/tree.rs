@@ -63,6 +63,7 @@ fn behind_string(mut text: &[u8]) -> &[u8] {
 /// surrogate where a text was cut inside an emoji (`"\ud83d"`), and a conversation that contains one must be able to
 /// continue.
 pub fn mended(text: &[u8]) -> Option<Bytes> {
+    memchr(b'\\', text)?;
     // All surrogates start like this, and few other letters do.
     let has_some = |mark: &str| find(text, mark.as_bytes()).is_some();
     if !has_some("\\ud") && !has_some("\\uD") {

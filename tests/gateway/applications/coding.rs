@@ -1,6 +1,9 @@
 //! Coding agents: Codex, Claude Code and aider, with all their tools.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::program::Program;
 use super::replies::{result_in, streamed_call};
@@ -15,32 +18,35 @@ const AIDER: &str = "aider-chat==0.86.2";
 const COMMAND: &str = "echo $((6 * 7)) apples";
 const OUTPUT: &str = "42 apples";
 
-/// `more` goes to the head of its configuration.
-async fn codex(stage: &Stage, model: &str, more: &str) -> Program {
+/// Codex with this URL; `more` goes to the head of its configuration.
+pub(crate) async fn codex_at(home: &Arc<TempDir>, url: &str, more: &str) -> Program {
     let folder = node_with("codex", &[CODEX]).await;
+    // The sandbox needs privileges that not every machine gives; the only commands are ours.
     let config = format!(
         "{more}\n\
+         sandbox_mode = \"danger-full-access\"\n\
          model_provider = \"backstop\"\n\
          analytics.enabled = false\n\
          features.apps = false\n\
          features.plugins = false\n\
          [model_providers.backstop]\n\
          name = \"backstop\"\n\
-         base_url = \"{}\"\n\
+         base_url = \"{url}\"\n\
          env_key = \"BACKSTOP_KEY\"\n\
          wire_api = \"responses\"\n\
          request_max_retries = 0\n\
-         stream_max_retries = 0\n",
-        stage.url("/v1")
+         stream_max_retries = 0\n"
     );
-    // The sandbox needs privileges that not every machine gives; the only command is ours.
-    let access = ["-s", "danger-full-access"];
-    Program::new(folder.join("node_modules/.bin/codex"))
+    Program::at_home(home, folder.join("node_modules/.bin/codex"))
         .file(".codex/config.toml", &config)
         .env("BACKSTOP_KEY", KEY)
-        .with(["exec", "--skip-git-repo-check", "-m", model])
-        .with(access)
-        .with(["hi"])
+        .with(["exec", "--skip-git-repo-check"])
+}
+
+async fn codex(stage: &Stage, model: &str, more: &str) -> Program {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let codex = codex_at(&home, &stage.url("/v1"), more).await;
+    codex.with(["-m", model, "hi"])
 }
 
 #[tokio::test]
@@ -92,22 +98,23 @@ async fn codex_uses_its_tools_for_another_api() {
     }
 }
 
-async fn claude_code(stage: &Stage) -> Program {
+/// Claude Code with this URL.
+pub(crate) async fn claude_code_at(home: &Arc<TempDir>, url: &str) -> Program {
     let folder = node_with("claude-code", &[CLAUDE_CODE]).await;
-    Program::new(folder.join("node_modules/.bin/claude"))
+    Program::at_home(home, folder.join("node_modules/.bin/claude"))
         .file(".claude.json", "{\"hasCompletedOnboarding\": true}")
-        .env("ANTHROPIC_BASE_URL", &stage.url(""))
+        .env("ANTHROPIC_BASE_URL", url)
         .env("ANTHROPIC_AUTH_TOKEN", KEY)
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env("CLAUDE_CODE_MAX_RETRIES", "0")
-        .with([
-            "--allowedTools",
-            "Bash",
-            "--output-format",
-            "text",
-            "-p",
-            "hi",
-        ])
+        .with(["--allowedTools", "Bash", "--output-format", "text"])
+}
+
+async fn claude_code(stage: &Stage) -> Program {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    claude_code_at(&home, &stage.url(""))
+        .await
+        .with(["-p", "hi"])
 }
 
 #[tokio::test]

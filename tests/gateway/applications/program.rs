@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -14,14 +15,19 @@ use crate::harness::RealPace;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program that reaches nobody but this machine.
-pub(super) struct Program {
+pub(crate) struct Program {
     command: Command,
-    home: TempDir,
+    home: Arc<TempDir>,
 }
 
 impl Program {
     pub(super) fn new(program: impl AsRef<OsStr>) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::at_home(&Arc::new(tempfile::tempdir().unwrap()), program)
+    }
+
+    /// In a home where it finds what its earlier runs have left.
+    pub(super) fn at_home(home: &Arc<TempDir>, program: impl AsRef<OsStr>) -> Self {
+        let home = Arc::clone(home);
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -39,12 +45,12 @@ impl Program {
     }
 
     /// With these arguments behind the others.
-    pub(super) fn with<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn with<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.command.args(arguments);
         self
     }
 
-    pub(super) fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
@@ -58,7 +64,7 @@ impl Program {
     }
 
     /// Runs it to a successful end; returns its output.
-    pub(super) async fn run(mut self) -> String {
+    pub(crate) async fn run(mut self) -> String {
         let _pace = RealPace::keep();
         let output = tokio::time::timeout(PATIENCE, self.command.output())
             .await

@@ -380,7 +380,7 @@ async fn anthropics_python_package_sees_one_message() {
             r#"{"type": "thinking", "thinking": "Hm"}"#.to_owned(),
             format!("{{\"type\": \"text\", \"text\": \"{WHOLE}\"}}"),
             r#"{"type": "tool_use", "name": "look", "input": {"at": "sky"}}"#.to_owned(),
-            "msg_first tool_use".to_owned(),
+            "msg____________first tool_use".to_owned(),
         ];
         assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{way:?}");
     }

@@ -38,7 +38,7 @@ pub(super) fn stream(wire: Wire, of: &str, said: &[Said]) -> String {
 fn chat(of: &str, said: &[Said]) -> String {
     let chunk = |delta: Value, reason: Option<&str>| {
         let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
-        let chunk = json!({"id": format!("chatcmpl-{of}"), "object": "chat.completion.chunk", "created": 7, "model": of, "choices": [choice]});
+        let chunk = json!({"id": format!("chatcmpl-{of:_>16}"), "object": "chat.completion.chunk", "created": 7, "model": of, "choices": [choice]});
         format!("data: {chunk}\n\n")
     };
     let mut stream = chunk(json!({"role": "assistant", "content": ""}), None);
@@ -73,7 +73,7 @@ fn named(event: &Value) -> String {
 }
 
 fn messages(of: &str, said: &[Said]) -> String {
-    let message = json!({"id": format!("msg_{of}"), "type": "message", "role": "assistant", "model": of, "content": [], "usage": {"input_tokens": 9, "output_tokens": 1}});
+    let message = json!({"id": format!("msg_{of:_>16}"), "type": "message", "role": "assistant", "model": of, "content": [], "usage": {"input_tokens": 9, "output_tokens": 1}});
     let mut stream = named(&json!({"type": "message_start", "message": message}));
     let (mut index, mut kind, mut reason) = (0, "", "end_turn");
     for said in said {
@@ -179,7 +179,7 @@ impl Sending {
 }
 
 fn responses(of: &str, said: &[Said]) -> String {
-    let response = |status: &str, output: &[Value]| json!({"response": {"id": format!("resp_{of}"), "object": "response", "created_at": 7, "model": of, "status": status, "output": output}});
+    let response = |status: &str, output: &[Value]| json!({"response": {"id": format!("resp_{of:_>16}"), "object": "response", "created_at": 7, "model": of, "status": status, "output": output}});
     let (message, thought, call) = (format!("msg_{of}"), format!("rs_{of}"), format!("fc_{of}"));
     let mut sending = Sending {
         stream: String::new(),
@@ -288,7 +288,7 @@ impl Heard {
             self.end = "error".to_owned();
             return;
         }
-        assert!(text_of(&chunk["id"]).ends_with("_first") || chunk["id"] == "chatcmpl-first");
+        assert!(text_of(&chunk["id"]).ends_with("_first"), "{chunk}");
         let choice = &chunk["choices"][0];
         let delta = &choice["delta"];
         self.thoughts += text_of(&delta["reasoning_content"]);
@@ -348,7 +348,7 @@ impl Heard {
                 self.end = text_of(&delta["stop_reason"]).to_owned();
             }
             "error" => self.end = "error".to_owned(),
-            "message_start" => assert_eq!(event["message"]["id"], "msg_first"),
+            "message_start" => assert_eq!(event["message"]["id"], "msg____________first"),
             _ => {}
         }
     }

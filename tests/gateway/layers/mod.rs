@@ -95,7 +95,10 @@ const LADDER: &[(&str, &[&str])] = &[
     ),
     ("guide", &[]),
     ("health", &["config", "event", "outcome"]),
-    ("history", &["config", "event", "outcome", "state"]),
+    (
+        "history",
+        &["config", "event", "outcome", "request", "state"],
+    ),
     ("lib", &[]),
     ("log", &["config", "event", "outcome"]),
     ("main", &[]),

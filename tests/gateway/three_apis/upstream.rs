@@ -19,18 +19,20 @@ fn proof(thought: &str) -> String {
     format!("proof of {thought}")
 }
 
-/// The whole answer with this number: a thought, a text, and two calls if the number is even.
-pub(super) fn answer(wire: Wire, number: usize) -> Value {
+/// A tool, with its input for a city.
+pub(super) type Tool = (&'static str, fn(&str) -> Value);
+
+/// The whole answer with this number: a thought, a text, and two calls of a tool if the number is even.
+pub(super) fn answer(wire: Wire, number: usize, (tool, input): Tool) -> Value {
     let (thought, text) = (thought(wire, number), text(wire, number));
     let calls = CITIES[..if number.is_multiple_of(2) { 2 } else { 0 }]
         .iter()
         .enumerate();
-    let calls =
-        calls.map(|(place, city)| (format!("{wire:?}_{number}_{place}"), json!({"city": city})));
+    let calls = calls.map(|(place, city)| (format!("{wire:?}_{number}_{place}"), input(city)));
     match wire {
         Chat => {
             let calls: Vec<Value> = calls
-                .map(|(id, input)| json!({"id": format!("call_{id}"), "type": "function", "function": {"name": "weather", "arguments": input.to_string()}}))
+                .map(|(id, input)| json!({"id": format!("call_{id}"), "type": "function", "function": {"name": tool, "arguments": input.to_string()}}))
                 .collect();
             let reason = if calls.is_empty() {
                 "stop"
@@ -51,13 +53,13 @@ pub(super) fn answer(wire: Wire, number: usize) -> Value {
                 json!({"type": "thinking", "thinking": thought, "signature": proof(&thought)}),
                 json!({"type": "text", "text": text}),
             ];
-            content.extend(calls.map(|(id, input)| json!({"type": "tool_use", "id": format!("toolu_{id}"), "name": "weather", "input": input})));
+            content.extend(calls.map(|(id, input)| json!({"type": "tool_use", "id": format!("toolu_{id}"), "name": tool, "input": input})));
             let reason = if content.len() > 2 {
                 "tool_use"
             } else {
                 "end_turn"
             };
-            json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": content,
+            json!({"id": format!("msg_{number:016}"), "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": content,
                 "stop_reason": reason, "stop_sequence": null, "usage": {"input_tokens": 9, "output_tokens": 5}})
         }
         Responses => {
@@ -68,7 +70,7 @@ pub(super) fn answer(wire: Wire, number: usize) -> Value {
                 json!({"type": "message", "id": format!("msg_{number}"), "role": "assistant", "status": "completed", "content": said}),
             ];
             output.extend(calls.map(|(id, input)| json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": format!("call_{id}"),
-                "name": "weather", "arguments": input.to_string(), "status": "completed"})));
+                "name": tool, "arguments": input.to_string(), "status": "completed"})));
             json!({"id": "resp_1", "object": "response", "created_at": 1, "model": "gpt-6.2", "status": "completed", "output": output,
                 "usage": {"input_tokens": 9, "output_tokens": 5, "total_tokens": 14}})
         }

@@ -3,6 +3,8 @@
 use backstop::event::{Event, HealthChange};
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Error;
 
 use super::outcomes;
@@ -91,6 +93,39 @@ async fn whatever_the_first_upstream_does_to_a_handshake_the_second_serves() {
             "the model as the second upstream knows it"
         );
         assert_eq!(upstream.headers["authorization"], "Bearer second-key");
+    }
+}
+
+/// Without its proof, or to something else: no client could talk to it.
+#[tokio::test]
+async fn a_switch_to_no_websocket_is_a_refusal() {
+    let accept = "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    for head in ["upgrade: websocket", &format!("upgrade: h2c\r\n{accept}")] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let first = format!("http://{}/v1", listener.local_addr().unwrap());
+        let switched =
+            format!("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n{head}\r\n\r\n");
+        let _upstream = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") {
+                connection.read_buf(&mut seen).await.unwrap();
+            }
+            connection.write_all(switched.as_bytes()).await.unwrap();
+            let _ = connection.read_to_end(&mut seen).await;
+        });
+        let mut second = Provider::start().await;
+        let keys = "provider: openai-compatible";
+        let gateway = Setup::new()
+            .upstream_at("first", &first, keys)
+            .upstream_at("second", second.base_url(), keys)
+            .lines(TIMEOUTS)
+            .start()
+            .await;
+        let client = connect(&gateway, REALTIME, &[]).await;
+        second.next().await;
+        let refused = "first;outcome=upgrade_refused;status=101";
+        assert_eq!(trail(&client), [refused, "second;outcome=ok"], "{head}");
     }
 }
 

@@ -38,14 +38,10 @@ pub struct Adapted {
     pub dropped: Vec<String>,
 }
 
-/// Adapts the body of a chat to a provider's quirks; `None`: nothing had to change. `is_ours`: the body is a
-/// translation.
-pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapted> {
+/// Adapts the body of a chat to a provider's quirks; `None`: nothing had to change.
+pub fn adapt_chat(body: &[u8], api: &UpstreamApi) -> Option<Adapted> {
     let quirks = &api.quirks;
-    // Translations ask for usage by default.
-    let no_usage = is_ours && !api.has_stream_usage;
-    let more: &[&str] = if no_usage { &["stream_options"] } else { &[] };
-    if !may_differ(body, api, more) {
+    if !may_differ(body, api) {
         return None;
     }
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
@@ -80,7 +76,7 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi, is_ours: bool) -> Option<Adapt
         }
     }
     let refused = quirks.refused_of(&facts, is_thinking(&fields, &facts));
-    for field in refused.iter().chain(more.iter().copied()) {
+    for field in refused.iter() {
         if let Some(value) = fields.shift_remove(field)
             && !asks_for_nothing(field, &value)
         {
@@ -199,7 +195,7 @@ fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
 }
 
 /// Whether anything of a chat may have to change: a body that has none of these names need not be parsed.
-fn may_differ(body: &[u8], api: &UpstreamApi, more: &[&str]) -> bool {
+fn may_differ(body: &[u8], api: &UpstreamApi) -> bool {
     let quirks = &api.quirks;
     let is_limited = api.max_output.is_some() || quirks.limit.is_some();
     is_strict(quirks)
@@ -213,7 +209,6 @@ fn may_differ(body: &[u8], api: &UpstreamApi, more: &[&str]) -> bool {
         || is_limited && LIMITS.into_iter().any(|name| has(body, name))
         || !quirks.has_developer && has(body, "developer")
         || quirks.may_refuse().iter().any(|name| has(body, name))
-        || more.iter().any(|name| has(body, name))
 }
 
 /// Whether the provider is known to reject unknown fields anywhere.

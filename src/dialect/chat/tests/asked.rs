@@ -337,6 +337,16 @@ fn the_older_calls_of_functions_are_told_apart_by_their_names() {
 }
 
 #[test]
+fn a_call_that_is_said_in_both_ways_is_one_call() {
+    let turns = turns(json!([
+        { "role": "assistant", "content": null, "function_call": { "name": "f:", "arguments": "{}" },
+          "tool_calls": [{ "id": "c", "type": "function", "function": { "name": "f", "arguments": "{}" } }] },
+        { "role": "tool", "tool_call_id": "c", "content": "one" },
+    ]));
+    assert_eq!(turns[0].parts, [call("c", "f", "{}")]);
+}
+
+#[test]
 fn what_nobody_knows_of_history_is_told_or_left_out() {
     let read = read(
         "messages",

@@ -142,3 +142,22 @@ fn the_older_call_of_a_function_is_a_call() {
     ];
     assert_eq!(calls(&chunks), [("fa".to_owned(), "{\"x\":1}".to_owned())]);
 }
+
+/// As llama-cpp-python does it, which names the call in each of its pieces.
+#[test]
+fn a_call_that_is_said_in_both_ways_is_one_call() {
+    let both = |arguments: &str| {
+        let function = json!({ "name": "fa", "arguments": arguments });
+        let part =
+            json!({ "index": 0, "id": "call__0_fa", "type": "function", "function": function });
+        chunk(json!({ "content": null, "function_call": function, "tool_calls": [part] }))
+    };
+    let chunks = [
+        both("{\""),
+        both("x"),
+        both("\":1}"),
+        both(""),
+        end("tool_calls"),
+    ];
+    assert_eq!(calls(&chunks), [("fa".to_owned(), "{\"x\":1}".to_owned())]);
+}

@@ -179,7 +179,7 @@ fn errors_are_read_wherever_they_are() {
         "{\"error\":{\"message\":\"m\",\"code\":429}}",
         "oh no",
     ] {
-        reader.read(Some(b"error"), data.as_bytes(), &mut read);
+        reader.read(Some(b"error"), data, &mut read);
     }
     assert_eq!(
         read,

@@ -116,6 +116,14 @@ fn custom_tools_and_older_functions_are_calls() {
     let older = json!({ "function_call": { "name": "f", "arguments": "" } });
     let sent = events(read(&message(older, json!("function_call"))).unwrap());
     assert!(sent.contains(&Event::Arguments("{}".into())), "{sent:?}");
+    // llama-cpp-python says each call in both ways, and writes the older name wrong.
+    let both = json!({
+        "function_call": { "name": "f:", "arguments": "{}" },
+        "tool_calls": [{ "id": "c", "type": "function", "function": { "name": "f", "arguments": "{}" } }],
+    });
+    let sent = events(read(&message(both, json!("tool_calls"))).unwrap());
+    let calls = sent.iter().filter(|event| matches!(event, Event::Call(_)));
+    assert_eq!(calls.count(), 1, "{sent:?}");
 }
 
 #[test]

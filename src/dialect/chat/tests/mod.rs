@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::{Reader, Writer, read_request, write_request};
-use crate::config::{Dialect, Quirks};
+use crate::catalogue::{Dialect, Quirks};
 use crate::dialect::conversation::{
     Api, Asked, Assembly, Conversation, Echo, Event, Names, Part, Piece, Reading, Role, Target,
     Turn, Unsaid, Written,
@@ -78,7 +78,7 @@ fn pieces(chunks: &[Value]) -> Vec<Piece<'static>> {
             chunk => chunk.to_string(),
         };
         let mut pieces = Vec::new();
-        reader.read(None, text.as_bytes(), &mut pieces);
+        reader.read(None, &text, &mut pieces);
         all.extend(pieces.into_iter().map(Piece::into_owned));
     }
     all

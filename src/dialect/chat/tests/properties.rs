@@ -5,7 +5,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use super::{asked, data, events, pieces, stream, upstream};
-use crate::config::Quirks;
+use crate::catalogue::Quirks;
 use crate::dialect::chat::{read_answer, read_request, write_answer, write_request};
 use crate::dialect::conversation::arbitrary::{answer, assert_same, conversation, folded, split};
 use crate::dialect::conversation::{Api, Content, Event, Part, Target, Turn};

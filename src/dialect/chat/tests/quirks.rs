@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{conversation, sent, turn, upstream, written};
-use crate::config::Quirks;
+use crate::catalogue::Quirks;
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Conversation, Effort, Input, Part, Role, Streaming, Thought,
     Tool, ToolKind,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{conversation, sent, turn, upstream, written};
-use crate::config::{Prefill, Quirks};
+use crate::catalogue::{Prefill, Quirks};
 use crate::dialect::conversation::{
     Api, Caching, Call, CallResult, Choice, Content, Conversation, Effort, Input, Media, Part,
     Role, Search, Signature, Streaming, Thought, Tool, ToolKind, Turn, Unsaid,

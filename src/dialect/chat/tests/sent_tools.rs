@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::sent::{call, plain, tool, with};
 use super::{conversation, sent, turn, upstream, written};
-use crate::config::Quirks;
+use crate::catalogue::Quirks;
 use crate::dialect::conversation::{
     Api, Choice, Format, Input, Part, Role, Tool, ToolKind, ToolName,
 };

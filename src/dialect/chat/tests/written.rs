@@ -4,24 +4,14 @@ use serde_json::{Value, json};
 
 use super::{accumulated, asked, data, stream};
 use crate::dialect::chat::write_answer;
-use crate::dialect::conversation::{Begin, CallHead, Citation, End, Event, ToolName, Usage};
+use crate::dialect::conversation::samples::{call, ended};
+use crate::dialect::conversation::{Begin, Citation, End, Event};
 
 fn begin() -> Event<'static> {
     Event::Begin(Begin {
         id: "msg_1".to_owned(),
         model: "m".to_owned(),
         created: Some(7),
-    })
-}
-
-fn call(id: &str, name: &str, is_custom: bool) -> Event<'static> {
-    Event::Call(CallHead {
-        id: id.to_owned(),
-        tool: ToolName {
-            name: name.to_owned(),
-            namespace: None,
-            is_custom,
-        },
     })
 }
 
@@ -34,20 +24,6 @@ fn cited(url: &str) -> Event<'static> {
     })
 }
 
-fn ended(end: End) -> Event<'static> {
-    let usage = Usage {
-        input: 3,
-        cached: 1,
-        written: 0,
-        output: 2,
-        reasoning: 1,
-    };
-    Event::End {
-        end,
-        usage: Some(usage),
-    }
-}
-
 /// An answer with everything in it.
 fn everything() -> Vec<Event<'static>> {
     vec![
@@ -57,11 +33,11 @@ fn everything() -> Vec<Event<'static>> {
         cited("a"),
         cited("b"),
         Event::Alive,
-        call("c1", "f", false),
+        call("c1", "f", None, false),
         Event::Arguments("{\"a\"".into()),
         Event::Arguments(":1}".into()),
         Event::Called,
-        call("c2", "g", false),
+        call("c2", "g", None, false),
         Event::Arguments("{}".into()),
         Event::Called,
         ended(End::Calls),
@@ -202,7 +178,7 @@ fn a_custom_tool_is_called_with_its_text() {
     let events = || {
         vec![
             begin(),
-            call("c1", "p", true),
+            call("c1", "p", None, true),
             Event::Arguments("a\n".into()),
             Event::Called,
             ended(End::Calls),

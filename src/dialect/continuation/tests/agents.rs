@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{chunk, rewrite, sent, splicer};
-use crate::config::Prefill;
+use crate::catalogue::Prefill;
 use crate::outcome::Defect;
 use crate::request::Endpoint;
 

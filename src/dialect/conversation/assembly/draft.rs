@@ -1,5 +1,7 @@
 //! A call while it is put together.
 
+use std::borrow::Cow;
+
 use super::super::answer::{CallHead, Event};
 use super::super::arguments::{is_object, object_in};
 use super::super::custom::InputDecoder;
@@ -22,10 +24,10 @@ pub(super) enum Standing {
 pub(super) struct Draft {
     /// Its number.
     pub(super) index: usize,
-    pub(super) id: String,
+    id: String,
     pub(super) name: String,
     /// Whether the upstream knows custom tools.
-    pub(super) is_custom: bool,
+    is_custom: bool,
     /// All of its arguments so far.
     arguments: String,
     /// How many bytes of them were told.
@@ -45,6 +47,22 @@ impl Draft {
             index,
             ..Self::default()
         }
+    }
+
+    /// How many bytes it has, itself included.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.id.len() + self.name.len() + self.arguments.len()
+    }
+
+    /// It begins, or its id or its name is known now.
+    pub(super) fn announce(&mut self, id: Cow<'_, str>, name: Cow<'_, str>, is_custom: bool) {
+        if self.id.is_empty() {
+            self.id = id.into_owned();
+        }
+        if self.name.is_empty() {
+            self.name = name.into_owned();
+        }
+        self.is_custom |= is_custom;
     }
 
     /// Adds to its arguments.

@@ -48,7 +48,12 @@ pub struct Assembly {
     has_failed: bool,
     /// Steps that the client does not see.
     unseen: usize,
+    /// How many bytes are kept of calls, and of what came while one was incomplete.
+    kept: usize,
 }
+
+/// The most that is kept of one answer, in bytes: as much as one event of a stream may have.
+const MOST_KEPT: usize = 16 << 20;
 
 impl Assembly {
     /// For an answer to a request whose tools have these names.
@@ -65,6 +70,7 @@ impl Assembly {
             is_over: false,
             has_failed: false,
             unseen: 0,
+            kept: 0,
         }
     }
 
@@ -77,6 +83,9 @@ impl Assembly {
     pub fn take<'a>(&mut self, piece: Piece<'a>, out: &mut Vec<Event<'a>>) {
         if self.is_over || self.has_failed {
             return;
+        }
+        if self.kept > MOST_KEPT {
+            return self.fail(too_large(), out);
         }
         match piece {
             Piece::Begin(begin) => self.begin(begin, out),
@@ -94,28 +103,16 @@ impl Assembly {
                 id,
                 name,
                 is_custom,
-            } => {
-                let draft = self.draft(index);
-                if draft.id.is_empty() {
-                    draft.id = id.into_owned();
-                }
-                if draft.name.is_empty() {
-                    draft.name = name.into_owned();
-                }
-                draft.is_custom |= is_custom;
-                self.advance(Next::Call, out);
-            }
+            } => self.call(index, |draft| draft.announce(id, name, is_custom), out),
             Piece::Arguments { index, text } => {
                 let sent = self.calls[..self.sent].iter();
                 if !text.trim().is_empty() && sent.rev().any(|call| call.index == index) {
                     return self.fail(unsound(), out);
                 }
-                self.draft(index).add(&text);
-                self.advance(Next::Call, out);
+                self.call(index, |draft| draft.add(&text), out);
             }
             Piece::Called { index, arguments } => {
-                self.draft(index).complete(arguments.as_deref());
-                self.advance(Next::Call, out);
+                self.call(index, |draft| draft.complete(arguments.as_deref()), out);
             }
             Piece::Usage(usage) => self.usage = Some(usage),
             Piece::End(End::Failed) => self.fail(failed(), out),
@@ -226,8 +223,19 @@ impl Assembly {
             out.push(event);
         } else {
             self.unseen += 1;
+            self.kept += event.size();
             self.held.push(event.into_owned());
         }
+    }
+
+    /// Something is known of a call.
+    fn call(&mut self, index: usize, learn: impl FnOnce(&mut Draft), out: &mut Vec<Event<'_>>) {
+        let draft = self.draft(index);
+        let before = draft.size();
+        learn(draft);
+        let more = draft.size().saturating_sub(before);
+        self.kept += more;
+        self.advance(Next::Call, out);
     }
 
     /// The draft of a call. Another one that begins completes those before it whose arguments are whole.
@@ -237,6 +245,7 @@ impl Assembly {
         let place = known.unwrap_or_else(|| {
             self.complete_if_whole();
             self.calls.push(Draft::new(index));
+            self.kept += size_of::<Draft>();
             self.calls.len() - 1
         });
         &mut self.calls[place]
@@ -304,6 +313,17 @@ fn unsound() -> Value {
         "message": "the model called a tool with arguments that are no JSON object, or without a name",
         "type": "server_error",
         "code": UNSOUND,
+    })
+}
+
+/// The code of an answer of which more would have to be kept than may be.
+pub const TOO_LARGE: &str = "reply_too_large";
+
+fn too_large() -> Value {
+    json!({
+        "message": "the calls of the model are larger than those of any answer may be",
+        "type": "server_error",
+        "code": TOO_LARGE,
     })
 }
 

@@ -5,7 +5,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use super::super::arbitrary::{answer, folded, pieces, split};
-use super::{Assembly, UNSOUND};
+use super::{Assembly, TOO_LARGE, UNSOUND};
 use crate::dialect::conversation::{End, Event, Names, Piece, Tool, ToolKind, Usage};
 
 fn names() -> Names {
@@ -236,6 +236,20 @@ fn what_no_tool_can_take_is_a_failure() {
         sent(more, End::Calls),
         format!(r#"begin a.f {{"x":1}} . 't' {UNSOUND}"#)
     );
+}
+
+#[test]
+fn no_more_is_kept_of_an_answer_than_of_an_event() {
+    let large = "x".repeat(1 << 20);
+    // Arguments of an open call and of one that nobody can name, and texts behind an open call.
+    let parts: [fn(usize, &str) -> Piece<'_>; 2] = [arguments, |_, all| text(all)];
+    for part in parts {
+        let mut assembly = Assembly::new(names());
+        told_by(&mut assembly, call(0, "a", "f"));
+        let mut take = |number: &usize| told_by(&mut assembly, part(number % 2, &large));
+        let fails: Vec<usize> = (1..40).filter(|number| take(number) == TOO_LARGE).collect();
+        assert_eq!(fails, [17]);
+    }
 }
 
 #[test]

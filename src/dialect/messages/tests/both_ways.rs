@@ -54,7 +54,7 @@ fn read(stream: &[u8]) -> Vec<Event<'static>> {
     for event in sse::events(stream) {
         let (mut pieces, mut sent) = (Vec::new(), Vec::new());
         let data = event.data.unwrap();
-        reader.read(event.name, &data, &mut pieces);
+        reader.read(event.name, str::from_utf8(&data).unwrap(), &mut pieces);
         for piece in pieces {
             assembly.take(piece, &mut sent);
         }
@@ -66,7 +66,7 @@ fn read(stream: &[u8]) -> Vec<Event<'static>> {
 /// Ids are made anew, and nobody says when.
 fn comparable(mut events: Vec<Event<'static>>) -> Vec<Event<'static>> {
     if let Some(Event::Begin(begin)) = events.first_mut() {
-        begin.id = "msg_answer_1".to_owned();
+        begin.id = "msg_answer_000000001".to_owned();
         begin.created = None;
     }
     events

@@ -21,7 +21,7 @@ pub(super) fn streamed(has_answer_tool: bool, events: &[Value]) -> Vec<Piece<'st
     let mut all = Vec::new();
     for event in events {
         let event: &'static str = event.to_string().leak();
-        reader.read(None, event.as_bytes(), &mut all);
+        reader.read(None, event, &mut all);
     }
     all
 }

@@ -9,7 +9,7 @@ use crate::dialect::conversation::{Begin, Piece, Usage};
 /// The pieces of one event, whatever it is.
 fn one(name: Option<&str>, data: &'static str) -> Vec<Piece<'static>> {
     let mut pieces = Vec::new();
-    Reader::new(&reading(false)).read(name.map(str::as_bytes), data.as_bytes(), &mut pieces);
+    Reader::new(&reading(false)).read(name.map(str::as_bytes), data, &mut pieces);
     pieces
 }
 

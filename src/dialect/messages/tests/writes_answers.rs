@@ -72,7 +72,7 @@ fn kinds(events: &[Value]) -> Vec<String> {
 
 fn begin() -> Event<'static> {
     Event::Begin(Begin {
-        id: "chatcmpl-7".to_owned(),
+        id: "chatcmpl-0123456789abcdef".to_owned(),
         model: "gpt-4o".to_owned(),
         created: None,
     })
@@ -163,7 +163,7 @@ fn a_stream_has_one_block_after_the_other() {
     );
     assert_eq!(
         events[0]["message"],
-        json!({"id": "msg_7", "type": "message", "role": "assistant", "model": "asked", "content": [],
+        json!({"id": "msg_0123456789abcdef", "type": "message", "role": "assistant", "model": "asked", "content": [],
             "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 0, "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0, "output_tokens": 0}})
     );
@@ -185,7 +185,7 @@ fn a_whole_answer_says_the_same() {
     let whole = write_answer(&asked(true), answer()).unwrap();
     assert_eq!(
         whole,
-        json!({"id": "msg_7", "type": "message", "role": "assistant", "model": "asked",
+        json!({"id": "msg_0123456789abcdef", "type": "message", "role": "assistant", "model": "asked",
             "content": [
                 {"type": "thinking", "thinking": "Hm", "signature": "s"},
                 {"type": "text", "text": "\"Hello\""},
@@ -322,18 +322,27 @@ fn what_failed_ends_with_an_error_of_this_api() {
 }
 
 #[test]
-fn ids_are_anthropics_and_the_model_is_the_one_asked_for() {
-    for (id, expected) in [("resp_1", "msg_1"), ("msg_1", "msg_1"), ("x", "msg_x")] {
+fn ids_are_anthropics_and_unique_and_the_model_is_the_one_asked_for() {
+    let written = |id: &str| {
         let begin = Begin {
             id: id.to_owned(),
             model: "gpt-4o".to_owned(),
             created: None,
         };
         let whole = write_answer(&asked(true), vec![Event::Begin(begin), end(End::Whole)]).unwrap();
-        assert_eq!(
-            (whole["id"].as_str(), whole["model"].as_str()),
-            (Some(expected), Some("asked"))
-        );
+        assert_eq!(whole["model"], "asked");
+        whole["id"].as_str().unwrap().to_owned()
+    };
+    for id in [
+        "resp_0123456789abcdef",
+        "msg_0123456789abcdef",
+        "0123456789abcdef",
+    ] {
+        assert_eq!(written(id), "msg_0123456789abcdef");
+    }
+    assert!(written("chatcmpl-123").starts_with("msg_123_"));
+    for short in ["chatcmpl-123", ""] {
+        assert_ne!(written(short), written(short));
     }
     let whole = write_answer(&asked(true), vec![end(End::Whole)]).unwrap();
     assert!(whole["id"].as_str().unwrap().len() > 10);

@@ -256,6 +256,37 @@ fn thoughts_go_back_to_their_provider_only() {
     assert_eq!(written.dropped.into_names(), ["messages.reasoning_content"]);
 }
 
+/// An answer that broke off leaves them in Codex's history.
+#[test]
+fn thoughts_that_nothing_follows_are_left_out() {
+    let thought = Part::new(Content::Thought(Thought {
+        text: "Hm.".to_owned(),
+        signature: Some(Signature {
+            of: Api::Messages,
+            data: "s".to_owned(),
+            is_redacted: false,
+            id: None,
+        }),
+    }));
+    let turn = |role, parts| Turn { role, parts };
+    let mut asked = conversation(&asking(json!({})));
+    asked.turns.extend([
+        turn(Role::Assistant, vec![thought.clone()]),
+        turn(Role::User, vec![Part::text("b")]),
+        turn(Role::Assistant, vec![Part::text("c"), thought.clone()]),
+        turn(Role::Assistant, vec![thought]),
+        turn(Role::User, vec![Part::text("d")]),
+    ]);
+    let (body, written) = written(asked, OLDER).unwrap();
+    let said = json!({"role": "assistant", "content": [text("c")]});
+    let questions = user(json!([text("hi"), text("b")]));
+    assert_eq!(
+        body["messages"],
+        json!([questions, said, user(json!([text("d")]))])
+    );
+    assert_eq!(written.dropped.into_names(), ["messages.reasoning_content"]);
+}
+
 #[test]
 fn what_cannot_be_said_here_is_named() {
     let audio = Content::Audio {

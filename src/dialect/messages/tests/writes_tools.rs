@@ -156,6 +156,23 @@ fn past_calls_need_a_declaration() {
 }
 
 #[test]
+fn a_schema_says_its_name_and_what_it_is_for() {
+    let mut asked = conversation(&asking(json!({})));
+    asked.format = Format::Schema {
+        name: Some("x".to_owned()),
+        description: Some("for y".to_owned()),
+        schema: json!({"type": "object", "title": "X", "properties": {}, "additionalProperties": false}),
+        strict: None,
+    };
+    let (body, written) = written(asked, NEWER).unwrap();
+    let schema = &body["output_config"]["format"]["schema"];
+    assert_eq!(schema["title"], "X");
+    assert_eq!(schema["description"], "for y");
+    let lost = written.dropped.into_names();
+    assert_eq!(lost, ["response_format.json_schema.name"]);
+}
+
+#[test]
 fn a_schema_is_kept_to_by_the_model_or_by_a_tool() {
     let shaped = |tools: Value, choice: Choice| {
         let mut asked = conversation(&asking(
@@ -174,6 +191,9 @@ fn a_schema_is_kept_to_by_the_model_or_by_a_tool() {
     assert_eq!(body["output_config"]["format"]["type"], "json_schema");
     assert_eq!(body["thinking"]["type"], "adaptive");
     assert!(!newer.reading.has_answer_tool && body["tools"].is_null());
+    // The schema says what has no field of its own.
+    assert_eq!(body["output_config"]["format"]["schema"]["title"], "x");
+    assert!(newer.dropped.into_names().is_empty());
     for (tools, asked, choice) in [
         (
             json!([]),

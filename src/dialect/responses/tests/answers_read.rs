@@ -12,7 +12,7 @@ fn pieces(events: &[Value]) -> Vec<Piece<'static>> {
     for event in events {
         let data = event.to_string();
         let mut pieces = Vec::new();
-        reader.read(None, data.as_bytes(), &mut pieces);
+        reader.read(None, &data, &mut pieces);
         all.extend(pieces.into_iter().map(Piece::into_owned));
     }
     all
@@ -374,12 +374,12 @@ fn other_events_are_signs_of_life_at_most() {
     let mut pieces = Vec::new();
     reader.read(
         Some(b"response.output_text.delta"),
-        br#"{"delta":"a","output_index":"0","logprobs":null,"item_id":7}"#,
+        r#"{"delta":"a","output_index":"0","logprobs":null,"item_id":7}"#,
         &mut pieces,
     );
-    reader.read(Some(b"error"), br#"{"message":"m"}"#, &mut pieces);
-    reader.read(None, b"{\"type\":", &mut pieces);
-    reader.read(None, b"[DONE]", &mut pieces);
+    reader.read(Some(b"error"), r#"{"message":"m"}"#, &mut pieces);
+    reader.read(None, "{\"type\":", &mut pieces);
+    reader.read(None, "[DONE]", &mut pieces);
     assert_eq!(
         pieces,
         [

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{asked, events};
+use crate::dialect::conversation::samples::{call, ended};
 use crate::dialect::conversation::*;
 use crate::dialect::responses::{Writer, write_answer};
 
@@ -35,32 +36,6 @@ fn begin() -> Event<'static> {
     })
 }
 
-fn call(id: &str, name: &str, namespace: Option<&str>, is_custom: bool) -> Event<'static> {
-    let tool = ToolName {
-        name: name.to_owned(),
-        namespace: namespace.map(str::to_owned),
-        is_custom,
-    };
-    Event::Call(CallHead {
-        id: id.to_owned(),
-        tool,
-    })
-}
-
-fn end(end: End) -> Event<'static> {
-    let usage = Usage {
-        input: 3,
-        cached: 1,
-        written: 0,
-        output: 2,
-        reasoning: 1,
-    };
-    Event::End {
-        end,
-        usage: Some(usage),
-    }
-}
-
 fn said() -> Vec<Event<'static>> {
     vec![
         begin(),
@@ -73,7 +48,7 @@ fn said() -> Vec<Event<'static>> {
         Event::Arguments("1".into()),
         Event::Arguments("+1".into()),
         Event::Called,
-        end(End::Calls),
+        ended(End::Calls),
     ]
 }
 
@@ -199,7 +174,7 @@ fn thoughts_are_shown_and_sealed_as_asked() {
             proof(Api::Messages),
             Event::Thought("so".into()),
             Event::Text("x".into()),
-            end(End::Whole),
+            ended(End::Whole),
         ]
     };
     let output = |asked: Asked| written(asked, said()).pop().unwrap()["response"]["output"].take();
@@ -266,7 +241,7 @@ fn what_was_cut_is_incomplete() {
                 call("c", "f", None, false),
                 Event::Arguments("{".into()),
                 Event::Called,
-                end(reason),
+                ended(reason),
             ],
         );
         let last = sent.last().unwrap();
@@ -287,7 +262,7 @@ fn refusals_are_told_as_refusals() {
             begin(),
             Event::Refusal("I ".into()),
             Event::Refusal("can't.".into()),
-            end(End::Whole),
+            ended(End::Whole),
         ],
     );
     assert_eq!(sent[4]["delta"], "I ");
@@ -308,7 +283,7 @@ fn a_client_that_waits_is_told_that_the_answer_lives() {
             Event::Text("x".into()),
             Event::Alive,
             Event::Text("y".into()),
-            end(End::Whole),
+            ended(End::Whole),
         ],
     );
     assert_eq!(kinds(&sent)[..3], ["created", "in_progress", "keepalive"]);
@@ -335,7 +310,7 @@ fn a_failure_is_told_in_all_ways_that_clients_know() {
             begin(),
             Event::Text("x".into()),
             Event::Failed(error.clone()),
-            end(End::Whole),
+            ended(End::Whole),
         ],
     );
     assert_eq!(kinds(&sent)[5..], ["error", "failed"]);
@@ -384,7 +359,7 @@ fn sources_stand_at_their_place_in_the_item() {
             Event::Called,
             Event::Text("à Paris".into()),
             cited("b", 4, 9),
-            end(End::Whole),
+            ended(End::Whole),
         ],
     );
     let output = &sent.last().unwrap()["response"]["output"];

@@ -10,8 +10,11 @@ mod tools_read;
 use serde_json::{Value, json};
 
 use super::{read_request, write_request};
-use crate::config::Dialect;
-use crate::dialect::conversation::{Api, Asked, Conversation, Names, Reading, Target};
+use crate::catalogue::Dialect;
+use crate::dialect::conversation::{
+    Api, Asked, Call, CallResult, Content, Conversation, Input, Names, Part, Reading, Role, Target,
+    Turn,
+};
 use crate::dialect::upstream_api::UpstreamApi;
 use crate::wire::sse;
 
@@ -65,4 +68,33 @@ fn events(stream: &[u8]) -> Vec<Value> {
         assert_eq!(event["sequence_number"], number, "{event}");
     }
     events
+}
+
+fn turn(role: Role, parts: Vec<Content>) -> Turn {
+    Turn {
+        role,
+        parts: parts.into_iter().map(Part::new).collect(),
+    }
+}
+
+fn text(text: &str) -> Content {
+    Content::Text(text.to_owned())
+}
+
+fn call(id: &str, name: &str, input: Input) -> Content {
+    Content::Call(Call {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        namespace: None,
+        input,
+    })
+}
+
+fn result(id: &str, parts: Vec<Content>, is_error: bool) -> Content {
+    let parts = parts.into_iter().map(Part::new).collect();
+    Content::Result(CallResult {
+        id: id.to_owned(),
+        parts,
+        is_error,
+    })
 }

@@ -2,37 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::read;
+use super::{call, read, result, text, turn};
 use crate::dialect::conversation::*;
 use crate::dialect::responses::read_request;
-
-fn turn(role: Role, parts: Vec<Content>) -> Turn {
-    Turn {
-        role,
-        parts: parts.into_iter().map(Part::new).collect(),
-    }
-}
-
-fn text(text: &str) -> Content {
-    Content::Text(text.to_owned())
-}
-
-fn call(id: &str, name: &str, input: Input) -> Content {
-    Content::Call(Call {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        namespace: None,
-        input,
-    })
-}
-
-fn result(id: &str, parts: Vec<Content>) -> Content {
-    Content::Result(CallResult {
-        id: id.to_owned(),
-        parts: parts.into_iter().map(Part::new).collect(),
-        is_error: false,
-    })
-}
 
 fn json(text: &str) -> Input {
     Input::Json(text.to_owned())
@@ -116,8 +88,8 @@ fn the_input_is_turns() {
         turn(
             Role::User,
             vec![
-                result("c1", vec![text("1")]),
-                result("c2", vec![text("2"), image(url("u"), None)]),
+                result("c1", vec![text("1")], false),
+                result("c2", vec![text("2"), image(url("u"), None)], false),
                 text("and?"),
             ],
         ),

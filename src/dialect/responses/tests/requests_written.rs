@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{read, sent};
+use super::{call, read, result, sent, text, turn};
 use crate::dialect::conversation::*;
 
 /// A conversation as the other APIs bring it.
@@ -12,35 +12,6 @@ fn of_chat(turns: Vec<Turn>) -> Conversation {
     conversation.dropped = Dropped::nothing(Api::Chat);
     conversation.turns = turns;
     conversation
-}
-
-fn turn(role: Role, parts: Vec<Content>) -> Turn {
-    Turn {
-        role,
-        parts: parts.into_iter().map(Part::new).collect(),
-    }
-}
-
-fn text(text: &str) -> Content {
-    Content::Text(text.to_owned())
-}
-
-fn call(id: &str, name: &str, input: Input) -> Content {
-    Content::Call(Call {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        namespace: None,
-        input,
-    })
-}
-
-fn result(id: &str, parts: Vec<Content>, is_error: bool) -> Content {
-    let parts = parts.into_iter().map(Part::new).collect();
-    Content::Result(CallResult {
-        id: id.to_owned(),
-        parts,
-        is_error,
-    })
 }
 
 fn thought(of: Api) -> Content {

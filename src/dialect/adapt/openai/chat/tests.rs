@@ -12,7 +12,7 @@ fn adapted(body: &str, quirks: Quirks) -> Option<(String, Vec<String>)> {
         max_output: Some(9000),
         ..UpstreamApi::new(Dialect::OpenAi)
     };
-    let adapted = adapt_chat(body.as_bytes(), &api, false)?;
+    let adapted = adapt_chat(body.as_bytes(), &api)?;
     let body = String::from_utf8(adapted.body.to_vec()).unwrap();
     Some((body, adapted.dropped))
 }

@@ -5,8 +5,30 @@ use std::time::Duration;
 use super::{GONE, WELL, scene, starts};
 use crate::failover::decisions::budget::Bucket;
 use crate::failover::decisions::decide::{
-    Choice, Door, InFlight, Next, Situation, StartReason, Tried, next,
+    Choice, Door, InFlight, Next, Situation, StartReason, Tried, next, pause,
 };
+
+#[test]
+fn nobody_is_asked_again_before_the_pause_is_over_or_when_time_is_up() {
+    let scene = scene();
+    let mut choice = scene.failed(1, 0.9);
+    choice.tried = Tried::Again {
+        calls: 1,
+        not_before: scene.at(1.5),
+        is_unread: false,
+    };
+    let choices = [choice];
+    let mut situation = scene.now(&choices);
+    let until = scene.at(1.5);
+    assert_eq!(next(&situation), Next::Pause { until });
+    situation.now = until;
+    assert!(starts(0, StartReason::Again)(next(&situation)));
+    situation.until = until;
+    assert_eq!(next(&situation), Next::Done);
+    assert!((0..20).all(|n| pause(n, 1.0) <= Duration::from_secs(2)));
+    assert_eq!(pause(0, 1.0).as_millis(), 100);
+    assert_eq!(pause(3, 0.5).as_millis(), 400);
+}
 
 #[test]
 fn to_ask_again_costs_a_little_and_the_time_that_was_lost() {

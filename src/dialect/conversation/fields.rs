@@ -1,12 +1,13 @@
-//! Takes fields out of a JSON object: what nobody has taken can be named afterwards.
+//! Takes fields out of the objects of a request: texts are moved, not copied, and what nobody has taken can be named
+//! afterwards.
 
 use serde_json::{Map, Number, Value};
 
 /// The fields of an object.
-pub(super) type Object = Map<String, Value>;
+pub type Object = Map<String, Value>;
 
 /// A value; null stays in its place.
-pub(super) fn take(fields: &mut Object, name: &str) -> Value {
+pub fn take(fields: &mut Object, name: &str) -> Value {
     field(fields, name).map_or(Value::Null, Value::take)
 }
 
@@ -21,17 +22,17 @@ fn field<'a>(fields: &'a mut Object, name: &str) -> Option<&'a mut Value> {
         .map(|(_, value)| value)
 }
 
-/// A text; anything else stays where it is.
-pub(super) fn take_text(fields: &mut Object, name: &str) -> Option<String> {
-    let place = field(fields, name).filter(|value| value.is_string())?;
-    match place.take() {
-        Value::String(text) => Some(text),
-        _ => None,
+/// A text; anything else stays where it is. Some write numbers where names are expected.
+pub fn take_text(fields: &mut Object, name: &str) -> Option<String> {
+    let is_one = |value: &&mut Value| value.is_string() || value.is_number();
+    match field(fields, name).filter(is_one)?.take() {
+        Value::Number(number) => Some(number.to_string()),
+        value => text(value),
     }
 }
 
 /// A number; anything else stays where it is.
-pub(super) fn take_number(fields: &mut Object, name: &str) -> Option<Number> {
+pub fn take_number(fields: &mut Object, name: &str) -> Option<Number> {
     let value = field(fields, name)?;
     let number = value.as_number().cloned()?;
     value.take();
@@ -39,7 +40,7 @@ pub(super) fn take_number(fields: &mut Object, name: &str) -> Option<Number> {
 }
 
 /// A count; anything else stays where it is. Some clients write `5.0`.
-pub(super) fn take_count(fields: &mut Object, name: &str) -> Option<u64> {
+pub fn take_count(fields: &mut Object, name: &str) -> Option<u64> {
     let value = field(fields, name)?;
     let whole = |number: &f64| *number >= 0.0 && number.fract() == 0.0;
     let count = value
@@ -50,7 +51,7 @@ pub(super) fn take_count(fields: &mut Object, name: &str) -> Option<u64> {
 }
 
 /// Yes or no; anything else stays where it is.
-pub(super) fn take_flag(fields: &mut Object, name: &str) -> Option<bool> {
+pub fn take_flag(fields: &mut Object, name: &str) -> Option<bool> {
     let value = field(fields, name)?;
     let flag = value.as_bool()?;
     value.take();
@@ -58,20 +59,39 @@ pub(super) fn take_flag(fields: &mut Object, name: &str) -> Option<bool> {
 }
 
 /// The fields of an object; none if it is something else.
-pub(super) fn take_object(fields: &mut Object, name: &str) -> Object {
+pub fn take_object(fields: &mut Object, name: &str) -> Object {
     object(take(fields, name))
 }
 
 /// The entries of a list; none if it is something else.
-pub(super) fn take_list(fields: &mut Object, name: &str) -> Vec<Value> {
-    match take(fields, name) {
+pub fn take_list(fields: &mut Object, name: &str) -> Vec<Value> {
+    list(take(fields, name))
+}
+
+/// The type of an object; empty if it says none.
+pub fn kind_of(fields: &Object) -> &str {
+    let kind = fields.get("type").and_then(Value::as_str);
+    kind.unwrap_or_default()
+}
+
+/// A value that is a text.
+pub fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The entries of a value that is a list; none if it is something else.
+pub fn list(value: Value) -> Vec<Value> {
+    match value {
         Value::Array(list) => list,
         _ => Vec::new(),
     }
 }
 
 /// The fields of a value that is an object; none if it is something else.
-pub(super) fn object(value: Value) -> Object {
+pub fn object(value: Value) -> Object {
     match value {
         Value::Object(fields) => fields,
         _ => Object::new(),
@@ -79,12 +99,12 @@ pub(super) fn object(value: Value) -> Object {
 }
 
 /// The value, unless it is null.
-pub(super) fn said(value: Value) -> Option<Value> {
+pub fn said(value: Value) -> Option<Value> {
     (!value.is_null()).then_some(value)
 }
 
 /// Whether a value is neither null nor empty.
-pub(super) fn says_something(value: &Value) -> bool {
+pub fn says_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),

@@ -9,7 +9,7 @@ const CLOSED: [&str; 4] = ["openai", "anthropic", "gemini", "xai"];
 
 /// Why a provider cannot know a model by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub enum Unknown {
     /// It is a model of this one.
     Others(Provider),
     /// Only routers put a vendor in front.
@@ -20,7 +20,7 @@ pub enum Lack {
 
 impl Provider {
     /// Why it cannot know a model by this name; `None`: it may. A `*` at the end stands for any ending.
-    pub fn lacks(self, name: &str) -> Option<Lack> {
+    pub fn cannot_know(self, name: &str) -> Option<Unknown> {
         if self.serves() == Serves::Any {
             return None;
         }
@@ -28,15 +28,15 @@ impl Provider {
         match (owner(name), self.serves()) {
             (_, Serves::Any) => None,
             (Some(owner), Serves::Own) if owner == self => {
-                name.contains('/').then_some(Lack::Vendor)
+                name.contains('/').then_some(Unknown::Vendor)
             }
-            (Some(owner), Serves::Own) => Some(Lack::Others(owner)),
+            (Some(owner), Serves::Own) => Some(Unknown::Others(owner)),
             (Some(owner), Serves::Open) if owner == self => None,
             (Some(owner), Serves::Open) => {
                 let is_closed = CLOSED.contains(&owner.name());
-                is_closed.then_some(Lack::Others(owner))
+                is_closed.then_some(Unknown::Others(owner))
             }
-            (None, Serves::Own) => self.is_alias(name).then_some(Lack::Alias),
+            (None, Serves::Own) => self.is_alias(name).then_some(Unknown::Alias),
             (None, Serves::Open) => None,
         }
     }
@@ -80,7 +80,7 @@ fn owner(name: &str) -> Option<Provider> {
 
 #[cfg(test)]
 mod tests {
-    use super::Lack;
+    use super::Unknown;
     use crate::catalogue::Provider;
 
     fn provider(name: &str) -> Provider {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_lacks_what_another_keeps_to_itself() {
+    fn a_provider_cannot_know_what_another_keeps_to_itself() {
         for (at, name, owner) in [
             ("anthropic", "gpt-4o", "openai"),
             ("anthropic", "o3-mini", "openai"),
@@ -101,15 +101,21 @@ mod tests {
             ("ernie", "gpt-6-luna", "openai"),
             ("openai", "anthropic/claude-opus-5", "anthropic"),
         ] {
-            let lack = Some(Lack::Others(provider(owner)));
-            assert_eq!(provider(at).lacks(name), lack, "{name} at {at}");
+            let unknown = Some(Unknown::Others(provider(owner)));
+            assert_eq!(provider(at).cannot_know(name), unknown, "{name} at {at}");
         }
         assert_eq!(
-            provider("openai").lacks("openai/gpt-4o"),
-            Some(Lack::Vendor)
+            provider("openai").cannot_know("openai/gpt-4o"),
+            Some(Unknown::Vendor)
         );
-        assert_eq!(provider("openai").lacks("smart"), Some(Lack::Alias));
-        assert_eq!(provider("anthropic").lacks("my-model-1"), Some(Lack::Alias));
+        assert_eq!(
+            provider("openai").cannot_know("smart"),
+            Some(Unknown::Alias)
+        );
+        assert_eq!(
+            provider("anthropic").cannot_know("my-model-1"),
+            Some(Unknown::Alias)
+        );
     }
 
     #[test]
@@ -130,7 +136,7 @@ mod tests {
             ("ollama", "gpt-4o"),
             ("openai-compatible", "claude-sonnet-5"),
         ] {
-            assert_eq!(provider(at).lacks(name), None, "{name} at {at}");
+            assert_eq!(provider(at).cannot_know(name), None, "{name} at {at}");
         }
     }
 }

@@ -1,0 +1,260 @@
+//! Plans with candidates whose health the test decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::AttemptPlan;
+use crate::catalogue::{Dialect, KeyHeader, Provider};
+use crate::config::{CapabilitiesConfig, Secret, TimeoutsConfig, UpstreamId};
+use crate::dialect::UpstreamApi;
+use crate::failover::decisions::decide::{Door, Tried};
+use crate::failover::decisions::order::{Order, RoutingRequest};
+use crate::failover::decisions::skip::SkipReason;
+use crate::health::{AdmissionPreview, Health, Shape};
+use crate::outcome::{Outcome, Unreachable};
+use crate::request::Endpoint;
+use crate::routing::{Candidate, Knowledge, ModelRules};
+use crate::upstream::{Client, Connector, Credential, Key, Upstream};
+use crate::wire::memory::Memory;
+use crate::wire::tls::{ClientFiles, client};
+
+const MODEL: &str = "gpt-4o";
+const FAILURE: Outcome = Outcome::ServerError { status: 500 };
+const LIMITED: Outcome = Outcome::RateLimited { retry_after: None };
+const SHAPE: Shape = Shape {
+    is_streamed: true,
+    size: 100,
+};
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Two candidates, `a` with two keys before `b` with one.
+struct Two {
+    candidates: [Candidate; 2],
+    memory: Memory,
+    now: Instant,
+}
+
+impl Two {
+    fn new() -> Self {
+        let now = Instant::now();
+        let health = Health::new(now);
+        Self {
+            candidates: [candidate(&health, "a", 2), candidate(&health, "b", 1)],
+            memory: Memory::new(1 << 20),
+            now,
+        }
+    }
+
+    fn plan(&self) -> AttemptPlan<'_> {
+        let order = Order {
+            request: RoutingRequest::new(Endpoint::ChatCompletions, MODEL, 0),
+            candidates: self.candidates.iter().collect(),
+            skipped: Vec::new(),
+        };
+        AttemptPlan::new(order, &self.memory)
+    }
+
+    /// Makes an attempt at a candidate, which ends in this way.
+    fn attempt(&self, plan: &mut AttemptPlan<'_>, choice: usize, outcome: &Outcome) {
+        let (_, permit) = plan.admit(choice, true, self.now).unwrap();
+        plan.started(choice);
+        permit.finish(outcome, self.now);
+        plan.failed(choice, outcome, self.now);
+    }
+
+    /// Lets requests of others to a candidate end in this way, until health does not simply admit them.
+    fn play(&mut self, choice: usize, outcome: &Outcome, seconds: f64) {
+        let model = &self.candidates[choice].health;
+        for _ in 0..1000 {
+            let Ok(mut permit) = model.admit(0, self.now) else {
+                return;
+            };
+            if *outcome == Outcome::Success {
+                permit.answered(SHAPE, HOUR, self.now);
+            }
+            permit.finish(outcome, self.now);
+            model.demanded(self.now);
+            self.now += Duration::from_secs_f64(seconds);
+            if let AdmissionPreview::SlowStart { .. } = model.preview(0, self.now) {
+                return;
+            }
+        }
+    }
+
+    /// Takes a candidate out of rotation.
+    fn trip(&mut self, choice: usize) {
+        self.play(choice, &FAILURE, 0.0);
+    }
+}
+
+fn candidate(health: &Health, name: &str, keys: usize) -> Candidate {
+    let id = UpstreamId::from(name);
+    let key = |number| {
+        let key = Secret::from(format!("key-{number}"));
+        Key::Fixed(Credential::new(&key, KeyHeader::Bearer).unwrap())
+    };
+    let tls = client(ClientFiles::default()).unwrap();
+    let url = "http://127.0.0.1";
+    let connector = Connector::to(url.parse().unwrap(), tls, Duration::ZERO);
+    let upstream = Upstream::new(
+        id.clone(),
+        UpstreamApi::new(Dialect::OpenAi),
+        url,
+        (0..keys).map(key).collect(),
+        Client::new(connector),
+    );
+    let openai = Provider::all().find(|provider| provider.name() == "openai");
+    Candidate {
+        upstream: Arc::new(upstream),
+        model: None,
+        knowledge: Knowledge::of(
+            openai.unwrap(),
+            None,
+            CapabilitiesConfig::default(),
+            ModelRules::default(),
+        ),
+        tier: 1,
+        weight: 1,
+        domain: None,
+        timeouts: Arc::new(TimeoutsConfig::default()),
+        health: health.model(&id, &MODEL.into(), keys),
+    }
+}
+
+fn doors(plan: &AttemptPlan<'_>, wait: Duration, now: Instant) -> Vec<Door> {
+    let choices = plan.choices(SHAPE, wait, now);
+    choices.iter().map(|choice| choice.door).collect()
+}
+
+fn reasons(plan: &AttemptPlan<'_>, now: Instant) -> Vec<SkipReason> {
+    let skipped = plan.skipped(now);
+    skipped.iter().map(|skipped| skipped.reason).collect()
+}
+
+/// 100 ms at most, and twice as long each time, up to 2 s; the draw is random.
+#[test]
+fn whoever_fails_again_is_asked_again_later_and_later() {
+    let two = Two::new();
+    let mut longest = [Duration::ZERO; 6];
+    for _ in 0..64 {
+        let mut plan = two.plan();
+        for longest in &mut longest {
+            two.attempt(&mut plan, 0, &FAILURE);
+            let choice = plan.choices(SHAPE, HOUR, two.now)[0];
+            let Tried::Again { not_before, .. } = choice.tried else {
+                panic!("{choice:?}");
+            };
+            assert!(not_before >= two.now);
+            *longest = (*longest).max(not_before - two.now);
+        }
+    }
+    let [first, .., last] = longest;
+    assert!(first <= Duration::from_millis(100), "{first:?}");
+    assert!(last > Duration::from_secs(1), "{last:?}");
+    assert!(last <= Duration::from_secs(2), "{last:?}");
+}
+
+#[test]
+fn each_key_is_asked_once_and_one_that_is_put_back_again() {
+    let two = Two::new();
+    let mut plan = two.plan();
+    let (target, permit) = plan.admit(0, false, two.now).unwrap();
+    plan.started(0);
+    assert_eq!(target.blocked_until(two.now), None);
+    permit.finish(&LIMITED, two.now);
+    assert!(target.back_at(two.now) > two.now);
+    plan.failed(0, &LIMITED, two.now);
+    let (other, permit) = plan.admit(0, false, two.now).unwrap();
+    assert_ne!(other.key, target.key);
+    plan.started(0);
+    permit.finish(&LIMITED, two.now);
+    plan.failed(0, &LIMITED, two.now);
+    assert!(plan.admit(0, true, two.now).is_none());
+    let of_a = doors(&plan, HOUR, two.now)[0];
+    assert!(matches!(of_a, Door::CoolingDown { until } if until > two.now));
+    assert!(plan.admit(1, false, two.now).is_some());
+    assert!(plan.admit(1, false, two.now).is_none());
+    plan.put_back(1);
+    assert!(plan.admit(1, false, two.now).is_some());
+}
+
+#[test]
+fn who_has_just_gone_out_is_so_for_less_than_any_wait() {
+    let mut two = Two::new();
+    two.trip(0);
+    let plan = two.plan();
+    for (wait, is_fresh) in [(Duration::ZERO, false), (HOUR, true)] {
+        let out = Door::Out { is_fresh };
+        assert_eq!(doors(&plan, wait, two.now), [out, Door::Open]);
+    }
+    let expected = [SkipReason::OutOfRotation, SkipReason::NoTime];
+    assert_eq!(reasons(&plan, two.now), expected);
+}
+
+#[test]
+fn who_lets_others_through_may_let_this_one_through_soon() {
+    let mut two = Two::new();
+    two.play(0, &Outcome::Success, 0.1);
+    two.trip(0);
+    let pause = two.candidates[0].health.blocked_until(0, two.now);
+    two.now = pause.unwrap();
+    two.play(0, &Outcome::Success, 0.0);
+    let mut plan = two.plan();
+    assert_eq!(doors(&plan, HOUR, two.now)[0], Door::Open);
+    let mut draws = 0;
+    while plan.admit(0, false, two.now).is_some() {
+        plan.put_back(0);
+        draws += 1;
+        assert!(draws < 1000, "everybody is admitted");
+    }
+    let out = |is_fresh| Door::Out { is_fresh };
+    assert_eq!(doors(&plan, Duration::ZERO, two.now)[0], out(true));
+    assert_eq!(reasons(&plan, two.now)[0], SkipReason::OutOfRotation);
+    two.attempt(&mut plan, 1, &Outcome::ModelUnavailable);
+    // It fails those that it lets through.
+    let model = &two.candidates[0].health;
+    for _ in 0..1000 {
+        match model.admit(0, two.now) {
+            Ok(permit) => drop(permit.finish(&FAILURE, two.now)),
+            Err(_) if model.is_out() => break,
+            Err(_) => {}
+        }
+    }
+    assert_eq!(doors(&plan, Duration::ZERO, two.now)[0], out(false));
+    assert_eq!(doors(&plan, HOUR, two.now)[0], out(true));
+}
+
+#[test]
+fn a_lost_network_is_to_blame_only_where_somebody_was_asked() {
+    let two = Two::new();
+    let gone = Outcome::Unreachable(Unreachable::Other);
+    let mut plan = two.plan();
+    for choice in [0, 1] {
+        two.attempt(&mut plan, choice, &gone);
+    }
+    assert!(plan.is_network_lost());
+    assert!(!two.plan().is_network_lost());
+}
+
+#[test]
+fn a_retry_makes_sense_when_one_of_those_is_back_who_could_answer() {
+    let two = Two::new();
+    let mut plan = two.plan();
+    two.attempt(&mut plan, 1, &Outcome::Unauthorized { status: 401 });
+    assert_eq!(
+        plan.retry_in(two.now),
+        Some(Duration::ZERO),
+        "`a` was not asked"
+    );
+    for _ in 0..2 {
+        two.attempt(&mut plan, 0, &Outcome::Unauthorized { status: 401 });
+    }
+    assert!(plan.retry_in(two.now).unwrap() > Duration::ZERO);
+    let two = Two::new();
+    let mut plan = two.plan();
+    two.attempt(&mut plan, 0, &Outcome::TooLong { status: 400 });
+    assert_eq!(reasons(&plan, two.now), [SkipReason::TooSmall]);
+    assert_eq!(plan.retry_in(two.now), None);
+}
