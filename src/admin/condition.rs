@@ -101,9 +101,8 @@ impl<'a> Problem<'a> {
         let scope = subject(&self.of.scope.id);
         match self.of.state {
             State::TakenOut => format!("{scope} is taken out by hand"),
-            State::Out | State::PartlyOut => format!("{scope} is down"),
+            State::Out | State::Probing | State::PartlyOut => format!("{scope} is down"),
             State::KeyRefused => format!("{scope} refuses us"),
-            State::Probing => format!("{scope} is tested with a few requests"),
             State::CoolingDown => format!("{scope} is cooling down"),
             State::Recovering => format!(
                 "{scope} is coming back: it gets {:.0} % of its traffic",

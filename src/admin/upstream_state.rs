@@ -116,7 +116,8 @@ impl<'a> UpstreamState<'a> {
 
     /// How long it has been so; `None`: since the start, or it is not known.
     pub(super) fn lasts_for(&self) -> Option<Duration> {
-        self.scope.taken_out_for.or(match self.scope.phase {
+        let out = self.scope.taken_out_for.or(self.scope.out_for);
+        out.or(match self.scope.phase {
             // Only the end of a cooldown is known.
             Phase::Closed if self.state != State::InRotation => None,
             Phase::Closed | Phase::Open | Phase::HalfOpen | Phase::SlowStart => self.scope.since,

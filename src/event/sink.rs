@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Event;
+use super::fact::Event;
 
 /// Takes events. It is called on the data path, so it must be quick and must not block.
 pub trait Sink: Send + Sync {

@@ -29,6 +29,8 @@ pub struct ScopeView {
     pub cause: &'static str,
     /// How long it has been in this state; `None`: since the start.
     pub since: Option<Duration>,
+    /// For how long it has been out of rotation, half-open or not; `None`: it is not.
+    pub out_for: Option<Duration>,
     /// How long until it becomes half-open, while it is open.
     pub retry_in: Option<Duration>,
     /// The evidence against it.
@@ -146,6 +148,7 @@ fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {
         phase: core.phase,
         cause: core.cause.label(),
         since: (changed_at.0 != 0).then(|| seconds(changed_at.seconds_until(now))),
+        out_for: (core.phase.is_out()).then(|| seconds(scope.closed_until().seconds_until(now))),
         retry_in: (core.phase == Phase::Open).then(|| scope.probed_in(now)),
         score: scope.score(now),
         threshold: scope.threshold(),

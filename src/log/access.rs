@@ -18,7 +18,7 @@ impl Display for Access<'_> {
             write!(f, " {}", report.result.label())?;
         }
         let model = report.model.as_deref();
-        write!(f, " {}", model.unwrap_or(report.endpoint.label()))?;
+        write!(f, " {}", model.unwrap_or_else(|| report.endpoint.label()))?;
         if let Some(upstream) = &report.served_by {
             write!(f, " by {upstream}")?;
         }

@@ -24,6 +24,7 @@ use self::repeats::Repeats;
 use crate::config::{LogConfig, RequestLines, UpstreamId};
 use crate::event::{AttemptReport, Event, HealthChange, Phase, RequestReport, RequestResult, Sink};
 use crate::outcome::Blame;
+use crate::request::RequestId;
 
 /// Writes through `tracing`.
 #[derive(Debug, Default)]
@@ -38,23 +39,7 @@ impl Sink for Log {
     fn record(&self, event: &Event) {
         match event {
             Event::RequestStarted => {}
-            Event::AttemptFinished { request, report } => {
-                tracing::debug!(
-                    %request,
-                    upstream = %report.upstream,
-                    attempt = report.number,
-                    phase = report.phase.label(),
-                    outcome = report.outcome.label(),
-                    status = report.outcome.status(),
-                    detail = words(report),
-                    elapsed_ms = report.elapsed.as_millis() as u64,
-                    "{}",
-                    attempt(report)
-                );
-                if let Some(change) = self.notices.change(report, Instant::now) {
-                    noticed(report, &change);
-                }
-            }
+            Event::AttemptFinished { request, report } => self.attempt_finished(request, report),
             Event::FailedOver {
                 request,
                 from,
@@ -101,16 +86,7 @@ impl Sink for Log {
             Event::ConfigReloaded { is_changed: false } => tracing::info!(
                 "nothing has changed in the configuration; certificates and keys in files were read again"
             ),
-            Event::Notified {
-                place,
-                failure: Some(failure),
-            } => {
-                tracing::warn!(%place, reason = failure, "a message to {place} is lost: {failure}");
-            }
-            Event::Notified {
-                place,
-                failure: None,
-            } => tracing::debug!(%place, "{place} was told"),
+            Event::Notified { place, failure } => notified(place, failure.as_deref()),
             Event::ConfigRejected { reason } => {
                 tracing::error!(
                     "the new configuration cannot be used, the old one stays: {reason}"
@@ -118,6 +94,13 @@ impl Sink for Log {
             }
             Event::RequestFinished(report) => self.request_finished(report),
         }
+    }
+}
+
+fn notified(place: &str, failure: Option<&str>) {
+    match failure {
+        Some(reason) => tracing::warn!(place, reason, "a message to {place} is lost: {reason}"),
+        None => tracing::debug!(place, "{place} was notified"),
     }
 }
 
@@ -201,6 +184,24 @@ impl Log {
     /// Logs by this configuration from now on.
     pub fn follow(&self, config: &LogConfig) {
         self.config.store(Arc::new(config.clone()));
+    }
+
+    fn attempt_finished(&self, request: &RequestId, report: &AttemptReport) {
+        tracing::debug!(
+            %request,
+            upstream = %report.upstream,
+            attempt = report.number,
+            phase = report.phase.label(),
+            outcome = report.outcome.label(),
+            status = report.outcome.status(),
+            detail = words(report),
+            elapsed_ms = report.elapsed.as_millis() as u64,
+            "{}",
+            attempt(report)
+        );
+        if let Some(change) = self.notices.change(report, Instant::now) {
+            noticed(report, &change);
+        }
     }
 
     fn request_finished(&self, report: &RequestReport) {

@@ -3,8 +3,6 @@
 use http::HeaderMap;
 use http::header::HeaderValue;
 
-use super::RequestId;
-
 const PARENT: &str = "traceparent";
 const STATE: &str = "tracestate";
 /// 2^64 divided by the golden ratio: multiples of it are spread over all numbers.
@@ -23,8 +21,8 @@ pub struct Trace {
 
 impl Trace {
     /// The trace of a request with these headers. The client decides whether it is traced, if it says so; of the others,
-    /// `ratio` are.
-    pub fn of(headers: &HeaderMap, id: &RequestId, ratio: f64) -> Option<Self> {
+    /// `ratio` are, each as a trace with its `own` number.
+    pub fn of(headers: &HeaderMap, own: u128, ratio: f64) -> Option<Self> {
         let span = fastrand::u64(1..);
         match parent(headers) {
             Some((_, _, false)) => None,
@@ -34,7 +32,7 @@ impl Trace {
                 span,
             }),
             None if fastrand::f64() < ratio => Some(Self {
-                id: id.number(),
+                id: own,
                 parent: None,
                 span,
             }),
@@ -94,7 +92,6 @@ mod tests {
     use http::HeaderMap;
 
     use super::{Trace, parent};
-    use crate::request::RequestId;
 
     fn headers(parent: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -129,7 +126,7 @@ mod tests {
     #[test]
     fn an_upstream_sees_the_attempt_as_its_parent() {
         let mut sent = headers(&format!("00-{TRACE}-00f067aa0ba902b7-01"));
-        let trace = Trace::of(&sent, &RequestId::random(), 0.0).unwrap();
+        let trace = Trace::of(&sent, 7, 0.0).unwrap();
         trace.put_on(&mut sent, 2);
         let expected = format!("00-{TRACE}-{:016x}-01", trace.attempt(2));
         assert_eq!(sent["traceparent"], expected.as_str());
@@ -139,11 +136,10 @@ mod tests {
 
     #[test]
     fn the_client_decides_and_else_the_ratio() {
-        let id = RequestId::random();
         let not = headers(&format!("00-{TRACE}-00f067aa0ba902b7-00"));
-        assert_eq!(Trace::of(&not, &id, 1.0), None);
-        assert_eq!(Trace::of(&HeaderMap::new(), &id, 0.0), None);
-        let own = Trace::of(&HeaderMap::new(), &id, 1.0).unwrap();
-        assert_eq!(format!("req_{:032x}", own.id), id.as_str());
+        assert_eq!(Trace::of(&not, 7, 1.0), None);
+        assert_eq!(Trace::of(&HeaderMap::new(), 7, 0.0), None);
+        let own = Trace::of(&HeaderMap::new(), 7, 1.0).unwrap();
+        assert_eq!((own.id, own.parent), (7, None));
     }
 }

@@ -198,8 +198,8 @@ fn about_request(report: &RequestReport) -> Vec<KeyValue> {
 
 /// `chat gpt-4o`, or what is called instead where no model is named.
 fn name(endpoint: Endpoint, attempt: &AttemptReport) -> String {
-    let operation = operation(endpoint).unwrap_or(endpoint.label());
-    let subject = model(attempt).unwrap_or(attempt.upstream.as_ref());
+    let operation = operation(endpoint).unwrap_or_else(|| endpoint.label());
+    let subject = model(attempt).unwrap_or_else(|| attempt.upstream.as_ref());
     format!("{operation} {subject}")
 }
 

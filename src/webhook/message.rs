@@ -18,7 +18,7 @@ pub(super) fn body(news: &[News], format: NotifyFormat) -> Value {
         NotifyFormat::Json => json!({
             "version": VERSION,
             "source": "backstop",
-            "text": text(news, |news| news.text()),
+            "text": text(news, News::text),
             "events": news.iter().take(MOST).map(event).collect::<Vec<_>>(),
             "more": news.len().saturating_sub(MOST),
         }),

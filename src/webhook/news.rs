@@ -38,8 +38,8 @@ pub(super) enum Change {
     Began,
     /// It is not well again, soon after it was: nothing more is told until it has been well for a while.
     Again,
-    /// It is well.
-    Over,
+    /// It is well, after this time.
+    Over(Duration),
     /// It is well, and has been for a while.
     Steady,
 }
@@ -81,7 +81,7 @@ impl News {
     pub(super) fn is_good(&self) -> bool {
         match self.change {
             Change::Began | Change::Again => false,
-            Change::Over | Change::Steady => true,
+            Change::Over(_) | Change::Steady => true,
         }
     }
 
@@ -109,10 +109,7 @@ impl News {
                 "{bad} again, for the {} time since {since}. The next message comes when this has been over for 10 minutes.",
                 ordinal(times)
             ),
-            Change::Over => {
-                let lasted = self.lasted.map(|time| format!(", after {}", spoken(time)));
-                format!("{good}{}.", lasted.unwrap_or_default())
-            }
+            Change::Over(lasted) => format!("{good}, after {}.", spoken(lasted)),
             Change::Steady => format!(
                 "{good}, and has been so for 10 minutes. There were {times} such outages since {since}."
             ),

@@ -51,6 +51,23 @@ struct Outage {
     is_told: bool,
 }
 
+/// What is wrong, when it begins.
+struct Trouble {
+    cause: String,
+    attention: Option<Attention>,
+    is_told: bool,
+}
+
+impl Trouble {
+    fn new(cause: impl Into<String>) -> Self {
+        Self {
+            cause: cause.into(),
+            attention: None,
+            is_told: true,
+        }
+    }
+}
+
 /// Failed requests of a route.
 #[derive(Debug)]
 struct Failures {
@@ -64,15 +81,18 @@ impl Tracker {
         match change {
             HealthChange::Opened { scope, cause, .. } => {
                 let is_told = !self.is_covered(scope);
-                let cause = self.cause(&scope.upstream, cause, now).to_owned();
-                self.begin(Subject::Scope(scope.clone()), cause, None, is_told, now);
+                let trouble = Trouble {
+                    is_told,
+                    ..Trouble::new(self.cause(&scope.upstream, cause, now))
+                };
+                self.begin(Subject::Scope(scope.clone()), trouble, now);
                 if scope.model.is_none() {
                     self.cover(&scope.upstream);
                 }
             }
             HealthChange::Healed { scope, .. } => self.end(&Subject::Scope(scope.clone()), now),
             HealthChange::NetworkLost => {
-                self.begin(Subject::Network, "network_lost".to_owned(), None, true, now);
+                self.begin(Subject::Network, Trouble::new("network_lost"), now);
             }
             HealthChange::NetworkBack => self.end(&Subject::Network, now),
         }
@@ -133,8 +153,11 @@ impl Tracker {
             Attention::Quota => false,
             Attention::Model => true,
         };
-        let cause = report.outcome.label().to_owned();
-        self.begin(account(is_about_model), cause, Some(attention), true, now);
+        let trouble = Trouble {
+            attention: Some(attention),
+            ..Trouble::new(report.outcome.label())
+        };
+        self.begin(account(is_about_model), trouble, now);
     }
 
     /// A request of a client has failed.
@@ -160,7 +183,11 @@ impl Tracker {
                 [] => "nobody could be asked".to_owned(),
                 names => format!("failed by {}", names.join(", ")),
             };
-            self.begin(Subject::Clients(Arc::clone(route)), cause, None, true, now);
+            self.begin(
+                Subject::Clients(Arc::clone(route)),
+                Trouble::new(cause),
+                now,
+            );
         }
     }
 
@@ -232,19 +259,17 @@ impl Tracker {
             if let Some(outage) = self.outages.remove(&subject)
                 && outage.is_flapping
             {
-                self.tell(&subject, &outage, Change::Steady, None, now);
+                self.tell(&subject, &outage, Change::Steady, now);
             }
         }
     }
 
-    fn begin(
-        &mut self,
-        subject: Subject,
-        cause: String,
-        attention: Option<Attention>,
-        is_told: bool,
-        now: Instant,
-    ) {
+    fn begin(&mut self, subject: Subject, trouble: Trouble, now: Instant) {
+        let Trouble {
+            cause,
+            attention,
+            is_told,
+        } = trouble;
         let before = self.outages.remove(&subject);
         let (outage, change) = match before {
             Some(outage) if outage.is_out => (outage, None),
@@ -272,7 +297,7 @@ impl Tracker {
             }
         };
         if let Some(change) = change.filter(|_| outage.is_told) {
-            self.tell(&subject, &outage, change, None, now);
+            self.tell(&subject, &outage, change, now);
         }
         self.outages.insert(subject, outage);
     }
@@ -285,7 +310,7 @@ impl Tracker {
             let lasted = now.saturating_duration_since(outage.changed_at);
             outage.changed_at = now;
             if outage.is_told && !outage.is_flapping {
-                self.tell(subject, &outage, Change::Over, Some(lasted), now);
+                self.tell(subject, &outage, Change::Over(lasted), now);
             }
         }
         if outage.is_told {
@@ -293,14 +318,11 @@ impl Tracker {
         }
     }
 
-    fn tell(
-        &mut self,
-        subject: &Subject,
-        outage: &Outage,
-        change: Change,
-        lasted: Option<Duration>,
-        now: Instant,
-    ) {
+    fn tell(&mut self, subject: &Subject, outage: &Outage, change: Change, now: Instant) {
+        let lasted = match change {
+            Change::Over(lasted) => Some(lasted),
+            Change::Began | Change::Again | Change::Steady => None,
+        };
         let requests = match subject {
             Subject::Clients(route) => self
                 .failures

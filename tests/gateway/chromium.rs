@@ -124,10 +124,15 @@ impl Tab {
 
     /// A picture of the whole page, in a file.
     pub(crate) async fn picture(&mut self, file: &Path) {
+        self.top(file, f64::MAX).await;
+    }
+
+    /// A picture of the page down to this height.
+    pub(crate) async fn top(&mut self, file: &Path, height: f64) {
         let metrics = self.call("Page.getLayoutMetrics", json!({})).await;
         let size = &metrics["cssContentSize"];
-        let clip =
-            json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
+        let height = size["height"].as_f64().unwrap().min(height);
+        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1});
         let wish = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
         let picture = self.call("Page.captureScreenshot", wish).await;
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

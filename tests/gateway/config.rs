@@ -76,6 +76,7 @@ const KEYS: &[&str] = &[
     "strategy",
     "hedge",
     "hold",
+    "token",
     "tokens",
     "time",
     "continuation",

@@ -241,7 +241,7 @@ async fn pictures(tab: &mut Tab) {
         let drawn = "document.querySelector('.plot').viewBox.baseVal.width";
         let fits = format!("{drawn} <= document.documentElement.clientWidth");
         tab.until(&fits).await;
-        tab.picture(&folder.join(format!("{name}.png"))).await;
+        tab.top(&folder.join(format!("{name}.png")), 1250.0).await;
     }
     let plain = tab
         .value("getComputedStyle(document.querySelector('.brand')).display")

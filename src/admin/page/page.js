@@ -197,7 +197,8 @@ function mark(condition, text) {
 // --- Upstreams --------------------------------------------------------------------------------------------------------
 
 function upstreams() {
-  const order = (one) => (one.state === "in_rotation" ? 1 : 0);
+  const listed = known.availability ? known.availability.upstreams.map((one) => one.name) : [];
+  const order = (one) => (one.state === "in_rotation" ? 1000 : 0) + listed.indexOf(one.name);
   const all = [...known.status.upstreams].sort((a, b) => order(a) - order(b));
   fill(byId("upstreams-body"), h("div", { class: "cards" }, all.map(upstream)));
 }
@@ -540,6 +541,7 @@ const refreshHistory = (span) => refresh(`api/history?span=${span}`, (it) => { k
 
 function refreshFigures() {
   refresh("api/availability", (it) => { known.availability = it; }, () => { if (known.status) { glance(); upstreams(); } availability(); });
+  new Set([shown.span, shown.tokenSpan]).forEach(refreshHistory);
   refresh("api/incidents?since=90d", (it) => { known.incidents = it.incidents; }, incidentList);
 }
 
@@ -589,11 +591,9 @@ function start() {
   follow();
   poll();
   refreshFigures();
-  Object.keys(SPANS).forEach(refreshHistory);
   setInterval(countDown, 1000);
   setInterval(poll, POLL);
   setInterval(refreshFigures, FIGURES);
-  setInterval(() => Object.keys(SPANS).forEach(refreshHistory), 6 * FIGURES);
 }
 
 start();

@@ -49,7 +49,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("config", &["catalogue"]),
     (
         "dialect",
-        &["catalogue", "config", "outcome", "request", "wire"],
+        &["catalogue", "config", "event", "outcome", "request", "wire"],
     ),
     ("event", &["config", "outcome", "request"]),
     (
@@ -100,7 +100,7 @@ const LADDER: &[(&str, &[&str])] = &[
         &["config", "event", "outcome", "request", "state"],
     ),
     ("lib", &[]),
-    ("log", &["config", "event", "outcome"]),
+    ("log", &["config", "event", "outcome", "request"]),
     ("main", &[]),
     (
         "metrics",
