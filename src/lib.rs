@@ -68,7 +68,7 @@
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire, state)    simulator, output, guide, state (nothing)
-//!                 browser (config only)   metrics (health, output)           log (event)     history (event, state)
+//!                 browser (config only)   metrics (health, request)          log (event)     history (event, state)
 //!                 webhook, traces (upstream, wire)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```
@@ -92,7 +92,7 @@
 //! | route | model patterns, their candidates and their policy |
 //! | rule | one pattern of a route, ready to match |
 //! | candidate | an upstream that may serve a request, with its name for the model |
-//! | fallback | a candidate that serves a request in place of the first one, with another model |
+//! | fallback | a candidate that serves a request in place of the first one, perhaps with another model |
 //! | target | a candidate with one of its keys |
 //! | attempt | one try at one target |
 //! | outcome | how an attempt ended |

@@ -5,6 +5,7 @@
 mod actions;
 mod availability;
 mod badge;
+mod candidates;
 mod condition;
 mod current;
 mod explain;
@@ -50,7 +51,7 @@ use self::respond::{error, json, text};
 use crate::browser::Refused;
 use crate::event::Events;
 use crate::history::History;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Now};
 use crate::wire::body::{Body, Patience, read_whole};
 use crate::wire::headers::has_media_type;
 use crate::wire::host::check_host;
@@ -193,14 +194,15 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Body> {
-        let health = &self.status.health;
-        let views = health.view(Instant::now());
+        let (health, now) = (&self.status.health, Instant::now());
         self.metrics
             .show_memory(self.memory.used(), self.memory.refused());
-        let mut response = text(
-            StatusCode::OK,
-            self.metrics.render(&views, health.is_network_lost()),
-        );
+        let shown = self.metrics.render(&Now {
+            scopes: health.view(now),
+            routes: candidates::of_routes(&self.status.current.borrow().routes, now),
+            is_network_lost: health.is_network_lost(),
+        });
+        let mut response = text(StatusCode::OK, shown);
         response.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static(prometheus::TEXT_FORMAT),

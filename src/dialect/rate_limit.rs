@@ -21,6 +21,8 @@ use jiff::fmt::friendly::SpanParser;
 pub struct RateLimit {
     /// How many more requests of usual size it lets pass.
     pub requests: i64,
+    /// How many it lets pass when nothing has been used, if the upstream says so.
+    pub limit: Option<i64>,
     /// How long until it lets one more pass; no longer than a short pause, as long as nothing was refused.
     pub next_in: Duration,
 }
@@ -65,7 +67,11 @@ pub fn tightest(headers: &HeaderMap, tokens: usize, now: SystemTime) -> Option<R
     let left = limits.iter().filter_map(|limit| {
         let requests = limit.fitting(tokens)?;
         let next_in = limit.next_in(requests + 1, tokens)?.min(LONGEST_PAUSE);
-        Some(RateLimit { requests, next_in })
+        Some(RateLimit {
+            requests,
+            limit: limit.whole(tokens),
+            next_in,
+        })
     });
     left.min_by_key(|left| left.requests)
 }
@@ -100,6 +106,11 @@ impl Limit<'_> {
     fn fitting(&self, tokens: usize) -> Option<i64> {
         let remaining = self.remaining.filter(|remaining| *remaining >= 0.0)?;
         Some((remaining / self.cost(tokens)?) as i64)
+    }
+
+    /// How many requests with so many tokens fit when nothing has been used.
+    fn whole(&self, tokens: usize) -> Option<i64> {
+        Some((self.limit? / self.cost(tokens)?) as i64)
     }
 
     /// How long until so many requests fit.

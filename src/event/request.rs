@@ -91,6 +91,15 @@ pub enum RequestResult {
 }
 
 impl RequestResult {
+    /// All of them, the good one first.
+    pub const ALL: [Self; 5] = [
+        Self::Answered,
+        Self::Rejected,
+        Self::Failed,
+        Self::Broken,
+        Self::ClientGone,
+    ];
+
     /// A short constant name for labels and logs.
     pub fn label(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::foundation::Foundation;
+use super::known::known;
 use super::start_error::StartError;
 use crate::admin::Current;
 use crate::api::{Api, ClientKeys};
@@ -40,6 +41,7 @@ impl Generation {
         before: &Upstreams,
     ) -> Result<Self, StartError> {
         let Foundation {
+            metrics,
             health,
             affinity,
             history,
@@ -75,6 +77,7 @@ impl Generation {
             memory.clone(),
             events.clone(),
         );
+        metrics.adopt(&known(config, &routes, &upstreams));
         let clients = ClientKeys::new(config);
         Ok(Self {
             api: Api::new(

@@ -8,6 +8,7 @@ mod health_checks;
 mod history_ticks;
 mod holder;
 mod key_renewals;
+mod known;
 mod live_check;
 mod model_check;
 mod start_error;

@@ -12,7 +12,9 @@
 //! | [page] | the page for operators, its actions, `backstop status`, the badge |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
 //! | [availability] | what clients had and how upstreams did, over 90 days; incidents |
-//! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts and a runbook |
+//! | [queries] | eight questions of whoever is on call, and the queries that answer them |
+//! | [runbook] | what each alert means, and what to do |
+//! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts |
 //! | [decisions] | why it is built this way |
 //! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
@@ -55,8 +57,14 @@ pub mod performance {}
 #[doc = include_str!("providers.md")]
 pub mod providers {}
 
+#[doc = include_str!("queries.md")]
+pub mod queries {}
+
 #[doc = include_str!("reference.md")]
 pub mod reference {}
+
+#[doc = include_str!("runbook.md")]
+pub mod runbook {}
 
 #[doc = include_str!("streams.md")]
 pub mod streams {}

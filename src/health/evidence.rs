@@ -99,6 +99,15 @@ impl Evidence {
         }
     }
 
+    /// All of them.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Connection,
+        Self::Failure,
+        Self::Timeout,
+        Self::Slow,
+        Self::BrokenStream,
+    ];
+
     /// A short constant name for labels and logs.
     pub(super) fn label(self) -> &'static str {
         match self {

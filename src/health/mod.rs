@@ -29,6 +29,7 @@ mod packed;
 mod permit;
 mod preview;
 mod probes;
+mod rate_limit;
 mod registry;
 mod rejections;
 mod report;
@@ -49,9 +50,10 @@ pub use model_health::ModelHealth;
 pub use packed::Phase;
 pub use permit::Permit;
 pub use preview::AdmissionPreview;
+pub use rate_limit::RateLimitView;
 pub use registry::Health;
 pub use slow::{Shape, Silence};
-pub use view::{CooldownView, ScopeView};
+pub use view::{CooldownView, ScopeView, causes};
 
 #[cfg(all(test, model))]
 mod interleavings;

@@ -18,6 +18,7 @@ use super::names::Names;
 use super::network::Network;
 use super::odds::Odds;
 use super::packed::Phase;
+use super::rate_limit::RateLimit;
 use super::rejections::Rejections;
 use super::scope::Scope;
 use super::siblings::{ModelScope, SiblingState};
@@ -34,6 +35,8 @@ pub struct ModelHealth {
     pub(super) own: Arc<ModelScope>,
     /// Cooldowns that hold for this model, one for each key.
     pub(super) cooldowns: Vec<Cooldown>,
+    /// What its rate limits allow, one for each key.
+    pub(super) rate_limits: Vec<RateLimit>,
     pub(super) baselines: Baselines,
     pub(super) counters: Counters,
     pub(super) odds: Odds,
@@ -57,6 +60,7 @@ impl ModelHealth {
             upstream,
             own,
             cooldowns: (0..keys).map(|_| Cooldown::default()).collect(),
+            rate_limits: (0..keys).map(|_| RateLimit::default()).collect(),
             baselines: Baselines::default(),
             counters: Counters::default(),
             odds: Odds::default(),

@@ -84,6 +84,38 @@ impl ModelHealth {
     }
 }
 
+impl ModelHealth {
+    /// Whether a request would be admitted now, with whichever key. Behind a pattern it is the worst model that counts, as in
+    /// [`ScopeView`](super::ScopeView); but a key that may not use one of the models, or a model that is not there, closes
+    /// that model alone.
+    pub fn is_available(&self, now: Instant) -> bool {
+        let keys = 0..self.cooldowns.len();
+        self.family().all(|model| {
+            let is_pattern = self.names.is_some();
+            keys.clone().any(|key| match model.preview(key, now) {
+                AdmissionPreview::Admitted
+                | AdmissionPreview::SlowStart { .. }
+                | AdmissionPreview::HalfOpenProbe => true,
+                AdmissionPreview::Out { .. } | AdmissionPreview::TakenOut { .. } => false,
+                AdmissionPreview::CoolingDown { reason, .. } => match reason {
+                    CooldownReason::Credential | CooldownReason::Model => {
+                        is_pattern && !self.is_closed_for_all(key, now)
+                    }
+                    CooldownReason::RateLimit
+                    | CooldownReason::Quota
+                    | CooldownReason::Overload => false,
+                },
+            })
+        })
+    }
+
+    /// Whether a cooldown of the key holds for all models of the upstream.
+    fn is_closed_for_all(&self, key: usize, now: Instant) -> bool {
+        let cooldown = self.upstream.cooldowns.get(key);
+        cooldown.is_some_and(|cooldown| cooldown.active(self.epoch.tick(now)).is_some())
+    }
+}
+
 fn of_scope(scope: &Scope, now: Tick) -> AdmissionPreview {
     let core = scope.core();
     match core.phase {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::cooldown::{self, CooldownReason, Requested};
 use super::evidence::{Evidence, FOREIGN_ERROR, Finding};
 use super::permit::Permit;
+use super::rate_limit::RateLimit;
 use super::rejections;
 use super::slow::{Shape, Silence};
 use super::time::Tick;
@@ -102,6 +103,9 @@ impl Permit {
         if let Some(requested) = cooldown::requested_by(outcome) {
             self.begin_cooldown(requested, now);
         }
+        if let (Outcome::RateLimited { .. }, Some(limit)) = (outcome, self.its_rate_limit()) {
+            limit.used_up(now);
+        }
         if rejections::is_rejection(outcome) {
             self.model.rejections.rejected(now);
         }
@@ -112,9 +116,13 @@ impl Permit {
         }
     }
 
-    /// The upstream allows so many more requests until its rate limit resets. If that is less than what is in flight,
-    /// then a cooldown saves the next requests a refusal.
-    pub fn rate_limit(&self, remaining: i64, reset_in: Duration, now: Instant) {
+    /// The upstream allows so many more requests, out of so many, until its rate limit resets. If that is less than what is in
+    /// flight, then a cooldown saves the next requests a refusal.
+    pub fn rate_limit(&self, remaining: i64, limit: Option<i64>, reset_in: Duration, now: Instant) {
+        if let (Ok(left), Some(noted)) = (u64::try_from(remaining), self.its_rate_limit()) {
+            let limit = limit.and_then(|limit| u64::try_from(limit).ok());
+            noted.note(left, limit, self.model.epoch.tick(now));
+        }
         let in_flight = i64::from(self.model.upstream.in_flight.load(Ordering::Relaxed));
         if (0..in_flight).contains(&remaining) {
             let requested = Requested {
@@ -124,6 +132,10 @@ impl Permit {
             };
             self.begin_cooldown(requested, self.model.epoch.tick(now));
         }
+    }
+
+    fn its_rate_limit(&self) -> Option<&RateLimit> {
+        self.model.rate_limits.get(self.key)
     }
 
     fn begin_cooldown(&self, requested: Requested, now: Tick) {

@@ -8,8 +8,10 @@ use tokio::time::Instant;
 
 use super::cooldown::{Cooldown, CooldownReason};
 use super::counters::Counts;
+use super::evidence::Evidence;
 use super::model_health::ModelHealth;
 use super::packed::Phase;
+use super::rate_limit::RateLimitView;
 use super::registry::Health;
 use super::scope::Scope;
 use super::time::Tick;
@@ -47,6 +49,8 @@ pub struct ScopeView {
     pub keys: usize,
     /// The cooldowns that last now.
     pub cooldowns: Vec<CooldownView>,
+    /// What is left of the rate limits of its keys, as far as the upstream has said so lately.
+    pub rate_limits: Vec<RateLimitView>,
     /// For how long it has been out by hand; known for the upstream as a whole.
     pub taken_out_for: Option<Duration>,
 }
@@ -122,6 +126,7 @@ fn of_model(model: &ModelHealth, now: Tick) -> ScopeView {
         last_five_minutes: of_family(model, 5, now),
         keys: model.cooldowns.len(),
         cooldowns,
+        rate_limits: of_rate_limits(model, now),
         ..of_scope(model.id().clone(), worst, now)
     }
 }
@@ -153,8 +158,24 @@ fn of_scope(id: ScopeId, scope: &Scope, now: Tick) -> ScopeView {
         in_flight: 0,
         keys: 0,
         cooldowns: Vec::new(),
+        rate_limits: Vec::new(),
         taken_out_for: None,
     }
+}
+
+/// For each key what was said last, about any model of a pattern.
+fn of_rate_limits(model: &ModelHealth, now: Tick) -> Vec<RateLimitView> {
+    let latest = |key: usize| {
+        let said = model.family().filter_map(|one| one.rate_limits.get(key));
+        let said = said.filter_map(|limit| limit.view(key, now));
+        said.max_by_key(|(tick, _)| *tick).map(|(_, view)| view)
+    };
+    (0..model.rate_limits.len()).filter_map(latest).collect()
+}
+
+/// All causes for which a scope opens.
+pub fn causes() -> [&'static str; 5] {
+    Evidence::ALL.map(Evidence::label)
 }
 
 fn of_cooldowns(cooldowns: &[Cooldown], now: Tick) -> Vec<CooldownView> {

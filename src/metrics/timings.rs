@@ -1,8 +1,12 @@
-//! How long clients waited, and how much of it was the proxy's own time.
+//! How long clients waited for answers, and how much of it was the proxy's own time.
 
-use prometheus::{HistogramOpts, HistogramVec, Registry};
+use std::time::Duration;
 
+use prometheus::{Histogram, Registry};
+
+use super::families::{Made, histograms};
 use crate::event::RequestReport;
+use crate::request::Endpoint;
 
 /// From a cached embedding to a long answer of a reasoning model.
 const WAITING: [f64; 13] = [
@@ -13,30 +17,33 @@ const ADDED: [f64; 10] = [
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1,
 ];
 
-/// The histograms of requests.
+/// One histogram for each endpoint.
+type ByEndpoint = [Histogram; Endpoint::ALL.len()];
+
+/// The histograms of requests that were answered.
 #[derive(Debug)]
 pub(super) struct Timings {
-    first_byte: HistogramVec,
-    duration: HistogramVec,
-    added: HistogramVec,
+    first_byte: ByEndpoint,
+    duration: ByEndpoint,
+    added: ByEndpoint,
 }
 
 impl Timings {
-    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(registry: &Registry) -> Made<Self> {
         Ok(Self {
-            first_byte: histogram(
+            first_byte: by_endpoint(
                 registry,
                 "backstop_request_first_byte_seconds",
-                "From the request being read to the head of the answer.",
+                "From the request being read to the head of the answer, of requests that were answered.",
                 &WAITING,
             )?,
-            duration: histogram(
+            duration: by_endpoint(
                 registry,
                 "backstop_request_duration_seconds",
-                "From the request being read to the end of the answer.",
+                "From the request being read to the end of the answer, of requests that were answered.",
                 &WAITING,
             )?,
-            added: histogram(
+            added: by_endpoint(
                 registry,
                 "backstop_request_overhead_seconds",
                 "The part of the time to the first byte that was not spent waiting for upstreams.",
@@ -46,10 +53,8 @@ impl Timings {
     }
 
     pub(super) fn observe(&self, report: &RequestReport) {
-        let observe = |histogram: &HistogramVec, duration: std::time::Duration| {
-            histogram
-                .with_label_values(&[report.endpoint.label()])
-                .observe(duration.as_secs_f64());
+        let observe = |histograms: &ByEndpoint, duration: Duration| {
+            histograms[report.endpoint as usize].observe(duration.as_secs_f64());
         };
         observe(&self.duration, report.total);
         if let Some(first_byte) = report.first_byte {
@@ -61,14 +66,7 @@ impl Timings {
     }
 }
 
-fn histogram(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    buckets: &[f64],
-) -> Result<HistogramVec, prometheus::Error> {
-    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-    let histogram = HistogramVec::new(options, &["endpoint"])?;
-    registry.register(Box::new(histogram.clone()))?;
-    Ok(histogram)
+fn by_endpoint(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Made<ByEndpoint> {
+    let histograms = histograms(registry, (name, help), &["endpoint"], buckets)?;
+    Ok(Endpoint::ALL.map(|endpoint| histograms.with_label_values(&[endpoint.label()])))
 }

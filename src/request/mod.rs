@@ -183,6 +183,18 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::ChatCompletions,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Responses,
+        Self::Messages,
+        Self::CountTokens,
+        Self::Realtime,
+        Self::Other,
+    ];
+
     /// Finds the endpoint by method and path; the path has no query.
     pub fn of(method: &Method, path: &str) -> Self {
         if method != Method::POST {

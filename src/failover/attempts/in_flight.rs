@@ -157,7 +157,7 @@ impl InFlightAttempt {
         let tokens = rate_limit::tokens_in(self.shape.size);
         let left = rate_limit::tightest(headers, tokens, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
-            permit.rate_limit(left.requests, left.next_in, Instant::now());
+            permit.rate_limit(left.requests, left.limit, left.next_in, Instant::now());
         }
     }
 

@@ -102,7 +102,10 @@ const LADDER: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("log", &["config", "event", "outcome", "request"]),
     ("main", &[]),
-    ("metrics", &["event", "health", "output"]),
+    (
+        "metrics",
+        &["config", "event", "health", "outcome", "output", "request"],
+    ),
     ("outcome", &[]),
     ("output", &[]),
     ("affinity", &["config", "request", "state", "wire"]),

@@ -1,0 +1,116 @@
+//! What the process takes of its machine, under the names that all Prometheus clients use.
+//!
+//! The collector of the `prometheus` crate counts processor time in whole seconds, which makes a rate useless, and needs a
+//! second version of `rustix`.
+
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{Counter, Gauge};
+use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::families::Made;
+
+/// Asks the system when it is asked itself.
+#[derive(Debug)]
+pub(super) struct Process {
+    about: Vec<Desc>,
+    started: Duration,
+}
+
+impl Process {
+    pub(super) fn new() -> Made<Self> {
+        let started = unix_time();
+        let (cpu, gauges) = metrics(started)?;
+        let about = gauges.iter().flat_map(|gauge| gauge.desc());
+        Ok(Self {
+            about: about.chain(cpu.desc()).cloned().collect(),
+            started,
+        })
+    }
+}
+
+impl Collector for Process {
+    fn desc(&self) -> Vec<&Desc> {
+        self.about.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Ok((cpu, gauges)) = metrics(self.started) else {
+            return Vec::new();
+        };
+        let gauges = gauges.iter().filter(|gauge| gauge.get() > 0.0);
+        let gauges = gauges.flat_map(Collector::collect);
+        gauges.chain(cpu.collect()).collect()
+    }
+}
+
+/// What the system says now; 0 where it does not say it.
+fn metrics(started: Duration) -> Made<(Counter, Vec<Gauge>)> {
+    let cpu = Counter::new(
+        "process_cpu_seconds_total",
+        "Processor time that the process has taken.",
+    )?;
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    cpu.inc_by(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9);
+    let [virtual_bytes, resident_bytes] = memory();
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or_default();
+    let gauges = [
+        (
+            "process_resident_memory_bytes",
+            "Memory that the process holds.",
+            resident_bytes,
+        ),
+        (
+            "process_virtual_memory_bytes",
+            "Addresses that the process has reserved.",
+            virtual_bytes,
+        ),
+        (
+            "process_open_fds",
+            "File descriptors that are open.",
+            descriptors(),
+        ),
+        (
+            "process_max_fds",
+            "File descriptors that may be open.",
+            limit as f64,
+        ),
+        (
+            "process_start_time_seconds",
+            "When the process started, in seconds since 1970.",
+            started.as_secs_f64(),
+        ),
+    ];
+    let gauges = gauges.into_iter().map(|(name, help, value)| {
+        let gauge = Gauge::new(name, help)?;
+        gauge.set(value);
+        Ok(gauge)
+    });
+    Ok((cpu, gauges.collect::<Made<_>>()?))
+}
+
+/// The first two fields of `/proc/self/statm` are all pages and the resident ones.
+fn memory() -> [f64; 2] {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let mut pages = pages
+        .split(' ')
+        .filter_map(|pages| pages.parse::<f64>().ok());
+    let page = rustix::param::page_size() as f64;
+    [(); 2].map(|()| pages.next().unwrap_or_default() * page)
+}
+
+/// Without the one that is needed to look.
+fn descriptors() -> f64 {
+    let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    open.saturating_sub(1) as f64
+}
+
+/// The time since 1970.
+pub(super) fn unix_time() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default()
+}
