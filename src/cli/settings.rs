@@ -55,7 +55,7 @@ pub(super) fn admin_address(args: &ProxyArgs) -> Result<SocketAddr, Problems> {
         (None, None) => None,
     };
     Ok(reachable(
-        configured.unwrap_or(AdminConfig::default().listen),
+        configured.unwrap_or_else(|| AdminConfig::default().listen),
     ))
 }
 

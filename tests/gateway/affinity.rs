@@ -170,7 +170,7 @@ async fn an_upstream_that_is_gone_is_named() {
     let gateway = two.gateway().await;
     let id = create(&gateway).await;
     let without_it = Setup::new().upstream(&two.first);
-    gateway.gateway.reload(without_it.config()).await;
+    gateway.gateway.reload(without_it.config()).await.unwrap();
     let answered = gateway.get(&format!("/v1/batches/{id}")).await;
     let message = refusal(&answered, 404, "owner_unavailable")["message"].to_string();
     assert!(message.contains("second"), "{message}");

@@ -33,7 +33,7 @@ async fn another_configuration_serves_from_the_next_request_on() {
     let other = Setup::new()
         .upstream_at("other", &second.base_url(), "provider: openai-compatible")
         .route(&["gpt-4o"], &["other"]);
-    gateway.gateway.reload(other.config()).await;
+    gateway.gateway.reload(other.config()).await.unwrap();
     assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "other");
     let mut unknown = chat();
     unknown["model"] = json!("gpt-9");
@@ -60,7 +60,8 @@ async fn a_reload_during_an_outage_forgets_nothing_of_it() {
     gateway
         .gateway
         .reload(parsed(&format!("{}{more}", two_upstreams(&first, &second))))
-        .await;
+        .await
+        .unwrap();
     let after = gateway.admin("/api/upstreams").await.json();
     assert_eq!(state_of(&after, "first"), "open");
     assert_eq!(gateway.post(CHAT, &chat()).await.trail(), ["second:ok"]);
@@ -79,7 +80,7 @@ async fn with_another_key_an_upstream_is_another_account() {
     let yaml = two_upstreams(&first, &second);
     let renewed = yaml.replacen("first-key", "renewed-key", 1);
     assert_ne!(yaml, renewed, "the key is in the configuration");
-    gateway.gateway.reload(parsed(&renewed)).await;
+    gateway.gateway.reload(parsed(&renewed)).await.unwrap();
     assert_eq!(gateway.post(CHAT, &chat()).await.trail(), ["first:ok"]);
     let sent = first.received().pop().unwrap();
     assert_eq!(sent.headers["authorization"], "Bearer renewed-key");
@@ -89,15 +90,13 @@ async fn with_another_key_an_upstream_is_another_account() {
 async fn a_configuration_that_is_wrong_changes_nothing() {
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
-    gateway
-        .gateway
-        .reload(parsed("upstreams: {}\nroutes: []\n"))
-        .await;
+    let wrong = parsed("upstreams: {}\nroutes: []\n");
+    assert!(gateway.gateway.reload(wrong).await.is_err());
     let unreadable = format!(
         "{}tls: {{cert: /nowhere/cert.pem, key: /nowhere/key.pem}}\n",
         two_upstreams(&first, &second)
     );
-    gateway.gateway.reload(parsed(&unreadable)).await;
+    assert!(gateway.gateway.reload(parsed(&unreadable)).await.is_err());
     let reasons: Vec<String> = gateway
         .events
         .all()
@@ -125,7 +124,7 @@ async fn a_stream_under_way_ends_as_it_began() {
     let answer = gateway.open(http::Method::POST, CHAT, &headers, body).await;
     assert_eq!(answer.headers()["x-backstop-upstream"], "first");
     let without_it = Setup::new().upstream(&second);
-    gateway.gateway.reload(without_it.config()).await;
+    gateway.gateway.reload(without_it.config()).await.unwrap();
     assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "second");
     // The old timeouts still hold for it.
     let whole = within(http_body_util::BodyExt::collect(answer.into_body())).await;

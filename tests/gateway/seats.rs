@@ -115,7 +115,7 @@ async fn a_reload_gives_nobody_a_second_seat() {
         .upstream(&second);
     let gateway = setup.start().await;
     let _stream = begun(&gateway).await;
-    gateway.gateway.reload(setup.config()).await;
+    gateway.gateway.reload(setup.config()).await.unwrap();
     let answered = gateway.post(CHAT, &chat()).await;
     assert_eq!(answered.trail(), ["first:full", "second:ok"]);
 }

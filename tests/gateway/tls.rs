@@ -278,7 +278,7 @@ async fn a_renewed_certificate_is_shown_after_a_reload() {
     std::fs::copy(new.key_file(), old.key_file()).unwrap();
     ask_twice(&https(old.client(), true), &url).await;
     let config = backstop::config::Config::parse("test", &yaml, &|_| None);
-    gateway.gateway.reload(Ok(config.unwrap())).await;
+    gateway.gateway.reload(Ok(config.unwrap())).await.unwrap();
     ask_twice(&https(new.client(), true), &url).await;
 }
 

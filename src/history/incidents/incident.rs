@@ -50,7 +50,9 @@ impl Damage {
         self.requests += other.requests;
         self.moved += other.moved;
         self.noticed += other.noticed;
-        self.words = other.words.or(self.words.take());
+        if other.words.is_some() {
+            self.words = other.words;
+        }
     }
 
     /// An attempt has failed.

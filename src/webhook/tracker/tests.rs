@@ -10,6 +10,7 @@ use crate::config::NotifyFormat;
 use crate::event::{AttemptReport, HealthChange, Phase, ScopeId};
 use crate::outcome::Outcome;
 use crate::webhook::message;
+use crate::webhook::news::News;
 
 /// A tracker, and its clock.
 struct Clocked {
@@ -69,7 +70,7 @@ impl Clocked {
         let mut sent = Vec::new();
         for _ in 0..seconds {
             self.now += Duration::from_secs(1);
-            sent.extend(self.tracker.due(self.now).iter().map(|news| news.text()));
+            sent.extend(self.tracker.due(self.now).iter().map(News::text));
         }
         sent
     }
