@@ -52,20 +52,20 @@ impl Action {
     }
 }
 
-/// Refuses a request that may not act.
-pub(super) fn admit(headers: &HeaderMap, token: Option<&Secret>) -> Result<(), Response<Body>> {
+/// The answer to a request that may not act.
+pub(super) fn refused(headers: &HeaderMap, token: Option<&Secret>) -> Option<Response<Body>> {
     if !has_media_type(headers, "application/json") {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(respond::error(status, NOT_JSON));
+        return Some(respond::error(status, NOT_JSON));
     }
     let Some(token) = token else {
-        return Err(respond::error(StatusCode::FORBIDDEN, OFF));
+        return Some(respond::error(StatusCode::FORBIDDEN, OFF));
     };
-    match bearer(headers) {
-        None => Err(unauthorized(NO_TOKEN)),
-        Some(presented) if bool::from(token.expose().as_bytes().ct_eq(presented)) => Ok(()),
-        Some(_) => Err(unauthorized(WRONG_TOKEN)),
-    }
+    let Some(presented) = bearer(headers) else {
+        return Some(unauthorized(NO_TOKEN));
+    };
+    let is_right = bool::from(token.expose().as_bytes().ct_eq(presented));
+    (!is_right).then(|| unauthorized(WRONG_TOKEN))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -149,7 +149,7 @@ pub(super) async fn reload(reloader: &Reloader) -> Response<Body> {
 mod tests {
     use http::HeaderMap;
 
-    use super::{Action, admit};
+    use super::{Action, refused};
     use crate::config::{Secret, UpstreamId};
 
     #[test]
@@ -173,9 +173,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
                 .collect();
-            admit(&headers, token)
-                .err()
-                .map(|refused| refused.status().as_u16())
+            refused(&headers, token).map(|refused| refused.status().as_u16())
         };
         let json = ("content-type", "application/json");
         let right = ("authorization", "Bearer the-token-of-admin");

@@ -82,14 +82,15 @@ impl<'a> Problem<'a> {
 
     pub(super) fn json(&self) -> Value {
         let id = &self.of.scope.id;
+        let is_ending = self.of.state == State::Recovering;
         json!({
             "upstream": id.upstream.as_ref(),
             "model": id.model.as_deref(),
             "state": self.of.state.name(),
             "what": self.what(),
-            "since": self.of.lasts_for().map(rfc3339),
+            "since": self.of.lasts_for().filter(|_| !is_ending).map(rfc3339),
             "until": self.of.ends_in().map(in_future),
-            "because": self.because,
+            "because": self.because.as_ref().filter(|_| !is_ending),
             "instead": self.instead(),
             "answered_by": self.answered_by.iter().map(AsRef::<str>::as_ref).collect::<Vec<_>>(),
             "unanswered": self.unanswered,
@@ -114,8 +115,10 @@ impl<'a> Problem<'a> {
 
     fn instead(&self) -> String {
         let names: Vec<&str> = self.answered_by.iter().map(AsRef::as_ref).collect();
+        let is_ending = self.of.state == State::Recovering;
         let others = match names.as_slice() {
             [] => String::new(),
+            names if is_ending => format!("The rest goes to {}", listed(names)),
             [one] => format!("{one} answers instead"),
             several => format!("{} answer instead", listed(several)),
         };

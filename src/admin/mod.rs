@@ -155,7 +155,7 @@ impl Admin {
 
     async fn act(&self, action: Action, head: &Parts) -> Response<Body> {
         let current = Arc::clone(&self.status.current.borrow());
-        if let Err(refused) = actions::admit(&head.headers, current.token.as_ref()) {
+        if let Some(refused) = actions::refused(&head.headers, current.token.as_ref()) {
             return refused;
         }
         let health = &self.status.health;
@@ -246,7 +246,7 @@ impl Source for Told {
             changed = self.leaving.changed() => changed,
         };
         if changed.is_err() {
-            pending().await
+            pending::<()>().await;
         }
     }
 }

@@ -16,6 +16,7 @@ use super::route_view::RouteView;
 use super::upstream_state::{State, UpstreamState};
 use super::upstreams::errors;
 use super::{explain, moment};
+use crate::failover::Explained;
 use crate::health::{Health, ScopeView};
 
 /// What is known of everything now.
@@ -61,7 +62,7 @@ impl Status {
             "actions": current.token.is_some(),
             "config": self.config(&current),
             "upstreams": seen(&views).map(|one| self.upstream(&one)).collect::<Vec<_>>(),
-            "routes": routes.iter().map(route).collect::<Vec<_>>(),
+            "routes": routes.iter().map(|one| route(one, &views)).collect::<Vec<_>>(),
             "failovers": self.recent.failovers().iter().map(failover).collect::<Vec<_>>(),
         })
     }
@@ -181,14 +182,41 @@ fn seen(views: &[ScopeView]) -> impl Iterator<Item = Seen<'_>> {
     })
 }
 
-fn route(view: &RouteView<'_>) -> Value {
+fn route(view: &RouteView<'_>, scopes: &[ScopeView]) -> Value {
     let candidates = view.candidates.iter().enumerate();
+    let candidates: Vec<Value> = candidates
+        .map(|(index, candidate)| {
+            let mut shown = explain::candidate((index, candidate));
+            if let Some(cause) = out_behind(view, candidate, scopes) {
+                let why = shown["why"].as_str().unwrap_or_default();
+                let why =
+                    format!("{why}; but a model that was asked for is out of rotation for {cause}");
+                shown["why"] = why.into();
+            }
+            shown
+        })
+        .collect();
     json!({
         "route": &*view.rule.route,
         "pattern": &**view.rule.pattern.as_str(),
         "is_shut": view.is_shut(),
-        "candidates": candidates.map(explain::candidate).collect::<Vec<_>>(),
+        "candidates": candidates,
     })
+}
+
+/// Why a model behind a pattern is out of rotation: the pattern itself is shown as for a model that nobody has asked for.
+fn out_behind(
+    view: &RouteView<'_>,
+    candidate: &Explained,
+    scopes: &[ScopeView],
+) -> Option<&'static str> {
+    let is_it = |scope: &&ScopeView| {
+        scope.id.upstream == candidate.upstream
+            && scope.id.model.as_deref() == Some(&*candidate.model)
+    };
+    let is_pattern = view.rule.pattern.exact().is_none() && candidate.is_open();
+    let scope = scopes.iter().find(is_it).filter(|_| is_pattern)?;
+    scope.phase.is_out().then_some(scope.cause)
 }
 
 fn failover(failover: &Failover) -> Value {

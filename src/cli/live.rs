@@ -32,7 +32,7 @@ fn lines(finding: &LiveFinding) -> String {
     let mark = if finding.fix.is_some() { "!!" } else { "ok" };
     let name: String = finding.upstream.as_ref().chars().take(INDENT - 7).collect();
     let mut text = format!("  {mark} {name:<width$} ", width = INDENT - 6);
-    text += &wrapped(&finding.told);
+    text += &wrapped(&finding.message);
     if let Some(fix) = &finding.fix {
         text += &" ".repeat(INDENT);
         text += &wrapped(&format!("fix: {fix}"));
@@ -40,12 +40,12 @@ fn lines(finding: &LiveFinding) -> String {
     text
 }
 
-/// A text in lines that begin at `INDENT`, the first one without its indentation. A word that is longer than a line is cut.
+/// A text in lines that begin at `INDENT`, the first one without its indentation. A piece that is longer than a line is cut.
 fn wrapped(text: &str) -> String {
     let room = WIDTH - INDENT;
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let mut rest: Vec<char> = word.chars().collect();
+    for piece in text.split_whitespace() {
+        let mut rest: Vec<char> = piece.chars().collect();
         while !rest.is_empty() {
             let part: String = rest.drain(..rest.len().min(room)).collect();
             match lines.last_mut() {
@@ -71,7 +71,7 @@ mod tests {
         let words = "nobody listens at http://".to_owned() + &"long.".repeat(30) + "example/v1";
         let finding = LiveFinding {
             upstream: "a-name-that-is-longer-than-its-column".into(),
-            told: words.clone(),
+            message: words.clone(),
             fix: Some("start the server ".repeat(9)),
         };
         let text = lines(&finding);

@@ -96,7 +96,6 @@ mod tests {
             "warn,backstop=debug",
             "info, backstop::upstream=trace",
             "h2=debug",
-            "warn,backstop[request{id=\"a,b\"}]=trace",
         ] {
             assert!(text.parse::<LogFilter>().is_ok(), "{text}");
         }

@@ -65,8 +65,8 @@ mod tests {
             ("example.com:4000", "127.0.0.1:4000"),
             ("", "127.0.0.1:4000"),
         ] {
-            let told = parse_address(text).unwrap_err();
-            assert!(told.contains(fix), "{text}: {told}");
+            let message = parse_address(text).unwrap_err();
+            assert!(message.contains(fix), "{text}: {message}");
         }
     }
 }

@@ -52,11 +52,11 @@ pub(super) fn read(source: &str, text: &str) -> Result<Value, Problems> {
 }
 
 fn not_yaml(source: &str, text: &str, error: &serde_yaml::Error) -> Problems {
-    let told = error.to_string();
+    let parser_message = error.to_string();
     let line = error.location().map(|location| location.line());
-    let (line, message, hint) = match reason(text, line, &told) {
+    let (line, message, hint) = match reason(text, line, &parser_message) {
         Some((line, message, hint)) => (Some(line), message.to_owned(), Some(hint.to_owned())),
-        None => (line, format!("not valid YAML: {told}"), None),
+        None => (line, format!("not valid YAML: {parser_message}"), None),
     };
     one(source, line, message, hint)
 }
@@ -65,13 +65,13 @@ fn not_yaml(source: &str, text: &str, error: &serde_yaml::Error) -> Problems {
 fn reason(
     text: &str,
     line: Option<usize>,
-    told: &str,
+    parser_message: &str,
 ) -> Option<(usize, &'static str, &'static str)> {
     if let Some(line) = tab(text) {
         let hint = "write spaces: YAML takes nothing else there";
         return Some((line, "is indented with a tab", hint));
     }
-    if told.contains("more than one document") {
+    if parser_message.contains("more than one document") {
         let line = 1
             + text
                 .lines()
@@ -84,7 +84,7 @@ fn reason(
             "write one: remove the line `---`",
         ));
     }
-    if told.contains("merging") || told.contains("merge") {
+    if parser_message.contains("merging") || parser_message.contains("merge") {
         let is_wrong = |line: &str| line.contains("<<") && !line.contains('*');
         let line = 1 + text.lines().position(is_wrong)?;
         let hint = "write <<: *name, where &name stands at a mapping, or <<: [*one, *two]";
@@ -92,7 +92,7 @@ fn reason(
     }
     let line = line?;
     let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    if told.contains("alias") || told.contains("anchor") {
+    if parser_message.contains("alias") || parser_message.contains("anchor") {
         return Some(match written.contains('*') {
             true => (
                 line,
@@ -106,7 +106,7 @@ fn reason(
             ),
         });
     }
-    if told.contains("cannot start any token") {
+    if parser_message.contains("cannot start any token") {
         let hint = "put the text in quotes";
         return Some((
             line,

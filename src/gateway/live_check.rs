@@ -27,7 +27,7 @@ pub struct LiveFinding {
     /// The upstream.
     pub upstream: UpstreamId,
     /// What is found, in a sentence without the upstream. No key is in it.
-    pub told: String,
+    pub message: String,
     /// What to do about it; `None`: all is well.
     pub fix: Option<String>,
 }
@@ -139,7 +139,7 @@ impl Visit {
 
     fn not_listed(&mut self, key: usize, reason: NoList) {
         let place = format!("upstreams.{}", self.id);
-        let (told, fix) = match reason {
+        let (message, fix) = match reason {
             NoList::NoReply(error) => self.unreachable(&error),
             NoList::TooLate => (
                 format!(
@@ -154,7 +154,7 @@ impl Visit {
             ),
             NoList::Status(status) => return self.status(key, status),
         };
-        self.wrong(told, fix);
+        self.wrong(message, fix);
     }
 
     fn unreachable(&self, error: &SendError) -> (String, String) {
@@ -203,7 +203,7 @@ impl Visit {
     fn status(&mut self, key: usize, status: u16) {
         let place = format!("upstreams.{}", self.id);
         let key = self.key(key);
-        let (told, fix) = match (status, key) {
+        let (message, fix) = match (status, key) {
             (401 | 403, _) if self.config.credential == CredentialFrom::Client => {
                 return self.well("reached; the clients' own keys are not tested".to_owned());
             }
@@ -236,7 +236,7 @@ impl Visit {
                 "look at the provider's status page, and ask again".to_owned(),
             ),
         };
-        self.wrong(told, fix);
+        self.wrong(message, fix);
     }
 
     fn models(&mut self, list: &[ListedModel], has_deployments: bool) {
@@ -294,18 +294,18 @@ impl Visit {
         })
     }
 
-    fn well(&mut self, told: String) {
-        self.note(told, None);
+    fn well(&mut self, message: String) {
+        self.note(message, None);
     }
 
-    fn wrong(&mut self, told: String, fix: String) {
-        self.note(told, Some(fix));
+    fn wrong(&mut self, message: String, fix: String) {
+        self.note(message, Some(fix));
     }
 
-    fn note(&mut self, told: String, fix: Option<String>) {
+    fn note(&mut self, message: String, fix: Option<String>) {
         self.found.push(LiveFinding {
             upstream: self.id.clone(),
-            told,
+            message,
             fix,
         });
     }

@@ -27,7 +27,8 @@ pub struct Quantiles {
 
 impl Durations {
     pub(super) fn note(&mut self, duration: Duration) {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(LONGEST);
+        // `as_millis` divides 128 bits.
+        let millis = duration.as_secs().min(LONGEST) * 1000 + u64::from(duration.subsec_millis());
         self.add(bucket(millis.min(LONGEST)), 1);
     }
 

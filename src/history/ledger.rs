@@ -306,7 +306,7 @@ impl Ledger {
 impl Ledger {
     /// The bytes of all rows in memory, with what an allocation and a place in the tree cost.
     pub(super) fn held(&self) -> usize {
-        let place = std::mem::size_of::<(Key, Box<[u8]>)>();
+        let place = size_of::<(Key, Box<[u8]>)>();
         let rows = self.memory.0.values();
         // Nodes of the tree are two thirds full.
         rows.map(|row| row.len().next_multiple_of(16) + 16 + place * 3 / 2)

@@ -369,11 +369,11 @@ fn ninety_days_of_sixty_subjects_fit_in_eight_mebibytes() {
     let mut ledger = Ledger::new(None);
     let (day, last) = (1440, 90 * 1440);
     // An hour of a day makes the same rows as all its hours, where those are forgotten.
-    let old = (0_u64..81 * day).step_by(day);
+    let old = (0_u64..81 * day).step_by(1440);
     let hours = (81 * day..last - 120).step_by(60);
     for minute in old.chain(hours).chain(last - 120..=last) {
         let sealed = (0..61).map(|subject| Sealed {
-            minute: minute,
+            minute,
             subject: Subject(subject),
             counts: one.clone(),
         });

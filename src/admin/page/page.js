@@ -255,7 +255,7 @@ function models(one) {
     `, errors in 5 min: ${errors(model.errors_5m)}, evidence ${model.evidence} of ${model.threshold}`,
     model.cooldowns.map((cooldown) => cooldownLine(cooldown, model.name))));
   const isOpen = one.models.some((model) => model.state !== "in_rotation");
-  return h("details", { id: `models-${one.name}`, open: isOpen }, h("summary", null, plural(named.length, "model", "models")), h("ul", null, named));
+  return h("details", { id: `models-${one.name}-${isOpen}`, open: isOpen }, h("summary", null, plural(named.length, "model", "models")), h("ul", null, named));
 }
 
 // --- Availability -----------------------------------------------------------------------------------------------------

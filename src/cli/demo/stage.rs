@@ -138,9 +138,9 @@ impl Stage {
                 }
                 self.counts[place].note(asked);
             }
-            Done::States(Some(told)) => {
+            Done::States(Some(scopes_json)) => {
                 for (state, player) in self.states.iter_mut().zip(&self.cast.players) {
-                    *state = in_words(&told, player.simulator.name());
+                    *state = in_words(&scopes_json, player.simulator.name());
                 }
             }
             Done::States(None) => {}
@@ -180,8 +180,8 @@ async fn states(client: &Client, url: &str) -> Option<Value> {
 }
 
 /// What the proxy says of an upstream: the worst of its scopes.
-fn in_words(told: &Value, upstream: &str) -> String {
-    let scopes = told["scopes"].as_array().into_iter().flatten();
+fn in_words(scopes_json: &Value, upstream: &str) -> String {
+    let scopes = scopes_json["scopes"].as_array().into_iter().flatten();
     let mut words = "in rotation";
     for scope in scopes.filter(|scope| scope["upstream"] == upstream) {
         words = match scope["state"].as_str() {

@@ -68,15 +68,42 @@ pub(super) fn size() -> (usize, usize) {
 fn read(keys: &mpsc::Sender<u8>) {
     let mut bytes = [0; 32];
     while let Ok(count @ 1..) = io::stdin().read(&mut bytes) {
-        let pressed = &bytes[..count];
-        // An arrow or a function key is a sequence, and means nothing here.
-        if pressed.starts_with(b"\x1b") {
-            continue;
-        }
-        for key in pressed {
-            if keys.blocking_send(*key).is_err() {
+        for key in single_keys(&bytes[..count]) {
+            if keys.blocking_send(key).is_err() {
                 return;
             }
         }
+    }
+}
+
+/// What was pressed, without arrows and function keys: they are sequences (`ESC [ A`, `ESC O P`), and mean nothing here.
+fn single_keys(mut pressed: &[u8]) -> Vec<u8> {
+    let mut keys = Vec::new();
+    while let Some((key, rest)) = pressed.split_first() {
+        pressed = match rest {
+            [b'[' | b'O', sequence @ ..] if *key == 0x1b => {
+                let end = sequence
+                    .iter()
+                    .position(|byte| (0x40..=0x7e).contains(byte));
+                &sequence[end.map_or(sequence.len(), |end| end + 1)..]
+            }
+            _ => {
+                keys.push(*key);
+                rest
+            }
+        };
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::single_keys;
+
+    #[test]
+    fn sequences_are_left_out_and_keys_behind_them_count() {
+        assert_eq!(single_keys(b"1\x1b[Aq"), b"1q");
+        assert_eq!(single_keys(b"\x1bOP\x1b[15~h\x1b["), b"h");
+        assert_eq!(single_keys(b"\x1b"), b"\x1b");
     }
 }

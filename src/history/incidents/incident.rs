@@ -45,6 +45,14 @@ pub struct Damage {
 }
 
 impl Damage {
+    /// What was done elsewhere, or later, belongs to it.
+    pub(super) fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.moved += other.moved;
+        self.noticed += other.noticed;
+        self.words = other.words.or(self.words.take());
+    }
+
     /// An attempt has failed.
     pub(super) fn failed(&mut self, words: Option<&str>) {
         self.requests += 1;

@@ -183,8 +183,20 @@ impl Incidents {
         if of_upstream {
             return;
         }
-        let place = self.reopened(now, |incident| incident.is_about(scope));
-        let place = place.unwrap_or_else(|| self.begin(Some(scope), cause, now));
+        let place = match self.reopened(now, |incident| incident.is_about(scope)) {
+            Some(place) => {
+                // What failed before it was known that it goes on.
+                let known = self
+                    .streaks
+                    .iter()
+                    .position(|streak| streak.scope == *scope);
+                let streak = known.map(|known| self.streaks.swap_remove(known));
+                let more = streak.map(|streak| streak.damage).unwrap_or_default();
+                self.live[place].incident.damage.add(more);
+                place
+            }
+            None => self.begin(Some(scope), cause, now),
+        };
         if scope.model.is_none() {
             self.streaks
                 .retain(|streak| streak.scope.upstream != scope.upstream);
@@ -251,10 +263,7 @@ impl Incidents {
             incident: other, ..
         } in absorbed
         {
-            sum.requests += other.damage.requests;
-            sum.moved += other.damage.moved;
-            sum.noticed += other.damage.noticed;
-            sum.words = sum.words.or(other.damage.words);
+            sum.add(other.damage);
             incident.started_at = incident.started_at.min(other.started_at);
             self.changed.insert(other.id, None);
         }
