@@ -90,10 +90,8 @@ struct ScopeGauges {
     fraction: GaugeVec,
     errors: GaugeVec,
     in_flight: GaugeVec,
-    cooldowns: GaugeVec,
-    limit: GaugeVec,
-    limit_share: GaugeVec,
     taken_out: GaugeVec,
+    keys: KeyGauges,
 }
 
 impl ScopeGauges {
@@ -135,24 +133,7 @@ impl ScopeGauges {
                 "Attempts under way.",
                 &["upstream"],
             )?,
-            cooldowns: gauges(
-                registry,
-                "backstop_upstream_cooldown_seconds",
-                "How much longer a rate limit, a refused key or a missing model keeps requests away.",
-                &["upstream", "model", "key", "reason"],
-            )?,
-            limit: gauges(
-                registry,
-                "backstop_upstream_rate_limit_remaining_requests",
-                "How many more requests like the last one the tightest rate limit of a key lets pass, as its upstream has said within 10 minutes.",
-                &KEY,
-            )?,
-            limit_share: gauges(
-                registry,
-                "backstop_upstream_rate_limit_remaining_ratio",
-                "What is left of the tightest rate limit of a key, as a share of the whole, as its upstream has said within 10 minutes.",
-                &KEY,
-            )?,
+            keys: KeyGauges::new(registry)?,
             taken_out: gauges(
                 registry,
                 "backstop_upstream_taken_out",
@@ -181,7 +162,7 @@ impl ScopeGauges {
             .with_label_values(&labels)
             .set(f64::from(view.fraction));
         self.show_numbers(view, labels);
-        self.show_keys(view, labels);
+        self.keys.show(view, labels);
     }
 
     fn show_numbers(&self, view: &ScopeView, [upstream, model]: [&str; 2]) {
@@ -201,8 +182,40 @@ impl ScopeGauges {
                 .set(f64::from(u8::from(view.taken_out_for.is_some())));
         }
     }
+}
 
-    fn show_keys(&self, view: &ScopeView, [upstream, model]: [&str; 2]) {
+/// Gauges about the keys of all scopes.
+struct KeyGauges {
+    cooldowns: GaugeVec,
+    limit: GaugeVec,
+    limit_share: GaugeVec,
+}
+
+impl KeyGauges {
+    fn new(registry: &Registry) -> Made<Self> {
+        Ok(Self {
+            cooldowns: gauges(
+                registry,
+                "backstop_upstream_cooldown_seconds",
+                "How much longer a rate limit, a refused key or a missing model keeps requests away.",
+                &["upstream", "model", "key", "reason"],
+            )?,
+            limit: gauges(
+                registry,
+                "backstop_upstream_rate_limit_remaining_requests",
+                "How many more requests like the last one the tightest rate limit of a key lets pass, as its upstream has said within 10 minutes.",
+                &KEY,
+            )?,
+            limit_share: gauges(
+                registry,
+                "backstop_upstream_rate_limit_remaining_ratio",
+                "What is left of the tightest rate limit of a key, as a share of the whole, as its upstream has said within 10 minutes.",
+                &KEY,
+            )?,
+        })
+    }
+
+    fn show(&self, view: &ScopeView, [upstream, model]: [&str; 2]) {
         for cooldown in &view.cooldowns {
             let (key, reason) = (cooldown.key.to_string(), cooldown.reason.label());
             self.cooldowns

@@ -206,8 +206,9 @@ async fn answers_in_place_of_an_upstream_that_is_out_of_rotation_are_counted_wit
     assert_eq!(failovers, failed_over as f64);
 }
 
-#[tokio::test]
-async fn first_tokens_durations_and_tokens_are_told_by_upstream_model_and_client() {
+/// Its first upstream has answered four requests of the client `team` with two keys, and then failed one. Nobody without a key got
+/// in.
+async fn used_by_a_team() -> TestGateway {
     let (first, second) = simulators().await;
     let gateway = Setup::new()
         .upstream_as(&first, "provider: openai-compatible, api_keys: [one, two]")
@@ -231,7 +232,12 @@ async fn first_tokens_durations_and_tokens_are_told_by_upstream_model_and_client
     first.play(Script::status(500)).await;
     assert_eq!(ask().await.upstream(), "second");
     assert_eq!(gateway.post(CHAT, &chat()).await.status, 401);
+    gateway
+}
 
+#[tokio::test]
+async fn first_tokens_durations_and_tokens_are_told_by_upstream_model_and_client() {
+    let gateway = used_by_a_team().await;
     let shown = series(&gateway).await;
     let of = |name: &str, labels: &[&str]| sum(&shown, name, labels);
     let big = ["upstream=\"first\"", "model=\"big\""];
@@ -242,10 +248,7 @@ async fn first_tokens_durations_and_tokens_are_told_by_upstream_model_and_client
     }
     for kind in ["input", "output"] {
         let kind = format!("kind=\"{kind}\"");
-        let tokens = of(
-            "backstop_upstream_tokens_total",
-            &[&big[0], &big[1], &*kind],
-        );
+        let tokens = of("backstop_upstream_tokens_total", &[big[0], big[1], &*kind]);
         assert!(tokens > 0.0, "{kind}");
         let of_client = of("backstop_client_tokens_total", &["client=\"team\"", &kind]);
         let of_all = of("backstop_upstream_tokens_total", &[&kind]);
@@ -375,7 +378,7 @@ async fn a_reload_makes_the_series_of_new_names_and_ends_the_gauges_of_old_ones(
     let age = "backstop_config_in_use_since_timestamp_seconds";
     assert!(before[age] > 0.0);
 
-    gateway.gateway.reload(new.config()).await;
+    let _ = gateway.gateway.reload(new.config()).await;
     let after = series(&gateway).await;
     assert!(!has(&after, "upstream=\"first\"", true) && !has(&after, "route=\"old\"", true));
     assert!(has(&after, "upstream=\"second\"", true) && has(&after, "route=\"new\"", true));
@@ -385,7 +388,7 @@ async fn a_reload_makes_the_series_of_new_names_and_ends_the_gauges_of_old_ones(
     assert_eq!(after["backstop_config_last_reload_successful"], 1.0);
     assert!(after[age] >= before[age]);
 
-    gateway.gateway.reload(Err("broken".to_owned())).await;
+    let _ = gateway.gateway.reload(Err("broken".to_owned())).await;
     let rejected = series(&gateway).await;
     assert_eq!(rejected["backstop_config_last_reload_successful"], 0.0);
     assert_eq!(

@@ -41,6 +41,52 @@ async fn before(first: &Simulator, second: &Simulator) -> TestGateway {
         .await
 }
 
+/// Asks well for a while, and then every other time with what all upstreams reject.
+async fn begin_to_ask_wrongly(gateway: &TestGateway) {
+    let right = ask_for("gpt-4o");
+    for _ in 0..25 {
+        gateway.post(CHAT, &right).await;
+        sleep(PAUSE).await;
+    }
+    let mut wrong = ask_for("gpt-4o");
+    wrong["messages"][0]["content"] = "wrong".into();
+    keep_asking(gateway, &[wrong, right]).await;
+}
+
+/// What fires about an upstream that is dead.
+const DOWN: &[&str] = &["BackstopFallbackServes", "BackstopUpstreamDown"];
+/// What fires about each gateway, and nothing else.
+const ALERTS: [(&str, &[&str]); 5] = [
+    ("healthy", &[]),
+    ("outage", DOWN),
+    ("model", &["BackstopFallbackServes", "BackstopModelDown"]),
+    ("storm", &["BackstopRejectionsJump"]),
+    ("errors", &["BackstopUpstreamErrors"]),
+];
+
+async fn each_gateway_has_had_its_alerts(prometheus: &Prometheus) {
+    let fired = async |instance: &str, alert: &str| {
+        let labels = format!("alertstate=\"firing\",alertname=\"{alert}\",instance=\"{instance}\"");
+        let query = format!("count_over_time(ALERTS{{{labels}}}[1h])");
+        prometheus.until(&query, |found| !found.is_empty()).await;
+    };
+    for (instance, alerts) in ALERTS {
+        for alert in alerts {
+            fired(instance, alert).await;
+        }
+    }
+    // Who fails three of ten is out of rotation most of the time.
+    fired("many", "BackstopFallbackServes").await;
+    for (instance, alerts) in ALERTS {
+        let so_far = prometheus.alerts_so_far(instance).await;
+        assert_eq!(so_far, alerts, "{instance}");
+    }
+    let many = prometheus.alerts_so_far("many").await;
+    let about_first = ["Fallback", "Model", "Upstream"].map(|start| format!("Backstop{start}"));
+    let is_expected = |alert: &String| about_first.iter().any(|start| alert.starts_with(start));
+    assert!(many.iter().all(is_expected), "{many:?}");
+}
+
 #[tokio::test]
 async fn each_outage_fires_its_alerts_and_no_others() {
     let (well, second) = simulators().await;
@@ -69,48 +115,14 @@ async fn each_outage_fires_its_alerts_and_no_others() {
     .await;
 
     let usual = [ask_for("gpt-4o"), ask_for("big")];
-    let mut wrong = ask_for("gpt-4o");
-    wrong["messages"][0]["content"] = "wrong".into();
-    let (right, wrongs) = (ask_for("gpt-4o"), [wrong, ask_for("gpt-4o")]);
     let alerts = async {
         let few = "backstop_client_requests_total{instance=\"storm\",result=\"answered\"} > 20";
         prometheus.until(few, |found| !found.is_empty()).await;
         dead.play(Script::status(503)).await;
-        let down = ["BackstopFallbackServes", "BackstopUpstreamDown"];
-        prometheus.until_alerts("outage", &down).await;
+        prometheus.until_alerts("outage", DOWN).await;
         dead.play(Script::healthy()).await;
         prometheus.until_alerts("outage", &[]).await;
-        let fired = async |instance: &str, alert: &str| {
-            let labels =
-                format!("alertstate=\"firing\",alertname=\"{alert}\",instance=\"{instance}\"");
-            let query = format!("count_over_time(ALERTS{{{labels}}}[1h])");
-            prometheus.until(&query, |found| !found.is_empty()).await;
-        };
-        let expected: [(&str, &[&str]); 5] = [
-            ("healthy", &[]),
-            ("outage", &down),
-            ("model", &["BackstopFallbackServes", "BackstopModelDown"]),
-            ("storm", &["BackstopRejectionsJump"]),
-            ("errors", &["BackstopUpstreamErrors"]),
-        ];
-        for (instance, alerts) in expected {
-            for alert in alerts {
-                fired(instance, alert).await;
-            }
-        }
-        // Who fails three of ten is out of rotation most of the time.
-        fired("many", "BackstopFallbackServes").await;
-        for (instance, alerts) in expected {
-            assert_eq!(
-                prometheus.alerts_so_far(instance).await,
-                alerts,
-                "{instance}"
-            );
-        }
-        let many = prometheus.alerts_so_far("many").await;
-        let about_first = ["Fallback", "Model", "Upstream"].map(|start| format!("Backstop{start}"));
-        let is_expected = |alert: &String| about_first.iter().any(|start| alert.starts_with(start));
-        assert!(many.iter().all(is_expected), "{many:?}");
+        each_gateway_has_had_its_alerts(&prometheus).await;
     };
     let traffic = async {
         tokio::join!(
@@ -119,13 +131,7 @@ async fn each_outage_fires_its_alerts_and_no_others() {
             keep_asking(&errors, &usual),
             keep_asking(&many, &usual),
             keep_asking(&model, &usual),
-            async {
-                for _ in 0..25 {
-                    storm.post(CHAT, &right).await;
-                    sleep(PAUSE).await;
-                }
-                keep_asking(&storm, &wrongs).await;
-            },
+            begin_to_ask_wrongly(&storm),
         )
     };
     tokio::select! {
@@ -189,8 +195,11 @@ async fn the_eight_questions_and_every_panel_have_answers_in_an_outage() {
     }
 }
 
-/// What each query of a question must find: labels of one of its series.
-const ANSWERS: [(&str, &[&[(&str, &str)]]); 8] = [
+/// Labels of a series that a query must find.
+type Labels = &'static [(&'static str, &'static str)];
+
+/// What each query of a question must find.
+const ANSWERS: [(&str, &[Labels]); 8] = [
     (
         "Is anything down now?",
         &[&[("upstream", "first"), ("model", "gpt-4o")]],
@@ -307,7 +316,7 @@ fn every_alert_has_a_severity_a_summary_a_paragraph_and_a_test() {
         let link = format!("runbook: src/guide/runbook.md#{}\n", name.to_lowercase());
         assert!(alert.contains(&link), "{name}");
         assert!(operations.contains(&format!("`{name}`")), "{name}");
-        let (_, paragraph) = runbook.split_once(&format!("\n## {name}\n")).expect(name);
+        let (_, paragraph) = runbook.split_once(&format!("\n## `{name}`\n")).expect(name);
         let paragraph = paragraph.split("\n## ").next().unwrap();
         for part in ["*Meaning:*", "*Clients*", "*Do*", "*It ends*"] {
             assert!(paragraph.contains(part), "{name}: {part}");
