@@ -50,7 +50,7 @@ impl Damage {
         self.requests += other.requests;
         self.moved += other.moved;
         self.noticed += other.noticed;
-        self.words = other.words.or(self.words.take());
+        self.words = other.words.or_else(|| self.words.take());
     }
 
     /// An attempt has failed.

@@ -75,7 +75,7 @@ impl Incidents {
             ..whole.clone()
         });
         for scope in std::iter::once(whole).chain(model) {
-            if let Some(incident) = self.to_blame(&scope, now) {
+            if let Some(incident) = self.blamed(&scope, now) {
                 incident.damage.failed(words);
                 incident.last_sign = now;
                 let is_of_models = incident.upstream.is_some() && incident.model.is_none();
@@ -330,7 +330,7 @@ impl Incidents {
     }
 
     /// The incident to which something at a scope belongs.
-    fn to_blame(&mut self, scope: &ScopeId, now: Millis) -> Option<&mut Incident> {
+    fn blamed(&mut self, scope: &ScopeId, now: Millis) -> Option<&mut Incident> {
         let mut live = self.live.iter_mut();
         let found = live.find(|live| {
             let is_it = live.incident.is_about(scope)
