@@ -160,7 +160,7 @@ mod tests {
         }
 
         async fn news(&mut self) {
-            pending().await;
+            pending::<()>().await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! A tab of a real browser, driven through its DevTools protocol.
+//! A tab of a real browser, driven through its `DevTools` protocol.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

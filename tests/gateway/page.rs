@@ -342,7 +342,7 @@ async fn a_reload_tells_what_came_of_it() {
         request.send(broken).unwrap();
     };
     let asking = gateway.ask_admin(Method::POST, "/api/reload", &[JSON, BEARER], "{}");
-    let (refused, ()) = within(async { tokio::join!(asking, answering) }).await;
+    let (refused, ()) = Box::pin(within(async { tokio::join!(asking, answering) })).await;
     assert_eq!(refused.status, 422, "{}", refused.text());
     assert_eq!(refused.json()["problem"], "line 3: no");
     assert_eq!(status(&gateway).await["config"]["last_reload"]["ok"], false);
@@ -355,7 +355,7 @@ async fn a_reload_tells_what_came_of_it() {
         request.send(gateway.gateway.reload(config).await).unwrap();
     };
     let asking = gateway.ask_admin(Method::POST, "/api/reload", &[JSON, BEARER], "{}");
-    let (done, ()) = within(async { tokio::join!(asking, answering) }).await;
+    let (done, ()) = Box::pin(within(async { tokio::join!(asking, answering) })).await;
     let waiting = done.json()["at_next_start"].to_string();
     assert!(waiting.contains("state_dir"), "{}", done.text());
     assert_eq!(status(&gateway).await["config"]["last_reload"]["ok"], true);
