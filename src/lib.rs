@@ -137,7 +137,7 @@
 //! | tier, row | minutes, hours or days; the counts of one of them |
 //! | incident | an outage from its first failure to its end, as health sees it |
 //! | streak | failures that may be the beginning of an incident |
-//! | lost minute | one with 5 % or more of failures, or out of rotation |
+//! | lost minute | one with 5 % or more of failures, or out of rotation while somebody asked |
 //! | origin | where a web page comes from, as its browser says |
 //! | coding | how a body is packed (gzip, deflate, zstd) |
 //! | request record | what is noted about one request, for events: it is closed exactly once |

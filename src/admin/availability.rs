@@ -81,9 +81,9 @@ fn clients(counts: &Counts) -> Value {
     figures
 }
 
-/// How an upstream or a model did. Without traffic there is nothing to say, unless it was out of rotation.
+/// How an upstream or a model did. Where nobody wanted anything of it there is nothing to say.
 fn attempts(counts: &Counts) -> Value {
-    if counts.requests == 0 && !counts.is_out {
+    if !counts.is_wanted() {
         return Value::Null;
     }
     let failures = counts.failures.0.iter();

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(first, "event: status\ndata: {\"number\":0}\n\n");
 
         source.0.fetch_add(1, Ordering::Relaxed);
-        let changed = timeout(TICK, events.recv()).await.unwrap().unwrap();
+        let changed = timeout(2 * TICK, events.recv()).await.unwrap().unwrap();
         assert_eq!(changed, "event: status\ndata: {\"number\":1}\n\n");
         let quiet_since = Instant::now();
         events.recv().await.unwrap();

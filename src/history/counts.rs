@@ -48,7 +48,7 @@ pub struct Counts {
 /// Minutes, and how much of them was lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time {
-    /// The minutes with traffic, and those out of rotation.
+    /// The minutes in which somebody wanted something of it.
     pub minutes: i64,
     /// How much of them was lost, in millionths of a minute.
     pub lost: i64,
@@ -89,9 +89,18 @@ impl Counts {
         percent(whole.saturating_sub(lost), whole)
     }
 
+    /// Whether anybody wanted something of it: a request was sent to it, or would have been if it had been in rotation.
+    pub fn is_wanted(&self) -> bool {
+        self.requests > 0 || self.skipped > 0
+    }
+
     /// What a whole minute with these counts amounts to: it is lost if it was out of rotation in it, or if 5 % or more of
-    /// its requests failed; else by the share that failed, however small.
+    /// its requests failed; else by the share that failed, however small. A minute in which nobody wanted it does not
+    /// count: else a night out of rotation would weigh more than all days of somebody who asks now and then.
     pub(super) fn time_of_minute(&self) -> Time {
+        if !self.is_wanted() {
+            return Time::default();
+        }
         let (requests, failed) = (self.requests, self.failed);
         let lost = if self.is_out || failed * 100 >= requests * LOST_FROM && failed > 0 {
             WHOLE
@@ -100,10 +109,7 @@ impl Counts {
         } else {
             0
         };
-        Time {
-            minutes: i64::from(self.is_out || requests > 0),
-            lost,
-        }
+        Time { minutes: 1, lost }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -242,6 +248,7 @@ mod tests {
         assert_eq!(counts(0, 0).time_of_minute(), Time::default());
         let out = Counts {
             is_out: true,
+            skipped: 1,
             ..Counts::default()
         };
         let lost = Time {
@@ -249,6 +256,8 @@ mod tests {
             lost: WHOLE,
         };
         assert_eq!(out.time_of_minute(), lost);
+        let unwanted = Counts { skipped: 0, ..out };
+        assert_eq!(unwanted.time_of_minute(), Time::default());
     }
 
     #[test]

@@ -113,6 +113,20 @@ fn moved() -> RequestReport {
     }
 }
 
+/// Answered by somebody else, because the upstream is out of rotation.
+fn skipped() -> RequestReport {
+    RequestReport {
+        in_place_of: Some(InPlaceOf {
+            upstream: "openai".into(),
+            model: Some("gpt-4o".into()),
+            reason: "out_of_rotation",
+            is_passed_over: true,
+        }),
+        served_by: Some("claude".into()),
+        ..request(RequestResult::Answered)
+    }
+}
+
 fn opened(scope: ScopeId) -> Event {
     Event::HealthChanged(HealthChange::Opened {
         scope,
@@ -207,18 +221,21 @@ async fn a_window_forgets_what_is_older_and_failures_do_not_make_it_quicker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn minutes_out_of_rotation_are_lost_although_nothing_was_asked() {
+async fn minutes_out_of_rotation_are_lost_where_somebody_asked() {
     let history = start(None);
     let out = [(upstream(), "failures")];
     history.tick(Instant::now(), &[], false);
     history.record(&opened(upstream()));
-    for _ in 0..10 {
+    for minute in 0..10 {
+        if minute < 4 {
+            history.record(&Event::RequestFinished(skipped()));
+        }
         advance(MINUTE).await;
         history.tick(Instant::now(), &out, false);
     }
     let [clients, upstream, model] = counts(&history, "1h").await;
-    assert!(clients.is_empty());
-    assert_eq!(upstream.time.minutes, 11);
+    assert_eq!((clients.requests, clients.saved), (4, 4));
+    assert_eq!((upstream.time.minutes, upstream.skipped), (4, 4));
     assert_eq!((upstream.requests, upstream.by_requests()), (0, None));
     assert_eq!(upstream.by_time(), Some(0.0));
     assert_eq!(model.by_time(), Some(0.0), "its upstream is out");

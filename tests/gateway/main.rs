@@ -57,6 +57,7 @@ mod patience;
 mod providers;
 mod reference;
 mod reload;
+mod replay;
 mod sdk;
 mod series;
 mod situations;
