@@ -61,6 +61,7 @@ mod replay;
 mod sdk;
 mod series;
 mod situations;
+mod story;
 mod strategy;
 mod streaming;
 mod supervision;
