@@ -36,7 +36,7 @@ ask() {
     inside curl -s -m 10 -H 'x-stainless-read-timeout: 2' http://127.0.0.1:4000/v1/chat/completions -d '{"model":"m","messages":[]}' || true
 }
 states() {
-    inside curl -s -m 5 http://127.0.0.1:4001/metrics | grep -E '^backstop_(network_lost|upstream_state)'
+    inside curl -s -m 5 http://127.0.0.1:4001/metrics | grep -E '^backstop_(network_lost |upstream_state\{)'
 }
 # wait_for WHAT SECONDS: asks until an answer holds WHAT.
 wait_for() {

@@ -13,7 +13,7 @@ const DAYS: u32 = 90;
 /// A request comes each half hour, day and night.
 const EVERY: u32 = 30;
 const END: u32 = DAYS * 24 * 60;
-/// Earlier outages of the ninety days, and the two phases of 3 and 4 June 2024 (ChatGPT, 23:49 to 04:10 and 07:14 to 10:07), the
+/// Earlier outages of the ninety days, and the two phases of 3 and 4 June 2024 (23:49 to 04:10 and 07:14 to 10:07), the
 /// second of which is not quite over: minutes before the end, and how many minutes each lasted.
 const OUTAGES: [(u32, u32); 6] = [
     (70 * 1440, 60),
