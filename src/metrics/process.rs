@@ -10,7 +10,6 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Counter, Gauge};
 use rustix::process::{Resource, getrlimit};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::families::Made;
 
@@ -54,8 +53,7 @@ fn metrics(started: Duration) -> Made<(Counter, Vec<Gauge>)> {
         "process_cpu_seconds_total",
         "Processor time that the process has taken.",
     )?;
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    cpu.inc_by(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9);
+    cpu.inc_by(processor_time());
     let [virtual_bytes, resident_bytes] = memory();
     let limit = getrlimit(Resource::Nofile).current.unwrap_or_default();
     let gauges = [
@@ -93,14 +91,25 @@ fn metrics(started: Duration) -> Made<(Counter, Vec<Gauge>)> {
     Ok((cpu, gauges.collect::<Made<_>>()?))
 }
 
-/// The first two fields of `/proc/self/statm` are all pages and the resident ones.
+/// In seconds. The 14th and 15th field of `/proc/self/stat` are the hundredths of a second in the program and in the system;
+/// the second field, the program's name in brackets, may hold spaces.
+fn processor_time() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let times = behind_name.split_whitespace().skip(11).take(2);
+    let hundredths: f64 = times.filter_map(|time| time.parse::<f64>().ok()).sum();
+    hundredths / 100.0
+}
+
+/// All addresses and the resident memory, in bytes: `/proc/self/status` has them in KiB.
 fn memory() -> [f64; 2] {
-    let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let mut pages = pages
-        .split(' ')
-        .filter_map(|pages| pages.parse::<f64>().ok());
-    let page = rustix::param::page_size() as f64;
-    [(); 2].map(|()| pages.next().unwrap_or_default() * page)
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ["VmSize:", "VmRSS:"].map(|name| {
+        let mut lines = status.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        let kib: f64 = value.and_then(|kib| kib.parse().ok()).unwrap_or_default();
+        kib * 1024.0
+    })
 }
 
 /// Without the one that is needed to look.
