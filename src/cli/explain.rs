@@ -6,6 +6,7 @@ use http::Request;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
+use super::answer::{list, said};
 use super::arguments::ExplainArgs;
 use super::ask::{ask, client};
 use super::print::print;
@@ -27,21 +28,17 @@ pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     if !head.status.is_success() {
         bail!("{}", answer["error"].as_str().unwrap_or("refused"));
     }
-    let mut listing = format!("{} by the route {}:\n", args.model, text(&answer["route"]));
-    for candidate in answer["candidates"].as_array().into_iter().flatten() {
+    let mut listing = format!("{} by the route {}:\n", args.model, said(&answer["route"]));
+    for candidate in list(&answer["candidates"]) {
         let place = candidate["place"]
             .as_u64()
             .map_or_else(|| "-".to_owned(), |place| format!("{place}."));
         listing += &format!(
             "  {place:<3} {:<14} {:<28} {}\n",
-            text(&candidate["upstream"]),
-            text(&candidate["model"]),
-            text(&candidate["why"])
+            said(&candidate["upstream"]),
+            said(&candidate["model"]),
+            said(&candidate["why"])
         );
     }
     print(&listing)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

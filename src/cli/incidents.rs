@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::answer::list;
 use super::arguments::IncidentsArgs;
 use super::operators::get;
 use super::print::print;
@@ -17,7 +18,7 @@ pub(super) async fn run(args: &IncidentsArgs) -> anyhow::Result<()> {
     if args.json {
         return print(&format!("{answer:#}\n"));
     }
-    let incidents = answer["incidents"].as_array().into_iter().flatten();
+    let incidents = list(&answer["incidents"]);
     let listing: Vec<String> = incidents.map(entry).collect();
     print(&match listing.is_empty() {
         true => format!("no incident in the last {since}\n"),

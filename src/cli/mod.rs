@@ -1,5 +1,6 @@
 //! The command line: its arguments, and what each command prints.
 
+mod answer;
 mod arguments;
 mod ask;
 mod check;

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use serde_json::{Value, json};
 
+use super::answer::{list, said};
 use super::arguments::{Format, ReportArgs};
 use super::operators::get;
 use super::print::print;
@@ -225,14 +226,6 @@ fn quoted(text: &str) -> String {
         true => format!("\"{}\"", safe.replace('"', "\"\"")),
         false => safe,
     }
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn said(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::answer::{list, said};
+
 /// Whether there are colours.
 #[derive(Clone, Copy)]
 pub(super) struct Colours(pub(super) bool);
@@ -205,14 +207,6 @@ fn line(cells: [String; 8]) -> String {
         let _ = write!(text, "{cut:<width$} ");
     }
     text.trim_end().to_owned()
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn said(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod wire;
 
 use std::time::Duration;
 
-use backstop::event::{Event, RequestReport, RequestResult};
+use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Continuing, Fault, Script, Simulator};
 use http::Method;
 use serde_json::{Value, json};
@@ -109,14 +109,6 @@ fn is_one_answer(answered: &Answered) {
     }
 }
 
-async fn report(gateway: &TestGateway) -> RequestReport {
-    let finished = |event: &Event| match event {
-        Event::RequestFinished(report) => Some(report.clone()),
-        _ => None,
-    };
-    gateway.events.wait_for(finished).await
-}
-
 /// The numbers of the attempts that have ended.
 fn numbers(gateway: &TestGateway) -> Vec<usize> {
     let events = gateway.events.all();
@@ -157,7 +149,7 @@ async fn every_fault_after_content_is_continued_to_the_whole_text() {
                 if habit == Continuing::Exactly {
                     is_one_answer(&answered);
                 }
-                let report = report(&gateway).await;
+                let report = gateway.events.finished(0).await;
                 assert_eq!(report.result, RequestResult::Answered, "{about}");
                 assert_eq!(report.attempts, 2, "{about}");
                 assert_eq!(
@@ -253,7 +245,7 @@ async fn a_stream_is_continued_twice_and_no_more() {
         let answered = whole_gateway.post(path, &body).await;
         assert_eq!(read(&answered.text()), whole(), "{}", answered.text());
         is_one_answer(&answered);
-        report(&whole_gateway).await;
+        whole_gateway.events.finished(0).await;
         assert_eq!(numbers(&whole_gateway), [1, 2, 3]);
 
         third.play(breaks(2).with_text(TEXT)).await;
@@ -303,7 +295,7 @@ async fn a_candidate_that_fails_before_it_goes_on_is_followed_by_the_next() {
     let gateway = gateway("prefill", &all).await;
     let answered = gateway.post(CHAT, &chat_stream()).await;
     assert_eq!(read(&answered.text()), whole(), "{}", answered.text());
-    assert_eq!(report(&gateway).await.attempts, 4);
+    assert_eq!(gateway.events.finished(0).await.attempts, 4);
     assert_eq!(numbers(&gateway), [1, 2, 3, 4]);
     let is_told = |event: &Event| {
         matches!(event, Event::Continued { from, to, .. }
@@ -429,7 +421,10 @@ async fn a_reply_that_does_not_fit_is_not_spliced_in() {
             "first:stream_broken",
         ];
         assert_eq!(outcomes, expected);
-        assert_eq!(report(&gateway).await.result, RequestResult::Broken);
+        assert_eq!(
+            gateway.events.finished(0).await.result,
+            RequestResult::Broken
+        );
     }
 }
 

@@ -1,26 +1,11 @@
 //! What is reported about every request and attempt, for metrics, the log and the page: who stood in for whom, how long the
 //! first token took, and what it cost.
 
-use backstop::event::{AttemptReport, Event, InPlaceOf, RequestReport, RequestResult, Tokens};
+use backstop::event::{AttemptReport, Event, InPlaceOf, RequestResult, Tokens};
 use backstop::simulator::{Fault, Script};
 use serde_json::{Value, json};
 
 use crate::harness::{Setup, TestGateway, chat, chat_stream, simulators};
-
-/// The report of the request that was finished after so many others.
-async fn report(gateway: &TestGateway, behind: usize) -> RequestReport {
-    let mut count = 0;
-    gateway
-        .events
-        .wait_for(move |event| match event {
-            Event::RequestFinished(report) => {
-                count += 1;
-                (count > behind).then(|| report.clone())
-            }
-            _ => None,
-        })
-        .await
-}
 
 fn attempts(gateway: &TestGateway) -> Vec<AttemptReport> {
     let events = gateway.events.all().into_iter();
@@ -55,7 +40,7 @@ async fn what_an_answer_costs_is_told_in_every_api_streamed_and_whole() {
     for (number, (path, body)) in requests.into_iter().enumerate() {
         let answered = gateway.post(path, &body).await;
         assert_eq!(answered.status, 200, "{path}: {}", answered.text());
-        let report = report(&gateway, number).await;
+        let report = gateway.events.finished(number).await;
         let tokens = report.tokens.unwrap_or_default();
         assert!(tokens.input > 0 && tokens.output > 0, "{body}: {report:?}");
         assert!(report.first_token.is_some(), "{body}");
@@ -74,7 +59,7 @@ async fn an_answer_that_does_not_say_what_it_costs_costs_nothing_known() {
     let gateway = TestGateway::before(&first, &second, "").await;
     let answered = gateway.post("/v1/chat/completions", &chat_stream()).await;
     assert!(!answered.text().contains("usage"), "{}", answered.text());
-    assert_eq!(report(&gateway, 0).await.tokens, None::<Tokens>);
+    assert_eq!(gateway.events.finished(0).await.tokens, None::<Tokens>);
 }
 
 #[tokio::test]
@@ -84,7 +69,7 @@ async fn a_fallback_is_told_to_stand_in_for_the_preferred_upstream_also_where_th
     first.play(Script::status(503)).await;
     let gateway = TestGateway::before(&first, &second, "").await;
     let count = gateway.ask_until_out(&chat()).await;
-    let first_one = report(&gateway, 0).await;
+    let first_one = gateway.events.finished(0).await;
     let expected = InPlaceOf {
         upstream: "first".into(),
         model: Some("*".into()),
@@ -95,7 +80,7 @@ async fn a_fallback_is_told_to_stand_in_for_the_preferred_upstream_also_where_th
     let asked = first.received_count();
     gateway.post("/v1/chat/completions", &chat()).await;
     assert_eq!(first.received_count(), asked);
-    let passed_over = report(&gateway, count).await;
+    let passed_over = gateway.events.finished(count).await;
     let expected = InPlaceOf {
         upstream: "first".into(),
         model: Some("*".into()),
@@ -121,7 +106,7 @@ async fn an_upstream_that_cannot_serve_a_request_is_not_stood_in_for() {
         json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
     let answered = gateway.post("/v1/chat/completions", &body).await;
     assert_eq!(answered.upstream(), "second", "{}", answered.text());
-    assert_eq!(report(&gateway, 0).await.in_place_of, None);
+    assert_eq!(gateway.events.finished(0).await.in_place_of, None);
 }
 
 #[tokio::test]
@@ -131,13 +116,13 @@ async fn who_failed_a_request_is_told_where_nobody_answered_in_full() {
     second.play(Script::fault(Fault::CutAfter(1))).await;
     let gateway = TestGateway::before(&first, &second, "").await;
     gateway.post("/v1/chat/completions", &chat_stream()).await;
-    let broken = report(&gateway, 0).await;
+    let broken = gateway.events.finished(0).await;
     assert_eq!(broken.result, RequestResult::Broken);
     assert_eq!(broken.failed_by, ["first".into(), "second".into()]);
 
     second.play(Script::status(500)).await;
     gateway.post("/v1/chat/completions", &chat()).await;
-    let failed = report(&gateway, 1).await;
+    let failed = gateway.events.finished(1).await;
     assert_eq!(failed.result, RequestResult::Failed);
     assert_eq!(failed.first_token, None);
     assert_eq!(failed.failed_by, ["first".into(), "second".into()]);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop::config::Config;
-use backstop::event::{Event, HealthChange, Sink};
+use backstop::event::{Event, HealthChange, RequestReport, Sink};
 use backstop::gateway::Gateway;
 use backstop::simulator::{Script, Simulator};
 use bytes::Bytes;
@@ -42,6 +42,16 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// The whole answer.
+    async fn of(answer: http::Response<Incoming>) -> Self {
+        let (head, body) = answer.into_parts();
+        Self {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.collect().await.expect("a whole body").to_bytes(),
+        }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
@@ -148,15 +158,9 @@ impl TestGateway {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answered {
-        let (head, body) = self.open(method, path, headers, body).await.into_parts();
-        let collecting = async { body.collect().await.expect("a whole body").to_bytes() };
-        Answered {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: tokio::time::timeout(PATIENCE, collecting)
-                .await
-                .expect("a body in time"),
-        }
+        let answer = self.open(method, path, headers, body).await;
+        let whole = tokio::time::timeout(PATIENCE, Answered::of(answer)).await;
+        whole.expect("a body in time")
     }
 
     /// Sends a request and returns the answer as it arrives.
@@ -180,12 +184,7 @@ impl TestGateway {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> http::Response<Incoming> {
-        let mut request = Request::builder().method(method).uri(self.url(path));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::new(body.into())).unwrap();
-        self.client.request(request).await.expect("an answer")
+        self.ask(method, self.url(path), headers, body).await
     }
 
     /// Posts a JSON body, and reads the whole answer while so much time passes.
@@ -193,12 +192,7 @@ impl TestGateway {
         let headers = [("content-type", "application/json")];
         let answering = async {
             let answer = self.open_at_leisure(Method::POST, path, &headers, body.to_string());
-            let (head, body) = answer.await.into_parts();
-            Answered {
-                status: head.status.as_u16(),
-                headers: head.headers,
-                body: body.collect().await.expect("a whole body").to_bytes(),
-            }
+            Answered::of(answer.await).await
         };
         tokio::join!(answering, pass(time)).0
     }
@@ -247,13 +241,7 @@ impl TestGateway {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answered {
-        let answer = self.open_admin(method, path, headers, body).await;
-        let (head, body) = answer.into_parts();
-        Answered {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
+        Answered::of(self.open_admin(method, path, headers, body).await).await
     }
 }
 
@@ -267,12 +255,22 @@ impl TestGateway {
         body: impl Into<Bytes>,
     ) -> http::Response<Incoming> {
         let url = format!("http://{}{path}", self.gateway.admin_address());
+        self.ask(method, url, headers, body).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        url: String,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> http::Response<Incoming> {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).unwrap();
-        self.client.request(request).await.unwrap()
+        self.client.request(request).await.expect("an answer")
     }
 }
 
@@ -392,6 +390,19 @@ impl EventLog {
         tokio::time::timeout(PATIENCE, waiting)
             .await
             .unwrap_or_else(|_| panic!("the event did not come: {:#?}", self.all()))
+    }
+
+    /// The report of the request that is finished after so many others.
+    pub(crate) async fn finished(&self, behind: usize) -> RequestReport {
+        let mut count = 0;
+        self.wait_for(move |event| match event {
+            Event::RequestFinished(report) => {
+                count += 1;
+                (count > behind).then(|| report.clone())
+            }
+            _ => None,
+        })
+        .await
     }
 
     pub(crate) fn all(&self) -> Vec<Event> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use backstop::event::{Event, RequestReport, RequestResult};
+use backstop::event::{Event, RequestResult};
 use backstop::outcome::Blame;
 use backstop::simulator::{Fault, Framing, Script, Simulator};
 use bytes::Bytes;
@@ -152,21 +152,6 @@ async fn a_stream_that_fails_before_its_first_content_is_replaced_by_another_one
     }
 }
 
-/// The report of the next finished request after this many.
-async fn finished(gateway: &TestGateway, behind: usize) -> RequestReport {
-    let mut count = 0;
-    gateway
-        .events
-        .wait_for(move |event| match event {
-            Event::RequestFinished(report) => {
-                count += 1;
-                (count > behind).then(|| report.clone())
-            }
-            _ => None,
-        })
-        .await
-}
-
 #[tokio::test]
 async fn a_stream_that_breaks_after_its_first_content_ends_with_an_error_and_never_as_if_whole() {
     let faults = [
@@ -203,7 +188,7 @@ async fn a_stream_that_breaks_after_its_first_content_ends_with_an_error_and_nev
                 .await;
             assert_eq!(attempt.outcome.label(), outcome, "{about}");
             assert_eq!(attempt.outcome.blame(), Blame::Upstream, "{about}");
-            let report = finished(&gateway, 0).await;
+            let report = gateway.events.finished(0).await;
             assert_eq!(report.result, RequestResult::Broken, "{about}");
             assert_eq!((first.received_count(), second.received_count()), (1, 0));
         }
@@ -251,7 +236,7 @@ async fn a_missing_done_is_added() {
         let whole = ("Hello from first.".to_owned(), true);
         assert_eq!(stream_text(&answered.text()), whole);
         assert_eq!(answered.text().matches("[DONE]").count(), 1);
-        let report = finished(&gateway, count).await;
+        let report = gateway.events.finished(count).await;
         assert_eq!(report.result, RequestResult::Answered);
     }
     assert_eq!(second.received_count(), 0);
@@ -286,7 +271,7 @@ async fn clients_that_leave_during_a_stream_free_the_upstream_and_do_not_count_a
         read_until(&mut body, "Hello").await;
         drop(body);
         within(first.wait_abandoned(count + 1)).await;
-        let report = finished(&gateway, count).await;
+        let report = gateway.events.finished(count).await;
         assert_eq!(report.result, RequestResult::ClientGone);
         assert_eq!(report.status, 200);
     }
@@ -315,7 +300,7 @@ async fn clients_that_leave_before_the_answer_free_the_upstream_and_do_not_count
             () = within(first.wait_received(count + 1)) => {}
         }
         within(first.wait_abandoned(count + 1)).await;
-        let report = finished(&gateway, count).await;
+        let report = gateway.events.finished(count).await;
         assert_eq!(report.result, RequestResult::ClientGone);
         assert_eq!(report.status, 499);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use backstop::event::{Event, RequestReport, RequestResult};
+use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Fault, Framing, Script};
 use http::Method;
 use http_body_util::BodyExt;
@@ -22,14 +22,6 @@ const RESPONSES: &str = "/v1/responses";
 fn apis() -> [(&'static str, Value); 2] {
     let response = json!({"model": "gpt-4o", "input": "hi", "stream": true});
     [(CHAT, chat_stream()), (RESPONSES, response)]
-}
-
-async fn report(gateway: &TestGateway) -> RequestReport {
-    let finished = |event: &Event| match event {
-        Event::RequestFinished(report) => Some(report.clone()),
-        _ => None,
-    };
-    gateway.events.wait_for(finished).await
 }
 
 #[tokio::test]
@@ -59,7 +51,7 @@ async fn after_the_terminal_event_nothing_spoils_the_answer() {
             // The test does not wait for the stall to end.
             assert!(start.elapsed() < Duration::from_secs(10), "{about}");
             assert_eq!(
-                report(&gateway).await.result,
+                gateway.events.finished(0).await.result,
                 RequestResult::Answered,
                 "{about}"
             );

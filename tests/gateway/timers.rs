@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstop::event::{Event, RequestReport, RequestResult};
+use backstop::event::{Event, RequestResult};
 use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
 use http_body_util::BodyExt;
@@ -29,14 +29,6 @@ async fn first_outcome(gateway: &TestGateway) -> &'static str {
         _ => None,
     };
     gateway.events.wait_for(ended).await
-}
-
-async fn report(gateway: &TestGateway) -> RequestReport {
-    let finished = |event: &Event| match event {
-        Event::RequestFinished(report) => Some(report.clone()),
-        _ => None,
-    };
-    gateway.events.wait_for(finished).await
 }
 
 fn is_from_second(answered: &Answered) {
@@ -150,7 +142,7 @@ async fn a_client_that_waits_long_gets_keep_alives_and_still_a_failover() {
     assert!(text.starts_with(": keepalive\n\n: keepalive\n\n"), "{text}");
     assert_eq!(stream_text(&text), ("Hello from second.".to_owned(), true));
     assert_eq!((first.received_count(), second.received_count()), (1, 1));
-    let report = report(&gateway).await;
+    let report = gateway.events.finished(0).await;
     assert_eq!(
         (report.result, report.attempts),
         (RequestResult::Answered, 2)
@@ -182,7 +174,10 @@ async fn an_error_after_a_keep_alive_is_sent_in_the_stream() {
             answered.text()
         );
         assert!(streamed.ends_with_failure && !streamed.claims_end);
-        assert_eq!(report(&gateway).await.result, RequestResult::Failed);
+        assert_eq!(
+            gateway.events.finished(0).await.result,
+            RequestResult::Failed
+        );
 
         let (first, second) = simulators().await;
         let late = Script::status(400).with_answer_delay(Duration::from_millis(300));
@@ -197,7 +192,10 @@ async fn an_error_after_a_keep_alive_is_sent_in_the_stream() {
             answered.text()
         );
         assert_eq!(second.received_count(), 0);
-        assert_eq!(report(&gateway).await.result, RequestResult::Rejected);
+        assert_eq!(
+            gateway.events.finished(0).await.result,
+            RequestResult::Rejected
+        );
     }
 }
 

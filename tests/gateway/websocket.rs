@@ -6,7 +6,7 @@ mod peer;
 mod sdk;
 mod secure;
 
-use backstop::event::{AttemptReport, Event, RequestReport, RequestResult};
+use backstop::event::{AttemptReport, Event, RequestResult};
 use backstop::request::Endpoint;
 use backstop::simulator::{Script, Simulator};
 use http::Method;
@@ -16,17 +16,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use self::peer::{Provider, connect, say, told};
 use crate::harness::{Setup, TestGateway};
-
-/// How the only request was reported.
-async fn finished(gateway: &TestGateway) -> RequestReport {
-    gateway
-        .events
-        .wait_for(|event| match event {
-            Event::RequestFinished(report) => Some(report.clone()),
-            _ => None,
-        })
-        .await
-}
 
 /// How the attempts were reported.
 fn attempts(gateway: &TestGateway) -> Vec<AttemptReport> {
@@ -158,7 +147,7 @@ async fn a_close_frame_from_either_side_ends_it_with_its_code() {
         assert_eq!(end_of_first, [goodbye()], "by the client: {is_by_client}");
         assert_eq!(end_of_second, [], "by the client: {is_by_client}");
 
-        let report = finished(&gateway).await;
+        let report = gateway.events.finished(0).await;
         assert_eq!(report.result, RequestResult::Answered);
         assert_eq!(report.endpoint, Endpoint::Realtime);
         assert_eq!(report.endpoint.label(), "realtime");

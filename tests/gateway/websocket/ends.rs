@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::peer::{Accepted, Client, Provider, connect, rest, say, told, try_connect};
-use super::{attempts, finished, outcomes};
+use super::{attempts, outcomes};
 use crate::harness::{TestGateway, within};
 
 const REALTIME: &str = "/v1/realtime?model=gpt-4o";
@@ -72,7 +72,7 @@ async fn a_client_whose_upstream_is_lost_is_asked_to_reconnect() {
             rest(&mut client.stream).await,
             [restart("the upstream was lost, connect again")]
         );
-        let report = finished(&gateway).await;
+        let report = gateway.events.finished(0).await;
         assert_eq!(report.result, RequestResult::Broken);
         assert_eq!(report.status, 101);
         assert_eq!(outcomes(&gateway), ["stream_broken"]);
@@ -94,7 +94,10 @@ async fn a_client_that_keeps_sending_to_a_lost_upstream_is_asked_too() {
         rest(&mut client.stream).await,
         [restart("the upstream was lost, connect again")]
     );
-    assert_eq!(finished(&gateway).await.result, RequestResult::Broken);
+    assert_eq!(
+        gateway.events.finished(0).await.result,
+        RequestResult::Broken
+    );
     assert_eq!(outcomes(&gateway), ["stream_broken"]);
 }
 
@@ -108,7 +111,10 @@ async fn a_frame_that_breaks_off_is_not_completed_by_us() {
     let socket = client.stream.get_mut();
     within(socket.read_to_end(&mut left)).await.unwrap();
     assert_eq!(left, begun);
-    assert_eq!(finished(&gateway).await.result, RequestResult::Broken);
+    assert_eq!(
+        gateway.events.finished(0).await.result,
+        RequestResult::Broken
+    );
     assert_eq!(outcomes(&gateway), ["stream_broken"]);
 }
 
@@ -125,7 +131,10 @@ async fn an_upstream_is_left_soon_after_its_client_has_gone() {
         let ended = within(upstream.stream.next()).await;
         assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
         assert!(gone_since.elapsed() < Duration::from_secs(1));
-        assert_eq!(finished(&gateway).await.result, RequestResult::ClientGone);
+        assert_eq!(
+            gateway.events.finished(0).await.result,
+            RequestResult::ClientGone
+        );
         assert_eq!(outcomes(&gateway), ["ok"]);
         idle(&gateway).await;
     }
@@ -140,7 +149,10 @@ async fn a_client_that_does_not_read_is_given_up() {
         while upstream.stream.send(words.clone()).await.is_ok() {}
     };
     within(talk).await;
-    assert_eq!(finished(&gateway).await.result, RequestResult::ClientGone);
+    assert_eq!(
+        gateway.events.finished(0).await.result,
+        RequestResult::ClientGone
+    );
     assert_eq!(outcomes(&gateway), ["ok"]);
     idle(&gateway).await;
     drop(client);
@@ -158,7 +170,10 @@ async fn an_upstream_that_does_not_read_is_given_up() {
     // It is not to connect at once: the next conversation would stall as well.
     let later = close(CloseCode::Again, "the upstream was lost, connect again");
     assert_eq!(told.unwrap().unwrap(), later);
-    assert_eq!(finished(&gateway).await.result, RequestResult::Broken);
+    assert_eq!(
+        gateway.events.finished(0).await.result,
+        RequestResult::Broken
+    );
     assert_eq!(outcomes(&gateway), ["stream_broken"]);
     drop(upstream);
 }
@@ -172,7 +187,10 @@ async fn an_upstream_is_not_to_blame_for_a_client_that_does_not_read() {
     let asks = async { while client.stream.send(words.clone()).await.is_ok() {} };
     let says = async { while upstream.stream.send(words.clone()).await.is_ok() {} };
     within(async { tokio::join!(asks, says) }).await;
-    assert_eq!(finished(&gateway).await.result, RequestResult::ClientGone);
+    assert_eq!(
+        gateway.events.finished(0).await.result,
+        RequestResult::ClientGone
+    );
     assert_eq!(outcomes(&gateway), ["ok"]);
 }
 
