@@ -241,6 +241,44 @@ async fn minutes_out_of_rotation_are_lost_where_somebody_asked() {
     assert_eq!(model.by_time(), Some(0.0), "its upstream is out");
 }
 
+/// What fails after an outage is over belongs to the next one alone.
+#[tokio::test(start_paused = true)]
+async fn a_failure_belongs_to_one_incident() {
+    let history = start(None);
+    history.record(&attempt(OVERLOADED, 10));
+    history.record(&opened(upstream()));
+    history.record(&healed(upstream()));
+    history.record(&Event::RequestFinished(skipped()));
+    history.record(&attempt(OVERLOADED, 10));
+    history.record(&Event::RequestFinished(moved()));
+    history.record(&opened(model()));
+    history.record(&attempt(OVERLOADED, 10));
+    history.record(&Event::RequestFinished(moved()));
+    let mut all = incidents(&history).await;
+    all.sort_by_key(|incident| incident.model.is_some());
+    let damage = all
+        .iter()
+        .map(|incident| (incident.damage.requests, incident.damage.moved));
+    assert_eq!(damage.collect::<Vec<_>>(), [(1, 1), (2, 2)], "{all:#?}");
+    assert_eq!(all[1].cause, "overloaded");
+}
+
+/// A model that is still out when its upstream has healed belongs to the same outage.
+#[tokio::test(start_paused = true)]
+async fn what_an_outage_leaves_behind_is_no_incident_of_its_own() {
+    let history = start(None);
+    history.record(&attempt(OVERLOADED, 10));
+    history.record(&opened(upstream()));
+    history.record(&healed(upstream()));
+    history.record(&opened(model()));
+    advance(Duration::from_secs(2)).await;
+    history.tick(Instant::now(), &[(model(), "failures")], false);
+    assert_eq!(incidents(&history).await.len(), 1);
+    history.record(&attempt(OVERLOADED, 10));
+    history.tick(Instant::now(), &[(model(), "failures")], false);
+    assert_eq!(incidents(&history).await.len(), 2, "it fails again");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_one_incident_from_the_first_failure_on() {
     let history = start(None);

@@ -25,10 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 type Asking = JoinHandle<<ResponseFuture as Future>::Output>;
 
 /// Addresses that no other test uses.
-const SERVE: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+pub(crate) const SERVE: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
 
 /// The program in a folder of its own, without any environment variable except the path.
-fn backstop(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn backstop(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
     command
         .args(arguments)
@@ -41,7 +41,7 @@ fn backstop(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-async fn finish(mut command: Command) -> (Option<i32>, String, String) {
+pub(crate) async fn finish(mut command: Command) -> (Option<i32>, String, String) {
     let Output {
         status,
         stdout,
@@ -55,16 +55,16 @@ async fn finish(mut command: Command) -> (Option<i32>, String, String) {
 }
 
 /// A program that keeps running, and its output.
-struct Running {
-    child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
-    stderr: Lines<BufReader<ChildStderr>>,
+    pub(crate) stderr: Lines<BufReader<ChildStderr>>,
     /// The clients' address, once it is known.
     clients: String,
 }
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         Self {
             stdout: BufReader::new(child.stdout.take().unwrap()).lines(),
@@ -75,7 +75,7 @@ impl Running {
     }
 
     /// The rest of the first log line that holds `marker`, behind it.
-    async fn logged(&mut self, marker: &str) -> String {
+    pub(crate) async fn logged(&mut self, marker: &str) -> String {
         let reading = async {
             while let Some(line) = self.stderr.next_line().await.unwrap() {
                 if let Some((_, rest)) = line.split_once(marker) {
@@ -120,7 +120,7 @@ impl Running {
 }
 
 /// The address that follows in a log line.
-fn address(rest: &str) -> String {
+pub(crate) fn address(rest: &str) -> String {
     rest.split(['/', '"']).next().unwrap().to_owned()
 }
 

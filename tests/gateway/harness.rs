@@ -288,6 +288,15 @@ pub(crate) async fn within<T>(something: impl Future<Output = T>) -> T {
         .expect("in time")
 }
 
+/// What any server answers to a GET: the status and the body.
+pub(crate) async fn fetch(url: &str) -> (u16, Bytes) {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let answer = within(client.get(url.parse().unwrap())).await.unwrap();
+    let status = answer.status().as_u16();
+    let body = within(answer.into_body().collect()).await.unwrap();
+    (status, body.to_bytes())
+}
+
 /// Makes sure that an answer is an error of the gateway's own, in the form that OpenAI's SDKs read, and gives back
 /// its `error` object.
 pub(crate) fn refusal(answered: &Answered, status: u16, code: &str) -> Value {

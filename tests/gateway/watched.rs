@@ -1,6 +1,6 @@
 //! What a Prometheus that scrapes backstop tells whoever is on call: alerts, the answers to eight questions, a dashboard.
 
-mod prometheus;
+pub(crate) mod prometheus;
 
 use std::fs;
 use std::time::Duration;
@@ -21,6 +21,10 @@ fn ask_for(model: &str) -> Value {
     let mut body = chat();
     body["model"] = model.into();
     body
+}
+
+fn operators(gateway: &TestGateway) -> String {
+    gateway.gateway.admin_address().to_string()
 }
 
 /// Sends these requests in turn, for as long as it is polled.
@@ -105,12 +109,12 @@ async fn each_outage_fires_its_alerts_and_no_others() {
     let model = before(&one_model, &second).await;
     let storm = before(&strict, &strict_too).await;
     let prometheus = Prometheus::watching(&[
-        ("healthy", &healthy),
-        ("outage", &outage),
-        ("errors", &errors),
-        ("many", &many),
-        ("model", &model),
-        ("storm", &storm),
+        ("healthy", operators(&healthy)),
+        ("outage", operators(&outage)),
+        ("errors", operators(&errors)),
+        ("many", operators(&many)),
+        ("model", operators(&model)),
+        ("storm", operators(&storm)),
     ])
     .await;
 
@@ -175,7 +179,7 @@ async fn trouble() -> (Simulator, Simulator, Simulator, TestGateway) {
 #[tokio::test]
 async fn the_eight_questions_and_every_panel_have_answers_in_an_outage() {
     let (first, _refused, second, gateway) = trouble().await;
-    let prometheus = Prometheus::watching(&[("a", &gateway)]).await;
+    let prometheus = Prometheus::watching(&[("a", operators(&gateway))]).await;
     let has = async |query: &str| prometheus.until(query, |found| !found.is_empty()).await;
     let bodies = [json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]})];
     let answers = async {

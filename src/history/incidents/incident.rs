@@ -18,7 +18,7 @@ pub struct Incident {
     pub upstream: Option<String>,
     /// The model; `None`: the upstream as a whole.
     pub model: Option<String>,
-    /// The kind of failures that took it out of rotation.
+    /// How the attempt failed that took it out of rotation, or the kind of failures.
     pub cause: String,
     /// When the failures began, in milliseconds since 1970.
     pub started_at: u64,

@@ -75,16 +75,16 @@ impl Incidents {
             ..whole.clone()
         });
         for scope in std::iter::once(whole).chain(model) {
-            if let Some(incident) = self.blamed_for(&scope, now) {
+            if let Some(incident) = self.blamed_for(&scope) {
                 incident.damage.failed(words);
                 incident.last_sign = now;
-                let is_of_models = incident.upstream.is_some() && incident.model.is_none();
-                if is_of_models && incident.ended_at.is_none() {
+                if incident.upstream.is_some() && incident.model.is_none() {
                     return;
                 }
                 continue;
             }
-            self.streak(scope, now).failed(words, now);
+            let cause = report.outcome.label();
+            self.streak(scope, now).failed(cause, words, now);
         }
     }
 
@@ -111,29 +111,32 @@ impl Incidents {
         }
     }
 
-    /// A request was hit by whatever goes on at these places; it counts once for each incident.
+    /// A request was hit by what goes on at these places and by what may begin there; if that is nothing, by what has just
+    /// ended and still lets few requests through.
     fn hit(
         &mut self,
         places: &[(&UpstreamId, &Option<Arc<str>>)],
         hit: fn(&mut Damage),
         now: Millis,
     ) {
-        let is_at = |scope: &ScopeId| places.contains(&(&scope.upstream, &scope.model));
-        for live in self.live.iter_mut().filter(|live| live.lasts(now)) {
-            let is_about = |(upstream, model): &(&UpstreamId, &Option<Arc<str>>)| {
-                live.incident.is_at(upstream, model.as_deref())
-            };
-            if live.incident.upstream.is_none() || places.iter().any(is_about) {
-                hit(&mut live.incident.damage);
-            }
+        let is_at = |incident: &Incident| {
+            let mut places = places.iter();
+            incident.upstream.is_none()
+                || places.any(|(upstream, model)| incident.is_at(upstream, model.as_deref()))
+        };
+        let may_begin = |scope: &ScopeId| places.contains(&(&scope.upstream, &scope.model));
+        let open = self.live.iter_mut().filter(|live| live.is_open());
+        let open = open.filter(|live| is_at(&live.incident));
+        let streaks = self.streaks.iter_mut();
+        let streaks = streaks.filter(|streak| may_begin(&streak.scope));
+        let open = open.map(|live| &mut live.incident.damage);
+        let now_or_soon = open.chain(streaks.map(|streak| &mut streak.damage));
+        if now_or_soon.map(hit).count() > 0 {
+            return;
         }
-        for streak in self
-            .streaks
-            .iter_mut()
-            .filter(|streak| is_at(&streak.scope))
-        {
-            hit(&mut streak.damage);
-        }
+        let ended = self.live.iter_mut().filter(|live| live.lasts(now));
+        let ended = ended.filter(|live| is_at(&live.incident));
+        ended.for_each(|live| hit(&mut live.incident.damage));
     }
 
     pub(in crate::history) fn health_changed(&mut self, change: &HealthChange, now: Millis) {
@@ -170,17 +173,23 @@ impl Incidents {
             incident.id + MOMENT < now && !is_out(incident)
         });
         for (scope, cause) in out {
-            let mut open = self.live.iter().filter(|live| live.is_open());
-            if !open.any(|live| live.incident.covers(scope)) {
-                self.opened(scope, cause, now);
-            }
+            self.opened(scope, cause, now);
         }
+    }
+
+    /// Whether it is a model that has not failed since the outage of its upstream ended, and will soon be tried again.
+    fn is_left_behind(&self, scope: &ScopeId, now: Millis) -> bool {
+        let has_failed = self.streaks.iter().any(|streak| streak.scope == *scope);
+        let mut lasting = self.live.iter().filter(|live| live.lasts(now));
+        let of_upstream =
+            lasting.any(|live| live.incident.covers(scope) && live.incident.model.is_none());
+        scope.model.is_some() && !has_failed && of_upstream
     }
 
     fn opened(&mut self, scope: &ScopeId, cause: &str, now: Millis) {
         let mut open = self.live.iter().filter(|live| live.is_open());
-        let of_upstream = open.any(|live| live.incident.covers(scope));
-        if of_upstream {
+        let is_known = open.any(|live| live.incident.covers(scope));
+        if is_known || self.is_left_behind(scope, now) {
             return;
         }
         let place = match self.reopened(now, |incident| incident.is_about(scope)) {
@@ -232,6 +241,8 @@ impl Incidents {
             .position(|streak| Some(&streak.scope) == scope);
         let streak = streak.map(|place| self.streaks.swap_remove(place));
         let started_at = streak.as_ref().map_or(now, |streak| streak.since.min(now));
+        // The kind of failure says more than health's word for all kinds.
+        let cause = streak.as_ref().and_then(|it| it.cause).unwrap_or(cause);
         let damage = streak.map(|streak| streak.damage).unwrap_or_default();
         let incident = Incident {
             id: self.last_id,
@@ -329,15 +340,13 @@ impl Incidents {
         std::mem::take(&mut self.changed)
     }
 
-    /// The incident to which something at a scope belongs.
-    fn blamed_for(&mut self, scope: &ScopeId, now: Millis) -> Option<&mut Incident> {
-        let mut live = self.live.iter_mut();
-        let found = live.find(|live| {
-            let is_it = live.incident.is_about(scope)
-                || live.incident.upstream.is_none() && scope.model.is_none();
-            is_it && live.lasts(now)
-        });
-        found.map(|live| &mut live.incident)
+    /// The incident to which a failure at a scope belongs. After its end, a failure may be the beginning of another one.
+    fn blamed_for(&mut self, scope: &ScopeId) -> Option<&mut Incident> {
+        let open = self.live.iter_mut().filter(|live| live.is_open());
+        let mut open = open.map(|live| &mut live.incident);
+        open.find(|incident| {
+            incident.is_about(scope) || incident.upstream.is_none() && scope.model.is_none()
+        })
     }
 
     fn streak(&mut self, scope: ScopeId, now: Millis) -> &mut Streak {

@@ -14,6 +14,8 @@ const PAUSE: Millis = 600_000;
 pub(super) struct Streak {
     pub(super) scope: ScopeId,
     pub(super) damage: Damage,
+    /// How the last attempt failed; `None`: nothing has failed yet.
+    pub(super) cause: Option<&'static str>,
     /// When it began.
     pub(super) since: Millis,
     last: Millis,
@@ -26,18 +28,20 @@ impl Streak {
         Self {
             scope,
             damage: Damage::default(),
+            cause: None,
             since: now,
             last: now,
             successes: 0,
         }
     }
 
-    pub(super) fn failed(&mut self, words: Option<&str>, now: Millis) {
+    pub(super) fn failed(&mut self, cause: &'static str, words: Option<&str>, now: Millis) {
         if now.saturating_sub(self.last) > PAUSE {
             *self = Self::begin(self.scope.clone(), now);
         }
         self.last = now;
         self.successes = 0;
+        self.cause = Some(cause);
         self.damage.failed(words);
     }
 

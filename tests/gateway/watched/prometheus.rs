@@ -8,9 +8,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
-use crate::harness::{RealPace, TestGateway, within};
+use crate::harness::{RealPace, fetch, within};
 
 /// How much faster than in `deploy/rules.yml` time passes: windows, offsets and `for` of minutes are seconds here. With the
 /// real ones, the test would take hours. Prices of a share, such as 14.4 times a budget, stay.
@@ -27,7 +24,7 @@ const FASTER: u64 = 30;
 const TRIES: usize = 400;
 
 /// It ends when it is dropped.
-pub(super) struct Prometheus {
+pub(crate) struct Prometheus {
     _child: Child,
     _folder: TempDir,
     _pace: RealPace,
@@ -39,8 +36,8 @@ pub(super) fn root(path: &str) -> PathBuf {
 }
 
 impl Prometheus {
-    /// Watches gateways, each under a name of its own in the label `instance`.
-    pub(super) async fn watching(gateways: &[(&str, &TestGateway)]) -> Self {
+    /// Watches operators' addresses, each under a name of its own in the label `instance`.
+    pub(crate) async fn watching(targets: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rules = fs::read_to_string(root("deploy/rules.yml")).unwrap();
         fs::write(folder.path().join("rules.yml"), sped_up(&rules)).unwrap();
@@ -49,8 +46,7 @@ impl Prometheus {
              rule_files: [rules.yml]\n\
              scrape_configs:\n- job_name: backstop\n  static_configs:\n",
         );
-        for (name, gateway) in gateways {
-            let target = gateway.gateway.admin_address();
+        for (name, target) in targets {
             let _ = writeln!(
                 config,
                 "  - {{targets: [\"{target}\"], labels: {{instance: {name}}}}}"
@@ -88,7 +84,7 @@ impl Prometheus {
     }
 
     /// What a query finds now: the labels and the value of each series.
-    pub(super) async fn query(&self, query: &str) -> Vec<(Value, f64)> {
+    pub(crate) async fn query(&self, query: &str) -> Vec<(Value, f64)> {
         let query_text = utf8_percent_encode(query, NON_ALPHANUMERIC);
         let path = format!("/api/v1/query?query={query_text}");
         let (status, answer) = self.get(&path).await;
@@ -104,7 +100,7 @@ impl Prometheus {
     }
 
     /// Asks until what is found fits.
-    pub(super) async fn until(&self, query: &str, fits: impl Fn(&[(Value, f64)]) -> bool) {
+    pub(crate) async fn until(&self, query: &str, fits: impl Fn(&[(Value, f64)]) -> bool) {
         let mut found = Vec::new();
         for _ in 0..TRIES {
             found = self.query(query).await;
@@ -117,7 +113,7 @@ impl Prometheus {
     }
 
     /// Waits until these alerts fire about a gateway, and no others.
-    pub(super) async fn until_alerts(&self, instance: &str, expected: &[&str]) {
+    pub(crate) async fn until_alerts(&self, instance: &str, expected: &[&str]) {
         let query = format!("ALERTS{{alertstate=\"firing\",instance=\"{instance}\"}}");
         self.until(&query, |found| {
             names(found) == expected.iter().copied().collect()
@@ -126,7 +122,7 @@ impl Prometheus {
     }
 
     /// All alerts that have ever fired about a gateway.
-    pub(super) async fn alerts_so_far(&self, instance: &str) -> Vec<String> {
+    pub(crate) async fn alerts_so_far(&self, instance: &str) -> Vec<String> {
         let query =
             format!("count_over_time(ALERTS{{alertstate=\"firing\",instance=\"{instance}\"}}[1h])");
         let found = self.query(&query).await;
@@ -134,12 +130,7 @@ impl Prometheus {
     }
 
     async fn get(&self, path: &str) -> (u16, Bytes) {
-        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-        let url = format!("http://{}{path}", self.address).parse().unwrap();
-        let answer = within(client.get(url)).await.unwrap();
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.unwrap();
-        (status, body.to_bytes())
+        fetch(&format!("http://{}{path}", self.address)).await
     }
 }
 
