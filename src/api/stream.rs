@@ -16,7 +16,7 @@ use crate::wire::body::BodyError;
 const PIECE: usize = 16 << 10;
 
 /// A body that closes the record of its request when it ends or is dropped.
-pub(super) struct RecordedStream<S> {
+pub(super) struct RecordedStream<S: Watched> {
     stream: S,
     /// The part of the last frame that is still to be sent.
     rest: Bytes,
@@ -81,6 +81,17 @@ impl<S: Watched> RecordedStream<S> {
 
     fn next_piece(&mut self) -> Bytes {
         self.rest.split_to(self.rest.len().min(PIECE))
+    }
+}
+
+impl<S: Watched> Drop for RecordedStream<S> {
+    fn drop(&mut self) {
+        // What HTTP/2 has taken may wait for a window that the client never opened.
+        let is_sent = self.rest.is_empty() && !self.is_asked_for_its_end();
+        if is_sent && self.record.is_some() {
+            self.stream.leave();
+            self.finish_if_over();
+        }
     }
 }
 

@@ -78,6 +78,8 @@ pub enum Fault {
     CommentsAfter(usize),
     /// Everything comes up to the finish, and then nothing, not even an end; complete without a stream.
     StallAtEnd,
+    /// Everything comes, the last event too, but never the end of the body; complete without a stream.
+    StallAfterAll,
     /// An error event after the finish; complete without a stream.
     ErrorAtEnd,
     /// The TCP connection is reset after the finish; complete without a stream.

@@ -45,11 +45,12 @@ pub(super) fn steps(asked: &Asked, script: &Script) -> Vec<Step> {
             events.enumerate().flat_map(paced).collect()
         }
         Fault::NoDone => player.to_the_finish([]),
-        _ => {
-            let mut ending = player.whole_events(&player.events.closing);
-            ending.extend(player.whole_events(&player.events.done));
-            player.until(usize::MAX, ending)
+        Fault::StallAfterAll => {
+            let mut steps = player.all();
+            steps.push(Step::Hang);
+            steps
         }
+        _ => player.all(),
     }
 }
 
@@ -67,6 +68,10 @@ impl Player<'_> {
         }
         steps.extend(ending);
         steps
+    }
+
+    fn all(&self) -> Vec<Step> {
+        self.to_the_finish(self.whole_events(&self.events.done))
     }
 
     /// Everything up to the finish, then `ending`.

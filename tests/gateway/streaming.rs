@@ -84,9 +84,13 @@ async fn the_bytes_of_a_healthy_upstream_pass_unchanged_in_every_framing() {
 
 /// Reads a body until the text streamed so far is this one.
 async fn read_until(body: &mut Incoming, text: &str) {
+    read_while(body, |streamed| streamed.text != text).await;
+}
+
+async fn read_while(body: &mut Incoming, is_too_little: impl Fn(&Streamed) -> bool) {
     let mut so_far = String::new();
     let reading = async {
-        while read(&so_far).text != text {
+        while is_too_little(&read(&so_far)) {
             let frame = body.frame().await.expect("more of the stream").unwrap();
             so_far += std::str::from_utf8(&frame.into_data().unwrap()).unwrap();
         }
@@ -282,6 +286,27 @@ async fn clients_that_leave_during_a_stream_free_the_upstream_and_do_not_count_a
     let answered = gateway.post(CHAT, &chat_stream()).await;
     assert_eq!(answered.trail(), ["first:ok"]);
     assert_eq!(second.received_count(), 0);
+}
+
+/// SDKs close the connection at the last event, which may be before the end of the body has come.
+#[tokio::test]
+async fn a_client_that_leaves_at_the_last_event_has_its_answer() {
+    let (first, second) = simulators().await;
+    first.play(Script::fault(Fault::StallAfterAll)).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for (count, (path, body)) in apis().into_iter().enumerate() {
+        let response = gateway
+            .open(Method::POST, path, &JSON, body.to_string())
+            .await;
+        let mut body = response.into_body();
+        read_while(&mut body, |streamed| !streamed.claims_end).await;
+        drop(body);
+        let report = gateway.events.finished(count).await;
+        assert_eq!(report.result, RequestResult::Answered, "{path}");
+        within(first.wait_abandoned(count + 1)).await;
+    }
+    assert_eq!(outcomes(&gateway), ["ok"; 2]);
+    assert!(!has_breaker_changed(&gateway));
 }
 
 #[tokio::test]

@@ -385,6 +385,14 @@ impl Watched for SupervisedStream {
         }
         self.end(Outcome::Stopped, STOPPED);
     }
+
+    /// Programs leave at the last event, and do not wait for the end of the body.
+    fn leave(&mut self) {
+        if self.front.is_over() && self.ready.is_empty() {
+            self.end(Outcome::Success, "the client has all of it");
+            self.ready.clear();
+        }
+    }
 }
 
 /// What all parts of the answer cost together.

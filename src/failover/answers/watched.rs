@@ -14,6 +14,9 @@ pub trait Watched: Body<Data = Bytes, Error = BodyError> + Unpin {
 
     /// Ends it early because the server stops: with an error event if possible, else by closing the connection.
     fn stop(&mut self);
+
+    /// The client has left: what was sent is all that it gets. That may have been everything but the end of the body.
+    fn leave(&mut self) {}
 }
 
 impl<S: Watched> Watched for Box<S> {
@@ -23,6 +26,10 @@ impl<S: Watched> Watched for Box<S> {
 
     fn stop(&mut self) {
         S::stop(self);
+    }
+
+    fn leave(&mut self) {
+        S::leave(self);
     }
 }
 

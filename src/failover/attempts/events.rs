@@ -198,7 +198,7 @@ impl EventStream {
     }
 
     /// Whether its last event has come.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::failover) fn is_over(&self) -> bool {
         self.reader.is_over() || self.way().is_some_and(Way::is_complete)
     }
 
