@@ -10,14 +10,14 @@ use http::response::Parts;
 use http_body_util::BodyExt;
 
 use crate::upstream::{Client, Connector};
-use crate::wire::tls::{self, ClientFiles};
+use crate::wire::tls;
 use crate::wire::upload::Upload;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A client for such requests to one address.
 pub(super) fn client(address: SocketAddr) -> anyhow::Result<Client> {
-    let tls = tls::client(ClientFiles::default())?;
+    let tls = tls::unused()?;
     let url = format!("http://{address}").parse()?;
     Ok(Client::new(Connector::to(url, tls, PATIENCE)))
 }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use http::Uri;
 use jiff::Timestamp;
 
 use super::foundation::Foundation;
 use super::known::known;
 use super::start_error::StartError;
+use super::trust::Trust;
 use crate::admin::Current;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
@@ -22,7 +24,7 @@ use crate::failover::Failover;
 use crate::health::Health;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
-use crate::wire::tls::{self, ClientFiles};
+use crate::wire::tls;
 
 /// The parts built from one configuration, which serve until the next reload.
 #[derive(Debug)]
@@ -242,34 +244,17 @@ pub(super) async fn upstreams(
     config: &Config,
     before: &Upstreams,
 ) -> Result<Upstreams, StartError> {
-    let trust = |files: ClientFiles<'_>, whose: &str| {
-        tls::client(files).map_err(|reason| StartError::Tls {
-            whose: whose.to_owned(),
-            reason,
-        })
-    };
-    // Reading the platform's roots takes a while, so upstreams without files of their own share them.
-    let shared = trust(ClientFiles::default(), "the platform's certificates")?;
+    let mut trust = Trust::default();
     let mut upstreams = Upstreams::new();
     for (id, upstream) in &config.upstreams {
-        let files = ClientFiles {
-            trusted: upstream.ca_file.as_deref(),
-            shown: upstream
-                .client_cert
-                .as_deref()
-                .zip(upstream.client_key.as_deref()),
-        };
-        let tls = match files {
-            files if files == ClientFiles::default() => shared.clone(),
-            files => trust(files, &format!("upstreams.{id}"))?,
-        };
         // The check of the configuration has made sure that it is a URL.
-        let url = upstream.base_url().parse().unwrap_or_default();
+        let url: Uri = upstream.base_url().parse().unwrap_or_default();
         let proxy = config.proxy_for(upstream);
         if let Some(proxy) = &proxy {
             tracing::info!(upstream = %id, "{id} is reached through the forward proxy {proxy}");
         }
         let connect = upstream.timeouts.over(&config.timeouts).connect;
+        let tls = trust.of(id, upstream, &url, proxy.as_ref())?;
         let connector = Connector::to(url, tls, connect).through(proxy);
         let client = Client::new(connector);
         let keys = keys(id, upstream).await?;

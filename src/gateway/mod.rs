@@ -12,6 +12,7 @@ mod known;
 mod live_check;
 mod model_check;
 mod start_error;
+mod trust;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

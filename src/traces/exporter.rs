@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Limited};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::config::{Collector, Config};
 use crate::upstream::{Client, Connector};
-use crate::wire::tls::{self, ClientFiles};
+use crate::wire::tls::{self, ClientFiles, Platform};
 use crate::wire::upload::Upload;
 
 /// How long a message may take with all its tries, and one of them.
@@ -25,12 +25,16 @@ const LONGEST_ANSWER: usize = 64 << 10;
 
 /// What sends spans to a collector. Fails if the platform's certificates cannot be read, or the URL is none.
 pub(super) fn exporter(collector: &Collector, config: &Config) -> Result<SpanExporter, String> {
-    let tls = tls::client(ClientFiles::default()).map_err(|error| error.to_string())?;
-    let url = collector
+    let url: Uri = collector
         .url
         .parse()
         .map_err(|_| "the endpoint is not a URL")?;
     let proxy = config.proxy_for_url(&collector.url);
+    let tls = match Connector::encrypts(&url, proxy.as_ref()) {
+        true => tls::client(&Platform::default(), ClientFiles::default()),
+        false => tls::unused(),
+    };
+    let tls = tls.map_err(|error| error.to_string())?;
     let connector = Connector::to(url, tls, CONNECT).through(proxy);
     let headers = collector.headers.iter();
     let headers = headers.map(|(name, value)| (name.clone(), value.expose().to_owned()));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::base_url::BaseUrl;
 use super::credential::Credential;
 use super::key::{Key, Renewal, RenewedKey};
 use super::network::Client;
@@ -23,8 +24,10 @@ pub struct Upstream {
     api: UpstreamApi,
     /// It turned out to have no `/responses`, although it was expected to.
     has_no_responses: AtomicBool,
-    pub(super) base_url: String,
-    pub(super) messages: Option<MessagesUrl>,
+    pub(super) base_url: BaseUrl,
+    messages: Option<MessagesUrl>,
+    /// The URL of those.
+    pub(super) messages_url: Option<BaseUrl>,
     /// The version of the API, if its paths name the model.
     pub(super) api_version: Option<String>,
     pub(super) keys: Vec<Key>,
@@ -83,8 +86,9 @@ impl Upstream {
             id,
             api,
             has_no_responses: AtomicBool::new(false),
-            base_url: base_url.to_owned(),
+            base_url: BaseUrl::new(base_url),
             messages: None,
+            messages_url: None,
             api_version: None,
             keys,
             credential: CredentialFrom::default(),
@@ -99,7 +103,12 @@ impl Upstream {
     /// The same, but it speaks Anthropic's API besides.
     #[must_use]
     pub fn with_messages(self, messages: Option<MessagesUrl>) -> Self {
-        Self { messages, ..self }
+        let messages_url = messages.as_ref();
+        Self {
+            messages_url: messages_url.map(|messages| BaseUrl::new(&messages.url)),
+            messages,
+            ..self
+        }
     }
 
     /// The same, but its paths name the model, in this version of the API.
@@ -170,7 +179,7 @@ impl Upstream {
 
     /// Its base URL, without a trailing slash.
     pub fn base_url(&self) -> &str {
-        &self.base_url
+        self.base_url.as_str()
     }
 
     /// The API that it uses, or the first of two.

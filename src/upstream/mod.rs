@@ -3,6 +3,7 @@
 //! *Invariant:* only `network` opens connections to upstreams, and only `credential` puts a key on a request.
 
 mod account;
+mod base_url;
 mod credential;
 mod deployment;
 mod key;

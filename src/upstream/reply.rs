@@ -13,6 +13,13 @@ use super::network::Hold;
 use super::seats::Seat;
 use crate::wire::coding::{CodingError, Unpacking};
 
+/// A piece up to this size, such as an event, is put together with those that have come with it.
+const SMALL: usize = 2 << 10;
+/// No more pieces are added to so much.
+const ENOUGH: usize = 16 << 10;
+
+type Piece = Option<Result<Frame<Bytes>, hyper::Error>>;
+
 /// An upstream's reply, before its body has been read.
 #[derive(Debug)]
 pub struct Reply {
@@ -67,6 +74,8 @@ pub struct ReplyBody {
     /// Its seat at an upstream that serves a limited number of requests at a time.
     seat: Option<Seat>,
     unpacking: Option<Unpacking>,
+    /// What came behind small pieces.
+    next: Option<Piece>,
 }
 
 impl ReplyBody {
@@ -76,6 +85,7 @@ impl ReplyBody {
             hold,
             seat: None,
             unpacking: None,
+            next: None,
         };
         body.release_if_whole();
         body
@@ -100,11 +110,38 @@ impl ReplyBody {
         }
     }
 
-    fn poll_packed(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+    /// What has come. Each piece costs the rest of its way the same, however small it is, so small ones that are there go
+    /// on together. They are copied, because otherwise each would keep the whole buffer that it was read into.
+    fn poll_packed(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
+        if let Some(next) = self.next.take() {
+            return Poll::Ready(next);
+        }
+        let first = match small(ready!(self.poll_piece(context))) {
+            Ok(small) => small,
+            Err(other) => return Poll::Ready(other),
+        };
+        let mut together = first.to_vec();
+        drop(first);
+        while together.len() < ENOUGH && !self.body.is_end_stream() {
+            let Poll::Ready(piece) = self.poll_piece(context) else {
+                break;
+            };
+            match small(piece) {
+                Ok(small) => together.extend_from_slice(&small),
+                Err(other) => {
+                    self.next = Some(other);
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Some(Ok(Frame::data(together.into()))))
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
+        let polled = ready!(match &mut self.hold {
+            Some(hold) => hold.poll_frame(&mut self.body, context),
+            None => Pin::new(&mut self.body).poll_frame(context),
+        });
         match &polled {
             Some(Ok(_)) => self.release_if_whole(),
             Some(Err(_)) => {
@@ -114,6 +151,16 @@ impl ReplyBody {
             None => self.release(),
         }
         Poll::Ready(polled)
+    }
+}
+
+/// The data of a small piece; else the piece as it is.
+fn small(piece: Piece) -> Result<Bytes, Piece> {
+    match piece {
+        Some(Ok(frame)) if frame.data_ref().is_some_and(|data| data.len() <= SMALL) => {
+            frame.into_data().map_err(|frame| Some(Ok(frame)))
+        }
+        other => Err(other),
     }
 }
 
@@ -149,13 +196,13 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.unpacking.is_none() && self.body.is_end_stream()
+        self.unpacking.is_none() && self.next.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.unpacking {
-            None => self.body.size_hint(),
-            Some(_) => SizeHint::default(),
+        match (&self.unpacking, &self.next) {
+            (None, None) => self.body.size_hint(),
+            _ => SizeHint::default(),
         }
     }
 }

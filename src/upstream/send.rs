@@ -65,15 +65,12 @@ impl Upstream {
                 })?
             }
         };
-        let messages = self.messages.as_ref().filter(|_| is_messages(&path));
-        let base_url = messages.map_or(&self.base_url, |messages| &messages.url);
-        *request.uri_mut() =
-            format!("{base_url}{path}")
-                .try_into()
-                .map_err(|error: http::uri::InvalidUri| SendError {
-                    outcome: Outcome::RejectedRequest { status: 400 },
-                    detail: error.to_string(),
-                })?;
+        let messages = self.messages_url.as_ref().filter(|_| is_messages(&path));
+        let base_url = messages.unwrap_or(&self.base_url);
+        *request.uri_mut() = base_url.with(&path).map_err(|error| SendError {
+            outcome: Outcome::RejectedRequest { status: 400 },
+            detail: error.to_string(),
+        })?;
         *request.headers_mut() = outbound.headers;
         let headers = request.headers_mut();
         // We read most replies. Without this header, the upstream may pack its reply (RFC 9110, section 12.5.3).

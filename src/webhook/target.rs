@@ -16,7 +16,7 @@ use super::news::News;
 use crate::config::{Config, NotifyConfig};
 use crate::event::{Event, Events};
 use crate::upstream::{Client, Connector};
-use crate::wire::tls::{self, ClientFiles, TlsError};
+use crate::wire::tls::{self, ClientFiles, Platform, TlsError};
 use crate::wire::upload::Upload;
 
 /// So many messages wait; further ones are lost.
@@ -56,7 +56,7 @@ impl Target {
         if config.notify.is_empty() {
             return Ok(Vec::new());
         }
-        let tls = tls::client(ClientFiles::default())?;
+        let tls = tls::client(&Platform::default(), ClientFiles::default())?;
         let hooks = config.notify.iter().enumerate();
         let one =
             |(index, hook): (usize, &NotifyConfig)| Arc::new(Self::new(index, hook, config, &tls));

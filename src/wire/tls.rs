@@ -3,7 +3,7 @@
 mod self_signed;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -37,20 +37,42 @@ pub struct ClientFiles<'a> {
     pub shown: Option<(&'a Path, &'a Path)>,
 }
 
-/// The settings for connections to upstreams. They trust the platform's roots, or the bundled Mozilla roots where the
-/// platform has none (an image made from scratch), and what the files say.
-pub fn client(files: ClientFiles<'_>) -> Result<ClientConfig, TlsError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+/// The platform's roots, or the bundled Mozilla roots where the platform has none (an image made from scratch). To read
+/// them takes longer than all else at the start, so it is done when they are first needed, and once.
+#[derive(Debug, Default)]
+pub struct Platform(OnceLock<Arc<RootCertStore>>);
+
+impl Platform {
+    fn roots(&self) -> &Arc<RootCertStore> {
+        self.0.get_or_init(|| {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+            Arc::new(roots)
+        })
     }
+}
+
+/// The settings for connections that need none, as they are not encrypted: they trust nobody.
+pub fn unused() -> Result<ClientConfig, TlsError> {
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
+}
+
+/// The settings for connections to upstreams. They trust the platform's roots, and what the files say.
+pub fn client(platform: &Platform, files: ClientFiles<'_>) -> Result<ClientConfig, TlsError> {
     let builder =
         ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let builder = match files.trusted {
-        None => builder.with_root_certificates(roots),
+        None => builder.with_root_certificates(Arc::clone(platform.roots())),
         Some(path) => {
             let own = certificates(path)?;
+            let mut roots = RootCertStore::clone(platform.roots());
             for certificate in &own {
                 roots.add(certificate.clone())?;
             }

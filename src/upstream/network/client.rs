@@ -1,12 +1,15 @@
 //! Sends requests to one upstream over pooled connections, and again what was never processed.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
@@ -15,6 +18,7 @@ use super::connector::{Connector, Purpose};
 use super::line::{ConnectError, Line, Place};
 use super::pool::{Chosen, Pool, Sender};
 use super::resend::Loss;
+use super::single::Single;
 use crate::wire::upload::Upload;
 
 /// How often a request is sent again.
@@ -42,16 +46,29 @@ pub struct Client {
 pub struct Hold {
     pool: Arc<Pool>,
     place: Place,
-    single: Option<http1::SendRequest<Upload>>,
+    /// The connection itself, if it carries no other request.
+    single: Option<Box<Single>>,
 }
 
 impl Hold {
+    /// The next frame of the reply.
+    pub fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match &mut self.single {
+            Some(single) => single.poll_body(body, context),
+            None => Pin::new(body).poll_frame(context),
+        }
+    }
+
     /// The reply is complete.
     pub fn release(self) {
-        if let Some(sender) = self.single {
+        if let Some(single) = self.single {
             let line = Arc::clone(&self.place.0);
             drop(self.place);
-            self.pool.keep(sender, line);
+            self.pool.keep(single, line);
         }
     }
 }
@@ -132,9 +149,9 @@ impl Client {
             .line
             .begin(usize::try_from(size).unwrap_or(usize::MAX));
         let (response, single) = match chosen.sender {
-            Sender::Http1(mut sender) => {
+            Sender::Http1(mut single) => {
                 self.address(&mut request);
-                (sender.try_send_request(request).await?, Some(sender))
+                (single.exchange(request).await?, Some(single))
             }
             Sender::Http2(mut sender) => (sender.try_send_request(request).await?, None),
         };
@@ -229,13 +246,13 @@ mod tests {
     use http::Request;
 
     use super::{Client, Connector};
-    use crate::wire::tls::{ClientFiles, client};
+    use crate::wire::tls::unused;
     use crate::wire::upload::Upload;
 
     /// Futures are copied on their way into others, so a large one costs every request.
     #[test]
     fn a_request_carries_no_room_for_opening_connections() {
-        let tls = client(ClientFiles::default()).unwrap();
+        let tls = unused().unwrap();
         let connector = Connector::to("http://127.0.0.1".parse().unwrap(), tls, Duration::ZERO);
         let client = Client::new(connector);
         let request = Request::new(Upload::from(Bytes::new()));

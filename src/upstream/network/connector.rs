@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::line::{ConnectError, Duplex, Line, Transport, Wire};
 use super::proxy::{Link, Way};
 use super::secure::secured;
-use crate::config::ForwardProxy;
+use crate::config::{ForwardProxy, ProxyScheme};
 
 /// So many bytes may wait in the system to be sent. With more, a body would seem to have been sent while megabytes of it
 /// wait for a slow line, and the answer would be waited for too soon.
@@ -67,6 +67,12 @@ impl Connector {
             timeout,
             unacknowledged,
         }
+    }
+
+    /// Whether a connection to this URL is encrypted, or one to the proxy that leads there.
+    pub fn encrypts(destination: &Uri, proxy: Option<&ForwardProxy>) -> bool {
+        let is_to_proxy = proxy.is_some_and(|proxy| proxy.scheme() == ProxyScheme::Https);
+        is_to_proxy || destination.scheme() == Some(&Scheme::HTTPS)
     }
 
     /// The same, through a forward proxy.

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
+
+use super::bell::Bell;
 
 /// After this age a connection takes no more requests, so that a host whose DNS name has moved, or a load balancer with
 /// new members, is found also while nothing fails. It varies by a fifth, so that connections do not end all at once.
@@ -128,6 +130,18 @@ pub(super) struct Wire {
     unacknowledged: Duration,
     /// Whether the limit is lifted now.
     is_lifted: bool,
+    /// What the system wakes in place of the task that reads or writes.
+    bell: Option<Waker>,
+}
+
+impl Transport {
+    fn stream(&mut self) -> Pin<&mut dyn Duplex> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream),
+            Self::Tls(stream) => Pin::new(stream.as_mut()),
+            Self::Tunnel(stream) => Pin::new(stream.as_mut()),
+        }
+    }
 }
 
 impl Wire {
@@ -138,15 +152,19 @@ impl Wire {
             line,
             unacknowledged,
             is_lifted: false,
+            bell: None,
         }
     }
 
-    fn inner(&mut self) -> Pin<&mut dyn Duplex> {
-        match &mut self.transport {
-            Transport::Tcp(stream) => Pin::new(stream),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()),
-            Transport::Tunnel(stream) => Pin::new(stream.as_mut()),
-        }
+    /// From now on the system rings this bell when it is ready again, whoever reads or writes.
+    pub(super) fn rings(&mut self, bell: &Arc<Bell>) {
+        self.bell = Some(Arc::clone(bell).into());
+    }
+
+    /// The bytes, and who is woken.
+    fn parts<'a>(&'a mut self, context: &'a Context<'_>) -> (Pin<&'a mut dyn Duplex>, Context<'a>) {
+        let waker = self.bell.as_ref().unwrap_or_else(|| context.waker());
+        (self.transport.stream(), Context::from_waker(waker))
     }
 
     fn adapt_limit(&mut self) {
@@ -174,7 +192,8 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = self.inner().poll_read(context, buffer);
+        let (stream, mut context) = self.parts(context);
+        let polled = stream.poll_read(&mut context, buffer);
         if buffer.filled().len() > before {
             self.line.received.store(true, Ordering::Relaxed);
         }
@@ -189,7 +208,8 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.adapt_limit();
-        self.inner().poll_write(context, bytes)
+        let (stream, mut context) = self.parts(context);
+        stream.poll_write(&mut context, bytes)
     }
 
     fn poll_write_vectored(
@@ -198,7 +218,8 @@ impl AsyncWrite for Wire {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.adapt_limit();
-        self.inner().poll_write_vectored(context, pieces)
+        let (stream, mut context) = self.parts(context);
+        stream.poll_write_vectored(&mut context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -210,10 +231,12 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner().poll_flush(context)
+        let (stream, mut context) = self.parts(context);
+        stream.poll_flush(&mut context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner().poll_shutdown(context)
+        let (stream, mut context) = self.parts(context);
+        stream.poll_shutdown(&mut context)
     }
 }

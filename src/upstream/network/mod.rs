@@ -3,6 +3,7 @@
 //!
 //! *Invariant:* a request that an upstream has not processed is sent again on another connection, and nobody else notices.
 
+mod bell;
 mod client;
 mod connector;
 mod line;
@@ -11,6 +12,7 @@ mod proxy;
 mod renewal;
 mod resend;
 mod secure;
+mod single;
 
 pub use client::{Client, ClientError, Hold};
 pub use connector::Connector;

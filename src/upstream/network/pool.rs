@@ -2,16 +2,19 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
+use super::bell::Bell;
 use super::connector::{Connector, PING, Purpose};
 use super::line::{ConnectError, Line, Wire};
 use super::renewal::Renewal;
+use super::single::Single;
 use crate::wire::upload::Upload;
 
 /// How many requests are enough for one HTTP/2 connection. A server usually takes 100 at a time, and hardly ever fewer
@@ -25,10 +28,12 @@ const OPENING: usize = 4;
 /// Idle connections are closed before providers and proxies usually close them, so that a request seldom gets a
 /// connection that is closing.
 const IDLE: Duration = Duration::from_secs(30);
+/// How many idle HTTP/1.1 connections are kept. Each costs a file descriptor here and there, and some memory.
+const MOST_IDLE: usize = 512;
 
 /// How requests are put on a connection.
 pub(super) enum Sender {
-    Http1(http1::SendRequest<Upload>),
+    Http1(Box<Single>),
     Http2(http2::SendRequest<Upload>),
 }
 
@@ -56,12 +61,15 @@ pub(super) struct Pool {
     opening: Semaphore,
     /// Whether the next connection may be one that many requests share.
     may_share: AtomicBool,
+    /// Rings when something happens on an idle HTTP/1.1 connection: it cannot be used any more.
+    bell: Arc<Bell>,
+    waker: Waker,
 }
 
 #[derive(Default)]
 struct Kept {
     /// HTTP/1.1 connections without a request, the last used one at the end.
-    single: Vec<Idle<http1::SendRequest<Upload>>>,
+    single: Vec<Idle<Box<Single>>>,
     /// HTTP/2 connections.
     shared: Vec<Idle<http2::SendRequest<Upload>>>,
     renewal: Renewal,
@@ -76,11 +84,14 @@ struct Idle<S> {
 
 impl Pool {
     pub(super) fn new(connector: Connector) -> Self {
+        let bell = Bell::new();
         Self {
             may_share: AtomicBool::new(connector.is_secure()),
             connector,
             kept: Mutex::default(),
             opening: Semaphore::new(OPENING),
+            waker: Arc::clone(&bell).into(),
+            bell,
         }
     }
 
@@ -125,7 +136,7 @@ impl Pool {
         self.may_share.store(is_http2, Ordering::Relaxed);
         let sender = match is_http2 {
             true => Sender::Http2(http2(wire).await?),
-            false => Sender::Http1(http1(wire).await?),
+            false => Sender::Http1(Single::open(wire).await?),
         };
         Ok(Chosen { sender, line })
     }
@@ -140,21 +151,27 @@ impl Pool {
         }
     }
 
-    /// Keeps an HTTP/1.1 connection whose reply is complete.
-    pub(super) fn keep(self: &Arc<Self>, sender: http1::SendRequest<Upload>, line: Arc<Line>) {
+    /// Keeps an HTTP/1.1 connection whose reply is complete, if the request is as well.
+    pub(super) fn keep(self: &Arc<Self>, mut single: Box<Single>, line: Arc<Line>) {
+        single.wakes(&self.waker);
+        // Closed after the lock is released.
+        let mut oldest = None;
         let mut kept = self.lock();
-        let now = Instant::now();
-        if !sender.is_closed() && kept.renewal.allows(&line, now) {
-            kept.single.push(Idle::new(sender, line));
+        if single.is_idle() && kept.renewal.allows(&line, Instant::now()) {
+            if kept.single.len() == MOST_IDLE {
+                oldest = Some(kept.single.remove(0));
+            }
+            kept.single.push(Idle::new(single, line));
             self.sweep_later(&mut kept);
         }
+        drop(kept);
+        close(oldest);
     }
 
     /// Takes a connection out, so that it gets no more requests.
     pub(super) fn retire(&self, line: &Arc<Line>) {
         let mut kept = self.lock();
         kept.shared.retain(|idle| !Arc::ptr_eq(&idle.line, line));
-        kept.single.retain(|idle| !Arc::ptr_eq(&idle.line, line));
     }
 
     /// After a failure, further requests go over new connections. Running ones go on.
@@ -162,24 +179,25 @@ impl Pool {
         let mut kept = self.lock();
         let now = Instant::now();
         kept.renewal.begin(now);
-        kept.sweep(now);
+        let over = kept.sweep(now);
+        drop(kept);
+        close(over);
     }
 
     /// A connection that is there.
     fn kept(&self) -> Option<Chosen> {
+        // Dropped after the lock is released, in the reverse order.
+        let mut over = Vec::new();
         let mut kept = self.lock();
         let now = Instant::now();
-        loop {
-            // The reply of the last one may be complete a moment before it is ready.
-            let ready = kept.single.iter().rposition(|idle| idle.sender.is_ready());
-            let Some(index) = ready else {
-                break;
-            };
-            let Idle { sender, line, used } = kept.single.remove(index);
-            if now < used + IDLE && kept.renewal.allows(&line, now) {
-                let sender = Sender::Http1(sender);
+        while let Some(mut idle) = kept.single.pop() {
+            let may_be_used = now < idle.used + IDLE && kept.renewal.allows(&idle.line, now);
+            if may_be_used && idle.sender.is_idle() {
+                let sender = Sender::Http1(idle.sender);
+                let line = idle.line;
                 return Some(Chosen { sender, line });
             }
+            over.push(idle);
         }
         let Kept {
             shared, renewal, ..
@@ -201,7 +219,7 @@ impl Pool {
     fn sweep_later(self: &Arc<Self>, kept: &mut Kept) {
         if !kept.is_swept {
             kept.is_swept = true;
-            tokio::spawn(sweep(Arc::downgrade(self)));
+            tokio::spawn(sweep(Arc::downgrade(self), Arc::clone(&self.bell)));
         }
     }
 
@@ -210,36 +228,48 @@ impl Pool {
     }
 }
 
-async fn sweep(pool: Weak<Pool>) {
+async fn sweep(pool: Weak<Pool>, bell: Arc<Bell>) {
     loop {
-        sleep(IDLE / 3).await;
+        let _ = timeout(IDLE / 3, bell.rung()).await;
         let Some(pool) = pool.upgrade() else {
             return;
         };
         let mut kept = pool.lock();
-        kept.sweep(Instant::now());
-        if kept.single.is_empty() && kept.shared.is_empty() {
-            kept.is_swept = false;
+        let over = kept.sweep(Instant::now());
+        let is_empty = kept.single.is_empty() && kept.shared.is_empty();
+        kept.is_swept = !is_empty;
+        drop(kept);
+        close(over);
+        if is_empty {
             return;
         }
     }
 }
 
+/// Idle connections end without a failure.
+fn close(over: impl IntoIterator<Item = Idle<Box<Single>>>) {
+    for idle in over {
+        idle.sender.close();
+    }
+}
+
 impl Kept {
-    fn sweep(&mut self, now: Instant) {
+    /// Takes out what is not to be used any more; returns what is to be closed.
+    fn sweep(&mut self, now: Instant) -> Vec<Idle<Box<Single>>> {
         let Self {
             single,
             shared,
             renewal,
             ..
         } = self;
-        single.retain(|idle| {
-            !idle.sender.is_closed() && now < idle.used + IDLE && renewal.allows(&idle.line, now)
-        });
         shared.retain(|idle| {
             let is_idle = idle.line.load() == 0 && now >= idle.used + IDLE;
             !idle.sender.is_closed() && !is_idle && renewal.allows(&idle.line, now)
         });
+        let over = single.extract_if(.., |idle| {
+            now >= idle.used + IDLE || !renewal.allows(&idle.line, now) || !idle.sender.is_idle()
+        });
+        over.collect()
     }
 }
 
@@ -251,13 +281,6 @@ impl<S> Idle<S> {
             used: Instant::now(),
         }
     }
-}
-
-pub(super) async fn http1(wire: Wire) -> hyper::Result<http1::SendRequest<Upload>> {
-    let (sender, connection) = http1::handshake(TokioIo::new(wire)).await?;
-    // Its errors are those of its requests.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
 }
 
 async fn http2(wire: Wire) -> hyper::Result<http2::SendRequest<Upload>> {

@@ -2,6 +2,7 @@
 
 mod http1;
 mod http2;
+mod kept;
 mod packed;
 mod proxies;
 mod proxy;

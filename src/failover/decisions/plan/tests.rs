@@ -18,7 +18,7 @@ use crate::request::Endpoint;
 use crate::routing::{Candidate, Knowledge, ModelRules};
 use crate::upstream::{Client, Connector, Credential, Key, Upstream};
 use crate::wire::memory::Memory;
-use crate::wire::tls::{ClientFiles, client};
+use crate::wire::tls::unused;
 
 const MODEL: &str = "gpt-4o";
 const FAILURE: Outcome = Outcome::ServerError { status: 500 };
@@ -95,7 +95,7 @@ fn candidate(health: &Health, name: &str, keys: usize) -> Candidate {
         let key = Secret::from(format!("key-{number}"));
         Key::Fixed(Credential::new(&key, KeyHeader::Bearer).unwrap())
     };
-    let tls = client(ClientFiles::default()).unwrap();
+    let tls = unused().unwrap();
     let url = "http://127.0.0.1";
     let connector = Connector::to(url.parse().unwrap(), tls, Duration::ZERO);
     let upstream = Upstream::new(

@@ -1,0 +1,137 @@
+//! One HTTP/1.1 connection, which carries one request at a time and is driven by whoever waits for the reply.
+//!
+//! It has no task of its own. That saves two changes of tasks for each piece of a reply, and several pieces that come
+//! together can go out together. It is entered only when there is something to do: when its socket has rung, or when a
+//! piece has been taken, behind which there may be another.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper::client::conn::{TrySendError, http1};
+use hyper_util::rt::TokioIo;
+
+use super::bell::Bell;
+use super::line::Wire;
+use crate::wire::upload::Upload;
+
+/// How much is read or written at once; also the longest head of a reply.
+const BUFFER: usize = 128 << 10;
+/// How often it goes on at once, before others have their turn.
+const MOST_TURNS: usize = 8;
+
+/// A connection that carries one request at a time.
+pub(super) struct Single {
+    sender: http1::SendRequest<Upload>,
+    /// `None` once it has ended.
+    connection: Option<http1::Connection<TokioIo<Wire>, Upload>>,
+    /// Rings when the socket is ready for what was tried on it.
+    socket: Arc<Bell>,
+    /// Rings when there is more to do whatever the socket says.
+    inner: Arc<Bell>,
+    /// Rings the inner bell.
+    waker: Waker,
+}
+
+impl Single {
+    pub(super) async fn open(mut wire: Wire) -> hyper::Result<Box<Self>> {
+        let (socket, inner) = (Bell::new(), Bell::new());
+        wire.rings(&socket);
+        let io = TokioIo::new(wire);
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .handshake(io)
+            .await?;
+        Ok(Box::new(Self {
+            sender,
+            connection: Some(connection),
+            socket,
+            waker: Arc::clone(&inner).into(),
+            inner,
+        }))
+    }
+
+    /// Sends a request, and waits for the head of the reply.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<Upload>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        let mut response = pin!(self.sender.try_send_request(request));
+        self.inner.wake_by_ref();
+        poll_fn(|context| self.drive(context, |context| response.as_mut().poll(context))).await
+    }
+
+    /// The next frame of the reply's body. Meanwhile the request's own body is sent, if the reply came before its end.
+    pub(super) fn poll_body(
+        &mut self,
+        body: &mut Incoming,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        self.drive(context, |context| Pin::new(&mut *body).poll_frame(context))
+    }
+
+    /// Whether it can carry another request: the last one and its reply are complete, and nothing has come since.
+    pub(super) fn is_idle(&mut self) -> bool {
+        if self.socket.take() {
+            self.turn();
+        }
+        self.connection.is_some() && self.sender.is_ready()
+    }
+
+    /// From now on this one is woken when something happens on it.
+    pub(super) fn wakes(&self, waker: &Waker) {
+        self.socket.wakes(waker);
+    }
+
+    /// Says goodbye, where the system takes it at once.
+    pub(super) fn close(self) {
+        let Self {
+            sender,
+            connection,
+            waker,
+            ..
+        } = self;
+        drop(sender);
+        if let Some(connection) = connection {
+            let mut context = Context::from_waker(&waker);
+            let _ = pin!(connection).poll(&mut context);
+        }
+    }
+
+    /// Waits for what comes out of the connection.
+    fn drive<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut result: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.socket.wakes(context.waker());
+        for _ in 0..MOST_TURNS {
+            if let Poll::Ready(result) = result(&mut Context::from_waker(&self.waker)) {
+                return Poll::Ready(result);
+            }
+            let is_due = self.inner.take() | self.socket.take();
+            if !is_due {
+                return Poll::Pending;
+            }
+            self.turn();
+        }
+        self.inner.wake_by_ref();
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn turn(&mut self) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let mut context = Context::from_waker(&self.waker);
+        if Pin::new(connection).poll(&mut context).is_ready() {
+            // Its errors are those of its request, whose result is there now.
+            self.connection = None;
+        }
+    }
+}
