@@ -186,7 +186,7 @@ impl Outcome {
             | Self::EndpointMissing { .. }
             | Self::InvalidReply(Defect::NoSeam) => FACT,
             // A model's slip: the next answer may well be right.
-            Self::InvalidReply(Defect::BadCall) => FACT.passing(),
+            Self::InvalidReply(Defect::BadCall | Defect::FailedGeneration) => FACT.passing(),
             Self::RateLimited { .. } => FACT.then(Retry::OtherKey).unread(),
             Self::Unauthorized { .. } => FACT.then(Retry::OtherKey).calling_for(Attention::Key),
             Self::QuotaExhausted => FACT.then(Retry::OtherKey).calling_for(Attention::Quota),
@@ -234,6 +234,7 @@ impl Outcome {
             Self::InvalidReply(Defect::Unparsable) => "unparsable_reply",
             Self::InvalidReply(Defect::NoAnswer | Defect::Silent) => "no_answer",
             Self::InvalidReply(Defect::BadCall) => "bad_call",
+            Self::InvalidReply(Defect::FailedGeneration) => "failed_generation",
             Self::InvalidReply(Defect::CutShort) => "cut_short",
             Self::InvalidReply(Defect::NoSeam) => "no_seam",
             Self::InvalidReply(Defect::TooLarge) => "reply_too_large",

@@ -6,7 +6,7 @@ use super::attempts::ending::ReceivedError;
 use super::decisions::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
 use crate::event::AttemptReport;
-use crate::outcome::Blame;
+use crate::outcome::{Blame, Defect, Outcome};
 use crate::wire::json::Fault;
 
 /// No candidate gave an answer.
@@ -42,7 +42,7 @@ impl Exhausted {
         failed
     }
 
-    /// Whether every candidate that could be tried rejects the request itself. If another candidate has failed, or is
+    /// Whether every candidate that could be tried rejects the request itself, or what its model makes of it. If another candidate has failed, or is
     /// skipped for now, the 400 may be about our translation, and the request may succeed later.
     pub fn is_against_request(&self) -> bool {
         let mut attempts = self.attempts.iter();
@@ -51,7 +51,11 @@ impl Exhausted {
             attempts.any(|attempt| attempt.upstream == *upstream)
         };
         let mut skipped = self.skipped.iter();
-        attempts.all(|attempt| attempt.outcome.blame() == Blame::Client)
+        let is_about_request = |outcome: &Outcome| {
+            outcome.blame() == Blame::Client
+                || *outcome == Outcome::InvalidReply(Defect::FailedGeneration)
+        };
+        attempts.all(|attempt| is_about_request(&attempt.outcome))
             && !skipped.any(|skipped| skipped.reason.is_for_now() && !was_asked(&skipped.upstream))
     }
 }
@@ -64,7 +68,7 @@ mod tests {
     use crate::config::UpstreamId;
     use crate::event::{AttemptReport, Phase};
     use crate::failover::decisions::skip::{SkipReason, Skipped};
-    use crate::outcome::Outcome;
+    use crate::outcome::{Defect, Outcome};
 
     const REJECTED: Outcome = Outcome::RejectedRequest { status: 400 };
     const FAILED: Outcome = Outcome::ServerError { status: 500 };
@@ -105,6 +109,8 @@ mod tests {
         let rejected = [("a", REJECTED)];
         assert!(is_against_request(&rejected, &[]));
         assert!(!is_against_request(&[("a", REJECTED), ("b", FAILED)], &[]));
+        let slip = ("b", Outcome::InvalidReply(Defect::FailedGeneration));
+        assert!(is_against_request(&[("a", REJECTED), slip], &[]));
         let cannot = ("b", SkipReason::Unsupported("tools"));
         assert!(is_against_request(&rejected, &[cannot]));
         let is_out = ("b", SkipReason::OutOfRotation);

@@ -53,6 +53,9 @@ pub enum Defect {
     Silent,
     /// The model called a tool in a way that no client can follow: without a name, or with arguments that are no JSON object.
     BadCall,
+    /// Its provider says that the model has written a call, or JSON, that cannot be handed on, and may show it. If nobody
+    /// says more, the client gets that.
+    FailedGeneration,
     /// It ended in the middle.
     CutShort,
     /// The model was asked to continue a prefill, and did not.

@@ -512,3 +512,27 @@ async fn a_fallbacks_rejection_of_a_translation_is_returned_without_our_key() {
     let metrics = gateway.admin("/metrics").await.text();
     assert!(!metrics.contains("messages.0"), "{metrics}");
 }
+
+#[tokio::test]
+async fn what_a_model_wrote_in_vain_goes_to_the_client_if_nobody_says_more() {
+    let error = json!({"error": {"message": "Tool call validation failed", "type": "invalid_request_error",
+        "code": "tool_use_failed", "failed_generation": "{\"name\": \"f\"}"}});
+    let failed = Script::fault(Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(error.to_string()),
+    });
+    for body in [chat(), chat_stream()] {
+        let (gateway, first, second) = both(failed.clone()).await;
+        let answered = gateway.post(CHAT, &body).await;
+        assert_eq!((answered.status, answered.json()), (400, error.clone()));
+        let count = first.received_count() + second.received_count();
+        assert!((2..9).contains(&count), "{count}");
+
+        second.play(Script::healthy()).await;
+        let answered = gateway.post(CHAT, &body).await;
+        assert_eq!((answered.status, answered.upstream()), (200, "second"));
+        // It is no failure of the upstream.
+        assert_eq!(answered.trail()[0], "first:failed_generation");
+    }
+}

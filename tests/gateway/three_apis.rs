@@ -2,7 +2,9 @@
 //! APIs and back, streamed and not.
 
 mod agents;
+mod ai_sdk;
 mod client;
+mod google;
 mod upstream;
 
 use std::collections::HashSet;
@@ -53,23 +55,25 @@ impl Wire {
 /// The tool of the clients.
 const WEATHER: Tool = ("weather", |city| json!({"city": city}));
 
-/// A gateway with one upstream for each API.
+/// A gateway with one upstream for each API, and Google's, which takes chats.
 struct Three {
     gateway: TestGateway,
     chatty: Simulator,
     claude: Simulator,
     openai: Simulator,
+    google: Simulator,
 }
 
 impl Three {
     async fn start() -> Self {
         let simulator = async |name| Simulator::start(name, Script::healthy()).await.unwrap();
         let (chatty, claude) = (simulator("chatty").await, simulator("claude").await);
-        let openai = simulator("openai").await;
+        let (openai, google) = (simulator("openai").await, simulator("google").await);
         let candidates = [
             "openai, model: gpt-6.2",
             "claude, model: claude-sonnet-4-5",
             "chatty, model: kimi-k2",
+            "google, model: gemini-3.5-pro",
         ];
         let gateway = Setup::new()
             .upstream_as(&openai, "provider: openai, api_key: a")
@@ -78,6 +82,7 @@ impl Three {
                 &chatty,
                 "provider: openai-compatible, responses: false, api_key: c",
             )
+            .upstream_as(&google, "provider: gemini, api_key: d")
             .route(&["*"], &candidates)
             .start()
             .await;
@@ -86,6 +91,7 @@ impl Three {
             chatty,
             claude,
             openai,
+            google,
         }
     }
 
@@ -100,34 +106,51 @@ impl Three {
     /// Asks this upstream, which gives the answer with this number. Returns what it received, and what the client has.
     async fn ask(&self, client: Wire, body: &Value, upstream: Wire, number: usize) -> Asked {
         let whole = answer(upstream, number, WEATHER);
+        let said = match body["stream"] == true {
+            true => stream(upstream, &whole),
+            false => whole.to_string(),
+        };
+        let asked = self
+            .ask_who_says(said, client, body, self.upstream(upstream))
+            .await;
+        assert_eq!(asked.path, upstream.path(), "{client:?} {number}");
+        asked
+    }
+
+    /// Asks an upstream whose answer has these bytes.
+    async fn ask_who_says(
+        &self,
+        said: String,
+        client: Wire,
+        body: &Value,
+        upstream: &Simulator,
+    ) -> Asked {
         let script = Script::fault(match body["stream"] == true {
-            true => Fault::Raw(stream(upstream, &whole)),
+            true => Fault::Raw(said),
             false => Fault::Status {
                 code: 200,
                 headers: Vec::new(),
-                body: Some(whole.to_string()),
+                body: Some(said),
             },
         });
-        let simulator = self.upstream(upstream);
-        simulator.play(script).await;
-        let before = simulator.received_count();
+        upstream.play(script).await;
+        let before = upstream.received_count();
         let headers = [
             ("content-type", "application/json"),
             ("anthropic-version", "2023-06-01"),
-            ("x-backstop-upstream", upstream.upstream()),
+            ("x-backstop-upstream", upstream.name()),
         ];
         let answered = self
             .gateway
             .send(Method::POST, client.path(), &headers, body.to_string())
             .await;
-        let context = format!("{client:?} {upstream:?} {number}: {answered:?}");
+        let context = format!("{client:?} {} {answered:?}", upstream.name());
         assert_eq!(answered.status, 200, "{context}");
-        let received = simulator.received();
+        let received = upstream.received();
         assert_eq!(received.len(), before + 1, "{context}");
-        let received = &received[before];
-        assert_eq!(received.path, upstream.path(), "{context}");
         Asked {
-            received: received.json(),
+            path: received[before].path.clone(),
+            received: received[before].json(),
             answer: match body["stream"] == true {
                 true => fold(client, &answered.text()),
                 false => answered.json(),
@@ -137,6 +160,7 @@ impl Three {
 }
 
 struct Asked {
+    path: String,
     received: Value,
     answer: Value,
 }
@@ -216,4 +240,43 @@ async fn a_client_of_messages_goes_through_all_three() {
 #[tokio::test]
 async fn a_client_of_responses_goes_through_all_three() {
     from_each(Responses).await;
+}
+
+#[tokio::test]
+async fn arguments_are_json_though_the_model_escapes_too_little() {
+    // In the text of an answer these stand for a line break and a backslash that nobody has escaped.
+    let tool: Tool = (
+        "weather",
+        |city| json!({"city": format!("{city}@break@digit")}),
+    );
+    let three = Three::start().await;
+    let apis = [Chat, Messages, Responses];
+    let pairs = apis
+        .into_iter()
+        .flat_map(|api| apis.map(|other| (api, other)));
+    for (client, upstream) in pairs.filter(|(client, upstream)| client != upstream) {
+        for is_streamed in [false, true] {
+            let body = request(client, &[question(0)], is_streamed);
+            let whole = answer(upstream, 0, tool);
+            let said = match is_streamed {
+                true => stream(upstream, &whole),
+                false => whole.to_string(),
+            };
+            let said = said.replace("@break", "\\n").replace("@digit", "\\\\d");
+            let upstream = three.upstream(upstream);
+            let asked = three.ask_who_says(said, client, &body, upstream).await;
+            let heard = hear(client, &asked.answer);
+            let cities: Vec<&str> = heard
+                .calls
+                .iter()
+                .map(|call| call.arguments["city"].as_str().unwrap())
+                .collect();
+            assert_eq!(
+                cities,
+                CITIES.map(|city| format!("{city}\n\\d")),
+                "{client:?} {} {is_streamed}",
+                upstream.name()
+            );
+        }
+    }
 }

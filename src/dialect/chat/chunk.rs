@@ -121,6 +121,21 @@ pub(super) struct CallPart<'a> {
     pub(super) id: Loose<'a>,
     pub(super) function: Object<Function<'a>>,
     pub(super) custom: Object<Custom<'a>>,
+    pub(super) extra_content: Object<Box<Extra<'a>>>,
+}
+
+/// What only one provider adds to a call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct Extra<'a> {
+    pub(super) google: Object<Google<'a>>,
+}
+
+/// Google's proof of the thought that led to a call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct Google<'a> {
+    pub(super) thought_signature: Loose<'a>,
 }
 
 /// A function and its arguments; some write the object itself instead of its JSON.

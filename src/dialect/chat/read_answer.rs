@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::calls::Calls;
-use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Function};
+use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Extra, Function};
 use super::read_content::{read_content, read_thought};
 use crate::dialect::conversation::lenient::{Loose, Object};
-use crate::dialect::conversation::{Begin, Citation, End, Piece, Reading};
+use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
 use crate::wire::json::mended;
 
 /// Reads the events of a stream.
@@ -227,7 +227,23 @@ fn unreadable<'a>(name: Option<&[u8]>, data: &str) -> Piece<'a> {
     Piece::Unreadable
 }
 
+/// Google proves the thought with the call that it has led to.
+fn proof(index: usize, extra: Extra<'_>) -> Option<Piece<'_>> {
+    let signature = extra.google.0?.thought_signature.into_text();
+    (!signature.is_empty()).then(|| {
+        let signature = Signature {
+            of: Api::Chat,
+            data: signature.into_owned(),
+            is_redacted: false,
+            id: None,
+        };
+        Piece::Proof { index, signature }
+    })
+}
+
 fn call<'a>(index: usize, part: CallPart<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let extra = part.extra_content.0;
+    pieces.extend(extra.and_then(|extra| proof(index, *extra)));
     let id = part.id.into_text();
     let Some(custom) = part.custom.0 else {
         let function = part.function.0.unwrap_or_default();

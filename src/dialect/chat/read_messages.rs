@@ -7,7 +7,7 @@ use crate::dialect::conversation::fields::{
     Object, object, said, says_something, take, take_list, take_object, take_text,
 };
 use crate::dialect::conversation::{
-    Call, CallResult, Content, Dropped, Input, Part, Role, Thought, Turn, Unsaid,
+    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
 };
 
 /// Reads the messages. What one side says in several messages is one turn, but system messages stay apart.
@@ -88,7 +88,7 @@ fn answer(message: &mut Object, dropped: &mut Dropped) -> Result<Vec<Part>, Unsa
     let older = take_object(message, "function_call");
     // llama-cpp-python says each call in both ways.
     let has_older = calls.is_empty() && !older.is_empty();
-    parts.extend(calls.into_iter().map(call));
+    parts.extend(calls.into_iter().flat_map(call));
     if has_older {
         parts.push(function_call(older));
     }
@@ -135,8 +135,22 @@ fn thought(message: &mut Object, dropped: &mut Dropped) -> Option<String> {
     })
 }
 
-fn call(call: Value) -> Part {
+/// A call, and what proves the thought that led to it.
+fn call(call: Value) -> impl Iterator<Item = Part> {
     let mut call = object(call);
+    let mut google = take_object(&mut take_object(&mut call, "extra_content"), "google");
+    let signature = take_text(&mut google, "thought_signature").map(|data| {
+        let signature = Signature {
+            of: Api::Chat,
+            data,
+            is_redacted: false,
+            id: None,
+        };
+        Part::new(Content::Thought(Thought {
+            text: String::new(),
+            signature: Some(signature),
+        }))
+    });
     let id = take_text(&mut call, "id").unwrap_or_default();
     let mut custom = take_object(&mut call, "custom");
     let (name, input) = if custom.is_empty() {
@@ -146,12 +160,13 @@ fn call(call: Value) -> Part {
         let input = take_text(&mut custom, "input").unwrap_or_default();
         (take_text(&mut custom, "name"), Input::Text(input))
     };
-    Part::new(Content::Call(Call {
+    let call = Part::new(Content::Call(Call {
         id,
         name: name.unwrap_or_default(),
         namespace: None,
         input,
-    }))
+    }));
+    signature.into_iter().chain([call])
 }
 
 fn function_call(mut function: Object) -> Part {

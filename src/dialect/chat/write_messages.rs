@@ -1,19 +1,16 @@
 //! Writes the turns of a conversation as the messages of a chat.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::request_body::{Call, Called, FUNCTION, Message, Part, Said, Shown};
 use super::write_parts::write_part;
-use crate::catalogue::{CallIds, Quirks};
+use crate::catalogue::Quirks;
 use crate::dialect::conversation::{
     Api, CallResult, Content, Conversation, Dropped, Field, Input, Names, Part as Told, Role,
-    Thought, Turn, Unsaid, as_arguments, reminder, short_id,
+    Thought, Turn, Unsaid, as_arguments, form_of, reminder,
+    thoughts::{NO_SIGNATURE, google, wants_signatures},
 };
-use crate::wire::json::fingerprint;
 
-/// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
-/// thought signatures).
-const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 /// The assistant's message that is inserted between results of tools and a user's message.
 const TAKEN_NOTE: &str = "OK.";
 /// The text of a result that has only images.
@@ -46,7 +43,7 @@ impl<'a> Transcript<'a> {
             messages: Vec::new(),
             quirks,
             origin,
-            signs_calls: quirks.wants_signed_calls && is_gemini_3(model),
+            signs_calls: quirks.wants_signed_calls && wants_signatures(model),
             keeps_marks: !quirks.has_plain_turns && is_claude(model),
             names,
             dropped,
@@ -194,7 +191,7 @@ impl<'a> Transcript<'a> {
             last.cache_control = Some(mark);
         }
         let mut message = Message::new("tool", Some(Said::of(texts, "\n")));
-        message.tool_call_id = Some(self.id(result.id));
+        message.tool_call_id = Some(self.id(&result.id));
         self.messages.push(message);
         Ok(())
     }
@@ -203,6 +200,7 @@ impl<'a> Transcript<'a> {
         let mut text = String::new();
         let mut thoughts = String::new();
         let mut calls = Vec::new();
+        let mut signed = None;
         for part in parts {
             if part.cache.is_some() {
                 self.dropped.field(Field::CacheControl);
@@ -212,9 +210,13 @@ impl<'a> Transcript<'a> {
                 Content::Text(said) | Content::Refusal(said) => text += &said,
                 Content::Call(call) => {
                     let name = self.names.sent(&call.name, call.namespace.as_deref());
-                    calls.push(self.call(call.id, name, call.input));
+                    let extra_content = signed.take().unwrap_or_default();
+                    calls.push(self.call(call.id, name, call.input, extra_content));
                 }
-                Content::Thought(thought) => self.think(thought, &mut thoughts),
+                Content::Thought(thought) => {
+                    let proof = self.think(thought, &mut thoughts);
+                    signed = proof.map(|proof| google(&proof)).or(signed);
+                }
                 // No model says these in a chat.
                 Content::Image { .. } | Content::Document { .. } | Content::Audio { .. } => {
                     self.dropped.named("messages.content");
@@ -224,6 +226,11 @@ impl<'a> Transcript<'a> {
         }
         if text.is_empty() && calls.is_empty() {
             return;
+        }
+        if self.signs_calls && calls.iter().all(|call| call.extra_content.is_null()) {
+            for call in &mut calls {
+                call.extra_content = google(NO_SIGNATURE);
+            }
         }
         if !calls.is_empty() {
             let without = self.lacks_thoughts.unwrap_or(false);
@@ -236,30 +243,31 @@ impl<'a> Transcript<'a> {
         self.messages.push(message);
     }
 
-    /// Only some take thoughts back; a thought that is signed belongs to another provider.
-    fn think(&mut self, thought: Thought, thoughts: &mut String) {
-        let is_foreign = thought
-            .signature
-            .is_some_and(|signature| signature.of != Api::Chat);
-        if is_foreign || !self.quirks.wants_thoughts_back {
-            self.dropped.field(Field::Thoughts);
-        } else {
-            thoughts.push_str(&thought.text);
+    /// Only some take thoughts back; a thought of another API belongs to another provider. Returns what proves it, for Google,
+    /// whose proofs go with the calls that follow.
+    fn think(&mut self, thought: Thought, thoughts: &mut String) -> Option<String> {
+        match thought.signature {
+            Some(signature) if signature.of == Api::Chat && self.quirks.wants_signed_calls => {
+                return Some(signature.data);
+            }
+            Some(signature) if signature.of != Api::Chat => {}
+            _ if self.quirks.wants_thoughts_back => {
+                thoughts.push_str(&thought.text);
+                return None;
+            }
+            _ => {}
         }
+        self.dropped.field(Field::Thoughts);
+        None
     }
 
-    fn call(&self, id: String, name: String, input: Input) -> Call {
+    fn call(&self, id: String, name: String, input: Input, extra_content: Value) -> Call {
         let arguments = match input {
             Input::Json(json) => json,
             Input::Text(text) => as_arguments(&text),
         };
-        let extra_content = if self.signs_calls {
-            json!({ "google": { "thought_signature": NO_SIGNATURE } })
-        } else {
-            Value::Null
-        };
         Call {
-            id: self.id(id),
+            id: self.id(&id),
             kind: FUNCTION,
             function: Called { name, arguments },
             extra_content,
@@ -267,13 +275,8 @@ impl<'a> Transcript<'a> {
     }
 
     /// The id of a call, in a form that the provider accepts.
-    fn id(&self, id: String) -> String {
-        let replacement = match self.quirks.call_ids {
-            CallIds::Any => None,
-            CallIds::Short => short_id(&id),
-            CallIds::Nine => nine_letters(&id),
-        };
-        replacement.unwrap_or(id)
+    fn id(&self, id: &str) -> String {
+        form_of(self.quirks.call_ids)(id)
     }
 }
 
@@ -282,28 +285,8 @@ pub(super) fn is_original(quirks: &Quirks) -> bool {
     quirks.limit == Quirks::OPENAI.limit
 }
 
-fn is_gemini_3(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    name.starts_with("gemini-3")
-}
-
 /// Whether a model is Claude, behind whichever gateway: those hand its caching marks on (`OpenRouter`, `LiteLLM`,
 /// Databricks).
 fn is_claude(model: &str) -> bool {
     model.contains("claude")
-}
-
-/// Nine letters and digits for an id, always the same for the same id; `None`: the id is fine.
-fn nine_letters(id: &str) -> Option<String> {
-    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let mut number = fingerprint(id.as_bytes());
-    let letters = (0..9).map(|_| {
-        let letter = LETTERS[usize::try_from(number % 36).unwrap_or(0)];
-        number /= 36;
-        char::from(letter)
-    });
-    Some(letters.collect())
 }

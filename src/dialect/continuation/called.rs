@@ -1,8 +1,10 @@
 //! The calls that a client has of a broken answer, as turns of the conversation in which the text behind them goes on.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
-use crate::dialect::conversation::is_object;
+use crate::dialect::conversation::{is_whole, mended};
 use crate::request::Endpoint;
 
 /// A text, and the calls behind it.
@@ -48,21 +50,20 @@ impl ToldCall {
     /// Whether the client has all of it, and can send its result.
     pub(super) fn is_whole(&self) -> bool {
         let is_known = !self.id.is_empty() && !self.name.is_empty();
-        is_known && (self.is_over || is_object(&self.arguments))
+        is_known && (self.is_over || is_whole(&self.arguments))
     }
 
-    /// The JSON of what it is called with.
-    fn input(&self) -> Value {
-        serde_json::from_str(&self.arguments).unwrap_or_else(|_| json!({}))
-    }
-
-    /// The same as text.
-    fn arguments(&self) -> &str {
-        if self.arguments.is_empty() && !self.is_custom {
-            "{}"
-        } else {
-            &self.arguments
+    /// What it is called with, as the next upstream takes it.
+    fn arguments(&self) -> Cow<'_, str> {
+        match mended(&self.arguments) {
+            Some(better) if !self.is_custom => Cow::Owned(better),
+            _ => Cow::Borrowed(&self.arguments),
         }
+    }
+
+    /// The same as an object.
+    fn input(&self) -> Value {
+        serde_json::from_str(&self.arguments()).unwrap_or_else(|_| json!({}))
     }
 }
 

@@ -176,7 +176,11 @@ impl Transcript {
             Piece::Refusal(_) => self.ends_with("refusal"),
             Piece::Cited(_) => self.ends_with("citations"),
             Piece::End(_) | Piece::Over => self.ends_with("nothing left to say"),
-            Piece::Failed(_) | Piece::Unseen | Piece::Alive | Piece::Unreadable => {}
+            Piece::Proof { .. }
+            | Piece::Failed(_)
+            | Piece::Unseen
+            | Piece::Alive
+            | Piece::Unreadable => {}
         }
     }
 

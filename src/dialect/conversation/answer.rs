@@ -36,6 +36,13 @@ pub enum Piece<'a> {
         /// Whether its input is plain text, since the upstream knows custom tools.
         is_custom: bool,
     },
+    /// What proves the thought that has led to a call.
+    Proof {
+        /// The number of the call.
+        index: usize,
+        /// The proof.
+        signature: Signature,
+    },
     /// More of the arguments of a call.
     Arguments {
         /// The number of the call.
@@ -88,6 +95,7 @@ impl Piece<'_> {
                 name: own(name),
                 is_custom,
             },
+            Self::Proof { index, signature } => Piece::Proof { index, signature },
             Self::Arguments { index, text } => Piece::Arguments {
                 index,
                 text: own(text),

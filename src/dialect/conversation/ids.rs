@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use crate::catalogue::CallIds as Accepted;
 use crate::wire::json::fingerprint;
 
 /// `OpenAI` accepts no longer ids of tool calls in a chat.
@@ -24,6 +25,30 @@ pub fn short_id(id: &str) -> Option<String> {
         return None;
     }
     Some(format!("call_{:016x}", fingerprint(id.as_bytes())))
+}
+
+/// How ids are put so that a provider of chats accepts them.
+pub fn form_of(accepted: Accepted) -> fn(&str) -> String {
+    match accepted {
+        Accepted::Any => str::to_owned,
+        Accepted::Short => |id| short_id(id).unwrap_or_else(|| id.to_owned()),
+        Accepted::Nine => nine_letters,
+    }
+}
+
+/// Nine letters and digits for an id, always the same for the same id.
+fn nine_letters(id: &str) -> String {
+    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return id.to_owned();
+    }
+    let mut number = fingerprint(id.as_bytes());
+    let letters = (0..9).map(|_| {
+        let letter = LETTERS[(number % 36) as usize];
+        number /= 36;
+        char::from(letter)
+    });
+    letters.collect()
 }
 
 /// An id that no other call has: clients use it to distinguish the calls of a whole conversation.

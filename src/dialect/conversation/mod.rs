@@ -37,13 +37,13 @@ mod tools;
 
 pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage, now};
 pub use api::Api;
-pub use arguments::{is_object, mended, object_in};
+pub use arguments::{is_whole, mended};
 pub use assembly::{Assembly, TOO_LARGE, UNSOUND, failed};
 pub use caching::cache_mark;
 pub use custom::{InputDecoder, as_arguments, described, parameters};
 pub use dropped::{Dropped, Field};
 pub use ends::End;
-pub use ids::{CallIds, Owner, call_id, new_call_id, short_id};
+pub use ids::{CallIds, Owner, call_id, form_of, new_call_id, short_id};
 pub use media::{data_url, name_of_kind};
 pub use names::Names;
 pub use place::{OpenPart, Place};

@@ -4,11 +4,32 @@
 //! in whichever field its own API has for that. So that they find back, they are sealed there with the API that they belong to;
 //! a provider that gets a sealed thought of another one would refuse the request.
 
+use serde_json::{Value, json};
+
 use super::api::Api;
 use super::request::Signature;
 
 /// How a sealed signature begins.
 pub const SEAL: &str = "backstop1.";
+
+/// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
+/// thought signatures).
+pub const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+
+/// Whether a model of Google's refuses calls in its history that are not signed.
+pub fn wants_signatures(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let generation = name.strip_prefix("gemini-").unwrap_or_default();
+    let digits = generation.bytes().take_while(u8::is_ascii_digit).count();
+    generation[..digits]
+        .parse()
+        .is_ok_and(|number: u32| number >= 3)
+}
+
+/// What Google adds to a call in a chat: the signature of the thought that led to it.
+pub fn google(signature: &str) -> Value {
+    json!({ "google": { "thought_signature": signature } })
+}
 
 /// How the id of an item of reasoning begins that this proxy has written: no provider of Responses knows it.
 pub const ITEM: &str = "rs_backstop_";
@@ -45,8 +66,27 @@ pub fn unseal(sealed: &str) -> Option<Signature> {
 
 #[cfg(test)]
 mod tests {
-    use super::{seal, unseal};
+    use super::{seal, unseal, wants_signatures};
     use crate::dialect::conversation::{Api, Signature};
+
+    #[test]
+    fn googles_models_want_signatures_from_the_third_generation_on() {
+        for model in [
+            "gemini-3-pro",
+            "google/gemini-3.5-flash",
+            "models/gemini-10-flash",
+        ] {
+            assert!(wants_signatures(model), "{model}");
+        }
+        for model in [
+            "gemini-2.5-flash",
+            "gemma-3",
+            "gemini-flash-latest",
+            "gemini-exp-3",
+        ] {
+            assert!(!wants_signatures(model), "{model}");
+        }
+    }
 
     #[test]
     fn what_was_sealed_is_found_again() {

@@ -164,7 +164,9 @@ const LINES: &[Line] = &[
 ];
 
 /// What codes and types of an error inside a 200 mean as a status. Unknown ones are the upstream's fault.
-const STATUS_OF: [(&str, u16); 12] = [
+const STATUS_OF: [(&str, u16); 14] = [
+    ("tool_use_failed", 400),
+    ("json_validate_failed", 400),
     ("invalid_request_error", 400),
     ("BadRequestError", 400),
     ("permission_error", 403),

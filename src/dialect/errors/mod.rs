@@ -29,7 +29,7 @@ pub use shape::{error_of_event, shaped};
 
 use self::fields::ErrorFields;
 use crate::config::Meaning;
-use crate::outcome::Outcome;
+use crate::outcome::{Defect, Outcome};
 
 /// The outcome for an error reply.
 pub fn classify(reply: &ErrorReply<'_>) -> Outcome {
@@ -128,6 +128,9 @@ fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
     };
     match meaning {
         Some(meaning) => reply::meant(meaning, status, wait),
+        None if status == 400 && requests::SLIPS.iter().any(|mark| error.shows(*mark)) => {
+            Outcome::InvalidReply(Defect::FailedGeneration)
+        }
         None => by_status(status, wait, error),
     }
 }

@@ -148,14 +148,18 @@ pub(super) const LOAD: &[Mark] = &[
     CodeBegins("preemptible_"),
 ];
 
+/// The model has written a call, or JSON, that its provider does not hand on.
+pub(super) const SLIPS: &[Mark] = &[
+    // Groq
+    Code("tool_use_failed"),
+    Code("json_validate_failed"),
+];
+
 /// The provider's own failures, although the status blames the client.
 pub(super) const FAULTS: &[Mark] = &[
     Code("server_error"),
     // Anthropic
     Code("api_error"),
-    // Groq: the model has written no valid call, or no valid JSON.
-    Code("tool_use_failed"),
-    Code("json_validate_failed"),
     Code("internal_error"),
     Code("internal_server_error"),
     Code("InternalError"),

@@ -87,6 +87,8 @@ pub(super) struct Citation<'a> {
     #[serde(rename = "type")]
     pub(super) kind: Text<'a>,
     pub(super) url: Text<'a>,
+    /// The address of what a client has searched itself, if it has one.
+    pub(super) source: Text<'a>,
     pub(super) title: Text<'a>,
 }
 

@@ -348,8 +348,13 @@ fn sign(data: Cow<'_, str>, is_redacted: bool, pieces: &mut Vec<Piece<'_>>) {
 
 /// A page that is cited; other sources have no address.
 fn cited(citation: events::Citation<'_>) -> Option<Citation> {
-    (citation.kind.0 == "web_search_result_location").then(|| Citation {
-        url: citation.url.0.into_owned(),
+    let url = match &*citation.kind.0 {
+        "web_search_result_location" => citation.url.0,
+        "search_result_location" if citation.source.0.contains("://") => citation.source.0,
+        _ => return None,
+    };
+    Some(Citation {
+        url: url.into_owned(),
         title: citation.title.0.into_owned(),
         ..Citation::default()
     })

@@ -12,7 +12,7 @@ use crate::config::Refusals;
 use crate::dialect::errors::ErrorReply;
 use crate::dialect::rate_limit;
 use crate::failover::decisions::target::Target;
-use crate::outcome::{Blame, Outcome};
+use crate::outcome::{Blame, Defect, Outcome};
 use crate::request::ModelRequest;
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_whole};
@@ -110,8 +110,9 @@ pub(super) fn settle(
         let body = AttemptBody::Whole(error_body);
         return Ok(AttemptAnswer::new(status, headers, body, outcome));
     }
-    let is_clients =
-        outcome.blame() == Blame::Client || is_about_clients_account(&source.target, &outcome);
+    let is_clients = outcome.blame() == Blame::Client
+        || outcome == Outcome::InvalidReply(Defect::FailedGeneration)
+        || is_about_clients_account(&source.target, &outcome);
     let error = UpstreamError {
         status,
         headers,

@@ -19,6 +19,11 @@ const VERCEL: [&str; 4] = [
     "@ai-sdk/anthropic@3.0.140",
 ];
 
+/// A script for Vercel's AI SDK.
+pub(crate) async fn vercel_script(name: &str) -> PathBuf {
+    beside(&node_with("vercel", &VERCEL).await, name)
+}
+
 async fn python() -> PathBuf {
     let openai = format!("openai=={PYTHON}");
     python_with("frameworks", &[&openai, LLM, LANGCHAIN, AGENTS]).await
@@ -108,7 +113,7 @@ const PROVIDERS: [(&str, &str, Standby); 5] = [
 
 #[tokio::test]
 async fn vercels_sdk_is_answered_in_another_api() {
-    let script = beside(&node_with("vercel", &VERCEL).await, "vercel_check.mjs");
+    let script = vercel_script("vercel_check.mjs").await;
     for (provider, first, standby) in PROVIDERS {
         for outage in outages() {
             let stage = Stage::set(first, outage, standby).await;
@@ -121,7 +126,7 @@ async fn vercels_sdk_is_answered_in_another_api() {
 
 #[tokio::test]
 async fn vercels_sdk_calls_a_tool_for_another_api() {
-    let script = beside(&node_with("vercel", &VERCEL).await, "vercel_check.mjs");
+    let script = vercel_script("vercel_check.mjs").await;
     for (provider, first, standby) in PROVIDERS {
         let [outage, _] = outages();
         let stage = Stage::set(first, outage, standby).await;

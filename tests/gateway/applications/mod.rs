@@ -2,7 +2,7 @@
 //! API, and the programs do not notice.
 
 pub(crate) mod coding;
-mod frameworks;
+pub(crate) mod frameworks;
 pub(crate) mod program;
 mod replies;
 mod sdks;

@@ -21,7 +21,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(super) fn new(program: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         Self::at_home(&Arc::new(tempfile::tempdir().unwrap()), program)
     }
 

@@ -12,7 +12,7 @@ use super::entries::change_calls;
 use crate::catalogue::CallIds as Accepted;
 use crate::dialect::adapt::fields::{is, put, text_of};
 use crate::dialect::conversation::history::{FURTHER, NO_RESULT, ORPHAN};
-use crate::dialect::conversation::{CallIds, Owner, mended, short_id};
+use crate::dialect::conversation::{CallIds, Owner, form_of, mended};
 use crate::wire::json::{Fields, fingerprint};
 
 /// Repairs the history: arguments are the JSON of an object, ids are unique and accepted, and each call has one result, right
@@ -192,30 +192,6 @@ fn become_users(message: &mut Fields<'_>, note: &str) -> bool {
 
 fn missing(id: &str) -> Option<Fields<'static>> {
     serde_json::from_value(json!({ "role": "tool", "tool_call_id": id, "content": NO_RESULT })).ok()
-}
-
-/// How ids are put so that a provider accepts them.
-fn form_of(accepted: Accepted) -> fn(&str) -> String {
-    match accepted {
-        Accepted::Any => str::to_owned,
-        Accepted::Short => |id| short_id(id).unwrap_or_else(|| id.to_owned()),
-        Accepted::Nine => nine_letters,
-    }
-}
-
-/// Nine letters and digits for an id, always the same for the same id.
-fn nine_letters(id: &str) -> String {
-    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return id.to_owned();
-    }
-    let mut number = fingerprint(id.as_bytes());
-    let letters = (0..9).map(|_| {
-        let letter = LETTERS[(number % 36) as usize];
-        number /= 36;
-        char::from(letter)
-    });
-    letters.collect()
 }
 
 #[cfg(test)]

@@ -4,21 +4,21 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use memchr::memmem::find;
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, json};
 
 use super::calls;
 use super::entries::change_calls;
 use super::turns::{answer_tools, join_texts, remind};
 use crate::catalogue::Quirks;
+use crate::dialect::conversation::thoughts::{NO_SIGNATURE, google, wants_signatures};
 use crate::wire::json::Fields;
-
-/// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
-/// thought signatures).
-const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// `OpenAI`'s mark of where a prompt that is to be cached ends, in a part.
 const BREAKPOINT: &str = "prompt_cache_breakpoint";
+
+/// Where Google proves the thought that has led to a call.
+const EXTRA: &str = "extra_content";
 
 /// The messages, adapted to a provider's quirks; `None`: nothing had to change, or they are not messages. `dropped`
 /// takes the names of dropped fields that had a meaning.
@@ -28,7 +28,7 @@ pub(super) fn adapted(
     model: &str,
     dropped: &mut BTreeSet<String>,
 ) -> Option<Box<RawValue>> {
-    let signs_calls = quirks.wants_signed_calls && is_gemini_3(model);
+    let signs_calls = quirks.wants_signed_calls && wants_signatures(model);
     let takes_marks = !quirks.refuses.iter().any(|field| field == BREAKPOINT);
     let mut messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).ok()?;
     let mut is_changed = false;
@@ -50,8 +50,15 @@ pub(super) fn adapted(
             is_changed |= message.len() < before;
         }
         is_changed |= quirks.has_plain_turns && join_texts(message);
-        if signs_calls {
-            is_changed |= change_calls(message, sign);
+        match has_extra(message) {
+            // One proof is enough for all calls of a message.
+            false if signs_calls => is_changed |= change_calls(message, sign),
+            true if !quirks.wants_signed_calls => {
+                dropped.insert(format!("messages.tool_calls.{EXTRA}"));
+                let taken = |call: &mut Fields<'_>| call.shift_remove(EXTRA).is_some();
+                is_changed |= change_calls(message, taken);
+            }
+            _ => {}
         }
     }
     is_changed |= calls::repair(&mut messages, quirks.call_ids);
@@ -89,11 +96,6 @@ pub(super) fn thoughts_of_calls(messages: &RawValue) -> Thoughts {
     }
 }
 
-fn is_gemini_3(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    name.starts_with("gemini-3")
-}
-
 /// Gives a message the older role `system`. Returns whether it had the newer one.
 pub(super) fn demote(message: &mut Fields<'_>) -> bool {
     match (message.get_mut("role"), to_raw_value("system")) {
@@ -127,15 +129,17 @@ fn unmark(message: &mut Fields<'_>) -> bool {
     }
 }
 
+/// Whether some call of a message has what only one provider adds.
+fn has_extra(message: &Fields<'_>) -> bool {
+    let calls = message.get("tool_calls").map_or("", |calls| calls.get());
+    find(calls.as_bytes(), EXTRA.as_bytes()).is_some()
+}
+
 fn sign(call: &mut Fields<'_>) -> bool {
-    if call.contains_key("extra_content") {
-        return false;
-    }
-    let signature = json!({ "google": { "thought_signature": NO_SIGNATURE } });
-    let Ok(signature) = to_raw_value(&signature) else {
+    let Ok(signature) = to_raw_value(&google(NO_SIGNATURE)) else {
         return false;
     };
-    call.insert("extra_content".into(), Cow::Owned(signature));
+    call.insert(EXTRA.into(), Cow::Owned(signature));
     true
 }
 
@@ -146,8 +150,9 @@ mod tests {
     use serde_json::value::to_raw_value;
     use serde_json::{Value, json};
 
-    use super::{NO_SIGNATURE, adapted};
+    use super::adapted;
     use crate::catalogue::Quirks;
+    use crate::dialect::conversation::thoughts::NO_SIGNATURE;
 
     fn history() -> Value {
         json!([

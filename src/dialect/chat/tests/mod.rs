@@ -5,6 +5,7 @@ mod asked_tools;
 mod calls;
 mod chunks;
 mod completions;
+mod google;
 mod properties;
 mod quirks;
 mod sent;

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::super::answer::{CallHead, Event};
-use super::super::arguments::{is_object, object_in};
+use super::super::arguments::{Escapes, is_whole, object_in};
 use super::super::custom::InputDecoder;
 use super::super::ids::call_id;
 use super::super::names::Names;
+use super::super::request::Signature;
 
 /// How a call stands when it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) struct Draft {
     pub(super) index: usize,
     id: String,
     pub(super) name: String,
+    /// What proves the thought that has led to it.
+    pub(super) proof: Option<Signature>,
     /// Whether the upstream knows custom tools.
     is_custom: bool,
     /// All of its arguments so far.
@@ -36,6 +39,7 @@ pub(super) struct Draft {
     is_whole: Option<bool>,
     /// For the text of a custom tool that went out as a function.
     decoder: Option<InputDecoder>,
+    escapes: Escapes,
     has_begun: bool,
     pub(super) is_complete: bool,
 }
@@ -113,7 +117,7 @@ impl Draft {
     fn is_whole(&mut self) -> bool {
         *self
             .is_whole
-            .get_or_insert_with(|| is_object(&self.arguments))
+            .get_or_insert_with(|| is_whole(&self.arguments))
     }
 
     /// Some begin with empty arguments, and send the true ones behind them.
@@ -130,6 +134,7 @@ impl Draft {
                 self.decoder = Some(InputDecoder::default());
             }
             let id = call_id(&self.id);
+            out.extend(self.proof.take().map(Event::Signature));
             out.push(Event::Call(CallHead { id, tool }));
         }
         let text = self.fresh(standing);
@@ -161,8 +166,18 @@ impl Draft {
                 Standing::CutOff => {}
             }
         }
-        let fresh = self.arguments[self.sent..].to_owned();
-        self.sent = self.arguments.len();
-        fresh
+        let fresh = &self.arguments[self.sent..];
+        let (mut text, taken) = if self.is_custom {
+            (fresh.to_owned(), fresh.len())
+        } else {
+            let (text, taken) = self.escapes.push(fresh);
+            (text.into_owned(), taken)
+        };
+        self.sent += taken;
+        if standing != Standing::Open {
+            text += &self.arguments[self.sent..];
+            self.sent = self.arguments.len();
+        }
+        text
     }
 }

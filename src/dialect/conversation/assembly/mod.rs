@@ -104,6 +104,9 @@ impl Assembly {
                 name,
                 is_custom,
             } => self.call(index, |draft| draft.announce(id, name, is_custom), out),
+            Piece::Proof { index, signature } => {
+                self.call(index, |draft| draft.proof = Some(signature), out);
+            }
             Piece::Arguments { index, text } => {
                 let sent = self.calls[..self.sent].iter();
                 if !text.trim().is_empty() && sent.rev().any(|call| call.index == index) {

@@ -227,7 +227,7 @@ fn a_whole_answer_is_read_like_a_stream() {
         {"type": "thinking", "thinking": "Hm.", "signature": "s"},
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}},
         {"type": "text", "text": "Né à "},
-        {"type": "text", "text": "Paris.", "citations": [{"type": "web_search_result_location", "url": "a", "title": "A"}]},
+        {"type": "text", "text": "Paris.", "citations": [{"type": "search_result_location", "source": "https://a", "title": "A"}, {"type": "search_result_location", "source": "facts", "title": "B"}]},
         {"type": "tool_use", "id": "t", "name": "f", "input": {"b": 1, "a": 2}},
         {"type": "tool_use", "id": "u", "name": "g", "input": {}}],
         "usage": {"input_tokens": 1, "output_tokens": 2, "iterations": [
@@ -247,7 +247,7 @@ fn a_whole_answer_is_read_like_a_stream() {
             Piece::Unseen,
             Piece::Text("Né à ".into()),
             Piece::Text("Paris.".into()),
-            cited("a", "A", 5, 11),
+            cited("https://a", "A", 5, 11),
             begun(0, "t", "f"),
             called(0, Some("{\"b\":1,\"a\":2}")),
             begun(1, "u", "g"),
