@@ -1,6 +1,9 @@
 //! Finds the ids of objects in paths, requests and answers.
 
-use memchr::memmem::find;
+use std::cell::LazyCell;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::json::{self, Token};
@@ -8,18 +11,50 @@ use crate::wire::{multipart, sse};
 
 /// The fields by which requests to a model refer to an object at a provider, in quotes: quotes inside a JSON string are
 /// escaped, so a match is always a field name.
-const REFERENCES: [&str; 8] = [
-    "\"file_id\"",
-    "\"container\"",
-    "\"container_id\"",
-    "\"skill_id\"",
-    "\"previous_response_id\"",
-    "\"conversation\"",
-    "\"vector_store_ids\"",
-    "\"item_reference\"",
-];
+static REFERENCES: Fields<8> = LazyLock::new(|| {
+    [
+        "\"file_id\"",
+        "\"container\"",
+        "\"container_id\"",
+        "\"skill_id\"",
+        "\"previous_response_id\"",
+        "\"conversation\"",
+        "\"vector_store_ids\"",
+        "\"item_reference\"",
+    ]
+    .map(Finder::new)
+});
 /// The same for chats. The audio is an assistant's earlier answer: `"audio":{"id":"audio_…"}`.
-const CHAT_REFERENCES: [&str; 2] = ["\"file_id\"", "\"audio\""];
+static CHAT_REFERENCES: Fields<2> = LazyLock::new(|| ["\"file_id\"", "\"audio\""].map(Finder::new));
+/// How most of them end: where this is not, they are not.
+const END: &str = "_id\"";
+static ENDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(END));
+
+/// Names of fields, each ready to be found.
+type Fields<const N: usize> = LazyLock<[Finder<'static>; N]>;
+
+/// How ids begin that no chat refers to: those of answers, conversations and what belongs to them, of batches, assistants,
+/// their threads and runs, and of vector stores.
+const NOT_IN_CHATS: [&str; 13] = [
+    "asst_",
+    "batch_",
+    "chatcmpl-",
+    "conv_",
+    "fc_",
+    "msg_",
+    "msgbatch_",
+    "resp_",
+    "rs_",
+    "run_",
+    "step_",
+    "thread_",
+    "vs_",
+];
+
+/// Whether a chat may refer to this id.
+pub(super) fn may_be_in_chats(id: &str) -> bool {
+    !NOT_IN_CHATS.iter().any(|begin| id.starts_with(begin))
+}
 
 /// The parts of a path and its query that may be ids.
 pub(super) fn in_path(path: &str) -> impl Iterator<Item = &str> {
@@ -49,12 +84,23 @@ pub(super) fn references(endpoint: Endpoint, body: &[u8]) -> Vec<String> {
         Endpoint::ChatCompletions => &CHAT_REFERENCES[..],
         _ => &[],
     };
-    let is_there = |name: &&str| find(body, name.as_bytes()).is_some();
-    let refers = |key: &str| names.iter().any(|name| name.trim_matches('"') == key);
-    match names.iter().any(is_there) {
-        true => collect(body, refers),
-        false => Vec::new(),
+    if !mentions(body, names) {
+        return Vec::new();
     }
+    let is_it = |name: &Finder<'_>, key: &str| {
+        let name = name.needle();
+        name[1..name.len() - 1] == *key.as_bytes()
+    };
+    collect(body, |key| names.iter().any(|name| is_it(name, key)))
+}
+
+/// Whether one of these names is in a body, which is gone through as seldom as possible.
+fn mentions(body: &[u8], names: &[Finder<'_>]) -> bool {
+    let has_end = LazyCell::new(|| ENDS.find(body).is_some());
+    names.iter().any(|name| {
+        let may_be = !name.needle().ends_with(END.as_bytes()) || *has_end;
+        may_be && name.find(body).is_some()
+    })
 }
 
 /// Strings below wanted keys. An `item_reference` is wanted for its `id`. A body that cannot be parsed yields none.
@@ -168,7 +214,7 @@ pub(super) fn given_out_by_events(events: &[u8]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{anywhere, given_out, given_out_by_events, in_path, references};
+    use super::{anywhere, given_out, given_out_by_events, in_path, may_be_in_chats, references};
     use crate::request::Endpoint;
 
     #[test]
@@ -219,6 +265,20 @@ mod tests {
             "/files/file-AbCdEfGhIjKlMnOp/vector_store_file_batches/mistral-large-latest/UserName";
         let ids: Vec<&str> = in_path(parts).collect();
         assert_eq!(ids, ["file-AbCdEfGhIjKlMnOp"]);
+    }
+
+    #[test]
+    fn what_a_chat_can_name_is_not_told_by_its_form_alone() {
+        for id in [
+            "file-123",
+            "audio_12",
+            "0b5cd7b4-19c1-4b7e-8c4a-2f6f0a2b9d11",
+        ] {
+            assert!(may_be_in_chats(id), "{id}");
+        }
+        for id in ["resp_12", "msg_12", "batch_12"] {
+            assert!(!may_be_in_chats(id), "{id}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::config::UpstreamId;
+use crate::request::Endpoint;
 
 /// How many ids are kept.
 pub const MOST: usize = 65_536;
@@ -24,6 +25,8 @@ pub(super) struct Known {
     pub(super) owners: HashMap<u64, Owned>,
     /// Fingerprints by entry number: the first is forgotten first.
     pub(super) order: BTreeMap<u64, u64>,
+    /// Whether a chat may refer to any of them: most are answers of `/responses`, to which no chat refers.
+    pub(super) is_for_chats: bool,
     /// The number of the next entry.
     next: u64,
 }
@@ -36,6 +39,19 @@ pub(super) struct Owned {
 }
 
 impl Known {
+    /// Whether a request to this endpoint may refer to any of them.
+    pub(super) fn may_be_named_by(&self, endpoint: Endpoint) -> bool {
+        match endpoint {
+            Endpoint::ChatCompletions => self.is_for_chats,
+            Endpoint::Completions | Endpoint::Embeddings => false,
+            Endpoint::Responses
+            | Endpoint::Messages
+            | Endpoint::CountTokens
+            | Endpoint::Realtime
+            | Endpoint::Other => !self.owners.is_empty(),
+        }
+    }
+
     /// Notes an entry. Returns what the store has to write, if that has changed.
     pub(super) fn note(&mut self, id: u64, owner: &UpstreamId) -> Option<Entry> {
         let is_fresh = |owned: &Owned| owned.owner == *owner && !self.is_old(owned);
@@ -94,6 +110,8 @@ impl Known {
 
     /// Adds entries from an earlier run. They are older than all current entries, and do not replace them.
     pub(super) fn learn(&mut self, earlier: Vec<Entry>) {
+        // What they were is not in the file.
+        self.is_for_chats |= !earlier.is_empty();
         for Entry {
             number, id, owner, ..
         } in earlier.into_iter().rev()

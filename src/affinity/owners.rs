@@ -40,7 +40,7 @@ impl Affinity {
 
     /// The owner of the objects that a request refers to; `None` if it is unknown, or the request refers to nothing.
     pub fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
-        if self.with(|known| known.owners.is_empty()) {
+        if !self.with(|known| known.may_be_named_by(request.endpoint)) {
             return None;
         }
         let mentioned = |id: &str| self.owner_of(id);
@@ -62,8 +62,12 @@ impl Affinity {
     }
 
     pub(super) fn note(&self, id: &str, owner: &UpstreamId) {
+        let is_for_chats = ids::may_be_in_chats(id);
         let id = fingerprint(id.as_bytes());
-        self.keep(self.with(|known| known.note(id, owner)));
+        self.keep(self.with(|known| {
+            known.is_for_chats |= is_for_chats;
+            known.note(id, owner)
+        }));
     }
 
     pub(super) fn owner_of(&self, id: &str) -> Option<UpstreamId> {

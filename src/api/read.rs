@@ -17,7 +17,7 @@ use crate::catalogue::facts;
 use crate::request::{Endpoint, ModelRequest, Peek, Thinking, peek};
 use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::unpack;
-use crate::wire::json::{self, ModelField};
+use crate::wire::json::ModelField;
 use crate::wire::memory::Memory;
 use crate::wire::path::is_unambiguous;
 use crate::wire::query::without;
@@ -133,7 +133,6 @@ pub(super) async fn request(
     let body = share.hold(body);
     let look = || look_into(record.endpoint, &head.method, &head.headers, &body);
     let seen = offload::scan(body.len(), look).await?;
-    let session = seen.session.unwrap_or_else(|| fingerprint_of_start(&body));
     let named = seen.model.as_ref().map_or("", |field| &field.name);
     let hints = Hints::of(&head.headers)?;
     Ok(ModelRequest {
@@ -154,18 +153,11 @@ pub(super) async fn request(
         demands: seen.demands,
         store: seen.store,
         pinned_to: None,
-        session,
+        session: seen.session,
         retries: hints.retries,
         patience: hints.patience.or_else(|| record.expected_patience()),
         control: hints.control,
     })
-}
-
-/// Without a conversation id, a request is identified by its first messages: later requests of a conversation repeat
-/// the earlier messages.
-fn fingerprint_of_start(body: &[u8]) -> u64 {
-    const ENOUGH: usize = 1024;
-    json::fingerprint(&body[..body.len().min(ENOUGH)])
 }
 
 fn look_into(

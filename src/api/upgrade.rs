@@ -70,7 +70,7 @@ pub(super) fn request(
         store: None,
         pinned_to: None,
         // The conversation is known only from its frames, so any candidate will do.
-        session: fastrand::u64(..),
+        session: Some(fastrand::u64(..)),
         retries: hints.retries,
         patience: hints.patience,
         control: hints.control,

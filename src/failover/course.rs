@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::attempts::ending::{AttemptAnswer, Failure, ReceivedError};
 use super::attempts::in_flight::InFlightAttempt;
 use super::decisions::budget::Expense;
-use super::decisions::decide::{InFlight, Next, Situation, StartReason, next};
+use super::decisions::decide::{InFlight, Next, Situation, StartReason, at_once, next};
 use super::decisions::plan::AttemptPlan;
 use super::decisions::queue::Place;
 use super::decisions::target::Target;
@@ -75,25 +75,25 @@ impl<'r, 'a> Course<'r, 'a> {
                     reason,
                 } => self.start(choice, expense, reason).await,
                 Next::Await { alarm } => {
-                    if let Some(ended) = self.step(alarm).await
-                        && let Some(end) = self.ended(ended).await
+                    if let Some((place, result)) = self.step(alarm).await
+                        && let Some(end) = self.ended(place, result).await
                     {
                         return match end {
                             End::Answered(choice, answer, attempt) => {
                                 Ok(self.won(choice, answer, attempt))
                             }
-                            End::Final => Err(self.log.exhausted(&self.plan)),
+                            End::Final => Err(self.log.exhausted(&mut self.plan)),
                         };
                     }
                 }
                 Next::Pause { until } => sleep_until(until).await,
                 Next::Queue { opens_at } => self.queue(opens_at).await,
-                Next::Done => return Err(self.log.exhausted(&self.plan)),
+                Next::Done => return Err(self.log.exhausted(&mut self.plan)),
             }
         }
     }
 
-    fn next(&self) -> Next {
+    fn next(&mut self) -> Next {
         if self.run.request.control.is_once && self.log.started() > 0 {
             return match self.race.is_empty() {
                 true => Next::Done,
@@ -107,12 +107,12 @@ impl<'r, 'a> Course<'r, 'a> {
             self.run.wait()
         };
         let waits_until = self.waiting.as_ref().map(|waiting| waiting.until);
-        next(&Situation {
+        let mut situation = Situation {
             now,
             until: self.run.until(),
             patience: self.run.patience(),
             wait_until: waits_until.map_or(now + wait, |until| until.min(now + wait)),
-            choices: &self.plan.choices(self.run.common.shape, wait, now),
+            choices: &[],
             started: self.log.started(),
             last_start: self.log.last_start().unwrap_or(now),
             last_took: self.log.last_took(),
@@ -123,7 +123,13 @@ impl<'r, 'a> Course<'r, 'a> {
             },
             tokens: self.run.tokens(),
             has_turn: self.has_turn,
-        })
+        };
+        if let Some(next) = at_once(&situation, || self.plan.untried(now)) {
+            return next;
+        }
+        let choices = self.plan.choices(self.run.common.shape, wait, now);
+        situation.choices = &choices;
+        next(&situation)
     }
 
     /// Starts an attempt, if health permits it and the budget still covers it.
@@ -150,6 +156,7 @@ impl<'r, 'a> Course<'r, 'a> {
             choice,
             target,
             asking: self.plan.asking(choice),
+            thinks: self.plan.thinks(choice),
             translated: self.plan.take_translated(choice),
             has_others: is_limited && self.plan.has_others(Instant::now()).await,
         };
@@ -158,7 +165,7 @@ impl<'r, 'a> Course<'r, 'a> {
     }
 
     /// Waits for the attempts in flight, until one has ended or it is time to decide again.
-    async fn step(&mut self, alarm: Option<Instant>) -> Option<Box<Ended>> {
+    async fn step(&mut self, alarm: Option<Instant>) -> Option<(usize, Ended)> {
         let since = Instant::now();
         let step = match alarm {
             None => Some(self.race.next().await),
@@ -167,7 +174,7 @@ impl<'r, 'a> Course<'r, 'a> {
         self.log.waited += since.elapsed();
         self.is_late = false;
         match step? {
-            Step::Ended(ended) => Some(ended),
+            Step::Ended(place, result) => Some((place, result)),
             Step::Waits(alarm) => {
                 self.is_late = alarm == Alarm::Hedge;
                 None
@@ -175,23 +182,20 @@ impl<'r, 'a> Course<'r, 'a> {
         }
     }
 
-    async fn ended(&mut self, ended: Box<Ended>) -> Option<End> {
-        let Ended {
-            choice,
-            attempt,
-            result,
-        } = *ended;
+    /// The attempt at this place of the race has ended.
+    async fn ended(&mut self, place: usize, result: Ended) -> Option<End> {
+        let (choice, attempt) = self.race.take(place).into_attempt();
         let is_rejection = result.as_ref().is_ok_and(AttemptAnswer::is_rejection);
         let is_doubted = is_rejection && self.is_doubtful(choice).await;
-        match result {
+        let failure = match result {
             Ok(answer) if is_doubted => {
                 self.doubted.push(choice);
-                self.failed(choice, attempt, Failure::doubtful(answer))
-                    .await
+                Failure::doubtful(answer)
             }
-            Ok(answer) => Some(End::Answered(choice, answer, attempt)),
-            Err(failure) => self.failed(choice, attempt, failure).await,
-        }
+            Ok(answer) => return Some(End::Answered(choice, answer, attempt)),
+            Err(failure) => failure,
+        };
+        self.failed(choice, attempt, failure).await
     }
 
     /// Whether a rejection may be the model's fault, so that somebody else is asked with the same bytes: the model suddenly

@@ -1,6 +1,5 @@
 //! What all requests share: budgets and queues, affinity, and the event listeners.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -14,13 +13,14 @@ use crate::event::Events;
 use crate::health::Shape;
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::memory::Memory;
+use crate::wire::mix::OwnNames;
 use crate::wire::offload;
 
 /// Runs requests against the candidates of a rule.
 #[derive(Clone, Debug)]
 pub struct Failover {
     /// By route name.
-    pub(super) routes: Arc<HashMap<Arc<str>, Shared>>,
+    pub(super) routes: Arc<OwnNames<Arc<str>, Shared>>,
     pub(super) affinity: Affinity,
     pub(super) memory: Memory,
     pub(super) events: Events,

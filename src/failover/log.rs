@@ -84,7 +84,8 @@ impl AttemptLog {
     }
 
     /// The report on a request that nobody answered.
-    pub(super) fn exhausted(self, plan: &AttemptPlan<'_>) -> Exhausted {
+    pub(super) fn exhausted(self, plan: &mut AttemptPlan<'_>) -> Exhausted {
+        plan.complete();
         let now = Instant::now();
         Exhausted {
             attempts: self.attempts,

@@ -16,8 +16,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const NEVER: Duration = Duration::from_secs(86_400);
 
 /// What an attempt does.
-pub(super) type Exchange<'a> =
-    Pin<Box<dyn Future<Output = Result<AttemptAnswer, Failure>> + Send + 'a>>;
+pub(super) type Exchange<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
+
+/// How an attempt has ended.
+pub(super) type Ended = Result<AttemptAnswer, Failure>;
 
 /// One attempt with its exchange.
 pub(super) struct Racer<'a> {
@@ -25,24 +27,23 @@ pub(super) struct Racer<'a> {
     choice: usize,
     attempt: InFlightAttempt,
     exchange: Exchange<'a>,
-    alarm: Pin<Box<Sleep>>,
+    /// When it must be looked at; `None`: not before something happens.
+    alarm_at: Option<Instant>,
+    /// The timer for that, once it has been waited for.
+    alarm: Option<Pin<Box<Sleep>>>,
     hedge_after: Option<Duration>,
 }
 
 /// What happened in a race.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and usually there is one for each request"
+)]
 pub(super) enum Step {
-    /// An attempt has ended.
-    Ended(Box<Ended>),
+    /// The attempt at this place has ended.
+    Ended(usize, Ended),
     /// An attempt is late and still waiting.
     Waits(Alarm),
-}
-
-/// An attempt that has ended.
-pub(super) struct Ended {
-    /// The index of its candidate in the plan.
-    pub(super) choice: usize,
-    pub(super) attempt: InFlightAttempt,
-    pub(super) result: Result<AttemptAnswer, Failure>,
 }
 
 impl<'a> Racer<'a> {
@@ -53,15 +54,29 @@ impl<'a> Racer<'a> {
         exchange: Exchange<'a>,
         hedge_after: Option<Duration>,
     ) -> Self {
-        let slow_after = attempt.slow_after().unwrap_or(NEVER);
-        let first = slow_after.min(hedge_after.unwrap_or(NEVER));
+        let due = [attempt.slow_after(), hedge_after];
+        let first = due.into_iter().flatten().min();
         Self {
             choice,
+            alarm_at: first.map(|first| attempt.started_at() + first),
             attempt,
             exchange,
-            alarm: Box::pin(sleep_until(Instant::now() + first)),
+            alarm: None,
             hedge_after,
         }
+    }
+
+    /// What it was about: the index of its candidate in the plan, and the attempt.
+    pub(super) fn into_attempt(self) -> (usize, InFlightAttempt) {
+        (self.choice, self.attempt)
+    }
+
+    fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.alarm_at else {
+            return Poll::Pending;
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        alarm.as_mut().poll(context)
     }
 
     /// Sets the next alarm, and returns the purpose of this one.
@@ -76,7 +91,8 @@ impl<'a> Racer<'a> {
         } else {
             slow_after - waited
         };
-        self.alarm.as_mut().reset(Instant::now() + next);
+        self.alarm_at = Some(Instant::now() + next);
+        self.alarm = None;
         if is_slow {
             self.attempt.slow();
         }
@@ -105,6 +121,8 @@ pub(super) struct Race<'a> {
 
 impl<'a> Race<'a> {
     pub(super) fn start(&mut self, racer: Racer<'a>) {
+        // Usually it is alone.
+        self.racers.reserve_exact(1);
         self.racers.push(racer);
     }
 
@@ -115,6 +133,11 @@ impl<'a> Race<'a> {
     /// Whether a single attempt is waiting for an upstream that has been taken out of rotation (hedge on ejection).
     pub(super) fn needs_ejection_hedge(&self) -> bool {
         matches!(self.racers.as_slice(), [only] if only.attempt.is_lost_cause())
+    }
+
+    /// Takes out the attempt at this place, which has ended.
+    pub(super) fn take(&mut self, place: usize) -> Racer<'a> {
+        self.racers.remove(place)
     }
 
     /// How many attempts are in flight.
@@ -136,17 +159,9 @@ impl<'a> Race<'a> {
         for index in 0..self.racers.len() {
             let racer = &mut self.racers[index];
             if let Poll::Ready(result) = racer.exchange.as_mut().poll(context) {
-                let Racer {
-                    choice, attempt, ..
-                } = self.racers.remove(index);
-                let ended = Ended {
-                    choice,
-                    attempt,
-                    result,
-                };
-                return Poll::Ready(Step::Ended(Box::new(ended)));
+                return Poll::Ready(Step::Ended(index, result));
             }
-            if racer.alarm.as_mut().poll(context).is_ready() {
+            if racer.poll_alarm(context).is_ready() {
                 return Poll::Ready(Step::Waits(racer.rung()));
             }
         }

@@ -50,6 +50,8 @@ pub(super) struct Chosen<'a> {
     pub(super) target: Target<'a>,
     /// How it is asked.
     pub(super) asking: Asking<'a>,
+    /// Whether its model is known to think.
+    pub(super) thinks: bool,
     /// The request in its API, if it has been put so already.
     pub(super) translated: Option<Box<UpstreamRequest>>,
     /// Whether there are others that could be asked.
@@ -127,6 +129,7 @@ impl<'a> Run<'a> {
             request: self.request,
             target,
             asking: chosen.asking,
+            thinks: chosen.thinks,
             number,
             is_first_choice: self.rule.is_first(target.candidate),
             deadline: self.deadline,
@@ -150,7 +153,10 @@ impl<'a> Run<'a> {
         if let Some(phase) = phase {
             attempt = attempt.in_phase(phase);
         }
-        let hedge_after = attempt.hedge_after().filter(|_| self.rule.is_hedged);
+        let hedge_after = match self.rule.is_hedged {
+            true => attempt.hedge_after(),
+            false => None,
+        };
         Racer::new(chosen.choice, attempt, exchange, hedge_after)
     }
 

@@ -6,7 +6,7 @@ use super::answers::answer::Answer;
 use super::answers::continuability::Continuability;
 use super::answers::resume::Resume;
 use super::course::Course;
-use super::decisions::order::{RoutingRequest, order};
+use super::decisions::order::{Order, RoutingRequest};
 use super::decisions::plan::AttemptPlan;
 use super::engine::Failover;
 use super::exhausted::Exhausted;
@@ -25,12 +25,10 @@ impl Failover {
     ) -> Result<Answer, Exhausted> {
         let run = Run::new(&self, &request, &rule, None).await;
         let continuation = run.continuation;
-        let size = request.body.len();
-        let order = offload::scan(size, || {
-            order(&rule, RoutingRequest::of(&request), fastrand::f64)
-        })
-        .await;
-        let plan = AttemptPlan::new(order, &self.memory);
+        let order = Order::new(&rule, RoutingRequest::of(&request), fastrand::f64);
+        let mut plan = AttemptPlan::new(order, &self.memory);
+        let find_first = || plan.has(0);
+        offload::scan(request.body.len(), find_first).await;
         let winner = match Course::new(&run, plan, AttemptLog::default())
             .finish()
             .await

@@ -190,6 +190,7 @@ impl Assembly<'_> {
             .fold(self.config.timeouts.clone(), |base, more| more.over(&base));
         let position = u32::try_from(index + 1).unwrap_or(u32::MAX);
         Some(Candidate {
+            number: Candidate::number_of(upstream.id(), model.as_ref()),
             upstream,
             model,
             knowledge,

@@ -53,6 +53,7 @@ pub use preview::AdmissionPreview;
 pub use rate_limit::RateLimitView;
 pub use registry::Health;
 pub use slow::{Shape, Silence};
+pub use time::Tick;
 pub use view::{CooldownView, ScopeView, causes};
 
 #[cfg(all(test, model))]

@@ -125,9 +125,18 @@ impl ModelHealth {
 
     /// Counts a request that has this model as a candidate.
     pub fn demanded(&self, now: Instant) {
-        let now = self.epoch.tick(now);
+        self.demanded_at(self.tick(now));
+    }
+
+    /// The same at a time as [`Self::tick`] gives it, which holds for all models of one [`Health`](super::Health).
+    pub fn demanded_at(&self, now: Tick) {
         self.scope().demanded(now);
         self.upstream.scope.demanded(now);
+    }
+
+    /// A time as health has it.
+    pub fn tick(&self, now: Instant) -> Tick {
+        self.epoch.tick(now)
     }
 
     /// When an attempt through a key may be admitted again; `None`: now.

@@ -1,7 +1,8 @@
 //! A table of the models behind a pattern such as `*`, by the names that clients ask for.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
+
+use crate::wire::mix::number_with;
 
 /// How many names one pattern may keep apart. Clients choose the names, so there must be a limit.
 const SLOTS: usize = 1024;
@@ -10,10 +11,12 @@ const TRIES: usize = 8;
 /// The longest name that is kept apart, in bytes.
 const LONGEST: usize = 128;
 
+/// Names are told apart by a number that clients cannot know.
+static SEED: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..));
+
 /// What belongs to each name. Looking it up takes no lock and allocates nothing.
 #[derive(Debug)]
 pub(super) struct Names<T> {
-    hasher: RandomState,
     /// There are none until the first name is asked for.
     slots: OnceLock<Box<[OnceLock<Named<T>>]>>,
 }
@@ -27,7 +30,6 @@ struct Named<T> {
 impl<T> Names<T> {
     pub(super) fn new() -> Self {
         Self {
-            hasher: RandomState::new(),
             slots: OnceLock::new(),
         }
     }
@@ -37,10 +39,16 @@ impl<T> Names<T> {
         if name.is_empty() || name.len() > LONGEST {
             return None;
         }
-        let first = self.hasher.hash_one(name) as usize % SLOTS;
+        let first = number_with(*SEED, name.as_bytes()) as usize % SLOTS;
         let slots = self
             .slots
             .get_or_init(|| (0..SLOTS).map(|_| OnceLock::new()).collect());
+        // Usually it is there, and was the first to come.
+        if let Some(named) = slots[first].get()
+            && *named.name == *name
+        {
+            return Some(&named.its);
+        }
         let mut its_slots = slots[first..].iter().chain(slots).take(TRIES);
         its_slots.find_map(|slot| {
             let named = slot.get_or_init(|| Named {

@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::time::Tick;
+use super::time::{Tick, left_after};
 
 /// How many calls succeed in each condition.
 const SUCCEED: [f32; 4] = [0.98, 0.7, 0.5, 0.02];
@@ -65,7 +65,7 @@ fn faded(mut likely: [f32; 4], at: u32, now: Tick, change: f32) -> [f32; 4] {
         change
     } else {
         let seconds = Tick(0).seconds_until(Tick(elapsed << DROPPED));
-        1.0 - (1.0 - change) * (-seconds / FORGET).exp()
+        1.0 - (1.0 - change) * left_after(seconds, FORGET)
     };
     for (likely, unknown) in likely.iter_mut().zip(UNKNOWN) {
         *likely += (unknown - *likely) * changed;

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::time::Tick;
+use super::time::{Tick, left_after};
 use crate::outcome::{Blame, Outcome};
 
 /// The share of rejections is averaged over so many requests; over more while they are unusual.
@@ -113,7 +113,7 @@ impl State {
     fn faded(self, now: Tick) -> f32 {
         let elapsed = (now.0 >> DROPPED & AT).saturating_sub(self.at);
         let seconds = Tick(0).seconds_until(Tick(elapsed << DROPPED));
-        self.sum * (-seconds / FORGET).exp()
+        self.sum * left_after(seconds, FORGET)
     }
 
     fn pack(self) -> u64 {

@@ -8,7 +8,7 @@
 use super::packed::atomic::Ordering;
 use super::packed::{Phase, halves, pair};
 use super::scope::Scope;
-use super::time::Tick;
+use super::time::{Tick, left_after};
 
 /// The time constant with which the score decays, in seconds.
 const FORGET: f32 = 300.0;
@@ -32,7 +32,7 @@ impl Scope {
         Self::change(&self.demand, |packed| {
             let (value, tick) = halves(packed);
             let faded =
-                f32::from_bits(value) * (-Tick(tick).seconds_until(now) / RATE_WINDOW).exp();
+                f32::from_bits(value) * left_after(Tick(tick).seconds_until(now), RATE_WINDOW);
             pair((faded + 1.0).to_bits(), now.0.max(tick))
         });
     }
@@ -55,7 +55,7 @@ impl Scope {
     /// The score now.
     pub(super) fn score(&self, now: Tick) -> f32 {
         let (value, tick) = halves(self.score.load(Ordering::Relaxed));
-        f32::from_bits(value) * (-Tick(tick).seconds_until(now) / FORGET).exp()
+        f32::from_bits(value) * left_after(Tick(tick).seconds_until(now), FORGET)
     }
 
     pub(super) fn set_score(&self, score: f32, now: Tick) {
@@ -68,7 +68,7 @@ impl Scope {
         let is_listening = !self.core().phase.is_out();
         let score = Self::change(&self.score, |packed| {
             let (value, tick) = halves(packed);
-            let faded = f32::from_bits(value) * (-Tick(tick).seconds_until(now) / FORGET).exp();
+            let faded = f32::from_bits(value) * left_after(Tick(tick).seconds_until(now), FORGET);
             let score = if is_listening {
                 (faded + log_likelihood).max(0.0)
             } else {

@@ -36,7 +36,9 @@ impl Clock {
     }
 
     pub(super) fn at(&self, now: Instant) -> Millis {
-        let passed = now.saturating_duration_since(self.started_at).as_millis() as i64;
+        let passed = now.saturating_duration_since(self.started_at);
+        // `as_millis` divides 128 bits.
+        let passed = passed.as_secs() as i64 * 1000 + i64::from(passed.subsec_millis());
         let millis = self.epoch + self.shift.load(Ordering::Relaxed) + passed;
         millis.max(0).unsigned_abs()
     }

@@ -1,6 +1,5 @@
 //! What upstreams did: how often, how fast, and at what cost.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -12,6 +11,7 @@ use super::labels::{REASONS, RESULTS, key_label, result_label};
 use crate::config::UpstreamId;
 use crate::event::{AttemptReport, Phase, Tokens};
 use crate::outcome::Outcome;
+use crate::wire::mix::OwnNames;
 
 /// From a cached answer to a model that thinks for minutes.
 const FIRST_TOKEN: [f64; 12] = [
@@ -32,13 +32,13 @@ pub(super) struct Attempts {
     duration: HistogramVec,
     tokens: IntCounterVec,
     /// The series of good answers, so that nothing is looked up by its labels.
-    good: ArcSwap<HashMap<UpstreamId, OfUpstream>>,
+    good: ArcSwap<OwnNames<UpstreamId, OfUpstream>>,
 }
 
 #[derive(Debug)]
 struct OfUpstream {
     answered: IntCounter,
-    models: HashMap<Arc<str>, OfModel>,
+    models: OwnNames<Arc<str>, OfModel>,
 }
 
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! What clients got, by route, endpoint and client.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -13,6 +12,7 @@ use super::labels::{NONE, status_label};
 use super::timings::Timings;
 use crate::event::{RequestReport, RequestResult};
 use crate::request::Endpoint;
+use crate::wire::mix::OwnNames;
 
 /// What clients usually get; the series of other statuses begin when they are needed.
 const USUAL: [(&str, RequestResult); 10] = [
@@ -43,8 +43,8 @@ pub(super) struct Requests {
 #[derive(Debug, Default)]
 struct Usual {
     /// Those that were answered with 200, by endpoint.
-    answered: HashMap<Arc<str>, [IntCounter; Endpoint::ALL.len()]>,
-    clients: HashMap<Arc<str>, OfClient>,
+    answered: OwnNames<Arc<str>, [IntCounter; Endpoint::ALL.len()]>,
+    clients: OwnNames<Arc<str>, OfClient>,
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod credential;
 mod media;
 mod needs;
 mod peek;
+mod session;
 mod thinking;
 mod trace;
 
@@ -20,6 +21,7 @@ pub use client_api::ClientApi;
 pub use credential::ClientCredential;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
+pub use session::Session;
 pub use thinking::Thinking;
 pub use trace::Trace;
 
@@ -65,8 +67,8 @@ pub struct ModelRequest {
     pub store: Option<bool>,
     /// The owner of an object that it refers to: no other upstream can serve it.
     pub pinned_to: Option<UpstreamId>,
-    /// Equal for the requests of one conversation.
-    pub session: u64,
+    /// The number of its conversation, if the client says which one it is.
+    pub session: Option<u64>,
     /// How often the client itself has tried before.
     pub retries: usize,
     /// How long the client waits for an answer before it gives up.
@@ -150,6 +152,12 @@ impl ModelRequest {
     /// Whether its body is a form.
     pub fn is_form(&self) -> bool {
         has_media_type(&self.headers, "multipart/form-data")
+    }
+
+    /// The conversation that it belongs to.
+    pub fn session(&self) -> Session<'_> {
+        self.session
+            .map_or(Session::Begun(&self.body), Session::Named)
     }
 
     /// What it requires of a model.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::pattern::Pattern;
 use crate::catalogue::{Facts, Provider};
-use crate::config::{CapabilitiesConfig, TimeoutsConfig};
+use crate::config::{CapabilitiesConfig, TimeoutsConfig, UpstreamId};
 use crate::dialect::UpstreamApi;
 use crate::health::ModelHealth;
 use crate::upstream::Upstream;
+use crate::wire::json::fingerprint_of;
 
 /// One upstream in a route.
 #[derive(Debug)]
@@ -28,9 +29,21 @@ pub struct Candidate {
     pub timeouts: Arc<TimeoutsConfig>,
     /// The health of its model; of all its models, if the client names them.
     pub health: Arc<ModelHealth>,
+    /// A number that tells it from other candidates, in every process: see [`Candidate::number_of`].
+    pub number: u64,
 }
 
 impl Candidate {
+    /// The number of a candidate with this upstream and this model.
+    pub fn number_of(upstream: &UpstreamId, model: Option<&Arc<str>>) -> u64 {
+        fingerprint_of(&(upstream, model))
+    }
+
+    /// What it is asked for, by a client that names this model.
+    pub fn model_for<'a>(&'a self, model: &'a str) -> &'a str {
+        self.model.as_deref().unwrap_or(model)
+    }
+
     /// The health of the model that a client asks for.
     pub fn health_of(&self, model: &str) -> &Arc<ModelHealth> {
         self.health.of_name(model)
@@ -38,7 +51,7 @@ impl Candidate {
 
     /// Its upstream's API for its model, for a client that names this one.
     pub fn api(&self, model: &str) -> UpstreamApi {
-        let model = self.model.as_deref().unwrap_or(model);
+        let model = self.model_for(model);
         UpstreamApi {
             facts: self.knowledge.stated_facts(model),
             ..self.upstream.api(model)

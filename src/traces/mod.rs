@@ -5,10 +5,10 @@
 //!
 //! *Invariant:* nothing here is waited for. While a collector takes nothing, so many requests are kept, and others are lost.
 
+mod attempts;
 mod exporter;
 mod spans;
 
-use std::collections::HashMap;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,7 @@ use opentelemetry_sdk::trace::SpanExporter as _;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use self::attempts::Attempts;
 use self::exporter::exporter;
 use self::spans::{Finished, Servers};
 use crate::config::{Collector, Config};
@@ -33,8 +34,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 const ROOM: usize = 2048;
 /// So many requests go into one message.
 const BATCH: usize = 256;
-/// Attempts whose request is not over after so long are forgotten.
-const LONGEST: Duration = Duration::from_secs(3600);
 /// How long the last spans may take when we stop.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -51,7 +50,7 @@ pub struct Tracer {
 
 #[derive(Debug, Default)]
 struct Kept {
-    attempts: HashMap<RequestId, Vec<(AttemptReport, Instant)>>,
+    attempts: Attempts,
     finished: Vec<Finished>,
     lost: usize,
 }
@@ -184,18 +183,17 @@ impl Sink for Tracer {
 
 impl Kept {
     fn attempted(&mut self, request: &RequestId, report: &AttemptReport) {
-        let attempts = self.attempts.entry(request.clone()).or_default();
-        attempts.push((report.clone(), Instant::now()));
+        self.attempts.note(request, report, Instant::now());
     }
 
     fn finished(&mut self, report: &RequestReport) {
         let Some(trace) = report.trace else {
-            self.attempts.remove(&report.id);
+            self.attempts.take(&report.id);
             return;
         };
         if self.finished.len() >= ROOM {
             self.lost += 1;
-            self.attempts.remove(&report.id);
+            self.attempts.take(&report.id);
             return;
         }
         self.finished.push(Finished {
@@ -211,17 +209,7 @@ impl Kept {
         let count = self.finished.len().min(BATCH);
         let mut batch: Vec<Finished> = self.finished.drain(..count).collect();
         for finished in &mut batch {
-            finished.attempts = self
-                .attempts
-                .remove(&finished.report.id)
-                .unwrap_or_default();
-        }
-        if batch.is_empty() {
-            let now = Instant::now();
-            self.attempts.retain(|_, attempts| {
-                let last = attempts.last();
-                last.is_some_and(|(_, at)| now.saturating_duration_since(*at) < LONGEST)
-            });
+            finished.attempts = self.attempts.take(&finished.report.id);
         }
         (batch, mem::take(&mut self.lost))
     }

@@ -1,6 +1,9 @@
 //! Bodies: the type of all response bodies, and reading a whole body within limits of size and time.
 
 use std::error::Error;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -109,9 +112,16 @@ async fn read(
     }
     let announced = announced as usize;
     make_room(announced)?;
-    let Some(first) = next_data(&mut body, patience(b"")).await? else {
+    let Some(first) = piece(&mut body, || patience(b"")).await? else {
         return Ok(Bytes::new());
     };
+    if first.len() >= announced && body.is_end_stream() {
+        if first.len() > limit {
+            return Err(ReadError::TooLarge(limit));
+        }
+        make_room(first.len())?;
+        return Ok(first);
+    }
     let mut whole = if first.len() < announced {
         let mut whole = BytesMut::with_capacity(announced);
         whole.extend_from_slice(&first);
@@ -124,10 +134,29 @@ async fn read(
             return Err(ReadError::TooLarge(limit));
         }
         make_room(whole.len())?;
-        match next_data(&mut body, patience(&whole)).await? {
+        match piece(&mut body, || patience(&whole)).await? {
             Some(data) => whole.extend_from_slice(&data),
             None => return Ok(whole.freeze()),
         }
+    }
+}
+
+/// The next piece of data of a body, or `None` at its end. What is there already is taken without a look at the clock.
+async fn piece(
+    body: &mut impl Arriving,
+    patience: impl FnOnce() -> Patience,
+) -> Result<Option<Bytes>, ReadError> {
+    let there = poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context)));
+    match there.await {
+        Poll::Ready(None) => Ok(None),
+        Poll::Ready(Some(frame)) => {
+            let frame = frame.map_err(|error| ReadError::Broken(error.into()))?;
+            match frame.into_data() {
+                Ok(data) if !data.is_empty() => Ok(Some(data)),
+                Ok(_) | Err(_) => next_data(body, patience()).await,
+            }
+        }
+        Poll::Pending => next_data(body, patience()).await,
     }
 }
 

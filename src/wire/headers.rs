@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use memchr::memchr;
 
 /// The content type of the JSON that we write.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -51,11 +52,13 @@ fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 /// Whether `content-type` is this media type; parameters are ignored.
 pub fn has_media_type(headers: &HeaderMap, wanted: &str) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return false;
+    };
+    let value = value.as_bytes();
+    let end = memchr(b';', value).unwrap_or(value.len());
+    let media = value[..end].trim_ascii();
+    media.eq_ignore_ascii_case(wanted.as_bytes())
 }
 
 /// How long the sender asks us to wait: `retry-after-ms` (milliseconds), else `retry-after` (seconds or an HTTP date,

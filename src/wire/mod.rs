@@ -9,6 +9,7 @@ pub mod headers;
 pub mod host;
 pub mod json;
 pub mod memory;
+pub mod mix;
 pub mod multipart;
 pub mod offload;
 pub mod own_task;

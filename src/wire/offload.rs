@@ -37,6 +37,11 @@ pub fn at_once<T>(size: usize, work: impl FnOnce() -> T) -> T {
     }
 }
 
+/// The same for work that only reads them and builds nothing.
+pub fn scan_at_once<T>(size: usize, work: impl FnOnce() -> T) -> T {
+    at_once(size / 8, work)
+}
+
 fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => block_in_place(work),

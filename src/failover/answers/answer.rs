@@ -75,15 +75,14 @@ impl Answer {
         attempt.costs(answer.tokens);
         let affinity = &failover.affinity;
         let served_by = attempt.upstream().clone();
-        let is_stream = has_media_type(&answer.headers, EVENTS);
-        let witness = answer
-            .is_kept
-            .then(|| Witness::new(affinity.clone(), served_by.clone(), is_stream));
+        let witness = answer.is_kept.then(|| {
+            let is_stream = has_media_type(&answer.headers, EVENTS);
+            Witness::new(affinity.clone(), served_by.clone(), is_stream)
+        });
         if let Some(place) = answer.created_at() {
             affinity.put_at(place, &served_by);
         }
-        let mut attempts = log.attempts.clone();
-        attempts.push(attempt.report(answer.outcome.clone(), None));
+        let mut attempts = log.attempts;
         let body = match answer.body {
             AttemptBody::Whole(bytes) => {
                 if let Some(witness) = &witness {
@@ -92,19 +91,23 @@ impl Answer {
                 if answer.outcome == Outcome::Success {
                     attempt.answered(Instant::now());
                 }
-                attempt.end(answer.outcome, None);
+                attempts.push(attempt.end(answer.outcome, None));
                 AnswerBody::Whole(bytes)
             }
             AttemptBody::Stream(held) => {
-                let stream = SupervisedStream::new(*held, attempt, witness, log.attempts, resume);
+                let before = attempts.clone();
+                attempts.push(attempt.report(answer.outcome, None));
+                let stream = SupervisedStream::new(*held, attempt, witness, before, resume);
                 AnswerBody::Stream(Box::new(stream))
             }
             AttemptBody::Opaque(body) => {
+                attempts.push(attempt.report(answer.outcome.clone(), None));
                 let tried = attempts.len();
                 let stream = OpaqueStream::new(*body, answer.outcome, attempt, witness, tried);
                 AnswerBody::Opaque(Box::new(stream))
             }
             AttemptBody::Upgraded(opened) => {
+                attempts.push(attempt.report(answer.outcome, None));
                 let relay = Relay::new(*opened, attempt);
                 AnswerBody::Relay(Box::new(relay))
             }

@@ -10,7 +10,7 @@ use crate::failover::attempts::ending::{AttemptBody, Held};
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::failover::course::Course;
 use crate::failover::decisions::budget::Expense;
-use crate::failover::decisions::order::{RoutingRequest, order};
+use crate::failover::decisions::order::{Fit, Order, RoutingRequest};
 use crate::failover::decisions::plan::AttemptPlan;
 use crate::failover::engine::Failover;
 use crate::failover::log::AttemptLog;
@@ -18,7 +18,7 @@ use crate::failover::run::Run;
 use crate::failover::translation::reserve;
 use crate::outcome::Outcome;
 use crate::request::ModelRequest;
-use crate::routing::{Candidate, Rule};
+use crate::routing::Rule;
 use crate::wire::offload;
 use crate::wire::own_task::OwnTask;
 
@@ -114,7 +114,7 @@ impl Next {
         let mut attempts = Vec::new();
         loop {
             let not = |reason, attempts| Err(NotResumed { reason, attempts });
-            let plan = self.plan().await;
+            let mut plan = self.plan().await;
             // Whoever was unwilling may have been the last.
             if plan.is_empty() {
                 return not("no candidate could continue it", attempts);
@@ -175,14 +175,17 @@ impl Next {
             continuation: self.rule.continuation,
             ..RoutingRequest::of(&self.request)
         };
-        let size = self.request.body.len();
-        let mut order = offload::scan(size, || order(&self.rule, request, fastrand::f64)).await;
-        let is_in =
-            |list: &[UpstreamId], candidate: &Candidate| list.contains(candidate.upstream.id());
-        let candidates = &mut order.candidates;
-        candidates.retain(|candidate| !is_in(&self.unwilling, candidate));
-        // Whose stream broke off is asked only when nobody else can go on.
-        candidates.sort_by_key(|candidate| is_in(&self.broken, candidate));
+        let is_in = |list: &[UpstreamId], fit: &Fit<'_>| list.contains(fit.candidate.upstream.id());
+        let order = offload::scan(self.request.body.len(), || {
+            let mut order = Order::new(&self.rule, request, fastrand::f64);
+            order.settle(|candidates| {
+                candidates.retain(|fit| !is_in(&self.unwilling, fit));
+                // Whose stream broke off is asked only when nobody else can go on.
+                candidates.sort_by_key(|fit| is_in(&self.broken, fit));
+            });
+            order
+        })
+        .await;
         AttemptPlan::new(order, &self.failover.memory)
     }
 

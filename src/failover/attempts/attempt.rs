@@ -46,6 +46,8 @@ pub(in crate::failover) struct Attempt<'a> {
     pub(in crate::failover) target: Target<'a>,
     /// How its upstream is asked.
     pub(in crate::failover) asking: Asking<'a>,
+    /// Whether its model is known to think.
+    pub(in crate::failover) thinks: bool,
     /// 1 for the first attempt of the request.
     pub(in crate::failover) number: usize,
     /// Whether it is the candidate that the route names first.
@@ -197,8 +199,7 @@ impl Attempt<'_> {
     }
 
     fn is_reasoning(&self) -> bool {
-        let candidate = self.target.candidate;
-        self.request.thinking.is_known() || candidate.facts(self.request.model_name()).thinks
+        self.thinks || self.request.thinking.is_known()
     }
 
     /// The wait for the first content of an exchange that begins now.
@@ -249,14 +250,18 @@ impl Attempt<'_> {
         let mut share = self.memory.share();
         let received = pace.read(&mut share, reply.body, LARGEST_ANSWER).await?;
         let received = share.hold(received);
-        let wait = wait_asked_by(&reply.headers);
         let headers = reply.headers;
         let look = || {
-            let answer = match self.in_clients_words(translator, received.clone(), wait)? {
+            let answer = |wait| self.in_clients_words(translator, received.clone(), wait);
+            let answer = match answer(None)? {
                 Ok(answer) => answer,
-                Err(outcome) => {
-                    return self.error_inside(outcome, headers, translator, received.clone());
-                }
+                // Only an error may ask us to wait.
+                Err(_) => match answer(wait_asked_by(&headers))? {
+                    Ok(answer) => answer,
+                    Err(outcome) => {
+                        return self.error_inside(outcome, headers, translator, received.clone());
+                    }
+                },
             };
             let body = answer.body;
             if answer.is_silent {

@@ -185,6 +185,11 @@ impl InFlightAttempt {
         (health.fraction() >= 1.0).then(|| late.max(slow.min(self.limit() / 2) / 2))
     }
 
+    /// When it began.
+    pub(in crate::failover) fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
     /// How long it has been in flight.
     pub(in crate::failover) fn elapsed(&self) -> Duration {
         self.started_at.elapsed()

@@ -195,14 +195,39 @@ pub fn next(situation: &Situation<'_>) -> Next {
     steps.next().unwrap_or(Next::Done)
 }
 
+/// The same where nobody but the first candidate that has not been asked, and may be, need be looked at for it: usually that
+/// one answers. The situation has no choices; `untried` finds that one.
+pub(in crate::failover) fn at_once(
+    situation: &Situation<'_>,
+    untried: impl FnOnce() -> Option<usize>,
+) -> Option<Next> {
+    let InFlight {
+        count,
+        is_lost_cause,
+        is_late,
+    } = situation.in_flight;
+    if count == 0 && situation.started > 0 && situation.now >= situation.until {
+        return Some(Next::Done);
+    }
+    if count == 0 {
+        return situation.ask(untried()?);
+    }
+    let is_calm = !is_lost_cause && !is_late && situation.patience.is_none();
+    is_calm.then_some(Next::Await { alarm: None })
+}
+
 impl Situation<'_> {
     /// Asks the first candidate that has not been asked, and may be.
     fn ask_next(&self) -> Option<Next> {
+        self.ask(self.untried()?)
+    }
+
+    fn ask(&self, untried: usize) -> Option<Next> {
         // The first failover is free: an outage that a fallback can hide must not reach clients for want of tokens. A
         // further one costs the time that was lost.
         let is_free = self.started <= 1 || self.has_turn;
         let expense = (!is_free).then(|| Expense::retry(self.last_cost()));
-        self.start(self.untried()?, expense, StartReason::Next)
+        self.start(untried, expense, StartReason::Next)
     }
 
     fn untried(&self) -> Option<usize> {

@@ -1,15 +1,15 @@
 //! One candidate of a plan: which of its keys are left, what health says about them, and what its failures lead to.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::decide::{Door, Tried};
-use super::order::RoutingRequest;
+use super::order::{Fit, RoutingRequest};
 use super::skip::SkipReason;
-use super::target::{Target, keys_in_turn};
+use super::target::{Keys, Target, keys_in_turn};
+use crate::catalogue::Facts;
 use crate::dialect::{Asking, UpstreamRequest};
 use crate::failover::translation::asking;
 use crate::health::{AdmissionPreview, CooldownReason, ModelHealth, Permit};
@@ -23,23 +23,22 @@ const SOON: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     pub(super) candidate: &'a Candidate,
-    /// Its place in the order of preference, from 0.
-    pub(super) rank: usize,
+    facts: Option<Facts>,
     /// The health of the model that the client asks for.
     pub(super) health: &'a Arc<ModelHealth>,
     pub(super) tried: Tried,
     /// How often it has been asked.
     pub(super) calls: u32,
     /// The keys that have not been tried, in turn; `None` before the first attempt.
-    pub(super) keys: Option<VecDeque<usize>>,
+    pub(super) keys: Option<Keys>,
     /// The key that was asked last.
     key: usize,
     /// The keys that were asked, and may be again: they were rate limited.
-    limited: VecDeque<usize>,
+    limited: Keys,
     /// Whether it is known that it can serve the request: to find out, the whole body must be read.
     pub(super) is_known: bool,
     /// How it is asked, once somebody wants to know.
-    asking: Option<Box<Asking<'a>>>,
+    asking: Option<Asking<'a>>,
     /// The request in its API, until that is sent; `None`: it speaks the client's.
     pub(super) translated: Option<Box<UpstreamRequest>>,
     /// Until when health does not admit the request, though it admits others.
@@ -47,16 +46,17 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(candidate: &'a Candidate, model: &str, rank: usize) -> Self {
+    pub(super) fn new(fit: Fit<'a>, model: &str) -> Self {
+        let Fit { candidate, facts } = fit;
         Self {
             candidate,
-            rank,
+            facts,
             health: candidate.health_of(model),
             tried: Tried::Not,
             calls: 0,
             keys: None,
             key: 0,
-            limited: VecDeque::new(),
+            limited: Keys::new(),
             is_known: false,
             asking: None,
             translated: None,
@@ -64,10 +64,18 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// What is known of its model, for a client that names this one.
+    pub(super) fn facts(&mut self, model: &str) -> Facts {
+        *self
+            .facts
+            .get_or_insert_with(|| self.candidate.facts(model))
+    }
+
     /// How it is asked.
     pub(super) fn asking(&mut self, request: RoutingRequest<'a>) -> Asking<'a> {
-        let find = || Box::new(asking(self.candidate, request));
-        **self.asking.get_or_insert_with(find)
+        *self
+            .asking
+            .get_or_insert_with(|| asking(self.candidate, request))
     }
 
     fn all_keys(&self) -> std::ops::Range<usize> {
@@ -82,7 +90,7 @@ impl<'a> Entry<'a> {
             let is_fresh = out_for.is_none_or(|out_for| out_for < wait);
             return Door::Out { is_fresh };
         }
-        let doors = (self.all_keys().filter(|key| self.is_left(*key)))
+        let doors = (self.all_keys().filter(|key| self.has_left(*key)))
             .map(|key| door(self.health.preview(key, now), wait, now));
         let best = doors.min_by_key(|door| match door {
             Door::Open => (0, now),
@@ -92,6 +100,11 @@ impl<'a> Entry<'a> {
         });
         // A candidate whose keys have all been tried is not asked.
         best.unwrap_or(Door::Out { is_fresh: false })
+    }
+
+    /// Whether it has not been asked, and may be.
+    pub(super) fn is_left(&self, now: Instant) -> bool {
+        self.tried == Tried::Not && self.door(Duration::ZERO, now) == Door::Open
     }
 
     /// How long all of its keys are cooling down.
@@ -111,7 +124,7 @@ impl<'a> Entry<'a> {
         cooldowns.min().flatten().unwrap_or_default()
     }
 
-    fn is_left(&self, key: usize) -> bool {
+    fn has_left(&self, key: usize) -> bool {
         self.keys.as_ref().is_none_or(|keys| keys.contains(&key))
     }
 
@@ -167,7 +180,7 @@ impl<'a> Entry<'a> {
     /// their rate limit is over, also if they have been asked.
     fn other_key(&mut self, may_pass: bool, again: Tried, now: Instant) -> Tried {
         if may_pass {
-            self.limited.push_back(self.key);
+            self.limited.push(self.key);
         }
         let health = self.health;
         let keys = self.keys.get_or_insert_default();

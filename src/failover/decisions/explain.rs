@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::order::{RoutingRequest, order};
+use super::order::{Fit, Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
 use crate::failover::translation::{asking, translated};
@@ -27,34 +27,27 @@ pub struct Explained {
 /// The candidates for a request in the order in which they would be tried now; those that would not be tried come
 /// last.
 pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Explained> {
-    let mut order = order(rule, request, fastrand::f64);
-    let skipped = &mut order.skipped;
-    order.candidates.retain(|candidate| {
+    let mut order = Order::new(rule, request, fastrand::f64);
+    let mut explained = Vec::new();
+    while let Some(Fit { candidate, .. }) = order.next() {
         // Without a body nothing is known that could not be translated.
         let is_known = !request.needs.body.is_empty();
         let why = is_known
             .then(|| translated(asking(candidate, request), request.needs.body).err())
             .flatten();
-        skipped.extend(why.map(|why| Skipped::new(candidate, why)));
-        why.is_none()
-    });
-    let mut explained: Vec<Explained> = order
-        .candidates
-        .iter()
-        .map(|candidate| Explained {
-            upstream: candidate.upstream.id().clone(),
-            model: candidate
-                .model
-                .as_deref()
-                .unwrap_or(request.model)
-                .to_owned(),
-            tier: candidate.tier,
-            previews: (0..candidate.upstream.key_count().max(1))
-                .map(|key| candidate.health_of(request.model).preview(key, now))
-                .collect(),
-            skipped: None,
-        })
-        .collect();
+        match why {
+            None => explained.push(Explained {
+                upstream: candidate.upstream.id().clone(),
+                model: candidate.model_for(request.model).to_owned(),
+                tier: candidate.tier,
+                previews: (0..candidate.upstream.key_count().max(1))
+                    .map(|key| candidate.health_of(request.model).preview(key, now))
+                    .collect(),
+                skipped: None,
+            }),
+            Some(why) => order.skipped.push(Skipped::new(candidate, why)),
+        }
+    }
     explained.sort_by_key(|candidate| !candidate.is_open());
     explained.extend(order.skipped.into_iter().map(|skipped| Explained {
         upstream: skipped.upstream,

@@ -1,7 +1,7 @@
 //! What a request does next: whom it asks, when, and what it may spend on that.
 //!
 //! ```text
-//! order     which candidates come first, before health is asked
+//! order     which candidates come first, before health is asked; fitness: who can serve a request at all
 //! plan      the candidates of one request, and what has become of each (entry); target: one with one of its keys
 //! skip      who is not asked, and why
 //! decide    ask the next, ask again, wait, or end: a pure function of what is known
@@ -15,6 +15,7 @@ pub(super) mod budget;
 pub mod decide;
 mod entry;
 pub(super) mod explain;
+pub(super) mod fitness;
 pub(super) mod order;
 pub(super) mod plan;
 pub(super) mod queue;

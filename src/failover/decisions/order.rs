@@ -4,13 +4,18 @@
 //! strategy orders the others: `weighted` sends a conversation to the same candidate each time, so that prompt caches
 //! survive (rendezvous hashing: highest random weight, Thaler and Ravishankar, 1998, in proportion to the weights);
 //! `latency` takes the less loaded of two that are drawn by weight (power of two choices, Mitzenmacher, 2001).
+//!
+//! Candidates are found one by one, as somebody wants to know: usually the first one answers, and nobody looks at the others.
 
-use super::skip::{SkipReason, Skipped};
-use crate::catalogue::{Dialect, Facts, Prefill};
+use tokio::time::Instant;
+
+use super::fitness::{lack, obstacle};
+use super::skip::Skipped;
+use crate::catalogue::Facts;
 use crate::config::{Continuation, Strategy, UpstreamId};
-use crate::request::{Endpoint, ModelRequest, Needs};
+use crate::request::{Endpoint, ModelRequest, Needs, Session};
 use crate::routing::{Candidate, Rule};
-use crate::wire::json::fingerprint_of;
+use crate::wire::mix::mixed;
 
 /// What of a request decides the order.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +24,8 @@ pub struct RoutingRequest<'a> {
     pub endpoint: Endpoint,
     /// The model it names.
     pub model: &'a str,
-    /// Equal for the requests of one conversation.
-    pub session: u64,
+    /// The conversation that it belongs to.
+    pub session: Session<'a>,
     /// How often the client itself has tried before.
     pub retries: usize,
     /// How a stream that broke off is to be continued, if this is a continuation.
@@ -36,12 +41,12 @@ pub struct RoutingRequest<'a> {
 }
 
 impl<'a> RoutingRequest<'a> {
-    /// A request with these properties and no others.
+    /// A request of the conversation with this number, and no other properties.
     pub fn new(endpoint: Endpoint, model: &'a str, session: u64) -> Self {
         Self {
             endpoint,
             model,
-            session,
+            session: Session::Named(session),
             retries: 0,
             needs: Needs::default(),
             has_credential: false,
@@ -53,152 +58,259 @@ impl<'a> RoutingRequest<'a> {
 
     pub(in crate::failover) fn of(request: &'a ModelRequest) -> Self {
         Self {
+            endpoint: request.endpoint,
+            model: request.model_name(),
+            session: request.session(),
             retries: request.retries,
             needs: request.needs(),
             has_credential: request.credential.is_some(),
             pinned_to: request.pinned_to.as_ref(),
             only: request.control.only.as_ref(),
-            ..Self::new(request.endpoint, request.model_name(), request.session)
+            continuation: Continuation::Off,
         }
     }
 }
 
+/// A candidate that can serve a request, as far as is known.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::failover) struct Fit<'a> {
+    pub(in crate::failover) candidate: &'a Candidate,
+    /// What is known of its model, if that was looked up.
+    pub(in crate::failover) facts: Option<Facts>,
+}
+
 /// The candidates of a rule in order, and those that cannot serve the request at all.
+///
+/// If the built-in tables leave nobody, they may be wrong. Then only the configuration excludes candidates, and the
+/// client gets the upstream's own error.
 #[derive(Debug)]
 pub(in crate::failover) struct Order<'a> {
     /// The request.
     pub(in crate::failover) request: RoutingRequest<'a>,
-    pub(in crate::failover) candidates: Vec<&'a Candidate>,
+    rule: &'a Rule,
+    /// Numbers between 0 and 1, drawn at random.
+    draw: fn() -> f64,
+    /// Those that come before all others, in reverse.
+    settled: Vec<Fit<'a>>,
+    tier: Tier<'a>,
+    /// Whether the built-in tables left nobody.
+    is_by_configuration: bool,
+    /// Whether a candidate has been found.
+    has_found: bool,
     pub(in crate::failover) skipped: Vec<Skipped>,
 }
 
-/// The order for a request. `draw` gives random numbers between 0 and 1.
-///
-/// If the built-in tables leave nobody, they may be wrong. Then only the configuration excludes candidates, and the
-/// client gets the upstream's own error.
-pub(in crate::failover) fn order<'a>(
-    rule: &'a Rule,
-    request: RoutingRequest<'a>,
-    draw: impl Fn() -> f64,
-) -> Order<'a> {
-    let (mut fit, mut skipped) =
-        sort_out(rule, request, |candidate| candidate.facts(request.model));
-    if fit.is_empty() {
-        (fit, skipped) = sort_out(rule, request, |candidate| {
-            let model = candidate.model.as_deref().unwrap_or(request.model);
-            candidate.knowledge.configured(model)
-        });
-    }
-    let mut ranked: Vec<(&Candidate, (u32, bool, f64))> = Vec::with_capacity(fit.len());
-    for candidate in fit {
-        let draw = match rule.strategy {
-            Strategy::Weighted => affinity(request.session, candidate),
-            Strategy::Latency => draw(),
-        };
-        let rank = rank(candidate.weight, draw);
-        ranked.push((
-            candidate,
-            (
-                candidate.tier,
-                shares_trouble(candidate, rule, request.model),
-                rank,
-            ),
-        ));
-    }
-    ranked.sort_by(|(_, a), (_, b)| a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
-    if rule.strategy == Strategy::Latency {
-        take_the_less_loaded(&mut ranked, request.model);
-    }
-    let mut candidates: Vec<&Candidate> =
-        ranked.into_iter().map(|(candidate, _)| candidate).collect();
-    if !candidates.is_empty() {
-        // If the client retries, the candidate that it got before did not help.
-        let other = request.retries % candidates.len();
-        candidates.rotate_left(other);
-    }
-    Order {
-        request,
-        candidates,
-        skipped,
-    }
+/// The candidates of a tier that are left.
+#[derive(Debug, Default)]
+struct Tier<'a> {
+    /// Its number; `None` before the first one.
+    number: Option<u32>,
+    /// If there is one alone, its rank is of no interest.
+    alone: Option<&'a Candidate>,
+    several: Vec<Ranked<'a>>,
 }
 
-/// Separates the candidates that can serve a request from those that cannot, by these facts.
-fn sort_out<'a>(
-    rule: &'a Rule,
-    request: RoutingRequest<'_>,
-    facts: impl Fn(&Candidate) -> Facts,
-) -> (Vec<&'a Candidate>, Vec<Skipped>) {
-    let mut fit = Vec::with_capacity(rule.candidates.len());
-    let mut skipped = Vec::new();
-    for candidate in &rule.candidates {
-        match ineligible(candidate, facts(candidate), rule, request) {
-            None => fit.push(candidate),
-            Some(why) => skipped.push(Skipped::new(candidate, why)),
+/// A candidate among several of its tier.
+#[derive(Clone, Copy, Debug)]
+struct Ranked<'a> {
+    candidate: &'a Candidate,
+    shares_trouble: bool,
+    rank: f64,
+}
+
+impl<'a> Order<'a> {
+    /// The order for a request. `draw` gives random numbers between 0 and 1.
+    pub(in crate::failover) fn new(
+        rule: &'a Rule,
+        request: RoutingRequest<'a>,
+        draw: fn() -> f64,
+    ) -> Self {
+        let mut order = Self {
+            request,
+            rule,
+            draw,
+            settled: Vec::new(),
+            tier: Tier::default(),
+            is_by_configuration: false,
+            has_found: false,
+            skipped: Vec::new(),
+        };
+        if request.retries > 0 {
+            order.settle(|candidates| {
+                // If the client retries, the candidate that it got before did not help.
+                let other = request.retries % candidates.len().max(1);
+                candidates.rotate_left(other);
+            });
+        }
+        order
+    }
+
+    /// Finds all candidates, and puts them in another order.
+    pub(in crate::failover) fn settle(&mut self, change: impl FnOnce(&mut Vec<Fit<'a>>)) {
+        let mut all = Vec::with_capacity(self.rule.candidates.len());
+        while let Some(fit) = self.next() {
+            all.push(fit);
+        }
+        change(&mut all);
+        all.reverse();
+        self.settled = all;
+    }
+
+    /// The next candidate.
+    pub(in crate::failover) fn next(&mut self) -> Option<Fit<'a>> {
+        if let Some(fit) = self.settled.pop() {
+            return Some(fit);
+        }
+        let is_first = !self.has_found;
+        let fit = self.find()?;
+        if is_first && self.rule.strategy == Strategy::Latency {
+            return Some(self.less_loaded(fit));
+        }
+        Some(fit.0)
+    }
+
+    /// Counts the request as demand at every candidate, but for those that cannot serve it whatever their models can do.
+    pub(in crate::failover) fn demand(&self, now: Instant) {
+        let request = self.request;
+        let all = &self.rule.candidates;
+        let Some(first) = all.first() else {
+            return;
+        };
+        let now = first.health.tick(now);
+        for candidate in all {
+            if obstacle(candidate, request).is_none() {
+                candidate.health_of(request.model).demanded_at(now);
+            }
         }
     }
-    (fit, skipped)
+
+    /// The next candidate that can serve the request, and whether its failure domain is in trouble.
+    fn find(&mut self) -> Option<(Fit<'a>, bool)> {
+        loop {
+            if let Some(ranked) = self.tier.pop() {
+                match self.fit(ranked.candidate) {
+                    Ok(fit) => {
+                        self.has_found = true;
+                        return Some((fit, ranked.shares_trouble));
+                    }
+                    Err(skipped) => self.skipped.push(skipped),
+                }
+            } else if !self.begin_tier() {
+                if self.has_found || self.is_by_configuration {
+                    return None;
+                }
+                self.is_by_configuration = true;
+                self.tier = Tier::default();
+                self.skipped.clear();
+            }
+        }
+    }
+
+    fn fit(&self, candidate: &'a Candidate) -> Result<Fit<'a>, Skipped> {
+        let request = self.request;
+        let skipped = |why| Skipped::new(candidate, why);
+        if let Some(why) = obstacle(candidate, request) {
+            return Err(skipped(why));
+        }
+        let (facts, known) = match self.is_by_configuration {
+            false => {
+                let facts = candidate.facts(request.model);
+                (Some(facts), facts)
+            }
+            true => {
+                let model = candidate.model_for(request.model);
+                (None, candidate.knowledge.configured(model))
+            }
+        };
+        match lack(candidate, known, self.rule, request) {
+            None => Ok(Fit { candidate, facts }),
+            Some(why) => Err(skipped(why)),
+        }
+    }
+
+    /// Goes on to the next tier; false if there is none.
+    fn begin_tier(&mut self) -> bool {
+        let before = self.tier.number;
+        let all = &self.rule.candidates;
+        let tiers = all.iter().map(|candidate| candidate.tier);
+        let Some(number) = tiers
+            .filter(|tier| before.is_none_or(|before| *tier > before))
+            .min()
+        else {
+            return false;
+        };
+        let mut members = all.iter().filter(|candidate| candidate.tier == number);
+        let first = members.next();
+        self.tier = Tier {
+            number: Some(number),
+            alone: first,
+            several: Vec::new(),
+        };
+        if let Some(second) = members.next() {
+            let session = match self.rule.strategy {
+                Strategy::Weighted => self.request.session.number(),
+                Strategy::Latency => 0,
+            };
+            let members = first.into_iter().chain([second]).chain(members);
+            self.tier.several = members
+                .map(|candidate| self.ranked(candidate, session))
+                .collect();
+            self.tier.alone = None;
+        }
+        true
+    }
+
+    fn ranked(&self, candidate: &'a Candidate, session: u64) -> Ranked<'a> {
+        let draw = match self.rule.strategy {
+            Strategy::Weighted => affinity(session, candidate),
+            Strategy::Latency => (self.draw)(),
+        };
+        Ranked {
+            candidate,
+            shares_trouble: shares_trouble(candidate, self.rule, self.request.model),
+            rank: rank(candidate.weight, draw),
+        }
+    }
+
+    /// The less loaded one of the two that come first; the other one is the next.
+    fn less_loaded(&mut self, (first, is_in_trouble): (Fit<'a>, bool)) -> Fit<'a> {
+        if self.tier.several.is_empty() {
+            return first;
+        }
+        let tier = self.tier.number;
+        let Some((second, shares_trouble)) = self.find() else {
+            return first;
+        };
+        let model = self.request.model;
+        let load =
+            |fit: &Fit<'_>| fit.candidate.health_of(model).load() / fit.candidate.weight as f32;
+        let is_equal = (self.tier.number, shares_trouble) == (tier, is_in_trouble);
+        let (less, more) = match is_equal && load(&second) < load(&first) {
+            true => (second, first),
+            false => (first, second),
+        };
+        self.settled.push(more);
+        less
+    }
 }
 
-/// Why a candidate cannot serve a request, as far as that is known without translating it.
-fn ineligible(
-    candidate: &Candidate,
-    facts: Facts,
-    rule: &Rule,
-    request: RoutingRequest<'_>,
-) -> Option<SkipReason> {
-    if request
-        .pinned_to
-        .is_some_and(|at| at != candidate.upstream.id())
-    {
-        return Some(SkipReason::Elsewhere);
-    }
-    let is_wanted = |only| only == candidate.upstream.id();
-    if !request.only.is_none_or(is_wanted) {
-        return Some(SkipReason::NotWanted);
-    }
-    if candidate.upstream.takes_clients_credential() && !request.has_credential {
-        return Some(SkipReason::NoCredential);
-    }
-    let model = candidate.model.as_deref().unwrap_or(request.model);
-    if !candidate.upstream.api(model).has(request.endpoint) {
-        return Some(SkipReason::Unsupported("this endpoint"));
-    }
-    let mut missing = facts.missing.iter();
-    if let Some(lack) = missing.find(|ability| request.needs.include(*ability)) {
-        return Some(SkipReason::Unsupported(lack.label()));
-    }
-    let window = facts.context_window;
-    if window.is_some_and(|window| request.needs.exceed(window)) {
-        return Some(SkipReason::TooSmall);
-    }
-    // Every model continues a plain prompt.
-    if request.continuation == Continuation::Prefill
-        && request.endpoint != Endpoint::Completions
-        && prefill(candidate, request.model) == Prefill::None
-    {
-        return Some(SkipReason::CannotContinue);
-    }
-    let model_of = |candidate: &Candidate| {
-        candidate
-            .model
-            .clone()
-            .unwrap_or_else(|| request.model.into())
-    };
-    let is_other_model = || {
-        let first = rule.candidates.first().map(model_of);
-        first.is_some_and(|first| first != model_of(candidate))
-    };
-    (request.endpoint == Endpoint::Embeddings && is_other_model()).then_some(SkipReason::OtherModel)
-}
-
-/// How a candidate is asked to continue the start of an answer.
-pub(in crate::failover) fn prefill(candidate: &Candidate, model: &str) -> Prefill {
-    let api = candidate.api(model);
-    match api.dialect {
-        Dialect::OpenAi => api.prefill,
-        Dialect::Anthropic if candidate.facts(model).takes_prefill => Prefill::Trailing,
-        Dialect::Anthropic => Prefill::None,
+impl<'a> Tier<'a> {
+    /// Takes the one that is preferred among those that are left.
+    fn pop(&mut self) -> Option<Ranked<'a>> {
+        if let Some(candidate) = self.alone.take() {
+            return Some(Ranked {
+                candidate,
+                shares_trouble: false,
+                rank: 0.0,
+            });
+        }
+        let left = self.several.iter().enumerate();
+        let first = left.min_by(|(_, a), (_, b)| {
+            let by_trouble = a.shares_trouble.cmp(&b.shares_trouble);
+            by_trouble.then(a.rank.total_cmp(&b.rank))
+        });
+        let (place, _) = first?;
+        Some(self.several.remove(place))
     }
 }
 
@@ -222,17 +334,6 @@ fn rank(weight: u32, draw: f64) -> f64 {
 
 /// A number between 0 and 1 that is always the same for a conversation and a candidate.
 fn affinity(session: u64, candidate: &Candidate) -> f64 {
-    let number = fingerprint_of(&(session, candidate.upstream.id(), &candidate.model));
+    let number = mixed(session ^ candidate.number);
     (number >> 11) as f64 / (1u64 << 53) as f64
-}
-
-fn take_the_less_loaded(ranked: &mut [(&Candidate, (u32, bool, f64))], model: &str) {
-    let [(first, of_first), (second, of_second), ..] = ranked else {
-        return;
-    };
-    let is_same_tier = (of_first.0, of_first.1) == (of_second.0, of_second.1);
-    let load = |candidate: &Candidate| candidate.health_of(model).load() / candidate.weight as f32;
-    if is_same_tier && load(second) < load(first) {
-        ranked.swap(0, 1);
-    }
 }

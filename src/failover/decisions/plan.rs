@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decide::{Choice, Door, Tried, pause};
+use super::decide::{Choice, Tried, pause};
 use super::entry::Entry;
 use super::order::{Order, RoutingRequest};
 use super::skip::{SkipReason, Skipped};
@@ -21,12 +21,16 @@ use crate::health::{ModelHealth, Permit, Shape};
 use crate::outcome::{Blame, Outcome};
 use crate::wire::json::Fault;
 use crate::wire::memory::Memory;
+use crate::wire::offload;
 
 /// The plan of one request, and how far it has got.
 #[derive(Debug)]
 pub(in crate::failover) struct AttemptPlan<'a> {
     request: RoutingRequest<'a>,
     memory: &'a Memory,
+    /// Where further candidates come from.
+    order: Order<'a>,
+    /// Those that somebody wanted to know of, in order.
     entries: Vec<Entry<'a>>,
     skipped: Vec<Skipped>,
     /// How often somebody has been asked again.
@@ -38,38 +42,49 @@ pub(in crate::failover) struct AttemptPlan<'a> {
 }
 
 impl<'a> AttemptPlan<'a> {
-    /// Goes through the candidates of an order.
+    /// Goes through the candidates of an order, as far as is needed.
     pub(in crate::failover) fn new(order: Order<'a>, memory: &'a Memory) -> Self {
-        let count = order.candidates.len();
-        let candidates = order.candidates.into_iter().enumerate();
-        let RoutingRequest { model, retries, .. } = order.request;
         Self {
             request: order.request,
             memory,
-            entries: candidates
-                .map(|(place, candidate)| {
-                    // A client's retry begins with another one.
-                    let rank = (place + retries % count) % count;
-                    Entry::new(candidate, model, rank)
-                })
-                .collect(),
-            skipped: order.skipped,
+            order,
+            entries: Vec::with_capacity(1),
+            skipped: Vec::new(),
             repeats: 0,
             rejecting: Vec::new(),
             fault: None,
         }
     }
 
+    /// Finds so many candidates and one more; false if there are not that many.
+    pub(in crate::failover) fn has(&mut self, choice: usize) -> bool {
+        if choice < self.entries.len() {
+            return true;
+        }
+        let size = self.request.needs.body.len();
+        offload::scan_at_once(size, || {
+            while choice >= self.entries.len()
+                && let Some(fit) = self.order.next()
+            {
+                self.entries.push(Entry::new(fit, self.request.model));
+            }
+        });
+        choice < self.entries.len()
+    }
+
+    /// Finds all candidates.
+    pub(in crate::failover) fn complete(&mut self) {
+        self.has(usize::MAX);
+    }
+
     /// Whether there are no candidates.
-    pub(in crate::failover) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub(in crate::failover) fn is_empty(&mut self) -> bool {
+        !self.has(0)
     }
 
     /// Counts the request as demand at every candidate.
     pub(in crate::failover) fn demand(&self, now: Instant) {
-        for entry in &self.entries {
-            entry.health.demanded(now);
-        }
+        self.order.demand(now);
     }
 
     /// The owner of what the request refers to: the only upstream that can serve it.
@@ -82,13 +97,26 @@ impl<'a> AttemptPlan<'a> {
         self.fault.as_ref()
     }
 
-    /// The candidates as they look now. An outage is fresh as long as it has lasted for less than `wait`.
+    /// The first candidate that has not been asked, and may be.
+    pub(in crate::failover) fn untried(&mut self, now: Instant) -> Option<usize> {
+        let mut choice = 0;
+        while self.has(choice) {
+            if self.entries[choice].is_left(now) {
+                return Some(choice);
+            }
+            choice += 1;
+        }
+        None
+    }
+
+    /// All candidates as they look now. An outage is fresh as long as it has lasted for less than `wait`.
     pub(in crate::failover) fn choices(
-        &self,
+        &mut self,
         shape: Shape,
         wait: Duration,
         now: Instant,
     ) -> Vec<Choice> {
+        self.complete();
         let entries = self.entries.iter();
         let choices = entries.map(|entry| Choice {
             tried: entry.tried,
@@ -106,10 +134,10 @@ impl<'a> AttemptPlan<'a> {
 
     /// Whether a candidate can serve the request. One that cannot is skipped from now on.
     pub(in crate::failover) async fn is_able(&mut self, choice: usize) -> bool {
-        let entry = &mut self.entries[choice];
-        if entry.is_known {
+        if self.speaks_its_api(choice) {
             return true;
         }
+        let entry = &mut self.entries[choice];
         let asking = entry.asking(self.request);
         let translated = translated_within(asking, self.request.needs.body, self.memory).await;
         let why = match translated {
@@ -129,6 +157,18 @@ impl<'a> AttemptPlan<'a> {
         false
     }
 
+    /// Whether a request need not be translated for a candidate, or has been; then it is able.
+    fn speaks_its_api(&mut self, choice: usize) -> bool {
+        let entry = &mut self.entries[choice];
+        entry.is_known = entry.is_known || !entry.asking(self.request).translates();
+        entry.is_known
+    }
+
+    /// Whether the model of a candidate is known to think.
+    pub(in crate::failover) fn thinks(&mut self, choice: usize) -> bool {
+        self.entries[choice].facts(self.request.model).thinks
+    }
+
     /// How a candidate is asked.
     pub(in crate::failover) fn asking(&mut self, choice: usize) -> Asking<'a> {
         self.entries[choice].asking(self.request)
@@ -144,13 +184,12 @@ impl<'a> AttemptPlan<'a> {
 
     /// Whether somebody could be asked who has not been asked yet.
     pub(in crate::failover) async fn has_others(&mut self, now: Instant) -> bool {
-        for choice in 0..self.entries.len() {
-            let entry = &self.entries[choice];
-            let is_next =
-                entry.tried == Tried::Not && entry.door(Duration::ZERO, now) == Door::Open;
-            if is_next && self.is_able(choice).await {
+        let mut choice = 0;
+        while self.has(choice) {
+            if self.entries[choice].is_left(now) && self.is_able(choice).await {
                 return true;
             }
+            choice += 1;
         }
         false
     }
@@ -193,16 +232,17 @@ impl<'a> AttemptPlan<'a> {
         }
     }
 
-    fn window_of(&self, choice: usize) -> Option<u32> {
-        let candidate = self.entries[choice].candidate;
-        candidate.facts(self.request.model).context_window
+    fn window_of(&mut self, choice: usize) -> Option<u32> {
+        let model = self.request.model;
+        self.entries[choice].facts(model).context_window
     }
 
     /// What was too long for one context window is too long for all that are not larger.
     fn skip_windows_up_to(&mut self, too_small: u32) {
+        self.complete();
         let model = self.request.model;
         for entry in self.entries.iter_mut().filter(|entry| entry.calls == 0) {
-            let window = entry.candidate.facts(model).context_window;
+            let window = entry.facts(model).context_window;
             let is_larger = window.is_none_or(|window| window > too_small);
             if !is_larger && entry.tried != Tried::No {
                 entry.tried = Tried::No;
@@ -212,11 +252,30 @@ impl<'a> AttemptPlan<'a> {
         }
     }
 
+    /// The candidates that are preferred to this one, with their places in the order of preference.
+    fn preferred(&self, choice: usize) -> impl Iterator<Item = (usize, &Entry<'a>)> {
+        let entries = self.entries.iter().enumerate();
+        let ranked = entries.map(|(choice, entry)| (self.rank(choice), entry));
+        let own = self.rank(choice);
+        ranked.filter(move |(rank, _)| *rank < own)
+    }
+
+    /// The place of a candidate in the order of preference. A client's retry begins with another one, and then all
+    /// candidates are known.
+    fn rank(&self, choice: usize) -> usize {
+        match self.request.retries {
+            0 => choice,
+            retries => {
+                let count = self.entries.len();
+                (choice + retries % count) % count
+            }
+        }
+    }
+
     /// Whether no candidate that is preferred to this one can serve the request.
     pub(in crate::failover) fn is_first_choice(&self, choice: usize) -> bool {
-        let rank = self.entries[choice].rank;
-        let mut preferred = self.entries.iter().filter(|entry| entry.rank < rank);
-        preferred.all(|entry| entry.calls == 0 && entry.tried == Tried::No)
+        let mut preferred = self.preferred(choice);
+        preferred.all(|(_, entry)| entry.calls == 0 && entry.tried == Tried::No)
     }
 
     /// The candidate that is preferred to this one most, could have served the request, and has not; with the reason why
@@ -226,10 +285,9 @@ impl<'a> AttemptPlan<'a> {
         choice: usize,
         now: Instant,
     ) -> Option<(&'a ScopeId, Option<SkipReason>)> {
-        let rank = self.entries[choice].rank;
-        let preferred = self.entries.iter().filter(|entry| entry.rank < rank);
-        let able = preferred.filter(|entry| entry.calls > 0 || entry.tried != Tried::No);
-        let first = able.min_by_key(|entry| entry.rank)?;
+        let preferred = self.preferred(choice);
+        let able = preferred.filter(|(_, entry)| entry.calls > 0 || entry.tried != Tried::No);
+        let (_, first) = able.min_by_key(|(rank, _)| *rank)?;
         let why = (first.calls == 0).then(|| first.why_not(now));
         Some((first.candidate.health.id(), why))
     }
@@ -239,7 +297,8 @@ impl<'a> AttemptPlan<'a> {
         let left = self.entries.iter();
         let left = left.filter(|entry| entry.calls == 0 && entry.tried != Tried::No);
         let left = left.map(|entry| Skipped::new(entry.candidate, entry.why_not(now)));
-        self.skipped.iter().cloned().chain(left).collect()
+        let unfit = self.order.skipped.iter().chain(&self.skipped);
+        unfit.cloned().chain(left).collect()
     }
 
     /// Whether the attempts failed because our own network is lost.

@@ -1,8 +1,8 @@
 //! A candidate with one of its keys.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::health::ModelHealth;
@@ -28,8 +28,11 @@ impl Target<'_> {
     }
 }
 
+/// Some of a candidate's keys, by their positions. Most upstreams have one.
+pub(in crate::failover) type Keys = SmallVec<[usize; 2]>;
+
 /// All keys of a candidate, beginning with the one whose turn it is.
-pub(in crate::failover) fn keys_in_turn(candidate: &Candidate) -> VecDeque<usize> {
+pub(in crate::failover) fn keys_in_turn(candidate: &Candidate) -> Keys {
     let first = candidate.upstream.next_key();
     let count = candidate.upstream.key_count().max(1);
     (0..count).map(|offset| (first + offset) % count).collect()

@@ -94,7 +94,7 @@ const LADDER: &[(&str, &[&str])] = &[
         ],
     ),
     ("guide", &[]),
-    ("health", &["config", "event", "outcome"]),
+    ("health", &["config", "event", "outcome", "wire"]),
     (
         "history",
         &["config", "event", "outcome", "request", "state"],
@@ -104,7 +104,9 @@ const LADDER: &[(&str, &[&str])] = &[
     ("main", &[]),
     (
         "metrics",
-        &["config", "event", "health", "outcome", "output", "request"],
+        &[
+            "config", "event", "health", "outcome", "output", "request", "wire",
+        ],
     ),
     ("outcome", &[]),
     ("output", &[]),

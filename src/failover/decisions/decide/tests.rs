@@ -1,6 +1,7 @@
 //! Tables of situations, and what follows from them.
 
 mod again;
+mod at_once;
 
 use std::time::Duration;
 

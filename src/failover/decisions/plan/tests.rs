@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use super::AttemptPlan;
 use crate::catalogue::{Dialect, KeyHeader, Provider};
-use crate::config::{CapabilitiesConfig, Secret, TimeoutsConfig, UpstreamId};
+use crate::config::{
+    CapabilitiesConfig, Continuation, Refusals, Secret, Strategy, TimeoutsConfig, UpstreamId,
+};
 use crate::dialect::UpstreamApi;
 use crate::failover::decisions::decide::{Door, Tried};
 use crate::failover::decisions::order::{Order, RoutingRequest};
@@ -15,7 +17,7 @@ use crate::failover::decisions::skip::SkipReason;
 use crate::health::{AdmissionPreview, Health, Shape};
 use crate::outcome::{Outcome, Unreachable};
 use crate::request::Endpoint;
-use crate::routing::{Candidate, Knowledge, ModelRules};
+use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, Upstream};
 use crate::wire::memory::Memory;
 use crate::wire::tls::unused;
@@ -31,7 +33,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Two candidates, `a` with two keys before `b` with one.
 struct Two {
-    candidates: [Candidate; 2],
+    rule: Rule,
     memory: Memory,
     now: Instant,
 }
@@ -41,19 +43,29 @@ impl Two {
         let now = Instant::now();
         let health = Health::new(now);
         Self {
-            candidates: [candidate(&health, "a", 2), candidate(&health, "b", 1)],
+            rule: Rule {
+                pattern: Pattern::new(MODEL),
+                route: MODEL.into(),
+                strategy: Strategy::Weighted,
+                is_hedged: false,
+                continuation: Continuation::Off,
+                hold: None,
+                refusals: Refusals::default(),
+                total: HOUR,
+                wait: HOUR,
+                candidates: vec![candidate(&health, "a", 2), candidate(&health, "b", 1)],
+            },
             memory: Memory::new(1 << 20),
             now,
         }
     }
 
     fn plan(&self) -> AttemptPlan<'_> {
-        let order = Order {
-            request: RoutingRequest::new(Endpoint::ChatCompletions, MODEL, 0),
-            candidates: self.candidates.iter().collect(),
-            skipped: Vec::new(),
-        };
-        AttemptPlan::new(order, &self.memory)
+        let request = RoutingRequest::new(Endpoint::ChatCompletions, MODEL, 0);
+        let order = Order::new(&self.rule, request, fastrand::f64);
+        let mut plan = AttemptPlan::new(order, &self.memory);
+        plan.complete();
+        plan
     }
 
     /// Makes an attempt at a candidate, which ends in this way.
@@ -66,7 +78,7 @@ impl Two {
 
     /// Lets requests of others to a candidate end in this way, until health does not simply admit them.
     fn play(&mut self, choice: usize, outcome: &Outcome, seconds: f64) {
-        let model = &self.candidates[choice].health;
+        let model = &self.rule.candidates[choice].health;
         for _ in 0..1000 {
             let Ok(mut permit) = model.admit(0, self.now) else {
                 return;
@@ -107,6 +119,7 @@ fn candidate(health: &Health, name: &str, keys: usize) -> Candidate {
     );
     let openai = Provider::all().find(|provider| provider.name() == "openai");
     Candidate {
+        number: Candidate::number_of(&id, None),
         upstream: Arc::new(upstream),
         model: None,
         knowledge: Knowledge::of(
@@ -115,7 +128,8 @@ fn candidate(health: &Health, name: &str, keys: usize) -> Candidate {
             CapabilitiesConfig::default(),
             ModelRules::default(),
         ),
-        tier: 1,
+        // `a` has two keys, and comes first.
+        tier: 3 - keys as u32,
         weight: 1,
         domain: None,
         timeouts: Arc::new(TimeoutsConfig::default()),
@@ -123,7 +137,7 @@ fn candidate(health: &Health, name: &str, keys: usize) -> Candidate {
     }
 }
 
-fn doors(plan: &AttemptPlan<'_>, wait: Duration, now: Instant) -> Vec<Door> {
+fn doors(plan: &mut AttemptPlan<'_>, wait: Duration, now: Instant) -> Vec<Door> {
     let choices = plan.choices(SHAPE, wait, now);
     choices.iter().map(|choice| choice.door).collect()
 }
@@ -172,7 +186,7 @@ fn each_key_is_asked_once_and_one_that_is_put_back_again() {
     permit.finish(&LIMITED, two.now);
     plan.failed(0, &LIMITED, two.now);
     assert!(plan.admit(0, true, two.now).is_none());
-    let of_a = doors(&plan, HOUR, two.now)[0];
+    let of_a = doors(&mut plan, HOUR, two.now)[0];
     assert!(matches!(of_a, Door::CoolingDown { until } if until > two.now));
     assert!(plan.admit(1, false, two.now).is_some());
     assert!(plan.admit(1, false, two.now).is_none());
@@ -184,10 +198,10 @@ fn each_key_is_asked_once_and_one_that_is_put_back_again() {
 fn who_has_just_gone_out_is_so_for_less_than_any_wait() {
     let mut two = Two::new();
     two.trip(0);
-    let plan = two.plan();
+    let mut plan = two.plan();
     for (wait, is_fresh) in [(Duration::ZERO, false), (HOUR, true)] {
         let out = Door::Out { is_fresh };
-        assert_eq!(doors(&plan, wait, two.now), [out, Door::Open]);
+        assert_eq!(doors(&mut plan, wait, two.now), [out, Door::Open]);
     }
     let expected = [SkipReason::OutOfRotation, SkipReason::NoTime];
     assert_eq!(reasons(&plan, two.now), expected);
@@ -198,11 +212,11 @@ fn who_lets_others_through_may_let_this_one_through_soon() {
     let mut two = Two::new();
     two.play(0, &Outcome::Success, 0.1);
     two.trip(0);
-    let pause = two.candidates[0].health.blocked_until(0, two.now);
+    let pause = two.rule.candidates[0].health.blocked_until(0, two.now);
     two.now = pause.unwrap();
     two.play(0, &Outcome::Success, 0.0);
     let mut plan = two.plan();
-    assert_eq!(doors(&plan, HOUR, two.now)[0], Door::Open);
+    assert_eq!(doors(&mut plan, HOUR, two.now)[0], Door::Open);
     let mut draws = 0;
     while plan.admit(0, false, two.now).is_some() {
         plan.put_back(0);
@@ -210,11 +224,11 @@ fn who_lets_others_through_may_let_this_one_through_soon() {
         assert!(draws < 1000, "everybody is admitted");
     }
     let out = |is_fresh| Door::Out { is_fresh };
-    assert_eq!(doors(&plan, Duration::ZERO, two.now)[0], out(true));
+    assert_eq!(doors(&mut plan, Duration::ZERO, two.now)[0], out(true));
     assert_eq!(reasons(&plan, two.now)[0], SkipReason::OutOfRotation);
     two.attempt(&mut plan, 1, &Outcome::ModelUnavailable);
     // It fails those that it lets through.
-    let model = &two.candidates[0].health;
+    let model = &two.rule.candidates[0].health;
     for _ in 0..1000 {
         match model.admit(0, two.now) {
             Ok(permit) => drop(permit.finish(&FAILURE, two.now)),
@@ -222,8 +236,8 @@ fn who_lets_others_through_may_let_this_one_through_soon() {
             Err(_) => {}
         }
     }
-    assert_eq!(doors(&plan, Duration::ZERO, two.now)[0], out(false));
-    assert_eq!(doors(&plan, HOUR, two.now)[0], out(true));
+    assert_eq!(doors(&mut plan, Duration::ZERO, two.now)[0], out(false));
+    assert_eq!(doors(&mut plan, HOUR, two.now)[0], out(true));
 }
 
 #[test]
