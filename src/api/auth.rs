@@ -1,5 +1,7 @@
-//! Client authentication: keys, compared in constant time.
+//! Client authentication: keys, found by digest and compared in constant time.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -14,7 +16,10 @@ use crate::wire::websocket::{keep_subprotocols, subprotocols};
 /// The keys of the configured clients. Without any, everybody who can reach the address may send requests.
 #[derive(Debug)]
 pub struct ClientKeys {
-    keys: Vec<(Arc<str>, Secret)>,
+    /// By their digests, so that a thousand keys cost no more than one.
+    keys: HashMap<u64, Vec<(Arc<str>, Secret)>>,
+    /// Digests keys, with a secret of its own: how long a look-up takes says nothing about a key.
+    digester: RandomState,
     /// Whether an upstream takes the client's own credential.
     are_passed_on: bool,
 }
@@ -28,13 +33,16 @@ impl ClientKeys {
         let upstreams = config.upstreams.values();
         let mut credentials = upstreams.map(|upstream| upstream.credential);
         let are_passed_on = credentials.any(|credential| credential == CredentialFrom::Client);
-        let keys = config
-            .clients
-            .iter()
-            .map(|client| (client.name.as_str().into(), client.key.clone()))
-            .collect();
+        let digester = RandomState::new();
+        let mut keys: HashMap<u64, Vec<(Arc<str>, Secret)>> = HashMap::new();
+        for client in &config.clients {
+            let digest = digester.hash_one(client.key.expose().as_bytes());
+            let named = (client.name.as_str().into(), client.key.clone());
+            keys.entry(digest).or_default().push(named);
+        }
         Self {
             keys,
+            digester,
             are_passed_on,
         }
     }
@@ -54,9 +62,9 @@ impl ClientKeys {
             return Ok(None);
         }
         let presented = presented_key(headers).ok_or(Rejection::NoKey)?;
-        // Every key is compared, so that the time taken does not reveal which one was close.
+        let digest = self.digester.hash_one(presented);
         let mut name = None;
-        for (client, key) in &self.keys {
+        for (client, key) in self.keys.get(&digest).into_iter().flatten() {
             if key.expose().as_bytes().ct_eq(presented).into() {
                 name = Some(Arc::clone(client));
             }
@@ -87,7 +95,7 @@ fn key_in(subprotocol: &str) -> Option<&str> {
 
 /// The headers of a client's request that may go on to an upstream. Subprotocols are filtered even if no WebSocket is
 /// requested: a proxy before us may drop `upgrade` and leave the client's key where it is.
-pub(super) fn for_upstream(sent: &HeaderMap) -> HeaderMap {
+pub(super) fn for_upstream(sent: HeaderMap) -> HeaderMap {
     let mut headers = header_policy::for_upstream(sent);
     keep_subprotocols(&mut headers, |name| !is_about_client(name));
     headers
@@ -98,4 +106,46 @@ fn is_about_client(subprotocol: &str) -> bool {
     key_in(subprotocol).is_some()
         || subprotocol.starts_with("openai-organization.")
         || subprotocol.starts_with("openai-project.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use http::HeaderMap;
+    use http::header::AUTHORIZATION;
+
+    use super::ClientKeys;
+    use crate::api::reject::Rejection;
+    use crate::config::Config;
+
+    #[test]
+    fn each_of_many_clients_is_known_by_its_key_and_nobody_else_is() {
+        let mut yaml = "upstreams: {one: {provider: openai, api_key: k}}\n\
+            routes: [{models: [\"*\"], candidates: [{upstream: one}]}]\nclients:\n"
+            .to_owned();
+        for number in 0..1000 {
+            writeln!(yaml, "- {{name: c{number}, key: a-long-key-of-{number}}}").unwrap();
+        }
+        let config = Config::parse("test", &yaml, &|_| None).unwrap();
+        let keys = ClientKeys::new(&config);
+        let identify = |key: &str| {
+            let bearer = format!("Bearer {key}").parse().unwrap();
+            keys.identify(&HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+        };
+        for number in [0, 1, 500, 999] {
+            let name = identify(&format!("a-long-key-of-{number}")).unwrap();
+            assert_eq!(name.as_deref(), Some(format!("c{number}").as_str()));
+        }
+        for wrong in ["a-long-key-of-1000", "a-long-key-of-", "", "c1"] {
+            assert!(
+                matches!(identify(wrong), Err(Rejection::WrongKey)),
+                "{wrong}"
+            );
+        }
+        assert!(matches!(
+            keys.identify(&HeaderMap::new()),
+            Err(Rejection::NoKey)
+        ));
+    }
 }

@@ -169,12 +169,12 @@ static OF_UPSTREAMS: KeptBack = KeptBack {
 };
 
 /// The headers of a client's request that may go on to an upstream.
-pub(super) fn for_upstream(headers: &HeaderMap) -> HeaderMap {
+pub(super) fn for_upstream(headers: HeaderMap) -> HeaderMap {
     end_to_end(headers, |name| !OF_CLIENTS.has(name))
 }
 
 /// The headers of an upstream's reply that may go on to the client.
-pub(super) fn for_client(headers: &HeaderMap) -> HeaderMap {
+pub(super) fn for_client(headers: HeaderMap) -> HeaderMap {
     end_to_end(headers, |name| !OF_UPSTREAMS.has(name))
 }
 
@@ -243,13 +243,13 @@ mod tests {
 
     use super::{for_client, for_upstream};
 
-    fn passed(pass: fn(&HeaderMap) -> HeaderMap, names: &str) -> String {
+    fn passed(pass: fn(HeaderMap) -> HeaderMap, names: &str) -> String {
         let mut headers = HeaderMap::new();
         for name in names.split_whitespace() {
             let name: HeaderName = name.parse().unwrap();
             headers.append(name, HeaderValue::from_static("1"));
         }
-        let passed = pass(&headers);
+        let passed = pass(headers);
         let passed: Vec<&str> = passed.keys().map(HeaderName::as_str).collect();
         passed.join(" ")
     }

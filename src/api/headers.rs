@@ -1,29 +1,33 @@
 //! Response headers that report what happened to a request.
 
-use http::header::{HeaderMap, HeaderValue};
+use std::fmt::Write;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::record::RequestRecord;
 use crate::event::AttemptReport;
 use crate::request::ClientApi;
 
+/// The request's id: on a response ours, on an upstream's reply its own.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// The log of attempts as a structured header (RFC 8941): `openai;outcome=overloaded;status=503;ms=12, ...`.
 pub(super) fn attempts_header(attempts: &[AttemptReport]) -> HeaderValue {
-    let entries: Vec<String> = attempts
-        .iter()
-        .map(|attempt| {
-            let status = attempt
-                .outcome
-                .status()
-                .map_or_else(String::new, |status| format!(";status={status}"));
-            format!(
-                "{};outcome={}{status};ms={}",
-                attempt.upstream,
-                attempt.outcome.label(),
-                attempt.elapsed.as_millis()
-            )
-        })
-        .collect();
-    header(&entries.join(", "))
+    let mut log = String::with_capacity(64 * attempts.len());
+    for attempt in attempts {
+        if !log.is_empty() {
+            log.push_str(", ");
+        }
+        log.push_str(attempt.upstream.as_ref());
+        log.push_str(";outcome=");
+        log.push_str(attempt.outcome.label());
+        // Writing to a string never fails.
+        if let Some(status) = attempt.outcome.status() {
+            let _ = write!(log, ";status={status}");
+        }
+        let _ = write!(log, ";ms={}", attempt.elapsed.as_millis());
+    }
+    header(log)
 }
 
 /// Sets the request id, under the names from which SDKs copy it into their errors.
@@ -33,10 +37,11 @@ pub(super) fn put_id(headers: &mut HeaderMap, record: &RequestRecord) {
         // The upstream's own id stays: its support asks for it.
         headers.entry("request-id").or_insert(id.clone());
     }
-    headers.insert("x-request-id", id);
+    headers.insert(REQUEST_ID, id);
 }
 
 /// A header value from text of our own, which is always valid.
-pub(super) fn header(text: &str) -> HeaderValue {
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+pub(super) fn header(text: impl TryInto<HeaderValue>) -> HeaderValue {
+    text.try_into()
+        .unwrap_or_else(|_| HeaderValue::from_static("invalid"))
 }

@@ -1,5 +1,6 @@
 //! Reads an HTTP request into a `ModelRequest`: path, headers, body, and the few fields that routing needs.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,18 +47,11 @@ impl Path {
         if !is_unambiguous(uri.path()) {
             return Err(Rejection::BadPath);
         }
-        let mut path = String::with_capacity(uri.path().len());
-        for segment in uri.path().split('/').filter(|segment| !segment.is_empty()) {
-            path.push('/');
-            path.push_str(segment);
-        }
-        if uri.path().ends_with('/') {
-            path.push('/');
-        }
+        let path = with_single_slashes(uri.path());
         let mut path = match path.strip_prefix("/v1") {
             Some("") => "/".to_owned(),
             Some(rest) if rest.starts_with('/') => rest.to_owned(),
-            _ => path,
+            _ => path.into_owned(),
         };
         if let Some(query) = uri.query() {
             let query = without(query, tells_a_key);
@@ -80,6 +74,21 @@ impl Path {
     pub(super) fn without_query(&self) -> &str {
         self.0.split_once('?').map_or(&self.0, |(path, _)| path)
     }
+}
+
+fn with_single_slashes(path: &str) -> Cow<'_, str> {
+    if path.starts_with('/') && !path.contains("//") {
+        return Cow::Borrowed(path);
+    }
+    let mut single = String::with_capacity(path.len());
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        single.push('/');
+        single.push_str(segment);
+    }
+    if path.ends_with('/') {
+        single.push('/');
+    }
+    Cow::Owned(single)
 }
 
 /// Whether a parameter holds a key, or a signature made with one, as some APIs accept. It is the client's, so no
@@ -114,11 +123,12 @@ pub(super) async fn request(
 ) -> Result<ModelRequest, Rejection> {
     let patience = Patience {
         idle: limits.idle,
-        until: Instant::now() + limits.total,
+        until: record.began() + limits.total,
     };
     let mut share = memory.share();
     let mut body = read_into(&mut share, body, limits.body, patience).await?;
-    let mut headers = auth::for_upstream(&head.headers);
+    let hints = Hints::of(&head.headers);
+    let mut headers = auth::for_upstream(head.headers);
     if record.endpoint != Endpoint::Other
         && let Some(codings) = headers.remove(CONTENT_ENCODING)
     {
@@ -131,10 +141,10 @@ pub(super) async fn request(
         share = unpacked;
     }
     let body = share.hold(body);
-    let look = || look_into(record.endpoint, &head.method, &head.headers, &body);
+    let look = || look_into(record.endpoint, &head.method, &headers, &body);
     let seen = offload::scan(body.len(), look).await?;
     let named = seen.model.as_ref().map_or("", |field| &field.name);
-    let hints = Hints::of(&head.headers)?;
+    let hints = hints?;
     Ok(ModelRequest {
         thinking: Thinking::expected(seen.reasoning || facts(named).thinks),
         id: record.id.clone(),

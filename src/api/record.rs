@@ -113,6 +113,11 @@ impl RequestRecord {
         give_ups.expected(program).map(ClientPatience::Learnt)
     }
 
+    /// When it arrived; once it has been read, when that was.
+    pub(super) fn began(&self) -> Instant {
+        self.started_at
+    }
+
     /// The request has been read. Time from here on is spent by us and the upstreams.
     pub(super) fn read(&mut self, at: Instant) {
         self.started_at = at;

@@ -1,12 +1,14 @@
 //! Turns an upstream's answer into an HTTP response.
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::header_policy::for_client;
-use super::headers::{attempts_header, header, put_id};
+use super::headers::{REQUEST_ID, attempts_header, header, put_id};
 use super::record::RequestRecord;
 use super::stream::{RecordedStream, Whole};
 use super::upgrade;
@@ -18,11 +20,14 @@ use crate::wire::body::{Body, full};
 use crate::wire::headers::JSON;
 use crate::wire::upgrade::Handled;
 
+const UPSTREAM: HeaderName = HeaderName::from_static("x-backstop-upstream");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-backstop-attempts");
+
 /// The response that passes an upstream's answer on.
-pub(super) fn with_answer(answer: Answer, mut record: RequestRecord) -> Handled {
+pub(super) fn with_answer(mut answer: Answer, mut record: RequestRecord) -> Handled {
     record.answered_by(&answer);
     record.answering(answer.status, Some(answer.waited));
-    let mut headers = headers_of(&answer, &record);
+    let mut headers = headers_of(&mut answer, &record);
     let result = result_of(&answer.attempts);
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
@@ -87,7 +92,7 @@ pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
     let mut response = Response::new(full(own.json.to_string()));
     let headers = response.headers_mut();
     if let Some((name, text)) = &own.note {
-        headers.insert(*name, header(text));
+        headers.insert(*name, header(text.as_str()));
     }
     headers.insert(CONTENT_TYPE, JSON);
     put_id(headers, &record);
@@ -107,20 +112,21 @@ pub(super) fn with_options(headers: HeaderMap, mut record: RequestRecord) -> Res
     response
 }
 
-fn headers_of(answer: &Answer, record: &RequestRecord) -> HeaderMap {
-    let mut headers = for_client(&answer.headers);
+fn headers_of(answer: &mut Answer, record: &RequestRecord) -> HeaderMap {
+    let theirs = answer.headers.get(REQUEST_ID).cloned();
+    let mut headers = for_client(std::mem::take(&mut answer.headers));
     if answer.status >= 400 {
         // A redirect on an error would lead nowhere.
         headers.remove(LOCATION);
     }
-    if let Some(theirs) = answer.headers.get("x-request-id") {
-        headers.insert("x-backstop-upstream-request-id", theirs.clone());
+    if let Some(theirs) = theirs {
+        headers.insert("x-backstop-upstream-request-id", theirs);
     }
     put_id(&mut headers, record);
-    headers.insert("x-backstop-upstream", header(answer.served_by.as_ref()));
-    headers.insert("x-backstop-attempts", attempts_header(&answer.attempts));
+    headers.insert(UPSTREAM, header(answer.served_by.as_ref()));
+    headers.insert(ATTEMPTS, attempts_header(&answer.attempts));
     if !answer.dropped.is_empty() {
-        headers.insert("x-backstop-dropped", header(&answer.dropped.join(", ")));
+        headers.insert("x-backstop-dropped", header(answer.dropped.join(", ")));
     }
     if let Some(continuation) = answer.continuation {
         headers.insert("x-backstop-continuation", continuation_header(continuation));
@@ -133,6 +139,6 @@ fn headers_of(answer: &Answer, record: &RequestRecord) -> HeaderMap {
 fn continuation_header(continuation: Continuability) -> HeaderValue {
     match continuation {
         Continuability::Possible(way) => HeaderValue::from_static(way.label()),
-        Continuability::Refused(reason) => header(&format!("off;reason={reason}")),
+        Continuability::Refused(reason) => header(format!("off;reason={reason}")),
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn request(
         endpoint: Endpoint::Realtime,
         method: head.method,
         path,
-        headers: for_upstream(&head.headers),
+        headers: for_upstream(head.headers),
         credential: record.credential.take(),
         body: bytes::Bytes::new(),
         model: model.map(|name| ModelField { name, span: None }),
@@ -77,7 +77,7 @@ pub(super) fn request(
     })
 }
 
-fn for_upstream(sent: &HeaderMap) -> HeaderMap {
+fn for_upstream(sent: HeaderMap) -> HeaderMap {
     let mut headers = auth::for_upstream(sent);
     put_handshake(&mut headers);
     headers

@@ -1,5 +1,7 @@
 //! Finds what is known of a model by its name: rules before the table.
 
+use std::cell::RefCell;
+
 use super::effort::EffortLevels;
 use super::facts::{Facts, InChats, Sampling};
 use super::models::{self, Model};
@@ -7,16 +9,64 @@ use super::{claude, gpt, name, thinkers};
 
 /// What is known of a model by its name, whatever its case, with or without a vendor in front (`openai/o3`).
 pub fn facts(name: &str) -> Facts {
-    known(name).unwrap_or_else(|| variant(name, Facts::UNKNOWN))
+    FACTS.with_borrow_mut(|latest| latest.find(name, look_up))
 }
 
 /// What is known of a model that Anthropic's API serves: a Claude of no known generation stands for the newest. Others copy the
 /// API for models of their own, whose names do not show what they take: they take what is old.
 pub fn claude_facts(name: &str) -> Facts {
+    CLAUDE_FACTS.with_borrow_mut(|latest| latest.find(name, look_up_claude))
+}
+
+thread_local! {
+    static FACTS: RefCell<Latest> = RefCell::default();
+    static CLAUDE_FACTS: RefCell<Latest> = RefCell::default();
+}
+
+/// The names that were looked up last, with what is known of them: every request asks several times for the same few.
+#[derive(Default)]
+struct Latest {
+    /// A name has one place; another one may take it.
+    places: [Option<(Box<str>, Facts)>; PLACES],
+}
+
+const PLACES: usize = 32;
+/// What is longer is hardly a name, and is not kept.
+const LONGEST: usize = 100;
+
+impl Latest {
+    fn find(&mut self, name: &str, look_up: impl FnOnce(&str) -> Facts) -> Facts {
+        if name.len() > LONGEST {
+            return look_up(name);
+        }
+        let place = &mut self.places[place_of(name)];
+        if let Some((kept, facts)) = place
+            && **kept == *name
+        {
+            return *facts;
+        }
+        let facts = look_up(name);
+        *place = Some((name.into(), facts));
+        facts
+    }
+}
+
+/// The upper bits of an FNV-1 hash.
+fn place_of(name: &str) -> usize {
+    let mix = |hash: u32, byte: u8| hash.wrapping_mul(0x0100_0193) ^ u32::from(byte);
+    let hash = name.bytes().fold(0x811c_9dc5, mix);
+    hash.wrapping_mul(0x0100_0193) as usize >> 16 & (PLACES - 1)
+}
+
+fn look_up(name: &str) -> Facts {
+    known(name).unwrap_or_else(|| variant(name, Facts::UNKNOWN))
+}
+
+fn look_up_claude(name: &str) -> Facts {
     if claude::is_claude(name) {
         return known(name).unwrap_or_else(|| variant(name, claude::facts(name)));
     }
-    let own = facts(name);
+    let own = look_up(name);
     Facts {
         context_window: own.context_window,
         max_output: own.max_output,
@@ -123,6 +173,20 @@ mod tests {
         }
         for name in OTHERS.split(' ').chain([""]) {
             assert!(!facts(name).thinks, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_asked_for_again_is_known_as_before() {
+        let names: Vec<&str> = THINKERS.split(' ').chain(OTHERS.split(' ')).collect();
+        let first: Vec<Facts> = names.iter().map(|name| facts(name)).collect();
+        for _ in 0..2 {
+            for (name, first) in names.iter().zip(&first) {
+                assert_eq!(facts(name), *first, "{name}");
+                assert_eq!(facts(name), super::look_up(name), "{name}");
+                let again = claude_facts(name);
+                assert_eq!(again, super::look_up_claude(name), "{name}");
+            }
         }
     }
 

@@ -1,9 +1,7 @@
 //! Whether a body that came with 200 really is an answer.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::conversation::End;
@@ -12,6 +10,7 @@ use super::{said, usage};
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
+use crate::wire::json::{Field, Reader, Wanted, pick};
 
 /// What is known of a whole answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,148 +31,190 @@ pub(super) fn inspect(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Outcome::InvalidReply(Defect::Empty));
     }
-    let answer: Answer<'_> =
-        serde_json::from_slice(body).map_err(|_| Outcome::InvalidReply(Defect::Unparsable))?;
-    if let Some(error) = answer.error {
-        return Err(classify_inner(error, retry_after));
+    let answer: Answer<'_> = pick(body).map_err(|_| Outcome::InvalidReply(Defect::Unparsable))?;
+    if let Some(error) = answer.error.get() {
+        return Err(classify_inner(raw(error), retry_after));
     }
-    let tokens = answer
-        .usage
-        .and_then(|usage| usage::tokens(endpoint, usage));
-    let silent = Ok(Inspected {
-        is_silent: true,
-        tokens,
-    });
-    let has_answer = match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Completions => {
-            if let Some(choices) = answer.choices.filter(|choices| has_failed(choices)) {
-                return Err(failure(choices, retry_after));
-            }
-            if endpoint == Endpoint::ChatCompletions && says_nothing(answer.choices) {
-                return silent;
-            }
-            has_entries(answer.choices)
-        }
-        Endpoint::Embeddings => has_entries(answer.data),
-        // `output` may be empty if the answer was cut short; `status` says so.
-        Endpoint::Responses => match answer.status {
-            Some("incomplete" | "in_progress" | "queued") => true,
-            Some("completed") if answer.output.is_some() && !said::in_output(answer.output) => {
-                return silent;
-            }
-            _ => said::in_output(answer.output),
-        },
-        // A message may have no content if `stop_reason` says why.
-        Endpoint::Messages => match answer.stop_reason.and_then(End::of) {
-            Some(End::Failed) => return Err(Outcome::ServerError { status: 500 }),
-            Some(end) if answer.content.is_some() && !said::in_blocks(answer.content) => {
-                if !end.explains_silence() {
-                    return silent;
-                }
-                true
-            }
-            _ => said::in_blocks(answer.content),
-        },
-        Endpoint::CountTokens => answer.input_tokens.is_some(),
-        Endpoint::Realtime | Endpoint::Other => true,
-    };
-    if has_answer {
-        Ok(Inspected {
-            is_silent: false,
-            tokens,
-        })
-    } else if answer.code.is_some() && answer.message.is_some() {
+    let usage = answer.usage.get();
+    let tokens = usage.and_then(|usage| usage::tokens(endpoint, raw(usage)));
+    let known = |is_silent| Ok(Inspected { is_silent, tokens });
+    match content(endpoint, &answer, retry_after)? {
+        Content::Some => known(false),
+        Content::Silent => known(true),
         // Some providers put code and message at the top level, with 200.
-        serde_json::from_slice(body).map_or(Err(Outcome::InvalidReply(Defect::NoAnswer)), |error| {
+        Content::None if answer.code.get().and(answer.message.get()).is_some() => {
+            let error = serde_json::from_slice(body).unwrap_or(RawValue::NULL);
             Err(classify_inner(error, retry_after))
-        })
-    } else {
-        Err(Outcome::InvalidReply(Defect::NoAnswer))
+        }
+        Content::None => Err(Outcome::InvalidReply(Defect::NoAnswer)),
     }
 }
 
+/// What an answer has in it.
+enum Content {
+    /// Something, or a reason why there is nothing.
+    Some,
+    /// It is an answer, but nothing is said in it.
+    Silent,
+    /// It is no answer.
+    None,
+}
+
+impl Content {
+    fn if_there(is_there: bool) -> Self {
+        match is_there {
+            true => Self::Some,
+            false => Self::None,
+        }
+    }
+}
+
+fn content(
+    endpoint: Endpoint,
+    answer: &Answer<'_>,
+    retry_after: Option<Duration>,
+) -> Result<Content, Outcome> {
+    Ok(match endpoint {
+        Endpoint::ChatCompletions | Endpoint::Completions => {
+            let choices = answer.choices.get().map(choices).unwrap_or_default();
+            if choices.iter().any(Choice::has_failed) {
+                return Err(failure(&choices, retry_after));
+            }
+            let is_silent = !choices.is_empty() && choices.iter().all(Choice::says_nothing);
+            if endpoint == Endpoint::ChatCompletions && is_silent {
+                return Ok(Content::Silent);
+            }
+            Content::if_there(has_entries(answer.choices))
+        }
+        Endpoint::Embeddings => Content::if_there(has_entries(answer.data)),
+        // `output` may be empty if the answer was cut short; `status` says so.
+        Endpoint::Responses => {
+            let output = answer.output.get();
+            match answer.status.text().as_deref() {
+                Some("incomplete" | "in_progress" | "queued") => Content::Some,
+                Some("completed") if output.is_some_and(|output| !said::in_list(output)) => {
+                    Content::Silent
+                }
+                _ => Content::if_there(output.is_some_and(said::in_list)),
+            }
+        }
+        // A message may have no content if `stop_reason` says why.
+        Endpoint::Messages => {
+            let has_said = answer.content.get().map(said::in_list);
+            match answer.stop_reason.text().as_deref().and_then(End::of) {
+                Some(End::Failed) => return Err(Outcome::ServerError { status: 500 }),
+                Some(end) if has_said == Some(false) && !end.explains_silence() => Content::Silent,
+                Some(_) if has_said == Some(false) => Content::Some,
+                _ => Content::if_there(has_said == Some(true)),
+            }
+        }
+        Endpoint::CountTokens => Content::if_there(answer.input_tokens.get().is_some()),
+        Endpoint::Realtime | Endpoint::Other => Content::Some,
+    })
+}
+
 /// The part of a choice that shows whether it failed, and whether it says anything.
-#[derive(Deserialize)]
+#[derive(Debug, Default)]
 struct Choice<'a> {
-    #[serde(borrow)]
-    finish_reason: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
+    finish_reason: Field<'a>,
+    message: Field<'a>,
     /// Some servers answer chats in the words of `/completions`.
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
+    text: Field<'a>,
+    error: Field<'a>,
+}
+
+impl<'a> Wanted<'a> for Choice<'a> {
+    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+        Some(match name {
+            "finish_reason" => &mut self.finish_reason,
+            "message" => &mut self.message,
+            "text" => &mut self.text,
+            "error" => &mut self.error,
+            _ => return None,
+        })
+    }
 }
 
 impl Choice<'_> {
     fn end(&self) -> Option<End> {
-        End::of(self.finish_reason.as_deref()?)
+        End::of(&self.finish_reason.text()?)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.end() == Some(End::Failed)
     }
 
     /// Whether it has ended, has nothing in it, and does not say why.
     fn says_nothing(&self) -> bool {
-        let is_empty = self
-            .message
-            .is_none_or(|message| !said::in_message(message));
-        let is_empty = is_empty && !self.text.is_some_and(said::is_filled);
-        is_empty && self.end().is_some_and(|end| !end.explains_silence())
+        let is_said = self.message.get().is_some_and(said::in_message)
+            || self.text.get().is_some_and(said::has_some);
+        !is_said && self.end().is_some_and(|end| !end.explains_silence())
     }
 }
 
-fn choices(choices: &RawValue) -> Vec<Choice<'_>> {
-    serde_json::from_str(choices.get()).unwrap_or_default()
-}
-
-fn has_failed(list: &RawValue) -> bool {
-    let is_failed = |choice: &Choice<'_>| choice.end() == Some(End::Failed);
-    choices(list).iter().any(is_failed)
-}
-
-fn says_nothing(list: Option<&RawValue>) -> bool {
-    let choices = list.map(choices).unwrap_or_default();
-    !choices.is_empty() && choices.iter().all(Choice::says_nothing)
+/// The choices in a list; none, if one of them cannot be read.
+fn choices(list: &str) -> Vec<Choice<'_>> {
+    let mut choices = Vec::new();
+    let read = Reader::new(list.as_bytes()).list(|reader| {
+        choices.push(reader.pick()?);
+        Ok(())
+    });
+    if read.is_err() {
+        choices.clear();
+    }
+    choices
 }
 
 /// The outcome of the choice that failed, if it names one.
-fn failure(list: &RawValue, retry_after: Option<Duration>) -> Outcome {
-    let error = choices(list).into_iter().find_map(|choice| choice.error);
-    match error {
-        Some(error) => classify_inner(error, retry_after),
+fn failure(choices: &[Choice<'_>], retry_after: Option<Duration>) -> Outcome {
+    match choices.iter().find_map(|choice| choice.error.get()) {
+        Some(error) => classify_inner(raw(error), retry_after),
         None => Outcome::ServerError { status: 500 },
     }
 }
 
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    choices: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    stop_reason: Option<&'a str>,
-    #[serde(borrow)]
-    input_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    code: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    status: Option<&'a str>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
+fn raw(value: &str) -> &RawValue {
+    serde_json::from_str(value).unwrap_or(RawValue::NULL)
 }
 
-fn has_entries(list: Option<&RawValue>) -> bool {
-    list.is_some_and(|list| {
-        list.get()
-            .strip_prefix('[')
-            .is_some_and(|rest| !rest.trim_start().starts_with(']'))
-    })
+/// The fields of an answer, of whatever API, that show whether it is one.
+#[derive(Debug, Default)]
+struct Answer<'a> {
+    error: Field<'a>,
+    choices: Field<'a>,
+    data: Field<'a>,
+    output: Field<'a>,
+    content: Field<'a>,
+    stop_reason: Field<'a>,
+    input_tokens: Field<'a>,
+    code: Field<'a>,
+    message: Field<'a>,
+    status: Field<'a>,
+    usage: Field<'a>,
+}
+
+impl<'a> Wanted<'a> for Answer<'a> {
+    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+        Some(match name {
+            "error" => &mut self.error,
+            "choices" => &mut self.choices,
+            "data" => &mut self.data,
+            "output" => &mut self.output,
+            "content" => &mut self.content,
+            "stop_reason" => &mut self.stop_reason,
+            "input_tokens" => &mut self.input_tokens,
+            "code" => &mut self.code,
+            "message" => &mut self.message,
+            "status" => &mut self.status,
+            "usage" => &mut self.usage,
+            _ => return None,
+        })
+    }
+}
+
+fn has_entries(list: Field<'_>) -> bool {
+    let list = list.get().and_then(|list| list.strip_prefix('['));
+    list.is_some_and(|rest| !rest.trim_start().starts_with(']'))
 }
 
 #[cfg(test)]

@@ -42,6 +42,19 @@ const PLAN: (&str, &str) = (
     "anthropic-ratelimit-unified-reset",
 );
 
+/// Whether a header of this name may be one. Every header of every reply is asked.
+fn may_tell(name: &str) -> bool {
+    matches!(
+        name.as_bytes(),
+        [b'x', b'-', b'r', ..] | [b'a', b'n', ..] | [b'r', b'a', ..]
+    )
+}
+
+/// Whether any headers may tell of rate limits.
+pub fn may_be_told(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| may_tell(name.as_str()))
+}
+
 /// About how many tokens a request body of so many bytes has: four bytes make one in English, fewer in other
 /// languages.
 pub fn tokens_in(bytes: usize) -> usize {
@@ -148,6 +161,9 @@ fn read(headers: &HeaderMap, now: SystemTime) -> Vec<Limit<'_>> {
     let mut limits: Vec<Limit<'_>> = Vec::new();
     for (name, value) in headers {
         let name = name.as_str();
+        if !may_tell(name) {
+            continue;
+        }
         let Some((kind, part)) = kind_and_part(name) else {
             if name == FIELD {
                 limits.extend(value.to_str().ok().into_iter().flat_map(field));

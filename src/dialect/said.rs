@@ -3,40 +3,47 @@
 //! Whatever is not known to be empty counts: to take an answer for none costs another one.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::wire::json::Reader;
+
 /// Whether a value is there, and more than an empty text, list or object.
-pub(super) fn is_filled(raw: &RawValue) -> bool {
-    let text = raw.get();
-    let inner = text
+pub(super) fn is_filled(value: &RawValue) -> bool {
+    has_some(value.get())
+}
+
+/// The same for a value as it was written.
+pub(super) fn has_some(value: &str) -> bool {
+    let inner = value
         .strip_prefix(['[', '{'])
         .and_then(|inner| inner.strip_suffix([']', '}']));
-    !matches!(text, "null" | "\"\"") && inner.is_none_or(|inner| !inner.trim().is_empty())
+    !matches!(value, "null" | "\"\"") && inner.is_none_or(|inner| !inner.trim().is_empty())
 }
 
 /// Whether the message of a chat says anything.
-pub(super) fn in_message(message: &RawValue) -> bool {
-    let fields: HashMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_str(message.get()).unwrap_or_default();
-    let mut said = fields.iter().filter(|(name, _)| *name != "role");
-    said.any(|(_, value)| is_filled(value))
+pub(super) fn in_message(message: &str) -> bool {
+    let mut says_something = false;
+    let read = Reader::new(message.as_bytes()).object(|reader, name| {
+        let value = reader.value()?;
+        says_something |= name != "role" && has_some(value);
+        Ok(())
+    });
+    read.is_ok() && says_something
 }
 
 /// Whether the output of a response says anything.
 pub(super) fn in_output(output: Option<&RawValue>) -> bool {
-    parts(output).iter().any(Part::has_said)
+    output.is_some_and(|output| in_list(output.get()))
 }
 
-/// Whether the content of a message of Anthropic's says anything.
-pub(super) fn in_blocks(content: Option<&RawValue>) -> bool {
-    parts(content).iter().any(Part::has_said)
+/// Whether a list says anything: the output of a response, or the content of a message of Anthropic's.
+pub(super) fn in_list(list: &str) -> bool {
+    parts(list).iter().any(Part::has_said)
 }
 
-fn parts(list: Option<&RawValue>) -> Vec<Part<'_>> {
-    let list = list.map_or("[]", RawValue::get);
+fn parts(list: &str) -> Vec<Part<'_>> {
     serde_json::from_str(list).unwrap_or_default()
 }
 
@@ -60,7 +67,7 @@ impl Part<'_> {
     pub(super) fn has_said(&self) -> bool {
         let is_said = |raw: Option<&RawValue>| raw.is_some_and(is_filled);
         match self.kind.as_deref().unwrap_or_default() {
-            "message" => parts(self.content).iter().any(Self::has_said),
+            "message" => self.content.is_some_and(|list| in_list(list.get())),
             "text" | "output_text" | "reasoning_text" | "summary_text" => is_said(self.text),
             "reasoning" => is_said(self.summary) || is_said(self.content),
             "thinking" => is_said(self.thinking),
@@ -72,13 +79,7 @@ impl Part<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
-    use super::{in_blocks, in_message, in_output};
-
-    fn raw(text: &str) -> Box<RawValue> {
-        RawValue::from_string(text.to_owned()).unwrap()
-    }
+    use super::{in_list, in_message};
 
     #[test]
     fn what_says_nothing_is_known() {
@@ -91,7 +92,7 @@ mod tests {
             (r#"{"content":{"a":1}}"#, true),
             (r#"{"audio":{"id":"a"}}"#, true),
         ] {
-            assert_eq!(in_message(&raw(text)), has_said, "{text}");
+            assert_eq!(in_message(text), has_said, "{text}");
         }
         for (text, has_said) in [
             ("[]", false),
@@ -110,7 +111,7 @@ mod tests {
             (r#"[{"type":"function_call"}]"#, true),
             ("[{}]", true),
         ] {
-            assert_eq!(in_output(Some(&raw(text))), has_said, "{text}");
+            assert_eq!(in_list(text), has_said, "{text}");
         }
         for (text, has_said) in [
             (
@@ -120,7 +121,7 @@ mod tests {
             (r#"[{"type":"thinking","thinking":"hm"}]"#, true),
             (r#"[{"type":"tool_use"}]"#, true),
         ] {
-            assert_eq!(in_blocks(Some(&raw(text))), has_said, "{text}");
+            assert_eq!(in_list(text), has_said, "{text}");
         }
     }
 }

@@ -1,13 +1,9 @@
 //! Reads the few fields that matter from a JSON body, in one pass and without copying.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-use serde::de::Error;
-use serde_json::value::RawValue;
+use serde::de::{Error, IgnoredAny};
 
 use crate::catalogue::{Abilities, Ability};
-use crate::wire::json::{ModelField, fingerprint, span_of};
+use crate::wire::json::{Broken, Field, ModelField, Wanted, fingerprint, pick, span_of, text};
 
 /// What routing needs to know of a JSON body.
 #[derive(Debug, Default)]
@@ -26,62 +22,70 @@ pub struct Peek {
     pub session: Option<u64>,
 }
 
-#[derive(Deserialize)]
+/// The fields that are looked at, as they were written.
+#[derive(Debug, Default)]
 struct Fields<'a> {
-    #[serde(borrow)]
-    model: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream: Option<&'a RawValue>,
-    #[serde(borrow)]
-    store: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reasoning: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reasoning_effort: Option<&'a RawValue>,
-    #[serde(borrow)]
-    thinking: Option<&'a RawValue>,
-    #[serde(borrow)]
-    enable_thinking: Option<&'a RawValue>,
-    #[serde(borrow, alias = "think")]
-    thinking_budget: Option<&'a RawValue>,
-    #[serde(borrow)]
-    chat_template_kwargs: Option<&'a RawValue>,
-    #[serde(borrow)]
-    prompt_cache_key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    user: Option<&'a RawValue>,
-    #[serde(borrow)]
-    safety_identifier: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-    #[serde(borrow)]
-    functions: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-    #[serde(borrow)]
-    response_format: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output_config: Option<&'a RawValue>,
-    #[serde(borrow)]
-    modalities: Option<&'a RawValue>,
-    #[serde(borrow)]
-    n: Option<&'a RawValue>,
-    #[serde(borrow)]
-    logprobs: Option<&'a RawValue>,
-    #[serde(borrow)]
-    top_logprobs: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream_options: Option<&'a RawValue>,
+    model: Field<'a>,
+    stream: Field<'a>,
+    store: Field<'a>,
+    reasoning: Field<'a>,
+    reasoning_effort: Field<'a>,
+    thinking: Field<'a>,
+    enable_thinking: Field<'a>,
+    thinking_budget: Field<'a>,
+    chat_template_kwargs: Field<'a>,
+    prompt_cache_key: Field<'a>,
+    user: Field<'a>,
+    safety_identifier: Field<'a>,
+    tools: Field<'a>,
+    functions: Field<'a>,
+    input: Field<'a>,
+    response_format: Field<'a>,
+    text: Field<'a>,
+    output_config: Field<'a>,
+    modalities: Field<'a>,
+    n: Field<'a>,
+    logprobs: Field<'a>,
+    top_logprobs: Field<'a>,
+    stream_options: Field<'a>,
+}
+
+impl<'a> Wanted<'a> for Fields<'a> {
+    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+        Some(match name {
+            "model" => &mut self.model,
+            "stream" => &mut self.stream,
+            "store" => &mut self.store,
+            "reasoning" => &mut self.reasoning,
+            "reasoning_effort" => &mut self.reasoning_effort,
+            "thinking" => &mut self.thinking,
+            "enable_thinking" => &mut self.enable_thinking,
+            "thinking_budget" | "think" => &mut self.thinking_budget,
+            "chat_template_kwargs" => &mut self.chat_template_kwargs,
+            "prompt_cache_key" => &mut self.prompt_cache_key,
+            "user" => &mut self.user,
+            "safety_identifier" => &mut self.safety_identifier,
+            "tools" => &mut self.tools,
+            "functions" => &mut self.functions,
+            "input" => &mut self.input,
+            "response_format" => &mut self.response_format,
+            "text" => &mut self.text,
+            "output_config" => &mut self.output_config,
+            "modalities" => &mut self.modalities,
+            "n" => &mut self.n,
+            "logprobs" => &mut self.logprobs,
+            "top_logprobs" => &mut self.top_logprobs,
+            "stream_options" => &mut self.stream_options,
+            _ => return None,
+        })
+    }
 }
 
 impl Fields<'_> {
     /// Whether it asks for reasoning: in the words of `OpenAI`, `OpenRouter`, Anthropic, `DashScope`, Ollama or vLLM.
     fn asks_to_think(&self) -> bool {
-        let is_on = |raw: &&RawValue| {
-            let raw = raw.get();
-            let is_off = matches!(raw, "null" | "{}" | "false" | "0")
+        let is_on = |raw: &str| {
+            let is_off = matches!(raw, "{}" | "false" | "0")
                 || raw.contains("\"none\"")
                 || raw.contains("\"disabled\"")
                 || raw.contains("\"enabled\"") && raw.contains("false");
@@ -94,20 +98,20 @@ impl Fields<'_> {
             self.enable_thinking,
             self.thinking_budget,
         ];
-        let by_template = self.chat_template_kwargs.is_some_and(|raw| {
-            let raw = raw.get();
-            raw.contains("thinking") && raw.contains("true")
-        });
-        by_template || asked.iter().flatten().any(is_on)
+        let by_template = self
+            .chat_template_kwargs
+            .get()
+            .is_some_and(|raw| raw.contains("thinking") && raw.contains("true"));
+        by_template || asked.into_iter().filter_map(Field::get).any(is_on)
     }
 
     fn demands(&self) -> Abilities {
-        let is_set = |raw: Option<&RawValue>| {
-            raw.is_some_and(|raw| !matches!(raw.get(), "null" | "false" | "0" | "[]" | "{}"))
+        let is_set = |field: Field<'_>| {
+            let raw = field.get();
+            raw.is_some_and(|raw| !matches!(raw, "false" | "0" | "[]" | "{}"))
         };
         // Inside a text its quotes would be escaped, so this finds only real names.
-        let has =
-            |raw: Option<&RawValue>, name: &str| raw.is_some_and(|raw| raw.get().contains(name));
+        let has = |field: Field<'_>, name: &str| field.get().is_some_and(|raw| raw.contains(name));
         let formats = [self.response_format, self.text, self.output_config];
         let brings_tools = has(self.input, "\"additional_tools\"");
         let asked = [
@@ -124,7 +128,7 @@ impl Fields<'_> {
             (Ability::Audio, has(self.modalities, "\"audio\"")),
             (
                 Ability::Several,
-                is_set(self.n) && self.n.is_some_and(|n| n.get() != "1"),
+                is_set(self.n) && self.n.get() != Some("1"),
             ),
             (
                 Ability::Logprobs,
@@ -145,32 +149,35 @@ impl Fields<'_> {
 
 /// Checks that a body is one JSON object and reads `model` and `stream` from it.
 pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
-    // serde would read a struct from an array too.
-    if body.trim_ascii_start().starts_with(b"[") {
-        return Err(Error::custom("it is an array"));
-    }
-    let fields: Fields<'_> = serde_json::from_slice(body)?;
-    let model = match fields.model {
-        Some(raw) => serde_json::from_str::<Cow<'_, str>>(raw.get())
-            .ok()
-            .map(|name| ModelField {
-                name: name.into_owned(),
-                span: Some(span_of(raw.get().as_bytes(), body)),
-            }),
-        None => None,
-    };
+    let fields: Fields<'_> = pick(body).map_err(|broken| fault(body, broken))?;
+    let model = fields.model.get().and_then(|raw| {
+        Some(ModelField {
+            name: text(raw)?.into_owned(),
+            span: Some(span_of(raw.as_bytes(), body)),
+        })
+    });
     let session = fields
         .prompt_cache_key
-        .or(fields.user)
-        .or(fields.safety_identifier);
+        .get()
+        .or(fields.user.get())
+        .or(fields.safety_identifier.get());
     Ok(Peek {
         demands: fields.demands(),
-        store: fields.store.map(|raw| raw.get() == "true"),
+        store: fields.store.get().map(|raw| raw == "true"),
         reasoning: fields.asks_to_think(),
-        session: session.map(|raw| fingerprint(raw.get().as_bytes())),
+        session: session.map(|raw| fingerprint(raw.as_bytes())),
         model,
-        streaming: fields.stream.is_some_and(|raw| raw.get() == "true"),
+        streaming: fields.stream.get() == Some("true"),
     })
+}
+
+/// What is wrong with a body, and where, as far as the parser knows the place.
+fn fault(body: &[u8], broken: Broken) -> serde_json::Error {
+    match serde_json::from_slice::<IgnoredAny>(body) {
+        Err(error) => error,
+        Ok(_) if broken == Broken::Type => Error::custom("it is no object"),
+        Ok(_) => Error::custom(broken),
+    }
 }
 
 #[cfg(test)]

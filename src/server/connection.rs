@@ -97,7 +97,8 @@ impl Http {
             let open = activity.begin();
             let is_last = is_chunked(&request);
             let client = hyper::upgrade::on(&mut request);
-            let answering = handler(request, self.shutdown.clone());
+            // Boxed, so that it is not moved with what the connection keeps of its request.
+            let answering = Box::pin(handler(request, self.shutdown.clone()));
             let switch = self.switch.clone();
             async move {
                 let mut handled = answering.await;
@@ -127,8 +128,8 @@ fn builder(limits: &ConnectionLimits) -> auto::Builder<StreamExecutor> {
     });
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle)
+        // A connection on which a head trickles is idle: `Lifetime` ends it, without a timer for each request.
+        .header_read_timeout(None)
         .max_buf_size(limits.headers.max(SMALLEST_BUFFER));
     builder
         .http2()

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::activity::Activity;
 
-/// How long a client may take to notice that its connection is being closed to make room.
+/// How long a client may take to notice that its connection is being closed, because it is idle or to make room.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What ends a connection that does not end by itself.
@@ -18,7 +18,7 @@ pub(super) struct Lifetime {
     pub(super) activity: Arc<Activity>,
     /// How long the connection may have no open request.
     pub(super) idle: Duration,
-    /// How long a client may take to acknowledge that an idle connection is closed.
+    /// How long a client may read nothing, also of the news that its idle connection is closed.
     pub(super) write: Duration,
     /// Becomes true when open requests are to be the last ones.
     pub(super) stop: watch::Receiver<bool>,
@@ -32,7 +32,7 @@ impl Lifetime {
             biased;
             ended = connection.as_mut() => return ended,
             _ = self.stop.wait_for(|stop| *stop) => None,
-            () = self.activity.idle_for(self.idle) => Some(self.write),
+            () = self.activity.idle_for(self.idle) => Some(FAREWELL.min(self.write)),
             () = self.activity.must_make_room() => Some(FAREWELL),
         };
         connection.as_mut().graceful_shutdown();

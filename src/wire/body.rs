@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body as HttpBody;
 use thiserror::Error;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::memory::{NoMemory, Share};
 
@@ -112,51 +112,34 @@ async fn read(
     }
     let announced = announced as usize;
     make_room(announced)?;
-    let Some(first) = piece(&mut body, || patience(b"")).await? else {
+    let Some(first) = next(&mut body, || patience(b"")).await? else {
         return Ok(Bytes::new());
     };
-    if first.len() >= announced && body.is_end_stream() {
-        if first.len() > limit {
-            return Err(ReadError::TooLarge(limit));
-        }
-        make_room(first.len())?;
+    check(first.len(), limit)?;
+    make_room(first.len())?;
+    if body.is_end_stream() {
         return Ok(first);
     }
-    let mut whole = if first.len() < announced {
-        let mut whole = BytesMut::with_capacity(announced);
-        whole.extend_from_slice(&first);
-        whole
-    } else {
-        BytesMut::from(first)
+    let Some(second) = next(&mut body, || patience(&first)).await? else {
+        return Ok(first);
     };
+    let mut whole = BytesMut::with_capacity(announced.max(first.len() + second.len()));
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
     loop {
-        if whole.len() > limit {
-            return Err(ReadError::TooLarge(limit));
-        }
+        check(whole.len(), limit)?;
         make_room(whole.len())?;
-        match piece(&mut body, || patience(&whole)).await? {
+        match next(&mut body, || patience(&whole)).await? {
             Some(data) => whole.extend_from_slice(&data),
             None => return Ok(whole.freeze()),
         }
     }
 }
 
-/// The next piece of data of a body, or `None` at its end. What is there already is taken without a look at the clock.
-async fn piece(
-    body: &mut impl Arriving,
-    patience: impl FnOnce() -> Patience,
-) -> Result<Option<Bytes>, ReadError> {
-    let there = poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context)));
-    match there.await {
-        Poll::Ready(None) => Ok(None),
-        Poll::Ready(Some(frame)) => {
-            let frame = frame.map_err(|error| ReadError::Broken(error.into()))?;
-            match frame.into_data() {
-                Ok(data) if !data.is_empty() => Ok(Some(data)),
-                Ok(_) | Err(_) => next_data(body, patience()).await,
-            }
-        }
-        Poll::Pending => next_data(body, patience()).await,
+fn check(length: usize, limit: usize) -> Result<(), ReadError> {
+    match length > limit {
+        true => Err(ReadError::TooLarge(limit)),
+        false => Ok(()),
     }
 }
 
@@ -165,18 +148,51 @@ pub async fn next_data(
     body: &mut impl Arriving,
     patience: Patience,
 ) -> Result<Option<Bytes>, ReadError> {
-    let idle_until = Instant::now() + patience.idle;
+    next(body, || patience).await
+}
+
+/// The same. What is there already, as most bodies are when their heads have been read, needs no timer.
+async fn next(
+    body: &mut impl Arriving,
+    patience: impl FnOnce() -> Patience,
+) -> Result<Option<Bytes>, ReadError> {
+    let mut patience = Some(patience);
+    let mut in_time = true;
+    let mut alarm = pin!(None::<Sleep>);
+    poll_fn(|context| {
+        if let Poll::Ready(next) = poll_data(body, context) {
+            return Poll::Ready(next);
+        }
+        if let Some(patience) = patience.take() {
+            let Patience { idle, until } = patience();
+            let idle_until = Instant::now() + idle;
+            in_time = idle_until < until;
+            alarm.set(Some(sleep_until(idle_until.min(until))));
+        }
+        let rung = alarm.as_mut().as_pin_mut().map(|alarm| alarm.poll(context));
+        match rung {
+            Some(Poll::Ready(())) if in_time => Poll::Ready(Err(ReadError::Stalled)),
+            Some(Poll::Ready(())) => Poll::Ready(Err(ReadError::TooLate)),
+            Some(Poll::Pending) | None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+fn poll_data(
+    body: &mut impl Arriving,
+    context: &mut Context<'_>,
+) -> Poll<Result<Option<Bytes>, ReadError>> {
     loop {
-        let frame = match timeout_at(idle_until.min(patience.until), body.frame()).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(frame)) => frame.map_err(|error| ReadError::Broken(error.into()))?,
-            Err(_) if idle_until < patience.until => return Err(ReadError::Stalled),
-            Err(_) => return Err(ReadError::TooLate),
+        let frame = match Pin::new(&mut *body).poll_frame(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => return Poll::Ready(Ok(None)),
+            Poll::Ready(Some(frame)) => frame.map_err(|error| ReadError::Broken(error.into()))?,
         };
         if let Ok(data) = frame.into_data()
             && !data.is_empty()
         {
-            return Ok(Some(data));
+            return Poll::Ready(Ok(Some(data)));
         }
     }
 }

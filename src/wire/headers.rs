@@ -12,7 +12,7 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub const EVENTS: &str = "text/event-stream";
 
 /// Headers that concern one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
@@ -24,20 +24,21 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// The end-to-end headers among those that may pass.
-pub fn end_to_end(headers: &HeaderMap, may_pass: impl Fn(&str) -> bool) -> HeaderMap {
-    let mut passed = HeaderMap::with_capacity(headers.len());
+pub fn end_to_end(mut headers: HeaderMap, may_pass: impl Fn(&str) -> bool) -> HeaderMap {
     // Hardly any sender lists header names there.
     let mut connection = headers.get_all(header::CONNECTION).iter();
     let has_more = connection.any(|value| value != "keep-alive" && value != "close");
-    for (name, value) in headers {
-        if may_pass(name.as_str())
+    let passes = |name: &&HeaderName| {
+        may_pass(name.as_str())
             && !HOP_BY_HOP.contains(name)
-            && !(has_more && is_named_by_connection(headers, name))
-        {
-            passed.append(name, value.clone());
-        }
+            && !(has_more && is_named_by_connection(&headers, name))
+    };
+    let names = headers.keys().filter(|name| !passes(name));
+    let kept_back: Vec<HeaderName> = names.cloned().collect();
+    for name in kept_back {
+        headers.remove(name);
     }
-    passed
+    headers
 }
 
 /// A sender may declare further headers as hop-by-hop by listing them in `connection`.
@@ -64,12 +65,12 @@ pub fn has_media_type(headers: &HeaderMap, wanted: &str) -> bool {
 /// How long the sender asks us to wait: `retry-after-ms` (milliseconds), else `retry-after` (seconds or an HTTP date,
 /// RFC 9110, section 10.2.3).
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(millis) = text("retry-after-ms").and_then(|value| value.trim().parse::<f64>().ok())
-    {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let in_millis = text(HeaderName::from_static("retry-after-ms"));
+    if let Some(millis) = in_millis.and_then(|value| value.trim().parse::<f64>().ok()) {
         return Duration::try_from_secs_f64(millis / 1000.0).ok();
     }
-    let value = text("retry-after")?.trim();
+    let value = text(header::RETRY_AFTER)?.trim();
     match value.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         Err(_) => httpdate::parse_http_date(value)
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_about_one_connection_does_not_pass() {
         let passed = end_to_end(
-            &headers(&[
+            headers(&[
                 ("secret", "1"),
                 ("connection", "close, X-Private"),
                 ("x-private", "1"),

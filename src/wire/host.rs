@@ -43,11 +43,23 @@ pub fn check_host(head: &Parts) -> Result<(), HostError> {
             Ok(())
         };
     };
+    if head.version < Version::HTTP_2 && is_plain(host.as_bytes()) {
+        return Ok(());
+    }
     let host = parse(host).ok_or(HostError::Invalid)?;
     if head.version >= Version::HTTP_2 && authority.is_some_and(|authority| *authority != host) {
         return Err(HostError::Conflicting);
     }
     Ok(())
+}
+
+/// Whether a host is an ordinary name or address with an ordinary port or none, as almost all are.
+fn is_plain(host: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let mut parts = host.splitn(2, |byte| *byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let is_port = |port: &[u8]| port.len() <= 4 && port.iter().all(u8::is_ascii_digit);
+    !name.is_empty() && name.iter().all(is_plain) && parts.next().is_none_or(is_port)
 }
 
 fn parse(host: &HeaderValue) -> Option<Authority> {

@@ -1,5 +1,6 @@
 //! JSON in which one part changes and the rest stays as it was written.
 
+mod reader;
 mod tree;
 mod walk;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use siphasher::sip::SipHasher13;
 
+pub use reader::{Broken, Field, Reader, Wanted, pick, text};
 pub use tree::{Fault, fault, mended, reserve};
 pub use walk::{Token, walk};
 

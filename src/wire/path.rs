@@ -11,6 +11,11 @@ const MOST_ROUNDS: usize = 3;
 /// some treat a backslash as a slash, cut what follows a semicolon, or read other characters as dots. So the path must
 /// be plain as it is and after every round of decoding. Names with an escaped slash or space are plain.
 pub fn is_unambiguous(path: &str) -> bool {
+    // So are almost all.
+    let is_simple = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-');
+    if path.bytes().all(is_simple) {
+        return true;
+    }
     if !is_plain(path) {
         return false;
     }

@@ -111,6 +111,9 @@ pub fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 /// Offers only the subprotocols that `keep` selects; removes the header if none are left.
 pub fn keep_subprotocols(headers: &mut HeaderMap, keep: impl Fn(&str) -> bool) {
+    if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        return;
+    }
     let kept: Vec<&str> = subprotocols(headers).filter(|name| keep(name)).collect();
     let kept = HeaderValue::try_from(kept.join(", ")).ok();
     match kept.filter(|kept| !kept.is_empty()) {

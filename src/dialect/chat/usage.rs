@@ -1,11 +1,13 @@
 //! What an answer costs, in the words of chats.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::dialect::conversation::Usage;
 use crate::dialect::conversation::lenient::{Count, Object};
+use crate::wire::json::Reader;
 
 /// The usage, as providers write it.
 #[derive(Debug, Default, Deserialize)]
@@ -43,6 +45,38 @@ struct OfCompletion {
 }
 
 impl Counts {
+    /// Reads an object in one pass, without serde: every answer has one.
+    fn read(usage: &str) -> Option<Self> {
+        let mut counts = Self::default();
+        let mut reader = Reader::new(usage.as_bytes());
+        let read = reader.object(|reader, name| {
+            let field = match name {
+                "prompt_tokens" => &mut counts.prompt_tokens,
+                "completion_tokens" => &mut counts.completion_tokens,
+                "total_tokens" => &mut counts.total_tokens,
+                "prompt_cache_hit_tokens" => &mut counts.prompt_cache_hit_tokens,
+                "cached_tokens" => &mut counts.cached_tokens,
+                "input_tokens" => &mut counts.input_tokens,
+                "output_tokens" => &mut counts.output_tokens,
+                "cache_read_input_tokens" => &mut counts.cache_read_input_tokens,
+                "cache_creation_input_tokens" => &mut counts.cache_creation_input_tokens,
+                "reasoning_tokens" => &mut counts.reasoning_tokens,
+                "prompt_tokens_details" => {
+                    counts.prompt_tokens_details = object(reader.value()?);
+                    return Ok(());
+                }
+                "completion_tokens_details" => {
+                    counts.completion_tokens_details = object(reader.value()?);
+                    return Ok(());
+                }
+                _ => return reader.skip(),
+            };
+            *field = count(reader.value()?);
+            Ok(())
+        });
+        read.ok().map(|()| counts)
+    }
+
     /// The usage; `None`: it counts nothing. Gemini counts reasoning in `total_tokens` only, though it is output like any
     /// other.
     pub(super) fn usage(self) -> Option<Usage> {
@@ -73,8 +107,19 @@ impl Counts {
 
 /// Reads a usage object; `None`: it counts nothing.
 pub fn usage(usage: &RawValue) -> Option<Usage> {
-    let counts: Object<Counts> = serde_json::from_str(usage.get()).ok()?;
-    counts.0?.usage()
+    Counts::read(usage.get())?.usage()
+}
+
+/// The count that is written so. A number of a few digits is one as it is.
+fn count(value: &str) -> Count {
+    match value.parse() {
+        Ok(count) if value.len() < 16 => Count(Some(count)),
+        _ => serde_json::from_str(value).unwrap_or_default(),
+    }
+}
+
+fn object<T: DeserializeOwned>(value: &str) -> Object<T> {
+    serde_json::from_str(value).unwrap_or_default()
 }
 
 /// The largest of some counts, which mean the same; 0 if none is there.

@@ -153,6 +153,9 @@ impl InFlightAttempt {
 
     /// Notes the rate limit that the upstream reports.
     pub(in crate::failover) fn note_rate_limit(&self, headers: &HeaderMap) {
+        if !rate_limit::may_be_told(headers) {
+            return;
+        }
         // The next request is taken to be as long as this one.
         let tokens = rate_limit::tokens_in(self.shape.size);
         let left = rate_limit::tightest(headers, tokens, SystemTime::now());

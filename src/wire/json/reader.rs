@@ -1,0 +1,378 @@
+//! Reads a JSON text strictly from left to right and takes out what is wanted, as it was written, without building a tree.
+//!
+//! It refuses what `serde_json` refuses when it skips a value. Texts are decoded, and checked for UTF-8, only where they
+//! are taken out: what is passed on unread is the business of whoever reads it.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+use thiserror::Error;
+
+/// Why a text cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Broken {
+    /// It is not JSON.
+    #[error("it is not JSON")]
+    Syntax,
+    /// A name or a value that is wanted is not UTF-8.
+    #[error("it is not UTF-8")]
+    Encoding,
+    /// A field that is wanted is there twice: readers disagree about which one counts.
+    #[error("a field is there twice")]
+    Twice,
+    /// It is something other than an object or a list.
+    #[error("it has another type")]
+    Type,
+}
+
+/// A field as it was written, if it is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Field<'a>(Option<&'a str>);
+
+impl<'a> Field<'a> {
+    /// Its value as it was written; null says as much as no field.
+    pub fn get(self) -> Option<&'a str> {
+        self.0.filter(|value| *value != "null")
+    }
+
+    /// Its value, if that is a text.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        self.0.and_then(text)
+    }
+}
+
+/// Fields of an object that are wanted.
+pub trait Wanted<'a>: Default {
+    /// Where the value of this field goes; `None`: it is not wanted.
+    fn field(&mut self, name: &str) -> Option<&mut Field<'a>>;
+}
+
+/// What is wanted of a text that is one object.
+pub fn pick<'a, W: Wanted<'a>>(text: &'a [u8]) -> Result<W, Broken> {
+    let mut reader = Reader::new(text);
+    let picked = reader.pick()?;
+    reader.end()?;
+    Ok(picked)
+}
+
+/// The text that is written as this value; `None`: it is something else.
+pub fn text(value: &str) -> Option<Cow<'_, str>> {
+    let inner = value.strip_prefix('"')?;
+    if inner.contains('\\') {
+        return serde_json::from_str(value).ok().map(Cow::Owned);
+    }
+    inner.strip_suffix('"').map(Cow::Borrowed)
+}
+
+/// A place in a text: what stands before it has been read.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// The ends of the lists and objects inside of the value that is being skipped.
+    open: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    /// The beginning of a text.
+    pub fn new(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            at: 0,
+            open: Vec::new(),
+        }
+    }
+
+    /// Nothing follows but white space.
+    pub fn end(mut self) -> Result<(), Broken> {
+        self.peek().map_or(Ok(()), |_| Err(Broken::Syntax))
+    }
+
+    /// What is wanted of the object that comes next.
+    pub fn pick<W: Wanted<'a>>(&mut self) -> Result<W, Broken> {
+        let mut wanted = W::default();
+        self.object(|reader, name| match wanted.field(name) {
+            Some(field) => match field.0.replace(reader.value()?) {
+                Some(_) => Err(Broken::Twice),
+                None => Ok(()),
+            },
+            None => reader.skip(),
+        })?;
+        Ok(wanted)
+    }
+
+    /// Shows the name of each field of the object that comes next; `field` reads the value.
+    pub fn object(
+        &mut self,
+        mut field: impl FnMut(&mut Self, &str) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        self.opens(b'{')?;
+        if self.eats(b'}') {
+            return Ok(());
+        }
+        loop {
+            let name = self.name()?;
+            field(self, &name)?;
+            if !self.goes_on(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Stops at each item of the list that comes next; `item` reads it.
+    pub fn list(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        self.opens(b'[')?;
+        if self.eats(b']') {
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            if !self.goes_on(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The value that comes next, as it is written.
+    pub fn value(&mut self) -> Result<&'a str, Broken> {
+        self.peek();
+        let start = self.at;
+        self.skip()?;
+        std::str::from_utf8(&self.text[start..self.at]).map_err(|_| Broken::Encoding)
+    }
+
+    /// Passes over the value that comes next, however deep it is.
+    pub fn skip(&mut self) -> Result<(), Broken> {
+        self.open.clear();
+        loop {
+            let is_over = self.skip_start()?;
+            if is_over && !self.skip_ends()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes over a simple value, or to the first value in a list or an object. Returns whether a value is over.
+    fn skip_start(&mut self) -> Result<bool, Broken> {
+        let first = self.peek().ok_or(Broken::Syntax)?;
+        match first {
+            b'"' => {
+                self.at += 1;
+                self.rest_of_string()?;
+            }
+            b'{' => {
+                self.at += 1;
+                if !self.eats(b'}') {
+                    self.open.push(b'}');
+                    self.skip_name()?;
+                    return Ok(false);
+                }
+            }
+            b'[' => {
+                self.at += 1;
+                if !self.eats(b']') {
+                    self.open.push(b']');
+                    return Ok(false);
+                }
+            }
+            b'-' | b'0'..=b'9' => self.number()?,
+            b't' => self.word(b"true")?,
+            b'f' => self.word(b"false")?,
+            b'n' => self.word(b"null")?,
+            _ => return Err(Broken::Syntax),
+        }
+        Ok(true)
+    }
+
+    /// Passes over the end of a value and of all that ends with it. Returns whether another value follows.
+    fn skip_ends(&mut self) -> Result<bool, Broken> {
+        while let Some(end) = self.open.last().copied() {
+            if self.goes_on(end)? {
+                if end == b'}' {
+                    self.skip_name()?;
+                }
+                return Ok(true);
+            }
+            self.open.pop();
+        }
+        Ok(false)
+    }
+
+    /// The name of a field, up to its value.
+    fn name(&mut self) -> Result<Cow<'a, str>, Broken> {
+        self.peek();
+        let start = self.at;
+        let has_escapes = self.skip_quoted()?;
+        let quoted = &self.text[start..self.at];
+        self.colon()?;
+        if has_escapes {
+            let name = serde_json::from_slice(quoted);
+            return name.map(Cow::Owned).map_err(|_| Broken::Syntax);
+        }
+        let name = std::str::from_utf8(&quoted[1..quoted.len() - 1]);
+        name.map(Cow::Borrowed).map_err(|_| Broken::Encoding)
+    }
+
+    fn skip_name(&mut self) -> Result<(), Broken> {
+        self.skip_quoted()?;
+        self.colon()
+    }
+
+    fn skip_quoted(&mut self) -> Result<bool, Broken> {
+        if !self.eats(b'"') {
+            return Err(Broken::Syntax);
+        }
+        self.rest_of_string()
+    }
+
+    fn colon(&mut self) -> Result<(), Broken> {
+        self.eats(b':').then_some(()).ok_or(Broken::Syntax)
+    }
+
+    /// Passes over a string whose opening quote has been read. Returns whether it has escapes.
+    fn rest_of_string(&mut self) -> Result<bool, Broken> {
+        let mut has_escapes = false;
+        loop {
+            self.at += plain(&self.text[self.at..]);
+            match self.text.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(has_escapes);
+                }
+                Some(b'\\') => {
+                    has_escapes = true;
+                    self.escape()?;
+                }
+                Some(_) | None => return Err(Broken::Syntax),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Broken> {
+        let length = match self.text.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+            Some(b'u') => {
+                let digits = self.text.get(self.at + 2..self.at + 6);
+                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+                    return Err(Broken::Syntax);
+                }
+                6
+            }
+            Some(_) | None => return Err(Broken::Syntax),
+        };
+        self.at += length;
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Broken> {
+        self.at += usize::from(self.text.get(self.at) == Some(&b'-'));
+        match self.text.get(self.at) {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.text.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.text.get(self.at), Some(b'e' | b'E')) {
+            self.at += 1;
+            let is_signed = matches!(self.text.get(self.at), Some(b'+' | b'-'));
+            self.at += usize::from(is_signed);
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// One digit or more.
+    fn digits(&mut self) -> Result<(), Broken> {
+        let start = self.at;
+        while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(()).ok_or(Broken::Syntax)
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), Broken> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(Broken::Syntax);
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn opens(&mut self, with: u8) -> Result<(), Broken> {
+        self.eats(with).then_some(()).ok_or(Broken::Type)
+    }
+
+    /// Behind a value: whether another one follows in the list or object that ends with `end`.
+    fn goes_on(&mut self, end: u8) -> Result<bool, Broken> {
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(byte) if byte == end => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(_) | None => Err(Broken::Syntax),
+        }
+    }
+
+    fn eats(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    /// The next byte that is no white space; it stays unread.
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.text.get(self.at) {
+                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
+                next => return next.copied(),
+            }
+        }
+    }
+}
+
+/// Strings of up to so many words are looked through word by word.
+const WORDS: usize = 8;
+
+/// How many bytes of a string come before the first quote, backslash or control character.
+fn plain(text: &[u8]) -> usize {
+    let (words, _) = text.as_chunks::<8>();
+    for (index, word) in words.iter().take(WORDS).enumerate() {
+        let marks = marks(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return index * 8 + marks.trailing_zeros() as usize / 8;
+        }
+    }
+    let start = words.len().min(WORDS) * 8;
+    let rest = &text[start..];
+    let is_control = |byte: &u8| *byte < b' ';
+    let Some(end) = memchr2(b'"', b'\\', rest) else {
+        return start + rest.iter().position(is_control).unwrap_or(rest.len());
+    };
+    let rest = &rest[..end];
+    // Without a branch for each byte, which is many times as fast; a control character is an error.
+    match rest.iter().fold(false, |has, byte| has | is_control(byte)) {
+        true => start + rest.iter().position(is_control).unwrap_or(end),
+        false => start + end,
+    }
+}
+
+/// The highest bit of the first byte (the lowest one) that is a quote, a backslash or a control character; bits above that
+/// one mean nothing. See "Bit Twiddling Hacks", *Determine if a word has a byte less than n*.
+fn marks(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, b' ') | is(b'"') | is(b'\\')) & (ONES << 7)
+}
+
+#[cfg(test)]
+mod tests;
