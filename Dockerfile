@@ -11,9 +11,10 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 COPY Cargo.toml Cargo.lock ./
 RUN set -eu; \
     target="$(rustc -vV | sed -n 's/^host: //p')"; \
-    mkdir -p src tests/gateway tests/simulation benches; \
+    mkdir -p src tests/gateway tests/simulation benches/overhead benches/situations; \
     for file in src/main.rs tests/gateway/main.rs tests/simulation/main.rs \
-        benches/overhead.rs benches/health.rs benches/streams.rs; do \
+        benches/overhead/main.rs benches/situations/main.rs benches/health.rs \
+        benches/streams.rs benches/translation.rs; do \
         echo 'fn main() {}' > "$file"; \
     done; \
     touch src/lib.rs; \

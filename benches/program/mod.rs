@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -30,18 +30,29 @@ impl Drop for Program {
 impl Program {
     /// Backstop in front of one upstream.
     pub(crate) async fn backstop(folder: &Path, upstream: SocketAddr) -> Self {
-        let (address, admin) = (free_address().await, free_address().await);
-        let config = folder.join("backstop.yaml");
-        let text = format!(
-            "listen: {address}\nadmin: {{listen: \"{admin}\"}}\n\
-             upstreams: {{one: {{provider: openai-compatible, base_url: \"http://{upstream}/v1\", api_key: key}}}}\n\
-             routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n\
-             limits: {{connections: 8192, requests: 8192}}\n"
+        let one = format!(
+            "upstreams: {{one: {{provider: openai-compatible, base_url: \"http://{upstream}/v1\", api_key: key}}}}\n\
+             routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n"
         );
-        fs::write(&config, text).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_backstop"))
-            .args(["serve", "--log", "warn", "--config"])
-            .arg(&config)
+        Self::backstop_by(folder, &one).await
+    }
+
+    /// Backstop with this configuration, which says nothing of addresses and limits.
+    pub(crate) async fn backstop_by(folder: &Path, config: &str) -> Self {
+        let (address, admin) = (free_address().await, free_address().await);
+        let state = folder.join(format!("backstop-{}", address.port()));
+        fs::create_dir(&state).unwrap();
+        let file = state.join("backstop.yaml");
+        let text = format!(
+            "listen: {address}\nadmin: {{listen: \"{admin}\"}}\n{config}\
+             limits: {{connections: 8192, requests: 8192}}\ncheck_models: false\n"
+        );
+        fs::write(&file, text).unwrap();
+        let child = on_one_processor(Path::new(env!("CARGO_BIN_EXE_backstop")))
+            .args(["serve", "--log", "warn", "--state-dir"])
+            .arg(&state)
+            .arg("--config")
+            .arg(&file)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -64,43 +75,39 @@ impl Program {
         );
         let config = folder.join("nginx.conf");
         fs::write(&config, text).unwrap();
-        let child = Command::new("nginx")
+        let child = on_one_processor(&nginx_binary()?)
             .arg("-c")
             .arg(&config)
             .arg("-p")
             .arg(folder)
             .stderr(Stdio::null())
             .spawn();
-        Some(Self::started(child.ok()?, address).await)
+        Some(Self::started(child.unwrap(), address).await)
     }
 
-    async fn started(child: Child, address: SocketAddr) -> Self {
-        for _ in 0..200 {
+    /// A program that has just been started, once it answers at this address.
+    pub(crate) async fn started(child: Child, address: SocketAddr) -> Self {
+        for _ in 0..5000 {
             if TcpStream::connect(address).await.is_ok() {
                 return Self { child, address };
             }
-            sleep(Duration::from_millis(25)).await;
+            sleep(Duration::from_millis(1)).await;
         }
         panic!("{address} does not answer");
     }
 
-    /// User and system time of the process and its children, from fields 14 and 15 of /proc/PID/stat, in ticks of 10 ms.
+    /// User and system time of all threads of the process and its children, from the first field of
+    /// /proc/PID/task/TID/schedstat, in nanoseconds.
     pub(crate) fn processor_time(&self) -> Duration {
-        let ticks: u64 = self
+        let threads = self
             .processes()
-            .iter()
-            .map(|pid| {
-                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-                let fields: Vec<&str> = stat
-                    .rsplit_once(')')
-                    .unwrap()
-                    .1
-                    .split_whitespace()
-                    .collect();
-                fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-            })
-            .sum();
-        Duration::from_millis(ticks * 10)
+            .into_iter()
+            .flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).unwrap());
+        // A thread may end meanwhile.
+        let stats = threads
+            .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok());
+        let times = stats.filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok());
+        Duration::from_nanos(times.sum())
     }
 
     fn processes(&self) -> Vec<String> {
@@ -112,18 +119,36 @@ impl Program {
         all
     }
 
-    /// Resident memory, of the first process.
+    /// Resident memory of the process and its children. What they share counts once.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("VmRSS");
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        let of = |pid: String| -> u64 {
+            let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+            let mut lines = rollup.lines();
+            let line = lines.find_map(|line| line.strip_prefix("Pss:"));
+            let kib = line.expect("Pss").trim().trim_end_matches(" kB");
+            kib.parse().unwrap()
+        };
+        self.processes().into_iter().map(of).sum()
     }
 }
 
-async fn free_address() -> SocketAddr {
+/// A command for a program that runs on the last processor alone, so that all have the same.
+pub(crate) fn on_one_processor(program: &Path) -> Command {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut command = Command::new("taskset");
+    command
+        .args(["-c", &(processors - 1).to_string()])
+        .arg(program);
+    command
+}
+
+fn nginx_binary() -> Option<PathBuf> {
+    let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"];
+    let mut places = folders.iter().map(|folder| Path::new(folder).join("nginx"));
+    places.find(|place| place.exists())
+}
+
+pub(crate) async fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()

@@ -30,20 +30,27 @@ impl Framer {
         }
     }
 
+    /// Whether all that has come is whole events: the next byte begins another one.
+    pub fn is_between_events(&self) -> bool {
+        self.pending.is_empty() && self.at_line_start && !self.has_line && !self.after_cr
+    }
+
     /// Takes the next bytes and returns all events that are complete now, which may be none.
     pub fn push(&mut self, chunk: Bytes) -> Bytes {
-        // The usual case, one whole event per chunk, is passed on without a copy.
+        self.push_behind(0, chunk)
+    }
+
+    /// The same, where so many of the first bytes are known to be whole events that end with a blank line. Some may be
+    /// known only between events.
+    pub fn push_behind(&mut self, known: usize, mut chunk: Bytes) -> Bytes {
+        // Whole events are passed on without a copy. Only the beginning of another one is kept.
         if self.pending.is_empty() {
-            return match self.scan(&chunk) {
-                Some(end) if end == chunk.len() => {
-                    self.scanned = 0;
-                    chunk
-                }
-                end => {
-                    self.pending.extend_from_slice(&chunk);
-                    self.take(end)
-                }
-            };
+            self.scanned = known;
+            let end = self.scan(&chunk).unwrap_or(known);
+            self.scanned -= end;
+            self.pending.extend_from_slice(&chunk[end..]);
+            chunk.truncate(end);
+            return chunk;
         }
         self.pending.extend_from_slice(&chunk);
         let pending = std::mem::take(&mut self.pending);
@@ -64,13 +71,13 @@ impl Framer {
     }
 
     fn take(&mut self, end: Option<usize>) -> Bytes {
-        match end {
-            Some(end) => {
-                self.scanned -= end;
-                self.pending.split_to(end).freeze()
-            }
-            None => Bytes::new(),
-        }
+        let Some(end) = end else { return Bytes::new() };
+        self.scanned -= end;
+        // What is left gets memory of its own, so that it does not keep that of the events before it.
+        let mut whole = std::mem::take(&mut self.pending);
+        self.pending.extend_from_slice(&whole[end..]);
+        whole.truncate(end);
+        whole.freeze()
     }
 
     /// Continues the scan; returns the end of the last whole event in `bytes`.
@@ -115,6 +122,8 @@ pub struct Event<'a> {
     pub data: Option<Cow<'a, [u8]>>,
     /// Its name, from the last `event` line.
     pub name: Option<&'a [u8]>,
+    /// All its bytes.
+    pub raw: &'a [u8],
     /// Whether it has something that clients' parsers fail on: `id` or `retry` lines, a byte order mark, a name without
     /// data, or empty data.
     pub is_nonstandard: bool,
@@ -131,16 +140,18 @@ pub fn events(bytes: &[u8]) -> impl Iterator<Item = Event<'_>> {
         if offset >= bytes.len() {
             return None;
         }
-        let event = read_event(bytes, offset);
+        let event = event_at(bytes, offset);
         offset = event.end;
         Some(event)
     })
 }
 
-fn read_event(bytes: &[u8], start: usize) -> Event<'_> {
+/// The event that begins at this offset, as [`events`] reads it.
+pub fn event_at(bytes: &[u8], start: usize) -> Event<'_> {
     let mut event = Event {
         data: None,
         name: None,
+        raw: b"",
         is_nonstandard: false,
         start,
         end: start,
@@ -161,6 +172,7 @@ fn read_event(bytes: &[u8], start: usize) -> Event<'_> {
         Some(data) => data.is_empty(),
     };
     event.is_nonstandard |= is_empty;
+    event.raw = &bytes[start..event.end];
     event
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::shape::{Kind, is_text};
 use crate::dialect::conversation::End;
 use crate::dialect::messages::error_kind;
 
@@ -68,6 +69,28 @@ impl<'a> MessageEvent<'a> {
             "message_start" | "content_block_stop" | "ping" => false,
             _ => true,
         }
+    }
+
+    /// What is different in the next event of the same kind, if it adds a text.
+    pub(super) fn changing(&self) -> Option<(Kind, &'a str)> {
+        let others = [self.error, self.message, self.usage];
+        let is_addition = self.kind == "content_block_delta"
+            && self.content_block.is_none()
+            && others.iter().all(Option::is_none);
+        let delta = self.delta.as_ref().filter(|_| is_addition)?;
+        let text = match (
+            delta.text,
+            delta.thinking,
+            delta.partial_json,
+            delta.stop_reason,
+        ) {
+            (Some(text), None, None, None)
+            | (None, Some(text), None, None)
+            | (None, None, Some(text), None) => text,
+            _ => return None,
+        };
+        let is_read = delta.kind.as_deref() != Some("signature_delta");
+        (is_read && is_text(text)).then_some((Kind::Text, text.get()))
     }
 
     /// What the answer costs, as far as it says so.

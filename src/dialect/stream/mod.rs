@@ -4,6 +4,7 @@
 mod chunk;
 mod message_event;
 mod response_event;
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 use self::chunk::Chunk;
 use self::message_event::MessageEvent;
 use self::response_event::{ResponseEvent, is_unseen_work};
+use self::shape::Shape;
 use super::conversation::End;
 use super::errors::classify_inner;
 use super::heartbeat::heartbeat;
@@ -53,6 +55,8 @@ pub struct StreamReader {
     tokens: Option<Tokens>,
     response_id: Option<String>,
     sequence_number: u64,
+    /// The shape of the last event with content that was parsed.
+    shape: Shape,
 }
 
 impl StreamReader {
@@ -68,6 +72,7 @@ impl StreamReader {
             tokens: None,
             response_id: None,
             sequence_number: 0,
+            shape: Shape::default(),
         }
     }
 
@@ -98,16 +103,28 @@ impl StreamReader {
         self.tokens
     }
 
+    /// Reads the event at the beginning of these bytes, if it has content and differs from an earlier one in its text alone:
+    /// such an event need not be parsed. Returns its length; `None`: [`read`](Self::read) it.
+    pub fn read_usual(&mut self, bytes: &[u8]) -> Option<usize> {
+        let usual = self.shape.read(bytes)?;
+        self.sequence_number = usual.number.unwrap_or(self.sequence_number);
+        Some(usual.length)
+    }
+
     /// Reads the next event.
     pub fn read(&mut self, event: &Event<'_>) -> Signal {
         let signal = match event.data.as_deref() {
             None | Some(b"") => Signal::Preamble,
             Some(data) if data.trim_ascii() == b"[DONE]" => self.read_done(),
             Some(_) if self.is_ignorable(event) => Signal::Preamble,
-            Some(data) if self.endpoint == Endpoint::Responses => self.read_response_event(data),
-            Some(data) if self.endpoint == Endpoint::Messages => self.read_message_event(data),
+            Some(data) if self.endpoint == Endpoint::Responses => {
+                self.read_response_event(data, event)
+            }
+            Some(data) if self.endpoint == Endpoint::Messages => {
+                self.read_message_event(data, event)
+            }
             Some(data) if event.name == Some(b"error") => read_named_error(data),
-            Some(data) => self.read_chunk(data),
+            Some(data) => self.read_chunk(data, event),
         };
         self.has_content |= signal == Signal::Content;
         signal
@@ -178,7 +195,7 @@ impl StreamReader {
         }
     }
 
-    fn read_chunk(&mut self, data: &[u8]) -> Signal {
+    fn read_chunk(&mut self, data: &[u8], event: &Event<'_>) -> Signal {
         let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
             return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
         };
@@ -188,6 +205,8 @@ impl StreamReader {
         if let Some(usage) = chunk.usage() {
             self.has_usage = true;
             self.count(usage);
+        } else if let Some(values) = chunk.changing() {
+            self.shape.learn(event, values);
         }
         let mut signal = Signal::Preamble;
         for choice in chunk.choices.unwrap_or_default() {
@@ -212,13 +231,14 @@ impl StreamReader {
         self.endpoint != Endpoint::ChatCompletions || end.explains_silence()
     }
 
-    fn read_response_event(&mut self, data: &[u8]) -> Signal {
+    fn read_response_event(&mut self, data: &[u8], whole: &Event<'_>) -> Signal {
         let Ok(event) = serde_json::from_slice::<ResponseEvent<'_>>(data) else {
             return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
         };
-        if let Some(number) = event.sequence_number {
-            self.sequence_number = number;
-        }
+        let Ok(number) = event.number() else {
+            return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
+        };
+        self.sequence_number = number.unwrap_or(self.sequence_number);
         match &*event.kind {
             "response.created" | "response.in_progress" | "response.queued" => {
                 if let Some(id) = event.response.and_then(|response| response.id) {
@@ -261,6 +281,9 @@ impl StreamReader {
             kind => {
                 let is_thought = kind.starts_with(THOUGHT);
                 self.thinks |= is_thought;
+                if let Some(values) = event.changing() {
+                    self.shape.learn(whole, values);
+                }
                 match (event.has_empty_delta(), is_thought) {
                     (false, _) => Signal::Content,
                     (true, true) => Signal::Progress,
@@ -288,7 +311,7 @@ impl StreamReader {
         }
     }
 
-    fn read_message_event(&mut self, data: &[u8]) -> Signal {
+    fn read_message_event(&mut self, data: &[u8], whole: &Event<'_>) -> Signal {
         let Ok(event) = serde_json::from_slice::<MessageEvent<'_>>(data) else {
             return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
         };
@@ -313,6 +336,9 @@ impl StreamReader {
             _ => {
                 let thinks = event.thinks();
                 self.thinks |= thinks;
+                if let Some(value) = event.changing() {
+                    self.shape.learn(whole, [value]);
+                }
                 match (event.is_content(), thinks) {
                     (true, _) => Signal::Content,
                     (false, true) => Signal::Progress,

@@ -1,17 +1,20 @@
 //! The events of Responses, as far as supervision reads them.
 
 use std::borrow::Cow;
+use std::num::ParseIntError;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::shape::{Kind, is_text};
 use crate::dialect::said::{self, Part};
 
 #[derive(Deserialize)]
 pub(super) struct ResponseEvent<'a> {
     #[serde(borrow, rename = "type")]
     pub(super) kind: Cow<'a, str>,
-    pub(super) sequence_number: Option<u64>,
+    #[serde(borrow)]
+    sequence_number: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -22,6 +25,9 @@ pub(super) struct ResponseEvent<'a> {
     pub(super) part: Option<&'a RawValue>,
     #[serde(borrow)]
     delta: Option<&'a RawValue>,
+    /// What makes events of different texts equally long.
+    #[serde(borrow)]
+    obfuscation: Option<&'a RawValue>,
 }
 
 /// Items that stand for work of which the client sees nothing: reasoning, and tools of the upstream's own.
@@ -40,6 +46,29 @@ impl<'a> ResponseEvent<'a> {
     pub(super) fn piece(&self) -> Option<Part<'_>> {
         let piece = self.item.or(self.part)?;
         serde_json::from_str(piece.get()).ok()
+    }
+
+    /// Its number in the stream, if it has one.
+    pub(super) fn number(&self) -> Result<Option<u64>, ParseIntError> {
+        self.sequence_number
+            .map(|number| number.get().parse())
+            .transpose()
+    }
+
+    /// What is different in the next event of the same kind, if it adds a text.
+    pub(super) fn changing(&self) -> Option<impl Iterator<Item = (Kind, &'a str)> + use<'a>> {
+        let others = [self.error, self.item, self.part];
+        if self.response.is_some() || others.iter().any(Option::is_some) {
+            return None;
+        }
+        let delta = self.delta.filter(|delta| is_text(delta))?;
+        let values = [
+            Some((Kind::Text, delta)),
+            self.sequence_number.map(|number| (Kind::Number, number)),
+            self.obfuscation.map(|filler| (Kind::Filler, filler)),
+        ];
+        let values = values.into_iter().flatten();
+        Some(values.map(|(kind, value)| (kind, value.get())))
     }
 
     /// Whether it adds nothing to a text.

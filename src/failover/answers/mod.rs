@@ -3,6 +3,7 @@
 //! ```text
 //! answer          the result of a run: an answer, or everything that is known about why there is none
 //! supervise       a stream; one segment after the other, if it breaks off and continues
+//! outgoing        what is ready to go out
 //! segment         the part of a stream that one upstream sends
 //! continuability  whether a stream could continue elsewhere; resume: asks another upstream to do so
 //! opaque          a body of unknown meaning
@@ -13,6 +14,7 @@
 pub(super) mod answer;
 pub(super) mod continuability;
 pub(super) mod opaque;
+pub(super) mod outgoing;
 pub(super) mod relay;
 pub(super) mod resume;
 pub(super) mod segment;

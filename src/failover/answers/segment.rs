@@ -74,8 +74,7 @@ impl Segment {
         if taken.thinks {
             self.timers.thinks();
         }
-        self.timers
-            .received(taken.content + taken.hidden_progress, Instant::now());
+        self.timers.came(taken.content + taken.hidden_progress);
         (taken, held)
     }
 

@@ -5,7 +5,6 @@
 //! error event instead of a clean end. After the terminal event nothing can spoil the answer: a missing `[DONE]` is
 //! supplied.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use hyper::body::{Body, Frame};
 use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::outgoing::Outgoing;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
 use super::watched::{StreamEnd, Watched};
@@ -29,6 +29,8 @@ use crate::wire::body::BodyError;
 
 /// The largest event that is accepted: it is held in memory until it is whole.
 const LARGEST_EVENT: usize = 16 << 20;
+/// Pieces are put together up to this many bytes.
+const TOGETHER: usize = 16 << 10;
 /// What is said of one that we end.
 const STOPPED: &str = "the proxy is being stopped; send the request again";
 /// What is said of a stream that ended without its terminal event.
@@ -38,7 +40,9 @@ const INCOMPLETE: &str = "the upstream ended the stream before the answer was co
 #[derive(Debug)]
 pub struct SupervisedStream {
     /// What is ready to go out.
-    ready: VecDeque<Bytes>,
+    ready: Outgoing,
+    /// Whether the client has had something since the source was waited for the last time.
+    is_flowing: bool,
     source: Source,
     /// The stream as the client sees it.
     front: EventStream,
@@ -48,8 +52,10 @@ pub struct SupervisedStream {
     alarm: Pin<Box<Sleep>>,
     /// How long the client may get nothing.
     keepalive: Duration,
-    /// When it got something.
+    /// When it got something, as far as that is noted.
     sent: Instant,
+    /// Whether it has got something since.
+    has_sent: bool,
     is_broken: bool,
     /// The upstream's own error, if it has ended the stream with one.
     error: Option<Value>,
@@ -91,11 +97,15 @@ impl SupervisedStream {
             witness.saw_events(&first);
         }
         let now = Instant::now();
+        let mut ready = Outgoing::default();
+        ready.put(first);
         let mut stream = Self {
-            ready: [first].into(),
+            ready,
+            is_flowing: false,
             alarm: Box::pin(sleep_until(segment.timers.next().min(now + keepalive))),
             keepalive,
             sent: now,
+            has_sent: false,
             source: Source::Segment(Box::new(segment)),
             front: events,
             resume: resume.map(Box::new),
@@ -132,8 +142,8 @@ impl SupervisedStream {
         };
         let (pass, then) = segment.pass(&mut self.front, taken);
         if !pass.is_empty() {
-            self.sent = segment.timers.last_byte();
-            self.ready.push_back(pass);
+            self.has_sent = true;
+            self.ready.put(pass);
         }
         match then {
             Then::More => {}
@@ -178,14 +188,14 @@ impl SupervisedStream {
         segment.count(&mut self.front);
         let rest = segment.flush(&mut self.front);
         if !rest.is_empty() {
-            self.ready.push_back(rest);
+            self.ready.put(rest);
         }
         if self.front.is_complete() {
             self.attempts
                 .push(segment.attempt.end(Outcome::Success, None));
             let end = self.front.missing_end();
             if !end.is_empty() {
-                self.ready.push_back(end);
+                self.ready.put(end);
             }
             return;
         }
@@ -202,19 +212,28 @@ impl SupervisedStream {
                 self.interrupt(&outcome, &format!("{message}; not continued: {obstacle}"));
             }
             Some(Ok(resuming)) => {
+                self.note_sent(Instant::now());
                 self.source = Source::Resuming(resuming, outcome);
                 self.set_alarm();
             }
         }
     }
 
+    /// Notes when the client got something: one look at the clock for all that came at once.
+    fn note_sent(&mut self, now: Instant) {
+        if std::mem::take(&mut self.has_sent) {
+            self.sent = now;
+        }
+    }
+
     /// Tells the client that its answer is still worked on, if it has had nothing for long enough.
     fn keep_alive(&mut self) {
         let now = Instant::now();
+        self.note_sent(now);
         if now >= self.sent + self.keepalive && !self.front.is_ending() {
             self.sent = now;
             let heartbeat = self.front.heartbeat();
-            self.ready.push_back(heartbeat);
+            self.ready.put(heartbeat);
         }
         self.set_alarm();
     }
@@ -261,7 +280,7 @@ impl SupervisedStream {
             }
         }
         error["attempts"] = json!(self.attempts);
-        self.ready.push_back(self.front.interruption(&error));
+        self.ready.put(self.front.interruption(&error));
     }
 
     /// Another upstream continues, or none does.
@@ -288,7 +307,7 @@ impl SupervisedStream {
         self.attempts.extend(attempts);
         self.error = None;
         let note = format!(": continued by {} after {reason}\n\n", attempt.upstream());
-        self.ready.push_back(note.into());
+        self.ready.put(note.into());
         let events = held.events;
         let splice = Splice { events, splicer };
         let mut segment = Segment::new(held.rest, held.limits, attempt, held.since, held.secrets);
@@ -330,6 +349,9 @@ impl SupervisedStream {
             }
             Poll::Pending => {
                 segment.timers.waits();
+                if std::mem::take(&mut self.has_sent) {
+                    self.sent = segment.timers.last_byte();
+                }
                 ready!(self.alarm.as_mut().poll(context));
                 match segment.timers.expired(Instant::now()) {
                     // Something came since the alarm was set, or the client has waited for long enough.
@@ -351,13 +373,25 @@ impl Body for SupervisedStream {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
-            if let Some(bytes) = self.ready.pop_front() {
+            // When pieces follow each other without a pause, those that are there go out together.
+            let may_grow = self.is_flowing && self.ready.len() < TOGETHER;
+            let is_over = matches!(self.source, Source::Over);
+            if (is_over || !may_grow)
+                && let Some(bytes) = self.ready.take()
+            {
+                self.is_flowing = true;
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
-            if matches!(self.source, Source::Over) {
+            if is_over {
                 return Poll::Ready(None);
             }
-            ready!(self.poll_source(context));
+            if self.poll_source(context).is_pending() {
+                self.is_flowing = false;
+                let Some(bytes) = self.ready.take() else {
+                    return Poll::Pending;
+                };
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
         }
     }
 }
@@ -365,7 +399,7 @@ impl Body for SupervisedStream {
 impl Watched for SupervisedStream {
     fn ended(&self) -> Option<StreamEnd> {
         let is_over = matches!(self.source, Source::Over) && self.ready.is_empty();
-        is_over.then_some(StreamEnd {
+        is_over.then(|| StreamEnd {
             attempts: self.attempts.len(),
             is_broken: self.is_broken,
             tokens: tokens(&self.attempts),

@@ -21,6 +21,13 @@ pub(in crate::failover) struct EventStream {
     scribe: Option<Box<Scribe>>,
 }
 
+/// Events with content, one behind the other, at the beginning of some bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    length: usize,
+    events: usize,
+}
+
 /// What has become of some bytes.
 #[derive(Debug)]
 pub(in crate::failover) struct Taken {
@@ -86,8 +93,22 @@ impl EventStream {
 
     /// Takes bytes from the upstream.
     pub(in crate::failover) fn take(&mut self, data: Bytes) -> Taken {
-        let whole = self.framer.push(data);
-        self.interpret(whole)
+        let run = self.usual_run(&data);
+        let whole = self.framer.push_behind(run.length, data);
+        self.interpret(whole, run)
+    }
+
+    /// The events at the beginning of some bytes that need not be looked at further, if they pass as they are.
+    fn usual_run(&mut self, data: &[u8]) -> Run {
+        let mut run = Run::default();
+        let passes = self.translator.is_none() && self.scribe.is_none();
+        if passes && self.framer.is_between_events() {
+            while let Some(length) = self.reader.read_usual(&data[run.length..]) {
+                run.length += length;
+                run.events += 1;
+            }
+        }
+        run
     }
 
     /// The upstream has ended. Its last event may lack the blank line; an event that was cut short is not JSON, and
@@ -98,7 +119,7 @@ impl EventStream {
         if !rest.is_empty() {
             closed.extend_from_slice(b"\n\n");
         }
-        let mut taken = self.interpret(closed.into());
+        let mut taken = self.interpret(closed.into(), Run::default());
         if taken.failure.is_none() {
             taken.join(self.flush());
         }
@@ -116,9 +137,10 @@ impl EventStream {
         }
     }
 
-    fn interpret(&mut self, whole: Bytes) -> Taken {
+    /// `run`: what is known of it already.
+    fn interpret(&mut self, whole: Bytes, run: Run) -> Taken {
         match &mut self.translator {
-            None => self.read(whole),
+            None => self.read_behind(run, whole),
             Some(StreamTranslator::Numbering(numbers)) => {
                 let numbered = numbers.translate(whole);
                 self.read(numbered)
@@ -154,11 +176,26 @@ impl EventStream {
 
     /// Reads whole events of the client's API.
     pub(in crate::failover) fn read(&mut self, whole: Bytes) -> Taken {
+        self.read_behind(Run::default(), whole)
+    }
+
+    fn read_behind(&mut self, run: Run, whole: Bytes) -> Taken {
         let mut taken = Taken::bytes(Bytes::new());
+        taken.content = run.events;
         let mut end = whole.len();
         let mut is_nonstandard = false;
         let mut last = Vec::new();
-        for event in sse::events(&whole) {
+        let mut at = run.length;
+        while at < whole.len() {
+            if self.scribe.is_none()
+                && let Some(length) = self.reader.read_usual(&whole[at..])
+            {
+                taken.content += 1;
+                at += length;
+                continue;
+            }
+            let event = sse::event_at(&whole, at);
+            at = event.end;
             is_nonstandard |= self.is_nonstandard(&event);
             match self.reader.read(&event) {
                 Signal::Preamble => {}
@@ -167,8 +204,8 @@ impl EventStream {
                 Signal::Failed(outcome) => {
                     taken.failure = Some(outcome);
                     last = self.reader.without_error(&event);
-                    taken.error_event = event.data.unwrap_or_default().into_owned().into();
                     end = event.start;
+                    taken.error_event = event.data.unwrap_or_default().into_owned().into();
                     break;
                 }
             }
@@ -177,7 +214,8 @@ impl EventStream {
             }
         }
         taken.thinks = self.reader.thinks();
-        taken.pass = whole.slice(..end);
+        taken.pass = whole;
+        taken.pass.truncate(end);
         if is_nonstandard {
             taken.pass = self.normalised(&taken.pass);
         }

@@ -47,6 +47,8 @@ pub(in crate::failover) struct Timers {
     counted: Instant,
     /// Whether the upstream has been waited for since.
     is_waiting: bool,
+    /// Whether content has come whose time is not noted yet.
+    is_fresh: bool,
 }
 
 impl Timers {
@@ -59,14 +61,32 @@ impl Timers {
             window_events: 0,
             counted: now,
             is_waiting: false,
+            is_fresh: false,
         }
     }
 
     /// Nothing is there yet: from now on the upstream is waited for.
     pub(in crate::failover) fn waits(&mut self) {
-        if !self.is_waiting {
-            self.pass_over_pause(Instant::now());
-            self.is_waiting = true;
+        if self.is_waiting {
+            return;
+        }
+        let now = Instant::now();
+        if self.is_fresh {
+            self.received(0, now);
+        } else {
+            self.pass_over_pause(now);
+        }
+        self.is_waiting = true;
+    }
+
+    /// Something came just now, with so many events of content in it. To read the clock for each read would cost as much as to
+    /// look at it, so the time of content is noted when the next is waited for: until then no time counts anyway.
+    pub(in crate::failover) fn came(&mut self, content: usize) {
+        if content > 0 && self.limits.min_rate.is_none() {
+            self.is_waiting = false;
+            self.is_fresh = true;
+        } else {
+            self.received(content, Instant::now());
         }
     }
 
@@ -87,7 +107,8 @@ impl Timers {
         self.is_waiting = false;
         self.counted = now;
         self.last_byte = now;
-        if content > 0 {
+        if content > 0 || self.is_fresh {
+            self.is_fresh = false;
             self.last_content = now;
             self.window_events += content;
         }

@@ -1,0 +1,138 @@
+//! The clients of the proxies.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::Proxy;
+use super::provider::{ALONE, IN_BURSTS, MARK, acknowledgements};
+
+/// How many clients ask at once.
+pub(crate) const CONNECTIONS: usize = 16;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A small answer to a small request.
+    Whole,
+    /// A small answer to a large request.
+    Large,
+    /// Events, each of which is sent once the client has the one before.
+    Single,
+    /// Events, many at a time.
+    Burst,
+    /// A stream that stays open.
+    Open,
+}
+
+impl Kind {
+    /// Into how many parts its cost is divided.
+    pub(crate) fn parts(self) -> usize {
+        match self {
+            Self::Whole | Self::Large | Self::Open => 1,
+            Self::Single => ALONE,
+            Self::Burst => IN_BURSTS,
+        }
+    }
+
+    /// How it is named in the prompt, so that the provider knows.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Whole | Self::Large => "whole",
+            Self::Single => "single",
+            Self::Burst => "burst",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// The API that a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    Chat,
+    Messages,
+}
+
+/// A client with a connection.
+pub(crate) struct Speaker(SendRequest<Full<Bytes>>);
+
+impl Speaker {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    /// Asks, and reads the answer to its end. `number`: under which the provider learns what has arrived.
+    pub(crate) async fn ask(&mut self, kind: Kind, api: Api, key: Option<&str>, number: usize) {
+        self.0.ready().await.unwrap();
+        let request = request(kind, api, key, number);
+        let (head, mut body) = self.0.send_request(request).await.unwrap().into_parts();
+        assert!(head.status.is_success(), "{}", head.status);
+        let (mut marks, mut last) = (0, Vec::new());
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.unwrap().into_data() else {
+                continue;
+            };
+            last.drain(..last.len().saturating_sub(MARK.len() - 1));
+            last.extend_from_slice(&data);
+            let new = memchr::memmem::find_iter(&last, MARK).count();
+            marks += new;
+            if kind == Kind::Single {
+                acknowledgements(number).add_permits(new);
+            }
+        }
+        let expected = kind.parts();
+        assert_eq!(marks, expected, "{kind:?}: something is missing");
+    }
+}
+
+fn request(kind: Kind, api: Api, key: Option<&str>, number: usize) -> Request<Full<Bytes>> {
+    let is_streamed = !matches!(kind, Kind::Whole | Kind::Large);
+    let length = if kind == Kind::Large { 1 << 20 } else { 900 };
+    let prompt = format!(
+        "kind={} number={number};{}",
+        kind.name(),
+        "x".repeat(length)
+    );
+    let (path, more) = match api {
+        Api::Chat => ("/v1/chat/completions", ""),
+        Api::Messages => ("/v1/messages", "\"max_tokens\":1000,"),
+    };
+    let body = format!(
+        "{{\"model\":\"gpt-4o\",{more}\"stream\":{is_streamed},\"messages\":[{{\"role\":\"user\",\"content\":\"{prompt}\"}}]}}"
+    );
+    let mut request = Request::post(path)
+        .header("host", "localhost")
+        .header("content-type", "application/json");
+    if let Some(key) = key {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    request.body(Full::new(Bytes::from(body))).unwrap()
+}
+
+/// So many requests by several clients at once.
+pub(crate) async fn load(proxy: &Proxy, kind: Kind, api: Api, requests: usize) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..CONNECTIONS {
+        let (address, key) = (proxy.program.address, proxy.key.clone());
+        tasks.spawn(async move {
+            let mut speaker = Speaker::connect(address).await;
+            for _ in 0..requests / CONNECTIONS {
+                speaker.ask(kind, api, key.as_deref(), number).await;
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+}
