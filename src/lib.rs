@@ -68,7 +68,7 @@
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire, state)    simulator, output, guide, state (nothing)
-//!                 browser (config only)   metrics (health, request)          log (event)     history (event, state)
+//!                 browser (config only)   metrics (health, request, wire)          log (event)     history (event, state)
 //!                 webhook, traces (upstream, wire)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```

@@ -1,6 +1,8 @@
 //! The affinity file: its entries, read and written.
 
+use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use redb::{
     Database, Error, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
@@ -27,6 +29,17 @@ impl AffinityFile {
     pub(super) fn open(folder: &Path) -> Result<(Self, Vec<Entry>), Trouble> {
         let (file, entries) = StateFile::open(folder, KIND, read)?;
         Ok((Self(file), entries))
+    }
+
+    /// Reads the entries of a file that another process holds.
+    pub(super) fn read_along(folder: &Path) -> Result<Vec<Entry>, Trouble> {
+        StateFile::read_along(folder, KIND, read)
+    }
+
+    /// When it was last written, as far as the system knows.
+    pub(super) fn written_at(folder: &Path) -> Option<SystemTime> {
+        let found = fs::metadata(folder.join(KIND.name)).ok()?;
+        found.modified().ok()
     }
 
     /// Writes some entries in one transaction.

@@ -1,5 +1,5 @@
 //! The thread that uses the affinity file: it writes new entries. While the file cannot be used, it retries from time
-//! to time, and then writes all known entries.
+//! to time, and then writes all known entries. What another process writes that holds the file is read along.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -31,6 +31,8 @@ pub(super) struct Keeper {
     pause: Duration,
     /// When the file was last opened.
     opened_at: Instant,
+    /// When the file that another process holds had been written when it was last read along.
+    read_along: Option<SystemTime>,
 }
 
 impl Keeper {
@@ -42,6 +44,7 @@ impl Keeper {
             file: None,
             pause: PAUSES.0,
             opened_at: Instant::now(),
+            read_along: None,
         }
     }
 
@@ -58,6 +61,7 @@ impl Keeper {
                 let micros = now.map_or(0, |now| now.as_micros());
                 self.known().begin_at(u64::try_from(micros).unwrap_or(0));
                 self.give_up(&trouble);
+                self.read_along(&trouble);
             }
         }
     }
@@ -110,6 +114,7 @@ impl Keeper {
                 Err(RecvTimeoutError::Disconnected) => break false,
             }
         };
+        self.pause = (self.pause * 2).min(PAUSES.1);
         match self.reopen() {
             Ok(()) => {
                 self.opened_at = Instant::now();
@@ -119,10 +124,31 @@ impl Keeper {
             }
             Err(trouble) => {
                 tracing::debug!("state_dir still cannot be used: {trouble}");
+                self.read_along(&trouble);
             }
         }
-        self.pause = (self.pause * 2).min(PAUSES.1);
         is_open
+    }
+
+    /// Learns what another process has written that holds the file, and looks again soon: a request may refer to what
+    /// that process has just created.
+    fn read_along(&mut self, trouble: &Trouble) {
+        if !matches!(trouble, Trouble::Held) {
+            return;
+        }
+        self.pause = PAUSES.0;
+        // Before it is read: what is written meanwhile is read the next time.
+        let written_at = AffinityFile::written_at(&self.folder);
+        if written_at.is_none() || written_at == self.read_along {
+            return;
+        }
+        match AffinityFile::read_along(&self.folder) {
+            Ok(entries) => {
+                self.read_along = written_at;
+                self.learn(entries);
+            }
+            Err(trouble) => tracing::debug!("the file cannot be read along: {trouble}"),
+        }
     }
 
     /// Opens the file again, loads what other processes wrote, and writes all known entries.
@@ -149,6 +175,14 @@ impl Keeper {
     }
 
     fn give_up(&self, trouble: &Trouble) {
+        if matches!(trouble, Trouble::Held) {
+            tracing::info!(
+                folder = %self.folder.display(),
+                "another process uses state_dir: what it notes of which upstream created what is read along, and its file is \
+                 taken over when it has ended"
+            );
+            return;
+        }
         tracing::warn!(
             folder = %self.folder.display(),
             "state_dir cannot be used, so after a restart it will be forgotten which upstream created what; it is tried \

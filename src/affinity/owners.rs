@@ -236,8 +236,15 @@ mod tests {
         first.note("file-1", &one);
         let second = Affinity::in_folder(folder.path());
         second.note("file-2", &other);
-        assert_eq!(second.owner_of("file-1"), None);
+        assert_eq!(second.owner_of("file-1").as_ref(), Some(&one), "read along");
         assert_eq!(second.owner_of("file-2").as_ref(), Some(&other));
+        // It drains, and the next one already serves.
+        first.note("file-3", &one);
+        let is_known = || second.owner_of("file-3").is_some();
+        assert!((0..1000).any(|_| {
+            std::thread::park_timeout(std::time::Duration::from_millis(50));
+            is_known()
+        }));
         drop(first);
         // Dropping it makes the last attempt.
         drop(second);

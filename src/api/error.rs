@@ -35,7 +35,8 @@ impl ErrorResponse {
             kind: match status {
                 401 => "authentication_error",
                 429 => "rate_limit_error",
-                500.. => "upstream_error",
+                500 => "server_error",
+                501.. => "upstream_error",
                 _ => "invalid_request_error",
             },
             param: None,
@@ -147,7 +148,7 @@ mod tests {
             (404, "invalid_request_error", "not_found_error"),
             (413, "invalid_request_error", "request_too_large"),
             (429, "rate_limit_error", "rate_limit_error"),
-            (500, "upstream_error", "api_error"),
+            (500, "server_error", "api_error"),
             (502, "upstream_error", "api_error"),
             (503, "upstream_error", "overloaded_error"),
             (504, "upstream_error", "api_error"),

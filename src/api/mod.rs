@@ -46,6 +46,7 @@ use crate::event::Events;
 use crate::failover::{Answer, Exhausted, Failover};
 use crate::request::{ClientApi, Endpoint, ModelRequest, Trace};
 use crate::routing::{Candidate, RouteTable, Rule};
+use crate::wire::caught;
 use crate::wire::host::check_host;
 use crate::wire::upgrade::{Handled, Shutdown};
 
@@ -113,10 +114,10 @@ impl Api {
         let mut record = RequestRecord::start(self.events.clone(), head.version, shutdown.clone());
         let origin = self.browsers.listed_origin(&head.headers);
         // Boxed, because it is large, and would be moved several times on its way into the task.
-        let mut answering = Box::pin(self.answer(head, body, &mut record));
+        let mut answering = Box::pin(caught::run(self.answer(head, body, &mut record)));
         let reply = tokio::select! {
             biased;
-            reply = &mut answering => reply,
+            reply = &mut answering => reply.unwrap_or(Err(Rejection::Panicked)),
             () = stopping::is_over(shutdown) => Err(Rejection::Stopping),
         };
         drop(answering);

@@ -169,6 +169,13 @@ impl RequestRecord {
         self.added = waited.map(|waited| first_byte.saturating_sub(waited));
     }
 
+    /// A bug of ours has broken the answer off, which is nobody else's failure.
+    pub(super) fn panicked(mut self) {
+        self.served_by = None;
+        self.failed_by.clear();
+        self.close(RequestResult::Broken);
+    }
+
     /// The request is over.
     pub(super) fn finish(mut self, result: RequestResult) {
         self.close(result);

@@ -59,6 +59,7 @@ pub(super) enum Rejection {
     OwnerUnavailable(UpstreamId),
     Exhausted(Box<Unanswered>),
     Stopping,
+    Panicked,
 }
 
 impl From<HostError> for Rejection {
@@ -204,8 +205,18 @@ impl Rejection {
                 exhausted::error_response(&unanswered.exhausted, &unanswered.model)
             }
             Self::Stopping => stopping::error_response(),
+            Self::Panicked => panicked(),
         }
     }
+}
+
+/// The error for a request that made us panic.
+pub(super) fn panicked() -> ErrorResponse {
+    ErrorResponse::new(
+        500,
+        "internal_error",
+        "the request has met a bug of the proxy, whose log says where",
+    )
 }
 
 fn unauthorized(message: &str) -> ErrorResponse {
@@ -306,7 +317,7 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         headers.insert(ALLOW, METHODS);
     }
     let mut result = match rejection {
-        Rejection::Stopping => RequestResult::Failed,
+        Rejection::Stopping | Rejection::Panicked => RequestResult::Failed,
         _ => RequestResult::Rejected,
     };
     if error_response.is_in_vain {

@@ -11,6 +11,7 @@ use super::stopping::Stopping;
 use crate::event::RequestResult;
 use crate::failover::{StreamEnd, Watched};
 use crate::wire::body::BodyError;
+use crate::wire::caught::caught;
 
 /// No larger piece is given to the connection at once, so that a client that does not read is noticed in time.
 const PIECE: usize = 16 << 10;
@@ -79,6 +80,14 @@ impl<S: Watched> RecordedStream<S> {
         Pin::new(&mut self.stream).poll_frame(context)
     }
 
+    /// Nothing more may be asked of the stream. The connection breaks off, so that no answer looks whole.
+    fn broken_by_us(&mut self) -> BodyError {
+        if let Some(record) = self.record.take() {
+            record.panicked();
+        }
+        BodyError("a bug of the proxy has ended it".to_owned())
+    }
+
     fn next_piece(&mut self) -> Bytes {
         self.rest.split_to(self.rest.len().min(PIECE))
     }
@@ -106,7 +115,10 @@ impl<S: Watched> HttpBody for RecordedStream<S> {
         self.finish_if_over();
         let mut polled = Poll::Ready(None);
         if self.rest.is_empty() {
-            polled = self.poll_stream(context);
+            polled = match caught(|| self.poll_stream(context)) {
+                Some(polled) => polled,
+                None => return Poll::Ready(Some(Err(self.broken_by_us()))),
+            };
             if let Poll::Ready(Some(Ok(frame))) = &mut polled
                 && let Some(data) = frame.data_mut()
                 && data.len() > PIECE

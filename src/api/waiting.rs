@@ -11,8 +11,10 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::time::{Interval, interval};
 
+use super::error::ErrorResponse;
 use super::exhausted;
 use super::record::RequestRecord;
+use super::reject;
 use super::stopping::{self, Stopping};
 use super::story;
 use super::stream::RecordedStream;
@@ -20,6 +22,7 @@ use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Exhausted, error_events, heartbeat};
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::body::{Body, BodyError, full};
+use crate::wire::caught;
 use crate::wire::own_task::OwnTask;
 
 /// A request that is being served.
@@ -28,7 +31,8 @@ pub(super) type Run = Pin<Box<dyn Future<Output = Result<Answer, Exhausted>> + S
 /// A request whose answer has not come yet. It runs in a task of its own: a client that reads slowly does not poll for
 /// the next sign of life, and that must not make upstreams look slow.
 pub(super) struct Waiting {
-    run: OwnTask<Result<Answer, Exhausted>>,
+    /// `None`: it panicked.
+    run: OwnTask<Option<Result<Answer, Exhausted>>>,
     endpoint: Endpoint,
     /// What the client asked for.
     model: String,
@@ -41,7 +45,7 @@ impl Waiting {
     pub(super) fn new(run: Run, request: &ModelRequest, every: Duration) -> Self {
         let endpoint = request.endpoint;
         Self {
-            run: OwnTask::start(run),
+            run: OwnTask::start(caught::run(run)),
             endpoint,
             model: request.model_name().to_owned(),
             heartbeats: interval(every),
@@ -80,19 +84,20 @@ impl WaitingBody {
         };
         if let Some((waiting, record)) = self.waiting.take() {
             self.answer = Some(match run {
-                Some(run) => body_of(run, waiting.endpoint, &waiting.model, record),
-                None => stopped(waiting.endpoint, record),
+                Some(Some(run)) => body_of(run, waiting.endpoint, &waiting.model, record),
+                Some(None) => ended(&reject::panicked(), waiting.endpoint, record),
+                None => ended(&stopping::error_response(), waiting.endpoint, record),
             });
         }
         Poll::Ready(())
     }
 }
 
-/// The rest of the body if the server stops before there is an answer.
-fn stopped(endpoint: Endpoint, record: RequestRecord) -> Body {
+/// The rest of the body if there is no answer for a reason of our own.
+fn ended(error: &ErrorResponse, endpoint: Endpoint, record: RequestRecord) -> Body {
     let client_api = record.client_api;
     record.finish(RequestResult::Broken);
-    let error = stopping::error_response().error_for(client_api);
+    let error = error.error_for(client_api);
     full(error_events(endpoint, &error))
 }
 

@@ -79,8 +79,13 @@ fn log_panic(info: &panic::PanicHookInfo<'_>) {
         "a thread panicked{}: {}",
         place.unwrap_or_default(),
         info.payload_as_str()
-            .unwrap_or("for a reason without words")
+            .map_or("for a reason without words", without_quotes)
     );
+}
+
+/// The words of a panic up to the first quote: it may be a prompt or a key that could not be cut or read.
+fn without_quotes(words: &str) -> &str {
+    words.split(['`', '"', '\'']).next().unwrap_or_default()
 }
 
 /// A log line: `tracing` writes each one in a single call.

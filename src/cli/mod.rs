@@ -17,9 +17,12 @@ mod print;
 mod report;
 mod serve;
 mod settings;
+mod sockets;
 mod status;
 mod status_table;
 mod stop;
+mod supervisor;
+mod watch;
 
 use std::io::{self, IsTerminal};
 use std::num::NonZero;
@@ -36,6 +39,7 @@ use self::arguments::{
 use self::failure::Failure;
 use self::log_filter::LogFilter;
 use self::logging::LogFormat;
+use crate::gateway::Sockets;
 use crate::output::{STDERR, STDOUT};
 
 /// The exit code for an invalid or missing configuration (`EX_CONFIG` of sysexits.h).
@@ -114,7 +118,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(line: CommandLine) -> Result<ExitCode, Failure> {
+    let sockets = match line.command {
+        Some(Command::Serve(_)) | None => sockets::passed(),
+        Some(_) => Ok(Sockets::default()),
+    };
     logging::open().context("cannot write to standard error")?;
+    let sockets = sockets?;
     if let Some(Command::Check(args)) = &line.command {
         runtime()?.block_on(check::run(args))?;
         return Ok(ExitCode::SUCCESS);
@@ -129,8 +138,8 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
             Some(Command::Healthcheck(args)) => healthcheck::run(&args).await?,
             Some(Command::Report(args)) => report::run(&args).await?,
             Some(Command::Incidents(args)) => incidents::run(&args).await?,
-            Some(Command::Serve(args)) => serve::run(&args).await?,
-            Some(Command::Check(_)) | None => serve::run(&line.serve).await?,
+            Some(Command::Serve(args)) => serve::run(&args, sockets).await?,
+            Some(Command::Check(_)) | None => serve::run(&line.serve, sockets).await?,
         }
         Ok(ExitCode::SUCCESS)
     });

@@ -3,66 +3,100 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::ServeArgs;
 use super::failure::Failure;
 use super::settings::reachable;
 use super::stop::Stop;
-use super::{print, settings};
+use super::watch::Watch;
+use super::{print, settings, supervisor};
 use crate::config::Config;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Sockets};
 
-/// Serves until SIGTERM or SIGINT; a second signal ends the drain as well. SIGHUP reloads the configuration.
-pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+/// How long it may take to end once nothing is open: to write files, and to send the last traces.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// Serves until SIGTERM or SIGINT; a second signal ends the drain as well. SIGHUP, a changed file and operators reload the
+/// configuration. `sockets` are those that the service manager has opened.
+pub(super) async fn run(args: &ServeArgs, sockets: Sockets) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let mut watch = Watch::begin(settings::own_file(&args.config));
     let found = settings::find(&args.config)?;
     let config = args.applied_to(found.config);
+    watch.follow(&config);
     if let Some(made) = &found.made {
         print::open().context("cannot write to standard output")?;
         print::tell(made);
     }
-    warn_if_open(&config);
-    let gateway = Gateway::start(&config, Vec::new())
+    let gateway = Gateway::start_on(sockets, &config, Vec::new())
         .await
         .map_err(anyhow::Error::from)?;
+    warn_if_open(&config, gateway.address());
     announce(&gateway, &found.source);
-    let stop = reload_until_stopped(&gateway, args, hangup, stop).await;
+    supervisor::ready();
+    supervisor::show_life();
+    let serving = Serving {
+        gateway,
+        args,
+        watch,
+        hangup,
+        stop,
+    };
+    let (gateway, stop) = serving.until_stopped().await?;
+    let limits = &config.limits;
     tracing::info!(
         "stopping: no new connections after {:?}, then open requests have {:?} to finish",
-        config.limits.shutdown_delay,
-        config.limits.drain
+        limits.shutdown_delay,
+        limits.drain
     );
+    supervisor::stopping(limits.shutdown_delay + limits.drain + FAREWELL);
     stop.drain(gateway).await;
     Ok(())
 }
 
-async fn reload_until_stopped(
-    gateway: &Gateway,
-    args: &ServeArgs,
-    mut hangup: Signal,
-    mut stop: Stop,
-) -> Stop {
-    let mut requests = gateway.reload_requests();
-    let read = || {
-        let found = settings::find(&args.config);
-        let config = found.map(|found| args.applied_to(found.config));
-        config.map_err(|failure| failure.to_string())
-    };
-    loop {
-        tokio::select! {
-            () = stop.asked() => return stop,
-            Some(()) = hangup.recv() => {
-                // The log tells what came of it.
-                let _ = gateway.reload(read()).await;
-            }
-            Some(request) = requests.recv() => {
-                let _ = request.send(gateway.reload(read()).await);
+/// A gateway, and whatever may have its configuration read again.
+struct Serving<'a> {
+    gateway: Gateway,
+    args: &'a ServeArgs,
+    watch: Watch,
+    hangup: Signal,
+    stop: Stop,
+}
+
+impl Serving<'_> {
+    async fn until_stopped(mut self) -> anyhow::Result<(Gateway, Stop)> {
+        let mut requests = self.gateway.reload_requests();
+        loop {
+            let asker = tokio::select! {
+                () = self.stop.asked() => return Ok((self.gateway, self.stop)),
+                // Whoever started it starts it again; without an end nobody would.
+                () = self.gateway.collapsed() => bail!("it accepts no connections any more, because of a bug"),
+                Some(()) = self.hangup.recv() => None,
+                () = self.watch.changed() => None,
+                Some(request) = requests.recv() => Some(request),
+            };
+            supervisor::reloading();
+            let config = self.read();
+            let reloaded = self.gateway.reload(config).await;
+            supervisor::ready();
+            // Everybody else learns from the log what came of it.
+            if let Some(asker) = asker {
+                let _ = asker.send(reloaded);
             }
         }
+    }
+
+    fn read(&mut self) -> Result<Config, String> {
+        self.watch.read();
+        let found = settings::find(&self.args.config).map_err(|failure| failure.to_string())?;
+        let config = self.args.applied_to(found.config);
+        self.watch.follow(&config);
+        Ok(config)
     }
 }
 
@@ -100,13 +134,11 @@ fn announce(gateway: &Gateway, source: &str) {
 }
 
 /// Everybody who reaches the address can spend the keys behind it.
-fn warn_if_open(config: &Config) {
-    let is_local = |address: &SocketAddr| address.ip().is_loopback();
-    if config.clients.is_empty() && !is_local(&config.listen) {
+fn warn_if_open(config: &Config, address: SocketAddr) {
+    if config.clients.is_empty() && !address.ip().is_loopback() {
         tracing::warn!(
-            address = %config.listen,
-            "whoever reaches {} may use your provider keys: list `clients` in the configuration, or keep the address private",
-            config.listen
+            %address,
+            "whoever reaches {address} may use your provider keys: list `clients` in the configuration, or keep the address private",
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Finding the configuration: a named file, `./backstop.yaml`, or the provider keys in the environment.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::arguments::{ConfigArgs, ProxyArgs};
 use super::failure::Failure;
@@ -39,6 +39,12 @@ pub(super) fn find(args: &ConfigArgs) -> Result<Found, Failure> {
         source: ENVIRONMENT.to_owned(),
         made: Some(made),
     })
+}
+
+/// The file that is named, or the one that would be found here.
+pub(super) fn own_file(args: &ConfigArgs) -> PathBuf {
+    let named = args.config.clone();
+    named.unwrap_or_else(|| PathBuf::from(FILE))
 }
 
 /// The file that is named, or the one that lies here.

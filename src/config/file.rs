@@ -12,6 +12,7 @@ use super::log::LogConfig;
 use super::notify::NotifyConfig;
 use super::problem::Problem;
 use super::proxy::{ForwardProxy, ProxyVariables};
+use super::reload::ReloadWhen;
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
 use super::timeouts::TimeoutsConfig;
@@ -25,6 +26,9 @@ pub struct Config {
     /// Where clients are served.
     #[serde(deserialize_with = "server::address")]
     pub listen: SocketAddr,
+    /// Whether another process that says so, too, may listen on the same addresses (`SO_REUSEPORT`): then a new one takes
+    /// over while this one drains.
+    pub reuse_port: bool,
     /// Serve clients over TLS.
     pub tls: Option<ListenerTls>,
     /// The operators' address.
@@ -49,6 +53,8 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// How much we take.
     pub limits: LimitsConfig,
+    /// When it is read again.
+    pub reload: ReloadWhen,
     /// What is logged.
     pub log: LogConfig,
     /// Where traces are sent.
@@ -98,6 +104,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            reuse_port: false,
             tls: None,
             admin: AdminConfig::default(),
             clients: Vec::new(),
@@ -112,6 +119,7 @@ impl Default for Config {
             warnings: Vec::new(),
             timeouts: TimeoutsConfig::default(),
             limits: LimitsConfig::default(),
+            reload: ReloadWhen::default(),
             log: LogConfig::default(),
             traces: TracesConfig::default(),
             notify: Vec::new(),

@@ -24,6 +24,7 @@ mod provider;
 mod proxy;
 mod quirks;
 mod recover;
+mod reload;
 mod route;
 mod secret;
 mod server;
@@ -49,6 +50,7 @@ pub use notify::{NotifyConfig, NotifyFormat, NotifyOn};
 pub use problem::{Problem, Problems, did_you_mean};
 pub use proxy::{ForwardProxy, ProxyScheme};
 pub use quirks::{LimitName, QuirksConfig};
+pub use reload::ReloadWhen;
 pub use route::{
     CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
 };

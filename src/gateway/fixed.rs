@@ -8,6 +8,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
     [
         ("listen", before.listen != after.listen),
         ("admin.listen", before.admin.listen != after.admin.listen),
+        ("reuse_port", before.reuse_port != after.reuse_port),
         ("state_dir", before.state_dir != after.state_dir),
         ("history", before.history != after.history),
         ("tls", before.tls.is_some() != after.tls.is_some()),

@@ -1,6 +1,7 @@
 //! The process: all parts built from a configuration, started, reloaded and drained.
 
 mod assemble;
+mod background;
 mod descriptors;
 mod fixed;
 mod foundation;
@@ -9,6 +10,7 @@ mod history_ticks;
 mod holder;
 mod key_renewals;
 mod known;
+mod listening;
 mod live_check;
 mod model_check;
 mod start_error;
@@ -19,27 +21,31 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+pub use listening::Sockets;
 pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
 
 use self::assemble::{Generation, Upstreams, listener_tls};
+use self::background::Background;
 use self::descriptors::Descriptors;
 use self::foundation::Foundation;
+use self::listening::Listening;
 use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status, TakenOver};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};
-use crate::server::{ConnectionLimits, Server};
+use crate::server::{ConnectionLimits, Server, Sharing};
 
 /// A running gateway. Dropping it stops it at once; `drain` stops it gracefully.
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
     admin_address: SocketAddr,
+    /// Whether another process answers operators while this one drains.
+    has_successor: bool,
     started_with: Config,
     foundation: Foundation,
     current: Arc<ArcSwap<Generation>>,
@@ -57,27 +63,39 @@ pub struct Gateway {
     /// Held while another generation takes over.
     taking_over: Arc<Mutex<()>>,
     /// Background tasks; they end with the gateway.
-    background: JoinSet<()>,
+    background: Background,
 }
 
 impl Gateway {
-    /// Listens and serves. `listeners` receive every event, besides metrics and log.
-    pub async fn start(config: &Config, listeners: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+    /// Listens and serves. `sinks` receive every event, besides metrics and log.
+    pub async fn start(config: &Config, sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
+        Self::start_on(Sockets::default(), config, sinks).await
+    }
+
+    /// The same on sockets that were passed to this process, where they were.
+    pub async fn start_on(
+        sockets: Sockets,
+        config: &Config,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Result<Self, StartError> {
         log_warnings(config);
-        let foundation = Foundation::new(config, listeners)?;
+        let foundation = Foundation::new(config, sinks)?;
         let current = Arc::new(ArcSwap::from_pointee(
             Generation::of(config, &foundation, &Upstreams::new()).await?,
         ));
         foundation.follow(config)?;
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
-        let listener = listen(config.listen, "--listen").await?;
-        let admin_listener = listen(config.admin.listen, "--admin-listen").await?;
+        let is_shared = config.reuse_port;
+        let clients = Listening::start(sockets.clients, config.listen, is_shared, "--listen")?;
+        let listen = config.admin.listen;
+        let operators = Listening::start(sockets.operators, listen, is_shared, "--admin-listen")?;
         let (leaving, is_leaving) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let (admin_stop, admin_stopping) = watch::channel(false);
         let mut gateway = Self {
-            address: address_of(&listener, config.listen)?,
-            admin_address: address_of(&admin_listener, config.admin.listen)?,
+            address: clients.address,
+            admin_address: operators.address,
+            has_successor: operators.sharing == Sharing::Port,
             started_with: config.clone(),
             foundation: foundation.clone(),
             current: Arc::clone(&current),
@@ -89,38 +107,48 @@ impl Gateway {
             configs: watch::Sender::new(config.clone()),
             for_operators: watch::Sender::new(Arc::clone(&current.load().current)),
             taking_over: Arc::default(),
-            background: JoinSet::new(),
+            background: Background::default(),
         };
         let descriptors = Descriptors::raised();
         let mut limits = limits(config);
         limits.connections = descriptors.for_clients(limits.connections);
-        gateway.serve_clients(Server::new(listener, tls, limits.clone()), stopping);
+        let server = Server::new(clients.listener, clients.sharing, tls, limits.clone());
+        gateway.serve_clients(server, stopping);
         limits.connections = descriptors.for_operators(config.limits.connections);
-        let server = Server::new(admin_listener, None, limits);
+        let server = Server::new(operators.listener, operators.sharing, None, limits);
         gateway.serve_operators(server, is_leaving, admin_stopping);
-        gateway
-            .background
-            .spawn(health_checks::run(foundation.clone(), Arc::clone(&current)));
-        gateway
-            .background
-            .spawn(key_renewals::run(foundation.clone(), Arc::clone(&current)));
-        gateway
-            .background
-            .spawn(history_ticks::run(foundation.clone()));
-        gateway
-            .background
-            .spawn(Arc::clone(&foundation.notifier).run(foundation.events.clone()));
-        gateway
-            .background
-            .spawn(Arc::clone(&foundation.tracer).run());
-        gateway.background.spawn(model_check::run(
-            foundation,
-            current,
-            gateway.configs.subscribe(),
-            Arc::clone(&gateway.taking_over),
-            gateway.for_operators.clone(),
-        ));
+        gateway.begin_background();
         Ok(gateway)
+    }
+
+    fn begin_background(&mut self) {
+        let all = || (self.foundation.clone(), Arc::clone(&self.current));
+        let tasks = &mut self.background;
+        let (foundation, current) = all();
+        tasks.run(move || health_checks::run(foundation.clone(), Arc::clone(&current)));
+        let (foundation, current) = all();
+        tasks.run(move || key_renewals::run(foundation.clone(), Arc::clone(&current)));
+        let (foundation, _) = all();
+        tasks.run(move || history_ticks::run(foundation.clone()));
+        let (foundation, _) = all();
+        tasks.run(move || {
+            let notifier = Arc::clone(&foundation.notifier);
+            notifier.run(foundation.events.clone())
+        });
+        let tracer = Arc::clone(&self.foundation.tracer);
+        tasks.run(move || Arc::clone(&tracer).run());
+        let (foundation, current) = all();
+        let taking_over = Arc::clone(&self.taking_over);
+        let (configs, for_operators) = (self.configs.clone(), self.for_operators.clone());
+        tasks.run(move || {
+            model_check::run(
+                foundation.clone(),
+                Arc::clone(&current),
+                configs.subscribe(),
+                Arc::clone(&taking_over),
+                for_operators.clone(),
+            )
+        });
     }
 
     /// Uses another configuration from the next request on; open requests finish with the old one. The health of
@@ -230,6 +258,11 @@ impl Gateway {
         })
     }
 
+    /// Waits until it serves no more, which happens without [`Self::drain`] only by a bug.
+    pub async fn collapsed(&mut self) {
+        let _ = self.tasks.join_next().await;
+    }
+
     /// The address at which clients are served.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -241,9 +274,10 @@ impl Gateway {
     }
 
     /// Says that it is not ready, stops accepting after a delay, lets open requests finish within the grace time, and
-    /// ends. Operators are served until the end.
+    /// ends. Operators are served until the end, unless another process does that: it is the one that is ready.
     pub async fn drain(mut self) {
         self.leaving.send_replace(true);
+        self.admin_stop.send_replace(self.has_successor);
         // Whoever passes requests on to us needs a while to learn that.
         sleep(self.started_with.limits.shutdown_delay).await;
         self.stop.send_replace(true);
@@ -251,7 +285,7 @@ impl Gateway {
         self.admin_stop.send_replace(true);
         self.tasks.join_next().await;
         self.foundation.tracer.flush().await;
-        self.background.shutdown().await;
+        self.background.end().await;
     }
 }
 
@@ -265,17 +299,6 @@ fn log_warnings(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!(line = warning.line, "the configuration: {warning}");
     }
-}
-
-async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|reason| StartError::listen(address, reason, option))
-}
-
-/// The port that was bound, where the configuration says port 0.
-fn address_of(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, StartError> {
-    let address = listener.local_addr();
-    address.map_err(|reason| StartError::listen(asked, reason, "--listen"))
 }
 
 fn limits(config: &Config) -> ConnectionLimits {

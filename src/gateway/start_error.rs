@@ -60,7 +60,8 @@ impl StartError {
                     None => "; another program holds it: stop that".to_owned(),
                 };
                 format!(
-                    "{who}, or name another address, for example {option} {other} for any free port"
+                    "{who}, or name another address, for example {option} {other} for any free port; a backstop that \
+                     is to take over from another one needs `reuse_port: true` in the configuration of both"
                 )
             }
             io::ErrorKind::AddrNotAvailable => {

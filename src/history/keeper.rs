@@ -128,15 +128,14 @@ impl Drop for Keeper {
 fn run(folder: Option<PathBuf>, shared: &Shared, queued: &Receiver<Task>) {
     let mut ledger = Ledger::new(folder);
     ledger.open();
-    let kept = ledger.incidents(0);
-    let now = shared.clock.at(tokio::time::Instant::now());
-    shared.recorder().incidents.resume(kept, now);
+    let mut is_resumed = resume(&mut ledger, shared);
     while let Ok(task) = queued.recv() {
         match task {
             Task::Keep => {
                 shared.is_woken.store(false, Ordering::Release);
                 collect(&mut ledger, shared);
                 ledger.keep();
+                is_resumed = is_resumed || resume(&mut ledger, shared);
                 let now = shared.clock.at(tokio::time::Instant::now());
                 ledger.prune(now / 60_000);
             }
@@ -148,6 +147,17 @@ fn run(folder: Option<PathBuf>, shared: &Shared, queued: &Receiver<Task>) {
     }
     collect(&mut ledger, shared);
     ledger.keep();
+}
+
+/// Goes on with the incidents of the process before, as soon as they can be read: it may still have had the file.
+fn resume(ledger: &mut Ledger, shared: &Shared) -> bool {
+    if !ledger.knows_the_past() {
+        return false;
+    }
+    let kept = ledger.incidents(0);
+    let now = shared.clock.at(tokio::time::Instant::now());
+    shared.recorder().incidents.resume(kept, now);
+    true
 }
 
 fn collect(ledger: &mut Ledger, shared: &Shared) {

@@ -62,6 +62,11 @@ impl Ledger {
         self.trouble.as_deref()
     }
 
+    /// Whether what was kept before can be read, if there is any.
+    pub(super) fn knows_the_past(&self) -> bool {
+        self.file.is_some() || self.folder.is_none()
+    }
+
     pub(super) fn take(&mut self, sealed: Vec<Sealed>, incidents: BTreeMap<u64, Option<Incident>>) {
         self.incidents.extend(incidents);
         for Sealed {
@@ -122,7 +127,12 @@ impl Ledger {
                 self.trouble = None;
                 tracing::info!("the history is kept in state_dir again");
             }
-            Err(trouble) => tracing::debug!("the history still cannot be kept: {trouble}"),
+            Err(trouble) => {
+                tracing::debug!("the history still cannot be kept: {trouble}");
+                if matches!(trouble, Trouble::Held) {
+                    self.retry.1 = PAUSES.0;
+                }
+            }
         }
         let pause = self.retry.1;
         self.retry = (Instant::now() + pause, (pause * 2).min(PAUSES.1));
@@ -166,11 +176,17 @@ impl Ledger {
 
     fn give_up(&mut self, trouble: &Trouble) {
         let folder = self.folder.clone().unwrap_or_default();
-        tracing::warn!(
+        match trouble {
+            Trouble::Held => tracing::info!(
+                folder = %folder.display(),
+                "another process keeps the history: what is counted from now on is added to it when that one has ended"
+            ),
+            Trouble::Damage(_) | Trouble::Obstacle(_) => tracing::warn!(
             folder = %folder.display(),
             "the history cannot be kept in state_dir, so what is counted from now on is in memory only; it is tried again \
              from time to time: {trouble}"
-        );
+            ),
+        }
         self.trouble = Some(trouble.to_string());
         self.retry = (Instant::now() + PAUSES.0, PAUSES.0);
     }

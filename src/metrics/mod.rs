@@ -14,6 +14,7 @@ mod log_lines;
 mod memory;
 mod moves;
 mod notifications;
+mod panics;
 mod process;
 mod reloads;
 mod requests;
@@ -33,6 +34,7 @@ use self::log_lines::LogLinesLost;
 use self::memory::MemoryMetrics;
 use self::moves::Moves;
 use self::notifications::Notifications;
+use self::panics::Panics;
 use self::process::{Process, unix_time};
 use self::reloads::Reloads;
 use self::requests::Requests;
@@ -66,6 +68,7 @@ impl Metrics {
         let version = version.const_label("version", env!("CARGO_PKG_VERSION"));
         families::info(&registry, version)?;
         registry.register(Box::new(LogLinesLost::new()?))?;
+        registry.register(Box::new(Panics::new()?))?;
         registry.register(Box::new(Process::new()?))?;
         Ok(Self {
             requests: Requests::new(&registry)?,

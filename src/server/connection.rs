@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
-use http::{Request, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -21,6 +21,8 @@ use super::client_stream::{ClientStream, PING};
 use super::lifetime::Lifetime;
 use super::limits::ConnectionLimits;
 use super::stream_task::{ServedBody, StreamExecutor};
+use crate::wire::body::{Body, full};
+use crate::wire::caught;
 use crate::wire::upgrade::{Handled, Shutdown, UpgradeHandler};
 
 pub(super) struct Connection {
@@ -42,13 +44,16 @@ impl Connection {
         F: Future<Output = Handled> + Send + 'static,
     {
         let (switch, mut switched) = mpsc::channel(1);
-        let ConnectionLimits { idle, write, .. } = self.limits;
+        let ConnectionLimits {
+            idle, write, drain, ..
+        } = self.limits;
         let http = Http {
             limits: self.limits,
             lifetime: Lifetime {
                 activity: Arc::clone(&self.activity),
                 idle,
                 write,
+                drain,
                 stop: self.stop,
             },
             shutdown: self.shutdown.clone(),
@@ -93,15 +98,18 @@ impl Http {
     {
         let builder = builder(&self.limits);
         let activity = Arc::clone(&self.lifetime.activity);
+        let stop = self.lifetime.stop.clone();
         let service = service_fn(move |mut request| {
             let open = activity.begin();
-            let is_last = is_chunked(&request);
+            let is_old = request.version() < Version::HTTP_2;
+            let is_last = is_old && (*stop.borrow() || is_chunked(&request));
             let client = hyper::upgrade::on(&mut request);
             // Boxed, so that it is not moved with what the connection keeps of its request.
             let answering = Box::pin(handler(request, self.shutdown.clone()));
             let switch = self.switch.clone();
             async move {
-                let mut handled = answering.await;
+                let handled = caught::run(answering).await;
+                let mut handled = handled.unwrap_or_else(|| panicked().into());
                 if let Some(upgrade) = handled.upgrade {
                     let _ = switch.try_send((client, upgrade));
                 } else if is_last {
@@ -120,6 +128,13 @@ impl Http {
             tracing::trace!("a connection ended early: {error}");
         }
     }
+}
+
+/// The response if not even an error could be made of what happened.
+fn panicked() -> Response<Body> {
+    let mut response = Response::new(full("a bug of the proxy has ended the request\n"));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 fn builder(limits: &ConnectionLimits) -> auto::Builder<StreamExecutor> {
@@ -146,5 +161,5 @@ const SMALLEST_BUFFER: usize = 8192;
 /// (`0\r\n\n`) for trailers, and with it a next request; a proxy between us and the client may see the end of the
 /// request elsewhere (request smuggling).
 fn is_chunked(request: &Request<Incoming>) -> bool {
-    request.version() < Version::HTTP_2 && request.headers().contains_key(TRANSFER_ENCODING)
+    request.headers().contains_key(TRANSFER_ENCODING)
 }

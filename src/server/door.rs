@@ -1,4 +1,4 @@
-//! Accepts connections. If the process has no file descriptors left, new connections are closed at once instead of left
+//! Accepts connections, and loses none of those that wait when it is closed. If the process has no file descriptors left, new connections are closed at once instead of left
 //! waiting.
 
 use std::fs::File;
@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use rustix::io::Errno;
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
@@ -13,6 +14,15 @@ use tokio::time::{Instant, sleep};
 const PAUSE: Duration = Duration::from_millis(100);
 /// The shortest time between two log lines about a shortage.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// A packet filter that drops what asks for a new connection: byte 13 of a TCP header has the flags, 2 is SYN (RFC 9293).
+/// The instructions are those of classic BPF: load a byte, jump if a bit is set, return.
+const NO_SYN: [SockFilter; 4] = [
+    SockFilter::new(0x30, 0, 0, 13),
+    SockFilter::new(0x45, 0, 1, 2),
+    SockFilter::new(0x06, 0, 0, 0),
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+];
 
 /// A listener that stays responsive when file descriptors run out.
 #[derive(Debug)]
@@ -46,6 +56,24 @@ impl Door {
             }
         }
         None
+    }
+
+    /// Lets nobody in any more who has not begun to connect. Whoever is turned away so asks again after a second, and
+    /// finds another process. Returns false if the system cannot do that.
+    pub(super) fn let_nobody_new_in(&self) -> bool {
+        let socket = SockRef::from(&self.listener);
+        socket.attach_filter(&NO_SYN).is_ok()
+    }
+
+    /// The connections that wait; the door is closed when they are dropped.
+    pub(super) fn waiting(self) -> impl Iterator<Item = TcpStream> {
+        // Without the runtime, which may not have noticed them yet.
+        let listener = self.listener.into_std().ok();
+        std::iter::from_fn(move || {
+            let (stream, _) = listener.as_ref()?.accept().ok()?;
+            stream.set_nonblocking(true).ok()?;
+            TcpStream::from_std(stream).ok()
+        })
     }
 
     fn log(&mut self, error: &io::Error) {
@@ -104,6 +132,26 @@ mod tests {
         assert_eq!(refused.peek(&mut [0]).await.unwrap_or(0), 0);
         let _served = TcpStream::connect(address).await.unwrap();
         assert!(door.accept().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_when_it_is_closed_is_let_in() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let door = Door::new(listener);
+        let mut guests = Vec::new();
+        for _ in 0..3 {
+            guests.push(TcpStream::connect(address).await.unwrap());
+        }
+        assert!(door.let_nobody_new_in());
+        let late = TcpStream::connect(address);
+        let waiting: Vec<TcpStream> = door.waiting().collect();
+        let mut let_in: Vec<_> = waiting.iter().map(|one| one.peer_addr().unwrap()).collect();
+        let mut expected: Vec<_> = guests.iter().map(|one| one.local_addr().unwrap()).collect();
+        let_in.sort();
+        expected.sort();
+        assert_eq!(let_in, expected);
+        late.await.unwrap_err();
     }
 
     #[test]

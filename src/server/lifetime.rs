@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::activity::Activity;
 
 /// How long a client may take to notice that its connection is being closed, because it is idle or to make room.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long connections are served on when the server stops. A client over HTTP/1.1 cannot be told to send nothing more, so
+/// its next answer says that it is the last one; a connection that is closed without that may meet a request on its way.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// What ends a connection that does not end by itself.
 #[derive(Clone, Debug)]
@@ -20,6 +24,8 @@ pub(super) struct Lifetime {
     pub(super) idle: Duration,
     /// How long a client may read nothing, also of the news that its idle connection is closed.
     pub(super) write: Duration,
+    /// How long open requests may take to finish when the server stops.
+    pub(super) drain: Duration,
     /// Becomes true when open requests are to be the last ones.
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -35,6 +41,13 @@ impl Lifetime {
             () = self.activity.idle_for(self.idle) => Some(FAREWELL.min(self.write)),
             () = self.activity.must_make_room() => Some(FAREWELL),
         };
+        if patience.is_none() {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => return ended,
+                () = sleep(LAST_CALL.min(self.drain / 2)) => {}
+            }
+        }
         connection.as_mut().graceful_shutdown();
         let Some(patience) = patience else {
             return connection.await;

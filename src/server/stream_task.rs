@@ -16,6 +16,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::activity::OpenRequest;
 use crate::wire::body::{Body, BodyError};
+use crate::wire::caught::caught;
 
 /// What the body of a stream waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +95,11 @@ impl HttpBody for ServedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let body = &mut self.body;
+        let polled = caught(|| Pin::new(body).poll_frame(context)).unwrap_or_else(|| {
+            let error = BodyError("a bug of the proxy has ended it".to_owned());
+            Poll::Ready(Some(Err(error)))
+        });
         let waits_for = match polled {
             Poll::Pending => WaitsFor::Answer,
             Poll::Ready(_) => WaitsFor::Client,

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::process;
 
 use redb::{Database, Error};
 use thiserror::Error as ThisError;
@@ -17,9 +18,12 @@ pub enum Trouble {
     /// Its content is invalid.
     #[error("it is damaged: {0}")]
     Damage(String),
-    /// It is held by another process, or the system does not let us read or write it; that may be temporary.
+    /// The system does not let us read or write it; that may be temporary.
     #[error("{0}")]
     Obstacle(String),
+    /// Another process holds it, such as the one before this one until it has drained.
+    #[error("another process uses it")]
+    Held,
 }
 
 impl From<Error> for Trouble {
@@ -32,9 +36,7 @@ impl From<Error> for Trouble {
                 }
                 _ => Self::Obstacle(text),
             },
-            Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => {
-                Self::Obstacle("another process uses it".to_owned())
-            }
+            Error::DatabaseAlreadyOpen | Error::LockProtocolMismatch => Self::Held,
             // These follow an error that was already reported; reopening the file clears them.
             Error::PreviousIo | Error::LockPoisoned(_) | Error::DatabaseClosed => {
                 Self::Obstacle(text)
@@ -77,6 +79,21 @@ impl StateFile {
             }
             opened => opened,
         }
+    }
+
+    /// Reads a file that another process holds and may be writing: from a copy of it. A copy that was taken while it was
+    /// written is found damaged, and has to be taken again.
+    pub fn read_along<T>(
+        folder: &Path,
+        kind: FileKind,
+        read: fn(&Database) -> Result<T, Error>,
+    ) -> Result<T, Trouble> {
+        let obstacle = |error: std::io::Error| Trouble::Obstacle(error.to_string());
+        let copy = folder.join(format!("{}.copy-{}", kind.name, process::id()));
+        let copied = fs::copy(folder.join(kind.name), &copy).map_err(obstacle);
+        let content = copied.and_then(|_| open(&copy, kind, read));
+        let _ = fs::remove_file(&copy);
+        content.map(|(_, content)| content)
     }
 
     /// Works on it. After a panic or an error of the system it has to be opened again.

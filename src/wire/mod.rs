@@ -4,6 +4,7 @@
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 
 pub mod body;
+pub mod caught;
 pub mod coding;
 pub mod headers;
 pub mod host;

@@ -2,6 +2,7 @@
 
 mod checking;
 mod demo;
+mod restart;
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -57,7 +58,8 @@ pub(crate) async fn finish(mut command: Command) -> (Option<i32>, String, String
 /// A program that keeps running, and its output.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    stdout: Lines<BufReader<ChildStdout>>,
+    /// `None`: it writes there for nobody.
+    stdout: Option<Lines<BufReader<ChildStdout>>>,
     pub(crate) stderr: Lines<BufReader<ChildStderr>>,
     /// The clients' address, once it is known.
     clients: String,
@@ -67,7 +69,10 @@ impl Running {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         Self {
-            stdout: BufReader::new(child.stdout.take().unwrap()).lines(),
+            stdout: child
+                .stdout
+                .take()
+                .map(|stdout| BufReader::new(stdout).lines()),
             stderr: BufReader::new(child.stderr.take().unwrap()).lines(),
             clients: String::new(),
             child,
@@ -250,7 +255,7 @@ async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
     assert!(stderr.contains("no proxy answers"), "{stderr}");
 
     let mut printed = String::new();
-    while let Some(line) = running.stdout.next_line().await.unwrap() {
+    while let Some(line) = running.stdout.as_mut().unwrap().next_line().await.unwrap() {
         printed += &line;
     }
     assert!(printed.contains("${OPENAI_API_KEY}"), "{printed}");

@@ -31,6 +31,8 @@ const KEYS: &[&str] = &[
     "wants_thoughts_back",
     "list_models",
     "listen",
+    "reload",
+    "reuse_port",
     "tls",
     "cert",
     "key",
@@ -156,6 +158,8 @@ fn the_example_shows_the_defaults() {
     same(&example.clients, &default.clients);
     same(&example.state_dir, &default.state_dir);
     same(&example.list_models, &default.list_models);
+    same(&example.reload, &default.reload);
+    same(&example.reuse_port, &default.reuse_port);
 }
 
 /// The same for parts that have no default as a whole: a route, and its candidates.

@@ -52,6 +52,7 @@ mod origins;
 mod own_credentials;
 mod page;
 mod page_seen;
+mod panics;
 mod passing;
 mod patience;
 mod providers;

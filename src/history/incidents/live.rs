@@ -316,9 +316,12 @@ impl Incidents {
         });
     }
 
-    /// Those of the process before. What had not ended then has ended with its last sign, unless it goes on soon.
+    /// Those of the process before, besides our own. What had not ended then has ended with its last sign, unless it goes on soon.
     pub(in crate::history) fn resume(&mut self, kept: Vec<Incident>, now: Millis) {
         for mut incident in kept {
+            if self.live.iter().any(|ours| ours.incident.id == incident.id) {
+                continue;
+            }
             self.last_id = self.last_id.max(incident.id);
             let ended_at = incident.ended_at.unwrap_or(incident.last_sign);
             if incident.ended_at.is_none() {

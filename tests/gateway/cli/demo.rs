@@ -16,7 +16,7 @@ async fn without_a_terminal_it_plays_a_story_in_which_no_request_fails() {
         let mut running = Running::start(backstop(folder.path(), &arguments));
         let mut printed = String::new();
         let reading = async {
-            while let Some(line) = running.stdout.next_line().await.unwrap() {
+            while let Some(line) = running.stdout.as_mut().unwrap().next_line().await.unwrap() {
                 printed += &line;
                 printed += "\n";
                 if line.contains("Ctrl-C") {
