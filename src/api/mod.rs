@@ -48,6 +48,7 @@ use crate::request::{ClientApi, Endpoint, ModelRequest, Trace};
 use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::caught;
 use crate::wire::host::check_host;
+use crate::wire::overload::Overloaded;
 use crate::wire::upgrade::{Handled, Shutdown};
 
 /// Everything needed to answer clients.
@@ -141,6 +142,10 @@ impl Api {
         record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
         record.client_api = ClientApi::of(head.uri.path(), &head.headers);
+        if head.extensions.get::<Overloaded>().is_some() {
+            record.endpoint = Endpoint::of(&head.method, head.uri.path());
+            return Err(Rejection::Overloaded);
+        }
         check_host(&head)?;
         if !is_served(&head.method) {
             return Err(Rejection::Method);

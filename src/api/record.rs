@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::give_ups::{GiveUps, Program};
 use crate::config::UpstreamId;
 use crate::event::{
-    AttemptReport, Event, Events, FailedAt, InPlaceOf, RequestReport, RequestResult, Tokens,
+    AttemptReport, Event, Events, FailedAt, InPlaceOf, Refusal, RequestReport, RequestResult,
+    Tokens,
 };
 use crate::failover::{Answer, AnswerBody, Exhausted};
 use crate::outcome::{Blame, Outcome};
@@ -49,6 +50,8 @@ pub(super) struct RequestRecord {
     pub(super) failed_by: Vec<UpstreamId>,
     /// Where attempts failed.
     pub(super) failed_at: Vec<FailedAt>,
+    /// Why we refuse it, if there is no room for it.
+    pub(super) refusal: Option<Refusal>,
     /// What the answer costs.
     pub(super) tokens: Option<Tokens>,
     events: Events,
@@ -83,6 +86,7 @@ impl RequestRecord {
             in_place_of: None,
             failed_by: Vec::new(),
             failed_at: Vec::new(),
+            refusal: None,
             tokens: None,
             events,
             started_at: Instant::now(),
@@ -206,6 +210,7 @@ impl RequestRecord {
             failed_by: std::mem::take(&mut self.failed_by),
             failed_at: std::mem::take(&mut self.failed_at),
             failure: self.failure.take(),
+            refusal: self.refusal,
             first_byte: self.first_byte,
             first_token: self.first_token,
             total: self.started_at.elapsed(),

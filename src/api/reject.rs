@@ -14,7 +14,7 @@ use super::stopping;
 use super::story;
 use crate::browser::{METHODS, Refused};
 use crate::config::UpstreamId;
-use crate::event::RequestResult;
+use crate::event::{Refusal, RequestResult};
 use crate::failover::Exhausted;
 use crate::request::ClientApi;
 use crate::routing::RouteTable;
@@ -55,6 +55,8 @@ pub(super) enum Rejection {
         model: String,
         hint: String,
     },
+    /// More requests arrive than the process can handle.
+    Overloaded,
     TooBusy,
     OwnerUnavailable(UpstreamId),
     Exhausted(Box<Unanswered>),
@@ -145,6 +147,18 @@ impl Rejection {
         matches!(self, Self::Body(ReadError::Broken(_)))
     }
 
+    /// Whether there was no room for the request, and why.
+    fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Overloaded => Some(Refusal::Overloaded),
+            Self::TooBusy => Some(Refusal::Requests),
+            Self::NoMemory(NoMemory::Now)
+            | Self::Body(ReadError::NoMemory(NoMemory::Now))
+            | Self::Coding(CodingError::NoMemory(NoMemory::Now)) => Some(Refusal::Memory),
+            _ => None,
+        }
+    }
+
     fn error_response(&self) -> ErrorResponse {
         match self {
             Self::Browser(refused) => kept_out(refused),
@@ -194,6 +208,12 @@ impl Rejection {
                 format!("the proxy has no route for model `{model}`; {hint}"),
             )
             .about("model"),
+            Self::Overloaded => ErrorResponse::new(
+                503,
+                "overloaded",
+                "more requests arrive than the proxy can handle (limits.queueing); send the request again later",
+            )
+            .after(Duration::from_secs(1)),
             Self::TooBusy => ErrorResponse::new(
                 503,
                 "too_many_requests_in_flight",
@@ -317,7 +337,9 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         headers.insert(ALLOW, METHODS);
     }
     let mut result = match rejection {
-        Rejection::Stopping | Rejection::Panicked => RequestResult::Failed,
+        Rejection::Stopping | Rejection::Overloaded | Rejection::Panicked => {
+            RequestResult::Failed
+        }
         _ => RequestResult::Rejected,
     };
     if error_response.is_in_vain {
@@ -335,6 +357,7 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         // The record stays unfinished, so the request counts as cancelled by the client.
         return response;
     }
+    record.refusal = rejection.refusal();
     record.answering(error_response.status, None);
     record.finish(result);
     response

@@ -24,6 +24,9 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// How many requests may be served at a time; further ones get 503.
     pub requests: usize,
+    /// How long requests may queue for the processor; when that goes on, further ones get 503. 0: they queue.
+    #[serde(deserialize_with = "duration::read")]
+    pub queueing: Duration,
     /// How long a connection may be without an open request.
     #[serde(deserialize_with = "duration::read")]
     pub idle_connection: Duration,
@@ -48,6 +51,7 @@ impl Default for LimitsConfig {
             headers: 64 << 10,
             connections: 4096,
             requests: 2048,
+            queueing: Duration::from_millis(5),
             idle_connection: Duration::from_secs(60),
             write: Duration::from_secs(30),
             shutdown_delay: Duration::ZERO,

@@ -41,6 +41,8 @@ pub struct RequestReport {
     /// Who failed and how, if nobody answered; never a secret, and nothing from a prompt. It names the model that the
     /// client asked for.
     pub failure: Option<String>,
+    /// Why we refused it, if we had no room for it.
+    pub refusal: Option<Refusal>,
     /// From the request being read to the head of the answer.
     pub first_byte: Option<Duration>,
     /// From the request being read to the first content of the answer.
@@ -51,6 +53,31 @@ pub struct RequestReport {
     pub tokens: Option<Tokens>,
     /// The part of `first_byte` that was not spent waiting for upstreams.
     pub added: Option<Duration>,
+}
+
+/// Why there was no room for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// More requests arrived than the processor could handle.
+    Overloaded,
+    /// As many requests as may be were in flight.
+    Requests,
+    /// The bodies of others had taken the memory.
+    Memory,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Overloaded, Self::Requests, Self::Memory];
+
+    /// A short constant name for labels.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::Requests => "requests",
+            Self::Memory => "memory",
+        }
+    }
 }
 
 /// A place where an attempt failed.

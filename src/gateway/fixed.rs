@@ -14,6 +14,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("tls", before.tls.is_some() != after.tls.is_some()),
         ("limits.connections", old.connections != new.connections),
         ("limits.headers", old.headers != new.headers),
+        ("limits.queueing", old.queueing != new.queueing),
         (
             "limits.idle_connection",
             old.idle_connection != new.idle_connection,

@@ -18,6 +18,7 @@ mod trust;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -114,6 +115,8 @@ impl Gateway {
         limits.connections = descriptors.for_clients(limits.connections);
         let server = Server::new(clients.listener, clients.sharing, tls, limits.clone());
         gateway.serve_clients(server, stopping);
+        // Operators have to see what is wrong.
+        limits.queueing = Duration::ZERO;
         limits.connections = descriptors.for_operators(config.limits.connections);
         let server = Server::new(operators.listener, operators.sharing, None, limits);
         gateway.serve_operators(server, is_leaving, admin_stopping);
@@ -305,6 +308,7 @@ fn limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         connections: config.limits.connections,
         headers: config.limits.headers,
+        queueing: config.limits.queueing,
         idle: config.limits.idle_connection,
         write: config.limits.write,
         drain: config.limits.drain,

@@ -84,6 +84,7 @@ fn request(result: RequestResult) -> RequestReport {
         failed_at: failed_by.iter().map(|_| failed()).collect(),
         failed_by,
         failure: None,
+        refusal: None,
         first_byte: None,
         first_token: None,
         total: Duration::from_millis(10),

@@ -99,6 +99,7 @@ mod tests {
             failed_by: Vec::new(),
             failed_at: Vec::new(),
             failure: None,
+            refusal: None,
             first_byte: None,
             first_token: Some(Duration::from_millis(320)),
             total: Duration::from_millis(1234),

@@ -10,7 +10,7 @@ use super::families::{Made, counters, gauge};
 use super::known::Known;
 use super::labels::{NONE, status_label};
 use super::timings::Timings;
-use crate::event::{RequestReport, RequestResult};
+use crate::event::{Refusal, RequestReport, RequestResult};
 use crate::request::Endpoint;
 use crate::wire::mix::OwnNames;
 
@@ -35,6 +35,8 @@ pub(super) struct Requests {
     in_flight: IntGauge,
     by_client: IntCounterVec,
     tokens: IntCounterVec,
+    /// One for each reason.
+    refusals: [IntCounter; Refusal::ALL.len()],
     timings: Timings,
     /// The series that requests need, so that nothing is looked up by its labels.
     usual: ArcSwap<Usual>,
@@ -73,6 +75,7 @@ impl Requests {
                 "Requests of each client by how they ended; `none`: without a valid key, or no client has a key.",
                 &["client", "result"],
             )?,
+            refusals: refusals(registry)?,
             tokens: counters(
                 registry,
                 "backstop_client_tokens_total",
@@ -140,6 +143,9 @@ impl Requests {
                     .inc();
             }
         }
+        if let Some(refusal) = report.refusal {
+            self.refusals[refusal as usize].inc();
+        }
         self.of_its_client(report, &usual);
         // A failure may be quick or slow: it says nothing about how long answers take.
         if is_answered {
@@ -161,4 +167,14 @@ impl Requests {
             add(&series.tokens, tokens);
         }
     }
+}
+
+fn refusals(registry: &Registry) -> Made<[IntCounter; Refusal::ALL.len()]> {
+    let refusals = counters(
+        registry,
+        "backstop_refused_requests_total",
+        "Requests for which there was no room, by what was taken: `overloaded` (the processor), `requests` (`limits.requests`), `memory` (`limits.memory`).",
+        &["reason"],
+    )?;
+    Ok(Refusal::ALL.map(|refusal| refusals.with_label_values(&[refusal.label()])))
 }

@@ -8,6 +8,8 @@ use tokio::sync::Notify;
 use tokio::task::Id;
 use tokio::time::{Instant, sleep_until};
 
+use super::pressure::Pressure;
+
 /// How long a connection must be idle before it may be closed to make room: a new client still has to send its request.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -16,6 +18,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 pub(super) struct Activity {
     state: Mutex<State>,
     room: Notify,
+    pressure: Arc<Pressure>,
 }
 
 #[derive(Debug)]
@@ -30,18 +33,25 @@ struct State {
 pub(super) struct OpenRequest(Arc<Activity>);
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(pressure: Arc<Pressure>) -> Arc<Self> {
         let since = Instant::now();
         Arc::new(Self {
             state: Mutex::new(State { open: 0, since }),
             room: Notify::new(),
+            pressure,
         })
     }
 
     /// A request starts.
     pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
         self.state().open += 1;
+        self.pressure.begin();
         OpenRequest(Arc::clone(self))
+    }
+
+    /// Whether the process has time for a further request.
+    pub(super) fn admits(&self) -> bool {
+        self.pressure.admits()
     }
 
     /// Restarts the idle time.
@@ -79,6 +89,7 @@ impl Activity {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
+        self.0.pressure.end();
         let mut state = self.0.state();
         state.open -= 1;
         state.since = Instant::now();
@@ -118,7 +129,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idle_time_begins_when_the_last_request_is_over() {
-        let activity = Activity::new();
+        let activity = Activity::new(Arc::default());
         let (first, second) = (activity.begin(), activity.begin());
         let start = Instant::now();
         let requests = async {
@@ -144,7 +155,7 @@ mod tests {
         let mut connections = HashMap::new();
         let mut all = Vec::new();
         for _ in 0..3 {
-            let activity = Activity::new();
+            let activity = Activity::new(Arc::default());
             let id = tasks.spawn(pending::<()>()).id();
             connections.insert(id, Arc::clone(&activity));
             all.push(activity);

@@ -23,6 +23,7 @@ use super::limits::ConnectionLimits;
 use super::stream_task::{ServedBody, StreamExecutor};
 use crate::wire::body::{Body, full};
 use crate::wire::caught;
+use crate::wire::overload::Overloaded;
 use crate::wire::upgrade::{Handled, Shutdown, UpgradeHandler};
 
 pub(super) struct Connection {
@@ -100,6 +101,9 @@ impl Http {
         let activity = Arc::clone(&self.lifetime.activity);
         let stop = self.lifetime.stop.clone();
         let service = service_fn(move |mut request| {
+            if !activity.admits() {
+                request.extensions_mut().insert(Overloaded);
+            }
             let open = activity.begin();
             let is_old = request.version() < Version::HTTP_2;
             let is_last = is_old && (*stop.borrow() || is_chunked(&request));

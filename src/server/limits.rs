@@ -12,6 +12,8 @@ pub struct ConnectionLimits {
     pub headers: usize,
     /// How long a connection may have no open request.
     pub idle: Duration,
+    /// How long requests may queue for the processor before some are refused; 0: none is refused for that.
+    pub queueing: Duration,
     /// How long a client may read nothing of the data that waits for it.
     pub write: Duration,
     /// How long open requests may take to finish after draining has begun.

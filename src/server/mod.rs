@@ -12,7 +12,9 @@ mod connections;
 mod door;
 mod lifetime;
 mod limits;
+mod pressure;
 mod stream_task;
+mod valve;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use http::Request;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -32,6 +35,7 @@ use self::activity::Activity;
 use self::connection::Connection;
 use self::connections::{Connections, room};
 use self::door::Door;
+use self::pressure::Pressure;
 use crate::wire::upgrade::{Handled, Shutdown};
 
 /// How long open connections may take to close once the grace time is over.
@@ -86,7 +90,11 @@ impl Server {
         F: Future<Output = Handled> + Send + 'static,
     {
         let mut door = Door::new(self.listener);
+        let pressure = Arc::new(Pressure::default());
+        let mut watching = JoinSet::new();
+        watching.spawn(Arc::clone(&pressure).watch(self.limits.queueing));
         let mut house = House {
+            pressure,
             slots: Arc::new(Semaphore::new(self.limits.connections)),
             tls: self.tls,
             limits: self.limits,
@@ -124,6 +132,8 @@ struct House<H> {
     /// Set when the grace time is over.
     cut: watch::Sender<bool>,
     handler: H,
+    /// How long requests wait for the processor.
+    pressure: Arc<Pressure>,
 }
 
 impl<H, F> House<H>
@@ -165,7 +175,7 @@ where
     }
 
     fn serve(&mut self, stream: TcpStream, slot: OwnedSemaphorePermit) {
-        let activity = Activity::new();
+        let activity = Activity::new(Arc::clone(&self.pressure));
         let connection = Connection {
             stream,
             tls: self

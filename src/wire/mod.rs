@@ -13,6 +13,7 @@ pub mod memory;
 pub mod mix;
 pub mod multipart;
 pub mod offload;
+pub mod overload;
 pub mod own_task;
 pub mod path;
 pub mod query;

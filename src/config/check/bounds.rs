@@ -189,6 +189,7 @@ impl Check<'_> {
         ] {
             self.duration(&path, name, duration);
         }
+        self.not_endless(path.key("queueing"), limits.queueing);
         self.not_endless(path.key("shutdown_delay"), limits.shutdown_delay);
         self.not_endless(path.key("drain"), limits.drain);
     }

@@ -424,7 +424,7 @@ impl Watched for SupervisedStream {
     fn leave(&mut self) {
         if self.front.is_over() && self.ready.is_empty() {
             self.end(Outcome::Success, "the client has all of it");
-            self.ready.clear();
+            let _ = self.ready.take();
         }
     }
 }

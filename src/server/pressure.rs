@@ -1,0 +1,146 @@
+//! Whether the process keeps up with its requests; while it does not, which of them are refused.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
+
+use super::valve::{Look, Valve};
+
+/// How often to look at the queue, with requests and without.
+const OFTEN: Duration = Duration::from_millis(10);
+const SELDOM: Duration = Duration::from_millis(50);
+/// The shortest time between two log lines about the same.
+const SILENCE: Duration = Duration::from_secs(10);
+/// What the share is counted in.
+const ALL: u32 = 1 << 16;
+
+/// The requests of one server, and the share of them that is let in.
+#[derive(Debug)]
+pub(super) struct Pressure {
+    share: AtomicU32,
+    begun: AtomicU64,
+    ended: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Default for Pressure {
+    fn default() -> Self {
+        Self {
+            share: AtomicU32::new(ALL),
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Pressure {
+    /// Whether there is time for one request more.
+    pub(super) fn admits(&self) -> bool {
+        let share = self.share.load(Ordering::Relaxed);
+        if share == ALL || fastrand::u32(..ALL) < share {
+            return true;
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    /// A request has begun.
+    pub(super) fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request has ended.
+    pub(super) fn end(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Looks at the queue for as long as the server serves. `bound`: how long a ready task may wait; 0: everybody is let
+    /// in, always.
+    pub(super) async fn watch(self: Arc<Self>, bound: Duration) {
+        if bound.is_zero() {
+            return;
+        }
+        let mut valve = Valve::new(bound);
+        let mut seen = 0;
+        let mut told = Told::default();
+        loop {
+            let begun = self.begun.load(Ordering::Relaxed);
+            let pause = if begun == seen { SELDOM } else { OFTEN };
+            seen = begun;
+            sleep(pause).await;
+            let start = Instant::now();
+            // Behind all tasks that are ready, and all sockets that are.
+            yield_now().await;
+            let at = Instant::now();
+            let share = valve.after(Look {
+                at,
+                delay: at - start,
+                begun: self.begun.load(Ordering::Relaxed),
+                ended: self.ended.load(Ordering::Relaxed),
+            });
+            let parts = (share * f64::from(ALL)) as u32;
+            self.share.store(parts, Ordering::Relaxed);
+            told.tell(parts < ALL, self.refused.load(Ordering::Relaxed), at);
+        }
+    }
+}
+
+/// What the log has been told.
+#[derive(Debug, Default)]
+struct Told {
+    /// When it was told last that requests are refused, if it was not told since that they are not.
+    since: Option<Instant>,
+    refused: u64,
+}
+
+impl Told {
+    fn tell(&mut self, is_refusing: bool, refused: u64, now: Instant) {
+        let more = refused - self.refused;
+        let is_silent = self.since.is_some_and(|since| now - since < SILENCE);
+        if is_silent || (more == 0 && self.since.is_none()) {
+            return;
+        }
+        if is_refusing || more > 0 {
+            tracing::warn!(
+                refused = more,
+                "more requests arrive than the processor can handle: {more} got 503 `overloaded` (limits.queueing)"
+            );
+            self.since = Some(now);
+        } else {
+            tracing::info!("requests do not queue for the processor any more");
+            self.since = None;
+        }
+        self.refused = refused;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use super::{ALL, Pressure};
+
+    #[test]
+    fn everybody_is_let_in_at_first_and_the_share_later() {
+        let pressure = Pressure::default();
+        assert!((0..1000).all(|_| pressure.admits()));
+        pressure.share.store(ALL / 4, Ordering::Relaxed);
+        let admitted = (0..10_000).filter(|_| pressure.admits()).count();
+        assert!((2000..3000).contains(&admitted), "{admitted}");
+        let refused = pressure.refused.load(Ordering::Relaxed);
+        assert_eq!(refused as usize, 10_000 - admitted);
+    }
+
+    #[tokio::test]
+    async fn without_a_bound_nobody_looks() {
+        let pressure = Arc::new(Pressure::default());
+        Arc::clone(&pressure).watch(Duration::ZERO).await;
+        assert!(pressure.admits());
+    }
+}

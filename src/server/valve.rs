@@ -1,0 +1,158 @@
+//! How large a share of the requests is let in while they queue for the processor.
+//!
+//! A queue that empties now and then is a burst, and harmless. One that stands is overload, and waiting longer helps
+//! nobody (`CoDel`, RFC 8289). So requests are refused once each look at the queue has found a long one for a while. From
+//! then on the share follows the queue, so that it stays near its bound: that way the processor has as much to do as it
+//! can do, and no more.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a queue may stand.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Some requests are always let in: without them nobody would learn that it is better.
+const LEAST: f64 = 0.01;
+/// The largest steps of the share between two looks. It falls faster than it rises.
+const STEPS: (f64, f64) = (0.5, 1.1);
+/// A queue is no overload while fewer than one request in so many ends: then a crowd opens streams, and what is open
+/// at a time is bounded otherwise.
+const CROWD: u64 = 8;
+
+/// One look at the queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) at: Instant,
+    /// How long a task that was ready had to wait.
+    pub(super) delay: Duration,
+    /// How many requests have begun, and how many of them have ended, since the start.
+    pub(super) begun: u64,
+    pub(super) ended: u64,
+}
+
+/// Decides on the share.
+#[derive(Debug)]
+pub(super) struct Valve {
+    /// How long a ready task may wait.
+    bound: Duration,
+    share: f64,
+    /// The first of the looks that found a long queue, without one that did not.
+    stands_since: Option<Look>,
+}
+
+impl Valve {
+    pub(super) fn new(bound: Duration) -> Self {
+        Self {
+            bound,
+            share: 1.0,
+            stands_since: None,
+        }
+    }
+
+    /// The share of requests to let in from now on.
+    pub(super) fn after(&mut self, look: Look) -> f64 {
+        if look.delay <= self.bound {
+            self.stands_since = None;
+        }
+        let is_open = self.share >= 1.0;
+        if is_open && !self.is_overload(look) {
+            return self.share;
+        }
+        let ratio = self.bound.as_secs_f64() / look.delay.as_secs_f64().max(f64::MIN_POSITIVE);
+        self.share *= ratio.sqrt().clamp(STEPS.0, STEPS.1);
+        self.share = self.share.clamp(LEAST, 1.0);
+        self.share
+    }
+
+    fn is_overload(&mut self, look: Look) -> bool {
+        if look.delay <= self.bound {
+            return false;
+        }
+        let first = *self.stands_since.get_or_insert(look);
+        let (begun, ended) = (look.begun - first.begun, look.ended - first.ended);
+        look.at - first.at >= PATIENCE && ended >= begun / CROWD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{LEAST, Look, Valve};
+
+    const BOUND: Duration = Duration::from_millis(5);
+
+    /// A valve at which requests begin and end, and which is looked at every 10 ms.
+    struct Watched {
+        valve: Valve,
+        look: Look,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            let at = Instant::now();
+            Self {
+                valve: Valve::new(BOUND),
+                look: Look {
+                    at,
+                    delay: Duration::ZERO,
+                    begun: 0,
+                    ended: 0,
+                },
+            }
+        }
+
+        fn after(&mut self, delay: Duration, begun: u64, ended: u64) -> f64 {
+            self.look.at += Duration::from_millis(10);
+            self.look.delay = delay;
+            self.look.begun += begun;
+            self.look.ended += ended;
+            self.valve.after(self.look)
+        }
+    }
+
+    #[test]
+    fn a_burst_is_let_in() {
+        let mut watched = Watched::new();
+        for _ in 0..100 {
+            for _ in 0..9 {
+                assert!(watched.after(BOUND * 20, 100, 100) >= 1.0);
+            }
+            assert!(watched.after(BOUND, 100, 100) >= 1.0);
+        }
+    }
+
+    #[test]
+    fn a_standing_queue_closes_it_until_the_queue_is_short() {
+        let mut watched = Watched::new();
+        let mut share = 1.0;
+        for _ in 0..18 {
+            share = watched.after(BOUND * 20, 100, 100);
+        }
+        assert!(share <= 0.01, "{share}");
+        let held: Vec<f64> = (0..10).map(|_| watched.after(BOUND, 10, 10)).collect();
+        assert!(held.iter().all(|held| (held - share).abs() < 1e-9));
+        for _ in 0..60 {
+            share = watched.after(Duration::ZERO, 10, 10);
+        }
+        assert!(share >= 1.0, "{share}");
+    }
+
+    #[test]
+    fn it_never_closes_wholly() {
+        let mut watched = Watched::new();
+        for _ in 0..1000 {
+            assert!(watched.after(Duration::from_secs(1), 100, 100) >= LEAST);
+        }
+    }
+
+    #[test]
+    fn a_crowd_that_opens_streams_is_let_in() {
+        let mut watched = Watched::new();
+        for _ in 0..1000 {
+            assert!(watched.after(BOUND * 20, 100, 5) >= 1.0);
+        }
+    }
+}
