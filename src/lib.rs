@@ -123,6 +123,7 @@
 //! | owner, pinned | the upstream where a stored object lives; a request that refers to one |
 //! | generation | what serves by one configuration, until a reload |
 //! | drain | finish what is open, then stop; what is left when its grace time is over is told so |
+//! | last call | the second in which a connection is still served, and told that it closes, when a drain begins |
 //! | share | the memory that one request holds, out of one budget for the bodies of all requests |
 //! | offload | do long work where it holds up no other request |
 //! | connector, pool, line | what opens connections to an upstream; those that are there; one of them |

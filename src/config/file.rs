@@ -1,7 +1,7 @@
 //! The file as a whole: its top-level keys, and what holds without them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -92,6 +92,18 @@ impl Config {
     /// Where traces are sent, by the file or else by the environment; `None`: nothing is traced.
     pub fn collector(&self) -> Option<Collector> {
         self.trace_variables.collector(&self.traces)
+    }
+
+    /// The files besides its own that are read when it is loaded: certificates and their keys. Keys of accounts are not
+    /// among them, since they are read again while they are used.
+    pub fn files(&self) -> Vec<&Path> {
+        let listener = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+        let upstreams = self.upstreams.values().flat_map(|upstream| {
+            let certificates = [&upstream.ca_file, &upstream.client_cert];
+            certificates.into_iter().chain([&upstream.client_key])
+        });
+        let all = listener.chain(upstreams.flatten());
+        all.map(AsRef::as_ref).collect()
     }
 
     /// The forward proxy that the environment names for another URL.

@@ -14,6 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
+use tokio::net::UnixDatagram;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -259,4 +260,34 @@ async fn a_changed_file_is_read_by_itself() {
     let between = running.log_until("serving by the new configuration").await;
     assert!(!between.contains("the old one stays"), "{between}");
     assert_eq!(running.terminate().await, Some(0));
+}
+
+/// Ready, alive, reloading, draining: `sd_notify(3)`.
+#[tokio::test]
+async fn the_service_manager_is_told_how_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = upstream().await;
+    write(folder.path(), &upstream, "", 0);
+    let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+    let mut command = backstop(folder.path(), &super::SERVE);
+    command
+        .env("NOTIFY_SOCKET", folder.path().join("notify"))
+        .env("WATCHDOG_USEC", "2000000");
+    let running = Running::start(command);
+    let heard = async |wanted: &str| loop {
+        let mut message = [0; 256];
+        let length = within(manager.recv(&mut message)).await.unwrap();
+        let message = String::from_utf8_lossy(&message[..length]).into_owned();
+        if message.contains(wanted) {
+            return message;
+        }
+    };
+    heard("READY=1").await;
+    heard("WATCHDOG=1").await;
+    running.signal("-HUP").await;
+    let message = heard("RELOADING=1").await;
+    assert!(message.contains("MONOTONIC_USEC="), "{message}");
+    heard("READY=1").await;
+    running.signal("-TERM").await;
+    heard("STOPPING=1").await;
 }
