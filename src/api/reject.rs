@@ -337,9 +337,7 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         headers.insert(ALLOW, METHODS);
     }
     let mut result = match rejection {
-        Rejection::Stopping | Rejection::Overloaded | Rejection::Panicked => {
-            RequestResult::Failed
-        }
+        Rejection::Stopping | Rejection::Overloaded | Rejection::Panicked => RequestResult::Failed,
         _ => RequestResult::Rejected,
     };
     if error_response.is_in_vain {

@@ -166,10 +166,8 @@ mod tests {
         let mut watch = watch(&folder);
         fs::write(&watch.files[0], "two").unwrap();
         let hour = Duration::from_secs(3600);
-        let config = Config {
-            reload: ReloadWhen::OnRequest,
-            ..Config::default()
-        };
+        let mut config = Config::default();
+        config.reload = ReloadWhen::OnRequest;
         watch.follow(&config);
         assert!(timeout(hour, watch.changed()).await.is_err());
         watch.follow(&Config::default());
