@@ -127,6 +127,7 @@
 //! | share | the memory that one request holds, out of one budget for the bodies of all requests |
 //! | offload | do long work where it holds up no other request |
 //! | connector, pool, line | what opens connections to an upstream; those that are there; one of them |
+//! | bell | what is woken when a connection is ready, and wakes whoever waits for that now |
 //! | forward proxy, tunnel | what leads to an upstream in networks without another way out; a connection through it |
 //! | resend | sending again, over another connection, what the upstream has not processed; it is part of the same attempt |
 //! | shortage | file descriptors, ports or memory that this machine has no more of; nobody's failure |

@@ -74,8 +74,12 @@ pub struct ReplyBody {
     /// Its seat at an upstream that serves a limited number of requests at a time.
     seat: Option<Seat>,
     unpacking: Option<Unpacking>,
-    /// What came behind small pieces.
+    /// Whether small pieces that are there go on together.
+    is_gathered: bool,
+    /// What came behind them, or the failure that is told next.
     next: Option<Piece>,
+    /// A piece has been given, and nobody has waited for the next one since.
+    has_given: bool,
 }
 
 impl ReplyBody {
@@ -85,7 +89,9 @@ impl ReplyBody {
             hold,
             seat: None,
             unpacking: None,
+            is_gathered: false,
             next: None,
+            has_given: false,
         };
         body.release_if_whole();
         body
@@ -110,13 +116,39 @@ impl ReplyBody {
         }
     }
 
-    /// What has come. Each piece costs the rest of its way the same, however small it is, so small ones that are there go
-    /// on together. They are copied, because otherwise each would keep the whole buffer that it was read into.
+    /// From now on, small pieces that are there go on together: each costs the rest of its way the same, however small it
+    /// is.
+    pub fn gather(&mut self) {
+        self.is_gathered = true;
+    }
+
     fn poll_packed(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
-        if let Some(next) = self.next.take() {
-            return Poll::Ready(next);
+        let piece = match self.next.take() {
+            Some(next) => Poll::Ready(next),
+            None => self.poll_together(context),
+        };
+        let had_given = std::mem::replace(
+            &mut self.has_given,
+            matches!(piece, Poll::Ready(Some(Ok(_)))),
+        );
+        match piece {
+            // What has come before a failure goes out before it: then the connection to the client may be cut.
+            Poll::Ready(Some(Err(error))) if had_given => {
+                self.next = Some(Some(Err(error)));
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            piece => piece,
         }
-        let first = match small(ready!(self.poll_piece(context))) {
+    }
+
+    /// They are copied, because otherwise each would keep the whole buffer that it was read into.
+    fn poll_together(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
+        let first = ready!(self.poll_piece(context));
+        if !self.is_gathered {
+            return Poll::Ready(first);
+        }
+        let first = match small(first) {
             Ok(small) => small,
             Err(other) => return Poll::Ready(other),
         };

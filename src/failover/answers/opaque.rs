@@ -71,6 +71,7 @@ impl OpaqueStream {
             Some(data) => stream.take(data),
             None => stream.end_if_whole(),
         }
+        stream.rest.gather();
         stream.first = body.first;
         stream
     }

@@ -165,10 +165,12 @@ impl Hold<'_> {
     fn release(
         &self,
         kept: Kept,
-        rest: ReplyBody,
+        mut rest: ReplyBody,
         events: EventStream,
         committed: Committed,
     ) -> Held {
+        // Not before: what fails together with the first content must be told from what fails behind it.
+        rest.gather();
         Held {
             first: kept.bytes.freeze(),
             rest,
