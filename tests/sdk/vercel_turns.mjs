@@ -17,6 +17,9 @@ const MODELS = {
   anthropic: (settings) => createAnthropic(settings)("claude-sonnet-4-5"),
 };
 
+// It has no field for the thoughts of some upstreams, and would say so where the answers are printed.
+globalThis.AI_SDK_LOG_WARNINGS = false;
+
 const [baseURL, apiKey, provider, ...upstreams] = process.argv.slice(2);
 
 let requests = 0;

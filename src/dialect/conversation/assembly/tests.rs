@@ -195,7 +195,6 @@ fn arguments_are_an_object_in_the_end() {
         (&["{}", r#"{"x"#, r#"":1}"#], r#"{"x ":1}"#),
         (&[r#""{\"x\""#, r#":1}""#], r#"{"x":1}"#),
         (&["{\"x\":\"1\n", "2\\", "d\"}"], r#"{"x":"1\n 2 \\d"}"#),
-        (&["\"{\\\"x\\\":\\\"1\n\\\"}\""], r#"{"x":"1\n"}"#),
     ] {
         for closes in [false, true] {
             let mut pieces = vec![call(0, "a", "f")];
