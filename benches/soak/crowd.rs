@@ -107,7 +107,7 @@ pub(crate) const CROWD: [(usize, Habit); 15] = [
         2,
         Habit {
             name: "slow reader",
-            words: 3000,
+            words: 600,
             reads_every: Duration::from_millis(5),
             ..STREAM
         },

@@ -1,7 +1,7 @@
 //! The real program under mixed traffic and faults, for minutes or hours: is anything lost, doubled, miscounted or leaked?
 //!
 //! `cargo bench --bench soak -- --minutes 60`; without it two minutes. `--program PATH` takes another program than the one of
-//! this build. Clients, upstreams and the program's metrics count for themselves, and must agree. The report is in Markdown;
+//! this build. `--overload` floods it instead ([`flood`]). Clients, upstreams and the program's metrics count for themselves, and must agree. The report is in Markdown;
 //! the exit code is 1 if a rule is broken.
 
 #![expect(
@@ -16,6 +16,7 @@ mod client;
 mod crowd;
 mod dialect;
 mod faults;
+mod flood;
 mod metrics;
 mod program;
 mod report;
@@ -44,8 +45,15 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .unwrap();
-    let length = Duration::from_secs_f64(60.0 * minutes(&arguments));
-    let (text, is_kept) = runtime.block_on(soak(&arguments, length));
+    let length = Duration::from_secs_f64(60.0 * number(&arguments, "--minutes").unwrap_or(2.0));
+    let (text, is_kept) = if arguments.iter().any(|argument| argument == "--overload") {
+        let program = executable(&arguments);
+        let words = number(&arguments, "--words").unwrap_or(200.0);
+        let flood = flood::flood(&program, length, words as usize);
+        runtime.block_on(flood)
+    } else {
+        runtime.block_on(soak(&arguments, length))
+    };
     println!("{text}");
     if is_kept {
         ExitCode::SUCCESS
@@ -54,12 +62,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn minutes(arguments: &[String]) -> f64 {
-    let at = arguments
-        .iter()
-        .position(|argument| argument == "--minutes");
-    let minutes = at.and_then(|at| arguments.get(at + 1)?.parse().ok());
-    minutes.unwrap_or(2.0)
+/// The number behind an argument.
+fn number(arguments: &[String], name: &str) -> Option<f64> {
+    let at = arguments.iter().position(|argument| argument == name);
+    at.and_then(|at| arguments.get(at + 1)?.parse().ok())
 }
 
 async fn soak(arguments: &[String], length: Duration) -> (String, bool) {

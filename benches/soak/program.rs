@@ -88,6 +88,16 @@ impl Program {
         write(&self.config, &format!("{heading}{yaml}"));
     }
 
+    /// Confines it to the first processor, and this program to the second one, where there are two.
+    pub(crate) fn part(&self) {
+        for (processor, process) in [("0", self.child.id()), ("1", std::process::id())] {
+            let _ = Command::new("taskset")
+                .args(["-a", "-p", "-c", processor, &process.to_string()])
+                .stdout(Stdio::null())
+                .status();
+        }
+    }
+
     /// Sends SIGHUP.
     pub(crate) fn hang_up(&self) {
         let _ = Command::new("kill")

@@ -132,6 +132,8 @@ async fn answer(
     provider.board.received(provider.name);
     match mood {
         Mood::Fails(status) => return failure(status, "the upstream is in a bad mood"),
+        // What is forwarded to an unknown path may be a page.
+        Mood::Html if dialect == Dialect::Transcription => return failure(502, "no page"),
         Mood::Html => {
             let page = Response::builder().header("content-type", "text/html");
             return page.body(full("<html>sign in</html>")).unwrap();

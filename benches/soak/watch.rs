@@ -11,15 +11,17 @@ use crate::program::Program;
 /// Resident memory in KiB, file descriptors and threads.
 pub(crate) type Taken = [u64; 3];
 
-/// Looks twice a second, from a warm-up on, a tenth of the time and at least half a minute: by then everything has been
-/// used several times.
+/// After so long everything has been used often, and the allocator has taken what it needs at most.
+const WARM_UP: Duration = Duration::from_secs(300);
+
+/// Looks twice a second after the warm-up, which takes a third of a short time.
 pub(crate) async fn look(
     program: Arc<Program>,
     length: Duration,
     stop: watch::Receiver<bool>,
 ) -> Vec<Taken> {
     let start = Instant::now();
-    let warm_up = (length / 10).max(Duration::from_secs(30)).min(length / 2);
+    let warm_up = (length / 3).min(WARM_UP);
     let mut all = Vec::new();
     while !*stop.borrow() {
         sleep(Duration::from_millis(500)).await;

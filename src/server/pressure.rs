@@ -14,13 +14,13 @@ const OFTEN: Duration = Duration::from_millis(10);
 const SELDOM: Duration = Duration::from_millis(50);
 /// The shortest time between two log lines about the same.
 const SILENCE: Duration = Duration::from_secs(10);
-/// What the share is counted in.
+/// What the part is counted in.
 const ALL: u32 = 1 << 16;
 
-/// The requests of one server, and the share of them that is let in.
+/// The requests of one server, and the part of them that is let in.
 #[derive(Debug)]
 pub(super) struct Pressure {
-    share: AtomicU32,
+    part: AtomicU32,
     begun: AtomicU64,
     ended: AtomicU64,
     refused: AtomicU64,
@@ -29,7 +29,7 @@ pub(super) struct Pressure {
 impl Default for Pressure {
     fn default() -> Self {
         Self {
-            share: AtomicU32::new(ALL),
+            part: AtomicU32::new(ALL),
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -40,8 +40,8 @@ impl Default for Pressure {
 impl Pressure {
     /// Whether there is time for one request more.
     pub(super) fn admits(&self) -> bool {
-        let share = self.share.load(Ordering::Relaxed);
-        if share == ALL || fastrand::u32(..ALL) < share {
+        let part = self.part.load(Ordering::Relaxed);
+        if part == ALL || fastrand::u32(..ALL) < part {
             return true;
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -76,15 +76,15 @@ impl Pressure {
             // Behind all tasks that are ready, and all sockets that are.
             yield_now().await;
             let at = Instant::now();
-            let share = valve.after(Look {
+            let part = valve.after(Look {
                 at,
                 delay: at - start,
                 begun: self.begun.load(Ordering::Relaxed),
                 ended: self.ended.load(Ordering::Relaxed),
             });
-            let parts = (share * f64::from(ALL)) as u32;
-            self.share.store(parts, Ordering::Relaxed);
-            told.tell(parts < ALL, self.refused.load(Ordering::Relaxed), at);
+            let in_all = (part * f64::from(ALL)) as u32;
+            self.part.store(in_all, Ordering::Relaxed);
+            told.tell(in_all < ALL, self.refused.load(Ordering::Relaxed), at);
         }
     }
 }
@@ -127,10 +127,10 @@ mod tests {
     use super::{ALL, Pressure};
 
     #[test]
-    fn everybody_is_let_in_at_first_and_the_share_later() {
+    fn everybody_is_let_in_at_first_and_the_part_later() {
         let pressure = Pressure::default();
         assert!((0..1000).all(|_| pressure.admits()));
-        pressure.share.store(ALL / 4, Ordering::Relaxed);
+        pressure.part.store(ALL / 4, Ordering::Relaxed);
         let admitted = (0..10_000).filter(|_| pressure.admits()).count();
         assert!((2000..3000).contains(&admitted), "{admitted}");
         let refused = pressure.refused.load(Ordering::Relaxed);

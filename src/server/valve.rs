@@ -1,8 +1,8 @@
-//! How large a share of the requests is let in while they queue for the processor.
+//! How large a part of the requests is let in while they queue for the processor.
 //!
 //! A queue that empties now and then is a burst, and harmless. One that stands is overload, and waiting longer helps
 //! nobody (`CoDel`, RFC 8289). So requests are refused once each look at the queue has found a long one for a while. From
-//! then on the share follows the queue, so that it stays near its bound: that way the processor has as much to do as it
+//! then on the part follows the queue, so that it stays near its bound: that way the processor has as much to do as it
 //! can do, and no more.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Some requests are always let in: without them nobody would learn that it is better.
 const LEAST: f64 = 0.01;
-/// The largest steps of the share between two looks. It falls faster than it rises.
+/// The largest steps of the part between two looks. It falls faster than it rises.
 const STEPS: (f64, f64) = (0.5, 1.1);
 /// A queue is no overload while fewer than one request in so many ends: then a crowd opens streams, and what is open
 /// at a time is bounded otherwise.
@@ -30,12 +30,12 @@ pub(super) struct Look {
     pub(super) ended: u64,
 }
 
-/// Decides on the share.
+/// Decides on the part.
 #[derive(Debug)]
 pub(super) struct Valve {
     /// How long a ready task may wait.
     bound: Duration,
-    share: f64,
+    part: f64,
     /// The first of the looks that found a long queue, without one that did not.
     stands_since: Option<Look>,
 }
@@ -44,24 +44,24 @@ impl Valve {
     pub(super) fn new(bound: Duration) -> Self {
         Self {
             bound,
-            share: 1.0,
+            part: 1.0,
             stands_since: None,
         }
     }
 
-    /// The share of requests to let in from now on.
+    /// The part of requests to let in from now on.
     pub(super) fn after(&mut self, look: Look) -> f64 {
         if look.delay <= self.bound {
             self.stands_since = None;
         }
-        let is_open = self.share >= 1.0;
+        let is_open = self.part >= 1.0;
         if is_open && !self.is_overload(look) {
-            return self.share;
+            return self.part;
         }
         let ratio = self.bound.as_secs_f64() / look.delay.as_secs_f64().max(f64::MIN_POSITIVE);
-        self.share *= ratio.sqrt().clamp(STEPS.0, STEPS.1);
-        self.share = self.share.clamp(LEAST, 1.0);
-        self.share
+        self.part *= ratio.sqrt().clamp(STEPS.0, STEPS.1);
+        self.part = self.part.clamp(LEAST, 1.0);
+        self.part
     }
 
     fn is_overload(&mut self, look: Look) -> bool {
@@ -127,17 +127,17 @@ mod tests {
     #[test]
     fn a_standing_queue_closes_it_until_the_queue_is_short() {
         let mut watched = Watched::new();
-        let mut share = 1.0;
+        let mut part = 1.0;
         for _ in 0..18 {
-            share = watched.after(BOUND * 20, 100, 100);
+            part = watched.after(BOUND * 20, 100, 100);
         }
-        assert!(share <= 0.01, "{share}");
+        assert!(part <= 0.01, "{part}");
         let held: Vec<f64> = (0..10).map(|_| watched.after(BOUND, 10, 10)).collect();
-        assert!(held.iter().all(|held| (held - share).abs() < 1e-9));
+        assert!(held.iter().all(|held| (held - part).abs() < 1e-9));
         for _ in 0..60 {
-            share = watched.after(Duration::ZERO, 10, 10);
+            part = watched.after(Duration::ZERO, 10, 10);
         }
-        assert!(share >= 1.0, "{share}");
+        assert!(part >= 1.0, "{part}");
     }
 
     #[test]
