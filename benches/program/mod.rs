@@ -37,7 +37,8 @@ impl Program {
         Self::backstop_by(folder, &one).await
     }
 
-    /// Backstop with this configuration, which says nothing of addresses and limits.
+    /// Backstop with this configuration, which says nothing of addresses and limits. The environment's `BACKSTOP` names another
+    /// build of it.
     pub(crate) async fn backstop_by(folder: &Path, config: &str) -> Self {
         let (address, admin) = (free_address().await, free_address().await);
         let state = folder.join(format!("backstop-{}", address.port()));
@@ -48,7 +49,9 @@ impl Program {
              limits: {{connections: 8192, requests: 8192}}\ncheck_models: false\n"
         );
         fs::write(&file, text).unwrap();
-        let child = on_one_processor(Path::new(env!("CARGO_BIN_EXE_backstop")))
+        let built = env!("CARGO_BIN_EXE_backstop");
+        let binary = std::env::var("BACKSTOP").unwrap_or_else(|_| built.to_owned());
+        let child = on_one_processor(Path::new(&binary))
             .args(["serve", "--log", "warn", "--state-dir"])
             .arg(&state)
             .arg("--config")

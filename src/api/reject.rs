@@ -180,12 +180,7 @@ impl Rejection {
                 "upgrade_not_supported",
                 "the only protocol to change to is `websocket`, with GET over HTTP/1.1 at /v1/realtime or /v1/responses",
             ),
-            Self::TwoModels => ErrorResponse::new(
-                400,
-                "invalid_query",
-                "the query names `model` more than once",
-            )
-            .about("model"),
+            Self::TwoModels => two_models(),
             Self::Coding(error) => packed_wrongly(error),
             Self::Body(error) => unread(error),
             Self::NotJson(error) => {
@@ -214,12 +209,7 @@ impl Rejection {
                 "more requests arrive than the proxy can handle (limits.queueing); send the request again later",
             )
             .after(Duration::from_secs(1)),
-            Self::TooBusy => ErrorResponse::new(
-                503,
-                "too_many_requests_in_flight",
-                "the proxy serves as many requests as it may (limits.requests)",
-            )
-            .after(Duration::from_secs(1)),
+            Self::TooBusy => too_busy(),
             Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
             Self::Exhausted(unanswered) => {
                 exhausted::error_response(&unanswered.exhausted, &unanswered.model)
@@ -237,6 +227,16 @@ pub(super) fn panicked() -> ErrorResponse {
         "internal_error",
         "the request has met a bug of the proxy, whose log says where",
     )
+}
+
+fn too_busy() -> ErrorResponse {
+    let message = "the proxy serves as many requests as it may (limits.requests)";
+    ErrorResponse::new(503, "too_many_requests_in_flight", message).after(Duration::from_secs(1))
+}
+
+fn two_models() -> ErrorResponse {
+    let message = "the query names `model` more than once";
+    ErrorResponse::new(400, "invalid_query", message).about("model")
 }
 
 fn unauthorized(message: &str) -> ErrorResponse {

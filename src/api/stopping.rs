@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::unconstrained;
+
 use super::error::ErrorResponse;
 use crate::wire::upgrade::Shutdown;
 
@@ -26,11 +28,12 @@ impl Stopping {
         *self.shutdown.borrow()
     }
 
+    /// Also where the task has used up its budget, so that one poll is enough for the task to be woken.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let shutdown = &self.shutdown;
         let waiting = self
             .waiting
-            .get_or_insert_with(|| Box::pin(is_over(shutdown.clone())));
+            .get_or_insert_with(|| Box::pin(unconstrained(is_over(shutdown.clone()))));
         waiting.as_mut().poll(context)
     }
 }

@@ -1,7 +1,7 @@
 //! Response bodies on their way to clients, each with its request record.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -25,6 +25,8 @@ pub(super) struct RecordedStream<S: Watched> {
     /// The result that is recorded if the whole body is sent.
     whole: RequestResult,
     stopping: Stopping,
+    /// The task that the end of the grace time wakes.
+    waiting: Option<Waker>,
 }
 
 impl<S: Watched> RecordedStream<S> {
@@ -34,6 +36,7 @@ impl<S: Watched> RecordedStream<S> {
             rest: Bytes::new(),
             whole,
             stopping: Stopping::new(record.shutdown.clone()),
+            waiting: None,
             record: Some(record),
         };
         tallied.finish_if_over();
@@ -73,11 +76,21 @@ impl<S: Watched> RecordedStream<S> {
             self.stream.stop();
         }
         let polled = Pin::new(&mut self.stream).poll_frame(context);
-        if polled.is_ready() || self.stopping.poll(context).is_pending() {
+        if polled.is_ready() || self.poll_stopping(context).is_pending() {
             return polled;
         }
         self.stream.stop();
         Pin::new(&mut self.stream).poll_frame(context)
+    }
+
+    /// Waits for the end of the grace time: it comes once, so each task has to ask once to be woken.
+    fn poll_stopping(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let waker = context.waker();
+        if (self.waiting.as_ref()).is_some_and(|waiting| waiting.will_wake(waker)) {
+            return Poll::Pending;
+        }
+        self.waiting = Some(waker.clone());
+        self.stopping.poll(context)
     }
 
     /// Nothing more may be asked of the stream. The connection breaks off, so that no answer looks whole.

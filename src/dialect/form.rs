@@ -39,6 +39,12 @@ pub trait ReadEvents: Send + Sync + fmt::Debug {
     /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`. Half a character makes no event
     /// unreadable, be it half of its bytes or half of an escape.
     fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>);
+
+    /// Takes a text as it would from an event like the last one, which added a text and nothing else. Returns whether it has: if
+    /// not, the event must be read.
+    fn repeats(&mut self, _text: &str) -> bool {
+        false
+    }
 }
 
 /// Writes the events of a stream.
@@ -132,6 +138,11 @@ macro_rules! forms {
                 for piece in read {
                     pieces.push(piece.into_owned());
                 }
+            }
+
+            fn repeats(&mut self, text: &str) -> bool {
+                self.said(text);
+                true
             }
         }
 

@@ -37,6 +37,7 @@ mod said;
 mod silence;
 pub mod stream;
 mod stream_translator;
+mod text_events;
 mod translate;
 mod translation;
 mod upstream_api;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::adapt::Numbers;
 use super::conversation::{Api, Assembly, End, Event, Piece};
 use super::form::{ReadEvents, WriteEvents};
+use super::text_events::TextEvents;
 use super::translation::{Translation, outcome_of};
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
@@ -27,6 +28,7 @@ pub enum StreamTranslator {
 pub struct Way {
     translation: Arc<Translation>,
     reader: Box<dyn ReadEvents>,
+    texts: TextEvents,
     assembly: Assembly,
     writer: Box<dyn WriteEvents>,
     has_refused: bool,
@@ -52,6 +54,7 @@ impl StreamTranslator {
         let asked = translation.asked.clone();
         Self::Between(Box::new(Way {
             reader: (translation.spoken.form().reader)(&translation.reading),
+            texts: TextEvents::default(),
             assembly: Assembly::new(translation.reading.names.clone()),
             writer: (asked.api.form().writer)(asked),
             translation: translation.clone(),
@@ -77,18 +80,29 @@ impl Way {
             events: Vec::with_capacity(2 * events.len()),
             ..Translated::default()
         };
-        for event in sse::events(events) {
-            let (mut pieces, mut sent) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        while at < events.len() && translated.failure.is_none() {
+            let mut sent = Vec::new();
+            if let Some((text, length)) = self.texts.read(&events[at..])
+                && self.reader.repeats(text)
+            {
+                at += length;
+                self.take(Piece::Text(text.into()), &mut sent, &mut translated);
+                continue;
+            }
+            let event = sse::event_at(events, at);
+            at = event.end;
+            let mut pieces = Vec::new();
             match event.data.as_deref() {
                 // A comment.
                 None | Some(b"") => pieces.push(Piece::Alive),
-                Some(data) => self.reader.read(event.name, data, &mut pieces),
+                Some(data) => {
+                    self.reader.read(event.name, data, &mut pieces);
+                    self.texts.note(&event, &pieces);
+                }
             }
             for piece in pieces {
                 self.take(piece, &mut sent, &mut translated);
-            }
-            if translated.failure.is_some() {
-                break;
             }
         }
         let unseen = self.assembly.take_unseen();

@@ -38,7 +38,7 @@ pub use answers::watched::{StreamEnd, Watched};
 pub use decisions::budget::{Bucket, Budget, Expense, Tokens};
 pub use decisions::decide;
 pub use decisions::explain::{Explained, explain};
-pub use decisions::order::RoutingRequest;
+pub use decisions::routing_request::RoutingRequest;
 pub use decisions::skip::{SkipReason, Skipped};
 pub use decisions::turns::Turns;
 pub use engine::Failover;

@@ -1,6 +1,6 @@
 //! Parses large requests and answers into trees: within the memory for bodies, and without blocking other tasks.
 
-use super::decisions::order::RoutingRequest;
+use super::decisions::routing_request::RoutingRequest;
 use super::decisions::skip::SkipReason;
 use crate::catalogue::Ability;
 use crate::dialect::{Asking, RequestKind, Untranslatable, UpstreamApi, UpstreamRequest};

@@ -1,6 +1,7 @@
 //! Reads the few fields that matter from a JSON body, in one pass and without copying.
 
-use serde::de::{Error, IgnoredAny};
+use serde::de::Error;
+use serde_json::value::RawValue;
 
 use crate::catalogue::{Abilities, Ability};
 use crate::wire::json::{Broken, Field, ModelField, Wanted, fingerprint, pick, span_of, text};
@@ -171,9 +172,9 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
     })
 }
 
-/// What is wrong with a body, and where, as far as the parser knows the place.
+/// What is wrong with a body, and where: in the words of `serde_json`, if it refuses the body too.
 fn fault(body: &[u8], broken: Broken) -> serde_json::Error {
-    match serde_json::from_slice::<IgnoredAny>(body) {
+    match serde_json::from_slice::<&RawValue>(body) {
         Err(error) => error,
         Ok(_) if broken == Broken::Type => Error::custom("it is no object"),
         Ok(_) => Error::custom(broken),

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a queue may stand.
+/// How long a queue may stand, and how many looks have to find it: one or two may show no more than a pause of the machine.
 const PATIENCE: Duration = Duration::from_millis(100);
+const LOOKS: u32 = 3;
 /// Some requests are always let in: without them nobody would learn that it is better.
 const LEAST: f64 = 0.01;
 /// The largest steps of the part between two looks. It falls faster than it rises.
@@ -38,6 +39,8 @@ pub(super) struct Valve {
     part: f64,
     /// The first of the looks that found a long queue, without one that did not.
     stands_since: Option<Look>,
+    /// How many they are.
+    long_looks: u32,
 }
 
 impl Valve {
@@ -46,6 +49,7 @@ impl Valve {
             bound,
             part: 1.0,
             stands_since: None,
+            long_looks: 0,
         }
     }
 
@@ -53,6 +57,7 @@ impl Valve {
     pub(super) fn after(&mut self, look: Look) -> f64 {
         if look.delay <= self.bound {
             self.stands_since = None;
+            self.long_looks = 0;
         }
         let is_open = self.part >= 1.0;
         if is_open && !self.is_overload(look) {
@@ -68,9 +73,11 @@ impl Valve {
         if look.delay <= self.bound {
             return false;
         }
+        self.long_looks += 1;
         let first = *self.stands_since.get_or_insert(look);
         let (begun, ended) = (look.begun - first.begun, look.ended - first.ended);
-        look.at - first.at >= PATIENCE && ended >= begun / CROWD
+        let stands = look.at - first.at >= PATIENCE && self.long_looks >= LOOKS;
+        stands && ended >= begun / CROWD
     }
 }
 
@@ -121,6 +128,15 @@ mod tests {
                 assert!(watched.after(BOUND * 20, 100, 100) >= 1.0);
             }
             assert!(watched.after(BOUND, 100, 100) >= 1.0);
+        }
+    }
+
+    #[test]
+    fn a_pause_of_the_machine_is_no_queue() {
+        let mut watched = Watched::new();
+        for _ in 0..2 {
+            watched.look.at += Duration::from_secs(1);
+            assert!(watched.after(Duration::from_secs(1), 1, 1) >= 1.0);
         }
     }
 

@@ -77,7 +77,7 @@ pub struct ReplyBody {
     /// Whether small pieces that are there go on together.
     is_gathered: bool,
     /// What came behind them, or the failure that is told next.
-    next: Option<Piece>,
+    next: Option<Box<Piece>>,
     /// A piece has been given, and nobody has waited for the next one since.
     has_given: bool,
 }
@@ -124,7 +124,7 @@ impl ReplyBody {
 
     fn poll_packed(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
         let piece = match self.next.take() {
-            Some(next) => Poll::Ready(next),
+            Some(next) => Poll::Ready(*next),
             None => self.poll_together(context),
         };
         let had_given = std::mem::replace(
@@ -134,7 +134,7 @@ impl ReplyBody {
         match piece {
             // What has come before a failure goes out before it: then the connection to the client may be cut.
             Poll::Ready(Some(Err(error))) if had_given => {
-                self.next = Some(Some(Err(error)));
+                self.next = Some(Box::new(Some(Err(error))));
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -161,7 +161,7 @@ impl ReplyBody {
             match small(piece) {
                 Ok(small) => together.extend_from_slice(&small),
                 Err(other) => {
-                    self.next = Some(other);
+                    self.next = Some(Box::new(other));
                     break;
                 }
             }

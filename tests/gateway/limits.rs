@@ -78,13 +78,14 @@ fn is_whole(answer: &str) -> bool {
     body.len() >= length.parse().unwrap()
 }
 
-/// Every queue is too long here, so nearly everybody is refused after a while.
-#[tokio::test]
+/// Every queue is too long here, so nearly everybody is refused after a while. A paused clock would show no queue at all.
+#[tokio::test(flavor = "multi_thread")]
 async fn who_queues_for_the_processor_is_refused_in_the_shape_of_its_api() {
     let (gateway, upstream) = gateway("queueing: 1ns").await;
     let mut refused = Vec::new();
     let mut answered = 0;
     for (path, body) in [(CHAT, chat()), ("/v1/messages", message())] {
+        let mut tries = 0;
         let answer = loop {
             let answer = within(gateway.post(path, &body)).await;
             if answer.status == 503 {
@@ -92,6 +93,8 @@ async fn who_queues_for_the_processor_is_refused_in_the_shape_of_its_api() {
             }
             assert_eq!(answer.status, 200);
             answered += 1;
+            tries += 1;
+            assert!(tries < 100_000, "nobody is refused");
         };
         assert_eq!(answer.header("retry-after"), "1");
         assert!(!answer.header("x-request-id").is_empty());
@@ -114,17 +117,6 @@ async fn who_queues_for_the_processor_is_refused_in_the_shape_of_its_api() {
 
 fn message() -> serde_json::Value {
     json!({"model": "gpt-4o", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]})
-}
-
-#[tokio::test]
-async fn a_burst_of_requests_is_let_in() {
-    let (gateway, upstream) = gateway("requests: 200").await;
-    let body = chat();
-    let asked = (0..100).map(|_| gateway.post(CHAT, &body));
-    for answer in within(futures_util::future::join_all(asked)).await {
-        assert_eq!(answer.status, 200);
-    }
-    assert_eq!(upstream.received_count(), 100);
 }
 
 #[tokio::test]

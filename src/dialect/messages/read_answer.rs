@@ -211,9 +211,14 @@ impl Reader {
 
     fn say<'a>(&mut self, text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {
         if !text.is_empty() {
-            self.characters += text.chars().count();
+            self.said(&text);
             pieces.push(Piece::Text(text));
         }
+    }
+
+    /// A text has come.
+    pub(crate) fn said(&mut self, text: &str) {
+        self.characters += text.chars().count();
     }
 
     fn add_input<'a>(&mut self, index: usize, text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {

@@ -62,9 +62,14 @@ impl Messages {
     ) {
         if !text.is_empty() {
             self.enter(place);
-            self.length += text.chars().count();
+            self.said(&text);
             pieces.push(Piece::Text(text));
         }
+    }
+
+    /// A text of the part that is open.
+    pub(super) fn said(&mut self, text: &str) {
+        self.length += text.chars().count();
     }
 
     pub(super) fn refusal<'a>(

@@ -63,6 +63,11 @@ impl Reader {
         }
     }
 
+    /// A text has come as the one before it did.
+    pub(crate) fn said(&mut self, text: &str) {
+        self.messages.said(text);
+    }
+
     /// Progress within an item.
     fn progress<'a>(&mut self, kind: &str, event: StreamEvent<'a>, pieces: &mut Vec<Piece<'a>>) {
         let part = (event.output_index.0, event.content_index.0);

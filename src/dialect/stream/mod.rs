@@ -4,7 +4,7 @@
 mod chunk;
 mod message_event;
 mod response_event;
-mod shape;
+pub(super) mod shape;
 #[cfg(test)]
 mod tests;
 

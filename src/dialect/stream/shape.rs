@@ -14,7 +14,7 @@ const LONGEST: usize = 1 << 10;
 /// An event that added to the answer, and what may be different in the next one. All other bytes must be the same, so a
 /// parser would come to the same places by the same way.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
+pub(in crate::dialect) struct Shape {
     /// The whole event; empty if no shape is known.
     sample: Vec<u8>,
     /// In the order of their places.
@@ -30,9 +30,11 @@ struct Slot {
 
 /// What may be different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::dialect) enum Kind {
     /// A string that is content unless it is empty.
     Text,
+    /// The inside of a string that is neither empty nor has escapes.
+    Plain,
     /// A string that means nothing here, or is content whatever it says.
     Filler,
     /// The number of the event.
@@ -40,17 +42,19 @@ pub(super) enum Kind {
 }
 
 /// An event of the known shape.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Usual {
+#[derive(Clone, Debug)]
+pub(in crate::dialect) struct Usual {
     /// How many bytes it has.
-    pub(super) length: usize,
+    pub(in crate::dialect) length: usize,
     /// Its number, if it has one.
     pub(super) number: Option<u64>,
+    /// Where its text is.
+    pub(in crate::dialect) text: Range<usize>,
 }
 
 impl Shape {
     /// Learns the shape of an event with content. `values`: what may be different, as it stands in the event.
-    pub(super) fn learn<'a>(
+    pub(in crate::dialect) fn learn<'a>(
         &mut self,
         event: &Event<'a>,
         values: impl IntoIterator<Item = (Kind, &'a str)>,
@@ -63,16 +67,20 @@ impl Shape {
     }
 
     /// The event at the beginning of these bytes, if it has this shape.
-    pub(super) fn read(&self, bytes: &[u8]) -> Option<Usual> {
+    pub(in crate::dialect) fn read(&self, bytes: &[u8]) -> Option<Usual> {
         if self.sample.is_empty() {
             return None;
         }
-        let (mut at, mut same, mut number) = (0, 0, None);
+        let (mut at, mut same, mut number, mut text) = (0, 0, None, 0..0);
         for Slot { place, kind } in &self.slots {
             let fixed = &self.sample[same..place.start];
             let rest = bytes[at..].strip_prefix(fixed)?;
             let length = match kind {
                 Kind::Text => string(rest).filter(|length| *length > 0)?,
+                Kind::Plain => {
+                    let is_plain = |length: &usize| memchr(b'\\', &rest[..*length]).is_none();
+                    string(rest).filter(|length| *length > 0).filter(is_plain)?
+                }
                 Kind::Filler => string(rest)?,
                 Kind::Number => {
                     let length = digits(rest)?;
@@ -80,14 +88,20 @@ impl Shape {
                     length
                 }
             };
-            at += fixed.len() + length;
+            at += fixed.len();
+            if matches!(kind, Kind::Text | Kind::Plain) {
+                text = at..at + length;
+            }
+            at += length;
             same = place.end;
         }
         let fixed = &self.sample[same..];
         let length = at + fixed.len();
-        bytes[at..]
-            .starts_with(fixed)
-            .then_some(Usual { length, number })
+        bytes[at..].starts_with(fixed).then_some(Usual {
+            length,
+            number,
+            text,
+        })
     }
 
     /// Finds the places of the values.
@@ -103,8 +117,15 @@ impl Shape {
                     let inside = value.strip_prefix('"')?.strip_suffix('"')?;
                     start + 1..start + 1 + inside.len()
                 }
-                Kind::Number => start..start + value.len(),
+                Kind::Plain | Kind::Number => start..start + value.len(),
             };
+            let is_inside = || {
+                let around = event.raw.get(start.checked_sub(1)?..=place.end)?;
+                (around.starts_with(b"\"") && around.ends_with(b"\"")).then_some(())
+            };
+            if kind == Kind::Plain {
+                is_inside()?;
+            }
             event.raw.get(place.clone())?;
             self.slots.push(Slot { place, kind });
         }
@@ -160,7 +181,7 @@ fn escape(bytes: &[u8]) -> Option<usize> {
 }
 
 /// How many digits a whole number has, which begins with 0 only if it is 0.
-fn digits(bytes: &[u8]) -> Option<usize> {
+pub(in crate::dialect) fn digits(bytes: &[u8]) -> Option<usize> {
     let length = bytes
         .iter()
         .take_while(|byte| byte.is_ascii_digit())

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::time::Instant;
 
 use super::clients_account::about_clients_account;
@@ -17,6 +16,7 @@ use super::handshake;
 use super::in_flight::Limit;
 use super::outbound::{outbound_as, send, traced};
 use super::pace::Pace;
+use super::reply_form::check_form;
 use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
@@ -411,44 +411,5 @@ impl Attempt<'_> {
             body,
             Outcome::Success,
         ))
-    }
-}
-
-fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
-    if has_media_type(headers, "text/html") {
-        return Err(Outcome::InvalidReply(Defect::ContentType));
-    }
-    match headers.get(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => Err(Outcome::InvalidReply(Defect::Compressed)),
-        _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::{HeaderMap, HeaderValue};
-
-    use super::check_form;
-    use crate::outcome::{Defect, Outcome};
-
-    #[test]
-    fn a_stream_that_is_a_page_or_packed_fails_over_and_a_plain_one_does_not() {
-        let check = |name: &'static str, value| {
-            check_form(&HeaderMap::from_iter([(
-                name.parse().unwrap(),
-                HeaderValue::from_static(value),
-            )]))
-        };
-        let refused = |defect| Err(Outcome::InvalidReply(defect));
-        assert_eq!(
-            check("content-type", "text/html; charset=utf-8"),
-            refused(Defect::ContentType)
-        );
-        assert_eq!(check("content-type", "text/event-stream"), Ok(()));
-        assert_eq!(
-            check("content-encoding", "gzip"),
-            refused(Defect::Compressed)
-        );
-        assert_eq!(check("content-encoding", "identity"), Ok(()));
     }
 }

@@ -4,6 +4,7 @@
 //! rewrite, outbound      what is sent
 //! attempt, handshake     sends it, waits, and checks the reply (handshake: to open a WebSocket)
 //! deadline, pace, timers how long the head, an answer in one piece, and a stream may take
+//! reply_form             whether a reply can be an answer
 //! error_reply, attempt_errors, clients_account, secrets
 //!                        what an upstream's error means, and what of it may be repeated
 //! events, commit         a stream's events, held back until the first content
@@ -26,6 +27,7 @@ pub(super) mod in_flight;
 pub(super) mod outbound;
 pub(super) mod pace;
 mod renewed_key;
+mod reply_form;
 mod rewrite;
 pub(super) mod secrets;
 pub(super) mod timers;

@@ -7,7 +7,7 @@ use super::ending::Failure;
 use crate::catalogue::Prefill;
 use crate::dialect::{self, Asking, Delivery, UpstreamApi, UpstreamRequest, adapt, continuation};
 use crate::failover::decisions::fitness::prefill;
-use crate::failover::decisions::order::RoutingRequest;
+use crate::failover::decisions::routing_request::RoutingRequest;
 use crate::failover::translation::{asking_by, reserve};
 use crate::outcome::{Defect, Outcome};
 use crate::wire::memory::{FREE, NoMemory};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decide::{Door, Tried};
-use super::order::{Fit, RoutingRequest};
+use super::order::Fit;
+use super::routing_request::RoutingRequest;
 use super::skip::SkipReason;
 use super::target::{Keys, Target, keys_in_turn};
 use crate::catalogue::Facts;

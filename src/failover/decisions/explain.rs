@@ -2,7 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::order::{Fit, Order, RoutingRequest};
+use super::order::{Fit, Order};
+use super::routing_request::RoutingRequest;
 use super::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
 use crate::failover::translation::{asking, translated};

@@ -1,6 +1,6 @@
 //! Who can serve a request, as far as that is known without translating it.
 
-use super::order::RoutingRequest;
+use super::routing_request::RoutingRequest;
 use super::skip::SkipReason;
 use crate::catalogue::{Dialect, Facts, Prefill};
 use crate::config::Continuation;

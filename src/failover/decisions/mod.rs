@@ -1,6 +1,8 @@
 //! What a request does next: whom it asks, when, and what it may spend on that.
 //!
 //! ```text
+//! routing_request
+//!           what of a request decides who may serve it
 //! order     which candidates come first, before health is asked; fitness: who can serve a request at all
 //! plan      the candidates of one request, and what has become of each (entry); target: one with one of its keys
 //! skip      who is not asked, and why
@@ -19,6 +21,7 @@ pub(super) mod fitness;
 pub(super) mod order;
 pub(super) mod plan;
 pub(super) mod queue;
+pub(super) mod routing_request;
 pub(super) mod skip;
 pub(super) mod target;
 pub(super) mod targets;

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::decide::{Choice, Tried, pause};
 use super::entry::Entry;
-use super::order::{Order, RoutingRequest};
+use super::order::Order;
+use super::routing_request::RoutingRequest;
 use super::skip::{SkipReason, Skipped};
 use super::target::Target;
 use crate::config::UpstreamId;
@@ -297,8 +298,8 @@ impl<'a> AttemptPlan<'a> {
         let left = self.entries.iter();
         let left = left.filter(|entry| entry.calls == 0 && entry.tried != Tried::No);
         let left = left.map(|entry| Skipped::new(entry.candidate, entry.why_not(now)));
-        let unfit = self.order.skipped.iter().chain(&self.skipped);
-        unfit.cloned().chain(left).collect()
+        let ineligible = self.order.skipped.iter().chain(&self.skipped);
+        ineligible.cloned().chain(left).collect()
     }
 
     /// Whether the attempts failed because our own network is lost.

@@ -179,9 +179,9 @@ impl<'a> Reader<'a> {
                 }
             }
             b'-' | b'0'..=b'9' => self.number()?,
-            b't' => self.word(b"true")?,
-            b'f' => self.word(b"false")?,
-            b'n' => self.word(b"null")?,
+            b't' => self.literal(b"true")?,
+            b'f' => self.literal(b"false")?,
+            b'n' => self.literal(b"null")?,
             _ => return Err(Broken::Syntax),
         }
         Ok(true)
@@ -295,11 +295,11 @@ impl<'a> Reader<'a> {
         (self.at > start).then_some(()).ok_or(Broken::Syntax)
     }
 
-    fn word(&mut self, word: &[u8]) -> Result<(), Broken> {
-        if !self.text[self.at..].starts_with(word) {
+    fn literal(&mut self, literal: &[u8]) -> Result<(), Broken> {
+        if !self.text[self.at..].starts_with(literal) {
             return Err(Broken::Syntax);
         }
-        self.at += word.len();
+        self.at += literal.len();
         Ok(())
     }
 
@@ -345,8 +345,8 @@ const WORDS: usize = 8;
 /// How many bytes of a string come before the first quote, backslash or control character.
 fn plain(text: &[u8]) -> usize {
     let (words, _) = text.as_chunks::<8>();
-    for (index, word) in words.iter().take(WORDS).enumerate() {
-        let marks = marks(u64::from_le_bytes(*word));
+    for (index, eight) in words.iter().take(WORDS).enumerate() {
+        let marks = marks(u64::from_le_bytes(*eight));
         if marks != 0 {
             return index * 8 + marks.trailing_zeros() as usize / 8;
         }
@@ -367,11 +367,11 @@ fn plain(text: &[u8]) -> usize {
 
 /// The highest bit of the first byte (the lowest one) that is a quote, a backslash or a control character; bits above that
 /// one mean nothing. See "Bit Twiddling Hacks", *Determine if a word has a byte less than n*.
-fn marks(word: u64) -> u64 {
+fn marks(eight: u64) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
-    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, b' ') | is(b'"') | is(b'\\')) & (ONES << 7)
+    let below = |eight: u64, limit: u8| eight.wrapping_sub(ONES * u64::from(limit)) & !eight;
+    let is = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+    (below(eight, b' ') | is(b'"') | is(b'\\')) & (ONES << 7)
 }
 
 #[cfg(test)]

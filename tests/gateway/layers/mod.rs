@@ -114,7 +114,14 @@ const LADDER: &[(&str, &[&str])] = &[
     ("request", &["catalogue", "config", "wire"]),
     (
         "routing",
-        &["catalogue", "config", "dialect", "health", "upstream"],
+        &[
+            "catalogue",
+            "config",
+            "dialect",
+            "health",
+            "upstream",
+            "wire",
+        ],
     ),
     ("server", &["wire"]),
     ("simulator", &[]),

@@ -12,7 +12,8 @@ use crate::config::{
 };
 use crate::dialect::UpstreamApi;
 use crate::failover::decisions::decide::{Door, Tried};
-use crate::failover::decisions::order::{Order, RoutingRequest};
+use crate::failover::decisions::order::Order;
+use crate::failover::decisions::routing_request::RoutingRequest;
 use crate::failover::decisions::skip::SkipReason;
 use crate::health::{AdmissionPreview, Health, Shape};
 use crate::outcome::{Outcome, Unreachable};

@@ -113,7 +113,7 @@ fn crumbs() -> impl Strategy<Value = Vec<u8>> {
 
 /// A text that is JSON.
 fn json() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
+    let simple = prop_oneof![
         Just("null".to_owned()),
         any::<bool>().prop_map(|value| value.to_string()),
         any::<f64>().prop_map(|value| serde_json::Value::from(value).to_string()),
@@ -123,7 +123,7 @@ fn json() -> impl Strategy<Value = String> {
             .prop_map(|text| serde_json::Value::from(text).to_string()),
     ];
     let space = "[ \n\r\t]{0,2}";
-    leaf.prop_recursive(6, 40, 5, move |inner| {
+    simple.prop_recursive(6, 40, 5, move |inner| {
         let name = prop_oneof![Just("a"), Just("b"), Just("\\u0061"), Just("c"), Just("")];
         let field = (space, name, space, inner.clone(), space)
             .prop_map(|(s, name, t, value, u)| format!("{s}\"{name}\"{t}:{value}{u}"));
