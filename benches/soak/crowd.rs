@@ -149,7 +149,7 @@ pub(crate) fn configs(address: impl Fn(&str) -> String) -> [String; 2] {
     let claude = address("claude");
     let base = format!(
         "timeouts: {{connect: 1s, first_token: 3s, answer: 4s, idle: 3s, wait: 1s, keepalive: 1s}}\n\
-         check_models: false\nupstreams:\n{}{}\
+         check_models: false\nreload: on_request\nupstreams:\n{}{}\
          \x20 claude: {{provider: anthropic, base_url: \"http://{claude}/v1\", api_key: key-claude}}\n",
         chats("steady"),
         chats("moody"),

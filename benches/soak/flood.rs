@@ -81,7 +81,7 @@ pub(crate) async fn flood(executable: &Path, length: Duration, words: usize) -> 
     let upstream = serve().await;
     let folder = tempfile::tempdir().unwrap();
     let yaml = format!(
-        "check_models: false\nlimits: {{connections: 20000, requests: 20000}}\n\
+        "check_models: false\nlimits: {{connections: 20000, requests: 20000, queueing: 5ms}}\n\
          upstreams: {{one: {{provider: openai-compatible, base_url: \"http://{upstream}/v1\", api_key: key}}}}\n\
          routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n"
     );

@@ -371,3 +371,32 @@ fn put_retry_after(headers: &mut HeaderMap, wait: Duration) {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{NoMemory, Refusal, Rejection};
+
+    #[test]
+    fn who_finds_no_room_is_asked_to_come_back_soon() {
+        for (rejection, refusal, code) in [
+            (Rejection::Overloaded, Refusal::Overloaded, "overloaded"),
+            (
+                Rejection::TooBusy,
+                Refusal::Requests,
+                "too_many_requests_in_flight",
+            ),
+            (
+                Rejection::NoMemory(NoMemory::Now),
+                Refusal::Memory,
+                "memory_limit_reached",
+            ),
+        ] {
+            assert_eq!(rejection.refusal(), Some(refusal));
+            let error = rejection.error_response();
+            assert_eq!(error.status, 503);
+            assert!(error.retry_after.is_some());
+            assert!(error.body().contains(code), "{}", error.body());
+        }
+        assert_eq!(Rejection::NoMemory(NoMemory::Ever).refusal(), None);
+    }
+}

@@ -51,7 +51,8 @@ impl Default for LimitsConfig {
             headers: 64 << 10,
             connections: 4096,
             requests: 2048,
-            queueing: Duration::from_millis(5),
+            // Refusals take processor time as well; whether they are worth it depends on who asks.
+            queueing: Duration::ZERO,
             idle_connection: Duration::from_secs(60),
             write: Duration::from_secs(30),
             shutdown_delay: Duration::ZERO,

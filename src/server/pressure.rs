@@ -73,13 +73,16 @@ impl Pressure {
             seen = begun;
             sleep(pause).await;
             let start = Instant::now();
+            let before = self.begun.load(Ordering::Relaxed);
             // Behind all tasks that are ready, and all sockets that are.
             yield_now().await;
             let at = Instant::now();
+            let begun = self.begun.load(Ordering::Relaxed);
             let part = valve.after(Look {
                 at,
                 delay: at - start,
-                begun: self.begun.load(Ordering::Relaxed),
+                meanwhile: begun - before,
+                begun,
                 ended: self.ended.load(Ordering::Relaxed),
             });
             let in_all = (part * f64::from(ALL)) as u32;

@@ -12,8 +12,10 @@ use tokio::time::Instant;
 /// How long a queue may stand, and how many looks have to find it: one or two may show no more than a pause of the machine.
 const PATIENCE: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 3;
-/// Some requests are always let in: without them nobody would learn that it is better.
-const LEAST: f64 = 0.01;
+/// So many are let in whatever the queue is: where refusals themselves take the processor, fewer would not shorten it.
+const LEAST: f64 = 0.1;
+/// A delay in which fewer requests begin is no queue of requests: then another program has taken the processor.
+const FEW: u64 = 16;
 /// The largest steps of the part between two looks. It falls faster than it rises.
 const STEPS: (f64, f64) = (0.5, 1.1);
 /// A queue is no overload while fewer than one request in so many ends: then a crowd opens streams, and what is open
@@ -26,6 +28,8 @@ pub(super) struct Look {
     pub(super) at: Instant,
     /// How long a task that was ready had to wait.
     pub(super) delay: Duration,
+    /// How many requests began meanwhile.
+    pub(super) meanwhile: u64,
     /// How many requests have begun, and how many of them have ended, since the start.
     pub(super) begun: u64,
     pub(super) ended: u64,
@@ -55,12 +59,17 @@ impl Valve {
 
     /// The part of requests to let in from now on.
     pub(super) fn after(&mut self, look: Look) -> f64 {
-        if look.delay <= self.bound {
+        let is_long = look.delay > self.bound && look.meanwhile >= FEW;
+        if !is_long {
             self.stands_since = None;
             self.long_looks = 0;
         }
         let is_open = self.part >= 1.0;
-        if is_open && !self.is_overload(look) {
+        if is_open && !(is_long && self.is_overload(look)) {
+            return self.part;
+        }
+        if !is_long {
+            self.part = (self.part * STEPS.1).min(1.0);
             return self.part;
         }
         let ratio = self.bound.as_secs_f64() / look.delay.as_secs_f64().max(f64::MIN_POSITIVE);
@@ -70,9 +79,6 @@ impl Valve {
     }
 
     fn is_overload(&mut self, look: Look) -> bool {
-        if look.delay <= self.bound {
-            return false;
-        }
         self.long_looks += 1;
         let first = *self.stands_since.get_or_insert(look);
         let (begun, ended) = (look.begun - first.begun, look.ended - first.ended);
@@ -105,6 +111,7 @@ mod tests {
                 look: Look {
                     at,
                     delay: Duration::ZERO,
+                    meanwhile: 0,
                     begun: 0,
                     ended: 0,
                 },
@@ -114,6 +121,7 @@ mod tests {
         fn after(&mut self, delay: Duration, begun: u64, ended: u64) -> f64 {
             self.look.at += Duration::from_millis(10);
             self.look.delay = delay;
+            self.look.meanwhile = begun;
             self.look.begun += begun;
             self.look.ended += ended;
             self.valve.after(self.look)
@@ -128,6 +136,14 @@ mod tests {
                 assert!(watched.after(BOUND * 20, 100, 100) >= 1.0);
             }
             assert!(watched.after(BOUND, 100, 100) >= 1.0);
+        }
+    }
+
+    #[test]
+    fn where_another_program_takes_the_processor_nobody_is_refused() {
+        let mut watched = Watched::new();
+        for _ in 0..1000 {
+            assert!(watched.after(BOUND * 20, 4, 4) >= 1.0);
         }
     }
 
@@ -147,9 +163,7 @@ mod tests {
         for _ in 0..18 {
             part = watched.after(BOUND * 20, 100, 100);
         }
-        assert!(part <= 0.01, "{part}");
-        let held: Vec<f64> = (0..10).map(|_| watched.after(BOUND, 10, 10)).collect();
-        assert!(held.iter().all(|held| (held - part).abs() < 1e-9));
+        assert!(part <= LEAST, "{part}");
         for _ in 0..60 {
             part = watched.after(Duration::ZERO, 10, 10);
         }

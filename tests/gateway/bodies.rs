@@ -213,10 +213,10 @@ async fn what_is_too_large_to_be_translated_goes_to_whom_it_need_not_be() {
 }
 
 /// A gateway with one processor would answer nobody while it decompresses and translates, if it did so on its only
-/// thread. On a busy machine, a debug build takes long enough for that to look like overload.
+/// thread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn large_bodies_are_translated_and_packed_ones_unpacked() {
-    let (gateway, upstream) = gateway("queueing: 0s").await;
+    let (gateway, upstream) = gateway("").await;
     for (path, model) in [(CHAT, "gpt-4o"), (MESSAGES, "claude")] {
         let body = many(model, 2500);
         let little = chat();
@@ -237,7 +237,7 @@ async fn large_bodies_are_translated_and_packed_ones_unpacked() {
 /// Many small compressed requests at once hold no more than the budget between them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_packed_bodies_at_once_stay_within_the_memory() {
-    let (gateway, _upstream) = gateway("queueing: 0s, body: 1MiB, memory: 9MiB").await;
+    let (gateway, _upstream) = gateway("body: 1MiB, memory: 9MiB").await;
     let text = many("gpt-4o", 2500).to_string();
     let body = Bytes::from(gzip(text.as_bytes()));
     let ask = |_| ask(&gateway, "gzip", body.clone());

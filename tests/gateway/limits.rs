@@ -78,47 +78,6 @@ fn is_whole(answer: &str) -> bool {
     body.len() >= length.parse().unwrap()
 }
 
-/// Every queue is too long here, so nearly everybody is refused after a while. A paused clock would show no queue at all.
-#[tokio::test(flavor = "multi_thread")]
-async fn who_queues_for_the_processor_is_refused_in_the_shape_of_its_api() {
-    let (gateway, upstream) = gateway("queueing: 1ns").await;
-    let mut refused = Vec::new();
-    let mut answered = 0;
-    for (path, body) in [(CHAT, chat()), ("/v1/messages", message())] {
-        let mut tries = 0;
-        let answer = loop {
-            let answer = within(gateway.post(path, &body)).await;
-            if answer.status == 503 {
-                break answer;
-            }
-            assert_eq!(answer.status, 200);
-            answered += 1;
-            tries += 1;
-            assert!(tries < 100_000, "nobody is refused");
-        };
-        assert_eq!(answer.header("retry-after"), "1");
-        assert!(!answer.header("x-request-id").is_empty());
-        refused.push(answer);
-    }
-    let error = refusal(&refused[0], 503, "overloaded");
-    let message = error["message"].as_str().unwrap();
-    assert!(message.contains("limits.queueing"), "{message}");
-    let error = &refused[1].json()["error"];
-    assert_eq!(error["type"], "overloaded_error");
-    assert_eq!(upstream.received_count(), answered);
-
-    // Operators are not.
-    let metrics = gateway.admin("/metrics").await.text();
-    let counted = "backstop_refused_requests_total{reason=\"overloaded\"} 2";
-    assert!(metrics.contains(counted), "{metrics}");
-    let failed = r#"backstop_requests_total{endpoint="messages",result="failed",route="none",status="503"} 1"#;
-    assert!(metrics.contains(failed), "{metrics}");
-}
-
-fn message() -> serde_json::Value {
-    json!({"model": "gpt-4o", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]})
-}
-
 #[tokio::test]
 async fn a_request_over_the_limit_is_asked_to_retry_soon() {
     let (gateway, upstream) = gateway("requests: 1").await;

@@ -17,9 +17,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::outgoing::Outgoing;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
-use super::watched::{StreamEnd, Watched};
+use super::watched::{StreamEnd, Watched, tokens};
 use crate::affinity::Witness;
-use crate::event::{AttemptReport, Tokens};
+use crate::event::AttemptReport;
 use crate::failover::attempts::ending::Held;
 use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
@@ -29,8 +29,6 @@ use crate::wire::body::BodyError;
 
 /// The largest event that is accepted: it is held in memory until it is whole.
 const LARGEST_EVENT: usize = 16 << 20;
-/// Pieces are put together up to this many bytes.
-const TOGETHER: usize = 16 << 10;
 /// What is said of one that we end.
 const STOPPED: &str = "the proxy is being stopped; send the request again";
 /// What is said of a stream that ended without its terminal event.
@@ -41,8 +39,6 @@ const INCOMPLETE: &str = "the upstream ended the stream before the answer was co
 pub struct SupervisedStream {
     /// What is ready to go out.
     ready: Outgoing,
-    /// Whether the client has had something since the source was waited for the last time.
-    is_flowing: bool,
     source: Source,
     /// The stream as the client sees it.
     front: EventStream,
@@ -101,7 +97,6 @@ impl SupervisedStream {
         ready.put(first);
         let mut stream = Self {
             ready,
-            is_flowing: false,
             alarm: Box::pin(sleep_until(segment.timers.next().min(now + keepalive))),
             keepalive,
             sent: now,
@@ -373,25 +368,13 @@ impl Body for SupervisedStream {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
-            // When pieces follow each other without a pause, those that are there go out together.
-            let may_grow = self.is_flowing && self.ready.len() < TOGETHER;
-            let is_over = matches!(self.source, Source::Over);
-            if (is_over || !may_grow)
-                && let Some(bytes) = self.ready.take()
-            {
-                self.is_flowing = true;
+            if let Some(bytes) = self.ready.take() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
-            if is_over {
+            if matches!(self.source, Source::Over) {
                 return Poll::Ready(None);
             }
-            if self.poll_source(context).is_pending() {
-                self.is_flowing = false;
-                let Some(bytes) = self.ready.take() else {
-                    return Poll::Pending;
-                };
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
+            ready!(self.poll_source(context));
         }
     }
 }
@@ -424,18 +407,9 @@ impl Watched for SupervisedStream {
     fn leave(&mut self) {
         if self.front.is_over() && self.ready.is_empty() {
             self.end(Outcome::Success, "the client has all of it");
-            let _ = self.ready.take();
+            self.ready = Outgoing::default();
         }
     }
-}
-
-/// What all parts of the answer cost together.
-fn tokens(attempts: &[AttemptReport]) -> Option<Tokens> {
-    let tokens = attempts.iter().filter_map(|attempt| attempt.tokens);
-    tokens.reduce(|mut sum, tokens| {
-        sum += tokens;
-        sum
-    })
 }
 
 impl std::fmt::Debug for Source {

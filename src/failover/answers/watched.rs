@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::body::Body;
 
 use crate::config::UpstreamId;
-use crate::event::{FailedAt, Tokens};
+use crate::event::{AttemptReport, FailedAt, Tokens};
 use crate::wire::body::BodyError;
 
 /// A body whose end is recorded.
@@ -46,4 +46,13 @@ pub struct StreamEnd {
     pub failed_by: Vec<UpstreamId>,
     /// Where attempts have failed.
     pub failed_at: Vec<FailedAt>,
+}
+
+/// What all parts of the answer cost together.
+pub(super) fn tokens(attempts: &[AttemptReport]) -> Option<Tokens> {
+    let tokens = attempts.iter().filter_map(|attempt| attempt.tokens);
+    tokens.reduce(|mut sum, tokens| {
+        sum += tokens;
+        sum
+    })
 }

@@ -395,17 +395,3 @@ fn a_429_has_three_meanings_and_a_403_may_be_about_a_model() {
         );
     }
 }
-
-#[test]
-fn a_model_that_writes_no_valid_call_is_nobodys_failure() {
-    for code in ["tool_use_failed", "json_validate_failed"] {
-        let body = serde_json::json!({"error": {"message": "m", "type": "invalid_request_error", "code": code}}).to_string();
-        let outcome = classify(400, None, body.as_bytes());
-        assert_eq!(outcome.label(), "failed_generation");
-        assert!(!outcome.hurts_health() && outcome.may_pass());
-        let error = serde_json::value::RawValue::from_string(
-            serde_json::json!({"message": "m", "code": code}).to_string(),
-        );
-        assert_eq!(errors::classify_inner(&error.unwrap(), None), outcome);
-    }
-}
