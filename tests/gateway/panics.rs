@@ -125,7 +125,9 @@ async fn it_is_an_error_in_the_words_of_the_clients_api() {
 
 #[tokio::test]
 async fn a_stream_breaks_off_and_does_not_look_whole() {
-    let scene = Scene::set(Script::healthy()).await;
+    // The head goes out before the end comes.
+    let slow = Script::healthy().with_token_delay(std::time::Duration::from_millis(50));
+    let scene = Scene::set(slow).await;
     let mut client = scene.client().await;
     scene.trap.set();
     client.ask(CHAT, &chat_stream().to_string()).await;

@@ -78,16 +78,16 @@ impl<'a> MessageEvent<'a> {
             && self.content_block.is_none()
             && others.iter().all(Option::is_none);
         let delta = self.delta.as_ref().filter(|_| is_addition)?;
-        let text = match (
+        let ((Some(text), None, None, None)
+        | (None, Some(text), None, None)
+        | (None, None, Some(text), None)) = (
             delta.text,
             delta.thinking,
             delta.partial_json,
             delta.stop_reason,
-        ) {
-            (Some(text), None, None, None)
-            | (None, Some(text), None, None)
-            | (None, None, Some(text), None) => text,
-            _ => return None,
+        )
+        else {
+            return None;
         };
         let is_read = delta.kind.as_deref() != Some("signature_delta");
         (is_read && is_text(text)).then_some((Kind::Text, text.get()))
