@@ -179,7 +179,7 @@ fn streamed(dialect: Dialect, wish: Wish, mood: Mood, provider: Provider) -> Res
                 return;
             }
             // Some come one by one, some at once.
-            if wish.number % 3 == 0 {
+            if wish.number.is_multiple_of(3) {
                 sleep(Duration::from_millis(2)).await;
             }
             if sender.send(Ok(Bytes::from(event))).await.is_err() {

@@ -42,7 +42,7 @@ pub(super) fn inspect(
         Content::Some => known(false),
         Content::Silent => known(true),
         // Some providers put code and message at the top level, with 200.
-        Content::None if answer.code.get().and(answer.message.get()).is_some() => {
+        Content::None if answer.code.get().is_some() && answer.message.get().is_some() => {
             let error = serde_json::from_slice(body).unwrap_or(RawValue::NULL);
             Err(classify_inner(error, retry_after))
         }

@@ -157,11 +157,10 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
             span: Some(span_of(raw.as_bytes(), body)),
         })
     });
-    let session = fields
-        .prompt_cache_key
-        .get()
-        .or(fields.user.get())
-        .or(fields.safety_identifier.get());
+    let session = fields.prompt_cache_key.get();
+    let session = session
+        .or_else(|| fields.user.get())
+        .or_else(|| fields.safety_identifier.get());
     Ok(Peek {
         demands: fields.demands(),
         store: fields.store.get().map(|raw| raw == "true"),

@@ -66,7 +66,7 @@ impl Pressure {
         }
         let mut valve = Valve::new(bound);
         let mut seen = 0;
-        let mut told = Told::default();
+        let mut notice = Notice::default();
         loop {
             let begun = self.begun.load(Ordering::Relaxed);
             let pause = if begun == seen { SELDOM } else { OFTEN };
@@ -87,20 +87,20 @@ impl Pressure {
             });
             let in_all = (part * f64::from(ALL)) as u32;
             self.part.store(in_all, Ordering::Relaxed);
-            told.tell(in_all < ALL, self.refused.load(Ordering::Relaxed), at);
+            notice.tell(in_all < ALL, self.refused.load(Ordering::Relaxed), at);
         }
     }
 }
 
 /// What the log has been told.
 #[derive(Debug, Default)]
-struct Told {
+struct Notice {
     /// When it was told last that requests are refused, if it was not told since that they are not.
     since: Option<Instant>,
     refused: u64,
 }
 
-impl Told {
+impl Notice {
     fn tell(&mut self, is_refusing: bool, refused: u64, now: Instant) {
         let more = refused - self.refused;
         let is_silent = self.since.is_some_and(|since| now - since < SILENCE);

@@ -55,6 +55,7 @@ const KEYS: &[&str] = &[
     "credential",
     "concurrency",
     "queue",
+    "queueing",
     "api_version",
     "capabilities",
     "context_window",

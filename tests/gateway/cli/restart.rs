@@ -173,7 +173,6 @@ async fn reloads_and_programs_that_share_a_port_lose_nothing() {
         running = next;
     }
     let answered = load.end().await;
-    println!("{answered} requests over {RELOADS} reloads and {RESTARTS} restarts");
     assert!(answered > RELOADS);
     see_out(running).await;
     assert!(upstream.received_count() >= answered);
@@ -217,7 +216,6 @@ async fn a_program_on_passed_sockets_is_restarted_and_nobody_notices() {
         running.logged("serving operators").await;
     }
     let answered = load.end().await;
-    println!("{answered} requests over {RESTARTS} restarts");
     assert!(answered > RESTARTS);
     see_out(running).await;
 }

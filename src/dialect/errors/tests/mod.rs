@@ -347,9 +347,8 @@ fn a_model_that_writes_no_valid_call_is_nobodys_failure() {
         let outcome = classify(400, None, body.as_bytes());
         assert_eq!(outcome.label(), "failed_generation");
         assert!(!outcome.hurts_health() && outcome.may_pass());
-        let error = serde_json::value::RawValue::from_string(
-            serde_json::json!({"message": "m", "code": code}).to_string(),
-        );
-        assert_eq!(super::classify_inner(&error.unwrap(), None), outcome);
+        let error =
+            RawValue::from_string(serde_json::json!({"message": "m", "code": code}).to_string());
+        assert_eq!(classify_inner(&error.unwrap(), None), outcome);
     }
 }

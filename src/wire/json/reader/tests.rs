@@ -201,7 +201,10 @@ fn lists_are_read_item_by_item() {
     let mut items = Vec::new();
     let mut reader = Reader::new(br#" [1, {"a":[2]} ,"x"]"#);
     reader
-        .list(|reader| Ok(items.push(reader.value()?)))
+        .list(|reader| {
+            items.push(reader.value()?);
+            Ok(())
+        })
         .unwrap();
     reader.end().unwrap();
     assert_eq!(items, ["1", "{\"a\":[2]}", "\"x\""]);
