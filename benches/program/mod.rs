@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use backstop::config::process_environment;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
@@ -50,7 +51,7 @@ impl Program {
         );
         fs::write(&file, text).unwrap();
         let built = env!("CARGO_BIN_EXE_backstop");
-        let binary = std::env::var("BACKSTOP").unwrap_or_else(|_| built.to_owned());
+        let binary = process_environment("BACKSTOP").unwrap_or_else(|| built.to_owned());
         let child = on_one_processor(Path::new(&binary))
             .args(["serve", "--log", "warn", "--state-dir"])
             .arg(&state)

@@ -37,10 +37,9 @@ pub(super) async fn ask_within(
     request: Request<Upload>,
 ) -> anyhow::Result<(Parts, Bytes)> {
     let asking = async {
-        let (response, hold) = client.request(request, true).await?;
+        let response = client.request(request, true).await?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.context("the answer broke off")?;
-        hold.release();
         anyhow::Ok((head, body.to_bytes()))
     };
     tokio::time::timeout(patience, asking)

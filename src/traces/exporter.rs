@@ -71,10 +71,9 @@ impl HttpClient for Poster {
     {
         Box::pin(async move {
             let exchange = async {
-                let (response, hold) = self.0.request(request.map(Upload::from), false).await?;
+                let response = self.0.request(request.map(Upload::from), false).await?;
                 let (head, body) = response.into_parts();
                 let body = Limited::new(body, LONGEST_ANSWER).collect().await?;
-                hold.release();
                 Ok(Response::from_parts(head, body.to_bytes()))
             };
             timeout(PATIENCE, exchange).await?

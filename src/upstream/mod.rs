@@ -19,7 +19,7 @@ pub use account::{MessagesUrl, Outbound, Upstream};
 pub use credential::Credential;
 pub use key::{Key, KeyError, Renewal, RenewedKey};
 pub use models::{ListedModel, NoList};
-pub use network::{Client, ClientError, Connector, Hold};
+pub use network::{Client, ClientError, Connector, PooledBody};
 pub use reply::{Reply, ReplyBody, ReplyError};
 pub use seats::{Seat, Seats};
 pub use send::SendError;

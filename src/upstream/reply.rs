@@ -6,10 +6,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Response};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use thiserror::Error;
 
-use super::network::Hold;
+use super::network::PooledBody;
 use super::seats::Seat;
 use crate::wire::coding::{CodingError, Unpacking};
 
@@ -32,12 +32,12 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(response: Response<Incoming>, hold: Option<Hold>) -> Self {
+    pub(super) fn new(response: Response<PooledBody>) -> Self {
         let (head, body) = response.into_parts();
         Self {
             status: head.status.as_u16(),
             headers: head.headers,
-            body: ReplyBody::new(body, hold),
+            body: ReplyBody::new(body),
         }
     }
 
@@ -69,8 +69,7 @@ pub enum ReplyError {
 /// The body of a reply. Its request is in flight until the whole body has arrived, or the body is dropped.
 #[derive(Debug)]
 pub struct ReplyBody {
-    body: Incoming,
-    hold: Option<Hold>,
+    body: PooledBody,
     /// Its seat at an upstream that serves a limited number of requests at a time.
     seat: Option<Seat>,
     unpacking: Option<Unpacking>,
@@ -83,37 +82,20 @@ pub struct ReplyBody {
 }
 
 impl ReplyBody {
-    fn new(body: Incoming, hold: Option<Hold>) -> Self {
-        let mut body = Self {
+    fn new(body: PooledBody) -> Self {
+        Self {
             body,
-            hold,
             seat: None,
             unpacking: None,
             is_gathered: false,
             next: None,
             has_given: false,
-        };
-        body.release_if_whole();
-        body
+        }
     }
 
     /// Its request keeps this seat.
     pub(super) fn keep(&mut self, seat: Option<Seat>) {
         self.seat = seat.filter(|_| !self.body.is_end_stream());
-    }
-
-    /// With the last byte and not with the next poll: nobody polls after the announced length.
-    fn release_if_whole(&mut self) {
-        if self.body.is_end_stream() {
-            self.release();
-        }
-    }
-
-    fn release(&mut self) {
-        self.seat = None;
-        if let Some(hold) = self.hold.take() {
-            hold.release();
-        }
     }
 
     /// From now on, small pieces that are there go on together: each costs the rest of its way the same, however small it
@@ -170,17 +152,11 @@ impl ReplyBody {
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
-        let polled = ready!(match &mut self.hold {
-            Some(hold) => hold.poll_frame(&mut self.body, context),
-            None => Pin::new(&mut self.body).poll_frame(context),
-        });
-        match &polled {
-            Some(Ok(_)) => self.release_if_whole(),
-            Some(Err(_)) => {
-                self.hold = None;
-                self.seat = None;
-            }
-            None => self.release(),
+        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let is_over = !matches!(polled, Some(Ok(_)));
+        // With the last byte and not with the next poll: nobody polls after the announced length.
+        if is_over || self.body.is_end_stream() {
+            self.seat = None;
         }
         Poll::Ready(polled)
     }

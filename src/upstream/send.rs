@@ -29,7 +29,7 @@ impl Upstream {
         let seat = outbound.seat.take();
         let request = self.request(key, outbound)?;
         let exchange = self.client.request(request, is_repeatable);
-        let (response, hold) = exchange.await.map_err(failure)?;
+        let response = exchange.await.map_err(failure)?;
         if response.status().is_informational() {
             return Err(SendError {
                 outcome: Outcome::InvalidReply(Defect::Protocol),
@@ -43,7 +43,7 @@ impl Upstream {
                 detail: "the forward proxy wants another user and password: 407".to_owned(),
             });
         }
-        let mut reply = Reply::new(response, Some(hold));
+        let mut reply = Reply::new(response);
         reply.body.keep(seat);
         Ok(self.discreet(key, reply))
     }

@@ -3,6 +3,7 @@
 use http::{HeaderMap, StatusCode};
 use hyper::upgrade::Upgraded;
 
+use super::network::PooledBody;
 use super::send::failure;
 use super::{Outbound, Reply, SendError, Upstream};
 use crate::outcome::Outcome;
@@ -28,7 +29,7 @@ impl Upstream {
         let request = self.request(key, outbound)?;
         let mut response = self.client.upgrade(request).await.map_err(failure)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let reply = Reply::new(response, None);
+            let reply = Reply::new(response.map(PooledBody::alone));
             return Ok(Upgrade::Refused(self.discreet(key, reply)));
         }
         let connection = hyper::upgrade::on(&mut response).await;

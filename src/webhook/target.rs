@@ -142,7 +142,7 @@ impl Target {
         match timeout(PATIENCE, self.client.request(request, false)).await {
             Err(_) => Err(later("it does not answer")),
             Ok(Err(_)) => Err(later("it cannot be reached")),
-            Ok(Ok((response, _))) => judged(response.status(), response.headers()),
+            Ok(Ok(response)) => judged(response.status(), response.headers()),
         }
     }
 }

@@ -1,24 +1,21 @@
 //! Sends requests to one upstream over pooled connections, and again what was never processed.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use hyper::body::{Body as _, Frame, Incoming};
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use super::connector::{Connector, Purpose};
-use super::line::{ConnectError, Line, Place};
+use super::line::{ConnectError, Line};
 use super::pool::{Chosen, Pool, Sender};
+use super::pooled_body::{Hold, PooledBody};
 use super::resend::Loss;
-use super::single::Single;
 use crate::wire::upload::Upload;
 
 /// How often a request is sent again.
@@ -42,37 +39,6 @@ pub struct Client {
     host: HeaderValue,
 }
 
-/// A connection while the reply of a request comes over it. It is kept for further requests once the reply is complete.
-pub struct Hold {
-    pool: Arc<Pool>,
-    place: Place,
-    /// The connection itself, if it carries no other request.
-    single: Option<Box<Single>>,
-}
-
-impl Hold {
-    /// The next frame of the reply.
-    pub fn poll_frame(
-        &mut self,
-        body: &mut Incoming,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        match &mut self.single {
-            Some(single) => single.poll_body(body, context),
-            None => Pin::new(body).poll_frame(context),
-        }
-    }
-
-    /// The reply is complete.
-    pub fn release(self) {
-        if let Some(single) = self.single {
-            let line = Arc::clone(&self.place.0);
-            drop(self.place);
-            self.pool.keep(single, line);
-        }
-    }
-}
-
 impl Client {
     /// A client with these connections.
     pub fn new(connector: Connector) -> Self {
@@ -94,7 +60,7 @@ impl Client {
         &self,
         mut request: Request<Upload>,
         is_repeatable: bool,
-    ) -> Result<(Response<Incoming>, Hold), ClientError> {
+    ) -> Result<Response<PooledBody>, ClientError> {
         let mut resends = 0;
         let mut chosen = self.pool.choose().await.map_err(ClientError::Connect)?;
         loop {
@@ -143,7 +109,7 @@ impl Client {
         &self,
         chosen: Chosen,
         mut request: Request<Upload>,
-    ) -> Result<(Response<Incoming>, Hold), TrySendError<Request<Upload>>> {
+    ) -> Result<Response<PooledBody>, TrySendError<Request<Upload>>> {
         let size = request.body().size_hint().exact().unwrap_or(u64::MAX);
         let place = chosen
             .line
@@ -156,15 +122,12 @@ impl Client {
             Sender::Http2(mut sender) => (sender.try_send_request(request).await?, None),
         };
         place.0.answered();
-        let pool = Arc::clone(&self.pool);
-        Ok((
-            response,
-            Hold {
-                pool,
-                place,
-                single,
-            },
-        ))
+        let hold = Hold {
+            pool: Arc::clone(&self.pool),
+            place,
+            single,
+        };
+        Ok(response.map(|body| PooledBody::new(body, hold)))
     }
 
     /// Writes the target of a request as HTTP/1.1 does: the path alone, or the whole URL for a proxy.
@@ -229,35 +192,5 @@ fn host_header(destination: &Uri) -> String {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-    use http::Request;
-
-    use super::{Client, Connector};
-    use crate::wire::tls::unused;
-    use crate::wire::upload::Upload;
-
-    /// Futures are copied on their way into others, so a large one costs every request.
-    #[test]
-    fn a_request_carries_no_room_for_opening_connections() {
-        let tls = unused().unwrap();
-        let connector = Connector::to("http://127.0.0.1".parse().unwrap(), tls, Duration::ZERO);
-        let client = Client::new(connector);
-        let request = Request::new(Upload::from(Bytes::new()));
-        let opening = size_of_val(&client.pool.open());
-        let requesting = size_of_val(&client.request(request, true));
-        assert!(requesting < 4096, "{requesting}, and {opening} for opening");
     }
 }

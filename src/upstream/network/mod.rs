@@ -8,13 +8,15 @@ mod client;
 mod connector;
 mod line;
 mod pool;
+mod pooled_body;
 mod proxy;
 mod renewal;
 mod resend;
 mod secure;
 mod single;
 
-pub use client::{Client, ClientError, Hold};
+pub use client::{Client, ClientError};
 pub use connector::Connector;
+pub use pooled_body::PooledBody;
 
 pub(super) use proxy::ProxyError;
