@@ -241,7 +241,10 @@ async fn outages_are_told_everywhere_with_the_numbers_of_clients_and_upstreams()
     story.told.logs("rejected", counts.rejected).await;
     let mut tab = Tab::start().await;
     tab.open(&format!("http://{}/", story.admin)).await;
-    let answered = counts.answered;
+    // The page sets thousands apart.
+    let answered = format!("{}.toLocaleString('en')", counts.answered);
+    let answered = tab.value(&answered).await;
+    let answered = answered.as_str().unwrap();
     let felt = format!("Clients felt nothing: 0 of {answered} requests failed");
     tab.shows(&felt).await;
     tab.shows("second answers instead.").await;
