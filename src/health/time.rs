@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Ticks since an [`Epoch`]. They last for two years.
+/// Ticks since an `Epoch`. They last for two years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(pub(super) u32);
 
