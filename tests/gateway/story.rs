@@ -242,7 +242,7 @@ async fn outages_are_told_everywhere_with_the_numbers_of_clients_and_upstreams()
     let mut tab = Tab::start().await;
     tab.open(&format!("http://{}/", story.admin)).await;
     // The page sets thousands apart.
-    let answered = format!("{}.toLocaleString('en')", counts.answered);
+    let answered = format!("({}).toLocaleString('en')", counts.answered);
     let answered = tab.value(&answered).await;
     let answered = answered.as_str().unwrap();
     let felt = format!("Clients felt nothing: 0 of {answered} requests failed");
