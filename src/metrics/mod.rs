@@ -10,12 +10,11 @@ mod families;
 mod health;
 mod known;
 mod labels;
-mod log_lines;
 mod memory;
 mod moves;
 mod notifications;
-mod panics;
 mod process;
+mod process_counter;
 mod reloads;
 mod requests;
 mod retirements;
@@ -30,12 +29,11 @@ use self::changes::Changes;
 use self::health::Times;
 pub use self::health::{Now, RouteCandidates};
 pub use self::known::{Known, KnownRoute, KnownUpstream};
-use self::log_lines::LogLinesLost;
 use self::memory::MemoryMetrics;
 use self::moves::Moves;
 use self::notifications::Notifications;
-use self::panics::Panics;
 use self::process::{Process, unix_time};
+use self::process_counter::ProcessCounter;
 use self::reloads::Reloads;
 use self::requests::Requests;
 use self::retirements::Retirements;
@@ -67,8 +65,8 @@ impl Metrics {
         );
         let version = version.const_label("version", env!("CARGO_PKG_VERSION"));
         families::info(&registry, version)?;
-        registry.register(Box::new(LogLinesLost::new()?))?;
-        registry.register(Box::new(Panics::new()?))?;
+        registry.register(Box::new(ProcessCounter::log_lines_lost()?))?;
+        registry.register(Box::new(ProcessCounter::panics()?))?;
         registry.register(Box::new(Process::new()?))?;
         Ok(Self {
             requests: Requests::new(&registry)?,
