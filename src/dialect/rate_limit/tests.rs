@@ -1,0 +1,197 @@
+//! How rate limits are read from headers.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, HeaderName};
+
+use super::{exhausted, reset_in, tightest};
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_792_584_000) // 2026-10-21T12:00:00Z
+}
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    let pairs = pairs.iter().map(|(name, value)| {
+        let name: HeaderName = name.parse().unwrap();
+        (name, value.parse().unwrap())
+    });
+    pairs.collect()
+}
+
+#[test]
+fn every_form_of_a_reset_is_understood() {
+    let millis = |text: &str| reset_in(text, now()).map(|wait| wait.as_millis());
+    assert_eq!(millis("1s"), Some(1000));
+    assert_eq!(millis("6m0s"), Some(360_000));
+    assert_eq!(millis("547ms"), Some(547));
+    assert_eq!(millis("2m52.8s"), Some(172_800));
+    assert_eq!(millis("1h0m0.5s"), Some(3_600_500));
+    assert_eq!(reset_in("12µs", now()), Some(Duration::from_micros(12)));
+    assert_eq!(millis("64"), Some(64_000));
+    assert_eq!(millis("1792584030"), Some(30_000));
+    assert_eq!(millis("1792584030000"), Some(30_000));
+    assert_eq!(millis("2026-10-21T12:00:30Z"), Some(30_000));
+    assert_eq!(millis("2026-10-21T14:00:30.5+02:00"), Some(30_500));
+    assert_eq!(millis("2026-10-21T11:00:00Z"), Some(0));
+    assert_eq!(millis("2026-10-21 12:00:30z"), Some(30_000));
+    assert_eq!(millis("Wed, 21 Oct 2026 12:01:00 GMT"), Some(60_000));
+    // The two obsolete formats, which a recipient must still accept (RFC 9110, section 5.6.7).
+    assert_eq!(millis("Wednesday, 21-Oct-26 12:01:00 GMT"), Some(60_000));
+    assert_eq!(millis("Wed Oct 21 12:01:00 2026"), Some(60_000));
+    for wrong in ["", "soon", "5x", "2026-10-21", "-3", "-3s", "12:00"] {
+        assert_eq!(millis(wrong), None, "{wrong}");
+    }
+}
+
+/// Headers, and after how many milliseconds a request with 1,000 tokens passes.
+type Case = (&'static [(&'static str, &'static str)], Option<u128>);
+
+const CASES: &[Case] = &[
+    // OpenAI: 500 requests a minute, all of them used.
+    (
+        &[
+            ("x-ratelimit-limit-requests", "500"),
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-reset-requests", "1m0s"),
+        ],
+        Some(120),
+    ),
+    // 400 of 30,000 tokens are left, 1,000 are needed: 600 / 29,600 of 59.2 s.
+    (
+        &[
+            ("x-ratelimit-limit-tokens", "30000"),
+            ("x-ratelimit-remaining-tokens", "400"),
+            ("x-ratelimit-reset-tokens", "59.2s"),
+            ("x-ratelimit-limit-requests", "500"),
+            ("x-ratelimit-remaining-requests", "499"),
+            ("x-ratelimit-reset-requests", "120ms"),
+        ],
+        Some(1_200),
+    ),
+    (
+        &[
+            ("anthropic-ratelimit-requests-limit", "50"),
+            ("anthropic-ratelimit-requests-remaining", "0"),
+            ("anthropic-ratelimit-requests-reset", "2026-10-21T12:01:00Z"),
+            ("anthropic-ratelimit-input-tokens-limit", "40000"),
+            ("anthropic-ratelimit-input-tokens-remaining", "40000"),
+            (
+                "anthropic-ratelimit-input-tokens-reset",
+                "2026-10-21T12:00:00Z",
+            ),
+        ],
+        Some(1_200),
+    ),
+    // Without its size, a bucket is as good as a window. Negative remainders mean nothing.
+    (
+        &[
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "6m0s"),
+        ],
+        Some(360_000),
+    ),
+    (
+        &[
+            ("x-ratelimit-remaining-tokens", "-27978"),
+            ("x-ratelimit-reset-tokens", "6m0s"),
+        ],
+        None,
+    ),
+    // Windows: OpenRouter, Cerebras, the IETF's three forms, Anthropic's plans.
+    (
+        &[
+            ("x-ratelimit-limit", "20"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1792584030000"),
+        ],
+        Some(30_000),
+    ),
+    (
+        &[
+            ("x-ratelimit-limit-requests-day", "1000"),
+            ("x-ratelimit-remaining-requests-day", "0"),
+            ("x-ratelimit-reset-requests-day", "33011.38"),
+        ],
+        Some(33_011_380),
+    ),
+    (
+        &[
+            ("ratelimit-limit", "100, 100;w=60"),
+            ("ratelimit-remaining", "0"),
+            ("ratelimit-reset", "17"),
+        ],
+        Some(17_000),
+    ),
+    (
+        &[("ratelimit", "limit=100, remaining=0, reset=17")],
+        Some(17_000),
+    ),
+    (
+        &[("ratelimit", "\"burst\";r=9;t=1, \"daily\";r=0;t=18")],
+        Some(18_000),
+    ),
+    (
+        &[
+            ("anthropic-ratelimit-unified-status", "rejected"),
+            ("anthropic-ratelimit-unified-reset", "1792584030"),
+        ],
+        Some(30_000),
+    ),
+    // Mistral and Fireworks do not say when.
+    (
+        &[
+            ("x-ratelimit-limit-req-minute", "60"),
+            ("x-ratelimit-remaining-req-minute", "0"),
+        ],
+        None,
+    ),
+    (
+        &[
+            ("x-ratelimit-remaining-requests", "3"),
+            ("x-ratelimit-reset-requests", "20s"),
+        ],
+        None,
+    ),
+    (&[], None),
+];
+
+#[test]
+fn a_refused_request_waits_for_the_next_place_and_not_until_everything_is_free_again() {
+    for (pairs, millis) in CASES {
+        let wait = exhausted(&headers(pairs), 1000, now());
+        assert_eq!(wait.map(|wait| wait.as_millis()), *millis, "{pairs:?}");
+    }
+}
+
+#[test]
+fn the_tightest_allowance_counts_and_pauses_only_for_a_moment() {
+    let left = |pairs: &[(&str, &str)]| {
+        let left = tightest(&headers(pairs), 1000, now())?;
+        Some((left.requests, left.next_in.as_millis()))
+    };
+    let requests = [
+        ("x-ratelimit-limit-requests", "500"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "59.9s"),
+    ];
+    assert_eq!(left(&requests), Some((0, 119)));
+    let tokens = [
+        ("x-ratelimit-limit-tokens", "30000"),
+        ("x-ratelimit-remaining-tokens", "2500"),
+        ("x-ratelimit-reset-tokens", "55s"),
+    ];
+    // Two more fit; the third needs 500 tokens, at 500 a second.
+    assert_eq!(left(&tokens), Some((2, 1000)));
+    assert_eq!(left(&[requests, tokens].concat()), Some((0, 119)));
+    let window = [
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1792584030000"),
+    ];
+    assert_eq!(left(&window), Some((0, 1000)));
+    let audio = [
+        ("x-ratelimit-remaining-audio-seconds", "0"),
+        ("x-ratelimit-reset-audio-seconds", "9s"),
+    ];
+    assert_eq!(left(&audio), None);
+    assert_eq!(left(&[]), None);
+}
