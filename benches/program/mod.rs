@@ -72,7 +72,7 @@ impl Program {
              events {{ worker_connections 16384; }}\n\
              http {{ access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;\n\
              fastcgi_temp_path {root}/f; uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;\n\
-             keepalive_requests 1000000;\n\
+             keepalive_requests 1000000; client_max_body_size 64m;\n\
              upstream one {{ server {upstream}; keepalive 64; keepalive_requests 1000000; }}\n\
              server {{ listen {address}; location / {{ proxy_pass http://one; proxy_http_version 1.1;\n\
              proxy_set_header Connection \"\"; proxy_buffering off; }} }} }}\n"

@@ -19,7 +19,7 @@ pub struct TracesConfig {
     pub endpoint: Option<String>,
     /// Further headers of each message to it.
     pub headers: IndexMap<String, Secret>,
-    /// The part of the requests that are traced whose clients do not say whether they are: 0 to 1.
+    /// The part of the requests that are traced though all goes well, if their clients do not say whether they are: 0 to 1.
     pub ratio: f64,
 }
 
@@ -28,7 +28,7 @@ impl Default for TracesConfig {
         Self {
             endpoint: None,
             headers: IndexMap::new(),
-            ratio: 1.0,
+            ratio: 0.05,
         }
     }
 }

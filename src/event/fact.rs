@@ -19,6 +19,8 @@ pub enum Event {
     AttemptFinished {
         /// The request it was for.
         request: RequestId,
+        /// The request is traced whatever comes of it.
+        is_traced: bool,
         /// What came of it.
         report: AttemptReport,
     },

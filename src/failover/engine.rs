@@ -72,6 +72,7 @@ impl Failover {
         Common {
             events: self.events.clone(),
             request: request.id.clone(),
+            is_traced: request.trace.is_some_and(|trace| trace.is_drawn),
             thinking: request.thinking.clone(),
             shape: match request.endpoint {
                 Endpoint::Realtime => Shape::HANDSHAKE,

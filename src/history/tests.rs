@@ -49,6 +49,7 @@ fn attempt(outcome: Outcome, millis: u64) -> Event {
     let elapsed = Duration::from_millis(millis);
     Event::AttemptFinished {
         request: RequestId::random(),
+        is_traced: false,
         report: AttemptReport {
             number: 1,
             upstream: "openai".into(),

@@ -39,7 +39,9 @@ impl Sink for Log {
     fn record(&self, event: &Event) {
         match event {
             Event::RequestStarted => {}
-            Event::AttemptFinished { request, report } => self.attempt_finished(request, report),
+            Event::AttemptFinished {
+                request, report, ..
+            } => self.attempt_finished(request, report),
             Event::FailedOver {
                 request,
                 from,

@@ -8,7 +8,7 @@ const STATE: &str = "tracestate";
 /// 2^64 divided by the golden ratio: multiples of it are spread over all numbers.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Of a request that is traced. Others leave the client's headers as they are.
+/// Of a request that may be traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
     /// The trace: the client's, or else the digits of the request's own id.
@@ -17,11 +17,14 @@ pub struct Trace {
     pub parent: Option<u64>,
     /// The span of the request.
     pub span: u64,
+    /// It is traced, and its upstreams are told. Of others only what goes wrong is traced, and the client's headers pass as they
+    /// came.
+    pub is_drawn: bool,
 }
 
 impl Trace {
-    /// The trace of a request with these headers. The client decides whether it is traced, if it says so; of the others,
-    /// `ratio` are, each as a trace with its `own` number.
+    /// The trace of a request with these headers; `None`: its client does not want it traced. The client decides, if it says
+    /// so; of the others `ratio` are drawn. Each is a trace with its `own` number.
     pub fn of(headers: &HeaderMap, own: u128, ratio: f64) -> Option<Self> {
         let span = fastrand::u64(1..);
         match parent(headers) {
@@ -30,13 +33,14 @@ impl Trace {
                 id,
                 parent: Some(parent),
                 span,
+                is_drawn: true,
             }),
-            None if fastrand::f64() < ratio => Some(Self {
+            None => Some(Self {
                 id: own,
                 parent: None,
                 span,
+                is_drawn: fastrand::f64() < ratio,
             }),
-            None => None,
         }
     }
 
@@ -46,8 +50,11 @@ impl Trace {
         self.span.wrapping_add(step).max(1)
     }
 
-    /// Makes an attempt the parent of what its upstream does.
+    /// Makes an attempt the parent of what its upstream does, if that is certain to be traced.
     pub fn put_on(&self, headers: &mut HeaderMap, number: usize) {
+        if !self.is_drawn {
+            return;
+        }
         let text = format!("00-{:032x}-{:016x}-01", self.id, self.attempt(number));
         if let Ok(value) = HeaderValue::try_from(text) {
             headers.insert(PARENT, value);
@@ -138,8 +145,12 @@ mod tests {
     fn the_client_decides_and_else_the_ratio() {
         let not = headers(&format!("00-{TRACE}-00f067aa0ba902b7-00"));
         assert_eq!(Trace::of(&not, 7, 1.0), None);
-        assert_eq!(Trace::of(&HeaderMap::new(), 7, 0.0), None);
-        let own = Trace::of(&HeaderMap::new(), 7, 1.0).unwrap();
-        assert_eq!((own.id, own.parent), (7, None));
+        for (ratio, is_drawn) in [(0.0, false), (1.0, true)] {
+            let own = Trace::of(&HeaderMap::new(), 7, ratio).unwrap();
+            assert_eq!((own.id, own.parent, own.is_drawn), (7, None, is_drawn));
+            let mut sent = HeaderMap::new();
+            own.put_on(&mut sent, 1);
+            assert_eq!(sent.contains_key("traceparent"), is_drawn);
+        }
     }
 }

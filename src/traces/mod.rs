@@ -1,7 +1,7 @@
 //! Events turned into traces for OpenTelemetry: what became of a request, attempt by attempt.
 //!
-//! Attempts are kept until their request is over; what is over is sent once a second. The data path knows only of the ids:
-//! see [`Trace`](crate::request::Trace).
+//! Attempts are kept until their request is over; what is over is sent once a second. Of requests that go well only a part is
+//! traced, and nothing is kept of the others. The data path knows only of the ids: see [`Trace`].
 //!
 //! *Invariant:* nothing here is waited for. While a collector takes nothing, so many requests are kept, and others are lost.
 
@@ -25,8 +25,9 @@ use self::attempts::Attempts;
 use self::exporter::exporter;
 use self::spans::{Finished, Servers};
 use crate::config::{Collector, Config};
-use crate::event::{AttemptReport, Event, RequestReport, Sink};
-use crate::request::RequestId;
+use crate::event::{AttemptReport, Event, RequestReport, RequestResult, Sink};
+use crate::outcome::Outcome;
+use crate::request::{RequestId, Trace};
 
 /// How often spans are sent. The attempts of a request may end a moment after it.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -161,8 +162,15 @@ impl Sink for Tracer {
             return;
         }
         match event {
-            Event::AttemptFinished { request, report } => {
-                self.kept().attempted(request, report);
+            Event::AttemptFinished {
+                request,
+                is_traced,
+                report,
+            } => {
+                let is_usual = report.number == 1 && report.outcome == Outcome::Success;
+                if *is_traced || !is_usual {
+                    self.kept().attempted(request, report);
+                }
             }
             Event::RequestFinished(report) => self.kept().finished(report),
             Event::RequestStarted
@@ -181,13 +189,22 @@ impl Sink for Tracer {
     }
 }
 
+/// Whether a request is traced: one that was drawn, and every one that did not go well at once.
+fn is_told(trace: &Trace, report: &RequestReport) -> bool {
+    let has_failed = match report.result {
+        RequestResult::Failed | RequestResult::Broken => true,
+        RequestResult::Answered | RequestResult::Rejected | RequestResult::ClientGone => false,
+    };
+    trace.is_drawn || has_failed || report.attempts > 1
+}
+
 impl Kept {
     fn attempted(&mut self, request: &RequestId, report: &AttemptReport) {
         self.attempts.note(request, report, Instant::now());
     }
 
     fn finished(&mut self, report: &RequestReport) {
-        let Some(trace) = report.trace else {
+        let Some(trace) = report.trace.filter(|trace| is_told(trace, report)) else {
             self.attempts.take(&report.id);
             return;
         };

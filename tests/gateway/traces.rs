@@ -234,21 +234,21 @@ async fn a_stream_that_breaks_is_an_error_of_its_attempt_and_of_the_request() {
 
 #[tokio::test]
 async fn what_is_not_traced_passes_as_it_came() {
-    for (more, flags) in [("", "00"), (", ratio: 1", "00")] {
-        let (gateway, [first, _second, collector]) = gateway(more).await;
-        ask(&gateway, &chat(), flags).await;
-        let parent = format!("00-{TRACE}-{SPAN}-{flags}");
-        assert_eq!(
-            first.received()[0].header("traceparent"),
-            Some(parent.as_str())
-        );
-        // A request without a trace begins one, whose id is its own.
-        let own = gateway.post(CHAT, &chat()).await;
-        let spans = first_message(&collector).await;
-        let id = own.header("x-request-id").strip_prefix("req_").unwrap();
-        assert!(spans.iter().all(|span| span.trace == id), "{spans:#?}");
-        assert_eq!(spans[0].parent, "");
-    }
+    let (gateway, [first, _second, collector]) = gateway(", ratio: 1").await;
+    ask(&gateway, &chat(), "00").await;
+    let parent = format!("00-{TRACE}-{SPAN}-00");
+    assert_eq!(
+        first.received()[0].header("traceparent"),
+        Some(parent.as_str())
+    );
+    // A request without a trace begins one, whose id is its own.
+    let own = gateway.post(CHAT, &chat()).await;
+    let spans = first_message(&collector).await;
+    assert!(
+        spans.iter().all(|span| span.trace == trace_of(&own)),
+        "{spans:#?}"
+    );
+    assert_eq!(spans[0].parent, "");
     let (first, second) = simulators().await;
     let gateway = TestGateway::before(&first, &second, "").await;
     ask(&gateway, &chat(), "01").await;
@@ -259,6 +259,37 @@ async fn what_is_not_traced_passes_as_it_came() {
     );
     gateway.post(CHAT, &chat()).await;
     assert_eq!(first.received()[1].header("traceparent"), None);
+}
+
+/// The trace that begins with a request.
+fn trace_of(answered: &Answered) -> &str {
+    let id = answered.header("x-request-id");
+    id.strip_prefix("req_").unwrap()
+}
+
+#[tokio::test]
+async fn without_a_ratio_what_fails_is_traced_and_what_goes_well_is_not() {
+    let (gateway, [first, second, collector]) = gateway(", ratio: 0").await;
+    gateway.post(CHAT, &chat()).await;
+    first.play(Script::status(401)).await;
+    let moved = gateway.post(CHAT, &chat()).await;
+    assert_eq!(moved.upstream(), "second");
+    let spans = first_message(&collector).await;
+    assert!(
+        spans.iter().all(|span| span.trace == trace_of(&moved)),
+        "{spans:#?}"
+    );
+    let outcomes: Vec<&str> = spans[1..]
+        .iter()
+        .map(|span| span.says("backstop.outcome"))
+        .collect();
+    assert_eq!(outcomes, ["unauthorized", "ok"], "{spans:#?}");
+    // Nobody knew before that it would be.
+    for upstream in [&first, &second] {
+        for received in upstream.received() {
+            assert_eq!(received.header("traceparent"), None);
+        }
+    }
 }
 
 #[tokio::test]

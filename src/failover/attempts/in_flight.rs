@@ -39,6 +39,7 @@ pub(in crate::failover) struct InFlightAttempt {
     sending: Option<Arc<Sending>>,
     /// How long another one took that was asked later and has answered first.
     rival: Option<Duration>,
+    is_traced: bool,
     is_over: bool,
 }
 
@@ -49,6 +50,7 @@ pub(in crate::failover) struct Common {
     pub(in crate::failover) request: RequestId,
     pub(in crate::failover) shape: Shape,
     pub(in crate::failover) thinking: Thinking,
+    pub(in crate::failover) is_traced: bool,
 }
 
 /// How long the first content of an attempt may take.
@@ -90,6 +92,7 @@ impl InFlightAttempt {
             started_at: Instant::now(),
             sending: None,
             rival: None,
+            is_traced: common.is_traced,
             is_over: false,
         }
     }
@@ -240,6 +243,7 @@ impl InFlightAttempt {
         let report = self.report(outcome, detail);
         self.events.emit(&Event::AttemptFinished {
             request: self.request.clone(),
+            is_traced: self.is_traced,
             report: report.clone(),
         });
         self.tell(changes);
