@@ -47,10 +47,10 @@ start() {
 }
 inside() { ip netns exec "$here" "$@"; }
 
-# certificate FILE NAME SUBJECT: one that is its own authority, as `openssl req -x509` makes it, and its key.
+# certificate FILE NAME SUBJECT OPTION...: one that is its own authority, as `openssl req -x509` makes it, and its key.
 certificate() {
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$2" -addext "subjectAltName=$3" \
-        -keyout "$folder/$1.key" -out "$folder/$1.pem" 2>/dev/null
+        -keyout "$folder/$1.key" -out "$folder/$1.pem" "${@:4}" 2>/dev/null
 }
 answer='{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
 # nginx_with SPACE: starts an nginx with these servers, from standard input.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A machine whose only way out is a forward proxy: upstreams are reached through it, their certificates are checked, and
-# what the proxy refuses is told.
+# A machine whose only way out is a forward proxy: upstreams, a webhook and a collector of traces are reached through it,
+# their certificates are checked, and what the proxy refuses is told.
 #
 #   tests/proxy.sh path/to/backstop      as root, with tinyproxy, nginx, openssl, iproute2, curl
 #
@@ -13,15 +13,25 @@ cable "$here" near 10.200.9.1/30 "$between" inside 10.200.9.2/30
 cable "$between" outside 10.200.9.5/30 "$there" far 10.200.9.6/30
 # Packets leave for the upstreams, but nobody passes them on.
 ip -n "$here" route add default via 10.200.9.2
-hosts "$between" '10.200.9.6 secure.test other.test plain.test\n'
+hosts "$between" '10.200.9.6 secure.test other.test plain.test told.test\n'
 
 for name in secure other; do certificate "$name" "$name.test" "DNS:$name.test"; done
+# Not an authority: it may stand in the platform's store.
+certificate told told.test DNS:told.test -extensions v3_req
 nginx_with "$there" <<CONF
     server {
         listen 10.200.9.6:443 ssl http2;
         ssl_certificate $folder/secure.pem;
         ssl_certificate_key $folder/secure.key;
         location / { return 200 '$answer'; }
+    }
+    server {
+        listen 10.200.9.6:443 ssl http2;
+        server_name told.test;
+        ssl_certificate $folder/told.pem;
+        ssl_certificate_key $folder/told.key;
+        access_log $folder/told.log;
+        location / { return 200; }
     }
     server {
         listen 10.200.9.6:8000;
@@ -55,9 +65,12 @@ routes:
   - {models: [stranger], candidates: [{upstream: stranger}]}
   - {models: [direct], candidates: [{upstream: direct}]}
 timeouts: {connect: 1s}
+notify: [{url: "https://told.test/hook"}]
+traces: {endpoint: "https://told.test"}
 YAML
 proxy=http://user:pass-word@10.200.9.2:8888
-serve HTTPS_PROXY="$proxy" http_proxy="$proxy" NO_PROXY=127.0.0.0/8
+# The receivers' certificate is in the platform's store.
+serve SSL_CERT_FILE="$folder/told.pem" HTTPS_PROXY="$proxy" http_proxy="$proxy" NO_PROXY=127.0.0.0/8
 
 # expect MODEL STATUS OUTCOME: one request, and how its first attempt ended.
 expect() {
@@ -75,6 +88,14 @@ expect forbidden '50?' proxy_failed
 expect stranger '50?' proxy_failed
 expect direct '50?' connect_timeout
 [ "$(grep -c 'CONNECT secure.test:443' "$folder/tinyproxy.log")" -ge 1 ] || fail "the proxy saw no tunnel"
+# What has failed is traced, and that upstreams are out is news.
+for path in /hook /v1/traces; do
+    for _ in $(seq 100); do
+        grep -qs "POST $path HTTP/[0-9.]*\" 200" "$folder/told.log" && continue 2
+        sleep 0.1
+    done
+    fail "nothing came to $path: $(cat "$folder/told.log")"
+done
 grep -q 'reached through the forward proxy http://10.200.9.2:8888' "$folder/log" || fail "the log names no proxy"
 if grep -q 'pass-word\|wrong-word' "$folder/log"; then fail "the log has a password"; fi
 echo "proxy.sh: answers through the proxy, and nowhere else"

@@ -3,6 +3,7 @@
 mod checking;
 mod demo;
 mod restart;
+mod watching;
 
 use std::path::Path;
 use std::process::{Output, Stdio};

@@ -1,0 +1,40 @@
+//! `backstop status --watch` before a proxy that goes away.
+
+use super::{PATIENCE, Running, SERVE, address, backstop};
+
+/// Reads what is drawn until a line has `marker`.
+async fn shown(watching: &mut Running, marker: &str) {
+    let lines = watching.stdout.as_mut().unwrap();
+    let reading = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains(marker) {
+                return;
+            }
+        }
+        panic!("it ended without {marker:?}")
+    };
+    tokio::time::timeout(PATIENCE, reading).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_status_is_drawn_again_and_what_was_known_last_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "upstreams: {somebody: {provider: ollama}}\n\
+                  routes: [{models: [one], candidates: [{upstream: somebody}]}]\n";
+    std::fs::write(folder.path().join("backstop.yaml"), config).unwrap();
+    let mut proxy = Running::start(backstop(folder.path(), &SERVE));
+    let admin = address(&proxy.logged("serving operators: http://").await);
+
+    let arguments = ["status", "--watch", "--admin-listen", &admin];
+    let mut watching = Running::start(backstop(folder.path(), &arguments));
+    for _ in 0..2 {
+        shown(&mut watching, "somebody").await;
+    }
+    assert_eq!(proxy.terminate().await, Some(0));
+    for marker in ["no proxy answers", "What was known last", "somebody"] {
+        shown(&mut watching, marker).await;
+    }
+    watching.signal("-INT").await;
+    let ended = tokio::time::timeout(PATIENCE, watching.child.wait());
+    assert_eq!(ended.await.unwrap().unwrap().code(), Some(2));
+}
