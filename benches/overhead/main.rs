@@ -1,7 +1,8 @@
 //! What the proxy costs beside others: processor time, latency, memory, and the time to start.
 //!
 //! `cargo bench --bench overhead` prints a table in Markdown within ten minutes; with `-- --quick` a rough one in about one.
-//! `BACKSTOP=PATH` measures another build. Everything runs on loopback. Each proxy has one processor to itself. They take turns in short rounds, so that whatever disturbs
+//! `BACKSTOP=PATH` measures another build. Everything runs on loopback. Each proxy has one processor to itself. They take turns
+//! in short rounds, so that whatever disturbs
 //! the machine disturbs all alike, and what is told is the median of the rounds, and of the pairs within a round. The floor is a
 //! proxy of nothing but hyper, which looks at nothing. nginx is measured where it is installed.
 

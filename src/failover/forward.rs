@@ -35,12 +35,13 @@ use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
 use crate::upstream::{Outbound, Reply, Seat};
 use crate::wire::body::{Patience, read_into, read_whole};
-use crate::wire::headers::{EVENTS, has_media_type};
+use crate::wire::headers::{EVENTS, PAGE, has_media_type};
 use crate::wire::upload::{PIECE, Sending};
 use crate::wire::{multipart, offload};
 
 /// What may tell the ids of objects.
 const READABLE: [&str; 2] = ["application/json", EVENTS];
+
 impl Failover {
     /// Forwards a request to the owner of what it refers to, or to the candidates that speak its API, and returns the
     /// reply unchanged.
@@ -110,6 +111,9 @@ impl Failover {
         let mut reply = legible(self.reply(call).await?);
         if leads_past_us(request, target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
+        }
+        if is_page(request, &reply) {
+            return Err(Outcome::InvalidReply(Defect::ContentType).into());
         }
         let patience = Patience {
             idle: timeouts.idle,
@@ -298,6 +302,14 @@ fn leads_past_us(request: &ModelRequest, candidate: &Candidate, reply: &Reply) -
     let is_fetched = matches!(request.method, Method::GET | Method::HEAD);
     let leads_there = |host: &str| host_of(candidate.upstream.base_url()) == Some(host);
     matches!(reply.status, 300..=399) && host.is_some_and(|host| !is_fetched || leads_there(host))
+}
+
+/// Whether a success is a page, as whoever stands before an upstream shows it: no API answers so. A file may be one.
+fn is_page(request: &ModelRequest, reply: &Reply) -> bool {
+    let path = request.path.split('?').next();
+    let is_file =
+        request.method == Method::GET && path.is_some_and(|path| path.ends_with("/content"));
+    matches!(reply.status, 200..=299) && !is_file && has_media_type(&reply.headers, PAGE)
 }
 
 fn host_of(url: &str) -> Option<&str> {

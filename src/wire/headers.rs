@@ -11,6 +11,9 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The media type of server-sent events.
 pub const EVENTS: &str = "text/event-stream";
 
+/// The media type of a web page.
+pub const PAGE: &str = "text/html";
+
 /// Headers that concern one connection only (RFC 9110, section 7.6.1).
 static HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,

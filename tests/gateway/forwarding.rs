@@ -498,6 +498,7 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
             (Fault::status(404), "model_unavailable"),
             (Fault::Reset, "connection_lost"),
             (Fault::Refuse, "connect_refused"),
+            (Fault::Html, "wrong_content_type"),
         ] {
             let three = Three::start().await;
             three.general.play(Script::fault(fault.clone())).await;
@@ -530,6 +531,26 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
         three.special.play(Script::status(502)).await;
         assert_eq!((post().await.status, three.counts()), (502, [0, 1, 2]));
     }
+}
+
+/// Of a login, or of whoever stands before an upstream.
+#[tokio::test]
+async fn a_page_is_no_answer_unless_it_is_a_file() {
+    let three = Three::start().await;
+    let gateway = three.gateway(&[BOTH]).await;
+    three.general.play(Script::fault(Fault::Html)).await;
+    for (method, path) in [
+        (Method::POST, "/v1/files"),
+        (Method::GET, "/v1/files?limit=9"),
+    ] {
+        let answered = gateway.send(method, path, &[], "").await;
+        assert_eq!(answered.status, 503, "{path}");
+        assert_eq!(answered.trail(), ["general:wrong_content_type"]);
+    }
+    let path = "/v1/files/file-1/content?x=1";
+    let answered = gateway.send(Method::GET, path, &[], "").await;
+    assert_eq!(answered.status, 200);
+    assert_eq!(answered.header("content-type"), "text/html; charset=utf-8");
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use http::header::{CONTENT_ENCODING, HeaderMap};
 
 use crate::outcome::{Defect, Outcome};
-use crate::wire::headers::has_media_type;
+use crate::wire::headers::{PAGE, has_media_type};
 
 /// A page is no answer, and what is packed in a coding that we do not know cannot be checked.
 pub(super) fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
-    if has_media_type(headers, "text/html") {
+    if has_media_type(headers, PAGE) {
         return Err(Outcome::InvalidReply(Defect::ContentType));
     }
     match headers.get(CONTENT_ENCODING) {
