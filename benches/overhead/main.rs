@@ -2,9 +2,9 @@
 //!
 //! `cargo bench --bench overhead` prints a table in Markdown within ten minutes; with `-- --quick` a rough one in about one.
 //! `BACKSTOP=PATH` measures another build. Everything runs on loopback. Each proxy has one processor to itself. They take turns
-//! in short rounds, so that whatever disturbs
-//! the machine disturbs all alike, and what is told is the median of the rounds, and of the pairs within a round. The floor is a
-//! proxy of nothing but hyper, which looks at nothing. nginx is measured where it is installed.
+//! in short rounds, so that whatever disturbs the machine disturbs all alike, and what is told is the median of the rounds, and
+//! of the pairs within a round. The floor is a proxy of nothing but hyper, which looks at nothing. nginx is measured where it is
+//! installed.
 
 #![expect(
     clippy::unwrap_used,

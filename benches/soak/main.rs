@@ -2,8 +2,7 @@
 //!
 //! `cargo bench --bench soak -- --minutes 60`; without it two minutes. `--program PATH` takes another program than the one of
 //! this build. `--overload` floods it instead ([`flood`]). Clients, upstreams and the program's metrics count for themselves,
-//! and must agree. The report is in Markdown;
-//! the exit code is 1 if a rule is broken.
+//! and must agree. The report is in Markdown; the exit code is 1 if a rule is broken.
 
 #![expect(
     clippy::unwrap_used,
