@@ -113,6 +113,15 @@ impl Facts {
         in_chats: InChats::All,
     };
 
+    /// Whether it takes `temperature` and its kin in a request with this effort.
+    pub fn takes_sampling(&self, effort: Option<&str>) -> bool {
+        match self.sampling {
+            Sampling::Always => true,
+            Sampling::Unthinking => matches!(effort, None | Some("none" | "null")),
+            Sampling::Never => false,
+        }
+    }
+
     /// Whether one of `OpenAI`'s can be told how much to say: those since gpt-5 can. Those before do not think, or are of the
     /// o-series.
     pub fn takes_verbosity(&self) -> bool {

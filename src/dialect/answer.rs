@@ -10,7 +10,7 @@ use super::{said, usage};
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
-use crate::wire::json::{Field, Reader, Wanted, pick};
+use crate::wire::json::{Field, Reader, Wanted, pick, wanted};
 
 /// What is known of a whole answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,27 +113,15 @@ fn content(
     })
 }
 
-/// The part of a choice that shows whether it failed, and whether it says anything.
-#[derive(Debug, Default)]
-struct Choice<'a> {
-    finish_reason: Field<'a>,
-    message: Field<'a>,
+wanted!(
+    /// The part of a choice that shows whether it failed, and whether it says anything.
+    Choice:
+    finish_reason,
+    message,
     /// Some servers answer chats in the words of `/completions`.
-    text: Field<'a>,
-    error: Field<'a>,
-}
-
-impl<'a> Wanted<'a> for Choice<'a> {
-    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
-        Some(match name {
-            "finish_reason" => &mut self.finish_reason,
-            "message" => &mut self.message,
-            "text" => &mut self.text,
-            "error" => &mut self.error,
-            _ => return None,
-        })
-    }
-}
+    text,
+    error
+);
 
 impl Choice<'_> {
     fn end(&self) -> Option<End> {
@@ -177,40 +165,11 @@ fn raw(value: &str) -> &RawValue {
     serde_json::from_str(value).unwrap_or(RawValue::NULL)
 }
 
-/// The fields of an answer, of whatever API, that show whether it is one.
-#[derive(Debug, Default)]
-struct Answer<'a> {
-    error: Field<'a>,
-    choices: Field<'a>,
-    data: Field<'a>,
-    output: Field<'a>,
-    content: Field<'a>,
-    stop_reason: Field<'a>,
-    input_tokens: Field<'a>,
-    code: Field<'a>,
-    message: Field<'a>,
-    status: Field<'a>,
-    usage: Field<'a>,
-}
-
-impl<'a> Wanted<'a> for Answer<'a> {
-    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
-        Some(match name {
-            "error" => &mut self.error,
-            "choices" => &mut self.choices,
-            "data" => &mut self.data,
-            "output" => &mut self.output,
-            "content" => &mut self.content,
-            "stop_reason" => &mut self.stop_reason,
-            "input_tokens" => &mut self.input_tokens,
-            "code" => &mut self.code,
-            "message" => &mut self.message,
-            "status" => &mut self.status,
-            "usage" => &mut self.usage,
-            _ => return None,
-        })
-    }
-}
+wanted!(
+    /// The fields of an answer, of whatever API, that show whether it is one.
+    Answer:
+    error, choices, data, output, content, stop_reason, input_tokens, code, message, status, usage
+);
 
 fn has_entries(list: Field<'_>) -> bool {
     let list = list.get().and_then(|list| list.strip_prefix('['));

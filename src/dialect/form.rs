@@ -53,55 +53,7 @@ pub trait WriteEvents: Send + Sync + fmt::Debug {
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>);
 }
 
-static CHAT: Form = Form {
-    path: "/chat/completions",
-    headers: &[],
-    read_request: chat::read_request,
-    write_request: chat::write_request,
-    read_answer: chat::read_answer,
-    write_answer: chat::write_answer,
-    reader: |reading| Box::new(chat::Reader::new(reading)),
-    writer: |asked| Box::new(chat::Writer::new(asked)),
-    look: chat::look,
-    resume: |asked, place| Box::new(chat::Writer::resume(asked, place)),
-};
-
-static MESSAGES: Form = Form {
-    path: "/messages",
-    headers: &[("anthropic-version", messages::VERSION)],
-    read_request: messages::read_request,
-    write_request: messages::write_request,
-    read_answer: messages::read_answer,
-    write_answer: messages::write_answer,
-    reader: |reading| Box::new(messages::Reader::new(reading)),
-    writer: |asked| Box::new(messages::Writer::new(asked)),
-    look: messages::look,
-    resume: |asked, place| Box::new(messages::Writer::resume(asked, place)),
-};
-
-static RESPONSES: Form = Form {
-    path: "/responses",
-    headers: &[],
-    read_request: responses::read_request,
-    write_request: responses::write_request,
-    read_answer: responses::read_answer,
-    write_answer: responses::write_answer,
-    reader: |reading| Box::new(responses::Reader::new(reading)),
-    writer: |asked| Box::new(responses::Writer::new(asked)),
-    look: responses::look,
-    resume: |asked, place| Box::new(responses::Writer::resume(asked, place)),
-};
-
 impl Api {
-    /// Its form.
-    pub fn form(self) -> &'static Form {
-        match self {
-            Self::Chat => &CHAT,
-            Self::Messages => &MESSAGES,
-            Self::Responses => &RESPONSES,
-        }
-    }
-
     /// An error object of another API, in the shape of this one. `status`: that of the reply; `None`: the error came
     /// within a 200.
     pub fn error_from(self, other: Self, status: Option<u16>, error: &Value) -> Value {
@@ -124,9 +76,29 @@ impl Api {
     }
 }
 
+/// Takes the functions of each API from its folder.
 macro_rules! forms {
-    ($($api:ident),*) => {$(
-        impl ReadEvents for $api::Reader {
+    ($($api:ident: $folder:ident, $path:literal, $headers:expr;)*) => {
+        impl Api {
+            /// Its form.
+            pub fn form(self) -> &'static Form {
+                match self {$(
+                    Self::$api => &Form {
+                        path: $path,
+                        headers: &$headers,
+                        read_request: $folder::read_request,
+                        write_request: $folder::write_request,
+                        read_answer: $folder::read_answer,
+                        write_answer: $folder::write_answer,
+                        reader: |reading| Box::new($folder::Reader::new(reading)),
+                        writer: |asked| Box::new($folder::Writer::new(asked)),
+                        look: $folder::look,
+                        resume: |asked, place| Box::new($folder::Writer::resume(asked, place)),
+                    },
+                )*}
+            }
+        }
+        $(impl ReadEvents for $folder::Reader {
             fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
                 let mended = mended(data);
                 if let (None, Ok(data)) = (&mended, std::str::from_utf8(data)) {
@@ -139,22 +111,25 @@ macro_rules! forms {
                     pieces.push(piece.into_owned());
                 }
             }
-
             fn repeats(&mut self, text: &str) -> bool {
                 self.said(text);
                 true
             }
         }
-
-        impl WriteEvents for $api::Writer {
+        impl WriteEvents for $folder::Writer {
             fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
                 Self::write(self, event, out);
             }
-        }
-    )*};
+        })*
+    };
 }
 
-forms!(chat, messages, responses);
+// The catalogue: an API, its folder, the path of its requests, and headers that it requires.
+forms! {
+    Chat: chat, "/chat/completions", [];
+    Messages: messages, "/messages", [("anthropic-version", messages::VERSION)];
+    Responses: responses, "/responses", [];
+}
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use siphasher::sip::SipHasher13;
 
+pub(crate) use reader::wanted;
 pub use reader::{Broken, Field, Reader, Wanted, pick, text};
 pub use tree::{Fault, fault, mended, reserve};
 pub use walk::{Token, walk};

@@ -9,6 +9,7 @@
 //! refuses it ([`strip_provider_state`]).
 
 mod anthropic;
+mod calls;
 mod fields;
 mod openai;
 mod provider_state;

@@ -1,76 +1,41 @@
 //! The schemas of tools in a request that is not translated: those that would be refused are put in a form that is taken.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
-use super::fields::{put, text_of};
+use super::fields::{change_entries, change_function, put, read, text_of};
 use crate::dialect::conversation::schema::{Taker, of_tool};
 use crate::wire::json::Fields;
 
 /// The tools of a chat; `None`: nothing has to change.
 pub(super) fn of_chat(tools: &RawValue) -> Option<Box<RawValue>> {
-    changed(tools, |tool| {
-        let function = tool
-            .get("function")
-            .map_or("null", |function| function.get());
-        let Ok(mut function) = serde_json::from_str::<Fields<'_>>(function) else {
-            return false;
-        };
-        if !change(&mut function, "parameters", Taker::OpenAi) {
-            return false;
-        }
-        let Ok(function) = to_raw_value(&function) else {
-            return false;
-        };
-        tool.insert("function".into(), Cow::Owned(function));
-        true
+    change_entries(tools, |tool| {
+        change_function(tool, |function| {
+            change(function, "parameters", Taker::OpenAi)
+        })
     })
 }
 
 /// The tools of a response; `None`: nothing has to change.
 pub(super) fn of_response(tools: &RawValue) -> Option<Box<RawValue>> {
-    changed(tools, |tool| change(tool, "parameters", Taker::OpenAi))
+    change_entries(tools, |tool| change(tool, "parameters", Taker::OpenAi))
 }
 
 /// The tools of a Messages request; `None`: nothing has to change.
 pub(super) fn of_message(tools: &RawValue) -> Option<Box<RawValue>> {
-    changed(tools, |tool| change(tool, "input_schema", Taker::Anthropic))
-}
-
-fn changed(
-    tools: &RawValue,
-    mut change: impl FnMut(&mut Fields<'_>) -> bool,
-) -> Option<Box<RawValue>> {
-    let mut tools: Vec<Fields<'_>> = serde_json::from_str(tools.get()).ok()?;
-    let mut is_changed = false;
-    for tool in &mut tools {
-        is_changed |= change(tool);
-    }
-    is_changed.then(|| to_raw_value(&tools).ok()).flatten()
+    change_entries(tools, |tool| change(tool, "input_schema", Taker::Anthropic))
 }
 
 fn change(tool: &mut Fields<'_>, name: &'static str, taker: Taker) -> bool {
-    let Some(schema) = tool.get(name).filter(|schema| schema.get() != "null") else {
-        return false;
-    };
-    let Ok(schema) = serde_json::from_str::<Value>(schema.get()) else {
+    let Some(schema) = read::<Value>(tool, name).filter(|schema| !schema.is_null()) else {
         return false;
     };
     let mut description = text_of(tool, "description");
     let accepted = of_tool(schema.clone(), taker, &mut description);
-    if accepted == schema {
+    if accepted == schema || !put(tool, name, &accepted) {
         return false;
     }
-    let Ok(accepted) = to_raw_value(&accepted) else {
-        return false;
-    };
-    tool.insert(name.into(), Cow::Owned(accepted));
-    if let Some(description) = description {
-        put(tool, "description", &description);
-    }
-    true
+    description.is_none_or(|description| put(tool, "description", &description))
 }
 
 #[cfg(test)]

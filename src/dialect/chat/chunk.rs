@@ -1,8 +1,8 @@
 //! The chunks of a stream and whole completions, as providers write them.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::usage::Counts;
 use crate::dialect::conversation::lenient::{List, Loose, Object};
 
 /// A list of objects; whatever else is in it says nothing.
@@ -36,10 +36,10 @@ pub(super) struct Chunk<'a> {
     pub(super) model: Loose<'a>,
     pub(super) created: Loose<'a>,
     pub(super) choices: Objects<Choice<'a>>,
-    pub(super) usage: Object<Box<Counts>>,
+    pub(super) usage: Option<&'a RawValue>,
     pub(super) error: Loose<'a>,
     /// Groq's own, in which it tells the usage without being asked.
-    pub(super) x_groq: Object<Box<OfGroq>>,
+    pub(super) x_groq: Object<Box<OfGroq<'a>>>,
     /// Errors may have no object of their own.
     pub(super) object: Loose<'a>,
     pub(super) message: Loose<'a>,
@@ -49,9 +49,9 @@ pub(super) struct Chunk<'a> {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct OfGroq {
-    pub(super) usage: Object<Box<Counts>>,
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct OfGroq<'a> {
+    pub(super) usage: Option<&'a RawValue>,
 }
 
 /// One of the answers.
@@ -66,7 +66,7 @@ pub(super) struct Choice<'a> {
     pub(super) finish_reason: Loose<'a>,
     pub(super) error: Loose<'a>,
     /// Moonshot tells it here.
-    pub(super) usage: Object<Box<Counts>>,
+    pub(super) usage: Option<&'a RawValue>,
 }
 
 /// What a chunk adds to an answer, or the whole of it.

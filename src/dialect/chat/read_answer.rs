@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::calls::Calls;
 use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Extra, Function};
 use super::read_content::{read_content, read_thought};
+use super::usage::usage;
 use crate::dialect::conversation::lenient::{Loose, Object};
 use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
 use crate::wire::json::mended;
@@ -64,10 +65,9 @@ impl Reader {
                 self.choice(choice, &mut failed, &mut end, pieces);
             }
         }
-        let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage.0);
-        if let Some(usage) = chunk.usage.0.or(of_groq).and_then(|counts| counts.usage()) {
-            pieces.push(Piece::Usage(usage));
-        }
+        let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage);
+        let used = chunk.usage.or(of_groq).and_then(usage);
+        pieces.extend(used.map(Piece::Usage));
         match (failed, end) {
             (Some(error), _) => pieces.push(Piece::Failed(error)),
             (None, Some(end)) => pieces.push(Piece::End(end)),
@@ -107,9 +107,7 @@ impl Reader {
         } else {
             read_content(choice.text, pieces);
         }
-        if let Some(usage) = choice.usage.0.and_then(|counts| counts.usage()) {
-            pieces.push(Piece::Usage(usage));
-        }
+        pieces.extend(choice.usage.and_then(usage).map(Piece::Usage));
         if failed.is_none() {
             *failed = error_in(choice.error);
         }
@@ -163,8 +161,8 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
         }),
     })?;
     whole(&mut reader, message, &mut pieces);
-    let counts = completion.usage.0.or(choice.usage.0);
-    pieces.extend(counts.and_then(|counts| counts.usage()).map(Piece::Usage));
+    let used = completion.usage.or(choice.usage).and_then(usage);
+    pieces.extend(used.map(Piece::Usage));
     match error.or_else(|| error_in(choice.error)) {
         Some(error) => pieces.push(Piece::Failed(error)),
         // Some give no reason; there is no more of it, however.
@@ -232,16 +230,9 @@ fn unreadable<'a>(name: Option<&[u8]>, data: &str) -> Piece<'a> {
 
 /// Google proves the thought with the call that it has led to.
 fn proof(index: usize, extra: Extra<'_>) -> Option<Piece<'_>> {
-    let signature = extra.google.0?.thought_signature.into_text();
-    (!signature.is_empty()).then(|| {
-        let signature = Signature {
-            of: Api::Chat,
-            data: signature.into_owned(),
-            is_redacted: false,
-            id: None,
-        };
-        Piece::Proof { index, signature }
-    })
+    let data = extra.google.0?.thought_signature.into_text();
+    let signature = Signature::of(Api::Chat, &data, false)?;
+    Some(Piece::Proof { index, signature })
 }
 
 fn call<'a>(index: usize, part: CallPart<'a>, pieces: &mut Vec<Piece<'a>>) {

@@ -62,7 +62,7 @@ fn part(part: Value) -> Option<Piece<'static>> {
 }
 
 /// A text, or the texts in a list of parts.
-fn texts_of(value: &Value) -> String {
+pub(super) fn texts_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts.iter().map(texts_of).collect(),

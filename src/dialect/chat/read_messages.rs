@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+use super::read_content::texts_of;
 use super::read_parts::{Strange, read_parts};
 use crate::dialect::conversation::fields::{
-    Object, object, said, says_something, take, take_list, take_object, take_text,
+    Object, object, said, says_something, take, take_arguments, take_list, take_object, take_text,
+    take_words,
 };
 use crate::dialect::conversation::{
-    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
+    Api, Call, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
 };
 
 /// Reads the messages. What one side says in several messages is one turn, but system messages stay apart.
@@ -21,11 +23,7 @@ pub(super) fn read_turns(messages: Vec<Value>, dropped: &mut Dropped) -> Result<
             last.cache.get_or_insert(mark);
         }
         name_rest(&message, dropped);
-        match turns.last_mut() {
-            _ if parts.is_empty() => {}
-            Some(last) if last.role == role && role != Role::System => last.parts.extend(parts),
-            _ => turns.push(Turn { role, parts }),
-        }
+        Turn::push(&mut turns, role, parts);
     }
     Ok(turns)
 }
@@ -56,11 +54,8 @@ fn said_by_client(message: &mut Object, dropped: &mut Dropped) -> Result<Vec<Par
 }
 
 fn result(id: String, message: &mut Object, dropped: &mut Dropped) -> Result<Part, Unsaid> {
-    Ok(Part::new(Content::Result(CallResult {
-        id,
-        parts: read_parts(take(message, "content"), Strange::Told, dropped)?,
-        is_error: false,
-    })))
+    let parts = read_parts(take(message, "content"), Strange::Told, dropped)?;
+    Ok(Part::result(id, parts, false))
 }
 
 /// The older function calls have no ids.
@@ -81,7 +76,7 @@ fn answer(message: &mut Object, dropped: &mut Dropped) -> Result<Vec<Part>, Unsa
         Strange::LeftOut,
         dropped,
     )?);
-    if let Some(refusal) = take_text(message, "refusal").filter(|refusal| !refusal.is_empty()) {
+    if let Some(refusal) = take_words(message, "refusal") {
         parts.push(Part::new(Content::Refusal(refusal)));
     }
     let calls = take_list(message, "tool_calls");
@@ -116,18 +111,14 @@ fn audio(message: &mut Object, parts: &mut Vec<Part>, dropped: &mut Dropped) -> 
 /// What the model thought, under any of the usual names. Several of them say the same.
 fn thought(message: &mut Object, dropped: &mut Dropped) -> Option<String> {
     let names = ["reasoning_content", "reasoning", "thinking"];
-    let texts = names.map(|name| take_text(message, name));
+    let texts = names.map(|name| take_words(message, name));
     let details = take_list(message, "reasoning_details");
-    let sent = texts.into_iter().flatten().find(|text| !text.is_empty());
+    let sent = texts.into_iter().flatten().next();
     sent.or_else(|| {
         if details.is_empty() {
             return None;
         }
-        let texts = details.iter().filter_map(|detail| {
-            let text = detail["text"].as_str();
-            text.or_else(|| detail["summary"].as_str())
-        });
-        let text: String = texts.collect();
+        let text: String = details.iter().map(texts_of).collect();
         if text.is_empty() {
             dropped.named("messages.reasoning_details");
         }
@@ -139,13 +130,8 @@ fn thought(message: &mut Object, dropped: &mut Dropped) -> Option<String> {
 fn call(call: Value) -> impl Iterator<Item = Part> {
     let mut call = object(call);
     let mut google = take_object(&mut take_object(&mut call, "extra_content"), "google");
-    let signature = take_text(&mut google, "thought_signature").map(|data| {
-        let signature = Signature {
-            of: Api::Chat,
-            data,
-            is_redacted: false,
-            id: None,
-        };
+    let data = take_text(&mut google, "thought_signature").unwrap_or_default();
+    let proof = Signature::of(Api::Chat, &data, false).map(|signature| {
         Part::new(Content::Thought(Thought {
             text: String::new(),
             signature: Some(signature),
@@ -166,7 +152,7 @@ fn call(call: Value) -> impl Iterator<Item = Part> {
         namespace: None,
         input,
     }));
-    signature.into_iter().chain([call])
+    proof.into_iter().chain([call])
 }
 
 fn function_call(mut function: Object) -> Part {
@@ -179,13 +165,8 @@ fn function_call(mut function: Object) -> Part {
     }))
 }
 
-/// JSON in a text, which some write as an object.
 fn arguments(function: &mut Object) -> Input {
-    Input::Json(match take(function, "arguments") {
-        Value::String(text) => text,
-        Value::Null => String::new(),
-        given => given.to_string(),
-    })
+    Input::Json(take_arguments(function, "arguments"))
 }
 
 /// Names the fields that nobody has taken.

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-use crate::dialect::conversation::fields::{Object, said, take, take_object, take_text};
-use crate::dialect::conversation::{Content, Dropped, Media, Part, Thought, Unsaid, cache_mark};
+use super::read_content::texts_of;
+use crate::dialect::conversation::fields::{list_or_one, said, take, take_object, take_text};
+use crate::dialect::conversation::{
+    Content, Dropped, Part, Thought, Unsaid, cache_mark, read_audio, read_file, read_image,
+};
 
 /// What a client gets to hear of content that nobody knows.
 const UNKNOWN: Unsaid = Unsaid("content of this kind");
@@ -25,11 +28,7 @@ pub(super) fn read_parts(
     strange: Strange,
     dropped: &mut Dropped,
 ) -> Result<Vec<Part>, Unsaid> {
-    let parts = match content {
-        Value::Null => Vec::new(),
-        Value::Array(parts) => parts,
-        one => vec![one],
-    };
+    let parts = list_or_one(content);
     let mut read = Vec::with_capacity(parts.len());
     for part in parts {
         match read_part(part)? {
@@ -62,12 +61,12 @@ fn read_part(part: Value) -> Result<Result<Option<Part>, Value>, Unsaid> {
             _ => return Ok(Ok(None)),
         },
         "refusal" => Content::Refusal(take_text(&mut part, "refusal").unwrap_or_default()),
-        "image_url" | "input_image" => image(&mut part)?,
-        "file" | "input_file" => document(&mut part)?,
-        "input_audio" => audio(&mut part)?,
+        "image_url" | "input_image" => read_image(&mut part)?,
+        "file" | "input_file" => read_file(&mut part)?,
+        "input_audio" => read_audio(&mut part)?,
         // Mistral writes them among the texts of an answer.
         "thinking" => Content::Thought(Thought {
-            text: text_of_thinking(take(&mut part, "thinking")),
+            text: texts_of(&take(&mut part, "thinking")),
             signature: None,
         }),
         _ => return Ok(Err(part.into())),
@@ -79,60 +78,4 @@ fn read_part(part: Value) -> Result<Result<Option<Part>, Value>, Unsaid> {
 
 fn text_part(text: String) -> Option<Part> {
     (!text.is_empty()).then(|| Part::text(text))
-}
-
-/// A text, or texts in a list.
-fn text_of_thinking(thinking: Value) -> String {
-    match thinking {
-        Value::String(text) => text,
-        Value::Array(parts) => parts
-            .iter()
-            .filter_map(|part| part["text"].as_str())
-            .collect(),
-        _ => String::new(),
-    }
-}
-
-/// Some write the URL as a plain text.
-fn image(part: &mut Object) -> Result<Content, Unsaid> {
-    let mut detail = take_text(part, "detail");
-    let url = match take(part, "image_url") {
-        Value::String(url) => Some(url),
-        Value::Object(mut image) => {
-            detail = take_text(&mut image, "detail").or(detail);
-            take_text(&mut image, "url")
-        }
-        _ => None,
-    };
-    match url {
-        Some(url) => Ok(Content::Image {
-            media: Media::of_url(url),
-            detail,
-        }),
-        None if part.contains_key("file_id") => Err(Unsaid("file_id")),
-        None => Err(UNKNOWN),
-    }
-}
-
-fn document(part: &mut Object) -> Result<Content, Unsaid> {
-    let mut file = take_object(part, "file");
-    let file = if file.is_empty() { part } else { &mut file };
-    let name = take_text(file, "filename");
-    let media = match (take_text(file, "file_data"), take_text(file, "file_url")) {
-        (Some(data), _) => Media::of_data(data, name.as_deref()),
-        (None, Some(url)) => Media::of_url(url),
-        (None, None) => return Err(Unsaid("file_id")),
-    };
-    Ok(Content::Document {
-        media,
-        name,
-        context: None,
-    })
-}
-
-fn audio(part: &mut Object) -> Result<Content, Unsaid> {
-    let mut audio = take_object(part, "input_audio");
-    let data = take_text(&mut audio, "data").ok_or(Unsaid("audio"))?;
-    let format = take_text(&mut audio, "format").unwrap_or_else(|| "wav".to_owned());
-    Ok(Content::Audio { data, format })
 }

@@ -1,12 +1,12 @@
 //! Reads a chat request.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::read_messages::read_turns;
 use super::read_tools::read_tools;
 use crate::dialect::conversation::fields::{
-    Object, says_something, take, take_count, take_flag, take_list, take_number, take_object,
-    take_text,
+    Object, list_or_one, says_something, take, take_count, take_flag, take_list, take_object,
+    take_text, text,
 };
 use crate::dialect::conversation::{
     Api, Caching, Conversation, Dropped, Echo, Effort, Format, Sampling, Streaming, Thinking,
@@ -36,7 +36,7 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
         tools,
         max_output: limit(&mut fields),
         stop: stops(&mut fields),
-        sampling: sampling(&mut fields),
+        sampling: Sampling::read(&mut fields),
         thinking: thinking(&mut fields),
         format: format(&mut fields)?,
         verbosity: take_text(&mut fields, "verbosity"),
@@ -91,26 +91,9 @@ fn limit(fields: &mut Object) -> Option<u64> {
 }
 
 fn stops(fields: &mut Object) -> Vec<String> {
-    let given = match take(fields, "stop") {
-        Value::Array(list) => list,
-        one => vec![one],
-    };
-    let texts = given.into_iter().filter_map(|stop| match stop {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    });
-    texts.collect()
-}
-
-fn sampling(fields: &mut Object) -> Sampling {
-    Sampling {
-        temperature: take_number(fields, "temperature"),
-        top_p: take_number(fields, "top_p"),
-        top_k: take_number(fields, "top_k"),
-        presence_penalty: take_number(fields, "presence_penalty"),
-        frequency_penalty: take_number(fields, "frequency_penalty"),
-        seed: take_number(fields, "seed"),
-    }
+    let given = list_or_one(take(fields, "stop")).into_iter();
+    let texts = given.filter_map(text);
+    texts.filter(|text| !text.is_empty()).collect()
 }
 
 /// `reasoning_effort`, and what others have beside it: `reasoning` (`OpenRouter`), `thinking` (`DeepSeek`, Zhipu, Moonshot).
@@ -146,19 +129,7 @@ fn format(fields: &mut Object) -> Result<Format, Unsaid> {
     match format.get("type").and_then(Value::as_str) {
         None | Some("text") => Ok(Format::Text),
         Some("json_object") => Ok(Format::Json),
-        Some("json_schema") => {
-            let mut described = take_object(&mut format, "json_schema");
-            let schema = match take(&mut described, "schema") {
-                Value::Null => json!({ "type": "object" }),
-                schema => schema,
-            };
-            Ok(Format::Schema {
-                name: take_text(&mut described, "name"),
-                description: take_text(&mut described, "description"),
-                schema,
-                strict: take_flag(&mut described, "strict"),
-            })
-        }
+        Some("json_schema") => Ok(Format::of_schema(take_object(&mut format, "json_schema"))),
         Some(_) => Err(Unsaid("response_format")),
     }
 }

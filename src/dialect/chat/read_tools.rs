@@ -1,9 +1,9 @@
 //! Reads the tools of a chat request, and the choice among them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::dialect::conversation::fields::{
-    Object, object, said, take, take_flag, take_list, take_object, take_text,
+    Object, object, said, take, take_flag, take_list, take_object, take_text, take_words,
 };
 use crate::dialect::conversation::{
     Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
@@ -68,29 +68,26 @@ fn read_tool(mut tool: Object, tools: &mut Tools, dropped: &mut Dropped) -> Resu
 }
 
 fn function(mut described: Object, cache: Option<Value>) -> Tool {
-    Tool {
-        name: take_text(&mut described, "name").unwrap_or_default(),
-        namespace: None,
-        description: take_text(&mut described, "description").filter(|text| !text.is_empty()),
-        kind: ToolKind::Function {
-            schema: match take(&mut described, "parameters") {
-                Value::Object(schema) if schema.is_empty() => Value::Null,
-                schema => schema,
-            },
-            strict: take_flag(&mut described, "strict"),
-        },
-        cache: cache.or_else(|| said(take(&mut described, "cache_control"))),
-    }
+    let schema = match take(&mut described, "parameters") {
+        Value::Object(schema) if schema.is_empty() => Value::Null,
+        schema => schema,
+    };
+    let strict = take_flag(&mut described, "strict");
+    let cache = cache.or_else(|| said(take(&mut described, "cache_control")));
+    tool(described, ToolKind::Function { schema, strict }, cache)
 }
 
 fn custom(mut described: Object, cache: Option<Value>) -> Tool {
+    let format = grammar(take_object(&mut described, "format"));
+    tool(described, ToolKind::Custom { format }, cache)
+}
+
+fn tool(mut described: Object, kind: ToolKind, cache: Option<Value>) -> Tool {
     Tool {
         name: take_text(&mut described, "name").unwrap_or_default(),
         namespace: None,
-        description: take_text(&mut described, "description").filter(|text| !text.is_empty()),
-        kind: ToolKind::Custom {
-            format: grammar(take_object(&mut described, "format")),
-        },
+        description: take_words(&mut described, "description"),
+        kind,
         cache,
     }
 }
@@ -109,40 +106,8 @@ fn grammar(mut format: Object) -> Value {
 }
 
 fn search(mut options: Object) -> Search {
-    let domains = match options.get_mut("filters") {
-        Some(Value::Object(filters)) => take_list(filters, "allowed_domains"),
-        _ => Vec::new(),
-    };
-    let texts = domains.into_iter().filter_map(|domain| match domain {
-        Value::String(domain) => Some(domain),
-        _ => None,
-    });
-    let mut user_location = take_object(&mut options, "user_location");
-    let place = take_object(&mut user_location, "approximate");
-    let place = if place.is_empty() {
-        user_location
-    } else {
-        place
-    };
-    Search {
-        allowed_domains: texts.collect(),
-        location: location(place),
-        context_size: take_text(&mut options, "search_context_size"),
-    }
-}
-
-/// What is known of a place.
-fn location(place: Object) -> Value {
-    let known = ["city", "country", "region", "timezone"];
-    let said = place
-        .into_iter()
-        .filter(|(field, value)| known.contains(&field.as_str()) && value.is_string());
-    let said: Map<String, Value> = said.collect();
-    if said.is_empty() {
-        Value::Null
-    } else {
-        Value::Object(said)
-    }
+    let filters = take_object(&mut options, "filters");
+    Search::read(&mut options, filters)
 }
 
 fn choice(choice: Value) -> Result<Choice, Unsaid> {

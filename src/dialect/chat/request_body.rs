@@ -44,6 +44,11 @@ impl Message {
         }
     }
 
+    /// What is said in it, if it is this side's.
+    pub(super) fn said_by(&mut self, role: &str) -> Option<&mut Said> {
+        self.content.as_mut().filter(|_| self.role == role)
+    }
+
     /// A message with this text and nothing else.
     pub(super) fn text(role: &'static str, text: impl Into<String>) -> Self {
         Self::new(role, Some(Said::Text(text.into())))

@@ -54,11 +54,7 @@ impl Identity {
             } else {
                 id
             },
-            model: if model.is_empty() {
-                asked.model.clone()
-            } else {
-                model
-            },
+            model: asked.answering(model),
             created: created.unwrap_or_else(now),
         }
     }
@@ -141,18 +137,21 @@ impl Draft {
                 put("function_call", function);
             }
         } else if calls.len() > 0 {
-            put("tool_calls", calls.map(call).collect());
+            let written = |(head, input): (CallHead, String)| {
+                call(&head.id, &head.tool.name, head.tool.is_custom, &input)
+            };
+            put("tool_calls", calls.map(written).collect());
         }
         Value::Object(fields)
     }
 }
 
-fn call((head, arguments): (CallHead, String)) -> Value {
-    let name = head.tool.name;
-    if head.tool.is_custom {
-        let custom = json!({ "name": name, "input": arguments });
-        return json!({ "id": head.id, "type": "custom", "custom": custom });
+/// A call, as a message has it.
+pub fn call(id: &str, name: &str, is_custom: bool, input: &str) -> Value {
+    if is_custom {
+        let custom = json!({ "name": name, "input": input });
+        return json!({ "id": id, "type": "custom", "custom": custom });
     }
-    let function = json!({ "name": name, "arguments": arguments });
-    json!({ "id": head.id, "type": "function", "function": function })
+    let function = json!({ "name": name, "arguments": input });
+    json!({ "id": id, "type": "function", "function": function })
 }

@@ -71,13 +71,10 @@ impl<'a> Transcript<'a> {
             return;
         }
         let text = texts.join("\n\n");
-        match self.messages.first_mut() {
-            Some(Message {
-                role: "system",
-                content: Some(said),
-                ..
-            }) => said.add(Said::Text(text)),
-            _ => self.messages.insert(0, Message::text("system", text)),
+        let first = self.messages.first_mut();
+        match first.and_then(|first| first.said_by("system")) {
+            Some(said) => said.add(Said::Text(text)),
+            None => self.messages.insert(0, Message::text("system", text)),
         }
     }
 
@@ -98,15 +95,15 @@ impl<'a> Transcript<'a> {
             self.ask(Said::Text(reminder(&text)));
             return Ok(());
         }
-        match self.messages.last_mut() {
-            Some(Message {
-                role: "system",
-                content: Some(before),
-                ..
-            }) => before.add(said),
-            _ => self.messages.push(Message::new("system", Some(said))),
+        match self.last_said_by("system") {
+            Some(before) => before.add(said),
+            None => self.messages.push(Message::new("system", Some(said))),
         }
         Ok(())
+    }
+
+    fn last_said_by(&mut self, role: &str) -> Option<&mut Said> {
+        self.messages.last_mut()?.said_by(role)
     }
 
     /// A part, with its mark if that means something there.
@@ -120,10 +117,8 @@ impl<'a> Transcript<'a> {
     }
 
     fn mark(&mut self, mark: Option<Value>) -> Option<Value> {
-        if mark.is_some() && !self.keeps_marks {
-            self.dropped.field(Field::CacheControl);
-        }
-        mark.filter(|_| self.keeps_marks)
+        self.dropped
+            .keep(mark, Field::CacheControl, self.keeps_marks)
     }
 
     /// A user's turn: results come first, each in a message of its own; what they show is shown by the user.
@@ -148,19 +143,12 @@ impl<'a> Transcript<'a> {
 
     /// Adds to the user's message.
     fn ask(&mut self, said: Said) {
-        match self.messages.last_mut() {
-            Some(Message {
-                role: "user",
-                content: Some(before),
-                ..
-            }) => {
-                before.add(said);
-                return;
-            }
-            Some(last) if last.role == "tool" && self.quirks.answers_tools => {
-                self.messages.push(Message::text("assistant", TAKEN_NOTE));
-            }
-            _ => {}
+        if let Some(before) = self.last_said_by("user") {
+            return before.add(said);
+        }
+        let is_answer = self.messages.last().is_some_and(|last| last.role == "tool");
+        if is_answer && self.quirks.answers_tools {
+            self.messages.push(Message::text("assistant", TAKEN_NOTE));
         }
         self.messages.push(Message::new("user", Some(said)));
     }

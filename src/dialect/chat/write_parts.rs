@@ -1,7 +1,7 @@
 //! Writes images, documents and sound.
 
 use super::request_body::{Audio, File, Image, Shown};
-use crate::dialect::conversation::{Api, Content, Media, Unsaid, data_url, name_of_kind};
+use crate::dialect::conversation::{Api, Content, Media, Unsaid, document_text, name_of_kind};
 
 /// What is shown or told by the user; `None`: only a model says this.
 pub(super) fn write_part(content: Content, origin: Api) -> Result<Option<Shown>, Unsaid> {
@@ -9,7 +9,7 @@ pub(super) fn write_part(content: Content, origin: Api) -> Result<Option<Shown>,
         Content::Text(text) | Content::Refusal(text) => Shown::Text { text },
         Content::Image { media, detail } => Shown::ImageUrl {
             image_url: Image {
-                url: url_of(media),
+                url: media.into_url(),
                 detail,
             },
         },
@@ -32,30 +32,19 @@ fn document(
     origin: Api,
 ) -> Result<Shown, Unsaid> {
     match media {
-        Media::Text(text) => {
-            let about = name.into_iter().chain(context);
-            let lines: Vec<String> = about.chain([text]).collect();
-            Ok(Shown::Text {
-                text: lines.join("\n"),
-            })
-        }
-        Media::Inline { kind, data } => Ok(Shown::File {
+        Media::Text(text) => Ok(Shown::Text {
+            text: document_text(name, context, text),
+        }),
+        Media::Inline { ref kind, .. } => Ok(Shown::File {
             file: File {
                 // The field is required.
-                filename: name.unwrap_or_else(|| name_of_kind(&kind)),
-                file_data: data_url(&kind, data),
+                filename: name.unwrap_or_else(|| name_of_kind(kind)),
+                file_data: media.into_url(),
             },
         }),
         Media::Url(_) => Err(Unsaid(match origin {
             Api::Responses => "file_url",
             Api::Chat | Api::Messages => "documents by URL",
         })),
-    }
-}
-
-fn url_of(media: Media) -> String {
-    match media {
-        Media::Inline { kind, data } => data_url(&kind, data),
-        Media::Url(url) | Media::Text(url) => url,
     }
 }

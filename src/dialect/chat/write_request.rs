@@ -7,7 +7,6 @@ use super::prefill::put_prefill;
 use super::request_body::Body;
 use super::write_messages::{Transcript, is_original};
 use super::write_tools::Toolbox;
-use crate::catalogue::Sampling;
 use crate::dialect::conversation::schema::{self, Taker};
 use crate::dialect::conversation::{
     Api, Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written,
@@ -114,9 +113,11 @@ impl Draft<'_> {
     }
 
     fn limit(&mut self) {
-        let largest = self.target.upstream.max_output.map_or(u64::MAX, u64::from);
         let name = self.target.upstream.quirks.limit.unwrap_or("max_tokens");
-        let most = self.conversation.max_output.map(|most| most.min(largest));
+        let most = self
+            .conversation
+            .max_output
+            .map(|most| self.target.limit(most));
         self.put(name, most);
         let mut stops = std::mem::take(&mut self.conversation.stop);
         if stops.len() > MOST_STOPS {
@@ -173,11 +174,12 @@ impl Draft<'_> {
 
     /// Puts a hint if it is known there, and names it else.
     fn hint(&mut self, name: &str, value: Option<String>, field: Field, is_known: bool) {
-        match value {
-            Some(value) if is_known && value.len() <= LONGEST_USER => self.put(name, value),
-            Some(_) => self.dropped.field(field),
-            None => {}
-        }
+        let is_taken = is_known
+            && value
+                .as_ref()
+                .is_none_or(|value| value.len() <= LONGEST_USER);
+        let value = self.dropped.keep(value, field, is_taken);
+        self.put(name, value);
     }
 
     fn shape(&mut self) {
@@ -234,15 +236,11 @@ impl Draft<'_> {
     fn leave_out_what_is_refused(&mut self) {
         let quirks = &self.target.upstream.quirks;
         let facts = self.target.facts();
-        let effort = self.fields.get("reasoning_effort");
-        let is_thinking = match facts.sampling {
-            Sampling::Always => false,
-            Sampling::Unthinking => effort.is_some_and(|effort| effort != "none"),
-            Sampling::Never => true,
-        };
+        let effort = self.fields.get("reasoning_effort").and_then(Value::as_str);
+        let is_thinking = !facts.takes_sampling(effort);
         for name in quirks.refused_of(&facts, is_thinking).iter() {
             if self.fields.shift_remove(name).is_some()
-                && let Some(field) = field_of(name)
+                && let Some(field) = Field::of_chat(name)
             {
                 self.dropped.field(field);
             }
@@ -271,26 +269,4 @@ fn schema_format(
         described["strict"] = true.into();
     }
     json!({ "type": "json_schema", "json_schema": described })
-}
-
-/// The field of a chat request; `None`: clients do not ask for it.
-fn field_of(name: &str) -> Option<Field> {
-    Some(match name {
-        "temperature" => Field::Temperature,
-        "top_p" => Field::TopP,
-        "presence_penalty" => Field::PresencePenalty,
-        "frequency_penalty" => Field::FrequencyPenalty,
-        "stop" => Field::Stop,
-        "seed" => Field::Seed,
-        "user" => Field::User,
-        "safety_identifier" => Field::SafetyIdentifier,
-        "service_tier" => Field::ServiceTier,
-        "prompt_cache_key" => Field::PromptCacheKey,
-        "prompt_cache_retention" => Field::PromptCacheRetention,
-        "verbosity" => Field::Verbosity,
-        "parallel_tool_calls" => Field::Parallel,
-        "reasoning_effort" => Field::Effort,
-        "response_format" => Field::Format,
-        _ => return None,
-    })
 }

@@ -55,10 +55,7 @@ impl Toolbox {
         let (schema, strict) = match tool.kind {
             ToolKind::Function { schema, strict } => {
                 let schema = schema::of_tool(schema, Taker::OpenAi, &mut description);
-                let is_strict = strict == Some(true) && schema::is_strict(&schema);
-                if strict == Some(true) && !is_strict {
-                    dropped.field(Field::Strict);
-                }
+                let is_strict = schema::keeps_strict(strict, &schema, dropped);
                 (schema, is_strict.then_some(true))
             }
             ToolKind::Custom { format } => {
@@ -66,19 +63,15 @@ impl Toolbox {
                 (parameters(), None)
             }
         };
-        let description = description.map(|text| {
-            let (begin, rest) = cut(&text, longest);
+        if let Some(text) = &mut description {
+            let (begin, rest) = cut(text, longest);
+            let end = begin.len();
             if !rest.is_empty() {
-                self.more.push(format!(
-                    "The description of the tool {name} goes on: {rest}"
-                ));
+                let more = format!("The description of the tool {name} goes on: {rest}");
+                self.more.push(more);
             }
-            if rest.is_empty() {
-                text
-            } else {
-                begin.to_owned()
-            }
-        });
+            text.truncate(end);
+        }
         let function = Described {
             name,
             description,

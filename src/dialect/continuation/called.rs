@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
+use crate::dialect::chat;
 use crate::dialect::conversation::{is_whole, mended};
 use crate::request::Endpoint;
 
@@ -99,12 +100,7 @@ fn put_messages(messages: &mut Vec<Value>, turn: &CallingTurn) {
 }
 
 fn chat_call(call: &ToldCall) -> Value {
-    if call.is_custom {
-        let custom = json!({ "name": call.name, "input": call.arguments() });
-        return json!({ "id": call.id, "type": "custom", "custom": custom });
-    }
-    let function = json!({ "name": call.name, "arguments": call.arguments() });
-    json!({ "id": call.id, "type": "function", "function": function })
+    chat::call(&call.id, &call.name, call.is_custom, &call.arguments())
 }
 
 fn put_blocks(messages: &mut Vec<Value>, turn: &CallingTurn) {

@@ -71,11 +71,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn resume(asked: Asked, place: &Place) -> Self {
         let Begin { id, model, created } = &place.begin;
-        let model = if model.is_empty() {
-            &asked.model
-        } else {
-            model
-        };
+        let model = asked.answering(model.clone());
         Self {
             head: json!({ "id": id, "object": "text_completion", "created": created, "model": model }),
             with_usage: asked.with_usage,

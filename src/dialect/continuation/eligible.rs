@@ -22,30 +22,27 @@ pub fn obstacle(endpoint: Endpoint, body: &[u8]) -> Option<&'static str> {
 }
 
 fn of_chat(body: &Value) -> Option<&'static str> {
-    let format = body["response_format"]["type"].as_str();
-    let has_audio = body["modalities"]
-        .as_array()
-        .is_some_and(|modes| modes.iter().any(|mode| mode == "audio"));
-    if format.is_some_and(|format| format != "text") {
-        Some("json")
-    } else if is_several(&body["n"]) {
-        Some("n")
-    } else if body["logprobs"] == true {
-        Some("logprobs")
-    } else if has_audio || body["audio"].is_object() {
-        Some("audio")
-    } else {
-        of_messages(&body["messages"])
-    }
+    let mut modes = body["modalities"].as_array().into_iter().flatten();
+    let has_audio = modes.any(|mode| mode == "audio") || body["audio"].is_object();
+    first([
+        (is_formed(&body["response_format"]), "json"),
+        (is_several(&body["n"]), "n"),
+        (body["logprobs"] == true, "logprobs"),
+        (has_audio, "audio"),
+    ])
+    .or_else(|| of_messages(&body["messages"]))
 }
 
 fn of_message(body: &Value) -> Option<&'static str> {
     let formats = [&body["output_config"]["format"], &body["output_format"]];
-    if formats.iter().any(|format| !format.is_null()) {
-        Some("json")
-    } else {
-        of_messages(&body["messages"])
-    }
+    let has_format = formats.iter().any(|format| !format.is_null());
+    first([(has_format, "json")]).or_else(|| of_messages(&body["messages"]))
+}
+
+/// The first obstacle that is there.
+fn first<const N: usize>(obstacles: [(bool, &'static str); N]) -> Option<&'static str> {
+    let mut there = obstacles.into_iter().filter(|(is_there, _)| *is_there);
+    there.next().map(|(_, obstacle)| obstacle)
 }
 
 /// An answer that the client has begun itself would be repeated with its own words.
@@ -59,35 +56,35 @@ fn of_messages(messages: &Value) -> Option<&'static str> {
 }
 
 fn of_completion(body: &Value) -> Option<&'static str> {
-    if is_several(&body["n"]) || is_several(&body["best_of"]) {
-        Some("n")
-    } else if body["logprobs"].as_u64().is_some() {
-        Some("logprobs")
-    } else if body["echo"] == true || !body["suffix"].is_null() {
-        Some("echo")
-    } else {
-        (!body["prompt"].is_string()).then_some("prompt")
-    }
+    let is_several = is_several(&body["n"]) || is_several(&body["best_of"]);
+    first([
+        (is_several, "n"),
+        (body["logprobs"].as_u64().is_some(), "logprobs"),
+        (body["echo"] == true || !body["suffix"].is_null(), "echo"),
+        (!body["prompt"].is_string(), "prompt"),
+    ])
 }
 
 fn of_response(body: &Value) -> Option<&'static str> {
-    let format = body["text"]["format"]["type"].as_str();
-    let is_kept_there = ["previous_response_id", "conversation", "prompt"]
-        .iter()
-        .any(|field| !body[*field].is_null());
-    if format.is_some_and(|format| format != "text") {
-        Some("json")
-    } else if is_kept_there || body["background"] == true {
+    let mut stored = ["previous_response_id", "conversation", "prompt"].into_iter();
+    let is_kept_there = stored.any(|field| !body[field].is_null());
+    first([
+        (is_formed(&body["text"]["format"]), "json"),
         // Only the provider knows the conversation so far.
-        Some("stored")
-    } else if !body["top_logprobs"].is_null() {
-        Some("logprobs")
-    } else {
-        match &body["input"] {
-            Value::String(_) => None,
-            input => of_messages(input),
-        }
-    }
+        (is_kept_there || body["background"] == true, "stored"),
+        (!body["top_logprobs"].is_null(), "logprobs"),
+    ])
+    .or_else(|| match &body["input"] {
+        Value::String(_) => None,
+        input => of_messages(input),
+    })
+}
+
+/// Whether the answer has another form than text.
+fn is_formed(format: &Value) -> bool {
+    format["type"]
+        .as_str()
+        .is_some_and(|format| format != "text")
 }
 
 fn is_several(number: &Value) -> bool {

@@ -8,9 +8,15 @@ pub fn cache_mark(breakpoint: &Map<String, Value>) -> Option<Value> {
     if breakpoint.is_empty() {
         return None;
     }
-    let ttl = breakpoint.get("ttl").and_then(Value::as_str);
-    Some(match ttl {
-        Some("12h") => json!({ "type": "ephemeral", "ttl": "1h" }),
-        _ => json!({ "type": "ephemeral" }),
-    })
+    Some(ephemeral(
+        breakpoint.get("ttl").is_some_and(|ttl| ttl == "12h"),
+    ))
+}
+
+/// Anthropic's mark, for five minutes or for an hour: there is nothing between.
+pub fn ephemeral(for_an_hour: bool) -> Value {
+    match for_an_hour {
+        true => json!({ "type": "ephemeral", "ttl": "1h" }),
+        false => json!({ "type": "ephemeral" }),
+    }
 }

@@ -43,11 +43,24 @@ impl Dropped {
 
     /// Every field that nobody has taken out of a request; null says nothing.
     pub fn rest(&mut self, fields: &Map<String, Value>) {
+        self.rest_of("", fields);
+    }
+
+    /// The same for an object in it, whose name with a dot is `within`.
+    pub fn rest_of(&mut self, within: &str, fields: &Map<String, Value>) {
         for (name, value) in fields {
             if !value.is_null() {
-                self.named(name);
+                self.named(&format!("{within}{name}"));
             }
         }
+    }
+
+    /// The value of a field if it is taken there, else its name is noted.
+    pub fn keep<T>(&mut self, value: Option<T>, field: Field, is_taken: bool) -> Option<T> {
+        if value.is_some() && !is_taken {
+            self.field(field);
+        }
+        value.filter(|_| is_taken)
     }
 
     /// The names.
@@ -56,117 +69,81 @@ impl Dropped {
     }
 }
 
-/// A field that a target may lack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// Marks of where a part of the prompt ends that is to be cached.
-    CacheControl,
-    /// How closely the model looks at an image.
-    Detail,
-    /// How hard the model reasons.
-    Effort,
-    /// The form of the answer.
-    Format,
-    /// How much less likely a token becomes each time it is used.
-    FrequencyPenalty,
-    /// Whether the model may call several tools in one answer.
-    Parallel,
-    /// How much less likely a token becomes once it is used.
-    PresencePenalty,
-    /// Which requests the provider sends to the same cache.
-    PromptCacheKey,
-    /// How long a prompt stays in the cache.
-    PromptCacheRetention,
-    /// Who is served, where the provider looks for abuse.
-    SafetyIdentifier,
-    /// What makes the choice of tokens repeatable.
-    Seed,
-    /// What the form of the answer is for.
-    SchemaDescription,
-    /// The name of the form of the answer.
-    SchemaName,
-    /// How much of what a search finds the model gets to read.
-    SearchContextSize,
-    /// How fast the answer comes, and what it costs.
-    ServiceTier,
-    /// Texts that end the answer.
-    Stop,
-    /// Whether the arguments of a call, or the answer, must keep to their schema.
-    Strict,
-    /// How freely the next token is chosen.
-    Temperature,
-    /// Reasoning of earlier turns.
-    Thoughts,
-    /// Among how many of the likeliest tokens it is chosen.
-    TopK,
-    /// Among how much of the probability it is chosen.
-    TopP,
-    /// Who is served, by the client's own name for it.
-    User,
-    /// How long the answer is.
-    Verbosity,
+/// Declares the fields with their names in a chat, and where others call them otherwise.
+macro_rules! fields {
+    ($($(#[$about:meta])* $field:ident: $chat:literal $(, messages: $messages:literal)? $(, responses: $responses:literal)?;)*) => {
+        /// A field that a target may lack.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Field {
+            $($(#[$about])* $field,)*
+        }
+
+        impl Field {
+            /// Its name in a request of this API.
+            fn in_words_of(self, api: Api) -> &'static str {
+                match (self, api) {
+                    $($((Self::$field, Api::Messages) => $messages,)?
+                    $((Self::$field, Api::Responses) => $responses,)?
+                    (Self::$field, _) => $chat,)*
+                }
+            }
+
+            /// The field that has this name in a chat; `None`: it is none of these.
+            pub fn of_chat(name: &str) -> Option<Self> {
+                match name {
+                    $($chat => Some(Self::$field),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-impl Field {
-    /// Its name in a request of this API.
-    fn in_words_of(self, api: Api) -> &'static str {
-        let (chat, messages, responses) = match self {
-            Self::CacheControl => (
-                "cache_control",
-                "cache_control",
-                "input.content.prompt_cache_breakpoint",
-            ),
-            Self::Detail => ("image_url.detail", "detail", "input_image.detail"),
-            Self::Effort => ("reasoning_effort", "thinking", "reasoning"),
-            Self::Format => ("response_format", "output_config.format", "text.format"),
-            Self::FrequencyPenalty => (
-                "frequency_penalty",
-                "frequency_penalty",
-                "frequency_penalty",
-            ),
-            Self::Parallel => ("parallel_tool_calls", "tool_choice", "parallel_tool_calls"),
-            Self::PresencePenalty => ("presence_penalty", "presence_penalty", "presence_penalty"),
-            Self::PromptCacheKey => ("prompt_cache_key", "prompt_cache_key", "prompt_cache_key"),
-            Self::PromptCacheRetention => (
-                "prompt_cache_retention",
-                "prompt_cache_retention",
-                "prompt_cache_retention",
-            ),
-            Self::SafetyIdentifier => ("safety_identifier", "metadata", "safety_identifier"),
-            Self::Seed => ("seed", "seed", "seed"),
-            Self::SchemaDescription => (
-                "response_format.json_schema.description",
-                "output_config.format.description",
-                "text.format.description",
-            ),
-            Self::SchemaName => (
-                "response_format.json_schema.name",
-                "output_config.format.name",
-                "text.format.name",
-            ),
-            Self::SearchContextSize => (
-                "web_search_options.search_context_size",
-                "tools.search_context_size",
-                "tools.search_context_size",
-            ),
-            Self::ServiceTier => ("service_tier", "service_tier", "service_tier"),
-            Self::Stop => ("stop", "stop_sequences", "stop"),
-            Self::Strict => ("strict", "strict", "strict"),
-            Self::Temperature => ("temperature", "temperature", "temperature"),
-            Self::Thoughts => (
-                "messages.reasoning_content",
-                "messages.thinking",
-                "input.reasoning",
-            ),
-            Self::TopK => ("top_k", "top_k", "top_k"),
-            Self::TopP => ("top_p", "top_p", "top_p"),
-            Self::User => ("user", "metadata", "user"),
-            Self::Verbosity => ("verbosity", "verbosity", "text.verbosity"),
-        };
-        match api {
-            Api::Chat => chat,
-            Api::Messages => messages,
-            Api::Responses => responses,
-        }
-    }
+fields! {
+    /// Marks of where a part of the prompt ends that is to be cached.
+    CacheControl: "cache_control", responses: "input.content.prompt_cache_breakpoint";
+    /// How closely the model looks at an image.
+    Detail: "image_url.detail", messages: "detail", responses: "input_image.detail";
+    /// How hard the model reasons.
+    Effort: "reasoning_effort", messages: "thinking", responses: "reasoning";
+    /// The form of the answer.
+    Format: "response_format", messages: "output_config.format", responses: "text.format";
+    /// How much less likely a token becomes each time it is used.
+    FrequencyPenalty: "frequency_penalty";
+    /// Whether the model may call several tools in one answer.
+    Parallel: "parallel_tool_calls", messages: "tool_choice";
+    /// How much less likely a token becomes once it is used.
+    PresencePenalty: "presence_penalty";
+    /// Which requests the provider sends to the same cache.
+    PromptCacheKey: "prompt_cache_key";
+    /// How long a prompt stays in the cache.
+    PromptCacheRetention: "prompt_cache_retention";
+    /// Who is served, where the provider looks for abuse.
+    SafetyIdentifier: "safety_identifier", messages: "metadata";
+    /// What makes the choice of tokens repeatable.
+    Seed: "seed";
+    /// What the form of the answer is for.
+    SchemaDescription: "response_format.json_schema.description", messages: "output_config.format.description", responses: "text.format.description";
+    /// The name of the form of the answer.
+    SchemaName: "response_format.json_schema.name", messages: "output_config.format.name", responses: "text.format.name";
+    /// How much of what a search finds the model gets to read.
+    SearchContextSize: "web_search_options.search_context_size", messages: "tools.search_context_size", responses: "tools.search_context_size";
+    /// How fast the answer comes, and what it costs.
+    ServiceTier: "service_tier";
+    /// Texts that end the answer.
+    Stop: "stop", messages: "stop_sequences";
+    /// Whether the arguments of a call, or the answer, must keep to their schema.
+    Strict: "strict";
+    /// How freely the next token is chosen.
+    Temperature: "temperature";
+    /// Reasoning of earlier turns.
+    Thoughts: "messages.reasoning_content", messages: "messages.thinking", responses: "input.reasoning";
+    /// Among how many of the likeliest tokens it is chosen.
+    TopK: "top_k";
+    /// Among how much of the probability it is chosen.
+    TopP: "top_p";
+    /// Who is served, by the client's own name for it.
+    User: "user", messages: "metadata";
+    /// How long the answer is.
+    Verbosity: "verbosity", responses: "text.verbosity";
 }

@@ -39,6 +39,26 @@ pub fn take_number(fields: &mut Object, name: &str) -> Option<Number> {
     Some(number)
 }
 
+/// What a tool is called with: JSON in a text, which some write as an object.
+pub fn take_arguments(fields: &mut Object, name: &str) -> String {
+    match take(fields, name) {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        given => given.to_string(),
+    }
+}
+
+/// The texts in a list.
+pub fn take_texts(fields: &mut Object, name: &str) -> Vec<String> {
+    let list = take_list(fields, name).into_iter();
+    list.filter_map(text).collect()
+}
+
+/// A text that is not empty.
+pub fn take_words(fields: &mut Object, name: &str) -> Option<String> {
+    take_text(fields, name).filter(|text| !text.is_empty())
+}
+
 /// A count; anything else stays where it is. Some clients write `5.0`.
 pub fn take_count(fields: &mut Object, name: &str) -> Option<u64> {
     let value = field(fields, name)?;
@@ -88,6 +108,22 @@ pub fn list(value: Value) -> Vec<Value> {
         Value::Array(list) => list,
         _ => Vec::new(),
     }
+}
+
+/// The entries of a list, or one value that stands for a list of it; none for null.
+pub fn list_or_one(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(list) => list,
+        Value::Null => Vec::new(),
+        one => vec![one],
+    }
+}
+
+/// The texts of the parts in a list.
+pub fn take_parts(fields: &mut Object, name: &str) -> Vec<String> {
+    let parts = take_list(fields, name).into_iter();
+    let texts = parts.filter_map(|part| take_text(&mut object(part), "text"));
+    texts.collect()
 }
 
 /// The fields of a value that is an object; none if it is something else.

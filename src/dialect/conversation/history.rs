@@ -3,15 +3,11 @@
 use std::mem::take;
 
 use super::arguments::mended;
-use super::ids::{CallIds, Owner};
+use super::ids::{CallIds, Fate};
 use super::request::{CallResult, Content, Input, Part, Role, Turn};
 
 /// What a call without a result is told to have had.
 pub const NO_RESULT: &str = "no result";
-/// What is said before a result whose call is not there.
-pub const ORPHAN: &str = "The result of a tool call that is no longer part of this conversation:";
-/// What is said before a further result of a call.
-pub const FURTHER: &str = "A further result of an earlier tool call:";
 
 /// Repairs the turns. Behind it:
 ///
@@ -73,19 +69,19 @@ fn place(part: Part, ids: &mut CallIds, results: &mut [Option<Part>]) -> Vec<Par
     let Content::Result(result) = part.content else {
         return vec![part];
     };
-    let (mut parts, said) = match ids.result(&result.id) {
-        Owner::Call(number) => {
+    let note = match ids.result(&result.id, |call| is_same(&results[call], &result)) {
+        Fate::Of(number) => {
             let id = ids.sent(number).to_owned();
             let content = Content::Result(CallResult { id, ..result });
             results[number] = Some(Part { content, ..part });
             return Vec::new();
         }
-        Owner::Answered(number) if is_same(&results[number], &result) => return Vec::new(),
-        Owner::Answered(_) => (result.parts, FURTHER),
-        Owner::Nobody => (result.parts, ORPHAN),
+        Fate::Repeated => return Vec::new(),
+        Fate::Told(note) => note,
     };
+    let mut parts = result.parts;
     if !parts.is_empty() {
-        parts.insert(0, Part::text(said));
+        parts.insert(0, Part::text(note));
     }
     if let Some(last) = parts.last_mut() {
         last.cache = part.cache;
@@ -119,7 +115,7 @@ impl Told {
         } else {
             self.answer();
         }
-        self.push(turn);
+        Turn::push(&mut self.turns, turn.role, turn.parts);
     }
 
     /// Tells the results of the calls so far.
@@ -130,30 +126,12 @@ impl Told {
             let result = self.results[number].take();
             result.unwrap_or_else(|| missing(self.ids.sent(number)))
         });
-        let turn = Turn {
-            role: Role::User,
-            parts: parts.collect(),
-        };
-        self.push(turn);
-    }
-
-    fn push(&mut self, mut turn: Turn) {
-        match self.turns.last_mut() {
-            _ if turn.parts.is_empty() => {}
-            Some(last) if last.role == turn.role && turn.role != Role::System => {
-                last.parts.append(&mut turn.parts);
-            }
-            _ => self.turns.push(turn),
-        }
+        Turn::push(&mut self.turns, Role::User, parts.collect());
     }
 }
 
 fn missing(id: &str) -> Part {
-    Part::new(Content::Result(CallResult {
-        id: id.to_owned(),
-        parts: vec![Part::text(NO_RESULT)],
-        is_error: true,
-    }))
+    Part::result(id.to_owned(), vec![Part::text(NO_RESULT)], true)
 }
 
 #[cfg(test)]
@@ -161,7 +139,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::request::{Call, CallResult, Content, Input, Part, Role, Turn};
-    use super::{FURTHER, NO_RESULT, ORPHAN, repair};
+    use super::{NO_RESULT, repair};
+    use crate::dialect::conversation::{FURTHER, ORPHAN};
 
     fn turn(role: Role, parts: Vec<Part>) -> Turn {
         Turn { role, parts }

@@ -20,8 +20,7 @@ pub fn call_id(given: &str) -> String {
 
 /// A replacement for an id that some API rejects, always the same for the same id; `None`: the id is fine.
 pub fn short_id(id: &str) -> Option<String> {
-    let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if id.len() <= LONGEST && id.bytes().all(|byte| is_fine(&byte)) {
+    if id.len() <= LONGEST && id.chars().all(is_fine) {
         return None;
     }
     Some(format!("call_{:016x}", fingerprint(id.as_bytes())))
@@ -34,6 +33,18 @@ pub fn form_of(accepted: Accepted) -> fn(&str) -> String {
         Accepted::Short => |id| short_id(id).unwrap_or_else(|| id.to_owned()),
         Accepted::Nine => nine_letters,
     }
+}
+
+/// An id in letters, digits, `_` and `-`, which is what Anthropic accepts; some upstreams give others:
+/// `functions.get_weather:0`.
+pub fn plain_id(id: &str) -> String {
+    let plain = |letter| if is_fine(letter) { letter } else { '_' };
+    id.chars().map(plain).collect()
+}
+
+/// Whether a letter may be in an id or in the name of a tool, wherever they go.
+pub(super) fn is_fine(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-')
 }
 
 /// Nine letters and digits for an id, always the same for the same id.
@@ -79,9 +90,25 @@ struct SameId {
     answered: Option<usize>,
 }
 
+/// What becomes of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is the result of the call with this number.
+    Of(usize),
+    /// It says again what is known, and is left out.
+    Repeated,
+    /// No call waits for it: the user says it, behind these words.
+    Told(&'static str),
+}
+
+/// What is said before a result whose call is not there.
+pub const ORPHAN: &str = "The result of a tool call that is no longer part of this conversation:";
+/// What is said before a further result of a call.
+pub const FURTHER: &str = "A further result of an earlier tool call:";
+
 /// To which call a result belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
+enum Owner {
     /// To the call with this number.
     Call(usize),
     /// To the call with this number, which has a result already.
@@ -127,8 +154,18 @@ impl CallIds {
         number
     }
 
-    /// Takes a result. It belongs to the latest turn that has a call with its id and without a result, there to the first.
-    pub fn result(&mut self, id: &str) -> Owner {
+    /// Takes a result. `is_same`: whether it says what the result of the call with this number says.
+    pub fn result(&mut self, id: &str, is_same: impl FnOnce(usize) -> bool) -> Fate {
+        match self.owner(id) {
+            Owner::Call(number) => Fate::Of(number),
+            Owner::Answered(number) if is_same(number) => Fate::Repeated,
+            Owner::Answered(_) => Fate::Told(FURTHER),
+            Owner::Nobody => Fate::Told(ORPHAN),
+        }
+    }
+
+    /// A result belongs to the latest turn that has a call with its id and without a result, there to the first.
+    fn owner(&mut self, id: &str) -> Owner {
         let Some(same) = self.by_id.get_mut(id) else {
             return Owner::Nobody;
         };
@@ -151,7 +188,7 @@ impl CallIds {
 
 #[cfg(test)]
 mod tests {
-    use super::{CallIds, Owner, call_id};
+    use super::{CallIds, Fate, Owner, call_id};
 
     fn ids() -> CallIds {
         CallIds::new(|id| id.replace('.', "_"))
@@ -165,7 +202,7 @@ mod tests {
             assert_eq!((ids.call("c"), ids.call("c")), (2 * turn, 2 * turn + 1));
         }
         // The first turn's second result is missing, and comes late.
-        let owners = ["c", "c", "c", "c", "c", "d"].map(|id| ids.result(id));
+        let owners = ["c", "c", "c", "c", "c", "d"].map(|id| ids.owner(id));
         let expected = [
             Owner::Call(2),
             Owner::Call(3),
@@ -185,7 +222,7 @@ mod tests {
             ids.sent(call).to_owned()
         });
         assert_eq!(sent, ["a_b", "a_b_1", "a_b_2", "call", "call_4"]);
-        assert_eq!(ids.result(""), Owner::Call(3));
+        assert_eq!(ids.result("", |_| false), Fate::Of(3));
     }
 
     #[test]

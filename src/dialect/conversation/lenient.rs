@@ -9,6 +9,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::wire::json::{Field, Wanted, pick, wanted};
+
 /// A text; empty if there is none. It borrows from the JSON where nothing in it is escaped. A number is its digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(pub Cow<'a, str>);
@@ -20,6 +22,36 @@ pub struct Count(pub Option<u64>);
 
 /// The largest whole number that every reader of JSON holds exactly.
 const LARGEST_COUNT: u64 = 1 << 53;
+
+impl Count {
+    /// The count that is written so. A number of a few digits is one as it is.
+    fn of(written: &str) -> Option<u64> {
+        match written.parse() {
+            Ok(count) if written.len() < 16 => Some(count),
+            _ => serde_json::from_str::<Self>(written).ok()?.0,
+        }
+    }
+}
+
+/// The largest of some counts, which mean the same; 0 if none is there.
+pub(in crate::dialect) fn most<const N: usize>(counts: [Field<'_>; N]) -> u64 {
+    let written = counts.into_iter().filter_map(Field::get);
+    written.filter_map(Count::of).max().unwrap_or(0)
+}
+
+wanted!(
+    /// Of what a count of tokens consists, in `OpenAI`'s words.
+    pub(in crate::dialect) Details:
+    cached_tokens, cache_write_tokens, reasoning_tokens
+);
+
+impl<'a> Details<'a> {
+    /// Reads them; what cannot be read says nothing.
+    pub(in crate::dialect) fn of(details: Field<'a>) -> Self {
+        let written = details.get().unwrap_or_default();
+        pick(written.as_bytes()).unwrap_or_default()
+    }
+}
 
 /// A value that should be a text, and whose meaning is to be found where it is none.
 #[derive(Debug, Default)]
@@ -156,6 +188,15 @@ macro_rules! nothing_of {
     };
 }
 
+/// Values that are no texts, each kept as it is.
+macro_rules! other_of {
+    ($($visit:ident: $kind:ty),*) => {$(
+        fn $visit<E: Error>(self, value: $kind) -> Result<Self::Value, E> {
+            Ok(Loose::Other(Box::new(value.into())))
+        }
+    )*};
+}
+
 struct LooseVisitor;
 
 impl<'de> Visitor<'de> for LooseVisitor {
@@ -181,21 +222,7 @@ impl<'de> Visitor<'de> for LooseVisitor {
         Ok(Loose::Nothing)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Loose::Other(Box::new(value.into())))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Loose::Other(Box::new(value.into())))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Loose::Other(Box::new(value.into())))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Loose::Other(Box::new(value.into())))
-    }
+    other_of!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
         let list = Value::deserialize(SeqAccessDeserializer::new(list))?;

@@ -1,6 +1,9 @@
 //! Images and files as `OpenAI` writes them: data are URLs with their media type.
 
-use super::request::Media;
+use serde_json::Value;
+
+use super::fields::{Object, take, take_object, take_text};
+use super::request::{Content, Media, Unsaid};
 
 const DATA: &str = "data:";
 const BASE64: &str = ";base64,";
@@ -28,6 +31,18 @@ impl Media {
         Self::Inline { kind, data: url }
     }
 
+    /// Its URL, with the data in it if it is not elsewhere.
+    pub fn into_url(self) -> String {
+        match self {
+            Self::Inline { kind, mut data } => {
+                // In place: the data may be long.
+                data.insert_str(0, &format!("{DATA}{kind}{BASE64}"));
+                data
+            }
+            Self::Url(url) | Self::Text(url) => url,
+        }
+    }
+
     /// The data of a file: a URL, or the data alone, whose type its name says.
     pub fn of_data(data: String, name: Option<&str>) -> Self {
         match data.contains(':') {
@@ -40,10 +55,58 @@ impl Media {
     }
 }
 
-/// The URL of data; in place, since they may be long.
-pub fn data_url(kind: &str, mut data: String) -> String {
-    data.insert_str(0, &format!("{DATA}{kind}{BASE64}"));
-    data
+/// An image in a part of `OpenAI`'s. Some write the URL as a plain text, others in an object.
+pub fn read_image(part: &mut Object) -> Result<Content, Unsaid> {
+    let mut detail = take_text(part, "detail");
+    let url = match take(part, "image_url") {
+        Value::String(url) => Some(url),
+        Value::Object(mut image) => {
+            detail = take_text(&mut image, "detail").or(detail);
+            take_text(&mut image, "url")
+        }
+        _ => None,
+    };
+    let Some(url) = url else {
+        return Err(Unsaid("file_id"));
+    };
+    Ok(Content::Image {
+        media: Media::of_url(url),
+        detail: detail.filter(|detail| detail != USUAL_DETAIL),
+    })
+}
+
+/// How closely an image is looked at if nobody says it.
+pub const USUAL_DETAIL: &str = "auto";
+
+/// A file in such a part, or in an object within it.
+pub fn read_file(part: &mut Object) -> Result<Content, Unsaid> {
+    let mut file = take_object(part, "file");
+    let file = if file.is_empty() { part } else { &mut file };
+    let name = take_text(file, "filename");
+    let media = match (take_text(file, "file_data"), take_text(file, "file_url")) {
+        (Some(data), _) => Media::of_data(data, name.as_deref()),
+        (None, Some(url)) => Media::of_url(url),
+        (None, None) => return Err(Unsaid("file_id")),
+    };
+    Ok(Content::Document {
+        media,
+        name,
+        context: None,
+    })
+}
+
+/// Sound in such a part.
+pub fn read_audio(part: &mut Object) -> Result<Content, Unsaid> {
+    let mut audio = take_object(part, "input_audio");
+    let data = take_text(&mut audio, "data").ok_or(Unsaid("audio"))?;
+    let format = take_text(&mut audio, "format").unwrap_or_else(|| "wav".to_owned());
+    Ok(Content::Audio { data, format })
+}
+
+/// A document that is a text, where there are only texts: what is known of it stands before it.
+pub fn document_text(name: Option<String>, context: Option<String>, text: String) -> String {
+    let lines = [name, context, Some(text)].into_iter().flatten();
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The media type of a file by its name; most are PDFs.

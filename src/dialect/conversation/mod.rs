@@ -39,22 +39,18 @@ pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage, now};
 pub use api::Api;
 pub use arguments::{is_whole, mended};
 pub use assembly::{Assembly, TOO_LARGE, UNSOUND, failed};
-pub use caching::cache_mark;
+pub use caching::{cache_mark, ephemeral};
 pub use custom::{InputDecoder, as_arguments, described, parameters};
 pub use dropped::{Dropped, Field};
 pub use ends::End;
-pub use ids::{CallIds, Owner, call_id, form_of, new_call_id, short_id};
-pub use media::{data_url, name_of_kind};
+pub use ids::{CallIds, FURTHER, Fate, ORPHAN, call_id, form_of, new_call_id, plain_id, short_id};
+pub use media::{USUAL_DETAIL, document_text, name_of_kind, read_audio, read_file, read_image};
 pub use names::Names;
 pub use place::{OpenPart, Place};
 pub use prefill::{continue_prompt, reminder};
 pub use request::{
     Caching, Call, CallResult, Content, Conversation, Echo, Effort, Format, Input, Media, Part,
-    Role, Sampling, Signature, Streaming, Thinking, Thought, Turn,
+    Role, Sampling, Signature, Streaming, Thinking, Thought, Turn, Unsaid,
 };
 pub use target::{Asked, Reading, Target, Written};
 pub use tools::{Choice, Search, Tool, ToolKind, ToolName, Tools};
-
-/// Why a conversation cannot be said in an API: the feature that it lacks, in the client's words (`n`, `file_id`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsaid(pub &'static str);

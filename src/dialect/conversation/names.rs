@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::ids::{is_fine, plain_id};
 use super::tools::{Tool, ToolKind, ToolName};
 
 /// The names that are sent, and the client's own.
@@ -105,17 +106,11 @@ impl Names {
 
     /// A readable name with a number.
     fn replacement(&self, name: &str) -> String {
-        let letters = name
-            .chars()
-            .map(|letter| if is_fine(letter) { letter } else { '_' });
+        let plain = plain_id(name);
         // Leaves room for the number.
-        let readable: String = letters.take(self.longest - 10).collect();
+        let readable = &plain[..plain.len().min(self.longest - 10)];
         format!("t{}_{readable}", self.own.len())
     }
-}
-
-fn is_fine(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-')
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A request: turns, and what is asked about the answer.
 
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 
 use super::api::Api;
 use super::dropped::Dropped;
+use super::fields::{Object, said, take, take_flag, take_number, take_text};
 use super::tools::Tools;
 
 /// A request, whichever API it came in.
@@ -54,6 +55,17 @@ pub struct Turn {
     pub parts: Vec<Part>,
 }
 
+impl Turn {
+    /// Adds what one side says: to the last turn if that is the same side's, else as another turn. Instructions stay apart.
+    pub fn push(turns: &mut Vec<Self>, role: Role, parts: Vec<Part>) {
+        match turns.last_mut() {
+            _ if parts.is_empty() => {}
+            Some(last) if last.role == role && role != Role::System => last.parts.extend(parts),
+            _ => turns.push(Self { role, parts }),
+        }
+    }
+}
+
 /// Who says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -86,6 +98,15 @@ impl Part {
     /// A text without a caching mark.
     pub fn text(text: impl Into<String>) -> Self {
         Self::new(Content::Text(text.into()))
+    }
+
+    /// What came out of the call with this id.
+    pub fn result(id: String, parts: Vec<Self>, is_error: bool) -> Self {
+        Self::new(Content::Result(CallResult {
+            id,
+            parts,
+            is_error,
+        }))
     }
 
     /// Its text, if it is one.
@@ -173,6 +194,18 @@ pub struct Signature {
     pub id: Option<String>,
 }
 
+impl Signature {
+    /// The one that a provider gives; `None`: it gives none.
+    pub fn of(api: Api, data: &str, is_redacted: bool) -> Option<Self> {
+        (!data.is_empty()).then(|| Self {
+            of: api,
+            data: data.to_owned(),
+            is_redacted,
+            id: None,
+        })
+    }
+}
+
 /// A call of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -221,6 +254,21 @@ pub struct Sampling {
     pub frequency_penalty: Option<Number>,
     /// For answers that can be repeated.
     pub seed: Option<Number>,
+}
+
+impl Sampling {
+    /// Reads it in `OpenAI`'s words.
+    pub fn read(fields: &mut Object) -> Self {
+        let mut take = |name| take_number(fields, name);
+        Self {
+            temperature: take("temperature"),
+            top_p: take("top_p"),
+            top_k: take("top_k"),
+            presence_penalty: take("presence_penalty"),
+            frequency_penalty: take("frequency_penalty"),
+            seed: take("seed"),
+        }
+    }
 }
 
 /// How much the model is to reason, as far as the client says.
@@ -333,6 +381,18 @@ pub enum Format {
     },
 }
 
+impl Format {
+    /// The form of an answer by a schema, as `OpenAI` describes it.
+    pub fn of_schema(mut described: Object) -> Self {
+        Self::Schema {
+            name: take_text(&mut described, "name"),
+            description: take_text(&mut described, "description"),
+            schema: said(take(&mut described, "schema")).unwrap_or(json!({ "type": "object" })),
+            strict: take_flag(&mut described, "strict"),
+        }
+    }
+}
+
 /// How the answer is streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Streaming {
@@ -359,3 +419,7 @@ pub struct Echo {
     /// Whether the client uses the older `functions` of chats: it knows one call in an answer.
     pub is_older: bool,
 }
+
+/// Why a conversation cannot be said in an API: the feature that it lacks, in the client's words (`n`, `file_id`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsaid(pub &'static str);

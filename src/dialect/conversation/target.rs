@@ -23,6 +23,11 @@ impl Target<'_> {
     pub fn facts(&self) -> Facts {
         self.upstream.facts_of(self.model)
     }
+
+    /// A limit for the answer: one above the model's largest answer is an error.
+    pub fn limit(&self, most: u64) -> u64 {
+        most.min(self.upstream.max_output.map_or(u64::MAX, u64::from))
+    }
 }
 
 /// A request in an upstream's API.
@@ -76,6 +81,14 @@ impl Asked {
                 Api::Messages | Api::Responses => thinking.is_shown,
             },
             echo: std::mem::take(&mut conversation.echo),
+        }
+    }
+
+    /// The model that answers: the one that the upstream names, else the one that was asked for.
+    pub fn answering(&self, named: String) -> String {
+        match named.is_empty() {
+            true => self.model.clone(),
+            false => named,
         }
     }
 

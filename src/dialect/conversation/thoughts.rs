@@ -46,6 +46,14 @@ pub fn seal(signature: &Signature) -> String {
     format!("{SEAL}{api}{redacted}.{id}.{}", signature.data)
 }
 
+/// The signature in a field of an API: one that was sealed there, or its provider's own. `None`: there is none.
+pub fn signature(of: Api, data: &str, is_redacted: bool, id: Option<String>) -> Option<Signature> {
+    unseal(data).or_else(|| {
+        let own = Signature::of(of, data, is_redacted)?;
+        Some(Signature { id, ..own })
+    })
+}
+
 /// The signature that was sealed; `None`: it is somebody else's.
 pub fn unseal(sealed: &str) -> Option<Signature> {
     let mut parts = sealed.strip_prefix(SEAL)?.splitn(3, '.');

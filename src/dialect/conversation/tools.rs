@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::fields::{Object, object, take_object, take_text, take_texts};
+
 /// The tools of a request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tools {
@@ -112,4 +114,32 @@ pub struct Search {
     pub location: Value,
     /// `low`, `medium`, `high`
     pub context_size: Option<String>,
+}
+
+impl Search {
+    /// Reads where it searches and for whom. `domains`: the object in which the domains are. A place may be nested.
+    pub fn read(options: &mut Object, mut domains: Object) -> Self {
+        let mut place = take_object(options, "user_location");
+        let nested = take_object(&mut place, "approximate");
+        if !nested.is_empty() {
+            place = nested;
+        }
+        let known = ["city", "country", "region", "timezone"];
+        place.retain(|field, value| known.contains(&field.as_str()) && value.is_string());
+        Self {
+            allowed_domains: take_texts(&mut domains, "allowed_domains"),
+            location: match place.is_empty() {
+                true => Value::Null,
+                false => place.into(),
+            },
+            context_size: take_text(options, "search_context_size"),
+        }
+    }
+
+    /// Where the user is, as the providers' own searches take it; `None`: it is not said.
+    pub fn located(location: Value) -> Option<Value> {
+        let mut place = object(location);
+        place.insert("type".to_owned(), "approximate".into());
+        (place.len() > 1).then_some(place.into())
+    }
 }

@@ -36,70 +36,61 @@ pub(super) struct ErrorFields {
 }
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct Envelope<'a> {
-    #[serde(borrow)]
     error: Option<&'a RawValue>,
     /// A text beside fields at the top level, at xAI.
-    #[serde(borrow)]
     code: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct RawFields<'a> {
     /// A text, or a number at vLLM, `OpenRouter` and Gemini.
-    #[serde(borrow)]
     code: Option<&'a RawValue>,
     /// Baidu's older API
-    #[serde(borrow)]
     error_code: Option<&'a RawValue>,
     /// Azure's gateway
-    #[serde(borrow, rename = "statusCode")]
+    #[serde(rename = "statusCode")]
     status_code: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
+    #[serde(rename = "type")]
     kind: Option<Cow<'a, str>>,
-    #[serde(borrow)]
     status: Option<&'a RawValue>,
-    #[serde(borrow)]
     param: Option<&'a RawValue>,
     /// A text, or Mistral's list of problems.
-    #[serde(borrow)]
     message: Option<&'a RawValue>,
     /// Baidu's older API
-    #[serde(borrow)]
     error_msg: Option<&'a RawValue>,
     /// AWS
-    #[serde(borrow, rename = "Message")]
+    #[serde(rename = "Message")]
     aws_message: Option<&'a RawValue>,
     /// `FastAPI`: a text, or a list of problems.
-    #[serde(borrow)]
     detail: Option<&'a RawValue>,
-    #[serde(borrow)]
     details: Option<&'a RawValue>,
-    #[serde(borrow)]
     metadata: Option<Flagged<'a>>,
 }
 
 /// `OpenRouter`'s `metadata` of a request that moderation has rejected.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct Flagged<'a> {
-    #[serde(borrow)]
     flagged_input: Option<&'a RawValue>,
 }
 
 /// Anthropic's `details`: `{"error_code": "..."}`.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct Named<'a> {
-    #[serde(borrow)]
     error_code: Option<Cow<'a, str>>,
 }
 
 /// One of Google's `details`: `{"@type": "...RetryInfo", "retryDelay": "37s"}`, `{"@type": "...ErrorInfo", "reason":
 /// "API_KEY_INVALID"}`.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct Detail<'a> {
-    #[serde(borrow, rename = "retryDelay")]
+    #[serde(rename = "retryDelay")]
     retry_delay: Option<Cow<'a, str>>,
-    #[serde(borrow)]
     reason: Option<Cow<'a, str>>,
 }
 

@@ -3,6 +3,7 @@
 //! One table for all providers: an error that says `Arrearage` means the same whoever sends it. Its lines are tried
 //! from the first to the last.
 
+use self::Statuses::{Any, OneOf, Refusal};
 use super::accounts::{KEYS, MODELS, MONEY, PLACES};
 use super::fields::ErrorFields;
 use super::mark::Mark::{self, Begins, Code, Says};
@@ -13,13 +14,8 @@ use crate::config::Meaning::{
     TooLong, Unauthorized, Unsupported,
 };
 
-/// What the marks of one line mean.
-pub(super) struct Line {
-    meaning: Meaning,
-    /// The statuses with which they mean that.
-    statuses: Statuses,
-    marks: &'static [Mark],
-}
+/// What some marks mean, and the statuses with which they mean it.
+type Line = (Meaning, Statuses, &'static [Mark]);
 
 /// With which statuses a line holds.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +30,8 @@ enum Statuses {
 
 /// What an error with this status means; `None`: its status alone says it.
 pub(super) fn meaning(status: u16, error: &ErrorFields) -> Option<Meaning> {
-    let line = LINES.iter().find(|line| line.holds_for(status, error))?;
-    Some(line.meaning)
+    let line = LINES.iter().find(|line| holds(line, status, error))?;
+    Some(line.0)
 }
 
 /// The HTTP status that fits an error inside a 200.
@@ -61,106 +57,52 @@ pub(super) fn status_of(error: &ErrorFields) -> u16 {
 
 /// What an error means whatever its status.
 fn meaning_of_words(error: &ErrorFields) -> Option<Meaning> {
-    let mut marks = LINES
-        .iter()
-        .flat_map(|line| line.marks.iter().map(|mark| (line.meaning, mark)));
-    let (meaning, _) = marks.find(|(_, mark)| error.shows(**mark))?;
-    Some(meaning)
+    let shows = |(_, _, marks): &&Line| marks.iter().any(|mark| error.shows(*mark));
+    Some(LINES.iter().find(shows)?.0)
 }
 
 /// Whether it says that the request is longer than the model can take.
 pub(super) fn says_too_long(error: &ErrorFields) -> bool {
-    let mut lines = LINES.iter().filter(|line| line.meaning == TooLong);
-    lines.any(|line| line.marks.iter().any(|mark| error.shows(*mark)))
+    LENGTH.iter().any(|mark| error.shows(*mark))
 }
 
-impl Line {
-    fn holds_for(&self, status: u16, error: &ErrorFields) -> bool {
-        let may_hold = |mark: &Mark| match self.statuses {
-            Statuses::OneOf(statuses) => statuses.contains(&status),
-            Statuses::Refusal => status < 500,
-            Statuses::Any => status < 500 || matches!(mark, Code(_)),
-        };
-        let mut marks = self.marks.iter().filter(|mark| may_hold(mark));
-        marks.any(|mark| error.shows(*mark))
-    }
+fn holds(&(_, statuses, marks): &Line, status: u16, error: &ErrorFields) -> bool {
+    let may_hold = |mark: &Mark| match statuses {
+        OneOf(statuses) => statuses.contains(&status),
+        Refusal => status < 500,
+        Any => status < 500 || matches!(mark, Code(_)),
+    };
+    let mut marks = marks.iter().filter(|mark| may_hold(mark));
+    marks.any(|mark| error.shows(*mark))
 }
 
 const LINES: &[Line] = &[
     // Qianfan says with 401, and a code that it also has for a missing name, that the account may not use the model.
-    Line {
-        meaning: ModelUnavailable,
-        statuses: Statuses::OneOf(&[401]),
-        marks: &[Code("invalid_model")],
-    },
+    (ModelUnavailable, OneOf(&[401]), &[Code("invalid_model")]),
     // OpenAI says so with codes of fields and values, too.
-    Line {
-        meaning: ModelUnavailable,
-        statuses: Statuses::Refusal,
-        marks: &[Says("your organization must be verified")],
-    },
+    (
+        ModelUnavailable,
+        Refusal,
+        &[Says("your organization must be verified")],
+    ),
     // DashScope says so with the code `insufficient_quota`.
-    Line {
-        meaning: RateLimited,
-        statuses: Statuses::Refusal,
-        marks: &[Begins("allocated quota exceeded")],
-    },
-    Line {
-        meaning: ContentRefused,
-        statuses: Statuses::OneOf(&[400, 403, 422, 451]),
-        marks: CONTENT,
-    },
-    Line {
-        meaning: TooLong,
-        statuses: Statuses::OneOf(&[400, 403, 413, 422, 429]),
-        marks: LENGTH,
-    },
+    (RateLimited, Refusal, &[Begins("allocated quota exceeded")]),
+    (ContentRefused, OneOf(&[400, 403, 422, 451]), CONTENT),
+    (TooLong, OneOf(&[400, 403, 413, 422, 429]), LENGTH),
     // More tokens than the account may send in a minute: waiting never helps, another account may.
-    Line {
-        meaning: Unsupported,
-        statuses: Statuses::OneOf(&[413, 429]),
-        marks: &[Begins("request too large for")],
-    },
-    Line {
-        meaning: Unsupported,
-        statuses: Statuses::OneOf(&[400, 404, 422]),
-        marks: FEATURES,
-    },
-    Line {
-        meaning: QuotaExhausted,
-        statuses: Statuses::Any,
-        marks: MONEY,
-    },
-    Line {
-        meaning: Unauthorized,
-        statuses: Statuses::Any,
-        marks: KEYS,
-    },
-    Line {
-        meaning: Unauthorized,
-        statuses: Statuses::Refusal,
-        marks: PLACES,
-    },
-    Line {
-        meaning: ModelUnavailable,
-        statuses: Statuses::Refusal,
-        marks: MODELS,
-    },
-    Line {
-        meaning: Overloaded,
-        statuses: Statuses::Refusal,
-        marks: LOAD,
-    },
-    Line {
-        meaning: RateLimited,
-        statuses: Statuses::Refusal,
-        marks: PACE,
-    },
-    Line {
-        meaning: ServerError,
-        statuses: Statuses::OneOf(&[400]),
-        marks: FAULTS,
-    },
+    (
+        Unsupported,
+        OneOf(&[413, 429]),
+        &[Begins("request too large for")],
+    ),
+    (Unsupported, OneOf(&[400, 404, 422]), FEATURES),
+    (QuotaExhausted, Any, MONEY),
+    (Unauthorized, Any, KEYS),
+    (Unauthorized, Refusal, PLACES),
+    (ModelUnavailable, Refusal, MODELS),
+    (Overloaded, Refusal, LOAD),
+    (RateLimited, Refusal, PACE),
+    (ServerError, OneOf(&[400]), FAULTS),
 ];
 
 /// What codes and types of an error inside a 200 mean as a status. Unknown ones are the upstream's fault.

@@ -1,9 +1,9 @@
 //! Caching marks: what the client marked goes on; where it marked nothing, the whole prompt is marked.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::wire::{Block, Request, Tool};
-use crate::dialect::conversation::{Caching, Dropped, Field, Target};
+use crate::dialect::conversation::{Caching, Dropped, Field, Target, ephemeral};
 
 /// The most marks in a request: `A maximum of 4 blocks with cache_control may be provided`.
 const MOST: usize = 4;
@@ -24,11 +24,7 @@ pub(super) fn put(
             .iter()
             .any(|message| message.role == "assistant");
     if is_unmarked && is_long && target.upstream.marks_cache {
-        request.cache_control = Some(match caching.retention.as_deref() {
-            // There is nothing between five minutes and this.
-            Some("24h") => json!({ "type": "ephemeral", "ttl": "1h" }),
-            _ => json!({ "type": "ephemeral" }),
-        });
+        request.cache_control = Some(ephemeral(caching.retention.as_deref() == Some("24h")));
     } else if caching.retention.is_some() {
         dropped.field(Field::PromptCacheRetention);
     }

@@ -84,10 +84,14 @@ pub(super) fn image(media: Media) -> Result<Block, Unsaid> {
         },
         Media::Text(_) => return Err(Unsaid("images of this kind")),
     };
-    Ok(Block::Image {
+    Ok(shown(source))
+}
+
+fn shown(source: Source) -> Block {
+    Block::Image {
         source,
         cache_control: None,
-    })
+    }
 }
 
 /// Writes a document; `None`: there is nothing in it, which is not accepted.
@@ -106,11 +110,7 @@ pub(super) fn document(
             if is_pdf {
                 base64_source(PDF, data)
             } else if let Some(kind) = image_kind(&kind) {
-                let source = base64_source(kind, data);
-                return Ok(Some(Block::Image {
-                    source,
-                    cache_control: None,
-                }));
+                return Ok(Some(shown(base64_source(kind, data))));
             } else if is_text(&kind) || is_unsaid(&kind) {
                 let data = decode(&data).and_then(|bytes| String::from_utf8(bytes).ok());
                 text_source(data.ok_or(Unsaid("files of this kind"))?)

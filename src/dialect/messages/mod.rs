@@ -25,6 +25,7 @@ pub use error::{error, error_for, error_kind, to_openai};
 pub use events::usage;
 pub use look::look;
 pub use read_answer::{Reader, read_answer};
+pub use read_blocks::available;
 pub use read_request::read_request;
 pub use write_answer::write_answer;
 pub use write_request::write_request;

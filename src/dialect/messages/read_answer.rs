@@ -16,6 +16,8 @@ pub struct Reader {
     has_answer_tool: bool,
     /// Whether that tool has been called: a second answer would spoil the first.
     has_answered: bool,
+    /// Text that may stand beside the answer: it is no part of what the client asked for, unless there is no answer.
+    beside: String,
     /// The blocks that are open.
     blocks: Vec<Open>,
     /// How many characters of text have come.
@@ -56,6 +58,7 @@ impl Reader {
         Self {
             has_answer_tool: reading.has_answer_tool,
             has_answered: false,
+            beside: String::new(),
             blocks: Vec::new(),
             characters: 0,
             counts: Counts::default(),
@@ -94,7 +97,10 @@ impl Reader {
             }
             b"content_block_stop" => self.end(index_of(&event), pieces),
             b"message_delta" => self.stop(event, pieces),
-            b"message_stop" => pieces.push(Piece::Over),
+            b"message_stop" => {
+                self.tell_beside(pieces);
+                pieces.push(Piece::Over);
+            }
             b"ping" => pieces.push(Piece::Alive),
             b"error" => pieces.push(Piece::Failed(error_of(event.error))),
             _ if event.error.is_some() => pieces.push(Piece::Failed(error_of(event.error))),
@@ -136,6 +142,7 @@ impl Reader {
         let kind = match &*block.kind.0 {
             "text" => Kind::Text,
             "tool_use" if self.has_answer_tool && block.name.0 == ANSWER_TOOL => {
+                self.beside.clear();
                 match std::mem::replace(&mut self.has_answered, true) {
                     false => Kind::Answer { has_come: false },
                     true => Kind::Other,
@@ -162,7 +169,7 @@ impl Reader {
             input: block.input.and_then(input_of),
         });
         match &*block.kind.0 {
-            "text" => self.say(block.text.0, pieces),
+            "text" => self.text(block.text.0, pieces),
             "thinking" => {
                 think(block.thinking.0, pieces);
                 sign(block.signature.0, false, pieces);
@@ -170,6 +177,7 @@ impl Reader {
             "redacted_thinking" => sign(block.data.0, true, pieces),
             "tool_use" => {
                 if let Kind::Call(index) = kind {
+                    self.tell_beside(pieces);
                     pieces.push(Piece::Call {
                         index,
                         id: block.id.0,
@@ -190,7 +198,7 @@ impl Reader {
             return;
         };
         match &*delta.kind.0 {
-            "text_delta" => self.say(delta.text.0, pieces),
+            "text_delta" => self.text(delta.text.0, pieces),
             "thinking_delta" => think(delta.thinking.0, pieces),
             "signature_delta" => sign(delta.signature.0, false, pieces),
             "input_json_delta" => self.add_input(index, delta.partial_json.0, pieces),
@@ -207,6 +215,22 @@ impl Reader {
 
     fn open(&mut self, index: usize) -> Option<&mut Open> {
         self.blocks.iter_mut().find(|open| open.index == index)
+    }
+
+    /// Text waits where the answer may follow as the input of a tool.
+    fn text<'a>(&mut self, text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {
+        if !self.has_answer_tool {
+            return self.say(text, pieces);
+        }
+        if !self.has_answered {
+            self.beside += &text;
+        }
+        pieces.push(Piece::Unseen);
+    }
+
+    fn tell_beside(&mut self, pieces: &mut Vec<Piece<'_>>) {
+        let beside = std::mem::take(&mut self.beside);
+        self.say(Cow::Owned(beside), pieces);
     }
 
     fn say<'a>(&mut self, text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {
@@ -267,6 +291,7 @@ impl Reader {
     fn stop<'a>(&mut self, event: Event<'a>, pieces: &mut Vec<Piece<'a>>) {
         let stop = event.delta.0.map(Delta::into_stop).unwrap_or_default();
         self.count(event.usage.0.map(|counts| *counts), pieces);
+        self.tell_beside(pieces);
         end(stop, pieces);
     }
 }
@@ -280,21 +305,14 @@ pub fn read_answer(body: &[u8], reading: &Reading) -> Option<Vec<Piece<'static>>
     let mut reader = Reader::new(reading);
     let mut pieces = Vec::with_capacity(blocks.len() + 4);
     reader.start(message, &mut pieces);
-    let is_answer = |block: &Block<'_>| reading.has_answer_tool && block.name.0 == ANSWER_TOOL;
-    let has_answer = blocks
-        .iter()
-        .any(|block| block.0.as_ref().is_some_and(is_answer));
     for (index, block) in blocks.into_iter().enumerate() {
-        // Text beside the JSON is not part of what the client asked for.
-        let block = block
-            .0
-            .filter(|block| !has_answer || block.kind.0 != "text");
-        if let Some(block) = block {
+        if let Some(block) = block.0 {
             reader.begin(index, block, &mut pieces);
             reader.end(index, &mut pieces);
         }
     }
     reader.count(counts, &mut pieces);
+    reader.tell_beside(&mut pieces);
     end(stop, &mut pieces);
     pieces.push(Piece::Over);
     Some(pieces.into_iter().map(Piece::into_owned).collect())
@@ -341,14 +359,8 @@ fn think<'a>(text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {
 }
 
 fn sign(data: Cow<'_, str>, is_redacted: bool, pieces: &mut Vec<Piece<'_>>) {
-    if !data.is_empty() {
-        pieces.push(Piece::Signature(Signature {
-            of: Api::Messages,
-            data: data.into_owned(),
-            is_redacted,
-            id: None,
-        }));
-    }
+    let signature = Signature::of(Api::Messages, &data, is_redacted);
+    pieces.extend(signature.map(Piece::Signature));
 }
 
 /// A page that is cited; other sources have no address.

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::media::{read_document, read_image};
-use crate::dialect::conversation::fields::{Object, object, take, take_list, take_text, text};
+use crate::dialect::conversation::fields::{
+    Object, object, take, take_arguments, take_object, take_parts, take_text, take_words, text,
+};
 use crate::dialect::conversation::{
-    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
-    thoughts,
+    Api, Call, Content, Dropped, Input, Part, Role, Thought, Turn, Unsaid, thoughts,
 };
 
 /// Reads the messages.
@@ -74,10 +75,7 @@ impl Blocks<'_> {
         let cache = mark(take(&mut block, "cache_control"));
         let kind = take_text(&mut block, "type").unwrap_or_default();
         match kind.as_str() {
-            "text" | "" => {
-                let said = take_text(&mut block, "text");
-                self.add(said.filter(|said| !said.is_empty()).map(Content::Text));
-            }
+            "text" | "" => self.add(take_words(&mut block, "text").map(Content::Text)),
             "tool_use" => self.call(block),
             "tool_result" => self.result(block)?,
             "thinking" | "redacted_thinking" => self.add(thought(block)),
@@ -90,16 +88,15 @@ impl Blocks<'_> {
                 self.add(content);
             }
             "search_result" => self.add([found(block)]),
-            "tool_reference" => {
-                self.dropped.named("tool_reference");
-                let name = take_text(&mut block, "tool_name").unwrap_or_default();
-                self.add([Content::Text(format!("The tool {name} is available."))]);
+            // Which of its tools a model is to know of: here it knows them all.
+            "tool_reference" | "tool_addition" => {
+                self.dropped.named(&kind);
+                let added = take_text(&mut take_object(&mut block, "tool"), "name");
+                let name = added.or_else(|| take_text(&mut block, "tool_name"));
+                self.add([Content::Text(available(&name.unwrap_or_default()))]);
             }
             // What was said before, in short.
-            "compaction" => {
-                let said = take_text(&mut block, "content");
-                self.add(said.filter(|said| !said.is_empty()).map(Content::Text));
-            }
+            "compaction" => self.add(take_words(&mut block, "content").map(Content::Text)),
             "container_upload" => return Err(Unsaid("file_id")),
             other => self.leave_out(other)?,
         }
@@ -122,11 +119,7 @@ impl Blocks<'_> {
     }
 
     fn call(&mut self, mut block: Object) {
-        let input = match take(&mut block, "input") {
-            Value::Null => String::new(),
-            Value::String(input) => input,
-            input => input.to_string(),
-        };
+        let input = take_arguments(&mut block, "input");
         self.add([Content::Call(Call {
             id: take_text(&mut block, "id").unwrap_or_default(),
             name: take_text(&mut block, "name").unwrap_or_default(),
@@ -144,11 +137,9 @@ impl Blocks<'_> {
         };
         within.read(take(&mut block, "content"))?;
         let parts = within.parts;
-        self.add([Content::Result(CallResult {
-            id: take_text(&mut block, "tool_use_id").unwrap_or_default(),
-            parts,
-            is_error: take(&mut block, "is_error") == true,
-        })]);
+        let id = take_text(&mut block, "tool_use_id").unwrap_or_default();
+        let is_error = take(&mut block, "is_error") == true;
+        self.parts.push(Part::result(id, parts, is_error));
         Ok(())
     }
 }
@@ -159,32 +150,25 @@ fn thought(mut block: Object) -> Option<Content> {
         true => ("data", true),
         false => ("signature", false),
     };
-    let data = text(take(&mut block, field)).filter(|data| !data.is_empty());
-    let signature = data.map(|data| {
-        thoughts::unseal(&data).unwrap_or(Signature {
-            of: Api::Messages,
-            data,
-            is_redacted,
-            id: None,
-        })
-    });
-    let is_empty = said.is_empty() && signature.is_none();
+    let data = text(take(&mut block, field)).unwrap_or_default();
     let thought = Thought {
         text: said,
-        signature,
+        signature: thoughts::signature(Api::Messages, &data, is_redacted, None),
     };
-    (!is_empty).then_some(Content::Thought(thought))
+    (thought != Thought::default()).then_some(Content::Thought(thought))
+}
+
+/// What a model is told of a tool that it may call from there on.
+pub fn available(tool: &str) -> String {
+    format!("The tool {tool} is available.")
 }
 
 /// What a search has found, as text.
 fn found(mut block: Object) -> Content {
     let title = take_text(&mut block, "title").unwrap_or_default();
     let source = take_text(&mut block, "source").unwrap_or_default();
-    let texts = take_list(&mut block, "content")
-        .into_iter()
-        .filter_map(|part| take_text(&mut object(part), "text"));
-    let texts: Vec<String> = texts.collect();
-    Content::Text(format!("{title} ({source})\n{}", texts.join("\n")))
+    let texts = take_parts(&mut block, "content").join("\n");
+    Content::Text(format!("{title} ({source})\n{texts}"))
 }
 
 /// A caching mark, if there is one.

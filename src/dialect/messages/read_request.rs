@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::read_blocks::{mark, read_turns};
 use super::read_tools::read_tools;
 use crate::dialect::conversation::fields::{
-    Object, object, take, take_list, take_object, take_text, text,
+    Object, object, take, take_number, take_object, take_text, take_texts, text,
 };
 use crate::dialect::conversation::{
     Api, Caching, Conversation, Dropped, Echo, Effort, Format, Part, Role, Sampling, Streaming,
@@ -51,14 +51,11 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
         turns,
         tools,
         max_output,
-        stop: take_list(fields, "stop_sequences")
-            .into_iter()
-            .filter_map(text)
-            .collect(),
+        stop: take_texts(fields, "stop_sequences"),
         sampling: Sampling {
-            temperature: number(take(fields, "temperature")),
-            top_p: number(take(fields, "top_p")),
-            top_k: number(take(fields, "top_k")),
+            temperature: take_number(fields, "temperature"),
+            top_p: take_number(fields, "top_p"),
+            top_k: take_number(fields, "top_k"),
             ..Sampling::default()
         },
         thinking,
@@ -99,13 +96,9 @@ fn instructions(system: Value) -> Vec<Turn> {
         }
         system => add(text(system), None),
     }
-    match parts.is_empty() {
-        true => Vec::new(),
-        false => vec![Turn {
-            role: Role::System,
-            parts,
-        }],
-    }
+    let mut turns = Vec::new();
+    Turn::push(&mut turns, Role::System, parts);
+    turns
 }
 
 /// The form of the answer, and the effort.
@@ -117,11 +110,7 @@ fn shape(fields: &mut Object, dropped: &mut Dropped) -> (Format, Option<Effort>)
         Value::Null => older,
         format => format,
     };
-    for (name, value) in &config {
-        if !value.is_null() {
-            dropped.named(&format!("output_config.{name}"));
-        }
-    }
+    dropped.rest_of("output_config.", &config);
     let mut format = object(format);
     let format = match take(&mut format, "schema") {
         schema @ Value::Object(_) => Format::Schema {
@@ -158,12 +147,5 @@ fn tier(tier: String) -> String {
     match tier.as_str() {
         "standard_only" => "default".to_owned(),
         _ => tier,
-    }
-}
-
-fn number(value: Value) -> Option<serde_json::Number> {
-    match value {
-        Value::Number(number) => Some(number),
-        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::read_blocks::mark;
 use crate::dialect::conversation::fields::{
-    Object, object, take, take_list, take_object, take_text, text,
+    Object, object, take, take_list, take_object, take_text,
 };
 use crate::dialect::conversation::{
     Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
@@ -71,24 +71,15 @@ fn tool(mut described: Object, dropped: &mut Dropped) -> Tool {
 }
 
 /// The provider's own search.
-fn search(mut described: Object, dropped: &mut Dropped) -> Search {
+fn search(described: Object, dropped: &mut Dropped) -> Search {
     for limit in ["blocked_domains", "max_uses"] {
         if !described.get(limit).is_none_or(Value::is_null) {
             dropped.named(limit);
         }
     }
-    let mut location = take_object(&mut described, "user_location");
-    location.shift_remove("type");
-    location.retain(|_, value| !value.is_null());
+    let mut options = described.clone();
     Search {
-        allowed_domains: take_list(&mut described, "allowed_domains")
-            .into_iter()
-            .filter_map(text)
-            .collect(),
-        location: match location.is_empty() {
-            true => Value::Null,
-            false => location.into(),
-        },
         context_size: None,
+        ..Search::read(&mut options, described)
     }
 }

@@ -110,12 +110,7 @@ pub(super) fn sample(asked: Asked, facts: &Facts, request: &mut Request, dropped
         .is_some_and(|thinking| thinking["type"] != "disabled");
     let takes = facts.sampling == Sampling::Always && !thinks;
     let has_both = asked.temperature.is_some() && asked.top_p.is_some() && !facts.takes_both;
-    let mut put = |value: Option<Number>, field, takes: bool| {
-        if value.is_some() && !takes {
-            dropped.field(field);
-        }
-        value.filter(|_| takes)
-    };
+    let mut put = |value, field, takes| dropped.keep(value, field, takes);
     request.temperature = put(asked.temperature, Field::Temperature, takes).map(within_one);
     request.top_p = put(asked.top_p, Field::TopP, takes && !has_both).map(within_one);
     request.top_k = put(asked.top_k, Field::TopK, takes);

@@ -8,10 +8,10 @@ use super::wire::{Block, Message, Metadata, Request};
 use super::write_tools::{Shape, Toolbox};
 use super::write_turns::Turns;
 use crate::catalogue::Facts;
-use crate::dialect::conversation::continue_prompt;
 use crate::dialect::conversation::history::repair;
 use crate::dialect::conversation::{
-    Conversation, Dropped, Field, Format, Reading, Target, Unsaid, Written,
+    Conversation, Dropped, Field, Format, Reading, Target, Unsaid, Written, continue_prompt,
+    plain_id,
 };
 
 /// The limit of an answer if the client sets none and the model allows it.
@@ -29,7 +29,7 @@ pub fn write_request(
     let facts = target.upstream.claude_facts_of(target.model);
     let mut request = Request {
         model: target.model.to_owned(),
-        max_tokens: limit(&conversation, target),
+        max_tokens: target.limit(conversation.max_output.unwrap_or(USUAL_ANSWER)),
         stream: conversation.streaming.is_some(),
         ..Request::default()
     };
@@ -46,7 +46,7 @@ pub fn write_request(
         &mut dropped,
     )?;
     let mut turns = conversation.turns;
-    repair(&mut turns, accepted);
+    repair(&mut turns, plain_id);
     let mut writer = Turns {
         names: &mut toolbox.names,
         dropped: &mut dropped,
@@ -78,20 +78,6 @@ pub fn write_request(
         },
         dropped,
     })
-}
-
-/// The ids that are accepted have letters, digits, `_` and `-`; some upstreams give others: `functions.get_weather:0`.
-fn accepted(id: &str) -> String {
-    let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    id.chars()
-        .map(|letter| if is_fine(letter) { letter } else { '_' })
-        .collect()
-}
-
-/// A limit above the model's largest answer is an error.
-fn limit(conversation: &Conversation, target: &Target<'_>) -> u64 {
-    let largest = target.upstream.max_output.map_or(u64::MAX, u64::from);
-    conversation.max_output.unwrap_or(USUAL_ANSWER).min(largest)
 }
 
 /// Handles a prefill. It must not end in white space. The newer models answer only to a user's message.

@@ -110,15 +110,11 @@ fn shape(
     let Format::Schema {
         name,
         description,
-        schema,
+        mut schema,
         ..
     } = format
     else {
         return Ok((Shape::Free, None));
-    };
-    let mut schema = match schema {
-        Value::Null => json!({ "type": "object" }),
-        schema => schema,
     };
     // There are no fields for these beside the schema, but in it.
     for (field, said, lost) in [
@@ -191,18 +187,11 @@ fn search(search: Search, dropped: &mut Dropped) -> Tool {
     if search.context_size.is_some() {
         dropped.field(Field::SearchContextSize);
     }
-    let user_location = match search.location {
-        Value::Object(mut location) => {
-            location.insert("type".to_owned(), "approximate".into());
-            Some(location.into())
-        }
-        _ => None,
-    };
     Tool::Search {
         kind: "web_search_20250305",
         name: WEB_SEARCH,
         allowed_domains: search.allowed_domains,
-        user_location,
+        user_location: Search::located(search.location),
     }
 }
 

@@ -84,13 +84,7 @@ impl Turns<'_> {
             return;
         };
         let mut content = last.content;
-        let is_thought = |block: &mut Block| {
-            matches!(
-                block,
-                Block::Thinking { .. } | Block::RedactedThinking { .. }
-            )
-        };
-        while content.pop_if(is_thought).is_some() {
+        while content.pop_if(|block| block.is_thought()).is_some() {
             self.dropped.field(Field::Thoughts);
         }
         add("assistant", content, messages);
@@ -149,9 +143,7 @@ impl Turns<'_> {
                 None
             }
             Content::Image { media, detail } => {
-                if detail.is_some_and(|detail| detail != "auto") {
-                    self.dropped.field(Field::Detail);
-                }
+                self.dropped.keep(detail, Field::Detail, false);
                 Some(image(media)?)
             }
             Content::Document {

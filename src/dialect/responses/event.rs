@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::dialect::conversation::lenient::{Count, Object, Text};
+use crate::dialect::conversation::lenient::{Count, Details, Object, Text, most};
 use crate::dialect::conversation::{Begin, Citation, Usage};
+use crate::wire::json::{Field, Wanted, pick, wanted};
 
 /// An event.
 #[derive(Default, Deserialize)]
@@ -97,10 +98,24 @@ pub(super) fn parts(content: Option<&RawValue>) -> Vec<Part<'_>> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
+wanted!(
+    /// What an answer costs, in tokens.
+    Counts:
+    input_tokens, input_tokens_details, output_tokens, output_tokens_details
+);
+
 /// Reads a usage object; `None`: it is none.
 pub fn usage(usage: &RawValue) -> Option<Usage> {
-    let Object(counts) = serde_json::from_str::<Object<Counts>>(usage.get()).ok()?;
-    counts.as_ref().map(Counts::usage)
+    let counts: Counts<'_> = pick(usage.get().as_bytes()).ok()?;
+    let input = Details::of(counts.input_tokens_details);
+    let output = Details::of(counts.output_tokens_details);
+    Some(Usage {
+        input: most([counts.input_tokens]),
+        cached: most([input.cached_tokens]),
+        written: most([input.cache_write_tokens]),
+        output: most([counts.output_tokens]),
+        reasoning: most([output.reasoning_tokens]),
+    })
 }
 
 /// A response.
@@ -112,42 +127,9 @@ pub(super) struct Response<'a> {
     created_at: Count,
     pub(super) status: Text<'a>,
     output: Option<&'a RawValue>,
-    usage: Object<Counts>,
+    usage: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
     incomplete_details: Object<Incomplete<'a>>,
-}
-
-/// What it costs, in tokens.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Counts {
-    input_tokens: Count,
-    input_tokens_details: Object<Details>,
-    output_tokens: Count,
-    output_tokens_details: Object<Details>,
-}
-
-impl Counts {
-    fn usage(&self) -> Usage {
-        let count = |count: Count| count.0.unwrap_or(0);
-        let input = self.input_tokens_details.0.unwrap_or_default();
-        let output = self.output_tokens_details.0.unwrap_or_default();
-        Usage {
-            input: count(self.input_tokens),
-            cached: count(input.cached_tokens),
-            written: count(input.cache_write_tokens),
-            output: count(self.output_tokens),
-            reasoning: count(output.reasoning_tokens),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(default)]
-struct Details {
-    cached_tokens: Count,
-    cache_write_tokens: Count,
-    reasoning_tokens: Count,
 }
 
 #[derive(Default, Deserialize)]
@@ -177,7 +159,7 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn usage(&self) -> Option<Usage> {
-        self.usage.0.as_ref().map(Counts::usage)
+        self.usage.and_then(usage)
     }
 
     /// Why it is not complete; empty if it does not say.

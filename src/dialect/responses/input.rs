@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
-use super::media::{read_file, read_image};
 use crate::dialect::conversation::fields::{
-    Object, kind_of, take, take_list, take_object, take_text,
+    Object, kind_of, take, take_arguments, take_list, take_object, take_parts, take_text,
 };
 use crate::dialect::conversation::{
-    Api, Call, CallResult, Content, Dropped, Input, Part, Role, Signature, Thought, Turn, Unsaid,
-    cache_mark, thoughts,
+    Api, Call, Content, Dropped, Input, Part, Role, Thought, Turn, Unsaid, cache_mark, read_audio,
+    read_file, read_image, thoughts,
 };
 
 /// What the input says.
@@ -48,24 +47,17 @@ impl Read {
         match kind_of(&item) {
             "" | "message" => return self.message(item),
             "function_call" | "custom_tool_call" => {
-                self.add(Role::Assistant, Content::Call(read_call(item)));
+                self.add(Content::Call(read_call(item)));
             }
             "function_call_output" | "custom_tool_call_output" => {
                 let parts = read_content(take(&mut item, "output"), Role::User)?;
                 let id = take_text(&mut item, "call_id").unwrap_or_default();
-                let is_error = false;
-                self.add(
-                    Role::User,
-                    Content::Result(CallResult {
-                        id,
-                        parts,
-                        is_error,
-                    }),
-                );
+                let result = vec![Part::result(id, parts, false)];
+                Turn::push(&mut self.turns, Role::User, result);
             }
             "reasoning" => {
                 if let Some(thought) = read_thought(item) {
-                    self.add(Role::Assistant, Content::Thought(thought));
+                    self.add(Content::Thought(thought));
                 }
             }
             "additional_tools" | "tool_search_output" => {
@@ -116,15 +108,9 @@ impl Read {
         }
     }
 
-    fn add(&mut self, role: Role, content: Content) {
-        let part = Part::new(content);
-        match self.turns.last_mut().filter(|turn| turn.role == role) {
-            Some(turn) => turn.parts.push(part),
-            None => self.turns.push(Turn {
-                role,
-                parts: vec![part],
-            }),
-        }
+    /// Adds what the model thought or called.
+    fn add(&mut self, content: Content) {
+        Turn::push(&mut self.turns, Role::Assistant, vec![Part::new(content)]);
     }
 }
 
@@ -138,12 +124,7 @@ fn ends_with_message(turn: &Turn) -> bool {
 
 fn read_call(mut item: Object) -> Call {
     let is_custom = kind_of(&item) == "custom_tool_call";
-    let input = match take(&mut item, if is_custom { "input" } else { "arguments" }) {
-        Value::String(text) => text,
-        Value::Null => String::new(),
-        // Some write the arguments as an object.
-        given => given.to_string(),
-    };
+    let input = take_arguments(&mut item, if is_custom { "input" } else { "arguments" });
     Call {
         id: take_text(&mut item, "call_id").unwrap_or_default(),
         name: take_text(&mut item, "name").unwrap_or_default(),
@@ -158,27 +139,13 @@ fn read_call(mut item: Object) -> Call {
 
 /// The thought in an item; `None`: there is nothing in it.
 fn read_thought(mut item: Object) -> Option<Thought> {
-    let mut texts = |field: &str| {
-        let parts = take_list(&mut item, field).into_iter();
-        let texts = parts.filter_map(|part| match part {
-            Value::Object(mut part) => take_text(&mut part, "text"),
-            _ => None,
-        });
-        texts.collect::<Vec<_>>().join("\n\n")
-    };
+    let mut texts = |field: &str| take_parts(&mut item, field).join("\n\n");
     // Open models tell all of it, others a summary.
     let (summary, content) = (texts("summary"), texts("content"));
     let text = if content.is_empty() { summary } else { content };
     let id = take_text(&mut item, "id");
-    let sealed = take_text(&mut item, "encrypted_content").filter(|data| !data.is_empty());
-    let signature = sealed.map(|data| {
-        thoughts::unseal(&data).unwrap_or(Signature {
-            of: Api::Responses,
-            data,
-            is_redacted: text.is_empty(),
-            id,
-        })
-    });
+    let data = take_text(&mut item, "encrypted_content").unwrap_or_default();
+    let signature = thoughts::signature(Api::Responses, &data, text.is_empty(), id);
     let thought = Thought { text, signature };
     (thought != Thought::default()).then_some(thought)
 }
@@ -224,15 +191,9 @@ fn read_shown(mut part: Object, role: Role) -> Result<Content, Unsaid> {
                 Role::System | Role::User => Content::Text(text),
             }
         }
-        "input_image" | "image_url" => read_image(part)?,
-        "input_file" => read_file(part)?,
-        "input_audio" => {
-            let mut audio = take_object(&mut part, "input_audio");
-            Content::Audio {
-                data: take_text(&mut audio, "data").ok_or(Unsaid("file_id"))?,
-                format: take_text(&mut audio, "format").unwrap_or_else(|| "wav".to_owned()),
-            }
-        }
+        "input_image" | "image_url" => read_image(&mut part)?,
+        "input_file" => read_file(&mut part)?,
+        "input_audio" => read_audio(&mut part)?,
         _ => return Err(Unsaid("this kind of content")),
     })
 }

@@ -46,23 +46,15 @@ pub fn look(place: &mut Place, event: &Value) {
 /// Whether such events change nothing here: those about the whole response, about calls, and about reasoning that is not
 /// summarised.
 fn is_known(kind: &str) -> bool {
-    let whole = [
-        "created",
-        "queued",
-        "in_progress",
-        "completed",
-        "incomplete",
-        "keepalive",
-        "ping",
-    ];
-    let within = [
-        "function_call_arguments.",
-        "custom_tool_call_input.",
-        "reasoning_text.",
-    ];
-    whole.contains(&kind)
-        || within.iter().any(|start| kind.starts_with(start))
-        || kind == "content_part.added"
+    let (what, _) = kind.rsplit_once('.').unwrap_or_default();
+    match kind {
+        "created" | "queued" | "in_progress" | "completed" | "incomplete" => true,
+        "keepalive" | "ping" | "content_part.added" => true,
+        _ => matches!(
+            what,
+            "function_call_arguments" | "custom_tool_call_input" | "reasoning_text"
+        ),
+    }
 }
 
 fn begin(place: &mut Place, event: &Value) -> Option<&'static str> {

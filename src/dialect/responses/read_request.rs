@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::input::Read;
 use super::read_tools::{read_choice, read_tools};
 use crate::dialect::conversation::fields::{
-    Object, kind_of, take, take_number, take_object, take_text,
+    Object, kind_of, take, take_list, take_object, take_text, take_words,
 };
 use crate::dialect::conversation::{
     Api, Caching, Conversation, Dropped, Echo, Effort, Field, Format, Part, Role, Sampling,
@@ -27,22 +27,18 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     let mut dropped = Dropped::nothing(Api::Responses);
     let echo = echo(&fields);
     let mut input = Read::default();
-    if let Some(text) = take_text(&mut fields, "instructions").filter(|text| !text.is_empty()) {
-        let parts = vec![Part::text(text)];
-        input.turns.push(Turn {
-            role: Role::System,
-            parts,
-        });
-    }
+    let instructions = take_words(&mut fields, "instructions").map(Part::text);
+    Turn::push(
+        &mut input.turns,
+        Role::System,
+        instructions.into_iter().collect(),
+    );
     input.read(take(&mut fields, "input"), &mut dropped)?;
     let mut text = take_object(&mut fields, "text");
     text.extend(input.text.unwrap_or_default());
     let mut reasoning = take_object(&mut fields, "reasoning");
     reasoning.extend(input.reasoning.unwrap_or_default());
-    let mut list = match take(&mut fields, "tools") {
-        Value::Array(list) => list,
-        _ => Vec::new(),
-    };
+    let mut list = take_list(&mut fields, "tools");
     list.append(&mut input.tools);
     let tools = tools(list, &mut fields, &mut dropped)?;
     let conversation = Conversation {
@@ -52,7 +48,7 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
         tools,
         max_output: take(&mut fields, "max_output_tokens").as_u64(),
         stop: Vec::new(),
-        sampling: sampling(&mut fields),
+        sampling: Sampling::read(&mut fields),
         thinking: thinking(reasoning, &mut dropped),
         format: format(take_object(&mut text, "format"))?,
         verbosity: take_text(&mut text, "verbosity"),
@@ -149,18 +145,6 @@ fn tools(list: Vec<Value>, fields: &mut Object, dropped: &mut Dropped) -> Result
     Ok(tools)
 }
 
-fn sampling(fields: &mut Object) -> Sampling {
-    let mut take = |name: &str| take_number(fields, name);
-    Sampling {
-        temperature: take("temperature"),
-        top_p: take("top_p"),
-        top_k: take("top_k"),
-        presence_penalty: take("presence_penalty"),
-        frequency_penalty: take("frequency_penalty"),
-        seed: take("seed"),
-    }
-}
-
 fn thinking(mut reasoning: Object, dropped: &mut Dropped) -> Thinking {
     let name = take_text(&mut reasoning, "effort");
     let effort = name.as_deref().and_then(Effort::of);
@@ -169,11 +153,7 @@ fn thinking(mut reasoning: Object, dropped: &mut Dropped) -> Thinking {
     }
     let older = take_text(&mut reasoning, "generate_summary");
     let summary = take_text(&mut reasoning, "summary").or(older);
-    for (name, value) in &reasoning {
-        if !value.is_null() {
-            dropped.named(&format!("reasoning.{name}"));
-        }
-    }
+    dropped.rest_of("reasoning.", &reasoning);
     Thinking {
         is_on: (effort == Some(Effort::None)).then_some(false),
         effort,
@@ -182,16 +162,11 @@ fn thinking(mut reasoning: Object, dropped: &mut Dropped) -> Thinking {
     }
 }
 
-fn format(mut format: Object) -> Result<Format, Unsaid> {
+fn format(format: Object) -> Result<Format, Unsaid> {
     Ok(match kind_of(&format) {
         "" | "text" => Format::Text,
         "json_object" => Format::Json,
-        "json_schema" => Format::Schema {
-            name: take_text(&mut format, "name"),
-            description: take_text(&mut format, "description"),
-            schema: take(&mut format, "schema"),
-            strict: take(&mut format, "strict").as_bool(),
-        },
+        "json_schema" => Format::of_schema(format),
         _ => return Err(Unsaid("text.format")),
     })
 }

@@ -84,11 +84,7 @@ fn read_tool(mut tool: Object, namespace: Option<String>, dropped: &mut Dropped)
     tool.remove("type");
     let name = take_text(&mut tool, "name").unwrap_or_default();
     let description = take_text(&mut tool, "description");
-    for (field, value) in &tool {
-        if !value.is_null() {
-            dropped.named(&format!("tools.{field}"));
-        }
-    }
+    dropped.rest_of("tools.", &tool);
     Tool {
         name,
         namespace,
@@ -112,20 +108,8 @@ fn add(tool: Tool, tools: &mut Tools) -> Result<(), Unsaid> {
 
 /// `web_search`, `web_search_preview`, or one with a date.
 fn read_search(mut tool: Object) -> Search {
-    let mut filters = take_object(&mut tool, "filters");
-    let domains = take_list(&mut filters, "allowed_domains").into_iter();
-    let mut location = take(&mut tool, "user_location");
-    if let Value::Object(place) = &mut location {
-        place.remove("type");
-        place.retain(|_, value| !value.is_null());
-    }
-    Search {
-        allowed_domains: domains
-            .filter_map(|domain| Some(domain.as_str()?.to_owned()))
-            .collect(),
-        location,
-        context_size: take_text(&mut tool, "search_context_size"),
-    }
+    let filters = take_object(&mut tool, "filters");
+    Search::read(&mut tool, filters)
 }
 
 /// Reads which tool is to be called.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::event::{Item, parts};
 use super::messages::Items;
-use crate::dialect::conversation::{Api, Piece, Signature, thoughts};
+use crate::dialect::conversation::{Api, Piece, thoughts};
 
 /// A part of reasoning: of its summary, or of the thought itself, which open models tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,17 +86,9 @@ impl Thoughts {
         }
         self.part = None;
         let data = item.encrypted_content.0;
-        if data.is_empty() {
-            return;
-        }
         let id = Some(item.id.0.into_owned()).filter(|id| !id.is_empty());
-        let signature = thoughts::unseal(&data).unwrap_or_else(|| Signature {
-            of: Api::Responses,
-            data: data.into_owned(),
-            is_redacted: !is_readable,
-            id,
-        });
-        self.goes_on = false;
-        pieces.push(Piece::Signature(signature));
+        let signature = thoughts::signature(Api::Responses, &data, !is_readable, id);
+        self.goes_on &= signature.is_none();
+        pieces.extend(signature.map(Piece::Signature));
     }
 }

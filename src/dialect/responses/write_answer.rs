@@ -125,9 +125,7 @@ impl Writer {
             return;
         }
         begin.created = begin.created.or_else(|| Some(now()));
-        if begin.model.is_empty() {
-            begin.model.clone_from(&self.asked.model);
-        }
+        begin.model = self.asked.answering(begin.model);
         self.begun = Some(begin);
         for kind in ["response.created", "response.in_progress"] {
             let mut numbered = std::mem::take(&mut self.numbered);

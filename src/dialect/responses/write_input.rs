@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use super::items::{Content as Said, Item, Part as Shown};
-use super::media::USUAL_DETAIL;
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Field, Input, Media, Names, Part, Role, Thought, Turn,
-    Unsaid, continue_prompt, data_url, name_of_kind,
+    USUAL_DETAIL, Unsaid, continue_prompt, document_text, name_of_kind,
 };
 
 /// Writes items one after the other.
@@ -182,7 +181,7 @@ impl<'a> Writer<'a> {
             }
             Content::Image { media, detail } => {
                 let detail = detail.unwrap_or_else(|| USUAL_DETAIL.to_owned());
-                let image_url = url(media);
+                let image_url = media.into_url();
                 said.push(Shown::InputImage { image_url, detail });
             }
             Content::Document {
@@ -198,20 +197,11 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn url(media: Media) -> String {
-    match media {
-        Media::Inline { kind, data } => data_url(&kind, data),
-        Media::Url(url) | Media::Text(url) => url,
-    }
-}
-
 fn document(media: Media, name: Option<String>, context: Option<String>, said: &mut Vec<Shown>) {
     match media {
-        Media::Text(text) => {
-            let about = [name, context, Some(text)];
-            let text = about.into_iter().flatten().collect::<Vec<_>>().join("\n");
-            said.push(Shown::InputText { text });
-        }
+        Media::Text(text) => said.push(Shown::InputText {
+            text: document_text(name, context, text),
+        }),
         Media::Inline { .. } | Media::Url(_) => {
             said.extend(context.map(|text| Shown::InputText { text }));
             said.push(file(media, name));
@@ -220,17 +210,18 @@ fn document(media: Media, name: Option<String>, context: Option<String>, said: &
 }
 
 fn file(media: Media, name: Option<String>) -> Shown {
-    match media {
-        Media::Inline { kind, data } => Shown::InputFile {
-            filename: Some(name.unwrap_or_else(|| name_of_kind(&kind))),
-            file_data: Some(data_url(&kind, data)),
-            file_url: None,
-        },
-        Media::Url(url) | Media::Text(url) => Shown::InputFile {
-            filename: None,
-            file_data: None,
-            file_url: Some(url),
-        },
+    let (mut filename, mut file_data, mut file_url) = (None, None, None);
+    match &media {
+        Media::Inline { kind, .. } => {
+            filename = Some(name.unwrap_or_else(|| name_of_kind(kind)));
+            file_data = Some(media.into_url());
+        }
+        Media::Url(_) | Media::Text(_) => file_url = Some(media.into_url()),
+    }
+    Shown::InputFile {
+        filename,
+        file_data,
+        file_url,
     }
 }
 

@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::{Number, Value, json};
 
 use super::items::Item;
-use super::models::Model;
 use super::read_request::THOUGHTS;
 use super::write_input::{Writer, continued, split_instructions};
 use super::write_tools::{Written as Declared, write_choice, write_search, write_tool};
+use crate::catalogue::Facts;
 use crate::dialect::conversation::{
     Api, Choice, Conversation, Dropped, Effort, Field, Format, Names, Reading, Sampling, Target,
     Thinking, Tools, Turn, Unsaid, Written, history, schema, short_id,
@@ -94,16 +94,17 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
     }
     let instructions = split_instructions(&mut turns);
     let input = input(turns, target, &mut names, &mut dropped)?;
-    let model = Model::known(target.facts());
-    let effort = effort(model, &conversation.thinking, &mut dropped);
+    let facts = target.facts();
+    let effort = effort(&facts, &conversation.thinking, &mut dropped);
     let Sampling {
         temperature, top_p, ..
-    } = sampling(conversation.sampling, model, effort, &mut dropped);
+    } = sampling(conversation.sampling, &facts, effort, &mut dropped);
     let thinking = &conversation.thinking;
     let (tools, tool_choice, parallel_tool_calls) =
         tools(conversation.tools, &mut names, &mut dropped);
-    let thinks = model.thinks() || thinking.is_asked_for();
-    let verbosity = verbosity(conversation.verbosity, model, &mut dropped);
+    let thinks = facts.thinks || thinking.is_asked_for();
+    let is_verbose = facts.takes_verbosity();
+    let verbosity = dropped.keep(conversation.verbosity, Field::Verbosity, is_verbose);
     let text = text(conversation.format, verbosity, &mut dropped);
     if !conversation.stop.is_empty() {
         dropped.field(Field::Stop);
@@ -118,10 +119,16 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
         tools,
         tool_choice,
         parallel_tool_calls,
-        reasoning: reasoning(effort, model, shows_thoughts(thinking, conversation.origin)),
+        reasoning: reasoning(
+            effort,
+            &facts,
+            shows_thoughts(thinking, conversation.origin),
+        ),
         include: thinks.then_some([THOUGHTS]),
         text,
-        max_output_tokens: conversation.max_output.map(|most| limit(most, target)),
+        max_output_tokens: conversation
+            .max_output
+            .map(|most| target.limit(most).max(LEAST_OUTPUT)),
         temperature,
         top_p,
         about: About {
@@ -152,11 +159,6 @@ fn accepted_id(id: &str) -> String {
     }
 }
 
-fn limit(most: u64, target: &Target<'_>) -> u64 {
-    let largest = target.upstream.max_output.map_or(u64::MAX, u64::from);
-    most.min(largest).max(LEAST_OUTPUT)
-}
-
 fn input(
     turns: Vec<Turn>,
     target: &Target<'_>,
@@ -172,8 +174,17 @@ fn input(
     Writer::new(names, dropped, instructing).write(turns)
 }
 
-fn effort(model: Model, thinking: &Thinking, dropped: &mut Dropped) -> Option<Effort> {
-    let effort = model.effort(thinking);
+/// The effort to ask for; `None`: it is left to the model.
+fn effort(facts: &Facts, thinking: &Thinking, dropped: &mut Dropped) -> Option<Effort> {
+    let asked = match (thinking.is_on, thinking.effort, thinking.budget) {
+        (Some(false), _, _) => Effort::None,
+        (_, Some(effort), _) => effort,
+        (_, None, Some(budget)) => Effort::of_budget(budget),
+        // gpt-5.1 and later do not think unless they are asked to.
+        (Some(true), None, None) => Effort::Medium,
+        (None, None, None) => return None,
+    };
+    let effort = facts.efforts.closest(asked.name()).and_then(Effort::of);
     if effort.is_none() && thinking.is_asked_for() {
         dropped.field(Field::Effort);
     }
@@ -190,8 +201,8 @@ fn shows_thoughts(thinking: &Thinking, origin: Api) -> bool {
     thinking.is_shown && expects
 }
 
-fn reasoning(effort: Option<Effort>, model: Model, is_shown: bool) -> Option<Reasoning> {
-    let summary = (is_shown && model.thinks()).then_some("auto");
+fn reasoning(effort: Option<Effort>, facts: &Facts, is_shown: bool) -> Option<Reasoning> {
+    let summary = (is_shown && facts.thinks).then_some("auto");
     let effort = effort.map(Effort::name);
     (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary })
 }
@@ -199,24 +210,19 @@ fn reasoning(effort: Option<Effort>, model: Model, is_shown: bool) -> Option<Rea
 /// The sampling that is left.
 fn sampling(
     asked: Sampling,
-    model: Model,
+    facts: &Facts,
     effort: Option<Effort>,
     dropped: &mut Dropped,
 ) -> Sampling {
-    let takes = model.takes_sampling(effort);
-    let mut keep = |value: Option<Number>, is_taken: bool, field: Field| {
-        if value.is_some() && !is_taken {
-            dropped.field(field);
-        }
-        value.filter(|_| is_taken)
-    };
+    let takes = facts.takes_sampling(effort.map(Effort::name));
+    let mut keep = |value, field, is_taken| dropped.keep(value, field, is_taken);
     Sampling {
-        temperature: keep(asked.temperature, takes, Field::Temperature),
-        top_p: keep(asked.top_p, takes, Field::TopP),
-        top_k: keep(asked.top_k, false, Field::TopK),
-        presence_penalty: keep(asked.presence_penalty, false, Field::PresencePenalty),
-        frequency_penalty: keep(asked.frequency_penalty, false, Field::FrequencyPenalty),
-        seed: keep(asked.seed, false, Field::Seed),
+        temperature: keep(asked.temperature, Field::Temperature, takes),
+        top_p: keep(asked.top_p, Field::TopP, takes),
+        top_k: keep(asked.top_k, Field::TopK, false),
+        presence_penalty: keep(asked.presence_penalty, Field::PresencePenalty, false),
+        frequency_penalty: keep(asked.frequency_penalty, Field::FrequencyPenalty, false),
+        seed: keep(asked.seed, Field::Seed, false),
     }
 }
 
@@ -237,14 +243,6 @@ fn tools(tools: Tools, names: &mut Names, dropped: &mut Dropped) -> Declaration 
     }
     let choice = write_choice(&choice, names);
     (declared, choice, tools.parallel)
-}
-
-fn verbosity(asked: Option<String>, model: Model, dropped: &mut Dropped) -> Option<String> {
-    if asked.is_some() && !model.takes_verbosity() {
-        dropped.field(Field::Verbosity);
-        return None;
-    }
-    asked
 }
 
 fn text(format: Format, verbosity: Option<String>, dropped: &mut Dropped) -> Option<Text> {

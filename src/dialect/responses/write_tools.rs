@@ -1,7 +1,7 @@
 //! Tools and the choice among them, as they are written.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::dialect::conversation::{
     Choice, Dropped, Field, Names, Search, Tool, ToolKind, ToolName, schema,
@@ -29,8 +29,8 @@ pub(super) enum Written {
     WebSearch {
         #[serde(skip_serializing_if = "Value::is_null")]
         filters: Value,
-        #[serde(skip_serializing_if = "Value::is_null")]
-        user_location: Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_location: Option<Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
         search_context_size: Option<String>,
     },
@@ -50,11 +50,7 @@ pub(super) fn write_tool(tool: Tool, names: &mut Names, dropped: &mut Dropped) -
                 parameters = json!({ "type": "object", "properties": {} });
             }
             // Others allow more in a strict schema.
-            let is_wanted = strict == Some(true);
-            let strict = is_wanted && schema::is_strict(&parameters);
-            if is_wanted && !strict {
-                dropped.field(Field::Strict);
-            }
+            let strict = schema::keeps_strict(strict, &parameters, dropped);
             Written::Function {
                 name,
                 description,
@@ -76,16 +72,9 @@ pub(super) fn write_search(search: Search) -> Written {
         domains if domains.is_empty() => Value::Null,
         domains => json!({ "allowed_domains": domains }),
     };
-    let user_location = match search.location {
-        Value::Object(mut place) => {
-            place.insert("type".to_owned(), "approximate".into());
-            Value::Object(place)
-        }
-        _ => Value::Null,
-    };
     Written::WebSearch {
         filters,
-        user_location,
+        user_location: Search::located(search.location),
         search_context_size: search.context_size,
     }
 }
@@ -110,10 +99,6 @@ pub(super) fn write_choice(choice: &Choice, names: &mut Names) -> Option<Value> 
 }
 
 fn named(tool: &ToolName, names: &mut Names) -> Value {
-    let mut named = Map::new();
     let kind = if tool.is_custom { "custom" } else { "function" };
-    named.insert("type".to_owned(), kind.into());
-    let name = names.sent(&tool.name, tool.namespace.as_deref());
-    named.insert("name".to_owned(), name.into());
-    named.into()
+    json!({ "type": kind, "name": names.sent(&tool.name, tool.namespace.as_deref()) })
 }

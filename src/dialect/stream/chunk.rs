@@ -12,17 +12,13 @@ use crate::dialect::said::is_filled;
 use crate::wire::json::Fields;
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct Chunk<'a> {
-    #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) choices: Option<Vec<Choice<'a>>>,
-    #[serde(borrow)]
     usage: Option<&'a RawValue>,
     /// What makes events of different texts equally long: `OpenAI`'s name for it, and Mistral's.
-    #[serde(borrow)]
     obfuscation: Option<&'a RawValue>,
-    #[serde(borrow)]
     p: Option<&'a RawValue>,
 }
 
@@ -60,12 +56,10 @@ impl<'a> Chunk<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct Choice<'a> {
-    #[serde(borrow)]
     pub(super) finish_reason: Option<Cow<'a, str>>,
-    #[serde(borrow)]
     delta: Option<Delta<'a>>,
-    #[serde(borrow)]
     text: Option<&'a RawValue>,
 }
 

@@ -11,42 +11,35 @@ use crate::dialect::conversation::End;
 use crate::dialect::messages::error_kind;
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct MessageEvent<'a> {
     #[serde(borrow, rename = "type")]
     pub(super) kind: Cow<'a, str>,
-    #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
-    #[serde(borrow)]
     content_block: Option<Piece<'a>>,
-    #[serde(borrow)]
     delta: Option<Piece<'a>>,
     /// When the message begins.
-    #[serde(borrow)]
     message: Option<&'a RawValue>,
     /// When it ends.
-    #[serde(borrow)]
     usage: Option<&'a RawValue>,
 }
 
 /// The message as it begins.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct Message<'a> {
-    #[serde(borrow)]
     usage: Option<&'a RawValue>,
 }
 
 /// A block that starts, or an addition to one.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 struct Piece<'a> {
-    #[serde(borrow, rename = "type")]
+    #[serde(rename = "type")]
     kind: Option<Cow<'a, str>>,
-    #[serde(borrow)]
     text: Option<&'a RawValue>,
-    #[serde(borrow)]
     thinking: Option<&'a RawValue>,
-    #[serde(borrow)]
     partial_json: Option<&'a RawValue>,
-    #[serde(borrow)]
     stop_reason: Option<&'a RawValue>,
 }
 

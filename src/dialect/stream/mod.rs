@@ -123,7 +123,8 @@ impl StreamReader {
             Some(data) if self.endpoint == Endpoint::Messages => {
                 self.read_message_event(data, event)
             }
-            Some(data) if event.name == Some(b"error") => read_named_error(data),
+            // Its fields are in an `error` object or at the top level.
+            Some(data) if event.name == Some(b"error") => failed(serde_json::from_slice(data).ok()),
             Some(data) => self.read_chunk(data, event),
         };
         self.has_content |= signal == Signal::Content;
@@ -197,10 +198,10 @@ impl StreamReader {
 
     fn read_chunk(&mut self, data: &[u8], event: &Event<'_>) -> Signal {
         let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
-            return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
+            return UNPARSABLE;
         };
         if let Some(error) = chunk.error {
-            return Signal::Failed(classify_inner(error, None));
+            return failed(Some(error));
         }
         if let Some(usage) = chunk.usage() {
             self.has_usage = true;
@@ -212,7 +213,7 @@ impl StreamReader {
         for choice in chunk.choices.unwrap_or_default() {
             let end = End::of(choice.finish_reason.as_deref().unwrap_or_default());
             if end == Some(End::Failed) {
-                return Signal::Failed(Outcome::ServerError { status: 500 });
+                return failed(None);
             }
             self.thinks |= choice.thinks();
             let has_said = choice.has_content() || self.has_content;
@@ -233,10 +234,10 @@ impl StreamReader {
 
     fn read_response_event(&mut self, data: &[u8], whole: &Event<'_>) -> Signal {
         let Ok(event) = serde_json::from_slice::<ResponseEvent<'_>>(data) else {
-            return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
+            return UNPARSABLE;
         };
         let Ok(number) = event.number() else {
-            return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
+            return UNPARSABLE;
         };
         self.sequence_number = number.unwrap_or(self.sequence_number);
         match &*event.kind {
@@ -255,19 +256,8 @@ impl StreamReader {
                 let is_thought = event.kind.starts_with(THOUGHT);
                 self.read_piece(event.piece(), is_thought)
             }
-            "error" => Signal::Failed(
-                serde_json::from_slice(data).map_or(Outcome::ServerError { status: 500 }, |flat| {
-                    classify_inner(event.error.unwrap_or(flat), None)
-                }),
-            ),
-            "response.failed" => Signal::Failed(
-                event
-                    .response
-                    .and_then(|response| response.error)
-                    .map_or(Outcome::ServerError { status: 500 }, |error| {
-                        classify_inner(error, None)
-                    }),
-            ),
+            "error" => failed(event.error.or_else(|| serde_json::from_slice(data).ok())),
+            "response.failed" => failed(event.response.and_then(|response| response.error)),
             kind @ ("response.completed" | "response.incomplete") => {
                 self.is_complete = true;
                 if let Some(usage) = event.usage() {
@@ -313,26 +303,18 @@ impl StreamReader {
 
     fn read_message_event(&mut self, data: &[u8], whole: &Event<'_>) -> Signal {
         let Ok(event) = serde_json::from_slice::<MessageEvent<'_>>(data) else {
-            return Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));
+            return UNPARSABLE;
         };
         if let Some(usage) = event.usage() {
             self.count(usage);
         }
         match &*event.kind {
-            "error" => Signal::Failed(
-                event
-                    .error
-                    .map_or(Outcome::ServerError { status: 500 }, |error| {
-                        classify_inner(error, None)
-                    }),
-            ),
+            "error" => failed(event.error),
             "message_stop" => {
                 self.is_complete = true;
                 self.said()
             }
-            "message_delta" if event.end() == Some(End::Failed) => {
-                Signal::Failed(Outcome::ServerError { status: 500 })
-            }
+            "message_delta" if event.end() == Some(End::Failed) => failed(None),
             _ => {
                 let thinks = event.thinks();
                 self.thinks |= thinks;
@@ -372,8 +354,11 @@ impl StreamReader {
     }
 }
 
-/// An event named `error`, with its fields in an `error` object or at the top level.
-fn read_named_error(data: &[u8]) -> Signal {
-    let failed = Outcome::ServerError { status: 500 };
-    Signal::Failed(serde_json::from_slice(data).map_or(failed, |error| classify_inner(error, None)))
+/// The failure that an error object reports; without one, it is the upstream's fault.
+fn failed(error: Option<&RawValue>) -> Signal {
+    let outcome = error.map(|error| classify_inner(error, None));
+    Signal::Failed(outcome.unwrap_or(Outcome::ServerError { status: 500 }))
 }
+
+/// What comes is not an event of this API.
+const UNPARSABLE: Signal = Signal::Failed(Outcome::InvalidReply(Defect::Unparsable));

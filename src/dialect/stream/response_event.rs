@@ -10,23 +10,17 @@ use super::shape::{Kind, is_text};
 use crate::dialect::said::{self, Part};
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct ResponseEvent<'a> {
     #[serde(borrow, rename = "type")]
     pub(super) kind: Cow<'a, str>,
-    #[serde(borrow)]
     sequence_number: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) response: Option<ResponseHead<'a>>,
-    #[serde(borrow)]
     pub(super) item: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) part: Option<&'a RawValue>,
-    #[serde(borrow)]
     delta: Option<&'a RawValue>,
     /// What makes events of different texts equally long.
-    #[serde(borrow)]
     obfuscation: Option<&'a RawValue>,
 }
 
@@ -94,13 +88,10 @@ pub(super) fn is_unseen_work(item: &Part<'_>) -> bool {
 }
 
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct ResponseHead<'a> {
-    #[serde(borrow)]
     pub(super) id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
-    #[serde(borrow)]
     pub(super) output: Option<&'a RawValue>,
-    #[serde(borrow)]
     usage: Option<&'a RawValue>,
 }

@@ -47,6 +47,26 @@ pub trait Wanted<'a>: Default {
     fn field(&mut self, name: &str) -> Option<&mut Field<'a>>;
 }
 
+/// Declares the fields of an object that are wanted: each is called as in the JSON.
+macro_rules! wanted {
+    ($(#[$about:meta])* $visible:vis $name:ident: $($(#[$more:meta])* $field:ident),*) => {
+        $(#[$about])*
+        #[derive(Debug, Default)]
+        $visible struct $name<'a> {
+            $($(#[$more])* $visible $field: Field<'a>,)*
+        }
+        impl<'a> Wanted<'a> for $name<'a> {
+            fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+                match name {
+                    $(stringify!($field) => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+pub(crate) use wanted;
+
 /// What is wanted of a text that is one object.
 pub fn pick<'a, W: Wanted<'a>>(text: &'a [u8]) -> Result<W, Broken> {
     let mut reader = Reader::new(text);

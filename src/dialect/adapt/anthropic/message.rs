@@ -9,11 +9,13 @@ use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
-use super::provider_state::{accepted, is_thought, leave_thoughts};
+use super::provider_state::{is_reasoning, leave_thoughts};
 use super::turns::Turns;
 use crate::catalogue::{Facts, Sampling, Thinking, claude_facts};
+use crate::dialect::adapt::fields::{self, read, replace};
 use crate::dialect::adapt::schemas;
-use crate::dialect::conversation::{Effort, continue_prompt};
+use crate::dialect::conversation::fields::object;
+use crate::dialect::conversation::{Effort, continue_prompt, plain_id};
 use crate::wire::json::Fields;
 
 /// The body of a request, adapted to this model, and the fields that were dropped; `None`: nothing had to change.
@@ -49,25 +51,16 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn get(&self, field: &str) -> Value {
-        let value = self.fields.get(field);
-        value
-            .and_then(|value| serde_json::from_str(value.get()).ok())
-            .unwrap_or_default()
+        read(&self.fields, field).unwrap_or_default()
     }
 
     /// The `output_config`: an effort, and the format of the answer.
     fn config(&self) -> Map<String, Value> {
-        match self.get("output_config") {
-            Value::Object(config) => config,
-            _ => Map::new(),
-        }
+        object(self.get("output_config"))
     }
 
     fn put(&mut self, field: &'static str, value: impl serde::Serialize) {
-        if let Ok(value) = to_raw_value(&value) {
-            self.fields.insert(field.into(), Cow::Owned(value));
-            self.is_changed = true;
-        }
+        self.is_changed |= fields::put(&mut self.fields, field, &value);
     }
 
     fn drop(&mut self, field: &str) {
@@ -90,18 +83,18 @@ impl Request<'_> {
 
     /// Puts in order what would be refused: calls and their results in the history, and the schemas of tools.
     fn repair(&mut self) {
-        let messages = self.fields.get("messages");
-        let mut turns = messages.and_then(|messages| Turns::read(messages));
-        if let Some(turns) = &mut turns {
-            turns.repair(accepted);
-        }
-        if let Some(messages) = turns.and_then(Turns::written) {
-            self.put("messages", messages);
-        }
-        let tools = self.fields.get("tools");
-        if let Some(tools) = tools.and_then(|tools| schemas::of_message(tools)) {
-            self.put("tools", tools);
-        }
+        self.change_turns(|turns| {
+            turns.repair(plain_id);
+        });
+        self.is_changed |= replace(&mut self.fields, "tools", schemas::of_message);
+    }
+
+    fn change_turns(&mut self, change: impl FnOnce(&mut Turns<'_>)) {
+        self.is_changed |= replace(&mut self.fields, "messages", |messages| {
+            let mut turns = Turns::read(messages)?;
+            change(&mut turns);
+            turns.written()
+        });
     }
 
     fn think(&mut self) {
@@ -187,12 +180,9 @@ impl Request<'_> {
         let turns = messages.as_array().map_or(&[][..], Vec::as_slice);
         let is_answer = |turn: &&Value| turn["role"] == "assistant";
         let is_begun = turns.last().is_some_and(|turn| is_answer(&turn));
-        let last = turns.iter().rfind(is_answer);
-        let blocks = last.and_then(|turn| turn["content"].as_array());
-        let has_called_without = blocks.is_some_and(|blocks| {
-            let has_calls = blocks.iter().any(|block| block["type"] == "tool_use");
-            has_calls && !blocks.first().is_some_and(is_thought)
-        });
+        let messages = self.fields.get("messages");
+        let turns = messages.and_then(|messages| Turns::read(messages));
+        let has_called_without = turns.is_some_and(|turns| turns.has_called_without(is_reasoning));
         !is_forced && !is_begun && !has_called_without
     }
 
@@ -243,16 +233,8 @@ impl Request<'_> {
 
     /// Handles messages of the system: `role 'system' is not supported on this model`.
     fn instruct(&mut self) {
-        if self.model.takes_system_amid {
-            return;
-        }
-        let messages = self.fields.get("messages");
-        let mut turns = messages.and_then(|messages| Turns::read(messages));
-        if let Some(turns) = &mut turns {
-            turns.instruct_by_user();
-        }
-        if let Some(messages) = turns.and_then(Turns::written) {
-            self.put("messages", messages);
+        if !self.model.takes_system_amid {
+            self.change_turns(|turns| turns.instruct_by_user());
         }
     }
 
@@ -262,9 +244,8 @@ impl Request<'_> {
         if self.model.takes_prefill {
             return;
         }
-        let messages = self.fields.get("messages");
-        let messages = messages.map_or("[]", |messages| messages.get());
-        let mut turns: Vec<Box<RawValue>> = serde_json::from_str(messages).unwrap_or_default();
+        let turns = read(&self.fields, "messages");
+        let mut turns: Vec<Box<RawValue>> = turns.unwrap_or_default();
         let last = turns.last().map_or("null", |last| last.get());
         let last = serde_json::from_str(last).unwrap_or_default();
         if let Some(prefill) = prefill_of(&last)

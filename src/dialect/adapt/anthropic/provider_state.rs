@@ -1,15 +1,12 @@
 //! What providers have left in a conversation for Claude, and only they can read.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use memchr::memmem;
 use serde_json::Value;
-use serde_json::value::to_raw_value;
 
 use super::turns::Turns;
-use crate::dialect::adapt::fields::{is, text_of};
-use crate::dialect::conversation::thoughts::SEAL;
+use crate::dialect::adapt::fields::{is, put, read, text_of};
+use crate::dialect::conversation::{plain_id, thoughts::SEAL};
 use crate::wire::json::Fields;
 
 /// A Messages body without reasoning, which another provider has signed, or which is missing before tool calls, and
@@ -22,16 +19,16 @@ pub(in crate::dialect::adapt) fn strip_provider_state(body: &[u8]) -> Option<(By
     if turns.retain(|block| !is_reasoning(block)) {
         dropped.push("messages.thinking".to_owned());
     }
-    turns.repair(accepted);
+    turns.repair(plain_id);
     let messages = turns.written();
     let is_changed = messages.is_some();
     if let Some(messages) = messages {
-        fields.insert("messages".into(), Cow::Owned(messages));
+        put(&mut fields, "messages", &messages);
     }
     // A turn that has called tools without reasoning cannot continue with reasoning.
     let thinking = thinking_of(&fields);
     if thinking.is_object() && thinking["type"] != "disabled" {
-        stop_thinking(&mut fields)?;
+        stop_thinking(&mut fields);
         dropped.push("thinking".to_owned());
     }
     let is_changed_at_all = is_changed || !dropped.is_empty();
@@ -40,22 +37,16 @@ pub(in crate::dialect::adapt) fn strip_provider_state(body: &[u8]) -> Option<(By
 }
 
 fn thinking_of(fields: &Fields<'_>) -> Value {
-    let thinking = fields.get("thinking");
-    thinking
-        .and_then(|thinking| serde_json::from_str(thinking.get()).ok())
-        .unwrap_or_default()
+    read(fields, "thinking").unwrap_or_default()
 }
 
 /// Asks for an answer without reasoning.
-fn stop_thinking(fields: &mut Fields<'_>) -> Option<()> {
+fn stop_thinking(fields: &mut Fields<'_>) {
     fields.shift_remove("thinking");
-    if let Some(management) = fields.get_mut("context_management")
-        && let Ok(mut edits) = serde_json::from_str(management.get())
-    {
-        leave_thoughts(&mut edits);
-        *management = Cow::Owned(to_raw_value(&edits).ok()?);
+    if let Some(mut management) = read(fields, "context_management") {
+        leave_thoughts(&mut management);
+        put(fields, "context_management", &management);
     }
-    Some(())
 }
 
 /// The body without reasoning that no provider can check: what this proxy has sealed, and, towards Claude, what nobody has
@@ -85,11 +76,12 @@ pub(in crate::dialect::adapt) fn without_foreign_thoughts(
         !is_unsigned && !proof.starts_with(SEAL)
     });
     let has_called_without = turns.has_called_without(is_reasoning);
-    fields.insert("messages".into(), Cow::Owned(turns.written()?));
+    let turns = turns.written()?;
+    put(&mut fields, "messages", &turns);
     let mut dropped = vec!["messages.thinking".to_owned()];
     // With a budget, the turn that goes on must have begun with reasoning.
     if is_claude && has_called_without && thinking_of(&fields)["type"] == "enabled" {
-        stop_thinking(&mut fields)?;
+        stop_thinking(&mut fields);
         dropped.push("thinking".to_owned());
     }
     let body = serde_json::to_vec(&fields).ok()?;
@@ -112,21 +104,9 @@ fn may_be_unsigned(body: &[u8]) -> bool {
     thoughts > 0 && thoughts > texts("\"signature\"", b"\"")
 }
 
-fn is_reasoning(block: &Fields<'_>) -> bool {
-    is(block, "type", "thinking") || is(block, "type", "redacted_thinking")
-}
-
-/// Some upstreams give ids that others do not accept: `functions.get_weather:0`.
-pub(super) fn accepted(id: &str) -> String {
-    let is_fine = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    id.chars()
-        .map(|letter| if is_fine(letter) { letter } else { '_' })
-        .collect()
-}
-
 /// Whether a block is reasoning, readable or encrypted.
-pub(super) fn is_thought(block: &Value) -> bool {
-    block["type"] == "thinking" || block["type"] == "redacted_thinking"
+pub(super) fn is_reasoning(block: &Fields<'_>) -> bool {
+    is(block, "type", "thinking") || is(block, "type", "redacted_thinking")
 }
 
 /// Removes the edits about reasoning from a `context_management`.

@@ -1,14 +1,15 @@
 //! The turns of a Messages request, of which some blocks change; everything else stays byte for byte.
 
-use std::borrow::Cow;
 use std::mem::take;
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::dialect::adapt::fields::{is, put, text_of};
-use crate::dialect::conversation::history::{FURTHER, NO_RESULT, ORPHAN};
-use crate::dialect::conversation::{CallIds, Owner, mended};
+use crate::dialect::adapt::calls::Calls;
+use crate::dialect::adapt::fields::{is, put, read, written};
+use crate::dialect::conversation::history::NO_RESULT;
+use crate::dialect::conversation::{CallIds, Fate, mended};
+use crate::dialect::messages::available;
 use crate::wire::json::Fields;
 
 /// The turns, in their order.
@@ -30,7 +31,7 @@ impl<'a> Turns<'a> {
     pub(super) fn read(messages: &'a RawValue) -> Option<Self> {
         let list: Vec<Fields<'a>> = serde_json::from_str(messages.get()).ok()?;
         let list = list.into_iter().map(|fields| Turn {
-            blocks: blocks_of(&fields),
+            blocks: serde_json::from_str(written(&fields, "content")).ok(),
             fields,
             is_changed: false,
         });
@@ -47,13 +48,11 @@ impl<'a> Turns<'a> {
         }
         let turns = self.list.into_iter().map(|mut turn| {
             if let Some(blocks) = turn.blocks.filter(|_| turn.is_changed) {
-                turn.fields
-                    .insert("content".into(), Cow::Owned(to_raw_value(&blocks).ok()?));
+                put(&mut turn.fields, "content", &blocks);
             }
-            Some(turn.fields)
+            turn.fields
         });
-        let turns: Vec<Fields<'_>> = turns.collect::<Option<_>>()?;
-        to_raw_value(&turns).ok()
+        to_raw_value(&turns.collect::<Vec<_>>()).ok()
     }
 
     /// Keeps only these blocks. Returns whether another one was there.
@@ -76,8 +75,16 @@ impl<'a> Turns<'a> {
     /// The instructions amid the conversation become a user's, for a model that takes none there.
     pub(super) fn instruct_by_user(&mut self) {
         for turn in &mut self.list {
-            if is(&turn.fields, "role", "system") {
-                self.is_changed |= put(&mut turn.fields, "role", "user");
+            if !is(&turn.fields, "role", "system") {
+                continue;
+            }
+            self.is_changed |= put(&mut turn.fields, "role", "user");
+            // Only the system adds tools: the user can but name them.
+            for block in turn.blocks.iter_mut().flatten() {
+                if let Some(text) = added_tool(block).as_deref().and_then(text) {
+                    *block = text;
+                    turn.is_changed = true;
+                }
             }
         }
     }
@@ -102,11 +109,8 @@ impl<'a> Turns<'a> {
     /// Repairs the calls: their input is an object, their ids are unique and accepted, and their results stand right behind
     /// them, before anything else. What has no call is said by the user. Returns whether that changes anything.
     pub(super) fn repair(&mut self, accepted: fn(&str) -> String) -> bool {
-        let mut calls = Calls {
-            ids: CallIds::new(accepted),
-            places: Vec::new(),
-            results: Vec::new(),
-        };
+        let mut calls = Calls::new(accepted);
+        let mut places = Vec::new();
         let mut is_changed = false;
         let mut was_model = false;
         for (place, turn) in self.list.iter_mut().enumerate() {
@@ -125,28 +129,33 @@ impl<'a> Turns<'a> {
                 continue;
             }
             for mut block in take(blocks) {
-                let keeps = if is_call(&block) {
-                    turn.is_changed |= calls.call(place, &mut block);
-                    true
+                if is_call(&block) {
+                    places.push(place);
+                    turn.is_changed |= calls.call(&mut block, "id") | mend(&mut block);
                 } else if is_result(&block) {
-                    calls.result(&mut block, blocks, &mut turn.is_changed)
-                } else {
-                    true
-                };
-                if keeps {
-                    blocks.push(block);
+                    let (fate, is_renamed) = calls.result(&mut block, "tool_use_id", "content");
+                    let stays = matches!(fate, Fate::Of(_));
+                    turn.is_changed |= is_renamed || !stays;
+                    if let Fate::Told(note) = fate {
+                        blocks.extend(text(note));
+                        blocks.extend(said_in(&block));
+                    }
+                    if !stays {
+                        continue;
+                    }
                 }
+                blocks.push(block);
             }
             is_changed |= turn.is_changed;
         }
-        is_changed |= self.place(&calls);
+        is_changed |= self.place(&calls.ids, &places);
         self.is_changed |= is_changed;
         self.leave_empty();
         is_changed
     }
 
     /// Puts the results of each run of calls in a turn of their own, unless they stand where they belong.
-    fn place(&mut self, calls: &Calls) -> bool {
+    fn place(&mut self, ids: &CallIds, places: &[usize]) -> bool {
         let mut inserts: Vec<(usize, Turn<'a>)> = Vec::new();
         let mut call = 0;
         for place in 0..self.list.len() {
@@ -158,10 +167,10 @@ impl<'a> Turns<'a> {
             if !is_last || !is(&self.list[place].fields, "role", "assistant") {
                 continue;
             }
-            while calls.places.get(call).is_some_and(|of| *of <= place) {
+            while places.get(call).is_some_and(|of| *of <= place) {
                 call += 1;
             }
-            let ids: Vec<&str> = (first..call).map(|call| calls.ids.sent(call)).collect();
+            let ids: Vec<&str> = (first..call).map(|call| ids.sent(call)).collect();
             if ids.is_empty() || self.has_all_behind(place, &ids) {
                 continue;
             }
@@ -173,14 +182,12 @@ impl<'a> Turns<'a> {
                 .filter_map(|id| missing(id))
                 .collect();
             results.extend(missing);
-            let Ok(role) = to_raw_value("user") else {
-                continue;
-            };
-            let turn = Turn {
-                fields: Fields::from_iter([("role".into(), Cow::Owned(role))]),
+            let mut turn = Turn {
+                fields: Fields::new(),
                 blocks: Some(results),
                 is_changed: true,
             };
+            put(&mut turn.fields, "role", "user");
             inserts.push((place + 1, turn));
         }
         let is_changed = !inserts.is_empty();
@@ -225,68 +232,23 @@ impl<'a> Turns<'a> {
     }
 }
 
-/// The calls of a history while it is read.
-struct Calls {
-    ids: CallIds,
-    /// For each call the place of its turn.
-    places: Vec<usize>,
-    /// What the results say, as it is written, by the number of the call.
-    results: Vec<(usize, String)>,
+/// What a result says, as blocks.
+fn said_in(result: &Fields<'_>) -> Vec<Fields<'static>> {
+    match read(result, "content") {
+        Some(Value::String(said)) => text(&said).into_iter().collect(),
+        Some(Value::Array(blocks)) => {
+            let blocks = blocks.into_iter();
+            blocks
+                .filter_map(|block| serde_json::from_value(block).ok())
+                .collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
-impl Calls {
-    /// Takes a call. Returns whether it was changed.
-    fn call(&mut self, place: usize, block: &mut Fields<'_>) -> bool {
-        let given = text_of(block, "id").unwrap_or_default();
-        let number = self.ids.call(&given);
-        self.places.push(place);
-        let is_renamed = self.ids.sent(number) != given && put(block, "id", self.ids.sent(number));
-        is_renamed | mend(block)
-    }
-
-    /// Takes a result. Returns whether it stays; what has no call goes to `texts`.
-    fn result<'a>(
-        &mut self,
-        block: &mut Fields<'a>,
-        texts: &mut Vec<Fields<'a>>,
-        is_changed: &mut bool,
-    ) -> bool {
-        let given = text_of(block, "tool_use_id").unwrap_or_default();
-        let said = block.get("content").map_or("", |said| said.get());
-        let note = match self.ids.result(&given) {
-            Owner::Call(call) => {
-                self.results.push((call, said.to_owned()));
-                let sent = self.ids.sent(call);
-                *is_changed |= sent != given && put(block, "tool_use_id", sent);
-                return true;
-            }
-            Owner::Answered(call)
-                if self
-                    .results
-                    .iter()
-                    .any(|known| *known == (call, said.to_owned())) =>
-            {
-                None
-            }
-            Owner::Answered(_) => Some(FURTHER),
-            Owner::Nobody => Some(ORPHAN),
-        };
-        *is_changed = true;
-        if let Some(note) = note {
-            let said = serde_json::from_str(said).unwrap_or_default();
-            texts.extend(text(note));
-            match said {
-                Value::String(said) => texts.extend(text(&said)),
-                Value::Array(blocks) => texts.extend(
-                    blocks
-                        .into_iter()
-                        .filter_map(|block| serde_json::from_value(block).ok()),
-                ),
-                _ => {}
-            }
-        }
-        false
-    }
+fn added_tool(block: &Fields<'_>) -> Option<String> {
+    let tool: Value = read(block, "tool").filter(|_| is(block, "type", "tool_addition"))?;
+    Some(available(tool["name"].as_str()?))
 }
 
 fn text(text: &str) -> Option<Fields<'static>> {
@@ -301,21 +263,13 @@ fn missing(id: &str) -> Option<Fields<'static>> {
 
 /// Repairs the input of a call. Returns whether that changes anything.
 fn mend(block: &mut Fields<'_>) -> bool {
-    let given = block.get("input").map_or("", |input| input.get());
+    let given = written(block, "input");
     let text: Option<String> = serde_json::from_str(given).ok();
     let better = mended(text.as_deref().unwrap_or(given));
     let Some(better) = better.or_else(|| text.filter(|_| !given.starts_with('{'))) else {
         return false;
     };
-    let Ok(better) = RawValue::from_string(better) else {
-        return false;
-    };
-    block.insert("input".into(), Cow::Owned(better));
-    true
-}
-
-fn blocks_of<'a>(fields: &Fields<'_>) -> Option<Vec<Fields<'a>>> {
-    serde_json::from_str(fields.get("content")?.get()).ok()
+    RawValue::from_string(better).is_ok_and(|better| put(block, "input", &better))
 }
 
 fn is_call(block: &Fields<'_>) -> bool {
@@ -331,7 +285,8 @@ mod tests {
     use serde_json::value::to_raw_value;
     use serde_json::{Value, json};
 
-    use super::{FURTHER, ORPHAN, Turns};
+    use super::Turns;
+    use crate::dialect::conversation::{FURTHER, ORPHAN};
 
     fn repaired(messages: &Value) -> Option<Value> {
         let raw = to_raw_value(messages).unwrap();

@@ -3,17 +3,15 @@
 //! Only what must change does: what is in order stays byte for byte.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use serde_json::value::to_raw_value;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::entries::change_calls;
 use crate::catalogue::CallIds as Accepted;
-use crate::dialect::adapt::fields::{is, put, text_of};
-use crate::dialect::conversation::history::{FURTHER, NO_RESULT, ORPHAN};
-use crate::dialect::conversation::{CallIds, Owner, form_of, mended};
-use crate::wire::json::{Fields, fingerprint};
+use crate::dialect::adapt::calls::{Calls, by_user};
+use crate::dialect::adapt::fields::{change_calls, change_function, is, put, written};
+use crate::dialect::conversation::history::NO_RESULT;
+use crate::dialect::conversation::{Fate, form_of, mended};
+use crate::wire::json::Fields;
 
 /// Repairs the history: arguments are the JSON of an object, ids are unique and accepted, and each call has one result, right
 /// behind it. What has no call is said by the user. Returns whether that changes anything.
@@ -30,7 +28,7 @@ pub(super) fn repair(messages: &mut Vec<Fields<'_>>, accepted: Accepted) -> bool
     let mut said: Vec<Option<Fields<'_>>> = messages.drain(..).map(Some).collect();
     messages.extend(order.into_iter().filter_map(|slot| match slot {
         Slot::At(place) => said[place].take(),
-        Slot::Missing(call) => missing(history.ids.sent(call)),
+        Slot::Missing(call) => missing(history.calls.ids.sent(call)),
     }));
     true
 }
@@ -46,13 +44,11 @@ enum Slot {
 
 /// The history while it is read.
 struct History {
-    ids: CallIds,
+    calls: Calls,
     /// For each call the place of its message.
-    calls: Vec<usize>,
+    places: Vec<usize>,
     /// For each call the place of its result.
     results: Vec<Option<usize>>,
-    /// What the results say, by a fingerprint.
-    said: HashMap<usize, u64>,
     /// Results that say nothing new.
     repeated: Vec<usize>,
 }
@@ -60,10 +56,9 @@ struct History {
 impl History {
     fn new(accepted: Accepted) -> Self {
         Self {
-            ids: CallIds::new(form_of(accepted)),
-            calls: Vec::new(),
+            calls: Calls::new(form_of(accepted)),
+            places: Vec::new(),
             results: Vec::new(),
-            said: HashMap::new(),
             repeated: Vec::new(),
         }
     }
@@ -73,39 +68,26 @@ impl History {
         if is(message, "role", "tool") {
             return self.result(place, message);
         }
-        self.ids.begin_turn();
+        self.calls.ids.begin_turn();
         change_calls(message, |call| {
-            let given = text_of(call, "id").unwrap_or_default();
-            let number = self.ids.call(&given);
-            self.calls.push(place);
+            self.places.push(place);
             self.results.push(None);
-            let is_renamed =
-                self.ids.sent(number) != given && put(call, "id", self.ids.sent(number));
-            is_renamed | mend(call)
+            self.calls.call(call, "id") | mend(call)
         })
     }
 
     fn result(&mut self, place: usize, message: &mut Fields<'_>) -> bool {
-        let given = text_of(message, "tool_call_id").unwrap_or_default();
-        let said = fingerprint(
-            message
-                .get("content")
-                .map_or("", |said| said.get())
-                .as_bytes(),
-        );
-        match self.ids.result(&given) {
-            Owner::Call(call) => {
+        let (fate, is_renamed) = self.calls.result(message, "tool_call_id", "content");
+        match fate {
+            Fate::Of(call) => {
                 self.results[call] = Some(place);
-                self.said.insert(call, said);
-                let sent = self.ids.sent(call);
-                sent != given && put(message, "tool_call_id", sent)
+                is_renamed
             }
-            Owner::Answered(call) if self.said.get(&call) == Some(&said) => {
+            Fate::Repeated => {
                 self.repeated.push(place);
                 true
             }
-            Owner::Answered(_) => become_users(message, FURTHER),
-            Owner::Nobody => become_users(message, ORPHAN),
+            Fate::Told(note) => become_users(message, note),
         }
     }
 
@@ -122,7 +104,7 @@ impl History {
             }
             order.push(Slot::At(place));
             let first = call;
-            while self.calls.get(call) == Some(&place) {
+            while self.places.get(call) == Some(&place) {
                 call += 1;
             }
             let mut results: Vec<usize> = self.results[first..call]
@@ -141,53 +123,24 @@ impl History {
 
 /// Repairs the arguments of a call. Returns whether that changes anything.
 fn mend(call: &mut Fields<'_>) -> bool {
-    let Some(function) = call.get("function") else {
-        return false;
-    };
-    let Ok(mut function) = serde_json::from_str::<Fields<'_>>(function.get()) else {
-        return false;
-    };
-    let better = match function.get("arguments").map(|given| given.get()) {
-        None => Some("{}".to_owned()),
-        Some(given) => match serde_json::from_str::<Cow<'_, str>>(given) {
+    change_function(call, |function| {
+        let given = written(function, "arguments");
+        let better = match serde_json::from_str::<Cow<'_, str>>(given) {
             Ok(text) => mended(&text),
+            Err(_) if given.is_empty() => mended(given),
             // Not in a text.
             Err(_) => Some(mended(given).unwrap_or_else(|| given.to_owned())),
-        },
-    };
-    let Some(better) = better else {
-        return false;
-    };
-    if !put(&mut function, "arguments", &better) {
-        return false;
-    }
-    let Ok(function) = to_raw_value(&function) else {
-        return false;
-    };
-    call.insert("function".into(), Cow::Owned(function));
-    true
+        };
+        better.is_some_and(|better| put(function, "arguments", &better))
+    })
 }
 
 /// Lets the user say what came out of a call that is not there.
 fn become_users(message: &mut Fields<'_>, note: &str) -> bool {
-    let content = message
-        .get("content")
-        .map_or("null", |content| content.get());
-    let content = match serde_json::from_str(content) {
-        Ok(Value::Array(mut parts)) => {
-            parts.insert(0, json!({ "type": "text", "text": note }));
-            Value::Array(parts)
-        }
-        Ok(Value::String(text)) => format!("{note}\n\n{text}").into(),
-        _ => note.into(),
-    };
+    let content = by_user(note, written(message, "content"), "text");
     message.shift_remove("tool_call_id");
     message.shift_remove("name");
-    let Ok(content) = to_raw_value(&content) else {
-        return false;
-    };
-    message.insert("content".into(), Cow::Owned(content));
-    put(message, "role", "user")
+    put(message, "content", &content) && put(message, "role", "user")
 }
 
 fn missing(id: &str) -> Option<Fields<'static>> {
@@ -198,8 +151,9 @@ fn missing(id: &str) -> Option<Fields<'static>> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{FURTHER, Fields, ORPHAN, repair};
+    use super::{Fields, repair};
     use crate::catalogue::CallIds;
+    use crate::dialect::conversation::{FURTHER, ORPHAN};
 
     fn changed(messages: &Value, accepted: CallIds) -> Option<Value> {
         let text = messages.to_string();

@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use memchr::memmem::find;
 use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::history::{self, Thoughts};
 use super::items;
 use super::thoughts::changed;
-use crate::catalogue::{Efforts, Facts, InChats, Quirks, Sampling};
+use crate::catalogue::{Efforts, Facts, InChats, Quirks};
+use crate::dialect::adapt::fields::{put, replace, text_of};
 use crate::dialect::adapt::schemas;
 use crate::dialect::upstream_api::UpstreamApi;
 use crate::wire::json::Fields;
@@ -46,16 +47,13 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi) -> Option<Adapted> {
     }
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
     let mut is_changed = limit(&mut fields, quirks.limit, api.max_output);
-    let model = model_of(&fields);
+    let model = text_of(&fields, "model").unwrap_or_default();
     let facts = api.facts_of(&model);
     let mut of_messages = BTreeSet::new();
-    if let Some(messages) = fields.get("messages")
-        && let Some(adapted) = history::adapted(messages, quirks, &model, &mut of_messages)
-    {
-        fields.insert("messages".into(), Cow::Owned(adapted));
-        is_changed = true;
-    }
-    is_changed |= put_schemas(&mut fields, schemas::of_chat);
+    is_changed |= replace(&mut fields, "messages", |messages| {
+        history::adapted(messages, quirks, &model, &mut of_messages)
+    });
+    is_changed |= replace(&mut fields, "tools", schemas::of_chat);
     let before = fields.len();
     let mut dropped: Vec<String> = of_messages.into_iter().collect();
     if quirks.wants_thoughts_back && stop_thinking(&mut fields) {
@@ -66,16 +64,18 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi) -> Option<Adapted> {
     }
     if let Some(level) = effort(&fields, &facts, quirks.efforts) {
         is_changed = true;
-        let asked = match level.and_then(|level| to_raw_value(level).ok()) {
-            Some(level) => fields.insert("reasoning_effort".into(), Cow::Owned(level)),
-            None => fields.shift_remove("reasoning_effort"),
+        let was_asked = fields.contains_key("reasoning_effort");
+        match level {
+            Some(level) => put(&mut fields, "reasoning_effort", level),
+            None => fields.shift_remove("reasoning_effort").is_some(),
         };
         // Another level keeps the meaning; no level, or `none`, does not.
-        if asked.is_some() && level.is_none_or(|level| level == "none") {
+        if was_asked && level.is_none_or(|level| level == "none") {
             dropped.push("reasoning_effort".to_owned());
         }
     }
-    let refused = quirks.refused_of(&facts, is_thinking(&fields, &facts));
+    let is_thinking = !facts.takes_sampling(effort_in(&fields));
+    let refused = quirks.refused_of(&facts, is_thinking);
     for field in refused.iter() {
         if let Some(value) = fields.shift_remove(field)
             && !asks_for_nothing(field, &value)
@@ -93,12 +93,14 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi) -> Option<Adapted> {
     Some(Adapted { body, dropped })
 }
 
+fn effort_in<'a>(fields: &'a Fields<'_>) -> Option<&'a str> {
+    let effort = fields.get("reasoning_effort")?;
+    Some(effort.get().trim_matches('"'))
+}
+
 /// The reasoning effort to ask for; inner `None`: it cannot be expressed. Outer `None`: unchanged.
 fn effort(fields: &Fields<'_>, facts: &Facts, efforts: Efforts) -> Option<Option<&'static str>> {
-    let asked = fields
-        .get("reasoning_effort")
-        .map(|effort| effort.get().trim_matches('"'));
-    let level = match (efforts, asked) {
+    let level = match (efforts, effort_in(fields)) {
         (Efforts::Any, _) | (Efforts::Known, None) => return None,
         (Efforts::Known, Some(asked)) => match facts.efforts.closest(asked) {
             Some(level) if level == asked => return None,
@@ -116,17 +118,6 @@ fn effort(fields: &Fields<'_>, facts: &Facts, efforts: Efforts) -> Option<Option
         (Efforts::NoneWithTools, _) => return None,
     };
     Some(level)
-}
-
-/// Whether it takes no sampling parameters in this request, because it thinks.
-fn is_thinking(fields: &Fields<'_>, facts: &Facts) -> bool {
-    let effort = fields.get("reasoning_effort");
-    let effort = effort.map(|effort| effort.get().trim_matches('"'));
-    match facts.sampling {
-        Sampling::Always => false,
-        Sampling::Unthinking => !matches!(effort, None | Some("none" | "null")),
-        Sampling::Never => true,
-    }
 }
 
 fn has_tools(fields: &Fields<'_>) -> bool {
@@ -147,13 +138,8 @@ fn stop_thinking(fields: &mut Fields<'_>) -> bool {
         Thoughts::Missing => false,
         Thoughts::Given => true,
     };
-    match to_raw_value(&json!({ "type": "disabled" })) {
-        Ok(off) if has_tools(fields) && !is_wanted => {
-            fields.insert("thinking".into(), Cow::Owned(off));
-            true
-        }
-        _ => false,
-    }
+    let is_off = has_tools(fields) && !is_wanted;
+    is_off && put(fields, "thinking", &json!({ "type": "disabled" }))
 }
 
 /// Adapts the body of a Responses request to a provider's quirks; `None`: nothing had to change.
@@ -171,7 +157,7 @@ pub fn adapt_response(body: &[u8], quirks: &Quirks) -> Option<Adapted> {
     });
     let mut fields: Fields<'_> =
         serde_json::from_slice(repaired.as_deref().unwrap_or(body)).ok()?;
-    if !put_schemas(&mut fields, schemas::of_response) {
+    if !replace(&mut fields, "tools", schemas::of_response) {
         let dropped = Vec::new();
         return repaired.map(|body| Adapted { body, dropped });
     }
@@ -179,15 +165,6 @@ pub fn adapt_response(body: &[u8], quirks: &Quirks) -> Option<Adapted> {
         body: serde_json::to_vec(&fields).ok()?.into(),
         dropped: Vec::new(),
     })
-}
-
-/// Puts schemas that would be refused in another form. Returns whether that changes anything.
-fn put_schemas(fields: &mut Fields<'_>, change: fn(&RawValue) -> Option<Box<RawValue>>) -> bool {
-    let Some(tools) = fields.get("tools").and_then(|tools| change(tools)) else {
-        return false;
-    };
-    fields.insert("tools".into(), Cow::Owned(tools));
-    true
 }
 
 fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
@@ -220,13 +197,6 @@ fn has(body: &[u8], name: &str) -> bool {
     find(body, format!("\"{name}\"").as_bytes()).is_some()
 }
 
-fn model_of(fields: &Fields<'_>) -> String {
-    let model = fields.get("model").map(|model| model.get());
-    model
-        .and_then(|model| serde_json::from_str(model).ok())
-        .unwrap_or_default()
-}
-
 /// Writes the limit under the name that the provider knows, and lowers it to the largest allowed. The newer name wins
 /// if a client sends both. Returns whether that changes anything.
 fn limit(fields: &mut Fields<'_>, name: Option<&'static str>, largest: Option<u32>) -> bool {
@@ -235,10 +205,8 @@ fn limit(fields: &mut Fields<'_>, name: Option<&'static str>, largest: Option<u3
         let most: Option<u64> = fields.get(known).and_then(|most| most.get().parse().ok());
         if let (Some(most), Some(largest)) = (most, largest)
             && most > u64::from(largest)
-            && let Ok(largest) = to_raw_value(&largest)
         {
-            fields.insert(known.into(), Cow::Owned(largest));
-            is_changed = true;
+            is_changed |= put(fields, known, &largest);
         }
     }
     let is_other = |known: &&str| Some(*known) != name && fields.contains_key(*known);

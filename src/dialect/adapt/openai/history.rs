@@ -1,6 +1,5 @@
 //! Adapting the messages of a chat to a provider.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use memchr::memmem::find;
@@ -8,9 +7,9 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::calls;
-use super::entries::change_calls;
 use super::turns::{answer_tools, join_texts, remind};
 use crate::catalogue::Quirks;
+use crate::dialect::adapt::fields::{change_calls, is, put, replace, written};
 use crate::dialect::conversation::thoughts::{NO_SIGNATURE, google, wants_signatures};
 use crate::wire::json::Fields;
 
@@ -98,49 +97,35 @@ pub(super) fn thoughts_of_calls(messages: &RawValue) -> Thoughts {
 
 /// Gives a message the older role `system`. Returns whether it had the newer one.
 pub(super) fn demote(message: &mut Fields<'_>) -> bool {
-    match (message.get_mut("role"), to_raw_value("system")) {
-        (Some(role), Ok(system)) if role.get() == "\"developer\"" => {
-            *role = Cow::Owned(system);
-            true
-        }
-        _ => false,
-    }
+    is(message, "role", "developer") && put(message, "role", "system")
 }
 
 /// Takes the marks out of a message's parts. Returns whether there was one.
 fn unmark(message: &mut Fields<'_>) -> bool {
-    let content = message.get("content").map_or("", |content| content.get());
-    if find(content.as_bytes(), BREAKPOINT.as_bytes()).is_none() {
-        return false;
-    }
-    let Ok(Value::Array(mut parts)) = serde_json::from_str(content) else {
-        return false;
-    };
+    find(
+        written(message, "content").as_bytes(),
+        BREAKPOINT.as_bytes(),
+    )
+    .is_some()
+        && replace(message, "content", without_marks)
+}
+
+fn without_marks(content: &RawValue) -> Option<Box<RawValue>> {
+    let mut parts: Vec<Value> = serde_json::from_str(content.get()).ok()?;
     let mut has_marks = false;
     for part in parts.iter_mut().filter_map(Value::as_object_mut) {
         has_marks |= part.shift_remove(BREAKPOINT).is_some();
     }
-    match to_raw_value(&parts) {
-        Ok(parts) if has_marks => {
-            message.insert("content".into(), Cow::Owned(parts));
-            true
-        }
-        _ => false,
-    }
+    has_marks.then(|| to_raw_value(&parts).ok())?
 }
 
 /// Whether some call of a message has what only one provider adds.
 fn has_extra(message: &Fields<'_>) -> bool {
-    let calls = message.get("tool_calls").map_or("", |calls| calls.get());
-    find(calls.as_bytes(), EXTRA.as_bytes()).is_some()
+    find(written(message, "tool_calls").as_bytes(), EXTRA.as_bytes()).is_some()
 }
 
 fn sign(call: &mut Fields<'_>) -> bool {
-    let Ok(signature) = to_raw_value(&google(NO_SIGNATURE)) else {
-        return false;
-    };
-    call.insert(EXTRA.into(), Cow::Owned(signature));
-    true
+    put(call, EXTRA, &google(NO_SIGNATURE))
 }
 
 #[cfg(test)]

@@ -2,14 +2,12 @@
 //!
 //! Only what must change does: what is in order stays byte for byte.
 
-use std::borrow::Cow;
+use serde_json::json;
 
-use serde_json::value::to_raw_value;
-use serde_json::{Value, json};
-
-use crate::dialect::adapt::fields::{is, put, text_of};
-use crate::dialect::conversation::history::{FURTHER, NO_RESULT, ORPHAN};
-use crate::dialect::conversation::{CallIds, Owner, mended, short_id};
+use crate::dialect::adapt::calls::{Calls, by_user};
+use crate::dialect::adapt::fields::{is, put, text_of, written};
+use crate::dialect::conversation::history::NO_RESULT;
+use crate::dialect::conversation::{Fate, mended, short_id};
 use crate::wire::json::Fields;
 
 /// `OpenAI` accepts no longer ids of calls in a response.
@@ -26,30 +24,37 @@ pub(super) fn repair(items: &mut Vec<Fields<'_>>, is_whole: bool) -> bool {
     if !is_whole || items.iter().any(|item| is(item, "type", "item_reference")) {
         return is_changed;
     }
-    let mut calls = Calls::default();
+    let mut history = History {
+        calls: Calls::new(accepted),
+        list: Vec::new(),
+    };
     let mut was_call = false;
     let mut kept = Vec::with_capacity(items.len());
     for mut item in items.drain(..) {
         let kind = text_of(&item, "type").unwrap_or_default();
         let is_call = kind.ends_with("_call") && item.contains_key("call_id");
         if is_call && !was_call {
-            calls.ids.begin_turn();
+            history.calls.ids.begin_turn();
         }
         was_call = is_call;
-        let keeps = if is_call {
-            is_changed |= calls.call(kept.len(), &kind, &mut item);
-            true
+        if is_call {
+            is_changed |= history.calls.call(&mut item, "call_id");
+            history.list.push(Call {
+                place: kept.len(),
+                kind,
+                is_answered: false,
+            });
         } else if kind.ends_with("_call_output") {
-            calls.result(&mut item, &mut is_changed)
-        } else {
-            true
-        };
-        if keeps {
-            kept.push(item);
+            let (keeps, has_changed) = history.result(&mut item);
+            is_changed |= has_changed;
+            if !keeps {
+                continue;
+            }
         }
+        kept.push(item);
     }
-    for call in calls.list.iter().enumerate().rev() {
-        if let Some((place, missing)) = calls.missing(call) {
+    for call in history.list.iter().enumerate().rev() {
+        if let Some((place, missing)) = history.missing(call) {
             kept.insert(place, missing);
             is_changed = true;
         }
@@ -58,73 +63,47 @@ pub(super) fn repair(items: &mut Vec<Fields<'_>>, is_whole: bool) -> bool {
     is_changed
 }
 
+fn accepted(id: &str) -> String {
+    let shorter = short_id(id).filter(|_| id.len() > LONGEST);
+    shorter.unwrap_or_else(|| id.to_owned())
+}
+
 /// The calls so far.
-struct Calls {
-    ids: CallIds,
+struct History {
+    calls: Calls,
     list: Vec<Call>,
 }
 
 struct Call {
     place: usize,
     kind: String,
-    /// What came out of it, as it is written.
-    result: Option<String>,
+    is_answered: bool,
 }
 
-impl Default for Calls {
-    fn default() -> Self {
-        let accepted = |id: &str| match id.len() {
-            ..=LONGEST => id.to_owned(),
-            _ => short_id(id).unwrap_or_else(|| id.to_owned()),
-        };
-        Self {
-            ids: CallIds::new(accepted),
-            list: Vec::new(),
-        }
-    }
-}
-
-impl Calls {
-    /// Takes a call. Returns whether it was changed.
-    fn call(&mut self, place: usize, kind: &str, item: &mut Fields<'_>) -> bool {
-        let given = text_of(item, "call_id").unwrap_or_default();
-        let number = self.ids.call(&given);
-        self.list.push(Call {
-            place,
-            kind: kind.to_owned(),
-            result: None,
-        });
-        let sent = self.ids.sent(number);
-        sent != given && put(item, "call_id", sent)
-    }
-
-    /// Takes a result. Returns whether it says anything new.
-    fn result(&mut self, item: &mut Fields<'_>, is_changed: &mut bool) -> bool {
-        let given = text_of(item, "call_id").unwrap_or_default();
-        let said = item.get("output").map_or("", |said| said.get()).to_owned();
-        match self.ids.result(&given) {
-            Owner::Call(call) => {
-                let sent = self.ids.sent(call);
-                *is_changed |= sent != given && put(item, "call_id", sent);
-                self.list[call].result = Some(said);
-                true
+impl History {
+    /// Takes a result. Returns whether it says anything new, and whether it was changed.
+    fn result(&mut self, item: &mut Fields<'_>) -> (bool, bool) {
+        let (fate, is_renamed) = self.calls.result(item, "call_id", "output");
+        match fate {
+            Fate::Of(call) => {
+                self.list[call].is_answered = true;
+                (true, is_renamed)
             }
-            Owner::Answered(call) if self.list[call].result.as_ref() == Some(&said) => {
-                *is_changed = true;
-                false
+            Fate::Repeated => (false, true),
+            Fate::Told(note) => {
+                become_users(item, note);
+                (true, true)
             }
-            Owner::Answered(_) => become_users(item, &said, FURTHER, is_changed),
-            Owner::Nobody => become_users(item, &said, ORPHAN, is_changed),
         }
     }
 
     /// The result that a call of a function lacks, and where it belongs.
     fn missing(&self, (number, call): (usize, &Call)) -> Option<(usize, Fields<'static>)> {
         let is_function = matches!(call.kind.as_str(), "function_call" | "custom_tool_call");
-        if !is_function || call.result.is_some() {
+        if !is_function || call.is_answered {
             return None;
         }
-        let id = self.ids.sent(number);
+        let id = self.calls.ids.sent(number);
         let kind = format!("{}_output", call.kind);
         let result = json!({ "type": kind, "call_id": id, "output": NO_RESULT });
         Some((call.place + 1, serde_json::from_value(result).ok()?))
@@ -132,23 +111,12 @@ impl Calls {
 }
 
 /// Lets the user say what came out of a call that is not there.
-fn become_users(item: &mut Fields<'_>, said: &str, note: &str, is_changed: &mut bool) -> bool {
-    let content: Value = match serde_json::from_str(said) {
-        Ok(Value::Array(mut parts)) => {
-            parts.insert(0, json!({ "type": "input_text", "text": note }));
-            parts.into()
-        }
-        Ok(Value::String(text)) => format!("{note}\n\n{text}").into(),
-        _ => note.into(),
-    };
+fn become_users(item: &mut Fields<'_>, note: &str) {
+    let content = by_user(note, written(item, "output"), "input_text");
     item.clear();
-    *is_changed = true;
     put(item, "type", "message");
     put(item, "role", "user");
-    if let Ok(content) = to_raw_value(&content) {
-        item.insert("content".into(), Cow::Owned(content));
-    }
-    true
+    put(item, "content", &content);
 }
 
 fn mend(item: &mut Fields<'_>) -> bool {
@@ -160,7 +128,8 @@ fn mend(item: &mut Fields<'_>) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{FURTHER, Fields, ORPHAN, repair};
+    use super::{Fields, repair};
+    use crate::dialect::conversation::{FURTHER, ORPHAN};
 
     fn changed(items: &Value, is_whole: bool) -> Option<Value> {
         let text = items.to_string();

@@ -1,13 +1,10 @@
 //! What a provider's model leaves in the messages of a chat, and others may refuse: reasoning, and signatures of calls.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use serde_json::Value;
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 
-use super::entries::{change, change_calls};
-use crate::dialect::adapt::fields::is;
+use crate::dialect::adapt::fields::{change_calls, change_entries, is, replace};
 use crate::wire::json::Fields;
 
 /// What everybody knows of an answer.
@@ -28,9 +25,10 @@ const OF_CALLS: [&str; 4] = ["id", "type", "function", "custom"];
 /// The body without such marks; every other value stays byte for byte. `None`: there are none.
 pub(in crate::dialect::adapt) fn without_marks(body: &[u8]) -> Option<Bytes> {
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
-    let messages = change(fields.get("messages")?, clear)?;
-    fields.insert("messages".into(), Cow::Owned(messages));
-    serde_json::to_vec(&fields).ok().map(Bytes::from)
+    let is_changed = replace(&mut fields, "messages", |messages| {
+        change_entries(messages, clear)
+    });
+    is_changed.then(|| serde_json::to_vec(&fields).ok().map(Bytes::from))?
 }
 
 fn clear(message: &mut Fields<'_>) -> bool {
@@ -45,15 +43,12 @@ fn clear(message: &mut Fields<'_>) -> bool {
         call.retain(|name, _| OF_CALLS.contains(&name.as_ref()));
         call.len() < before
     });
-    has_fewer | calls | clear_parts(message)
+    has_fewer | calls | replace(message, "content", clear_parts)
 }
 
 /// Mistral's reasoning is a part of the content.
-fn clear_parts(message: &mut Fields<'_>) -> bool {
-    let content = message.get("content").map_or("", |content| content.get());
-    let Ok(Value::Array(mut parts)) = serde_json::from_str(content) else {
-        return false;
-    };
+fn clear_parts(content: &RawValue) -> Option<Box<RawValue>> {
+    let mut parts: Vec<Value> = serde_json::from_str(content.get()).ok()?;
     let before = parts.len();
     parts.retain(|part| {
         let kind = part["type"].as_str().unwrap_or("text");
@@ -65,14 +60,7 @@ fn clear_parts(message: &mut Fields<'_>) -> bool {
         ]
         .contains(&kind)
     });
-    if parts.len() == before {
-        return false;
-    }
-    let Ok(parts) = to_raw_value(&parts) else {
-        return false;
-    };
-    message.insert("content".into(), Cow::Owned(parts));
-    true
+    (parts.len() < before).then(|| to_raw_value(&parts).ok())?
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 mod calls;
 mod chat;
-mod entries;
 mod history;
 mod items;
 mod marks;

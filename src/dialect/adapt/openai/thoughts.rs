@@ -1,13 +1,11 @@
 //! Reasoning in the input of a response: it is encrypted for one organisation, or stored there.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use memchr::memmem::find;
 use serde_json::value::to_raw_value;
 
 use super::items::repair;
-use crate::dialect::adapt::fields::{is, text_of};
+use crate::dialect::adapt::fields::{is, replace, text_of, written};
 use crate::dialect::conversation::thoughts::{ITEM, SEAL};
 use crate::wire::json::Fields;
 
@@ -49,15 +47,13 @@ pub(super) fn changed(
     change: impl FnOnce(&mut Vec<Fields<'_>>, bool) -> bool,
 ) -> Option<Bytes> {
     let mut fields: Fields<'_> = serde_json::from_slice(body).ok()?;
-    let mut items: Vec<Fields<'_>> = serde_json::from_str(fields.get("input")?.get()).ok()?;
-    let is_set = |name: &str| fields.get(name).is_some_and(|value| value.get() != "null");
+    let is_set = |name: &str| !matches!(written(&fields, name), "" | "null");
     let is_whole = !is_set("previous_response_id") && !is_set("conversation");
-    if !change(&mut items, is_whole) {
-        return None;
-    }
-    let items = to_raw_value(&items).ok()?;
-    fields.insert("input".into(), Cow::Owned(items));
-    serde_json::to_vec(&fields).ok().map(Bytes::from)
+    let is_changed = replace(&mut fields, "input", |input| {
+        let mut items: Vec<Fields<'_>> = serde_json::from_str(input.get()).ok()?;
+        change(&mut items, is_whole).then(|| to_raw_value(&items).ok())?
+    });
+    is_changed.then(|| serde_json::to_vec(&fields).ok().map(Bytes::from))?
 }
 
 #[cfg(test)]

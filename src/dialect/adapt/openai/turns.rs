@@ -1,11 +1,8 @@
 //! The order of the messages of a chat, and their texts, where a provider is strict about them.
 
-use std::borrow::Cow;
-
-use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-use crate::dialect::adapt::fields::{is, put, text_of};
+use crate::dialect::adapt::fields::{is, put, read, text_of};
 use crate::dialect::conversation::reminder;
 use crate::wire::json::Fields;
 
@@ -14,19 +11,13 @@ const TAKEN_NOTE: &str = "OK.";
 
 /// Joins the parts of a message that has only texts. Returns whether that changes anything.
 pub(super) fn join_texts(message: &mut Fields<'_>) -> bool {
-    let Some(parts) = message
-        .get("content")
-        .filter(|it| it.get().starts_with('['))
-    else {
-        return false;
-    };
-    let parts: Vec<Value> = serde_json::from_str(parts.get()).unwrap_or_default();
+    let parts: Vec<Value> = read(message, "content").unwrap_or_default();
     let texts: Option<Vec<&str>> = parts
         .iter()
         .map(|part| part["text"].as_str().filter(|_| part["type"] == "text"))
         .collect();
     match texts {
-        Some(texts) if !texts.is_empty() => put_text(message, &texts.join("\n\n")),
+        Some(texts) if !texts.is_empty() => put(message, "content", &texts.join("\n\n")),
         _ => false,
     }
 }
@@ -39,10 +30,10 @@ pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
     let mut is_changed = false;
     for message in &mut messages[leading..] {
         if is_system(message)
-            && let (Some(said), Ok(user)) = (text_of(message, "content"), to_raw_value("user"))
+            && let Some(said) = text_of(message, "content")
         {
-            message.insert("role".into(), Cow::Owned(user));
-            is_changed |= put_text(message, &reminder(&said));
+            put(message, "role", "user");
+            is_changed |= put(message, "content", &reminder(&said));
         }
     }
     if is_changed {
@@ -62,7 +53,7 @@ fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
             continue;
         }
         if let (Some(one), Some(two)) = (text_of(first, "content"), text_of(second, "content"))
-            && put_text(first, &format!("{one}\n\n{two}"))
+            && put(first, "content", &format!("{one}\n\n{two}"))
         {
             messages.remove(place);
         }
@@ -82,10 +73,6 @@ pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
         }
     }
     messages.len() > before
-}
-
-fn put_text(message: &mut Fields<'_>, text: &str) -> bool {
-    put(message, "content", text)
 }
 
 #[cfg(test)]

@@ -310,31 +310,25 @@ impl Assembly {
 
 /// The code of what translation cannot follow: it says nothing about the health of the upstream.
 pub const UNSOUND: &str = "invalid_tool_call";
-
-fn unsound() -> Value {
-    json!({
-        "message": "the model called a tool with arguments that are no JSON object, or without a name",
-        "type": "server_error",
-        "code": UNSOUND,
-    })
-}
-
 /// The code of an answer of which more would have to be kept than may be.
 pub const TOO_LARGE: &str = "reply_too_large";
 
+fn unsound() -> Value {
+    let said = "the model called a tool with arguments that are no JSON object, or without a name";
+    fault(said, UNSOUND)
+}
+
 fn too_large() -> Value {
-    json!({
-        "message": "the calls of the model are larger than those of any answer may be",
-        "type": "server_error",
-        "code": TOO_LARGE,
-    })
+    let said = "the calls of the model are larger than those of any answer may be";
+    fault(said, TOO_LARGE)
 }
 
 /// The error for an answer whose upstream says no more than that it has failed.
 pub fn failed() -> Value {
-    json!({
-        "message": "the upstream says that its answer has failed",
-        "type": "server_error",
-        "code": "server_error",
-    })
+    let said = "the upstream says that its answer has failed";
+    fault(said, "server_error")
+}
+
+fn fault(message: &str, code: &str) -> Value {
+    json!({ "message": message, "type": "server_error", "code": code })
 }

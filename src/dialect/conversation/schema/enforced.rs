@@ -4,19 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-/// Formats of texts that Anthropic enforces.
-const FORMATS: [&str; 10] = [
-    "date-time",
-    "time",
-    "date",
-    "duration",
-    "email",
-    "hostname",
-    "uri",
-    "ipv4",
-    "ipv6",
-    "uuid",
-];
+/// Whether Anthropic enforces this format of texts.
+fn is_known_format(format: &Value) -> bool {
+    match format.as_str().unwrap_or_default() {
+        "date-time" | "time" | "date" | "duration" => true,
+        "email" | "hostname" | "uri" | "ipv4" | "ipv6" | "uuid" => true,
+        _ => false,
+    }
+}
 
 /// The schema in the form that Anthropic accepts. What cannot be enforced goes into the description, which the model reads;
 /// Anthropic's own SDKs do the same.
@@ -27,36 +22,29 @@ pub(super) fn accepted(schema: Value) -> Value {
     let mut out = Map::new();
     let mut notes = Vec::new();
     for (keyword, value) in schema {
-        match keyword.as_str() {
-            "type" | "enum" | "const" | "required" | "$ref" | "description" | "title"
-            | "default" => {
-                out.insert(keyword, value);
+        let value = match keyword.as_str() {
+            "type" | "enum" | "const" | "required" | "$ref" => value,
+            "description" | "title" | "default" => value,
+            "properties" | "$defs" | "definitions" => each_value(value),
+            "items" => accepted(value),
+            "anyOf" | "allOf" | "oneOf" => each(value),
+            "format" if is_known_format(&value) => value,
+            "minItems" if value == 0 || value == 1 => value,
+            "additionalProperties" | "$schema" => continue,
+            _ => {
+                notes.push(format!("{keyword}: {value}"));
+                continue;
             }
-            "properties" | "$defs" | "definitions" => {
-                out.insert(keyword, each_value(value));
-            }
-            "items" => {
-                out.insert(keyword, accepted(value));
-            }
-            "anyOf" | "allOf" => {
-                out.insert(keyword, each(value));
-            }
-            "oneOf" => {
-                out.insert("anyOf".to_owned(), each(value));
-            }
-            "format"
-                if value
-                    .as_str()
-                    .is_some_and(|format| FORMATS.contains(&format)) =>
-            {
-                out.insert(keyword, value);
-            }
-            "minItems" if value == 0 || value == 1 => {
-                out.insert(keyword, value);
-            }
-            "additionalProperties" | "$schema" => {}
-            _ => notes.push(format!("{keyword}: {value}")),
-        }
+        };
+        let is_one_of = keyword == "oneOf";
+        out.insert(
+            if is_one_of {
+                "anyOf".to_owned()
+            } else {
+                keyword
+            },
+            value,
+        );
     }
     if out.get("type").is_some_and(is_object) {
         out.insert("additionalProperties".to_owned(), false.into());
@@ -77,7 +65,7 @@ pub(super) fn describe(schema: &mut Map<String, Value>, notes: &str) {
 }
 
 /// Whether `OpenAI` can enforce a schema strictly: every object is closed and requires all of its properties.
-pub(super) fn is_strict(schema: &Value) -> bool {
+pub fn is_strict(schema: &Value) -> bool {
     match schema {
         Value::Array(list) => list.iter().all(is_strict),
         Value::Object(fields) => {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::dialect::conversation::fields::list;
+
 /// References and alternatives that are nested deeper are left out.
 const DEEPEST: usize = 8;
 /// No more alternatives are merged.
@@ -21,10 +23,8 @@ pub(super) fn folded(schema: Value) -> Folded {
     let Value::Object(fields) = schema else {
         return Folded::default();
     };
-    let is_plain = !["$ref", "anyOf", "oneOf", "allOf"]
-        .iter()
-        .any(|keyword| fields.contains_key(*keyword));
-    if is_plain {
+    let folds = ["$ref", "anyOf", "oneOf", "allOf"];
+    if !folds.iter().any(|keyword| fields.contains_key(*keyword)) {
         return Folded {
             fields,
             notes: Vec::new(),
@@ -121,10 +121,7 @@ fn may_be_object(kind: &Value) -> bool {
 fn merge(fields: &mut Map<String, Value>, branches: Vec<Map<String, Value>>, how: How) {
     let mut required: Option<Vec<Value>> = None;
     for mut branch in branches {
-        let names = match branch.shift_remove("required") {
-            Some(Value::Array(names)) => names,
-            _ => Vec::new(),
-        };
+        let names = list(branch.shift_remove("required").unwrap_or_default());
         required = Some(match required.take() {
             None => names,
             Some(known) if how == How::All => union(known, names),
@@ -151,10 +148,7 @@ fn merge(fields: &mut Map<String, Value>, branches: Vec<Map<String, Value>>, how
             }
         }
     }
-    let known = match fields.shift_remove("required") {
-        Some(Value::Array(known)) => known,
-        _ => Vec::new(),
-    };
+    let known = list(fields.shift_remove("required").unwrap_or_default());
     let required = union(known, required.unwrap_or_default());
     if !required.is_empty() {
         fields.insert("required".to_owned(), required.into());

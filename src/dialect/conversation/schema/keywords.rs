@@ -4,49 +4,38 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-/// Keywords whose value is a schema.
-const ONE: [&str; 12] = [
-    "items",
-    "additionalItems",
-    "unevaluatedItems",
-    "contains",
-    "additionalProperties",
-    "unevaluatedProperties",
-    "propertyNames",
-    "not",
-    "if",
-    "then",
-    "else",
-    "contentSchema",
-];
-/// Keywords whose value is a list of schemas.
-const LIST: [&str; 4] = ["anyOf", "oneOf", "allOf", "prefixItems"];
-/// Keywords whose value is an object of schemas.
-const MAP: [&str; 5] = [
-    "properties",
-    "patternProperties",
-    "$defs",
-    "definitions",
-    "dependentSchemas",
-];
-/// Keywords whose value is a number.
-const NUMBER: [&str; 13] = [
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "minContains",
-    "maxContains",
-    "minProperties",
-    "maxProperties",
-];
-/// Keywords whose value is a text.
-const TEXT: [&str; 5] = ["title", "description", "format", "pattern", "$comment"];
+/// What the value of a keyword is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Schema,
+    /// A list of schemas.
+    Schemas,
+    /// An object of schemas.
+    Named,
+    Number,
+    Text,
+    /// Something else, or it is not known.
+    Other,
+}
+
+fn holds(keyword: &str) -> Holds {
+    match keyword {
+        "items" | "additionalItems" | "unevaluatedItems" | "contains" | "contentSchema" => {
+            Holds::Schema
+        }
+        "additionalProperties" | "unevaluatedProperties" | "propertyNames" => Holds::Schema,
+        "not" | "if" | "then" | "else" => Holds::Schema,
+        "anyOf" | "oneOf" | "allOf" | "prefixItems" => Holds::Schemas,
+        "properties" | "patternProperties" | "dependentSchemas" => Holds::Named,
+        "$defs" | "definitions" => Holds::Named,
+        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => Holds::Number,
+        "multipleOf" | "minLength" | "maxLength" | "minItems" | "maxItems" => Holds::Number,
+        "minContains" | "maxContains" | "minProperties" | "maxProperties" => Holds::Number,
+        "title" | "description" | "format" | "pattern" | "$comment" => Holds::Text,
+        _ => Holds::Other,
+    }
+}
+
 /// Leaves out what has no meaning, and says in the newer way what was said in an older one.
 pub(super) fn clean(root: &mut Value) {
     let mut missing = HashSet::new();
@@ -101,15 +90,14 @@ fn object(fields: &mut Map<String, Value>, missing: &HashSet<String>) {
     name_items(fields);
     fields.retain(|name, value| has_meaning(name, value, missing));
     for (name, value) in fields {
-        let name = name.as_str();
-        match value {
-            _ if ONE.contains(&name) => schema(value, missing),
-            Value::Array(list) if LIST.contains(&name) => {
+        match (holds(name), value) {
+            (Holds::Schema, value) => schema(value, missing),
+            (Holds::Schemas, Value::Array(list)) => {
                 for entry in list {
                     schema(entry, missing);
                 }
             }
-            Value::Object(map) if MAP.contains(&name) => {
+            (Holds::Named, Value::Object(map)) => {
                 for entry in map.values_mut() {
                     schema(entry, missing);
                 }
@@ -121,14 +109,16 @@ fn object(fields: &mut Map<String, Value>, missing: &HashSet<String>) {
 
 /// Whether a keyword has a value of its kind. Unknown keywords are allowed.
 fn has_meaning(name: &str, value: &mut Value, missing: &HashSet<String>) -> bool {
+    match holds(name) {
+        Holds::Number => return value.is_number(),
+        Holds::Text => return value.is_string(),
+        Holds::Schemas => return value.as_array().is_some_and(|list| !list.is_empty()),
+        Holds::Named => return value.is_object(),
+        Holds::Schema => return !value.is_null(),
+        Holds::Other => {}
+    }
     match name {
-        _ if NUMBER.contains(&name) => value.is_number(),
-        _ if TEXT.contains(&name) => value.is_string(),
-        _ if LIST.contains(&name) || name == "enum" => {
-            value.as_array().is_some_and(|list| !list.is_empty())
-        }
-        _ if MAP.contains(&name) => value.is_object(),
-        _ if ONE.contains(&name) => !value.is_null(),
+        "enum" => value.as_array().is_some_and(|list| !list.is_empty()),
         "$ref" => value
             .as_str()
             .is_some_and(|target| !missing.contains(target)),

@@ -8,7 +8,10 @@ mod tests;
 
 use serde_json::{Map, Value};
 
+pub use enforced::is_strict;
 use fold::Folded;
+
+use super::dropped::{Dropped, Field};
 
 /// Whose rules a schema must keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +95,11 @@ pub fn of_answer(mut schema: Value, taker: Taker) -> Option<Value> {
     }
 }
 
-/// Whether `OpenAI` can enforce a schema strictly: every object is closed and requires all of its properties.
-pub fn is_strict(schema: &Value) -> bool {
-    enforced::is_strict(schema)
+/// Whether a schema that is asked to be strict can be; that it cannot is noted.
+pub fn keeps_strict(asked: Option<bool>, schema: &Value, dropped: &mut Dropped) -> bool {
+    let strict = asked.filter(|is_strict| *is_strict);
+    let is_taken = is_strict(schema);
+    dropped.keep(strict, Field::Strict, is_taken).is_some()
 }
 
 /// A schema of an object, and what is not said in it.
@@ -153,11 +158,9 @@ fn may_be_object(schema: &Value) -> bool {
     };
     match fields.get("type") {
         None | Some(Value::Null) => {
-            let branches = ["anyOf", "oneOf", "allOf"].map(|name| fields.get(name));
+            let branches = ["anyOf", "oneOf", "allOf"].into_iter();
             let mut branches = branches
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_array)
+                .filter_map(|name| schema[name].as_array())
                 .flatten();
             fields.contains_key("properties")
                 || fields.contains_key("$ref")

@@ -304,6 +304,36 @@ fn the_input_of_the_answer_tool_is_the_text() {
 }
 
 #[test]
+fn text_beside_the_answer_tool_waits_for_the_answer() {
+    let text = |said: &'static str| Piece::Text(said.into());
+    let said = |pieces: Vec<Piece<'static>>| {
+        let is_seen = |piece: &Piece<'static>| !matches!(piece, Piece::Unseen);
+        pieces.into_iter().filter(is_seen).collect::<Vec<_>>()
+    };
+    let begun = [
+        start(0, json!({"type": "text", "text": ""})),
+        delta(0, "text_delta", "text", "Here:"),
+        stop(0),
+    ];
+    let answer = [
+        start(1, call("t", "json_tool_call", json!({}))),
+        delta(1, "input_json_delta", "partial_json", "{}"),
+        stop(1),
+        delta(2, "text_delta", "text", "That is it."),
+    ];
+    assert_eq!(said(streamed(true, &begun)), []);
+    let answered = [&begun[..], &answer].concat();
+    assert_eq!(said(streamed(true, &answered)), [text("{}")]);
+    let other = [start(1, call("t", "look", json!({}))), stop(1)];
+    let called = said(streamed(true, &[&begun[..], &other].concat()));
+    assert_eq!(called[0], text("Here:"));
+    assert!(matches!(called[1], Piece::Call { .. }), "{called:?}");
+    let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}});
+    let ended = said(streamed(true, &[&begun[..], &[end]].concat()));
+    assert_eq!(ended, [text("Here:"), Piece::End(End::Whole)]);
+}
+
+#[test]
 fn ends_are_told_with_their_reasons() {
     let refusal = || Piece::Refusal("I cannot help.".into());
     for (stop, expected) in [

@@ -305,6 +305,10 @@ fn documents_and_findings_are_read() {
 fn what_is_only_a_hint_is_left_out_and_named() {
     let document = json!({"type": "document", "citations": {"enabled": true}, "source": {"type": "text", "data": "x"}});
     assert_eq!(user(json!([document])).unwrap().1, ["citations"]);
+    let added = json!([{"type": "tool_addition", "tool": {"type": "tool_reference", "name": "f"}}]);
+    let (parts, names) = user(added).unwrap();
+    assert_eq!(parts, [Part::text("The tool f is available.")]);
+    assert_eq!(names, ["tool_addition"]);
     let reference = json!([{"type": "tool_reference", "tool_name": "get_weather"}]);
     let (parts, names) =
         user(json!([{"type": "tool_result", "tool_use_id": "t", "content": reference}])).unwrap();

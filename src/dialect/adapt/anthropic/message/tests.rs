@@ -229,3 +229,13 @@ fn instructions_amid_the_conversation_go_where_the_model_takes_them() {
         assert!(adapted(&amid("system"), model).is_none(), "{model}");
     }
 }
+
+#[test]
+fn a_tool_that_the_system_adds_is_named_by_the_user() {
+    let tool = json!({"type": "tool_reference", "name": "look"});
+    let turn = |role: &str, block| json!({"max_tokens": 100, "messages": [{"role": role, "content": [block]}]});
+    let added = turn("system", json!({"type": "tool_addition", "tool": tool}));
+    let named = json!({"type": "text", "text": "The tool look is available."});
+    let (body, _) = adapted(&added, "claude-haiku-4-5").unwrap();
+    assert_eq!(body, turn("user", named));
+}
