@@ -16,6 +16,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let warnings = Problems {
         source: found.source.clone(),
         list: found.config.warnings.clone(),
+        files: Vec::new(),
     };
     if args.strict && !warnings.list.is_empty() {
         return Err(Failure::Config(warnings));

@@ -93,7 +93,12 @@ impl Serving<'_> {
 
     fn read(&mut self) -> Result<Config, String> {
         self.watch.read();
-        let found = settings::find(&self.args.config).map_err(|failure| failure.to_string())?;
+        let found = settings::find(&self.args.config).map_err(|failure| {
+            if let Failure::Config(problems) = &failure {
+                self.watch.follow_too(&problems.files);
+            }
+            failure.to_string()
+        })?;
         let config = self.args.applied_to(found.config);
         self.watch.follow(&config);
         Ok(config)

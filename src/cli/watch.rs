@@ -3,6 +3,7 @@
 //! Editors write a new file and rename it, Kubernetes turns a symbolic link, and network file systems tell nobody of
 //! changes. Reading some small files twice a second notices all of that.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -52,12 +53,22 @@ impl Watch {
     /// This was read, and is about to be used: its files count from now on.
     pub(super) fn follow(&mut self, config: &Config) {
         self.when = config.reload;
-        self.files.truncate(1);
-        self.read.truncate(1);
         let others = config.files().into_iter().map(PathBuf::from);
-        let others: Vec<PathBuf> = others.collect();
-        self.read.extend(contents(&others));
-        self.files.extend(others);
+        let files: Vec<PathBuf> = self.files.drain(..1).chain(others).collect();
+        // What they held before the configuration was loaded counts: they may have changed since.
+        let known = self.files.drain(..).zip(self.read.drain(1..));
+        let known: HashMap<PathBuf, Option<u64>> = known.collect();
+        let held = |file: &PathBuf| known.get(file).copied().unwrap_or_else(|| content(file));
+        self.read.extend(files[1..].iter().map(held));
+        self.files = files;
+    }
+
+    /// A configuration that could not be used refers to these: it is read again when one of them changes.
+    pub(super) fn follow_too(&mut self, files: &[PathBuf]) {
+        let new = files.iter().filter(|file| !self.files.contains(file));
+        let new: Vec<PathBuf> = new.cloned().collect();
+        self.read.extend(contents(&new));
+        self.files.extend(new);
     }
 
     /// Waits until the files hold something else than when they were last read.
@@ -103,14 +114,15 @@ impl Watch {
 }
 
 fn contents(files: &[PathBuf]) -> Contents {
-    let content = |file: &PathBuf| {
-        let is_file = fs::metadata(file).is_ok_and(|found| found.is_file());
-        let bytes = is_file.then(|| fs::read(file).ok()).flatten()?;
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        Some(hasher.finish())
-    };
     files.iter().map(content).collect()
+}
+
+fn content(file: &PathBuf) -> Option<u64> {
+    let is_file = fs::metadata(file).is_ok_and(|found| found.is_file());
+    let bytes = is_file.then(|| fs::read(file).ok()).flatten()?;
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 #[cfg(test)]
@@ -156,6 +168,19 @@ mod tests {
         fs::remove_file(&watch.files[0]).unwrap();
         assert!((0..5).all(|_| !look(&mut watch)));
         fs::write(&watch.files[0], "one").unwrap();
+        assert!(!look(&mut watch));
+        assert!(look(&mut watch));
+    }
+
+    #[test]
+    fn what_a_wrong_configuration_lacks_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = watch(&folder);
+        let missing = folder.path().join("secret");
+        watch.read();
+        watch.follow_too(&[missing.clone(), missing.clone()]);
+        assert!((0..5).all(|_| !look(&mut watch)));
+        fs::write(&missing, "key").unwrap();
         assert!(!look(&mut watch));
         assert!(look(&mut watch));
     }

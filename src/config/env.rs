@@ -1,13 +1,19 @@
-//! Environment variables in the configuration: `${NAME}` and `${NAME:-default}` in texts.
+//! References in the configuration: `${NAME}` stands for an environment variable, `${file:PATH}` for what a file holds; with
+//! `:-` behind it, a default follows.
 //!
-//! They are expanded after the YAML has been parsed, so that what a variable holds can never change the structure.
+//! They are expanded after the YAML has been parsed, so that what they stand for can never change the structure.
 
 use std::mem;
+use std::path::{Path as FilePath, PathBuf};
 
 use serde_yaml::Value;
 
 use super::path::Path;
 use super::problem::Found;
+use super::text_file;
+
+/// What a reference to a file begins with.
+const FILE: &str = "file:";
 
 /// A variable of this process; one that is empty counts as not set.
 pub fn process_environment(name: &str) -> Option<String> {
@@ -18,8 +24,8 @@ pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Expands all texts, and notes what was written. A variable that cannot be expanded is a problem, and its text stays
-/// as it is.
+/// Expands all texts, and notes what was written and which files are named. A reference that cannot be expanded is a problem,
+/// and its text stays as it is.
 ///
 /// Keys that are not texts become texts, so that every place has a path. YAML tags mean nothing here and are removed.
 pub(super) fn expand(
@@ -77,7 +83,10 @@ impl Expansion<'_> {
     }
 
     fn text(&mut self, text: &mut String, path: &Path) {
-        match expanded(text, self.variable) {
+        let mut files = Vec::new();
+        let result = expanded(text, self.variable, &mut files);
+        self.found.note_files(files);
+        match result {
             Ok(value) => {
                 let written = mem::replace(text, value);
                 self.found.note_written(path.clone(), written);
@@ -87,14 +96,19 @@ impl Expansion<'_> {
     }
 }
 
+#[derive(Debug)]
 struct Unexpandable {
     message: String,
     hint: Option<String>,
 }
 
-/// Expands one text; `$${` stands for `${` itself. No message shows more of a text than the name of a variable: the
-/// text may be a key.
-fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, Unexpandable> {
+/// Expands one text, and adds the files that it names; `$${` stands for `${` itself. No message shows more of a text than the
+/// name of a variable or of a file: the text may be a key.
+fn expanded(
+    text: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+    files: &mut Vec<PathBuf>,
+) -> Result<String, Unexpandable> {
     let mut result = String::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
@@ -111,7 +125,7 @@ fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Str
                 hint: Some("write $${ for the characters themselves".to_owned()),
             });
         };
-        result += &resolve(reference, variable)?;
+        result += &resolve(reference, variable, files)?;
         rest = after;
     }
     Ok(result + rest)
@@ -120,22 +134,27 @@ fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Str
 fn resolve(
     reference: &str,
     variable: &dyn Fn(&str) -> Option<String>,
+    files: &mut Vec<PathBuf>,
 ) -> Result<String, Unexpandable> {
     let (name, default) = match reference.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (reference, None),
     };
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || !name.chars().all(is_name) {
-        return Err(Unexpandable {
-            message: "has a `${` that does not name an environment variable".to_owned(),
-            hint: Some("write ${NAME} or ${NAME:-default}".to_owned()),
-        });
-    }
     if reference.contains("${") {
         return Err(Unexpandable {
             message: "has a `${` within another".to_owned(),
-            hint: Some("a default is a plain text".to_owned()),
+            hint: Some("a path and a default are plain texts".to_owned()),
+        });
+    }
+    if let Some(path) = name.strip_prefix(FILE).filter(|path| !path.is_empty()) {
+        files.push(PathBuf::from(path));
+        return from_file(path, default);
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(Unexpandable {
+            message: "has a `${` that names neither an environment variable nor a file".to_owned(),
+            hint: Some("write ${NAME}, ${NAME:-default} or ${file:/path/of/it}".to_owned()),
         });
     }
     variable(name)
@@ -147,9 +166,22 @@ fn resolve(
         })
 }
 
+fn from_file(path: &str, default: Option<&str>) -> Result<String, Unexpandable> {
+    let read = text_file::read(FilePath::new(path));
+    read.or_else(|reason| match default {
+        Some(default) => Ok(default.to_owned()),
+        None => Err(Unexpandable {
+            message: format!("the file {path} {reason}"),
+            hint: Some(format!(
+                "put the text into it, or write ${{{FILE}{path}:-default}}"
+            )),
+        }),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::expanded;
+    use super::{PathBuf, expanded};
 
     fn expand(text: &str) -> Option<String> {
         let variable = |name: &str| match name {
@@ -157,7 +189,7 @@ mod tests {
             "EMPTY" => Some(String::new()),
             _ => None,
         };
-        expanded(text, &variable).ok()
+        expanded(text, &variable, &mut Vec::new()).ok()
     }
 
     #[test]
@@ -166,8 +198,36 @@ mod tests {
         assert_eq!(expand("$${A} costs $5").as_deref(), Some("${A} costs $5"));
         assert_eq!(expand("${A:-b}${B:-}").as_deref(), Some("value"));
         assert_eq!(expand("${EMPTY:-b}").as_deref(), Some("b"));
-        for wrong in ["${B}", "${A", "${}", "${a b}", "${EMPTY}", "${B:-${A}}"] {
+        for wrong in [
+            "${B}",
+            "${A",
+            "${}",
+            "${a b}",
+            "${EMPTY}",
+            "${B:-${A}}",
+            "${file:}",
+            "${file:/${A}}",
+        ] {
             assert_eq!(expand(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn files_stand_for_what_they_hold_and_are_known_also_if_they_are_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (there, missing) = (folder.path().join("key"), folder.path().join("none"));
+        std::fs::write(&there, "s ${A}\n").unwrap();
+        let (shown, absent) = (there.display(), missing.display());
+        let mut files: Vec<PathBuf> = Vec::new();
+        let mut expand = |text: &str| expanded(text, &|_| None, &mut files);
+        let text = expand(&format!("Bearer ${{file:{shown}}}!"));
+        // What it holds is no reference.
+        assert_eq!(text.ok().as_deref(), Some("Bearer s ${A}!"));
+        let text = expand(&format!("${{file:{absent}:-b}}"));
+        assert_eq!(text.ok().as_deref(), Some("b"));
+        let error = expand(&format!("${{file:{absent}}}")).unwrap_err();
+        let start = format!("the file {absent} cannot be read: ");
+        assert!(error.message.starts_with(&start), "{}", error.message);
+        assert_eq!(files, [there, missing.clone(), missing]);
     }
 }

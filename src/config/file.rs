@@ -71,6 +71,9 @@ pub struct Config {
     /// What works, but probably not as it is meant, in the order of the text.
     #[serde(skip)]
     pub warnings: Vec<Problem>,
+    /// The files that its texts refer to.
+    #[serde(skip)]
+    pub(super) texts_from: Vec<PathBuf>,
     /// Forward proxies, by the environment.
     #[serde(skip)]
     pub(super) proxies: ProxyVariables,
@@ -94,15 +97,16 @@ impl Config {
         self.trace_variables.collector(&self.traces)
     }
 
-    /// The files besides its own that are read when it is loaded: certificates and their keys. Keys of accounts are not
-    /// among them, since they are read again while they are used.
+    /// The files besides its own that are read when it is loaded: certificates and their keys, and those that texts refer to.
+    /// Files of `api_key_file` are not among them, since they are read again while they are used.
     pub fn files(&self) -> Vec<&Path> {
         let listener = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
         let upstreams = self.upstreams.values().flat_map(|upstream| {
             let certificates = [&upstream.ca_file, &upstream.client_cert];
             certificates.into_iter().chain([&upstream.client_key])
         });
-        let all = listener.chain(upstreams.flatten());
+        let certificates = listener.chain(upstreams.flatten());
+        let all = certificates.chain(&self.texts_from);
         all.map(AsRef::as_ref).collect()
     }
 
@@ -137,6 +141,7 @@ impl Default for Config {
             notify: Vec::new(),
             state_dir: None,
             history: true,
+            texts_from: Vec::new(),
             proxies: ProxyVariables::default(),
             trace_variables: TraceVariables::default(),
         }

@@ -1,7 +1,7 @@
 //! The configuration: one YAML file, read, checked whole, and never changed afterwards.
 //!
 //! ```text
-//! text ─▶ YAML values ─▶ variables expanded ─▶ structs, around every mistake ─▶ checks ─▶ Config, or all Problems
+//! text ─▶ YAML values ─▶ references expanded ─▶ structs, around every mistake ─▶ checks ─▶ Config, or all Problems
 //! ```
 //!
 //! *Invariant:* of ours only the catalogue is imported here; everybody may import this one.
@@ -29,6 +29,7 @@ mod route;
 mod secret;
 mod server;
 mod size;
+mod text_file;
 mod timeouts;
 mod traces;
 mod upstream;
@@ -87,10 +88,12 @@ impl Config {
         if !found.is_empty() {
             return Err(Problems {
                 source: source.to_owned(),
+                files: found.files().to_vec(),
                 list: found.located(text),
             });
         }
         warn::warn(&config, &mut found);
+        config.texts_from = found.files().to_vec();
         config.warnings = found.located(text);
         Ok(config)
     }
@@ -116,6 +119,7 @@ pub fn admin_address(path: &FilePath) -> Result<Option<SocketAddr>, Problems> {
         true => Ok(None),
         false => Err(Problems {
             source: format!("{source}: admin.listen"),
+            files: Vec::new(),
             list: found.located(text),
         }),
     }

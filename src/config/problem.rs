@@ -1,6 +1,7 @@
 //! What is wrong with a configuration: all of it, each problem with its place and a fix.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::locate::locate;
 use super::path::Path;
@@ -25,6 +26,8 @@ pub struct Problems {
     pub source: String,
     /// At least one problem, in the order of the text.
     pub list: Vec<Problem>,
+    /// The files that texts of the configuration refer to: one of them may be what is wrong.
+    pub files: Vec<PathBuf>,
 }
 
 impl fmt::Display for Problems {
@@ -73,8 +76,10 @@ pub(super) struct Found {
     noted: Vec<(Path, String, Option<String>)>,
     /// Places that are wrong only because of a problem that is noted already.
     excused: Vec<Path>,
-    /// Texts with variables, as they were written.
+    /// Texts with references, as they were written.
     written: Vec<(Path, String)>,
+    /// The files that texts refer to.
+    files: Vec<PathBuf>,
 }
 
 impl Found {
@@ -96,12 +101,26 @@ impl Found {
         noted.chain(&self.excused).any(|spoilt| spoilt.holds(path))
     }
 
-    /// Remembers what was written where variables were expanded.
+    /// Remembers what was written where references were expanded.
     pub(super) fn note_written(&mut self, path: Path, written: String) {
         self.written.push((path, written));
     }
 
-    /// What messages show of a text: never the value of a variable, but the reference to it.
+    /// Remembers which files texts refer to, whether they are there or not.
+    pub(super) fn note_files(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        for file in files {
+            if !self.files.contains(&file) {
+                self.files.push(file);
+            }
+        }
+    }
+
+    /// The files that texts refer to.
+    pub(super) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// What messages show of a text: never what a reference stands for, but the reference.
     pub(super) fn shown<'a>(&'a self, path: &Path, text: &'a str) -> &'a str {
         let written = self.written.iter().find(|(place, _)| place == path);
         written.map_or(text, |(_, written)| written)

@@ -311,3 +311,54 @@ proptest! {
         let _ = parse(&format!("{}{with}{}", &GOOD[..place], &GOOD[place + 1..]));
     }
 }
+
+#[test]
+fn a_secret_can_stand_in_a_file_wherever_one_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| format!("${{file:{}}}", folder.path().join(name).display());
+    let secret = "a-secret-of-some-length";
+    std::fs::write(folder.path().join("secret"), format!("{secret}\n")).unwrap();
+    let text = |file: &str| {
+        format!(
+            "admin: {{token: \"{file}\"}}\n\
+             clients: [{{name: a, key: \"{file}\"}}]\n\
+             notify: [{{url: \"https://example.com/{file}\"}}]\n\
+             traces: {{endpoint: \"https://example.com\", headers: {{x-key: \"{file}\"}}}}\n\
+             upstreams:\n  \
+               a: {{provider: openai, api_key: \"{file}\"}}\n  \
+               b: {{provider: openai, api_keys: [\"{file}\"], headers: {{x-tenant: \"{file}\"}}}}\n\
+             routes: [{{models: [\"*\"], candidates: [{{upstream: a}}, {{upstream: b}}]}}]\n"
+        )
+    };
+    let config = parse(&text(&file("secret"))).unwrap();
+    let shown = [
+        config.admin.token.clone().unwrap(),
+        config.clients[0].key.clone(),
+        config.traces.headers["x-key"].clone(),
+        config.upstreams[0].keys().remove(0),
+        config.upstreams[1].keys().remove(0),
+        config.upstreams[1].headers["x-tenant"].clone(),
+    ];
+    assert!(shown.iter().all(|found| found.expose() == secret));
+    let hook = config.notify[0].url.expose();
+    assert_eq!(hook, format!("https://example.com/{secret}"));
+    assert_eq!(config.files(), [folder.path().join("secret")]);
+    assert!(!format!("{config:?}").contains(secret));
+
+    // Each place is told with the file that it lacks.
+    let missing = problems(&text(&file("none")));
+    assert_eq!(missing.len(), 7, "{missing:#?}");
+    for place in [
+        "admin.token",
+        "clients[0].key",
+        "notify[0].url",
+        "traces.headers.x-key",
+        "upstreams.a.api_key",
+        "upstreams.b.api_keys[0]",
+        "upstreams.b.headers.x-tenant",
+    ] {
+        let start = format!("{place}: the file ");
+        let is_told = |line: &String| line.contains(&start) && line.contains("/none cannot");
+        assert!(missing.iter().any(is_told), "{place}: {missing:#?}");
+    }
+}

@@ -135,5 +135,6 @@ fn one(source: &str, line: Option<usize>, message: String, hint: Option<String>)
             message,
             hint,
         }],
+        files: Vec::new(),
     }
 }

@@ -15,6 +15,7 @@
 //! | [queries] | eight questions of whoever is on call, and the queries that answer them |
 //! | [runbook] | what each alert means, and what to do |
 //! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts |
+//! | [kubernetes] | the Helm chart, plain manifests, restarts, secrets, autoscaling |
 //! | [decisions] | why it is built this way |
 //! | [comparison] | what else there is, and where it is better |
 //! | [performance] | what it costs, and how that was measured |
@@ -41,6 +42,9 @@ pub mod failover {}
 
 #[doc = include_str!("health.md")]
 pub mod health {}
+
+#[doc = include_str!("kubernetes.md")]
+pub mod kubernetes {}
 
 #[doc = include_str!("models.md")]
 pub mod models {}

@@ -3,6 +3,7 @@
 mod checking;
 mod demo;
 mod restart;
+mod secrets;
 mod watching;
 
 use std::path::Path;
@@ -94,7 +95,7 @@ impl Running {
     }
 
     /// The log up to the line that holds `marker`, without that line.
-    async fn log_until(&mut self, marker: &str) -> String {
+    pub(crate) async fn log_until(&mut self, marker: &str) -> String {
         let mut before = String::new();
         let reading = async {
             while let Some(line) = self.stderr.next_line().await.unwrap() {
@@ -109,7 +110,7 @@ impl Running {
         before
     }
 
-    async fn signal(&self, signal: &str) {
+    pub(crate) async fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
         let killing = Command::new("kill").args([signal, &pid]).status();
         assert!(killing.await.unwrap().success());

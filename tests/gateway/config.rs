@@ -279,6 +279,7 @@ fn what_works_but_is_hardly_meant_gets_exact_warnings() {
         let warnings = Problems {
             source: name_of(&path),
             list: config.warnings,
+            files: Vec::new(),
         };
         compare(&path, &(warnings.to_string() + "\n"));
     }

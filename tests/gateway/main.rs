@@ -9,6 +9,7 @@
 
 mod frames;
 mod harness;
+mod load;
 mod raw;
 mod seats;
 mod streamed;
@@ -43,6 +44,7 @@ mod heartbeats;
 mod history;
 mod idle;
 mod keys;
+mod kubernetes;
 mod layers;
 mod limits;
 mod messages;

@@ -148,7 +148,7 @@ impl Program {
 }
 
 /// Two free addresses, of a range that systems give to nobody who asks for any: they are free a moment later, too.
-fn free_addresses() -> (String, String) {
+pub(crate) fn free_addresses() -> (String, String) {
     let ports = iter::repeat_with(|| fastrand::u16(10_000..30_000)).take(100);
     let mut free = ports.filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
     let (one, other) = (free.next().unwrap(), free.next().unwrap());

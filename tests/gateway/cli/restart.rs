@@ -4,104 +4,19 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backstop::simulator::{Script, Simulator};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tokio::net::UnixDatagram;
 use tokio::process::Command;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::{Running, address, backstop};
-use crate::harness::{Setup, chat, chat_stream, within};
+use crate::harness::{Setup, within};
+use crate::load::Load;
 
 const RELOADS: usize = 100;
 const RESTARTS: usize = 5;
-
-/// Clients that ask without pause, and ask nothing twice.
-struct Load {
-    stop: watch::Sender<bool>,
-    clients: JoinSet<usize>,
-    failures: Arc<Mutex<Vec<String>>>,
-}
-
-impl Load {
-    /// Chats and streams, over connections that are kept and over one for each request.
-    fn start(address: &str) -> Self {
-        let mut load = Self {
-            stop: watch::Sender::new(false),
-            clients: JoinSet::new(),
-            failures: Arc::default(),
-        };
-        for kept in [0, 1] {
-            for body in [chat(), chat(), chat_stream(), chat_stream()] {
-                let client = Client::builder(TokioExecutor::new())
-                    .pool_max_idle_per_host(kept)
-                    .retry_canceled_requests(false)
-                    .build_http();
-                let url = format!("http://{address}/v1/chat/completions");
-                let (failures, stop) = (Arc::clone(&load.failures), load.stop.subscribe());
-                load.clients.spawn(async move {
-                    let mut answered = 0;
-                    while !*stop.borrow() {
-                        match ask(&client, &url, &body).await {
-                            Ok(()) => answered += 1,
-                            Err(failure) => failures.lock().unwrap().push(failure),
-                        }
-                    }
-                    answered
-                });
-            }
-        }
-        load
-    }
-
-    /// How many requests were answered. None may have failed.
-    async fn end(mut self) -> usize {
-        self.stop.send_replace(true);
-        let mut answered = 0;
-        while let Some(of_one) = within(self.clients.join_next()).await {
-            answered += of_one.unwrap();
-        }
-        let failures = self.failures.lock().unwrap();
-        assert!(
-            failures.is_empty(),
-            "{} of {answered}: {failures:#?}",
-            failures.len()
-        );
-        answered
-    }
-}
-
-type HttpClient = Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>;
-
-async fn ask(client: &HttpClient, url: &str, body: &Value) -> Result<(), String> {
-    let request = http::Request::post(url)
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .unwrap();
-    let answer = client.request(request).await;
-    let answer = answer.map_err(|error| format!("{error:?}"))?;
-    let status = answer.status();
-    let whole = answer.into_body().collect().await;
-    let whole = whole.map_err(|error| format!("{status}, then {error:?}"))?;
-    let text = String::from_utf8(whole.to_bytes().to_vec()).unwrap();
-    let end = match body["stream"] == true {
-        true => "data: [DONE]",
-        false => "}",
-    };
-    match status == 200 && text.trim_end().ends_with(end) {
-        true => Ok(()),
-        false => Err(format!("{status} {text}")),
-    }
-}
 
 async fn upstream() -> Simulator {
     let script = Script::answer("one two three four five six seven eight nine ten")
@@ -157,7 +72,7 @@ async fn reloads_and_programs_that_share_a_port_lose_nothing() {
     let start = || Running::start(backstop(folder.path(), &serve));
     let mut running = start();
     running.logged("serving operators").await;
-    let load = Load::start(&clients);
+    let load = Load::start(&clients, "any", &[0, 1]);
     for number in 1..=RELOADS {
         write(folder.path(), &upstream, more, number);
         // Every tenth one is noticed without a signal.
@@ -209,7 +124,7 @@ async fn a_program_on_passed_sockets_is_restarted_and_nobody_notices() {
     assert_eq!(told, clients);
     let told = address(&running.logged("serving operators: http://").await);
     assert_eq!(told, admin);
-    let load = Load::start(&clients);
+    let load = Load::start(&clients, "any", &[0, 1]);
     for _ in 0..RESTARTS {
         see_out(running).await;
         running = start();
