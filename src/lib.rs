@@ -17,6 +17,7 @@
 //!
 //! Around them:
 //!
+//! - [`clients`] knows who may call: models, expiry and limits of each client, with what it has used of them
 //! - [`health`] learns from live requests which upstreams and models work, and decides who is admitted
 //! - [`affinity`] remembers which upstream owns which stored object
 //! - [`event`] carries facts from the data path to [`metrics`], [`history`], [`log`], [`webhook`] and [`traces`]
@@ -35,6 +36,7 @@
 //!                      browser   a page that is not listed, a name that is not ours?   else 403
 //!                      auth      who is calling?                          else 401
 //!                      read      path and body → ModelRequest             else 400, 408, 413, 415, 503
+//!                      admit     may this client ask for it, and now?     else 403, 429
 //!                      affinity  what it refers to → its owner
 //!                      routing   model → Rule (candidates)                else 404
 //!                      failover::Failover::run (engine: what all requests share; serve: first attempt to answer)
@@ -68,8 +70,8 @@
 //! ```text
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire, state)    simulator, output, guide, state (nothing)
-//!                 browser (config only)   metrics (health, request, wire)          log (event)     history (event, state)
-//!                 webhook, traces (upstream, wire)
+//!                 browser (config only)   metrics (health, request, wire)          log (event)     history (event, state, wire)
+//!                 webhook, traces (upstream, wire)        clients (routing, event)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```
 //!
@@ -80,6 +82,8 @@
 //! | catalogue | what is known of providers and models by their names |
 //! | facts | what is known of one model |
 //! | client | who calls backstop |
+//! | limit, standing | how much a client may have in any minute, or at a time; what is left of it |
+//! | taken | what a request has taken of its client's limits; it is settled by what the answer cost, and given back |
 //! | upstream | one provider account at one URL |
 //! | provider | the company, and what follows from it: URL, credential, dialect, quirks |
 //! | dialect | the API that a client or an upstream speaks |
@@ -152,6 +156,7 @@ pub mod api;
 pub mod browser;
 pub mod catalogue;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod dialect;
 pub mod event;

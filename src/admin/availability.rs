@@ -18,6 +18,9 @@ pub(super) async fn json(history: &History) -> Result<Value, NoAnswer> {
         "store": all.trouble.map_or_else(|| "in history.redb".to_owned(), |why| format!("in memory only: {why}")),
         "windows": names,
         "clients": windows(&all.clients, clients),
+        "by_client": all.by_client.iter()
+            .map(|(name, counts)| json!({"name": &**name, "windows": windows(counts, one_client)}))
+            .collect::<Vec<_>>(),
         "upstreams": upstreams
             .map(|upstream| of_upstream(upstream, "windows", &|counts| windows(counts, attempts)))
             .collect::<Vec<_>>(),
@@ -76,9 +79,35 @@ fn clients(counts: &Counts) -> Value {
     if let Value::Object(figures) = &mut figures {
         figures.insert("saved".to_owned(), counts.saved.into());
         figures.insert("rejected".to_owned(), counts.rejected.into());
+        figures.insert("limited".to_owned(), counts.limited.into());
         figures.insert("left".to_owned(), counts.gone.into());
     }
     figures
+}
+
+/// What one client had.
+fn one_client(counts: &Counts) -> Value {
+    if counts.is_empty() {
+        return Value::Null;
+    }
+    json!({
+        "requests": counts.requests,
+        "failed": counts.failed,
+        "by_requests": counts.by_requests(),
+        "saved": counts.saved,
+        "rejected": counts.rejected,
+        "limited": counts.limited,
+        "left": counts.gone,
+        "tokens": tokens(counts),
+    })
+}
+
+fn tokens(counts: &Counts) -> Value {
+    json!({
+        "input": counts.tokens.input,
+        "cached": counts.tokens.cached,
+        "output": counts.tokens.output,
+    })
 }
 
 /// How an upstream or a model did. Where nobody wanted anything of it there is nothing to say.
@@ -99,11 +128,7 @@ fn attempts(counts: &Counts) -> Value {
         "first_token_ms": quantiles(counts.first_token.quantiles()),
         "total_ms": quantiles(counts.total.quantiles()),
         "passed_over": counts.skipped,
-        "tokens": {
-            "input": counts.tokens.input,
-            "cached": counts.tokens.cached,
-            "output": counts.tokens.output,
-        },
+        "tokens": tokens(counts),
     })
 }
 

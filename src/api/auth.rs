@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq;
 
 use super::header_policy;
 use super::reject::Rejection;
-use crate::config::{Config, CredentialFrom, Secret};
+use crate::clients::{Client, Usage};
+use crate::config::{Config, CredentialFrom, KeyDigest, Secret};
 use crate::request::ClientCredential;
 use crate::wire::websocket::{keep_subprotocols, subprotocols};
 
@@ -17,7 +17,9 @@ use crate::wire::websocket::{keep_subprotocols, subprotocols};
 #[derive(Debug)]
 pub struct ClientKeys {
     /// By their digests, so that a thousand keys cost no more than one.
-    keys: HashMap<u64, Vec<(Arc<str>, Secret)>>,
+    keys: HashMap<u64, Vec<(Client, Secret)>>,
+    /// Clients of whose keys only the digest is known. How long it takes to compare digests says nothing about a key.
+    by_digest: HashMap<KeyDigest, Client>,
     /// Digests keys, with a secret of its own: how long a look-up takes says nothing about a key.
     digester: RandomState,
     /// Whether an upstream takes the client's own credential.
@@ -28,20 +30,27 @@ pub struct ClientKeys {
 const OUR_KEY: &str = "x-backstop-key";
 
 impl ClientKeys {
-    /// The keys of the configuration's `clients`.
-    pub fn new(config: &Config) -> Self {
+    /// The keys of the configuration's `clients`, who go on with what they have used of their limits.
+    pub fn new(config: &Config, usage: &Usage) -> Self {
         let upstreams = config.upstreams.values();
         let mut credentials = upstreams.map(|upstream| upstream.credential);
         let are_passed_on = credentials.any(|credential| credential == CredentialFrom::Client);
         let digester = RandomState::new();
-        let mut keys: HashMap<u64, Vec<(Arc<str>, Secret)>> = HashMap::new();
-        for client in &config.clients {
-            let digest = digester.hash_one(client.key.expose().as_bytes());
-            let named = (client.name.as_str().into(), client.key.clone());
-            keys.entry(digest).or_default().push(named);
+        let mut keys: HashMap<u64, Vec<(Client, Secret)>> = HashMap::new();
+        let mut by_digest = HashMap::new();
+        for config in &config.clients {
+            let client = Client::new(config, usage);
+            if let Some(digest) = config.key_sha256 {
+                by_digest.insert(digest, client);
+                continue;
+            }
+            let digest = digester.hash_one(config.key.expose().as_bytes());
+            let known = keys.entry(digest).or_default();
+            known.push((client, config.key.clone()));
         }
         Self {
             keys,
+            by_digest,
             digester,
             are_passed_on,
         }
@@ -49,27 +58,44 @@ impl ClientKeys {
 
     /// The client's own credential for upstreams. What it identifies itself with here is none.
     pub(super) fn own_credential(&self, headers: &HeaderMap) -> Option<ClientCredential> {
-        let is_ours = !self.keys.is_empty() && !headers.contains_key(OUR_KEY);
+        let is_ours = !self.are_none() && !headers.contains_key(OUR_KEY);
         if !self.are_passed_on || is_ours {
             return None;
         }
         ClientCredential::of(headers)
     }
 
-    /// The name of the client; `None` if no keys are configured.
-    pub(super) fn identify(&self, headers: &HeaderMap) -> Result<Option<Arc<str>>, Rejection> {
-        if self.keys.is_empty() {
+    /// The client; `None` if no keys are configured.
+    pub(super) fn identify(&self, headers: &HeaderMap) -> Result<Option<&Client>, Rejection> {
+        if self.are_none() {
             return Ok(None);
         }
         let presented = presented_key(headers).ok_or(Rejection::NoKey)?;
+        let client = self.with_key(presented);
+        let client = client.or_else(|| self.with_digest(presented));
+        client.map(Some).ok_or(Rejection::WrongKey)
+    }
+
+    fn are_none(&self) -> bool {
+        self.keys.is_empty() && self.by_digest.is_empty()
+    }
+
+    fn with_key(&self, presented: &[u8]) -> Option<&Client> {
         let digest = self.digester.hash_one(presented);
-        let mut name = None;
+        let mut found = None;
         for (client, key) in self.keys.get(&digest).into_iter().flatten() {
             if key.expose().as_bytes().ct_eq(presented).into() {
-                name = Some(Arc::clone(client));
+                found = Some(client);
             }
         }
-        name.map(Some).ok_or(Rejection::WrongKey)
+        found
+    }
+
+    fn with_digest(&self, presented: &[u8]) -> Option<&Client> {
+        if self.by_digest.is_empty() {
+            return None;
+        }
+        self.by_digest.get(&KeyDigest::of(presented))
     }
 }
 
@@ -115,7 +141,7 @@ mod tests {
     use http::HeaderMap;
     use http::header::AUTHORIZATION;
 
-    use super::ClientKeys;
+    use super::{ClientKeys, KeyDigest, Usage};
     use crate::api::reject::Rejection;
     use crate::config::Config;
 
@@ -127,16 +153,22 @@ mod tests {
         for number in 0..1000 {
             writeln!(yaml, "- {{name: c{number}, key: a-long-key-of-{number}}}").unwrap();
         }
+        let digest = KeyDigest::of(b"a-key-that-nobody-wrote-down");
+        writeln!(yaml, "- {{name: secret, key_sha256: {digest}}}").unwrap();
         let config = Config::parse("test", &yaml, &|_| None).unwrap();
-        let keys = ClientKeys::new(&config);
+        let keys = ClientKeys::new(&config, &Usage::default());
         let identify = |key: &str| {
             let bearer = format!("Bearer {key}").parse().unwrap();
-            keys.identify(&HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+            let client = keys.identify(&HeaderMap::from_iter([(AUTHORIZATION, bearer)]));
+            client.map(|client| client.map(|client| client.name.to_string()))
         };
         for number in [0, 1, 500, 999] {
             let name = identify(&format!("a-long-key-of-{number}")).unwrap();
-            assert_eq!(name.as_deref(), Some(format!("c{number}").as_str()));
+            assert_eq!(name, Some(format!("c{number}")));
         }
+        let name = identify("a-key-that-nobody-wrote-down").unwrap();
+        assert_eq!(name.as_deref(), Some("secret"));
+        assert!(identify(&digest.to_string()).is_err());
         for wrong in ["a-long-key-of-1000", "a-long-key-of-", "", "c1"] {
             assert!(
                 matches!(identify(wrong), Err(Rejection::WrongKey)),

@@ -52,7 +52,7 @@ impl ErrorResponse {
         Self {
             is_in_vain: true,
             kind: match self.status {
-                404 => self.kind,
+                404 | 429 => self.kind,
                 _ => "upstream_error",
             },
             ..self

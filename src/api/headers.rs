@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::rate_headers;
 use super::record::RequestRecord;
 use crate::event::AttemptReport;
 use crate::request::ClientApi;
@@ -30,14 +31,18 @@ pub(super) fn attempts_header(attempts: &[AttemptReport]) -> HeaderValue {
     header(log)
 }
 
-/// Sets the request id, under the names from which SDKs copy it into their errors.
-pub(super) fn put_id(headers: &mut HeaderMap, record: &RequestRecord) {
+/// Sets the request id, under the names from which SDKs copy it into their errors, and where the client stands with its
+/// limits.
+pub(super) fn put_ours(headers: &mut HeaderMap, record: &RequestRecord) {
     let id = header(record.id.as_str());
     if record.client_api == ClientApi::Anthropic {
         // The upstream's own id stays: its support asks for it.
         headers.entry("request-id").or_insert(id.clone());
     }
     headers.insert(REQUEST_ID, id);
+    if let Some(taken) = &record.taken {
+        rate_headers::put(headers, record.client_api, &taken.standings);
+    }
 }
 
 /// A header value from text of our own, which is always valid.

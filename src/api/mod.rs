@@ -2,6 +2,7 @@
 //!
 //! *Invariant:* only `reject`, `exhausted` and `attention` choose a status of our own; every other status comes from an upstream.
 
+mod admit;
 mod attention;
 mod auth;
 mod count;
@@ -11,7 +12,9 @@ mod give_ups;
 mod header_policy;
 mod headers;
 mod hints;
+mod limited;
 mod models;
+mod rate_headers;
 mod read;
 mod record;
 mod reject;
@@ -42,6 +45,7 @@ use self::reject::{Rejection, Unanswered};
 use self::respond::Own;
 use self::waiting::{Run, Waiting};
 use crate::browser::BrowserPolicy;
+use crate::clients::Client;
 use crate::event::Events;
 use crate::failover::{Answer, Exhausted, Failover};
 use crate::request::{ClientApi, Endpoint, ModelRequest, Trace};
@@ -162,23 +166,28 @@ impl Api {
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         record.hold(slot.map_err(|_| Rejection::TooBusy)?);
-        record.client = self.clients.identify(&head.headers)?;
+        let client = self.clients.identify(&head.headers)?;
+        if let Some(client) = client {
+            admit::identified(client, record)?;
+        }
         record.credential = self.clients.own_credential(&head.headers);
         record.watch_patience(&self.give_ups, &head.headers);
         if matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(own) = self.own(record.client_api, &path).await
+            && let Some(own) = self.own(client, record.client_api, &path).await
         {
             return own.map(Reply::Own);
         }
         if upgrade::is_wanted(&head) {
             let mut request = upgrade::request(record, head, path, &body)?;
             record.read(request.received_at);
+            admit::admit(client, &request, record)?;
             request.pinned_to = self.failover.owner(&request).await;
             return self.serve(Arc::new(request), record).await;
         }
         let bounds = (self.limits, self.failover.memory());
         let mut request = read::request(record, head, path, body, bounds).await?;
         record.read(request.received_at);
+        admit::admit(client, &request, record)?;
         request.pinned_to = self.failover.owner(&request).await;
         if request.endpoint == Endpoint::Other {
             return self.forward(&request, record).await;
@@ -187,16 +196,21 @@ impl Api {
     }
 
     /// Requests that we answer ourselves.
-    async fn own(&self, client_api: ClientApi, path: &Path) -> Option<Result<Own, Rejection>> {
+    async fn own(
+        &self,
+        client: Option<&Client>,
+        client_api: ClientApi,
+        path: &Path,
+    ) -> Option<Result<Own, Rejection>> {
         match path.without_query() {
             "/" => Some(Ok(greeting())),
             "/models" | "/models/" => {
-                let list = self.models.list(&self.routes, client_api, path.as_str());
-                Some(Ok(list.await))
+                let names = self.models.names(&self.routes, client).await;
+                Some(Ok(names.list(client_api, path.as_str())))
             }
             path => {
                 let name = path.strip_prefix("/models/")?;
-                Some(models::one(name, &self.routes, client_api))
+                Some(models::one(name, &self.routes, client, client_api))
             }
         }
     }

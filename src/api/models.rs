@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::reject::Rejection;
 use super::respond::Own;
+use crate::clients::Client;
 use crate::config::{ModelList, UpstreamId};
 use crate::request::ClientApi;
 use crate::routing::{Candidate, RouteTable, Rule};
@@ -50,8 +51,8 @@ impl Models {
         }
     }
 
-    /// All models, in the format of one API. Anthropic's clients get the page that the query of `path` requests.
-    pub(super) async fn list(&self, routes: &RouteTable, client_api: ClientApi, path: &str) -> Own {
+    /// All models that a client may use.
+    pub(super) async fn names(&self, routes: &RouteTable, client: Option<&Client>) -> Names {
         let exact = routes
             .rules()
             .iter()
@@ -77,14 +78,8 @@ impl Models {
                 );
             }
         }
-        let silent: Vec<String> = silent.into_iter().collect();
-        Own {
-            json: match client_api {
-                ClientApi::OpenAi => list_of_openai(&names),
-                ClientApi::Anthropic => page_of_anthropic(&names, path),
-            },
-            note: (!silent.is_empty()).then(|| ("x-backstop-unlisted", silent.join(", "))),
-        }
+        names.retain(|name| may_use(client, name));
+        Names { names, silent }
     }
 
     /// Fetches all lists that are out of date, at the same time. If that fails, an old list is kept.
@@ -131,6 +126,31 @@ impl Models {
     }
 }
 
+/// Models, and who does not list theirs.
+pub(super) struct Names {
+    names: IndexSet<String>,
+    silent: IndexSet<String>,
+}
+
+impl Names {
+    /// The list in the format of one API. Anthropic's clients get the page that the query of `path` requests.
+    pub(super) fn list(self, client_api: ClientApi, path: &str) -> Own {
+        let Self { names, silent } = self;
+        let silent: Vec<String> = silent.into_iter().collect();
+        Own {
+            json: match client_api {
+                ClientApi::OpenAi => list_of_openai(&names),
+                ClientApi::Anthropic => page_of_anthropic(&names, path),
+            },
+            note: (!silent.is_empty()).then(|| ("x-backstop-unlisted", silent.join(", "))),
+        }
+    }
+}
+
+fn may_use(client: Option<&Client>, model: &str) -> bool {
+    client.is_none_or(|client| client.may_use(model))
+}
+
 impl List {
     fn is_fresh(&self) -> bool {
         self.since.is_some_and(|since| since.elapsed() < FRESH)
@@ -150,9 +170,13 @@ fn usable_name(name: String) -> Option<String> {
 pub(super) fn one(
     segment: &str,
     routes: &RouteTable,
+    client: Option<&Client>,
     client_api: ClientApi,
 ) -> Result<Own, Rejection> {
     let name = query::unescaped(segment).unwrap_or_else(|| segment.to_owned());
+    if let Some(client) = client.filter(|client| !client.may_use(&name)) {
+        return Err(Rejection::model_not_allowed(&name, client));
+    }
     match routes.find(&name) {
         Some(_) => Ok(Own::from(model(&name, client_api))),
         None => Err(Rejection::unknown_model(&name, routes)),

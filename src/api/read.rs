@@ -161,6 +161,7 @@ pub(super) async fn request(
         model: seen.model,
         streaming: seen.streaming && record.endpoint.can_stream(),
         demands: seen.demands,
+        max_output: seen.max_output,
         store: seen.store,
         pinned_to: None,
         session: seen.session,

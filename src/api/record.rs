@@ -8,10 +8,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::give_ups::{GiveUps, Program};
+use crate::clients::Taken;
 use crate::config::UpstreamId;
 use crate::event::{
-    AttemptReport, Event, Events, FailedAt, InPlaceOf, Refusal, RequestReport, RequestResult,
-    Tokens,
+    AttemptReport, ClientLimit, Event, Events, FailedAt, InPlaceOf, Refusal, RequestReport,
+    RequestResult, Tokens,
 };
 use crate::failover::{Answer, AnswerBody, Exhausted};
 use crate::outcome::{Blame, Outcome};
@@ -52,8 +53,14 @@ pub(super) struct RequestRecord {
     pub(super) failed_at: Vec<FailedAt>,
     /// Why we refuse it, if there is no room for it.
     pub(super) refusal: Option<Refusal>,
+    /// Which of its client's limits it has met.
+    pub(super) limit: Option<ClientLimit>,
+    /// What it has taken of its client's limits.
+    pub(super) taken: Option<Box<Taken>>,
     /// What the answer costs.
     pub(super) tokens: Option<Tokens>,
+    /// How many events with content have gone out.
+    pub(super) content: usize,
     events: Events,
     started_at: Instant,
     status: u16,
@@ -87,7 +94,10 @@ impl RequestRecord {
             failed_by: Vec::new(),
             failed_at: Vec::new(),
             refusal: None,
+            limit: None,
+            taken: None,
             tokens: None,
+            content: 0,
             events,
             started_at: Instant::now(),
             status: CLIENT_CLOSED_REQUEST,
@@ -195,6 +205,10 @@ impl RequestRecord {
         if result == RequestResult::Broken && self.failed_by.is_empty() {
             self.failed_by.extend(self.served_by.clone());
         }
+        if let Some(taken) = self.taken.take() {
+            let cost = self.cost(result, taken.prompt);
+            taken.settle(cost);
+        }
         self.events.emit(&Event::RequestFinished(RequestReport {
             id: self.id.clone(),
             trace: self.trace,
@@ -211,12 +225,32 @@ impl RequestRecord {
             failed_at: std::mem::take(&mut self.failed_at),
             failure: self.failure.take(),
             refusal: self.refusal,
+            limit: self.limit,
             first_byte: self.first_byte,
             first_token: self.first_token,
             total: self.started_at.elapsed(),
             tokens: self.tokens,
             added: self.added,
         }));
+    }
+}
+
+impl RequestRecord {
+    /// What it costs its client in tokens: what the upstream counts, if the answer is whole. Of an answer that is not, or
+    /// that nobody counts, each event is a token, and the prompt has as many as it was taken for. `None`: nobody knows.
+    fn cost(&self, result: RequestResult, prompt: u64) -> Option<u64> {
+        let counted = self.tokens.unwrap_or_default();
+        let sum = |input: u64, output: u64| Some(input.saturating_add(output));
+        match result {
+            RequestResult::Answered if self.tokens.is_some() => sum(counted.input, counted.output),
+            RequestResult::Answered if self.content == 0 => None,
+            // Nobody has answered.
+            RequestResult::Rejected | RequestResult::Failed => sum(counted.input, counted.output),
+            RequestResult::Answered | RequestResult::Broken | RequestResult::ClientGone => sum(
+                counted.input.max(prompt),
+                counted.output.max(self.content as u64),
+            ),
+        }
     }
 }
 

@@ -8,13 +8,16 @@ use strsim::jaro_winkler;
 
 use super::error::ErrorResponse;
 use super::exhausted;
-use super::headers::{attempts_header, put_id};
+use super::headers::{attempts_header, put_ours};
+use super::limited;
+use super::rate_headers;
 use super::record::RequestRecord;
 use super::stopping;
 use super::story;
 use crate::browser::{METHODS, Refused};
+use crate::clients::{Client, Exceeded};
 use crate::config::UpstreamId;
-use crate::event::{Refusal, RequestResult};
+use crate::event::{ClientLimit, Refusal, RequestResult};
 use crate::failover::Exhausted;
 use crate::request::ClientApi;
 use crate::routing::RouteTable;
@@ -32,6 +35,14 @@ pub(super) enum Rejection {
     Browser(Refused),
     NoKey,
     WrongKey,
+    ExpiredKey,
+    /// The client may use other models: these.
+    ModelNotAllowed {
+        model: String,
+        allowed: String,
+    },
+    /// The client has reached one of its limits.
+    Limited(Box<Exceeded>),
     Method,
     Host(HostError),
     BadPath,
@@ -62,6 +73,12 @@ pub(super) enum Rejection {
     Exhausted(Box<Unanswered>),
     Stopping,
     Panicked,
+}
+
+impl From<Box<Exceeded>> for Rejection {
+    fn from(exceeded: Box<Exceeded>) -> Self {
+        Self::Limited(exceeded)
+    }
 }
 
 impl From<HostError> for Rejection {
@@ -142,6 +159,24 @@ impl Rejection {
         }
     }
 
+    /// The client may not use this model; the message lists those that it may use.
+    pub(super) fn model_not_allowed(model: &str, client: &Client) -> Self {
+        Self::ModelNotAllowed {
+            model: model.to_owned(),
+            allowed: limited::allowed(client),
+        }
+    }
+
+    /// What of its client's rules has refused the request.
+    fn limit(&self) -> Option<ClientLimit> {
+        match self {
+            Self::Limited(exceeded) => Some(exceeded.limit),
+            Self::ModelNotAllowed { .. } => Some(ClientLimit::Models),
+            Self::ExpiredKey => Some(ClientLimit::Expiry),
+            _ => None,
+        }
+    }
+
     /// Whether the client disconnected while it sent its request.
     fn is_to_nobody(&self) -> bool {
         matches!(self, Self::Body(ReadError::Broken(_)))
@@ -166,6 +201,9 @@ impl Rejection {
                 "no API key was sent; use one of those that the proxy's configuration lists under `clients`",
             ),
             Self::WrongKey => unauthorized("this API key is not among the proxy's `clients`"),
+            Self::ExpiredKey => limited::expired(),
+            Self::ModelNotAllowed { model, allowed } => limited::model_not_allowed(model, allowed),
+            Self::Limited(exceeded) => limited::exceeded(exceeded),
             Self::Method => ErrorResponse::new(
                 405,
                 "method_not_allowed",
@@ -329,7 +367,10 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         StatusCode::from_u16(error_response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    put_id(headers, &record);
+    put_ours(headers, &record);
+    if let Rejection::Limited(exceeded) = rejection {
+        rate_headers::put(headers, record.client_api, &exceeded.standings);
+    }
     if let Some(wait) = error_response.retry_after {
         put_retry_after(headers, wait);
     }
@@ -356,6 +397,7 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         return response;
     }
     record.refusal = rejection.refusal();
+    record.limit = rejection.limit();
     record.answering(error_response.status, None);
     record.finish(result);
     response

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::header_policy::for_client;
-use super::headers::{REQUEST_ID, attempts_header, header, put_id};
+use super::headers::{REQUEST_ID, attempts_header, header, put_ours};
 use super::record::RequestRecord;
 use super::stream::{RecordedStream, Whole};
 use super::upgrade;
@@ -69,7 +69,7 @@ pub(super) fn with_waiting(waiting: Waiting, mut record: RequestRecord) -> Respo
         HeaderValue::from_static("text/event-stream; charset=utf-8"),
     );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    put_id(headers, &record);
+    put_ours(headers, &record);
     *response.body_mut() = waiting.into_body(record);
     response
 }
@@ -95,7 +95,7 @@ pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
         headers.insert(*name, header(text.as_str()));
     }
     headers.insert(CONTENT_TYPE, JSON);
-    put_id(headers, &record);
+    put_ours(headers, &record);
     record.answering(200, None);
     record.finish(RequestResult::Answered);
     response
@@ -106,7 +106,7 @@ pub(super) fn with_options(headers: HeaderMap, mut record: RequestRecord) -> Res
     let mut response = Response::new(full(""));
     *response.status_mut() = StatusCode::NO_CONTENT;
     *response.headers_mut() = headers;
-    put_id(response.headers_mut(), &record);
+    put_ours(response.headers_mut(), &record);
     record.answering(204, None);
     record.finish(RequestResult::Answered);
     response
@@ -122,7 +122,7 @@ fn headers_of(answer: &mut Answer, record: &RequestRecord) -> HeaderMap {
     if let Some(theirs) = theirs {
         headers.insert("x-backstop-upstream-request-id", theirs);
     }
-    put_id(&mut headers, record);
+    put_ours(&mut headers, record);
     headers.insert(UPSTREAM, header(answer.served_by.as_ref()));
     headers.insert(ATTEMPTS, attempts_header(&answer.attempts));
     if !answer.dropped.is_empty() {

@@ -50,6 +50,7 @@ impl<S: Watched> RecordedStream<S> {
         {
             record.attempts = end.attempts;
             record.tokens = end.tokens.or(record.tokens);
+            record.content = self.stream.content();
             record.failed_by.extend(end.failed_by);
             if !end.failed_at.is_empty() {
                 record.failed_at = end.failed_at;
@@ -113,6 +114,9 @@ impl<S: Watched> Drop for RecordedStream<S> {
         if is_sent && self.record.is_some() {
             self.stream.leave();
             self.finish_if_over();
+        }
+        if let Some(record) = &mut self.record {
+            record.content = self.stream.content();
         }
     }
 }

@@ -67,6 +67,7 @@ pub(super) fn request(
         streaming: false,
         thinking: Thinking::default(),
         demands: Abilities::default(),
+        max_output: 0,
         store: None,
         pinned_to: None,
         // The conversation is known only from its frames, so any candidate will do.

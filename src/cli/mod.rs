@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod explain;
 mod failure;
+mod hash_key;
 mod healthcheck;
 mod incidents;
 mod live;
@@ -15,6 +16,7 @@ mod logging;
 mod operators;
 mod print;
 mod report;
+mod report_clients;
 mod serve;
 mod settings;
 mod sockets;
@@ -98,6 +100,8 @@ enum Command {
     Report(ReportArgs),
     /// Ask a running proxy for its incidents: what was out, when, why, and what clients had of it
     Incidents(IncidentsArgs),
+    /// Read a client's key from standard input and print its digest, for `key_sha256` in the configuration
+    HashKey,
 }
 
 /// Runs the program.
@@ -124,6 +128,10 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     };
     logging::open().context("cannot write to standard error")?;
     let sockets = sockets?;
+    if let Some(Command::HashKey) = &line.command {
+        hash_key::run()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(Command::Check(args)) = &line.command {
         runtime()?.block_on(check::run(args))?;
         return Ok(ExitCode::SUCCESS);
@@ -139,7 +147,9 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
             Some(Command::Report(args)) => report::run(&args).await?,
             Some(Command::Incidents(args)) => incidents::run(&args).await?,
             Some(Command::Serve(args)) => serve::run(&args, sockets).await?,
-            Some(Command::Check(_)) | None => serve::run(&line.serve, sockets).await?,
+            Some(Command::Check(_) | Command::HashKey) | None => {
+                serve::run(&line.serve, sockets).await?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     });

@@ -7,6 +7,7 @@ use super::answer::{list, said};
 use super::arguments::{Format, ReportArgs};
 use super::operators::get;
 use super::print::print;
+use super::report_clients;
 
 /// Asks for `/api/availability` and prints one of its windows.
 pub(super) async fn run(args: &ReportArgs) -> anyhow::Result<()> {
@@ -39,6 +40,7 @@ struct Row<'a> {
     kind: &'static str,
     upstream: &'a str,
     model: &'a str,
+    client: &'a str,
     figures: &'a Value,
 }
 
@@ -49,21 +51,31 @@ impl Row<'_> {
             "kind": self.kind,
             "upstream": name(self.upstream),
             "model": name(self.model),
+            "client": name(self.client),
             "figures": self.figures,
         })
     }
 }
 
-/// Clients first, then upstreams, then models.
+/// All clients first, then each of them, then upstreams, then models.
 fn rows<'a>(answer: &'a Value, window: &str) -> Vec<Row<'a>> {
     let row = |kind, upstream: &'a Value, model: &'a Value, about: &'a Value| Row {
         kind,
         upstream: said(upstream),
         model: said(model),
+        client: "",
         figures: &about[window],
     };
     let nobody = &Value::Null;
     let mut rows = vec![row("clients", nobody, nobody, &answer["clients"])];
+    let clients = report_clients::of_window(answer, window).into_iter();
+    rows.extend(clients.map(|(client, figures)| Row {
+        kind: "client",
+        upstream: "",
+        model: "",
+        client,
+        figures,
+    }));
     let upstreams = || list(&answer["upstreams"]);
     rows.extend(
         upstreams()
@@ -95,19 +107,12 @@ fn table(answer: &Value, window: &str, rows: &[Row<'_>]) -> String {
     for row in rows {
         if row.kind != kind {
             kind = row.kind;
-            let head = match kind {
-                "clients" => "clients",
-                "upstream" => "upstreams",
-                _ => "models",
-            };
-            text += &line([
-                head,
-                "requests",
-                "failed",
-                "% by requests",
-                "% by time",
-                "token",
-            ]);
+            text += &line(heads(kind));
+        }
+        if kind == "client" {
+            let cells = report_clients::cells(row.client, row.figures);
+            text += &line(cells.each_ref().map(String::as_str));
+            continue;
         }
         let name = match (row.upstream, row.model) {
             ("", _) => "all".to_owned(),
@@ -117,6 +122,23 @@ fn table(answer: &Value, window: &str, rows: &[Row<'_>]) -> String {
         text += &of_subject(&name, row.figures);
     }
     text
+}
+
+fn heads(kind: &str) -> [&str; 6] {
+    let head = match kind {
+        "client" => return report_clients::HEADS,
+        "upstream" => "upstreams",
+        "model" => "models",
+        other => other,
+    };
+    [
+        head,
+        "requests",
+        "failed",
+        "% by requests",
+        "% by time",
+        "token",
+    ]
 }
 
 fn of_subject(name: &str, figures: &Value) -> String {
@@ -175,7 +197,7 @@ fn line(cells: [&str; 6]) -> String {
 }
 
 /// The columns of numbers, by their places in the figures.
-const COLUMNS: [(&str, &str); 16] = [
+const COLUMNS: [(&str, &str); 18] = [
     ("requests", "/requests"),
     ("failed", "/failed"),
     ("by_requests", "/by_requests"),
@@ -192,12 +214,14 @@ const COLUMNS: [(&str, &str); 16] = [
     ("cached_tokens", "/tokens/cached"),
     ("output_tokens", "/tokens/output"),
     ("failures", "/failures"),
+    ("rejected", "/rejected"),
+    ("limited", "/limited"),
 ];
 
 /// A line for each subject; cells without data are empty.
 fn csv(rows: &[Row<'_>]) -> String {
     let heads = COLUMNS.map(|(head, _)| head).join(",");
-    let mut text = format!("kind,upstream,model,{heads}\n");
+    let mut text = format!("kind,upstream,model,{heads},client\n");
     for row in rows {
         let names = [row.kind, row.upstream, row.model].map(quoted);
         let cells = COLUMNS.map(|(_, place)| match row.figures.pointer(place) {
@@ -211,7 +235,8 @@ fn csv(rows: &[Row<'_>]) -> String {
             }
             Some(number) => number.to_string(),
         });
-        text += &format!("{},{}\n", names.join(","), cells.join(","));
+        let (names, client) = (names.join(","), quoted(row.client));
+        text += &format!("{names},{},{client}\n", cells.join(","));
     }
     text
 }
@@ -240,9 +265,14 @@ mod tests {
             "failures": {"overloaded": 200, "stream_broken": 25}, "first_token_ms": {"p50": 320, "p95": 900, "p99": 2100},
             "total_ms": null, "saved": 12, "passed_over": 7, "tokens": {"input": 1, "cached": 0, "output": 2},
         });
+        let of_client = json!({
+            "requests": 40, "failed": 1, "by_requests": 97.5, "saved": 2, "rejected": 9, "limited": 7, "left": 0,
+            "tokens": {"input": 12_345_678, "cached": 4, "output": 5},
+        });
         json!({
             "now": "2026-11-27T21:00:00Z", "since": "2026-09-01T00:00:00Z", "store": "in history.redb",
             "clients": {"90d": figures},
+            "by_client": [{"name": "anna", "windows": {"90d": of_client}}, {"name": "bert", "windows": {"90d": null}}],
             "upstreams": [
                 {"name": "openai", "windows": {"90d": figures},
                     "models": [{"name": "a-model-with-a-name-that-is-very-long", "windows": {"90d": figures}}]},
@@ -269,6 +299,9 @@ mod tests {
         );
         assert!(line_of("claude").unwrap().ends_with("no data"), "{text}");
         assert!(text.contains("saved by failover 12"), "{text}");
+        let anna: Vec<&str> = line_of("anna").unwrap().split_whitespace().collect();
+        assert_eq!(anna, ["anna", "40", "1", "7", "12.3M", "5"]);
+        assert_eq!(line_of("bert"), None, "it asked for nothing");
         let (clients, upstreams, models) = (
             text.find("clients"),
             text.find("upstreams"),
@@ -282,8 +315,10 @@ mod tests {
         let answer = answer();
         let text = csv(&rows(&answer, "90d"));
         let cells: Vec<usize> = text.lines().map(|line| line.split(',').count()).collect();
-        assert_eq!(cells, [19; 5], "{text}");
+        assert_eq!(cells, [22; 6], "{text}");
         assert!(text.contains("\nupstream,claude,,,,"), "{text}");
+        assert!(text.contains("\nclient,,,40,1,"), "{text}");
+        assert!(text.contains(",9,7,anna\n"), "{text}");
         assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
         assert_eq!(quoted("=1"), "'=1");
     }

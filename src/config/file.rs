@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::capability::CapabilitiesConfig;
+use super::client::ClientConfig;
 use super::limits::LimitsConfig;
 use super::log::LogConfig;
 use super::notify::NotifyConfig;
@@ -14,7 +15,7 @@ use super::problem::Problem;
 use super::proxy::{ForwardProxy, ProxyVariables};
 use super::reload::ReloadWhen;
 use super::route::{ModelList, RouteConfig};
-use super::server::{self, AdminConfig, ClientConfig, ListenerTls};
+use super::server::{self, AdminConfig, ListenerTls};
 use super::timeouts::TimeoutsConfig;
 use super::traces::{Collector, TraceVariables, TracesConfig};
 use super::upstream::{UpstreamConfig, UpstreamId};

@@ -9,6 +9,8 @@
 mod address;
 mod capability;
 mod check;
+mod client;
+mod digest;
 mod duration;
 mod env;
 mod environment;
@@ -17,6 +19,7 @@ mod file;
 mod limits;
 mod locate;
 mod log;
+mod moment;
 mod notify;
 mod path;
 mod problem;
@@ -41,6 +44,8 @@ use std::path::Path as FilePath;
 
 pub use address::parse_address;
 pub use capability::{CapabilitiesConfig, ToolsBy};
+pub use client::{ClientConfig, ClientLimits};
+pub use digest::KeyDigest;
 pub use env::process_environment;
 pub use environment::from_environment;
 pub use error_rule::{ErrorRule, Meaning};
@@ -56,7 +61,7 @@ pub use route::{
     CandidateConfig, Continuation, HoldConfig, ModelList, Refusals, RouteConfig, Strategy,
 };
 pub use secret::Secret;
-pub use server::{AdminConfig, ClientConfig, ListenerTls};
+pub use server::{AdminConfig, ListenerTls};
 pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
 pub use traces::{Collector, TracesConfig};
 pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, UpstreamId};

@@ -40,16 +40,6 @@ pub struct ListenerTls {
     pub key: PathBuf,
 }
 
-/// Somebody who may call.
-#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ClientConfig {
-    /// Its name in logs.
-    pub name: String,
-    /// The key that it sends.
-    pub key: Secret,
-}
-
 /// Reads an address, and says how to write one.
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     struct Text;

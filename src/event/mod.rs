@@ -12,6 +12,6 @@ pub use attempt::{AttemptReport, Phase};
 pub use fact::Event;
 pub use finding::ModelFinding;
 pub use health_change::{HealthChange, ScopeId};
-pub use request::{FailedAt, InPlaceOf, Refusal, RequestReport, RequestResult};
+pub use request::{ClientLimit, FailedAt, InPlaceOf, Refusal, RequestReport, RequestResult};
 pub use sink::{Events, Sink};
 pub use tokens::Tokens;

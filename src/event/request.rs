@@ -43,6 +43,8 @@ pub struct RequestReport {
     pub failure: Option<String>,
     /// Why we refused it, if we had no room for it.
     pub refusal: Option<Refusal>,
+    /// Which of its client's limits it has met, if it was refused for one.
+    pub limit: Option<ClientLimit>,
     /// From the request being read to the head of the answer.
     pub first_byte: Option<Duration>,
     /// From the request being read to the first content of the answer.
@@ -76,6 +78,43 @@ impl Refusal {
             Self::Overloaded => "overloaded",
             Self::Requests => "requests",
             Self::Memory => "memory",
+        }
+    }
+}
+
+/// What of a client's rules a request was refused by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientLimit {
+    /// Its requests in a minute.
+    Requests,
+    /// Its tokens in a minute.
+    Tokens,
+    /// Its requests at a time.
+    Concurrent,
+    /// The models that it may use.
+    Models,
+    /// The time until which its key is accepted.
+    Expiry,
+}
+
+impl ClientLimit {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Requests,
+        Self::Tokens,
+        Self::Concurrent,
+        Self::Models,
+        Self::Expiry,
+    ];
+
+    /// A short constant name for labels: its key in the configuration.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Requests => "requests_per_minute",
+            Self::Tokens => "tokens_per_minute",
+            Self::Concurrent => "concurrent",
+            Self::Models => "models",
+            Self::Expiry => "expires",
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::dialect::UpstreamApi;
 use crate::event::ScopeId;
 use crate::failover::Failover;
 use crate::health::Health;
+use crate::history::History;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
 use crate::wire::tls;
@@ -48,6 +49,7 @@ impl Generation {
             affinity,
             history,
             memory,
+            usage,
             events,
             ..
         } = foundation;
@@ -67,8 +69,7 @@ impl Generation {
         let routes = Arc::new(assembly.route_table());
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
         if let Some(history) = history {
-            let upstreams: Vec<UpstreamId> = config.upstreams.keys().cloned().collect();
-            history.adopt(&upstreams, &models(&routes));
+            follow(history, config, &routes);
         }
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
@@ -80,7 +81,7 @@ impl Generation {
             events.clone(),
         );
         metrics.adopt(&known(config, &routes, &upstreams));
-        let clients = ClientKeys::new(config);
+        let clients = ClientKeys::new(config, usage);
         Ok(Self {
             api: Api::new(
                 clients,
@@ -230,6 +231,15 @@ impl Assembly<'_> {
             wait: self.config.timeouts.wait,
         }
     }
+}
+
+/// Figures are kept of these upstreams, models and clients from now on.
+fn follow(history: &History, config: &Config, routes: &RouteTable) {
+    let upstreams: Vec<UpstreamId> = config.upstreams.keys().cloned().collect();
+    history.adopt(&upstreams, &models(routes));
+    let clients = config.clients.iter();
+    let clients: Vec<Arc<str>> = clients.map(|client| client.name.as_str().into()).collect();
+    history.adopt_clients(&clients);
 }
 
 pub(super) fn model_rules(config: &Config) -> ModelRules {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::start_error::StartError;
 use crate::admin::{Recent, Reloader};
 use crate::affinity::Affinity;
+use crate::clients::Usage;
 use crate::config::Config;
 use crate::event::{Events, Sink};
 use crate::health::Health;
@@ -28,6 +29,8 @@ pub(super) struct Foundation {
     pub(super) affinity: Affinity,
     pub(super) history: Option<Arc<History>>,
     pub(super) memory: Memory,
+    /// What clients have used of their limits.
+    pub(super) usage: Arc<Usage>,
     pub(super) events: Events,
     /// What has happened lately, for operators.
     pub(super) recent: Arc<Recent>,
@@ -62,6 +65,7 @@ impl Foundation {
             history,
             // Each configuration sets its limit.
             memory: Memory::new(0),
+            usage: Arc::default(),
             events: Events::new(sinks),
             recent,
             reloader: Reloader::default(),

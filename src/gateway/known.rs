@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{Config, UpstreamId};
-use crate::metrics::{Known, KnownRoute, KnownUpstream};
+use jiff::Timestamp;
+
+use crate::config::{ClientConfig, Config, UpstreamId};
+use crate::event::ClientLimit;
+use crate::metrics::{Known, KnownClient, KnownRoute, KnownUpstream};
 use crate::routing::RouteTable;
 use crate::upstream::Upstream;
 
@@ -18,9 +21,26 @@ pub(super) fn known(config: &Config, routes: &RouteTable, upstreams: &Upstreams)
         webhooks: webhooks
             .map(|index| format!("notify[{index}]").into())
             .collect(),
-        clients: clients.map(|client| client.name.as_str().into()).collect(),
+        clients: clients.map(known_client).collect(),
         routes: known_routes(routes),
         upstreams: known_upstreams(routes, upstreams),
+    }
+}
+
+fn known_client(client: &ClientConfig) -> KnownClient {
+    let limits = client.limits;
+    let rules = [
+        (ClientLimit::Requests, limits.requests_per_minute.is_some()),
+        (ClientLimit::Tokens, limits.tokens_per_minute.is_some()),
+        (ClientLimit::Concurrent, limits.concurrent.is_some()),
+        (ClientLimit::Models, !client.models.is_empty()),
+        (ClientLimit::Expiry, client.expires.is_some()),
+    ];
+    let set = rules.into_iter().filter(|(_, is_set)| *is_set);
+    KnownClient {
+        name: client.name.as_str().into(),
+        limits: set.map(|(limit, _)| limit).collect(),
+        expires: client.expires.map(Timestamp::as_second),
     }
 }
 

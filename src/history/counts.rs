@@ -15,7 +15,7 @@ const PARTS: u128 = 1_000_000;
 /// The first byte of a row, so that a later version can tell its own rows from these.
 const VERSION: u64 = 1;
 
-/// The counts of one subject: all clients, an upstream or a model.
+/// The counts of one subject: all clients, one of them, an upstream or a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Requests of clients, without those that were rejected and those whose client left; attempts at an upstream or a
@@ -31,6 +31,8 @@ pub struct Counts {
     pub saved: u64,
     /// Requests that others served because this one was out of rotation; for clients, all such.
     pub skipped: u64,
+    /// Those of `rejected` that were refused by a rule of their client.
+    pub limited: u64,
     /// What the answers cost.
     pub tokens: Tokens,
     /// Whether it was out of rotation for a while.
@@ -119,6 +121,7 @@ impl Counts {
         self.gone += other.gone;
         self.saved += other.saved;
         self.skipped += other.skipped;
+        self.limited += other.limited;
         self.tokens += other.tokens;
         self.is_out |= other.is_out;
         self.time.minutes += other.time.minutes;
@@ -158,6 +161,7 @@ impl Counts {
         }
         self.first_token.write(&mut bytes);
         self.total.write(&mut bytes);
+        put(&mut bytes, self.limited);
         bytes
     }
 
@@ -193,6 +197,8 @@ impl Counts {
         }
         counts.first_token = Durations::read(&mut reader)?;
         counts.total = Durations::read(&mut reader)?;
+        // Older rows end here.
+        counts.limited = reader.number().unwrap_or(0);
         Some(counts)
     }
 }
@@ -273,8 +279,13 @@ mod tests {
             output: 300,
         };
         all.is_out = true;
+        all.limited = 4;
         all.time = all.time_of_minute();
         assert_eq!(Counts::from_bytes(&all.to_bytes()), Some(all.clone()));
+        let bytes = all.to_bytes();
+        all.limited = 0;
+        let older = Counts::from_bytes(&bytes[..bytes.len() - 1]);
+        assert_eq!(older, Some(all.clone()));
         assert_eq!(Counts::from_bytes(&[]), None);
         assert_eq!(Counts::from_bytes(&all.to_bytes()[..9]), None);
     }

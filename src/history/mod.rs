@@ -8,6 +8,7 @@
 //! *Invariant:* what the data path does here is to count under a short lock. Disks are waited for by the keeper alone, and
 //! whatever happens to the file, requests are served.
 
+mod clients;
 mod clock;
 mod counts;
 mod durations;
@@ -62,6 +63,11 @@ impl History {
         recorder.incidents.adopt(upstreams, models, now);
     }
 
+    /// These are the clients of the configuration from now on, in this order.
+    pub fn adopt_clients(&self, names: &[Arc<str>]) {
+        self.shared.recorder().adopt_clients(names);
+    }
+
     /// Time has passed; `out` are the scopes that are out of rotation now, with their causes. It is to be called every few
     /// seconds.
     pub fn tick(&self, now: Instant, out: &[(ScopeId, &'static str)], is_network_lost: bool) {
@@ -80,8 +86,12 @@ impl History {
     /// # Errors
     /// The file is not read in time, or too many ask for it.
     pub async fn availability(&self) -> Result<Availability, Unanswered> {
-        let (now, listed) = (self.now(), self.shared.recorder().listed());
-        let question = move |ledger: &mut Ledger| ledger.availability(now, &listed);
+        let now = self.now();
+        let (listed, clients) = {
+            let recorder = self.shared.recorder();
+            (recorder.listed(), recorder.by_client.listed())
+        };
+        let question = move |ledger: &mut Ledger| ledger.availability(now, &listed, &clients);
         self.keeper.ask(question).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::clients::Clients;
 use super::clock::Millis;
 use super::counts::Counts;
 use super::incidents::Incidents;
@@ -24,6 +25,7 @@ pub(super) struct Recorder {
     /// The minute up to which it is noted who was out of rotation.
     passed: u64,
     clients: Counts,
+    pub(super) by_client: Clients,
     /// The upstreams of the configuration in its order, then others with open requests.
     pub(super) upstreams: Vec<UpstreamCounts>,
     sealed: Vec<Sealed>,
@@ -156,6 +158,12 @@ impl Recorder {
         }
     }
 
+    /// These are the clients of the configuration from now on.
+    pub(super) fn adopt_clients(&mut self, names: &[Arc<str>]) {
+        self.seal();
+        self.by_client = Clients::of(names);
+    }
+
     pub(super) fn attempt(&mut self, report: &AttemptReport, now: Millis) {
         self.incidents.attempt(report, now);
         let upstream = self.upstream(&report.upstream);
@@ -168,6 +176,7 @@ impl Recorder {
     pub(super) fn request(&mut self, report: &RequestReport, now: Millis) {
         self.incidents.request(report, now);
         self.clients.request(report);
+        self.by_client.request(report);
         let Some(in_place_of) = &report.in_place_of else {
             return;
         };
@@ -193,7 +202,9 @@ impl Recorder {
         let minute = self.minute;
         let all = self.upstreams.iter_mut().flat_map(UpstreamCounts::all_mut);
         let scopes = all.map(|scope| (scope.subject, &mut scope.counts));
-        for (subject, counts) in scopes.chain([(Subject::CLIENTS, &mut self.clients)]) {
+        let clients = [(Subject::CLIENTS, &mut self.clients)].into_iter();
+        let clients = clients.chain(self.by_client.counts());
+        for (subject, counts) in scopes.chain(clients) {
             if counts.is_empty() {
                 continue;
             }
@@ -295,18 +306,30 @@ impl Counts {
     }
 
     fn request(&mut self, report: &RequestReport) {
+        self.asked(report);
+        match report.result {
+            RequestResult::Answered if report.served_by.is_some() => {
+                self.total.note(report.total);
+                if let Some(first_token) = report.first_token {
+                    self.first_token.note(first_token);
+                }
+            }
+            RequestResult::Failed | RequestResult::Broken => self.failures.note(kind(report), 1),
+            RequestResult::Answered | RequestResult::Rejected | RequestResult::ClientGone => {}
+        }
+    }
+
+    /// Counts a request, without how long it took and how it failed.
+    pub(super) fn asked(&mut self, report: &RequestReport) {
         if let Some(tokens) = report.tokens {
             self.tokens += tokens;
         }
+        self.limited += u64::from(report.limit.is_some());
         match report.result {
             // We have answered ourselves.
             RequestResult::Answered if report.served_by.is_none() => {}
             RequestResult::Answered => {
                 self.requests += 1;
-                self.total.note(report.total);
-                if let Some(first_token) = report.first_token {
-                    self.first_token.note(first_token);
-                }
                 let in_place_of = report.in_place_of.as_ref();
                 let is_skipped = in_place_of.is_some_and(|other| other.is_passed_over);
                 self.skipped += u64::from(is_skipped);
@@ -315,7 +338,6 @@ impl Counts {
             RequestResult::Failed | RequestResult::Broken => {
                 self.requests += 1;
                 self.failed += 1;
-                self.failures.note(kind(report), 1);
             }
             RequestResult::Rejected => self.rejected += 1,
             RequestResult::ClientGone => self.gone += 1,

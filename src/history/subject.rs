@@ -1,4 +1,4 @@
-//! Whose figures are kept: all clients', an upstream's, or a model's at it.
+//! Whose figures are kept: all clients', one client's, an upstream's, or a model's at it.
 
 use std::hash::Hasher;
 
@@ -23,6 +23,14 @@ impl Subject {
         }
         Self(hasher.finish().max(1))
     }
+
+    /// What one client had. No upstream has a name that begins like this.
+    pub(super) fn client(name: &str) -> Self {
+        let mut hasher = SipHasher13::new();
+        hasher.write(&[0]);
+        hasher.write(name.as_bytes());
+        Self(hasher.finish().max(1))
+    }
 }
 
 #[cfg(test)]
@@ -42,5 +50,6 @@ mod tests {
         assert_eq!(Subject::of(&upstream), Subject::of(&upstream.clone()));
         assert_ne!(Subject::of(&upstream), Subject::of(&model));
         assert_ne!(Subject::of(&upstream), Subject::CLIENTS);
+        assert_ne!(Subject::of(&upstream), Subject::client("openai"));
     }
 }

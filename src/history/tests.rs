@@ -4,6 +4,7 @@ mod incidents;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, advance};
@@ -13,8 +14,8 @@ use super::recorder::Sealed;
 use super::subject::Subject;
 use super::{Counts, History, Incident, Span, WINDOWS};
 use crate::event::{
-    AttemptReport, Event, FailedAt, HealthChange, InPlaceOf, Phase, RequestReport, RequestResult,
-    ScopeId, Sink,
+    AttemptReport, ClientLimit, Event, FailedAt, HealthChange, InPlaceOf, Phase, RequestReport,
+    RequestResult, ScopeId, Sink, Tokens,
 };
 use crate::outcome::Outcome;
 use crate::request::{Endpoint, RequestId};
@@ -88,6 +89,7 @@ fn request(result: RequestResult) -> RequestReport {
         failed_by,
         failure: None,
         refusal: None,
+        limit: None,
         first_byte: None,
         first_token: None,
         total: Duration::from_millis(10),
@@ -325,4 +327,78 @@ fn ninety_days_of_sixty_subjects_fit_in_eight_mebibytes() {
     let held = ledger.held();
     assert!(held < 8 << 20, "{held}");
     assert!(held > 1 << 20, "the measure is wrong: {held}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_client_has_figures_and_those_behind_the_first_hundred_have_them_together() {
+    let history = start(None);
+    let names: Vec<Arc<str>> = (0..102).map(|number| format!("c{number}").into()).collect();
+    history.adopt_clients(&names);
+    let by = |name: &str, result| RequestReport {
+        client: Some(name.into()),
+        ..request(result)
+    };
+    for name in ["c0", "c99", "c100", "c101", "unknown"] {
+        history.record(&Event::RequestFinished(by(name, RequestResult::Answered)));
+    }
+    history.record(&Event::RequestFinished(RequestReport {
+        limit: Some(ClientLimit::Requests),
+        ..by("c0", RequestResult::Rejected)
+    }));
+    let said = history.availability().await.unwrap();
+    assert_eq!(said.by_client.len(), 101);
+    for (place, name, requests, limited) in [
+        (0, "c0", 1, 1),
+        (1, "c1", 0, 0),
+        (99, "c99", 1, 0),
+        (100, "(others)", 2, 0),
+    ] {
+        let (client, windows) = &said.by_client[place];
+        let counts = &windows[2];
+        assert_eq!(&**client, name);
+        assert_eq!(
+            (counts.requests, counts.limited),
+            (requests, limited),
+            "{name}"
+        );
+    }
+    assert_eq!(said.clients[2].requests, 5);
+
+    history.adopt_clients(&names[..1]);
+    let said = history.availability().await.unwrap();
+    assert_eq!(said.by_client.len(), 1);
+    assert_eq!(
+        said.by_client[0].1[2].requests, 1,
+        "a reload forgets nothing"
+    );
+}
+
+/// A hundred clients that ask in every minute, for 90 days without a file.
+#[test]
+fn ninety_days_of_a_hundred_clients_fit_in_five_mebibytes() {
+    let mut one = Counts::default();
+    one.asked(&RequestReport {
+        tokens: Some(Tokens {
+            input: 1_000_000,
+            cached: 100_000,
+            output: 50_000,
+        }),
+        ..request(RequestResult::Answered)
+    });
+    let mut ledger = Ledger::new(None);
+    let (day, last) = (1440, 90 * 1440);
+    let old = (0_u64..81 * day).step_by(1440);
+    let hours = (81 * day..last - 120).step_by(60);
+    for minute in old.chain(hours).chain(last - 120..=last) {
+        let sealed = (1..=101).map(|subject| Sealed {
+            minute,
+            subject: Subject(subject),
+            counts: one.clone(),
+        });
+        ledger.take(sealed.collect(), BTreeMap::new());
+        ledger.keep();
+        ledger.prune(minute);
+    }
+    let held = ledger.held();
+    assert!(held < 5 << 20, "{held}");
 }

@@ -37,6 +37,9 @@ pub struct Availability {
     pub trouble: Option<String>,
     /// What clients had.
     pub clients: Windows,
+    /// The same for each client that has a key, in the order of the configuration; where there are very many, for those that
+    /// come after the first hundred together.
+    pub by_client: Vec<(Arc<str>, Windows)>,
     /// The upstreams, in the order of the configuration.
     pub upstreams: Vec<OfUpstream<Windows>>,
 }
@@ -137,7 +140,12 @@ impl<T> OfUpstream<T> {
 }
 
 impl Ledger {
-    pub(super) fn availability(&mut self, now: Millis, listed: &Listed) -> Availability {
+    pub(super) fn availability(
+        &mut self,
+        now: Millis,
+        listed: &Listed,
+        clients: &[(Arc<str>, Subject)],
+    ) -> Availability {
         let minute = now / 60_000;
         let sums: Vec<HashMap<Subject, Counts>> = WINDOWS
             .iter()
@@ -153,6 +161,10 @@ impl Ledger {
             since: self.first_minute().unwrap_or(minute) * 60_000,
             trouble: self.trouble().map(str::to_owned),
             clients: windows(&Subject::CLIENTS),
+            by_client: clients
+                .iter()
+                .map(|(name, subject)| (Arc::clone(name), windows(subject)))
+                .collect(),
             upstreams: listed.iter().map(|listed| listed.map(windows)).collect(),
         }
     }

@@ -33,6 +33,9 @@ impl Display for Access<'_> {
         if !others.is_empty() {
             write!(f, " failed by {}", others.join(", "))?;
         }
+        if let Some(limit) = report.limit {
+            write!(f, " limited by {}", limit.label())?;
+        }
         if report.attempts > 1 {
             write!(f, " {} attempts", report.attempts)?;
         }
@@ -100,6 +103,7 @@ mod tests {
             failed_at: Vec::new(),
             failure: None,
             refusal: None,
+            limit: None,
             first_byte: None,
             first_token: Some(Duration::from_millis(320)),
             total: Duration::from_millis(1234),

@@ -22,7 +22,9 @@ use self::access::{Access, Brief};
 use self::notices::{Change, Notices};
 use self::repeats::Repeats;
 use crate::config::{LogConfig, RequestLines, UpstreamId};
-use crate::event::{AttemptReport, Event, HealthChange, Phase, RequestReport, RequestResult, Sink};
+use crate::event::{
+    AttemptReport, ClientLimit, Event, HealthChange, Phase, RequestReport, RequestResult, Sink,
+};
 use crate::outcome::Blame;
 use crate::request::RequestId;
 
@@ -217,6 +219,7 @@ impl Log {
                     endpoint = report.endpoint.label(),
                     status = report.status,
                     result = report.result.label(),
+                    limit = report.limit.map(ClientLimit::label),
                     upstream = report.served_by.as_ref().map(AsRef::<str>::as_ref),
                     model = report.model.as_deref(),
                     in_place_of = other.map(|other| other.upstream.as_ref()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::UpstreamId;
+use crate::event::ClientLimit;
 
 /// The names in one configuration.
 #[derive(Clone, Debug, Default)]
@@ -10,11 +11,22 @@ pub struct Known {
     /// The places of the webhooks: `notify[0]`.
     pub webhooks: Vec<Arc<str>>,
     /// The clients that have keys.
-    pub clients: Vec<Arc<str>>,
+    pub clients: Vec<KnownClient>,
     /// The routes.
     pub routes: Vec<KnownRoute>,
     /// The upstreams.
     pub upstreams: Vec<KnownUpstream>,
+}
+
+/// A client that has a key.
+#[derive(Clone, Debug)]
+pub struct KnownClient {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The rules by which its requests may be refused.
+    pub limits: Vec<ClientLimit>,
+    /// When its key expires, in seconds since 1970.
+    pub expires: Option<i64>,
 }
 
 /// A route.

@@ -6,6 +6,7 @@
 
 mod attempts;
 mod changes;
+mod clients;
 mod families;
 mod health;
 mod known;
@@ -26,9 +27,10 @@ use prometheus::{Opts, Registry, TextEncoder};
 
 use self::attempts::Attempts;
 use self::changes::Changes;
+use self::clients::Clients;
 use self::health::Times;
 pub use self::health::{Now, RouteCandidates};
-pub use self::known::{Known, KnownRoute, KnownUpstream};
+pub use self::known::{Known, KnownClient, KnownRoute, KnownUpstream};
 use self::memory::MemoryMetrics;
 use self::moves::Moves;
 use self::notifications::Notifications;
@@ -46,6 +48,7 @@ pub struct Metrics {
     /// When, since 1970.
     started: Duration,
     requests: Requests,
+    clients: Clients,
     attempts: Attempts,
     moves: Moves,
     changes: Changes,
@@ -70,6 +73,7 @@ impl Metrics {
         registry.register(Box::new(Process::new()?))?;
         Ok(Self {
             requests: Requests::new(&registry)?,
+            clients: Clients::new(&registry)?,
             attempts: Attempts::new(&registry)?,
             moves: Moves::new(&registry)?,
             changes: Changes::new(&registry)?,
@@ -85,6 +89,7 @@ impl Metrics {
     /// Another configuration takes over: makes the series of its names. Counters of names that are gone stay.
     pub fn adopt(&self, known: &Known) {
         self.requests.adopt(known);
+        self.clients.adopt(known);
         self.attempts.adopt(known);
         self.moves.adopt(known);
         self.changes.adopt(known);
@@ -146,6 +151,7 @@ impl Sink for Metrics {
             }
             Event::RequestFinished(report) => {
                 self.requests.finished(report);
+                self.clients.finished(report);
                 self.moves.answered(report);
             }
         }

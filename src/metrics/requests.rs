@@ -90,7 +90,7 @@ impl Requests {
     /// Makes the series of these routes and clients.
     pub(super) fn adopt(&self, known: &Known) {
         let routes = known.routes.iter().map(|route| Arc::clone(&route.name));
-        let clients = known.clients.iter().cloned();
+        let clients = known.clients.iter().map(|client| Arc::clone(&client.name));
         self.usual.store(Arc::new(Usual {
             answered: routes
                 .chain([NONE.into()])

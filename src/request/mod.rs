@@ -63,6 +63,8 @@ pub struct ModelRequest {
     pub thinking: Thinking,
     /// What its fields require of a model.
     pub demands: Abilities,
+    /// How many tokens the answer may have; 0: it does not say so.
+    pub max_output: u64,
     /// Whether the client wants the answer to be stored; `None` leaves that to the API.
     pub store: Option<bool>,
     /// The owner of an object that it refers to: no other upstream can serve it.

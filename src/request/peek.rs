@@ -17,6 +17,8 @@ pub struct Peek {
     pub reasoning: bool,
     /// What its fields require of a model; `media` finds what its content requires.
     pub demands: Abilities,
+    /// How many tokens the answer may have; 0: it does not say so.
+    pub max_output: u64,
     /// Whether the client wants the answer to be stored, if it says so.
     pub store: Option<bool>,
     /// A fingerprint of the field that names the conversation or its user.
@@ -49,6 +51,7 @@ struct Fields<'a> {
     logprobs: Field<'a>,
     top_logprobs: Field<'a>,
     stream_options: Field<'a>,
+    max_output: Field<'a>,
 }
 
 impl<'a> Wanted<'a> for Fields<'a> {
@@ -77,6 +80,7 @@ impl<'a> Wanted<'a> for Fields<'a> {
             "logprobs" => &mut self.logprobs,
             "top_logprobs" => &mut self.top_logprobs,
             "stream_options" => &mut self.stream_options,
+            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => &mut self.max_output,
             _ => return None,
         })
     }
@@ -163,12 +167,18 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
         .or_else(|| fields.safety_identifier.get());
     Ok(Peek {
         demands: fields.demands(),
+        max_output: number(fields.max_output),
         store: fields.store.get().map(|raw| raw == "true"),
         reasoning: fields.asks_to_think(),
         session: session.map(|raw| fingerprint(raw.as_bytes())),
         model,
         streaming: fields.stream.get() == Some("true"),
     })
+}
+
+/// A whole number; 0 if there is none.
+fn number(field: Field<'_>) -> u64 {
+    field.get().and_then(|raw| raw.parse().ok()).unwrap_or(0)
 }
 
 /// What is wrong with a body, and where: in the words of `serde_json`, if it refuses the body too.
@@ -220,6 +230,21 @@ mod tests {
                 .model
                 .is_none()
         );
+    }
+
+    #[test]
+    fn how_long_an_answer_may_be_is_known_in_the_words_of_each_api() {
+        for (body, most) in [
+            (r#"{"max_tokens":100}"#, 100),
+            (r#"{"max_completion_tokens": 7}"#, 7),
+            (r#"{"max_output_tokens":9}"#, 9),
+            (r#"{"max_tokens":null}"#, 0),
+            (r#"{"max_tokens":-1}"#, 0),
+            (r#"{"max_tokens":"100"}"#, 0),
+            ("{}", 0),
+        ] {
+            assert_eq!(peek(body.as_bytes()).unwrap().max_output, most, "{body}");
+        }
     }
 
     #[test]

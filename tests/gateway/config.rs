@@ -36,6 +36,11 @@ const KEYS: &[&str] = &[
     "tls",
     "cert",
     "key",
+    "key_sha256",
+    "expires",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "concurrent",
     "admin",
     "client_cert",
     "client_key",
@@ -220,7 +225,7 @@ fn the_list_of_keys_is_complete() {
 jj: 1
 tls: {jj: 1}
 admin: {jj: 1}
-clients: [{jj: 1}]
+clients: [{jj: 1, limits: {jj: 1}}]
 upstreams: {a: {jj: 1, errors: [{jj: 1}], capabilities: {jj: 1}, quirks: {jj: 1}}}
 models: {m: {jj: 1}}
 routes: [{jj: 1, hold: {jj: 1}, candidates: [{jj: 1}]}]

@@ -403,11 +403,17 @@ impl EventLog {
 
     /// The report of the request that is finished after so many others.
     pub(crate) async fn finished(&self, behind: usize) -> RequestReport {
-        let mut count = 0;
+        // Each time that something happens, all events are looked at anew.
+        let mut seen = Vec::new();
         self.wait_for(move |event| match event {
             Event::RequestFinished(report) => {
-                count += 1;
-                (count > behind).then(|| report.clone())
+                if !seen.contains(&report.id) {
+                    seen.push(report.id.clone());
+                }
+                let place = seen.iter().position(|id| *id == report.id);
+                place
+                    .filter(|place| *place >= behind)
+                    .map(|_| report.clone())
             }
             _ => None,
         })

@@ -27,6 +27,7 @@ mod catalogue;
 mod chromium;
 mod claude;
 mod cli;
+mod client_limits;
 mod clients;
 mod config;
 mod connections;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use backstop::event::Event;
 use backstop::simulator::{Fault, Script};
+use http::Method;
 use serde_json::json;
 
 use crate::harness::{Setup, TestGateway, chat, chat_stream, simulators};
@@ -104,13 +105,16 @@ async fn the_reference_tells_the_type_the_labels_and_the_meaning_of_every_metric
             &["first, capabilities: {retires: 2099-01-01}", "second"],
         )
         .lines("check_models: true\nnotify: [{url: \"http://127.0.0.1:9/\", on: [upstreams]}]")
+        .lines("clients: [{name: anna, key: key-of-anna, expires: 2220-01-31}]")
         .start()
         .await;
     let is_checked = |event: &Event| matches!(event, Event::ModelsChecked(_)).then_some(());
     gateway.events.wait_for(is_checked).await;
-    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
+    let headers = [("x-api-key", "key-of-anna")];
+    let ask = || gateway.send(Method::POST, CHAT, &headers, chat().to_string());
+    assert_eq!(ask().await.upstream(), "first");
     first.play(Script::status(429)).await;
-    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "second");
+    assert_eq!(ask().await.upstream(), "second");
 
     let exposed = exposed(&gateway.admin("/metrics").await.text());
     let rows = exposed.iter().map(|(name, metric)| {
@@ -223,7 +227,7 @@ async fn used_by_a_team() -> TestGateway {
     ];
     let ask = async || {
         gateway
-            .send(http::Method::POST, CHAT, &headers, chat().to_string())
+            .send(Method::POST, CHAT, &headers, chat().to_string())
             .await
     };
     for _ in 0..4 {

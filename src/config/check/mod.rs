@@ -2,6 +2,7 @@
 
 mod bounds;
 mod browsers;
+mod clients;
 mod errors;
 mod keys;
 mod network;
@@ -15,7 +16,6 @@ use std::path::Path as FilePath;
 use http::Uri;
 use serde_yaml::Value;
 
-use self::keys::{UNSENDABLE, is_sendable};
 use self::notes::Check;
 use super::capability::CapabilitiesConfig;
 use super::file::Config;
@@ -72,29 +72,6 @@ impl Check<'_> {
             let file = file.to_string_lossy();
             let message = format!("there is no file `{}`", self.found.shown(&path, &file));
             self.note(path, message);
-        }
-    }
-
-    fn clients(&mut self) {
-        let clients = Path::default().key("clients");
-        let (mut names, mut keys) = (HashSet::new(), HashSet::new());
-        for (index, client) in self.config.clients.iter().enumerate() {
-            let path = clients.index(index);
-            if client.name.is_empty() {
-                self.note(path.key("name"), "is missing: give the client a name");
-            } else if !names.insert(&client.name) {
-                let path = path.key("name");
-                let name = self.found.shown(&path, &client.name);
-                let message = format!("another client is called `{name}`, too");
-                self.note(path, message);
-            }
-            if client.key.expose().is_empty() {
-                self.note(path.key("key"), "is missing: give the client a key");
-            } else if !is_sendable(&client.key) {
-                self.note(path.key("key"), UNSENDABLE);
-            } else if !keys.insert(&client.key) {
-                self.note(path.key("key"), "another client has the same key");
-            }
         }
     }
 

@@ -81,7 +81,7 @@ impl Check<'_> {
                     "is set for each connection or body, and cannot be given here",
                 );
             } else if HeaderValue::from_str(value.expose()).is_err() {
-                self.note(path, super::UNSENDABLE);
+                self.note(path, super::keys::UNSENDABLE);
             }
         }
     }

@@ -24,7 +24,7 @@ impl Check<'_> {
             if name.parse::<HeaderName>().is_err() {
                 self.note(headers.key(name), "is no name of a header");
             } else if HeaderValue::from_str(value.expose()).is_err() {
-                self.note(headers.key(name), super::UNSENDABLE);
+                self.note(headers.key(name), super::keys::UNSENDABLE);
             }
         }
     }

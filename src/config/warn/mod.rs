@@ -1,5 +1,6 @@
 //! What works, but probably not as it is meant: each warning says what will happen, and how to mend it.
 
+mod clients;
 mod keys;
 mod models;
 mod standins;
@@ -19,6 +20,7 @@ struct Look<'a> {
 pub(super) fn warn(config: &Config, found: &mut Found) {
     let mut look = Look { config, found };
     look.keys();
+    look.clients();
     look.urls();
     look.unknown_models();
     look.unused();

@@ -58,6 +58,7 @@ pub struct SupervisedStream {
 }
 
 /// Where the stream comes from.
+#[derive(Debug)]
 enum Source {
     /// An upstream.
     Segment(Box<Segment>),
@@ -394,6 +395,10 @@ impl Watched for SupervisedStream {
         })
     }
 
+    fn content(&self) -> usize {
+        self.front.content()
+    }
+
     fn stop(&mut self) {
         self.resume = None;
         if matches!(self.source, Source::Resuming(..)) {
@@ -408,16 +413,6 @@ impl Watched for SupervisedStream {
         if self.front.is_over() && self.ready.is_empty() {
             self.end(Outcome::Success, "the client has all of it");
             self.ready = Outgoing::default();
-        }
-    }
-}
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Segment(segment) => segment.fmt(f),
-            Self::Resuming(_, reason) => write!(f, "Resuming({reason})"),
-            Self::Over => f.write_str("Over"),
         }
     }
 }

@@ -15,6 +15,11 @@ pub trait Watched: Body<Data = Bytes, Error = BodyError> + Unpin {
     /// Ends it early because the server stops: with an error event if possible, else by closing the connection.
     fn stop(&mut self);
 
+    /// How many events with content have come so far.
+    fn content(&self) -> usize {
+        0
+    }
+
     /// The client has left: what was sent is all that it gets. That may have been everything but the end of the body.
     fn leave(&mut self) {}
 }
@@ -26,6 +31,10 @@ impl<S: Watched> Watched for Box<S> {
 
     fn stop(&mut self) {
         S::stop(self);
+    }
+
+    fn content(&self) -> usize {
+        S::content(self)
     }
 
     fn leave(&mut self) {

@@ -19,6 +19,8 @@ pub(in crate::failover) struct EventStream {
     reader: StreamReader,
     /// Notes what the client receives, if the answer may continue elsewhere.
     scribe: Option<Box<Scribe>>,
+    /// How many events with content there were.
+    content: usize,
 }
 
 /// Events with content, one behind the other, at the beginning of some bytes.
@@ -80,6 +82,7 @@ impl EventStream {
             translator,
             reader: StreamReader::new(endpoint),
             scribe: scribe.map(Box::new),
+            content: 0,
         }
     }
 
@@ -158,10 +161,13 @@ impl EventStream {
         let events = Bytes::from(translated.events);
         let mut taken = match self.scribe {
             Some(_) => self.read(events),
-            None => Taken {
-                content: translated.content,
-                ..Taken::bytes(events)
-            },
+            None => {
+                self.content += translated.content;
+                Taken {
+                    content: translated.content,
+                    ..Taken::bytes(events)
+                }
+            }
         };
         taken.hidden_progress += translated.hidden_progress;
         taken.thinks |= translated.thinks;
@@ -213,6 +219,7 @@ impl EventStream {
                 scribe.note(event.name, data);
             }
         }
+        self.content += taken.content;
         taken.thinks = self.reader.thinks();
         taken.pass = whole;
         taken.pass.truncate(end);
@@ -228,6 +235,11 @@ impl EventStream {
     /// How many bytes wait for the rest of their event.
     pub(in crate::failover) fn held(&self) -> usize {
         self.framer.held()
+    }
+
+    /// How many events with content there were until now.
+    pub(in crate::failover) fn content(&self) -> usize {
+        self.content
     }
 
     /// Whether the answer is complete: nothing that follows can spoil it.

@@ -1,5 +1,6 @@
 //! What `check` says, and how the other commands find addresses and files.
 
+use std::fs::File;
 use std::path::Path;
 
 use backstop::simulator::{Fault, Script, Simulator};
@@ -42,6 +43,51 @@ async fn warnings_are_no_mistakes_unless_that_is_wanted() {
     for word in warned {
         assert!(stderr.contains(word), "{word}: {stderr}");
     }
+}
+
+/// A key goes in on standard input, and its digest alone comes out and stands in the file.
+#[tokio::test]
+async fn a_key_is_hashed_and_one_that_expires_soon_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    for (input, code, output) in [("abc\n", 0, digest), ("\n", 1, ""), ("a b", 1, "")] {
+        let path = folder.path().join("input");
+        std::fs::write(&path, input).unwrap();
+        let mut command = backstop(folder.path(), &["hash-key"]);
+        command.stdin(File::open(&path).unwrap());
+        let (exit, stdout, stderr) = finish(command).await;
+        assert_eq!((exit, stdout.trim()), (Some(code), output), "{stderr}");
+    }
+    let clients = format!(
+        "clients: [{{name: anna, key_sha256: {digest}, expires: 2020-01-31, models: [other]}}]\n"
+    );
+    write(
+        folder.path(),
+        &ODD.replace("\"*\"", "llama3.1")
+            .replace("routes:", &(clients + "routes:")),
+    );
+    let (code, stdout, stderr) = finish(backstop(folder.path(), &["check"])).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    for word in [
+        "clients[0].expires: the key has expired",
+        "clients[0].models[0]: `other`",
+    ] {
+        assert!(stdout.contains(word), "{word}: {stdout}");
+    }
+    write(
+        folder.path(),
+        &ODD.replace(
+            "routes:",
+            "clients: [{name: anna, key_sha256: the-key-itself}]\nroutes:",
+        ),
+    );
+    let (code, _, stderr) = finish(backstop(folder.path(), &["check"])).await;
+    assert_eq!(code, Some(78));
+    assert!(
+        stderr.contains("clients[0].key_sha256: is no SHA-256 digest"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("the-key-itself"), "{stderr}");
 }
 
 #[tokio::test]

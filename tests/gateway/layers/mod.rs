@@ -22,6 +22,7 @@ const LADDER: &[(&str, &[&str])] = &[
         &[
             "browser",
             "catalogue",
+            "clients",
             "config",
             "event",
             "failover",
@@ -46,6 +47,7 @@ const LADDER: &[(&str, &[&str])] = &[
         ],
     ),
     ("catalogue", &[]),
+    ("clients", &["config", "event", "routing"]),
     ("config", &["catalogue"]),
     (
         "dialect",
@@ -75,6 +77,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "admin",
             "api",
             "browser",
+            "clients",
             "config",
             "dialect",
             "event",
@@ -97,7 +100,7 @@ const LADDER: &[(&str, &[&str])] = &[
     ("health", &["config", "event", "outcome", "wire"]),
     (
         "history",
-        &["config", "event", "outcome", "request", "state"],
+        &["config", "event", "outcome", "request", "state", "wire"],
     ),
     ("lib", &[]),
     ("log", &["config", "event", "outcome", "request"]),

@@ -4,6 +4,7 @@
 
 pub(crate) mod install;
 mod journal;
+mod limited;
 mod refused;
 mod streams;
 mod suites;

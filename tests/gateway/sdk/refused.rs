@@ -11,7 +11,7 @@ use super::install::{
 use super::run;
 use crate::harness::{Setup, TestGateway};
 
-const ANTHROPIC: &str = "2.12.0";
+pub(super) const ANTHROPIC: &str = "2.12.0";
 
 #[tokio::test]
 async fn openais_python_fails_at_once_and_says_why() {

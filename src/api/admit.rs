@@ -1,0 +1,88 @@
+//! Whether a client may ask for this: its key has not expired, it may use the model, and its limits leave room.
+//!
+//! What is free: `/`, `/models`, and whatever is refused here. Everything else counts as a request. Tokens count where the
+//! answer says what it cost; a token count costs none, and what a WebSocket or a forwarded request costs is not known.
+
+use http::Method;
+
+use super::record::RequestRecord;
+use super::reject::Rejection;
+use crate::clients::{Client, Cost, tokens_in};
+use crate::request::{Endpoint, ModelRequest};
+
+/// The first segments of paths below which no model runs, whatever is posted there.
+const STORES: [&str; 5] = [
+    "files",
+    "uploads",
+    "vector_stores",
+    "conversations",
+    "containers",
+];
+
+/// Notes who the client is, and checks that its key is still accepted.
+pub(super) fn identified(client: &Client, record: &mut RequestRecord) -> Result<(), Rejection> {
+    record.client = Some(client.name.clone());
+    match client.has_expired() {
+        true => Err(Rejection::ExpiredKey),
+        false => Ok(()),
+    }
+}
+
+/// Takes what a request costs of its client's limits.
+pub(super) fn admit(
+    client: Option<&Client>,
+    request: &ModelRequest,
+    record: &mut RequestRecord,
+) -> Result<(), Rejection> {
+    let Some(client) = client else {
+        return Ok(());
+    };
+    check_model(client, request)?;
+    let cost = match client.counts_tokens() {
+        true => cost(request),
+        false => Cost::default(),
+    };
+    let taken = client.take(cost, request.received_at);
+    record.taken = taken.map_err(Box::new)?.map(Box::new);
+    Ok(())
+}
+
+/// Whether the client may use the model. A request that does not show which one it is for is for any.
+fn check_model(client: &Client, request: &ModelRequest) -> Result<(), Rejection> {
+    let model = match has_hidden_model(request) {
+        true => "",
+        false => request.model_name(),
+    };
+    let is_without = model.is_empty() && !may_run_a_model(request);
+    if is_without || client.may_use(model) {
+        return Ok(());
+    }
+    Err(Rejection::model_not_allowed(model, client))
+}
+
+/// Whether each frame of the WebSocket names its model.
+fn has_hidden_model(request: &ModelRequest) -> bool {
+    request.endpoint == Endpoint::Realtime && request.path.starts_with("/responses")
+}
+
+fn may_run_a_model(request: &ModelRequest) -> bool {
+    let changes = !matches!(request.method, Method::GET | Method::HEAD | Method::DELETE);
+    let path = request.path.split('?').next().unwrap_or_default();
+    let first = path.split('/').nth(1).unwrap_or_default();
+    let is_harmless = STORES.contains(&first) || path.ends_with("/cancel");
+    request.endpoint == Endpoint::Realtime || changes && !is_harmless
+}
+
+fn cost(request: &ModelRequest) -> Cost {
+    match request.endpoint {
+        Endpoint::ChatCompletions
+        | Endpoint::Completions
+        | Endpoint::Embeddings
+        | Endpoint::Responses
+        | Endpoint::Messages => Cost {
+            prompt: tokens_in(&request.body),
+            output: request.max_output,
+        },
+        Endpoint::CountTokens | Endpoint::Realtime | Endpoint::Other => Cost::default(),
+    }
+}
