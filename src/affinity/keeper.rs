@@ -2,7 +2,7 @@
 //! to time, and then writes all known entries. What another process writes that holds the file is read along.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::file::AffinityFile;
 use super::known::{Entry, Known};
+use super::queue::Queued;
 use crate::state::Trouble;
 
 /// How many entries are written in one transaction.
@@ -24,7 +25,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 pub(super) struct Keeper {
     folder: PathBuf,
     known: Arc<Mutex<Known>>,
-    queued: Receiver<Entry>,
+    queued: Queued,
     /// `None` while the file cannot be used.
     file: Option<AffinityFile>,
     /// The pause before the next attempt.
@@ -36,7 +37,7 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(folder: PathBuf, known: Arc<Mutex<Known>>, queued: Receiver<Entry>) -> Self {
+    pub(super) fn new(folder: PathBuf, known: Arc<Mutex<Known>>, queued: Queued) -> Self {
         Self {
             folder,
             known,
@@ -81,10 +82,10 @@ impl Keeper {
 
     /// Writes queued entries. Returns false if the queue is closed.
     fn keep(&mut self) -> bool {
-        let Ok(first) = self.queued.recv() else {
+        let Some(first) = self.queued.next() else {
             return false;
         };
-        let others = self.queued.try_iter().take(BATCH);
+        let others = self.queued.waiting().take(BATCH);
         let batch: Vec<Entry> = std::iter::once(first).chain(others).collect();
         let file = self.file.as_ref();
         if let Some(Err(trouble)) = file.map(|file| file.write(&batch)) {
@@ -107,7 +108,7 @@ impl Keeper {
         let due = Instant::now() + self.pause;
         let is_open = loop {
             let left = due.saturating_duration_since(Instant::now());
-            match self.queued.recv_timeout(left) {
+            match self.queued.next_within(left) {
                 // The entry is also among the known ones, which are all written then.
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => break true,

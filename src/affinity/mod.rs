@@ -16,6 +16,7 @@ mod ids;
 mod keeper;
 mod known;
 mod owners;
+mod queue;
 mod store;
 mod witness;
 

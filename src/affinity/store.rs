@@ -1,17 +1,16 @@
 //! The affinity store: a file, used by a thread of its own, so that no request waits for a disk.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use super::keeper::Keeper;
 use super::known::{Entry, Known};
+use super::queue::{Intake, queue};
 use crate::state::THREADS;
 
-/// How many entries may wait to be written. Further ones are kept in memory only.
-const BACKLOG: usize = 8192;
 /// How long a start waits until the file has been read, and an exit until it has been written. A disk that hangs must
 /// not prevent either.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Writes entries to the file. When dropped, it finishes writing first.
 #[derive(Debug)]
 pub(super) struct Store {
-    queue: Option<SyncSender<Entry>>,
+    queue: Option<Intake>,
     /// Closed when the thread has ended.
     ended: Mutex<Receiver<()>>,
 }
@@ -27,7 +26,7 @@ pub(super) struct Store {
 impl Store {
     /// Reads the entries of a file in this folder, and writes new ones, as soon and as long as that is possible.
     pub(super) fn start(folder: &Path, known: Arc<Mutex<Known>>) -> Option<Self> {
-        let (queue, queued) = sync_channel(BACKLOG);
+        let (queue, queued) = queue();
         let (is_read, read) = sync_channel(1);
         let (end, ended) = sync_channel(1);
         let folder = folder.to_owned();
@@ -52,7 +51,7 @@ impl Store {
 
     pub(super) fn keep(&self, entry: Entry) {
         if let Some(queue) = &self.queue
-            && queue.try_send(entry).is_err()
+            && !queue.take(entry)
         {
             tracing::debug!("an owner is not kept beyond this process: the disk does not keep up");
         }

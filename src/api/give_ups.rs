@@ -7,7 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{HeaderValue, USER_AGENT};
+use http::header::USER_AGENT;
+
+use crate::wire::mix;
 
 /// Whoever gives up sooner has changed its mind: that is no timeout.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -27,14 +29,18 @@ pub(super) struct GiveUps {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Program {
     client: Option<Arc<str>>,
-    agent: Option<HeaderValue>,
+    /// A number for its program's name. The name itself would keep the memory into which the request was read for as long as its
+    /// answer lasts.
+    agent: Option<u64>,
 }
 
 impl Program {
     pub(super) fn of(client: Option<Arc<str>>, headers: &HeaderMap) -> Self {
         Self {
             client,
-            agent: headers.get(USER_AGENT).cloned(),
+            agent: headers
+                .get(USER_AGENT)
+                .map(|name| mix::number_of(name.as_bytes())),
         }
     }
 }

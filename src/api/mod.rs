@@ -119,10 +119,10 @@ impl Api {
         let mut record = RequestRecord::start(self.events.clone(), head.version, shutdown.clone());
         let origin = self.browsers.listed_origin(&head.headers);
         // Boxed, because it is large, and would be moved several times on its way into the task.
-        let mut answering = Box::pin(caught::run(self.answer(head, body, &mut record)));
+        let mut answering = Box::pin(self.answer(head, body, &mut record));
         let reply = tokio::select! {
             biased;
-            reply = &mut answering => reply.unwrap_or(Err(Rejection::Panicked)),
+            reply = caught::run(answering.as_mut()) => reply.unwrap_or(Err(Rejection::Panicked)),
             () = stopping::is_over(shutdown) => Err(Rejection::Stopping),
         };
         drop(answering);

@@ -12,6 +12,7 @@ mod key_renewals;
 mod known;
 mod listening;
 mod live_check;
+mod memory_ticks;
 mod model_check;
 mod start_error;
 mod trust;
@@ -127,6 +128,7 @@ impl Gateway {
     fn begin_background(&mut self) {
         let all = || (self.foundation.clone(), Arc::clone(&self.current));
         let tasks = &mut self.background;
+        tasks.run(memory_ticks::run);
         let (foundation, current) = all();
         tasks.run(move || health_checks::run(foundation.clone(), Arc::clone(&current)));
         let (foundation, current) = all();

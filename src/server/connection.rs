@@ -1,7 +1,7 @@
 //! One accepted connection, from its first byte to its last, including an upgrade to another protocol.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -44,7 +44,7 @@ impl Connection {
         H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
         F: Future<Output = Handled> + Send + 'static,
     {
-        let (switch, mut switched) = mpsc::channel(1);
+        let switch = Switch::default();
         let ConnectionLimits {
             idle, write, drain, ..
         } = self.limits;
@@ -58,14 +58,16 @@ impl Connection {
                 stop: self.stop,
             },
             shutdown: self.shutdown.clone(),
-            switch,
+            switch: Arc::clone(&switch),
         };
         let stream = ClientStream::new(self.stream, write);
         match self.tls {
             None => http.drive(stream, handler).await,
             Some(acceptor) => {
+                // Boxed, because it takes a lot of room, and is over soon.
+                let accepting = Box::pin(timeout(idle, acceptor.accept(stream)));
                 let accepted = tokio::select! {
-                    accepted = timeout(idle, acceptor.accept(stream)) => accepted,
+                    accepted = accepting => accepted,
                     () = self.activity.must_make_room() => return,
                 };
                 let Ok(Ok(stream)) = accepted else { return };
@@ -73,7 +75,8 @@ impl Connection {
             }
         }
         let _open = self.activity.begin();
-        if let Ok((client, handler)) = switched.try_recv()
+        let switched = lock(&switch).take();
+        if let Some((client, handler)) = switched
             && let Ok(client) = client.await
         {
             handler.run(client, self.shutdown).await;
@@ -81,13 +84,19 @@ impl Connection {
     }
 }
 
+/// The upgrade handler that takes over the connection after HTTP, once there is one.
+type Switch = Arc<Mutex<Option<(OnUpgrade, UpgradeHandler)>>>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The HTTP layer of a connection.
 struct Http {
     limits: ConnectionLimits,
     lifetime: Lifetime,
     shutdown: Shutdown,
-    /// Receives the upgrade handler that takes over the connection after HTTP.
-    switch: mpsc::Sender<(OnUpgrade, UpgradeHandler)>,
+    switch: Switch,
 }
 
 impl Http {
@@ -110,12 +119,12 @@ impl Http {
             let client = hyper::upgrade::on(&mut request);
             // Boxed, so that it is not moved with what the connection keeps of its request.
             let answering = Box::pin(handler(request, self.shutdown.clone()));
-            let switch = self.switch.clone();
+            let switch = Arc::clone(&self.switch);
             async move {
                 let handled = caught::run(answering).await;
                 let mut handled = handled.unwrap_or_else(|| panicked().into());
                 if let Some(upgrade) = handled.upgrade {
-                    let _ = switch.try_send((client, upgrade));
+                    *lock(&switch) = Some((client, upgrade));
                 } else if is_last {
                     let headers = handled.response.headers_mut();
                     headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -124,11 +133,14 @@ impl Http {
                 Ok::<_, Infallible>(response)
             }
         });
-        // The first bytes show the HTTP version, with and without TLS.
-        let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
-            .into_owned();
-        if let Err(error) = Box::pin(self.lifetime.of(connection)).await {
+        // The first bytes show the HTTP version, with and without TLS. Boxed by itself, so that no future has room for it
+        // twice: as what it was given, and as what it drives.
+        let connection = Box::pin(
+            builder
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .into_owned(),
+        );
+        if let Err(error) = self.lifetime.of(connection).await {
             tracing::trace!("a connection ended early: {error}");
         }
     }
@@ -166,4 +178,44 @@ const SMALLEST_BUFFER: usize = 8192;
 /// request elsewhere (request smuggling).
 fn is_chunked(request: &Request<Incoming>) -> bool {
     request.headers().contains_key(TRANSFER_ENCODING)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http::Response;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::watch;
+
+    use super::{Activity, Connection, ConnectionLimits};
+    use crate::wire::body::full;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Thousands of connections may be open for a long time, each in a task of its own.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap());
+        let connection = Connection {
+            stream: stream.await.unwrap(),
+            tls: None,
+            limits: ConnectionLimits {
+                connections: 1,
+                headers: 8192,
+                idle: SECOND,
+                queueing: SECOND,
+                write: SECOND,
+                drain: SECOND,
+            },
+            activity: Activity::new(Arc::default()),
+            stop: watch::channel(false).1,
+            shutdown: watch::channel(false).1,
+        };
+        let serving = connection.serve(|_, _| async { Response::new(full("")).into() });
+        let size = size_of_val(&serving);
+        assert!(size <= 2560, "{size} bytes");
+    }
 }

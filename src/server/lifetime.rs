@@ -1,6 +1,6 @@
 //! When a connection ends: by itself, when the server stops, after an idle timeout, or to make room for another one.
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +32,10 @@ pub(super) struct Lifetime {
 
 impl Lifetime {
     /// Drives a connection to its end. Requests that are open when it is asked to end are finished first.
-    pub(super) async fn of<C: GracefulConnection>(mut self, connection: C) -> Result<(), C::Error> {
-        let mut connection = pin!(connection);
+    pub(super) async fn of<C: GracefulConnection>(
+        mut self,
+        mut connection: Pin<Box<C>>,
+    ) -> Result<(), C::Error> {
         let patience = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended,
