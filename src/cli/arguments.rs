@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::config::parse_address;
 
@@ -65,6 +66,15 @@ pub(super) struct DemoArgs {
     /// Serve operators here
     #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) admin_listen: SocketAddr,
+
+    /// Names by which the proxy may be called, with commas between them, as in a network of containers
+    #[arg(
+        long,
+        env = "BACKSTOP_HOSTS",
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
+    pub(super) hosts: Vec<String>,
 
     /// Play a story unattended instead of waiting for keys, and print lines; that happens without a terminal, too
     #[arg(long)]
@@ -143,4 +153,33 @@ pub(super) struct IncidentsArgs {
 
     #[command(flatten)]
     pub(super) proxy: ProxyArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ImportArgs {
+    #[command(subcommand)]
+    pub(super) from: ImportFrom,
+}
+
+/// Whose configuration is imported.
+#[derive(Subcommand, Debug)]
+pub(super) enum ImportFrom {
+    /// The config.yaml of LiteLLM's proxy
+    Litellm {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: Shell,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ManArgs {
+    /// Where to put them: one page for each command
+    #[arg(value_name = "FOLDER")]
+    pub(super) folder: PathBuf,
 }

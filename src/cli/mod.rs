@@ -9,10 +9,12 @@ mod explain;
 mod failure;
 mod hash_key;
 mod healthcheck;
+mod import;
 mod incidents;
 mod live;
 mod log_filter;
 mod logging;
+mod manual;
 mod operators;
 mod print;
 mod report;
@@ -32,11 +34,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use self::arguments::{
-    CheckArgs, DemoArgs, ExplainArgs, IncidentsArgs, ProxyArgs, ReportArgs, ServeArgs, StatusArgs,
+    CheckArgs, CompletionsArgs, DemoArgs, ExplainArgs, ImportArgs, IncidentsArgs, ManArgs,
+    ProxyArgs, ReportArgs, ServeArgs, StatusArgs,
 };
 use self::failure::Failure;
 use self::log_filter::LogFilter;
@@ -102,6 +105,12 @@ enum Command {
     Incidents(IncidentsArgs),
     /// Read a client's key from standard input and print its digest, for `key_sha256` in the configuration
     HashKey,
+    /// Turn another program's configuration into ours: the result goes to standard output, what was left out to standard error
+    Import(ImportArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a folder
+    Man(ManArgs),
 }
 
 /// Runs the program.
@@ -128,28 +137,36 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     };
     logging::open().context("cannot write to standard error")?;
     let sockets = sockets?;
-    if let Some(Command::HashKey) = &line.command {
-        hash_key::run()?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(Command::Check(args)) = &line.command {
-        runtime()?.block_on(check::run(args))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    logging::start(&filter(&line)?, line.log_format)?;
+    let command = match line.command {
+        // What logs nothing.
+        Some(Command::Check(args)) => {
+            runtime()?.block_on(check::run(&args))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::HashKey) => return Ok(hash_key::run().map(|()| ExitCode::SUCCESS)?),
+        Some(Command::Import(args)) => return import::run(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Completions(args)) => {
+            return Ok(manual::completions(&args, CommandLine::command())?);
+        }
+        Some(Command::Man(args)) => return Ok(manual::pages(&args, CommandLine::command())?),
+        other => other.unwrap_or(Command::Serve(line.serve)),
+    };
+    logging::start(&filter(&command, &line.log)?, line.log_format)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
-        match line.command {
-            Some(Command::Status(args)) => return Ok(status::run(&args).await?),
-            Some(Command::Demo(args)) => demo::run(&args).await?,
-            Some(Command::Explain(args)) => explain::run(&args).await?,
-            Some(Command::Healthcheck(args)) => healthcheck::run(&args).await?,
-            Some(Command::Report(args)) => report::run(&args).await?,
-            Some(Command::Incidents(args)) => incidents::run(&args).await?,
-            Some(Command::Serve(args)) => serve::run(&args, sockets).await?,
-            Some(Command::Check(_) | Command::HashKey) | None => {
-                serve::run(&line.serve, sockets).await?;
-            }
+        match command {
+            Command::Status(args) => return Ok(status::run(&args).await?),
+            Command::Demo(args) => demo::run(&args).await?,
+            Command::Explain(args) => explain::run(&args).await?,
+            Command::Healthcheck(args) => healthcheck::run(&args).await?,
+            Command::Report(args) => report::run(&args).await?,
+            Command::Incidents(args) => incidents::run(&args).await?,
+            Command::Serve(args) => serve::run(&args, sockets).await?,
+            Command::Check(_)
+            | Command::HashKey
+            | Command::Import(_)
+            | Command::Completions(_)
+            | Command::Man(_) => {}
         }
         Ok(ExitCode::SUCCESS)
     });
@@ -159,12 +176,12 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
 }
 
 /// What is logged: nothing where the demo's table is drawn, because they would draw over each other.
-fn filter(line: &CommandLine) -> anyhow::Result<LogFilter> {
-    match &line.command {
-        Some(Command::Demo(args)) if demo::is_by_keys(args) && io::stderr().is_terminal() => {
+fn filter(command: &Command, asked: &LogFilter) -> anyhow::Result<LogFilter> {
+    match command {
+        Command::Demo(args) if demo::is_by_keys(args) && io::stderr().is_terminal() => {
             Ok("off".parse()?)
         }
-        _ => Ok(line.log.clone()),
+        _ => Ok(asked.clone()),
     }
 }
 
@@ -183,8 +200,10 @@ fn runtime() -> anyhow::Result<Runtime> {
 mod tests {
     use clap::CommandFactory;
 
+    use super::CommandLine;
+
     #[test]
     fn the_command_line_is_well_formed() {
-        super::CommandLine::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | page | what is in it |
 //! |---|---|
+//! | [installing] | packages, the service of systemd, completions, coming from `LiteLLM` |
 //! | [configuration] | keys, routes, timeouts, limits, reload |
 //! | [clients] | tested clients and their settings |
 //! | [providers] | providers, translation, models, capabilities, stored objects |
@@ -45,6 +46,8 @@ pub mod health {}
 
 #[doc = include_str!("kubernetes.md")]
 pub mod kubernetes {}
+#[doc = include_str!("installing.md")]
+pub mod installing {}
 
 #[doc = include_str!("models.md")]
 pub mod models {}

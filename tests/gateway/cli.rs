@@ -2,6 +2,8 @@
 
 mod checking;
 mod demo;
+mod importing;
+mod manual;
 mod restart;
 mod secrets;
 mod watching;

@@ -44,6 +44,7 @@ mod health;
 mod heartbeats;
 mod history;
 mod idle;
+mod installing;
 mod keys;
 mod kubernetes;
 mod layers;

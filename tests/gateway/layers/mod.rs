@@ -36,6 +36,7 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "catalogue",
             "config",
             "gateway",
             "log",
