@@ -19,6 +19,7 @@
 //!
 //! - [`clients`] knows who may call: models, expiry and limits of each client, with what it has used of them
 //! - [`health`] learns from live requests which upstreams and models work, and decides who is admitted
+//! - [`shared`] tells other replicas what health has learnt, and weighs what they say
 //! - [`affinity`] remembers which upstream owns which stored object
 //! - [`event`] carries facts from the data path to [`metrics`], [`history`], [`log`], [`webhook`] and [`traces`]
 //! - [`history`] counts what clients had and how upstreams did, for 90 days, and notes incidents
@@ -71,7 +72,7 @@
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire, state)    simulator, output, guide, state (nothing)
 //!                 browser (config only)   metrics (health, request, wire)          log (event)     history (event, state, wire)
-//!                 webhook, traces (upstream, wire)        clients (routing, event)
+//!                 webhook, traces (upstream, wire)    clients (routing, event)    shared (health, upstream, wire)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```
 //!
@@ -121,6 +122,9 @@
 //! | odds | the live chance that a call to a model succeeds |
 //! | health check | a free request to an upstream that could not be connected to |
 //! | last resort | the one attempt that is made though nobody is admitted |
+//! | fleet, replica | several processes that share what they know; one of them |
+//! | hearsay, doubt | what another replica says of a scope; what that does here until our own requests have spoken |
+//! | trial | the half-open probes of a scope, which one replica makes for all |
 //! | taken out | kept from all requests by an operator, whatever health believes |
 //! | condition | how things stand as a whole: well, covered (clients do not notice), failing |
 //! | affinity | sending a request to the upstream that owns what it refers to |
@@ -172,6 +176,7 @@ pub mod output;
 pub mod request;
 pub mod routing;
 pub mod server;
+pub mod shared;
 pub mod simulator;
 pub mod state;
 pub mod traces;

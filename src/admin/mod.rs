@@ -19,6 +19,7 @@ mod page;
 mod past;
 mod recent;
 mod reloader;
+mod replicas;
 mod respond;
 mod route_view;
 mod status;

@@ -175,6 +175,7 @@ impl Sink for Recent {
             | Event::HealthChecked { .. }
             | Event::KeyRenewed { .. }
             | Event::ModelsChecked(_)
+            | Event::Shared(_)
             | Event::Notified { .. } => return,
             Event::ConfigReloaded { .. } => self.reloaded(None),
             Event::ConfigRejected { reason } => self.reloaded(Some(reason.clone())),

@@ -15,9 +15,10 @@ use super::recent::{Failover, Recent};
 use super::route_view::RouteView;
 use super::upstream_state::{State, UpstreamState};
 use super::upstreams::errors;
-use super::{explain, moment};
+use super::{explain, moment, replicas};
 use crate::failover::Explained;
 use crate::health::{Health, ScopeView};
+use crate::shared::Sharing;
 
 /// What is known of everything now.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Status {
     pub current: watch::Receiver<Arc<Current>>,
     /// True as soon as the process is about to stop.
     pub leaving: watch::Receiver<bool>,
+    /// What is shared with other replicas, if anything is.
+    pub sharing: Option<Arc<Sharing>>,
     /// When the process started.
     pub started: Timestamp,
 }
@@ -63,6 +66,7 @@ impl Status {
             "config": self.config(&current),
             "upstreams": seen(&views).map(|one| self.upstream(&one)).collect::<Vec<_>>(),
             "routes": routes.iter().map(|one| route(one, &views)).collect::<Vec<_>>(),
+            "fleet": replicas::json(self.sharing.as_deref()),
             "failovers": self.recent.failovers().iter().map(failover).collect::<Vec<_>>(),
         })
     }

@@ -21,5 +21,5 @@ mod store;
 mod witness;
 
 pub use known::MOST;
-pub use owners::Affinity;
+pub use owners::{Affinity, Owner};
 pub use witness::Witness;

@@ -1,7 +1,9 @@
 //! Noting and looking up owners.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::mpsc;
 
 use super::ids;
 use super::known::{Entry, Known};
@@ -19,7 +21,23 @@ struct Inner {
     /// The lock is held for a few instructions at a time.
     known: Arc<Mutex<Known>>,
     store: Option<Store>,
+    /// Where other replicas are told of new owners, if there are any.
+    told: OnceLock<mpsc::Sender<Owner>>,
 }
+
+/// The owner of an object, as replicas share it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The fingerprint of the id, which the upstream has made up.
+    pub id: u64,
+    /// Which upstream it is.
+    pub upstream: UpstreamId,
+    /// Whether a chat may refer to the object.
+    pub is_for_chats: bool,
+}
+
+/// So many owners wait to be told to other replicas. Those of further ones are known here alone.
+const UNTOLD: usize = 4096;
 
 impl Affinity {
     /// Keeps entries in memory only.
@@ -27,6 +45,7 @@ impl Affinity {
         Self(Arc::new(Inner {
             known: Arc::default(),
             store: None,
+            told: OnceLock::new(),
         }))
     }
 
@@ -35,7 +54,8 @@ impl Affinity {
     pub fn in_folder(folder: &Path) -> Self {
         let known = Arc::default();
         let store = Store::start(folder, Arc::clone(&known));
-        Self(Arc::new(Inner { known, store }))
+        let told = OnceLock::new();
+        Self(Arc::new(Inner { known, store, told }))
     }
 
     /// The owner of the objects that a request refers to; `None` if it is unknown, or the request refers to nothing.
@@ -64,9 +84,35 @@ impl Affinity {
     pub(super) fn note(&self, id: &str, owner: &UpstreamId) {
         let is_for_chats = ids::may_be_in_chats(id);
         let id = fingerprint(id.as_bytes());
-        self.keep(self.with(|known| {
+        let entry = self.with(|known| {
             known.is_for_chats |= is_for_chats;
             known.note(id, owner)
+        });
+        if entry.is_some()
+            && let Some(told) = self.0.told.get()
+        {
+            let upstream = owner.clone();
+            let _ = told.try_send(Owner {
+                id,
+                upstream,
+                is_for_chats,
+            });
+        }
+        self.keep(entry);
+    }
+
+    /// From now on, each owner that becomes known here comes out of this as well. Only the first call gets any.
+    pub fn tell(&self) -> mpsc::Receiver<Owner> {
+        let (to, from) = mpsc::channel(UNTOLD);
+        let _ = self.0.told.set(to);
+        from
+    }
+
+    /// Another replica knows an owner.
+    pub fn learn(&self, owner: &Owner) {
+        self.keep(self.with(|known| {
+            known.is_for_chats |= owner.is_for_chats;
+            known.note(owner.id, &owner.upstream)
         }));
     }
 

@@ -16,6 +16,7 @@ use super::proxy::{ForwardProxy, ProxyVariables};
 use super::reload::ReloadWhen;
 use super::route::{ModelList, RouteConfig};
 use super::server::{self, AdminConfig, ListenerTls};
+use super::shared::SharedConfig;
 use super::timeouts::TimeoutsConfig;
 use super::traces::{Collector, TraceVariables, TracesConfig};
 use super::upstream::{UpstreamConfig, UpstreamId};
@@ -62,6 +63,8 @@ pub struct Config {
     pub traces: TracesConfig,
     /// The webhooks that are told when something goes wrong.
     pub notify: Vec<NotifyConfig>,
+    /// Through whom replicas share what they know.
+    pub shared: SharedConfig,
     /// Where to remember, over a restart, which upstream created what, and the history.
     pub state_dir: Option<PathBuf>,
     /// Whether it is counted what clients had and how upstreams did.
@@ -140,6 +143,7 @@ impl Default for Config {
             log: LogConfig::default(),
             traces: TracesConfig::default(),
             notify: Vec::new(),
+            shared: SharedConfig::default(),
             state_dir: None,
             history: true,
             texts_from: Vec::new(),

@@ -31,6 +31,7 @@ mod reload;
 mod route;
 mod secret;
 mod server;
+mod shared;
 mod size;
 mod text_file;
 mod timeouts;
@@ -62,6 +63,7 @@ pub use route::{
 };
 pub use secret::Secret;
 pub use server::{AdminConfig, ListenerTls};
+pub use shared::{RedisUrl, SharedConfig};
 pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
 pub use traces::{Collector, TracesConfig};
 pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, UpstreamId};

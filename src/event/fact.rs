@@ -6,6 +6,7 @@ use super::attempt::AttemptReport;
 use super::finding::ModelFinding;
 use super::health_change::HealthChange;
 use super::request::RequestReport;
+use super::shared_news::SharedNews;
 use crate::config::UpstreamId;
 use crate::outcome::Outcome;
 use crate::request::RequestId;
@@ -91,6 +92,8 @@ pub enum Event {
         /// Why it could not be told; `None`: it was.
         failure: Option<String>,
     },
+    /// Something about the knowledge that replicas share.
+    Shared(SharedNews),
     /// A request is over: answered in full, in part or not at all.
     RequestFinished(RequestReport),
 }

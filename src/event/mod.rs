@@ -5,6 +5,7 @@ mod fact;
 mod finding;
 mod health_change;
 mod request;
+mod shared_news;
 mod sink;
 mod tokens;
 
@@ -13,5 +14,6 @@ pub use fact::Event;
 pub use finding::ModelFinding;
 pub use health_change::{HealthChange, ScopeId};
 pub use request::{ClientLimit, FailedAt, InPlaceOf, Refusal, RequestReport, RequestResult};
+pub use shared_news::{SharedNews, Unusable};
 pub use sink::{Events, Sink};
 pub use tokens::Tokens;

@@ -48,6 +48,7 @@ impl Generation {
             health,
             affinity,
             history,
+            sharing,
             memory,
             usage,
             events,
@@ -70,6 +71,9 @@ impl Generation {
         health.forget_unless(|scope| routes.healths().any(|health| health.id() == scope));
         if let Some(history) = history {
             follow(history, config, &routes);
+        }
+        if let Some(sharing) = sharing {
+            sharing.adopt(&upstreams);
         }
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);

@@ -11,6 +11,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("reuse_port", before.reuse_port != after.reuse_port),
         ("state_dir", before.state_dir != after.state_dir),
         ("history", before.history != after.history),
+        ("shared", before.shared != after.shared),
         ("tls", before.tls.is_some() != after.tls.is_some()),
         ("limits.connections", old.connections != new.connections),
         ("limits.headers", old.headers != new.headers),

@@ -14,6 +14,7 @@ use crate::health::Health;
 use crate::history::History;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::shared::Sharing;
 use crate::traces::Tracer;
 use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
@@ -28,6 +29,8 @@ pub(super) struct Foundation {
     pub(super) health: Arc<Health>,
     pub(super) affinity: Affinity,
     pub(super) history: Option<Arc<History>>,
+    /// What is shared with other replicas, if anything is.
+    pub(super) sharing: Option<Arc<Sharing>>,
     pub(super) memory: Memory,
     /// What clients have used of their limits.
     pub(super) usage: Arc<Usage>,
@@ -53,6 +56,12 @@ impl Foundation {
         let tracer = Arc::new(Tracer::default());
         sinks.push(Box::new(Arc::clone(&tracer)));
         sinks.push(Box::new(Arc::clone(&metrics)));
+        let health = Arc::new(Health::new(Instant::now()));
+        let affinity = state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder);
+        let sharing = sharing(config, &health, &affinity)?;
+        if let Some(sharing) = &sharing {
+            sinks.push(Box::new(Arc::clone(sharing)));
+        }
         let recent = Arc::<Recent>::default();
         sinks.push(Box::new(Arc::clone(&recent)));
         Ok(Self {
@@ -60,9 +69,10 @@ impl Foundation {
             notifier,
             tracer,
             metrics,
-            health: Arc::new(Health::new(Instant::now())),
-            affinity: state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder),
+            health,
+            affinity,
             history,
+            sharing,
             // Each configuration sets its limit.
             memory: Memory::new(0),
             usage: Arc::default(),
@@ -84,4 +94,20 @@ impl Foundation {
         self.log.follow(&config.log);
         Ok(())
     }
+}
+
+fn sharing(
+    config: &Config,
+    health: &Arc<Health>,
+    affinity: &Affinity,
+) -> Result<Option<Arc<Sharing>>, StartError> {
+    if !config.shared.is_on() {
+        return Ok(None);
+    }
+    let sharing = Sharing::new(&config.shared, Arc::clone(health), affinity);
+    let sharing = sharing.map_err(|reason| StartError::Tls {
+        whose: "shared".to_owned(),
+        reason,
+    })?;
+    Ok(Some(Arc::new(sharing)))
 }

@@ -108,7 +108,11 @@ async fn check(foundation: Foundation, upstream: Arc<Upstream>) {
         upstream: upstream.id().clone(),
         is_reached,
     });
-    if is_reached && let Some(change) = health.health_checked(upstream.id(), Instant::now()) {
+    let change = match is_reached {
+        true => health.health_checked(upstream.id(), Instant::now()),
+        false => health.not_reached(upstream.id(), Instant::now()),
+    };
+    if let Some(change) = change {
         events.emit(&Event::HealthChanged(change));
     }
 }

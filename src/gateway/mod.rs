@@ -140,6 +140,10 @@ impl Gateway {
             let notifier = Arc::clone(&foundation.notifier);
             notifier.run(foundation.events.clone())
         });
+        if let Some(sharing) = &self.foundation.sharing {
+            let (sharing, events) = (Arc::clone(sharing), self.foundation.events.clone());
+            tasks.run(move || Arc::clone(&sharing).run(events.clone()));
+        }
         let tracer = Arc::clone(&self.foundation.tracer);
         tasks.run(move || Arc::clone(&tracer).run());
         let (foundation, current) = all();
@@ -206,6 +210,7 @@ impl Gateway {
             recent,
             events,
             reloader,
+            sharing,
             ..
         } = self.foundation.clone();
         let admin = Admin {
@@ -218,6 +223,7 @@ impl Gateway {
                 felt: Arc::new(Felt::by(history)),
                 current: self.for_operators.subscribe(),
                 leaving: is_leaving,
+                sharing,
                 started: Timestamp::now(),
             },
             live: Live::new(admin_stopping.clone()),
@@ -291,6 +297,9 @@ impl Gateway {
         self.tasks.join_next().await;
         self.foundation.tracer.flush().await;
         self.background.end().await;
+        if let Some(sharing) = &self.foundation.sharing {
+            sharing.leave().await;
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [failover] | which failures lead to another attempt, and what a client gets when all fail |
 //! | [streams] | what a stream promises, and how one that breaks off goes on |
 //! | [health] | evidence, circuit breakers, cooldowns, and a simulation of outages |
+//! | [fleet] | what several replicas share through Redis or Valkey, and what happens without it |
 //! | [page] | the page for operators, its actions, `backstop status`, the badge |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
 //! | [availability] | what clients had and how upstreams did, over 90 days; incidents |
@@ -40,6 +41,9 @@ pub mod decisions {}
 
 #[doc = include_str!("failover.md")]
 pub mod failover {}
+
+#[doc = include_str!("fleet.md")]
+pub mod fleet {}
 
 #[doc = include_str!("health.md")]
 pub mod health {}

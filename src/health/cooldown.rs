@@ -35,6 +35,12 @@ impl CooldownReason {
         }
     }
 
+    /// The one with this label.
+    pub fn from_label(label: &str) -> Option<Self> {
+        let all = (0..=4).map(Self::from_code);
+        all.into_iter().find(|one| one.label() == label)
+    }
+
     fn from_code(code: u64) -> Self {
         match code {
             0 => Self::RateLimit,
@@ -96,6 +102,31 @@ impl Cooldown {
                 Ok(_) => return Duration::from_secs_f32(now.seconds_until(next.until)),
                 Err(actual) => seen = actual,
             }
+        }
+    }
+
+    /// The same, if one of our own requests began it. Others' cooldowns have begun no time here.
+    pub(super) fn own(&self, now: Tick) -> Option<(CooldownReason, Tick)> {
+        let last = Last::unpack(self.0.load(Ordering::Acquire));
+        (now < last.until && last.times > 0).then_some((last.reason, last.until))
+    }
+
+    /// Another process with the same key has begun it, and so much of it is left. It never shortens one that lasts already.
+    pub(super) fn impose(&self, reason: CooldownReason, left: Duration, now: Tick) {
+        let (_, longest) = reason.usual();
+        let seconds = left.as_secs_f32().min(longest.max(LONGEST));
+        let imposed = Last {
+            until: now.plus(seconds),
+            began: now,
+            times: 0,
+            reason,
+        };
+        let seen = self.0.load(Ordering::Acquire);
+        if Last::unpack(seen).until < imposed.until {
+            // If it fails, a request of our own was faster, which knows better.
+            let _ =
+                self.0
+                    .compare_exchange(seen, imposed.pack(), Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 

@@ -119,6 +119,11 @@ impl Evidence {
         }
     }
 
+    /// The one with this label.
+    pub(super) fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.label() == label)
+    }
+
     pub(super) fn code(self) -> u64 {
         self as u64
     }

@@ -7,7 +7,8 @@
 //! missing models are no evidence, but begin a `cooldown`: a fact with a deadline. If several upstreams vanish at once,
 //! the cause is our own `network`. If a model rejects far more requests than usual, another candidate may prove that
 //! the model is the cause (`rejections`). Behind a pattern such as `*` each model is kept apart by its name (`names`).
-//! Beside all this, the `odds` say how likely a single call is to succeed, and an operator may take an upstream out
+//! Where several replicas share what they know, the word of another is `hearsay`, and one of
+//! them at a time makes a `trial` of what may have healed. Beside all this, the `odds` say how likely a single call is to succeed, and an operator may take an upstream out
 //! `by_hand`.
 //!
 //! *Invariant:* there is no I/O and no clock in here: `now` is an argument, changes of state are return values.
@@ -20,6 +21,7 @@ mod by_hand;
 mod cooldown;
 mod counters;
 mod evidence;
+mod hearsay;
 mod model_health;
 mod names;
 mod network;
@@ -35,11 +37,13 @@ mod rejections;
 mod report;
 mod scope;
 mod score;
+mod shared_scope;
 mod siblings;
 mod slow;
 mod slow_start;
 mod time;
 mod transition;
+mod trial;
 mod upstream_health;
 mod view;
 
@@ -52,8 +56,10 @@ pub use permit::Permit;
 pub use preview::AdmissionPreview;
 pub use rate_limit::RateLimitView;
 pub use registry::Health;
+pub use shared_scope::{OwnFinding, SharedCooldown, SharedScope, Standing};
 pub use slow::{Shape, Silence};
 pub use time::Tick;
+pub use trial::Trials;
 pub use view::{CooldownView, ScopeView, causes};
 
 #[cfg(all(test, model))]

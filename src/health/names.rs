@@ -61,8 +61,14 @@ impl<T> Names<T> {
 
     /// What belongs to all names that have been asked for.
     pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+        self.each().map(|(_, its)| its)
+    }
+
+    /// All names that have been asked for, each with what belongs to it.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&str, &T)> {
         let slots = self.slots.get().into_iter().flatten();
-        slots.filter_map(OnceLock::get).map(|named| &named.its)
+        let named = slots.filter_map(OnceLock::get);
+        named.map(|named| (&*named.name, &named.its))
     }
 }
 

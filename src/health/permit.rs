@@ -50,10 +50,12 @@ impl ModelHealth {
             Admission::Probe => true,
         };
         // A probe of the upstream does not wait for the model's own pause.
-        if !is_probe_of_upstream
-            && let Admission::Refused { until } = self.scope().admit(tick, fastrand::f32())
-        {
-            return Err(refused(until));
+        if !is_probe_of_upstream {
+            let admission = self.scope().admit(tick, fastrand::f32());
+            let agreed = self.upstream.agreed(admission, &self.own.hearsay, tick);
+            if let Admission::Refused { until } = agreed {
+                return Err(refused(until));
+            }
         }
         let is_probe = self
             .begin_probes(is_probe_of_upstream, tick)

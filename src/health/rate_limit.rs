@@ -13,9 +13,11 @@ const LASTS: f32 = 600.0;
 pub(super) struct RateLimit {
     /// How many more requests pass; the tick of the answer that said so, 0 for none.
     left: AtomicU64,
-    /// How many requests pass when nothing has been used, 0 if that is not known.
+    /// How many requests pass when nothing has been used, 0 if that is not known. The highest bit: another replica was told so.
     limit: AtomicU64,
 }
+
+const TOLD: u64 = 1 << 63;
 
 /// What is left of the rate limit of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,21 @@ impl RateLimit {
         let requests = u32::try_from(requests).unwrap_or(u32::MAX);
         self.left.store(pair(requests, now.0), Ordering::Relaxed);
         self.limit
-            .store(limit.unwrap_or_default(), Ordering::Relaxed);
+            .store(limit.unwrap_or_default() & !TOLD, Ordering::Relaxed);
+    }
+
+    /// Another replica was told that so many more requests pass.
+    pub(super) fn note_told(&self, requests: u32, limit: Option<u64>, now: Tick) {
+        self.left.store(pair(requests, now.0), Ordering::Relaxed);
+        self.limit
+            .store(limit.unwrap_or_default() | TOLD, Ordering::Relaxed);
+    }
+
+    /// What is left, if an answer to this replica has said so within so many seconds.
+    pub(super) fn own(&self, key: usize, within: f32, now: Tick) -> Option<RateLimitView> {
+        let (said, view) = self.view(key, now)?;
+        let is_own = self.limit.load(Ordering::Relaxed) & TOLD == 0;
+        (is_own && said.seconds_until(now) < within).then_some(view)
     }
 
     /// A request was refused: nothing is left.
@@ -46,7 +62,7 @@ impl RateLimit {
     pub(super) fn view(&self, key: usize, now: Tick) -> Option<(Tick, RateLimitView)> {
         let (requests, tick) = halves(self.left.load(Ordering::Relaxed));
         let is_known = tick != 0 && Tick(tick).seconds_until(now) < LASTS;
-        let limit = self.limit.load(Ordering::Relaxed);
+        let limit = self.limit.load(Ordering::Relaxed) & !TOLD;
         let view = RateLimitView {
             key: key + 1,
             requests,
@@ -82,8 +98,13 @@ mod tests {
         assert_eq!(limit.view(1, now), Some((now, expected)));
         assert_eq!(expected.share(), Some(0.25));
         limit.used_up(now);
+        assert_eq!(limit.own(1, 2.0, now).map(|own| own.requests), Some(0));
+        assert_eq!(limit.own(1, 2.0, now.plus(3.0)), None);
         let left = limit.view(1, now.plus(599.0));
         assert_eq!(left.map(|(_, left)| left.share()), Some(Some(0.0)));
         assert_eq!(limit.view(1, now.plus(601.0)), None);
+        limit.note_told(30, Some(120), now);
+        assert_eq!(limit.view(1, now), Some((now, expected)));
+        assert_eq!(limit.own(1, 2.0, now), None, "it is not told on");
     }
 }

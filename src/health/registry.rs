@@ -11,6 +11,7 @@ use super::cooldown::Cooldown;
 use super::model_health::ModelHealth;
 use super::network::Network;
 use super::time::Epoch;
+use super::trial::Trials;
 use super::upstream_health::UpstreamHealth;
 use crate::config::UpstreamId;
 use crate::event::{HealthChange, ScopeId};
@@ -19,7 +20,8 @@ use crate::event::{HealthChange, ScopeId};
 #[derive(Debug)]
 pub struct Health {
     pub(super) epoch: Epoch,
-    network: Arc<Network>,
+    pub(super) network: Arc<Network>,
+    pub(super) trials: Arc<Trials>,
     upstreams: Mutex<HashMap<UpstreamId, Arc<UpstreamHealth>>>,
     models: Mutex<HashMap<ScopeId, Arc<ModelHealth>>>,
     /// A number for the URL and keys of each upstream: with another number it is another account.
@@ -34,6 +36,7 @@ impl Health {
         Self {
             epoch: Epoch::starting_at(now),
             network: Arc::default(),
+            trials: Arc::default(),
             upstreams: Mutex::default(),
             models: Mutex::default(),
             identities: Mutex::default(),
@@ -92,7 +95,10 @@ impl Health {
 
     fn upstream(&self, id: &UpstreamId, keys: usize) -> Arc<UpstreamHealth> {
         let mut upstreams = locked(&self.upstreams);
-        let new = || Arc::new(UpstreamHealth::new(id.clone(), keys).with_hand(self.hand(id)));
+        let new = || {
+            let upstream = UpstreamHealth::new(id.clone(), keys).with_hand(self.hand(id));
+            Arc::new(upstream.with_trials(Arc::clone(&self.trials)))
+        };
         let upstream = Arc::clone(upstreams.entry(id.clone()).or_insert_with(new));
         self.network.lead_to(upstreams.values());
         upstream
@@ -128,14 +134,15 @@ impl Health {
         Some(Duration::from_secs_f32(since.seconds_until(now)))
     }
 
-    /// The upstreams that a health check may bring back: those out of rotation because no connection came about, or all
-    /// while our own network is believed to be lost. What was taken out by hand is left alone.
+    /// The upstreams that a health check may bring back, or take out: those out of rotation because no connection came
+    /// about, those that another replica could not connect to, or all while our own network is believed to be lost. What was taken out by hand is left alone.
     pub fn to_check(&self) -> Vec<UpstreamId> {
         let is_lost = self.is_network_lost();
         let may_come_back = |upstream: &UpstreamHealth| {
             let mut models = upstream.models.all().into_iter();
             let waits = is_lost
                 || upstream.scope.waits_for_check()
+                || upstream.hearsay.is_doubted()
                 || models.any(|model| model.scope.waits_for_check());
             waits && !upstream.by_hand.is_out()
         };
@@ -152,6 +159,9 @@ impl Health {
         let now = self.epoch.tick(now);
         let is_network_back = self.network.reached(now);
         if let Some(upstream) = locked(&self.upstreams).get(upstream) {
+            if upstream.hearsay.settle() {
+                upstream.scope.calm(now);
+            }
             upstream.scope.shorten(now);
             for model in upstream.models.all() {
                 model.scope.shorten(now);

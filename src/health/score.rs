@@ -41,15 +41,23 @@ impl Scope {
     pub(super) fn rate(&self) -> f32 {
         let (value, tick) = halves(self.demand.load(Ordering::Relaxed));
         let (first, _) = halves(self.since.load(Ordering::Relaxed));
-        let age = Tick(first).seconds_until(Tick(tick)).max(1.0);
-        (f32::from_bits(value) / (RATE_WINDOW * (1.0 - (-age / RATE_WINDOW).exp()))).max(0.001)
+        rate_of(f32::from_bits(value), Tick(first).seconds_until(Tick(tick)))
     }
 
     /// The score at which it trips.
     pub(super) fn threshold(&self) -> f32 {
-        let rate = self.rate();
-        let threshold = (rate * 3600.0).max(1.0).ln() + 0.5 * rate.max(1.0).ln();
-        threshold.clamp(LOWEST_THRESHOLD, HIGHEST_THRESHOLD)
+        threshold_at(self.rate())
+    }
+
+    /// The score at which it trips when one more request asks for it now.
+    pub(super) fn next_threshold(&self, now: Tick) -> f32 {
+        let (value, tick) = halves(self.demand.load(Ordering::Relaxed));
+        let faded = f32::from_bits(value) * left_after(Tick(tick).seconds_until(now), RATE_WINDOW);
+        let age = match halves(self.since.load(Ordering::Relaxed)).0 {
+            0 => 0.0,
+            first => Tick(first).seconds_until(now),
+        };
+        threshold_at(rate_of(faded + 1.0, age))
     }
 
     /// The score now.
@@ -117,6 +125,17 @@ impl Scope {
         let (_, last) = halves(self.demand.load(Ordering::Relaxed));
         Tick(last).seconds_until(now)
     }
+}
+
+/// The rate that an average which has begun so many seconds ago shows.
+fn rate_of(average: f32, age: f32) -> f32 {
+    let age = age.max(1.0);
+    (average / (RATE_WINDOW * (1.0 - (-age / RATE_WINDOW).exp()))).max(0.001)
+}
+
+fn threshold_at(rate: f32) -> f32 {
+    let threshold = (rate * 3600.0).max(1.0).ln() + 0.5 * rate.max(1.0).ln();
+    threshold.clamp(LOWEST_THRESHOLD, HIGHEST_THRESHOLD)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 
+use super::hearsay::Hearsay;
 use super::packed::Phase;
 use super::scope::Scope;
 use super::time::Tick;
@@ -22,6 +23,7 @@ pub(super) struct ModelScope {
     /// Which of the upstream's models it is.
     index: u32,
     pub(super) scope: Scope,
+    pub(super) hearsay: Hearsay,
 }
 
 impl ModelScope {
@@ -51,6 +53,7 @@ impl Siblings {
             id,
             index: self.added.fetch_add(1, Ordering::Relaxed),
             scope: Scope::new(),
+            hearsay: Hearsay::default(),
         });
         self.models.rcu(|models| {
             let others = models.iter().filter(|other| other.strong_count() > 0);

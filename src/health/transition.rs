@@ -112,6 +112,46 @@ impl Scope {
         has_healed
     }
 
+    /// Another replica has tried it in vain, and has come to this level: the next try is put off, as after one of our own, but
+    /// by one level at most.
+    pub(super) fn put_off(&self, level: u64, now: Tick, jitter: f32) -> bool {
+        let rate = self.rate();
+        let put_off = self.swap(|core| {
+            let is_longest = level >= HIGHEST_LEVEL && core.phase == Phase::HalfOpen;
+            let is_news = core.phase.is_out() && (level > core.level || is_longest);
+            is_news.then_some(Core {
+                phase: Phase::Open,
+                level: (core.level + 1).min(HIGHEST_LEVEL),
+                good: 0,
+                is_forced: false,
+                epoch: core.next_epoch(),
+                until: now.plus(pause(core.cause, core.level, rate, jitter)),
+                ..core
+            })
+        });
+        if put_off.is_some() {
+            self.probes.store(0, Ordering::Release);
+            self.note_change(now);
+        }
+        put_off.is_some()
+    }
+
+    /// Another replica has tried it, and it has healed: slow start begins within a second. True if it was out.
+    pub(super) fn heal(&self, now: Tick, jitter: f32) -> bool {
+        let healed = self.swap(|core| {
+            core.phase.is_out().then_some(Core {
+                phase: Phase::SlowStart,
+                epoch: core.next_epoch(),
+                ..core
+            })
+        });
+        if healed.is_some() {
+            self.probes.store(0, Ordering::Release);
+            self.begin_slow_start(now.plus(jitter));
+        }
+        healed.is_some()
+    }
+
     /// Closes the scope of a model on probation, because its upstream has healed.
     pub(super) fn release(&self, now: Tick) -> bool {
         let released = self.swap(|core| {
@@ -276,6 +316,30 @@ mod tests {
         assert_ne!(scope.core().epoch, epoch);
         assert!((scope.score(NOW) - scope.threshold() / 2.0).abs() < 0.01);
         assert!(!scope.release(NOW), "there is nothing to release");
+    }
+
+    #[test]
+    fn a_trial_of_another_puts_the_next_one_off_by_a_level() {
+        let closed = Scope::new();
+        assert!(!closed.put_off(3, NOW, 0.5));
+        let scope = open(Evidence::Failure);
+        let Core { epoch, .. } = scope.core();
+        assert!(!scope.put_off(1, NOW, 0.5), "it has failed alike");
+        assert!(scope.put_off(5, NOW, 0.5));
+        let core = scope.core();
+        assert_eq!((core.phase, core.level), (Phase::Open, 2));
+        assert_ne!(core.epoch, epoch);
+        scope.begin_probes(NOW.plus(100.0));
+        assert!(scope.put_off(5, NOW.plus(100.0), 0.5));
+        assert_eq!((scope.core().phase, scope.core().level), (Phase::Open, 3));
+    }
+
+    #[test]
+    fn what_another_has_healed_begins_its_slow_start() {
+        assert!(!Scope::new().heal(NOW, 0.5));
+        let scope = open(Evidence::Failure);
+        assert!(scope.heal(NOW.plus(1.0), 0.5));
+        assert_eq!(scope.core().phase, Phase::SlowStart);
     }
 
     #[test]

@@ -8,12 +8,14 @@ use super::admission::Admission;
 use super::by_hand::ByHand;
 use super::cooldown::Cooldown;
 use super::evidence::Evidence;
+use super::hearsay::Hearsay;
 use super::odds::Odds;
 use super::packed::Phase;
 use super::scope::Scope;
 use super::siblings::{ModelScope, Siblings};
 use super::time::Tick;
 use super::transition::{healed, opened};
+use super::trial::{AGAIN, Trials};
 use crate::config::UpstreamId;
 use crate::event::{HealthChange, ScopeId};
 
@@ -26,6 +28,7 @@ const NO_OTHER_MODEL: f32 = 10.0;
 pub(super) struct UpstreamHealth {
     pub(super) id: UpstreamId,
     pub(super) scope: Scope,
+    pub(super) hearsay: Hearsay,
     pub(super) models: Siblings,
     /// Cooldowns that hold for all models of a key.
     pub(super) cooldowns: Vec<Cooldown>,
@@ -38,6 +41,7 @@ pub(super) struct UpstreamHealth {
     pub(super) in_flight: AtomicU32,
     /// Whether an operator has taken it out.
     pub(super) by_hand: Arc<ByHand>,
+    pub(super) trials: Arc<Trials>,
 }
 
 impl UpstreamHealth {
@@ -45,6 +49,7 @@ impl UpstreamHealth {
         Self {
             id,
             scope: Scope::new(),
+            hearsay: Hearsay::default(),
             models: Siblings::default(),
             cooldowns: (0..keys).map(|_| Cooldown::default()).collect(),
             odds: Odds::default(),
@@ -52,12 +57,18 @@ impl UpstreamHealth {
             lost_at: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             by_hand: Arc::default(),
+            trials: Arc::default(),
         }
     }
 
     /// The same, taken out with this.
     pub(super) fn with_hand(self, by_hand: Arc<ByHand>) -> Self {
         Self { by_hand, ..self }
+    }
+
+    /// The same, whose trials are agreed upon by these.
+    pub(super) fn with_trials(self, trials: Arc<Trials>) -> Self {
+        Self { trials, ..self }
     }
 
     pub(super) fn scope_id(&self) -> ScopeId {
@@ -84,7 +95,18 @@ impl UpstreamHealth {
         {
             return Admission::Refused { until };
         }
-        self.scope.admit(now, fastrand::f32())
+        let admission = self.scope.admit(now, fastrand::f32());
+        self.agreed(admission, &self.hearsay, now)
+    }
+
+    /// The same, unless it would be a trial that another replica makes.
+    pub(super) fn agreed(&self, admission: Admission, of: &Hearsay, now: Tick) -> Admission {
+        match admission {
+            Admission::Probe if !of.trial.is_allowed(&self.trials, now) => Admission::Refused {
+                until: now.plus(AGAIN),
+            },
+            other => other,
+        }
     }
 
     /// Whether a model waits while the upstream is half-open, because its probe has failed.
@@ -110,7 +132,7 @@ impl UpstreamHealth {
     }
 
     /// Opens the upstream, unless its state has changed since `epoch`.
-    fn trip(&self, epoch: u32, evidence: Evidence, now: Tick) -> Option<HealthChange> {
+    pub(super) fn trip(&self, epoch: u32, evidence: Evidence, now: Tick) -> Option<HealthChange> {
         let has_tripped = self.scope.trip(epoch, evidence, now, fastrand::f32());
         self.after_trip(has_tripped, now)
     }
@@ -169,7 +191,7 @@ impl UpstreamHealth {
     }
 
     /// The upstream has healed. Its models are released with it, except those whose probe failed.
-    fn release_models(&self, cause: Evidence, now: Tick) -> Vec<HealthChange> {
+    pub(super) fn release_models(&self, cause: Evidence, now: Tick) -> Vec<HealthChange> {
         let blocked = self.blocked.swap(0, Ordering::AcqRel);
         let mut changes = vec![healed(self.scope_id(), cause)];
         for model in self.models.all() {

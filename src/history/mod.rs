@@ -137,6 +137,7 @@ impl Sink for History {
             | Event::Continued { .. }
             | Event::HealthChecked { .. }
             | Event::TakenOut { .. }
+            | Event::Shared(_)
             | Event::Notified { .. }
             | Event::PutBack { .. }
             | Event::KeyRenewed { .. }

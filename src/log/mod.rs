@@ -23,7 +23,8 @@ use self::notices::{Change, Notices};
 use self::repeats::Repeats;
 use crate::config::{LogConfig, RequestLines, UpstreamId};
 use crate::event::{
-    AttemptReport, ClientLimit, Event, HealthChange, Phase, RequestReport, RequestResult, Sink,
+    AttemptReport, ClientLimit, Event, HealthChange, Phase, RequestReport, RequestResult,
+    SharedNews, Sink,
 };
 use crate::outcome::Blame;
 use crate::request::RequestId;
@@ -96,8 +97,26 @@ impl Sink for Log {
                     "the new configuration cannot be used, the old one stays: {reason}"
                 );
             }
+            Event::Shared(news) => shared(news),
             Event::RequestFinished(report) => self.request_finished(report),
         }
+    }
+}
+
+fn shared(news: &SharedNews) {
+    match news {
+        SharedNews::Connected { server } => {
+            tracing::info!(server, "what replicas know is shared through {server}");
+        }
+        SharedNews::Lost { reason } => tracing::warn!(
+            reason,
+            "what replicas know is not shared, each goes on alone: {reason}"
+        ),
+        SharedNews::Ignored(reason) => {
+            let reason = reason.label();
+            tracing::debug!(reason, "a message of another replica is ignored: {reason}");
+        }
+        SharedNews::Sent | SharedNews::Received => {}
     }
 }
 

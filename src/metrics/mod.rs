@@ -19,6 +19,7 @@ mod process_counter;
 mod reloads;
 mod requests;
 mod retirements;
+mod shared;
 mod timings;
 
 use std::time::Duration;
@@ -39,6 +40,7 @@ use self::process_counter::ProcessCounter;
 use self::reloads::Reloads;
 use self::requests::Requests;
 use self::retirements::Retirements;
+use self::shared::Shared;
 use crate::event::{Event, Sink};
 
 /// All metrics of one process.
@@ -56,6 +58,7 @@ pub struct Metrics {
     reloads: Reloads,
     notifications: Notifications,
     memory: MemoryMetrics,
+    shared: Shared,
 }
 
 impl Metrics {
@@ -81,6 +84,7 @@ impl Metrics {
             reloads: Reloads::new(&registry)?,
             notifications: Notifications::new(&registry)?,
             memory: MemoryMetrics::new(&registry)?,
+            shared: Shared::new(&registry)?,
             started: unix_time(),
             registry,
         })
@@ -149,6 +153,7 @@ impl Sink for Metrics {
             Event::Notified { place, failure } => {
                 self.notifications.count(place, failure.is_none());
             }
+            Event::Shared(news) => self.shared.count(news),
             Event::RequestFinished(report) => {
                 self.requests.finished(report);
                 self.clients.finished(report);

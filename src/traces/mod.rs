@@ -182,6 +182,7 @@ impl Sink for Tracer {
             | Event::ModelsChecked(_)
             | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. }
+            | Event::Shared(_)
             | Event::Notified { .. }
             | Event::TakenOut { .. }
             | Event::PutBack { .. } => {}

@@ -272,6 +272,13 @@ impl Upstream {
         })
     }
 
+    /// What identifies one of its keys without telling it: a hash of what is sent. `None`: there is no such key.
+    pub fn hash_of_key(&self, key: usize, hash: &dyn Fn(&[u8]) -> u64) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        self.keys.get(key)?.put_on(&mut headers);
+        headers.values().next().map(|value| hash(value.as_bytes()))
+    }
+
     /// How many keys it has.
     pub fn key_count(&self) -> usize {
         self.keys.len()

@@ -163,6 +163,7 @@ impl Sink for Notifier {
             | Event::ModelsChecked(_)
             | Event::ConfigReloaded { .. }
             | Event::ConfigRejected { .. }
+            | Event::Shared(_)
             | Event::Notified { .. }
             | Event::TakenOut { .. }
             | Event::PutBack { .. } => {}

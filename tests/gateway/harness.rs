@@ -401,6 +401,22 @@ impl EventLog {
             .unwrap_or_else(|_| panic!("the event did not come: {:#?}", self.all()))
     }
 
+    /// Waits until all that has been reported is as it should be.
+    pub(crate) async fn wait_until(&self, is_so: impl Fn(&[Event]) -> bool) {
+        let mut count = self.count.subscribe();
+        let waiting = async {
+            loop {
+                count.borrow_and_update();
+                if is_so(&self.events.lock().unwrap()) {
+                    return;
+                }
+                count.changed().await.unwrap();
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("that did not come: {:#?}", self.all()));
+    }
+
     /// The report of the request that is finished after so many others.
     pub(crate) async fn finished(&self, behind: usize) -> RequestReport {
         // Each time that something happens, all events are looked at anew.

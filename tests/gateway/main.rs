@@ -65,6 +65,7 @@ mod reload;
 mod replay;
 mod sdk;
 mod series;
+mod shared;
 mod situations;
 mod story;
 mod strategy;

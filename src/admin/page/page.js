@@ -413,6 +413,21 @@ async function explainModel(model) {
   fill(byId("explained"), answer.error ? h("p", null, answer.error) : [h("p", null, h("strong", null, answer.model), ` goes by the route ${answer.route} (${words(answer.endpoint)}):`), candidates(answer.candidates)]);
 }
 
+function replicas() {
+  const { fleet, upstreams: own } = known.status;
+  byId("fleet").hidden = !fleet;
+  if (!fleet) return;
+  const isOut = (one) => one.circuit === "open" || one.circuit === "half_open";
+  const name = (upstream, model) => (model ? `${model} at ${upstream}` : upstream);
+  const outHere = own.flatMap((one) => [...(isOut(one) ? [one.name] : []), ...one.models.filter(isOut).map((model) => name(one.name, model.name))]);
+  const outThere = (one) => one.out.map((it) => `${name(it.upstream, it.model)} (${words(it.because)})`);
+  const list = (names) => names.join(", ") || "nothing";
+  fill(byId("replicas-body"),
+    fleet.connected ? null : h("p", null, h("strong", null, "What replicas know is not shared now"), ": each goes on alone."),
+    table("What each has taken out of rotation", ["Replica", "Last heard", "=Out of rotation"],
+      [[`${fleet.name} (this one)`, "—", list(outHere)], ...fleet.replicas.map((one) => [one.name, moment(one.heard_at), list(outThere(one))])]));
+}
+
 function failovers() {
   const list = known.status.failovers;
   const result = { answered: "answered in full", failed: "failed", broken: "broke off", client_gone: "client left", rejected: "rejected" };
@@ -513,7 +528,7 @@ function heard(status) {
 function showAll() {
   showConnection();
   if (!known.status) return;
-  [glance, upstreams, routes, failovers, footer].forEach((show) => show());
+  [glance, upstreams, routes, replicas, failovers, footer].forEach((show) => show());
 }
 
 function showConnection() {

@@ -8,6 +8,7 @@ mod keys;
 mod network;
 mod notes;
 mod notify;
+mod shared;
 mod traces;
 
 use std::collections::{HashMap, HashSet};
@@ -44,6 +45,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
     check.limits();
     check.notify();
     check.traces();
+    check.shared();
 }
 
 impl Check<'_> {

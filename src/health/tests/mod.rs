@@ -3,6 +3,7 @@
 mod contrast;
 mod cooldowns;
 mod evidence;
+mod hearsay;
 mod invariants;
 mod odds;
 mod patterns;

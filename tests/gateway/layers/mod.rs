@@ -14,7 +14,7 @@ const LADDER: &[(&str, &[&str])] = &[
         "admin",
         &[
             "browser", "config", "event", "failover", "health", "history", "metrics", "outcome",
-            "request", "routing", "wire",
+            "request", "routing", "shared", "wire",
         ],
     ),
     (
@@ -91,6 +91,7 @@ const LADDER: &[(&str, &[&str])] = &[
             "affinity",
             "routing",
             "server",
+            "shared",
             "traces",
             "upstream",
             "webhook",
@@ -128,6 +129,12 @@ const LADDER: &[(&str, &[&str])] = &[
         ],
     ),
     ("server", &["wire"]),
+    (
+        "shared",
+        &[
+            "affinity", "config", "event", "health", "outcome", "upstream", "wire",
+        ],
+    ),
     ("simulator", &[]),
     ("state", &[]),
     (

@@ -1,0 +1,338 @@
+//! What other replicas say about a scope, and what this one has found out itself, which it may tell others.
+//!
+//! The word of another is weaker than what our own requests show: it raises the score, so that few failures of our own are
+//! enough. What it does to a scope is marked, so that it is not told on as if it were our own finding.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::cooldown::{Cooldown, CooldownReason};
+use super::evidence::Evidence;
+use super::hearsay::Hearsay;
+use super::model_health::ModelHealth;
+use super::names::Names;
+use super::packed::Phase;
+use super::rate_limit::RateLimitView;
+use super::registry::Health;
+use super::scope::Scope;
+use super::time::Epoch;
+use super::transition::{healed, opened};
+use super::trial::Trials;
+use super::upstream_health::UpstreamHealth;
+use crate::config::UpstreamId;
+use crate::event::{HealthChange, ScopeId};
+use crate::outcome::{Outcome, Unreachable};
+
+/// For so long, in seconds, it is told that a scope has healed.
+const NEWS: f32 = 5.0;
+/// What an answer has said within so many seconds is told.
+const JUST_NOW: f32 = 2.0;
+/// Whoever has not been asked for so many seconds knows nothing of its own.
+const STALE: f32 = 10.0;
+/// Less than any failure of our own adds to a score, so that the next one is enough.
+const LAST_STEP: f32 = 1.4;
+/// A scope that becomes half-open within so many seconds is agreed upon before.
+const SOON: f32 = 0.3;
+/// Nothing is agreed upon for a scope that nobody has asked for during so many seconds.
+const UNASKED: f32 = 30.0;
+
+/// A scope as replicas share it.
+#[derive(Clone, Debug)]
+pub struct SharedScope {
+    upstream: Arc<UpstreamHealth>,
+    /// `None`: the upstream as a whole.
+    model: Option<Arc<ModelHealth>>,
+    epoch: Epoch,
+}
+
+/// What this replica has found out about a scope by its own requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnFinding {
+    /// Which change of its state this is: another number is another finding.
+    pub turn: u32,
+    /// How often in a row it has been taken out.
+    pub level: u64,
+    /// Whether it has just healed; else it is out of rotation.
+    pub has_healed: bool,
+    /// The kind of failures that took it out.
+    pub cause: &'static str,
+}
+
+/// How a scope stands here.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// The state of its circuit breaker.
+    pub phase: Phase,
+    /// The evidence against it.
+    pub score: f32,
+    /// How long a few requests of our own take to come: within it they show whether another's word is true here.
+    pub own_word_within: Duration,
+}
+
+/// A cooldown as replicas share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedCooldown {
+    /// The position of the key among the upstream's keys, from 0.
+    pub key: usize,
+    /// Why.
+    pub reason: CooldownReason,
+    /// How much longer.
+    pub left: Duration,
+}
+
+impl Health {
+    /// Shows each scope, with the name that a client asked for where it stands behind a pattern.
+    pub fn each_shared(&self, show: &mut dyn FnMut(&SharedScope, Option<&str>)) {
+        let epoch = self.epoch;
+        for upstream in self.upstreams() {
+            let model = None;
+            show(
+                &SharedScope {
+                    upstream,
+                    model,
+                    epoch,
+                },
+                None,
+            );
+        }
+        for model in self.models() {
+            let of = |model: &Arc<ModelHealth>| SharedScope {
+                upstream: Arc::clone(&model.upstream),
+                model: Some(Arc::clone(model)),
+                epoch,
+            };
+            show(&of(&model), None);
+            for (name, named) in model.names.iter().flat_map(Names::each) {
+                show(&of(named), Some(name));
+            }
+        }
+    }
+
+    /// Whether trials are agreed upon with other replicas.
+    pub fn trials(&self) -> &Arc<Trials> {
+        &self.trials
+    }
+
+    /// A health check has not reached an upstream. If another replica has said that it cannot be connected to, we have found
+    /// that out ourselves now, unless our own network is lost.
+    pub fn not_reached(&self, id: &UpstreamId, now: Instant) -> Option<HealthChange> {
+        let now = self.epoch.tick(now);
+        let mut all = self.upstreams().into_iter();
+        let upstream = all.find(|upstream| upstream.id == *id)?;
+        if !upstream.hearsay.settle() {
+            return None;
+        }
+        let lost = Outcome::Unreachable(Unreachable::Other);
+        let was_lost = self.is_network_lost();
+        if self.network.lost(&upstream, &lost, now) {
+            return (!was_lost).then_some(HealthChange::NetworkLost);
+        }
+        upstream.trip_now(Evidence::Connection, now)
+    }
+}
+
+impl SharedScope {
+    /// The upstream, and the model as the configuration names it.
+    pub fn id(&self) -> ScopeId {
+        match &self.model {
+            Some(model) => model.id().clone(),
+            None => self.upstream.scope_id(),
+        }
+    }
+
+    fn scope(&self) -> &Scope {
+        match &self.model {
+            Some(model) => model.scope(),
+            None => &self.upstream.scope,
+        }
+    }
+
+    fn hearsay(&self) -> &Hearsay {
+        match &self.model {
+            Some(model) => &model.own.hearsay,
+            None => &self.upstream.hearsay,
+        }
+    }
+
+    fn cooldowns(&self) -> &[Cooldown] {
+        match &self.model {
+            Some(model) => &model.cooldowns,
+            None => &self.upstream.cooldowns,
+        }
+    }
+
+    /// What our own requests have shown, as far as others have to know it.
+    pub fn own_finding(&self, now: Instant) -> Option<OwnFinding> {
+        let now = self.epoch.tick(now);
+        let (scope, core) = (self.scope(), self.scope().core());
+        let has_healed = core.phase == Phase::SlowStart
+            && scope.changed_at().0 != 0
+            && scope.changed_at().seconds_until(now) < NEWS;
+        let is_news = core.phase.is_out() || has_healed;
+        (is_news && !self.hearsay().is_told(core.epoch)).then(|| OwnFinding {
+            turn: core.epoch,
+            level: core.level,
+            has_healed,
+            cause: core.cause.label(),
+        })
+    }
+
+    /// The cooldowns that our own requests began.
+    pub fn own_cooldowns(&self, now: Instant) -> impl Iterator<Item = SharedCooldown> {
+        let now = self.epoch.tick(now);
+        let all = self.cooldowns().iter().enumerate();
+        all.filter_map(move |(key, cooldown)| {
+            let (reason, until) = cooldown.own(now)?;
+            let left = Duration::from_secs_f32(now.seconds_until(until));
+            Some(SharedCooldown { key, reason, left })
+        })
+    }
+
+    /// Another replica's request began a cooldown of the same key.
+    pub fn cool_down(&self, cooldown: SharedCooldown, now: Instant) {
+        if let Some(own) = self.cooldowns().get(cooldown.key) {
+            own.impose(cooldown.reason, cooldown.left, self.epoch.tick(now));
+        }
+    }
+
+    /// What is left of the rate limits of its keys, as answers to this replica have said just now.
+    pub fn own_allowances(&self, now: Instant) -> impl Iterator<Item = RateLimitView> {
+        let now = self.epoch.tick(now);
+        let limits = self.model.iter().flat_map(|model| &model.rate_limits);
+        let limits = limits.enumerate();
+        limits.filter_map(move |(key, limit)| limit.own(key, JUST_NOW, now))
+    }
+
+    /// Another replica was told what is left of the rate limit of the same key.
+    pub fn allow(&self, allowance: RateLimitView, now: Instant) {
+        let limits = self.model.iter().flat_map(|model| &model.rate_limits);
+        let position = allowance.key.saturating_sub(1);
+        if let Some(limit) = limits.into_iter().nth(position) {
+            limit.note_told(allowance.requests, allowance.limit, self.epoch.tick(now));
+        }
+    }
+
+    /// How it stands here.
+    pub fn standing(&self, now: Instant) -> Standing {
+        let now = self.epoch.tick(now);
+        let (scope, core) = (self.scope(), self.scope().core());
+        let seconds = match scope.idle_for(now) > STALE {
+            true => 0.0,
+            false => (3.0 / scope.rate()).clamp(1.0, STALE),
+        };
+        Standing {
+            phase: core.phase,
+            score: scope.score(now),
+            own_word_within: Duration::from_secs_f32(seconds),
+        }
+    }
+
+    /// Another replica has taken it out: half of the evidence that this takes, or nearly all, if our own requests say nothing
+    /// lately. Returns the score.
+    pub fn doubt(&self, cause: &'static str, now: Instant) -> f32 {
+        let now = self.epoch.tick(now);
+        let scope = self.scope();
+        let raised = match scope.idle_for(now) > STALE {
+            true => scope.next_threshold(now) - LAST_STEP,
+            false => 0.5 * scope.threshold(),
+        };
+        let score = scope.score(now).max(raised);
+        scope.set_score(score, now);
+        if cause == Evidence::Connection.label() && self.model.is_none() {
+            self.hearsay().doubt();
+        }
+        score
+    }
+
+    /// Enough others have taken it out, and nothing here speaks against it.
+    pub fn open_as_told(&self, cause: &'static str, now: Instant) -> Option<HealthChange> {
+        let (now, evidence) = (self.epoch.tick(now), Evidence::from_label(cause)?);
+        let epoch = self.scope().core().epoch;
+        let change = match &self.model {
+            None => self.upstream.trip(epoch, evidence, now),
+            Some(_) => self
+                .scope()
+                .trip(epoch, evidence, now, fastrand::f32())
+                .then(|| opened(self.id(), self.scope(), now)),
+        };
+        if change.is_some() {
+            self.hearsay().mark(self.scope());
+            self.hearsay().trial.end();
+        }
+        change
+    }
+
+    /// Another replica has tried it in vain, and has come to this level. Then it is not tried here so soon.
+    pub fn put_off(&self, level: u64, now: Instant) -> Option<HealthChange> {
+        let now = self.epoch.tick(now);
+        let (scope, hearsay) = (self.scope(), self.hearsay());
+        let was_told = hearsay.is_told(scope.core().epoch);
+        if hearsay.trial.is_ours(now) || !scope.put_off(level, now, fastrand::f32()) {
+            return None;
+        }
+        if was_told {
+            hearsay.mark(scope);
+        }
+        hearsay.trial.end();
+        Some(opened(self.id(), scope, now))
+    }
+
+    /// Another replica has tried it, and it has healed. Its traffic comes back here from some moment within a second on.
+    pub fn heal_as_told(&self, now: Instant) -> Vec<HealthChange> {
+        let now = self.epoch.tick(now);
+        let cause = self.scope().core().cause;
+        if !self.scope().heal(now, fastrand::f32()) {
+            return Vec::new();
+        }
+        self.hearsay().mark(self.scope());
+        self.hearsay().trial.end();
+        match &self.model {
+            None => self.upstream.release_models(cause, now),
+            Some(_) => vec![healed(self.id(), cause)],
+        }
+    }
+
+    /// Whether this replica has to agree with others on who tries it.
+    pub fn wants_trial(&self, now: Instant) -> bool {
+        let now = self.epoch.tick(now);
+        let (scope, core) = (self.scope(), self.scope().core());
+        let trial = &self.hearsay().trial;
+        let is_soon = core.phase == Phase::Open
+            && now.seconds_until(core.until) < SOON
+            && scope.idle_for(now) < UNASKED;
+        core.phase.is_out() && (trial.is_wanted(now) || is_soon && trial.is_open(now))
+    }
+
+    /// Whether this replica is the one that tries it.
+    pub fn has_trial(&self, now: Instant) -> bool {
+        self.hearsay().trial.is_ours(self.epoch.tick(now))
+    }
+
+    /// Whether this replica is the one that tries it, and a request is doing so.
+    pub fn is_trying(&self, now: Instant) -> bool {
+        self.has_trial(now)
+            && self.scope().core().phase == Phase::HalfOpen
+            && self.scope().probes() > 0
+    }
+
+    /// It is agreed who tries it, for so long.
+    pub fn settle_trial(&self, is_ours: bool, for_so_long: Duration, now: Instant) {
+        let now = self.epoch.tick(now);
+        let seconds = for_so_long.as_secs_f32();
+        self.hearsay().trial.settle(is_ours, seconds, now);
+    }
+
+    /// Whether the trial was ours and has ended: the scope is tried no more.
+    pub fn end_trial(&self, now: Instant) -> bool {
+        let now = self.epoch.tick(now);
+        let core = self.scope().core();
+        let is_over = match core.phase {
+            Phase::Closed | Phase::SlowStart => true,
+            Phase::Open => now.seconds_until(core.until) > SOON,
+            Phase::HalfOpen => false,
+        };
+        is_over && self.hearsay().trial.is_ours(now) && self.hearsay().trial.end()
+    }
+}

@@ -1,0 +1,302 @@
+//! The fleet as this replica sees it: what it hears, and what follows from that here.
+
+use std::collections::{HashMap, HashSet};
+use std::iter;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::doubts::Doubts;
+use super::message::{Allowance, Cooldown, Found, MOST, Message, Owned};
+use super::roster::Roster;
+use super::signer::Signer;
+use crate::affinity::{Affinity, Owner};
+use crate::config::UpstreamId;
+use crate::event::{HealthChange, ScopeId, Unusable};
+use crate::health::{CooldownReason, Health, RateLimitView, SharedCooldown, SharedScope, causes};
+use crate::upstream::Upstream;
+
+/// The upstreams of the configuration that serves, by name.
+pub(super) type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
+
+/// What this replica knows of the others, and tells them.
+pub(super) struct Fleet {
+    pub(super) health: Arc<Health>,
+    pub(super) signer: Signer,
+    pub(super) upstreams: Arc<ArcSwap<Upstreams>>,
+    pub(super) node: u64,
+    pub(super) roster: Roster,
+    doubts: Doubts,
+    affinity: Affinity,
+    /// The owners that have become known here.
+    untold: mpsc::Receiver<Owner>,
+    seq: u64,
+    /// What was said last, to see what is new.
+    said: HashSet<(u64, u64)>,
+}
+
+impl Fleet {
+    pub(super) fn new(
+        health: Arc<Health>,
+        affinity: &Affinity,
+        signer: Signer,
+        upstreams: Arc<ArcSwap<Upstreams>>,
+    ) -> Self {
+        Self {
+            health,
+            signer,
+            upstreams,
+            node: fastrand::u64(1..),
+            untold: affinity.tell(),
+            affinity: affinity.clone(),
+            roster: Roster::default(),
+            doubts: Doubts::default(),
+            seq: 0,
+            said: HashSet::new(),
+        }
+    }
+
+    /// Another replica says this. `None`: it was our own message.
+    pub(super) fn hear(
+        &mut self,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<Option<Vec<HealthChange>>, Unusable> {
+        let message = Message::read(bytes, &self.signer)?;
+        if message.node == self.node {
+            return Ok(None);
+        }
+        let news = self.roster.hear(&message, now)?;
+        let mut changes = Vec::new();
+        let is_about_keys = !message.cooldowns.is_empty() || !message.allowances.is_empty();
+        if !news.is_empty() || is_about_keys {
+            let scopes = self.scopes();
+            for found in news {
+                // A name that nobody has asked for here may be asked for later.
+                if let Some(scope) = scopes.get(&found.scope) {
+                    changes.extend(self.believe(&found, scope, now));
+                    self.roster.settle(message.node, found);
+                }
+            }
+            for cooldown in &message.cooldowns {
+                if let Some(scope) = scopes.get(&cooldown.scope) {
+                    self.cool_down(cooldown, scope, now);
+                }
+            }
+            for allowance in &message.allowances {
+                if let Some(scope) = scopes.get(&allowance.scope) {
+                    self.allow(allowance, scope, now);
+                }
+            }
+        }
+        self.learn(&message.owners);
+        changes.extend(self.settle(now));
+        Ok(Some(changes))
+    }
+
+    fn learn(&self, owners: &[Owned]) {
+        if owners.is_empty() {
+            return;
+        }
+        let upstreams = self.upstreams.load();
+        let hashes = upstreams
+            .keys()
+            .map(|id| (self.hash_of(&upstreams, id), id));
+        let by_hash: HashMap<u64, &UpstreamId> = hashes.collect();
+        for owned in owners {
+            if let Some(upstream) = by_hash.get(&owned.scope) {
+                self.affinity.learn(&Owner {
+                    id: owned.id,
+                    upstream: (*upstream).clone(),
+                    is_for_chats: owned.chats,
+                });
+            }
+        }
+    }
+
+    /// What stands for an upstream as a whole.
+    fn hash_of(&self, upstreams: &Upstreams, upstream: &UpstreamId) -> u64 {
+        let id = ScopeId {
+            upstream: upstream.clone(),
+            model: None,
+        };
+        self.hash(upstreams, &id, None)
+    }
+
+    /// The owners that have become known here, as many as fit into a message.
+    fn new_owners(&mut self) -> Vec<Owned> {
+        let upstreams = self.upstreams.load_full();
+        let new = iter::from_fn(|| self.untold.try_recv().ok()).take(MOST);
+        let new: Vec<Owner> = new.collect();
+        let owned = new.into_iter().map(|owner| Owned {
+            id: owner.id,
+            scope: self.hash_of(&upstreams, &owner.upstream),
+            chats: owner.is_for_chats,
+        });
+        owned.collect()
+    }
+
+    /// All scopes, by what stands for them.
+    pub(super) fn scopes(&self) -> HashMap<u64, SharedScope> {
+        let upstreams = self.upstreams.load();
+        let mut scopes = HashMap::new();
+        self.health.each_shared(&mut |scope, name| {
+            scopes.insert(self.hash(&upstreams, &scope.id(), name), scope.clone());
+        });
+        scopes
+    }
+
+    fn hash(&self, upstreams: &Upstreams, id: &ScopeId, name: Option<&str>) -> u64 {
+        let upstream = upstreams.get(&id.upstream);
+        let url = upstream.map_or("", |upstream| upstream.base_url());
+        self.signer.scope(id, name, url)
+    }
+
+    fn believe(&mut self, found: &Found, scope: &SharedScope, now: Instant) -> Vec<HealthChange> {
+        if found.healed {
+            return scope.heal_as_told(now);
+        }
+        let Some(cause) = known(&found.cause) else {
+            return Vec::new();
+        };
+        let standing = scope.standing(now);
+        if !standing.phase.is_out() {
+            let raised_to = scope.doubt(cause, now);
+            self.doubts.begin(found.scope, raised_to, now);
+            return Vec::new();
+        }
+        let change = scope.put_off(found.level, now);
+        change.into_iter().collect()
+    }
+
+    fn cool_down(&self, cooldown: &Cooldown, scope: &SharedScope, now: Instant) {
+        let key = self.key_of(scope, cooldown.key);
+        let reason = CooldownReason::from_label(&cooldown.reason);
+        if let (Some(key), Some(reason)) = (key, reason) {
+            let left = Duration::from_millis(cooldown.ms);
+            scope.cool_down(SharedCooldown { key, reason, left }, now);
+        }
+    }
+
+    fn allow(&self, allowance: &Allowance, scope: &SharedScope, now: Instant) {
+        if let Some(key) = self.key_of(scope, allowance.key) {
+            let view = RateLimitView {
+                key: key + 1,
+                requests: allowance.left,
+                limit: allowance.limit,
+            };
+            scope.allow(view, now);
+        }
+    }
+
+    /// The position of the key for which this stands.
+    fn key_of(&self, scope: &SharedScope, hash: u64) -> Option<usize> {
+        let upstreams = self.upstreams.load();
+        let upstream = upstreams.get(&scope.id().upstream)?;
+        (0..upstream.key_count()).find(|key| self.key(upstream, *key) == Some(hash))
+    }
+
+    fn key(&self, upstream: &Upstream, key: usize) -> Option<u64> {
+        upstream.hash_of_key(key, &|bytes| self.signer.key(bytes))
+    }
+
+    /// Takes out what enough others have taken out, and nothing here speaks for.
+    pub(super) fn settle(&mut self, now: Instant) -> Vec<HealthChange> {
+        let doubted = self.doubts.all();
+        if doubted.is_empty() {
+            return Vec::new();
+        }
+        let scopes = self.scopes();
+        let mut changes = Vec::new();
+        for hash in doubted {
+            let Some(scope) = scopes.get(&hash) else {
+                continue;
+            };
+            let (votes, cause) = self.roster.votes(hash);
+            let is_true = self.doubts.is_true(hash, votes, &scope.standing(now), now);
+            if is_true && let Some(cause) = cause.and_then(known) {
+                changes.extend(scope.open_as_told(cause, now));
+            }
+        }
+        self.doubts.forget(now);
+        changes
+    }
+
+    /// What this replica has found out, and whether any of it is new.
+    pub(super) fn own(&mut self, name: &str) -> (Message, bool) {
+        let mut message = Message::new(self.node, name);
+        let upstreams = self.upstreams.load_full();
+        self.health.each_shared(&mut |scope, name| {
+            self.put_own(scope, name, &upstreams, &mut message);
+        });
+        message.found.truncate(MOST);
+        message.cooldowns.truncate(MOST);
+        message.allowances.truncate(MOST);
+        message.owners = self.new_owners();
+        let found = message.found.iter();
+        let found = found.map(|found| (found.scope, u64::from(found.turn)));
+        let cooldowns = message.cooldowns.iter();
+        let cooldowns = cooldowns.map(|cooldown| (cooldown.scope, cooldown.key));
+        let says: HashSet<(u64, u64)> = found.chain(cooldowns).collect();
+        let is_news = !message.owners.is_empty() || says.iter().any(|one| !self.said.contains(one));
+        self.said = says;
+        self.seq += 1;
+        message.seq = self.seq;
+        (message, is_news)
+    }
+
+    /// Adds what this replica has found out about a scope.
+    fn put_own(
+        &self,
+        scope: &SharedScope,
+        name: Option<&str>,
+        upstreams: &Upstreams,
+        message: &mut Message,
+    ) {
+        let now = Instant::now();
+        let finding = scope.own_finding(now);
+        let cooldowns: Vec<SharedCooldown> = scope.own_cooldowns(now).collect();
+        let allowances: Vec<RateLimitView> = scope.own_allowances(now).collect();
+        if finding.is_none() && cooldowns.is_empty() && allowances.is_empty() {
+            return;
+        }
+        let id = scope.id();
+        let Some(upstream) = upstreams.get(&id.upstream) else {
+            return;
+        };
+        let hash = self.hash(upstreams, &id, name);
+        message.found.extend(finding.map(|finding| Found {
+            scope: hash,
+            turn: finding.turn,
+            level: finding.level,
+            healed: finding.has_healed,
+            cause: finding.cause.to_owned(),
+        }));
+        let cooldowns = cooldowns.iter().filter_map(|cooldown| {
+            Some(Cooldown {
+                scope: hash,
+                key: self.key(upstream, cooldown.key)?,
+                reason: cooldown.reason.label().to_owned(),
+                ms: cooldown.left.as_millis() as u64,
+            })
+        });
+        message.cooldowns.extend(cooldowns);
+        let allowances = allowances.iter().filter_map(|allowance| {
+            Some(Allowance {
+                scope: hash,
+                key: self.key(upstream, allowance.key.saturating_sub(1))?,
+                left: allowance.requests,
+                limit: allowance.limit,
+            })
+        });
+        message.allowances.extend(allowances);
+    }
+}
+
+/// The same label, if it is one of ours.
+fn known(cause: &str) -> Option<&'static str> {
+    causes().into_iter().find(|known| *known == cause)
+}

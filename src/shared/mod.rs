@@ -1,0 +1,371 @@
+//! What replicas share through Redis or Valkey: outages and their end, cooldowns, owners of stored objects, and who tries what may have healed.
+//!
+//! ```text
+//! health ─▶ what our own requests have shown ─▶ a message, once a second and when it is new ─▶ Redis ─▶ the others
+//! Redis ─▶ a message of another ─▶ roster: who is there, what each has found ─▶ doubts: is it true here? ─▶ health
+//! ```
+//!
+//! *Invariants:* no request waits for any of this. What is known here decides; another's word is weighed against it. The server
+//! remembers nothing but who tries a scope just now, so that it may be lost, emptied or replaced at any time. What came from it
+//! is never told on.
+
+mod bounded;
+mod doubts;
+mod fleet;
+mod link;
+mod message;
+mod roster;
+mod signer;
+
+use std::fmt;
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use self::fleet::{Fleet, Upstreams};
+use self::link::{Incoming, Link, LinkError, Servers};
+use self::signer::Signer;
+use crate::affinity::Affinity;
+use crate::config::SharedConfig;
+use crate::event::{Event, Events, HealthChange, ScopeId, SharedNews, Sink, Unusable};
+use crate::health::Health;
+use crate::outcome::Outcome;
+use crate::wire::tls::{self, ClientFiles, Platform, TlsError};
+
+/// How often to look at what is known here.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often everything is told.
+const TELL: Duration = Duration::from_secs(1);
+/// News gather for so long before they are told.
+const GATHER: Duration = Duration::from_millis(20);
+/// The pause before the server is tried again; each time another one, so that replicas do not come at once.
+const PAUSE: Duration = Duration::from_millis(500);
+/// For so long the right to try a scope is given; it is renewed while the trial lasts.
+const TRIAL: Duration = Duration::from_secs(10);
+/// How long the last message may take when we stop.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// For so long another replica is left to try a scope before it is asked for again.
+const OTHERS: Duration = Duration::from_secs(1);
+
+/// What this replica shares with others.
+pub struct Sharing {
+    servers: Servers,
+    name: String,
+    health: Arc<Health>,
+    upstreams: Arc<ArcSwap<Upstreams>>,
+    /// There may be something new to tell.
+    news: Notify,
+    is_connected: AtomicBool,
+    /// The lock is held for a message at a time.
+    fleet: Mutex<Fleet>,
+    started: Instant,
+}
+
+/// Another replica, for operators.
+#[derive(Clone, Debug)]
+pub struct ReplicaView {
+    /// What it is called.
+    pub name: String,
+    /// The number that it has chosen when it started.
+    pub node: u64,
+    /// For how long it has been running.
+    pub up: Duration,
+    /// How long ago it said something.
+    pub heard: Duration,
+    /// What it has taken out of rotation by what it found itself, as far as this replica knows these scopes, each with its
+    /// cause.
+    pub out: Vec<(ScopeId, String)>,
+}
+
+impl Sharing {
+    /// Prepares to share by this configuration. Fails if certificates cannot be read.
+    pub fn new(
+        config: &SharedConfig,
+        health: Arc<Health>,
+        affinity: &Affinity,
+    ) -> Result<Self, TlsError> {
+        let files = ClientFiles {
+            trusted: config.ca_file.as_deref(),
+            ..ClientFiles::default()
+        };
+        let is_secure = config.servers().iter().any(|server| server.is_secure);
+        let tls = match is_secure {
+            true => tls::client(&Platform::default(), files),
+            false => tls::unused(),
+        };
+        let upstreams = Arc::<ArcSwap<Upstreams>>::default();
+        let fleet = Fleet::new(
+            Arc::clone(&health),
+            affinity,
+            Signer::new(config),
+            Arc::clone(&upstreams),
+        );
+        Ok(Self {
+            servers: Servers::new(config, tls?),
+            name: config.name.clone().unwrap_or_else(|| machine(fleet.node)),
+            health,
+            upstreams,
+            news: Notify::new(),
+            is_connected: AtomicBool::new(false),
+            fleet: Mutex::new(fleet),
+            started: Instant::now(),
+        })
+    }
+
+    /// Another configuration serves, with these upstreams.
+    pub fn adopt(&self, upstreams: &Upstreams) {
+        self.upstreams.store(Arc::new(upstreams.clone()));
+    }
+
+    /// Whether the server is there.
+    pub fn is_connected(&self) -> bool {
+        self.is_connected.load(Ordering::Relaxed)
+    }
+
+    /// What this replica is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The other replicas, by name.
+    pub fn replicas(&self) -> Vec<ReplicaView> {
+        let now = Instant::now();
+        let mut fleet = self.fleet();
+        fleet.roster.forget_silent(now);
+        let scopes = fleet.scopes();
+        let views = fleet.roster.all().map(|(node, replica)| ReplicaView {
+            name: replica.name.clone(),
+            node: *node,
+            up: replica.up,
+            heard: now.saturating_duration_since(replica.heard),
+            out: replica
+                .found
+                .iter()
+                .filter(|found| !found.healed)
+                .filter_map(|found| Some((scopes.get(&found.scope)?.id(), found.cause.clone())))
+                .collect(),
+        });
+        let mut views: Vec<ReplicaView> = views.collect();
+        views.sort_by(|a, b| (&a.name, a.node).cmp(&(&b.name, b.node)));
+        views
+    }
+
+    /// Shares for as long as it is polled; without the server it tries to come back. How that goes is reported as events.
+    pub async fn run(self: Arc<Self>, events: Events) {
+        let _alone = Alone(&self);
+        let mut is_told = false;
+        loop {
+            let lost = match self.servers.connect().await {
+                Ok(link) => {
+                    is_told = false;
+                    self.is_connected.store(true, Ordering::Relaxed);
+                    events.emit(&Event::Shared(SharedNews::Connected {
+                        server: link.server.clone(),
+                    }));
+                    self.health.trials().share(true);
+                    self.share(link, &events).await
+                }
+                Err(why) => why,
+            };
+            self.go_alone();
+            if !is_told {
+                is_told = true;
+                let reason = lost.to_string();
+                events.emit(&Event::Shared(SharedNews::Lost { reason }));
+            }
+            sleep(PAUSE.mul_f32(0.5 + fastrand::f32())).await;
+        }
+    }
+
+    /// Tells the others that this replica stops.
+    pub async fn leave(&self) {
+        let leaving = async {
+            if let Ok(mut link) = self.servers.connect().await {
+                let message = self.own(true).0;
+                let _ = link.publish(&message).await;
+            }
+        };
+        let _ = timeout(GOODBYE, leaving).await;
+    }
+
+    /// Shares over one connection. Returns why it ended.
+    async fn share(&self, mut link: Link, events: &Events) -> LinkError {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told: Option<Instant> = None;
+        loop {
+            let looked = tokio::select! {
+                incoming = link.next() => match incoming {
+                    Some(incoming) => {
+                        self.hear(incoming, events);
+                        continue;
+                    }
+                    None => return LinkError::Ended,
+                },
+                () = self.health.trials().wanted() => self.agree(&mut link).await,
+                () = self.news.notified() => {
+                    sleep(GATHER).await;
+                    self.tell(&mut link, &mut told, events).await
+                }
+                _ = looks.tick() => self.look(&mut link, &mut told, events).await,
+            };
+            if let Err(why) = looked {
+                return why;
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        link: &mut Link,
+        told: &mut Option<Instant>,
+        events: &Events,
+    ) -> Result<(), LinkError> {
+        let changes = self.fleet().settle(Instant::now());
+        report(changes, events);
+        self.tell(link, told, events).await?;
+        self.agree(link).await
+    }
+
+    /// Tells the others what is new, and once a second everything.
+    async fn tell(
+        &self,
+        link: &mut Link,
+        told: &mut Option<Instant>,
+        events: &Events,
+    ) -> Result<(), LinkError> {
+        let (message, is_news) = self.own(false);
+        if !is_news && told.is_some_and(|told| told.elapsed() < TELL) {
+            return Ok(());
+        }
+        link.publish(&message).await?;
+        *told = Some(Instant::now());
+        events.emit(&Event::Shared(SharedNews::Sent));
+        Ok(())
+    }
+
+    fn own(&self, leaves: bool) -> (Vec<u8>, bool) {
+        let mut fleet = self.fleet();
+        let (mut message, is_news) = fleet.own(&self.name);
+        message.up = self.started.elapsed().as_secs();
+        message.leaves = leaves;
+        (message.written(&fleet.signer), is_news)
+    }
+
+    fn hear(&self, incoming: Incoming, events: &Events) {
+        let heard = match incoming {
+            Incoming::Message(bytes) => self.fleet().hear(&bytes, Instant::now()),
+            Incoming::Overrun => Err(Unusable::TooMany),
+        };
+        match heard {
+            Ok(None) => {}
+            Ok(Some(changes)) => {
+                events.emit(&Event::Shared(SharedNews::Received));
+                report(changes, events);
+            }
+            Err(why) => events.emit(&Event::Shared(SharedNews::Ignored(why))),
+        }
+    }
+
+    /// Agrees with the others on who tries what may have healed.
+    async fn agree(&self, link: &mut Link) -> Result<(), LinkError> {
+        let now = Instant::now();
+        let (node, scopes) = {
+            let fleet = self.fleet();
+            (fleet.node, fleet.scopes())
+        };
+        for (hash, scope) in &scopes {
+            if scope.end_trial(now) {
+                link.give_back(*hash).await?;
+            } else if scope.wants_trial(now) {
+                let is_ours = link.take(*hash, node, TRIAL).await?;
+                let so_long = if is_ours { TRIAL } else { OTHERS };
+                scope.settle_trial(is_ours, so_long, now);
+            } else if scope.is_trying(now) {
+                link.keep(*hash, node, TRIAL).await?;
+                scope.settle_trial(true, TRIAL, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn go_alone(&self) {
+        self.is_connected.store(false, Ordering::Relaxed);
+        self.health.trials().share(false);
+    }
+
+    fn fleet(&self) -> MutexGuard<'_, Fleet> {
+        self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sharing({})", self.name)
+    }
+}
+
+/// Whoever shares no more, for whatever reason, agrees with nobody.
+struct Alone<'a>(&'a Sharing);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.0.go_alone();
+    }
+}
+
+impl Sink for Sharing {
+    fn record(&self, event: &Event) {
+        match event {
+            Event::HealthChanged(_) => self.news.notify_one(),
+            Event::AttemptFinished { report, .. } if begins_cooldown(&report.outcome) => {
+                self.news.notify_one();
+            }
+            Event::AttemptFinished { .. }
+            | Event::RequestStarted
+            | Event::FailedOver { .. }
+            | Event::Continued { .. }
+            | Event::TakenOut { .. }
+            | Event::PutBack { .. }
+            | Event::HealthChecked { .. }
+            | Event::KeyRenewed { .. }
+            | Event::ModelsChecked(_)
+            | Event::ConfigReloaded { .. }
+            | Event::ConfigRejected { .. }
+            | Event::Notified { .. }
+            | Event::Shared(_)
+            | Event::RequestFinished(_) => {}
+        }
+    }
+}
+
+fn begins_cooldown(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::RateLimited { .. }
+            | Outcome::Unauthorized { .. }
+            | Outcome::QuotaExhausted
+            | Outcome::ModelUnavailable
+            | Outcome::Overloaded { .. }
+    )
+}
+
+fn report(changes: Vec<HealthChange>, events: &Events) {
+    for change in changes {
+        events.emit(&Event::HealthChanged(change));
+    }
+}
+
+/// The machine's name; else a number.
+fn machine(node: u64) -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => format!("{node:016x}"),
+        name => name.to_owned(),
+    }
+}
