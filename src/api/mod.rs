@@ -118,14 +118,13 @@ impl Api {
         let (head, body) = request.into_parts();
         let mut record = RequestRecord::start(self.events.clone(), head.version, shutdown.clone());
         let origin = self.browsers.listed_origin(&head.headers);
-        // Boxed, because it is large, and would be moved several times on its way into the task.
-        let mut answering = Box::pin(self.answer(head, body, &mut record));
+        // Boxed where it is made, because it is large, and would be copied with each step of its way.
+        let answering = caught::run(Box::pin(self.answer(head, body, &mut record)));
         let reply = tokio::select! {
             biased;
-            reply = caught::run(answering.as_mut()) => reply.unwrap_or(Err(Rejection::Panicked)),
+            reply = answering => reply.unwrap_or(Err(Rejection::Panicked)),
             () = stopping::is_over(shutdown) => Err(Rejection::Stopping),
         };
-        drop(answering);
         let mut handled = match reply {
             Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, record),
             Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record).into(),
@@ -173,7 +172,7 @@ impl Api {
         record.credential = self.clients.own_credential(&head.headers);
         record.watch_patience(&self.give_ups, &head.headers);
         if matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(own) = self.own(client, record.client_api, &path).await
+            && let Some(own) = Box::pin(self.own(client, record.client_api, &path)).await
         {
             return own.map(Reply::Own);
         }
@@ -182,7 +181,7 @@ impl Api {
             record.read(request.received_at);
             admit::admit(client, &request, record)?;
             request.pinned_to = self.failover.owner(&request).await;
-            return self.serve(Arc::new(request), record).await;
+            return Box::pin(self.serve(Arc::new(request), record)).await;
         }
         let bounds = (self.limits, self.failover.memory());
         let mut request = read::request(record, head, path, body, bounds).await?;
@@ -190,7 +189,8 @@ impl Api {
         admit::admit(client, &request, record)?;
         request.pinned_to = self.failover.owner(&request).await;
         if request.endpoint == Endpoint::Other {
-            return self.forward(&request, record).await;
+            // Boxed like all that is seldom needed, so that others do not carry room for it.
+            return Box::pin(self.forward(&request, record)).await;
         }
         self.serve(Arc::new(request), record).await
     }
@@ -240,7 +240,8 @@ impl Api {
         let (endpoint, is_stream) = (request.endpoint, request.streaming);
         let keepalive = request.keepalive(self.keepalive);
         let asked = Arc::clone(&request);
-        let run = self.failover.clone().run(request, Arc::clone(rule));
+        // Boxed where it is made: it is large.
+        let mut run: Run = Box::pin(self.failover.clone().run(request, Arc::clone(rule)));
         if endpoint == Endpoint::CountTokens {
             return Ok(match run.await {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
@@ -255,7 +256,6 @@ impl Api {
             let answer = answer.map_err(|exhausted| unanswered(exhausted, &asked))?;
             return Ok(Reply::Upstream(Box::new(answer)));
         }
-        let mut run: Run = Box::pin(run);
         match timeout(keepalive, &mut run).await {
             Ok(Ok(answer)) => Ok(Reply::Upstream(Box::new(answer))),
             Ok(Err(exhausted)) => Err(unanswered(exhausted, &asked).into()),

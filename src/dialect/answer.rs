@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use super::choices::Choices;
 use super::conversation::End;
 use super::errors::classify_inner;
 use super::{said, usage};
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
-use crate::wire::json::{Field, Reader, Wanted, pick, wanted};
+use crate::wire::json::{Broken, Field, Reader, Wanted, pick};
 
 /// What is known of a whole answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +37,7 @@ pub(super) fn inspect(
         return Err(classify_inner(raw(error), retry_after));
     }
     let usage = answer.usage.get();
-    let tokens = usage.and_then(|usage| usage::tokens(endpoint, raw(usage)));
+    let tokens = usage.and_then(|usage| usage::tokens(endpoint, usage));
     let known = |is_silent| Ok(Inspected { is_silent, tokens });
     match content(endpoint, &answer, retry_after)? {
         Content::Some => known(false),
@@ -76,15 +77,14 @@ fn content(
 ) -> Result<Content, Outcome> {
     Ok(match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => {
-            let choices = answer.choices.get().map(choices).unwrap_or_default();
-            if choices.iter().any(Choice::has_failed) {
-                return Err(failure(&choices, retry_after));
+            let choices = &answer.choices;
+            if choices.have_failed() {
+                return Err(failure(choices.error, retry_after));
             }
-            let is_silent = !choices.is_empty() && choices.iter().all(Choice::says_nothing);
-            if endpoint == Endpoint::ChatCompletions && is_silent {
+            if endpoint == Endpoint::ChatCompletions && choices.say_nothing() {
                 return Ok(Content::Silent);
             }
-            Content::if_there(has_entries(answer.choices))
+            Content::if_there(choices.are_there())
         }
         Endpoint::Embeddings => Content::if_there(has_entries(answer.data)),
         // `output` may be empty if the answer was cut short; `status` says so.
@@ -113,49 +113,9 @@ fn content(
     })
 }
 
-wanted!(
-    /// The part of a choice that shows whether it failed, and whether it says anything.
-    Choice:
-    finish_reason,
-    message,
-    /// Some servers answer chats in the words of `/completions`.
-    text,
-    error
-);
-
-impl Choice<'_> {
-    fn end(&self) -> Option<End> {
-        End::of(&self.finish_reason.text()?)
-    }
-
-    fn has_failed(&self) -> bool {
-        self.end() == Some(End::Failed)
-    }
-
-    /// Whether it has ended, has nothing in it, and does not say why.
-    fn says_nothing(&self) -> bool {
-        let is_said = self.message.get().is_some_and(said::in_message)
-            || self.text.get().is_some_and(said::has_some);
-        !is_said && self.end().is_some_and(|end| !end.explains_silence())
-    }
-}
-
-/// The choices in a list; none, if one of them cannot be read.
-fn choices(list: &str) -> Vec<Choice<'_>> {
-    let mut choices = Vec::new();
-    let read = Reader::new(list.as_bytes()).list(|reader| {
-        choices.push(reader.pick()?);
-        Ok(())
-    });
-    if read.is_err() {
-        choices.clear();
-    }
-    choices
-}
-
 /// The outcome of the choice that failed, if it names one.
-fn failure(choices: &[Choice<'_>], retry_after: Option<Duration>) -> Outcome {
-    match choices.iter().find_map(|choice| choice.error.get()) {
+fn failure(error: Option<&str>, retry_after: Option<Duration>) -> Outcome {
+    match error {
         Some(error) => classify_inner(raw(error), retry_after),
         None => Outcome::ServerError { status: 500 },
     }
@@ -165,11 +125,47 @@ fn raw(value: &str) -> &RawValue {
     serde_json::from_str(value).unwrap_or(RawValue::NULL)
 }
 
-wanted!(
-    /// The fields of an answer, of whatever API, that show whether it is one.
-    Answer:
-    error, choices, data, output, content, stop_reason, input_tokens, code, message, status, usage
-);
+/// The fields of an answer, of whatever API, that show whether it is one.
+#[derive(Debug, Default)]
+struct Answer<'a> {
+    error: Field<'a>,
+    choices: Choices<'a>,
+    data: Field<'a>,
+    output: Field<'a>,
+    content: Field<'a>,
+    stop_reason: Field<'a>,
+    input_tokens: Field<'a>,
+    code: Field<'a>,
+    message: Field<'a>,
+    status: Field<'a>,
+    usage: Field<'a>,
+}
+
+impl<'a> Wanted<'a> for Answer<'a> {
+    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+        Some(match name {
+            "error" => &mut self.error,
+            "data" => &mut self.data,
+            "output" => &mut self.output,
+            "content" => &mut self.content,
+            "stop_reason" => &mut self.stop_reason,
+            "input_tokens" => &mut self.input_tokens,
+            "code" => &mut self.code,
+            "message" => &mut self.message,
+            "status" => &mut self.status,
+            "usage" => &mut self.usage,
+            _ => return None,
+        })
+    }
+
+    fn read(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<bool, Broken> {
+        let is_theirs = name == "choices";
+        if is_theirs {
+            self.choices.read(reader)?;
+        }
+        Ok(is_theirs)
+    }
+}
 
 fn has_entries(list: Field<'_>) -> bool {
     let list = list.get().and_then(|list| list.strip_prefix('['));

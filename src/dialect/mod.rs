@@ -22,6 +22,7 @@
 pub mod adapt;
 mod answer;
 pub mod chat;
+mod choices;
 pub mod continuation;
 pub mod conversation;
 pub mod errors;

@@ -7,30 +7,35 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::wire::json::Reader;
+use crate::wire::json::{Broken, Reader};
 
 /// Whether a value is there, and more than an empty text, list or object.
 pub(super) fn is_filled(value: &RawValue) -> bool {
-    has_some(value.get())
+    has_some(value.get().as_bytes())
 }
 
 /// The same for a value as it was written.
-pub(super) fn has_some(value: &str) -> bool {
-    let inner = value
-        .strip_prefix(['[', '{'])
-        .and_then(|inner| inner.strip_suffix([']', '}']));
-    !matches!(value, "null" | "\"\"") && inner.is_none_or(|inner| !inner.trim().is_empty())
+pub(super) fn has_some(value: &[u8]) -> bool {
+    match value {
+        b"null" | b"\"\"" => false,
+        [b'[' | b'{', inner @ .., b']' | b'}'] => !inner.trim_ascii().is_empty(),
+        _ => true,
+    }
 }
 
-/// Whether the message of a chat says anything.
-pub(super) fn in_message(message: &str) -> bool {
+/// Whether the message of a chat, which comes next, says anything.
+pub(super) fn in_message(message: &mut Reader<'_>) -> Result<bool, Broken> {
     let mut says_something = false;
-    let read = Reader::new(message.as_bytes()).object(|reader, name| {
-        let value = reader.value()?;
+    if !message.is_at(b'{') {
+        message.skip()?;
+        return Ok(false);
+    }
+    message.object(|reader, name| {
+        let value = reader.bytes()?;
         says_something |= name != "role" && has_some(value);
         Ok(())
-    });
-    read.is_ok() && says_something
+    })?;
+    Ok(says_something)
 }
 
 /// Whether the output of a response says anything.
@@ -76,7 +81,7 @@ impl Part<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_list, in_message};
+    use super::{Reader, in_list, in_message};
 
     #[test]
     fn what_says_nothing_is_known() {
@@ -89,7 +94,8 @@ mod tests {
             (r#"{"content":{"a":1}}"#, true),
             (r#"{"audio":{"id":"a"}}"#, true),
         ] {
-            assert_eq!(in_message(text), has_said, "{text}");
+            let mut message = Reader::new(text.as_bytes());
+            assert_eq!(in_message(&mut message), Ok(has_said), "{text}");
         }
         for (text, has_said) in [
             ("[]", false),

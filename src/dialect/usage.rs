@@ -1,14 +1,12 @@
 //! What an answer costs, in any API's words.
 
-use serde_json::value::RawValue;
-
 use super::conversation::Usage;
 use super::{chat, messages, responses};
 use crate::event::Tokens;
 use crate::request::Endpoint;
 
-/// The tokens that a usage object counts; `None`: it counts nothing.
-pub(super) fn tokens(endpoint: Endpoint, usage: &RawValue) -> Option<Tokens> {
+/// The tokens that a usage object counts, as it was written; `None`: it counts nothing.
+pub(super) fn tokens(endpoint: Endpoint, usage: &str) -> Option<Tokens> {
     let usage = match endpoint {
         Endpoint::Messages => messages::usage(usage),
         Endpoint::Responses => responses::usage(usage),
@@ -47,15 +45,12 @@ impl From<Usage> for Tokens {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
     use super::{merged, tokens};
     use crate::event::Tokens;
     use crate::request::Endpoint::{self, ChatCompletions, Embeddings, Messages, Responses};
 
     fn counted(endpoint: Endpoint, usage: &str) -> Option<(u64, u64, u64)> {
-        let usage = RawValue::from_string(usage.to_owned()).unwrap();
-        tokens(endpoint, &usage).map(|tokens| (tokens.input, tokens.cached, tokens.output))
+        tokens(endpoint, usage).map(|tokens| (tokens.input, tokens.cached, tokens.output))
     }
 
     #[test]

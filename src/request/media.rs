@@ -3,44 +3,55 @@
 //! A quoted name cannot occur inside a JSON text, where quotes are escaped. So a search for its bytes is enough to
 //! say that it is absent; the body is parsed only if it is found.
 
-use memchr::memmem::find;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::wire::json::{Token, walk};
 
 /// The types of parts that are images, in all APIs.
 const IMAGES: [&str; 3] = ["image_url", "input_image", "image"];
+/// The types of parts that are audio.
+const AUDIO: [&str; 1] = ["input_audio"];
+
+/// What is searched for, prepared once: most of a search in a short body would be its preparation.
+type Marks<const N: usize> = LazyLock<[Finder<'static>; N]>;
+
+static IMAGE_MARKS: Marks<3> =
+    LazyLock::new(|| ["\"image_url\"", "\"input_image\"", "\"image\""].map(Finder::new));
+static AUDIO_MARKS: Marks<1> = LazyLock::new(|| ["\"input_audio\""].map(Finder::new));
+static DATA_MARKS: Marks<4> = LazyLock::new(|| {
+    let marks = [";base64,", "\"base64\"", "\"input_audio\"", "\"file_data\""];
+    marks.map(Finder::new)
+});
+static CODE_MARKS: Marks<2> =
+    LazyLock::new(|| ["\"code_execution", "\"container\""].map(Finder::new));
 
 /// Whether the request has an image.
 pub(super) fn has_image(body: &[u8]) -> bool {
-    has_part(body, &IMAGES)
+    has_any(body, &*IMAGE_MARKS) && has_part(body, &IMAGES)
 }
 
 /// Whether the request has audio.
 pub(super) fn has_audio(body: &[u8]) -> bool {
-    has_part(body, &["input_audio"])
+    has_any(body, &*AUDIO_MARKS) && has_part(body, &AUDIO)
 }
 
 /// Whether it may have data whose size says nothing about its tokens: images, audio, documents.
 pub(super) fn has_data(body: &[u8]) -> bool {
-    let marks = [";base64,", "\"base64\"", "\"input_audio\"", "\"file_data\""];
-    marks
-        .iter()
-        .any(|mark| find(body, mark.as_bytes()).is_some())
+    has_any(body, &*DATA_MARKS)
 }
 
 /// Whether programs may run at the provider, which keeps their container and files.
 pub(super) fn may_run_code(body: &[u8]) -> bool {
-    let marks = ["\"code_execution", "\"container\""];
-    marks
-        .iter()
-        .any(|mark| find(body, mark.as_bytes()).is_some())
+    has_any(body, &*CODE_MARKS)
+}
+
+fn has_any(body: &[u8], marks: &[Finder<'_>]) -> bool {
+    marks.iter().any(|mark| mark.find(body).is_some())
 }
 
 fn has_part(body: &[u8], kinds: &[&str]) -> bool {
-    let is_named = |kind: &&str| find(body, format!("\"{kind}\"").as_bytes()).is_some();
-    if !kinds.iter().any(is_named) {
-        return false;
-    }
     let mut place = Place::default();
     let mut has_some = false;
     // What cannot be read to its end has no parts that anybody would look at.

@@ -66,7 +66,7 @@ impl Reader {
             }
         }
         let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage);
-        let used = chunk.usage.or(of_groq).and_then(usage);
+        let used = chunk.usage.or(of_groq).and_then(|costs| usage(costs.get()));
         pieces.extend(used.map(Piece::Usage));
         match (failed, end) {
             (Some(error), _) => pieces.push(Piece::Failed(error)),
@@ -107,7 +107,12 @@ impl Reader {
         } else {
             read_content(choice.text, pieces);
         }
-        pieces.extend(choice.usage.and_then(usage).map(Piece::Usage));
+        pieces.extend(
+            choice
+                .usage
+                .and_then(|costs| usage(costs.get()))
+                .map(Piece::Usage),
+        );
         if failed.is_none() {
             *failed = error_in(choice.error);
         }
@@ -161,7 +166,10 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
         }),
     })?;
     whole(&mut reader, message, &mut pieces);
-    let used = completion.usage.or(choice.usage).and_then(usage);
+    let used = completion
+        .usage
+        .or(choice.usage)
+        .and_then(|costs| usage(costs.get()));
     pieces.extend(used.map(Piece::Usage));
     match error.or_else(|| error_in(choice.error)) {
         Some(error) => pieces.push(Piece::Failed(error)),

@@ -1,6 +1,5 @@
 //! What an answer costs, in the words of chats.
 
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::dialect::conversation::Usage;
@@ -24,8 +23,8 @@ wanted!(
 
 /// Reads a usage object; `None`: it counts nothing. Gemini counts reasoning in `total_tokens` only, though it is output like
 /// any other.
-pub fn usage(usage: &RawValue) -> Option<Usage> {
-    let counts: Counts<'_> = pick(usage.get().as_bytes()).ok()?;
+pub fn usage(usage: &str) -> Option<Usage> {
+    let counts: Counts<'_> = pick(usage.as_bytes()).ok()?;
     let of_prompt = Details::of(counts.prompt_tokens_details);
     let of_completion = Details::of(counts.completion_tokens_details);
     let input = most([counts.prompt_tokens, counts.input_tokens]);

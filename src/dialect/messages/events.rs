@@ -171,8 +171,8 @@ impl Counts {
 }
 
 /// Reads a usage object; `None`: it is none.
-pub fn usage(usage: &RawValue) -> Option<Usage> {
-    let counts: Object<Counts> = serde_json::from_str(usage.get()).ok()?;
+pub fn usage(usage: &str) -> Option<Usage> {
+    let counts: Object<Counts> = serde_json::from_str(usage).ok()?;
     counts.0.map(|counts| counts.usage())
 }
 

@@ -105,8 +105,8 @@ wanted!(
 );
 
 /// Reads a usage object; `None`: it is none.
-pub fn usage(usage: &RawValue) -> Option<Usage> {
-    let counts: Counts<'_> = pick(usage.get().as_bytes()).ok()?;
+pub fn usage(usage: &str) -> Option<Usage> {
+    let counts: Counts<'_> = pick(usage.as_bytes()).ok()?;
     let input = Details::of(counts.input_tokens_details);
     let output = Details::of(counts.output_tokens_details);
     Some(Usage {
@@ -159,7 +159,7 @@ impl<'a> Response<'a> {
     }
 
     pub(super) fn usage(&self) -> Option<Usage> {
-        self.usage.and_then(usage)
+        self.usage.and_then(|costs| usage(costs.get()))
     }
 
     /// Why it is not complete; empty if it does not say.

@@ -284,7 +284,7 @@ impl StreamReader {
     }
 
     fn count(&mut self, usage: &RawValue) {
-        self.tokens = usage::merged(self.tokens, usage::tokens(self.endpoint, usage));
+        self.tokens = usage::merged(self.tokens, usage::tokens(self.endpoint, usage.get()));
     }
 
     /// An item or a part of one begins or ends.

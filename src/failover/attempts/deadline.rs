@@ -64,8 +64,8 @@ impl Wait {
     }
 
     /// When to look again: the request may have been sent in the meantime, and then less may be left.
-    pub(super) fn look_at(&self, until: Instant) -> Instant {
-        until.min(Instant::now() + self.patience.0)
+    pub(super) fn look_at(&self, until: Instant, now: Instant) -> Instant {
+        until.min(now + self.patience.0)
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
         drop(Upload::new(vec![b'x'].into(), Some(sending.clone())));
         assert_eq!(until(), (start + SECOND * 600, Stage::Total));
         let now = Instant::now();
-        assert_eq!(wait.look_at(now + SECOND * 40), now + SECOND * 30);
-        assert_eq!(wait.look_at(now + SECOND * 20), now + SECOND * 20);
+        assert_eq!(wait.look_at(now + SECOND * 40, now), now + SECOND * 30);
+        assert_eq!(wait.look_at(now + SECOND * 20, now), now + SECOND * 20);
     }
 }

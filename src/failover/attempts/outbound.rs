@@ -84,10 +84,11 @@ pub(in crate::failover) async fn send(
     let mut exchange = pin!(target.candidate.upstream.send(target.key, outbound));
     loop {
         let (until, stage) = wait.until(sending.as_deref());
-        if until <= Instant::now() {
+        let now = Instant::now();
+        if until <= now {
             return Err(Outcome::TimedOut(stage).into());
         }
-        if let Ok(reply) = timeout_at(wait.look_at(until), exchange.as_mut()).await {
+        if let Ok(reply) = timeout_at(wait.look_at(until, now), exchange.as_mut()).await {
             return reply.map_err(|error| failure(error, &target.candidate.upstream));
         }
     }

@@ -39,12 +39,22 @@ impl<'a> Field<'a> {
     pub fn text(self) -> Option<Cow<'a, str>> {
         self.0.and_then(text)
     }
+
+    /// Takes the value that comes next. Returns whether the field was there before.
+    pub fn take(&mut self, reader: &mut Reader<'a>) -> Result<bool, Broken> {
+        Ok(self.0.replace(reader.value()?).is_some())
+    }
 }
 
 /// Fields of an object that are wanted.
 pub trait Wanted<'a>: Default {
     /// Where the value of this field goes; `None`: it is not wanted.
     fn field(&mut self, name: &str) -> Option<&mut Field<'a>>;
+
+    /// Reads the value of this field, of which more is wanted than how it is written. False: it is left to `field`.
+    fn read(&mut self, _name: &str, _reader: &mut Reader<'a>) -> Result<bool, Broken> {
+        Ok(false)
+    }
 }
 
 /// Declares the fields of an object that are wanted: each is called as in the JSON.
@@ -111,12 +121,15 @@ impl<'a> Reader<'a> {
     /// What is wanted of the object that comes next.
     pub fn pick<W: Wanted<'a>>(&mut self) -> Result<W, Broken> {
         let mut wanted = W::default();
-        self.object(|reader, name| match wanted.field(name) {
-            Some(field) => match field.0.replace(reader.value()?) {
-                Some(_) => Err(Broken::Twice),
-                None => Ok(()),
-            },
-            None => reader.skip(),
+        self.object(|reader, name| {
+            if let Some(field) = wanted.field(name) {
+                let was_there = field.take(reader)?;
+                return (!was_there).then_some(()).ok_or(Broken::Twice);
+            }
+            match wanted.read(name, reader)? {
+                true => Ok(()),
+                false => reader.skip(),
+            }
         })?;
         Ok(wanted)
     }
@@ -156,11 +169,32 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether the value that comes next begins like this.
+    pub fn is_at(&mut self, first: u8) -> bool {
+        self.peek() == Some(first)
+    }
+
     /// The value that comes next, as it is written.
     pub fn value(&mut self) -> Result<&'a str, Broken> {
+        self.decoded(Self::skip)
+    }
+
+    /// The same, but how it is written in bytes.
+    pub fn bytes(&mut self) -> Result<&'a [u8], Broken> {
         self.peek();
         let start = self.at;
         self.skip()?;
+        Ok(&self.text[start..self.at])
+    }
+
+    /// The value that comes next, as it is written, after `read` has read it.
+    pub fn decoded(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<(), Broken>,
+    ) -> Result<&'a str, Broken> {
+        self.peek();
+        let start = self.at;
+        read(self)?;
         std::str::from_utf8(&self.text[start..self.at]).map_err(|_| Broken::Encoding)
     }
 
