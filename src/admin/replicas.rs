@@ -29,7 +29,7 @@ fn replica(replica: &ReplicaView) -> Value {
         "name": replica.name,
         "node": format!("{:016x}", replica.node),
         "started_at": rfc3339(replica.up),
-        "heard_at": rfc3339(replica.heard),
+        "heard_at": rfc3339(replica.received),
         "out": out.collect::<Vec<_>>(),
     })
 }

@@ -22,7 +22,7 @@ struct Inner {
     known: Arc<Mutex<Known>>,
     store: Option<Store>,
     /// Where other replicas are told of new owners, if there are any.
-    told: OnceLock<mpsc::Sender<Owner>>,
+    outbox: OnceLock<mpsc::Sender<Owner>>,
 }
 
 /// The owner of an object, as replicas share it.
@@ -45,7 +45,7 @@ impl Affinity {
         Self(Arc::new(Inner {
             known: Arc::default(),
             store: None,
-            told: OnceLock::new(),
+            outbox: OnceLock::new(),
         }))
     }
 
@@ -54,8 +54,12 @@ impl Affinity {
     pub fn in_folder(folder: &Path) -> Self {
         let known = Arc::default();
         let store = Store::start(folder, Arc::clone(&known));
-        let told = OnceLock::new();
-        Self(Arc::new(Inner { known, store, told }))
+        let outbox = OnceLock::new();
+        Self(Arc::new(Inner {
+            known,
+            store,
+            outbox,
+        }))
     }
 
     /// The owner of the objects that a request refers to; `None` if it is unknown, or the request refers to nothing.
@@ -89,10 +93,10 @@ impl Affinity {
             known.note(id, owner)
         });
         if entry.is_some()
-            && let Some(told) = self.0.told.get()
+            && let Some(outbox) = self.0.outbox.get()
         {
             let upstream = owner.clone();
-            let _ = told.try_send(Owner {
+            let _ = outbox.try_send(Owner {
                 id,
                 upstream,
                 is_for_chats,
@@ -104,7 +108,7 @@ impl Affinity {
     /// From now on, each owner that becomes known here comes out of this as well. Only the first call gets any.
     pub fn tell(&self) -> mpsc::Receiver<Owner> {
         let (to, from) = mpsc::channel(UNTOLD);
-        let _ = self.0.told.set(to);
+        let _ = self.0.outbox.set(to);
         from
     }
 

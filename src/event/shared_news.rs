@@ -9,7 +9,7 @@ pub enum SharedNews {
         server: String,
     },
     /// The server cannot be reached, or is lost: each replica goes on alone.
-    Lost {
+    Disconnected {
         /// Why.
         reason: String,
     },

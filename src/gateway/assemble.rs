@@ -48,7 +48,6 @@ impl Generation {
             health,
             affinity,
             history,
-            sharing,
             memory,
             usage,
             events,
@@ -72,9 +71,6 @@ impl Generation {
         if let Some(history) = history {
             follow(history, config, &routes);
         }
-        if let Some(sharing) = sharing {
-            sharing.adopt(&upstreams);
-        }
         let names = config.routes.iter().map(|route| route.name().into());
         memory.set_limit(config.limits.memory);
         let failover = Failover::new(
@@ -84,6 +80,7 @@ impl Generation {
             memory.clone(),
             events.clone(),
         );
+        foundation.share_about(&upstreams);
         metrics.adopt(&known(config, &routes, &upstreams));
         let clients = ClientKeys::new(config, usage);
         Ok(Self {

@@ -1,5 +1,6 @@
 //! What lasts as long as the process, whatever configuration serves.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -8,7 +9,7 @@ use super::start_error::StartError;
 use crate::admin::{Recent, Reloader};
 use crate::affinity::Affinity;
 use crate::clients::Usage;
-use crate::config::Config;
+use crate::config::{Config, UpstreamId};
 use crate::event::{Events, Sink};
 use crate::health::Health;
 use crate::history::History;
@@ -16,6 +17,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::shared::Sharing;
 use crate::traces::Tracer;
+use crate::upstream::Upstream;
 use crate::webhook::Notifier;
 use crate::wire::memory::Memory;
 
@@ -80,6 +82,13 @@ impl Foundation {
             recent,
             reloader: Reloader::default(),
         })
+    }
+
+    /// What replicas share is about these upstreams from now on.
+    pub(super) fn share_about(&self, upstreams: &HashMap<UpstreamId, Arc<Upstream>>) {
+        if let Some(sharing) = &self.sharing {
+            sharing.adopt(upstreams);
+        }
     }
 
     /// Observes by this configuration from now on. If this fails, nothing has been changed.

@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::fleet_probe::FleetProbe;
 use super::scope::Scope;
-use super::trial::Trial;
 
 /// What a scope has to do with other replicas.
 #[derive(Debug, Default)]
 pub(super) struct Hearsay {
-    pub(super) trial: Trial,
+    pub(super) fleet_probe: FleetProbe,
     /// The epoch into which another's word has brought the scope, plus one.
-    told: AtomicU32,
+    hearsay_epoch: AtomicU32,
     /// Whether another replica could not connect, so that a health check is to find out whether we can.
     is_doubted: AtomicBool,
 }
@@ -32,11 +32,12 @@ impl Hearsay {
 
     /// The state that the scope is in now is another's word.
     pub(super) fn mark(&self, scope: &Scope) {
-        self.told.store(scope.core().epoch + 1, Ordering::Release);
+        self.hearsay_epoch
+            .store(scope.core().epoch + 1, Ordering::Release);
     }
 
     /// Whether that epoch began with another's word.
     pub(super) fn is_told(&self, epoch: u32) -> bool {
-        self.told.load(Ordering::Acquire) == epoch + 1
+        self.hearsay_epoch.load(Ordering::Acquire) == epoch + 1
     }
 }

@@ -21,6 +21,7 @@ mod by_hand;
 mod cooldown;
 mod counters;
 mod evidence;
+mod fleet_probe;
 mod hearsay;
 mod model_health;
 mod names;
@@ -43,13 +44,13 @@ mod slow;
 mod slow_start;
 mod time;
 mod transition;
-mod trial;
 mod upstream_health;
 mod view;
 
 pub use admission::NotAdmitted;
 pub use cooldown::CooldownReason;
 pub use counters::Counts;
+pub use fleet_probe::FleetProbes;
 pub use model_health::ModelHealth;
 pub use packed::Phase;
 pub use permit::Permit;
@@ -59,7 +60,6 @@ pub use registry::Health;
 pub use shared_scope::{OwnFinding, SharedCooldown, SharedScope, Standing};
 pub use slow::{Shape, Silence};
 pub use time::Tick;
-pub use trial::Trials;
 pub use view::{CooldownView, ScopeView, causes};
 
 #[cfg(all(test, model))]

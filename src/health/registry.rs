@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::by_hand::ByHand;
 use super::cooldown::Cooldown;
+use super::fleet_probe::FleetProbes;
 use super::model_health::ModelHealth;
 use super::network::Network;
 use super::time::Epoch;
-use super::trial::Trials;
 use super::upstream_health::UpstreamHealth;
 use crate::config::UpstreamId;
 use crate::event::{HealthChange, ScopeId};
@@ -21,7 +21,7 @@ use crate::event::{HealthChange, ScopeId};
 pub struct Health {
     pub(super) epoch: Epoch,
     pub(super) network: Arc<Network>,
-    pub(super) trials: Arc<Trials>,
+    pub(super) fleet_probes: Arc<FleetProbes>,
     upstreams: Mutex<HashMap<UpstreamId, Arc<UpstreamHealth>>>,
     models: Mutex<HashMap<ScopeId, Arc<ModelHealth>>>,
     /// A number for the URL and keys of each upstream: with another number it is another account.
@@ -36,7 +36,7 @@ impl Health {
         Self {
             epoch: Epoch::starting_at(now),
             network: Arc::default(),
-            trials: Arc::default(),
+            fleet_probes: Arc::default(),
             upstreams: Mutex::default(),
             models: Mutex::default(),
             identities: Mutex::default(),
@@ -97,7 +97,7 @@ impl Health {
         let mut upstreams = locked(&self.upstreams);
         let new = || {
             let upstream = UpstreamHealth::new(id.clone(), keys).with_hand(self.hand(id));
-            Arc::new(upstream.with_trials(Arc::clone(&self.trials)))
+            Arc::new(upstream.with_trials(Arc::clone(&self.fleet_probes)))
         };
         let upstream = Arc::clone(upstreams.entry(id.clone()).or_insert_with(new));
         self.network.lead_to(upstreams.values());

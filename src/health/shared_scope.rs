@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::cooldown::{Cooldown, CooldownReason};
 use super::evidence::Evidence;
+use super::fleet_probe::FleetProbes;
 use super::hearsay::Hearsay;
 use super::model_health::ModelHealth;
 use super::names::Names;
@@ -19,7 +20,6 @@ use super::registry::Health;
 use super::scope::Scope;
 use super::time::Epoch;
 use super::transition::{healed, opened};
-use super::trial::Trials;
 use super::upstream_health::UpstreamHealth;
 use crate::config::UpstreamId;
 use crate::event::{HealthChange, ScopeId};
@@ -111,8 +111,8 @@ impl Health {
     }
 
     /// Whether trials are agreed upon with other replicas.
-    pub fn trials(&self) -> &Arc<Trials> {
-        &self.trials
+    pub fn fleet_probes(&self) -> &Arc<FleetProbes> {
+        &self.fleet_probes
     }
 
     /// A health check has not reached an upstream. If another replica has said that it cannot be connected to, we have found
@@ -198,7 +198,7 @@ impl SharedScope {
     }
 
     /// What is left of the rate limits of its keys, as answers to this replica have said just now.
-    pub fn own_allowances(&self, now: Instant) -> impl Iterator<Item = RateLimitView> {
+    pub fn own_rate_limits(&self, now: Instant) -> impl Iterator<Item = RateLimitView> {
         let now = self.epoch.tick(now);
         let limits = self.model.iter().flat_map(|model| &model.rate_limits);
         let limits = limits.enumerate();
@@ -206,11 +206,11 @@ impl SharedScope {
     }
 
     /// Another replica was told what is left of the rate limit of the same key.
-    pub fn allow(&self, allowance: RateLimitView, now: Instant) {
+    pub fn allow(&self, rate_limit: RateLimitView, now: Instant) {
         let limits = self.model.iter().flat_map(|model| &model.rate_limits);
-        let position = allowance.key.saturating_sub(1);
+        let position = rate_limit.key.saturating_sub(1);
         if let Some(limit) = limits.into_iter().nth(position) {
-            limit.note_told(allowance.requests, allowance.limit, self.epoch.tick(now));
+            limit.note_told(rate_limit.requests, rate_limit.limit, self.epoch.tick(now));
         }
     }
 
@@ -259,7 +259,7 @@ impl SharedScope {
         };
         if change.is_some() {
             self.hearsay().mark(self.scope());
-            self.hearsay().trial.end();
+            self.hearsay().fleet_probe.end();
         }
         change
     }
@@ -269,13 +269,13 @@ impl SharedScope {
         let now = self.epoch.tick(now);
         let (scope, hearsay) = (self.scope(), self.hearsay());
         let was_told = hearsay.is_told(scope.core().epoch);
-        if hearsay.trial.is_ours(now) || !scope.put_off(level, now, fastrand::f32()) {
+        if hearsay.fleet_probe.is_ours(now) || !scope.put_off(level, now, fastrand::f32()) {
             return None;
         }
         if was_told {
             hearsay.mark(scope);
         }
-        hearsay.trial.end();
+        hearsay.fleet_probe.end();
         Some(opened(self.id(), scope, now))
     }
 
@@ -287,7 +287,7 @@ impl SharedScope {
             return Vec::new();
         }
         self.hearsay().mark(self.scope());
-        self.hearsay().trial.end();
+        self.hearsay().fleet_probe.end();
         match &self.model {
             None => self.upstream.release_models(cause, now),
             Some(_) => vec![healed(self.id(), cause)],
@@ -295,37 +295,37 @@ impl SharedScope {
     }
 
     /// Whether this replica has to agree with others on who tries it.
-    pub fn wants_trial(&self, now: Instant) -> bool {
+    pub fn wants_probe(&self, now: Instant) -> bool {
         let now = self.epoch.tick(now);
         let (scope, core) = (self.scope(), self.scope().core());
-        let trial = &self.hearsay().trial;
+        let fleet_probe = &self.hearsay().fleet_probe;
         let is_soon = core.phase == Phase::Open
             && now.seconds_until(core.until) < SOON
             && scope.idle_for(now) < UNASKED;
-        core.phase.is_out() && (trial.is_wanted(now) || is_soon && trial.is_open(now))
+        core.phase.is_out() && (fleet_probe.is_wanted(now) || is_soon && fleet_probe.is_open(now))
     }
 
     /// Whether this replica is the one that tries it.
-    pub fn has_trial(&self, now: Instant) -> bool {
-        self.hearsay().trial.is_ours(self.epoch.tick(now))
+    pub fn has_probe(&self, now: Instant) -> bool {
+        self.hearsay().fleet_probe.is_ours(self.epoch.tick(now))
     }
 
     /// Whether this replica is the one that tries it, and a request is doing so.
     pub fn is_trying(&self, now: Instant) -> bool {
-        self.has_trial(now)
+        self.has_probe(now)
             && self.scope().core().phase == Phase::HalfOpen
             && self.scope().probes() > 0
     }
 
     /// It is agreed who tries it, for so long.
-    pub fn settle_trial(&self, is_ours: bool, for_so_long: Duration, now: Instant) {
+    pub fn settle_probe(&self, is_ours: bool, for_so_long: Duration, now: Instant) {
         let now = self.epoch.tick(now);
         let seconds = for_so_long.as_secs_f32();
-        self.hearsay().trial.settle(is_ours, seconds, now);
+        self.hearsay().fleet_probe.settle(is_ours, seconds, now);
     }
 
     /// Whether the trial was ours and has ended: the scope is tried no more.
-    pub fn end_trial(&self, now: Instant) -> bool {
+    pub fn end_fleet_probe(&self, now: Instant) -> bool {
         let now = self.epoch.tick(now);
         let core = self.scope().core();
         let is_over = match core.phase {
@@ -333,6 +333,6 @@ impl SharedScope {
             Phase::Open => now.seconds_until(core.until) > SOON,
             Phase::HalfOpen => false,
         };
-        is_over && self.hearsay().trial.is_ours(now) && self.hearsay().trial.end()
+        is_over && self.hearsay().fleet_probe.is_ours(now) && self.hearsay().fleet_probe.end()
     }
 }

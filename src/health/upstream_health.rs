@@ -8,6 +8,7 @@ use super::admission::Admission;
 use super::by_hand::ByHand;
 use super::cooldown::Cooldown;
 use super::evidence::Evidence;
+use super::fleet_probe::{AGAIN, FleetProbes};
 use super::hearsay::Hearsay;
 use super::odds::Odds;
 use super::packed::Phase;
@@ -15,7 +16,6 @@ use super::scope::Scope;
 use super::siblings::{ModelScope, Siblings};
 use super::time::Tick;
 use super::transition::{healed, opened};
-use super::trial::{AGAIN, Trials};
 use crate::config::UpstreamId;
 use crate::event::{HealthChange, ScopeId};
 
@@ -41,7 +41,7 @@ pub(super) struct UpstreamHealth {
     pub(super) in_flight: AtomicU32,
     /// Whether an operator has taken it out.
     pub(super) by_hand: Arc<ByHand>,
-    pub(super) trials: Arc<Trials>,
+    pub(super) fleet_probes: Arc<FleetProbes>,
 }
 
 impl UpstreamHealth {
@@ -57,7 +57,7 @@ impl UpstreamHealth {
             lost_at: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             by_hand: Arc::default(),
-            trials: Arc::default(),
+            fleet_probes: Arc::default(),
         }
     }
 
@@ -67,8 +67,11 @@ impl UpstreamHealth {
     }
 
     /// The same, whose trials are agreed upon by these.
-    pub(super) fn with_trials(self, trials: Arc<Trials>) -> Self {
-        Self { trials, ..self }
+    pub(super) fn with_trials(self, fleet_probes: Arc<FleetProbes>) -> Self {
+        Self {
+            fleet_probes,
+            ..self
+        }
     }
 
     pub(super) fn scope_id(&self) -> ScopeId {
@@ -102,9 +105,11 @@ impl UpstreamHealth {
     /// The same, unless it would be a trial that another replica makes.
     pub(super) fn agreed(&self, admission: Admission, of: &Hearsay, now: Tick) -> Admission {
         match admission {
-            Admission::Probe if !of.trial.is_allowed(&self.trials, now) => Admission::Refused {
-                until: now.plus(AGAIN),
-            },
+            Admission::Probe if !of.fleet_probe.is_allowed(&self.fleet_probes, now) => {
+                Admission::Refused {
+                    until: now.plus(AGAIN),
+                }
+            }
             other => other,
         }
     }

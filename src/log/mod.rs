@@ -108,7 +108,7 @@ fn shared(news: &SharedNews) {
         SharedNews::Connected { server } => {
             tracing::info!(server, "what replicas know is shared through {server}");
         }
-        SharedNews::Lost { reason } => tracing::warn!(
+        SharedNews::Disconnected { reason } => tracing::warn!(
             reason,
             "what replicas know is not shared, each goes on alone: {reason}"
         ),

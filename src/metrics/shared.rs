@@ -46,7 +46,7 @@ impl Shared {
     pub(super) fn count(&self, news: &SharedNews) {
         match news {
             SharedNews::Connected { .. } => self.connected.set(1),
-            SharedNews::Lost { .. } => self.connected.set(0),
+            SharedNews::Disconnected { .. } => self.connected.set(0),
             SharedNews::Sent => self.messages.with_label_values(&["sent"]).inc(),
             SharedNews::Received => self.messages.with_label_values(&["received"]).inc(),
             SharedNews::Ignored(reason) => {

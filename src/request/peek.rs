@@ -4,7 +4,9 @@ use serde::de::Error;
 use serde_json::value::RawValue;
 
 use crate::catalogue::{Abilities, Ability};
-use crate::wire::json::{Broken, Field, ModelField, Wanted, fingerprint, pick, span_of, text};
+use crate::wire::json::{
+    Broken, Field, ModelField, Wanted, fingerprint, pick, span_of, text, wanted,
+};
 
 /// What routing needs to know of a JSON body.
 #[derive(Debug, Default)]
@@ -25,66 +27,16 @@ pub struct Peek {
     pub session: Option<u64>,
 }
 
-/// The fields that are looked at, as they were written.
-#[derive(Debug, Default)]
-struct Fields<'a> {
-    model: Field<'a>,
-    stream: Field<'a>,
-    store: Field<'a>,
-    reasoning: Field<'a>,
-    reasoning_effort: Field<'a>,
-    thinking: Field<'a>,
-    enable_thinking: Field<'a>,
-    thinking_budget: Field<'a>,
-    chat_template_kwargs: Field<'a>,
-    prompt_cache_key: Field<'a>,
-    user: Field<'a>,
-    safety_identifier: Field<'a>,
-    tools: Field<'a>,
-    functions: Field<'a>,
-    input: Field<'a>,
-    response_format: Field<'a>,
-    text: Field<'a>,
-    output_config: Field<'a>,
-    modalities: Field<'a>,
-    n: Field<'a>,
-    logprobs: Field<'a>,
-    top_logprobs: Field<'a>,
-    stream_options: Field<'a>,
-    max_output: Field<'a>,
-}
-
-impl<'a> Wanted<'a> for Fields<'a> {
-    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
-        Some(match name {
-            "model" => &mut self.model,
-            "stream" => &mut self.stream,
-            "store" => &mut self.store,
-            "reasoning" => &mut self.reasoning,
-            "reasoning_effort" => &mut self.reasoning_effort,
-            "thinking" => &mut self.thinking,
-            "enable_thinking" => &mut self.enable_thinking,
-            "thinking_budget" | "think" => &mut self.thinking_budget,
-            "chat_template_kwargs" => &mut self.chat_template_kwargs,
-            "prompt_cache_key" => &mut self.prompt_cache_key,
-            "user" => &mut self.user,
-            "safety_identifier" => &mut self.safety_identifier,
-            "tools" => &mut self.tools,
-            "functions" => &mut self.functions,
-            "input" => &mut self.input,
-            "response_format" => &mut self.response_format,
-            "text" => &mut self.text,
-            "output_config" => &mut self.output_config,
-            "modalities" => &mut self.modalities,
-            "n" => &mut self.n,
-            "logprobs" => &mut self.logprobs,
-            "top_logprobs" => &mut self.top_logprobs,
-            "stream_options" => &mut self.stream_options,
-            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => &mut self.max_output,
-            _ => return None,
-        })
-    }
-}
+wanted!(
+    /// The fields that are looked at, as they were written.
+    Fields:
+    model, stream, store,
+    reasoning, reasoning_effort, thinking, enable_thinking, thinking_budget, think, chat_template_kwargs,
+    prompt_cache_key, user, safety_identifier,
+    tools, functions, input, response_format, text, output_config, modalities,
+    n, logprobs, top_logprobs, stream_options,
+    max_tokens, max_completion_tokens, max_output_tokens
+);
 
 impl Fields<'_> {
     /// Whether it asks for reasoning: in the words of `OpenAI`, `OpenRouter`, Anthropic, `DashScope`, Ollama or vLLM.
@@ -102,12 +54,23 @@ impl Fields<'_> {
             self.thinking,
             self.enable_thinking,
             self.thinking_budget,
+            self.think,
         ];
         let by_template = self
             .chat_template_kwargs
             .get()
             .is_some_and(|raw| raw.contains("thinking") && raw.contains("true"));
         by_template || asked.into_iter().filter_map(Field::get).any(is_on)
+    }
+
+    /// The most tokens that any of its fields allows.
+    fn max_output(&self) -> u64 {
+        let said = [
+            self.max_tokens,
+            self.max_completion_tokens,
+            self.max_output_tokens,
+        ];
+        said.map(number).into_iter().fold(0, u64::max)
     }
 
     fn demands(&self) -> Abilities {
@@ -167,7 +130,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
         .or_else(|| fields.safety_identifier.get());
     Ok(Peek {
         demands: fields.demands(),
-        max_output: number(fields.max_output),
+        max_output: fields.max_output(),
         store: fields.store.get().map(|raw| raw == "true"),
         reasoning: fields.asks_to_think(),
         session: session.map(|raw| fingerprint(raw.as_bytes())),
@@ -238,6 +201,7 @@ mod tests {
             (r#"{"max_tokens":100}"#, 100),
             (r#"{"max_completion_tokens": 7}"#, 7),
             (r#"{"max_output_tokens":9}"#, 9),
+            (r#"{"max_tokens":8,"max_completion_tokens":7}"#, 8),
             (r#"{"max_tokens":null}"#, 0),
             (r#"{"max_tokens":-1}"#, 0),
             (r#"{"max_tokens":"100"}"#, 0),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::doubts::Doubts;
-use super::message::{Allowance, Cooldown, Found, MOST, Message, Owned};
+use super::message::{Cooldown, Found, MOST, Message, Owned, RateLimit};
 use super::roster::Roster;
 use super::signer::Signer;
 use crate::affinity::{Affinity, Owner};
@@ -32,7 +32,7 @@ pub(super) struct Fleet {
     doubts: Doubts,
     affinity: Affinity,
     /// The owners that have become known here.
-    untold: mpsc::Receiver<Owner>,
+    unsent: mpsc::Receiver<Owner>,
     seq: u64,
     /// What was said last, to see what is new.
     said: HashSet<(u64, u64)>,
@@ -50,7 +50,7 @@ impl Fleet {
             signer,
             upstreams,
             node: fastrand::u64(1..),
-            untold: affinity.tell(),
+            unsent: affinity.tell(),
             affinity: affinity.clone(),
             roster: Roster::default(),
             doubts: Doubts::default(),
@@ -71,7 +71,7 @@ impl Fleet {
         }
         let news = self.roster.hear(&message, now)?;
         let mut changes = Vec::new();
-        let is_about_keys = !message.cooldowns.is_empty() || !message.allowances.is_empty();
+        let is_about_keys = !message.cooldowns.is_empty() || !message.rate_limits.is_empty();
         if !news.is_empty() || is_about_keys {
             let scopes = self.scopes();
             for found in news {
@@ -86,9 +86,9 @@ impl Fleet {
                     self.cool_down(cooldown, scope, now);
                 }
             }
-            for allowance in &message.allowances {
-                if let Some(scope) = scopes.get(&allowance.scope) {
-                    self.allow(allowance, scope, now);
+            for rate_limit in &message.rate_limits {
+                if let Some(scope) = scopes.get(&rate_limit.scope) {
+                    self.allow(rate_limit, scope, now);
                 }
             }
         }
@@ -129,7 +129,7 @@ impl Fleet {
     /// The owners that have become known here, as many as fit into a message.
     fn new_owners(&mut self) -> Vec<Owned> {
         let upstreams = self.upstreams.load_full();
-        let new = iter::from_fn(|| self.untold.try_recv().ok()).take(MOST);
+        let new = iter::from_fn(|| self.unsent.try_recv().ok()).take(MOST);
         let new: Vec<Owner> = new.collect();
         let owned = new.into_iter().map(|owner| Owned {
             id: owner.id,
@@ -181,12 +181,12 @@ impl Fleet {
         }
     }
 
-    fn allow(&self, allowance: &Allowance, scope: &SharedScope, now: Instant) {
-        if let Some(key) = self.key_of(scope, allowance.key) {
+    fn allow(&self, rate_limit: &RateLimit, scope: &SharedScope, now: Instant) {
+        if let Some(key) = self.key_of(scope, rate_limit.key) {
             let view = RateLimitView {
                 key: key + 1,
-                requests: allowance.left,
-                limit: allowance.limit,
+                requests: rate_limit.left,
+                limit: rate_limit.limit,
             };
             scope.allow(view, now);
         }
@@ -234,7 +234,7 @@ impl Fleet {
         });
         message.found.truncate(MOST);
         message.cooldowns.truncate(MOST);
-        message.allowances.truncate(MOST);
+        message.rate_limits.truncate(MOST);
         message.owners = self.new_owners();
         let found = message.found.iter();
         let found = found.map(|found| (found.scope, u64::from(found.turn)));
@@ -259,8 +259,8 @@ impl Fleet {
         let now = Instant::now();
         let finding = scope.own_finding(now);
         let cooldowns: Vec<SharedCooldown> = scope.own_cooldowns(now).collect();
-        let allowances: Vec<RateLimitView> = scope.own_allowances(now).collect();
-        if finding.is_none() && cooldowns.is_empty() && allowances.is_empty() {
+        let rate_limits: Vec<RateLimitView> = scope.own_rate_limits(now).collect();
+        if finding.is_none() && cooldowns.is_empty() && rate_limits.is_empty() {
             return;
         }
         let id = scope.id();
@@ -284,15 +284,15 @@ impl Fleet {
             })
         });
         message.cooldowns.extend(cooldowns);
-        let allowances = allowances.iter().filter_map(|allowance| {
-            Some(Allowance {
+        let rate_limits = rate_limits.iter().filter_map(|rate_limit| {
+            Some(RateLimit {
                 scope: hash,
-                key: self.key(upstream, allowance.key.saturating_sub(1))?,
-                left: allowance.requests,
-                limit: allowance.limit,
+                key: self.key(upstream, rate_limit.key.saturating_sub(1))?,
+                left: rate_limit.requests,
+                limit: rate_limit.limit,
             })
         });
-        message.allowances.extend(allowances);
+        message.rate_limits.extend(rate_limits);
     }
 }
 

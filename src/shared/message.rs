@@ -40,12 +40,12 @@ pub(super) struct Message {
     pub(super) up: u64,
     /// Whether it stops now.
     #[serde(default)]
-    pub(super) leaves: bool,
+    pub(super) is_leaving: bool,
     pub(super) found: Vec<Found>,
     pub(super) cooldowns: Vec<Cooldown>,
     /// What is left of rate limits.
     #[serde(default)]
-    pub(super) allowances: Vec<Allowance>,
+    pub(super) rate_limits: Vec<RateLimit>,
     /// Owners of stored objects that became known since the last message.
     #[serde(default)]
     pub(super) owners: Vec<Owned>,
@@ -75,7 +75,7 @@ pub(super) struct Cooldown {
 
 /// What is left of the rate limit of a key for a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Allowance {
+pub(super) struct RateLimit {
     pub(super) scope: u64,
     pub(super) key: u64,
     /// How many more requests pass.
@@ -108,10 +108,10 @@ impl Message {
             name: name.chars().take(LONGEST_NAME / 4).collect(),
             seq: 0,
             up: 0,
-            leaves: false,
+            is_leaving: false,
             found: Vec::new(),
             cooldowns: Vec::new(),
-            allowances: Vec::new(),
+            rate_limits: Vec::new(),
             owners: Vec::new(),
         }
     }
@@ -159,7 +159,7 @@ impl Message {
             && !self.name.chars().any(char::is_control)
             && self.found.len() <= MOST
             && self.cooldowns.len() <= MOST
-            && self.allowances.len() <= MOST
+            && self.rate_limits.len() <= MOST
             && self.owners.len() <= MOST
             && self.found.iter().all(is_cause)
             && self.cooldowns.iter().all(is_pause)
@@ -168,7 +168,7 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use super::{Allowance, Cooldown, Found, LONGEST, MOST, Message, Owned};
+    use super::{Cooldown, Found, LONGEST, MOST, Message, Owned, RateLimit};
     use crate::config::SharedConfig;
     use crate::event::Unusable;
     use crate::shared::signer::Signer;
@@ -211,13 +211,13 @@ mod tests {
             chats: false,
         };
         most.owners = vec![owned; MOST];
-        let allowance = Allowance {
+        let rate_limit = RateLimit {
             scope: u64::MAX,
             key: u64::MAX,
             left: u32::MAX,
             limit: Some(u64::MAX),
         };
-        most.allowances = vec![allowance; MOST];
+        most.rate_limits = vec![rate_limit; MOST];
         assert!(most.written(&signer()).len() < LONGEST);
         assert_eq!(read(&most), Ok(most));
     }

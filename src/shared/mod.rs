@@ -46,7 +46,7 @@ const GATHER: Duration = Duration::from_millis(20);
 /// The pause before the server is tried again; each time another one, so that replicas do not come at once.
 const PAUSE: Duration = Duration::from_millis(500);
 /// For so long the right to try a scope is given; it is renewed while the trial lasts.
-const TRIAL: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_secs(10);
 /// How long the last message may take when we stop.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// For so long another replica is left to try a scope before it is asked for again.
@@ -76,7 +76,7 @@ pub struct ReplicaView {
     /// For how long it has been running.
     pub up: Duration,
     /// How long ago it said something.
-    pub heard: Duration,
+    pub received: Duration,
     /// What it has taken out of rotation by what it found itself, as far as this replica knows these scopes, each with its
     /// cause.
     pub out: Vec<(ScopeId, String)>,
@@ -142,7 +142,7 @@ impl Sharing {
             name: replica.name.clone(),
             node: *node,
             up: replica.up,
-            heard: now.saturating_duration_since(replica.heard),
+            received: now.saturating_duration_since(replica.received),
             out: replica
                 .found
                 .iter()
@@ -167,7 +167,7 @@ impl Sharing {
                     events.emit(&Event::Shared(SharedNews::Connected {
                         server: link.server.clone(),
                     }));
-                    self.health.trials().share(true);
+                    self.health.fleet_probes().share(true);
                     self.share(link, &events).await
                 }
                 Err(why) => why,
@@ -176,7 +176,7 @@ impl Sharing {
             if !is_told {
                 is_told = true;
                 let reason = lost.to_string();
-                events.emit(&Event::Shared(SharedNews::Lost { reason }));
+                events.emit(&Event::Shared(SharedNews::Disconnected { reason }));
             }
             sleep(PAUSE.mul_f32(0.5 + fastrand::f32())).await;
         }
@@ -197,7 +197,7 @@ impl Sharing {
     async fn share(&self, mut link: Link, events: &Events) -> LinkError {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told: Option<Instant> = None;
+        let mut sent_at: Option<Instant> = None;
         loop {
             let looked = tokio::select! {
                 incoming = link.next() => match incoming {
@@ -207,12 +207,12 @@ impl Sharing {
                     }
                     None => return LinkError::Ended,
                 },
-                () = self.health.trials().wanted() => self.agree(&mut link).await,
+                () = self.health.fleet_probes().wanted() => self.agree(&mut link).await,
                 () = self.news.notified() => {
                     sleep(GATHER).await;
-                    self.tell(&mut link, &mut told, events).await
+                    self.tell(&mut link, &mut sent_at, events).await
                 }
-                _ = looks.tick() => self.look(&mut link, &mut told, events).await,
+                _ = looks.tick() => self.look(&mut link, &mut sent_at, events).await,
             };
             if let Err(why) = looked {
                 return why;
@@ -223,12 +223,12 @@ impl Sharing {
     async fn look(
         &self,
         link: &mut Link,
-        told: &mut Option<Instant>,
+        sent_at: &mut Option<Instant>,
         events: &Events,
     ) -> Result<(), LinkError> {
         let changes = self.fleet().settle(Instant::now());
         report(changes, events);
-        self.tell(link, told, events).await?;
+        self.tell(link, sent_at, events).await?;
         self.agree(link).await
     }
 
@@ -236,33 +236,33 @@ impl Sharing {
     async fn tell(
         &self,
         link: &mut Link,
-        told: &mut Option<Instant>,
+        sent_at: &mut Option<Instant>,
         events: &Events,
     ) -> Result<(), LinkError> {
         let (message, is_news) = self.own(false);
-        if !is_news && told.is_some_and(|told| told.elapsed() < TELL) {
+        if !is_news && sent_at.is_some_and(|sent_at| sent_at.elapsed() < TELL) {
             return Ok(());
         }
         link.publish(&message).await?;
-        *told = Some(Instant::now());
+        *sent_at = Some(Instant::now());
         events.emit(&Event::Shared(SharedNews::Sent));
         Ok(())
     }
 
-    fn own(&self, leaves: bool) -> (Vec<u8>, bool) {
+    fn own(&self, is_leaving: bool) -> (Vec<u8>, bool) {
         let mut fleet = self.fleet();
         let (mut message, is_news) = fleet.own(&self.name);
         message.up = self.started.elapsed().as_secs();
-        message.leaves = leaves;
+        message.is_leaving = is_leaving;
         (message.written(&fleet.signer), is_news)
     }
 
     fn hear(&self, incoming: Incoming, events: &Events) {
-        let heard = match incoming {
+        let received = match incoming {
             Incoming::Message(bytes) => self.fleet().hear(&bytes, Instant::now()),
             Incoming::Overrun => Err(Unusable::TooMany),
         };
-        match heard {
+        match received {
             Ok(None) => {}
             Ok(Some(changes)) => {
                 events.emit(&Event::Shared(SharedNews::Received));
@@ -280,15 +280,15 @@ impl Sharing {
             (fleet.node, fleet.scopes())
         };
         for (hash, scope) in &scopes {
-            if scope.end_trial(now) {
+            if scope.end_fleet_probe(now) {
                 link.give_back(*hash).await?;
-            } else if scope.wants_trial(now) {
-                let is_ours = link.take(*hash, node, TRIAL).await?;
-                let so_long = if is_ours { TRIAL } else { OTHERS };
-                scope.settle_trial(is_ours, so_long, now);
+            } else if scope.wants_probe(now) {
+                let is_ours = link.take(*hash, node, PROBE).await?;
+                let so_long = if is_ours { PROBE } else { OTHERS };
+                scope.settle_probe(is_ours, so_long, now);
             } else if scope.is_trying(now) {
-                link.keep(*hash, node, TRIAL).await?;
-                scope.settle_trial(true, TRIAL, now);
+                link.keep(*hash, node, PROBE).await?;
+                scope.settle_probe(true, PROBE, now);
             }
         }
         Ok(())
@@ -296,7 +296,7 @@ impl Sharing {
 
     fn go_alone(&self) {
         self.is_connected.store(false, Ordering::Relaxed);
-        self.health.trials().share(false);
+        self.health.fleet_probes().share(false);
     }
 
     fn fleet(&self) -> MutexGuard<'_, Fleet> {

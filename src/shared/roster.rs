@@ -22,7 +22,7 @@ pub(super) struct Roster(HashMap<u64, Replica>);
 pub(super) struct Replica {
     pub(super) name: String,
     /// When it last said something.
-    pub(super) heard: Instant,
+    pub(super) received: Instant,
     pub(super) up: Duration,
     seq: u64,
     pub(super) found: Vec<Found>,
@@ -41,7 +41,7 @@ impl Roster {
         if before.is_none() && self.0.len() >= MOST {
             return Err(Unusable::TooMany);
         }
-        if message.leaves {
+        if message.is_leaving {
             self.0.remove(&message.node);
             return Ok(Vec::new());
         }
@@ -53,7 +53,7 @@ impl Roster {
             .partition(|found| settled.contains(found));
         let replica = Replica {
             name: message.name.clone(),
-            heard: now,
+            received: now,
             up: Duration::from_secs(message.up),
             seq: message.seq,
             found: message.found.clone(),
@@ -73,7 +73,7 @@ impl Roster {
     /// Forgets those that are gone.
     pub(super) fn forget_silent(&mut self, now: Instant) {
         self.0
-            .retain(|_, replica| now.saturating_duration_since(replica.heard) < SILENCE);
+            .retain(|_, replica| now.saturating_duration_since(replica.received) < SILENCE);
     }
 
     /// How many have taken this scope out, by what they found themselves, and for what.
@@ -140,9 +140,9 @@ mod tests {
         }
         let one_more = says(MOST as u64, 1, &[5]);
         assert_eq!(roster.hear(&one_more, now), Err(Unusable::TooMany));
-        let mut leaves = says(0, 2, &[5]);
-        leaves.leaves = true;
-        assert_eq!(roster.hear(&leaves, now), Ok(Vec::new()));
+        let mut is_leaving = says(0, 2, &[5]);
+        is_leaving.is_leaving = true;
+        assert_eq!(roster.hear(&is_leaving, now), Ok(Vec::new()));
         assert_eq!(roster.votes(5).0, MOST - 1);
         roster.forget_silent(now + SILENCE + Duration::from_millis(1));
         assert_eq!(roster.votes(5).0, 0);

@@ -1,6 +1,6 @@
 //! Events turned into traces for OpenTelemetry: what became of a request, attempt by attempt.
 //!
-//! Attempts are kept until their request is over; what is over is sent once a second. Of requests that go well only a part is
+//! Attempts are kept until their request is over; what is over is sent every five seconds. Of requests that go well only a part is
 //! traced, and nothing is kept of the others. The data path knows only of the ids: see [`Trace`].
 //!
 //! *Invariant:* nothing here is waited for. While a collector takes nothing, so many requests are kept, and others are lost.
@@ -29,8 +29,8 @@ use crate::event::{AttemptReport, Event, RequestReport, RequestResult, Sink};
 use crate::outcome::Outcome;
 use crate::request::{RequestId, Trace};
 
-/// How often spans are sent. The attempts of a request may end a moment after it.
-const PERIOD: Duration = Duration::from_secs(1);
+/// How often spans are sent, as by OpenTelemetry's own processors. The attempts of a request may end a moment after it.
+const PERIOD: Duration = Duration::from_secs(5);
 /// So many requests are kept that are over.
 const ROOM: usize = 2048;
 /// So many requests go into one message.

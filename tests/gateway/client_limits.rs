@@ -9,9 +9,7 @@ use http::Method;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Answered, Setup, TestGateway, chat, chat_stream, pass, refusal, simulators, within,
-};
+use crate::harness::{Answered, Setup, TestGateway, chat, chat_stream, pass, refusal, within};
 
 const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
@@ -263,17 +261,21 @@ async fn a_request_that_nobody_answers_costs_no_tokens() {
     assert!(count(&answered, "x-ratelimit-remaining-tokens") >= 99);
 }
 
-#[tokio::test]
-async fn a_client_has_the_models_that_it_may_use_and_no_others() {
-    let (first, second) = simulators().await;
+/// A gateway at which anna may use `gpt-4o` and what begins with `o3`, of three routes.
+async fn with_models(first: &Simulator) -> TestGateway {
     let clients = "clients: [{name: anna, key: key-of-anna, models: [gpt-4o, \"o3*\"]}, {name: bert, key: key-of-bert}]";
-    let gateway = Setup::new()
-        .upstream(&first)
-        .upstream(&second)
+    Setup::new()
+        .upstream(first)
         .route(&["gpt-4o", "gpt-5", "o3*"], &["first"])
         .lines(clients)
         .start()
-        .await;
+        .await
+}
+
+#[tokio::test]
+async fn a_client_has_the_models_that_it_may_use_and_no_others() {
+    let first = healthy().await;
+    let gateway = with_models(&first).await;
     let mut other = chat();
     other["model"] = "gpt-5".into();
     let error = refusal(
@@ -291,25 +293,6 @@ async fn a_client_has_the_models_that_it_may_use_and_no_others() {
     assert_eq!(error["error"]["type"], "permission_error", "{error}");
     assert_eq!(ask(&gateway, ANNA, CHAT, &chat()).await.status, 200);
     assert_eq!(ask(&gateway, BERT, CHAT, &other).await.status, 200);
-
-    // A request that does not show its model may be for any.
-    for path in ["/v1/responses", "/v1/batches", "/v1/threads/runs"] {
-        let answered = ask(&gateway, ANNA, path, &json!({"input": "hi"})).await;
-        refusal(&answered, 403, "model_not_allowed");
-    }
-    let handshake = [
-        ANNA,
-        ("connection", "upgrade"),
-        ("upgrade", "websocket"),
-        ("sec-websocket-version", "13"),
-        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-    ];
-    for path in ["/v1/responses?model=gpt-4o", "/v1/realtime?model=gpt-5"] {
-        let answered = gateway.send(Method::GET, path, &handshake, "").await;
-        refusal(&answered, 403, "model_not_allowed");
-    }
-    let files = gateway.send(Method::GET, "/v1/files", &[ANNA], "").await;
-    assert_eq!(files.status, 200, "{}", files.text());
 
     let list = gateway
         .send(Method::GET, "/v1/models", &[ANNA], "")
@@ -333,9 +316,35 @@ async fn a_client_has_the_models_that_it_may_use_and_no_others() {
             .status,
         200
     );
-    assert_eq!(first.received_count(), 3);
+    assert_eq!(first.received_count(), 2);
     let refused = "backstop_client_limited_total{client=\"anna\",limit=\"models\"}";
-    assert_eq!(metric(&gateway, refused).await, Some(8.0));
+    assert_eq!(metric(&gateway, refused).await, Some(3.0));
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_show_its_model_is_refused_where_models_are_set() {
+    let first = healthy().await;
+    let gateway = with_models(&first).await;
+    for path in ["/v1/responses", "/v1/batches", "/v1/threads/runs"] {
+        let answered = ask(&gateway, ANNA, path, &json!({"input": "hi"})).await;
+        refusal(&answered, 403, "model_not_allowed");
+    }
+    let handshake = [
+        ANNA,
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    for path in ["/v1/responses?model=gpt-4o", "/v1/realtime?model=gpt-5"] {
+        let answered = gateway.send(Method::GET, path, &handshake, "").await;
+        refusal(&answered, 403, "model_not_allowed");
+    }
+    let files = gateway.send(Method::GET, "/v1/files", &[ANNA], "").await;
+    assert_eq!(files.status, 200, "{}", files.text());
+    assert_eq!(first.received_count(), 1);
+    let refused = "backstop_client_limited_total{client=\"anna\",limit=\"models\"}";
+    assert_eq!(metric(&gateway, refused).await, Some(5.0));
 }
 
 #[tokio::test]

@@ -240,6 +240,7 @@ limits: {jj: 1}
 log: {jj: 1}
 traces: {jj: 1}
 notify: [{jj: 1}]
+shared: {jj: 1}
 ";
     let _: Value = serde_yaml::from_str(text).unwrap();
     let problems = Config::parse("test", text, &|_| None).unwrap_err();

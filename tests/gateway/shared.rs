@@ -71,7 +71,7 @@ fn is_connected(event: &Event) -> bool {
 }
 
 fn is_lost(event: &Event) -> bool {
-    matches!(event, Event::Shared(SharedNews::Lost { .. }))
+    matches!(event, Event::Shared(SharedNews::Disconnected { .. }))
 }
 
 async fn wait_for(replica: &TestGateway, times: usize, is_it: fn(&Event) -> bool) {

@@ -128,7 +128,7 @@ pub(super) fn by_model(model: &str) -> Option<Known> {
         Some(start) => model.starts_with(start),
         None => model == *pattern,
     };
-    let provider = Provider::all().find(|provider| provider.families().iter().any(|p| fits(&p)))?;
+    let provider = Provider::all().find(|provider| provider.families().iter().any(&fits))?;
     TABLE
         .iter()
         .find(|known| known.provider == provider.name())

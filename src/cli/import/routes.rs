@@ -236,11 +236,6 @@ fn weights(shares: &[Share]) -> Vec<Option<u64>> {
         .collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it lies between 1 and the largest weight"
-)]
 fn whole(value: f64) -> u64 {
     value.round().clamp(1.0, LARGEST_WEIGHT) as u64
 }

@@ -140,11 +140,6 @@ fn headers(params: &Params<'_>, notes: &mut Notes) -> Vec<(String, String)> {
     headers
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it is above 0, and rounded"
-)]
 fn concurrency(params: &Params<'_>) -> Option<u64> {
     let number = params.number("max_parallel_requests")?;
     Some(number.round().max(1.0) as u64)

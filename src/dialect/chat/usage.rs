@@ -39,8 +39,7 @@ pub fn usage(usage: &str) -> Option<Usage> {
     ]);
     let usage = Usage {
         input,
-        // Azure counts more for Grok than the prompt has.
-        cached: cached.min(input),
+        cached,
         written: most([
             of_prompt.cache_write_tokens,
             counts.cache_creation_input_tokens,

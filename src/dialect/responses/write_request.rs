@@ -103,15 +103,15 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
     let (tools, tool_choice, parallel_tool_calls) =
         tools(conversation.tools, &mut names, &mut dropped);
     let thinks = facts.thinks || thinking.is_asked_for();
+    let is_shown = shows_thoughts(thinking, conversation.origin);
+    let most = conversation.max_output.map(|most| target.limit(most));
     let is_verbose = facts.takes_verbosity();
     let verbosity = dropped.keep(conversation.verbosity, Field::Verbosity, is_verbose);
     let text = text(conversation.format, verbosity, &mut dropped);
-    if !conversation.stop.is_empty() {
-        dropped.field(Field::Stop);
-    }
-    if conversation.caching.automatic.is_some() {
-        dropped.field(Field::CacheControl);
-    }
+    let stop = conversation.stop.first();
+    dropped.keep(stop, Field::Stop, false);
+    let mark = conversation.caching.automatic;
+    dropped.keep(mark, Field::CacheControl, false);
     let body = Body {
         model: target.model,
         instructions,
@@ -119,16 +119,10 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
         tools,
         tool_choice,
         parallel_tool_calls,
-        reasoning: reasoning(
-            effort,
-            &facts,
-            shows_thoughts(thinking, conversation.origin),
-        ),
+        reasoning: reasoning(effort, &facts, is_shown),
         include: thinks.then_some([THOUGHTS]),
         text,
-        max_output_tokens: conversation
-            .max_output
-            .map(|most| target.limit(most).max(LEAST_OUTPUT)),
+        max_output_tokens: most.map(|most| most.max(LEAST_OUTPUT)),
         temperature,
         top_p,
         about: About {

@@ -8,14 +8,14 @@ use crate::health::{CooldownReason, ModelHealth, Phase, SharedCooldown, SharedSc
 use crate::outcome::Outcome;
 
 /// The scope of a model, as replicas share it.
-fn shared(bench: &Bench, model: &Arc<ModelHealth>) -> SharedScope {
+fn shared(bench: &Bench, model: &Arc<ModelHealth>) -> Option<SharedScope> {
     let mut found = None;
     bench.health.each_shared(&mut |scope, name| {
         if scope.id() == *model.id() && name.is_none() {
             found = Some(scope.clone());
         }
     });
-    found.unwrap()
+    found
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn the_next_failure_of_our_own_is_enough_unless_one_of_us_has_succeeded() {
     for (succeeds_first, is_out) in [(false, true), (true, false)] {
         let mut bench = Bench::new();
         let model = bench.model("a", "m");
-        shared(&bench, &model).doubt("failures", bench.now);
+        shared(&bench, &model).unwrap().doubt("failures", bench.now);
         assert_eq!(bench.phase(&model), Phase::Closed);
         bench.pass(3.0);
         for _ in 0..if succeeds_first { 3 } else { 0 } {
@@ -39,23 +39,31 @@ fn what_others_said_is_not_told_on_but_our_own_finding_is() {
     let mut bench = Bench::new();
     let (ours, theirs) = (bench.model("a", "m"), bench.model("b", "m"));
     bench.trip(&ours, &FAILURE);
-    let told = shared(&bench, &theirs);
-    assert!(told.open_as_told("failures", bench.now).is_some());
+    let shared_by_us = shared(&bench, &theirs).unwrap();
+    assert!(shared_by_us.open_as_told("failures", bench.now).is_some());
     assert!(
-        told.open_as_told("failures", bench.now).is_none(),
+        shared_by_us.open_as_told("failures", bench.now).is_none(),
         "it is out"
     );
-    let finding = |model| shared(&bench, model).own_finding(bench.now);
+    let finding = |model| shared(&bench, model).unwrap().own_finding(bench.now);
     let own = finding(&ours).unwrap();
     assert_eq!((own.cause, own.has_healed), ("failures", false));
     assert_eq!(finding(&theirs), None);
     // Tried by another in vain, it stays what it was.
     for (model, is_own) in [(&ours, true), (&theirs, false)] {
-        assert!(shared(&bench, model).put_off(2, bench.now).is_some());
+        assert!(
+            shared(&bench, model)
+                .unwrap()
+                .put_off(2, bench.now)
+                .is_some()
+        );
         assert_eq!(finding(model).is_some(), is_own);
     }
     for model in [&ours, &theirs] {
-        assert_eq!(shared(&bench, model).heal_as_told(bench.now).len(), 1);
+        assert_eq!(
+            shared(&bench, model).unwrap().heal_as_told(bench.now).len(),
+            1
+        );
         assert_eq!(bench.phase(model), Phase::SlowStart);
         assert_eq!(finding(model), None);
     }
@@ -70,7 +78,7 @@ fn what_we_have_healed_ourselves_is_told_for_a_while() {
         let permit = bench.probe(&model);
         bench.end(permit, &Outcome::Success);
     }
-    let finding = |bench: &Bench| shared(bench, &model).own_finding(bench.now);
+    let finding = |bench: &Bench| shared(bench, &model).unwrap().own_finding(bench.now);
     assert!(finding(&bench).is_some_and(|finding| finding.has_healed));
     bench.pass(6.0);
     assert_eq!(finding(&bench), None);
@@ -81,10 +89,10 @@ fn a_cooldown_of_another_holds_here_within_bounds_and_is_not_told_on() {
     let mut bench = Bench::new();
     let (ours, theirs) = (bench.model("a", "m"), bench.model("b", "m"));
     bench.attempt(&ours, &LIMITED);
-    let of = |model| shared(&bench, model);
-    let told: Vec<SharedCooldown> = of(&ours).own_cooldowns(bench.now).collect();
-    assert_eq!(told.len(), 1);
-    of(&theirs).cool_down(told[0], bench.now);
+    let of = |model| shared(&bench, model).unwrap();
+    let shared_by_us: Vec<SharedCooldown> = of(&ours).own_cooldowns(bench.now).collect();
+    assert_eq!(shared_by_us.len(), 1);
+    of(&theirs).cool_down(shared_by_us[0], bench.now);
     assert!(theirs.admit(0, bench.now).is_err());
     assert_eq!(of(&theirs).own_cooldowns(bench.now).count(), 0);
     let absurd = SharedCooldown {
@@ -102,20 +110,20 @@ fn a_cooldown_of_another_holds_here_within_bounds_and_is_not_told_on() {
 fn a_scope_is_tried_by_whoever_is_agreed_upon() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
-    bench.health.trials().share(true);
+    bench.health.fleet_probes().share(true);
     bench.trip(&model, &FAILURE);
     bench.pass(f64::from(bench.pause(&model)) + 0.1);
-    let scope = shared(&bench, &model);
+    let scope = shared(&bench, &model).unwrap();
     assert!(model.admit(0, bench.now).is_err());
-    assert!(scope.wants_trial(bench.now));
-    scope.settle_trial(false, Duration::from_secs(1), bench.now);
-    assert!(model.admit(0, bench.now).is_err() && !scope.wants_trial(bench.now));
-    scope.settle_trial(true, Duration::from_secs(9), bench.now);
+    assert!(scope.wants_probe(bench.now));
+    scope.settle_probe(false, Duration::from_secs(1), bench.now);
+    assert!(model.admit(0, bench.now).is_err() && !scope.wants_probe(bench.now));
+    scope.settle_probe(true, Duration::from_secs(9), bench.now);
     let permit = model.admit(0, bench.now).unwrap();
     assert!(permit.is_probe() && scope.is_trying(bench.now));
-    assert!(!scope.end_trial(bench.now));
+    assert!(!scope.end_fleet_probe(bench.now));
     bench.end(permit, &FAILURE);
-    assert!(scope.end_trial(bench.now) && !scope.has_trial(bench.now));
+    assert!(scope.end_fleet_probe(bench.now) && !scope.has_probe(bench.now));
 }
 
 #[test]

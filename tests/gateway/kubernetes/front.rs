@@ -19,7 +19,7 @@ use crate::surroundings::free_addresses;
 /// It ends when it is dropped.
 pub(super) enum Front {
     Service(Service),
-    Nginx(Nginx),
+    Nginx(Box<Nginx>),
 }
 
 impl Front {

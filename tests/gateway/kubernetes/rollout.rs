@@ -197,6 +197,6 @@ async fn a_rolling_restart_behind_a_service_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_behind_nginx_loses_nothing() {
     if let Some(nginx) = Nginx::find() {
-        replaces_three(Front::Nginx(nginx), &[0]).await;
+        replaces_three(Front::Nginx(Box::new(nginx)), &[0]).await;
     }
 }

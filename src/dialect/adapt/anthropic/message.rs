@@ -234,7 +234,9 @@ impl Request<'_> {
     /// Handles messages of the system: `role 'system' is not supported on this model`.
     fn instruct(&mut self) {
         if !self.model.takes_system_amid {
-            self.change_turns(|turns| turns.instruct_by_user());
+            self.change_turns(|turns| {
+                turns.instruct_by_user();
+            });
         }
     }
 

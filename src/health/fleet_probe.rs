@@ -19,12 +19,12 @@ pub(super) const AGAIN: f32 = 0.1;
 
 /// Whether trials are agreed upon with other replicas, and who does that.
 #[derive(Debug, Default)]
-pub struct Trials {
+pub struct FleetProbes {
     are_shared: AtomicBool,
     wanted: Notify,
 }
 
-impl Trials {
+impl FleetProbes {
     /// Whether others are asked from now on before anything is tried.
     pub fn share(&self, are_shared: bool) {
         self.are_shared.store(are_shared, Ordering::Release);
@@ -39,16 +39,16 @@ impl Trials {
 /// Who may try one scope: the state in the low half, and in the high half the tick at which it ends; of a wish, the one at
 /// which it began.
 #[derive(Debug, Default)]
-pub(super) struct Trial(AtomicU64);
+pub(super) struct FleetProbe(AtomicU64);
 
 const WANTED: u32 = 1;
 const OURS: u32 = 2;
 const OTHERS: u32 = 3;
 
-impl Trial {
+impl FleetProbe {
     /// Whether a request may try the scope. If that is open, it is noted that it is wanted.
-    pub(super) fn is_allowed(&self, trials: &Trials, now: Tick) -> bool {
-        if !trials.are_shared.load(Ordering::Acquire) {
+    pub(super) fn is_allowed(&self, fleet_probes: &FleetProbes, now: Tick) -> bool {
+        if !fleet_probes.are_shared.load(Ordering::Acquire) {
             return true;
         }
         let seen = self.0.load(Ordering::Acquire);
@@ -62,12 +62,12 @@ impl Trial {
             }
             _ => {}
         }
-        let wish = pair(now.0, WANTED);
+        let request = pair(now.0, WANTED);
         let is_first = self
             .0
-            .compare_exchange(seen, wish, Ordering::AcqRel, Ordering::Relaxed);
+            .compare_exchange(seen, request, Ordering::AcqRel, Ordering::Relaxed);
         if is_first.is_ok() {
-            trials.wanted.notify_one();
+            fleet_probes.wanted.notify_one();
         }
         false
     }
@@ -103,31 +103,34 @@ impl Trial {
 
 #[cfg(test)]
 mod tests {
-    use super::{Trial, Trials};
+    use super::{FleetProbe, FleetProbes};
     use crate::health::time::Tick;
 
     const NOW: Tick = Tick(1_000_000);
 
     #[test]
     fn alone_nobody_is_asked() {
-        assert!(Trial::default().is_allowed(&Trials::default(), NOW));
+        assert!(FleetProbe::default().is_allowed(&FleetProbes::default(), NOW));
     }
 
     #[test]
     fn in_a_fleet_a_trial_waits_for_a_moment_until_it_is_agreed() {
-        let (trials, trial) = (Trials::default(), Trial::default());
-        trials.share(true);
-        let may = |seconds| trial.is_allowed(&trials, NOW.plus(seconds));
-        assert!(!may(0.0) && trial.is_wanted(NOW));
+        let (fleet_probes, fleet_probe) = (FleetProbes::default(), FleetProbe::default());
+        fleet_probes.share(true);
+        let may = |seconds| fleet_probe.is_allowed(&fleet_probes, NOW.plus(seconds));
+        assert!(!may(0.0) && fleet_probe.is_wanted(NOW));
         assert!(!may(0.4));
         assert!(may(0.6), "nobody answers");
         assert!(!may(6.0), "that is another round");
-        trial.settle(true, 3.0, NOW.plus(6.0));
-        assert!(may(8.9) && !trial.is_wanted(NOW.plus(6.0)));
-        trial.settle(false, 1.0, NOW.plus(9.0));
-        assert!(!may(9.9) && !trial.is_wanted(NOW.plus(9.9)));
-        assert!(!may(10.1) && trial.is_wanted(NOW.plus(10.1)), "it is over");
-        trial.settle(true, 3.0, NOW);
-        assert!(trial.end() && !trial.end());
+        fleet_probe.settle(true, 3.0, NOW.plus(6.0));
+        assert!(may(8.9) && !fleet_probe.is_wanted(NOW.plus(6.0)));
+        fleet_probe.settle(false, 1.0, NOW.plus(9.0));
+        assert!(!may(9.9) && !fleet_probe.is_wanted(NOW.plus(9.9)));
+        assert!(
+            !may(10.1) && fleet_probe.is_wanted(NOW.plus(10.1)),
+            "it is over"
+        );
+        fleet_probe.settle(true, 3.0, NOW);
+        assert!(fleet_probe.end() && !fleet_probe.end());
     }
 }
