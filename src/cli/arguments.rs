@@ -42,19 +42,34 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "BACKSTOP_ADMIN_LISTEN", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) admin_listen: Option<SocketAddr>,
 
-    /// Names by which the proxy may be called, with commas between them, besides those under `hosts` in the configuration
+    #[command(flatten)]
+    pub(super) hosts: HostsArg,
+
+    /// Remember here which upstream created what (files, batches, stored responses), whatever the configuration says;
+    /// without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
+    #[arg(long, env = "BACKSTOP_STATE_DIR", value_name = "FOLDER")]
+    pub(super) state_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct HostsArg {
+    /// Further names by which the proxy may be called, with commas between them, besides those under `hosts` in the
+    /// configuration
     #[arg(
         long,
         env = "BACKSTOP_HOSTS",
         value_name = "NAMES",
         value_delimiter = ','
     )]
-    pub(super) hosts: Vec<String>,
+    hosts: Vec<String>,
+}
 
-    /// Remember here which upstream created what (files, batches, stored responses), whatever the configuration says;
-    /// without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
-    #[arg(long, env = "BACKSTOP_STATE_DIR", value_name = "FOLDER")]
-    pub(super) state_dir: Option<PathBuf>,
+impl HostsArg {
+    /// The names, without what is left empty.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let names = self.hosts.iter().map(|name| name.trim());
+        names.filter(|name| !name.is_empty()).map(str::to_owned)
+    }
 }
 
 #[derive(Args, Debug)]
@@ -67,14 +82,8 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value = "127.0.0.1:4001", value_name = "ADDRESS", value_parser = parse_address)]
     pub(super) admin_listen: SocketAddr,
 
-    /// Names by which the proxy may be called, with commas between them, as in a network of containers
-    #[arg(
-        long,
-        env = "BACKSTOP_HOSTS",
-        value_name = "NAMES",
-        value_delimiter = ','
-    )]
-    pub(super) hosts: Vec<String>,
+    #[command(flatten)]
+    pub(super) hosts: HostsArg,
 
     /// Play a story unattended instead of waiting for keys, and print lines; that happens without a terminal, too
     #[arg(long)]

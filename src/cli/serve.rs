@@ -110,9 +110,7 @@ impl ServeArgs {
     fn applied_to(&self, mut config: Config) -> Config {
         config.listen = self.listen.unwrap_or(config.listen);
         config.admin.listen = self.admin_listen.unwrap_or(config.admin.listen);
-        let typed = self.hosts.iter().map(|name| name.trim());
-        let typed = typed.filter(|name| !name.is_empty());
-        config.hosts.extend(typed.map(str::to_owned));
+        config.hosts.extend(self.hosts.names());
         let typed = self.state_dir.clone();
         config.state_dir = typed.or(config.state_dir).or_else(usual_state_dir);
         config

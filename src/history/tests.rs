@@ -3,6 +3,7 @@
 mod incidents;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -292,6 +293,29 @@ async fn a_broken_file_is_moved_aside_and_an_unusable_folder_costs_only_the_file
     assert!(second.availability().await.unwrap().trouble.is_some());
 }
 
+/// The last minute of ninety days.
+const LAST: u64 = 90 * 1440;
+
+/// What is kept of ninety days in which these subjects had the same counts in each minute.
+fn ninety_days(subjects: RangeInclusive<u64>, counts: &Counts) -> Ledger {
+    let mut ledger = Ledger::new(None);
+    let day = 1440;
+    // An hour of a day makes the same rows as all its hours, where those are forgotten.
+    let old = (0..81 * day).step_by(1440);
+    let hours = (81 * day..LAST - 120).step_by(60);
+    for minute in old.chain(hours).chain(LAST - 120..=LAST) {
+        let sealed = subjects.clone().map(|subject| Sealed {
+            minute,
+            subject: Subject(subject),
+            counts: counts.clone(),
+        });
+        ledger.take(sealed.collect(), BTreeMap::new());
+        ledger.keep();
+        ledger.prune(minute);
+    }
+    ledger
+}
+
 /// Twenty upstreams with two models each, for 90 days without a file: what is held in memory. With a file it is a minute
 /// of them, and a cache of one MiB.
 #[test]
@@ -308,22 +332,8 @@ fn ninety_days_of_sixty_subjects_fit_in_eight_mebibytes() {
             .note(Duration::from_millis(200 + 31 * millis));
         one.total.note(Duration::from_millis(900 + 217 * millis));
     }
-    let mut ledger = Ledger::new(None);
-    let (day, last) = (1440, 90 * 1440);
-    // An hour of a day makes the same rows as all its hours, where those are forgotten.
-    let old = (0_u64..81 * day).step_by(1440);
-    let hours = (81 * day..last - 120).step_by(60);
-    for minute in old.chain(hours).chain(last - 120..=last) {
-        let sealed = (0..61).map(|subject| Sealed {
-            minute,
-            subject: Subject(subject),
-            counts: one.clone(),
-        });
-        ledger.take(sealed.collect(), BTreeMap::new());
-        ledger.keep();
-        ledger.prune(minute);
-    }
-    assert!(ledger.sums(0, last).len() == 61);
+    let mut ledger = ninety_days(0..=60, &one);
+    assert!(ledger.sums(0, LAST).len() == 61);
     let held = ledger.held();
     assert!(held < 8 << 20, "{held}");
     assert!(held > 1 << 20, "the measure is wrong: {held}");
@@ -385,20 +395,7 @@ fn ninety_days_of_a_hundred_clients_fit_in_five_mebibytes() {
         }),
         ..request(RequestResult::Answered)
     });
-    let mut ledger = Ledger::new(None);
-    let (day, last) = (1440, 90 * 1440);
-    let old = (0_u64..81 * day).step_by(1440);
-    let hours = (81 * day..last - 120).step_by(60);
-    for minute in old.chain(hours).chain(last - 120..=last) {
-        let sealed = (1..=101).map(|subject| Sealed {
-            minute,
-            subject: Subject(subject),
-            counts: one.clone(),
-        });
-        ledger.take(sealed.collect(), BTreeMap::new());
-        ledger.keep();
-        ledger.prune(minute);
-    }
+    let ledger = ninety_days(1..=101, &one);
     let held = ledger.held();
     assert!(held < 5 << 20, "{held}");
 }

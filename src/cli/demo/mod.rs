@@ -33,8 +33,7 @@ pub(super) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let mut config = Config::parse("the demo's configuration", &yaml, &|_| None)?;
     config.listen = args.listen;
     config.admin.listen = args.admin_listen;
-    let hosts = args.hosts.iter().filter(|name| !name.is_empty());
-    config.hosts.extend(hosts.cloned());
+    config.hosts.extend(args.hosts.names());
     let mut stop = Stop::listen()?;
     let gateway = Gateway::start(&config, Vec::new()).await?;
     introduce(&gateway);
