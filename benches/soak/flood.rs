@@ -121,11 +121,22 @@ pub(crate) async fn flood(executable: &Path, length: Duration, words: usize) -> 
     (text, is_kept)
 }
 
+/// A conversation of so many words in the API of Messages, which the upstream does not speak: to translate it takes the program
+/// longer than it takes the generator to send it, on a processor of the same kind.
 fn request(words: usize) -> Vec<u8> {
-    let body = serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "word ".repeat(words)}]});
-    let body = body.to_string();
+    let turn = |number: usize| {
+        let role = if number.is_multiple_of(2) {
+            "user"
+        } else {
+            "assistant"
+        };
+        serde_json::json!({"role": role, "content": [{"type": "text", "text": "word ".repeat(10)}]})
+    };
+    // It ends with the user's turn.
+    let turns: Vec<_> = (0..=words / 20 * 2).map(turn).collect();
+    let body = serde_json::json!({"model": "m", "max_tokens": 9, "messages": turns}).to_string();
     format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

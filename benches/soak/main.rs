@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let length = Duration::from_secs_f64(60.0 * number(&arguments, "--minutes").unwrap_or(2.0));
     let (text, is_kept) = if arguments.iter().any(|argument| argument == "--overload") {
         let program = executable(&arguments);
-        let words = number(&arguments, "--words").unwrap_or(200.0);
+        let words = number(&arguments, "--words").unwrap_or(2000.0);
         let flood = flood::flood(&program, length, words as usize);
         runtime.block_on(flood)
     } else {
