@@ -10,10 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Proxy;
-use super::provider::{ALONE, IN_BURSTS, MARK, acknowledgements};
-
-/// How many clients ask at once.
-pub(crate) const CONNECTIONS: usize = 16;
+use super::provider::{ALONE, CONNECTIONS, IN_BURSTS, MARK, acknowledgements};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

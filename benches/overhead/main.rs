@@ -33,6 +33,7 @@ use tokio::time::Instant;
 use self::cases::{CASES, Case, Who};
 use self::client::{Kind, Speaker, load};
 use self::program::{Program, in_thread};
+use self::provider::CONNECTIONS;
 use self::table::{Table, median, micros};
 
 /// How much is measured.
@@ -174,7 +175,7 @@ async fn compare(case: &Case, proxies: &[Proxy], size: Size, table: &mut Table) 
         .iter()
         .filter(|proxy| case.is_for(proxy.who))
         .collect();
-    let requests = (case.requests / size.divisor).max(client::CONNECTIONS);
+    let requests = (case.requests / size.divisor).max(CONNECTIONS);
     let mut times = vec![Vec::new(); takes_part.len()];
     for round in 0..=size.rounds {
         for turn in 0..takes_part.len() {

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::client::CONNECTIONS;
-
+/// How many clients ask at once, each over a connection of its own.
+pub(crate) const CONNECTIONS: usize = 16;
 /// What stands once in every part of an answer, in any API.
 pub(crate) const MARK: &[u8] = b"perspiciatis";
 /// How many events a stream has whose events come alone.

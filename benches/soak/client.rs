@@ -17,7 +17,8 @@ use crate::board::{Board, Kind};
 use crate::dialect::{BOUNDARY, Dialect, Ending};
 use crate::wish::Wish;
 
-/// Nothing takes longer: what has no end by then is lost.
+/// Nothing more comes after so long a silence: the answer is lost. The whole of it may take longer, where a slow reader has little
+/// of the processor.
 const LOST: Duration = Duration::from_secs(90);
 
 /// What a client asks for.
@@ -121,12 +122,12 @@ async fn ask(habit: &Habit, line: &mut Line, board: &Board) -> bool {
         kind: habit.kind,
     };
     let asked = async {
-        let response = line.send(request(habit, &wish)).await;
+        let response = within(line.send(request(habit, &wish))).await?;
         let response = response.map_err(|error| format!("no answer: {error:?}"))?;
         read(habit, &wish, response, board).await
     };
     let ended = tokio::select! {
-        ended = timeout(LOST, asked) => ended.unwrap_or_else(|_| Err("no end".to_owned())),
+        ended = asked => ended,
         () = stalled.notified() => {
             // An HTTP/1.1 connection is closed by that, an HTTP/2 stream is reset.
             board.close(number, habit.name, "client_gone");
@@ -144,6 +145,12 @@ async fn ask(habit: &Habit, line: &mut Line, board: &Board) -> bool {
             false
         }
     }
+}
+
+/// What a step comes to, unless it takes too long.
+async fn within<T>(step: impl Future<Output = T>) -> Result<T, String> {
+    let done = timeout(LOST, step).await;
+    done.map_err(|_| "no end".to_owned())
 }
 
 fn request(habit: &Habit, wish: &Wish) -> Request<Full<Bytes>> {
@@ -173,7 +180,7 @@ async fn read(
 ) -> Result<End, String> {
     let (head, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = within(body.frame()).await? {
         let frame = frame.map_err(|error| format!("{} cut off: {error:?}", head.status))?;
         bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
         if !habit.reads_every.is_zero() {

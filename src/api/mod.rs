@@ -161,7 +161,7 @@ impl Api {
         let path = Path::of(&head.uri)?;
         record.endpoint = Endpoint::of(&head.method, path.without_query());
         if let Some(ratio) = self.traced {
-            record.trace = Trace::of(&head.headers, record.id.number(), ratio);
+            record.trace = Trace::of(&head.headers, ratio);
         }
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         record.hold(slot.map_err(|_| Rejection::TooBusy)?);

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::log_filter::LogFilter;
 use crate::config::process_environment;
-use crate::log::Text;
+use crate::log::{Json, Text};
 use crate::output::STDERR;
 use crate::state;
 
@@ -42,11 +42,7 @@ pub(super) fn start(filter: &LogFilter, format: LogFormat) -> anyhow::Result<()>
         let has_colours = is_terminal && process_environment("NO_COLOR").is_none();
         lines.with_ansi(has_colours).event_format(Text).init();
     } else {
-        lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .init();
+        lines.event_format(Json).init();
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())

@@ -1,11 +1,12 @@
 //! Events turned into log lines.
 //!
-//! A sentence says everything, and the fields say the same once more: [`Text`] shows the one, the JSON form both. `warn`
+//! A sentence says everything, and the fields say the same once more: [`Text`] shows the one, [`Json`] both. `warn`
 //! says that we coped with something or that somebody has to act, `info` that something changed; single requests are logged
 //! at the level that the configuration names. What an outage repeats is summed up. Bodies, prompts and keys are never
 //! logged, nor what an upstream says about a request: it may quote from it.
 
 mod access;
+mod json;
 mod notices;
 mod repeats;
 mod text;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
+pub use json::Json;
 pub use text::Text;
 
 use self::access::{Access, Brief};

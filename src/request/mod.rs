@@ -2,6 +2,7 @@
 
 mod client_api;
 mod credential;
+mod id;
 mod media;
 mod needs;
 mod peek;
@@ -9,7 +10,6 @@ mod session;
 mod thinking;
 mod trace;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +19,12 @@ use tokio::time::Instant;
 
 pub use client_api::ClientApi;
 pub use credential::ClientCredential;
+pub use id::RequestId;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
 pub use session::Session;
 pub use thinking::Thinking;
-pub use trace::Trace;
+pub use trace::{Parent, Trace};
 
 use crate::catalogue::{Abilities, Ability};
 use crate::config::UpstreamId;
@@ -252,51 +253,5 @@ impl Endpoint {
             Self::Realtime => "realtime",
             Self::Other => "other",
         }
-    }
-}
-
-/// Identifies one request in headers, logs and error bodies.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RequestId([u8; PREFIX.len() + DIGITS]);
-
-/// How the text of an id begins.
-const PREFIX: [u8; 4] = *b"req_";
-/// The hexadecimal digits of a random number.
-const DIGITS: usize = 32;
-
-impl RequestId {
-    /// A fresh random id.
-    pub fn random() -> Self {
-        let mut text = [0; _];
-        let (prefix, digits) = text.split_at_mut(PREFIX.len());
-        prefix.copy_from_slice(&PREFIX);
-        let number = fastrand::u128(..);
-        for (place, digit) in digits.iter_mut().rev().enumerate() {
-            *digit = b"0123456789abcdef"[(number >> (4 * place)) as usize & 15];
-        }
-        Self(text)
-    }
-
-    /// Its digits as a number.
-    pub fn number(&self) -> u128 {
-        let digits = &self.as_str()[PREFIX.len()..];
-        u128::from_str_radix(digits, 16).unwrap_or(1)
-    }
-
-    /// The id as text; always visible ASCII.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -1,20 +1,21 @@
 //! The trace that a request is part of (W3C Trace Context), and the spans that it consists of here.
 
 use http::HeaderMap;
-use http::header::HeaderValue;
+use http::header::{HeaderName, HeaderValue};
 
-const PARENT: &str = "traceparent";
-const STATE: &str = "tracestate";
+use super::id::RequestId;
+
+// As names, which need not be read at each request.
+const PARENT: HeaderName = HeaderName::from_static("traceparent");
+const STATE: HeaderName = HeaderName::from_static("tracestate");
 /// 2^64 divided by the golden ratio: multiples of it are spread over all numbers.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Of a request that may be traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// The trace: the client's, or else the digits of the request's own id.
-    pub id: u128,
-    /// The client's span.
-    pub parent: Option<u64>,
+    /// What the client does by it, in a trace of its own; else the trace begins here.
+    pub parent: Option<Parent>,
     /// The span of the request.
     pub span: u64,
     /// It is traced, and its upstreams are told. Of others only what goes wrong is traced, and the client's headers pass as they
@@ -22,26 +23,39 @@ pub struct Trace {
     pub is_drawn: bool,
 }
 
+/// A span of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// The trace that it is in.
+    pub trace: u128,
+    /// The span itself.
+    pub span: u64,
+}
+
 impl Trace {
     /// The trace of a request with these headers; `None`: its client does not want it traced. The client decides, if it says
-    /// so; of the others `ratio` are drawn. Each is a trace with its `own` number.
-    pub fn of(headers: &HeaderMap, own: u128, ratio: f64) -> Option<Self> {
+    /// so; of the others `ratio` are drawn.
+    pub fn of(headers: &HeaderMap, ratio: f64) -> Option<Self> {
         let span = fastrand::u64(1..);
         match parent(headers) {
-            Some((_, _, false)) => None,
-            Some((id, parent, true)) => Some(Self {
-                id,
+            Some((_, false)) => None,
+            Some((parent, true)) => Some(Self {
                 parent: Some(parent),
                 span,
                 is_drawn: true,
             }),
             None => Some(Self {
-                id: own,
                 parent: None,
                 span,
                 is_drawn: fastrand::f64() < ratio,
             }),
         }
+    }
+
+    /// The number of the trace: the client's, or else the digits of the request's own id.
+    pub fn id(&self, request: &RequestId) -> u128 {
+        self.parent
+            .map_or_else(|| request.number(), |parent| parent.trace)
     }
 
     /// The span of an attempt, by its number.
@@ -50,13 +64,13 @@ impl Trace {
         self.span.wrapping_add(step).max(1)
     }
 
-    /// Makes an attempt the parent of what its upstream does, if that is certain to be traced.
-    pub fn put_on(&self, headers: &mut HeaderMap, number: usize) {
+    /// Makes an attempt at a request the parent of what its upstream does, if that is certain to be traced.
+    pub fn put_on(&self, headers: &mut HeaderMap, request: &RequestId, number: usize) {
         if !self.is_drawn {
             return;
         }
-        let text = format!("00-{:032x}-{:016x}-01", self.id, self.attempt(number));
-        if let Ok(value) = HeaderValue::try_from(text) {
+        let (id, span) = (self.id(request), self.attempt(number));
+        if let Ok(value) = HeaderValue::try_from(format!("00-{id:032x}-{span:016x}-01")) {
             headers.insert(PARENT, value);
         }
         if self.parent.is_none() {
@@ -66,9 +80,9 @@ impl Trace {
     }
 }
 
-/// The client's trace and span, and whether it records them.
-fn parent(headers: &HeaderMap) -> Option<(u128, u64, bool)> {
-    let mut values = headers.get_all(PARENT).iter();
+/// The client's span, and whether it records it.
+fn parent(headers: &HeaderMap) -> Option<(Parent, bool)> {
+    let mut values = headers.get_all(&PARENT).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
     };
@@ -84,7 +98,8 @@ fn parent(headers: &HeaderMap) -> Option<(u128, u64, bool)> {
     let span = digits(span, 16).filter(|span| *span != 0)?;
     let flags = digits(flags, 2)?;
     let is_known = version != 0xff;
-    is_known.then_some((trace, u64::try_from(span).ok()?, flags & 1 == 1))
+    let span = u64::try_from(span).ok()?;
+    is_known.then_some((Parent { trace, span }, flags & 1 == 1))
 }
 
 /// So many hexadecimal digits in lower case.
@@ -99,6 +114,7 @@ mod tests {
     use http::HeaderMap;
 
     use super::{Trace, parent};
+    use crate::request::RequestId;
 
     fn headers(parent: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -113,8 +129,8 @@ mod tests {
     fn only_what_is_well_formed_is_a_parent() {
         let of = |text: &str| parent(&headers(text));
         let known = of(&format!("00-{TRACE}-00f067aa0ba902b7-01")).unwrap();
-        assert_eq!((known.1, known.2), (0x00f0_67aa_0ba9_02b7, true));
-        assert!(!of(&format!("00-{TRACE}-00f067aa0ba902b7-00")).unwrap().2);
+        assert_eq!((known.0.span, known.1), (0x00f0_67aa_0ba9_02b7, true));
+        assert!(!of(&format!("00-{TRACE}-00f067aa0ba902b7-00")).unwrap().1);
         assert!(of(&format!("cc-{TRACE}-00f067aa0ba902b7-01-more")).is_some());
         for wrong in [
             "",
@@ -133,8 +149,8 @@ mod tests {
     #[test]
     fn an_upstream_sees_the_attempt_as_its_parent() {
         let mut sent = headers(&format!("00-{TRACE}-00f067aa0ba902b7-01"));
-        let trace = Trace::of(&sent, 7, 0.0).unwrap();
-        trace.put_on(&mut sent, 2);
+        let trace = Trace::of(&sent, 0.0).unwrap();
+        trace.put_on(&mut sent, &RequestId::random(), 2);
         let expected = format!("00-{TRACE}-{:016x}-01", trace.attempt(2));
         assert_eq!(sent["traceparent"], expected.as_str());
         assert_eq!(sent["tracestate"], "vendor=1");
@@ -144,12 +160,14 @@ mod tests {
     #[test]
     fn the_client_decides_and_else_the_ratio() {
         let not = headers(&format!("00-{TRACE}-00f067aa0ba902b7-00"));
-        assert_eq!(Trace::of(&not, 7, 1.0), None);
+        assert_eq!(Trace::of(&not, 1.0), None);
+        let request = RequestId::random();
         for (ratio, is_drawn) in [(0.0, false), (1.0, true)] {
-            let own = Trace::of(&HeaderMap::new(), 7, ratio).unwrap();
-            assert_eq!((own.id, own.parent, own.is_drawn), (7, None, is_drawn));
+            let own = Trace::of(&HeaderMap::new(), ratio).unwrap();
+            assert_eq!((own.parent, own.is_drawn), (None, is_drawn));
+            assert_eq!(format!("req_{:032x}", own.id(&request)), request.as_str());
             let mut sent = HeaderMap::new();
-            own.put_on(&mut sent, 1);
+            own.put_on(&mut sent, &request, 1);
             assert_eq!(sent.contains_key("traceparent"), is_drawn);
         }
     }

@@ -172,7 +172,12 @@ impl Sink for Tracer {
                     self.kept().attempted(request, report);
                 }
             }
-            Event::RequestFinished(report) => self.kept().finished(report),
+            Event::RequestFinished(report) => {
+                let is_drawn = report.trace.is_some_and(|trace| trace.is_drawn);
+                if is_drawn || !went_well(report) {
+                    self.kept().finished(report);
+                }
+            }
             Event::RequestStarted
             | Event::FailedOver { .. }
             | Event::Continued { .. }
@@ -188,6 +193,11 @@ impl Sink for Tracer {
             | Event::PutBack { .. } => {}
         }
     }
+}
+
+/// Whether its only attempt was answered: if it was not drawn, nothing has been kept of it.
+fn went_well(report: &RequestReport) -> bool {
+    report.result == RequestResult::Answered && report.attempts <= 1
 }
 
 /// Whether a request is traced: one that was drawn, and every one that did not go well at once.

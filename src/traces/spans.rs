@@ -99,11 +99,12 @@ pub(super) fn of(
         ended,
         attempts,
     } = finished;
+    let remote = trace.parent.map(|parent| parent.span);
     let span =
         |id: u64, parent: Option<u64>, kind: SpanKind, end: Instant, lasted: Duration| SpanData {
-            span_context: context(trace, id),
+            span_context: context(trace.id(&report.id), id),
             parent_span_id: parent.map_or(SpanId::INVALID, SpanId::from),
-            parent_span_is_remote: parent.is_some() && parent == trace.parent,
+            parent_span_is_remote: parent.is_some() && parent == remote,
             span_kind: kind,
             name: "".into(),
             start_time: clock(end) - lasted,
@@ -125,13 +126,7 @@ pub(super) fn of(
                 Status::Unset
             }
         },
-        ..span(
-            trace.span,
-            trace.parent,
-            SpanKind::Server,
-            *ended,
-            report.total,
-        )
+        ..span(trace.span, remote, SpanKind::Server, *ended, report.total)
     });
     for (attempt, ended) in attempts {
         let id = trace.attempt(attempt.number);
@@ -151,9 +146,9 @@ pub(super) fn of(
     spans
 }
 
-fn context(trace: &Trace, span: u64) -> SpanContext {
+fn context(trace: u128, span: u64) -> SpanContext {
     SpanContext::new(
-        TraceId::from(trace.id),
+        TraceId::from(trace),
         SpanId::from(span),
         TraceFlags::SAMPLED,
         false,

@@ -67,7 +67,7 @@ pub(super) fn outbound_as(
 /// Makes the attempt of this number the parent of what the upstream does, if the request is traced.
 pub(in crate::failover) fn traced(request: &ModelRequest, number: usize, outbound: &mut Outbound) {
     if let Some(trace) = &request.trace {
-        trace.put_on(&mut outbound.headers, number);
+        trace.put_on(&mut outbound.headers, &request.id, number);
     }
 }
 
