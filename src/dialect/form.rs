@@ -1,5 +1,6 @@
 //! The forms in which a conversation is said: one line for each API.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ pub struct Form {
     /// Writes a request for an upstream.
     pub write_request: fn(Conversation, &Target<'_>) -> Result<Written, Unsaid>,
     /// Reads an upstream's whole answer; `None`: it is none.
-    pub read_answer: fn(&[u8], &Reading) -> Option<Vec<Piece<'static>>>,
+    pub read_answer: for<'a> fn(&'a [u8], &Reading) -> Option<Vec<Piece<'a>>>,
     /// Writes a whole answer for a client; `None`: it has failed.
     pub write_answer: fn(&Asked, Vec<Event<'_>>) -> Option<Value>,
     /// Reads the events of an upstream's stream.
@@ -36,14 +37,25 @@ pub struct Form {
 
 /// Reads the events of a stream.
 pub trait ReadEvents: Send + Sync + fmt::Debug {
-    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`. Half a character makes no event
-    /// unreadable, be it half of its bytes or half of an escape.
-    fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>);
+    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`.
+    fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>);
 
     /// Takes a text as it would from an event like the last one, which added a text and nothing else. Returns whether it has: if
     /// not, the event must be read.
     fn repeats(&mut self, _text: &str) -> bool {
         false
+    }
+}
+
+/// The data of an event, as it is read: half a character makes no event unreadable, be it half of its bytes or half of an
+/// escape.
+pub fn readable(data: &[u8]) -> Cow<'_, str> {
+    match (mended(data), std::str::from_utf8(data)) {
+        (None, Ok(data)) => Cow::Borrowed(data),
+        (better, _) => {
+            let data = better.as_deref().unwrap_or(data);
+            Cow::Owned(String::from_utf8_lossy(data).into_owned())
+        }
     }
 }
 
@@ -99,17 +111,8 @@ macro_rules! forms {
             }
         }
         $(impl ReadEvents for $folder::Reader {
-            fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-                let mended = mended(data);
-                if let (None, Ok(data)) = (&mended, std::str::from_utf8(data)) {
-                    return Self::read(self, name, data, pieces);
-                }
-                let mut read = Vec::new();
-                let data = String::from_utf8_lossy(mended.as_deref().unwrap_or(data));
-                Self::read(self, name, &data, &mut read);
-                for piece in read {
-                    pieces.push(piece.into_owned());
-                }
+            fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+                Self::read(self, name, data, pieces);
             }
             fn repeats(&mut self, text: &str) -> bool {
                 self.said(text);

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::conversation::Api;
 use crate::request::Endpoint;
 
 /// A comment, which every client takes at any time.
@@ -12,19 +13,14 @@ pub const COMMENT: &[u8] = b": keepalive\n\n";
 
 /// A sign of life in a stream of this endpoint. `sequence_number`: of the last event of a response.
 pub fn heartbeat(endpoint: Endpoint, sequence_number: u64) -> Bytes {
-    match endpoint {
-        Endpoint::Messages => {
+    match Api::of(endpoint) {
+        Some(Api::Messages) => {
             Bytes::from_static(b"event: ping\ndata: {\"type\":\"ping\"}\n\n")
         }
-        Endpoint::Responses => format!(
+        Some(Api::Responses) => format!(
             "event: keepalive\ndata: {{\"type\":\"keepalive\",\"sequence_number\":{sequence_number}}}\n\n"
         )
         .into(),
-        Endpoint::ChatCompletions
-        | Endpoint::Completions
-        | Endpoint::Embeddings
-        | Endpoint::CountTokens
-        | Endpoint::Realtime
-        | Endpoint::Other => Bytes::from_static(COMMENT),
+        Some(Api::Chat) | None => Bytes::from_static(COMMENT),
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::conversation::Api;
 use crate::request::Endpoint;
 
 /// Whether a model that says nothing has answered: after the result of a tool it may have nothing to add, and a request that
@@ -11,14 +12,14 @@ pub fn may_be_silent(endpoint: Endpoint, body: &[u8]) -> bool {
         return false;
     };
     let last = |list: &str| request[list].as_array().and_then(|list| list.last());
-    match endpoint {
-        Endpoint::ChatCompletions => last("messages")
+    match Api::of(endpoint) {
+        Some(Api::Chat) => last("messages")
             .is_some_and(|last| last["role"] == "tool" || last["role"] == "function"),
-        Endpoint::Messages => last("messages").is_some_and(|last| {
+        Some(Api::Messages) => last("messages").is_some_and(|last| {
             let mut blocks = last["content"].as_array().into_iter().flatten();
             blocks.any(|block| block["type"] == "tool_result")
         }),
-        Endpoint::Responses => {
+        Some(Api::Responses) => {
             let is_result = |item: &Value| {
                 let kind = item["type"].as_str().unwrap_or_default();
                 kind.ends_with("_call_output")
@@ -26,11 +27,7 @@ pub fn may_be_silent(endpoint: Endpoint, body: &[u8]) -> bool {
             request["prompt_cache_options"]["prewarm"] == true
                 || last("input").is_some_and(is_result)
         }
-        Endpoint::Completions
-        | Endpoint::Embeddings
-        | Endpoint::CountTokens
-        | Endpoint::Realtime
-        | Endpoint::Other => false,
+        None => false,
     }
 }
 

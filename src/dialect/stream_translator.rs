@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::adapt::Numbers;
 use super::conversation::{Api, Assembly, End, Event, Piece};
-use super::form::{ReadEvents, WriteEvents};
+use super::form::{ReadEvents, WriteEvents, readable};
 use super::text_events::TextEvents;
 use super::translation::{Translation, outcome_of};
 use crate::event::Tokens;
@@ -82,24 +82,23 @@ impl Way {
         };
         let mut at = 0;
         while at < events.len() && translated.failure.is_none() {
-            let mut sent = Vec::new();
             if let Some((text, length)) = self.texts.read(&events[at..])
                 && self.reader.repeats(text)
             {
                 at += length;
-                self.take(Piece::Text(text.into()), &mut sent, &mut translated);
+                self.take(Piece::Text(text.into()), &mut Vec::new(), &mut translated);
                 continue;
             }
             let event = sse::event_at(events, at);
             at = event.end;
-            let mut pieces = Vec::new();
-            match event.data.as_deref() {
+            let data = readable(event.data.as_deref().unwrap_or_default());
+            let (mut pieces, mut sent) = (Vec::new(), Vec::new());
+            if data.is_empty() {
                 // A comment.
-                None | Some(b"") => pieces.push(Piece::Alive),
-                Some(data) => {
-                    self.reader.read(event.name, data, &mut pieces);
-                    self.texts.note(&event, &pieces);
-                }
+                pieces.push(Piece::Alive);
+            } else {
+                self.reader.read(event.name, &data, &mut pieces);
+                self.texts.note(&event, &pieces);
             }
             for piece in pieces {
                 self.take(piece, &mut sent, &mut translated);

@@ -74,6 +74,7 @@ mod tests {
 
     use super::TextEvents;
     use crate::dialect::conversation::{Api, Names, Piece, Reading};
+    use crate::dialect::form::readable;
     use crate::wire::sse;
 
     /// Events as upstreams send them, with a text at `@` and a number at `#`.
@@ -145,8 +146,9 @@ mod tests {
             }
             let event = sse::event_at(stream, at);
             at = event.end;
+            let data = readable(event.data.as_deref().unwrap());
             let mut pieces = Vec::new();
-            reader.read(event.name, event.data.as_deref().unwrap(), &mut pieces);
+            reader.read(event.name, &data, &mut pieces);
             texts.note(&event, &pieces);
             all.extend(pieces.into_iter().map(Piece::into_owned));
         }

@@ -1,21 +1,16 @@
 //! What an answer costs, in any API's words.
 
-use super::conversation::Usage;
+use super::conversation::{Api, Usage};
 use super::{chat, messages, responses};
 use crate::event::Tokens;
 use crate::request::Endpoint;
 
 /// The tokens that a usage object counts, as it was written; `None`: it counts nothing.
 pub(super) fn tokens(endpoint: Endpoint, usage: &str) -> Option<Tokens> {
-    let usage = match endpoint {
-        Endpoint::Messages => messages::usage(usage),
-        Endpoint::Responses => responses::usage(usage),
-        Endpoint::ChatCompletions
-        | Endpoint::Completions
-        | Endpoint::Embeddings
-        | Endpoint::CountTokens
-        | Endpoint::Realtime
-        | Endpoint::Other => chat::usage(usage),
+    let usage = match Api::of(endpoint) {
+        Some(Api::Messages) => messages::usage(usage),
+        Some(Api::Responses) => responses::usage(usage),
+        Some(Api::Chat) | None => chat::usage(usage),
     };
     usage.map(Tokens::from)
 }

@@ -63,6 +63,7 @@ mod providers;
 mod reference;
 mod reload;
 mod replay;
+mod schema;
 mod sdk;
 mod series;
 mod shared;

@@ -10,7 +10,6 @@ use super::read_content::{read_content, read_thought};
 use super::usage::usage;
 use crate::dialect::conversation::lenient::{Loose, Object};
 use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
-use crate::wire::json::mended;
 
 /// Reads the events of a stream.
 #[derive(Debug, Default)]
@@ -143,10 +142,8 @@ impl Reader {
 }
 
 /// Reads a whole completion; `None`: it is none.
-pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>>> {
-    let mended = mended(body);
-    let body = mended.as_deref().unwrap_or(body);
-    let Object(completion) = serde_json::from_slice::<Object<Chunk<'_>>>(body).ok()?;
+pub fn read_answer<'a>(body: &'a [u8], _reading: &Reading) -> Option<Vec<Piece<'a>>> {
+    let Object(completion) = serde_json::from_slice::<Object<Chunk<'a>>>(body).ok()?;
     let mut completion = completion?;
     if completion.choices.is_empty() {
         return None;
@@ -179,7 +176,7 @@ pub fn read_answer(body: &[u8], _reading: &Reading) -> Option<Vec<Piece<'static>
         )),
     }
     pieces.push(Piece::Over);
-    Some(pieces.into_iter().map(Piece::into_owned).collect())
+    Some(pieces)
 }
 
 /// Reads a whole message: each of its calls stands for itself.

@@ -32,7 +32,7 @@ pub(super) fn read_tools(
     }
     let options = take(fields, "web_search_options");
     if options.is_object() {
-        tools.search = Some(search(object(options)));
+        tools.search = Some(Search::read(object(options)));
     }
     let older = take(fields, "function_call");
     tools.choice = match take(fields, "tool_choice") {
@@ -59,7 +59,7 @@ fn read_tool(mut tool: Object, tools: &mut Tools, dropped: &mut Dropped) -> Resu
         Some("custom") => tools
             .list
             .push(custom(take_object(&mut tool, "custom"), cache)),
-        Some(kind) if kind.starts_with("web_search") => tools.search = Some(search(tool)),
+        Some(kind) if kind.starts_with("web_search") => tools.search = Some(Search::read(tool)),
         // What finds tools for a model has nothing to find where all of them are told.
         Some(kind) if kind.starts_with("tool_search") => dropped.named("tools.tool_search"),
         Some(_) => return Err(Unsaid("hosted tools")),
@@ -105,11 +105,6 @@ fn grammar(mut format: Object) -> Value {
     })
 }
 
-fn search(mut options: Object) -> Search {
-    let filters = take_object(&mut options, "filters");
-    Search::read(&mut options, filters)
-}
-
 fn choice(choice: Value) -> Result<Choice, Unsaid> {
     let mut fields = match choice {
         Value::Null => return Ok(Choice::Unsaid),
@@ -129,10 +124,8 @@ fn choice(choice: Value) -> Result<Choice, Unsaid> {
     {
         return Ok(allowed(&mut fields));
     }
-    match tool_name(fields) {
-        Some(name) => Ok(Choice::One(name)),
-        None => Err(Unsaid("tool_choice")),
-    }
+    let name = ToolName::read(fields).ok_or(Unsaid("tool_choice"))?;
+    Ok(Choice::One(name))
 }
 
 /// `{"type": "allowed_tools", "allowed_tools": {"mode": …, "tools": […]}}`
@@ -146,19 +139,9 @@ fn allowed(fields: &mut Object) -> Choice {
     let must = fields.get("mode").is_some_and(|mode| mode == "required");
     let tools = take_list(fields, "tools").into_iter();
     Choice::Among {
-        names: tools.filter_map(|tool| tool_name(object(tool))).collect(),
+        names: tools
+            .filter_map(|tool| ToolName::read(object(tool)))
+            .collect(),
         must,
     }
-}
-
-/// The tool that a choice names: nested, or flat as in the older `function_call`.
-fn tool_name(mut fields: Object) -> Option<ToolName> {
-    let is_custom = fields.get("type").is_some_and(|kind| kind == "custom");
-    let mut nested = take_object(&mut fields, if is_custom { "custom" } else { "function" });
-    let name = take_text(&mut nested, "name").or_else(|| take_text(&mut fields, "name"))?;
-    Some(ToolName {
-        name,
-        namespace: None,
-        is_custom,
-    })
 }

@@ -9,8 +9,7 @@ use super::write_messages::{Transcript, is_original};
 use super::write_tools::Toolbox;
 use crate::dialect::conversation::schema::{self, Taker};
 use crate::dialect::conversation::{
-    Api, Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written,
-    history,
+    Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written, history,
 };
 
 /// All who copy `OpenAI`'s API accept so many stop sequences.
@@ -19,8 +18,6 @@ const MOST_STOPS: usize = 4;
 const LONGEST_NAME: usize = 64;
 /// The longest name of a user there.
 const LONGEST_USER: usize = 64;
-/// The name of a schema that has none: the field is required.
-const SCHEMA: &str = "answer";
 
 /// Writes a conversation as the body of a chat request.
 ///
@@ -192,13 +189,15 @@ impl Draft<'_> {
                 schema,
                 strict,
             } => {
-                // Messages have no word for it, and mean it.
-                let is_wanted = strict.unwrap_or(self.conversation.origin == Api::Messages);
-                let is_strict = is_wanted && schema::is_strict(&schema);
-                if strict == Some(true) && !is_strict {
-                    self.dropped.field(Field::Strict);
-                }
-                schema_format(name, description, schema, is_strict)
+                let is_strict = schema::keeps_strict(strict, &schema, &mut self.dropped);
+                // One that cannot be enforced is written so that it is taken, if that can be.
+                let schema = match is_strict {
+                    true => schema,
+                    false => schema::of_answer(schema.clone(), Taker::OpenAi).unwrap_or(schema),
+                };
+                let strict = is_strict.then_some(true);
+                let described = Format::described(name, description, schema, strict);
+                json!({ "type": "json_schema", "json_schema": described })
             }
         };
         self.put("response_format", format);
@@ -246,27 +245,4 @@ impl Draft<'_> {
             }
         }
     }
-}
-
-/// An answer by a schema. One that cannot be enforced strictly is written so that it is taken, if that can be.
-fn schema_format(
-    name: Option<String>,
-    description: Option<String>,
-    schema: Value,
-    is_strict: bool,
-) -> Value {
-    let schema = if is_strict {
-        schema
-    } else {
-        schema::of_answer(schema.clone(), Taker::OpenAi).unwrap_or(schema)
-    };
-    let name = name.unwrap_or_else(|| SCHEMA.to_owned());
-    let mut described = json!({ "name": name, "schema": schema });
-    if let Some(description) = description {
-        described["description"] = description.into();
-    }
-    if is_strict {
-        described["strict"] = true.into();
-    }
-    json!({ "type": "json_schema", "json_schema": described })
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::usage;
-use super::write_answer::{Identity, annotation, finish_reason};
+use super::write_answer::{Identity, annotation, call, finish_reason};
 use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event, Place, Usage};
 use crate::wire::json::put;
 
@@ -152,21 +152,13 @@ impl Writer {
             (false, true) => Call::Custom,
             (false, false) => Call::Function,
         };
-        let index = self.calls - 1;
-        let function = || json!({ "name": tool.name, "arguments": "" });
+        let mut call = call(&id, &tool.name, self.call == Call::Custom, "");
         let (field, value) = match self.call {
             Call::Unheard => return,
-            Call::Older => ("function_call", function()),
-            Call::Function => (
-                "tool_calls",
-                json!([{ "index": index, "id": id, "type": "function", "function": function() }]),
-            ),
-            Call::Custom => {
-                let custom = json!({ "name": tool.name, "input": "" });
-                (
-                    "tool_calls",
-                    json!([{ "index": index, "id": id, "type": "custom", "custom": custom }]),
-                )
+            Call::Older => ("function_call", call["function"].take()),
+            Call::Function | Call::Custom => {
+                call["index"] = (self.calls - 1).into();
+                ("tool_calls", json!([call]))
             }
         };
         self.open(out);

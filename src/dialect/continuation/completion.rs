@@ -1,64 +1,9 @@
-//! The events of plain completions: the oldest API, which has no conversations.
-
-use std::borrow::Cow;
+//! The rest of a plain completion: the oldest API, which has no conversations.
 
 use serde_json::{Value, json};
 
-use crate::dialect::conversation::{Asked, Begin, End, Event, Piece, Place, Usage};
-use crate::dialect::form::{ReadEvents, WriteEvents};
-
-/// Reads the chunks of a stream.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
-    has_begun: bool,
-}
-
-impl ReadEvents for Reader {
-    fn read<'a>(&mut self, _name: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-        if data.trim_ascii() == b"[DONE]" {
-            pieces.push(Piece::Over);
-            return;
-        }
-        let Ok(chunk) = serde_json::from_slice::<Value>(data) else {
-            pieces.push(Piece::Unreadable);
-            return;
-        };
-        if !std::mem::replace(&mut self.has_begun, true) {
-            let text = |field: &str| chunk[field].as_str().unwrap_or_default().to_owned();
-            pieces.push(Piece::Begin(Begin {
-                id: text("id"),
-                model: text("model"),
-                created: chunk["created"].as_u64(),
-            }));
-        }
-        let choice = &chunk["choices"][0];
-        if let Some(text) = choice["text"].as_str() {
-            pieces.push(Piece::Text(Cow::Owned(text.to_owned())));
-        }
-        if chunk["usage"].is_object() {
-            let count = |field: &str| chunk["usage"][field].as_u64().unwrap_or(0);
-            pieces.push(Piece::Usage(Usage {
-                input: count("prompt_tokens"),
-                output: count("completion_tokens"),
-                ..Usage::default()
-            }));
-        }
-        let reason = choice["finish_reason"].as_str().unwrap_or_default();
-        pieces.extend(End::of(reason).map(Piece::End));
-    }
-}
-
-/// Notes what of a chunk cannot be gone on with.
-pub(super) fn look(place: &mut Place, chunk: &Value) {
-    let choices = chunk["choices"].as_array();
-    for choice in choices.into_iter().flatten() {
-        if choice["index"].as_u64().unwrap_or(0) > 0 {
-            place.obstacle = Some("n");
-        } else if !choice["logprobs"].is_null() {
-            place.obstacle = Some("logprobs");
-        }
-    }
-}
+use crate::dialect::conversation::{Asked, Begin, End, Event, Place, Usage};
+use crate::dialect::form::WriteEvents;
 
 /// Writes the rest of a stream.
 #[derive(Debug)]

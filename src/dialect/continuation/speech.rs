@@ -7,16 +7,19 @@ use crate::dialect::conversation::{Api, Asked, Echo, Names, Place, Reading};
 use crate::dialect::form::{ReadEvents, WriteEvents};
 use crate::request::Endpoint;
 
+/// The API in whose words an endpoint's events are read: some servers answer chats in the words of plain completions, so
+/// that whoever reads a chat reads those, too.
+fn words_of(endpoint: Endpoint) -> Api {
+    Api::of(endpoint).unwrap_or(Api::Chat)
+}
+
 /// Reads events as a client of the endpoint gets them.
 pub(super) fn reader(endpoint: Endpoint) -> Box<dyn ReadEvents> {
-    let reading = Reading {
-        names: Names::of(&[], LONGEST_NAME, None),
+    let names = Names::of(&[], LONGEST_NAME, None);
+    (words_of(endpoint).form().reader)(&Reading {
+        names,
         has_answer_tool: false,
-    };
-    match Api::of(endpoint) {
-        Some(api) => (api.form().reader)(&reading),
-        None => Box::new(completion::Reader::default()),
-    }
+    })
 }
 
 /// Writes the rest of a stream whose client is at this place.
@@ -30,10 +33,7 @@ pub(super) fn writer(endpoint: Endpoint, request: &Value, place: &Place) -> Box<
 
 /// Notes what an event changes about the place of its client.
 pub(super) fn look(endpoint: Endpoint, place: &mut Place, event: &Value) {
-    match Api::of(endpoint) {
-        Some(api) => (api.form().look)(place, event),
-        None => completion::look(place, event),
-    }
+    (words_of(endpoint).form().look)(place, event);
 }
 
 /// The client's tools by their names; a request that is not read as a conversation has none that need that.
@@ -48,7 +48,7 @@ const LONGEST_NAME: usize = 1 << 10;
 
 /// What the request says about the form of its answer.
 fn asked(endpoint: Endpoint, request: &Value) -> Asked {
-    let api = Api::of(endpoint).unwrap_or(Api::Chat);
+    let api = words_of(endpoint);
     let mut fields = Value::Null;
     if api == Api::Responses {
         fields = request.clone();

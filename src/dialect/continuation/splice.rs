@@ -8,7 +8,7 @@ use super::speech;
 use super::transcript::Transcript;
 use crate::catalogue::Prefill;
 use crate::dialect::conversation::{Assembly, End, Event};
-use crate::dialect::form::{ReadEvents, WriteEvents};
+use crate::dialect::form::{ReadEvents, WriteEvents, readable};
 use crate::outcome::Defect;
 use crate::wire::{json, sse};
 
@@ -48,13 +48,13 @@ impl Splicer {
     pub fn rewrite(&mut self, events: &[u8]) -> Result<Vec<u8>, Defect> {
         let mut out = Vec::with_capacity(events.len());
         for event in sse::events(events) {
-            let data = event.data.as_deref().unwrap_or_default();
+            let data = readable(event.data.as_deref().unwrap_or_default());
             // The client has its own signs of life.
             if data.is_empty() {
                 continue;
             }
             let (mut pieces, mut assembled) = (Vec::new(), Vec::new());
-            self.reader.read(event.name, data, &mut pieces);
+            self.reader.read(event.name, &data, &mut pieces);
             for piece in pieces {
                 self.assembly.take(piece, &mut assembled);
             }

@@ -6,7 +6,7 @@ use super::called::{CallingTurn, ToldCall};
 use super::speech;
 use crate::catalogue::Prefill;
 use crate::dialect::conversation::{Piece, Place, Usage};
-use crate::dialect::form::ReadEvents;
+use crate::dialect::form::{ReadEvents, readable};
 use crate::request::Endpoint;
 
 /// A longer text is not kept, and not continued.
@@ -70,8 +70,9 @@ impl Scribe {
         if let Ok(event @ Value::Object(_)) = serde_json::from_slice(data) {
             speech::look(transcript.endpoint, &mut transcript.place, &event);
         }
+        let data = readable(data);
         let mut pieces = Vec::new();
-        self.reader.read(name, data, &mut pieces);
+        self.reader.read(name, &data, &mut pieces);
         for piece in pieces {
             transcript.take(piece);
         }

@@ -73,48 +73,6 @@ pub enum Piece<'a> {
     Unreadable,
 }
 
-impl Piece<'_> {
-    /// The same piece, kept for later.
-    pub fn into_owned(self) -> Piece<'static> {
-        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        match self {
-            Self::Begin(begin) => Piece::Begin(begin),
-            Self::Text(text) => Piece::Text(own(text)),
-            Self::Refusal(text) => Piece::Refusal(own(text)),
-            Self::Thought(text) => Piece::Thought(own(text)),
-            Self::Signature(signature) => Piece::Signature(signature),
-            Self::Cited(citation) => Piece::Cited(citation),
-            Self::Call {
-                index,
-                id,
-                name,
-                is_custom,
-            } => Piece::Call {
-                index,
-                id: own(id),
-                name: own(name),
-                is_custom,
-            },
-            Self::Proof { index, signature } => Piece::Proof { index, signature },
-            Self::Arguments { index, text } => Piece::Arguments {
-                index,
-                text: own(text),
-            },
-            Self::Called { index, arguments } => Piece::Called {
-                index,
-                arguments: arguments.map(own),
-            },
-            Self::Usage(usage) => Piece::Usage(usage),
-            Self::End(end) => Piece::End(end),
-            Self::Over => Piece::Over,
-            Self::Failed(error) => Piece::Failed(error),
-            Self::Unseen => Piece::Unseen,
-            Self::Alive => Piece::Alive,
-            Self::Unreadable => Piece::Unreadable,
-        }
-    }
-}
-
 /// The beginning of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Begin {

@@ -1,11 +1,60 @@
 //! Conversations and answers for property tests, in canonical form: what every API can say, and says in one way only.
 
+use std::borrow::Cow;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Number, Value, json};
 
 use super::*;
+
+impl Piece<'_> {
+    /// The same piece, kept for longer than the event that it was read from.
+    pub fn into_owned(self) -> Piece<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Begin(begin) => Piece::Begin(begin),
+            Self::Text(text) => Piece::Text(own(text)),
+            Self::Refusal(text) => Piece::Refusal(own(text)),
+            Self::Thought(text) => Piece::Thought(own(text)),
+            Self::Signature(signature) => Piece::Signature(signature),
+            Self::Cited(citation) => Piece::Cited(citation),
+            Self::Call {
+                index,
+                id,
+                name,
+                is_custom,
+            } => Piece::Call {
+                index,
+                id: own(id),
+                name: own(name),
+                is_custom,
+            },
+            Self::Proof { index, signature } => Piece::Proof { index, signature },
+            Self::Arguments { index, text } => Piece::Arguments {
+                index,
+                text: own(text),
+            },
+            Self::Called { index, arguments } => Piece::Called {
+                index,
+                arguments: arguments.map(own),
+            },
+            Self::Usage(usage) => Piece::Usage(usage),
+            Self::End(end) => Piece::End(end),
+            Self::Over => Piece::Over,
+            Self::Failed(error) => Piece::Failed(error),
+            Self::Unseen => Piece::Unseen,
+            Self::Alive => Piece::Alive,
+            Self::Unreadable => Piece::Unreadable,
+        }
+    }
+}
+
+/// These pieces, kept for longer than the answer that they were read from.
+pub fn kept(pieces: Vec<Piece<'_>>) -> Vec<Piece<'static>> {
+    pieces.into_iter().map(Piece::into_owned).collect()
+}
 
 /// A text that is not empty, with letters that JSON escapes, and some of several bytes.
 pub fn text() -> impl Strategy<Value = String> + Clone {

@@ -20,6 +20,7 @@ mod custom;
 mod dropped;
 mod ends;
 pub mod fields;
+mod format;
 pub mod history;
 mod ids;
 pub mod lenient;
@@ -43,14 +44,15 @@ pub use caching::{cache_mark, ephemeral};
 pub use custom::{InputDecoder, as_arguments, described, parameters};
 pub use dropped::{Dropped, Field};
 pub use ends::End;
+pub use format::Format;
 pub use ids::{CallIds, FURTHER, Fate, ORPHAN, call_id, form_of, new_call_id, plain_id, short_id};
 pub use media::{USUAL_DETAIL, document_text, name_of_kind, read_audio, read_file, read_image};
 pub use names::Names;
 pub use place::{OpenPart, Place};
 pub use prefill::{continue_prompt, reminder};
 pub use request::{
-    Caching, Call, CallResult, Content, Conversation, Echo, Effort, Format, Input, Media, Part,
-    Role, Sampling, Signature, Streaming, Thinking, Thought, Turn, Unsaid,
+    Caching, Call, CallResult, Content, Conversation, Echo, Effort, Input, Media, Part, Role,
+    Sampling, Signature, Streaming, Thinking, Thought, Turn, Unsaid,
 };
 pub use target::{Asked, Reading, Target, Written};
 pub use tools::{Choice, Search, Tool, ToolKind, ToolName, Tools};

@@ -1,10 +1,11 @@
 //! A request: turns, and what is asked about the answer.
 
-use serde_json::{Number, Value, json};
+use serde_json::{Number, Value};
 
 use super::api::Api;
 use super::dropped::Dropped;
-use super::fields::{Object, said, take, take_flag, take_number, take_text};
+use super::fields::{Object, take_number};
+use super::format::Format;
 use super::tools::Tools;
 
 /// A request, whichever API it came in.
@@ -356,39 +357,6 @@ impl Effort {
             ..4096 => Self::Low,
             4096..16_384 => Self::Medium,
             _ => Self::High,
-        }
-    }
-}
-
-/// The form of the answer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Format {
-    /// Text.
-    #[default]
-    Text,
-    /// A JSON object.
-    Json,
-    /// JSON by a schema.
-    Schema {
-        /// The schema's name.
-        name: Option<String>,
-        /// What it is for.
-        description: Option<String>,
-        /// The schema.
-        schema: Value,
-        /// Whether the answer must keep to it; `None` leaves that to the API.
-        strict: Option<bool>,
-    },
-}
-
-impl Format {
-    /// The form of an answer by a schema, as `OpenAI` describes it.
-    pub fn of_schema(mut described: Object) -> Self {
-        Self::Schema {
-            name: take_text(&mut described, "name"),
-            description: take_text(&mut described, "description"),
-            schema: said(take(&mut described, "schema")).unwrap_or(json!({ "type": "object" })),
-            strict: take_flag(&mut described, "strict"),
         }
     }
 }

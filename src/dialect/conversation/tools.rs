@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fields::{Object, object, take_object, take_text, take_texts};
+use super::fields::{Object, kind_of, object, take_object, take_text, take_texts};
 
 /// The tools of a request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,6 +58,20 @@ pub struct ToolName {
     pub namespace: Option<String>,
     /// Whether it takes a text instead of JSON.
     pub is_custom: bool,
+}
+
+impl ToolName {
+    /// Reads the name that a choice of `OpenAI`'s gives: flat, or nested as in a tool; `None`: it gives none.
+    pub fn read(mut named: Object) -> Option<Self> {
+        let is_custom = kind_of(&named) == "custom";
+        let mut nested = take_object(&mut named, if is_custom { "custom" } else { "function" });
+        let name = take_text(&mut nested, "name").or_else(|| take_text(&mut named, "name"))?;
+        Some(Self {
+            name,
+            namespace: take_text(&mut named, "namespace"),
+            is_custom,
+        })
+    }
 }
 
 /// Which tool is to be called.
@@ -117,22 +131,28 @@ pub struct Search {
 }
 
 impl Search {
-    /// Reads where it searches and for whom. `domains`: the object in which the domains are. A place may be nested.
-    pub fn read(options: &mut Object, mut domains: Object) -> Self {
-        let mut place = take_object(options, "user_location");
+    /// Reads where it searches and for whom. The domains may be among filters, and a place may be nested.
+    pub fn read(mut options: Object) -> Self {
+        let mut filters = take_object(&mut options, "filters");
+        let mut place = take_object(&mut options, "user_location");
         let nested = take_object(&mut place, "approximate");
         if !nested.is_empty() {
             place = nested;
         }
         let known = ["city", "country", "region", "timezone"];
         place.retain(|field, value| known.contains(&field.as_str()) && value.is_string());
+        let domains = if filters.is_empty() {
+            &mut options
+        } else {
+            &mut filters
+        };
         Self {
-            allowed_domains: take_texts(&mut domains, "allowed_domains"),
+            allowed_domains: take_texts(domains, "allowed_domains"),
             location: match place.is_empty() {
                 true => Value::Null,
                 false => place.into(),
             },
-            context_size: take_text(options, "search_context_size"),
+            context_size: take_text(&mut options, "search_context_size"),
         }
     }
 

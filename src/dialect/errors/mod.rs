@@ -33,10 +33,17 @@ use crate::outcome::{Defect, Outcome};
 
 /// The outcome for an error reply.
 pub fn classify(reply: &ErrorReply<'_>) -> Outcome {
+    classified(reply, |_| None)
+}
+
+/// The outcome that the configuration gives an error, else the one that it has at some endpoints, else the usual one.
+fn classified(
+    reply: &ErrorReply<'_>,
+    there: impl FnOnce(&ErrorFields) -> Option<Outcome>,
+) -> Outcome {
     let error = ErrorFields::read(reply.body);
-    reply
-        .by_rules(&error)
-        .unwrap_or_else(|| outcome(reply, &error))
+    let known = reply.by_rules(&error).or_else(|| there(&error));
+    known.unwrap_or_else(|| outcome(reply, &error))
 }
 
 /// The outcome for a status alone, where the body is not read.
@@ -48,32 +55,24 @@ pub fn classify_status(status: u16, retry_after: Option<Duration>) -> Outcome {
 /// its model may serve other requests.
 pub fn classify_handshake(reply: &ErrorReply<'_>) -> Outcome {
     let status = reply.status;
-    let error = ErrorFields::read(reply.body);
-    if let Some(outcome) = reply.by_rules(&error) {
-        return outcome;
-    }
-    match status {
-        ..400 | 405 | 426 | 501 => Outcome::UpgradeRefused { status },
-        404 | 410 if !error.is("model_not_found") => Outcome::UpgradeRefused { status },
-        _ => outcome(reply, &error),
-    }
+    classified(reply, |error| match status {
+        ..400 | 405 | 426 | 501 => Some(Outcome::UpgradeRefused { status }),
+        404 | 410 if !error.is("model_not_found") => Some(Outcome::UpgradeRefused { status }),
+        _ => None,
+    })
 }
 
 /// The outcome for an error reply of `/responses`. A missing path, or reasoning of another provider that it cannot
 /// read, says nothing about the model.
 pub fn classify_response(reply: &ErrorReply<'_>) -> Outcome {
     let status = reply.status;
-    let error = ErrorFields::read(reply.body);
-    if let Some(outcome) = reply.by_rules(&error) {
-        return outcome;
-    }
-    match status {
+    classified(reply, |error| match status {
         400 | 404 if error.is_about_provider_bound_items() => {
-            Outcome::ProviderBoundItems { status }
+            Some(Outcome::ProviderBoundItems { status })
         }
-        404 | 405 | 501 if error.names_no_model() => Outcome::EndpointMissing { status },
-        _ => outcome(reply, &error),
-    }
+        404 | 405 | 501 if error.names_no_model() => Some(Outcome::EndpointMissing { status }),
+        _ => None,
+    })
 }
 
 /// Whether an error object says that the request is longer than the model can take.

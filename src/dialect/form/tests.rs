@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Form, ReadEvents, WriteEvents};
+use super::{Form, ReadEvents, WriteEvents, readable};
 use crate::catalogue::Dialect;
 use crate::dialect::conversation::{
     Api, Asked, Assembly, Begin, Caching, Conversation, Dropped, Echo, End, Event, Format, Names,
@@ -56,8 +56,8 @@ static PLAIN: Form = Form {
     },
     read_answer: |body, _| {
         let mut pieces = Vec::new();
-        Line.read(None, body, &mut pieces);
-        Some(pieces.into_iter().map(Piece::into_owned).collect())
+        Line.read(None, str::from_utf8(body).unwrap(), &mut pieces);
+        Some(pieces)
     },
     write_answer: |_, events| {
         let mut out = Vec::new();
@@ -77,8 +77,8 @@ static PLAIN: Form = Form {
 struct Line;
 
 impl ReadEvents for Line {
-    fn read<'a>(&mut self, _: Option<&[u8]>, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
-        let body: Value = serde_json::from_slice(data).unwrap();
+    fn read<'a>(&mut self, _: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+        let body: Value = serde_json::from_str(data).unwrap();
         let text = body["reply"].as_str().unwrap().to_owned();
         pieces.extend([
             Piece::Begin(Begin::default()),
@@ -131,7 +131,8 @@ fn target(api: &UpstreamApi) -> Target<'_> {
 
 /// An answer of one form, in another one.
 fn put_back(from: &Form, to: &Form, reading: &Reading, asked: &Asked, answer: &Value) -> Value {
-    let pieces = (from.read_answer)(answer.to_string().as_bytes(), reading).unwrap();
+    let answer = answer.to_string();
+    let pieces = (from.read_answer)(answer.as_bytes(), reading).unwrap();
     let mut assembly = Assembly::new(reading.names.clone());
     let mut events = Vec::new();
     for piece in pieces {
@@ -188,7 +189,8 @@ fn half_an_emoji_makes_no_event_unreadable() {
     ] {
         let mut pieces = Vec::new();
         let mut reader = (api.form().reader)(&reading);
-        reader.read(None, event.as_bytes(), &mut pieces);
+        let event = readable(event.as_bytes());
+        reader.read(None, &event, &mut pieces);
         assert_eq!(
             pieces.pop(),
             Some(Piece::Text("\u{fffd}".into())),

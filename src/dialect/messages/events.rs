@@ -28,20 +28,12 @@ pub(super) struct Message<'a> {
     pub(super) model: Text<'a>,
     pub(super) content: Option<List<Object<Block<'a>>>>,
     pub(super) usage: Object<Counts>,
+    /// Why it stopped.
     #[serde(flatten)]
-    pub(super) stop: Stop<'a>,
+    pub(super) stop: Delta<'a>,
 }
 
-/// Why it stopped.
-#[derive(Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-pub(super) struct Stop<'a> {
-    pub(super) stop_reason: Text<'a>,
-    pub(super) stop_sequence: Text<'a>,
-    pub(super) stop_details: Object<Box<Details<'a>>>,
-}
-
-/// More about that.
+/// More about why it stopped.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Details<'a> {
@@ -174,15 +166,4 @@ impl Counts {
 pub fn usage(usage: &str) -> Option<Usage> {
     let counts: Object<Counts> = serde_json::from_str(usage).ok()?;
     counts.0.map(|counts| counts.usage())
-}
-
-impl<'a> Delta<'a> {
-    /// Why the message stops.
-    pub(super) fn into_stop(self) -> Stop<'a> {
-        Stop {
-            stop_reason: self.stop_reason,
-            stop_sequence: self.stop_sequence,
-            stop_details: self.stop_details,
-        }
-    }
 }

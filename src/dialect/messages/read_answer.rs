@@ -10,7 +10,7 @@ use super::own_tools::ANSWER_TOOL;
 use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
 
 /// Reads the events of a stream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Reader {
     /// Whether the input of [`ANSWER_TOOL`] is the text.
     has_answer_tool: bool,
@@ -57,12 +57,7 @@ impl Reader {
     pub fn new(reading: &Reading) -> Self {
         Self {
             has_answer_tool: reading.has_answer_tool,
-            has_answered: false,
-            beside: String::new(),
-            blocks: Vec::new(),
-            characters: 0,
-            counts: Counts::default(),
-            calls: 0,
+            ..Self::default()
         }
     }
 
@@ -228,9 +223,13 @@ impl Reader {
         pieces.push(Piece::Unseen);
     }
 
+    /// Tells the text that has waited. Beside calls it is a thought: clients take any text for the answer, in its form.
     fn tell_beside(&mut self, pieces: &mut Vec<Piece<'_>>) {
-        let beside = std::mem::take(&mut self.beside);
-        self.say(Cow::Owned(beside), pieces);
+        let beside = Cow::Owned(std::mem::take(&mut self.beside));
+        match self.calls {
+            0 => self.say(beside, pieces),
+            _ => think(beside, pieces),
+        }
     }
 
     fn say<'a>(&mut self, text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {
@@ -289,7 +288,7 @@ impl Reader {
     }
 
     fn stop<'a>(&mut self, event: Event<'a>, pieces: &mut Vec<Piece<'a>>) {
-        let stop = event.delta.0.map(Delta::into_stop).unwrap_or_default();
+        let stop = event.delta.0.unwrap_or_default();
         self.count(event.usage.0.map(|counts| *counts), pieces);
         self.tell_beside(pieces);
         end(stop, pieces);
@@ -297,8 +296,8 @@ impl Reader {
 }
 
 /// Reads a whole answer as the pieces of a stream that comes at once; `None`: it is no answer of this API.
-pub fn read_answer(body: &[u8], reading: &Reading) -> Option<Vec<Piece<'static>>> {
-    let mut message: Message<'_> = serde_json::from_slice(body).ok()?;
+pub fn read_answer<'a>(body: &'a [u8], reading: &Reading) -> Option<Vec<Piece<'a>>> {
+    let mut message: Message<'a> = serde_json::from_slice(body).ok()?;
     let blocks = message.content.take()?.0;
     let stop = std::mem::take(&mut message.stop);
     let counts = message.usage.0.take();
@@ -315,11 +314,11 @@ pub fn read_answer(body: &[u8], reading: &Reading) -> Option<Vec<Piece<'static>>
     reader.tell_beside(&mut pieces);
     end(stop, &mut pieces);
     pieces.push(Piece::Over);
-    Some(pieces.into_iter().map(Piece::into_owned).collect())
+    Some(pieces)
 }
 
 /// Why the answer ends, if it does.
-fn end<'a>(stop: events::Stop<'a>, pieces: &mut Vec<Piece<'a>>) {
+fn end<'a>(stop: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
     let Some(end) = End::of(&stop.stop_reason.0) else {
         return;
     };

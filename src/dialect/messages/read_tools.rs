@@ -77,9 +77,5 @@ fn search(described: Object, dropped: &mut Dropped) -> Search {
             dropped.named(limit);
         }
     }
-    let mut options = described.clone();
-    Search {
-        context_size: None,
-        ..Search::read(&mut options, described)
-    }
+    Search::read(described)
 }

@@ -52,6 +52,7 @@ impl Toolbox {
         };
         let mut names = Names::of(&tools.list, LONGEST_NAME, reserved);
         tools.list.retain(|tool| tools.choice.allows(tool));
+        let must_call = tools.choice.is_forced() && !tools.list.is_empty();
         let is_single = tools.parallel == Some(false);
         let mut written: Vec<Tool> = Vec::with_capacity(tools.list.len() + 1);
         for tool in tools.list {
@@ -62,7 +63,8 @@ impl Toolbox {
             true => None,
             false => choice(tools.choice, written.len(), &mut names),
         };
-        if let Some(answer) = answer {
+        // Whoever must call a tool of the client's does not answer yet.
+        if let Some(answer) = answer.filter(|_| !must_call) {
             // If there are other tools, the model may call one of them first.
             let may_call =
                 !written.is_empty() && choice.as_ref().is_none_or(|choice| choice.kind != "none");

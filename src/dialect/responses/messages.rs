@@ -54,34 +54,28 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    pub(super) fn text<'a>(
+    /// Passes on a text, or one of a refusal: as `piece` says.
+    pub(super) fn say<'a>(
         &mut self,
         place: Place,
         text: Cow<'a, str>,
+        piece: fn(Cow<'a, str>) -> Piece<'a>,
         pieces: &mut Vec<Piece<'a>>,
     ) {
-        if !text.is_empty() {
-            self.enter(place);
-            self.said(&text);
-            pieces.push(Piece::Text(text));
+        if text.is_empty() {
+            return;
         }
+        self.enter(place);
+        let piece = piece(text);
+        if let Piece::Text(text) = &piece {
+            self.said(text);
+        }
+        pieces.push(piece);
     }
 
     /// A text of the part that is open.
     pub(super) fn said(&mut self, text: &str) {
         self.length += text.chars().count();
-    }
-
-    pub(super) fn refusal<'a>(
-        &mut self,
-        place: Place,
-        text: Cow<'a, str>,
-        pieces: &mut Vec<Piece<'a>>,
-    ) {
-        if !text.is_empty() {
-            self.enter(place);
-            pieces.push(Piece::Refusal(text));
-        }
     }
 
     /// Whether something of this part was passed on.
@@ -145,8 +139,9 @@ impl Messages {
         for (number, part) in (0..).zip(parts(item.content)) {
             let length = part.text.0.chars().count();
             if !is_known {
-                self.text((index, Some(number)), part.text.0, pieces);
-                self.refusal((index, Some(number)), part.refusal.0, pieces);
+                let place = (index, Some(number));
+                self.say(place, part.text.0, Piece::Text, pieces);
+                self.say(place, part.refusal.0, Piece::Refusal, pieces);
             }
             let annotations = part.annotations.filter(|_| !has_cited);
             let annotations =

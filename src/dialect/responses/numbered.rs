@@ -1,8 +1,16 @@
 //! Events as they are sent: named, and numbered without a gap.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::wire::json::put;
+
+/// What is told of a whole item.
+#[derive(Serialize)]
+struct Whole<'a> {
+    output_index: usize,
+    item: &'a Value,
+}
 
 /// Numbers the events of one stream.
 #[derive(Debug, Default)]
@@ -26,6 +34,17 @@ impl Numbered {
             *brace = b',';
         }
         out.extend_from_slice(b"\n\n");
+    }
+
+    /// Sends an event about a whole item.
+    pub(super) fn tell_item(
+        &mut self,
+        kind: &str,
+        output_index: usize,
+        item: &Value,
+        out: &mut Vec<u8>,
+    ) {
+        self.tell(kind, &Whole { output_index, item }, out);
     }
 
     /// Sends a sign of life.

@@ -1,6 +1,5 @@
 //! The item of the output that is being sent.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::numbered::{Numbered, delta_head};
@@ -33,13 +32,6 @@ pub(super) struct OpenItem {
     pub(super) is_complete: bool,
     /// The beginning of the events with more of the text.
     head: Vec<u8>,
-}
-
-/// An event about a whole item.
-#[derive(Serialize)]
-pub(super) struct Whole<'a> {
-    pub(super) output_index: usize,
-    pub(super) item: &'a Value,
 }
 
 impl OpenItem {
@@ -96,14 +88,7 @@ impl OpenItem {
     /// Sends its beginning.
     fn announce(&self, numbered: &mut Numbered, out: &mut Vec<u8>) {
         let item = self.item("in_progress", None);
-        numbered.tell(
-            "response.output_item.added",
-            &Whole {
-                output_index: self.index,
-                item: &item,
-            },
-            out,
-        );
+        numbered.tell_item("response.output_item.added", self.index, &item, out);
         if let Some(parts) = self.kind.words().parts {
             let added = self.place(parts.index, "part", &self.part());
             numbered.tell(&format!("{}.added", parts.events), &added, out);
@@ -144,11 +129,7 @@ impl OpenItem {
             numbered.tell(&format!("{}.done", parts.events), &done, out);
         }
         let item = self.item(status, Some(part));
-        let done = Whole {
-            output_index: self.index,
-            item: &item,
-        };
-        numbered.tell("response.output_item.done", &done, out);
+        numbered.tell_item("response.output_item.done", self.index, &item, out);
         item
     }
 

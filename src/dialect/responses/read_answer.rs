@@ -1,5 +1,7 @@
 //! An answer, read event by event or whole.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -70,53 +72,57 @@ impl Reader {
 
     /// Progress within an item.
     fn progress<'a>(&mut self, kind: &str, event: StreamEvent<'a>, pieces: &mut Vec<Piece<'a>>) {
-        let part = (event.output_index.0, event.content_index.0);
-        let thought = |is_summary: bool| Place {
-            item: event.output_index.0,
-            is_summary,
-            number: if is_summary {
-                event.summary_index.0
-            } else {
-                event.content_index.0
-            },
+        let Some(kind) = kind.strip_prefix("response.") else {
+            return;
         };
-        match kind {
-            "response.output_text.delta" => {
+        let (what, state) = kind.rsplit_once('.').unwrap_or_default();
+        let item = event.output_index.0;
+        let part = (item, event.content_index.0);
+        match (what, state) {
+            ("output_text" | "refusal", "delta" | "done") => {
+                let (all, piece): (_, fn(Cow<'a, str>) -> Piece<'a>) = match what {
+                    "refusal" => (event.refusal, Piece::Refusal),
+                    _ => (event.text, Piece::Text),
+                };
+                let text = match state {
+                    "delta" => event.delta,
+                    _ if self.messages.is_known(part) => return,
+                    _ => all,
+                };
                 self.thoughts.interrupt();
-                self.messages.text(part, event.delta.0, pieces);
+                self.messages.say(part, text.0, piece, pieces);
             }
-            "response.output_text.done" if !self.messages.is_known(part) => {
-                self.messages.text(part, event.text.0, pieces);
+            ("reasoning_summary_text" | "reasoning_text", "delta" | "done") => {
+                let is_summary = what == "reasoning_summary_text";
+                let number = match is_summary {
+                    true => event.summary_index.0,
+                    false => event.content_index.0,
+                };
+                let place = Place {
+                    item,
+                    is_summary,
+                    number,
+                };
+                let text = match state {
+                    "delta" => event.delta,
+                    _ if self.thoughts.is_known(place) => return,
+                    _ => event.text,
+                };
+                self.thoughts.text(place, text.0, pieces);
             }
-            "response.refusal.delta" => self.messages.refusal(part, event.delta.0, pieces),
-            "response.refusal.done" if !self.messages.is_known(part) => {
-                self.messages.refusal(part, event.refusal.0, pieces);
-            }
-            "response.output_text.annotation.added" => {
+            ("output_text.annotation", "added") => {
                 self.messages.cite(part, event.annotation, pieces);
             }
-            "response.reasoning_summary_text.delta" => {
-                self.thoughts.text(thought(true), event.delta.0, pieces);
-            }
-            "response.reasoning_text.delta" => {
-                self.thoughts.text(thought(false), event.delta.0, pieces);
-            }
-            "response.reasoning_summary_text.done" if !self.thoughts.is_known(thought(true)) => {
-                self.thoughts.text(thought(true), event.text.0, pieces);
-            }
-            "response.reasoning_text.done" if !self.thoughts.is_known(thought(false)) => {
-                self.thoughts.text(thought(false), event.text.0, pieces);
-            }
-            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+            ("function_call_arguments" | "custom_tool_call_input", "delta") => {
                 self.calls.more(event, pieces);
             }
-            "response.function_call_arguments.done" | "response.custom_tool_call_input.done" => {
+            ("function_call_arguments" | "custom_tool_call_input", "done") => {
                 self.calls.all(event, pieces);
             }
-            kind if repeats(kind) => {}
+            // They only say again what others do.
+            ("content_part" | "reasoning_summary_part", _) => {}
             // Tools of the upstream's own are at work.
-            kind if kind.starts_with("response.") => pieces.push(Piece::Unseen),
-            _ => {}
+            _ => pieces.push(Piece::Unseen),
         }
     }
 
@@ -225,20 +231,9 @@ impl Reader {
     }
 }
 
-/// Whether events of this kind only say again what others do.
-fn repeats(kind: &str) -> bool {
-    let kind = kind.strip_prefix("response.").unwrap_or_default();
-    let (what, state) = kind.rsplit_once('.').unwrap_or_default();
-    match what {
-        "output_text" | "refusal" | "reasoning_summary_text" | "reasoning_text" => state == "done",
-        "content_part" | "reasoning_summary_part" => true,
-        _ => false,
-    }
-}
-
 /// Reads a whole answer; `None`: it is not one of this API.
-pub fn read_answer(body: &[u8], reading: &Reading) -> Option<Vec<Piece<'static>>> {
-    let raw: &RawValue = serde_json::from_slice(body).ok()?;
+pub fn read_answer<'a>(body: &'a [u8], reading: &Reading) -> Option<Vec<Piece<'a>>> {
+    let raw: &'a RawValue = serde_json::from_slice(body).ok()?;
     let response = Response::of(Some(raw));
     let has_failed = matches!(&*response.status.0, "failed" | "cancelled");
     if response.items().is_none() && !has_failed {
@@ -250,7 +245,7 @@ pub fn read_answer(body: &[u8], reading: &Reading) -> Option<Vec<Piece<'static>>
     if matches!(&*response.status.0, "queued" | "in_progress") {
         pieces.retain(|piece| !matches!(piece, Piece::End(_)));
     }
-    Some(pieces.into_iter().map(Piece::into_owned).collect())
+    Some(pieces)
 }
 
 /// The error of an event: in an object of its own, or flat.

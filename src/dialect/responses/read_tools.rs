@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use crate::dialect::conversation::fields::{
-    Object, kind_of, take, take_list, take_object, take_text,
-};
+use crate::dialect::conversation::fields::{Object, kind_of, take, take_list, take_text};
 use crate::dialect::conversation::{
     Choice, Dropped, Search, Tool, ToolKind, ToolName, Tools, Unsaid,
 };
@@ -43,7 +41,7 @@ pub(super) fn read_tools(
             {
                 dropped.named("tools.web_search");
             }
-            kind if kind.starts_with("web_search") => tools.search = Some(read_search(tool)),
+            kind if kind.starts_with("web_search") => tools.search = Some(Search::read(tool)),
             // All tools are given; there is nothing to search. How they are called is a hint, too.
             "tool_search" | "programmatic_tool_calling" => {
                 dropped.named(&format!("tools.{}", kind_of(&tool)));
@@ -106,12 +104,6 @@ fn add(tool: Tool, tools: &mut Tools) -> Result<(), Unsaid> {
     Ok(())
 }
 
-/// `web_search`, `web_search_preview`, or one with a date.
-fn read_search(mut tool: Object) -> Search {
-    let filters = take_object(&mut tool, "filters");
-    Search::read(&mut tool, filters)
-}
-
 /// Reads which tool is to be called.
 pub(super) fn read_choice(choice: Value, tools: &mut Tools) -> Result<(), Unsaid> {
     tools.choice = match choice {
@@ -123,7 +115,7 @@ pub(super) fn read_choice(choice: Value, tools: &mut Tools) -> Result<(), Unsaid
             _ => return Err(CHOICE),
         },
         Value::Object(mut choice) => match kind_of(&choice) {
-            "function" | "custom" => Choice::One(read_name(choice)),
+            "function" | "custom" => Choice::One(ToolName::read(choice).ok_or(CHOICE)?),
             "allowed_tools" => {
                 let must = choice.get("mode").is_some_and(|mode| mode == "required");
                 read_allowed(take_list(&mut choice, "tools"), must, tools)?
@@ -135,26 +127,13 @@ pub(super) fn read_choice(choice: Value, tools: &mut Tools) -> Result<(), Unsaid
     Ok(())
 }
 
-fn read_name(mut named: Object) -> ToolName {
-    let is_custom = kind_of(&named) == "custom";
-    // As chats write it.
-    if let Value::Object(nested) = take(&mut named, "function") {
-        named = nested;
-    }
-    ToolName {
-        name: take_text(&mut named, "name").unwrap_or_default(),
-        namespace: take_text(&mut named, "namespace"),
-        is_custom,
-    }
-}
-
 fn read_allowed(list: Vec<Value>, must: bool, tools: &mut Tools) -> Result<Choice, Unsaid> {
     let mut names = Vec::new();
     let mut may_search = false;
     for named in list {
         match named {
             Value::Object(named) if kind_of(&named).starts_with("web_search") => may_search = true,
-            Value::Object(named) if is_own(&named) => names.push(read_name(named)),
+            Value::Object(named) if is_own(&named) => names.extend(ToolName::read(named)),
             _ => return Err(CHOICE),
         }
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::numbered::Numbered;
-use super::open_item::{Kind, OpenItem, Whole, item_id, reasoning};
+use super::open_item::{Kind, OpenItem, item_id, reasoning};
 use super::read_request::THOUGHTS;
 use super::response::{Response, failure, usage};
 use crate::dialect::conversation::{
@@ -128,11 +128,21 @@ impl Writer {
         begin.model = self.asked.answering(begin.model);
         self.begun = Some(begin);
         for kind in ["response.created", "response.in_progress"] {
-            let mut numbered = std::mem::take(&mut self.numbered);
-            let response = self.response("in_progress");
-            numbered.tell(kind, &About { response }, out);
-            self.numbered = numbered;
+            self.tell(kind, |writer| writer.response("in_progress"), out);
         }
+    }
+
+    /// Tells of the response, as it is now.
+    fn tell(
+        &mut self,
+        kind: &str,
+        response: impl FnOnce(&Self) -> Response<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut numbered = std::mem::take(&mut self.numbered);
+        let response = response(self);
+        numbered.tell(kind, &About { response }, out);
+        self.numbered = numbered;
     }
 
     /// The response with what is complete of it.
@@ -192,15 +202,11 @@ impl Writer {
         } else if let Some(sealed) = sealed {
             self.close("completed", out);
             self.begin(Begin::default(), out);
-            let output_index = self.output.len();
-            let id = item_id(&Kind::Thought, &self.name, output_index);
+            let index = self.output.len();
+            let id = item_id(&Kind::Thought, &self.name, index);
             let item = reasoning(&id, Vec::new(), Some(&sealed));
             for kind in ["response.output_item.added", "response.output_item.done"] {
-                let about = Whole {
-                    output_index,
-                    item: &item,
-                };
-                self.numbered.tell(kind, &about, out);
+                self.numbered.tell_item(kind, index, &item, out);
             }
             self.output.push(item);
         }
@@ -228,15 +234,7 @@ impl Writer {
         };
         self.close(status, out);
         self.end = Some((end, usage));
-        let mut numbered = std::mem::take(&mut self.numbered);
-        numbered.tell(
-            kind,
-            &About {
-                response: self.ended(),
-            },
-            out,
-        );
-        self.numbered = numbered;
+        self.tell(kind, Self::ended, out);
     }
 
     /// The response, when it has ended.
@@ -273,12 +271,16 @@ impl Writer {
         let flat = json!({
             "code": code, "message": failure["message"], "param": nested["param"].as_str(), "error": nested,
         });
-        let mut numbered = std::mem::take(&mut self.numbered);
-        numbered.tell("error", &flat, out);
-        let mut response = self.response("failed");
-        response.error = Some(failure);
-        numbered.tell("response.failed", &About { response }, out);
-        self.numbered = numbered;
+        self.numbered.tell("error", &flat, out);
+        self.tell(
+            "response.failed",
+            |writer| {
+                let mut response = writer.response("failed");
+                response.error = Some(failure);
+                response
+            },
+            out,
+        );
     }
 }
 

@@ -254,16 +254,9 @@ fn text(format: Format, verbosity: Option<String>, dropped: &mut Dropped) -> Opt
                 Value::Null
             }
             Some(schema) => {
-                let strict = strict.map(|strict| strict && schema::is_strict(&schema));
-                let name = name.unwrap_or_else(|| "answer".to_owned());
-                let mut format = json!({ "type": "json_schema", "name": name });
-                format["schema"] = schema;
-                if let Some(strict) = strict {
-                    format["strict"] = strict.into();
-                }
-                if let Some(description) = description {
-                    format["description"] = description.into();
-                }
+                let strict = strict.map(|_| schema::keeps_strict(strict, &schema, dropped));
+                let mut format = Format::described(name, description, schema, strict);
+                format["type"] = "json_schema".into();
                 format
             }
         },

@@ -42,6 +42,17 @@ pub enum Signal {
     Failed(Outcome),
 }
 
+impl Signal {
+    /// Of an event that says something, or shows that the model thinks, or neither.
+    fn of(has_said: bool, thinks: bool) -> Self {
+        match (has_said, thinks) {
+            (true, _) => Self::Content,
+            (false, true) => Self::Progress,
+            (false, false) => Self::Preamble,
+        }
+    }
+}
+
 /// Follows the events of one stream.
 #[derive(Debug)]
 pub struct StreamReader {
@@ -190,10 +201,7 @@ impl StreamReader {
 
     /// The end of an answer is no content if nothing was said.
     fn said(&self) -> Signal {
-        match self.has_content {
-            true => Signal::Content,
-            false => Signal::Preamble,
-        }
+        Signal::of(self.has_content, false)
     }
 
     fn read_chunk(&mut self, data: &[u8], event: &Event<'_>) -> Signal {
@@ -274,11 +282,7 @@ impl StreamReader {
                 if let Some(values) = event.changing() {
                     self.shape.learn(whole, values);
                 }
-                match (event.has_empty_delta(), is_thought) {
-                    (false, _) => Signal::Content,
-                    (true, true) => Signal::Progress,
-                    (true, false) => Signal::Preamble,
-                }
+                Signal::of(!event.has_empty_delta(), is_thought)
             }
         }
     }
@@ -294,11 +298,7 @@ impl StreamReader {
         };
         let is_unseen = is_thought || is_unseen_work(&piece);
         self.thinks |= is_unseen;
-        match (piece.has_said(), is_unseen) {
-            (true, _) => Signal::Content,
-            (false, true) => Signal::Progress,
-            (false, false) => Signal::Preamble,
-        }
+        Signal::of(piece.has_said(), is_unseen)
     }
 
     fn read_message_event(&mut self, data: &[u8], whole: &Event<'_>) -> Signal {
@@ -321,11 +321,7 @@ impl StreamReader {
                 if let Some(value) = event.changing() {
                     self.shape.learn(whole, [value]);
                 }
-                match (event.is_content(), thinks) {
-                    (true, _) => Signal::Content,
-                    (false, true) => Signal::Progress,
-                    (false, false) => Signal::Preamble,
-                }
+                Signal::of(event.is_content(), thinks)
             }
         }
     }

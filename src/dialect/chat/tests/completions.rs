@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::{events, reading};
 use crate::dialect::chat::read_answer;
+use crate::dialect::conversation::arbitrary::kept;
 use crate::dialect::conversation::{End, Event, Piece};
 
 fn read(completion: &Value) -> Option<Vec<Piece<'static>>> {
-    read_answer(completion.to_string().as_bytes(), &reading())
+    read_answer(completion.to_string().as_bytes(), &reading()).map(kept)
 }
 
 fn message(message: Value, finish: Value) -> Value {

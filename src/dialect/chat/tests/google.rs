@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{asked, events, pieces, reading, sent};
 use crate::catalogue::Quirks;
 use crate::dialect::chat::read_answer;
+use crate::dialect::conversation::arbitrary::kept;
 use crate::dialect::conversation::{Api, Event};
 
 fn signed_call(id: &str, signature: Option<&str>) -> Value {
@@ -56,7 +57,7 @@ fn they_find_back_through_the_client_of_any_api() {
         call["index"] = index.into();
     }
     let streamed = pieces(&[super::chunk(deltas), super::end("tool_calls")]);
-    let whole = read_answer(completion.to_string().as_bytes(), &reading()).unwrap();
+    let whole = kept(read_answer(completion.to_string().as_bytes(), &reading()).unwrap());
     for client in [Api::Messages, Api::Responses] {
         for pieces in [streamed.clone(), whole.clone()] {
             let events: Vec<Event<'_>> = events(pieces);

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::{asked, data, events, pieces, stream, upstream};
 use crate::catalogue::Quirks;
 use crate::dialect::chat::{read_answer, read_request, write_answer, write_request};
-use crate::dialect::conversation::arbitrary::{answer, assert_same, conversation, folded, split};
+use crate::dialect::conversation::arbitrary::{
+    answer, assert_same, conversation, folded, kept, split,
+};
 use crate::dialect::conversation::{Api, Content, Event, Part, Target, Turn};
 
 /// The turns with the texts of each user's turn joined: every upstream takes one text.
@@ -56,7 +58,8 @@ proptest! {
         let completion = write_answer(&asked(false, false), given.clone()).unwrap();
         let split = write_answer(&asked(false, false), split(given.clone(), at)).unwrap();
         prop_assert_eq!(&completion, &split);
-        let read = read_answer(completion.to_string().as_bytes(), &super::reading()).unwrap();
+        let completion = completion.to_string();
+        let read = kept(read_answer(completion.as_bytes(), &super::reading()).unwrap());
         prop_assert_eq!(folded(events(read)), folded(given));
     }
 

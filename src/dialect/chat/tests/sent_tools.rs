@@ -150,7 +150,7 @@ fn only_what_can_be_kept_to_is_asked_for_strictly() {
         name: None,
         description: None,
         schema: closed.clone(),
-        strict: None,
+        strict: Some(true),
     };
     let format = sent(asked, "m", Quirks::UNKNOWN).0["response_format"].clone();
     assert_eq!(

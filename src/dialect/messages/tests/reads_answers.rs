@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{Reader, read_answer};
+use crate::dialect::conversation::arbitrary::kept;
 use crate::dialect::conversation::{
     Api, Begin, Citation, End, Names, Piece, Reading, Signature, Usage,
 };
@@ -27,7 +28,7 @@ pub(super) fn streamed(has_answer_tool: bool, events: &[Value]) -> Vec<Piece<'st
 }
 
 fn whole(has_answer_tool: bool, body: &Value) -> Vec<Piece<'static>> {
-    read_answer(body.to_string().as_bytes(), &reading(has_answer_tool)).unwrap()
+    kept(read_answer(body.to_string().as_bytes(), &reading(has_answer_tool)).unwrap())
 }
 
 fn start(index: u64, block: Value) -> Value {
@@ -310,6 +311,8 @@ fn text_beside_the_answer_tool_waits_for_the_answer() {
         let is_seen = |piece: &Piece<'static>| !matches!(piece, Piece::Unseen);
         pieces.into_iter().filter(is_seen).collect::<Vec<_>>()
     };
+    let thought = |said: &'static str| Piece::Thought(said.into());
+    let end = || json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}});
     let begun = [
         start(0, json!({"type": "text", "text": ""})),
         delta(0, "text_delta", "text", "Here:"),
@@ -326,10 +329,17 @@ fn text_beside_the_answer_tool_waits_for_the_answer() {
     assert_eq!(said(streamed(true, &answered)), [text("{}")]);
     let other = [start(1, call("t", "look", json!({}))), stop(1)];
     let called = said(streamed(true, &[&begun[..], &other].concat()));
-    assert_eq!(called[0], text("Here:"));
+    assert_eq!(called[0], thought("Here:"));
     assert!(matches!(called[1], Piece::Call { .. }), "{called:?}");
-    let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}});
-    let ended = said(streamed(true, &[&begun[..], &[end]].concat()));
+    let more = [delta(2, "text_delta", "text", "Wait."), end()];
+    let behind = said(streamed(true, &[&other[..], &more].concat()));
+    let ended = Piece::End(End::Whole);
+    assert_eq!(behind[behind.len() - 2..], [thought("Wait."), ended]);
+    // A call and the answer at once.
+    let both = said(streamed(true, &[&begun[..], &other, &answer].concat()));
+    assert_eq!(both[0], thought("Here:"));
+    assert_eq!(both.last(), Some(&text("{}")));
+    let ended = said(streamed(true, &[&begun[..], &[end()]].concat()));
     assert_eq!(ended, [text("Here:"), Piece::End(End::Whole)]);
 }
 

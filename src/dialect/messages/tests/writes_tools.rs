@@ -218,6 +218,20 @@ fn a_schema_is_kept_to_by_the_model_or_by_a_tool() {
         );
         assert_eq!(older.dropped.into_names(), ["reasoning_effort"]);
     }
+    // Whoever must call a tool of the client's answers in a later turn.
+    for (asked, choice) in [
+        (Choice::Any, json!({"type": "any"})),
+        (
+            Choice::One(named("f")),
+            json!({"type": "tool", "name": "f"}),
+        ),
+    ] {
+        let asked = shaped(json!([tool("f")]), asked);
+        let (body, older) = written(asked, "claude-sonnet-4-0").unwrap();
+        assert_eq!(body["tools"].as_array().unwrap().len(), 1);
+        assert_eq!(body["tool_choice"], choice);
+        assert!(older.reading.has_answer_tool);
+    }
     let mut json = conversation(&asking(json!({})));
     json.format = Format::Json;
     let (body, _) = written(json, NEWER).unwrap();

@@ -5,7 +5,9 @@ use proptest::sample::Index;
 use serde_json::Value;
 
 use super::{asked, reading, sent};
-use crate::dialect::conversation::arbitrary::{answer, assert_same, conversation, folded, split};
+use crate::dialect::conversation::arbitrary::{
+    answer, assert_same, conversation, folded, kept, split,
+};
 use crate::dialect::conversation::*;
 use crate::dialect::responses::{Reader, Writer, read_answer, read_request, write_answer};
 use crate::wire::sse;
@@ -87,7 +89,7 @@ proptest! {
         let stream = streamed(asked.clone(), split(answer.clone(), at));
         prop_assert_eq!(&read_again(pieces_of(&stream)), &expected);
         let whole = write_answer(&asked, answer).unwrap().to_string();
-        let pieces = read_answer(whole.as_bytes(), &reading()).unwrap();
+        let pieces = kept(read_answer(whole.as_bytes(), &reading()).unwrap());
         prop_assert_eq!(&read_again(pieces), &expected);
     }
 
