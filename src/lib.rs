@@ -17,9 +17,9 @@
 //!
 //! Around them:
 //!
-//! - [`clients`] knows who may call: models, expiry and limits of each client, with what it has used of them
+//! - [`clients`] knows who may call: models, expiry and limits of each client, with what it has used of them, here and elsewhere
 //! - [`health`] learns from live requests which upstreams and models work, and decides who is admitted
-//! - [`shared`] tells other replicas what health has learnt, and weighs what they say
+//! - [`shared`] tells other replicas what health has learnt and what requests have taken, and weighs what they say
 //! - [`affinity`] remembers which upstream owns which stored object
 //! - [`event`] carries facts from the data path to [`metrics`], [`history`], [`log`], [`webhook`] and [`traces`]
 //! - [`history`] counts what clients had and how upstreams did, for 90 days, and notes incidents
@@ -72,7 +72,7 @@
 //! cli → gateway → admin, api → failover → routing → health, upstream → dialect → wire
 //!                 server (wire only)      affinity (request, wire, state)    simulator, output, guide, state (nothing)
 //!                 browser (config only)   metrics (health, request, wire)          log (event)     history (event, state, wire)
-//!                 webhook, traces (upstream, wire)    clients (routing, event)    shared (health, upstream, wire)
+//!                 webhook, traces (upstream, wire)    clients (routing, event)    shared (health, clients, upstream)
 //!                 for everyone: request, outcome, event, config → catalogue
 //! ```
 //!
@@ -125,6 +125,7 @@
 //! | fleet, replica | several processes that share what they know; one of them |
 //! | hearsay, doubt | what another replica says of a scope; what that does here until our own requests have spoken |
 //! | trial | the half-open probes of a scope, which one replica makes for all |
+//! | takings | what requests have taken of limits that hold for the fleet |
 //! | taken out | kept from all requests by an operator, whatever health believes |
 //! | condition | how things stand as a whole: well, covered (clients do not notice), failing |
 //! | affinity | sending a request to the upstream that owns what it refers to |

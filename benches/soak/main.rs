@@ -1,7 +1,7 @@
 //! The real program under mixed traffic and faults, for minutes or hours: is anything lost, doubled, miscounted or leaked?
 //!
 //! `cargo bench --bench soak -- --minutes 60`; without it two minutes. `--program PATH` takes another program than the one of
-//! this build. `--overload` floods it instead ([`flood`]). Clients, upstreams and the program's metrics count for themselves,
+//! this build. `--overload` floods it instead ([`flood`]), `--streams 10000` opens that many at once ([`throng`]). Clients, upstreams and the program's metrics count for themselves,
 //! and must agree. The report is in Markdown; the exit code is 1 if a rule is broken.
 
 #![expect(
@@ -19,7 +19,9 @@ mod faults;
 mod flood;
 mod metrics;
 mod program;
+mod provider;
 mod report;
+mod throng;
 mod upstream;
 mod watch;
 mod wish;
@@ -46,7 +48,11 @@ fn main() -> ExitCode {
         .build()
         .unwrap();
     let length = Duration::from_secs_f64(60.0 * number(&arguments, "--minutes").unwrap_or(2.0));
-    let (text, is_kept) = if arguments.iter().any(|argument| argument == "--overload") {
+    let (text, is_kept) = if let Some(streams) = number(&arguments, "--streams") {
+        let program = executable(&arguments);
+        let throng = throng::throng(&program, streams as usize);
+        runtime.block_on(throng)
+    } else if arguments.iter().any(|argument| argument == "--overload") {
         let program = executable(&arguments);
         let words = number(&arguments, "--words").unwrap_or(2000.0);
         let flood = flood::flood(&program, length, words as usize);

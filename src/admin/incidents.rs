@@ -1,4 +1,4 @@
-//! `GET /api/incidents`: the outages of upstreams, models and our own network.
+//! `GET /api/incidents`: the outages of upstreams, models and our own network, at all replicas.
 
 use std::time::Duration;
 
@@ -7,10 +7,17 @@ use serde_json::{Value, json};
 
 use super::availability::{time, value};
 use super::no_answer::NoAnswer;
+use super::replicas;
 use crate::history::{History, Incident};
+use crate::shared::Sharing;
 
-/// The incidents that lasted within so much time until now, the newest first.
-pub(super) async fn json(history: &History, query: &str) -> Result<Value, NoAnswer> {
+/// The incidents that lasted within so much time until now, the newest first. With `sharing` also those that other replicas
+/// have told of.
+pub(super) async fn json(
+    history: &History,
+    sharing: Option<&Sharing>,
+    query: &str,
+) -> Result<Value, NoAnswer> {
     let asked = value(query, "since").unwrap_or("90d");
     let length = duration(asked).ok_or_else(|| {
         NoAnswer::Question(format!(
@@ -20,8 +27,21 @@ pub(super) async fn json(history: &History, query: &str) -> Result<Value, NoAnsw
     let length = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
     let since = history.now().saturating_sub(length);
     let incidents = history.incidents(since).await?;
-    let incidents: Vec<Value> = incidents.iter().map(incident).collect();
+    let here = sharing.map(Sharing::name);
+    let mut incidents: Vec<Value> = incidents.iter().map(|one| incident(one, here)).collect();
+    if let Some(sharing) = sharing {
+        let since = time(since);
+        let others = replicas::incidents(sharing).into_iter();
+        incidents.extend(others.filter(|one| lasted_since(one, &since)));
+        // Moments that are written like these are in the order of their letters.
+        incidents.sort_by(|a, b| b["started_at"].as_str().cmp(&a["started_at"].as_str()));
+    }
     Ok(json!({ "incidents": incidents }))
+}
+
+fn lasted_since(incident: &Value, since: &Value) -> bool {
+    let end = incident["ended_at"].as_str();
+    end.is_none_or(|end| Some(end) >= since.as_str())
 }
 
 /// Days have 24 hours here; the parser of durations knows no days.
@@ -33,9 +53,10 @@ fn duration(text: &str) -> Option<Duration> {
     SpanParser::new().parse_unsigned_duration(text).ok()
 }
 
-fn incident(incident: &Incident) -> Value {
+fn incident(incident: &Incident, replica: Option<&str>) -> Value {
     json!({
         "id": incident.id,
+        "replica": replica,
         "upstream": incident.upstream,
         "model": incident.model,
         "cause": incident.cause,

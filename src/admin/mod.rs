@@ -140,8 +140,8 @@ impl Admin {
         let query = head.uri.query().unwrap_or_default();
         let named = head.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = head.uri.authority().map(Authority::as_str).or(named);
-        let history = self.history.as_deref();
-        past::said(history, head.uri.path(), query, host.unwrap_or_default()).await
+        let known = (self.history.as_deref(), self.status.sharing.as_deref());
+        past::said(known, head.uri.path(), query, host.unwrap_or_default()).await
     }
 
     async fn badge(&self, head: &Parts) -> Response<Body> {

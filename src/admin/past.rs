@@ -7,6 +7,7 @@ use super::no_answer::NoAnswer;
 use super::respond::{error, json as answer};
 use super::{availability, feed, incidents, moment};
 use crate::history::History;
+use crate::shared::Sharing;
 use crate::wire::body::Body;
 
 const OFF: &str = "the history is turned off: remove `history: false` from the configuration";
@@ -21,7 +22,7 @@ pub(super) fn is_asked(path: &str) -> bool {
 
 /// The answer at such a path. `host` is where this backstop was asked.
 pub(super) async fn said(
-    history: Option<&History>,
+    (history, sharing): (Option<&History>, Option<&Sharing>),
     path: &str,
     query: &str,
     host: &str,
@@ -32,7 +33,9 @@ pub(super) async fn said(
     let said = match path {
         "/api/history" => availability::series(history, query).await,
         "/api/availability" => availability::json(history).await,
-        _ => incidents::json(history, query).await,
+        "/api/incidents" => incidents::json(history, sharing, query).await,
+        // Each replica has a feed of its own.
+        _ => incidents::json(history, None, query).await,
     };
     match said {
         Ok(said) if path == "/incidents.atom" => feed_of(&said, host),

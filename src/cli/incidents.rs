@@ -41,7 +41,11 @@ fn entry(incident: &Value) -> String {
             format!("{length}, until {end}")
         }
     };
-    let mut text = wrapped(&format!("{what}: {}", said("cause")), "");
+    let replica = match said("replica") {
+        "" => String::new(),
+        name => format!(" ({name})"),
+    };
+    let mut text = wrapped(&format!("{what}: {}{replica}", said("cause")), "");
     text += &wrapped(&format!("from {}, {lasted}", said("started_at")), "  ");
     text += &wrapped(
         &format!(
@@ -116,6 +120,13 @@ mod tests {
         assert!(text.contains("15 h 30 min"), "{text}");
         assert!(text.contains("40 attempts failed, 120 requests moved, 2 failed for clients"));
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn in_a_fleet_an_entry_says_whose_it_is() {
+        let incident = json!({"upstream": "openai", "cause": "failures", "replica": "east-1"});
+        let text = entry(&incident);
+        assert!(text.starts_with("openai: failures (east-1)\n"), "{text}");
     }
 
     #[test]

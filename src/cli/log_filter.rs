@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use strsim::jaro_winkler;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 const OURS: &str = "backstop";
@@ -26,8 +26,8 @@ pub(super) struct NoFilter(String);
 
 impl LogFilter {
     /// The filter itself.
-    pub(super) fn build(&self) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-        EnvFilter::try_new(&self.0)
+    pub(super) fn build(&self) -> Result<Targets, ParseError> {
+        self.0.parse()
     }
 }
 
@@ -37,11 +37,8 @@ impl FromStr for LogFilter {
     fn from_str(text: &str) -> Result<Self, NoFilter> {
         let parts = text.split(',').map(str::trim);
         let filter = Self(parts.collect::<Vec<_>>().join(","));
-        // Commas within braces separate fields of spans, which only `tracing` itself understands.
-        if !text.contains('{') {
-            for part in text.split(',') {
-                check(part.trim()).map_err(NoFilter)?;
-            }
+        for part in text.split(',') {
+            check(part.trim()).map_err(NoFilter)?;
         }
         match filter.build() {
             Ok(_) => Ok(filter),

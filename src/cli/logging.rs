@@ -7,6 +7,9 @@ use std::thread;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::log_filter::LogFilter;
 use crate::config::process_environment;
@@ -28,8 +31,8 @@ pub(super) enum LogFormat {
 /// Sends log lines and panics to standard error from here on.
 pub(super) fn start(filter: &LogFilter, format: LogFormat) -> anyhow::Result<()> {
     let is_terminal = io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter.build().context("--log")?)
+    let filter = filter.build().context("--log")?;
+    let lines = tracing_subscriber::fmt::layer()
         // Such an error would be written to standard error at once, even if that blocks.
         .log_internal_errors(false)
         .with_writer(|| Line);
@@ -40,9 +43,11 @@ pub(super) fn start(filter: &LogFilter, format: LogFormat) -> anyhow::Result<()>
     };
     if is_text {
         let has_colours = is_terminal && process_environment("NO_COLOR").is_none();
-        lines.with_ansi(has_colours).event_format(Text).init();
+        let lines = lines.with_ansi(has_colours).event_format(Text);
+        registry().with(lines).with(filter).init();
     } else {
-        lines.event_format(Json).init();
+        let lines = lines.event_format(Json);
+        registry().with(lines).with(filter).init();
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())

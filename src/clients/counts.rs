@@ -5,28 +5,57 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::window::{Window, step_at};
+use super::meter::{Amount, Meter};
+use super::window::step_at;
 use crate::config::ClientLimits;
 use crate::event::ClientLimit;
 
 /// After this time a place among the concurrent requests may be free; nobody knows when one will be.
 const SOON: Duration = Duration::from_secs(1);
-/// The window is a minute, and no wait is longer.
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a client has used of its limits. It stays when the configuration is read again.
 #[derive(Debug)]
-pub(super) struct Counts {
+pub struct Counts {
     began: Instant,
     used: Mutex<Used>,
 }
 
 #[derive(Debug, Default)]
 struct Used {
-    requests: Window,
-    tokens: Window,
+    requests: Meter,
+    tokens: Meter,
     /// How many requests are open.
     open: u64,
+    /// How many are open at other replicas.
+    open_elsewhere: u64,
+    /// How many have come, also those that were refused. It wraps.
+    asked: u64,
+}
+
+/// What a client has used of its limits at one replica.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnCounts {
+    /// Its requests, if they are limited.
+    pub requests: Amount,
+    /// Its tokens, if they are limited.
+    pub tokens: Amount,
+    /// How many requests are open.
+    pub open: u64,
+    /// How many have come, also those that were refused. It wraps.
+    pub asked: u64,
+}
+
+impl OwnCounts {
+    /// Whether anything has been taken or given back between the two.
+    pub fn differs_from(&self, other: &Self) -> bool {
+        let totals = |counts: &Self| (counts.requests.total, counts.tokens.total, counts.open);
+        totals(self) != totals(other) || self.asked != other.asked
+    }
+
+    /// Whether anything of it counts.
+    pub fn is_something(&self) -> bool {
+        self.requests.sum > 0 || self.tokens.sum > 0 || self.open > 0
+    }
 }
 
 /// What a request takes of a client's limits.
@@ -108,9 +137,8 @@ impl Counts {
         now: Instant,
     ) -> Result<Taken, Exceeded> {
         let step = self.step(now);
-        let mut used = self.used();
-        used.requests.pass(step);
-        used.tokens.pass(step);
+        let mut used = self.used_at(step);
+        used.asked = used.asked.wrapping_add(1);
         // What an answer may have at most it seldom has: that alone never makes a request too large.
         let most = limits.tokens_per_minute.unwrap_or(0);
         let tokens = cost
@@ -138,12 +166,47 @@ impl Counts {
         })
     }
 
+    /// A tick is over: what was used at this replica, for the others.
+    pub fn tell(&self, now: Instant) -> OwnCounts {
+        let mut used = self.used_at(self.step(now));
+        OwnCounts {
+            requests: used.requests.tell(),
+            tokens: used.tokens.tell(),
+            open: used.open,
+            asked: used.asked,
+        }
+    }
+
+    /// Another replica tells what was used there; `before`: what it told last, if that is known.
+    pub fn hear(&self, counts: &OwnCounts, before: Option<&OwnCounts>, now: Instant) {
+        let mut used = self.used_at(self.step(now));
+        let requests = before.map(|before| &before.requests);
+        used.requests.hear(counts.requests.since(requests));
+        let tokens = before.map(|before| &before.tokens);
+        used.tokens.hear(counts.tokens.since(tokens));
+    }
+
+    /// So many requests are open at other replicas, and the client uses so many replicas just now, with this one.
+    pub fn divide(&self, open_elsewhere: u64, sharers: u64) {
+        let mut used = self.used();
+        used.open_elsewhere = open_elsewhere;
+        used.requests.divide(sharers);
+        used.tokens.divide(sharers);
+    }
+
     fn step(&self, now: Instant) -> u64 {
         step_at(now.saturating_duration_since(self.began))
     }
 
     fn used(&self) -> MutexGuard<'_, Used> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used_at(&self, step: u64) -> MutexGuard<'_, Used> {
+        let mut used = self.used();
+        used.requests.pass(step);
+        used.tokens.pass(step);
+        used
     }
 
     fn give_back(&self, taken: &Taken) {
@@ -173,14 +236,16 @@ impl Used {
             wait,
             standings: self.standings(limits),
         };
-        if let Some(most) = limits.concurrent.filter(|most| self.open >= *most) {
+        let open = self.open.saturating_add(self.open_elsewhere);
+        if let Some(most) = limits.concurrent.filter(|most| open >= *most) {
             let wait = Some(SOON);
-            return Err(exceeded(ClientLimit::Concurrent, most, self.open, 1, wait));
+            return Err(exceeded(ClientLimit::Concurrent, most, open, 1, wait));
         }
-        let requests = self.requests.sum();
-        if let Some(most) = limits.requests_per_minute.filter(|most| requests >= *most) {
-            let wait = Some(wait(&self.requests, requests + 1 - most));
-            return Err(exceeded(ClientLimit::Requests, most, requests, 1, wait));
+        if let Some(most) = limits.requests_per_minute
+            && let Some(wait) = self.requests.wait_for(1, most)
+        {
+            let used = self.requests.sum();
+            return Err(exceeded(ClientLimit::Requests, most, used, 1, Some(wait)));
         }
         let Some(most) = limits.tokens_per_minute else {
             return Ok(());
@@ -189,21 +254,18 @@ impl Used {
         if prompt > most {
             return Err(exceeded(ClientLimit::Tokens, most, used, prompt, None));
         }
-        match used.saturating_add(tokens).checked_sub(most) {
-            None | Some(0) => Ok(()),
-            Some(excess) => {
-                let wait = Some(wait(&self.tokens, excess));
-                Err(exceeded(ClientLimit::Tokens, most, used, tokens, wait))
-            }
+        match self.tokens.wait_for(tokens, most) {
+            None => Ok(()),
+            wait => Err(exceeded(ClientLimit::Tokens, most, used, tokens, wait)),
         }
     }
 
     fn standings(&self, limits: &ClientLimits) -> Standings {
-        let of = |most: Option<u64>, window: &Window| {
+        let of = |most: Option<u64>, meter: &Meter| {
             most.map(|most| Standing {
                 most,
-                remaining: most.saturating_sub(window.sum()),
-                reset: window.until_empty().min(MINUTE),
+                remaining: most.saturating_sub(meter.sum()),
+                reset: meter.until_empty(),
             })
         };
         Standings {
@@ -211,10 +273,6 @@ impl Used {
             tokens: of(limits.tokens_per_minute, &self.tokens),
         }
     }
-}
-
-fn wait(window: &Window, count: u64) -> Duration {
-    window.until_less(count).min(MINUTE)
 }
 
 impl Taken {

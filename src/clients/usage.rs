@@ -22,6 +22,14 @@ impl Usage {
         all.insert(Arc::clone(name), Arc::downgrade(&counts));
         counts
     }
+
+    /// The counts of all clients that have limits, by their names.
+    pub fn all(&self) -> Vec<(Arc<str>, Weak<Counts>)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = all.iter();
+        all.map(|(name, counts)| (Arc::clone(name), Weak::clone(counts)))
+            .collect()
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,14 @@ impl Window {
         self.now = step;
     }
 
+    /// An empty one that goes with this, step by step.
+    pub(super) fn beside(&self) -> Self {
+        Self {
+            now: self.now,
+            ..Self::default()
+        }
+    }
+
     /// What counts now.
     pub(super) fn sum(&self) -> u64 {
         self.sum
@@ -61,8 +69,8 @@ impl Window {
         self.sum += u64::from(*at - before);
     }
 
-    /// What was counted in a step counts less, if it still counts.
-    pub(super) fn take_back(&mut self, step: u64, count: u64) {
+    /// What was counted in a step counts less, if it still counts. Returns how much less.
+    pub(super) fn take_back(&mut self, step: u64, count: u64) -> u64 {
         let counts_still = self.now < step + STEPS as u64;
         if let Some(at) = self.steps.get_mut(place(step))
             && counts_still
@@ -70,16 +78,31 @@ impl Window {
             let less = u64::from(*at).min(count);
             *at -= less as u32;
             self.sum -= less;
+            return less;
+        }
+        0
+    }
+
+    /// So much does not count any more, and nobody knows in which step it was counted: the oldest goes first, so that what
+    /// is left counts no shorter than it should.
+    pub(super) fn take_back_oldest(&mut self, count: u64) {
+        let mut left = count.min(self.sum);
+        for ahead in 1..=STEPS as u64 {
+            if left == 0 {
+                return;
+            }
+            // Once around the ring, from the oldest step on.
+            let step = (self.now + ahead).saturating_sub(STEPS as u64);
+            left -= self.take_back(step, left);
         }
     }
 
-    /// How long until so much does not count any more, at most.
-    pub(super) fn until_less(&self, count: u64) -> Duration {
+    /// How long until so much does not count any more, at most; `also`: what counts with this, step by step.
+    pub(super) fn until_less(&self, count: u64, also: Option<&Self>) -> Duration {
         let mut left = 0;
         // The oldest first: the place of a step is taken by the one that comes when it leaves.
         for ahead in 1..=STEPS as u64 {
-            let leaving = self.steps.get(place(self.now + ahead));
-            left += u64::from(leaving.copied().unwrap_or(0));
+            left += self.leaving(ahead) + also.map_or(0, |also| also.leaving(ahead));
             if left >= count {
                 return STEP * ahead as u32;
             }
@@ -87,12 +110,15 @@ impl Window {
         STEP * STEPS as u32
     }
 
+    /// What leaves so many steps from now on.
+    fn leaving(&self, ahead: u64) -> u64 {
+        let count = self.steps.get(place(self.now + ahead));
+        u64::from(count.copied().unwrap_or(0))
+    }
+
     /// How long until nothing counts.
     pub(super) fn until_empty(&self) -> Duration {
-        let is_counted = |ahead: &u32| {
-            let step = self.steps.get(place(self.now + u64::from(*ahead)));
-            step.is_some_and(|count| *count > 0)
-        };
+        let is_counted = |ahead: &u32| self.leaving(u64::from(*ahead)) > 0;
         let newest = (1..=STEPS as u32).rev().find(is_counted);
         STEP * newest.unwrap_or(0)
     }
@@ -118,9 +144,9 @@ mod tests {
         window.add(10);
         window.pass(7 + 240);
         assert_eq!(window.sum(), 10);
-        assert_eq!(window.until_less(1), STEP);
+        assert_eq!(window.until_less(1, None), STEP);
         window.add(1);
-        assert_eq!(window.until_less(11), STEP * STEPS as u32);
+        assert_eq!(window.until_less(11, None), STEP * STEPS as u32);
         window.pass(7 + 241);
         assert_eq!(window.sum(), 1);
         window.pass(10_000);
@@ -142,6 +168,38 @@ mod tests {
         window.add(5);
         window.take_back(3, 5);
         assert_eq!(window.sum(), 6, "its place belongs to another step");
+    }
+
+    #[test]
+    fn what_nobody_knows_the_step_of_is_taken_from_the_oldest() {
+        for begin in [0, 3, 10_000] {
+            let mut window = Window::default();
+            for step in 0..3 {
+                window.pass(begin + 100 * step);
+                window.add(10);
+            }
+            window.take_back_oldest(15);
+            assert_eq!(window.sum(), 15);
+            window.pass(begin + 241);
+            assert_eq!(window.sum(), 15, "the oldest is gone already");
+            window.pass(begin + 341);
+            assert_eq!(window.sum(), 10);
+            window.take_back_oldest(u64::MAX);
+            assert_eq!(window.sum(), 0);
+        }
+    }
+
+    #[test]
+    fn what_counts_with_a_window_leaves_with_it() {
+        let (mut window, mut also) = (Window::default(), Window::default());
+        window.pass(1);
+        also.pass(1);
+        window.add(1);
+        window.pass(5);
+        also.pass(5);
+        also.add(2);
+        assert_eq!(window.until_less(1, Some(&also)), STEP * 237);
+        assert_eq!(window.until_less(3, Some(&also)), STEP * STEPS as u32);
     }
 
     #[test]
@@ -171,7 +229,7 @@ mod tests {
                     }
                     prop_assert!(passed.len() as u64 <= limit);
                 } else {
-                    let wait = window.until_less(1).as_millis() as u64;
+                    let wait = window.until_less(1, None).as_millis() as u64;
                     prop_assert!((1..=60_250).contains(&wait));
                     window.pass(step_at(Duration::from_millis(now + wait)));
                     prop_assert!(window.sum() < limit);

@@ -80,9 +80,9 @@ impl Generation {
             memory.clone(),
             events.clone(),
         );
-        foundation.share_about(&upstreams);
         metrics.adopt(&known(config, &routes, &upstreams));
         let clients = ClientKeys::new(config, usage);
+        foundation.share_about(&upstreams);
         Ok(Self {
             api: Api::new(
                 clients,

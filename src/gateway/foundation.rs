@@ -60,7 +60,8 @@ impl Foundation {
         sinks.push(Box::new(Arc::clone(&metrics)));
         let health = Arc::new(Health::new(Instant::now()));
         let affinity = state_dir.map_or_else(Affinity::in_memory, Affinity::in_folder);
-        let sharing = sharing(config, &health, &affinity)?;
+        let usage = Arc::<Usage>::default();
+        let sharing = sharing(config, &health, &affinity, &usage)?;
         if let Some(sharing) = &sharing {
             sinks.push(Box::new(Arc::clone(sharing)));
         }
@@ -77,14 +78,14 @@ impl Foundation {
             sharing,
             // Each configuration sets its limit.
             memory: Memory::new(0),
-            usage: Arc::default(),
+            usage,
             events: Events::new(sinks),
             recent,
             reloader: Reloader::default(),
         })
     }
 
-    /// What replicas share is about these upstreams from now on.
+    /// What replicas share is about these upstreams from now on, and about the clients that are counted now.
     pub(super) fn share_about(&self, upstreams: &HashMap<UpstreamId, Arc<Upstream>>) {
         if let Some(sharing) = &self.sharing {
             sharing.adopt(upstreams);
@@ -109,11 +110,17 @@ fn sharing(
     config: &Config,
     health: &Arc<Health>,
     affinity: &Affinity,
+    usage: &Arc<Usage>,
 ) -> Result<Option<Arc<Sharing>>, StartError> {
     if !config.shared.is_on() {
         return Ok(None);
     }
-    let sharing = Sharing::new(&config.shared, Arc::clone(health), affinity);
+    let sharing = Sharing::new(
+        &config.shared,
+        Arc::clone(health),
+        affinity,
+        Arc::clone(usage),
+    );
     let sharing = sharing.map_err(|reason| StartError::Tls {
         whose: "shared".to_owned(),
         reason,

@@ -4,6 +4,7 @@ mod assemble;
 mod background;
 mod descriptors;
 mod fixed;
+mod fleet_figures;
 mod foundation;
 mod health_checks;
 mod history_ticks;
@@ -135,6 +136,8 @@ impl Gateway {
         tasks.run(move || key_renewals::run(foundation.clone(), Arc::clone(&current)));
         let (foundation, _) = all();
         tasks.run(move || history_ticks::run(foundation.clone()));
+        let (foundation, _) = all();
+        tasks.run(move || fleet_figures::run(foundation.clone()));
         let (foundation, _) = all();
         tasks.run(move || {
             let notifier = Arc::clone(&foundation.notifier);

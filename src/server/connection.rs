@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
+use super::beginning::Begun;
 use super::client_stream::{ClientStream, PING};
 use super::lifetime::Lifetime;
 use super::limits::ConnectionLimits;
@@ -48,6 +49,12 @@ impl Connection {
         let ConnectionLimits {
             idle, write, drain, ..
         } = self.limits;
+        let requests = Requests {
+            activity: Arc::clone(&self.activity),
+            stop: self.stop.clone(),
+            shutdown: self.shutdown.clone(),
+            slot: Arc::clone(&slot),
+        };
         let http = Http {
             limits: self.limits,
             lifetime: Lifetime {
@@ -57,8 +64,7 @@ impl Connection {
                 drain,
                 stop: self.stop,
             },
-            shutdown: self.shutdown.clone(),
-            slot: Arc::clone(&slot),
+            requests,
         };
         let stream = ClientStream::new(self.stream, write);
         match self.tls {
@@ -71,7 +77,7 @@ impl Connection {
                     () = self.activity.must_make_room() => return,
                 };
                 let Ok(Ok(stream)) = accepted else { return };
-                http.drive(stream, handler).await;
+                http.drive(Box::new(stream), handler).await;
             }
         }
         let _open = self.activity.begin();
@@ -95,29 +101,72 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Http {
     limits: ConnectionLimits,
     lifetime: Lifetime,
+    requests: Requests,
+}
+
+/// What the requests of a connection need.
+struct Requests {
+    activity: Arc<Activity>,
+    stop: watch::Receiver<bool>,
     shutdown: Shutdown,
     slot: UpgradeSlot,
 }
 
 impl Http {
-    /// Drives the connection to its end. Everything that it is made of is in its box before the future begins, which would
-    /// have room for each part otherwise.
-    fn drive<S, H, F>(self, stream: S, handler: H) -> impl Future<Output = ()> + Send
+    /// Drives the connection to its end.
+    async fn drive<S, H, F>(mut self, stream: S, handler: H)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
         F: Future<Output = Handled> + Send + 'static,
     {
-        let builder = builder(&self.limits);
-        let activity = Arc::clone(&self.lifetime.activity);
-        let stop = self.lifetime.stop.clone();
-        let service = service_fn(move |mut request| {
-            if !activity.admits() {
+        let Some(stream) = self.lifetime.beginning(Begun::wait(stream)).await else {
+            return;
+        };
+        let is_http2 = stream.is_http2();
+        let (stream, service) = (TokioIo::new(stream), self.requests.service(handler));
+        // Boxed as they are made: they are large.
+        let ended = match is_http2 {
+            true => {
+                let connection = http2(&self.limits).serve_connection(stream, service);
+                let ask = http2::Connection::graceful_shutdown;
+                self.lifetime.of(Box::pin(connection), ask).await
+            }
+            false => {
+                let connection = http1(&self.limits).serve_connection(stream, service);
+                let ask = http1::UpgradeableConnection::graceful_shutdown;
+                let connection = Box::pin(connection.with_upgrades());
+                self.lifetime.of(connection, ask).await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::trace!("a connection ended early: {error}");
+        }
+    }
+}
+
+impl Requests {
+    /// What answers them.
+    fn service<H, F>(
+        self,
+        handler: H,
+    ) -> impl Service<
+        Request<Incoming>,
+        Response = Response<ServedBody>,
+        Error = Infallible,
+        Future = impl Future<Output = Result<Response<ServedBody>, Infallible>> + Send + 'static,
+    > + Send
+    where
+        H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
+        F: Future<Output = Handled> + Send + 'static,
+    {
+        service_fn(move |mut request| {
+            if !self.activity.admits() {
                 request.extensions_mut().insert(Overloaded);
             }
-            let open = activity.begin();
+            let open = self.activity.begin();
             let is_old = request.version() < Version::HTTP_2;
-            let is_last = is_old && (*stop.borrow() || is_chunked(&request));
+            let is_last = is_old && (*self.stop.borrow() || is_chunked(&request));
             let client = hyper::upgrade::on(&mut request);
             // Boxed, so that it is not moved with what the connection keeps of its request.
             let answering = Box::pin(handler(request, self.shutdown.clone()));
@@ -134,19 +183,7 @@ impl Http {
                 let response = handled.response.map(|body| ServedBody::new(body, open));
                 Ok::<_, Infallible>(response)
             }
-        });
-        // The first bytes show the HTTP version, with and without TLS.
-        let connection = Box::pin(
-            builder
-                .serve_connection_with_upgrades(TokioIo::new(stream), service)
-                .into_owned(),
-        );
-        let lifetime = self.lifetime;
-        async move {
-            if let Err(error) = lifetime.of(connection).await {
-                tracing::trace!("a connection ended early: {error}");
-            }
-        }
+        })
     }
 }
 
@@ -157,17 +194,20 @@ fn panicked() -> Response<Body> {
     response
 }
 
-fn builder(limits: &ConnectionLimits) -> auto::Builder<StreamExecutor> {
-    let mut builder = auto::Builder::new(StreamExecutor {
-        limit: limits.write,
-    });
+fn http1(limits: &ConnectionLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         // A connection on which a head trickles is idle: `Lifetime` ends it, without a timer for each request.
         .header_read_timeout(None)
         .max_buf_size(limits.headers.max(SMALLEST_BUFFER));
     builder
-        .http2()
+}
+
+fn http2(limits: &ConnectionLimits) -> http2::Builder<StreamExecutor> {
+    let mut builder = http2::Builder::new(StreamExecutor {
+        limit: limits.write,
+    });
+    builder
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.headers).unwrap_or(u32::MAX))
         .keep_alive_interval(PING);
@@ -220,6 +260,7 @@ mod tests {
         };
         let serving = connection.serve(|_, _| async { Response::new(full("")).into() });
         let size = size_of_val(&serving);
+        println!("SIZE {size}");
         assert!(size <= 3 << 10, "{size} bytes");
     }
 }

@@ -1,10 +1,10 @@
 //! When a connection ends: by itself, when the server stops, after an idle timeout, or to make room for another one.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -31,11 +31,30 @@ pub(super) struct Lifetime {
 }
 
 impl Lifetime {
-    /// Drives a connection to its end. Requests that are open when it is asked to end are finished first.
-    pub(super) async fn of<C: GracefulConnection>(
+    /// Waits for the beginning of a connection; `None`: it ends before that.
+    pub(super) async fn beginning<T>(
+        &mut self,
+        beginning: impl Future<Output = io::Result<T>>,
+    ) -> Option<T> {
+        let last_call = async {
+            let _ = self.stop.wait_for(|stop| *stop).await;
+            sleep(LAST_CALL.min(self.drain / 2)).await;
+        };
+        tokio::select! {
+            biased;
+            begun = beginning => begun.ok(),
+            () = last_call => None,
+            () = self.activity.idle_for(self.idle) => None,
+            () = self.activity.must_make_room() => None,
+        }
+    }
+
+    /// Drives a connection to its end. Requests that are open when it is asked to end, by `ask`, are finished first.
+    pub(super) async fn of<C: Future<Output = hyper::Result<()>>>(
         mut self,
         mut connection: Pin<Box<C>>,
-    ) -> Result<(), C::Error> {
+        ask: impl FnOnce(Pin<&mut C>),
+    ) -> hyper::Result<()> {
         let patience = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended,
@@ -50,7 +69,7 @@ impl Lifetime {
                 () = sleep(LAST_CALL.min(self.drain / 2)) => {}
             }
         }
-        connection.as_mut().graceful_shutdown();
+        ask(connection.as_mut());
         let Some(patience) = patience else {
             return connection.await;
         };

@@ -6,6 +6,7 @@
 //! *Invariant:* only this module accepts connections; the request handler is a parameter.
 
 mod activity;
+mod beginning;
 mod client_stream;
 mod connection;
 mod connections;

@@ -10,10 +10,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::doubts::Doubts;
-use super::message::{Cooldown, Found, MOST, Message, Owned, RateLimit};
+use super::figures::Figures;
+use super::message::{
+    Cooldown, FiguresThere, Found, Known, MOST, Message, Owned, RateLimit, Says, TakenThere,
+};
 use super::roster::Roster;
 use super::signer::Signer;
+use super::takings::Takings;
 use crate::affinity::{Affinity, Owner};
+use crate::clients::Usage;
 use crate::config::UpstreamId;
 use crate::event::{HealthChange, ScopeId, Unusable};
 use crate::health::{CooldownReason, Health, RateLimitView, SharedCooldown, SharedScope, causes};
@@ -29,6 +34,9 @@ pub(super) struct Fleet {
     pub(super) upstreams: Arc<ArcSwap<Upstreams>>,
     pub(super) node: u64,
     pub(super) roster: Roster,
+    pub(super) takings: Takings,
+    /// What has been counted here.
+    pub(super) figures: Option<Figures>,
     doubts: Doubts,
     affinity: Affinity,
     /// The owners that have become known here.
@@ -53,9 +61,24 @@ impl Fleet {
             unsent: affinity.tell(),
             affinity: affinity.clone(),
             roster: Roster::default(),
+            takings: Takings::default(),
+            figures: None,
             doubts: Doubts::default(),
             seq: 0,
             said: HashSet::new(),
+        }
+    }
+
+    /// Another configuration serves, with the clients that are counted now.
+    pub(super) fn adopt(&mut self, usage: &Usage) {
+        self.takings.adopt(usage, &self.signer);
+    }
+
+    /// From now on only what is taken here is known.
+    pub(super) fn go_alone(&mut self) {
+        self.takings.go_alone();
+        for seats in self.upstreams.load().values().filter_map(|one| one.seats()) {
+            seats.divide(0, 0, 0);
         }
     }
 
@@ -70,31 +93,50 @@ impl Fleet {
             return Ok(None);
         }
         let news = self.roster.hear(&message, now)?;
+        match &message.says {
+            Says::Known(known) => Ok(Some(self.weigh(message.node, known, news, now))),
+            Says::Taken(taken) => {
+                let roster = &self.roster;
+                self.takings.hear(message.node, &taken.clients, roster, now);
+                Ok(Some(Vec::new()))
+            }
+            Says::Figures(_) => Ok(Some(Vec::new())),
+            Says::Goodbye => Ok(Some(self.settle(now))),
+        }
+    }
+
+    fn weigh(
+        &mut self,
+        node: u64,
+        known: &Known,
+        news: Vec<Found>,
+        now: Instant,
+    ) -> Vec<HealthChange> {
         let mut changes = Vec::new();
-        let is_about_keys = !message.cooldowns.is_empty() || !message.rate_limits.is_empty();
+        let is_about_keys = !known.cooldowns.is_empty() || !known.rate_limits.is_empty();
         if !news.is_empty() || is_about_keys {
             let scopes = self.scopes();
             for found in news {
                 // A name that nobody has asked for here may be asked for later.
                 if let Some(scope) = scopes.get(&found.scope) {
                     changes.extend(self.believe(&found, scope, now));
-                    self.roster.settle(message.node, found);
+                    self.roster.settle(node, found);
                 }
             }
-            for cooldown in &message.cooldowns {
+            for cooldown in &known.cooldowns {
                 if let Some(scope) = scopes.get(&cooldown.scope) {
                     self.cool_down(cooldown, scope, now);
                 }
             }
-            for rate_limit in &message.rate_limits {
+            for rate_limit in &known.rate_limits {
                 if let Some(scope) = scopes.get(&rate_limit.scope) {
                     self.allow(rate_limit, scope, now);
                 }
             }
         }
-        self.learn(&message.owners);
+        self.learn(&known.owners);
         changes.extend(self.settle(now));
-        Ok(Some(changes))
+        changes
     }
 
     fn learn(&self, owners: &[Owned]) {
@@ -226,26 +268,54 @@ impl Fleet {
     }
 
     /// What this replica has found out, and whether any of it is new.
-    pub(super) fn own(&mut self, name: &str) -> (Message, bool) {
-        let mut message = Message::new(self.node, name);
+    pub(super) fn own(&mut self) -> (Known, bool) {
+        let mut own = Known::default();
         let upstreams = self.upstreams.load_full();
         self.health.each_shared(&mut |scope, name| {
-            self.put_own(scope, name, &upstreams, &mut message);
+            self.put_own(scope, name, &upstreams, &mut own);
         });
-        message.found.truncate(MOST);
-        message.cooldowns.truncate(MOST);
-        message.rate_limits.truncate(MOST);
-        message.owners = self.new_owners();
-        let found = message.found.iter();
+        own.found.truncate(MOST);
+        own.cooldowns.truncate(MOST);
+        own.rate_limits.truncate(MOST);
+        own.owners = self.new_owners();
+        let found = own.found.iter();
         let found = found.map(|found| (found.scope, u64::from(found.turn)));
-        let cooldowns = message.cooldowns.iter();
+        let cooldowns = own.cooldowns.iter();
         let cooldowns = cooldowns.map(|cooldown| (cooldown.scope, cooldown.key));
         let says: HashSet<(u64, u64)> = found.chain(cooldowns).collect();
-        let is_news = !message.owners.is_empty() || says.iter().any(|one| !self.said.contains(one));
+        let is_news = !own.owners.is_empty() || says.iter().any(|one| !self.said.contains(one));
         self.said = says;
+        (own, is_news)
+    }
+
+    /// What has been counted here, for the others.
+    pub(super) fn own_figures(&self) -> Option<FiguresThere> {
+        let upstreams = self.upstreams.load();
+        let hash = |id: &ScopeId| self.hash(&upstreams, id, None);
+        self.figures.as_ref().map(|figures| figures.written(hash))
+    }
+
+    /// A message that says this.
+    pub(super) fn message(&mut self, name: &str, says: Says) -> Message {
         self.seq += 1;
+        let mut message = Message::new(self.node, name, says);
         message.seq = self.seq;
-        (message, is_news)
+        message
+    }
+
+    /// A tick is over: what has been taken here meanwhile, or all of it, and what is left for this replica.
+    pub(super) fn count(&mut self, is_all: bool, now: Instant) -> TakenThere {
+        self.roster.forget_silent(now);
+        let upstreams = self.upstreams.load_full();
+        let limited = upstreams
+            .iter()
+            .filter_map(|(id, upstream)| Some((self.hash_of(&upstreams, id), upstream.seats()?)));
+        let limited: Vec<_> = limited.collect();
+        for (scope, seats) in &limited {
+            let sitters = self.roster.sitters(*scope, self.node);
+            seats.divide(sitters.taken, sitters.replicas, sitters.before);
+        }
+        self.takings.tick(&limited, &self.roster, is_all, now)
     }
 
     /// Adds what this replica has found out about a scope.
@@ -254,7 +324,7 @@ impl Fleet {
         scope: &SharedScope,
         name: Option<&str>,
         upstreams: &Upstreams,
-        message: &mut Message,
+        own: &mut Known,
     ) {
         let now = Instant::now();
         let finding = scope.own_finding(now);
@@ -268,7 +338,7 @@ impl Fleet {
             return;
         };
         let hash = self.hash(upstreams, &id, name);
-        message.found.extend(finding.map(|finding| Found {
+        own.found.extend(finding.map(|finding| Found {
             scope: hash,
             turn: finding.turn,
             level: finding.level,
@@ -283,7 +353,7 @@ impl Fleet {
                 ms: cooldown.left.as_millis() as u64,
             })
         });
-        message.cooldowns.extend(cooldowns);
+        own.cooldowns.extend(cooldowns);
         let rate_limits = rate_limits.iter().filter_map(|rate_limit| {
             Some(RateLimit {
                 scope: hash,
@@ -292,7 +362,7 @@ impl Fleet {
                 limit: rate_limit.limit,
             })
         });
-        message.rate_limits.extend(rate_limits);
+        own.rate_limits.extend(rate_limits);
     }
 }
 

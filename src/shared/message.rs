@@ -1,10 +1,12 @@
-//! What one replica tells the others: everything that it has found out itself and that still holds, once a second.
+//! What one replica tells the others: everything that it has found out itself and that still holds, once a second; and between
+//! that what its clients take.
 //!
 //! So whoever joins, or has lost the server for a while, knows all within a second, and the server remembers nothing. A message
 //! has durations and no times of day, and stands behind its signature:
 //!
 //! ```text
-//! 0123456789abcdef {"v":1,"node":…,"name":"a","seq":7,"up":61,"found":[{"scope":…,"turn":3,"level":1,"healed":false,"cause":"failures"}],"cooldowns":[]}
+//! 0123456789abcdef {"v":1,"node":…,"name":"a","seq":7,"up":61,"says":{"known":{"found":[{"scope":…,"turn":3,"level":1,"healed":false,"cause":"failures"}],"cooldowns":[],…}}}
+//! 0123456789abcdef {"v":1,"node":…,"name":"a","seq":8,"up":61,"says":{"taken":{"clients":[{"client":…,"requests":[1207,31],"tokens":[0,0],"open":2,"asked":1207}],"seats":[]}}}
 //! ```
 
 use std::time::Duration;
@@ -21,6 +23,11 @@ const VERSION: u32 = 1;
 pub(super) const LONGEST: usize = 64 << 10;
 /// So many findings, cooldowns, allowances and owners go into one message.
 pub(super) const MOST: usize = 128;
+/// So many upstreams, and so many incidents, go into one message with figures.
+pub(super) const MOST_UPSTREAMS: usize = 64;
+pub(super) const MOST_INCIDENTS: usize = 32;
+/// So many windows there are at most.
+const MOST_WINDOWS: usize = 8;
 const SIGNATURE: usize = 16;
 const LONGEST_NAME: usize = 64;
 /// No replica asks others for a longer pause.
@@ -38,17 +45,62 @@ pub(super) struct Message {
     pub(super) seq: u64,
     /// For how many seconds it has been running.
     pub(super) up: u64,
-    /// Whether it stops now.
-    #[serde(default)]
-    pub(super) is_leaving: bool,
+    pub(super) says: Says,
+}
+
+/// What a message is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Says {
+    /// Everything that it has found out and that still holds.
+    Known(Known),
+    /// What its clients have taken, as far as that is new.
+    Taken(TakenThere),
+    /// What it has counted, for operators; every few seconds.
+    Figures(FiguresThere),
+    /// It stops now.
+    Goodbye,
+}
+
+/// What a replica has found out itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
     pub(super) found: Vec<Found>,
     pub(super) cooldowns: Vec<Cooldown>,
     /// What is left of rate limits.
-    #[serde(default)]
     pub(super) rate_limits: Vec<RateLimit>,
     /// Owners of stored objects that became known since the last message.
-    #[serde(default)]
     pub(super) owners: Vec<Owned>,
+}
+
+/// What has been taken at a replica of limits that hold for the fleet. What is not named is as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TakenThere {
+    pub(super) clients: Vec<ClientCount>,
+    pub(super) seats: Vec<SeatCount>,
+}
+
+/// What a client has taken of its limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ClientCount {
+    /// What stands for the client.
+    pub(super) client: u64,
+    /// Its requests: all that there ever were, and those of the last minute.
+    pub(super) requests: (u64, u64),
+    /// The same of tokens.
+    pub(super) tokens: (u64, u64),
+    /// How many requests are open.
+    pub(super) open: u64,
+    /// How many there ever were, also those that were refused.
+    pub(super) asked: u64,
+}
+
+/// How many requests are open at an upstream whose `concurrency` is limited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SeatCount {
+    /// What stands for the upstream.
+    pub(super) scope: u64,
+    pub(super) open: u32,
 }
 
 /// A scope that is out of rotation, or has just healed.
@@ -94,6 +146,31 @@ pub(super) struct Owned {
     pub(super) chats: bool,
 }
 
+/// Requests, and those of them that failed.
+pub type Had = (u64, u64);
+
+/// What has been counted at a replica, in each window of the history.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FiguresThere {
+    pub(super) clients: Vec<Had>,
+    /// By what stands for the upstreams.
+    pub(super) upstreams: Vec<(u64, Vec<Had>)>,
+    pub(super) incidents: Vec<IncidentThere>,
+}
+
+/// An incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct IncidentThere {
+    /// What stands for the upstream or model; none: the replica's own network.
+    pub(super) scope: Option<u64>,
+    pub(super) cause: String,
+    /// How many seconds ago it began, and ended.
+    pub(super) began: u64,
+    pub(super) ended: Option<u64>,
+    /// Failed attempts, requests that others answered, requests that failed for clients.
+    pub(super) counts: (u64, u64, u64),
+}
+
 /// Only the version of a message, whatever else stands there.
 #[derive(Deserialize)]
 struct Versioned {
@@ -101,18 +178,14 @@ struct Versioned {
 }
 
 impl Message {
-    pub(super) fn new(node: u64, name: &str) -> Self {
+    pub(super) fn new(node: u64, name: &str, says: Says) -> Self {
         Self {
             v: VERSION,
             node,
             name: name.chars().take(LONGEST_NAME / 4).collect(),
             seq: 0,
             up: 0,
-            is_leaving: false,
-            found: Vec::new(),
-            cooldowns: Vec::new(),
-            rate_limits: Vec::new(),
-            owners: Vec::new(),
+            says,
         }
     }
 
@@ -150,14 +223,41 @@ impl Message {
     }
 
     fn is_sound(&self) -> bool {
+        self.name.len() <= LONGEST_NAME
+            && !self.name.chars().any(char::is_control)
+            && match &self.says {
+                Says::Known(known) => known.is_sound(),
+                Says::Taken(taken) => taken.clients.len() <= MOST && taken.seats.len() <= MOST,
+                Says::Figures(figures) => figures.is_sound(),
+                Says::Goodbye => true,
+            }
+    }
+}
+
+impl FiguresThere {
+    fn is_sound(&self) -> bool {
+        let windows = self.upstreams.iter().map(|(_, windows)| windows);
+        let mut windows = windows.chain([&self.clients]);
+        // It is a label.
+        let is_cause = |incident: &IncidentThere| {
+            let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            incident.cause.len() <= LONGEST_NAME && incident.cause.bytes().all(is_plain)
+        };
+        self.upstreams.len() <= MOST_UPSTREAMS
+            && windows.all(|windows| windows.len() <= MOST_WINDOWS)
+            && self.incidents.len() <= MOST_INCIDENTS
+            && self.incidents.iter().all(is_cause)
+    }
+}
+
+impl Known {
+    fn is_sound(&self) -> bool {
         let is_cause = |found: &Found| causes().contains(&found.cause.as_str());
         let is_pause = |cooldown: &Cooldown| {
             CooldownReason::from_label(&cooldown.reason).is_some()
                 && Duration::from_millis(cooldown.ms) <= LONGEST_PAUSE
         };
-        self.name.len() <= LONGEST_NAME
-            && !self.name.chars().any(char::is_control)
-            && self.found.len() <= MOST
+        self.found.len() <= MOST
             && self.cooldowns.len() <= MOST
             && self.rate_limits.len() <= MOST
             && self.owners.len() <= MOST
@@ -168,7 +268,11 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cooldown, Found, LONGEST, MOST, Message, Owned, RateLimit};
+    use super::{
+        ClientCount, Cooldown, FiguresThere, Found, IncidentThere, Known, LONGEST, LONGEST_NAME,
+        MOST, MOST_INCIDENTS, MOST_UPSTREAMS, MOST_WINDOWS, Message, Owned, RateLimit, Says,
+        SeatCount, TakenThere,
+    };
     use crate::config::SharedConfig;
     use crate::event::Unusable;
     use crate::shared::signer::Signer;
@@ -178,21 +282,59 @@ mod tests {
     }
 
     fn message() -> Message {
-        let mut message = Message::new(7, "a");
-        message.found.push(Found {
+        Message::new(7, "a", Says::Known(known()))
+    }
+
+    fn known() -> Known {
+        let mut known = Known::default();
+        known.found.push(Found {
             scope: u64::MAX,
             turn: 3,
             level: 1,
             healed: false,
             cause: "failures".to_owned(),
         });
-        message.cooldowns.push(Cooldown {
+        known.cooldowns.push(Cooldown {
             scope: 1,
             key: 2,
             reason: "rate_limit".to_owned(),
             ms: 1500,
         });
-        message
+        known
+    }
+
+    fn taken() -> TakenThere {
+        let client = ClientCount {
+            client: u64::MAX,
+            requests: (u64::MAX, u64::MAX),
+            tokens: (u64::MAX, u64::MAX),
+            open: u64::MAX,
+            asked: u64::MAX,
+        };
+        let seat = SeatCount {
+            scope: u64::MAX,
+            open: u32::MAX,
+        };
+        TakenThere {
+            clients: vec![client; MOST],
+            seats: vec![seat; MOST],
+        }
+    }
+
+    fn figures() -> FiguresThere {
+        let windows = vec![(u64::MAX, u64::MAX); MOST_WINDOWS];
+        let incident = IncidentThere {
+            scope: Some(u64::MAX),
+            cause: "x".repeat(LONGEST_NAME),
+            began: u64::MAX,
+            ended: Some(u64::MAX),
+            counts: (u64::MAX, u64::MAX, u64::MAX),
+        };
+        FiguresThere {
+            upstreams: vec![(u64::MAX, windows.clone()); MOST_UPSTREAMS],
+            clients: windows,
+            incidents: vec![incident; MOST_INCIDENTS],
+        }
     }
 
     fn read(message: &Message) -> Result<Message, Unusable> {
@@ -202,9 +344,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         assert_eq!(read(&message()), Ok(message()));
-        let mut most = message();
-        most.found = vec![message().found[0].clone(); MOST];
-        most.cooldowns = vec![message().cooldowns[0].clone(); MOST];
+        let mut most = known();
+        most.found = vec![known().found[0].clone(); MOST];
+        most.cooldowns = vec![known().cooldowns[0].clone(); MOST];
         let owned = Owned {
             id: u64::MAX,
             scope: u64::MAX,
@@ -218,28 +360,46 @@ mod tests {
             limit: Some(u64::MAX),
         };
         most.rate_limits = vec![rate_limit; MOST];
-        assert!(most.written(&signer()).len() < LONGEST);
-        assert_eq!(read(&most), Ok(most));
+        let all = [
+            Says::Known(most),
+            Says::Taken(taken()),
+            Says::Figures(figures()),
+            Says::Goodbye,
+        ];
+        for says in all {
+            let message = Message::new(u64::MAX, "a", says);
+            assert!(message.written(&signer()).len() < LONGEST);
+            assert_eq!(read(&message), Ok(message));
+        }
     }
 
     #[test]
     fn a_lie_is_told_from_a_message() {
-        let changed = |change: fn(&mut Message)| {
-            let mut message = message();
-            change(&mut message);
+        let changed = |change: fn(&mut Message, &mut Known)| {
+            let (mut message, mut known) = (message(), known());
+            change(&mut message, &mut known);
+            message.says = Says::Known(known);
             read(&message)
         };
-        assert_eq!(changed(|m| m.v = 2), Err(Unusable::OtherVersion));
+        assert_eq!(changed(|m, _| m.v = 2), Err(Unusable::OtherVersion));
         for change in [
-            (|m| m.cooldowns[0].ms = u64::MAX) as fn(&mut Message),
-            |m| m.cooldowns[0].reason = "whim".to_owned(),
-            |m| m.found[0].cause = "envy".to_owned(),
-            |m| m.name = "x".repeat(65),
-            |m| m.name = "\u{1b}[31m".to_owned(),
-            |m| m.found = vec![m.found[0].clone(); MOST + 1],
+            (|_, k| k.cooldowns[0].ms = u64::MAX) as fn(&mut Message, &mut Known),
+            |_, k| k.cooldowns[0].reason = "whim".to_owned(),
+            |_, k| k.found[0].cause = "envy".to_owned(),
+            |m, _| m.name = "x".repeat(65),
+            |m, _| m.name = "\u{1b}[31m".to_owned(),
+            |_, k| k.found = vec![k.found[0].clone(); MOST + 1],
         ] {
             assert_eq!(changed(change), Err(Unusable::Malformed));
         }
+        let mut taken = taken();
+        taken.clients.push(taken.clients[0].clone());
+        let crowded = Message::new(7, "a", Says::Taken(taken));
+        assert_eq!(read(&crowded), Err(Unusable::Malformed));
+        let mut worded = figures();
+        worded.incidents[0].cause = "<b>".to_owned();
+        let worded = Message::new(7, "a", Says::Figures(worded));
+        assert_eq!(read(&worded), Err(Unusable::Malformed));
         let good = message().written(&signer());
         let mut bent = good.clone();
         bent[40] ^= 1;

@@ -1,8 +1,10 @@
-//! What replicas share through Redis or Valkey: outages and their end, cooldowns, owners of stored objects, and who tries what may have healed.
+//! What replicas share through Redis or Valkey: outages and their end, cooldowns, owners of stored objects, what clients take, and
+//! who tries what may have healed.
 //!
 //! ```text
 //! health ─▶ what our own requests have shown ─▶ a message, once a second and when it is new ─▶ Redis ─▶ the others
 //! Redis ─▶ a message of another ─▶ roster: who is there, what each has found ─▶ doubts: is it true here? ─▶ health
+//! clients, seats ⇄ takings: what requests take of limits ⇄ many times a second the same of the others
 //! ```
 //!
 //! *Invariants:* no request waits for any of this. What is known here decides; another's word is weighed against it. The server
@@ -11,12 +13,15 @@
 
 mod bounded;
 mod doubts;
+mod figures;
 mod fleet;
 mod link;
 mod message;
 mod roster;
 mod signer;
+mod takings;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,10 +32,15 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+pub use self::figures::{Figures, Outage};
+pub use self::message::Had;
+
 use self::fleet::{Fleet, Upstreams};
 use self::link::{Incoming, Link, LinkError, Servers};
+use self::message::Says;
 use self::signer::Signer;
 use crate::affinity::Affinity;
+use crate::clients::Usage;
 use crate::config::SharedConfig;
 use crate::event::{Event, Events, HealthChange, ScopeId, SharedNews, Sink, Unusable};
 use crate::health::Health;
@@ -41,6 +51,10 @@ use crate::wire::tls::{self, ClientFiles, Platform, TlsError};
 const LOOK: Duration = Duration::from_millis(250);
 /// How often everything is told.
 const TELL: Duration = Duration::from_secs(1);
+/// How often it is told what requests have taken of limits, among a few replicas. It is what others know too late.
+const TICK: Duration = Duration::from_millis(50);
+/// And so much less often for each replica that there is, so that no replica hears more than 200 such messages a second.
+const TICK_EACH: Duration = Duration::from_millis(5);
 /// News gather for so long before they are told.
 const GATHER: Duration = Duration::from_millis(20);
 /// The pause before the server is tried again; each time another one, so that replicas do not come at once.
@@ -58,9 +72,12 @@ pub struct Sharing {
     name: String,
     health: Arc<Health>,
     upstreams: Arc<ArcSwap<Upstreams>>,
+    usage: Arc<Usage>,
     /// There may be something new to tell.
     news: Notify,
     is_connected: AtomicBool,
+    /// There are figures that are not told yet.
+    has_figures: AtomicBool,
     /// The lock is held for a message at a time.
     fleet: Mutex<Fleet>,
     started: Instant,
@@ -80,6 +97,8 @@ pub struct ReplicaView {
     /// What it has taken out of rotation by what it found itself, as far as this replica knows these scopes, each with its
     /// cause.
     pub out: Vec<(ScopeId, String)>,
+    /// What it has counted; `None`: it has not said so, or keeps no history.
+    pub figures: Option<Figures>,
 }
 
 impl Sharing {
@@ -88,6 +107,7 @@ impl Sharing {
         config: &SharedConfig,
         health: Arc<Health>,
         affinity: &Affinity,
+        usage: Arc<Usage>,
     ) -> Result<Self, TlsError> {
         let files = ClientFiles {
             trusted: config.ca_file.as_deref(),
@@ -110,16 +130,19 @@ impl Sharing {
             name: config.name.clone().unwrap_or_else(|| machine(fleet.node)),
             health,
             upstreams,
+            usage,
             news: Notify::new(),
             is_connected: AtomicBool::new(false),
+            has_figures: AtomicBool::new(false),
             fleet: Mutex::new(fleet),
             started: Instant::now(),
         })
     }
 
-    /// Another configuration serves, with these upstreams.
+    /// Another configuration serves, with these upstreams, and with the clients that are counted now.
     pub fn adopt(&self, upstreams: &Upstreams) {
         self.upstreams.store(Arc::new(upstreams.clone()));
+        self.fleet().adopt(&self.usage);
     }
 
     /// Whether the server is there.
@@ -138,6 +161,8 @@ impl Sharing {
         let mut fleet = self.fleet();
         fleet.roster.forget_silent(now);
         let scopes = fleet.scopes();
+        let scopes = scopes.iter().map(|(hash, scope)| (*hash, scope.id()));
+        let scopes: HashMap<u64, ScopeId> = scopes.collect();
         let views = fleet.roster.all().map(|(node, replica)| ReplicaView {
             name: replica.name.clone(),
             node: *node,
@@ -147,12 +172,40 @@ impl Sharing {
                 .found
                 .iter()
                 .filter(|found| !found.healed)
-                .filter_map(|found| Some((scopes.get(&found.scope)?.id(), found.cause.clone())))
+                .filter_map(|found| Some((scopes.get(&found.scope)?.clone(), found.cause.clone())))
                 .collect(),
+            figures: replica
+                .figures
+                .as_ref()
+                .map(|(at, told)| Figures::read(told, *at, &scopes, now)),
         });
         let mut views: Vec<ReplicaView> = views.collect();
         views.sort_by(|a, b| (&a.name, a.node).cmp(&(&b.name, b.node)));
         views
+    }
+
+    /// Who is gone without a word lately, by name, and how long ago it was last heard.
+    pub fn missed(&self) -> Vec<(String, Duration)> {
+        let now = Instant::now();
+        let mut fleet = self.fleet();
+        fleet.roster.forget_silent(now);
+        let missed = fleet.roster.missed();
+        let mut missed: Vec<(String, Duration)> = missed
+            .map(|(name, heard)| (name.clone(), now.saturating_duration_since(*heard)))
+            .collect();
+        missed.sort();
+        missed
+    }
+
+    /// What has been counted here, as it was told last; `None`: there is no history.
+    pub fn figures(&self) -> Option<Figures> {
+        self.fleet().figures.clone()
+    }
+
+    /// This has been counted here until now. The others are told.
+    pub fn show(&self, figures: Figures) {
+        self.fleet().figures = Some(figures);
+        self.has_figures.store(true, Ordering::Release);
     }
 
     /// Shares for as long as it is polled; without the server it tries to come back. How that goes is reported as events.
@@ -186,7 +239,7 @@ impl Sharing {
     pub async fn leave(&self) {
         let leaving = async {
             if let Ok(mut link) = self.servers.connect().await {
-                let message = self.own(true).0;
+                let message = self.written(Says::Goodbye);
                 let _ = link.publish(&message).await;
             }
         };
@@ -197,7 +250,9 @@ impl Sharing {
     async fn share(&self, mut link: Link, events: &Events) -> LinkError {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut sent_at: Option<Instant> = None;
+        let (mut sent_at, mut counted_at): (Option<Instant>, Option<Instant>) = (None, None);
+        let ticking = sleep(Duration::ZERO);
+        tokio::pin!(ticking);
         loop {
             let looked = tokio::select! {
                 incoming = link.next() => match incoming {
@@ -213,6 +268,11 @@ impl Sharing {
                     self.tell(&mut link, &mut sent_at, events).await
                 }
                 _ = looks.tick() => self.look(&mut link, &mut sent_at, events).await,
+                () = &mut ticking => {
+                    let counted = self.count(&mut link, &mut counted_at, events).await;
+                    ticking.as_mut().reset(Instant::now() + self.pace());
+                    counted
+                }
             };
             if let Err(why) = looked {
                 return why;
@@ -229,6 +289,12 @@ impl Sharing {
         let changes = self.fleet().settle(Instant::now());
         report(changes, events);
         self.tell(link, sent_at, events).await?;
+        if self.has_figures.swap(false, Ordering::AcqRel) {
+            let figures = self.fleet().own_figures();
+            if let Some(figures) = figures {
+                self.publish(link, Says::Figures(figures), events).await?;
+            }
+        }
         self.agree(link).await
     }
 
@@ -239,22 +305,56 @@ impl Sharing {
         sent_at: &mut Option<Instant>,
         events: &Events,
     ) -> Result<(), LinkError> {
-        let (message, is_news) = self.own(false);
+        let (own, is_news) = self.fleet().own();
         if !is_news && sent_at.is_some_and(|sent_at| sent_at.elapsed() < TELL) {
             return Ok(());
         }
-        link.publish(&message).await?;
         *sent_at = Some(Instant::now());
+        self.publish(link, Says::Known(own), events).await
+    }
+
+    /// Tells the others what requests have taken of limits since the last tick, and once a second all of it.
+    async fn count(
+        &self,
+        link: &mut Link,
+        counted_at: &mut Option<Instant>,
+        events: &Events,
+    ) -> Result<(), LinkError> {
+        let now = Instant::now();
+        let is_all = counted_at.is_none_or(|then| now.saturating_duration_since(then) >= TELL);
+        if is_all {
+            *counted_at = Some(now);
+        }
+        let taken = self.fleet().count(is_all, now);
+        if taken.clients.is_empty() && taken.seats.is_empty() {
+            return Ok(());
+        }
+        self.publish(link, Says::Taken(taken), events).await
+    }
+
+    /// The time between two ticks.
+    fn pace(&self) -> Duration {
+        let replicas = self.fleet().roster.all().count();
+        TICK.max(TICK_EACH * u32::try_from(replicas).unwrap_or(u32::MAX))
+    }
+
+    async fn publish(
+        &self,
+        link: &mut Link,
+        says: Says,
+        events: &Events,
+    ) -> Result<(), LinkError> {
+        let message = self.written(says);
+        link.publish(&message).await?;
         events.emit(&Event::Shared(SharedNews::Sent));
         Ok(())
     }
 
-    fn own(&self, is_leaving: bool) -> (Vec<u8>, bool) {
+    fn written(&self, says: Says) -> Vec<u8> {
         let mut fleet = self.fleet();
-        let (mut message, is_news) = fleet.own(&self.name);
+        let mut message = fleet.message(&self.name, says);
         message.up = self.started.elapsed().as_secs();
-        message.is_leaving = is_leaving;
-        (message.written(&fleet.signer), is_news)
+        message.written(&fleet.signer)
     }
 
     fn hear(&self, incoming: Incoming, events: &Events) {
@@ -297,6 +397,7 @@ impl Sharing {
     fn go_alone(&self) {
         self.is_connected.store(false, Ordering::Relaxed);
         self.health.fleet_probes().share(false);
+        self.fleet().go_alone();
     }
 
     fn fleet(&self) -> MutexGuard<'_, Fleet> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::message::{Found, Message};
+use super::message::{self, FiguresThere, Found, Message, Says, SeatCount};
 use crate::event::Unusable;
 
 /// Who says nothing for so long is gone.
@@ -13,9 +13,17 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// So many replicas are kept apart.
 const MOST: usize = 64;
 
-/// The other replicas, by the number that each has chosen.
+/// For so long it is remembered that a replica is gone that has not said so.
+const MISSED: Duration = Duration::from_secs(3600);
+
+/// The other replicas.
 #[derive(Debug, Default)]
-pub(super) struct Roster(HashMap<u64, Replica>);
+pub(super) struct Roster {
+    /// By the number that each has chosen.
+    all: HashMap<u64, Replica>,
+    /// Who is gone without a word, by name, and when it was last heard.
+    missed: HashMap<String, Instant>,
+}
 
 /// Another replica.
 #[derive(Debug)]
@@ -28,57 +36,92 @@ pub(super) struct Replica {
     pub(super) found: Vec<Found>,
     /// The part of that from which everything has followed that follows from it.
     settled: Vec<Found>,
+    /// How many requests it has open at upstreams whose `concurrency` is limited, by what stands for them.
+    seats: HashMap<u64, u32>,
+    /// What it has counted, and when it told that.
+    pub(super) figures: Option<(Instant, FiguresThere)>,
+}
+
+/// Who takes the seats of an upstream.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sitters {
+    /// How many seats other replicas have taken.
+    pub(super) taken: usize,
+    /// How many of them there are.
+    pub(super) replicas: usize,
+    /// How many of those come before this one, wherever not all can have the same.
+    pub(super) before: usize,
 }
 
 impl Roster {
     /// A replica says this. Returns the part from which nothing has followed yet.
     pub(super) fn hear(&mut self, message: &Message, now: Instant) -> Result<Vec<Found>, Unusable> {
         self.forget_silent(now);
-        let before = self.0.get(&message.node);
+        let before = self.all.get(&message.node);
         if before.is_some_and(|before| before.seq >= message.seq) {
             return Err(Unusable::Repeated);
         }
-        if before.is_none() && self.0.len() >= MOST {
+        if before.is_none() && self.all.len() >= MOST {
             return Err(Unusable::TooMany);
         }
-        if message.is_leaving {
-            self.0.remove(&message.node);
-            return Ok(Vec::new());
+        let replica = self.all.entry(message.node);
+        let replica = replica.or_insert_with(|| Replica::unheard(now));
+        replica.name.clone_from(&message.name);
+        self.missed.remove(&message.name);
+        replica.received = now;
+        replica.up = Duration::from_secs(message.up);
+        replica.seq = message.seq;
+        match &message.says {
+            Says::Known(known) => return Ok(replica.find(&known.found)),
+            Says::Taken(taken) => replica.take_seats(&taken.seats),
+            Says::Figures(figures) => replica.figures = Some((now, figures.clone())),
+            Says::Goodbye => {
+                self.all.remove(&message.node);
+            }
         }
-        let settled = before.map_or(&[][..], |before| &before.settled);
-        let (settled, news): (Vec<Found>, Vec<Found>) = message
-            .found
-            .iter()
-            .cloned()
-            .partition(|found| settled.contains(found));
-        let replica = Replica {
-            name: message.name.clone(),
-            received: now,
-            up: Duration::from_secs(message.up),
-            seq: message.seq,
-            found: message.found.clone(),
-            settled,
-        };
-        self.0.insert(message.node, replica);
-        Ok(news)
+        Ok(Vec::new())
+    }
+
+    /// Who else takes the seats of an upstream, as this replica has to know it.
+    pub(super) fn sitters(&self, scope: u64, node: u64) -> Sitters {
+        let mut sitters = Sitters::default();
+        for (other, replica) in &self.all {
+            if let Some(open) = replica.seats.get(&scope) {
+                sitters.taken = sitters.taken.saturating_add(*open as usize);
+                sitters.replicas += 1;
+                sitters.before += usize::from(*other < node);
+            }
+        }
+        sitters
+    }
+
+    /// Whether this replica is there.
+    pub(super) fn has(&self, node: u64) -> bool {
+        self.all.contains_key(&node)
     }
 
     /// What has to follow from a finding has followed.
     pub(super) fn settle(&mut self, node: u64, found: Found) {
-        if let Some(replica) = self.0.get_mut(&node) {
+        if let Some(replica) = self.all.get_mut(&node) {
             replica.settled.push(found);
         }
     }
 
     /// Forgets those that are gone.
     pub(super) fn forget_silent(&mut self, now: Instant) {
-        self.0
-            .retain(|_, replica| now.saturating_duration_since(replica.received) < SILENCE);
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let is_gone = |_: &u64, replica: &mut Replica| since(replica.received) >= SILENCE;
+        for (_, replica) in self.all.extract_if(is_gone) {
+            if self.missed.len() < MOST {
+                self.missed.insert(replica.name, replica.received);
+            }
+        }
+        self.missed.retain(|_, heard| since(*heard) < MISSED);
     }
 
     /// How many have taken this scope out, by what they found themselves, and for what.
     pub(super) fn votes(&self, scope: u64) -> (usize, Option<&str>) {
-        let found = self.0.values().flat_map(|replica| {
+        let found = self.all.values().flat_map(|replica| {
             let mut found = replica.found.iter();
             found.find(|found| found.scope == scope && !found.healed)
         });
@@ -86,19 +129,62 @@ impl Roster {
         (causes.len(), causes.first().copied())
     }
 
+    /// Who is gone without a word, by name, and when it was last heard.
+    pub(super) fn missed(&self) -> impl Iterator<Item = (&String, &Instant)> {
+        self.missed.iter()
+    }
+
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = (&u64, &Replica)> {
-        self.0.iter()
+        self.all.iter()
+    }
+}
+
+impl Replica {
+    fn unheard(now: Instant) -> Self {
+        Self {
+            name: String::new(),
+            received: now,
+            up: Duration::ZERO,
+            seq: 0,
+            found: Vec::new(),
+            settled: Vec::new(),
+            seats: HashMap::new(),
+            figures: None,
+        }
+    }
+
+    /// It has found this. Returns the part from which nothing has followed yet.
+    fn find(&mut self, found: &[Found]) -> Vec<Found> {
+        let settled = &self.settled;
+        let found = found.iter().cloned();
+        let (settled, news): (Vec<Found>, Vec<Found>) =
+            found.clone().partition(|found| settled.contains(found));
+        self.found = found.collect();
+        self.settled = settled;
+        news
+    }
+
+    fn take_seats(&mut self, seats: &[SeatCount]) {
+        for seat in seats {
+            if seat.open == 0 {
+                self.seats.remove(&seat.scope);
+            } else if self.seats.len() < message::MOST || self.seats.contains_key(&seat.scope) {
+                self.seats.insert(seat.scope, seat.open);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Found, Instant, MOST, Message, Roster, SILENCE, Unusable};
+    use super::{
+        Duration, Found, Instant, MISSED, MOST, Message, Roster, SILENCE, Says, SeatCount,
+        Sitters, Unusable,
+    };
+    use crate::shared::message::{Known, TakenThere};
 
     fn says(node: u64, seq: u64, scopes: &[u64]) -> Message {
-        let mut message = Message::new(node, "a");
-        message.seq = seq;
         let found = scopes.iter().map(|scope| Found {
             scope: *scope,
             turn: 1,
@@ -106,8 +192,25 @@ mod tests {
             healed: false,
             cause: "failures".to_owned(),
         });
-        message.found = found.collect();
+        let known = Known {
+            found: found.collect(),
+            ..Known::default()
+        };
+        message(node, seq, Says::Known(known))
+    }
+
+    fn message(node: u64, seq: u64, says: Says) -> Message {
+        let mut message = Message::new(node, "a", says);
+        message.seq = seq;
         message
+    }
+
+    fn sits(node: u64, seq: u64, open: u32) -> Message {
+        let taken = TakenThere {
+            seats: vec![SeatCount { scope: 5, open }],
+            ..TakenThere::default()
+        };
+        message(node, seq, Says::Taken(taken))
     }
 
     #[test]
@@ -140,11 +243,34 @@ mod tests {
         }
         let one_more = says(MOST as u64, 1, &[5]);
         assert_eq!(roster.hear(&one_more, now), Err(Unusable::TooMany));
-        let mut is_leaving = says(0, 2, &[5]);
-        is_leaving.is_leaving = true;
-        assert_eq!(roster.hear(&is_leaving, now), Ok(Vec::new()));
+        let goodbye = message(0, 2, Says::Goodbye);
+        assert_eq!(roster.hear(&goodbye, now), Ok(Vec::new()));
         assert_eq!(roster.votes(5).0, MOST - 1);
         roster.forget_silent(now + SILENCE + Duration::from_millis(1));
         assert_eq!(roster.votes(5).0, 0);
+        let missed: Vec<_> = roster.missed().collect();
+        assert_eq!(missed, [(&"a".to_owned(), &now)], "all have the same name");
+        roster.forget_silent(now + MISSED);
+        assert_eq!(roster.missed().count(), 0);
+    }
+
+    #[test]
+    fn seats_are_taken_until_they_are_given_back_or_their_replica_is_gone() {
+        let (mut roster, now) = (Roster::default(), Instant::now());
+        let sitters = |taken, replicas, before| Sitters {
+            taken,
+            replicas,
+            before,
+        };
+        roster.hear(&says(1, 1, &[7]), now).unwrap();
+        roster.hear(&sits(1, 2, 3), now).unwrap();
+        roster.hear(&sits(9, 1, 2), now).unwrap();
+        assert_eq!(roster.sitters(5, 4), sitters(5, 2, 1));
+        assert_eq!(roster.sitters(6, 4), Sitters::default());
+        assert_eq!(roster.votes(7).0, 1, "what it has found still holds");
+        roster.hear(&sits(1, 3, 0), now).unwrap();
+        assert_eq!(roster.sitters(5, 4), sitters(2, 1, 0));
+        roster.forget_silent(now + SILENCE);
+        assert_eq!(roster.sitters(5, 4), Sitters::default());
     }
 }

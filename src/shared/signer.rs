@@ -47,6 +47,11 @@ impl Signer {
         self.hash(&[b"key", key])
     }
 
+    /// What stands for a client: the same in all replicas whose configurations call it so.
+    pub(super) fn client(&self, name: &str) -> u64 {
+        self.hash(&[b"client", name.as_bytes()])
+    }
+
     /// What stands for a scope: the same in all replicas whose configurations have the same upstream at the same URL.
     pub(super) fn scope(&self, id: &ScopeId, name: Option<&str>, base_url: &str) -> u64 {
         self.hash(&[
@@ -93,6 +98,7 @@ mod tests {
             assert_ne!(one.key(b"k"), other.key(b"k"));
             assert_ne!(one.sign(b"m"), other.sign(b"m"));
         }
+        assert_ne!(one.client("k"), one.key(b"k"));
         let scope = |model: Option<&str>, name, url| {
             let id = ScopeId {
                 upstream: "a".into(),

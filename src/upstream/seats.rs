@@ -1,6 +1,12 @@
 //! How many requests an upstream serves at a time, where that is limited, and the short queue before it.
+//!
+//! Where replicas share what they know, the limit holds for all together: the seats that others have taken are kept free here.
+//! What others do is known a moment late, so for a moment there may be more. Then each replica gives up its part of what is
+//! too much as its requests end, but for one seat: so none is shut out, and where there are more replicas than seats, each has
+//! one.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -14,12 +20,23 @@ pub struct Seats {
     free: Arc<Semaphore>,
     queue: Semaphore,
     config: SeatQueue,
+    kept_free: Arc<KeptFree>,
+}
+
+/// The seats that nobody may take here, for others have them.
+#[derive(Debug, Default)]
+struct KeptFree {
+    /// How many there are.
+    seats: Mutex<usize>,
+    /// How many more there have to be, as soon as whoever sits on them leaves.
+    owed: AtomicUsize,
 }
 
 /// The right to be served, until it is dropped.
 #[derive(Debug)]
 pub struct Seat {
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
+    kept_free: Arc<KeptFree>,
 }
 
 impl Seats {
@@ -30,6 +47,7 @@ impl Seats {
             free: Arc::new(Semaphore::new(concurrency)),
             queue: Semaphore::new(queue.requests),
             config: queue,
+            kept_free: Arc::default(),
         }
     }
 
@@ -41,7 +59,7 @@ impl Seats {
     /// A seat that is free now.
     pub fn take(&self) -> Option<Seat> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
-        Some(Seat { _permit: permit })
+        Some(self.seat(permit))
     }
 
     /// A seat, waited for in the queue; `None` if the queue is full, or none is free in time.
@@ -53,17 +71,95 @@ impl Seats {
         let until = until.min(Instant::now() + self.config.time);
         let waiting = timeout_at(until, Arc::clone(&self.free).acquire_owned()).await;
         let permit = waiting.ok()?.ok()?;
-        Some(Seat { _permit: permit })
+        Some(self.seat(permit))
+    }
+
+    /// How many are taken.
+    pub fn open(&self) -> usize {
+        let kept_free = self.kept_free.lock();
+        let free = self.free.available_permits() + *kept_free;
+        self.concurrency.saturating_sub(free)
+    }
+
+    /// Other replicas have taken so many seats of the same upstream: so many of them, and so many of those come before this
+    /// one where what is left cannot be divided evenly.
+    pub fn divide(&self, taken: usize, replicas: usize, before: usize) {
+        let own = self.open();
+        let kept = self.concurrency - self.allowed(own, taken, replicas, before);
+        let mut seats = self.kept_free.lock();
+        if kept > *seats {
+            *seats += self.free.forget_permits(kept - *seats);
+        } else {
+            self.free.add_permits(*seats - kept);
+            *seats = kept;
+        }
+        self.kept_free.owed.store(kept - *seats, Ordering::Relaxed);
+    }
+
+    /// How many seats may be taken here.
+    fn allowed(&self, own: usize, taken: usize, replicas: usize, before: usize) -> usize {
+        let all = own.saturating_add(taken);
+        let allowed = match self.concurrency.checked_sub(all) {
+            Some(left) => {
+                let sharers = replicas + 1;
+                own + left / sharers + usize::from(before < left % sharers)
+            }
+            None => {
+                let too_many = all - self.concurrency;
+                // The part of it that is ours; `all` is more than none.
+                own - own.min(too_many.saturating_mul(own).div_ceil(all))
+            }
+        };
+        allowed.clamp(1, self.concurrency.max(1))
+    }
+
+    fn seat(&self, permit: OwnedSemaphorePermit) -> Seat {
+        Seat {
+            permit: Some(permit),
+            kept_free: Arc::clone(&self.kept_free),
+        }
+    }
+}
+
+impl KeptFree {
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a seat that becomes free is kept free.
+    fn keeps(&self) -> bool {
+        if self.owed.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut seats = self.lock();
+        let owed = self.owed.load(Ordering::Relaxed);
+        if owed > 0 {
+            self.owed.store(owed - 1, Ordering::Relaxed);
+            *seats += 1;
+        }
+        owed > 0
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take()
+            && self.kept_free.keeps()
+        {
+            permit.forget();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+    use std::iter;
     use std::time::Duration;
 
     use tokio::time::Instant;
 
-    use super::Seats;
+    use super::{Seat, Seats};
     use crate::config::SeatQueue;
 
     #[tokio::test(start_paused = true)]
@@ -85,5 +181,62 @@ mod tests {
         assert_eq!(Instant::now(), start + time);
         assert!(seats.wait(Instant::now() + time / 2).await.is_none());
         assert_eq!(Instant::now(), start + time * 3 / 2);
+    }
+
+    fn seats(concurrency: usize) -> Seats {
+        let time = Duration::from_secs(10);
+        Seats::new(concurrency, SeatQueue { requests: 1, time })
+    }
+
+    #[test]
+    fn what_others_have_taken_is_kept_free() {
+        let seats = seats(4);
+        let first = seats.take();
+        seats.divide(2, 1, 0);
+        assert_eq!(seats.open(), 1);
+        let second = seats.take();
+        assert!(second.is_some() && seats.take().is_none());
+        // All four are taken elsewhere: one is ours in any case, as soon as the other is free.
+        seats.divide(4, 1, 0);
+        drop(first);
+        assert_eq!(seats.open(), 1);
+        assert!(seats.take().is_none());
+        drop(second);
+        seats.divide(3, 1, 0);
+        let again = seats.take();
+        assert!(again.is_some() && seats.take().is_none());
+        seats.divide(0, 0, 0);
+        let all: Vec<_> = iter::from_fn(|| seats.take()).collect();
+        assert_eq!(all.len(), 3);
+        drop((again, all));
+        assert_eq!(seats.open(), 0);
+    }
+
+    /// Three replicas that want all they can get, and tell each other; requests end in any order.
+    #[test]
+    fn all_together_soon_have_as_many_as_they_may() {
+        for concurrency in 3..20 {
+            let replicas: Vec<Seats> = (0..3).map(|_| seats(concurrency)).collect();
+            let mut taken: Vec<VecDeque<Seat>> = replicas
+                .iter()
+                .map(|seats| iter::from_fn(|| seats.take()).collect())
+                .collect();
+            let mut open = Vec::new();
+            for _ in 0..50 {
+                let told: Vec<usize> = replicas.iter().map(Seats::open).collect();
+                open.push(told.iter().sum::<usize>());
+                for (index, seats) in replicas.iter().enumerate() {
+                    let others = told.iter().sum::<usize>() - told[index];
+                    seats.divide(others, 2, index);
+                    let _ended = taken[index].pop_front();
+                }
+                for (index, seats) in replicas.iter().enumerate() {
+                    taken[index].extend(iter::from_fn(|| seats.take()));
+                }
+            }
+            let settled = &open[30..];
+            assert!(settled.iter().all(|open| *open <= concurrency), "{concurrency}: {open:?}");
+            assert!(settled.iter().all(|open| *open + 3 > concurrency), "{concurrency}: {open:?}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Replicas that share what they know through a real Redis: gateways in this process, on the machine's clock.
 
+mod figures;
+mod limits;
 mod server;
 
 use std::sync::Arc;

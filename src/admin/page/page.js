@@ -422,10 +422,15 @@ function replicas() {
   const outHere = own.flatMap((one) => [...(isOut(one) ? [one.name] : []), ...one.models.filter(isOut).map((model) => name(one.name, model.name))]);
   const outThere = (one) => one.out.map((it) => `${name(it.upstream, it.model)} (${words(it.because)})`);
   const list = (names) => names.join(", ") || "nothing";
+  const failed = (figures) => ["1h", "24h"].map((window) => (figures && figures.clients[window] ? errors(figures.clients[window]) : "not known"));
+  const rows = [[`${fleet.name} (this one)`, "—", list(outHere), ...failed(fleet.figures)]];
+  rows.push(...fleet.replicas.map((one) => [one.name, "now", list(outThere(one)), ...failed(one.figures)]));
+  rows.push(...fleet.gone.map((one) => [one.name, h("strong", null, "not since ", moment(one.heard_at)), "—", "—", "—"]));
+  if (fleet.replicas.length) rows.push(["All together", "—", "—", ...failed(fleet.together)]);
   fill(byId("replicas-body"),
     fleet.connected ? null : h("p", null, h("strong", null, "What replicas know is not shared now"), ": each goes on alone."),
-    table("What each has taken out of rotation", ["Replica", "Last heard", "=Out of rotation"],
-      [[`${fleet.name} (this one)`, "—", list(outHere)], ...fleet.replicas.map((one) => [one.name, moment(one.heard_at), list(outThere(one))])]));
+    table("What each has taken out of rotation, and what its clients had", ["Replica", "Heard", "=Out of rotation", "#Failed in 1 h", "#Failed in 24 h"], rows),
+    h("p", null, "Incidents are those of all replicas. Everything else on this page is about this one alone."));
 }
 
 function failovers() {
@@ -443,14 +448,14 @@ function incidentList() {
     ["", ...new Set([...names, shown.incidentsOf].filter(Boolean))].map((name) => h("option", { value: name, selected: name === shown.incidentsOf }, name || "everybody")));
   fill(byId("incidents-body"),
     h("p", { class: "links" }, h("label", { for: "incidents-of" }, "Of "), select, " ", h("a", { href: "incidents.atom" }, "Feed")),
-    list.length ? table("The latest first", ["Started", "Lasted", "What", "Cause", "#Failed attempts", "#Moved", "#Felt by clients"], list.map(incident)) : h("p", null, "None in the last 90 days."));
+    list.length ? table("The latest first", ["Started", "Lasted", "What", "Cause", "#Failed attempts", "#Moved", "#Felt by clients", ...(list.some((one) => one.replica) ? ["Replica"] : [])], list.map(incident)) : h("p", null, "None in the last 90 days."));
 }
 
 function incident(one) {
   const took = (Date.parse(one.ended_at || new Date().toISOString()) - Date.parse(one.started_at)) / 1000;
   const what = one.upstream ? (one.model ? `${one.model} at ${one.upstream}` : one.upstream) : "our own network";
   return [moment(one.started_at), one.ended_at ? lasting(took) : h("strong", null, `${lasting(took)}, still going on`), what,
-    [words(one.cause), one.words ? `: “${one.words}”` : ""], number(one.requests), number(one.moved), number(one.noticed)];
+    [words(one.cause), one.words ? `: “${one.words}”` : ""], number(one.requests), number(one.moved), number(one.noticed), ...(one.replica ? [one.replica] : [])];
 }
 
 function footer() {

@@ -203,7 +203,7 @@ fn reason(key: &str) -> &'static str {
             "backstop has no database: its configuration is one file"
         }
         "redis_host" | "redis_port" | "redis_password" | "redis_url" => {
-            "`shared` lets replicas share what they learn, not their counts"
+            "`shared` lets replicas share what they learn, and the counts of their limits"
         }
         "alerting_threshold" | "alerting_args" | "alert_types" | "alert_to_webhook_url" => {
             "`notify` says who is told of what"

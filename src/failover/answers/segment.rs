@@ -24,8 +24,8 @@ pub(super) struct Segment {
     secrets: Secrets,
     /// Records what the answer creates.
     pub(super) witness: Option<Witness>,
-    /// `None`: the events pass unchanged.
-    pub(super) splice: Option<Splice>,
+    /// `None`: the events pass unchanged. Boxed, because it is large and rare.
+    pub(super) splice: Option<Box<Splice>>,
 }
 
 /// What makes this stream the rest of another one.

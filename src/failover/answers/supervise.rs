@@ -307,7 +307,7 @@ impl SupervisedStream {
         let events = held.events;
         let splice = Splice { events, splicer };
         let mut segment = Segment::new(held.rest, held.limits, attempt, held.since, held.secrets);
-        segment.splice = Some(splice);
+        segment.splice = Some(Box::new(splice));
         self.source = Source::Segment(Box::new(segment));
         self.set_alarm();
         self.pass(Taken::bytes(held.first));

@@ -132,7 +132,7 @@ const LADDER: &[(&str, &[&str])] = &[
     (
         "shared",
         &[
-            "affinity", "config", "event", "health", "outcome", "upstream", "wire",
+            "affinity", "clients", "config", "event", "health", "outcome", "upstream", "wire",
         ],
     ),
     ("simulator", &[]),
