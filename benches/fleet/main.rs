@@ -44,11 +44,18 @@ async fn main() {
     );
     println!("|---|---|---|---|---|---|");
     one.play(Script::status(500)).await;
-    for fault in [Fault::Killed, Fault::StandsStill, Fault::CutOff, Fault::Emptied] {
+    for fault in [
+        Fault::Killed,
+        Fault::StandsStill,
+        Fault::CutOff,
+        Fault::Emptied,
+    ] {
         lose(&mut redis, fault, &replicas).await;
     }
     one.play(Script::healthy()).await;
-    println!("\n| requests a second at each of three replicas | passed in the first minute | most in any minute |");
+    println!(
+        "\n| requests a second at each of three replicas | passed in the first minute | most in any minute |"
+    );
     println!("|---|---|---|");
     for (number, rate) in [10.0, RATE].into_iter().enumerate() {
         limit(number, rate, &replicas).await;
@@ -72,7 +79,9 @@ async fn fleet(one: &Simulator, two: &Simulator, redis: Option<&Redis>) -> Vec<R
 
 /// The first upstream fails for a while.
 async fn outage(one: &Simulator, replicas: &[Replica], name: &str) {
-    let loads = replicas.iter().map(|replica| Load::start(replica, "key-none", RATE));
+    let loads = replicas
+        .iter()
+        .map(|replica| Load::start(replica, "key-none", RATE));
     let loads: Vec<Load> = loads.collect();
     sleep(BEFORE).await;
     let (began, before) = (Instant::now(), one.received_count());
@@ -88,10 +97,16 @@ async fn outage(one: &Simulator, replicas: &[Replica], name: &str) {
         // Trials come later, one at a time.
         let first = answers.iter().filter(|answer| answer.met_outage(began));
         let times: Vec<Duration> = first.map(|answer| answer.sent - began).collect();
-        let burst = times.windows(2).find(|pair| pair[1] - pair[0] > Duration::from_millis(500));
-        burst.map_or(times.last().copied(), |pair| Some(pair[0])).unwrap_or_default()
+        let burst = times
+            .windows(2)
+            .find(|pair| pair[1] - pair[0] > Duration::from_millis(500));
+        burst
+            .map_or(times.last().copied(), |pair| Some(pair[0]))
+            .unwrap_or_default()
     });
-    let left: Vec<String> = left.map(|time| format!("{} ms", time.as_millis())).collect();
+    let left: Vec<String> = left
+        .map(|time| format!("{} ms", time.as_millis()))
+        .collect();
     let failed = all.iter().flatten().filter(|answer| answer.status != 200);
     println!(
         "{name}: the last request before the upstream was left came after {}; {calls} calls to it in {} s, {} requests failed",
@@ -104,7 +119,9 @@ async fn outage(one: &Simulator, replicas: &[Replica], name: &str) {
 
 /// Something becomes of the server, in the middle of an outage.
 async fn lose(redis: &mut Redis, fault: Fault, replicas: &[Replica]) {
-    let loads = replicas.iter().map(|replica| Load::start(replica, "key-none", RATE));
+    let loads = replicas
+        .iter()
+        .map(|replica| Load::start(replica, "key-none", RATE));
     let loads: Vec<Load> = loads.collect();
     sleep(BEFORE).await;
     let began = Instant::now();
@@ -144,7 +161,9 @@ fn p99(answers: &[&Answer]) -> f64 {
 async fn limit(number: usize, rate: f64, replicas: &[Replica]) {
     let began = Instant::now();
     let key = format!("key-{number}");
-    let loads = replicas.iter().map(|replica| Load::start(replica, &key, rate));
+    let loads = replicas
+        .iter()
+        .map(|replica| Load::start(replica, &key, rate));
     let loads: Vec<Load> = loads.collect();
     sleep(Duration::from_secs(75)).await;
     let mut passed: Vec<Instant> = Vec::new();

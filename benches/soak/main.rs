@@ -1,8 +1,9 @@
 //! The real program under mixed traffic and faults, for minutes or hours: is anything lost, doubled, miscounted or leaked?
 //!
 //! `cargo bench --bench soak -- --minutes 60`; without it two minutes. `--program PATH` takes another program than the one of
-//! this build. `--overload` floods it instead ([`flood`]), `--streams 10000` opens that many at once ([`throng`]). Clients, upstreams and the program's metrics count for themselves,
-//! and must agree. The report is in Markdown; the exit code is 1 if a rule is broken.
+//! this build. `--overload` floods it instead ([`flood`]), and `--streams 10000` opens that many streams at once ([`throng`]).
+//! Clients, upstreams and the program's metrics count for themselves, and must agree. The report is in Markdown; the exit code
+//! is 1 if a rule is broken.
 
 #![expect(
     clippy::unwrap_used,

@@ -91,7 +91,8 @@ impl Provider {
 
     /// Every open stream gets an event.
     pub(crate) fn beat(&self) {
-        self.beats.send_modify(|beats| *beats = beats.map(|beats| beats + 1));
+        self.beats
+            .send_modify(|beats| *beats = beats.map(|beats| beats + 1));
     }
 
     /// Every open stream ends.
@@ -148,10 +149,16 @@ async fn open(
     beats: &mut watch::Receiver<Option<u64>>,
 ) -> std::io::Result<()> {
     let event = chunk(&event());
-    stream.write_all(format!("{HEAD}{event}").as_bytes()).await?;
+    stream
+        .write_all(format!("{HEAD}{event}").as_bytes())
+        .await?;
     let mut sent = 0;
     loop {
-        let Ok(beat) = beats.wait_for(|beat| *beat != Some(sent)).await.map(|beat| *beat) else {
+        let Ok(beat) = beats
+            .wait_for(|beat| *beat != Some(sent))
+            .await
+            .map(|beat| *beat)
+        else {
             return Ok(());
         };
         let Some(beat) = beat else {

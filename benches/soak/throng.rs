@@ -142,11 +142,7 @@ async fn open(address: SocketAddr, streams: usize, counts: &Arc<Counts>) -> Join
 }
 
 /// A stream over a connection of its own, to its end; `None`: it failed.
-async fn single(
-    address: SocketAddr,
-    counts: Arc<Counts>,
-    opening: Arc<Semaphore>,
-) -> Option<()> {
+async fn single(address: SocketAddr, counts: Arc<Counts>, opening: Arc<Semaphore>) -> Option<()> {
     let permit = opening.acquire().await.ok()?;
     let mut stream = ask(address, Order::Open, 800).await?;
     let mut buffer = vec![0; 1024];

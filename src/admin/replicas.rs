@@ -12,7 +12,9 @@ pub(super) fn json(sharing: Option<&Sharing>) -> Value {
         return Value::Null;
     };
     let (own, replicas) = (sharing.figures(), sharing.replicas());
-    let others = replicas.iter().filter_map(|replica| replica.figures.as_ref());
+    let others = replicas
+        .iter()
+        .filter_map(|replica| replica.figures.as_ref());
     let mut sum = own.clone();
     for other in others {
         sum.get_or_insert_default().add(other);
@@ -24,7 +26,7 @@ pub(super) fn json(sharing: Option<&Sharing>) -> Value {
         "together": figures(sum.as_ref()),
         "replicas": replicas.iter().map(replica).collect::<Vec<_>>(),
         "gone": sharing.missed().iter()
-            .map(|(name, heard)| json!({"name": name, "heard_at": rfc3339(*heard)}))
+            .map(|(name, received)| json!({"name": name, "heard_at": rfc3339(*received)}))
             .collect::<Vec<_>>(),
     })
 }
@@ -33,7 +35,10 @@ pub(super) fn json(sharing: Option<&Sharing>) -> Value {
 pub(super) fn incidents(sharing: &Sharing) -> Vec<Value> {
     let replicas = sharing.replicas();
     let all = replicas.iter().flat_map(|replica| {
-        let outages = replica.figures.iter().flat_map(|figures| &figures.incidents);
+        let outages = replica
+            .figures
+            .iter()
+            .flat_map(|figures| &figures.incidents);
         outages.map(|outage| incident(outage, &replica.name))
     });
     all.collect()

@@ -7,8 +7,8 @@ use http::Method;
 
 use super::record::RequestRecord;
 use super::reject::Rejection;
-use crate::clients::{Client, Cost, tokens_in};
-use crate::request::{Endpoint, ModelRequest};
+use crate::clients::{Client, Cost};
+use crate::request::{Endpoint, ModelRequest, tokens_in};
 
 /// The first segments of paths below which no model runs, whatever is posted there.
 const STORES: [&str; 5] = [

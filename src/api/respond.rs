@@ -40,6 +40,7 @@ pub(super) fn with_answer(mut answer: Answer, mut record: RequestRecord) -> Hand
         AnswerBody::Stream(stream) => {
             // The stream may get an additional ending.
             headers.remove(CONTENT_LENGTH);
+            headers = fitting(headers);
             RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()
         }
         AnswerBody::Opaque(stream) => RecordedStream::new(stream, record, result).boxed_unsync(),
@@ -48,6 +49,14 @@ pub(super) fn with_answer(mut answer: Answer, mut record: RequestRecord) -> Hand
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = headers;
     response.into()
+}
+
+/// The same headers in a map of their size. The connection keeps the map for as long as a stream lasts, and the one that came
+/// from the upstream's connection has room for all headers of the request.
+fn fitting(headers: HeaderMap) -> HeaderMap {
+    let mut fitting = HeaderMap::with_capacity(headers.len());
+    fitting.extend(headers);
+    fitting
 }
 
 /// The result that is recorded for a whole answer. A forwarded request may have passed on an upstream's failure.
@@ -140,5 +149,24 @@ fn continuation_header(continuation: Continuability) -> HeaderValue {
     match continuation {
         Continuability::Possible(way) => HeaderValue::from_static(way.label()),
         Continuability::Refused(reason) => header(format!("off;reason={reason}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LINK};
+
+    use super::fitting;
+
+    #[test]
+    fn a_map_of_its_size_has_the_same_headers() {
+        let mut headers = HeaderMap::with_capacity(40);
+        for (name, value) in [(LINK, "a"), (CONTENT_TYPE, "b"), (LINK, "c")] {
+            headers.append::<HeaderName>(name, HeaderValue::from_static(value));
+        }
+        let fitting = fitting(headers.clone());
+        assert_eq!(fitting, headers);
+        assert!(fitting.capacity() < 8, "{}", fitting.capacity());
     }
 }

@@ -5,13 +5,11 @@
 
 mod client;
 mod counts;
-mod estimate;
 mod meter;
 mod usage;
 mod window;
 
 pub use client::Client;
 pub use counts::{Cost, Counts, Exceeded, OwnCounts, Standing, Standings, Taken};
-pub use estimate::tokens_in;
 pub use meter::Amount;
 pub use usage::Usage;

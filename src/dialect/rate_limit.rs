@@ -55,13 +55,6 @@ pub fn may_be_told(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| may_tell(name.as_str()))
 }
 
-/// About how many tokens a request body of so many bytes has: four bytes make one in English, fewer in other
-/// languages.
-pub fn tokens_in(bytes: usize) -> usize {
-    // A handshake counts as endlessly long.
-    (bytes / 4).clamp(1, 1 << 20)
-}
-
 /// How long until a request with so many tokens may pass, after one was refused; `None` if no rate limit is used up.
 pub fn exhausted(headers: &HeaderMap, tokens: usize, now: SystemTime) -> Option<Duration> {
     let limits = read(headers, now);

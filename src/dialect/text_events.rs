@@ -131,7 +131,7 @@ mod tests {
     /// What a stream adds to an answer, what its reader knows at the end, and how many events were not parsed.
     fn follow(api: Api, stream: &[u8]) -> (Vec<Piece<'static>>, String, usize) {
         let mut reader = (api.form().reader)(&Reading {
-            names: Names::of(&[], 64, None),
+            names: Names::of(&[], 64, &[]),
             has_answer_tool: false,
         });
         let (mut texts, mut all, mut usual, mut at) = (TextEvents::default(), Vec::new(), 0, 0);

@@ -8,6 +8,7 @@ mod needs;
 mod peek;
 mod session;
 mod thinking;
+mod tokens;
 mod trace;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use needs::Needs;
 pub use peek::{Peek, peek};
 pub use session::Session;
 pub use thinking::Thinking;
+pub use tokens::{tokens_in, tokens_of_size};
 pub use trace::{Parent, Trace};
 
 use crate::catalogue::{Abilities, Ability};

@@ -1,7 +1,9 @@
 //! One accepted connection, from its first byte to its last, including an upgrade to another protocol.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
@@ -10,22 +12,22 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::Handler;
 use super::activity::Activity;
 use super::beginning::Begun;
 use super::client_stream::{ClientStream, PING};
 use super::lifetime::Lifetime;
 use super::limits::ConnectionLimits;
 use super::stream_task::{ServedBody, StreamExecutor};
+use super::transport::Transport;
 use crate::wire::body::{Body, full};
 use crate::wire::caught;
 use crate::wire::overload::Overloaded;
-use crate::wire::upgrade::{Handled, Shutdown, UpgradeHandler};
+use crate::wire::upgrade::{Shutdown, UpgradeHandler};
 
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
@@ -36,58 +38,7 @@ pub(super) struct Connection {
     pub(super) stop: watch::Receiver<bool>,
     /// Becomes true when the grace time is over and the rest has to end.
     pub(super) shutdown: Shutdown,
-}
-
-impl Connection {
-    /// Serves the requests of the connection. How it ends is the client's business, so errors are only traced.
-    pub(super) async fn serve<H, F>(self, handler: H)
-    where
-        H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
-        F: Future<Output = Handled> + Send + 'static,
-    {
-        let slot = UpgradeSlot::default();
-        let ConnectionLimits {
-            idle, write, drain, ..
-        } = self.limits;
-        let requests = Requests {
-            activity: Arc::clone(&self.activity),
-            stop: self.stop.clone(),
-            shutdown: self.shutdown.clone(),
-            slot: Arc::clone(&slot),
-        };
-        let http = Http {
-            limits: self.limits,
-            lifetime: Lifetime {
-                activity: Arc::clone(&self.activity),
-                idle,
-                write,
-                drain,
-                stop: self.stop,
-            },
-            requests,
-        };
-        let stream = ClientStream::new(self.stream, write);
-        match self.tls {
-            None => http.drive(stream, handler).await,
-            Some(acceptor) => {
-                // Boxed, because it takes a lot of room, and is over soon.
-                let accepting = Box::pin(timeout(idle, acceptor.accept(stream)));
-                let accepted = tokio::select! {
-                    accepted = accepting => accepted,
-                    () = self.activity.must_make_room() => return,
-                };
-                let Ok(Ok(stream)) = accepted else { return };
-                http.drive(Box::new(stream), handler).await;
-            }
-        }
-        let _open = self.activity.begin();
-        let upgrade = lock(&slot).take();
-        if let Some((client, handler)) = upgrade
-            && let Ok(client) = client.await
-        {
-            handler.run(client, self.shutdown).await;
-        }
-    }
+    pub(super) handler: Handler,
 }
 
 /// The upgrade handler that takes over the connection after HTTP, once there is one.
@@ -97,11 +48,81 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The HTTP layer of a connection.
-struct Http {
-    limits: ConnectionLimits,
-    lifetime: Lifetime,
-    requests: Requests,
+impl Connection {
+    /// Serves the requests of the connection. How it ends is the client's business, so errors are only traced.
+    pub(super) async fn serve(self) {
+        let slot = UpgradeSlot::default();
+        let (activity, shutdown) = (Arc::clone(&self.activity), self.shutdown.clone());
+        self.converse(Arc::clone(&slot)).await;
+        let _open = activity.begin();
+        let upgrade = lock(&slot).take();
+        if let Some((client, handler)) = upgrade
+            && let Ok(client) = client.await
+        {
+            handler.run(client, shutdown).await;
+        }
+    }
+
+    /// Serves them by HTTP. What takes a lot of room and is over soon is boxed, and so is what HTTP is made of.
+    async fn converse(self, slot: UpgradeSlot) {
+        let (limits, mut lifetime) = (self.limits.clone(), self.lifetime());
+        let beginning = begin(self.stream, self.tls, limits.write);
+        let Some(stream) = Box::pin(lifetime.beginning(beginning)).await else {
+            return;
+        };
+        let requests = Requests {
+            activity: self.activity,
+            stop: self.stop,
+            shutdown: self.shutdown,
+            handler: self.handler,
+            slot,
+        };
+        let is_http2 = stream.is_http2();
+        let (stream, service) = (TokioIo::new(stream), requests.service());
+        let ended = match is_http2 {
+            true => {
+                let connection = http2(&limits).serve_connection(stream, service);
+                let ask = http2::Connection::graceful_shutdown;
+                lifetime.of(Box::pin(connection), ask).await
+            }
+            false => {
+                let connection = http1(&limits).serve_connection(stream, service);
+                let ask = http1::UpgradeableConnection::graceful_shutdown;
+                let connection = Box::pin(connection.with_upgrades());
+                lifetime.of(connection, ask).await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::trace!("a connection ended early: {error}");
+        }
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        Lifetime {
+            activity: Arc::clone(&self.activity),
+            idle: self.limits.idle,
+            write: self.limits.write,
+            drain: self.limits.drain,
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// The beginning of a connection: the TLS handshake, where there is one, and the first bytes of HTTP.
+async fn begin(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    write: Duration,
+) -> io::Result<Begun<Transport>> {
+    let stream = ClientStream::new(stream, write);
+    let transport = match tls {
+        None => Transport::Tcp(stream),
+        Some(acceptor) => {
+            let stream = acceptor.accept(stream).await?;
+            Transport::Tls(Box::new(stream))
+        }
+    };
+    Begun::wait(transport).await
 }
 
 /// What the requests of a connection need.
@@ -109,57 +130,20 @@ struct Requests {
     activity: Arc<Activity>,
     stop: watch::Receiver<bool>,
     shutdown: Shutdown,
+    handler: Handler,
     slot: UpgradeSlot,
-}
-
-impl Http {
-    /// Drives the connection to its end.
-    async fn drive<S, H, F>(mut self, stream: S, handler: H)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
-        F: Future<Output = Handled> + Send + 'static,
-    {
-        let Some(stream) = self.lifetime.beginning(Begun::wait(stream)).await else {
-            return;
-        };
-        let is_http2 = stream.is_http2();
-        let (stream, service) = (TokioIo::new(stream), self.requests.service(handler));
-        // Boxed as they are made: they are large.
-        let ended = match is_http2 {
-            true => {
-                let connection = http2(&self.limits).serve_connection(stream, service);
-                let ask = http2::Connection::graceful_shutdown;
-                self.lifetime.of(Box::pin(connection), ask).await
-            }
-            false => {
-                let connection = http1(&self.limits).serve_connection(stream, service);
-                let ask = http1::UpgradeableConnection::graceful_shutdown;
-                let connection = Box::pin(connection.with_upgrades());
-                self.lifetime.of(connection, ask).await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::trace!("a connection ended early: {error}");
-        }
-    }
 }
 
 impl Requests {
     /// What answers them.
-    fn service<H, F>(
+    fn service(
         self,
-        handler: H,
     ) -> impl Service<
         Request<Incoming>,
         Response = Response<ServedBody>,
         Error = Infallible,
         Future = impl Future<Output = Result<Response<ServedBody>, Infallible>> + Send + 'static,
-    > + Send
-    where
-        H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
-        F: Future<Output = Handled> + Send + 'static,
-    {
+    > + Send {
         service_fn(move |mut request| {
             if !self.activity.admits() {
                 request.extensions_mut().insert(Overloaded);
@@ -168,8 +152,7 @@ impl Requests {
             let is_old = request.version() < Version::HTTP_2;
             let is_last = is_old && (*self.stop.borrow() || is_chunked(&request));
             let client = hyper::upgrade::on(&mut request);
-            // Boxed, so that it is not moved with what the connection keeps of its request.
-            let answering = Box::pin(handler(request, self.shutdown.clone()));
+            let answering = (self.handler)(request, self.shutdown.clone());
             let slot = Arc::clone(&self.slot);
             async move {
                 let handled = caught::run(answering).await;

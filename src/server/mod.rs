@@ -15,9 +15,10 @@ mod lifetime;
 mod limits;
 mod pressure;
 mod stream_task;
+mod transport;
 mod valve;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,11 +86,17 @@ impl Server {
     /// Serves until `stop` becomes true. Then it accepts nothing more but what waits already, lets open requests finish,
     /// and closes what is left after the grace time. The handler gets each request with the signal that the grace time is
     /// over.
-    pub async fn serve<H, F>(self, handler: H, mut stop: watch::Receiver<bool>)
+    pub async fn serve<H, F>(self, handler: H, stop: watch::Receiver<bool>)
     where
-        H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
+        H: Fn(Request<Incoming>, Shutdown) -> F + Send + Sync + 'static,
         F: Future<Output = Handled> + Send + 'static,
     {
+        // Boxed where it is made, so that it is not moved with what the connection keeps of its request.
+        let handler: Handler = Arc::new(move |request, end| Box::pin(handler(request, end)));
+        self.serve_by(handler, stop).await;
+    }
+
+    async fn serve_by(self, handler: Handler, mut stop: watch::Receiver<bool>) {
         let mut door = Door::new(self.listener);
         let pressure = Arc::new(Pressure::default());
         let mut watching = JoinSet::new();
@@ -122,8 +129,13 @@ impl Server {
     }
 }
 
+/// Answers a request. One type for all servers, so that all that is made for connections is made once.
+type Handler = Arc<dyn Fn(Request<Incoming>, Shutdown) -> Answering + Send + Sync>;
+
+type Answering = Pin<Box<dyn Future<Output = Handled> + Send>>;
+
 /// Everything that connections need, and all that are open.
-struct House<H> {
+struct House {
     slots: Arc<Semaphore>,
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     limits: ConnectionLimits,
@@ -132,16 +144,12 @@ struct House<H> {
     stop: watch::Receiver<bool>,
     /// Set when the grace time is over.
     cut: watch::Sender<bool>,
-    handler: H,
+    handler: Handler,
     /// How long requests wait for the processor.
     pressure: Arc<Pressure>,
 }
 
-impl<H, F> House<H>
-where
-    H: Fn(Request<Incoming>, Shutdown) -> F + Clone + Send + 'static,
-    F: Future<Output = Handled> + Send + 'static,
-{
+impl House {
     /// Receives connections. Returns one that was accepted, but found no room.
     async fn receive_until(
         &mut self,
@@ -187,10 +195,10 @@ where
             activity: Arc::clone(&activity),
             stop: self.stop.clone(),
             shutdown: self.cut.subscribe(),
+            handler: Arc::clone(&self.handler),
         };
-        let handler = self.handler.clone();
         self.connections.add(activity, async move {
-            connection.serve(handler).await;
+            connection.serve().await;
             drop(slot);
         });
     }

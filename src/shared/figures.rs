@@ -67,15 +67,15 @@ impl Figures {
 
     /// What another replica has told at this time, as far as its upstreams and models are known here.
     pub(super) fn read(
-        told: &FiguresThere,
+        message: &FiguresThere,
         at: Instant,
         known: &HashMap<u64, ScopeId>,
         now: Instant,
     ) -> Self {
         let since = now.saturating_duration_since(at);
         let ago = |seconds| since.saturating_add(Duration::from_secs(seconds));
-        let upstreams = told.upstreams.iter();
-        let incidents = told.incidents.iter().filter_map(|incident| {
+        let upstreams = message.upstreams.iter();
+        let incidents = message.incidents.iter().filter_map(|incident| {
             let scope = incident.scope.map(|scope| known.get(&scope).cloned());
             let (requests, moved, noticed) = incident.counts;
             Some(Outage {
@@ -93,7 +93,7 @@ impl Figures {
             })
         });
         Self {
-            clients: told.clients.clone(),
+            clients: message.clients.clone(),
             upstreams: upstreams
                 .filter_map(|(scope, windows)| {
                     Some((known.get(scope)?.upstream.clone(), windows.clone()))
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn what_is_not_known_here_is_left_out() {
         let hash = |scope: &ScopeId| u64::from(scope.upstream.as_ref().as_bytes()[0]);
-        let told = figures().written(hash);
+        let message = figures().written(hash);
         let now = Instant::now();
         let known = HashMap::from([(97, scope("a"))]);
-        let read = Figures::read(&told, now, &known, now + Duration::from_secs(5));
+        let read = Figures::read(&message, now, &known, now + Duration::from_secs(5));
         assert_eq!(read.clients, figures().clients);
         assert_eq!(read.upstreams, figures().upstreams[..1]);
         let scopes: Vec<_> = read.incidents.iter().map(|one| one.scope.clone()).collect();

@@ -240,7 +240,8 @@ impl FiguresThere {
         let mut windows = windows.chain([&self.clients]);
         // It is a label.
         let is_cause = |incident: &IncidentThere| {
-            let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            let is_plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
             incident.cause.len() <= LONGEST_NAME && incident.cause.bytes().all(is_plain)
         };
         self.upstreams.len() <= MOST_UPSTREAMS

@@ -20,8 +20,8 @@ mod message;
 mod roster;
 mod signer;
 mod takings;
+mod views;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +34,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 pub use self::figures::{Figures, Outage};
 pub use self::message::Had;
+pub use self::views::ReplicaView;
 
 use self::fleet::{Fleet, Upstreams};
 use self::link::{Incoming, Link, LinkError, Servers};
@@ -42,7 +43,7 @@ use self::signer::Signer;
 use crate::affinity::Affinity;
 use crate::clients::Usage;
 use crate::config::SharedConfig;
-use crate::event::{Event, Events, HealthChange, ScopeId, SharedNews, Sink, Unusable};
+use crate::event::{Event, Events, HealthChange, SharedNews, Sink, Unusable};
 use crate::health::Health;
 use crate::outcome::Outcome;
 use crate::wire::tls::{self, ClientFiles, Platform, TlsError};
@@ -81,24 +82,6 @@ pub struct Sharing {
     /// The lock is held for a message at a time.
     fleet: Mutex<Fleet>,
     started: Instant,
-}
-
-/// Another replica, for operators.
-#[derive(Clone, Debug)]
-pub struct ReplicaView {
-    /// What it is called.
-    pub name: String,
-    /// The number that it has chosen when it started.
-    pub node: u64,
-    /// For how long it has been running.
-    pub up: Duration,
-    /// How long ago it said something.
-    pub received: Duration,
-    /// What it has taken out of rotation by what it found itself, as far as this replica knows these scopes, each with its
-    /// cause.
-    pub out: Vec<(ScopeId, String)>,
-    /// What it has counted; `None`: it has not said so, or keeps no history.
-    pub figures: Option<Figures>,
 }
 
 impl Sharing {
@@ -153,59 +136,6 @@ impl Sharing {
     /// What this replica is called.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The other replicas, by name.
-    pub fn replicas(&self) -> Vec<ReplicaView> {
-        let now = Instant::now();
-        let mut fleet = self.fleet();
-        fleet.roster.forget_silent(now);
-        let scopes = fleet.scopes();
-        let scopes = scopes.iter().map(|(hash, scope)| (*hash, scope.id()));
-        let scopes: HashMap<u64, ScopeId> = scopes.collect();
-        let views = fleet.roster.all().map(|(node, replica)| ReplicaView {
-            name: replica.name.clone(),
-            node: *node,
-            up: replica.up,
-            received: now.saturating_duration_since(replica.received),
-            out: replica
-                .found
-                .iter()
-                .filter(|found| !found.healed)
-                .filter_map(|found| Some((scopes.get(&found.scope)?.clone(), found.cause.clone())))
-                .collect(),
-            figures: replica
-                .figures
-                .as_ref()
-                .map(|(at, told)| Figures::read(told, *at, &scopes, now)),
-        });
-        let mut views: Vec<ReplicaView> = views.collect();
-        views.sort_by(|a, b| (&a.name, a.node).cmp(&(&b.name, b.node)));
-        views
-    }
-
-    /// Who is gone without a word lately, by name, and how long ago it was last heard.
-    pub fn missed(&self) -> Vec<(String, Duration)> {
-        let now = Instant::now();
-        let mut fleet = self.fleet();
-        fleet.roster.forget_silent(now);
-        let missed = fleet.roster.missed();
-        let mut missed: Vec<(String, Duration)> = missed
-            .map(|(name, heard)| (name.clone(), now.saturating_duration_since(*heard)))
-            .collect();
-        missed.sort();
-        missed
-    }
-
-    /// What has been counted here, as it was told last; `None`: there is no history.
-    pub fn figures(&self) -> Option<Figures> {
-        self.fleet().figures.clone()
-    }
-
-    /// This has been counted here until now. The others are told.
-    pub fn show(&self, figures: Figures) {
-        self.fleet().figures = Some(figures);
-        self.has_figures.store(true, Ordering::Release);
     }
 
     /// Shares for as long as it is polled; without the server it tries to come back. How that goes is reported as events.
@@ -338,12 +268,7 @@ impl Sharing {
         TICK.max(TICK_EACH * u32::try_from(replicas).unwrap_or(u32::MAX))
     }
 
-    async fn publish(
-        &self,
-        link: &mut Link,
-        says: Says,
-        events: &Events,
-    ) -> Result<(), LinkError> {
+    async fn publish(&self, link: &mut Link, says: Says, events: &Events) -> Result<(), LinkError> {
         let message = self.written(says);
         link.publish(&message).await?;
         events.emit(&Event::Shared(SharedNews::Sent));

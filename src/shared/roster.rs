@@ -116,7 +116,7 @@ impl Roster {
                 self.missed.insert(replica.name, replica.received);
             }
         }
-        self.missed.retain(|_, heard| since(*heard) < MISSED);
+        self.missed.retain(|_, received| since(*received) < MISSED);
     }
 
     /// How many have taken this scope out, by what they found themselves, and for what.
@@ -179,8 +179,8 @@ impl Replica {
 #[cfg(test)]
 mod tests {
     use super::{
-        Duration, Found, Instant, MISSED, MOST, Message, Roster, SILENCE, Says, SeatCount,
-        Sitters, Unusable,
+        Duration, Found, Instant, MISSED, MOST, Message, Roster, SILENCE, Says, SeatCount, Sitters,
+        Unusable,
     };
     use crate::shared::message::{Known, TakenThere};
 

@@ -35,13 +35,13 @@ pub(super) struct Takings {
 #[derive(Debug)]
 struct Client {
     counts: Weak<Counts>,
-    told: OwnCounts,
+    sent: OwnCounts,
     /// What others have told, by their numbers.
-    heard: HashMap<u64, Heard>,
+    received: HashMap<u64, Received>,
 }
 
 #[derive(Debug)]
-struct Heard {
+struct Received {
     counts: OwnCounts,
     at: Instant,
     /// When a request of the client came there.
@@ -58,26 +58,20 @@ impl Takings {
             let kept = kept.filter(|client| client.counts.ptr_eq(&counts));
             let new = || Client {
                 counts,
-                told: OwnCounts::default(),
-                heard: HashMap::new(),
+                sent: OwnCounts::default(),
+                received: HashMap::new(),
             };
             self.clients.insert(hash, kept.unwrap_or_else(new));
         }
     }
 
     /// Another replica tells what has been taken there.
-    pub(super) fn hear(
-        &mut self,
-        node: u64,
-        taken: &[ClientCount],
-        roster: &Roster,
-        now: Instant,
-    ) {
-        for told in taken {
-            if let Some(client) = self.clients.get_mut(&told.client)
+    pub(super) fn hear(&mut self, node: u64, taken: &[ClientCount], roster: &Roster, now: Instant) {
+        for sent in taken {
+            if let Some(client) = self.clients.get_mut(&sent.client)
                 && let Some(counts) = client.counts.upgrade()
             {
-                client.hear(&counts, node, OwnCounts::from(told), now);
+                client.hear(&counts, node, OwnCounts::from(sent), now);
                 client.divide(&counts, roster, now);
             }
         }
@@ -99,13 +93,17 @@ impl Takings {
 
     /// From now on only what is taken here is known.
     pub(super) fn go_alone(&mut self) {
-        for counts in self.clients.values().filter_map(|client| client.counts.upgrade()) {
+        for counts in self
+            .clients
+            .values()
+            .filter_map(|client| client.counts.upgrade())
+        {
             counts.divide(0, 1);
         }
     }
 
     fn clients(&mut self, roster: &Roster, is_all: bool, now: Instant) -> Vec<ClientCount> {
-        let (mut told, mut without_room) = (Vec::new(), None);
+        let (mut sent, mut without_room) = (Vec::new(), None);
         let later = self.clients.range(..self.next).count();
         let mut all: Vec<(&u64, &mut Client)> = self.clients.iter_mut().collect();
         // Whoever had no room in the last message comes first.
@@ -116,62 +114,63 @@ impl Takings {
             };
             client.divide(&counts, roster, now);
             let own = counts.tell(now);
-            let is_wanted = own.differs_from(&client.told) || is_all && own.is_something();
-            if is_wanted && told.len() < MOST {
-                client.told = own;
-                told.push(ClientCount::new(*hash, &own));
+            let is_wanted = own.differs_from(&client.sent) || is_all && own.is_something();
+            if is_wanted && sent.len() < MOST {
+                client.sent = own;
+                sent.push(ClientCount::new(*hash, &own));
             } else if is_wanted {
                 without_room = without_room.or(Some(*hash));
             }
         }
         self.next = without_room.unwrap_or(0);
-        told
+        sent
     }
 
     fn seats(&mut self, limited: &[(u64, &Arc<Seats>)], is_all: bool) -> Vec<SeatCount> {
         let before = std::mem::take(&mut self.seats);
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         for (scope, seats) in limited.iter().take(MOST) {
             let open = u32::try_from(seats.open()).unwrap_or(u32::MAX);
             let before = before.get(scope).copied().unwrap_or(0);
             if open != before || is_all && open > 0 {
                 let scope = *scope;
-                told.push(SeatCount { scope, open });
+                sent.push(SeatCount { scope, open });
             }
             self.seats.insert(*scope, open);
         }
-        told
+        sent
     }
 }
 
 impl Client {
-    fn hear(&mut self, counts: &Counts, node: u64, told: OwnCounts, now: Instant) {
-        let before = self.heard.get(&node);
-        counts.hear(&told, before.map(|before| &before.counts), now);
+    fn hear(&mut self, counts: &Counts, node: u64, sent: OwnCounts, now: Instant) {
+        let before = self.received.get(&node);
+        counts.hear(&sent, before.map(|before| &before.counts), now);
         let asked_at = match before {
-            Some(before) if told.asked == before.counts.asked => before.asked_at,
+            Some(before) if sent.asked == before.counts.asked => before.asked_at,
             Some(_) | None => now,
         };
-        let heard = Heard {
-            counts: told,
+        let received = Received {
+            counts: sent,
             at: now,
             asked_at,
         };
-        self.heard.insert(node, heard);
+        self.received.insert(node, received);
     }
 
     /// What others take decides what is left for this replica.
     fn divide(&mut self, counts: &Counts, roster: &Roster, now: Instant) {
-        if self.heard.is_empty() {
+        if self.received.is_empty() {
             return;
         }
         let since = |then: Instant| now.saturating_duration_since(then);
-        self.heard.retain(|_, heard| since(heard.at) < REMEMBERED);
-        let there = self.heard.iter().filter(|(node, _)| roster.has(**node));
+        self.received
+            .retain(|_, received| since(received.at) < REMEMBERED);
+        let there = self.received.iter().filter(|(node, _)| roster.has(**node));
         let (mut open, mut sharers) = (0_u64, 1);
-        for (_, heard) in there {
-            open = open.saturating_add(heard.counts.open);
-            sharers += u64::from(since(heard.asked_at) < ACTIVE);
+        for (_, received) in there {
+            open = open.saturating_add(received.counts.open);
+            sharers += u64::from(since(received.asked_at) < ACTIVE);
         }
         counts.divide(open, sharers);
     }
@@ -190,13 +189,13 @@ impl ClientCount {
 }
 
 impl From<&ClientCount> for OwnCounts {
-    fn from(told: &ClientCount) -> Self {
+    fn from(sent: &ClientCount) -> Self {
         let amount = |(total, sum)| Amount { total, sum };
         Self {
-            requests: amount(told.requests),
-            tokens: amount(told.tokens),
-            open: told.open,
-            asked: told.asked,
+            requests: amount(sent.requests),
+            tokens: amount(sent.tokens),
+            open: sent.open,
+            asked: sent.asked,
         }
     }
 }
@@ -266,7 +265,9 @@ mod tests {
                 if other != index {
                     replica.roster.hear(&message, now).unwrap();
                     let roster = &replica.roster;
-                    replica.takings.hear(index as u64, &taken.clients, roster, now);
+                    replica
+                        .takings
+                        .hear(index as u64, &taken.clients, roster, now);
                 }
             }
         }
@@ -394,7 +395,9 @@ mod tests {
     async fn whoever_comes_later_learns_what_counts_and_whoever_returns_adds_what_was_missed() {
         let mut replicas = Replicas::new(2, requests(10));
         let taken = |replicas: &Replicas, index| {
-            (0..20).filter(|_| replicas.take(index, 1).is_some()).count()
+            (0..20)
+                .filter(|_| replicas.take(index, 1).is_some())
+                .count()
         };
         (0..3).for_each(|_| drop(replicas.take(0, 1)));
         replicas.tick_all();
@@ -430,15 +433,20 @@ mod tests {
             .collect();
         let (mut takings, roster) = (Takings::default(), Roster::default());
         takings.adopt(&usage, &Signer::new(&SharedConfig::default()));
-        let mut told = BTreeMap::new();
+        let mut sent = BTreeMap::new();
         for _ in 0..2 {
             for client in &clients {
                 client.take(Cost::default(), Instant::now()).unwrap();
             }
             let taken = takings.tick(&[], &roster, false, Instant::now());
             assert_eq!(taken.clients.len(), MOST);
-            told.extend(taken.clients.iter().map(|count| (count.client, count.requests)));
+            sent.extend(
+                taken
+                    .clients
+                    .iter()
+                    .map(|count| (count.client, count.requests)),
+            );
         }
-        assert_eq!(told.len(), clients.len());
+        assert_eq!(sent.len(), clients.len());
     }
 }

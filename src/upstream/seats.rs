@@ -223,10 +223,10 @@ mod tests {
                 .collect();
             let mut open = Vec::new();
             for _ in 0..50 {
-                let told: Vec<usize> = replicas.iter().map(Seats::open).collect();
-                open.push(told.iter().sum::<usize>());
+                let sent: Vec<usize> = replicas.iter().map(Seats::open).collect();
+                open.push(sent.iter().sum::<usize>());
                 for (index, seats) in replicas.iter().enumerate() {
-                    let others = told.iter().sum::<usize>() - told[index];
+                    let others = sent.iter().sum::<usize>() - sent[index];
                     seats.divide(others, 2, index);
                     let _ended = taken[index].pop_front();
                 }
@@ -235,8 +235,14 @@ mod tests {
                 }
             }
             let settled = &open[30..];
-            assert!(settled.iter().all(|open| *open <= concurrency), "{concurrency}: {open:?}");
-            assert!(settled.iter().all(|open| *open + 3 > concurrency), "{concurrency}: {open:?}");
+            assert!(
+                settled.iter().all(|open| *open <= concurrency),
+                "{concurrency}: {open:?}"
+            );
+            assert!(
+                settled.iter().all(|open| *open + 3 > concurrency),
+                "{concurrency}: {open:?}"
+            );
         }
     }
 }

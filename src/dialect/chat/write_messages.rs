@@ -6,8 +6,8 @@ use super::request_body::{Call, Called, FUNCTION, Message, Part, Said, Shown};
 use super::write_parts::write_part;
 use crate::catalogue::Quirks;
 use crate::dialect::conversation::{
-    Api, CallResult, Content, Conversation, Dropped, Field, Input, Names, Part as Told, Role,
-    Thought, Turn, Unsaid, as_arguments, form_of, reminder,
+    Api, CallResult, Content, Conversation, Dropped, Field, Input, NOTHING, Names, Part as Told,
+    Role, Thought, Turn, Unsaid, as_arguments, form_of, reminder,
     thoughts::{NO_SIGNATURE, google, wants_signatures},
 };
 
@@ -61,6 +61,10 @@ impl<'a> Transcript<'a> {
                 Role::User => self.question(parts)?,
                 Role::Assistant => self.answer(parts),
             }
+        }
+        // Nobody takes a request in which nothing is said.
+        if self.messages.is_empty() {
+            self.ask(Said::Text(NOTHING.to_owned()));
         }
         Ok(())
     }

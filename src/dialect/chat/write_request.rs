@@ -33,7 +33,7 @@ pub fn write_request(
     }
     let quirks = &target.upstream.quirks;
     let origin = conversation.origin;
-    let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, None);
+    let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, &[]);
     history::repair(&mut conversation.turns, own_id);
     let mut dropped = std::mem::replace(&mut conversation.dropped, Dropped::nothing(origin));
     let toolbox = Toolbox::of(

@@ -15,7 +15,7 @@ fn words_of(endpoint: Endpoint) -> Api {
 
 /// Reads events as a client of the endpoint gets them.
 pub(super) fn reader(endpoint: Endpoint) -> Box<dyn ReadEvents> {
-    let names = Names::of(&[], LONGEST_NAME, None);
+    let names = Names::of(&[], LONGEST_NAME, &[]);
     (words_of(endpoint).form().reader)(&Reading {
         names,
         has_answer_tool: false,
@@ -40,7 +40,7 @@ pub(super) fn look(endpoint: Endpoint, place: &mut Place, event: &Value) {
 pub(super) fn names(endpoint: Endpoint, request: Value) -> Names {
     let read = Api::of(endpoint).and_then(|api| (api.form().read_request)(request).ok());
     let tools = read.map(|conversation| conversation.tools.list);
-    Names::of(&tools.unwrap_or_default(), LONGEST_NAME, None)
+    Names::of(&tools.unwrap_or_default(), LONGEST_NAME, &[])
 }
 
 /// Names stay as they are.

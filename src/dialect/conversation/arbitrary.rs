@@ -382,7 +382,7 @@ mod tests {
 
         #[test]
         fn an_answer_is_told_as_it_is_said(answer in answer(), at in any::<Index>()) {
-            let mut assembly = Assembly::new(Names::of(&[], 64, None));
+            let mut assembly = Assembly::new(Names::of(&[], 64, &[]));
             let mut sent = Vec::new();
             for piece in pieces(split(answer.clone(), at)) {
                 assembly.take(piece, &mut sent);

@@ -49,7 +49,7 @@ pub use ids::{CallIds, FURTHER, Fate, ORPHAN, call_id, form_of, new_call_id, pla
 pub use media::{USUAL_DETAIL, document_text, name_of_kind, read_audio, read_file, read_image};
 pub use names::Names;
 pub use place::{OpenPart, Place};
-pub use prefill::{continue_prompt, reminder};
+pub use prefill::{NOTHING, continue_prompt, reminder};
 pub use request::{
     Caching, Call, CallResult, Content, Conversation, Echo, Effort, Input, Media, Part, Role,
     Sampling, Signature, Streaming, Thinking, Thought, Turn, Unsaid,

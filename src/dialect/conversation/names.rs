@@ -14,14 +14,14 @@ pub struct Names {
     own: HashMap<String, ToolName>,
     /// The names that were sent, by group and name.
     sent: HashMap<(Option<String>, String), String>,
-    /// A name that is reserved for something that is not the client's.
-    reserved: Option<&'static str>,
+    /// Names that are reserved for what is not the client's.
+    reserved: &'static [&'static str],
 }
 
 impl Names {
     /// For an API that accepts names of up to so many letters, digits, `_` and `-`, as all do. A tool of a group goes out
     /// under its own name, unless another tool has it too.
-    pub fn of(tools: &[Tool], longest: usize, reserved: Option<&'static str>) -> Self {
+    pub fn of(tools: &[Tool], longest: usize, reserved: &'static [&'static str]) -> Self {
         let mut names = Self {
             longest,
             own: HashMap::new(),
@@ -100,7 +100,7 @@ impl Names {
     }
 
     fn is_accepted(&self, name: &str) -> bool {
-        let is_free = self.reserved != Some(name);
+        let is_free = !self.reserved.contains(&name);
         is_free && !name.is_empty() && name.len() <= self.longest && name.chars().all(is_fine)
     }
 
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn names_that_are_not_taken_have_others_in_their_place() {
-        let mut names = Names::of(&[], 64, Some("web_search"));
+        let mut names = Names::of(&[], 64, &["web_search"]);
         assert_eq!(names.sent("get_weather", None), "get_weather");
         let long = format!("mcp__{}", "x".repeat(80));
         for name in ["get weather!", "获取天气", "", &long, "web_search"] {
@@ -154,7 +154,7 @@ mod tests {
             tool("open", Some("mail")),
             tool("send", Some("mail")),
         ];
-        let mut names = Names::of(&tools, 64, None);
+        let mut names = Names::of(&tools, 64, &[]);
         assert_eq!(names.sent("open", Some("files")), "files__open");
         assert_eq!(names.sent("send", Some("mail")), "send");
         let own = names.own("mail__open");

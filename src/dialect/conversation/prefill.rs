@@ -1,4 +1,7 @@
-//! Conversations that end with the start of the answer (prefill), for models that would take it for history.
+//! Texts of our own in a conversation: what stands for nothing, and what a model is told that has begun its answer (prefill).
+
+/// Placeholder where some text is required.
+pub const NOTHING: &str = "(empty)";
 
 /// The instruction to continue a prefill.
 pub fn continue_prompt(prefill: &str) -> String {

@@ -48,7 +48,7 @@ static PLAIN: Form = Form {
         Ok(Written {
             body: body.to_string().into_bytes(),
             reading: Reading {
-                names: Names::of(&[], 64, None),
+                names: Names::of(&[], 64, &[]),
                 has_answer_tool: false,
             },
             dropped: conversation.dropped,
@@ -173,7 +173,7 @@ fn another_api_is_read_and_written_like_the_others() {
 #[test]
 fn half_an_emoji_makes_no_event_unreadable() {
     let reading = Reading {
-        names: Names::of(&[], 64, None),
+        names: Names::of(&[], 64, &[]),
         has_answer_tool: false,
     };
     for (api, event) in [

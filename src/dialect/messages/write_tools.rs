@@ -45,10 +45,11 @@ impl Toolbox {
         dropped: &mut Dropped,
     ) -> Result<Self, Unsaid> {
         let (shape, answer) = shape(format, facts, dropped)?;
-        let reserved = match (&tools.search, &answer) {
-            (Some(_), _) => Some(WEB_SEARCH),
-            (None, Some(_)) => Some(ANSWER_TOOL),
-            (None, None) => None,
+        let reserved: &[&str] = match (&tools.search, &answer) {
+            (Some(_), Some(_)) => &[WEB_SEARCH, ANSWER_TOOL],
+            (Some(_), None) => &[WEB_SEARCH],
+            (None, Some(_)) => &[ANSWER_TOOL],
+            (None, None) => &[],
         };
         let mut names = Names::of(&tools.list, LONGEST_NAME, reserved);
         tools.list.retain(|tool| tools.choice.allows(tool));

@@ -5,12 +5,9 @@ use serde_json::value::RawValue;
 use super::media::{document, image};
 use super::wire::{Block, Message, Request};
 use crate::dialect::conversation::{
-    Api, Call, CallResult, Content, Dropped, Field, Input, Names, Part, Role, Signature, Thought,
-    Turn, Unsaid, as_arguments,
+    Api, Call, CallResult, Content, Dropped, Field, Input, NOTHING, Names, Part, Role, Signature,
+    Thought, Turn, Unsaid, as_arguments,
 };
-
-/// Placeholder where some text is required.
-const NOTHING: &str = "(empty)";
 
 /// Writes turns into a request.
 pub(super) struct Turns<'a> {

@@ -86,7 +86,7 @@ struct About {
 /// If the API has no way to say it.
 pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<Written, Unsaid> {
     let mut dropped = conversation.dropped;
-    let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, None);
+    let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, &[]);
     let mut turns = conversation.turns;
     history::repair(&mut turns, accepted_id);
     if conversation.origin == Api::Messages {

@@ -13,7 +13,7 @@ use crate::dialect::errors::ErrorReply;
 use crate::dialect::rate_limit;
 use crate::failover::decisions::target::Target;
 use crate::outcome::{Blame, Defect, Outcome};
-use crate::request::ModelRequest;
+use crate::request::{ModelRequest, tokens_of_size};
 use crate::upstream::Reply;
 use crate::wire::body::{Patience, read_whole};
 use crate::wire::headers::{JSON, retry_after};
@@ -51,7 +51,7 @@ impl<'a> ErrorSource<'a> {
     {
         let now = SystemTime::now();
         let candidate = self.target.candidate;
-        let tokens = rate_limit::tokens_in(self.request.body.len());
+        let tokens = tokens_of_size(self.request.body.len());
         ErrorReply {
             asked: retry_after(headers, now),
             estimated: rate_limit::exhausted(headers, tokens, now),

@@ -12,7 +12,7 @@ use crate::event::{AttemptReport, Event, Events, HealthChange, Phase, Tokens};
 use crate::failover::decisions::target::Target;
 use crate::health::{Permit, Shape, Silence};
 use crate::outcome::Outcome;
-use crate::request::{RequestId, Thinking};
+use crate::request::{RequestId, Thinking, tokens_of_size};
 use crate::upstream::Upstream;
 use crate::wire::upload::Sending;
 
@@ -160,7 +160,7 @@ impl InFlightAttempt {
             return;
         }
         // The next request is taken to be as long as this one.
-        let tokens = rate_limit::tokens_in(self.shape.size);
+        let tokens = tokens_of_size(self.shape.size);
         let left = rate_limit::tightest(headers, tokens, SystemTime::now());
         if let (Some(permit), Some(left)) = (&self.permit, left) {
             permit.rate_limit(left.requests, left.limit, left.next_in, Instant::now());

@@ -1,5 +1,6 @@
 //! What replicas have counted, as one of them shows it for all.
 
+use std::path::Path;
 use std::time::Duration;
 
 use backstop::simulator::Script;
@@ -8,6 +9,7 @@ use tokio::time::sleep;
 
 use super::knows;
 use super::server::Server;
+use crate::chromium::Tab;
 use crate::harness::{Setup, TestGateway, chat, simulators, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +50,52 @@ async fn one_page_shows_what_all_replicas_have_counted() {
     let here = a.admin("/api/incidents").await.json();
     assert_eq!(of(&here, "a").unwrap()["cause"], there["cause"]);
     let feed = b.admin("/incidents.atom").await.text();
-    assert!(!feed.contains("<entry>"), "each has a feed of its own: {feed}");
+    assert!(
+        !feed.contains("<entry>"),
+        "each has a feed of its own: {feed}"
+    );
+}
+
+/// At night, on a phone too: who is out, who is gone, what clients had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_shows_each_replica_and_who_is_gone() {
+    let (redis, (one, two)) = (Server::start(&[]).await, simulators().await);
+    let start = |name: &'static str| {
+        let setup = Setup::new().upstream(&one).upstream(&two);
+        let shared = format!("shared: {{redis: {}, name: {name}}}\n", redis.url());
+        setup.lines(&shared)
+    };
+    let here = start("berlin-1").start().await;
+    let other = start("berlin-2").start().await;
+    let lost = start("oslo-1").start().await;
+    within(knows(&here, 2)).await;
+    one.play(Script::status(503)).await;
+    other.ask_until_out(&chat()).await;
+    here.ask_until_out(&chat()).await;
+    // It is gone without a word.
+    drop(lost);
+    let mut tab = Tab::start().await;
+    tab.look(1200, false).await;
+    let page = format!("http://{}/", here.gateway.admin_address());
+    tab.open(&page).await;
+    tab.shows("berlin-1 (this one)").await;
+    tab.shows("not since").await;
+    tab.until("/first \\(\\w+\\)/.test(document.getElementById('replicas-body').innerText)")
+        .await;
+    tab.until("document.getElementById('replicas-body').innerText.includes('All together')")
+        .await;
+    tab.until("!document.getElementById('replicas-body').innerText.includes('not known')")
+        .await;
+    tab.open(&page).await;
+    tab.until("document.getElementById('incidents-body').innerText.includes('berlin-2')")
+        .await;
+    let file = |name: &str| Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("page/{name}.png"));
+    tab.picture(&file("fleet")).await;
+    tab.look(360, true).await;
+    tab.picture(&file("fleet-phone")).await;
+    let width = tab.value("document.documentElement.scrollWidth").await;
+    assert_eq!(width, 360, "nothing sticks out");
+    assert!(tab.complaints().is_empty(), "{:#?}", tab.complaints());
 }
 
 async fn until(replica: &TestGateway, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {

@@ -9,7 +9,9 @@ use tokio::time::sleep;
 
 use super::server::Server;
 use super::{CHAT, knows};
-use crate::harness::{Answered, Setup, TestGateway, chat, chat_stream, refusal, simulators, within};
+use crate::harness::{
+    Answered, Setup, TestGateway, chat, chat_stream, refusal, simulators, within,
+};
 
 const HEADERS: [(&str, &str); 2] = [
     ("authorization", "Bearer key-of-anna"),
@@ -127,9 +129,25 @@ async fn a_stream_that_is_open_at_one_replica_is_one_of_the_concurrent_requests_
     drop(stream);
     within(answers(&b, 200)).await;
     // Alone, each counts its own.
-    let _stream = begun(&a).await;
+    one.play(Script::healthy().with_token_delay(Duration::from_secs(30)))
+        .await;
+    let _stream = within(begun_at_last(&a)).await;
+    one.play(Script::healthy()).await;
+    within(answers(&b, 429)).await;
     redis.kill();
     within(answers(&b, 200)).await;
+}
+
+/// A stream that has begun, once there is room for it.
+async fn begun_at_last(replica: &TestGateway) -> http::Response<Incoming> {
+    loop {
+        let body = chat_stream().to_string();
+        let answer = replica.open(Method::POST, CHAT, &HEADERS, body).await;
+        if answer.status() == 200 {
+            return answer;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Asks until the answer has this status.

@@ -64,7 +64,7 @@ fn sent(conversation: Conversation, model: &str, quirks: Quirks) -> (Value, Vec<
 
 fn reading() -> Reading {
     Reading {
-        names: Names::of(&[], 64, None),
+        names: Names::of(&[], 64, &[]),
         has_answer_tool: false,
     }
 }
@@ -87,7 +87,7 @@ fn pieces(chunks: &[Value]) -> Vec<Piece<'static>> {
 
 /// What the client is told by these pieces.
 fn events(pieces: Vec<Piece<'static>>) -> Vec<Event<'static>> {
-    let mut assembly = Assembly::new(Names::of(&[], 64, None));
+    let mut assembly = Assembly::new(Names::of(&[], 64, &[]));
     let mut events = Vec::new();
     for piece in pieces {
         assembly.take(piece, &mut events);

@@ -129,6 +129,13 @@ fn a_conversation_is_sent_as_a_chat() {
 }
 
 #[test]
+fn a_question_without_words_is_one() {
+    let nothing = json!([{ "role": "user", "content": "(empty)" }]);
+    assert_eq!(messages(vec![turn(Role::User, Vec::new())]), nothing);
+    assert_eq!(messages(Vec::new()), nothing);
+}
+
+#[test]
 fn what_the_system_says_amid_the_talk_goes_with_the_user() {
     let system = || turn(Role::System, vec![Part::text("Be kind.")]);
     let turns = || {

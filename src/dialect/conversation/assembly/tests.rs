@@ -18,7 +18,7 @@ fn names() -> Names {
         },
         cache: None,
     };
-    Names::of(&[patch], 64, None)
+    Names::of(&[patch], 64, &[])
 }
 
 fn call<'a>(index: usize, id: &'a str, name: &'a str) -> Piece<'a> {

@@ -23,7 +23,7 @@ fn asked() -> Asked {
 
 fn reading() -> Reading {
     Reading {
-        names: Names::of(&[], 128, None),
+        names: Names::of(&[], 128, &[]),
         has_answer_tool: false,
     }
 }

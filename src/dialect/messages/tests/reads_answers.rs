@@ -11,7 +11,7 @@ use crate::dialect::conversation::{
 /// What is known of the request.
 pub(super) fn reading(has_answer_tool: bool) -> Reading {
     Reading {
-        names: Names::of(&[], 128, None),
+        names: Names::of(&[], 128, &[]),
         has_answer_tool,
     }
 }

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::writes_requests::{asking, sent, text, user};
 use super::{conversation, written};
-use crate::dialect::conversation::{Choice, Format, Search, Tool, ToolKind, ToolName, Unsaid};
+use crate::dialect::conversation::{
+    Choice, Conversation, Format, Search, Tool, ToolKind, ToolName, Unsaid,
+};
 
 const OLDER: &str = "claude-sonnet-4-5";
 const NEWER: &str = "claude-opus-5";
@@ -218,20 +220,6 @@ fn a_schema_is_kept_to_by_the_model_or_by_a_tool() {
         );
         assert_eq!(older.dropped.into_names(), ["reasoning_effort"]);
     }
-    // Whoever must call a tool of the client's answers in a later turn.
-    for (asked, choice) in [
-        (Choice::Any, json!({"type": "any"})),
-        (
-            Choice::One(named("f")),
-            json!({"type": "tool", "name": "f"}),
-        ),
-    ] {
-        let asked = shaped(json!([tool("f")]), asked);
-        let (body, older) = written(asked, "claude-sonnet-4-0").unwrap();
-        assert_eq!(body["tools"].as_array().unwrap().len(), 1);
-        assert_eq!(body["tool_choice"], choice);
-        assert!(older.reading.has_answer_tool);
-    }
     let mut json = conversation(&asking(json!({})));
     json.format = Format::Json;
     let (body, _) = written(json, NEWER).unwrap();
@@ -239,4 +227,54 @@ fn a_schema_is_kept_to_by_the_model_or_by_a_tool() {
         body["system"],
         json!([text("Answer with one JSON object and nothing else.")])
     );
+}
+
+/// Asks for an answer by a schema, with these tools.
+fn by_schema(tools: Value) -> Conversation {
+    let mut asked = conversation(&asking(json!({"tools": tools})));
+    asked.format = Format::Schema {
+        name: None,
+        description: None,
+        schema: json!({"type": "object", "properties": {}}),
+        strict: None,
+    };
+    asked
+}
+
+#[test]
+fn a_call_that_must_be_made_comes_before_the_answer() {
+    for (choice, expected) in [
+        (Choice::Any, json!({"type": "any"})),
+        (among(&["f"], true), json!({"type": "tool", "name": "f"})),
+        (
+            Choice::One(named("f")),
+            json!({"type": "tool", "name": "f"}),
+        ),
+    ] {
+        let mut asked = by_schema(json!([tool("f")]));
+        asked.tools.choice = choice;
+        let (body, older) = written(asked, "claude-sonnet-4-0").unwrap();
+        assert_eq!(body["tools"].as_array().unwrap().len(), 1);
+        assert_eq!(body["tool_choice"], expected);
+        assert!(older.reading.has_answer_tool);
+    }
+}
+
+#[test]
+fn tools_of_ours_have_their_names_for_themselves() {
+    let mut asked = by_schema(json!([tool("json_tool_call"), tool("web_search")]));
+    asked.tools.search = Some(Search::default());
+    let (body, written) = written(asked, "claude-sonnet-4-0").unwrap();
+    let tools = body["tools"].as_array().unwrap();
+    let names: Vec<&str> = tools
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names[2..], ["web_search", "json_tool_call"]);
+    let own: Vec<String> = names[..2]
+        .iter()
+        .map(|sent| written.reading.names.own(sent).name)
+        .collect();
+    assert_eq!(own, ["json_tool_call", "web_search"]);
+    assert!(!names[..2].contains(&own[0].as_str()) && !names[..2].contains(&own[1].as_str()));
 }

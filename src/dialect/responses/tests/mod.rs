@@ -37,7 +37,7 @@ fn sent(conversation: Conversation, model: &str) -> (Value, Vec<String>) {
 
 fn reading() -> Reading {
     Reading {
-        names: Names::of(&[], 64, None),
+        names: Names::of(&[], 64, &[]),
         has_answer_tool: false,
     }
 }

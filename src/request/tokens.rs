@@ -7,7 +7,13 @@ const LONGEST_WORD: usize = 4096;
 /// What most models take for a picture, at most (Anthropic's documentation of vision).
 const PICTURE: usize = 1600;
 
-/// About how many tokens the body of a request has. It is settled when the upstream has counted them.
+/// About how many tokens a body of so many bytes has, where a rate limit of an upstream's is asked about it.
+pub fn tokens_of_size(bytes: usize) -> usize {
+    // A handshake counts as endlessly long.
+    (bytes / BYTES_PER_TOKEN).clamp(1, 1 << 20)
+}
+
+/// The same for a client's limits, with pictures in it. It is settled when the upstream has counted them.
 pub fn tokens_in(body: &[u8]) -> u64 {
     let mut tokens = body.len() / BYTES_PER_TOKEN;
     if body.len() > LONGEST_WORD {
