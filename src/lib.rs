@@ -137,7 +137,8 @@
 //! | overload | requests queue for the processor: more arrive than it can handle |
 //! | offload | do long work where it holds up no other request |
 //! | connector, pool, line | what opens connections to an upstream; those that are there; one of them |
-//! | bell | what is woken when a connection is ready, and wakes whoever waits for that now |
+//! | bell | what is woken when something has happened, as on a connection, and wakes whoever waits for that now |
+//! | doorkeeper | lets something be looked at only when its own bell has rung |
 //! | forward proxy, tunnel | what leads to an upstream in networks without another way out; a connection through it |
 //! | resend | sending again, over another connection, what the upstream has not processed; it is part of the same attempt |
 //! | shortage | file descriptors, ports or memory that this machine has no more of; nobody's failure |

@@ -1,6 +1,6 @@
 //! Three replicas of the real program that share through a real Redis, each with 100 requests a second.
 //!
-//! `cargo bench --bench fleet` takes about four minutes and prints Markdown tables: how soon all leave an upstream that fails, and
+//! `cargo bench --bench fleet` takes about seven minutes and prints Markdown tables: how soon all leave an upstream that fails, and
 //! what the trials of all cost; what clients notice while the server is killed, stands still, is cut off or is emptied, and how
 //! soon knowledge is shared again; how many requests pass where a client may have 600 a minute.
 
@@ -27,6 +27,7 @@ use self::replica::Replica;
 const RATE: f64 = 100.0;
 /// How long an outage is watched, how long the server is away, and how long the time before that is.
 const OUTAGE: Duration = Duration::from_secs(40);
+const DETECTION: Duration = Duration::from_secs(1);
 const AWAY: Duration = Duration::from_secs(15);
 const BEFORE: Duration = Duration::from_secs(10);
 
@@ -38,6 +39,7 @@ async fn main() {
     let replicas = fleet(&one, &two, Some(&redis)).await;
     let alone = fleet(&one, &two, None).await;
     outage(&one, &alone[..1], "one replica alone").await;
+    outage(&one, &alone, "three replicas that share nothing").await;
     outage(&one, &replicas, "three replicas").await;
     println!(
         "\n| the server | requests | failed | p99 before | p99 meanwhile | shared again after |"
@@ -86,8 +88,10 @@ async fn outage(one: &Simulator, replicas: &[Replica], name: &str) {
     sleep(BEFORE).await;
     let (began, before) = (Instant::now(), one.received_count());
     one.play(Script::status(500)).await;
-    sleep(OUTAGE).await;
+    sleep(DETECTION).await;
     let calls = one.received_count() - before;
+    sleep(OUTAGE - DETECTION).await;
+    let trials = one.received_count() - before - calls;
     one.play(Script::healthy()).await;
     let mut all: Vec<Vec<Answer>> = Vec::new();
     for load in loads {
@@ -109,8 +113,9 @@ async fn outage(one: &Simulator, replicas: &[Replica], name: &str) {
         .collect();
     let failed = all.iter().flatten().filter(|answer| answer.status != 200);
     println!(
-        "{name}: the last request before the upstream was left came after {}; {calls} calls to it in {} s, {} requests failed",
+        "{name}: the last request before the upstream was left came after {}; {calls} calls to it within {} s, {trials} more within {} s, {} requests failed",
         left.join(", "),
+        DETECTION.as_secs(),
         OUTAGE.as_secs(),
         failed.count()
     );

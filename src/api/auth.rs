@@ -180,4 +180,25 @@ mod tests {
             Err(Rejection::NoKey)
         ));
     }
+
+    #[test]
+    fn a_key_is_needed_as_soon_as_one_is_configured_in_any_form() {
+        let keys = |clients: &str| {
+            let yaml = format!(
+                "upstreams: {{one: {{provider: openai, api_key: k}}}}\n\
+                 routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n{clients}"
+            );
+            let config = Config::parse("test", &yaml, &|_| None).unwrap();
+            ClientKeys::new(&config, &Usage::default())
+        };
+        let digest = KeyDigest::of(b"a-key-that-nobody-wrote-down");
+        for clients in [
+            "clients: [{name: anna, key: a-key-that-is-written-down}]".to_owned(),
+            format!("clients: [{{name: anna, key_sha256: {digest}}}]"),
+        ] {
+            let refused = keys(&clients).identify(&HeaderMap::new()).err();
+            assert!(matches!(refused, Some(Rejection::NoKey)), "{clients}");
+        }
+        assert!(matches!(keys("").identify(&HeaderMap::new()), Ok(None)));
+    }
 }

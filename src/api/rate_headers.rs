@@ -109,7 +109,9 @@ mod tests {
 
     use http::HeaderMap;
 
-    use super::{Standing, Standings, brief, put};
+    use jiff::Timestamp;
+
+    use super::{Standing, Standings, brief, moment, put};
     use crate::request::ClientApi;
 
     #[test]
@@ -123,6 +125,16 @@ mod tests {
         ] {
             assert_eq!(brief(Duration::from_millis(ms)), text);
         }
+    }
+
+    #[test]
+    fn a_moment_is_the_next_whole_second_and_never_too_early() {
+        let wait = Duration::from_secs(30);
+        let earliest = Timestamp::now() + wait;
+        let told: Timestamp = moment(wait).parse().unwrap();
+        let latest = Timestamp::now() + wait + Duration::from_secs(1);
+        assert!(earliest <= told && told <= latest, "{told}");
+        assert_eq!(told.subsec_nanosecond(), 0);
     }
 
     #[test]

@@ -195,7 +195,8 @@ impl RequestRecord {
         self.close(result);
     }
 
-    fn close(&mut self, result: RequestResult) {
+    /// The request is over, and its record is dropped where it is.
+    pub(super) fn close(&mut self, result: RequestResult) {
         self.is_finished = true;
         if let (RequestResult::ClientGone, None, Some((give_ups, program))) =
             (result, self.first_byte, &self.give_ups)

@@ -46,7 +46,7 @@ impl<S: Watched> RecordedStream<S> {
     fn finish_if_over(&mut self) {
         if self.rest.is_empty()
             && let Some(end) = self.stream.ended()
-            && let Some(mut record) = self.record.take()
+            && let Some(record) = &mut self.record
         {
             record.attempts = end.attempts;
             record.tokens = end.tokens.or(record.tokens);
@@ -55,11 +55,12 @@ impl<S: Watched> RecordedStream<S> {
             if !end.failed_at.is_empty() {
                 record.failed_at = end.failed_at;
             }
-            record.finish(if end.is_broken {
+            record.close(if end.is_broken {
                 RequestResult::Broken
             } else {
                 self.whole
             });
+            self.record = None;
         }
     }
 

@@ -77,16 +77,6 @@ fn look_up_claude(name: &str) -> Facts {
     }
 }
 
-/// What a model takes in a chat: as [`facts`], but less work.
-pub fn in_chats(name: &str) -> InChats {
-    let found = name::beginnings(name).find_map(gpt::facts);
-    match found.map_or(InChats::All, |facts| facts.in_chats) {
-        InChats::All => InChats::All,
-        _ if thinkers::is_unthinking(name) => InChats::All,
-        in_chats => in_chats,
-    }
-}
-
 /// What all copies of Anthropic's API understand.
 const OLD_CLAUDE: &str = "claude-opus-4-1";
 
@@ -150,7 +140,7 @@ fn window_in(name: &str) -> Option<u32> {
 mod tests {
     use jiff::civil::date;
 
-    use super::{claude_facts, facts, in_chats as in_chats_of};
+    use super::{claude_facts, facts};
     use crate::catalogue::{Ability, Facts, InChats, Level, Sampling, Thinking, Unthinking};
 
     /// Models that think.
@@ -271,7 +261,6 @@ mod tests {
             ("gpt-oss-120b", InChats::All, Sampling::Always),
         ] {
             let facts = facts(name);
-            assert_eq!(in_chats_of(name), in_chats, "{name}");
             assert_eq!(
                 (facts.in_chats, facts.sampling),
                 (in_chats, sampling),

@@ -22,7 +22,7 @@ pub use ability::{Abilities, Ability};
 pub use api::{Dialect, KeyHeader, Messages, Prefill};
 pub use effort::{EffortLevels, Level};
 pub use facts::{Facts, InChats, Sampling, Thinking, Unthinking};
-pub use lookup::{claude_facts, facts, in_chats};
+pub use lookup::{claude_facts, facts};
 pub use models::known_models;
 pub use name::is_listed_as;
 pub use provider::Provider;

@@ -93,6 +93,9 @@ mod tests {
         let some = client(&["gpt-4o", "claude-*"]);
         assert!(some.may_use("gpt-4o") && some.may_use("claude-opus"));
         assert!(!some.may_use("gpt-4o-mini") && !some.may_use(""));
+        let patterns = some.models().unwrap().iter();
+        let patterns: Vec<&str> = patterns.map(|pattern| &**pattern.as_str()).collect();
+        assert_eq!(patterns, ["gpt-4o", "claude-*"]);
     }
 
     #[test]

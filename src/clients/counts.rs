@@ -345,6 +345,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_lower_limit_waits_until_enough_of_what_came_before_it_has_left() {
+        let limits = |most| ClientLimits {
+            requests_per_minute: Some(most),
+            ..ClientLimits::default()
+        };
+        let counts = counts();
+        for _ in 0..5 {
+            take(&counts, &limits(5), 1, 0).unwrap();
+            advance(Duration::from_secs(10)).await;
+        }
+        let exceeded = take(&counts, &limits(3), 1, 0).unwrap_err();
+        assert_eq!((exceeded.most, exceeded.used), (3, 5));
+        let wait = exceeded.wait.unwrap();
+        advance(wait - Duration::from_millis(1)).await;
+        assert!(take(&counts, &limits(3), 1, 0).is_err());
+        advance(Duration::from_millis(1)).await;
+        let taken = take(&counts, &limits(3), 1, 0).unwrap();
+        let requests = taken.standings.requests.unwrap();
+        assert_eq!(requests.remaining, 0);
+        assert_eq!(requests.reset, Duration::from_secs(60));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn tokens_are_reserved_and_settled_by_what_was_used() {
         let (counts, limits) = (counts(), tokens(1000));
         let first = take(&counts, &limits, 100, 800).unwrap();

@@ -45,6 +45,10 @@ mod tests {
         let of_anna = usage.of(&anna);
         assert!(Arc::ptr_eq(&of_anna, &usage.of(&anna)));
         assert!(!Arc::ptr_eq(&of_anna, &usage.of(&bert)));
+        assert!(
+            Arc::ptr_eq(&of_anna, &usage.of(&anna)),
+            "another one came, and hers are not forgotten"
+        );
         drop(of_anna);
         usage.of(&bert);
         assert_eq!(usage.0.lock().unwrap().len(), 1);

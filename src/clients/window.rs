@@ -145,7 +145,9 @@ mod tests {
         window.pass(7 + 240);
         assert_eq!(window.sum(), 10);
         assert_eq!(window.until_less(1, None), STEP);
+        assert_eq!(window.until_empty(), STEP);
         window.add(1);
+        assert_eq!(window.until_empty(), STEP * STEPS as u32);
         assert_eq!(window.until_less(11, None), STEP * STEPS as u32);
         window.pass(7 + 241);
         assert_eq!(window.sum(), 1);

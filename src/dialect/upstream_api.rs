@@ -3,9 +3,7 @@
 use memchr::memmem::find;
 
 use super::conversation::Api;
-use crate::catalogue::{
-    Dialect, Facts, InChats, Prefill, Quirks, Sampling, claude_facts, facts, in_chats,
-};
+use crate::catalogue::{Dialect, Facts, InChats, Prefill, Quirks, Sampling, claude_facts, facts};
 use crate::request::Endpoint;
 
 /// The API of an upstream, and how it differs from the original.
@@ -106,15 +104,9 @@ impl UpstreamApi {
         }
     }
 
-    /// What a model there takes in chats.
-    fn in_chats(&self, model: &str) -> InChats {
-        self.facts
-            .map_or_else(|| in_chats(model), |facts| facts.in_chats)
-    }
-
     /// Whether the model takes this in `/responses` alone.
     fn needs_responses(&self, kind: RequestKind<'_>) -> bool {
-        match self.in_chats(kind.model) {
+        match self.facts_of(kind.model).in_chats {
             InChats::All => false,
             // A chat for a model that thinks only when it is asked to passes as it is.
             InChats::ToolsUnthinking if kind.endpoint == Endpoint::ChatCompletions => {

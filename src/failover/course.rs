@@ -65,42 +65,47 @@ impl<'r, 'a> Course<'r, 'a> {
     }
 
     /// Goes on until there is an answer, or nothing can help any more.
-    pub(super) async fn finish(mut self) -> Result<WinningAttempt, Exhausted> {
-        self.run.requested(&self.plan);
+    pub(super) async fn finish(&mut self) -> Result<WinningAttempt, Exhausted> {
+        let mut now = Instant::now();
+        self.run.requested(&self.plan, now);
         loop {
-            match self.next() {
+            match self.next(now) {
                 Next::Start {
                     choice,
                     expense,
                     reason,
                 } => self.start(choice, expense, reason).await,
                 Next::Await { alarm } => {
-                    if let Some((place, result)) = self.step(alarm).await
+                    if let Some((place, result)) = self.step(alarm, now).await
                         && let Some(end) = self.ended(place, result).await
                     {
                         return match end {
                             End::Answered(choice, answer, attempt) => {
                                 Ok(self.won(choice, answer, attempt))
                             }
-                            End::Final => Err(self.log.exhausted(&mut self.plan)),
+                            End::Final => Err(self.exhausted()),
                         };
                     }
                 }
                 Next::Pause { until } => sleep_until(until).await,
                 Next::Queue { opens_at } => self.queue(opens_at).await,
-                Next::Done => return Err(self.log.exhausted(&mut self.plan)),
+                Next::Done => return Err(self.exhausted()),
             }
+            now = Instant::now();
         }
     }
 
-    fn next(&mut self) -> Next {
+    fn exhausted(&mut self) -> Exhausted {
+        std::mem::take(&mut self.log).exhausted(&mut self.plan)
+    }
+
+    fn next(&mut self, now: Instant) -> Next {
         if self.run.request.control.is_once && self.log.started() > 0 {
             return match self.race.is_empty() {
                 true => Next::Done,
                 false => Next::Await { alarm: None },
             };
         }
-        let now = Instant::now();
         let wait = if self.log.has_answer() {
             Duration::ZERO
         } else {
@@ -139,7 +144,8 @@ impl<'r, 'a> Course<'r, 'a> {
             return;
         }
         let is_forced = self.has_turn || reason == StartReason::LastResort;
-        let Some((target, permit)) = self.plan.admit(choice, is_forced, Instant::now()) else {
+        let now = Instant::now();
+        let Some((target, permit)) = self.plan.admit(choice, is_forced, now) else {
             return;
         };
         if !self.run.pay(expense) {
@@ -150,7 +156,7 @@ impl<'r, 'a> Course<'r, 'a> {
         self.report_failover(&target);
         self.plan.started(choice);
         let phase = phase(reason, &permit);
-        let number = self.log.begin();
+        let number = self.log.begin(now);
         let is_limited = target.candidate.upstream.seats().is_some();
         let chosen = Chosen {
             choice,
@@ -158,15 +164,14 @@ impl<'r, 'a> Course<'r, 'a> {
             asking: self.plan.asking(choice),
             thinks: self.plan.thinks(choice),
             translated: self.plan.take_translated(choice),
-            has_others: is_limited && self.plan.has_others(Instant::now()).await,
+            has_others: is_limited && self.plan.has_others(now).await,
         };
         let racer = self.run.attempt(chosen, permit, number, phase);
         self.race.start(racer.await);
     }
 
     /// Waits for the attempts in flight, until one has ended or it is time to decide again.
-    async fn step(&mut self, alarm: Option<Instant>) -> Option<(usize, Ended)> {
-        let since = Instant::now();
+    async fn step(&mut self, alarm: Option<Instant>, since: Instant) -> Option<(usize, Ended)> {
         let step = match alarm {
             None => Some(self.race.next().await),
             Some(alarm) => timeout_at(alarm, self.race.next()).await.ok(),
@@ -240,7 +245,12 @@ impl<'r, 'a> Course<'r, 'a> {
         (is_final && !is_asked_again).then_some(End::Final)
     }
 
-    fn won(self, choice: usize, answer: AttemptAnswer, attempt: InFlightAttempt) -> WinningAttempt {
+    fn won(
+        &mut self,
+        choice: usize,
+        answer: AttemptAnswer,
+        attempt: InFlightAttempt,
+    ) -> WinningAttempt {
         if let Some(place) = self.place() {
             place.succeeded();
         }
@@ -249,11 +259,10 @@ impl<'r, 'a> Course<'r, 'a> {
             self.refute();
         }
         attempt.note_rate_limit(&answer.headers);
-        let took = attempt.elapsed();
         let in_place_of = self.in_place_of(choice, attempt.upstream());
-        let mut log = self.log;
-        for loser in self.race.into_losers() {
-            log.attempts.push(loser.superseded_by(took));
+        let mut log = std::mem::take(&mut self.log);
+        for loser in std::mem::take(&mut self.race).into_losers() {
+            log.attempts.push(loser.superseded_by(attempt.elapsed()));
         }
         WinningAttempt {
             answer,
@@ -265,7 +274,7 @@ impl<'r, 'a> Course<'r, 'a> {
 
     /// Who should have answered in place of the one that does.
     fn in_place_of(&self, choice: usize, upstream: &UpstreamId) -> Option<InPlaceOf> {
-        let (preferred, why_not) = self.plan.preferred_to(choice, Instant::now())?;
+        let (preferred, why_not) = self.plan.preferred_to(choice)?;
         if preferred.upstream == *upstream {
             return None;
         }

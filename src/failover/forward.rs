@@ -53,7 +53,7 @@ impl Failover {
         let mut next = targets.next_candidate();
         let mut asked = Vec::new();
         while let Some(target) = next {
-            let number = log.begin();
+            let number = log.begin(Instant::now());
             let call = Call {
                 request,
                 target,

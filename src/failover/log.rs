@@ -49,9 +49,9 @@ impl AttemptLog {
     }
 
     /// Counts an attempt that starts now, and returns its number, from 1.
-    pub(super) fn begin(&mut self) -> usize {
+    pub(super) fn begin(&mut self, now: Instant) -> usize {
         self.started += 1;
-        self.last_start = Some(Instant::now());
+        self.last_start = Some(now);
         self.numbered_from + self.started
     }
 

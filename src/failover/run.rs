@@ -88,8 +88,7 @@ impl<'a> Run<'a> {
     }
 
     /// Counts the request at the route and at its candidates.
-    pub(super) fn requested(&self, plan: &AttemptPlan<'_>) {
-        let now = Instant::now();
+    pub(super) fn requested(&self, plan: &AttemptPlan<'_>, now: Instant) {
         plan.demand(now);
         if let Some(budget) = self.budget {
             budget.requested(now);
@@ -148,10 +147,10 @@ impl<'a> Run<'a> {
         // Boxed where it is made: it is large, and would be copied on its way.
         let exchange = Box::pin(exchange.run(translated));
         let mut attempt =
-            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit)
-                .sending(sending);
+            InFlightAttempt::start(&self.common, &target, Some(permit), number, limit);
+        attempt.sending(sending);
         if let Some(phase) = phase {
-            attempt = attempt.in_phase(phase);
+            attempt.in_phase(phase);
         }
         let hedge_after = match self.rule.is_hedged {
             true => attempt.hedge_after(),

@@ -30,10 +30,8 @@ impl Failover {
         let mut plan = AttemptPlan::new(order, &self.memory);
         let find_first = || plan.has(0);
         offload::scan(request.body.len(), find_first).await;
-        let winner = match Course::new(&run, plan, AttemptLog::default())
-            .finish()
-            .await
-        {
+        let mut course = Course::new(&run, plan, AttemptLog::default());
+        let winner = match course.finish().await {
             Ok(winner) => winner,
             Err(exhausted) => return Answer::or_upstream_error(exhausted),
         };

@@ -19,10 +19,12 @@ impl ClientApi {
     /// clients must send. Nothing has to be right with the path, because the error that says what is wrong with it is put
     /// in the client's words, too.
     pub fn of(path: &str, headers: &HeaderMap) -> Self {
-        let mut segments = path.split('/');
-        match segments.find(|segment| !matches!(*segment, "" | "v1")) {
-            Some("messages") => Self::Anthropic,
-            Some("chat" | "completions" | "embeddings" | "responses" | "realtime") => Self::OpenAi,
+        let mut segments = path.as_bytes().split(|byte| *byte == b'/');
+        match segments.find(|segment| !matches!(*segment, b"" | b"v1")) {
+            Some(b"messages") => Self::Anthropic,
+            Some(b"chat" | b"completions" | b"embeddings" | b"responses" | b"realtime") => {
+                Self::OpenAi
+            }
             _ if headers.contains_key("anthropic-version") => Self::Anthropic,
             _ => Self::OpenAi,
         }

@@ -16,14 +16,15 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::Handler;
 use super::activity::Activity;
 use super::beginning::Begun;
 use super::client_stream::{ClientStream, PING};
+use super::handler::Handler;
 use super::lifetime::Lifetime;
 use super::limits::ConnectionLimits;
 use super::stream_task::{ServedBody, StreamExecutor};
 use super::transport::Transport;
+use crate::wire::bell::{Bell, Doorkeeper, only_when_woken};
 use crate::wire::body::{Body, full};
 use crate::wire::caught;
 use crate::wire::overload::Overloaded;
@@ -144,6 +145,7 @@ impl Requests {
         Error = Infallible,
         Future = impl Future<Output = Result<Response<ServedBody>, Infallible>> + Send + 'static,
     > + Send {
+        let bell = Bell::new();
         service_fn(move |mut request| {
             if !self.activity.admits() {
                 request.extensions_mut().insert(Overloaded);
@@ -154,8 +156,14 @@ impl Requests {
             let client = hyper::upgrade::on(&mut request);
             let answering = (self.handler)(request, self.shutdown.clone());
             let slot = Arc::clone(&self.slot);
+            let bell = Arc::clone(&bell);
             async move {
-                let handled = caught::run(answering).await;
+                let answering = caught::run(answering);
+                let handled = match is_old {
+                    // One request after the other is answered in the task of the connection, which is woken for more.
+                    true => only_when_woken(Arc::clone(&bell), answering).await,
+                    false => answering.await,
+                };
                 let mut handled = handled.unwrap_or_else(|| panicked().into());
                 if let Some(upgrade) = handled.upgrade {
                     *lock(&slot) = Some((client, upgrade));
@@ -163,7 +171,9 @@ impl Requests {
                     let headers = handled.response.headers_mut();
                     headers.insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                let response = handled.response.map(|body| ServedBody::new(body, open));
+                let doorkeeper = is_old.then(|| Doorkeeper::new(&bell));
+                let response = handled.response;
+                let response = response.map(|body| ServedBody::new(body, open, doorkeeper));
                 Ok::<_, Infallible>(response)
             }
         })
@@ -240,9 +250,9 @@ mod tests {
             activity: Activity::new(Arc::default()),
             stop: watch::channel(false).1,
             shutdown: watch::channel(false).1,
+            handler: Arc::new(|_, _| Box::pin(async { Response::new(full("")).into() })),
         };
-        let serving = connection.serve(|_, _| async { Response::new(full("")).into() });
-        let size = size_of_val(&serving);
+        let size = size_of_val(&connection.serve());
         println!("SIZE {size}");
         assert!(size <= 3 << 10, "{size} bytes");
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::activity::Activity;
+use crate::wire::bell::{Bell, only_when_woken};
 
 /// How long a client may take to notice that its connection is being closed, because it is idle or to make room.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -55,12 +56,19 @@ impl Lifetime {
         mut connection: Pin<Box<C>>,
         ask: impl FnOnce(Pin<&mut C>),
     ) -> hyper::Result<()> {
+        let end = async {
+            tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => None,
+                () = self.activity.idle_for(self.idle) => Some(FAREWELL.min(self.write)),
+                () = self.activity.must_make_room() => Some(FAREWELL),
+            }
+        };
         let patience = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended,
-            _ = self.stop.wait_for(|stop| *stop) => None,
-            () = self.activity.idle_for(self.idle) => Some(FAREWELL.min(self.write)),
-            () = self.activity.must_make_room() => Some(FAREWELL),
+            // The connection is woken for each piece of an answer, and its end is none of them.
+            patience = only_when_woken(Bell::new(), end) => patience,
         };
         if patience.is_none() {
             tokio::select! {

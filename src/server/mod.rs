@@ -11,6 +11,7 @@ mod client_stream;
 mod connection;
 mod connections;
 mod door;
+mod handler;
 mod lifetime;
 mod limits;
 mod pressure;
@@ -18,7 +19,7 @@ mod stream_task;
 mod transport;
 mod valve;
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ use self::activity::Activity;
 use self::connection::Connection;
 use self::connections::{Connections, room};
 use self::door::Door;
+use self::handler::Handler;
 use self::pressure::Pressure;
 use crate::wire::upgrade::{Handled, Shutdown};
 
@@ -91,9 +93,7 @@ impl Server {
         H: Fn(Request<Incoming>, Shutdown) -> F + Send + Sync + 'static,
         F: Future<Output = Handled> + Send + 'static,
     {
-        // Boxed where it is made, so that it is not moved with what the connection keeps of its request.
-        let handler: Handler = Arc::new(move |request, end| Box::pin(handler(request, end)));
-        self.serve_by(handler, stop).await;
+        self.serve_by(handler::handler(handler), stop).await;
     }
 
     async fn serve_by(self, handler: Handler, mut stop: watch::Receiver<bool>) {
@@ -128,11 +128,6 @@ impl Server {
         house.empty().await;
     }
 }
-
-/// Answers a request. One type for all servers, so that all that is made for connections is made once.
-type Handler = Arc<dyn Fn(Request<Incoming>, Shutdown) -> Answering + Send + Sync>;
-
-type Answering = Pin<Box<dyn Future<Output = Handled> + Send>>;
 
 /// Everything that connections need, and all that are open.
 struct House {

@@ -15,6 +15,7 @@ use hyper::rt::Executor;
 use tokio::time::{Sleep, sleep};
 
 use super::activity::OpenRequest;
+use crate::wire::bell::Doorkeeper;
 use crate::wire::body::{Body, BodyError};
 use crate::wire::caught::caught;
 
@@ -78,12 +79,18 @@ async fn give_up_after(stream: impl Future<Output = ()>, limit: Duration) {
 #[derive(Debug)]
 pub(super) struct ServedBody {
     body: Body,
+    /// Over HTTP/1, where the task of the connection is woken for more than the body.
+    doorkeeper: Option<Doorkeeper>,
     _open: OpenRequest,
 }
 
 impl ServedBody {
-    pub(super) fn new(body: Body, open: OpenRequest) -> Self {
-        Self { body, _open: open }
+    pub(super) fn new(body: Body, open: OpenRequest, doorkeeper: Option<Doorkeeper>) -> Self {
+        Self {
+            body,
+            doorkeeper,
+            _open: open,
+        }
     }
 }
 
@@ -95,11 +102,20 @@ impl HttpBody for ServedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let body = &mut self.body;
-        let polled = caught(|| Pin::new(body).poll_frame(context)).unwrap_or_else(|| {
-            let error = BodyError("a bug of the proxy has ended it".to_owned());
-            Poll::Ready(Some(Err(error)))
-        });
+        let Self {
+            body, doorkeeper, ..
+        } = &mut *self;
+        let look = |context: &mut Context<'_>| {
+            let polled = caught(|| Pin::new(body).poll_frame(context));
+            polled.unwrap_or_else(|| {
+                let error = BodyError("a bug of the proxy has ended it".to_owned());
+                Poll::Ready(Some(Err(error)))
+            })
+        };
+        let polled = match doorkeeper {
+            Some(doorkeeper) => doorkeeper.poll(context, look),
+            None => look(context),
+        };
         let waits_for = match polled {
             Poll::Pending => WaitsFor::Answer,
             Poll::Ready(_) => WaitsFor::Client,

@@ -17,6 +17,7 @@ mod figures;
 mod fleet;
 mod link;
 mod message;
+mod news;
 mod roster;
 mod signer;
 mod takings;
@@ -43,9 +44,8 @@ use self::signer::Signer;
 use crate::affinity::Affinity;
 use crate::clients::Usage;
 use crate::config::SharedConfig;
-use crate::event::{Event, Events, HealthChange, SharedNews, Sink, Unusable};
+use crate::event::{Event, Events, HealthChange, SharedNews, Unusable};
 use crate::health::Health;
-use crate::outcome::Outcome;
 use crate::wire::tls::{self, ClientFiles, Platform, TlsError};
 
 /// How often to look at what is known here.
@@ -136,6 +136,27 @@ impl Sharing {
     /// What this replica is called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The other replicas, by name.
+    pub fn replicas(&self) -> Vec<ReplicaView> {
+        self.fleet().replicas(Instant::now())
+    }
+
+    /// Who is gone without a word lately, by name, and how long ago it was last heard.
+    pub fn missed(&self) -> Vec<(String, Duration)> {
+        self.fleet().missed(Instant::now())
+    }
+
+    /// What has been counted here, as it was told last; `None`: there is no history.
+    pub fn figures(&self) -> Option<Figures> {
+        self.fleet().figures.clone()
+    }
+
+    /// This has been counted here until now. The others are told.
+    pub fn show(&self, figures: Figures) {
+        self.fleet().figures = Some(figures);
+        self.has_figures.store(true, Ordering::Release);
     }
 
     /// Shares for as long as it is polled; without the server it tries to come back. How that goes is reported as events.
@@ -343,42 +364,6 @@ impl Drop for Alone<'_> {
     fn drop(&mut self) {
         self.0.go_alone();
     }
-}
-
-impl Sink for Sharing {
-    fn record(&self, event: &Event) {
-        match event {
-            Event::HealthChanged(_) => self.news.notify_one(),
-            Event::AttemptFinished { report, .. } if begins_cooldown(&report.outcome) => {
-                self.news.notify_one();
-            }
-            Event::AttemptFinished { .. }
-            | Event::RequestStarted
-            | Event::FailedOver { .. }
-            | Event::Continued { .. }
-            | Event::TakenOut { .. }
-            | Event::PutBack { .. }
-            | Event::HealthChecked { .. }
-            | Event::KeyRenewed { .. }
-            | Event::ModelsChecked(_)
-            | Event::ConfigReloaded { .. }
-            | Event::ConfigRejected { .. }
-            | Event::Notified { .. }
-            | Event::Shared(_)
-            | Event::RequestFinished(_) => {}
-        }
-    }
-}
-
-fn begins_cooldown(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::RateLimited { .. }
-            | Outcome::Unauthorized { .. }
-            | Outcome::QuotaExhausted
-            | Outcome::ModelUnavailable
-            | Outcome::Overloaded { .. }
-    )
 }
 
 fn report(changes: Vec<HealthChange>, events: &Events) {

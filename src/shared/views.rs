@@ -1,12 +1,13 @@
 //! The fleet for operators: who there is, who is gone, and what each has counted.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Figures, Sharing};
+use super::figures::Figures;
+use super::fleet::Fleet;
+use super::roster::Replica;
 use crate::event::ScopeId;
 
 /// Another replica, for operators.
@@ -27,57 +28,43 @@ pub struct ReplicaView {
     pub figures: Option<Figures>,
 }
 
-impl Sharing {
+impl Fleet {
     /// The other replicas, by name.
-    pub fn replicas(&self) -> Vec<ReplicaView> {
-        let now = Instant::now();
-        let mut fleet = self.fleet();
-        fleet.roster.forget_silent(now);
-        let scopes = fleet.scopes();
+    pub(super) fn replicas(&mut self, now: Instant) -> Vec<ReplicaView> {
+        self.roster.forget_silent(now);
+        let scopes = self.scopes();
         let scopes = scopes.iter().map(|(hash, scope)| (*hash, scope.id()));
         let scopes: HashMap<u64, ScopeId> = scopes.collect();
-        let views = fleet.roster.all().map(|(node, replica)| ReplicaView {
-            name: replica.name.clone(),
-            node: *node,
-            up: replica.up,
-            received: now.saturating_duration_since(replica.received),
-            out: replica
-                .found
-                .iter()
-                .filter(|found| !found.healed)
-                .filter_map(|found| Some((scopes.get(&found.scope)?.clone(), found.cause.clone())))
-                .collect(),
-            figures: replica
-                .figures
-                .as_ref()
-                .map(|(at, message)| Figures::read(message, *at, &scopes, now)),
-        });
+        let all = self.roster.all();
+        let views = all.map(|(node, replica)| view(*node, replica, &scopes, now));
         let mut views: Vec<ReplicaView> = views.collect();
         views.sort_by(|a, b| (&a.name, a.node).cmp(&(&b.name, b.node)));
         views
     }
 
     /// Who is gone without a word lately, by name, and how long ago it was last heard.
-    pub fn missed(&self) -> Vec<(String, Duration)> {
-        let now = Instant::now();
-        let mut fleet = self.fleet();
-        fleet.roster.forget_silent(now);
-        let missed = fleet.roster.missed();
+    pub(super) fn missed(&mut self, now: Instant) -> Vec<(String, Duration)> {
+        self.roster.forget_silent(now);
+        let missed = self.roster.missed();
         let mut missed: Vec<(String, Duration)> = missed
             .map(|(name, received)| (name.clone(), now.saturating_duration_since(*received)))
             .collect();
         missed.sort();
         missed
     }
+}
 
-    /// What has been counted here, as it was told last; `None`: there is no history.
-    pub fn figures(&self) -> Option<Figures> {
-        self.fleet().figures.clone()
-    }
-
-    /// This has been counted here until now. The others are told.
-    pub fn show(&self, figures: Figures) {
-        self.fleet().figures = Some(figures);
-        self.has_figures.store(true, Ordering::Release);
+fn view(node: u64, replica: &Replica, scopes: &HashMap<u64, ScopeId>, now: Instant) -> ReplicaView {
+    let found = replica.found.iter().filter(|found| !found.healed);
+    let out =
+        found.filter_map(|found| Some((scopes.get(&found.scope)?.clone(), found.cause.clone())));
+    let figures = replica.figures.as_ref();
+    ReplicaView {
+        name: replica.name.clone(),
+        node,
+        up: replica.up,
+        received: now.saturating_duration_since(replica.received),
+        out: out.collect(),
+        figures: figures.map(|(at, message)| Figures::read(message, *at, scopes, now)),
     }
 }

@@ -12,7 +12,18 @@ pub(super) struct BaseUrl {
     origin: Option<(Scheme, Authority)>,
     /// Where the path begins.
     path: usize,
+    /// The URLs of the paths that nearly all requests ask for.
+    usual: Vec<(&'static str, Uri)>,
 }
+
+/// They are put together once, and not for each request.
+const USUAL: [&str; 5] = [
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/messages",
+    "/responses",
+];
 
 impl BaseUrl {
     pub(super) fn new(text: &str) -> Self {
@@ -22,11 +33,17 @@ impl BaseUrl {
         };
         let host = text.find("://").map_or(0, |colon| colon + 3);
         let path = text[host..].find(['/', '?', '#']);
-        Self {
+        let mut url = Self {
             origin: origin(),
             path: path.map_or(text.len(), |path| host + path),
             text: text.to_owned(),
-        }
+            usual: Vec::new(),
+        };
+        let known = USUAL.into_iter();
+        url.usual = known
+            .filter_map(|path| Some((path, url.with(path).ok()?)))
+            .collect();
+        url
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -35,6 +52,10 @@ impl BaseUrl {
 
     /// The URL of a path below it.
     pub(super) fn with(&self, path: &str) -> Result<Uri, http::Error> {
+        let mut usual = self.usual.iter();
+        if let Some((_, url)) = usual.find(|(usual, _)| *usual == path) {
+            return Ok(url.clone());
+        }
         let Some((scheme, authority)) = &self.origin else {
             return Ok(format!("{self}{path}").parse::<Uri>()?);
         };

@@ -14,17 +14,20 @@ pub const EVENTS: &str = "text/event-stream";
 /// The media type of a web page.
 pub const PAGE: &str = "text/html";
 
-/// Headers that concern one connection only (RFC 9110, section 7.6.1).
-static HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
+/// Whether a header concerns one connection only (RFC 9110, section 7.6.1).
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// The end-to-end headers among those that may pass.
 pub fn end_to_end(mut headers: HeaderMap, may_pass: impl Fn(&str) -> bool) -> HeaderMap {
@@ -33,7 +36,7 @@ pub fn end_to_end(mut headers: HeaderMap, may_pass: impl Fn(&str) -> bool) -> He
     let has_more = connection.any(|value| value != "keep-alive" && value != "close");
     let passes = |name: &&HeaderName| {
         may_pass(name.as_str())
-            && !HOP_BY_HOP.contains(name)
+            && !is_hop_by_hop(name.as_str())
             && !(has_more && is_named_by_connection(&headers, name))
     };
     let names = headers.keys().filter(|name| !passes(name));

@@ -1,5 +1,6 @@
 //! JSON in which one part changes and the rest stays as it was written.
 
+mod plain;
 mod reader;
 mod tree;
 mod walk;

@@ -1,8 +1,9 @@
 //! HTTP plumbing without policy: bodies, headers, server-sent events, JSON, query and multipart parsing, WebSocket
-//! frames, TLS settings, the memory for bodies, and long computations.
+//! frames, TLS settings, the memory for bodies, wakers, and long computations.
 //!
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 
+pub mod bell;
 pub mod body;
 pub mod caught;
 pub mod coding;

@@ -126,8 +126,7 @@ impl Next {
             let transcript = Some(&self.transcript);
             let run = Run::new(&self.failover, &self.request, &self.rule, transcript).await;
             let log = AttemptLog::after(already + attempts.len());
-            let course = Course::new(&run, plan, log);
-            let winner = match course.finish().await {
+            let winner = match Course::new(&run, plan, log).finish().await {
                 Ok(winner) => winner,
                 Err(exhausted) => {
                     attempts.extend(exhausted.attempts);

@@ -156,10 +156,13 @@ impl Attempt<'_> {
         let translator = translated.translator;
         let is_success = matches!(reply.status, 200..=299);
         let mut answer = match reply.status {
-            200..=299 if self.request.streaming => self.stream(reply, first, &translator).await?,
+            // Boxed, so that whole answers do not carry room for it.
+            200..=299 if self.request.streaming => {
+                Box::pin(self.stream(reply, first, &translator)).await?
+            }
             200..=299 => self.whole(reply, first, &translator).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => self.refusal(reply, &translator).await?,
+            _ => Box::pin(self.refusal(reply, &translator)).await?,
         };
         // The rejection may be about our changes to the request, or about a request that was written for another
         // model.

@@ -98,15 +98,13 @@ impl InFlightAttempt {
     }
 
     /// Its upstream is waited for only from when the request has been sent.
-    pub(in crate::failover) fn sending(mut self, sending: Option<Arc<Sending>>) -> Self {
+    pub(in crate::failover) fn sending(&mut self, sending: Option<Arc<Sending>>) {
         self.sending = sending;
-        self
     }
 
     /// Says why it runs, if it is not just the next one.
-    pub(in crate::failover) fn in_phase(mut self, phase: Phase) -> Self {
+    pub(in crate::failover) fn in_phase(&mut self, phase: Phase) {
         self.phase = phase;
-        self
     }
 
     pub(in crate::failover) fn upstream(&self) -> &UpstreamId {
@@ -233,14 +231,15 @@ impl InFlightAttempt {
 
     fn close(&mut self, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         self.is_over = true;
+        let now = Instant::now();
         if outcome.hurts_health() {
             self.upstream.renew_connections();
         }
         let changes = match self.permit.take() {
-            Some(permit) => self.give_back(permit, &outcome),
+            Some(permit) => self.give_back(permit, &outcome, now),
             None => Vec::new(),
         };
-        let report = self.report(outcome, detail);
+        let report = self.report_at(now, outcome, detail);
         self.events.emit(&Event::AttemptFinished {
             request: self.request.clone(),
             is_traced: self.is_traced,
@@ -250,8 +249,7 @@ impl InFlightAttempt {
         report
     }
 
-    fn give_back(&self, permit: Permit, outcome: &Outcome) -> Vec<HealthChange> {
-        let now = Instant::now();
+    fn give_back(&self, permit: Permit, outcome: &Outcome, now: Instant) -> Vec<HealthChange> {
         match outcome {
             Outcome::ClientGone | Outcome::Superseded => {
                 let silence = Silence {
@@ -270,6 +268,10 @@ impl InFlightAttempt {
         outcome: Outcome,
         detail: Option<String>,
     ) -> AttemptReport {
+        self.report_at(Instant::now(), outcome, detail)
+    }
+
+    fn report_at(&self, now: Instant, outcome: Outcome, detail: Option<String>) -> AttemptReport {
         AttemptReport {
             number: self.number,
             phase: self.phase,
@@ -278,7 +280,7 @@ impl InFlightAttempt {
             model: self.model.clone(),
             outcome,
             detail,
-            elapsed: self.started_at.elapsed(),
+            elapsed: now.saturating_duration_since(self.started_at),
             scope_model: self.scope_model.clone(),
             first_token: self.first_token,
             tokens: self.tokens,

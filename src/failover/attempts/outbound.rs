@@ -82,15 +82,17 @@ pub(in crate::failover) async fn send(
         sending.begins();
     }
     let mut exchange = pin!(target.candidate.upstream.send(target.key, outbound));
+    // Nothing was waited for since.
+    let mut now = wait.began;
     loop {
         let (until, stage) = wait.until(sending.as_deref());
-        let now = Instant::now();
         if until <= now {
             return Err(Outcome::TimedOut(stage).into());
         }
         if let Ok(reply) = timeout_at(wait.look_at(until, now), exchange.as_mut()).await {
             return reply.map_err(|error| failure(error, &target.candidate.upstream));
         }
+        now = Instant::now();
     }
 }
 

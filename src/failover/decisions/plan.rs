@@ -284,12 +284,11 @@ impl<'a> AttemptPlan<'a> {
     pub(in crate::failover) fn preferred_to(
         &self,
         choice: usize,
-        now: Instant,
     ) -> Option<(&'a ScopeId, Option<SkipReason>)> {
         let preferred = self.preferred(choice);
         let able = preferred.filter(|(_, entry)| entry.calls > 0 || entry.tried != Tried::No);
         let (_, first) = able.min_by_key(|(rank, _)| *rank)?;
-        let why = (first.calls == 0).then(|| first.why_not(now));
+        let why = (first.calls == 0).then(|| first.why_not(Instant::now()));
         Some((first.candidate.health.id(), why))
     }
 

@@ -9,7 +9,6 @@ use http::{Request, Response, Uri};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::time::Instant;
 
 use super::connector::{Connector, Purpose};
 use super::line::{ConnectError, Line};
@@ -66,7 +65,7 @@ impl Client {
         loop {
             // What is sent cannot be had back.
             let spare = chosen.may_be_closing().then(|| request.clone());
-            let sent_at = Instant::now();
+            let sent_at = chosen.at;
             let line = Arc::clone(&chosen.line);
             let (is_http2, was_used) = (chosen.is_http2(), line.has_answered());
             let mut error = match self.send(chosen, request).await {

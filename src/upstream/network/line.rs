@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
-use super::bell::Bell;
+use crate::wire::bell::Bell;
 
 /// After this age a connection takes no more requests, so that a host whose DNS name has moved, or a load balancer with
 /// new members, is found also while nothing fails. It varies by a fifth, so that connections do not end all at once.

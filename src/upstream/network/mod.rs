@@ -3,7 +3,6 @@
 //!
 //! *Invariant:* a request that an upstream has not processed is sent again on another connection, and nobody else notices.
 
-mod bell;
 mod client;
 mod connector;
 mod line;

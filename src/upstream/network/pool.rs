@@ -10,11 +10,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::bell::Bell;
 use super::connector::{Connector, PING, Purpose};
 use super::line::{ConnectError, Line, Wire};
 use super::renewal::Renewal;
 use super::single::Single;
+use crate::wire::bell::Bell;
 use crate::wire::upload::Upload;
 
 /// How many requests are enough for one HTTP/2 connection. A server usually takes 100 at a time, and hardly ever fewer
@@ -41,6 +41,8 @@ pub(super) enum Sender {
 pub(super) struct Chosen {
     pub(super) sender: Sender,
     pub(super) line: Arc<Line>,
+    /// When it was chosen.
+    pub(super) at: Instant,
 }
 
 impl Chosen {
@@ -138,13 +140,14 @@ impl Pool {
             true => Sender::Http2(http2(wire).await?),
             false => Sender::Http1(Single::open(wire).await?),
         };
-        Ok(Chosen { sender, line })
+        let at = Instant::now();
+        Ok(Chosen { sender, line, at })
     }
 
     /// Lets others use a new HTTP/2 connection.
     pub(super) fn share(self: &Arc<Self>, chosen: &Chosen) {
         if let Sender::Http2(sender) = &chosen.sender {
-            let idle = Idle::new(sender.clone(), Arc::clone(&chosen.line));
+            let idle = Idle::new(sender.clone(), Arc::clone(&chosen.line), Instant::now());
             let mut kept = self.lock();
             kept.shared.push(idle);
             self.sweep_later(&mut kept);
@@ -156,12 +159,13 @@ impl Pool {
         single.wakes(&self.waker);
         // Closed after the lock is released.
         let mut oldest = None;
+        let now = Instant::now();
         let mut kept = self.lock();
-        if single.is_idle() && kept.renewal.allows(&line, Instant::now()) {
+        if single.is_idle() && kept.renewal.allows(&line, now) {
             if kept.single.len() == MOST_IDLE {
                 oldest = Some(kept.single.remove(0));
             }
-            kept.single.push(Idle::new(single, line));
+            kept.single.push(Idle::new(single, line, now));
             self.sweep_later(&mut kept);
         }
         drop(kept);
@@ -195,7 +199,8 @@ impl Pool {
             if may_be_used && idle.sender.is_idle() {
                 let sender = Sender::Http1(idle.sender);
                 let line = idle.line;
-                return Some(Chosen { sender, line });
+                let at = now;
+                return Some(Chosen { sender, line, at });
             }
             over.push(idle);
         }
@@ -212,6 +217,7 @@ impl Pool {
         Some(Chosen {
             sender: Sender::Http2(idle.sender.clone()),
             line: Arc::clone(&idle.line),
+            at: now,
         })
     }
 
@@ -274,12 +280,8 @@ impl Kept {
 }
 
 impl<S> Idle<S> {
-    fn new(sender: S, line: Arc<Line>) -> Self {
-        Self {
-            sender,
-            line,
-            used: Instant::now(),
-        }
+    fn new(sender: S, line: Arc<Line>, used: Instant) -> Self {
+        Self { sender, line, used }
     }
 }
 

@@ -15,8 +15,8 @@ use hyper::body::{Body as _, Frame, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 
-use super::bell::Bell;
 use super::line::Wire;
+use crate::wire::bell::{Bell, Listener};
 use crate::wire::upload::Upload;
 
 /// How much is read or written at once; also the longest head of a reply.
@@ -30,7 +30,7 @@ pub(super) struct Single {
     /// `None` once it has ended.
     connection: Option<http1::Connection<TokioIo<Wire>, Upload>>,
     /// Rings when the socket is ready for what was tried on it.
-    socket: Arc<Bell>,
+    socket: Listener,
     /// Rings when there is more to do whatever the socket says.
     inner: Arc<Bell>,
     /// Rings the inner bell.
@@ -49,7 +49,7 @@ impl Single {
         Ok(Box::new(Self {
             sender,
             connection: Some(connection),
-            socket,
+            socket: Listener::to(socket),
             waker: Arc::clone(&inner).into(),
             inner,
         }))
@@ -83,7 +83,7 @@ impl Single {
     }
 
     /// From now on this one is woken when something happens on it.
-    pub(super) fn wakes(&self, waker: &Waker) {
+    pub(super) fn wakes(&mut self, waker: &Waker) {
         self.socket.wakes(waker);
     }
 
@@ -108,7 +108,7 @@ impl Single {
         context: &mut Context<'_>,
         mut result: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        self.socket.wakes(context.waker());
+        self.wakes(context.waker());
         for _ in 0..MOST_TURNS {
             if let Poll::Ready(result) = result(&mut Context::from_waker(&self.waker)) {
                 return Poll::Ready(result);

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
 use thiserror::Error;
+
+use super::plain::plain;
 
 /// Why a text cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -79,11 +80,15 @@ pub(crate) use wanted;
 
 /// What is wanted of a text that is one object.
 pub fn pick<'a, W: Wanted<'a>>(text: &'a [u8]) -> Result<W, Broken> {
+    let mut picked = W::default();
     let mut reader = Reader::new(text);
-    let picked = reader.pick()?;
+    reader.fill(&mut picked)?;
     reader.end()?;
     Ok(picked)
 }
+
+/// A text up to this size is checked for UTF-8 as a whole, which costs less than to check each of its names and values.
+const SHORT: usize = 4 << 10;
 
 /// The text that is written as this value; `None`: it is something else.
 pub fn text(value: &str) -> Option<Cow<'_, str>> {
@@ -98,6 +103,8 @@ pub fn text(value: &str) -> Option<Cow<'_, str>> {
 #[derive(Debug)]
 pub struct Reader<'a> {
     text: &'a [u8],
+    /// The same text, if it is short, and UTF-8 throughout.
+    decoded: Option<&'a str>,
     at: usize,
     /// The ends of the lists and objects inside of the value that is being skipped.
     open: Vec<u8>,
@@ -106,8 +113,10 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The beginning of a text.
     pub fn new(text: &'a [u8]) -> Self {
+        let is_short = text.len() <= SHORT;
         Self {
             text,
+            decoded: is_short.then(|| std::str::from_utf8(text).ok()).flatten(),
             at: 0,
             open: Vec::new(),
         }
@@ -121,6 +130,11 @@ impl<'a> Reader<'a> {
     /// What is wanted of the object that comes next.
     pub fn pick<W: Wanted<'a>>(&mut self) -> Result<W, Broken> {
         let mut wanted = W::default();
+        self.fill(&mut wanted)?;
+        Ok(wanted)
+    }
+
+    fn fill<W: Wanted<'a>>(&mut self, wanted: &mut W) -> Result<(), Broken> {
         self.object(|reader, name| {
             if let Some(field) = wanted.field(name) {
                 let was_there = field.take(reader)?;
@@ -130,8 +144,7 @@ impl<'a> Reader<'a> {
                 true => Ok(()),
                 false => reader.skip(),
             }
-        })?;
-        Ok(wanted)
+        })
     }
 
     /// Shows the name of each field of the object that comes next; `field` reads the value.
@@ -195,7 +208,15 @@ impl<'a> Reader<'a> {
         self.peek();
         let start = self.at;
         read(self)?;
-        std::str::from_utf8(&self.text[start..self.at]).map_err(|_| Broken::Encoding)
+        self.between(start, self.at)
+    }
+
+    /// A part of the text, which begins and ends with characters of JSON's own.
+    fn between(&self, start: usize, end: usize) -> Result<&'a str, Broken> {
+        match self.decoded.and_then(|text| text.get(start..end)) {
+            Some(part) => Ok(part),
+            None => std::str::from_utf8(&self.text[start..end]).map_err(|_| Broken::Encoding),
+        }
     }
 
     /// Passes over the value that comes next, however deep it is.
@@ -260,14 +281,13 @@ impl<'a> Reader<'a> {
         self.peek();
         let start = self.at;
         let has_escapes = self.skip_quoted()?;
-        let quoted = &self.text[start..self.at];
+        let end = self.at;
         self.colon()?;
         if has_escapes {
-            let name = serde_json::from_slice(quoted);
+            let name = serde_json::from_slice(&self.text[start..end]);
             return name.map(Cow::Owned).map_err(|_| Broken::Syntax);
         }
-        let name = std::str::from_utf8(&quoted[1..quoted.len() - 1]);
-        name.map(Cow::Borrowed).map_err(|_| Broken::Encoding)
+        self.between(start + 1, end - 1).map(Cow::Borrowed)
     }
 
     fn skip_name(&mut self) -> Result<(), Broken> {
@@ -391,41 +411,6 @@ impl<'a> Reader<'a> {
             }
         }
     }
-}
-
-/// Strings of up to so many words are looked through word by word.
-const WORDS: usize = 8;
-
-/// How many bytes of a string come before the first quote, backslash or control character.
-fn plain(text: &[u8]) -> usize {
-    let (words, _) = text.as_chunks::<8>();
-    for (index, eight) in words.iter().take(WORDS).enumerate() {
-        let marks = marks(u64::from_le_bytes(*eight));
-        if marks != 0 {
-            return index * 8 + marks.trailing_zeros() as usize / 8;
-        }
-    }
-    let start = words.len().min(WORDS) * 8;
-    let rest = &text[start..];
-    let is_control = |byte: &u8| *byte < b' ';
-    let Some(end) = memchr2(b'"', b'\\', rest) else {
-        return start + rest.iter().position(is_control).unwrap_or(rest.len());
-    };
-    let rest = &rest[..end];
-    // Without a branch for each byte, which is many times as fast; a control character is an error.
-    match rest.iter().fold(false, |has, byte| has | is_control(byte)) {
-        true => start + rest.iter().position(is_control).unwrap_or(end),
-        false => start + end,
-    }
-}
-
-/// The highest bit of the first byte (the lowest one) that is a quote, a backslash or a control character; bits above that
-/// one mean nothing. See "Bit Twiddling Hacks", *Determine if a word has a byte less than n*.
-fn marks(eight: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let below = |eight: u64, limit: u8| eight.wrapping_sub(ONES * u64::from(limit)) & !eight;
-    let is = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-    (below(eight, b' ') | is(b'"') | is(b'\\')) & (ONES << 7)
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ async fn the_page_shows_each_replica_and_who_is_gone() {
     tab.until("!document.getElementById('replicas-body').innerText.includes('not known')")
         .await;
     tab.open(&page).await;
-    tab.until("document.getElementById('incidents-body').innerText.includes('berlin-2')")
+    tab.until("document.getElementById('incidents-body')?.innerText.includes('berlin-2') === true")
         .await;
     let file = |name: &str| Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("page/{name}.png"));
     tab.picture(&file("fleet")).await;

@@ -192,6 +192,15 @@ fn what_is_wrong_is_told() {
         (b"{\"\\ud800\":1}", Broken::Syntax),
     ] {
         assert_eq!(pick::<Ours<'_>>(text), Err(broken));
+        // Long texts are not decoded as a whole.
+        let long = [text, &[b' '; super::SHORT]].concat();
+        assert_eq!(pick::<Ours<'_>>(&long), Err(broken));
+    }
+    let (short, long) = ("ü", "ü".repeat(super::SHORT));
+    for value in [short, &long] {
+        let text = format!("{{\"b\":1,\"a\":\"{value}\",\"ü\":2}}");
+        let picked: Ours<'_> = pick(text.as_bytes()).unwrap();
+        assert_eq!(picked.a.text().as_deref(), Some(value));
     }
     assert!(pick::<Ours<'_>>(b"{\"c\":\"\xff\\ud800\",\"c\":1}").is_ok());
 }
