@@ -105,7 +105,7 @@ async fn outage(one: &Simulator, replicas: &[Replica], name: &str) {
             .windows(2)
             .find(|pair| pair[1] - pair[0] > Duration::from_millis(500));
         burst
-            .map_or(times.last().copied(), |pair| Some(pair[0]))
+            .map_or_else(|| times.last().copied(), |pair| Some(pair[0]))
             .unwrap_or_default()
     });
     let left: Vec<String> = left

@@ -131,10 +131,10 @@ mod tests {
     fn a_moment_is_the_next_whole_second_and_never_too_early() {
         let wait = Duration::from_secs(30);
         let earliest = Timestamp::now() + wait;
-        let told: Timestamp = moment(wait).parse().unwrap();
+        let given: Timestamp = moment(wait).parse().unwrap();
         let latest = Timestamp::now() + wait + Duration::from_secs(1);
-        assert!(earliest <= told && told <= latest, "{told}");
-        assert_eq!(told.subsec_nanosecond(), 0);
+        assert!(earliest <= given && given <= latest, "{given}");
+        assert_eq!(given.subsec_nanosecond(), 0);
     }
 
     #[test]

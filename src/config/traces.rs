@@ -28,7 +28,7 @@ impl Default for TracesConfig {
         Self {
             endpoint: None,
             headers: IndexMap::new(),
-            ratio: 0.01,
+            ratio: 0.005,
         }
     }
 }

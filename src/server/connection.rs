@@ -253,7 +253,6 @@ mod tests {
             handler: Arc::new(|_, _| Box::pin(async { Response::new(full("")).into() })),
         };
         let size = size_of_val(&connection.serve());
-        println!("SIZE {size}");
-        assert!(size <= 3 << 10, "{size} bytes");
+        assert!(size <= 2560, "{size} bytes");
     }
 }

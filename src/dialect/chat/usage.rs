@@ -35,11 +35,8 @@ pub fn usage(usage: &str) -> Option<Usage> {
         of_prompt.cached_tokens,
         counts.prompt_cache_hit_tokens,
         counts.cached_tokens,
+        counts.cache_read_input_tokens,
     ]);
-    // Grok at Azure counts among the cached what is no part of the prompt: its own instructions.
-    let cached = cached
-        .min(input)
-        .max(most([counts.cache_read_input_tokens]));
     let usage = Usage {
         input,
         cached,

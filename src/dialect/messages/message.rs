@@ -96,13 +96,15 @@ pub(super) fn stop(end: End, has_refused: bool) -> (&'static str, Option<String>
 /// The usage: cached tokens are counted separately.
 pub(super) fn counts(usage: Option<Usage>) -> Value {
     let usage = usage.unwrap_or_default();
-    let uncached = usage.input.saturating_sub(usage.cached);
+    // Grok at Azure counts among the cached what is no part of the prompt: its own instructions.
+    let cached = usage.cached.min(usage.input);
+    let uncached = usage.input - cached;
     // Some tell the same tokens as written and as read.
     let written = usage.written.min(uncached);
     let mut counts = json!({
         "input_tokens": uncached - written,
         "cache_creation_input_tokens": written,
-        "cache_read_input_tokens": usage.cached,
+        "cache_read_input_tokens": cached,
         "output_tokens": usage.output,
     });
     if usage.reasoning > 0 {

@@ -202,7 +202,7 @@ async fn read_all(program: &[&OsStr]) {
         }
         simulators.push(simulator);
     }
-    let timeouts = "timeouts: {first_token: 500ms, idle: 500ms, content: 800ms}\n";
+    let timeouts = "timeouts: {first_token: 500ms, idle: 2s, content: 800ms}\n";
     let gateway = TestGateway::start(&format!("{upstreams}{routes}{timeouts}")).await;
     let base_url = gateway.url("/v1");
     let arguments = [&program[1..], &[OsStr::new(&base_url)]].concat();

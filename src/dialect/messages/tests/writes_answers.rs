@@ -200,6 +200,25 @@ fn a_whole_answer_says_the_same() {
 }
 
 #[test]
+fn no_more_is_cached_than_the_prompt_has() {
+    let usage = Usage {
+        input: 7,
+        cached: 161,
+        output: 1,
+        ..Usage::default()
+    };
+    let end = Event::End {
+        end: End::Whole,
+        usage: Some(usage),
+    };
+    let whole = write_answer(&asked(true), vec![begin(), end]).unwrap();
+    assert_eq!(
+        whole["usage"],
+        json!({"input_tokens": 0, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 7, "output_tokens": 1})
+    );
+}
+
+#[test]
 fn thoughts_of_others_are_sealed_and_unsigned_ones_claim_nothing() {
     let (own, other) = (
         signature(Api::Messages, true),

@@ -196,6 +196,23 @@ fn each_key_is_asked_once_and_one_that_is_put_back_again() {
 }
 
 #[test]
+fn a_key_that_is_free_comes_before_any_that_was_limited_and_a_refused_one_never_again() {
+    let (two, other) = (Two::new(), Two::new());
+    let refused = Outcome::Unauthorized { status: 401 };
+    let tried = |plan: &mut AttemptPlan<'_>| plan.choices(SHAPE, HOUR, two.now)[0].tried;
+    let mut plan = two.plan();
+    two.attempt(&mut plan, 0, &LIMITED);
+    assert_eq!(tried(&mut plan), Tried::Not);
+    two.attempt(&mut plan, 0, &refused);
+    assert!(matches!(tried(&mut plan), Tried::Again { calls: 2, .. }));
+    let mut plan = other.plan();
+    other.attempt(&mut plan, 0, &refused);
+    assert_eq!(tried(&mut plan), Tried::Not);
+    other.attempt(&mut plan, 0, &refused);
+    assert_eq!(tried(&mut plan), Tried::No);
+}
+
+#[test]
 fn who_has_just_gone_out_is_so_for_less_than_any_wait() {
     let mut two = Two::new();
     two.trip(0);

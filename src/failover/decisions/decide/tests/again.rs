@@ -104,3 +104,23 @@ fn beside_an_attempt_that_is_lost_only_somebody_who_may_answer_at_once_is_asked_
         assert_eq!(beside(choice), Next::Await { alarm: None }, "{choice:?}");
     }
 }
+
+#[test]
+fn nobody_waits_for_what_comes_when_the_time_is_over() {
+    let scene = scene();
+    for (not_before, is_pause) in [(599.9, true), (600.0, false)] {
+        let tried = Tried::Again {
+            calls: 1,
+            not_before: scene.at(not_before),
+            is_unread: false,
+        };
+        let choices = [Choice { tried, ..WELL }];
+        let next = next(&scene.now(&choices));
+        assert_eq!(matches!(next, Next::Pause { .. }), is_pause, "{next:?}");
+    }
+    for (opens, is_queue) in [(10.9, true), (11.0, false)] {
+        let choices = [GONE, scene.limited(opens)];
+        let next = next(&scene.now(&choices));
+        assert_eq!(matches!(next, Next::Queue { .. }), is_queue, "{next:?}");
+    }
+}
