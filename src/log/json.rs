@@ -56,25 +56,18 @@ fn line(event: &Event<'_>) -> Result<String, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use jiff::Timestamp;
     use serde_json::{Value, json};
-    use tracing::subscriber::with_default;
 
     use super::Json;
+    use crate::log::written::written;
 
     #[test]
     fn a_line_is_an_object_with_every_field() {
-        let written: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let writer = Arc::clone(&written);
-        let lines = tracing_subscriber::fmt().with_writer(move || Shared(Arc::clone(&writer)));
-        with_default(lines.event_format(Json).finish(), || {
+        let text = written(Json, || {
             let (none, words) = (None::<&str>, "a \"quote\"\nand a line");
             tracing::warn!(upstream = "openai", tries = 2, none, shown = %words, "{words}");
         });
-        let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         let mut line: Value = serde_json::from_str(&text).unwrap();
         let time = line["timestamp"].take();
@@ -92,18 +85,5 @@ mod tests {
                 "target": module_path!(),
             })
         );
-    }
-
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
     }
 }

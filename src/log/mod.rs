@@ -10,6 +10,8 @@ mod json;
 mod notices;
 mod repeats;
 mod text;
+#[cfg(test)]
+mod written;
 
 use std::fmt::Display;
 use std::sync::Arc;

@@ -100,38 +100,12 @@ impl Write for Plain<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
-    use tracing::subscriber::with_default;
-
     use super::Text;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log::written;
 
     /// What is written behind the time.
     fn written(log: impl FnOnce()) -> String {
-        let written = Written::default();
-        let writer = written.clone();
-        let lines = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .event_format(Text);
-        with_default(lines.finish(), log);
-        let bytes = written.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()[15..].to_owned()
+        written::written(Text, log)[15..].to_owned()
     }
 
     #[test]

@@ -48,10 +48,6 @@ impl Attempts {
 
     /// The attempts of a request, which are not needed here any more.
     pub(super) fn take(&mut self, request: &RequestId) -> Ended {
-        if self.young.is_empty() && self.old.is_empty() {
-            // As nearly always: then there is nothing to look for.
-            return Ended::new();
-        }
         let young = self.young.remove(request);
         let found = young.or_else(|| self.old.remove(request));
         found.unwrap_or_default()
