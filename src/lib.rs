@@ -7,7 +7,8 @@
 //!
 //! A request meets these modules, in this order:
 //!
-//! 1. [`server`] accepts connections within limits, until it drains, and refuses requests while they queue for the processor
+//! 1. [`server`] accepts connections within limits, one thread for each processor, until it drains, and refuses requests while
+//!    they queue for the processor
 //! 2. [`browser`] keeps out web pages that nobody has listed, and names that are not ours
 //! 3. [`api`] understands the request and answers the client
 //! 4. [`routing`] finds the rule for the model, with its candidates
@@ -132,6 +133,7 @@
 //! | owner, pinned | the upstream where a stored object lives; a request that refers to one |
 //! | generation | what serves by one configuration, until a reload |
 //! | drain | finish what is open, then stop; what is left when its grace time is over is told so |
+//! | worker | one thread's part of a server, with the connections that it has accepted |
 //! | last call | the second in which a connection is still served, and told that it closes, when a drain begins |
 //! | share | the memory that one request holds, out of one budget for the bodies of all requests |
 //! | overload | requests queue for the processor: more arrive than it can handle |

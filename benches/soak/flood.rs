@@ -85,9 +85,8 @@ pub(crate) async fn flood(executable: &Path, length: Duration, words: usize) -> 
          upstreams: {{one: {{provider: openai-compatible, base_url: \"http://{upstream}/v1\", api_key: key}}}}\n\
          routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n"
     );
-    let program = Program::start(executable, folder.path(), &yaml).await;
+    let program = Program::start_apart(executable, folder.path(), &yaml).await;
     let request: Arc<[u8]> = request(words).into();
-    program.part();
     let address = program.address;
     closed(address, &request, FEW, Duration::from_secs(2)).await;
     let mut calm = closed(address, &request, FEW, Duration::from_secs(5)).await;

@@ -49,10 +49,26 @@ pub(crate) fn executable(arguments: &[String]) -> PathBuf {
 impl Program {
     /// Starts a program in a folder of its own. The configuration is without the addresses.
     pub(crate) async fn start(executable: &Path, folder: &Path, yaml: &str) -> Self {
+        Self::run(Command::new(executable), folder, yaml).await
+    }
+
+    /// The same on the first processor, which it has to itself where there is another one: this program moves there.
+    pub(crate) async fn start_apart(executable: &Path, folder: &Path, yaml: &str) -> Self {
+        let mut command = Command::new("taskset");
+        command.args(["-c", "0"]).arg(executable);
+        let program = Self::run(command, folder, yaml).await;
+        let own = std::process::id().to_string();
+        let _ = Command::new("taskset")
+            .args(["-a", "-p", "-c", "1", &own])
+            .stdout(Stdio::null())
+            .status();
+        program
+    }
+
+    async fn run(mut program: Command, folder: &Path, yaml: &str) -> Self {
         let (address, admin) = (free_address().await, free_address().await);
         let config = folder.join("backstop.yaml");
         let log = fs::File::create(folder.join("log")).unwrap();
-        let mut program = Command::new(executable);
         program
             .args(["serve", "--log", "warn", "--config"])
             .arg(&config)
@@ -86,16 +102,6 @@ impl Program {
         let heading =
             format!("listen: {address}\nadmin: {{listen: \"{admin}\", token: {TOKEN}}}\n");
         write(&self.config, &format!("{heading}{yaml}"));
-    }
-
-    /// Confines it to the first processor, and this program to the second one, where there are two.
-    pub(crate) fn part(&self) {
-        for (processor, process) in [("0", self.child.id()), ("1", std::process::id())] {
-            let _ = Command::new("taskset")
-                .args(["-a", "-p", "-c", processor, &process.to_string()])
-                .stdout(Stdio::null())
-                .status();
-        }
     }
 
     /// Sends SIGHUP.

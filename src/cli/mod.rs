@@ -19,6 +19,7 @@ mod operators;
 mod print;
 mod report;
 mod report_clients;
+mod runtimes;
 mod serve;
 mod settings;
 mod sockets;
@@ -29,13 +30,12 @@ mod supervisor;
 mod watch;
 
 use std::io::{self, IsTerminal};
-use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 use self::arguments::{
     CheckArgs, CompletionsArgs, DemoArgs, ExplainArgs, ImportArgs, IncidentsArgs, ManArgs,
@@ -44,7 +44,7 @@ use self::arguments::{
 use self::failure::Failure;
 use self::log_filter::LogFilter;
 use self::logging::LogFormat;
-use crate::gateway::Sockets;
+use crate::gateway::{Host, Sockets};
 use crate::output::{STDERR, STDOUT};
 
 /// The exit code for an invalid or missing configuration (`EX_CONFIG` of sysexits.h).
@@ -140,7 +140,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     let command = match line.command {
         // What logs nothing.
         Some(Command::Check(args)) => {
-            runtime()?.block_on(check::run(&args))?;
+            runtimes::one()?.block_on(check::run(&args))?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::HashKey) => return Ok(hash_key::run().map(|()| ExitCode::SUCCESS)?),
@@ -152,7 +152,13 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         other => other.unwrap_or(Command::Serve(line.serve)),
     };
     logging::start(&filter(&command, &line.log)?, line.log_format)?;
-    let runtime = runtime()?;
+    let runtime = runtimes::one()?;
+    let others = match &command {
+        Command::Serve(_) => runtimes::others()?,
+        _ => Vec::new(),
+    };
+    let handles = others.iter().map(|runtime| runtime.handle().clone());
+    let runtimes = handles.collect();
     let result = runtime.block_on(async {
         match command {
             Command::Status(args) => return Ok(status::run(&args).await?),
@@ -161,7 +167,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
             Command::Healthcheck(args) => healthcheck::run(&args).await?,
             Command::Report(args) => report::run(&args).await?,
             Command::Incidents(args) => incidents::run(&args).await?,
-            Command::Serve(args) => serve::run(&args, sockets).await?,
+            Command::Serve(args) => serve::run(&args, Host { sockets, runtimes }).await?,
             Command::Check(_)
             | Command::HashKey
             | Command::Import(_)
@@ -171,6 +177,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Ok(ExitCode::SUCCESS)
     });
     // A DNS lookup in progress would delay the exit for as long as the resolver takes.
+    others.into_iter().for_each(Runtime::shutdown_background);
     runtime.shutdown_timeout(GOODBYE);
     result
 }
@@ -183,17 +190,6 @@ fn filter(command: &Command, asked: &LogFilter) -> anyhow::Result<LogFilter> {
         }
         _ => Ok(asked.clone()),
     }
-}
-
-/// One thread for every two processors: a request is little work, and moving it between threads costs more than it
-/// gains.
-fn runtime() -> anyhow::Result<Runtime> {
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(processors.div_ceil(2))
-        .enable_all()
-        .build()?;
-    Ok(runtime)
 }
 
 #[cfg(test)]

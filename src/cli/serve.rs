@@ -15,14 +15,14 @@ use super::stop::Stop;
 use super::watch::Watch;
 use super::{print, settings, supervisor};
 use crate::config::Config;
-use crate::gateway::{Gateway, Sockets};
+use crate::gateway::{Gateway, Host};
 
 /// How long it may take to end once nothing is open: to write files, and to send the last traces.
 const FAREWELL: Duration = Duration::from_secs(15);
 
 /// Serves until SIGTERM or SIGINT; a second signal ends the drain as well. SIGHUP, a changed file and operators reload the
-/// configuration. `sockets` are those that the service manager has opened.
-pub(super) async fn run(args: &ServeArgs, sockets: Sockets) -> Result<(), Failure> {
+/// configuration. `host`: what the service manager has opened, and the threads for clients.
+pub(super) async fn run(args: &ServeArgs, host: Host) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let mut watch = Watch::begin(settings::own_file(&args.config));
@@ -33,7 +33,7 @@ pub(super) async fn run(args: &ServeArgs, sockets: Sockets) -> Result<(), Failur
         print::open().context("cannot write to standard output")?;
         print::tell(made);
     }
-    let gateway = Gateway::start_on(sockets, &config, Vec::new())
+    let gateway = Gateway::start_in(host, &config, Vec::new())
         .await
         .map_err(anyhow::Error::from)?;
     warn_if_open(&config, gateway.address());

@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 if all is well, 1 if something is wrong, 2 if backstop cannot be asked.
 
+use std::cell::Cell;
+use std::convert::Infallible;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -11,7 +13,7 @@ use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
-use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::arguments::StatusArgs;
@@ -62,44 +64,48 @@ struct Asked {
     is_json: bool,
 }
 
-/// Draws anew until it is interrupted. Where backstop is gone, that is said, above what was known last.
+/// Draws anew until it is interrupted, at whatever moment.
 async fn watch(asked: &Asked) -> anyhow::Result<ExitCode> {
-    let clear = if io::stdout().is_terminal() {
-        CLEAR
-    } else {
-        ""
-    };
-    let mut ticks = interval(PACE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = String::new();
-    let mut last_code = UNKNOWN;
-    loop {
-        tokio::select! {
-            interrupted = ctrl_c() => {
-                interrupted.context("cannot listen for SIGINT")?;
-                return Ok(ExitCode::from(last_code));
-            }
-            _ = ticks.tick() => {}
-        }
-        match asked.answer().await {
-            Ok(answer) => {
-                last = asked.shown(&answer);
-                last_code = code(&answer);
-                print(&format!("{clear}{last}"))?;
-            }
-            Err(error) => {
-                last_code = UNKNOWN;
-                let known = match (asked.is_json, last.is_empty()) {
-                    (false, false) => format!("\nWhat was known last:\n\n{last}"),
-                    (false, true) | (true, _) => String::new(),
-                };
-                print(&format!("{clear}{}{known}", asked.gone(&error)))?;
-            }
-        }
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let last_code = Cell::new(UNKNOWN);
+    tokio::select! {
+        _ = interrupt.recv() => Ok(ExitCode::from(last_code.get())),
+        Err(error) = asked.draw(&last_code) => Err(error),
     }
 }
 
 impl Asked {
+    /// Draws anew for as long as it can write, and notes the exit code. Where backstop is gone, that is said, above what was
+    /// known last.
+    async fn draw(&self, last_code: &Cell<u8>) -> anyhow::Result<Infallible> {
+        let clear = if io::stdout().is_terminal() {
+            CLEAR
+        } else {
+            ""
+        };
+        let mut ticks = interval(PACE);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = String::new();
+        loop {
+            ticks.tick().await;
+            match self.answer().await {
+                Ok(answer) => {
+                    last = self.shown(&answer);
+                    last_code.set(code(&answer));
+                    print(&format!("{clear}{last}"))?;
+                }
+                Err(error) => {
+                    last_code.set(UNKNOWN);
+                    let known = match (self.is_json, last.is_empty()) {
+                        (false, false) => format!("\nWhat was known last:\n\n{last}"),
+                        (false, true) | (true, _) => String::new(),
+                    };
+                    print(&format!("{clear}{}{known}", self.gone(&error)))?;
+                }
+            }
+        }
+    }
+
     /// The status, with the availability where there is one.
     async fn answer(&self) -> anyhow::Result<Value> {
         let mut status = self.get("/api/status").await?;

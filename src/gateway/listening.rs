@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Handle;
 
 use super::start_error::StartError;
 use crate::server::Sharing;
@@ -18,6 +19,14 @@ pub struct Sockets {
     pub clients: Option<StdListener>,
     /// For operators, in place of `admin.listen`.
     pub operators: Option<StdListener>,
+}
+
+/// What a process gives its gateway.
+#[derive(Debug, Default)]
+pub struct Host {
+    pub sockets: Sockets,
+    /// Where clients are served besides the runtime that starts the gateway. Each has one thread, and outlives the gateway.
+    pub runtimes: Vec<Handle>,
 }
 
 /// A socket that listens.

@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-pub use listening::Sockets;
+pub use listening::{Host, Sockets};
 pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
 
@@ -72,12 +72,12 @@ pub struct Gateway {
 impl Gateway {
     /// Listens and serves. `sinks` receive every event, besides metrics and log.
     pub async fn start(config: &Config, sinks: Vec<Box<dyn Sink>>) -> Result<Self, StartError> {
-        Self::start_on(Sockets::default(), config, sinks).await
+        Self::start_in(Host::default(), config, sinks).await
     }
 
-    /// The same on sockets that were passed to this process, where they were.
-    pub async fn start_on(
-        sockets: Sockets,
+    /// The same with what the process has for it.
+    pub async fn start_in(
+        host: Host,
         config: &Config,
         sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Self, StartError> {
@@ -89,9 +89,10 @@ impl Gateway {
         foundation.follow(config)?;
         let tls = listener_tls(config)?.map(|tls| Arc::new(ArcSwap::new(tls)));
         let is_shared = config.reuse_port;
-        let clients = Listening::start(sockets.clients, config.listen, is_shared, "--listen")?;
+        let clients = Listening::start(host.sockets.clients, config.listen, is_shared, "--listen")?;
         let listen = config.admin.listen;
-        let operators = Listening::start(sockets.operators, listen, is_shared, "--admin-listen")?;
+        let operators =
+            Listening::start(host.sockets.operators, listen, is_shared, "--admin-listen")?;
         let (leaving, is_leaving) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let (admin_stop, admin_stopping) = watch::channel(false);
@@ -116,7 +117,7 @@ impl Gateway {
         let mut limits = limits(config);
         limits.connections = descriptors.for_clients(limits.connections);
         let server = Server::new(clients.listener, clients.sharing, tls, limits.clone());
-        gateway.serve_clients(server, stopping);
+        gateway.serve_clients(server.also_in(host.runtimes), stopping);
         // Operators have to see what is wrong.
         limits.queueing = Duration::ZERO;
         limits.connections = descriptors.for_operators(config.limits.connections);

@@ -1,5 +1,5 @@
-//! Accepts connections, and loses none of those that wait when it is closed. If the process has no file descriptors left, new connections are closed at once instead of left
-//! waiting.
+//! Accepts connections, and loses none of those that wait when it is closed. If the process has no file descriptors left, new
+//! connections are closed at once instead of left waiting.
 
 use std::fs::File;
 use std::io;
@@ -23,6 +23,17 @@ const NO_SYN: [SockFilter; 4] = [
     SockFilter::new(0x06, 0, 0, 0),
     SockFilter::new(0x06, 0, 0, u32::MAX),
 ];
+
+/// Who else gets the connections that arrive at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody.
+    Nothing,
+    /// Whoever listens there, too, on a socket of its own (`SO_REUSEPORT`).
+    Port,
+    /// Whoever has the same socket: it stays open, with those who wait there, when this process ends.
+    Socket,
+}
 
 /// A listener that stays responsive when file descriptors run out.
 #[derive(Debug)]

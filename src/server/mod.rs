@@ -1,5 +1,8 @@
 //! Accepts connections, with or without TLS, HTTP/1.1 or HTTP/2, within limits, until it drains.
 //!
+//! A server may use several runtimes, each with a thread of its own. All of them accept from the same queue, so that whoever
+//! has time takes the next connection; from then on the connection, its requests and what they wait for stay in one runtime.
+//!
 //! A response may upgrade its connection to another protocol (`wire::upgrade`); until that protocol ends, the
 //! connection counts and is drained like any other.
 //!
@@ -9,56 +12,36 @@ mod activity;
 mod beginning;
 mod client_stream;
 mod connection;
-mod connections;
 mod door;
 mod handler;
 mod lifetime;
 mod limits;
 mod pressure;
+mod slots;
 mod stream_task;
 mod transport;
 mod valve;
+mod worker;
 
-use std::pin::pin;
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::Request;
 use hyper::body::Incoming;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use socket2::SockRef;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
+pub use door::Sharing;
 pub use limits::ConnectionLimits;
 
-use self::activity::Activity;
-use self::connection::Connection;
-use self::connections::{Connections, room};
-use self::door::Door;
 use self::handler::Handler;
-use self::pressure::Pressure;
+use self::slots::Slots;
+use self::worker::Worker;
 use crate::wire::upgrade::{Handled, Shutdown};
-
-/// How long open connections may take to close once the grace time is over.
-const GOODBYE: Duration = Duration::from_millis(500);
-/// How long those who have begun to connect may take: a round trip, and less than the second after which others ask again.
-const HANDSHAKES: Duration = Duration::from_millis(300);
-/// How long a connection that waited in the queue may wait for a slot once the door is closed.
-const ROOM: Duration = Duration::from_secs(1);
-
-/// Who else gets the connections that arrive at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sharing {
-    /// Nobody.
-    Nothing,
-    /// Whoever listens there, too, on a socket of its own (`SO_REUSEPORT`).
-    Port,
-    /// Whoever has the same socket: it stays open, with those who wait there, when this process ends.
-    Socket,
-}
 
 /// A bound address, ready to serve.
 #[derive(Debug)]
@@ -67,6 +50,8 @@ pub struct Server {
     sharing: Sharing,
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     limits: ConnectionLimits,
+    /// Where it serves besides the runtime that calls it.
+    runtimes: Vec<Handle>,
 }
 
 impl Server {
@@ -82,7 +67,14 @@ impl Server {
             sharing,
             tls,
             limits,
+            runtimes: Vec::new(),
         }
+    }
+
+    /// Serves in these runtimes, too. Each should have one thread.
+    pub fn also_in(mut self, runtimes: Vec<Handle>) -> Self {
+        self.runtimes = runtimes;
+        self
     }
 
     /// Serves until `stop` becomes true. Then it accepts nothing more but what waits already, lets open requests finish,
@@ -96,123 +88,130 @@ impl Server {
         self.serve_by(handler::handler(handler), stop).await;
     }
 
-    async fn serve_by(self, handler: Handler, mut stop: watch::Receiver<bool>) {
-        let mut door = Door::new(self.listener);
-        let pressure = Arc::new(Pressure::default());
-        let mut watching = JoinSet::new();
-        watching.spawn(Arc::clone(&pressure).watch(self.limits.queueing));
-        let mut house = House {
-            pressure,
-            slots: Arc::new(Semaphore::new(self.limits.connections)),
-            tls: self.tls,
-            limits: self.limits,
-            connections: Connections::default(),
+    async fn serve_by(self, handler: Handler, stop: watch::Receiver<bool>) {
+        let mut listeners = Vec::new();
+        for runtime in &self.runtimes {
+            match self.listener_in(runtime) {
+                Ok(listener) => listeners.push((listener, runtime)),
+                Err(error) => tracing::error!("a thread serves no clients: {error}"),
+            }
+        }
+        let slots = Slots::new(self.limits.connections);
+        let worker = || Worker {
+            sharing: self.sharing,
+            tls: self.tls.clone(),
+            limits: self.limits.clone(),
+            slots: Arc::clone(&slots),
+            connections: JoinSet::new(),
             stop: stop.clone(),
             cut: watch::Sender::new(false),
-            handler,
+            handler: Arc::clone(&handler),
+            pressure: Arc::default(),
         };
-        let stopped = async {
-            let _ = stop.wait_for(|stop| *stop).await;
-        };
-        let mut last = house.receive_until(&mut door, stopped).await;
-        if self.sharing == Sharing::Port && door.let_nobody_new_in() {
-            house.receive(last.take()).await;
-            last = house.receive_until(&mut door, sleep(HANDSHAKES)).await;
+        let mut serving = JoinSet::new();
+        for (listener, runtime) in listeners {
+            serving.spawn_on(worker().serve(listener), runtime);
         }
-        house.receive(last).await;
-        if self.sharing != Sharing::Socket {
-            for stream in door.waiting() {
-                house.receive(Some(stream)).await;
-            }
-        }
-        house.empty().await;
+        serving.spawn(worker().serve(self.listener));
+        // Where one has ended by a bug, those who connect there would wait forever: then all end.
+        while let Some(Ok(())) = serving.join_next().await {}
+    }
+
+    /// A listener with the same queue, in another runtime.
+    fn listener_in(&self, runtime: &Handle) -> io::Result<TcpListener> {
+        let _entered = runtime.enter();
+        TcpListener::from_std(SockRef::from(&self.listener).try_clone()?.into())
     }
 }
 
-/// Everything that connections need, and all that are open.
-struct House {
-    slots: Arc<Semaphore>,
-    tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
-    limits: ConnectionLimits,
-    connections: Connections,
-    /// Becomes true when open requests are to be the last ones.
-    stop: watch::Receiver<bool>,
-    /// Set when the grace time is over.
-    cut: watch::Sender<bool>,
-    handler: Handler,
-    /// How long requests wait for the processor.
-    pressure: Arc<Pressure>,
-}
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener as StdListener, TcpStream};
+    use std::sync::{Arc, Mutex, mpsc};
+    use std::thread;
+    use std::time::Duration;
 
-impl House {
-    /// Receives connections. Returns one that was accepted, but found no room.
-    async fn receive_until(
-        &mut self,
-        door: &mut Door,
-        end: impl Future<Output = ()>,
-    ) -> Option<TcpStream> {
-        let mut end = pin!(end);
-        let mut accepted = None;
-        loop {
-            tokio::select! {
-                // The end comes first, so that a flood of connections cannot delay it.
-                biased;
-                () = &mut end => return accepted,
-                Some(ended) = self.connections.tasks.join_next_with_id() => self.connections.remove(ended),
-                stream = door.accept(), if accepted.is_none() => accepted = stream,
-                Ok(slot) = room(&self.slots, &self.connections.activities), if accepted.is_some() => {
-                    if let Some(stream) = accepted.take() {
-                        self.serve(stream, slot);
-                    }
+    use http::Response;
+    use tokio::net::TcpListener;
+    use tokio::runtime::{Builder, Handle, Runtime};
+    use tokio::sync::watch;
+
+    use super::{ConnectionLimits, Server, Sharing};
+    use crate::wire::body;
+
+    fn runtime() -> Runtime {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    }
+
+    fn server(listener: TcpListener) -> Server {
+        let limits = ConnectionLimits {
+            connections: 2,
+            headers: 8192,
+            idle: Duration::from_secs(60),
+            queueing: Duration::ZERO,
+            write: Duration::from_secs(60),
+            drain: Duration::from_secs(60),
+        };
+        Server::new(listener, Sharing::Nothing, None, limits)
+    }
+
+    /// The answer to a request over a connection of its own.
+    fn ask(address: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split("\r\n\r\n").nth(1).unwrap().to_owned()
+    }
+
+    #[test]
+    fn whoever_has_time_takes_the_next_connection_and_all_stop_together() {
+        let (own, other) = (runtime(), runtime());
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let (release, released) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        // The first request keeps its thread busy.
+        let first = Arc::new(Mutex::new(Some((begun, released))));
+        let handler = move |_, _| {
+            let first = first.lock().unwrap().take();
+            async move {
+                if let Some((begun, released)) = first {
+                    begun.send(()).unwrap();
+                    released.recv().unwrap();
                 }
+                Response::new(body::full(Handle::current().id().to_string())).into()
             }
-        }
-    }
-
-    /// Receives one of those who waited.
-    async fn receive(&mut self, stream: Option<TcpStream>) {
-        let Some(stream) = stream else { return };
-        let slot = room(&self.slots, &self.connections.activities);
-        if let Ok(Ok(slot)) = timeout(ROOM, slot).await {
-            self.serve(stream, slot);
-        }
-    }
-
-    fn serve(&mut self, stream: TcpStream, slot: OwnedSemaphorePermit) {
-        let activity = Activity::new(Arc::clone(&self.pressure));
-        let connection = Connection {
-            stream,
-            tls: self
-                .tls
-                .as_ref()
-                .map(|tls| TlsAcceptor::from(tls.load_full())),
-            limits: self.limits.clone(),
-            activity: Arc::clone(&activity),
-            stop: self.stop.clone(),
-            shutdown: self.cut.subscribe(),
-            handler: Arc::clone(&self.handler),
         };
-        self.connections.add(activity, async move {
-            connection.serve().await;
-            drop(slot);
+        let handles = vec![other.handle().clone()];
+        let serving = own.spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            server(listener)
+                .also_in(handles)
+                .serve(handler, stopping)
+                .await;
         });
-    }
-
-    /// Waits until all connections have ended, and ends those that are left after the grace time.
-    async fn empty(mut self) {
-        let connections = &mut self.connections;
-        if timeout(self.limits.drain, connections.all_end())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                connections = connections.tasks.len(),
-                "the grace time is over: cutting {} connections that are still busy",
-                connections.tasks.len()
-            );
-            self.cut.send_replace(true);
-            let _ = timeout(GOODBYE, connections.all_end()).await;
-        }
-        connections.tasks.shutdown().await;
+        let busy = thread::spawn(move || ask(address));
+        has_begun.recv().unwrap();
+        let free = ask(address);
+        stop.send_replace(true);
+        release.send(()).unwrap();
+        let busy = busy.join().unwrap();
+        let mut ids = [
+            own.handle().id().to_string(),
+            other.handle().id().to_string(),
+        ];
+        ids.sort();
+        let mut seen = [free, busy];
+        seen.sort();
+        assert_eq!(seen, ids);
+        own.block_on(serving).unwrap();
+        assert!(TcpStream::connect(address).is_err());
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
@@ -31,6 +32,8 @@ pub(super) type ConnectError = Box<dyn Error + Send + Sync>;
 pub(super) struct Line {
     /// The pool's generation when it was opened.
     pub(super) generation: u64,
+    /// The runtime in which it was opened, whose thread sees what comes over it.
+    pub(super) home: Id,
     pub(super) opened: Instant,
     expires: Instant,
     /// Bytes have come since the last request began.
@@ -48,6 +51,7 @@ impl Line {
         let opened = Instant::now();
         Self {
             generation,
+            home: Handle::current().id(),
             opened,
             expires: opened + GREATEST_AGE.mul_f32(0.8 + 0.4 * fastrand::f32()),
             received: AtomicBool::new(false),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -194,7 +195,8 @@ impl Pool {
         let mut over = Vec::new();
         let mut kept = self.lock();
         let now = Instant::now();
-        while let Some(mut idle) = kept.single.pop() {
+        let here = Handle::current().id();
+        while let Some(mut idle) = kept.take_single(here) {
             let may_be_used = now < idle.used + IDLE && kept.renewal.allows(&idle.line, now);
             if may_be_used && idle.sender.is_idle() {
                 let sender = Sender::Http1(idle.sender);
@@ -260,6 +262,16 @@ fn close(over: impl IntoIterator<Item = Idle<Box<Single>>>) {
 }
 
 impl Kept {
+    /// The last used HTTP/1.1 connection of a runtime; of any other, if it has none: to open one takes longer than to be
+    /// woken by another thread.
+    fn take_single(&mut self, home: Id) -> Option<Idle<Box<Single>>> {
+        let is_own = |idle: &Idle<Box<Single>>| idle.line.home == home;
+        match self.single.iter().rposition(is_own) {
+            Some(index) => Some(self.single.remove(index)),
+            None => self.single.pop(),
+        }
+    }
+
     /// Takes out what is not to be used any more; returns what is to be closed.
     fn sweep(&mut self, now: Instant) -> Vec<Idle<Box<Single>>> {
         let Self {
@@ -294,4 +306,77 @@ async fn http2(wire: Wire) -> hyper::Result<http2::SendRequest<Upload>> {
         .await?;
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::thread;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::BodyExt;
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::Connector;
+    use crate::upstream::network::client::Client;
+    use crate::upstream::network::pooled_body::PooledBody;
+    use crate::wire::tls;
+    use crate::wire::upload::Upload;
+
+    fn runtime() -> Runtime {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    }
+
+    /// An upstream that answers with the number of the connection.
+    fn upstream() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = |mut stream: TcpStream, number: usize| {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while matches!(stream.read(&mut byte), Ok(1)) {
+                head.push(byte[0]);
+                if head.ends_with(b"\r\n\r\n") {
+                    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            }
+        };
+        thread::spawn(move || {
+            for number in 1..=2 {
+                let (stream, _) = listener.accept().unwrap();
+                thread::spawn(move || answer(stream, number));
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn a_runtime_takes_its_own_connections_before_those_of_others() {
+        let (here, there) = (runtime(), runtime());
+        let url = format!("http://{}", upstream());
+        let tls = tls::unused().unwrap();
+        let connector = Connector::to(url.parse().unwrap(), tls, Duration::from_secs(60));
+        let client = Client::new(connector);
+        let ask = async |client: Client| {
+            let request = Request::get(&url).body(Upload::from(Bytes::new())).unwrap();
+            client.request(request, true).await.unwrap()
+        };
+        let read = async |reply: Response<PooledBody>| {
+            reply.into_body().collect().await.unwrap().to_bytes()
+        };
+        let own = here.block_on(ask(client.clone()));
+        let other = there.block_on(ask(client.clone()));
+        assert_eq!(here.block_on(read(own)), "1");
+        // The last one that was used.
+        assert_eq!(there.block_on(read(other)), "2");
+        let first = here.block_on(ask(client.clone()));
+        let second = here.block_on(ask(client.clone()));
+        assert_eq!(here.block_on(read(second)), "2", "there is no other");
+        assert_eq!(here.block_on(read(first)), "1");
+    }
 }
