@@ -7,8 +7,8 @@
 //!
 //! A request meets these modules, in this order:
 //!
-//! 1. [`server`] accepts connections within limits, one thread for each processor, until it drains, and refuses requests while
-//!    they queue for the processor
+//! 1. [`server`] accepts connections within limits, in one thread for each processor (16 at most), until it drains, and refuses
+//!    requests while they queue for the processor
 //! 2. [`browser`] keeps out web pages that nobody has listed, and names that are not ours
 //! 3. [`api`] understands the request and answers the client
 //! 4. [`routing`] finds the rule for the model, with its candidates
@@ -136,7 +136,7 @@
 //! | worker | one thread's part of a server, with the connections that it has accepted |
 //! | last call | the second in which a connection is still served, and told that it closes, when a drain begins |
 //! | share | the memory that one request holds, out of one budget for the bodies of all requests |
-//! | overload | requests queue for the processor: more arrive than it can handle |
+//! | overload | requests queue for a thread: more arrive than it can handle |
 //! | offload | do long work where it holds up no other request |
 //! | connector, pool, line | what opens connections to an upstream; those that are there; one of them |
 //! | bell | what is woken when something has happened, as on a connection, and wakes whoever waits for that now |

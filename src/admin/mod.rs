@@ -34,7 +34,6 @@ use http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -58,6 +57,7 @@ use crate::wire::headers::has_media_type;
 use crate::wire::host::check_host;
 use crate::wire::memory::Memory;
 use crate::wire::query;
+use crate::wire::request_body::RequestBody;
 
 /// The longest body of a question, in bytes.
 const LARGEST_QUESTION: usize = 64 << 10;
@@ -87,7 +87,7 @@ pub struct Admin {
 
 impl Admin {
     /// Answers one request.
-    pub async fn handle(self, request: Request<Incoming>) -> Response<Body> {
+    pub async fn handle(self, request: Request<RequestBody>) -> Response<Body> {
         let (head, body) = request.into_parts();
         if let Err(error) = check_host(&head) {
             return text(StatusCode::BAD_REQUEST, format!("{error}\n"));
@@ -171,7 +171,7 @@ impl Admin {
         }
     }
 
-    async fn explain(&self, head: &Parts, body: Incoming) -> Response<Body> {
+    async fn explain(&self, head: &Parts, body: RequestBody) -> Response<Body> {
         // A page can send any other type without asking first.
         if !has_media_type(&head.headers, "application/json") {
             return text(

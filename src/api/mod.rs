@@ -30,7 +30,6 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderMap, Method, Request};
-use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -53,6 +52,7 @@ use crate::routing::{Candidate, RouteTable, Rule};
 use crate::wire::caught;
 use crate::wire::host::check_host;
 use crate::wire::overload::Overloaded;
+use crate::wire::request_body::RequestBody;
 use crate::wire::upgrade::{Handled, Shutdown};
 
 /// Everything needed to answer clients.
@@ -114,7 +114,7 @@ impl Api {
     }
 
     /// Answers one request; never fails. Requests without an answer when `shutdown` becomes true are rejected.
-    pub async fn handle(&self, request: Request<Incoming>, shutdown: Shutdown) -> Handled {
+    pub async fn handle(&self, request: Request<RequestBody>, shutdown: Shutdown) -> Handled {
         let (head, body) = request.into_parts();
         let mut record = RequestRecord::start(self.events.clone(), head.version, shutdown.clone());
         let origin = self.browsers.listed_origin(&head.headers);
@@ -141,7 +141,7 @@ impl Api {
     async fn answer(
         &self,
         head: Parts,
-        body: Incoming,
+        body: RequestBody,
         record: &mut RequestRecord,
     ) -> Result<Reply, Rejection> {
         record.client_api = ClientApi::of(head.uri.path(), &head.headers);

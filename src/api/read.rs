@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};
 use http::request::Parts;
 use http::{Method, Uri};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::auth;
@@ -22,6 +21,7 @@ use crate::wire::json::ModelField;
 use crate::wire::memory::Memory;
 use crate::wire::path::is_unambiguous;
 use crate::wire::query::without;
+use crate::wire::request_body::RequestBody;
 use crate::wire::{headers, multipart, offload};
 
 /// JSON seldom unpacks to more than this many times its size. It only estimates the work; the limit is in
@@ -118,7 +118,7 @@ pub(super) async fn request(
     record: &RequestRecord,
     head: Parts,
     path: Path,
-    body: Incoming,
+    body: RequestBody,
     (limits, memory): (BodyLimits, &Memory),
 ) -> Result<ModelRequest, Rejection> {
     let patience = Patience {

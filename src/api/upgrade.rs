@@ -3,7 +3,7 @@
 use http::header::{CONTENT_LENGTH, HeaderMap, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::auth;
@@ -18,6 +18,7 @@ use crate::request::{Endpoint, ModelRequest, Thinking};
 use crate::wire::body::full;
 use crate::wire::json::ModelField;
 use crate::wire::query;
+use crate::wire::request_body::RequestBody;
 use crate::wire::upgrade::{Handled, UpgradeHandler};
 use crate::wire::websocket::{is_handshake, put_handshake};
 
@@ -34,7 +35,7 @@ pub(super) fn request(
     record: &mut RequestRecord,
     head: Parts,
     path: Path,
-    body: &Incoming,
+    body: &RequestBody,
 ) -> Result<ModelRequest, Rejection> {
     let is_relayed = head.method == Method::GET
         && head.version == Version::HTTP_11

@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 
 use self::arguments::{
     CheckArgs, CompletionsArgs, DemoArgs, ExplainArgs, ImportArgs, IncidentsArgs, ManArgs,
@@ -153,12 +153,12 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     };
     logging::start(&filter(&command, &line.log)?, line.log_format)?;
     let runtime = runtimes::one()?;
-    let others = match &command {
-        Command::Serve(_) => runtimes::others()?,
+    let for_clients = match &command {
+        Command::Serve(_) => runtimes::for_clients()?,
         _ => Vec::new(),
     };
-    let handles = others.iter().map(|runtime| runtime.handle().clone());
-    let runtimes = handles.collect();
+    let handles = for_clients.iter().map(|runtime| runtime.handle().clone());
+    let handles: Vec<Handle> = handles.collect();
     let result = runtime.block_on(async {
         match command {
             Command::Status(args) => return Ok(status::run(&args).await?),
@@ -167,7 +167,16 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
             Command::Healthcheck(args) => healthcheck::run(&args).await?,
             Command::Report(args) => report::run(&args).await?,
             Command::Incidents(args) => incidents::run(&args).await?,
-            Command::Serve(args) => serve::run(&args, Host { sockets, runtimes }).await?,
+            Command::Serve(args) => {
+                serve::run(
+                    &args,
+                    Host {
+                        sockets,
+                        runtimes: handles,
+                    },
+                )
+                .await?
+            }
             Command::Check(_)
             | Command::HashKey
             | Command::Import(_)
@@ -177,8 +186,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Ok(ExitCode::SUCCESS)
     });
     // A DNS lookup in progress would delay the exit for as long as the resolver takes.
-    others.into_iter().for_each(Runtime::shutdown_background);
-    runtime.shutdown_timeout(GOODBYE);
+    runtimes::end(for_clients.into_iter().chain([runtime]), GOODBYE);
     result
 }
 

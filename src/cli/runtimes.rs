@@ -1,25 +1,41 @@
-//! The threads that serve: one for each processor, each in a runtime of its own.
+//! The threads that serve clients: one for each processor, each in a runtime of its own.
 
 use std::num::NonZero;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
 
-/// More threads than this are of no use: each serves some ten thousand requests a second.
+/// As many threads as this at most: each serves some ten thousand requests a second, and has descriptors and memory of its own.
 const MOST: usize = 16;
+/// How many further threads a runtime may have for name lookups and files, which may stand still for long.
+const MOST_BLOCKING: usize = 64;
 
 /// A runtime with one thread. It can be joined by another one while a long computation occupies it.
 pub(super) fn one() -> anyhow::Result<Runtime> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
+        // What does not fit into the thread's own queue is older than what is in there. Taken now and then only, as usual, it
+        // would wait for ever under load, and nobody could see that: what measures the queue waits in the short one.
+        .global_queue_interval(1)
+        .max_blocking_threads(MOST_BLOCKING)
         .enable_all()
         .build()?;
     Ok(runtime)
 }
 
-/// Further runtimes, so that there is one for each processor. A single one with as many threads would move requests between
-/// them, which costs more than it gains.
-pub(super) fn others() -> anyhow::Result<Vec<Runtime>> {
+/// The runtimes in which clients are served. A single one with as many threads would move requests between them, which costs more
+/// than it gains; the one that starts the program has operators and everything else, so that no load of clients delays that.
+pub(super) fn for_clients() -> anyhow::Result<Vec<Runtime>> {
     let processors = available_parallelism().map_or(1, NonZero::get);
-    (1..processors.min(MOST)).map(|_| one()).collect()
+    (0..processors.min(MOST)).map(|_| one()).collect()
+}
+
+/// Ends all of them, within so long.
+pub(super) fn end(all: impl IntoIterator<Item = Runtime>, within: Duration) {
+    let until = Instant::now() + within;
+    for runtime in all {
+        runtime.shutdown_timeout(until.saturating_duration_since(Instant::now()));
+    }
 }

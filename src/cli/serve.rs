@@ -33,13 +33,14 @@ pub(super) async fn run(args: &ServeArgs, host: Host) -> Result<(), Failure> {
         print::open().context("cannot write to standard output")?;
         print::tell(made);
     }
+    let runtimes = host.runtimes.clone();
     let gateway = Gateway::start_in(host, &config, Vec::new())
         .await
         .map_err(anyhow::Error::from)?;
     warn_if_open(&config, gateway.address());
     announce(&gateway, &found.source);
     supervisor::ready();
-    supervisor::show_life();
+    supervisor::show_life(runtimes);
     let serving = Serving {
         gateway,
         args,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sd_notify::{NotifyState, notify, watchdog_enabled};
+use tokio::runtime::Handle;
 use tokio::time::interval;
 
 /// Clients are served, or are served again by the configuration that has been read.
@@ -27,8 +28,9 @@ pub(super) fn stopping(longest: Duration) {
     ]);
 }
 
-/// Shows that requests are served, twice as often as is asked for (`WatchdogSec=`), as long as the runtime runs.
-pub(super) fn show_life() {
+/// Shows that requests are served, twice as often as is asked for (`WatchdogSec=`), as long as each of these runtimes runs, and the
+/// one that calls this.
+pub(super) fn show_life(runtimes: Vec<Handle>) {
     let Some(limit) = watchdog_enabled().filter(|limit| !limit.is_zero()) else {
         return;
     };
@@ -36,6 +38,10 @@ pub(super) fn show_life() {
         let mut beats = interval(limit / 2);
         loop {
             beats.tick().await;
+            for runtime in &runtimes {
+                // It waits for as long as the thread stands still.
+                let _ = runtime.spawn(async {}).await;
+            }
             tell(&[NotifyState::Watchdog]);
         }
     });

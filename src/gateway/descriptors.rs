@@ -7,6 +7,8 @@ const PLENTY: u64 = 1 << 20;
 /// The smallest and the largest number of descriptors that are reserved for everything but clients and their upstreams:
 /// listening sockets, files, DNS lookups, operators.
 const RESERVE: (u64, u64) = (32, 256);
+/// And so many for each thread that serves clients: what wakes it, its listening socket, a spare one.
+const FOR_THREAD: u64 = 6;
 
 /// How many connections the file descriptors of this process allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +18,8 @@ pub(super) struct Descriptors {
 }
 
 impl Descriptors {
-    /// Raises the limit of this process as far as the system allows.
-    pub(super) fn raised() -> Self {
+    /// Raises the limit of this process as far as the system allows. `threads`: how many serve clients in runtimes of their own.
+    pub(super) fn raised(threads: usize) -> Self {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let wanted = maximum.unwrap_or(PLENTY);
         if current.is_some_and(|current| current < wanted) {
@@ -28,11 +30,15 @@ impl Descriptors {
             // The limit that is read below shows whether this worked.
             let _ = setrlimit(Resource::Nofile, raised);
         }
-        Self::of(getrlimit(Resource::Nofile).current.unwrap_or(PLENTY))
+        Self::of(
+            getrlimit(Resource::Nofile).current.unwrap_or(PLENTY),
+            threads,
+        )
     }
 
-    fn of(limit: u64) -> Self {
-        let reserve = (limit / 16).clamp(RESERVE.0, RESERVE.1);
+    fn of(limit: u64, threads: usize) -> Self {
+        let threads = FOR_THREAD * threads as u64;
+        let reserve = (limit / 16).clamp(RESERVE.0, RESERVE.1) + threads;
         Self { limit, reserve }
     }
 
@@ -64,14 +70,17 @@ mod tests {
     #[test]
     fn every_client_can_have_an_upstream_and_some_descriptors_remain() {
         for limit in [0, 3, 64, 256, 1024, 4096, 65_536, 1 << 20] {
-            let descriptors = Descriptors::of(limit);
-            let clients = descriptors.for_clients(usize::MAX);
-            assert!(clients >= 1);
-            assert!(clients == 1 || 2 * clients as u64 + 32 <= limit, "{limit}");
+            for threads in [0, 4, 16] {
+                let descriptors = Descriptors::of(limit, threads);
+                let clients = descriptors.for_clients(usize::MAX);
+                assert!(clients >= 1);
+                let all = 2 * clients + 32 + 6 * threads;
+                assert!(clients == 1 || all as u64 <= limit, "{limit}");
+            }
         }
-        assert_eq!(Descriptors::of(64).for_clients(4096), 16);
-        assert_eq!(Descriptors::of(1024).for_clients(100), 100);
-        assert_eq!(Descriptors::of(64).for_operators(4096), 8);
-        assert_eq!(Descriptors::of(1 << 20).for_operators(10), 10);
+        assert_eq!(Descriptors::of(64, 0).for_clients(4096), 16);
+        assert_eq!(Descriptors::of(1024, 0).for_clients(100), 100);
+        assert_eq!(Descriptors::of(64, 0).for_operators(4096), 8);
+        assert_eq!(Descriptors::of(1 << 20, 0).for_operators(10), 10);
     }
 }

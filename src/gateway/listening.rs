@@ -25,7 +25,7 @@ pub struct Sockets {
 #[derive(Debug, Default)]
 pub struct Host {
     pub sockets: Sockets,
-    /// Where clients are served besides the runtime that starts the gateway. Each has one thread, and outlives the gateway.
+    /// Where clients are served; nowhere: in the runtime that starts the gateway. Each has one thread, and outlives the gateway.
     pub runtimes: Vec<Handle>,
 }
 

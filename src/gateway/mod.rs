@@ -113,11 +113,11 @@ impl Gateway {
             taking_over: Arc::default(),
             background: Background::default(),
         };
-        let descriptors = Descriptors::raised();
+        let descriptors = Descriptors::raised(host.runtimes.len());
         let mut limits = limits(config);
         limits.connections = descriptors.for_clients(limits.connections);
         let server = Server::new(clients.listener, clients.sharing, tls, limits.clone());
-        gateway.serve_clients(server.also_in(host.runtimes), stopping);
+        gateway.serve_clients(server.on(host.runtimes), stopping);
         // Operators have to see what is wrong.
         limits.queueing = Duration::ZERO;
         limits.connections = descriptors.for_operators(config.limits.connections);

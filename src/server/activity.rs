@@ -48,7 +48,7 @@ impl Activity {
         OpenRequest(Arc::clone(self))
     }
 
-    /// Whether the process has time for a further request.
+    /// Whether its thread has time for a further request.
     pub(super) fn admits(&self) -> bool {
         self.pressure.admits()
     }

@@ -28,6 +28,7 @@ use crate::wire::bell::{Bell, Doorkeeper, only_when_woken};
 use crate::wire::body::{Body, full};
 use crate::wire::caught;
 use crate::wire::overload::Overloaded;
+use crate::wire::request_body::RequestBody;
 use crate::wire::upgrade::{Shutdown, UpgradeHandler};
 
 pub(super) struct Connection {
@@ -154,6 +155,7 @@ impl Requests {
             let is_old = request.version() < Version::HTTP_2;
             let is_last = is_old && (*self.stop.borrow() || is_chunked(&request));
             let client = hyper::upgrade::on(&mut request);
+            let request = RequestBody::of(request);
             let answering = (self.handler)(request, self.shutdown.clone());
             let slot = Arc::clone(&self.slot);
             let bell = Arc::clone(&bell);

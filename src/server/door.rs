@@ -81,9 +81,16 @@ impl Door {
         // Without the runtime, which may not have noticed them yet.
         let listener = self.listener.into_std().ok();
         std::iter::from_fn(move || {
-            let (stream, _) = listener.as_ref()?.accept().ok()?;
-            stream.set_nonblocking(true).ok()?;
-            TcpStream::from_std(stream).ok()
+            loop {
+                match listener.as_ref()?.accept() {
+                    Ok((stream, _)) => {
+                        stream.set_nonblocking(true).ok()?;
+                        return TcpStream::from_std(stream).ok();
+                    }
+                    Err(error) if is_about_one_connection(&error) => {}
+                    Err(_) => return None,
+                }
+            }
         })
     }
 

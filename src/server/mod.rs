@@ -1,7 +1,7 @@
 //! Accepts connections, with or without TLS, HTTP/1.1 or HTTP/2, within limits, until it drains.
 //!
 //! A server may use several runtimes, each with a thread of its own. All of them accept from the same queue, so that whoever
-//! has time takes the next connection; from then on the connection, its requests and what they wait for stay in one runtime.
+//! has time takes the next connection; from then on the connection and its requests stay in one runtime.
 //!
 //! A response may upgrade its connection to another protocol (`wire::upgrade`); until that protocol ends, the
 //! connection counts and is drained like any other.
@@ -28,7 +28,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::Request;
-use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -39,8 +38,10 @@ pub use door::Sharing;
 pub use limits::ConnectionLimits;
 
 use self::handler::Handler;
+use self::pressure::Pressure;
 use self::slots::Slots;
 use self::worker::Worker;
+use crate::wire::request_body::RequestBody;
 use crate::wire::upgrade::{Handled, Shutdown};
 
 /// A bound address, ready to serve.
@@ -50,7 +51,7 @@ pub struct Server {
     sharing: Sharing,
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     limits: ConnectionLimits,
-    /// Where it serves besides the runtime that calls it.
+    /// Where it serves; nowhere: in the runtime that calls it.
     runtimes: Vec<Handle>,
 }
 
@@ -71,8 +72,8 @@ impl Server {
         }
     }
 
-    /// Serves in these runtimes, too. Each should have one thread.
-    pub fn also_in(mut self, runtimes: Vec<Handle>) -> Self {
+    /// Serves in these runtimes, each of which should have one thread, in place of the one that calls it.
+    pub fn on(mut self, runtimes: Vec<Handle>) -> Self {
         self.runtimes = runtimes;
         self
     }
@@ -82,7 +83,7 @@ impl Server {
     /// over.
     pub async fn serve<H, F>(self, handler: H, stop: watch::Receiver<bool>)
     where
-        H: Fn(Request<Incoming>, Shutdown) -> F + Send + Sync + 'static,
+        H: Fn(Request<RequestBody>, Shutdown) -> F + Send + Sync + 'static,
         F: Future<Output = Handled> + Send + 'static,
     {
         self.serve_by(handler::handler(handler), stop).await;
@@ -97,6 +98,7 @@ impl Server {
             }
         }
         let slots = Slots::new(self.limits.connections);
+        let refusals = Arc::default();
         let worker = || Worker {
             sharing: self.sharing,
             tls: self.tls.clone(),
@@ -106,13 +108,15 @@ impl Server {
             stop: stop.clone(),
             cut: watch::Sender::new(false),
             handler: Arc::clone(&handler),
-            pressure: Arc::default(),
+            pressure: Arc::new(Pressure::of(Arc::clone(&refusals))),
         };
         let mut serving = JoinSet::new();
+        if listeners.is_empty() {
+            serving.spawn(worker().serve(self.listener));
+        }
         for (listener, runtime) in listeners {
             serving.spawn_on(worker().serve(listener), runtime);
         }
-        serving.spawn(worker().serve(self.listener));
         // Where one has ended by a bug, those who connect there would wait forever: then all end.
         while let Some(Ok(())) = serving.join_next().await {}
     }
@@ -126,18 +130,21 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::future::pending;
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener as StdListener, TcpStream};
     use std::sync::{Arc, Mutex, mpsc};
     use std::thread;
     use std::time::Duration;
 
-    use http::Response;
+    use http::{Request, Response};
     use tokio::net::TcpListener;
     use tokio::runtime::{Builder, Handle, Runtime};
     use tokio::sync::watch;
+    use tokio::task::JoinHandle;
 
-    use super::{ConnectionLimits, Server, Sharing};
+    use super::{ConnectionLimits, Handled, RequestBody, Server, Sharing, Shutdown};
     use crate::wire::body;
 
     fn runtime() -> Runtime {
@@ -145,36 +152,70 @@ mod tests {
         builder.worker_threads(1).enable_all().build().unwrap()
     }
 
-    fn server(listener: TcpListener) -> Server {
+    fn server(listener: TcpListener, drain: Duration) -> Server {
         let limits = ConnectionLimits {
-            connections: 2,
+            connections: 1000,
             headers: 8192,
             idle: Duration::from_secs(60),
             queueing: Duration::ZERO,
             write: Duration::from_secs(60),
-            drain: Duration::from_secs(60),
+            drain,
         };
         Server::new(listener, Sharing::Nothing, None, limits)
     }
 
-    /// The answer to a request over a connection of its own.
-    fn ask(address: SocketAddr) -> String {
+    /// A connection over which something is asked.
+    fn asking(address: SocketAddr) -> TcpStream {
         let mut stream = TcpStream::connect(address).unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).unwrap();
         stream
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .unwrap();
+    }
+
+    /// The answer.
+    fn ask(address: SocketAddr) -> String {
+        let mut stream = asking(address);
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.split("\r\n\r\n").nth(1).unwrap().to_owned()
     }
 
-    #[test]
-    fn whoever_has_time_takes_the_next_connection_and_all_stop_together() {
-        let (own, other) = (runtime(), runtime());
+    /// Starts a server in two runtimes; its caller, the runtimes, its address, and what stops it.
+    fn started<H, F>(handler: H, drain: Duration) -> Started
+    where
+        H: Fn(Request<RequestBody>, Shutdown) -> F + Send + Sync + 'static,
+        F: Future<Output = Handled> + Send + 'static,
+    {
+        let (own, runtimes) = (runtime(), [runtime(), runtime()]);
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
+        let handles = runtimes.iter().map(|runtime| runtime.handle().clone());
+        let handles = handles.collect();
+        let serving = own.spawn(async move {
+            let server = server(TcpListener::from_std(listener).unwrap(), drain);
+            server.on(handles).serve(handler, stopping).await;
+        });
+        Started {
+            own,
+            runtimes,
+            address,
+            stop,
+            serving,
+        }
+    }
+
+    struct Started {
+        own: Runtime,
+        runtimes: [Runtime; 2],
+        address: SocketAddr,
+        stop: watch::Sender<bool>,
+        serving: JoinHandle<()>,
+    }
+
+    #[test]
+    fn whoever_has_time_takes_the_next_connection_and_all_stop_together() {
         let (release, released) = mpsc::channel::<()>();
         let (begun, has_begun) = mpsc::channel();
         // The first request keeps its thread busy.
@@ -189,29 +230,46 @@ mod tests {
                 Response::new(body::full(Handle::current().id().to_string())).into()
             }
         };
-        let handles = vec![other.handle().clone()];
-        let serving = own.spawn(async move {
-            let listener = TcpListener::from_std(listener).unwrap();
-            server(listener)
-                .also_in(handles)
-                .serve(handler, stopping)
-                .await;
-        });
+        let server = started(handler, Duration::from_secs(60));
+        let address = server.address;
         let busy = thread::spawn(move || ask(address));
         has_begun.recv().unwrap();
         let free = ask(address);
-        stop.send_replace(true);
+        server.stop.send_replace(true);
         release.send(()).unwrap();
-        let busy = busy.join().unwrap();
-        let mut ids = [
-            own.handle().id().to_string(),
-            other.handle().id().to_string(),
-        ];
-        ids.sort();
-        let mut seen = [free, busy];
+        let mut seen = [free, busy.join().unwrap()];
         seen.sort();
+        let mut ids = server
+            .runtimes
+            .map(|runtime| runtime.handle().id().to_string());
+        ids.sort();
         assert_eq!(seen, ids);
-        own.block_on(serving).unwrap();
+        server.own.block_on(server.serving).unwrap();
         assert!(TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn what_is_busy_in_any_runtime_is_cut_when_the_grace_time_is_over() {
+        let (begun, has_begun) = mpsc::channel();
+        let handler = move |_, _| {
+            begun.send(Handle::current().id()).unwrap();
+            pending()
+        };
+        let server = started(handler, Duration::ZERO);
+        let address = server.address;
+        let mut busy = Vec::new();
+        let mut seen = HashSet::new();
+        // Chance decides who accepts.
+        while seen.len() < 2 && busy.len() < 1000 {
+            busy.push(asking(address));
+            seen.insert(has_begun.recv().unwrap());
+        }
+        assert_eq!(seen.len(), 2);
+        server.stop.send_replace(true);
+        server.own.block_on(server.serving).unwrap();
+        for mut one in busy {
+            let mut rest = Vec::new();
+            assert_eq!(one.read_to_end(&mut rest).unwrap_or(0), 0);
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! Whether the process keeps up with its requests; while it does not, which of them are refused.
+//! Whether a thread keeps up with its requests; while it does not, which of them are refused.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::yield_now;
@@ -17,34 +17,67 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// What the part is counted in.
 const ALL: u32 = 1 << 16;
 
-/// The requests of one server, and the part of them that is let in.
+/// The requests of one thread, and the part of them that is let in.
 #[derive(Debug)]
 pub(super) struct Pressure {
     part: AtomicU32,
     begun: AtomicU64,
     ended: AtomicU64,
-    refused: AtomicU64,
+    refusals: Arc<Refusals>,
+}
+
+/// What all threads of a server have refused.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    count: AtomicU64,
+    /// How many threads refuse requests now.
+    refusing: AtomicUsize,
+    notice: Mutex<Notice>,
+}
+
+impl Refusals {
+    /// A thread has refused requests or not, and does now or not.
+    fn changed(&self, before: bool, now: bool) {
+        match (before, now) {
+            (false, true) => drop(self.refusing.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(self.refusing.fetch_sub(1, Ordering::Relaxed)),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Tells the log what is new.
+    fn tell(&self, at: Instant) {
+        let is_refusing = self.refusing.load(Ordering::Relaxed) > 0;
+        let count = self.count.load(Ordering::Relaxed);
+        let mut notice = self.notice.lock().unwrap_or_else(PoisonError::into_inner);
+        notice.tell(is_refusing, count, at);
+    }
 }
 
 impl Default for Pressure {
     fn default() -> Self {
-        Self {
-            part: AtomicU32::new(ALL),
-            begun: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-        }
+        Self::of(Arc::default())
     }
 }
 
 impl Pressure {
+    /// The requests of one of the threads that share this.
+    pub(super) fn of(refusals: Arc<Refusals>) -> Self {
+        Self {
+            part: AtomicU32::new(ALL),
+            begun: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            refusals,
+        }
+    }
+
     /// Whether there is time for one request more.
     pub(super) fn admits(&self) -> bool {
         let part = self.part.load(Ordering::Relaxed);
         if part == ALL || fastrand::u32(..ALL) < part {
             return true;
         }
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.refusals.count.fetch_add(1, Ordering::Relaxed);
         false
     }
 
@@ -66,7 +99,7 @@ impl Pressure {
         }
         let mut valve = Valve::new(bound);
         let mut seen = 0;
-        let mut notice = Notice::default();
+        let mut was_refusing = false;
         loop {
             let begun = self.begun.load(Ordering::Relaxed);
             let pause = if begun == seen { SELDOM } else { OFTEN };
@@ -87,7 +120,10 @@ impl Pressure {
             });
             let in_all = (part * f64::from(ALL)) as u32;
             self.part.store(in_all, Ordering::Relaxed);
-            notice.tell(in_all < ALL, self.refused.load(Ordering::Relaxed), at);
+            let is_refusing = in_all < ALL;
+            self.refusals.changed(was_refusing, is_refusing);
+            was_refusing = is_refusing;
+            self.refusals.tell(at);
         }
     }
 }
@@ -136,7 +172,7 @@ mod tests {
         pressure.part.store(ALL / 4, Ordering::Relaxed);
         let admitted = (0..10_000).filter(|_| pressure.admits()).count();
         assert!((2000..3000).contains(&admitted), "{admitted}");
-        let refused = pressure.refused.load(Ordering::Relaxed);
+        let refused = pressure.refusals.count.load(Ordering::Relaxed);
         assert_eq!(refused as usize, 10_000 - admitted);
     }
 

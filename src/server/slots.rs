@@ -24,6 +24,8 @@ struct Open {
     activities: HashMap<u64, Arc<Activity>>,
     /// How many have been opened.
     opened: u64,
+    /// Whether somebody has asked how many are left.
+    is_asked: bool,
 }
 
 /// The slot of a connection, until this is dropped.
@@ -71,6 +73,13 @@ impl Slots {
             number,
             _permit: permit,
         }
+    }
+
+    /// How many are still open at the end of the grace time, for the first thread that asks.
+    pub(super) fn left(&self) -> Option<usize> {
+        let mut open = self.open();
+        let is_first = !std::mem::replace(&mut open.is_asked, true);
+        is_first.then_some(open.activities.len())
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {

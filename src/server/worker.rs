@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
@@ -23,7 +23,7 @@ use super::slots::Slots;
 const GOODBYE: Duration = Duration::from_millis(500);
 /// How long those who have begun to connect may take: a round trip, and less than the second after which others ask again.
 const HANDSHAKES: Duration = Duration::from_millis(300);
-/// How long a connection that waited in the queue may wait for a slot once the door is closed.
+/// How long connections that waited in the queue may wait for slots once the door is closed, all together.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Everything that connections need, and all that are open in one runtime.
@@ -55,13 +55,14 @@ impl Worker {
         };
         let mut last = self.receive_until(&mut door, stopped).await;
         if self.sharing == Sharing::Port && door.let_nobody_new_in() {
-            self.receive(last.take()).await;
+            self.receive(last.take(), Instant::now() + WAIT).await;
             last = self.receive_until(&mut door, sleep(HANDSHAKES)).await;
         }
-        self.receive(last).await;
+        let until = Instant::now() + WAIT;
+        self.receive(last, until).await;
         if self.sharing != Sharing::Socket {
             for stream in door.waiting() {
-                self.receive(Some(stream)).await;
+                self.receive(Some(stream), until).await;
             }
         }
         self.empty().await;
@@ -91,10 +92,10 @@ impl Worker {
         }
     }
 
-    /// Receives one of those who waited.
-    async fn receive(&mut self, stream: Option<TcpStream>) {
+    /// Receives one of those who waited, if there is a slot by then.
+    async fn receive(&mut self, stream: Option<TcpStream>, until: Instant) {
         let Some(stream) = stream else { return };
-        if let Ok(permit) = timeout(WAIT, self.slots.acquire()).await {
+        if let Ok(permit) = timeout_at(until, self.slots.acquire()).await {
             self.connect(stream, permit);
         }
     }
@@ -130,11 +131,12 @@ impl Worker {
             .await
             .is_err()
         {
-            tracing::warn!(
-                connections = connections.len(),
-                "the grace time is over: cutting {} connections that are still busy",
-                connections.len()
-            );
+            if let Some(left) = self.slots.left() {
+                tracing::warn!(
+                    connections = left,
+                    "the grace time is over: cutting {left} connections that are still busy"
+                );
+            }
             self.cut.send_replace(true);
             let _ = timeout(GOODBYE, all_end(connections)).await;
         }

@@ -18,6 +18,7 @@ pub mod overload;
 pub mod own_task;
 pub mod path;
 pub mod query;
+pub mod request_body;
 pub mod sse;
 pub mod tls;
 pub mod upgrade;

@@ -168,6 +168,24 @@ async fn a_client_that_stalls_while_it_uploads_gets_an_error() {
     assert_eq!(upstream.received_count(), 0);
 }
 
+/// A connection that is reset while the client sends takes the answer with it.
+#[tokio::test]
+async fn whoever_sends_all_of_a_refused_body_gets_the_answer_and_may_go_on() {
+    let (gateway, upstream) = gateway("body: 64KiB").await;
+    let mut raw = Raw::open(&gateway).await;
+    // More than the system takes before somebody reads.
+    let body = "x".repeat(24 << 20);
+    let length = body.len();
+    let head =
+        format!("POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+    raw.say(&head).await;
+    raw.say(&body).await;
+    assert!(raw.answer().await.starts_with("HTTP/1.1 413 "));
+    raw.ask("gpt-4o").await;
+    assert!(raw.answer().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(upstream.received_count(), 1);
+}
+
 #[tokio::test]
 async fn a_connection_that_does_not_come_to_the_point_is_closed() {
     let (gateway, upstream) = gateway("idle_connection: 200ms").await;

@@ -191,36 +191,10 @@ impl Pool {
 
     /// A connection that is there.
     fn kept(&self) -> Option<Chosen> {
-        // Dropped after the lock is released, in the reverse order.
         let mut over = Vec::new();
-        let mut kept = self.lock();
-        let now = Instant::now();
-        let here = Handle::current().id();
-        while let Some(mut idle) = kept.take_single(here) {
-            let may_be_used = now < idle.used + IDLE && kept.renewal.allows(&idle.line, now);
-            if may_be_used && idle.sender.is_idle() {
-                let sender = Sender::Http1(idle.sender);
-                let line = idle.line;
-                let at = now;
-                return Some(Chosen { sender, line, at });
-            }
-            over.push(idle);
-        }
-        let Kept {
-            shared, renewal, ..
-        } = &mut *kept;
-        shared.retain(|idle| !idle.sender.is_closed() && renewal.allows(&idle.line, now));
-        let is_full = shared.len() >= MOST_SHARED;
-        let free = shared.iter().position(|idle| idle.line.load() < ENOUGH);
-        let least = || (0..shared.len()).min_by_key(|&index| shared[index].line.load());
-        let index = free.or_else(|| is_full.then(least).flatten())?;
-        let idle = &mut shared[index];
-        idle.used = now;
-        Some(Chosen {
-            sender: Sender::Http2(idle.sender.clone()),
-            line: Arc::clone(&idle.line),
-            at: now,
-        })
+        let chosen = self.lock().choose(&mut over);
+        close(over);
+        chosen
     }
 
     /// Closes what has been idle for too long, for as long as anything is kept.
@@ -262,6 +236,45 @@ fn close(over: impl IntoIterator<Item = Idle<Box<Single>>>) {
 }
 
 impl Kept {
+    /// A connection for a request. `over`: what is found that is not to be used any more.
+    fn choose(&mut self, over: &mut Vec<Idle<Box<Single>>>) -> Option<Chosen> {
+        let (now, here) = (Instant::now(), Handle::current().id());
+        while let Some(mut idle) = self.take_single(here) {
+            let may_be_used = now < idle.used + IDLE && self.renewal.allows(&idle.line, now);
+            if may_be_used && idle.sender.is_idle() {
+                let sender = Sender::Http1(idle.sender);
+                let line = idle.line;
+                let at = now;
+                return Some(Chosen { sender, line, at });
+            }
+            over.push(idle);
+        }
+        let index = self.shared_place(here, now)?;
+        let idle = &mut self.shared[index];
+        idle.used = now;
+        Some(Chosen {
+            sender: Sender::Http2(idle.sender.clone()),
+            line: Arc::clone(&idle.line),
+            at: now,
+        })
+    }
+
+    /// Where an HTTP/2 connection for a request stands: one of its runtime before one of another, and a full one if there are
+    /// enough of them.
+    fn shared_place(&mut self, here: Id, now: Instant) -> Option<usize> {
+        let Self {
+            shared, renewal, ..
+        } = self;
+        shared.retain(|idle| !idle.sender.is_closed() && renewal.allows(&idle.line, now));
+        let has_room = |idle: &&Idle<_>| idle.line.load() < ENOUGH;
+        let free = shared.iter().enumerate().filter(|(_, idle)| has_room(idle));
+        let free = free.min_by_key(|(_, idle)| idle.line.home != here);
+        let is_full = shared.len() >= MOST_SHARED;
+        let least = || (0..shared.len()).min_by_key(|&index| shared[index].line.load());
+        free.map(|(index, _)| index)
+            .or_else(|| is_full.then(least).flatten())
+    }
+
     /// The last used HTTP/1.1 connection of a runtime; of any other, if it has none: to open one takes longer than to be
     /// woken by another thread.
     fn take_single(&mut self, home: Id) -> Option<Idle<Box<Single>>> {
